@@ -1,0 +1,4 @@
+//! `chat-client`: see `--help`.
+
+/// Entry point.
+fn main() {}

@@ -1,0 +1,4 @@
+//! `chat-server`: see `--help`.
+
+/// Entry point.
+fn main() {}
