@@ -1,1 +1,22 @@
-//! x
+//! pi-chat: a chat server for the Raspberry Pi, and its clients.
+//!
+//! The house has floors, and imports go down only (`docs/architecture.md`
+//! has the picture, `tests/floors.rs` holds it):
+//!
+//! | floor | module | what lives there |
+//! |---|---|---|
+//! | 4 | `cli`, `config` | command lines, configuration files |
+//! | 3 | `server`, `client`, `ui`, [`os`] | drivers: sockets, clock, entropy, disk, terminal |
+//! | 2 | [`hub`], `link` | engines: the server's and the client's, without I/O |
+//! | 1 | [`wire`] | bytes to values and back |
+//! | 0 | [`model`] | the words |
+//!
+//! The protocol that all of it speaks is documented in `docs/protocol/`,
+//! which is the authority.
+
+#![forbid(unsafe_code)]
+
+pub mod hub;
+pub mod model;
+pub mod os;
+pub mod wire;

@@ -1,0 +1,21 @@
+//! Floor 0: the words that everything else is said in.
+//!
+//! A value that has a type of its own here has been validated by that type's
+//! constructor, and nobody checks it again.
+
+mod code;
+mod entry;
+mod id;
+pub mod limits;
+mod name;
+mod settings;
+mod text;
+mod time;
+
+pub use code::{ErrorCode, NoticeCode};
+pub use entry::{Draft, Logged, SharedEntry, Target};
+pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};
+pub use name::{NameError, NameKey, RoomName, Username};
+pub use settings::{HubSettings, SettingsError};
+pub use text::{MessageText, Style, TextError};
+pub use time::{Moment, Timestamp};

@@ -1,0 +1,114 @@
+//! The subset of postcard that the protocols use: `docs/protocol/README.md`,
+//! section 1.
+
+use postcard::ser_flavors::Flavor;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
+
+/// Bytes that are no message, or not in the one form that a message has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("malformed message")]
+pub struct Malformed;
+
+/// Reads a value from the beginning of `bytes`; gives it and what is left.
+/// Refuses every encoding but the canonical one.
+///
+/// # Errors
+/// [`Malformed`] where the bytes end too soon or are not canonical.
+pub(super) fn take<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
+where
+    T: Serialize + Deserialize<'a>,
+{
+    let (value, rest): (T, _) = postcard::take_from_bytes(bytes).map_err(|_| Malformed)?;
+    let consumed = bytes.get(..bytes.len() - rest.len()).ok_or(Malformed)?;
+    let same = postcard::serialize_with_flavor(&value, Expect { rest: consumed, same: true });
+    if same == Ok(true) { Ok((value, rest)) } else { Err(Malformed) }
+}
+
+/// Appends the encoding of `value` to `buffer`.
+pub(super) fn put<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
+    let written = postcard::serialize_with_flavor(value, Append(buffer));
+    debug_assert!(written.is_ok(), "every message can be serialised");
+}
+
+/// Writes at the end of a buffer that goes on being used.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    /// One byte more.
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    /// Several bytes more.
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Nothing is left to do.
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// Compares what is serialised with bytes that are there already, instead
+/// of writing it: the check for the canonical form needs no memory.
+struct Expect<'a> {
+    /// What is still to come.
+    rest: &'a [u8],
+    /// Whether everything was as expected so far.
+    same: bool,
+}
+
+impl Flavor for Expect<'_> {
+    type Output = bool;
+
+    /// Compares one byte.
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    /// Compares several bytes.
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => self.rest = rest,
+            None => self.same = false,
+        }
+        Ok(())
+    }
+
+    /// Whether it was the same, to the end.
+    fn finalize(self) -> postcard::Result<bool> {
+        Ok(self.same && self.rest.is_empty())
+    }
+}
+
+/// Reads a list of strings without believing its length: memory is taken
+/// for items that are there, never for items that are announced.
+pub(super) fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    /// Collects the items one by one.
+    struct Items;
+
+    impl<'de> Visitor<'de> for Items {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of strings")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Items)
+}

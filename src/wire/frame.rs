@@ -1,0 +1,199 @@
+//! Frames: a 2-byte big-endian length, then the body
+//! (`docs/protocol/tcp.md`, section 2).
+
+use thiserror::Error;
+
+use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
+
+/// Bytes of the length in front of a body.
+pub(super) const HEADER: usize = 2;
+
+/// What the first frame of a client begins with: its kind and the magic.
+const GREETING: &[u8] = &[1, b'P', b'i', b'C', b'h'];
+
+/// A length that is not allowed. Nothing more can be read from this stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FrameError {
+    /// A frame without a body.
+    #[error("empty frame")]
+    Empty,
+    /// Longer than the limit; no room was made for it.
+    #[error("frame too large")]
+    TooLarge,
+    /// The first bytes of the stream cannot be the beginning of a `hello`.
+    #[error("not a pi-chat stream")]
+    NotPiChat,
+}
+
+/// Cuts a stream of bytes into frames. Holds at most the one frame that has
+/// not arrived whole, and no memory at all between frames.
+#[derive(Debug)]
+pub struct FrameReader {
+    /// Bytes of a frame that has begun.
+    partial: Vec<u8>,
+    /// No frame has been read yet.
+    first: bool,
+    /// The other side must begin with a `hello`.
+    expects_greeting: bool,
+}
+
+impl FrameReader {
+    /// For what a client sends.
+    #[must_use]
+    pub const fn from_client() -> Self {
+        Self { partial: Vec::new(), first: true, expects_greeting: true }
+    }
+
+    /// For what a server sends.
+    #[must_use]
+    pub const fn from_server() -> Self {
+        Self { partial: Vec::new(), first: true, expects_greeting: false }
+    }
+
+    /// Takes `bytes` and calls `on_body` for every frame that is complete,
+    /// in order, for as long as it returns true. Call it for each piece that
+    /// arrives. After `on_body` returned false the rest of `bytes` is
+    /// dropped: stop reading this stream.
+    ///
+    /// # Errors
+    /// [`FrameError`] when the stream breaks the rules; frames before that
+    /// have been handed out.
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut on_body: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), FrameError> {
+        if self.partial.is_empty() {
+            let rest = self.cut(bytes, &mut on_body)?;
+            self.partial.extend_from_slice(rest);
+            return Ok(());
+        }
+        let mut joined = std::mem::take(&mut self.partial);
+        joined.extend_from_slice(bytes);
+        let rest = self.cut(&joined, &mut on_body)?.len();
+        // What is left becomes the new beginning; its memory is given back
+        // as soon as a frame ends where the piece does.
+        if rest > 0 {
+            joined.drain(..joined.len() - rest);
+            self.partial = joined;
+        }
+        Ok(())
+    }
+
+    /// Hands out the complete frames at the beginning of `bytes`; gives what
+    /// is left.
+    fn cut<'a>(
+        &mut self,
+        mut bytes: &'a [u8],
+        on_body: &mut impl FnMut(&[u8]) -> bool,
+    ) -> Result<&'a [u8], FrameError> {
+        loop {
+            if self.first && self.expects_greeting && !may_be_greeting(bytes) {
+                return Err(FrameError::NotPiChat);
+            }
+            let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+                return Ok(bytes);
+            };
+            let length = usize::from(u16::from_be_bytes(*header));
+            let limit = if self.first { MAX_FIRST_FRAME } else { MAX_FRAME };
+            if length == 0 {
+                return Err(FrameError::Empty);
+            }
+            if length > limit {
+                return Err(FrameError::TooLarge);
+            }
+            let Some((body, rest)) = rest.split_at_checked(length) else {
+                return Ok(bytes);
+            };
+            self.first = false;
+            bytes = rest;
+            if !on_body(body) {
+                return Ok(&[]);
+            }
+        }
+    }
+}
+
+/// Whether a stream that begins with `bytes` may turn out to be a client's.
+fn may_be_greeting(bytes: &[u8]) -> bool {
+    let limit = u16::try_from(MAX_FIRST_FRAME).unwrap_or(u16::MAX);
+    let length_fits = match bytes {
+        [] => true,
+        [high] => u16::from_be_bytes([*high, 0]) <= limit,
+        [high, low, ..] => (1..=limit).contains(&u16::from_be_bytes([*high, *low])),
+    };
+    let body = bytes.get(HEADER..).unwrap_or_default();
+    let seen = body.len().min(GREETING.len());
+    length_fits && body.get(..seen) == GREETING.get(..seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Everything that `reader` makes of `pieces`.
+    fn bodies(reader: &mut FrameReader, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, FrameError> {
+        let mut out = Vec::new();
+        for piece in pieces {
+            reader.feed(piece, |body| {
+                out.push(body.to_vec());
+                true
+            })?;
+        }
+        Ok(out)
+    }
+
+    proptest! {
+        /// However a stream is cut into pieces, the frames are the same, and
+        /// nothing is kept after the last of them.
+        #[test]
+        fn pieces_do_not_matter(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..8),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
+        ) {
+            let mut stream = Vec::new();
+            for body in &frames {
+                stream.extend_from_slice(&u16::try_from(body.len()).unwrap().to_be_bytes());
+                stream.extend_from_slice(body);
+            }
+            let mut ends: Vec<usize> = cuts.iter().map(|c| c.index(stream.len() + 1)).collect();
+            ends.push(stream.len());
+            ends.sort_unstable();
+            let mut reader = FrameReader::from_server();
+            let mut start = 0;
+            let pieces: Vec<&[u8]> = ends.iter().map(|&end| {
+                let piece = &stream[start..end];
+                start = end;
+                piece
+            }).collect();
+            prop_assert_eq!(bodies(&mut reader, &pieces).unwrap(), frames);
+            prop_assert_eq!(reader.partial.capacity(), 0);
+        }
+    }
+
+    /// Other protocols are told apart by the bytes that they begin with.
+    #[test]
+    fn other_protocols_are_told_at_once() {
+        for other in [&b"G"[..], b"GET /", b"SSH-2.0", &[0x16, 3, 1], &[0, 0], &[1, 1], &[0, 15, 2]]
+        {
+            let outcome = bodies(&mut FrameReader::from_client(), &[other]);
+            assert_eq!(outcome, Err(FrameError::NotPiChat), "{other:?}");
+        }
+        for may_be in [&[0][..], &[1], &[1, 0], &[0, 15, 1, b'P']] {
+            assert_eq!(bodies(&mut FrameReader::from_client(), &[may_be]), Ok(vec![]));
+        }
+    }
+
+    /// A length above the limit is refused before anything is kept.
+    #[test]
+    fn limits() {
+        let mut reader = FrameReader::from_server();
+        assert_eq!(bodies(&mut reader, &[&[1, 1]]), Err(FrameError::TooLarge));
+        let mut reader = FrameReader::from_server();
+        bodies(&mut reader, &[&[0, 1, 7]]).unwrap();
+        assert_eq!(bodies(&mut reader, &[&[0x40, 1]]), Err(FrameError::TooLarge));
+        assert_eq!(reader.partial.capacity(), 0);
+    }
+}

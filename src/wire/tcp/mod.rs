@@ -1,0 +1,260 @@
+//! The TCP protocol, version 1: `docs/protocol/tcp.md`.
+
+mod client_frames;
+mod server_frames;
+
+pub use client_frames::*;
+pub use server_frames::*;
+
+use super::codec::{self, Malformed};
+use super::frame::HEADER;
+use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM};
+use crate::model::{ErrorCode, Logged, NoticeCode, Reference, SharedEntry, Target};
+
+/// The version that this is.
+pub const VERSION: u16 = 1;
+
+/// What every `hello` begins with.
+pub const MAGIC: [u8; 4] = *b"PiCh";
+
+/// Bits of `features`.
+pub mod feature {
+    /// `roster` and `presence` frames without asking.
+    pub const PRESENCE: u64 = 1;
+}
+
+/// Bits of the `flags` of the frames that have any.
+pub mod flag {
+    /// `welcome`: the session goes on.
+    pub const SESSION_KEPT: u8 = 1;
+    /// `welcome`: everything after the position follows.
+    pub const POSITION_KEPT: u8 = 2;
+    /// `entered`: something after the position is missing.
+    pub const GAP: u8 = 1;
+    /// `entry`, `direct_entry`: from before.
+    pub const HISTORY: u8 = 1;
+    /// `entry`: the answer to a `history` request.
+    pub const REQUESTED: u8 = 2;
+    /// `end`, `roster`: there is more of it.
+    pub const MORE: u8 = 1;
+    /// `roster`, `presence`: no names, only their number.
+    pub const COUNT_ONLY: u8 = 2;
+}
+
+/// Makes an enum of frames with its kinds, so that each kind's number stands
+/// in one line.
+macro_rules! frames {
+    ($(#[$doc:meta])* $enum:ident { $($variant:ident($type:ident) = $kind:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $enum {
+            $(#[doc = concat!("Kind ", $kind, ".")] $variant($type),)*
+        }
+
+        impl $enum {
+            /// The kind's number.
+            #[must_use]
+            pub const fn kind(&self) -> u16 {
+                match self { $(Self::$variant(_) => $kind,)* }
+            }
+
+            /// Reads the fields of a known kind; `None` for a kind that is
+            /// unknown here.
+            fn decode_fields(kind: u16, fields: &[u8]) -> Result<Option<Self>, Malformed> {
+                match kind {
+                    $($kind => codec::take::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
+                    _ => Ok(None),
+                }
+            }
+
+            /// Appends the whole frame, its length in front, to `buffer`.
+            pub fn encode(&self, buffer: &mut Vec<u8>) {
+                match self { $(Self::$variant(it) => encode_frame($kind, it, buffer),)* }
+            }
+        }
+
+        $(impl From<$type> for $enum {
+            fn from(frame: $type) -> Self {
+                Self::$variant(frame)
+            }
+        })*
+    };
+}
+
+frames! {
+    /// What a client sends.
+    ClientFrame {
+        Hello(Hello) = 1,
+        Join(Join) = 2,
+        Say(Say) = 3,
+        Direct(Direct) = 4,
+        Enter(Enter) = 5,
+        Leave(Leave) = 6,
+        History(History) = 7,
+        Members(Members) = 8,
+        Ping(Ping) = 9,
+        Pong(Pong) = 10,
+    }
+}
+
+frames! {
+    /// What a server sends.
+    ServerFrame {
+        Ping(Ping) = 9,
+        Pong(Pong) = 10,
+        ServerHello(ServerHello) = 64,
+        Welcome(Welcome) = 65,
+        Entered(Entered) = 66,
+        Entry(Entry) = 67,
+        DirectEntry(DirectEntry) = 68,
+        End(End) = 69,
+        Left(Left) = 70,
+        Roster(Roster) = 71,
+        Presence(Presence) = 72,
+        Accepted(Accepted) = 73,
+        Notice(Notice) = 74,
+        Error(Error) = 75,
+    }
+}
+
+/// What became of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received<F> {
+    /// A frame.
+    Frame(F),
+    /// A kind that is not known (or only sent the other way): to be ignored.
+    Ignored,
+    /// A frame of this kind whose fields cannot be read. (0: not even the
+    /// kind can.)
+    Malformed(u16),
+}
+
+impl ClientFrame {
+    /// Reads a body that a client sent: steps 3, 4, 6 and 7 of the page's
+    /// section 15. Step 5 is the caller's: check the state *before* a
+    /// [`Received::Malformed`] is answered.
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Received<Self> {
+        received(body, Self::decode_fields, Self::is_within_limits)
+    }
+
+    /// Whether the strings whose length the tables bound are short enough.
+    fn is_within_limits(&self) -> bool {
+        match self {
+            Self::Hello(hello) => {
+                hello.client_name.len() <= MAX_PROGRAM && hello.client_version.len() <= MAX_PROGRAM
+            }
+            Self::Join(join) => join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD),
+            _ => true,
+        }
+    }
+}
+
+impl ServerFrame {
+    /// Reads a body that a server sent; see [`ClientFrame::decode`].
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Received<Self> {
+        received(body, Self::decode_fields, |_| true)
+    }
+}
+
+/// Reads kind and fields of a body.
+fn received<F>(
+    body: &[u8],
+    decode_fields: impl Fn(u16, &[u8]) -> Result<Option<F>, Malformed>,
+    is_within_limits: impl Fn(&F) -> bool,
+) -> Received<F> {
+    let Ok((kind, fields)) = codec::take::<u16>(body) else {
+        return Received::Malformed(0);
+    };
+    match decode_fields(kind, fields) {
+        Ok(Some(frame)) if is_within_limits(&frame) => Received::Frame(frame),
+        Ok(None) => Received::Ignored,
+        Ok(Some(_)) | Err(Malformed) => Received::Malformed(kind),
+    }
+}
+
+/// Appends a frame: its length, its kind, its fields.
+fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; HEADER]);
+    codec::put(&kind, buffer);
+    codec::put(fields, buffer);
+    let length = buffer.len() - start - HEADER;
+    debug_assert!(length <= MAX_FRAME, "a frame of {length} bytes");
+    let length = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    if let Some(header) = buffer.get_mut(start..start + HEADER) {
+        header.copy_from_slice(&length);
+    }
+}
+
+/// The frame that tells of an entry of the log.
+#[must_use]
+pub fn entry_frame(entry: &Logged, flags: u8) -> ServerFrame {
+    let draft = &entry.draft;
+    match &draft.target {
+        Target::Room(room) => ServerFrame::Entry(Entry {
+            flags,
+            sequence: entry.sequence,
+            previous: entry.previous,
+            room: room.as_str().to_owned(),
+            session: draft.session,
+            username: draft.username.as_str().to_owned(),
+            time: entry.time,
+            reference: draft.reference,
+            style: draft.style.0,
+            text: draft.text.as_str().to_owned(),
+        }),
+        Target::Session(to_session, to) => ServerFrame::DirectEntry(DirectEntry {
+            flags,
+            sequence: entry.sequence,
+            from_session: draft.session,
+            from: draft.username.as_str().to_owned(),
+            to_session: *to_session,
+            to: to.as_str().to_owned(),
+            time: entry.time,
+            reference: draft.reference,
+            style: draft.style.0,
+            text: draft.text.as_str().to_owned(),
+        }),
+    }
+}
+
+/// Appends the frames of several entries.
+pub fn encode_entries<'a>(
+    entries: impl IntoIterator<Item = &'a SharedEntry>,
+    flags: u8,
+    buffer: &mut Vec<u8>,
+) {
+    for entry in entries {
+        entry_frame(entry, flags).encode(buffer);
+    }
+}
+
+impl Error {
+    /// An error that is about no frame in particular.
+    #[must_use]
+    pub fn new(code: ErrorCode) -> Self {
+        Self::about(code, 0, Reference::NONE)
+    }
+
+    /// An error about a frame of the other side.
+    #[must_use]
+    pub fn about(code: ErrorCode, kind: u16, reference: Reference) -> Self {
+        Self {
+            code: code.number(),
+            about: kind,
+            reference,
+            retry_after: 0,
+            text: code.sentence().to_owned(),
+        }
+    }
+}
+
+impl Notice {
+    /// A notice with this sentence (at most 512 bytes).
+    #[must_use]
+    pub fn new(code: NoticeCode, text: &str) -> Self {
+        Self { code: code.number(), text: text.to_owned() }
+    }
+}
