@@ -153,6 +153,12 @@ pub enum Output {
         /// The room.
         room: RoomId,
     },
+    /// A session is forgotten: so are its direct messages. Its number is not
+    /// used again.
+    SessionEnded {
+        /// The session.
+        session: SessionId,
+    },
     /// Send [`Input::Wake`] at this time; replaces the one before. Comes
     /// after every input that changes it.
     WakeAt(Moment),

@@ -4,10 +4,186 @@
 //! The driver (`server`) calls [`Hub::handle_input`] whenever something has
 //! happened and then [`Hub::poll_output`] until it gives nothing more. Time
 //! and secrets come in with the inputs.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `contract` | what goes in and comes out |
+//! | `connection` | one connection's states and timers |
+//! | `lifecycle` | connections come, fail, end; timers; shutting down |
+//! | `receiving` | a frame: whether it may come now, and who deals with it |
+//! | `joining` | `hello` and `join` |
+//! | `messages` | `say`, `direct`, and what the log answers |
+//! | `requests` | `enter`, `leave`, `history`, `members` |
+//! | `reading` | what the log was asked for is there |
+//! | `sessions`, `outgoing`, `names`, `rooms`, `presence`, `backlog` | what the hub keeps |
+//! | `bucket` | how fast a connection may send (the driver's) |
 
+mod backlog;
+mod bucket;
+mod connection;
 mod contract;
+mod joining;
+mod lifecycle;
+mod messages;
+mod names;
+mod outgoing;
+mod presence;
+mod reading;
+mod receiving;
+mod requests;
+mod rooms;
+mod sessions;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
+
+pub use bucket::TokenBucket;
 pub use contract::{
     ConnectionId, Delivery, Input, Now, Output, ReadOutcome, ReadRange, ReadRequest, ReadTag,
     RoomId,
 };
+
+use backlog::Backlog;
+use connection::Connection;
+use names::Names;
+use rooms::Rooms;
+use sessions::Sessions;
+
+use crate::model::{HubSettings, LogId, Moment, Sequence, SessionId};
+use crate::wire::tcp::{Pong, ServerFrame};
+
+/// The server's engine.
+pub struct Hub {
+    /// What the owner has set.
+    settings: HubSettings,
+    /// Which log the sequences belong to.
+    log_id: LogId,
+    /// The last sequence that was committed.
+    head: Sequence,
+    /// The number of the next session.
+    next_session: SessionId,
+    /// All connections that the driver has, but those that were refused.
+    /// (In order, so that the same inputs give the same outputs.)
+    connections: BTreeMap<ConnectionId, Connection>,
+    /// How many connections there are from each address.
+    addresses: HashMap<IpAddr, usize>,
+    /// Who people are.
+    sessions: Sessions,
+    /// What they are called.
+    names: Names,
+    /// Where they are.
+    rooms: Rooms,
+    /// What was committed while something is being read.
+    backlog: Backlog,
+    /// When the connections' timers are to be looked at next.
+    next_sweep: Option<Moment>,
+    /// The server is stopping; with the advice when to come back.
+    shutting_down: Option<u32>,
+    /// What the driver has not fetched.
+    outputs: VecDeque<Output>,
+    /// What the driver was last told by `WakeAt` and has not answered.
+    wake_at: Option<Moment>,
+    /// What the driver was last told by `People`.
+    people: usize,
+}
+
+impl Hub {
+    /// An engine for a log with this id whose last sequence is `head`.
+    /// `next_session` is a number that no session in that log has, nor any
+    /// above it; not 0.
+    #[must_use]
+    pub fn new(
+        settings: HubSettings,
+        log_id: LogId,
+        head: Sequence,
+        next_session: SessionId,
+    ) -> Self {
+        let names = Names::new(settings.refuse_lookalikes);
+        Self {
+            settings,
+            log_id,
+            head,
+            next_session,
+            connections: BTreeMap::new(),
+            addresses: HashMap::new(),
+            sessions: Sessions::default(),
+            names,
+            rooms: Rooms::default(),
+            backlog: Backlog::default(),
+            next_sweep: None,
+            shutting_down: None,
+            outputs: VecDeque::new(),
+            wake_at: None,
+            people: 0,
+        }
+    }
+
+    /// Takes in something that has happened. Call [`Self::poll_output`]
+    /// afterwards until it gives nothing more.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Connected { connection, address, token } => {
+                self.connected(now.moment, connection, address, token);
+            }
+            Input::Received { connection, frame } => self.received(now, connection, frame),
+            Input::Broken { connection, error } => self.fail(now.moment, connection, error),
+            Input::Disconnected { connection } => self.disconnected(now.moment, connection),
+            Input::Committed { entries } => self.committed(entries),
+            Input::NotStored { session, reference } => self.not_stored(session, reference),
+            Input::ReadDone { tag, outcome } => self.read_done(now, &tag, outcome),
+            Input::ClockChanged => self.clock_changed(),
+            Input::Probe { connection, token } => self.deliver(connection, Pong { token }),
+            Input::Wake => self.wake(now.moment),
+            Input::ShutDown { retry_after } => self.shut_down(now.moment, retry_after),
+        }
+        self.tell_people();
+        self.set_timer();
+    }
+
+    /// What the driver is to do next, in this order. Call it again until it
+    /// gives nothing; then again after the next [`Self::handle_input`].
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Gives a connection a frame, after everything that was committed.
+    fn deliver(&mut self, connection: ConnectionId, frame: impl Into<ServerFrame>) {
+        self.hand(connection, Delivery::Frame(frame.into()));
+    }
+
+    /// Gives a connection something, after everything that was committed.
+    fn hand(&mut self, connection: ConnectionId, delivery: Delivery) {
+        self.outputs.push_back(Output::Deliver { connection, after: self.head, delivery });
+    }
+
+    /// Gives several connections the same frame.
+    fn deliver_all(&mut self, connections: Vec<ConnectionId>, frame: ServerFrame) {
+        if !connections.is_empty() {
+            self.outputs.push_back(Output::DeliverAll { connections, after: self.head, frame });
+        }
+    }
+
+    /// Tells the driver how many people are connected, if that has changed.
+    fn tell_people(&mut self) {
+        let people = self.sessions.connected();
+        if people != self.people {
+            self.people = people;
+            self.outputs.push_back(Output::People(people));
+        }
+    }
+
+    /// Tells the driver when to wake the hub, if that has changed.
+    fn set_timer(&mut self) {
+        let timers = [self.next_sweep, self.rooms.next_due(), self.sessions.next_expiry()];
+        let earliest = timers.into_iter().flatten().min();
+        if let Some(at) = earliest
+            && earliest != self.wake_at
+        {
+            self.wake_at = earliest;
+            self.outputs.push_back(Output::WakeAt(at));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `hello` and `join`: `docs/protocol/tcp.md`, sections 4 to 6.
+
+use std::collections::HashSet;
+
+use subtle::ConstantTimeEq;
+
+use super::Hub;
+use super::connection::{PendingRead, State, kind};
+use super::contract::{ConnectionId, Delivery, Output, Purpose, ReadRange, ReadRequest, ReadTag};
+use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS};
+use crate::model::{ErrorCode, Moment, Position, Reference, RoomName, SessionId, Username};
+use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
+
+/// What a `join` asks for, after all checks.
+struct Checked {
+    /// What it wants to be called.
+    username: Username,
+    /// Where it wants to be, each room once.
+    rooms: Vec<RoomName>,
+    /// The session that it takes up; none for a new one.
+    session: Option<SessionId>,
+}
+
+impl Hub {
+    /// Answers a `hello`.
+    pub(super) fn hello(&mut self, now: Moment, id: ConnectionId, hello: &Hello) {
+        if hello.magic != MAGIC {
+            return self.fail(now, id, ErrorCode::NotPiChat);
+        }
+        if hello.min_version > hello.max_version {
+            let error = Error::about(ErrorCode::Malformed, kind::HELLO, Reference::NONE);
+            return self.close(now, id, error);
+        }
+        let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
+        let features = hello.features & feature::PRESENCE;
+        let answer = ServerHello {
+            version: if in_common { VERSION } else { 0 },
+            min_version: VERSION,
+            max_version: VERSION,
+            features: if in_common { features } else { 0 },
+            server_program: "chat-server".to_owned(),
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        self.deliver(id, answer);
+        if !in_common {
+            let error = Error::about(ErrorCode::VersionUnsupported, kind::HELLO, Reference::NONE);
+            return self.close(now, id, error);
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.greet(features);
+        }
+    }
+
+    /// Answers a `join`: with an error, or by reading what the welcome
+    /// needs.
+    pub(super) fn join(&mut self, now: Moment, id: ConnectionId, join: &Join) {
+        match self.check_join(now, join) {
+            Ok(checked) => self.accept_join(now, id, checked, join.position),
+            Err(code) => {
+                self.refuse(id, code, kind::JOIN, Reference::NONE);
+                let may_try_again = self.connections.get_mut(&id).is_some_and(|it| it.refuse(now));
+                if !may_try_again {
+                    let code = ErrorCode::TooManyAttempts;
+                    self.close(now, id, Error::about(code, kind::JOIN, Reference::NONE));
+                }
+            }
+        }
+    }
+
+    /// Checks a `join` in the order of the page. Nothing changes.
+    fn check_join(&self, now: Moment, join: &Join) -> Result<Checked, ErrorCode> {
+        if let Some(password) = &self.settings.password {
+            let given = join.password.as_ref().ok_or(ErrorCode::PasswordRequired)?;
+            if !bool::from(given.as_bytes().ct_eq(password.as_bytes())) {
+                return Err(ErrorCode::PasswordWrong);
+            }
+        }
+        let username = Username::new(&join.username).map_err(|_| ErrorCode::NameInvalid)?;
+        let rooms = distinct_rooms(&join.rooms)?;
+        if rooms.len() > usize::from(MAX_ROOMS) {
+            return Err(ErrorCode::TooManyRooms);
+        }
+        let new_rooms = rooms.iter().filter(|name| self.rooms.find(name).is_none()).count();
+        if new_rooms > 0 && self.rooms.len() + new_rooms > self.settings.max_rooms {
+            return Err(ErrorCode::RoomsFull);
+        }
+        let session = join.token.and_then(|token| self.sessions.by_token(&token, now));
+        self.names.check(&username, session)?;
+        Ok(Checked { username, rooms, session })
+    }
+
+    /// Gives a connection its session, name and rooms, and reads what its
+    /// welcome needs. It goes on in `finish_join`.
+    fn accept_join(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        checked: Checked,
+        position: Option<Position>,
+    ) {
+        let Some(token) = self.connections.get(&id).map(|it| it.token) else {
+            return;
+        };
+        let Checked { username, rooms, session: kept } = checked;
+        let session = kept.unwrap_or(self.next_session);
+        if kept.is_none() {
+            if let Some(session) = self.sessions.make_room(self.settings.max_sessions) {
+                self.outputs.push_back(Output::SessionEnded { session });
+            }
+            self.next_session = SessionId(session.0.saturating_add(1));
+            self.sessions.begin(session, token, username.clone());
+        }
+        let names = self.move_in(now, id, session, username, &rooms);
+
+        let position = position.filter(|it| it.log_id == self.log_id && it.sequence <= self.head);
+        let range =
+            position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| ReadRange::After(it.sequence));
+        let kept_session = if kept.is_some() { flag::SESSION_KEPT } else { 0 };
+        let kept_position = if position.is_some() { flag::POSITION_KEPT } else { 0 };
+        let read = PendingRead {
+            purpose: Purpose::Join,
+            range,
+            registered: Some(self.head),
+            flags: kept_session | kept_position,
+            owed: Vec::new(),
+        };
+        self.backlog.begin(self.head);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.state = State::Joining { session, read };
+        }
+        // A new session has direct messages only if somebody was quick: then
+        // they belong to its history as well.
+        let request = ReadRequest { rooms: names, session: Some(session), range };
+        let tag = ReadTag { connection: id, purpose: Purpose::Join };
+        self.outputs.push_back(Output::Read { tag, request });
+    }
+
+    /// Moves a session to this connection, to this name and into these
+    /// rooms, from wherever it was. Rooms in which it stays notice nothing.
+    /// Gives the rooms as they are spelled.
+    fn move_in(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        session: SessionId,
+        username: Username,
+        rooms: &[RoomName],
+    ) -> Vec<RoomName> {
+        let Some(known) = self.sessions.get_mut(session) else {
+            return Vec::new();
+        };
+        let old_name = known.username.clone();
+        if let Some(old) = known.connection {
+            self.replace(old);
+        }
+        let old_rooms = self
+            .sessions
+            .get_mut(session)
+            .map(|it| std::mem::take(&mut it.rooms))
+            .unwrap_or_default();
+        let new_rooms: Vec<_> = rooms.iter().map(|name| self.rooms.find_or_open(name)).collect();
+        let same_name = old_name.as_str() == username.as_str();
+        for room in &old_rooms {
+            if !same_name || !new_rooms.contains(room) {
+                self.rooms.remove_member(*room, &old_name, now);
+            }
+        }
+        for room in &new_rooms {
+            self.rooms.add_member(*room, &username, now);
+        }
+        for room in old_rooms {
+            self.close_if_empty(room);
+        }
+        self.names.release(&old_name, session);
+        self.names.hold(&username, session);
+        let names = new_rooms
+            .iter()
+            .filter_map(|room| self.rooms.get(*room))
+            .map(|room| room.name.clone())
+            .collect();
+        self.sessions.connect(session, id, username, new_rooms);
+        names
+    }
+
+    /// Subscribes a connection to a room, behind everything committed. What
+    /// was said up to now it has got.
+    pub(super) fn subscribe(&mut self, id: ConnectionId, room: super::RoomId) {
+        self.hand(id, Delivery::Subscribe(room));
+    }
+}
+
+/// The rooms of a `join`: each once, the lobby if none is named.
+fn distinct_rooms(raw: &[String]) -> Result<Vec<RoomName>, ErrorCode> {
+    if raw.is_empty() {
+        return Ok(vec![RoomName::lobby()]);
+    }
+    let mut seen = HashSet::new();
+    let mut rooms = Vec::new();
+    for name in raw {
+        let room = RoomName::new(name).map_err(|_| ErrorCode::RoomInvalid)?;
+        if seen.insert(room.clone()) {
+            rooms.push(room);
+        }
+    }
+    Ok(rooms)
+}

@@ -1,0 +1,216 @@
+//! Connections come, fail and end; timers; shutting down.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::connection::{Connection, Due, PendingRead, State};
+use super::contract::{ConnectionId, Delivery, Output};
+use super::{Hub, RoomId};
+use crate::model::limits::GREETING_TIMEOUT;
+use crate::model::{ErrorCode, Moment, NoticeCode, SessionId, Token};
+use crate::wire::tcp::{Error, Notice, Ping, ServerFrame};
+
+/// When somebody who found the server full is to come again, in
+/// milliseconds.
+const FULL_RETRY_AFTER: u32 = 30_000;
+
+/// The connections' timers are looked at no more often than this.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Hub {
+    /// Takes somebody in who has connected, or tells them why not. Who is
+    /// not taken in is forgotten at once.
+    pub(super) fn connected(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        address: IpAddr,
+        token: Token,
+    ) {
+        let address = address.to_canonical();
+        let from_address = self.addresses.get(&address).copied().unwrap_or_default();
+        let refusal = if let Some(retry_after) = self.shutting_down {
+            Some((ErrorCode::ShuttingDown, retry_after))
+        } else if self.connections.len() >= self.settings.max_connections {
+            Some((ErrorCode::ServerFull, FULL_RETRY_AFTER))
+        } else if from_address >= self.settings.max_connections_per_address {
+            Some((ErrorCode::TooManyFromAddress, FULL_RETRY_AFTER))
+        } else {
+            None
+        };
+        if let Some((code, retry_after)) = refusal {
+            self.deliver(id, Error { retry_after, ..Error::new(code) });
+            self.hand(id, Delivery::Close);
+            return;
+        }
+        self.connections.insert(id, Connection::new(address, token, now));
+        self.addresses.insert(address, from_address.saturating_add(1));
+        let deadline = now + GREETING_TIMEOUT;
+        self.next_sweep = Some(self.next_sweep.map_or(deadline, |at| at.min(deadline)));
+    }
+
+    /// Forgets a connection that is gone.
+    pub(super) fn disconnected(&mut self, now: Moment, id: ConnectionId) {
+        self.release(now, id);
+        let Some(connection) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(count) = self.addresses.get_mut(&connection.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.addresses.remove(&connection.address);
+            }
+        }
+    }
+
+    /// Closes a connection with an error that is about no frame. Nothing
+    /// happens if it is closing already.
+    pub(super) fn fail(&mut self, now: Moment, id: ConnectionId, code: ErrorCode) {
+        self.close(now, id, Error::new(code));
+    }
+
+    /// Tells a connection what is wrong and closes it; its name is free and
+    /// its rooms are left at once. Nothing happens if it is closing already.
+    pub(super) fn close(&mut self, now: Moment, id: ConnectionId, error: Error) {
+        if self.connections.get(&id).is_none_or(Connection::is_closing) {
+            return;
+        }
+        self.deliver(id, error);
+        self.hand(id, Delivery::Close);
+        self.release(now, id);
+    }
+
+    /// Takes everything from a connection that it holds.
+    fn release(&mut self, now: Moment, id: ConnectionId) {
+        let Some(session) = self.detach(id) else {
+            return;
+        };
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let rooms = std::mem::take(&mut known.rooms);
+        let username = known.username.clone();
+        for room in rooms {
+            self.rooms.remove_member(room, &username, now);
+            self.close_if_empty(room);
+        }
+        self.names.release(&username, session);
+        self.sessions.disconnect(session, now);
+    }
+
+    /// Parts a connection from its session, which keeps name and rooms:
+    /// whoever calls it gives them to another connection or takes them away.
+    fn detach(&mut self, id: ConnectionId) -> Option<SessionId> {
+        let state = self.connections.get_mut(&id)?.end();
+        let (session, read) = match state {
+            State::Joining { session, read } => (session, Some(read)),
+            State::Joined { session, read } => (session, read),
+            State::Connected { .. } | State::Greeted { .. } | State::Closing => return None,
+        };
+        if let Some(PendingRead { registered: Some(head), .. }) = read {
+            self.backlog.end(head);
+        }
+        let known = self.sessions.get(session)?;
+        for room in &known.rooms {
+            if let Some(room) = self.rooms.get_mut(*room) {
+                room.changes.remove_listener(id);
+            }
+        }
+        Some(session)
+    }
+
+    /// Closes the connection of a session that goes on with another one.
+    /// Name and rooms stay with the session.
+    pub(super) fn replace(&mut self, id: ConnectionId) {
+        self.deliver(id, Error::new(ErrorCode::Replaced));
+        self.hand(id, Delivery::Close);
+        self.detach(id);
+    }
+
+    /// Closes a room that the last one has left.
+    pub(super) fn close_if_empty(&mut self, room: RoomId) {
+        if self.rooms.close_if_empty(room) {
+            self.outputs.push_back(Output::RoomClosed { room });
+        }
+    }
+
+    /// Does what is due. Comes again at the next `WakeAt`.
+    pub(super) fn wake(&mut self, now: Moment) {
+        self.wake_at = None;
+        self.sweep(now);
+        while let Some((frames, listeners)) = self.rooms.tell_next(now) {
+            for frame in frames {
+                self.deliver_all(listeners.clone(), frame);
+            }
+        }
+        for session in self.sessions.forget_expired(now) {
+            self.outputs.push_back(Output::SessionEnded { session });
+        }
+    }
+
+    /// Looks at the timers of all connections, if the time has come. The
+    /// next time is that of the earliest of them: what happens meanwhile
+    /// only puts them off, and new connections set it anew.
+    fn sweep(&mut self, now: Moment) {
+        if self.next_sweep.is_none_or(|at| now < at) {
+            return;
+        }
+        let mut pings = Vec::new();
+        let mut ends = Vec::new();
+        let mut earliest: Option<Moment> = None;
+        for (id, connection) in &mut self.connections {
+            let next = match connection.due(now) {
+                Due::Never => continue,
+                Due::End(code) => {
+                    ends.push((*id, code));
+                    continue;
+                }
+                Due::Ping => {
+                    pings.push(*id);
+                    connection.ping()
+                }
+                Due::At(moment) => moment,
+            };
+            earliest = Some(earliest.map_or(next, |at| at.min(next)));
+        }
+        self.next_sweep = earliest.map(|at| at.max(now + SWEEP_INTERVAL));
+        self.deliver_all(pings, Ping { token: 0 }.into());
+        for (id, code) in ends {
+            self.fail(now, id, code);
+        }
+    }
+
+    /// Tells everybody that times before and after do not compare.
+    pub(super) fn clock_changed(&mut self) {
+        let sentence = "The server's clock was set: times before and after do not compare.";
+        let everybody = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.joined().is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        self.deliver_all(everybody, Notice::new(NoticeCode::ClockChanged, sentence).into());
+    }
+
+    /// Sends everybody away and takes nobody in any more.
+    pub(super) fn shut_down(&mut self, now: Moment, retry_after: u32) {
+        self.shutting_down = Some(retry_after);
+        let everybody: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in everybody {
+            self.close(now, id, Error { retry_after, ..Error::new(ErrorCode::ShuttingDown) });
+        }
+    }
+
+    /// Tells a session something, if it is connected; if its welcome has
+    /// still to come, after that.
+    pub(super) fn tell(&mut self, session: SessionId, frame: impl Into<ServerFrame>) {
+        let Some(id) = self.sessions.get(session).and_then(|it| it.connection) else {
+            return;
+        };
+        match self.connections.get_mut(&id).map(|it| &mut it.state) {
+            Some(State::Joining { read, .. }) => read.owed.push(frame.into()),
+            Some(State::Joined { .. }) => self.deliver(id, frame),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `enter`, `leave`, `history`, `members`: `docs/protocol/tcp.md`, sections
+//! 9 to 11.
+
+use super::Hub;
+use super::connection::{PendingRead, kind};
+use super::contract::{
+    ConnectionId, Delivery, Output, Purpose, ReadRange, ReadRequest, ReadTag, RoomId,
+};
+use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS};
+use crate::model::{ErrorCode, Moment, RoomName, Sequence, SessionId};
+use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, flag};
+
+impl Hub {
+    /// The room of this name, if the session is in it.
+    pub(super) fn room_of(&self, session: SessionId, name: &str) -> Option<RoomId> {
+        let room = self.rooms.find(&RoomName::new(name).ok()?)?;
+        self.sessions.get(session)?.rooms.contains(&room).then_some(room)
+    }
+
+    /// Puts a session into a further room and reads its history, or says why
+    /// not. It goes on in `finish_enter`.
+    pub(super) fn enter(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        session: SessionId,
+        enter: &Enter,
+    ) {
+        let name = match self.check_enter(session, &enter.room) {
+            Ok(name) => name,
+            Err(code) => return self.refuse(id, code, kind::ENTER, enter.reference),
+        };
+        let room = self.rooms.find_or_open(&name);
+        let name = self.rooms.get(room).map_or(name, |it| it.name.clone());
+        if let Some(known) = self.sessions.get_mut(session) {
+            known.rooms.push(room);
+            self.rooms.add_member(room, &known.username, now);
+        }
+        let range = ReadRange::Latest(HISTORY_LENGTH);
+        let purpose = Purpose::Enter(enter.reference, name.clone());
+        self.backlog.begin(self.head);
+        self.read(id, purpose, name, range, Some(self.head));
+    }
+
+    /// Whether a session may enter a room of this name. Nothing changes.
+    fn check_enter(&self, session: SessionId, name: &str) -> Result<RoomName, ErrorCode> {
+        let name = RoomName::new(name).map_err(|_| ErrorCode::RoomInvalid)?;
+        let rooms = self.sessions.get(session).map(|it| it.rooms.as_slice()).unwrap_or_default();
+        let room = self.rooms.find(&name);
+        if room.is_some_and(|it| rooms.contains(&it)) {
+            return Err(ErrorCode::AlreadyInRoom);
+        }
+        if rooms.len() >= usize::from(MAX_ROOMS) {
+            return Err(ErrorCode::TooManyRooms);
+        }
+        if room.is_none() && self.rooms.len() >= self.settings.max_rooms {
+            return Err(ErrorCode::RoomsFull);
+        }
+        Ok(name)
+    }
+
+    /// Asks the log for entries of one room. The connection's frames wait
+    /// until `read_done`.
+    fn read(
+        &mut self,
+        id: ConnectionId,
+        purpose: Purpose,
+        room: RoomName,
+        range: ReadRange,
+        registered: Option<Sequence>,
+    ) {
+        let tag = ReadTag { connection: id, purpose: purpose.clone() };
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let owed = Vec::new();
+            connection.begin_read(PendingRead { purpose, range, registered, flags: 0, owed });
+        }
+        let request = ReadRequest { rooms: vec![room], session: None, range };
+        self.outputs.push_back(Output::Read { tag, request });
+    }
+
+    /// Takes a session out of a room.
+    pub(super) fn leave(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        session: SessionId,
+        leave: &Leave,
+    ) {
+        let Some(room) = self.room_of(session, &leave.room) else {
+            return self.refuse(id, ErrorCode::NotInRoom, kind::LEAVE, leave.reference);
+        };
+        self.hand(id, Delivery::Unsubscribe(room));
+        if let Some(known) = self.rooms.get_mut(room) {
+            known.changes.remove_listener(id);
+            let left = Left { reference: leave.reference, room: known.name.as_str().to_owned() };
+            self.deliver(id, left);
+        }
+        if let Some(known) = self.sessions.get_mut(session) {
+            known.rooms.retain(|it| *it != room);
+            self.rooms.remove_member(room, &known.username, now);
+        }
+        self.close_if_empty(room);
+    }
+
+    /// Reads older entries of a room. It goes on in `finish_history`.
+    pub(super) fn history(&mut self, id: ConnectionId, session: SessionId, history: &History) {
+        let name = self
+            .room_of(session, &history.room)
+            .and_then(|room| self.rooms.get(room))
+            .map(|room| room.name.clone());
+        let Some(name) = name else {
+            return self.refuse(id, ErrorCode::NotInRoom, kind::HISTORY, history.reference);
+        };
+        let before =
+            if history.before == Sequence::ZERO { self.head.next() } else { history.before };
+        let limit = match history.limit {
+            limit @ 1..=MAX_HISTORY_PAGE => limit,
+            _ => MAX_HISTORY_PAGE,
+        };
+        let purpose = Purpose::History(history.reference);
+        self.read(id, purpose, name, ReadRange::Before(before, limit), None);
+    }
+
+    /// Answers with a page of the names in a room.
+    pub(super) fn members(&mut self, id: ConnectionId, session: SessionId, members: &Members) {
+        let room = self.room_of(session, &members.room).and_then(|room| self.rooms.get(room));
+        let Some(room) = room else {
+            return self.refuse(id, ErrorCode::NotInRoom, kind::MEMBERS, members.reference);
+        };
+        let (names, more) = room.members.page(&members.after);
+        let roster = Roster {
+            reference: members.reference,
+            room: room.name.as_str().to_owned(),
+            flags: if more { flag::MORE } else { 0 },
+            members: room.members.count(),
+            names,
+        };
+        self.deliver(id, roster);
+    }
+}

@@ -1,0 +1,190 @@
+//! Rooms and who is in them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use super::contract::{ConnectionId, RoomId};
+use super::presence::Changes;
+use crate::model::limits::MAX_NAMES;
+use crate::model::{Moment, NameKey, RoomName, Username};
+use crate::wire::tcp::ServerFrame;
+
+/// Who is in a room, in the order of the names' keys.
+#[derive(Default)]
+pub(super) struct Members(BTreeMap<NameKey, Username>);
+
+impl Members {
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many they are, as frames say it.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether somebody with this name, spelled so, is in the room.
+    pub(super) fn has_exactly(&self, name: &Username) -> bool {
+        self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
+    }
+
+    /// The names behind `after` in the order of keys, as many as a frame
+    /// holds, and whether there are more. Call it again with the last of
+    /// them for the next page.
+    pub(super) fn page(&self, after: &str) -> (Vec<String>, bool) {
+        let after = NameKey::of(after);
+        let mut behind = self.0.range((Bound::Excluded(after), Bound::Unbounded));
+        let names =
+            behind.by_ref().take(MAX_NAMES).map(|(_, name)| name.as_str().to_owned()).collect();
+        (names, behind.next().is_some())
+    }
+}
+
+/// A room with somebody in it.
+pub(super) struct Room {
+    /// As it was spelled by whoever opened it.
+    pub(super) name: RoomName,
+    /// Who is in it.
+    pub(super) members: Members,
+    /// What is to be told about that.
+    pub(super) changes: Changes,
+}
+
+impl Room {
+    /// Makes a connection one of those which are told who comes and goes;
+    /// gives the roster that it has to get now.
+    pub(super) fn add_listener(&mut self, connection: ConnectionId) -> ServerFrame {
+        self.changes.add_listener(connection, &self.name, &self.members)
+    }
+}
+
+/// All rooms with somebody in them. (What was said in the others is in the
+/// log, by their names.)
+#[derive(Default)]
+pub(super) struct Rooms {
+    /// By number.
+    by_id: BTreeMap<RoomId, Room>,
+    /// By name.
+    by_name: HashMap<NameKey, RoomId>,
+    /// The number of the last room that was opened.
+    last_id: u32,
+    /// The rooms in which something is to be told, by when.
+    due: BTreeSet<(Moment, RoomId)>,
+}
+
+impl Rooms {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// A room by its number.
+    pub(super) fn get(&self, id: RoomId) -> Option<&Room> {
+        self.by_id.get(&id)
+    }
+
+    /// A room by its number, to be changed.
+    pub(super) fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// A room by its name in any spelling.
+    pub(super) fn find(&self, name: &RoomName) -> Option<RoomId> {
+        self.by_name.get(name.key()).copied()
+    }
+
+    /// The room of this name, which is opened if need be. Somebody has to be
+    /// added to it at once.
+    pub(super) fn find_or_open(&mut self, name: &RoomName) -> RoomId {
+        if let Some(id) = self.find(name) {
+            return id;
+        }
+        // Four thousand million rooms later numbers come round; those of
+        // rooms which exist are left out.
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            if !self.by_id.contains_key(&RoomId(self.last_id)) {
+                break;
+            }
+        }
+        let id = RoomId(self.last_id);
+        self.by_name.insert(name.key().clone(), id);
+        let room =
+            Room { name: name.clone(), members: Members::default(), changes: Changes::default() };
+        self.by_id.insert(id, room);
+        id
+    }
+
+    /// Puts somebody into a room; nothing changes if they are there already.
+    pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
+        if let Some(room) = self.by_id.get_mut(&id)
+            && !room.members.has_exactly(username)
+        {
+            room.members.0.insert(username.key().clone(), username.clone());
+            self.touch(id, username, now);
+        }
+    }
+
+    /// Takes somebody out of a room. Call [`Self::close_if_empty`] when
+    /// nobody else is about to be added.
+    pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
+        if let Some(room) = self.by_id.get_mut(&id)
+            && room.members.0.remove(username.key()).is_some()
+        {
+            self.touch(id, username, now);
+        }
+    }
+
+    /// Notes that somebody has come or gone.
+    fn touch(&mut self, id: RoomId, username: &Username, now: Moment) {
+        if let Some(room) = self.by_id.get_mut(&id)
+            && let Some(deadline) = room.changes.touch(username, &room.members, now)
+        {
+            self.due.insert((deadline, id));
+        }
+    }
+
+    /// Closes a room in which nobody is; says whether it did.
+    #[must_use]
+    pub(super) fn close_if_empty(&mut self, id: RoomId) -> bool {
+        if self.by_id.get(&id).is_none_or(|room| room.members.len() > 0) {
+            return false;
+        }
+        if let Some(room) = self.by_id.remove(&id) {
+            self.by_name.remove(room.name.key());
+            if let Some(deadline) = room.changes.deadline() {
+                self.due.remove(&(deadline, id));
+            }
+        }
+        true
+    }
+
+    /// When something is to be told next.
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        self.due.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// What is to be told now in one of the rooms: the frames, and whom.
+    /// Call it until there is nothing more, and again at
+    /// [`Self::next_due`].
+    #[must_use]
+    pub(super) fn tell_next(
+        &mut self,
+        now: Moment,
+    ) -> Option<(Vec<ServerFrame>, Vec<ConnectionId>)> {
+        let due = self.due.first().copied().filter(|(deadline, _)| *deadline <= now)?;
+        self.due.remove(&due);
+        let Some(room) = self.by_id.get_mut(&due.1) else {
+            return Some((Vec::new(), Vec::new()));
+        };
+        let frames = room.changes.tell(&room.name, &room.members);
+        Some((frames, room.changes.listeners()))
+    }
+
+    /// Nothing is kept about any room.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty() && self.by_name.is_empty() && self.due.is_empty()
+    }
+}

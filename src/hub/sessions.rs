@@ -1,0 +1,181 @@
+//! Sessions: who somebody is, beyond connections and names.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::contract::{ConnectionId, RoomId};
+use super::outgoing::Outgoing;
+use crate::model::limits::SESSION_LIFETIME;
+use crate::model::{Moment, NameKey, SessionId, Token, Username};
+
+/// Somebody, connected or away.
+pub(super) struct Session {
+    /// The secret by which it is taken up again.
+    pub(super) token: Token,
+    /// What it is called, or was called last.
+    pub(super) username: Username,
+    /// Where it is connected; none while it is away.
+    pub(super) connection: Option<ConnectionId>,
+    /// Where it is, in the order of entering; none while it is away.
+    pub(super) rooms: Vec<RoomId>,
+    /// What became of its messages.
+    pub(super) outgoing: Outgoing,
+    /// When it will be forgotten; none while it is connected.
+    expires: Option<Moment>,
+}
+
+/// All sessions that are remembered.
+#[derive(Default)]
+pub(super) struct Sessions {
+    /// By number.
+    by_id: HashMap<SessionId, Session>,
+    /// By secret. (Found by a hash with a secret key, so that the time it
+    /// takes tells nothing.)
+    by_token: HashMap<Token, SessionId>,
+    /// Those which are away, by when they will be forgotten: first the one
+    /// that has been away longest.
+    away: BTreeSet<(Moment, SessionId)>,
+    /// Those which are away, by the name that they had last; of several the
+    /// one that had it last.
+    away_names: HashMap<NameKey, SessionId>,
+}
+
+impl Sessions {
+    /// A session by its number.
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id)
+    }
+
+    /// A session by its number, to be changed.
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The session with this secret, unless its time is over.
+    pub(super) fn by_token(&self, token: &Token, now: Moment) -> Option<SessionId> {
+        self.by_token.get(token).copied().filter(|id| self.is_alive(*id, now))
+    }
+
+    /// Who was called so last, is away, and can still come back.
+    pub(super) fn away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
+        self.away_names.get(key).copied().filter(|id| self.is_alive(*id, now))
+    }
+
+    /// Whether a session can still be taken up.
+    fn is_alive(&self, id: SessionId, now: Moment) -> bool {
+        self.get(id).is_some_and(|it| it.expires.is_none_or(|end| now < end))
+    }
+
+    /// Begins a session that is away until [`Self::connect`] is called,
+    /// which has to follow at once.
+    pub(super) fn begin(&mut self, id: SessionId, token: Token, username: Username) {
+        self.by_token.insert(token, id);
+        let session = Session {
+            token,
+            username,
+            connection: None,
+            rooms: Vec::new(),
+            outgoing: Outgoing::default(),
+            expires: None,
+        };
+        self.by_id.insert(id, session);
+    }
+
+    /// Gives a session its connection, name and rooms. Whoever calls it has
+    /// seen to the ones that it had.
+    pub(super) fn connect(
+        &mut self,
+        id: SessionId,
+        connection: ConnectionId,
+        username: Username,
+        rooms: Vec<RoomId>,
+    ) {
+        self.end_absence(id);
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.connection = Some(connection);
+            session.username = username;
+            session.rooms = rooms;
+        }
+    }
+
+    /// Takes a session's connection away; it can come back for a day. Call
+    /// it when name and rooms have been given up.
+    pub(super) fn disconnect(&mut self, id: SessionId, now: Moment) {
+        let Some(session) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        let end = now + SESSION_LIFETIME;
+        session.connection = None;
+        session.rooms = Vec::new();
+        session.expires = Some(end);
+        self.away.insert((end, id));
+        self.away_names.insert(session.username.key().clone(), id);
+    }
+
+    /// Takes a session out of what is known of the absent.
+    fn end_absence(&mut self, id: SessionId) {
+        let Some(session) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        if let Some(end) = session.expires.take() {
+            self.away.remove(&(end, id));
+        }
+        if self.away_names.get(session.username.key()) == Some(&id) {
+            self.away_names.remove(session.username.key());
+        }
+    }
+
+    /// Forgets a session.
+    fn forget(&mut self, id: SessionId) {
+        self.end_absence(id);
+        if let Some(session) = self.by_id.remove(&id)
+            && self.by_token.get(&session.token) == Some(&id)
+        {
+            self.by_token.remove(&session.token);
+        }
+    }
+
+    /// Forgets the session that has been away longest, if there are `max`
+    /// or more; gives it. Call it before a new one begins.
+    #[must_use]
+    pub(super) fn make_room(&mut self, max: usize) -> Option<SessionId> {
+        if self.by_id.len() < max {
+            return None;
+        }
+        let (_, id) = self.away.first().copied()?;
+        self.forget(id);
+        Some(id)
+    }
+
+    /// Forgets the sessions whose time is over; gives them. Call it again
+    /// at [`Self::next_expiry`].
+    #[must_use]
+    pub(super) fn forget_expired(&mut self, now: Moment) -> Vec<SessionId> {
+        let mut forgotten = Vec::new();
+        while let Some((end, id)) = self.away.first().copied()
+            && end <= now
+        {
+            self.forget(id);
+            forgotten.push(id);
+        }
+        forgotten
+    }
+
+    /// When the next session will have to be forgotten.
+    pub(super) fn next_expiry(&self) -> Option<Moment> {
+        self.away.first().map(|(end, _)| *end)
+    }
+
+    /// How many are connected.
+    pub(super) fn connected(&self) -> usize {
+        self.by_id.len().saturating_sub(self.away.len())
+    }
+
+    /// Nothing is kept about anybody.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+            && self.by_token.is_empty()
+            && self.away.is_empty()
+            && self.away_names.is_empty()
+    }
+}

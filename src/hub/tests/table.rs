@@ -1,0 +1,497 @@
+//! What the tests sit at: a hub, a log, and clients that note what they get.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::hub::{
+    ConnectionId, Delivery, Hub, Input, Now, Output, ReadOutcome, ReadRange, ReadRequest, ReadTag,
+    RoomId,
+};
+use crate::model::{
+    Draft, ErrorCode, HubSettings, LogId, Logged, Moment, Position, Reference, RoomName, Sequence,
+    SessionId, SharedEntry, Target, Timestamp, Token,
+};
+use crate::wire::tcp::{
+    ClientFrame, Direct, Enter, Error, Hello, History, Join, Leave, MAGIC, Members, Received, Say,
+    ServerFrame, Welcome, entry_frame,
+};
+
+/// The log of all tests.
+pub(super) const LOG: LogId = LogId([7; 16]);
+
+/// Something that a client has got, with the connection's order kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    /// A frame, entries of the log included.
+    Frame(ServerFrame),
+    /// The connection was closed.
+    Closed,
+}
+
+/// A connection as the driver has it.
+#[derive(Default)]
+pub(super) struct Line {
+    /// Rooms whose entries it gets, each behind a sequence.
+    subscribed: BTreeMap<RoomId, Sequence>,
+    /// Up to here it has got everything.
+    after: Sequence,
+    /// What has come.
+    pub(super) got: Vec<Got>,
+    /// Nothing may come any more.
+    closed: bool,
+}
+
+/// A hub with everything around it.
+pub(super) struct Table {
+    /// What is tested.
+    pub(super) hub: Hub,
+    /// The time.
+    pub(super) now: Moment,
+    /// The log.
+    pub(super) log: Vec<SharedEntry>,
+    /// The connections.
+    pub(super) lines: BTreeMap<ConnectionId, Line>,
+    /// When the hub wants to be woken.
+    pub(super) wake_at: Option<Moment>,
+    /// What it said last of how many people there are.
+    pub(super) people: usize,
+    /// The log answers only when told to.
+    pub(super) delayed: bool,
+    /// Drafts that it has not taken.
+    pub(super) drafts: VecDeque<Draft>,
+    /// Reads that it has not done.
+    pub(super) reads: VecDeque<(ReadTag, ReadRequest)>,
+    /// Reads that were done but not told.
+    pub(super) outcomes: VecDeque<(ReadTag, ReadOutcome)>,
+    /// All requests to read.
+    pub(super) requests: Vec<ReadRequest>,
+    /// Sessions that have ended.
+    pub(super) ended: Vec<SessionId>,
+    /// Rooms that have been closed.
+    pub(super) closed_rooms: Vec<RoomId>,
+    /// The number of the last connection.
+    pub(super) last: u64,
+}
+
+/// So long after the beginning.
+pub(super) fn at(millis: u64) -> Moment {
+    Moment::after_start(Duration::from_millis(millis))
+}
+
+/// A greeting with these features.
+pub(super) fn hello(features: u64) -> ClientFrame {
+    let name = "test".to_owned();
+    Hello {
+        magic: MAGIC,
+        min_version: 1,
+        max_version: 1,
+        features,
+        client_name: name.clone(),
+        client_version: name,
+    }
+    .into()
+}
+
+/// A wish to join.
+pub(super) fn join(name: &str, rooms: &[&str]) -> Join {
+    Join {
+        username: name.to_owned(),
+        password: None,
+        rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
+        token: None,
+        position: None,
+    }
+}
+
+/// Something said in the lobby.
+pub(super) fn say(reference: u64, text: &str) -> ClientFrame {
+    say_in("lobby", reference, text)
+}
+
+/// Something said.
+pub(super) fn say_in(room: &str, reference: u64, text: &str) -> ClientFrame {
+    let (room, text) = (room.to_owned(), text.to_owned());
+    Say { reference: Reference(reference), room, style: 0, text }.into()
+}
+
+/// Something said to one person.
+pub(super) fn direct(to: &str, session: u64, reference: u64, text: &str) -> ClientFrame {
+    Direct {
+        reference: Reference(reference),
+        to: to.to_owned(),
+        session: SessionId(session),
+        style: 0,
+        text: text.to_owned(),
+    }
+    .into()
+}
+
+/// A wish to enter a room.
+pub(super) fn enter(reference: u64, room: &str) -> ClientFrame {
+    Enter { reference: Reference(reference), room: room.to_owned() }.into()
+}
+
+/// A wish to leave a room.
+pub(super) fn leave(reference: u64, room: &str) -> ClientFrame {
+    Leave { reference: Reference(reference), room: room.to_owned() }.into()
+}
+
+/// A wish for older messages.
+pub(super) fn history(reference: u64, room: &str, before: u64, limit: u16) -> ClientFrame {
+    let before = Sequence(before);
+    History { reference: Reference(reference), room: room.to_owned(), before, limit }.into()
+}
+
+/// A wish to know who is there.
+pub(super) fn members(reference: u64, room: &str, after: &str) -> ClientFrame {
+    let after = after.to_owned();
+    Members { reference: Reference(reference), room: room.to_owned(), after }.into()
+}
+
+impl Table {
+    /// A table with ordinary settings.
+    pub(super) fn new() -> Self {
+        Self::with(HubSettings::default())
+    }
+
+    /// A table with these settings.
+    pub(super) fn with(settings: HubSettings) -> Self {
+        Self {
+            hub: Hub::new(settings, LOG, Sequence::ZERO, SessionId(1)),
+            now: at(1_000),
+            log: Vec::new(),
+            lines: BTreeMap::new(),
+            wake_at: None,
+            people: 0,
+            delayed: false,
+            drafts: VecDeque::new(),
+            reads: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            requests: Vec::new(),
+            ended: Vec::new(),
+            closed_rooms: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// Gives the hub an input and does everything that comes of it.
+    pub(super) fn input(&mut self, input: Input) {
+        let now = Now { moment: self.now, time: Timestamp(1_000_000) };
+        self.hub.handle_input(now, input);
+        while let Some(output) = self.hub.poll_output() {
+            self.take(output);
+        }
+        if !self.delayed {
+            self.answer();
+        }
+    }
+
+    /// Does what the hub has asked for.
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Append(draft) => self.drafts.push_back(draft),
+            Output::Read { tag, request } => {
+                self.requests.push(request.clone());
+                self.reads.push_back((tag, request));
+            }
+            Output::Publish { room, entry } => {
+                for line in self.lines.values_mut() {
+                    if line.subscribed.get(&room).is_some_and(|after| entry.sequence > *after) {
+                        assert!(!line.closed);
+                        assert!(entry.sequence > line.after, "an entry comes too late");
+                        line.after = entry.sequence;
+                        line.got.push(Got::Frame(entry_frame(&entry, 0)));
+                    }
+                }
+            }
+            Output::Published { head } => {
+                assert_eq!(head, self.log.last().unwrap().sequence);
+            }
+            Output::Deliver { connection, after, delivery } => {
+                self.deliver(connection, after, delivery);
+            }
+            Output::DeliverAll { connections, after, frame } => {
+                for connection in connections {
+                    self.deliver(connection, after, Delivery::Frame(frame.clone()));
+                }
+            }
+            Output::RoomClosed { room } => {
+                assert!(
+                    self.lines.values().all(|it| it.closed || !it.subscribed.contains_key(&room))
+                );
+                self.closed_rooms.push(room);
+            }
+            Output::SessionEnded { session } => self.ended.push(session),
+            Output::WakeAt(moment) => self.wake_at = Some(moment),
+            Output::People(people) => {
+                assert_ne!(people, self.people);
+                self.people = people;
+            }
+        }
+    }
+
+    /// Gives a line something, as the driver does.
+    fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
+        let line = self.lines.get_mut(&connection).expect("a connection that is known");
+        assert!(!line.closed, "nothing comes after the end: {delivery:?}");
+        assert!(after >= line.after, "what comes must not be behind what has come");
+        line.after = after;
+        match delivery {
+            Delivery::Frame(frame) => line.got.push(Got::Frame(frame)),
+            Delivery::Entries { entries, flags } => {
+                assert!(entries.is_sorted_by(|a, b| a.sequence < b.sequence));
+                line.got.extend(entries.iter().map(|it| Got::Frame(entry_frame(it, flags))));
+            }
+            Delivery::Subscribe(room) => {
+                assert!(line.subscribed.insert(room, after).is_none());
+            }
+            Delivery::Unsubscribe(room) => assert!(line.subscribed.remove(&room).is_some()),
+            Delivery::Close => {
+                line.closed = true;
+                line.subscribed.clear();
+                line.got.push(Got::Closed);
+            }
+        }
+    }
+
+    /// The log does everything that it was asked for.
+    pub(super) fn answer(&mut self) {
+        while self.commit(usize::MAX) || self.look() || self.tell() {}
+    }
+
+    /// The log takes so many drafts, if there are any.
+    pub(super) fn commit(&mut self, most: usize) -> bool {
+        let mut entries = Vec::new();
+        while entries.len() < most {
+            let Some(draft) = self.drafts.pop_front() else { break };
+            entries.push(self.append(draft));
+        }
+        if entries.is_empty() {
+            return false;
+        }
+        self.input(Input::Committed { entries });
+        true
+    }
+
+    /// Puts a draft into the log.
+    fn append(&mut self, draft: Draft) -> SharedEntry {
+        let last = Sequence(u64::try_from(self.log.len()).unwrap());
+        let previous = match &draft.target {
+            Target::Room(room) => self.log.iter().rev().find(|it| is_in(it, room)),
+            Target::Session(..) => None,
+        };
+        let previous = previous.map_or(Sequence::ZERO, |it| it.sequence);
+        let entry = Logged { sequence: last.next(), previous, time: Timestamp(5), draft };
+        let entry = Arc::new(entry);
+        self.log.push(entry.clone());
+        entry
+    }
+
+    /// The log refuses a draft, if there is one.
+    pub(super) fn lose(&mut self) -> bool {
+        let Some(draft) = self.drafts.pop_front() else { return false };
+        self.input(Input::NotStored { session: draft.session, reference: draft.reference });
+        true
+    }
+
+    /// The log does one read, if there is one, and keeps what it found.
+    pub(super) fn look(&mut self) -> bool {
+        let Some((tag, request)) = self.reads.pop_front() else { return false };
+        let outcome = self.find(&request);
+        self.outcomes.push_back((tag, outcome));
+        true
+    }
+
+    /// The log tells what it found in one read, if there is one.
+    pub(super) fn tell(&mut self) -> bool {
+        let Some((tag, outcome)) = self.outcomes.pop_front() else { return false };
+        self.input(Input::ReadDone { tag, outcome });
+        true
+    }
+
+    /// What a read finds.
+    fn find(&self, request: &ReadRequest) -> ReadOutcome {
+        let mut lists: Vec<Vec<SharedEntry>> = request
+            .rooms
+            .iter()
+            .map(|room| self.log.iter().filter(|it| is_in(it, room)).cloned().collect())
+            .collect();
+        let is_own = |it: &&SharedEntry| match it.draft.target {
+            Target::Session(to, _) => [to, it.draft.session].contains(&request.session.unwrap()),
+            Target::Room(_) => false,
+        };
+        if request.session.is_some() {
+            lists.push(self.log.iter().filter(is_own).cloned().collect());
+        }
+        let mut more = false;
+        let latest = |list: &mut Vec<SharedEntry>, most: u16| {
+            let cut = list.len().saturating_sub(usize::from(most));
+            list.drain(..cut);
+            cut > 0
+        };
+        for list in &mut lists {
+            match request.range {
+                ReadRange::Latest(most) => {
+                    latest(list, most);
+                }
+                ReadRange::After(after) => list.retain(|it| it.sequence > after),
+                ReadRange::Before(before, most) => {
+                    list.retain(|it| it.sequence < before);
+                    more |= latest(list, most);
+                }
+            }
+        }
+        let mut entries: Vec<SharedEntry> = lists.into_iter().flatten().collect();
+        entries.sort_by_key(|it| it.sequence);
+        let head = Sequence(u64::try_from(self.log.len()).unwrap());
+        ReadOutcome { entries, head, gaps: Vec::new(), more }
+    }
+
+    /// Lets time pass, waking the hub whenever it asked for it.
+    pub(super) fn pass(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        while let Some(wake_at) = self.wake_at.filter(|it| *it <= end) {
+            self.now = self.now.max(wake_at);
+            self.wake_at = None;
+            self.input(Input::Wake);
+        }
+        self.now = end;
+    }
+
+    /// Somebody connects.
+    pub(super) fn connect(&mut self) -> ConnectionId {
+        self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// Somebody connects from somewhere.
+    pub(super) fn connect_from(&mut self, address: IpAddr) -> ConnectionId {
+        self.last += 1;
+        let connection = ConnectionId(self.last);
+        let mut token = [0; 16];
+        token[..8].copy_from_slice(&self.last.to_be_bytes());
+        self.lines.insert(connection, Line::default());
+        self.input(Input::Connected { connection, address, token: Token(token) });
+        connection
+    }
+
+    /// A frame comes.
+    pub(super) fn send(&mut self, connection: ConnectionId, frame: impl Into<ClientFrame>) {
+        self.receive(connection, Received::Frame(frame.into()));
+    }
+
+    /// Whatever comes.
+    pub(super) fn receive(&mut self, connection: ConnectionId, frame: Received<ClientFrame>) {
+        self.input(Input::Received { connection, frame });
+    }
+
+    /// A connection is gone.
+    pub(super) fn drop(&mut self, connection: ConnectionId) {
+        self.lines.get_mut(&connection).unwrap().closed = true;
+        self.input(Input::Disconnected { connection });
+        self.lines.remove(&connection);
+    }
+
+    /// Somebody connects and greets.
+    pub(super) fn greet(&mut self, features: u64) -> ConnectionId {
+        let connection = self.connect();
+        self.send(connection, hello(features));
+        self.got(connection);
+        connection
+    }
+
+    /// Somebody comes in, wanting to know who comes and goes.
+    pub(super) fn come(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
+        let connection = self.greet(1);
+        self.send(connection, join(name, rooms));
+        let welcome = welcome(&self.got(connection));
+        (connection, welcome)
+    }
+
+    /// Somebody comes back by a token, with a position or without.
+    pub(super) fn resume(
+        &mut self,
+        name: &str,
+        rooms: &[&str],
+        token: Token,
+        position: Option<u64>,
+    ) -> ConnectionId {
+        let connection = self.greet(1);
+        let position = position.map(|it| Position { log_id: LOG, sequence: Sequence(it) });
+        self.send(connection, Join { token: Some(token), position, ..join(name, rooms) });
+        connection
+    }
+
+    /// What a connection has got since the last time.
+    pub(super) fn got(&mut self, connection: ConnectionId) -> Vec<Got> {
+        std::mem::take(&mut self.lines.get_mut(&connection).unwrap().got)
+    }
+
+    /// The same, in words.
+    pub(super) fn words(&mut self, connection: ConnectionId) -> Vec<String> {
+        self.got(connection).iter().map(word).collect()
+    }
+
+    /// Nothing is kept about anybody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.hub.connections.is_empty()
+            && self.hub.addresses.is_empty()
+            && self.hub.sessions.is_empty()
+            && self.hub.names.is_empty()
+            && self.hub.rooms.is_empty()
+            && self.hub.backlog.is_empty()
+    }
+}
+
+/// Whether an entry is of this room.
+fn is_in(entry: &SharedEntry, room: &RoomName) -> bool {
+    matches!(&entry.draft.target, Target::Room(it) if it == room)
+}
+
+/// The welcome among what has come.
+pub(super) fn welcome(got: &[Got]) -> Welcome {
+    got.iter()
+        .find_map(|it| match it {
+            Got::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.clone()),
+            _ => None,
+        })
+        .unwrap_or_else(|| panic!("no welcome in {got:?}"))
+}
+
+/// Something that has come, in few words.
+pub(super) fn word(got: &Got) -> String {
+    let Got::Frame(frame) = got else { return "closed".to_owned() };
+    match frame {
+        ServerFrame::Ping(_) => "ping".to_owned(),
+        ServerFrame::Pong(it) => format!("pong {}", it.token),
+        ServerFrame::ServerHello(it) => format!("server_hello {} {}", it.version, it.features),
+        ServerFrame::Welcome(it) => {
+            format!("welcome {} {} last {}", it.username, it.flags, it.last_reference.0)
+        }
+        ServerFrame::Entered(it) => format!("entered {} {} of {}", it.room, it.flags, it.members),
+        ServerFrame::Entry(it) => {
+            format!("{}:{} {}: {} ({})", it.sequence, it.room, it.username, it.text, it.flags)
+        }
+        ServerFrame::DirectEntry(it) => {
+            format!("{}:{}>{}: {} ({})", it.sequence, it.from, it.to, it.text, it.flags)
+        }
+        ServerFrame::End(it) => format!("end {} {} {}", it.about, it.head, it.flags),
+        ServerFrame::Left(it) => format!("left {}", it.room),
+        ServerFrame::Roster(it) => {
+            format!("roster {} {} {} {:?}", it.room, it.flags, it.members, it.names)
+        }
+        ServerFrame::Presence(it) => {
+            format!(
+                "presence {} {} {} +{:?} -{:?}",
+                it.room, it.flags, it.members, it.joined, it.left
+            )
+        }
+        ServerFrame::Accepted(it) => format!("accepted {}", it.reference.0),
+        ServerFrame::Notice(it) => format!("notice {}", it.code),
+        ServerFrame::Error(Error { code, about, reference, .. }) => {
+            let name = ErrorCode::from_number(*code).unwrap().name();
+            format!("{name} {about} {}", reference.0)
+        }
+    }
+}
