@@ -5,7 +5,7 @@
 //!
 //! | floor | module | what lives there |
 //! |---|---|---|
-//! | 4 | `cli`, `config` | command lines, configuration files |
+//! | 4 | [`cli`], [`config`] | command lines, configuration files |
 //! | 3 | `server`, `client`, `ui`, [`os`] | drivers: sockets, clock, entropy, disk, terminal |
 //! | 2 | [`hub`], `link` | engines: the server's and the client's, without I/O |
 //! | 1 | [`wire`] | bytes to values and back |
@@ -16,7 +16,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod config;
 pub mod hub;
 pub mod model;
 pub mod os;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod wire;

@@ -1,4 +1,8 @@
-//! `chat-server`: see `--help`.
+//! `chat-server`: see `chat-server --help`.
 
-/// Entry point.
-fn main() {}
+use std::process::ExitCode;
+
+/// Everything is in the library, where it can be tested.
+fn main() -> ExitCode {
+    pi_chat::cli::server::main()
+}

@@ -10,8 +10,8 @@ pub const DEFAULT_PORT: u16 = 2428;
 /// Largest body of a frame, in bytes.
 pub const MAX_FRAME: usize = 16_384;
 
-/// Largest body of the first frame of a connection, in bytes.
-pub const MAX_FIRST_FRAME: usize = 256;
+/// Largest body of the first frame that a client sends, in bytes.
+pub const MAX_FIRST_FRAME: u16 = 256;
 
 /// Longest text of a message, in bytes.
 pub const MAX_TEXT: u16 = 4_096;
@@ -53,6 +53,9 @@ pub const MAX_NAMES: usize = 100;
 
 /// Direct messages kept for one session.
 pub const MAX_DIRECTS: usize = 100;
+
+/// Refused references that a session remembers.
+pub const MAX_REFUSED: usize = 64;
 
 /// Refused joins after which a connection is closed.
 pub const MAX_JOIN_ATTEMPTS: u8 = 5;

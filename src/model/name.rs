@@ -20,7 +20,7 @@ pub enum NameError {
     #[error("it is longer than {MAX_NAME_CHARS} characters or {MAX_NAME_BYTES} bytes")]
     TooLong,
     /// A character that is no letter, mark, digit, `-`, `_` or `.`.
-    #[error("only letters, digits, “-”, “_” and “.” are allowed")]
+    #[error("only visible letters and digits, “-”, “_” and “.” are allowed")]
     Character,
     /// The first character is no letter and no digit.
     #[error("it must begin with a letter or a digit")]
@@ -104,9 +104,19 @@ fn is_letter_or_digit(c: char) -> bool {
 
 /// What a name may hold.
 fn is_allowed(c: char) -> bool {
-    matches!(c, '-' | '_' | '.')
+    let is_of_a_name = matches!(c, '-' | '_' | '.')
         || is_letter_or_digit(c)
-        || c.general_category_group() == GeneralCategoryGroup::Mark
+        || c.general_category_group() == GeneralCategoryGroup::Mark;
+    is_of_a_name && !is_invisible(c)
+}
+
+/// Letters and marks that nobody can see, so that nobody can be told from
+/// somebody else by them.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180D}'
+        | '\u{180F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}'
+        | '\u{E0100}'..='\u{E01EF}')
 }
 
 /// Makes a public name type around [`Name`]: two types, so that a room is

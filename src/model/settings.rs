@@ -87,7 +87,7 @@ impl HubSettings {
             return wrong("burst", "must be at least 1");
         }
         if self.frames_per_minute < 60 {
-            return wrong("frames-per-minute", "must be at least 60");
+            return wrong("per-minute", "must be at least 60");
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Frames: a 2-byte big-endian length, then the body
 //! (`docs/protocol/tcp.md`, section 2).
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 
 use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
@@ -8,8 +10,11 @@ use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
 /// Bytes of the length in front of a body.
 pub(super) const HEADER: usize = 2;
 
-/// What the first frame of a client begins with: its kind and the magic.
+/// What the body of a client's first frame begins with: kind and magic.
 const GREETING: &[u8] = &[1, b'P', b'i', b'C', b'h'];
+
+/// Lengths that a client's first frame may have.
+const FIRST_FRAME: RangeInclusive<u16> = 5..=MAX_FIRST_FRAME;
 
 /// A length that is not allowed. Nothing more can be read from this stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -25,15 +30,13 @@ pub enum FrameError {
     NotPiChat,
 }
 
-/// Cuts a stream of bytes into frames. Holds at most the one frame that has
-/// not arrived whole, and no memory at all between frames.
+/// Cuts a stream of bytes into frames. Holds at most what has been fed and
+/// not been taken, and no memory at all when that is nothing.
 #[derive(Debug)]
 pub struct FrameReader {
-    /// Bytes of a frame that has begun.
-    partial: Vec<u8>,
-    /// No frame has been read yet.
-    first: bool,
-    /// The other side must begin with a `hello`.
+    /// Bytes of a frame that has begun, or of frames that were not wanted yet.
+    kept: Vec<u8>,
+    /// What comes next must be the beginning of a client's stream.
     expects_greeting: bool,
 }
 
@@ -41,19 +44,19 @@ impl FrameReader {
     /// For what a client sends.
     #[must_use]
     pub const fn from_client() -> Self {
-        Self { partial: Vec::new(), first: true, expects_greeting: true }
+        Self { kept: Vec::new(), expects_greeting: true }
     }
 
     /// For what a server sends.
     #[must_use]
     pub const fn from_server() -> Self {
-        Self { partial: Vec::new(), first: true, expects_greeting: false }
+        Self { kept: Vec::new(), expects_greeting: false }
     }
 
     /// Takes `bytes` and calls `on_body` for every frame that is complete,
     /// in order, for as long as it returns true. Call it for each piece that
-    /// arrives. After `on_body` returned false the rest of `bytes` is
-    /// dropped: stop reading this stream.
+    /// arrives. After `on_body` has returned false the rest is kept: call
+    /// it again, with no bytes, to go on.
     ///
     /// # Errors
     /// [`FrameError`] when the stream breaks the rules; frames before that
@@ -61,54 +64,52 @@ impl FrameReader {
     pub fn feed(
         &mut self,
         bytes: &[u8],
-        mut on_body: impl FnMut(&[u8]) -> bool,
+        on_body: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), FrameError> {
-        if self.partial.is_empty() {
-            let rest = self.cut(bytes, &mut on_body)?;
-            self.partial.extend_from_slice(rest);
+        if self.kept.is_empty() {
+            let rest = self.cut(bytes, on_body)?;
+            self.kept.extend_from_slice(rest);
             return Ok(());
         }
-        let mut joined = std::mem::take(&mut self.partial);
+        let mut joined = std::mem::take(&mut self.kept);
         joined.extend_from_slice(bytes);
-        let rest = self.cut(&joined, &mut on_body)?.len();
-        // What is left becomes the new beginning; its memory is given back
-        // as soon as a frame ends where the piece does.
+        let rest = self.cut(&joined, on_body)?.len();
+        // The memory is given back as soon as nothing is left.
         if rest > 0 {
             joined.drain(..joined.len() - rest);
-            self.partial = joined;
+            self.kept = joined;
         }
         Ok(())
     }
 
-    /// Hands out the complete frames at the beginning of `bytes`; gives what
+    /// Hands out complete frames from the beginning of `bytes`; gives what
     /// is left.
     fn cut<'a>(
         &mut self,
         mut bytes: &'a [u8],
-        on_body: &mut impl FnMut(&[u8]) -> bool,
+        mut on_body: impl FnMut(&[u8]) -> bool,
     ) -> Result<&'a [u8], FrameError> {
         loop {
-            if self.first && self.expects_greeting && !may_be_greeting(bytes) {
+            if self.expects_greeting && !may_be_greeting(bytes) {
                 return Err(FrameError::NotPiChat);
             }
             let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
                 return Ok(bytes);
             };
             let length = usize::from(u16::from_be_bytes(*header));
-            let limit = if self.first { MAX_FIRST_FRAME } else { MAX_FRAME };
             if length == 0 {
                 return Err(FrameError::Empty);
             }
-            if length > limit {
+            if length > MAX_FRAME {
                 return Err(FrameError::TooLarge);
             }
             let Some((body, rest)) = rest.split_at_checked(length) else {
                 return Ok(bytes);
             };
-            self.first = false;
+            self.expects_greeting = false;
             bytes = rest;
             if !on_body(body) {
-                return Ok(&[]);
+                return Ok(bytes);
             }
         }
     }
@@ -116,11 +117,10 @@ impl FrameReader {
 
 /// Whether a stream that begins with `bytes` may turn out to be a client's.
 fn may_be_greeting(bytes: &[u8]) -> bool {
-    let limit = u16::try_from(MAX_FIRST_FRAME).unwrap_or(u16::MAX);
     let length_fits = match bytes {
         [] => true,
-        [high] => u16::from_be_bytes([*high, 0]) <= limit,
-        [high, low, ..] => (1..=limit).contains(&u16::from_be_bytes([*high, *low])),
+        [high] => u16::from_be_bytes([*high, 0]) <= MAX_FIRST_FRAME,
+        [high, low, ..] => FIRST_FRAME.contains(&u16::from_be_bytes([*high, *low])),
     };
     let body = bytes.get(HEADER..).unwrap_or_default();
     let seen = body.len().min(GREETING.len());
@@ -169,14 +169,14 @@ mod tests {
                 piece
             }).collect();
             prop_assert_eq!(bodies(&mut reader, &pieces).unwrap(), frames);
-            prop_assert_eq!(reader.partial.capacity(), 0);
+            prop_assert_eq!(reader.kept.capacity(), 0);
         }
     }
 
     /// Other protocols are told apart by the bytes that they begin with.
     #[test]
     fn other_protocols_are_told_at_once() {
-        for other in [&b"G"[..], b"GET /", b"SSH-2.0", &[0x16, 3, 1], &[0, 0], &[1, 1], &[0, 15, 2]]
+        for other in [&b"G"[..], b"GET /", b"SSH-2.0", &[0x16, 3, 1], &[0, 4], &[1, 1], &[0, 15, 2]]
         {
             let outcome = bodies(&mut FrameReader::from_client(), &[other]);
             assert_eq!(outcome, Err(FrameError::NotPiChat), "{other:?}");
@@ -190,10 +190,24 @@ mod tests {
     #[test]
     fn limits() {
         let mut reader = FrameReader::from_server();
-        assert_eq!(bodies(&mut reader, &[&[1, 1]]), Err(FrameError::TooLarge));
-        let mut reader = FrameReader::from_server();
-        bodies(&mut reader, &[&[0, 1, 7]]).unwrap();
+        assert_eq!(bodies(&mut reader, &[&[0, 0]]), Err(FrameError::Empty));
         assert_eq!(bodies(&mut reader, &[&[0x40, 1]]), Err(FrameError::TooLarge));
-        assert_eq!(reader.partial.capacity(), 0);
+        assert_eq!(reader.kept.capacity(), 0);
+    }
+
+    /// Frames that are not wanted yet are kept until they are.
+    #[test]
+    fn frames_one_at_a_time() {
+        let mut reader = FrameReader::from_server();
+        let mut got = Vec::new();
+        for piece in [&[0, 1, 7, 0, 1, 8, 0, 1, 9, 0][..], &[], &[], &[1, 6]] {
+            let mut take_one = |body: &[u8]| {
+                got.push(body.to_vec());
+                false
+            };
+            reader.feed(piece, &mut take_one).unwrap();
+        }
+        assert_eq!(got, [[7], [8], [9], [6]]);
+        assert_eq!(reader.kept.capacity(), 0);
     }
 }

@@ -221,13 +221,13 @@ pub fn entry_frame(entry: &Logged, flags: u8) -> ServerFrame {
 }
 
 /// Appends the frames of several entries.
-pub fn encode_entries<'a>(
-    entries: impl IntoIterator<Item = &'a SharedEntry>,
+pub fn encode_entries(
+    entries: impl IntoIterator<Item = SharedEntry>,
     flags: u8,
     buffer: &mut Vec<u8>,
 ) {
     for entry in entries {
-        entry_frame(entry, flags).encode(buffer);
+        entry_frame(&entry, flags).encode(buffer);
     }
 }
 

@@ -1,0 +1,25 @@
+//! Floor 4: command lines.
+
+#[cfg(feature = "server")]
+mod logging;
+#[cfg(feature = "server")]
+pub mod server;
+
+use std::process::ExitCode;
+
+/// Exit status for a wrong command line (`EX_USAGE`).
+const USAGE: u8 = 64;
+
+/// Shows what clap has to say: help and version on standard output and all
+/// is well, anything else on standard error.
+fn tell_usage(told: &clap::Error) -> ExitCode {
+    // Nobody may be there to read it.
+    let _ = told.print();
+    if told.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// Shows an error with its causes on standard error, on one line if they
+/// are.
+fn tell_error(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}

@@ -1,0 +1,5 @@
+//! Floor 4: configuration. Files, environment and flags become the settings
+//! types of the floors below.
+
+#[cfg(feature = "server")]
+pub mod server;

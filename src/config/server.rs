@@ -1,0 +1,242 @@
+//! Configuration of `chat-server`: a TOML file, overridden by the
+//! environment, overridden by flags. One struct stands for all three, so
+//! that every key can be given in every way and is described once.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::model::HubSettings;
+use crate::server::ServerSettings;
+use crate::server::log::MemoryLimits;
+
+/// Everything that can be set. What is not given keeps its default.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerOptions {
+    /// Listen here; may be given several times. Port 0 takes a free one
+    /// [default: [::]:2428, all addresses of IPv6 and IPv4]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_LISTEN", value_delimiter = ',')]
+    listen: Option<Vec<SocketAddr>>,
+
+    /// What this server is called [default: pi-chat]
+    #[arg(long, value_name = "SERVERNAME", env = "CHAT_SERVER_NAME")]
+    name: Option<String>,
+
+    /// Let in only who knows the password. (No flag: the process list would
+    /// show it.)
+    #[arg(skip)]
+    password: Option<String>,
+
+    /// Let in only who knows the password in the first line of this file
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+
+    /// What to do with usernames that look like one of somebody here [default: refuse]
+    #[arg(long, value_name = "POLICY", env = "CHAT_SERVER_LOOK_ALIKES")]
+    look_alikes: Option<LookAlikes>,
+
+    /// Connections in all [default: 10000]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+
+    /// Connections from one address [default: 10000]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS_PER_ADDRESS")]
+    max_connections_per_address: Option<usize>,
+
+    /// Rooms with somebody in them [default: 1000]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_ROOMS")]
+    max_rooms: Option<usize>,
+
+    /// Sessions that are remembered for a day after they went [default: 20000]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_SESSIONS")]
+    max_sessions: Option<usize>,
+
+    /// Messages and requests that one connection may send at once [default: 60]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_BURST")]
+    burst: Option<u32>,
+
+    /// How many per minute after that; who sends faster is read more slowly [default: 600]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_PER_MINUTE")]
+    per_minute: Option<u32>,
+
+    /// Bytes that a slow reader may be behind its room [default: 1048576]
+    #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG")]
+    max_backlog: Option<usize>,
+
+    /// Messages of each room that are kept, for those who come back [default: 10000]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_LOG_LENGTH")]
+    log_length: Option<usize>,
+
+    /// Memory for the messages of all rooms [default: 33554432]
+    #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_LOG_BYTES")]
+    log_bytes: Option<usize>,
+}
+
+/// What becomes of names that are easily taken for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LookAlikes {
+    /// They are refused.
+    Refuse,
+    /// They are let in.
+    Allow,
+}
+
+impl ServerOptions {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is unknown or of the wrong
+    /// kind; says which line.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// What is given here, and where nothing is, what is given there.
+    #[must_use]
+    pub fn or(self, fallback: Self) -> Self {
+        // A password and a file with one exclude each other; whichever is
+        // given at the higher place counts.
+        let (password, password_file) = if self.password.is_some() || self.password_file.is_some() {
+            (self.password, self.password_file)
+        } else {
+            (fallback.password, fallback.password_file)
+        };
+        Self {
+            listen: self.listen.or(fallback.listen),
+            name: self.name.or(fallback.name),
+            password,
+            password_file,
+            look_alikes: self.look_alikes.or(fallback.look_alikes),
+            max_connections: self.max_connections.or(fallback.max_connections),
+            max_connections_per_address: self
+                .max_connections_per_address
+                .or(fallback.max_connections_per_address),
+            max_rooms: self.max_rooms.or(fallback.max_rooms),
+            max_sessions: self.max_sessions.or(fallback.max_sessions),
+            burst: self.burst.or(fallback.burst),
+            per_minute: self.per_minute.or(fallback.per_minute),
+            max_backlog: self.max_backlog.or(fallback.max_backlog),
+            log_length: self.log_length.or(fallback.log_length),
+            log_bytes: self.log_bytes.or(fallback.log_bytes),
+        }
+    }
+
+    /// The settings, with defaults where nothing is given, and checked.
+    ///
+    /// # Errors
+    /// Something makes no sense, or the password's file cannot be read.
+    pub fn into_settings(self) -> Result<ServerSettings> {
+        let hub = HubSettings::default();
+        let log = MemoryLimits::default();
+        let server = ServerSettings::default();
+        let max_connections = self.max_connections.unwrap_or(hub.max_connections);
+        let settings = ServerSettings {
+            listen: self.listen.unwrap_or_default(),
+            log: MemoryLimits {
+                room_entries: self.log_length.unwrap_or(log.room_entries),
+                total_bytes: self.log_bytes.unwrap_or(log.total_bytes),
+                rooms: log.rooms,
+            },
+            max_backlog: self.max_backlog.unwrap_or(server.max_backlog),
+            hub: HubSettings {
+                server_name: self.name.unwrap_or(hub.server_name),
+                password: password(self.password, self.password_file)?,
+                refuse_lookalikes: self.look_alikes != Some(LookAlikes::Allow),
+                max_connections,
+                max_connections_per_address: self
+                    .max_connections_per_address
+                    .unwrap_or(hub.max_connections_per_address),
+                max_rooms: self.max_rooms.unwrap_or(hub.max_rooms),
+                max_sessions: self
+                    .max_sessions
+                    .unwrap_or_else(|| hub.max_sessions.max(max_connections.saturating_mul(2))),
+                burst: self.burst.unwrap_or(hub.burst),
+                frames_per_minute: self.per_minute.unwrap_or(hub.frames_per_minute),
+            },
+        };
+        settings.hub.check()?;
+        Ok(settings)
+    }
+}
+
+/// The password, from wherever it is given.
+fn password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
+    match (given, file) {
+        (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
+        (given, None) => Ok(given),
+        (None, Some(path)) => {
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read the password from {}", path.display()))?;
+            Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The file that the package installs.
+    const SHIPPED: &str = include_str!("../../debian/chat-server.toml");
+
+    /// Keys of the shipped file that show no default, for there is none.
+    const WITHOUT_DEFAULT: &[&str] = &["password", "password-file"];
+
+    #[test]
+    fn the_shipped_file_changes_nothing() {
+        let options: ServerOptions = toml::from_str(SHIPPED).unwrap();
+        assert_eq!(options, ServerOptions::default());
+    }
+
+    #[test]
+    fn the_shipped_file_shows_every_key_with_its_default() {
+        let shown: String = SHIPPED
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+            .filter(|line| !WITHOUT_DEFAULT.iter().any(|key| line.starts_with(&format!("{key} ="))))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let options: ServerOptions = toml::from_str(&shown).unwrap();
+        let missing: Vec<String> = format!("{options:?}")
+            .split(", ")
+            .filter(|field| field.ends_with("None") || field.ends_with("None }"))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(missing, ["password: None", "password_file: None"]);
+        let settings = options.into_settings().unwrap();
+        let mut expected = ServerSettings::default();
+        expected.listen = vec!["[::]:2428".parse().unwrap()];
+        assert_eq!(format!("{settings:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_line() {
+        let error = toml::from_str::<ServerOptions>("name = \"x\"\nport = 1\n").unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
+    }
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let flags = ServerOptions { burst: Some(7), ..ServerOptions::default() };
+        let file = toml::from_str("burst = 9\nname = \"attic\"\n").unwrap();
+        let settings = flags.or(file).into_settings().unwrap();
+        assert_eq!((settings.hub.burst, settings.hub.server_name.as_str()), (7, "attic"));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["burst = 0", "name = \"\"", "per-minute = 1", "password = \"\""] {
+            let options: ServerOptions = toml::from_str(text).unwrap();
+            assert!(options.into_settings().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What goes wrong on connections, told to the operator once and not a
+//! thousand times.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::hub::ConnectionId;
+use crate::model::ErrorCode;
+
+/// Collects errors that clients were given. The first of a kind is logged at
+/// once; further ones are counted, and logged together at the next
+/// housekeeping.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    /// Where each connection comes from.
+    addresses: HashMap<ConnectionId, IpAddr>,
+    /// How often each error came since the last housekeeping, beyond the
+    /// first time.
+    repeated: HashMap<u16, u64>,
+}
+
+impl Complaints {
+    /// Remembers where a connection comes from.
+    pub(super) fn connected(&mut self, connection: ConnectionId, address: IpAddr) {
+        self.addresses.insert(connection, address);
+    }
+
+    /// The connection is gone.
+    pub(super) fn disconnected(&mut self, connection: ConnectionId) {
+        self.addresses.remove(&connection);
+    }
+
+    /// A client has been given this error. Only those that end a connection
+    /// are of interest.
+    pub(super) fn about(&mut self, connection: ConnectionId, code: u16) {
+        let Some(error) = ErrorCode::from_number(code).filter(|error| error.closes()) else {
+            return;
+        };
+        let count = self.repeated.entry(code).and_modify(|count| *count += 1).or_insert(0);
+        if *count > 0 {
+            return;
+        }
+        let address = self.addresses.get(&connection).map(ToString::to_string).unwrap_or_default();
+        match error {
+            ErrorCode::ShuttingDown | ErrorCode::Replaced => {
+                tracing::debug!(address, "connection closed: {}", error.name());
+            }
+            _ => tracing::warn!(
+                address,
+                "connection closed: {} ({})",
+                error.name(),
+                error.sentence()
+            ),
+        }
+    }
+
+    /// Logs what has been counted. Call it every few seconds.
+    pub(super) fn tell_rest(&mut self) {
+        for (code, count) in self.repeated.drain().filter(|(_, count)| *count > 0) {
+            let name = ErrorCode::from_number(code).map_or("?", ErrorCode::name);
+            tracing::warn!("connections closed: {count} more times {name}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The engine's task: feeds the hub, and does what the hub says.
+//!
+//! Everything that happens on any connection passes through here, one thing
+//! after the other; that is what gives everybody the same order. Nothing
+//! here waits for a connection.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+
+use super::complaints::Complaints;
+use super::fanout::{Fanout, PublishedHead};
+use super::log::MemoryLog;
+use super::outbox::Outbox;
+use crate::hub::{ConnectionId, Delivery, Hub, Input, Now, Output};
+use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, SessionId, Token};
+use crate::os::Clock;
+use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
+
+/// Messages that may wait for the engine; connections wait when it is full.
+const QUEUE: usize = 1_024;
+
+/// Messages that are dealt with before what they lead to is committed and
+/// published: the size of a batch under load.
+const BATCH: usize = 256;
+
+/// Feeds and complaints are looked after so often.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// What the engine is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Somebody has connected.
+    Connected {
+        /// The new connection.
+        connection: ConnectionId,
+        /// Where from.
+        address: IpAddr,
+        /// Fresh random bytes.
+        token: Token,
+        /// Where it finds its mail.
+        outbox: Arc<Outbox>,
+    },
+    /// Frames have arrived.
+    Received {
+        /// On this connection.
+        connection: ConnectionId,
+        /// In this order.
+        frames: Vec<Received<ClientFrame>>,
+    },
+    /// The connection has to be ended with an error.
+    Broken {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        error: ErrorCode,
+    },
+    /// The connection is gone, or its client will say nothing more. May come
+    /// twice.
+    Disconnected {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The service's own question whether hub and fan-out are alive; a pong
+    /// goes to `outbox`.
+    Probe {
+        /// The asker's own connection number.
+        connection: ConnectionId,
+        /// Where it finds the answer.
+        outbox: Arc<Outbox>,
+    },
+    /// Tell everybody goodbye; the engine ends when all are gone.
+    ShutDown {
+        /// Advice when to come back, in milliseconds.
+        retry_after: u32,
+    },
+}
+
+/// By which the engine is told.
+#[derive(Clone, Debug)]
+pub(super) struct EngineHandle(mpsc::Sender<Message>);
+
+/// The engine is not there any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EngineGone;
+
+impl EngineHandle {
+    /// Tells the engine; waits while it has too much to do.
+    pub(super) async fn send(&self, message: Message) -> Result<(), EngineGone> {
+        self.0.send(message).await.or(Err(EngineGone))
+    }
+
+    /// Tells the engine without waiting for it, now or a little later.
+    pub(super) fn send_eventually(&self, message: Message) {
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.0.try_send(message) {
+            let sender = self.0.clone();
+            tokio::spawn(async move { sender.send(message).await });
+        }
+    }
+}
+
+/// The hub with all that it needs.
+pub(super) struct Engine {
+    /// Decides.
+    hub: Hub,
+    /// Keeps.
+    log: MemoryLog,
+    /// Distributes.
+    fanout: Fanout,
+    /// Drafts that go into the log next.
+    drafts: Vec<Draft>,
+    /// When the hub wants to be woken.
+    wake_at: Option<Moment>,
+    /// When feeds and complaints are looked after next.
+    housekeeping_at: Moment,
+    /// What went wrong on connections, for the log file.
+    complaints: Complaints,
+    /// How many people there are, for who wants to know.
+    people: watch::Sender<usize>,
+    /// The time.
+    clock: Clock,
+    /// Messages from everywhere.
+    messages: mpsc::Receiver<Message>,
+    /// It has been told to stop.
+    stopping: bool,
+}
+
+impl Engine {
+    /// A new engine with an empty house, and how to talk to it.
+    pub(super) fn new(
+        settings: HubSettings,
+        log: MemoryLog,
+        max_feed_bytes: usize,
+        clock: Clock,
+    ) -> (Self, EngineHandle) {
+        let (sender, messages) = mpsc::channel(QUEUE);
+        let engine = Self {
+            hub: Hub::new(settings, log.id(), log.head(), SessionId(1)),
+            log,
+            fanout: Fanout::new(max_feed_bytes),
+            drafts: Vec::new(),
+            wake_at: None,
+            housekeeping_at: clock.now() + HOUSEKEEPING,
+            complaints: Complaints::default(),
+            people: watch::Sender::new(0),
+            clock,
+            messages,
+            stopping: false,
+        };
+        (engine, EngineHandle(sender))
+    }
+
+    /// How far everything is published; for the connections.
+    pub(super) fn head(&self) -> Arc<PublishedHead> {
+        self.fanout.head()
+    }
+
+    /// Shows how many people there are.
+    pub(super) fn people(&self) -> watch::Receiver<usize> {
+        self.people.subscribe()
+    }
+
+    /// Works until it has been told to stop and everybody is gone.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while !(self.stopping && self.fanout.is_empty()) {
+            let alarm =
+                self.wake_at.map_or(self.housekeeping_at, |at| at.min(self.housekeeping_at));
+            tokio::select! {
+                count = self.messages.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for message in batch.drain(..) {
+                        self.take(message);
+                    }
+                }
+                () = sleep_until(self.clock.instant(alarm).into()) => self.on_alarm(),
+            }
+            self.commit();
+            self.fanout.ring();
+        }
+        self.complaints.tell_rest();
+    }
+
+    /// Does what was to be done at this time.
+    fn on_alarm(&mut self) {
+        let now = self.clock.now();
+        if self.wake_at.is_some_and(|at| at <= now) {
+            self.wake_at = None;
+            self.input(Input::Wake);
+        }
+        if self.housekeeping_at <= now {
+            self.housekeeping_at = now + HOUSEKEEPING;
+            self.fanout.trim(now);
+            self.complaints.tell_rest();
+        }
+    }
+
+    /// Deals with one message.
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Connected { connection, address, token, outbox } => {
+                self.fanout.connect(connection, outbox);
+                self.complaints.connected(connection, address);
+                self.guarded(connection, Input::Connected { connection, address, token });
+            }
+            Message::Received { connection, frames } => {
+                for frame in frames {
+                    self.guarded(connection, Input::Received { connection, frame });
+                }
+            }
+            Message::Broken { connection, error } => {
+                self.guarded(connection, Input::Broken { connection, error });
+            }
+            Message::Disconnected { connection } => {
+                self.guarded(connection, Input::Disconnected { connection });
+                self.commit();
+                self.fanout.disconnect(connection);
+                self.complaints.disconnected(connection);
+            }
+            Message::Probe { connection, outbox } => {
+                self.fanout.connect(connection, outbox);
+                self.input(Input::Probe { connection, token: 0 });
+                self.fanout.forget(connection);
+            }
+            Message::ShutDown { retry_after } => {
+                self.stopping = true;
+                self.input(Input::ShutDown { retry_after });
+            }
+        }
+    }
+
+    /// Gives the hub something that a client has caused. A bug that it
+    /// triggers costs that client its connection, and nobody else anything.
+    fn guarded(&mut self, connection: ConnectionId, input: Input) {
+        if catch_unwind(AssertUnwindSafe(|| self.input(input))).is_ok() {
+            return;
+        }
+        tracing::error!(connection = connection.0, "a bug in the hub; closing the connection");
+        let error = ErrorCode::Internal;
+        let told = AssertUnwindSafe(|| self.input(Input::Broken { connection, error }));
+        if catch_unwind(told).is_err() {
+            self.fanout.disconnect(connection);
+        }
+    }
+
+    /// Gives the hub something and does what it says to that.
+    fn input(&mut self, input: Input) {
+        let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
+        self.hub.handle_input(now, input);
+        while let Some(output) = self.hub.poll_output() {
+            self.perform(now, output);
+        }
+    }
+
+    /// Puts the collected drafts into the log and tells the hub.
+    fn commit(&mut self) {
+        if self.drafts.is_empty() {
+            return;
+        }
+        let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
+        let (entries, clock_was_set) = self.log.append(now, self.drafts.drain(..));
+        if clock_was_set {
+            tracing::warn!("the clock has been set; times before and after do not compare");
+            self.input(Input::ClockChanged);
+        }
+        self.input(Input::Committed { entries });
+    }
+
+    /// Does one thing that the hub has decided.
+    fn perform(&mut self, now: Now, output: Output) {
+        match output {
+            Output::Append(draft) => self.drafts.push(draft),
+            Output::Read { tag, request } => {
+                // What was said before has to be in the log before it is read.
+                self.commit();
+                let outcome = self.log.read(&request);
+                self.input(Input::ReadDone { tag, outcome });
+            }
+            Output::Publish { room, entry } => self.fanout.publish(room, &entry),
+            Output::Published { head } => self.fanout.published(now.moment, head),
+            Output::Deliver { connection, after, delivery } => {
+                self.deliver(connection, after, delivery);
+            }
+            Output::DeliverAll { connections, after, frame } => {
+                for connection in self.fanout.deliver_all(&connections, after, &frame) {
+                    self.overflow(connection);
+                }
+            }
+            Output::RoomClosed { room } => self.fanout.close_room(room),
+            Output::SessionEnded { session } => self.log.forget_session(session),
+            Output::WakeAt(moment) => self.wake_at = Some(moment),
+            Output::People(count) => {
+                self.people.send_replace(count);
+            }
+        }
+    }
+
+    /// Gives a connection something of its own.
+    fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
+        if let Delivery::Frame(ServerFrame::Error(error)) = &delivery {
+            self.complaints.about(connection, error.code);
+        }
+        if self.fanout.deliver(connection, after, delivery).is_err() {
+            self.overflow(connection);
+        }
+    }
+
+    /// A connection has more mail than it may have.
+    fn overflow(&mut self, connection: ConnectionId) {
+        self.fanout.discard_mail(connection);
+        self.input(Input::Broken { connection, error: ErrorCode::TooSlow });
+    }
+}

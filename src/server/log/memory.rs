@@ -1,0 +1,371 @@
+//! The log that forgets everything when the server stops.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::Stamper;
+use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest};
+use crate::model::limits::{HISTORY_LENGTH, MAX_DIRECTS};
+use crate::model::{
+    Draft, LogId, Logged, NameKey, RoomName, Sequence, SessionId, SharedEntry, Target,
+};
+
+/// How much a [`MemoryLog`] keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Entries of one room.
+    pub room_entries: usize,
+    /// Bytes in all, counting texts and names and a fixed sum for the rest.
+    /// The largest rooms shrink first; none below the 10 of a newcomer.
+    pub total_bytes: usize,
+    /// Rooms of which something is kept. Beyond that the room in which
+    /// nobody has said anything for the longest is forgotten.
+    pub rooms: usize,
+}
+
+impl Default for MemoryLimits {
+    /// Suits a Raspberry Pi with 512 MB.
+    fn default() -> Self {
+        Self { room_entries: 10_000, total_bytes: 32 << 20, rooms: 1_000 }
+    }
+}
+
+/// A log in memory: a ring for each room, one for each session's direct
+/// messages, so that a busy room does not push out what a quiet one keeps.
+#[derive(Debug)]
+pub struct MemoryLog {
+    /// Names this log; drawn anew at each start, for all before is lost.
+    id: LogId,
+    /// What to keep.
+    limits: MemoryLimits,
+    /// The last sequence that was given.
+    head: Sequence,
+    /// Gives the times.
+    stamper: Stamper,
+    /// Entries by room.
+    rooms: HashMap<NameKey, Ring>,
+    /// Direct messages, under both their sessions.
+    directs: HashMap<SessionId, Ring>,
+    /// Bytes in `rooms`.
+    bytes: usize,
+}
+
+/// The latest entries of one room or session.
+#[derive(Debug, Default)]
+struct Ring {
+    /// In ascending order.
+    entries: VecDeque<SharedEntry>,
+    /// The last one that was dropped, or zero: what the ring begins behind.
+    dropped: Sequence,
+    /// Bytes of `entries`.
+    bytes: usize,
+}
+
+impl Ring {
+    /// The last entry's sequence; that of the last one dropped if all are.
+    fn last(&self) -> Sequence {
+        self.entries.back().map_or(self.dropped, |entry| entry.sequence)
+    }
+
+    /// Adds the newest.
+    fn push(&mut self, entry: SharedEntry) {
+        self.bytes += cost(&entry);
+        self.entries.push_back(entry);
+    }
+
+    /// Drops the oldest; gives the bytes that it took.
+    fn drop_oldest(&mut self) -> usize {
+        let Some(entry) = self.entries.pop_front() else { return 0 };
+        let freed = cost(&entry);
+        self.dropped = entry.sequence;
+        self.bytes -= freed;
+        freed
+    }
+
+    /// Index of the first entry behind `sequence`.
+    fn index_after(&self, sequence: Sequence) -> usize {
+        self.entries.partition_point(|entry| entry.sequence <= sequence)
+    }
+
+    /// The entries that a range asks for.
+    fn range(&self, range: ReadRange) -> impl Iterator<Item = &SharedEntry> {
+        let (start, end) = match range {
+            ReadRange::Latest(count) => {
+                (self.entries.len().saturating_sub(count.into()), self.entries.len())
+            }
+            ReadRange::After(sequence) => (self.index_after(sequence), self.entries.len()),
+            ReadRange::Before(sequence, count) => {
+                let end = self.entries.partition_point(|entry| entry.sequence < sequence);
+                (end.saturating_sub(count.into()), end)
+            }
+        };
+        self.entries.range(start..end)
+    }
+}
+
+/// What an entry takes of memory, roughly.
+fn cost(entry: &Logged) -> usize {
+    size_of::<Logged>() + entry.draft.text.as_str().len()
+}
+
+impl MemoryLog {
+    /// An empty log with this name.
+    #[must_use]
+    pub fn new(id: LogId, limits: MemoryLimits) -> Self {
+        Self {
+            id,
+            limits,
+            head: Sequence::ZERO,
+            stamper: Stamper::default(),
+            rooms: HashMap::new(),
+            directs: HashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> LogId {
+        self.id
+    }
+
+    /// The last sequence that it has given.
+    #[must_use]
+    pub const fn head(&self) -> Sequence {
+        self.head
+    }
+
+    /// Takes drafts in this order; gives them back with their places and
+    /// times, and whether the clock had been set since the last time.
+    pub fn append(
+        &mut self,
+        now: Now,
+        drafts: impl IntoIterator<Item = Draft>,
+    ) -> (Vec<SharedEntry>, bool) {
+        let (time, clock_was_set) = self.stamper.stamp(now);
+        let entries = drafts
+            .into_iter()
+            .map(|draft| {
+                self.head = self.head.next();
+                let previous = match &draft.target {
+                    Target::Room(room) => self.rooms.get(room.key()).map(Ring::last),
+                    Target::Session(..) => None,
+                };
+                let previous = previous.unwrap_or_default();
+                let entry = Arc::new(Logged { sequence: self.head, previous, time, draft });
+                self.keep(&entry);
+                entry
+            })
+            .collect();
+        self.shrink();
+        (entries, clock_was_set)
+    }
+
+    /// Puts an entry into the rings that it belongs to.
+    fn keep(&mut self, entry: &SharedEntry) {
+        match &entry.draft.target {
+            Target::Room(room) => {
+                let ring = self.rooms.entry(room.key().clone()).or_default();
+                self.bytes += cost(entry);
+                ring.push(entry.clone());
+                if ring.entries.len() > self.limits.room_entries.max(HISTORY_LENGTH.into()) {
+                    self.bytes -= ring.drop_oldest();
+                }
+            }
+            Target::Session(recipient, _) => {
+                self.keep_direct(*recipient, entry);
+                if *recipient != entry.draft.session {
+                    self.keep_direct(entry.draft.session, entry);
+                }
+            }
+        }
+    }
+
+    /// Puts a direct message into one session's ring.
+    fn keep_direct(&mut self, session: SessionId, entry: &SharedEntry) {
+        let ring = self.directs.entry(session).or_default();
+        ring.push(entry.clone());
+        if ring.entries.len() > MAX_DIRECTS {
+            ring.drop_oldest();
+        }
+    }
+
+    /// Brings the log back below its limits.
+    fn shrink(&mut self) {
+        while self.rooms.len() > self.limits.rooms {
+            let quietest = self.rooms.iter().min_by_key(|(_, ring)| ring.last());
+            let Some(key) = quietest.map(|(key, _)| key.clone()) else { break };
+            self.bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
+        }
+        while self.bytes > self.limits.total_bytes {
+            let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
+            let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);
+            let Some(ring) = largest else { break };
+            self.bytes -= ring.drop_oldest();
+        }
+    }
+
+    /// Forgets the direct messages of a session that cannot come back. (The
+    /// other side keeps its copies.)
+    pub fn forget_session(&mut self, session: SessionId) {
+        self.directs.remove(&session);
+    }
+
+    /// Reads what `request` asks for.
+    #[must_use]
+    pub fn read(&self, request: &ReadRequest) -> ReadOutcome {
+        let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
+        let directs = request.session.and_then(|session| self.directs.get(&session));
+        let mut merged = BTreeMap::new();
+        let mut more = false;
+        for ring in rooms.chain(directs) {
+            let mut oldest = None;
+            for entry in ring.range(request.range) {
+                oldest.get_or_insert(entry.sequence);
+                merged.insert(entry.sequence, entry.clone());
+            }
+            let first_kept = ring.entries.front().map(|entry| entry.sequence);
+            more |= oldest.is_some() && first_kept < oldest;
+        }
+        ReadOutcome {
+            entries: merged.into_values().collect(),
+            head: self.head,
+            gaps: self.gaps(request),
+            more,
+        }
+    }
+
+    /// The rooms that do not reach back to the range's beginning.
+    fn gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
+        let ReadRange::After(sequence) = request.range else { return Vec::new() };
+        let has_gap = |room: &&RoomName| {
+            self.rooms.get(room.key()).is_some_and(|ring| ring.dropped > sequence)
+        };
+        request.rooms.iter().filter(has_gap).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MessageText, Moment, Reference, Style, Timestamp, Username};
+
+    /// A draft of session 1.
+    fn draft(target: Target, text: &str) -> Draft {
+        Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(1),
+            target,
+            style: Style::SAID,
+            text: MessageText::new(text).unwrap(),
+        }
+    }
+
+    /// A room.
+    fn room(name: &str) -> RoomName {
+        RoomName::new(name).unwrap()
+    }
+
+    /// A log with `count` messages in each of `rooms`, one room after the
+    /// other.
+    fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
+        let mut log = MemoryLog::new(LogId([0; 16]), limits);
+        for (name, count) in rooms {
+            for number in 0..*count {
+                append(&mut log, draft(Target::Room(room(name)), &format!("{name} {number}")));
+            }
+        }
+        log
+    }
+
+    /// Appends one.
+    fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
+        let now = Now { moment: Moment::START, time: Timestamp(0) };
+        log.append(now, [draft]).0.remove(0)
+    }
+
+    /// Sequences that a read brings.
+    fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
+        let rooms = rooms.iter().map(|it| room(it)).collect();
+        let session = session.map(SessionId);
+        let outcome = log.read(&ReadRequest { rooms, session, range });
+        outcome.entries.iter().map(|entry| entry.sequence.0).collect()
+    }
+
+    #[test]
+    fn a_busy_room_does_not_eat_a_quiet_ones_last_ten() {
+        let limits = MemoryLimits { room_entries: 50, total_bytes: 4_000, rooms: 10 };
+        let log = log(limits, &[("quiet", 12), ("busy", 1_000)]);
+        assert_eq!(
+            read(&log, &["quiet"], None, ReadRange::Latest(10)),
+            (3..=12).collect::<Vec<_>>()
+        );
+        assert_eq!(read(&log, &["busy"], None, ReadRange::Latest(10)).len(), 10);
+    }
+
+    #[test]
+    fn after_a_position_everything_comes_in_order_or_the_gap_is_told() {
+        let limits = MemoryLimits { room_entries: 20, ..MemoryLimits::default() };
+        let mut log = log(limits, &[("a", 3), ("b", 3)]);
+        append(&mut log, draft(Target::Room(room("a")), "again"));
+        assert_eq!(read(&log, &["a", "b"], None, ReadRange::After(Sequence(2))), [3, 4, 5, 6, 7]);
+        for _ in 0..30 {
+            append(&mut log, draft(Target::Room(room("a")), "more"));
+        }
+        let request = ReadRequest {
+            rooms: vec![room("a"), room("b")],
+            session: None,
+            range: ReadRange::After(Sequence(3)),
+        };
+        let outcome = log.read(&request);
+        assert_eq!(outcome.gaps, [room("a")]);
+        assert_eq!(outcome.head, Sequence(37));
+    }
+
+    #[test]
+    fn older_ones_page_by_page() {
+        let log = log(MemoryLimits::default(), &[("a", 25)]);
+        let request = |before, count| ReadRequest {
+            rooms: vec![room("A")],
+            session: None,
+            range: ReadRange::Before(Sequence(before), count),
+        };
+        let page = log.read(&request(16, 10));
+        assert_eq!((page.entries[0].sequence, page.more), (Sequence(6), true));
+        let page = log.read(&request(6, 10));
+        assert_eq!(
+            (page.entries[0].sequence, page.entries.len(), page.more),
+            (Sequence(1), 5, false)
+        );
+        assert!(log.read(&request(1, 10)).entries.is_empty());
+    }
+
+    #[test]
+    fn previous_is_that_of_the_room_and_survives_the_ring() {
+        let limits = MemoryLimits { room_entries: 10, ..MemoryLimits::default() };
+        let mut log = log(limits, &[("a", 30), ("b", 1)]);
+        assert_eq!(append(&mut log, draft(Target::Room(room("a")), "x")).previous, Sequence(30));
+        assert_eq!(append(&mut log, draft(Target::Room(room("c")), "x")).previous, Sequence::ZERO);
+    }
+
+    #[test]
+    fn direct_messages_belong_to_their_two_sessions() {
+        let mut log = log(MemoryLimits::default(), &[]);
+        let bob = Username::new("bob").unwrap();
+        append(&mut log, draft(Target::Session(SessionId(2), bob), "psst"));
+        for (session, expected) in [(1, vec![1]), (2, vec![1]), (3, vec![])] {
+            assert_eq!(read(&log, &[], Some(session), ReadRange::Latest(10)), expected);
+        }
+        log.forget_session(SessionId(2));
+        assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
+    }
+
+    #[test]
+    fn the_quietest_room_is_forgotten_first() {
+        let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
+        let log = log(limits, &[("a", 1), ("b", 1), ("c", 1)]);
+        assert!(read(&log, &["a"], None, ReadRange::Latest(10)).is_empty());
+        assert_eq!(read(&log, &["b", "c"], None, ReadRange::Latest(10)), [2, 3]);
+    }
+}

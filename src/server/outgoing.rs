@@ -1,0 +1,296 @@
+//! What one connection is to send next: its rooms' feeds and its own mail,
+//! merged into one stream in which sequences only rise.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+
+use super::feed::{Behind, Cursor};
+use super::outbox::{Item, Outbox, SharedFeed, lock_feed};
+use crate::hub::RoomId;
+use crate::model::{Sequence, SharedEntry};
+use crate::wire::tcp::encode_entries;
+
+/// Bytes that are collected at one time; bounds what a connection holds.
+const ENOUGH: usize = 128 << 10;
+
+/// Entries that are encoded at one time.
+const REPLAY_CHUNK: usize = 64;
+
+/// A room that the connection reads.
+#[derive(Debug)]
+struct Subscription {
+    /// Which.
+    room: RoomId,
+    /// What is published in it.
+    feed: SharedFeed,
+    /// How far this connection has got.
+    cursor: Cursor,
+}
+
+/// The outgoing half of a connection, without its socket.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// Mail from the engine.
+    outbox: Arc<Outbox>,
+    /// The rooms that are read.
+    subscriptions: Vec<Subscription>,
+    /// Entries of the log that are still to be encoded.
+    replay: Option<(std::vec::IntoIter<SharedEntry>, u8)>,
+    /// What is to be written, in order.
+    due: VecDeque<Bytes>,
+    /// Bytes in `due`.
+    due_bytes: usize,
+    /// Rooms are not read any more.
+    abandoned: bool,
+    /// Nothing comes behind what is due.
+    closing: bool,
+}
+
+impl Outgoing {
+    /// Nothing to send yet.
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self {
+            outbox,
+            subscriptions: Vec::new(),
+            replay: None,
+            due: VecDeque::new(),
+            due_bytes: 0,
+            abandoned: false,
+            closing: false,
+        }
+    }
+
+    /// Collects what has become due, `head` being the last sequence that has
+    /// been published *in every room*. Call it when the bell has rung, and again
+    /// after everything that was due has been written, until nothing is.
+    pub(super) fn collect(&mut self, head: Sequence) -> Result<(), Behind> {
+        while self.due_bytes < ENOUGH && !self.closing {
+            if self.replay.is_some() {
+                self.encode_replay();
+                continue;
+            }
+            // Mail that belongs behind what is not yet published everywhere
+            // has to wait: the engine rings again when it is.
+            let after = self.outbox.next_after();
+            self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
+            match after {
+                Some(after) if after <= head => match self.outbox.take() {
+                    Some(item) => self.process(item, after)?,
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes everything up to `limit` from all rooms, in ascending order.
+    fn collect_feeds(&mut self, limit: Sequence) -> Result<(), Behind> {
+        let Self { subscriptions, due, due_bytes, .. } = self;
+        let mut sink = |bytes: Bytes| {
+            *due_bytes += bytes.len();
+            due.push_back(bytes);
+        };
+        if let [only] = subscriptions.as_mut_slice() {
+            return lock_feed(&only.feed).take(&mut only.cursor, limit, sink);
+        }
+        loop {
+            // The room whose next entry is the oldest, and up to where it is
+            // nobody else's turn.
+            let mut first: Option<(Sequence, usize)> = None;
+            let mut turn_ends = limit;
+            for (index, subscription) in subscriptions.iter().enumerate() {
+                let next = lock_feed(&subscription.feed).peek(subscription.cursor)?;
+                let Some(next) = next.filter(|next| *next <= limit) else { continue };
+                match first {
+                    Some((oldest, _)) if oldest <= next => turn_ends = turn_ends.min(next),
+                    Some((oldest, _)) => {
+                        turn_ends = turn_ends.min(oldest);
+                        first = Some((next, index));
+                    }
+                    None => first = Some((next, index)),
+                }
+            }
+            let chosen = first.and_then(|(_, index)| subscriptions.get_mut(index));
+            let Some(Subscription { feed, cursor, .. }) = chosen else { return Ok(()) };
+            lock_feed(feed).take(cursor, turn_ends, &mut sink)?;
+        }
+    }
+
+    /// Does what a piece of mail says. Everything up to `after` is due.
+    fn process(&mut self, item: Item, after: Sequence) -> Result<(), Behind> {
+        match item {
+            Item::Frames(frames) => self.push(frames),
+            Item::Entries(..) | Item::Subscribe(..) if self.abandoned => {}
+            Item::Entries(entries, flags) => self.replay = Some((entries.into_iter(), flags)),
+            Item::Subscribe(room, feed) => {
+                let cursor = lock_feed(&feed).cursor_after(after)?;
+                self.subscriptions.push(Subscription { room, feed, cursor });
+            }
+            Item::Unsubscribe(room) => self.subscriptions.retain(|it| it.room != room),
+            Item::Close => self.closing = true,
+        }
+        Ok(())
+    }
+
+    /// Encodes the next entries of the replay.
+    fn encode_replay(&mut self) {
+        let Some((entries, flags)) = &mut self.replay else { return };
+        let mut buffer = Vec::new();
+        encode_entries(entries.by_ref().take(REPLAY_CHUNK), *flags, &mut buffer);
+        if entries.len() == 0 {
+            self.replay = None;
+        }
+        self.push(buffer.into());
+    }
+
+    /// Something more is due.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.due_bytes += bytes.len();
+            self.due.push_back(bytes);
+        }
+    }
+
+    /// What is to be written, in order.
+    pub(super) const fn due(&self) -> &VecDeque<Bytes> {
+        &self.due
+    }
+
+    /// So many bytes of what is due have been written.
+    pub(super) fn written(&mut self, mut count: usize) {
+        self.due_bytes = self.due_bytes.saturating_sub(count);
+        while let Some(front) = self.due.front_mut() {
+            if front.len() > count {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.due.pop_front();
+        }
+    }
+
+    /// Whether nothing more will become due.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether everything has been written that ever will be.
+    pub(super) fn is_finished(&self) -> bool {
+        self.closing && self.due.is_empty()
+    }
+
+    /// Reads no rooms any more, only mail. For a reader that is lost in its
+    /// feeds and will only be told so.
+    pub(super) fn abandon_rooms(&mut self) {
+        self.subscriptions.clear();
+        self.replay = None;
+        self.abandoned = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::super::feed::{BatchBuilder, Feed};
+    use super::super::outbox::Mail;
+    use super::*;
+    use crate::model::Moment;
+
+    /// A feed with one batch; each frame is its sequence as one byte.
+    fn publish(feed: &SharedFeed, sequences: &[u8]) {
+        let mut builder = BatchBuilder::default();
+        for sequence in sequences {
+            builder.push(Sequence((*sequence).into()), |buffer| buffer.push(*sequence));
+        }
+        lock_feed(feed).push(builder.finish(Moment::START));
+    }
+
+    /// An outgoing half that reads `rooms` feeds from the beginning.
+    fn reading(rooms: u32) -> (Outgoing, Arc<Outbox>, Vec<SharedFeed>) {
+        let outbox = Arc::new(Outbox::default());
+        let mut outgoing = Outgoing::new(outbox.clone());
+        let feeds: Vec<SharedFeed> =
+            (0..rooms).map(|_| Arc::new(Mutex::new(Feed::new(1_000)))).collect();
+        for (room, feed) in (0..rooms).zip(&feeds) {
+            let item = Item::Subscribe(RoomId(room), feed.clone());
+            outbox.put(Mail { after: Sequence::ZERO, item }).unwrap();
+        }
+        outgoing.collect(Sequence::ZERO).unwrap();
+        (outgoing, outbox, feeds)
+    }
+
+    /// Everything that is due, as written.
+    fn drain(outgoing: &mut Outgoing) -> Vec<u8> {
+        let bytes = outgoing.due().iter().flatten().copied().collect::<Vec<u8>>();
+        outgoing.written(bytes.len());
+        assert_eq!(outgoing.due_bytes, 0);
+        bytes
+    }
+
+    proptest! {
+        /// However entries are spread over rooms and batches, and wherever
+        /// mail stands between them, everything comes once and in order.
+        #[test]
+        fn rooms_and_mail_are_merged_in_order(
+            rooms in prop::collection::vec(0_u32..3, 1..100),
+            batch in 1_usize..20,
+            mails in prop::collection::btree_set(1_u8..100, 0..10),
+            heads in prop::collection::vec(0_u8..100, 0..10),
+        ) {
+            let (mut outgoing, outbox, feeds) = reading(3);
+            let last = u8::try_from(rooms.len()).unwrap();
+            for (room, feed) in (0..3_u32).zip(&feeds) {
+                let mine: Vec<u8> =
+                    (1..=last).filter(|n| rooms[usize::from(*n) - 1] == room).collect();
+                for chunk in mine.chunks(batch) {
+                    publish(feed, chunk);
+                }
+            }
+            let mut expected = Vec::new();
+            for sequence in 1..=last {
+                expected.push(sequence);
+                if mails.contains(&sequence) {
+                    let item = Item::Frames(Bytes::copy_from_slice(&[sequence + 100]));
+                    outbox.put(Mail { after: Sequence(sequence.into()), item }).unwrap();
+                    expected.push(sequence + 100);
+                }
+            }
+            let mut got = Vec::new();
+            for head in heads.into_iter().chain([last]) {
+                outgoing.collect(Sequence(head.into())).unwrap();
+                got.extend(drain(&mut outgoing));
+            }
+            prop_assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn leaving_a_room_and_closing() {
+        let (mut outgoing, outbox, feeds) = reading(2);
+        publish(&feeds[0], &[1, 3]);
+        publish(&feeds[1], &[2, 4]);
+        let put = |after, item| outbox.put(Mail { after: Sequence(after), item }).unwrap();
+        put(2, Item::Unsubscribe(RoomId(0)));
+        put(4, Item::Close);
+        outgoing.collect(Sequence(4)).unwrap();
+        assert!(!outgoing.is_finished());
+        assert_eq!(drain(&mut outgoing), [1, 2, 4]);
+        assert!(outgoing.is_finished());
+    }
+
+    #[test]
+    fn partial_writes_lose_nothing() {
+        let (mut outgoing, _, feeds) = reading(1);
+        publish(&feeds[0], &[1, 2, 3]);
+        publish(&feeds[0], &[4, 5]);
+        outgoing.collect(Sequence(5)).unwrap();
+        outgoing.written(4);
+        assert_eq!(drain(&mut outgoing), [5]);
+    }
+}

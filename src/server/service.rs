@@ -1,0 +1,86 @@
+//! What systemd is told: that we are ready, how many people there are, and
+//! that we are alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::engine::{EngineHandle, Message};
+use super::outbox::Outbox;
+use crate::hub::ConnectionId;
+
+/// The status line is renewed no more often than this.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The number of the watchdog's own connection; real ones begin at 1.
+const PROBE: ConnectionId = ConnectionId(0);
+
+/// Tells systemd something; without systemd, nothing happens.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("cannot notify systemd: {error}");
+    }
+}
+
+/// Everything that can be bound is bound.
+pub(super) fn tell_ready() {
+    tell(NotifyState::Ready);
+}
+
+/// We have begun to stop.
+pub(super) fn tell_stopping() {
+    tell(NotifyState::Stopping);
+}
+
+/// Keeps the status line true for as long as the engine lives.
+pub(super) async fn keep_status(mut people: watch::Receiver<usize>) {
+    let mut ticks = interval(STATUS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let status = match *people.borrow_and_update() {
+            0 => "nobody is here".to_owned(),
+            1 => "1 person is here".to_owned(),
+            count => format!("{count} people are here"),
+        };
+        tell(NotifyState::Status(&status));
+        if people.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells systemd's watchdog that we are alive, each time that a probe has
+/// made its way through hub and fan-out and at no other time. Ends at once
+/// where no watchdog is wanted.
+pub(super) async fn feed_watchdog(engine: EngineHandle) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    // Twice within the limit, with time to spare for a slow machine.
+    let mut ticks = interval(limit / 3);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match timeout(limit, probe(&engine)).await {
+            Ok(true) => tell(NotifyState::Watchdog),
+            Ok(false) => return,
+            Err(_) => tracing::error!("the hub has not answered for {} s", limit.as_secs()),
+        }
+    }
+}
+
+/// Asks a question that only a living hub and fan-out answer; false if there
+/// is no engine any more.
+async fn probe(engine: &EngineHandle) -> bool {
+    let outbox = Arc::new(Outbox::default());
+    let message = Message::Probe { connection: PROBE, outbox: outbox.clone() };
+    if engine.send(message).await.is_err() {
+        return false;
+    }
+    while outbox.take().is_none() {
+        outbox.rung().await;
+    }
+    true
+}
