@@ -138,11 +138,14 @@ impl ClientFrame {
         received(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Whether the strings whose length the tables bound are short enough.
+    /// Whether the strings whose length the tables bound are short enough,
+    /// and a range of versions is one.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
-                hello.client_name.len() <= MAX_PROGRAM && hello.client_version.len() <= MAX_PROGRAM
+                hello.client_name.len() <= MAX_PROGRAM
+                    && hello.client_version.len() <= MAX_PROGRAM
+                    && hello.min_version <= hello.max_version
             }
             Self::Join(join) => join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD),
             _ => true,
