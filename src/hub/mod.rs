@@ -33,8 +33,6 @@ mod receiving;
 mod requests;
 mod rooms;
 mod sessions;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -187,3 +185,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,4 +2,10 @@
 //! when it is told to.
 
 mod joining;
+mod lifecycle;
+mod messages;
+mod presence;
+mod races;
+mod random;
+mod rooms;
 mod table;

@@ -433,6 +433,44 @@ impl Table {
         self.got(connection).iter().map(word).collect()
     }
 
+    /// A line of which the hub knows nothing.
+    pub(super) fn unknown_line(&mut self) -> ConnectionId {
+        let connection = ConnectionId(u64::MAX);
+        self.lines.insert(connection, Line::default());
+        connection
+    }
+
+    /// Somebody comes into the lobby, and what they get is only counted.
+    pub(super) fn join_quietly(&mut self, number: u64) -> usize {
+        let connection = ConnectionId(number);
+        let now = Now { moment: self.now, time: Timestamp(0) };
+        let mut token = [1; 16];
+        token[..8].copy_from_slice(&number.to_be_bytes());
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let join = ClientFrame::from(join(&format!("p{number}"), &[]));
+        let mut count = 0;
+        let mut inputs = VecDeque::from([
+            Input::Connected { connection, address, token: Token(token) },
+            Input::Received { connection, frame: Received::Frame(hello(1)) },
+            Input::Received { connection, frame: Received::Frame(join) },
+        ]);
+        while let Some(input) = inputs.pop_front() {
+            self.hub.handle_input(now, input);
+            while let Some(output) = self.hub.poll_output() {
+                count += 1;
+                match output {
+                    Output::Read { tag, request } => {
+                        let outcome = self.find(&request);
+                        inputs.push_back(Input::ReadDone { tag, outcome });
+                    }
+                    Output::People(people) => self.people = people,
+                    _ => {}
+                }
+            }
+        }
+        count
+    }
+
     /// Nothing is kept about anybody.
     pub(super) fn is_empty(&self) -> bool {
         self.hub.connections.is_empty()

@@ -1,0 +1,457 @@
+//! Random operations, with a log that takes its time: whatever happens, the
+//! promises of the page are kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::table::*;
+use crate::hub::{ConnectionId, Input};
+use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
+use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
+
+/// What people want to be called: two of them are the same, two look alike.
+const NAMES: &[&str] = &["anna", "Anna", "bob", "b\u{43e}b", "carl"];
+
+/// Where they go.
+const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
+
+/// One thing that happens. Numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Somebody comes, with wishes, perhaps with a token and a position.
+    Come { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
+    /// Somebody is gone.
+    Drop(usize),
+    /// Somebody says something in a room.
+    Say(usize, usize),
+    /// Somebody says something to one person.
+    Direct(usize, usize),
+    /// Somebody says again what was said last.
+    Again(usize),
+    /// Somebody enters a room.
+    Enter(usize, usize),
+    /// Somebody leaves a room.
+    Leave(usize, usize),
+    /// Somebody wants older messages.
+    History(usize, usize),
+    /// Somebody breaks the rules.
+    Fault(usize),
+    /// The log takes some drafts.
+    Commit(usize),
+    /// The log loses a draft.
+    Lose,
+    /// The log does a read.
+    Look,
+    /// The log tells what it has read.
+    Tell,
+    /// Time passes.
+    Pass(u64),
+    /// The hub is woken although it did not ask for it.
+    Wake,
+}
+
+/// One thing that happens.
+fn step() -> impl Strategy<Value = Step> {
+    let come = (
+        0..NAMES.len(),
+        prop::collection::vec(0..ROOMS.len(), 0..4),
+        0_u64..2,
+        prop::option::of(any::<usize>()),
+        0_u8..3,
+    )
+        .prop_map(|(name, rooms, features, token, position)| Step::Come {
+            name,
+            rooms,
+            features,
+            token,
+            position,
+        });
+    prop_oneof![
+        6 => come,
+        2 => any::<usize>().prop_map(Step::Drop),
+        8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),
+        4 => (any::<usize>(), 0..NAMES.len()).prop_map(|(who, to)| Step::Direct(who, to)),
+        2 => any::<usize>().prop_map(Step::Again),
+        4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Enter(who, room)),
+        4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Leave(who, room)),
+        1 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::History(who, room)),
+        1 => any::<usize>().prop_map(Step::Fault),
+        6 => (1_usize..5).prop_map(Step::Commit),
+        1 => Just(Step::Lose),
+        6 => Just(Step::Look),
+        6 => Just(Step::Tell),
+        4 => (0_u64..800).prop_map(Step::Pass),
+        1 => (0_u64..40_000).prop_map(Step::Pass),
+        1 => Just(Step::Wake),
+    ]
+}
+
+/// The people around the table.
+struct People {
+    /// Hub, log, lines.
+    table: Table,
+    /// The lines on which somebody may say something.
+    lines: Vec<ConnectionId>,
+    /// The position that each line has brought.
+    positions: HashMap<ConnectionId, Sequence>,
+    /// Messages sent on each line: reference and frame, answered or not.
+    sent: BTreeMap<ConnectionId, Vec<(Reference, ClientFrame)>>,
+    /// Sent so often.
+    counts: HashMap<(ConnectionId, Reference), usize>,
+    /// Tokens that were given, with the greatest position of their session.
+    tokens: Vec<(Token, SessionId)>,
+    /// The greatest sequence that each session has got.
+    reached: HashMap<SessionId, Sequence>,
+    /// The last reference of each session.
+    references: HashMap<SessionId, u64>,
+}
+
+impl People {
+    /// Nobody is here.
+    fn new() -> Self {
+        let settings = HubSettings {
+            max_sessions: 12,
+            max_connections: 12,
+            max_rooms: 3,
+            ..HubSettings::default()
+        };
+        let mut table = Table::with(settings);
+        table.delayed = true;
+        Self {
+            table,
+            lines: Vec::new(),
+            positions: HashMap::new(),
+            sent: BTreeMap::new(),
+            counts: HashMap::new(),
+            tokens: Vec::new(),
+            reached: HashMap::new(),
+            references: HashMap::new(),
+        }
+    }
+
+    /// Somebody with a line, if there is anybody.
+    fn line(&self, who: usize) -> Option<ConnectionId> {
+        self.lines.get(who % self.lines.len().max(1)).copied()
+    }
+
+    /// Somebody with a line who was welcomed.
+    fn joined(&self, who: usize) -> Option<(ConnectionId, SessionId)> {
+        let id = self.line(who)?;
+        Some((id, session_of(&self.table.lines[&id].got)?))
+    }
+
+    /// Does one thing.
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Come { name, rooms, features, token, position } => {
+                self.come(*name, rooms, *features, *token, *position);
+            }
+            Step::Drop(who) => {
+                if let Some(id) = self.line(*who) {
+                    self.drop(id);
+                }
+            }
+            Step::Say(who, room) => self.message(*who, |it| say_in(ROOMS[*room], it, "x")),
+            Step::Direct(who, to) => self.message(*who, |it| direct(NAMES[*to], 0, it, "x")),
+            Step::Again(who) => {
+                if let Some((id, _)) = self.joined(*who)
+                    && let Some((reference, frame)) = self.sent.get(&id).and_then(|it| it.last())
+                {
+                    *self.counts.entry((id, *reference)).or_default() += 1;
+                    let frame = frame.clone();
+                    self.table.send(id, frame);
+                }
+            }
+            Step::Enter(who, room) => self.request(*who, enter(1, ROOMS[*room])),
+            Step::Leave(who, room) => self.request(*who, leave(1, ROOMS[*room])),
+            Step::History(who, room) => self.request(*who, history(1, ROOMS[*room], 0, 3)),
+            Step::Fault(who) => self.request(*who, hello(0)),
+            Step::Commit(most) => drop(self.table.commit(*most)),
+            Step::Lose => drop(self.table.lose()),
+            Step::Look => drop(self.table.look()),
+            Step::Tell => drop(self.table.tell()),
+            Step::Pass(millis) => self.table.pass(*millis),
+            Step::Wake => self.table.input(Input::Wake),
+        }
+        self.note();
+        self.check();
+    }
+
+    /// Somebody comes.
+    fn come(
+        &mut self,
+        name: usize,
+        rooms: &[usize],
+        features: u64,
+        token: Option<usize>,
+        position: u8,
+    ) {
+        let id = self.table.connect();
+        let rooms: Vec<&str> = rooms.iter().map(|it| ROOMS[*it]).collect();
+        let known = token.and_then(|it| self.tokens.get(it % self.tokens.len().max(1))).copied();
+        let reached = known.and_then(|(_, session)| self.reached.get(&session).copied());
+        let position = match position {
+            0 => None,
+            1 => Some(Sequence::ZERO),
+            _ => reached,
+        };
+        if let Some(position) = position {
+            self.positions.insert(id, position);
+        }
+        let token = known.map(|(token, _)| token);
+        let position = position.map(|sequence| Position { log_id: LOG, sequence });
+        self.table.send(id, hello(features));
+        self.table.send(id, Join { token, position, ..join(NAMES[name], &rooms) });
+        self.lines.push(id);
+    }
+
+    /// Somebody is gone.
+    fn drop(&mut self, id: ConnectionId) {
+        self.table.drop(id);
+        self.lines.retain(|it| *it != id);
+        self.sent.remove(&id);
+    }
+
+    /// Somebody sends a message with a new reference.
+    fn message(&mut self, who: usize, frame: impl Fn(u64) -> ClientFrame) {
+        if let Some((id, session)) = self.joined(who) {
+            let reference = self.references.entry(session).or_default();
+            *reference += 1;
+            let (reference, frame) = (Reference(*reference), frame(*reference));
+            self.sent.entry(id).or_default().push((reference, frame.clone()));
+            self.counts.insert((id, reference), 1);
+            self.table.send(id, frame);
+        }
+    }
+
+    /// Somebody sends something else.
+    fn request(&mut self, who: usize, frame: ClientFrame) {
+        if let Some((id, _)) = self.joined(who) {
+            self.table.send(id, frame);
+        }
+    }
+
+    /// Notes tokens and positions, as clients do.
+    fn note(&mut self) {
+        for line in self.table.lines.values() {
+            let Some(session) = session_of(&line.got) else { continue };
+            let token = welcome(&line.got).token;
+            if !self.tokens.iter().any(|it| it.0 == token) {
+                self.tokens.push((token, session));
+            }
+            let reached = self.reached.entry(session).or_default();
+            *reached =
+                (*reached).max(line.got.iter().filter_map(sequence_of).max().unwrap_or_default());
+        }
+    }
+
+    /// What holds at any time. (The table checks as well.)
+    fn check(&self) {
+        let mut names = HashSet::new();
+        let mut sessions = HashSet::new();
+        for line in self.table.lines.values() {
+            let Some(session) = session_of(&line.got) else { continue };
+            if !line.got.contains(&Got::Closed) {
+                let name = Username::new(&welcome(&line.got).username).unwrap();
+                assert!(names.insert(name.key().skeleton()), "{name} twice");
+                assert!(sessions.insert(session), "{session} twice");
+            }
+            let sequences: Vec<Sequence> = line.got.iter().filter_map(new_entry).collect();
+            // A room that is entered brings its history, which may be old.
+            let entered = line
+                .got
+                .iter()
+                .filter(|it| matches!(it, Got::Frame(ServerFrame::End(end)) if end.about == 5));
+            if entered.count() == 0 {
+                assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
+            }
+        }
+        let mut taken = HashSet::new();
+        for entry in &self.table.log {
+            assert!(taken.insert((entry.draft.session, entry.draft.reference)), "taken twice");
+        }
+    }
+
+    /// What holds when everything has come to rest.
+    fn check_at_rest(&mut self) {
+        self.table.answer();
+        // Somebody may fall silent for too long meanwhile.
+        while self.table.hub.rooms.next_due().is_some() {
+            self.table.pass(500);
+        }
+        self.note();
+        self.check();
+        for (id, line) in &self.table.lines {
+            let Some(session) = session_of(&line.got) else { continue };
+            if line.got.contains(&Got::Closed) {
+                continue;
+            }
+            self.check_answers(*id, session, &line.got);
+            self.check_complete(*id, session, &line.got);
+            self.check_presence(&line.got);
+        }
+    }
+
+    /// Every message was answered: by its echo, by `accepted` or by an
+    /// error, each time that it was sent but for those while it was on its
+    /// way.
+    fn check_answers(&self, id: ConnectionId, session: SessionId, got: &[Got]) {
+        for (reference, _) in self.sent.get(&id).into_iter().flatten() {
+            let answers = got.iter().filter(|it| is_answer(it, session, *reference)).count();
+            let shown = got.iter().filter(|it| is_echo(it, session, *reference)).count();
+            let sent = self.counts[&(id, *reference)];
+            assert!(answers <= sent, "{reference:?} sent {sent} times: {got:?}");
+            assert!(answers >= 1 || shown >= 1, "{reference:?} not answered: {got:?}");
+        }
+    }
+
+    /// Nothing is missing of what was said in the rooms where somebody is,
+    /// since they came or since their position, nor of what was said to them.
+    fn check_complete(&self, id: ConnectionId, session: SessionId, got: &[Got]) {
+        let kept = welcome(got).flags & flag::POSITION_KEPT != 0;
+        let seen: BTreeSet<Sequence> = got.iter().filter_map(new_entry).collect();
+        let mut since: BTreeMap<String, Sequence> = BTreeMap::new();
+        let mut entered = Vec::new();
+        let mut start = None;
+        for it in got {
+            match it {
+                Got::Frame(ServerFrame::Entered(it)) => entered.push(it.room.to_lowercase()),
+                Got::Frame(ServerFrame::End(end)) if end.about != 7 => {
+                    let from = if end.about == 2 && kept { self.positions[&id] } else { end.head };
+                    start.get_or_insert(from);
+                    since.extend(entered.drain(..).map(|room| (room, from)));
+                }
+                Got::Frame(ServerFrame::Left(it)) => {
+                    since.remove(&it.room.to_lowercase());
+                }
+                _ => {}
+            }
+        }
+        for entry in &self.table.log {
+            let from = match &entry.draft.target {
+                crate::model::Target::Room(room) => {
+                    since.get(&room.as_str().to_lowercase()).copied()
+                }
+                crate::model::Target::Session(to, _) => {
+                    start.filter(|_| [*to, entry.draft.session].contains(&session))
+                }
+            };
+            if from.is_some_and(|from| entry.sequence > from) {
+                assert!(seen.contains(&entry.sequence), "{} missing: {got:?}", entry.sequence);
+            }
+        }
+    }
+
+    /// The lists that a client keeps are what is true.
+    fn check_presence(&self, got: &[Got]) {
+        let mut lists: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut wanted = false;
+        for it in got {
+            match it {
+                Got::Frame(ServerFrame::ServerHello(it)) => {
+                    wanted = it.features & feature::PRESENCE != 0;
+                }
+                Got::Frame(ServerFrame::Roster(it)) => {
+                    lists.insert(&it.room, it.names.iter().map(String::as_str).collect());
+                }
+                Got::Frame(ServerFrame::Presence(it)) => {
+                    let list = lists.get_mut(it.room.as_str()).expect("a roster before");
+                    list.extend(it.joined.iter().map(String::as_str));
+                    it.left.iter().for_each(|name| drop(list.remove(name.as_str())));
+                    assert!(wanted);
+                }
+                Got::Frame(ServerFrame::Left(it)) => drop(lists.remove(it.room.as_str())),
+                _ => {}
+            }
+        }
+        for (room, list) in lists {
+            let room = crate::model::RoomName::new(room).unwrap();
+            let known =
+                self.table.hub.rooms.get(self.table.hub.rooms.find(&room).unwrap()).unwrap();
+            let names = known.members.page("").0;
+            assert_eq!(list, names.iter().map(String::as_str).collect(), "in {room}");
+        }
+    }
+
+    /// Everybody goes, and a day passes: nothing is left.
+    fn check_empty(&mut self) {
+        for id in self.lines.clone() {
+            self.drop(id);
+        }
+        self.table.answer();
+        assert_eq!(self.table.people, 0);
+        self.table.pass(2 * 24 * 60 * 60 * 1_000);
+        assert!(self.table.is_empty());
+        assert_eq!(self.table.wake_at, None);
+    }
+}
+
+/// Whose line this is, if there was a welcome.
+fn session_of(got: &[Got]) -> Option<SessionId> {
+    got.iter().find_map(|it| match it {
+        Got::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.session),
+        _ => None,
+    })
+}
+
+/// What takes part in a position.
+fn sequence_of(got: &Got) -> Option<Sequence> {
+    match got {
+        Got::Frame(ServerFrame::Entry(it)) => Some(it.sequence),
+        Got::Frame(ServerFrame::DirectEntry(it)) => Some(it.sequence),
+        Got::Frame(ServerFrame::End(it)) => Some(it.head),
+        _ => None,
+    }
+}
+
+/// The sequence of an entry, unless it was asked for by `history`.
+fn new_entry(got: &Got) -> Option<Sequence> {
+    match got {
+        Got::Frame(ServerFrame::Entry(it)) if it.flags & flag::REQUESTED == 0 => Some(it.sequence),
+        Got::Frame(ServerFrame::DirectEntry(it)) => Some(it.sequence),
+        _ => None,
+    }
+}
+
+/// Whether this answers a message on its own.
+fn is_answer(got: &Got, session: SessionId, reference: Reference) -> bool {
+    match got {
+        Got::Frame(ServerFrame::Accepted(it)) => it.reference == reference,
+        Got::Frame(ServerFrame::Error(it)) => {
+            matches!(it.about, 3 | 4) && it.reference == reference
+        }
+        Got::Frame(ServerFrame::Entry(it)) => it.flags == 0 && is_echo(got, session, reference),
+        Got::Frame(ServerFrame::DirectEntry(it)) => {
+            it.flags == 0 && is_echo(got, session, reference)
+        }
+        _ => false,
+    }
+}
+
+/// Whether this is the message itself, live or as history.
+fn is_echo(got: &Got, session: SessionId, reference: Reference) -> bool {
+    match got {
+        Got::Frame(ServerFrame::Entry(it)) => (it.session, it.reference) == (session, reference),
+        Got::Frame(ServerFrame::DirectEntry(it)) => {
+            (it.from_session, it.reference) == (session, reference)
+        }
+        _ => false,
+    }
+}
+
+proptest! {
+    /// The promises of the page hold, whatever happens.
+    #[test]
+    fn whatever_happens(steps in prop::collection::vec(step(), 1..120)) {
+        let mut people = People::new();
+        for (number, step) in steps.iter().enumerate() {
+            people.take(step);
+            if number % 40 == 39 {
+                people.check_at_rest();
+            }
+        }
+        people.check_at_rest();
+        people.check_empty();
+    }
+}
