@@ -212,8 +212,8 @@ mod tests {
             .collect();
         assert_eq!(missing, ["password: None", "password_file: None"]);
         let settings = options.into_settings().unwrap();
-        let mut expected = ServerSettings::default();
-        expected.listen = vec!["[::]:2428".parse().unwrap()];
+        let listen = vec!["[::]:2428".parse().unwrap()];
+        let expected = ServerSettings { listen, ..ServerSettings::default() };
         assert_eq!(format!("{settings:?}"), format!("{expected:?}"));
     }
 

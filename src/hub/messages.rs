@@ -17,18 +17,19 @@ impl Hub {
         if !self.is_new(id, session, say.reference, kind::SAY) {
             return;
         }
-        let checked =
-            MessageText::new(&say.text).map_err(|_| ErrorCode::TextInvalid).and_then(|text| {
-                let room = self.room_of(session, &say.room).ok_or(ErrorCode::NotInRoom)?;
-                let room = self.rooms.get(room).ok_or(ErrorCode::NotInRoom)?;
-                Ok((text, Target::Room(room.name.clone())))
-            });
-        match checked {
-            Ok((text, target)) => {
+        match self.check_say(session, say) {
+            Ok((target, text)) => {
                 self.give(session, say.reference, kind::SAY, target, Style(say.style), text);
             }
-            Err(code) => self.refuse(id, code, kind::SAY, say.reference),
+            Err(code) => self.refuse_message(id, session, code, kind::SAY, say.reference),
         }
+    }
+
+    /// Checks a `say` in the order of the page. Nothing changes.
+    fn check_say(&self, session: SessionId, say: &Say) -> Result<(Target, MessageText), ErrorCode> {
+        let room = self.room_of(session, &say.room).and_then(|room| self.rooms.get(room));
+        let target = Target::Room(room.ok_or(ErrorCode::NotInRoom)?.name.clone());
+        Ok((target, checked_text(&say.text)?))
     }
 
     /// Gives a direct message to the log, or says why not.
@@ -42,16 +43,31 @@ impl Hub {
         if !self.is_new(id, session, direct.reference, kind::DIRECT) {
             return;
         }
-        let checked = MessageText::new(&direct.text)
-            .map_err(|_| ErrorCode::TextInvalid)
-            .and_then(|text| Ok((text, self.recipient(now, &direct.to, direct.session)?)));
+        let checked = self
+            .recipient(now, &direct.to, direct.session)
+            .and_then(|target| Ok((target, checked_text(&direct.text)?)));
         match checked {
-            Ok((text, target)) => {
+            Ok((target, text)) => {
                 let style = Style(direct.style);
                 self.give(session, direct.reference, kind::DIRECT, target, style, text);
             }
-            Err(code) => self.refuse(id, code, kind::DIRECT, direct.reference),
+            Err(code) => self.refuse_message(id, session, code, kind::DIRECT, direct.reference),
         }
+    }
+
+    /// Tells an author that a message was not taken, and remembers it.
+    fn refuse_message(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        code: ErrorCode,
+        kind: u16,
+        reference: Reference,
+    ) {
+        if let Some(author) = self.sessions.get_mut(session) {
+            author.outgoing.refused(reference);
+        }
+        self.refuse(id, code, kind, reference);
     }
 
     /// Whether a message with this reference is to be looked at. If not, it
@@ -199,6 +215,11 @@ impl Hub {
             self.tell(session, Error::about(ErrorCode::NotStored, kind, reference));
         }
     }
+}
+
+/// A text that obeys the rule.
+fn checked_text(text: &str) -> Result<MessageText, ErrorCode> {
+    MessageText::new(text).map_err(|_| ErrorCode::TextInvalid)
 }
 
 /// Whether what is being read is the history of a room that is being

@@ -1,17 +1,15 @@
-//! Which of a session's messages the log has, is being given, or could not
-//! take.
+//! Which of a session's messages the log has, is being given, or was
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Reference;
-
-/// So many references of lost messages are remembered for one session.
-const MAX_LOST: usize = 100;
+use crate::model::limits::MAX_REFUSED;
 
 /// What is known of a message by its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Nothing, or that it was lost: it can be given to the log.
+    /// Nothing, or that it was refused: it can be given to the log.
     New,
     /// The log is being given it; its acknowledgement is still to come.
     InFlight,
@@ -20,15 +18,15 @@ pub(super) enum Known {
 }
 
 /// A session's references. Makes that no message is taken twice and that
-/// none is acknowledged which was lost.
+/// none is acknowledged which was refused.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     /// The greatest that was given to the log.
     last: Reference,
     /// Given to the log, which has not answered; with the frame's kind.
     in_flight: BTreeMap<Reference, u16>,
-    /// Given to the log, which could not take them. They may come again.
-    lost: BTreeSet<Reference>,
+    /// Refused by the hub or the log. They may come again.
+    refused: BTreeSet<Reference>,
 }
 
 impl Outgoing {
@@ -41,7 +39,7 @@ impl Outgoing {
     pub(super) fn known(&self, reference: Reference) -> Known {
         if self.in_flight.contains_key(&reference) {
             Known::InFlight
-        } else if reference <= self.last && !self.lost.contains(&reference) {
+        } else if reference <= self.last && !self.refused.contains(&reference) {
             Known::Taken
         } else {
             Known::New
@@ -51,7 +49,7 @@ impl Outgoing {
     /// Notes that a message, which came in a frame of this kind, is given to
     /// the log.
     pub(super) fn give(&mut self, reference: Reference, kind: u16) {
-        self.lost.remove(&reference);
+        self.refused.remove(&reference);
         self.last = self.last.max(reference);
         self.in_flight.insert(reference, kind);
     }
@@ -65,11 +63,18 @@ impl Outgoing {
     /// or nothing if the log was never given it.
     pub(super) fn not_stored(&mut self, reference: Reference) -> Option<u16> {
         let kind = self.in_flight.remove(&reference)?;
-        self.lost.insert(reference);
-        if self.lost.len() > MAX_LOST {
-            self.lost.pop_first();
-        }
+        self.refused(reference);
         Some(kind)
+    }
+
+    /// Notes that a message was refused. Its author may not learn of it, and
+    /// send it again behind later ones: then it must not be taken for one
+    /// that the log has.
+    pub(super) fn refused(&mut self, reference: Reference) {
+        self.refused.insert(reference);
+        if self.refused.len() > MAX_REFUSED {
+            self.refused.pop_first();
+        }
     }
 }
 
@@ -77,9 +82,9 @@ impl Outgoing {
 mod tests {
     use super::*;
 
-    /// A message that was lost may come again, even behind a later one.
+    /// A message that was refused may come again, even behind a later one.
     #[test]
-    fn what_was_lost_may_come_again() {
+    fn what_was_refused_may_come_again() {
         let mut outgoing = Outgoing::default();
         outgoing.give(Reference(1), 3);
         outgoing.give(Reference(2), 4);

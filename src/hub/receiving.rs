@@ -57,6 +57,9 @@ impl Hub {
         let Received::Frame(frame) = frame else {
             return;
         };
+        if is_request(&frame) && reference_of(&frame) == Reference::NONE {
+            return self.refuse(id, ErrorCode::ReferenceInvalid, frame.kind(), Reference::NONE);
+        }
         match (frame, connection.joined()) {
             (ClientFrame::Hello(hello), _) => self.hello(now.moment, id, &hello),
             (ClientFrame::Join(join), _) => self.join(now.moment, id, &join),
@@ -87,6 +90,18 @@ impl Hub {
     ) {
         self.deliver(id, Error::about(code, kind, reference));
     }
+}
+
+/// Whether a frame asks for something by a reference of its own, which must
+/// be there. (Messages have references, too: `messages` checks those.)
+const fn is_request(frame: &ClientFrame) -> bool {
+    matches!(
+        frame,
+        ClientFrame::Enter(_)
+            | ClientFrame::Leave(_)
+            | ClientFrame::History(_)
+            | ClientFrame::Members(_)
+    )
 }
 
 /// The reference of a frame, none if it has none.

@@ -56,6 +56,34 @@ fn nothing_is_taken_twice() {
     );
 }
 
+/// A client that never learnt that a message was refused sends it again,
+/// behind later ones: it must not be told that the log has it.
+#[test]
+fn what_was_refused_is_looked_at_again() {
+    let mut table = Table::new();
+    let (anna, _) = table.come("anna", &[]);
+    table.send(anna, say_in("attic", 1, "x"));
+    table.send(anna, say(2, "y"));
+    table.send(anna, enter(9, "attic"));
+    table.words(anna);
+    table.send(anna, say_in("attic", 1, "x"));
+    table.send(anna, say_in("attic", 1, "x"));
+    assert_eq!(table.words(anna), ["2:attic anna: x (0)", "accepted 1"]);
+}
+
+/// Requests have to be numbered.
+#[test]
+fn a_request_needs_a_reference() {
+    let mut table = Table::new();
+    let (anna, _) = table.come("anna", &[]);
+    table.send(anna, enter(0, "attic"));
+    table.send(anna, leave(0, "lobby"));
+    table.send(anna, history(0, "lobby", 0, 1));
+    table.send(anna, members(0, "lobby", ""));
+    let expected = [5, 6, 7, 8].map(|kind| format!("reference_invalid {kind} 0"));
+    assert_eq!(table.words(anna), expected);
+}
+
 /// While the log has not answered, neither does the hub: what was taken in
 /// may still be lost.
 #[test]

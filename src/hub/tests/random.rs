@@ -358,7 +358,7 @@ impl People {
                 Got::Frame(ServerFrame::Presence(it)) => {
                     let list = lists.get_mut(it.room.as_str()).expect("a roster before");
                     list.extend(it.joined.iter().map(String::as_str));
-                    it.left.iter().for_each(|name| drop(list.remove(name.as_str())));
+                    list.retain(|name| it.left.iter().all(|left| left != name));
                     assert!(wanted);
                 }
                 Got::Frame(ServerFrame::Left(it)) => drop(lists.remove(it.room.as_str())),
