@@ -1,6 +1,7 @@
 //! Entering, leaving, older messages, members.
 
 use super::table::*;
+use super::words::*;
 use crate::hub::ReadRange;
 use crate::model::{HubSettings, Sequence};
 
