@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::Hub;
 use super::connection::{PendingRead, State, kind};
-use super::contract::{ConnectionId, Delivery, Output, Purpose, ReadRange, ReadRequest, ReadTag};
+use super::contract::{ConnectionId, Output, Purpose, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS};
 use crate::model::{ErrorCode, Moment, Position, Reference, RoomName, SessionId, Username};
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
@@ -180,12 +180,6 @@ impl Hub {
             .collect();
         self.sessions.connect(session, id, username, new_rooms);
         names
-    }
-
-    /// Subscribes a connection to a room, behind everything committed. What
-    /// was said up to now it has got.
-    pub(super) fn subscribe(&mut self, id: ConnectionId, room: super::RoomId) {
-        self.hand(id, Delivery::Subscribe(room));
     }
 }
 

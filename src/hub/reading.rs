@@ -72,7 +72,7 @@ impl Hub {
         let owed = self.tell_history(id, &names, Some(session), session, read, outcome);
         self.tell_end(id, kind::JOIN, Reference::NONE, 0);
         for room in &rooms {
-            self.subscribe(id, *room);
+            self.hand(id, Delivery::Subscribe(*room));
         }
         for room in rooms {
             self.tell_roster(id, room);
@@ -99,7 +99,7 @@ impl Hub {
         let names = std::slice::from_ref(name);
         let owed = self.tell_history(id, names, None, session, read, outcome);
         self.tell_end(id, kind::ENTER, reference, 0);
-        self.subscribe(id, room);
+        self.hand(id, Delivery::Subscribe(room));
         self.tell_roster(id, room);
         for frame in owed {
             self.deliver(id, frame);

@@ -1,6 +1,6 @@
 //! Rooms and who is in them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use super::contract::{ConnectionId, RoomId};
@@ -59,6 +59,42 @@ impl Room {
     }
 }
 
+/// So many rooms are remembered with nobody in them.
+const MAX_SPELLINGS: usize = 1_000;
+
+/// The names of rooms that were closed, those closed last.
+#[derive(Default)]
+struct Spellings {
+    /// By key.
+    names: HashMap<NameKey, RoomName>,
+    /// In the order of closing.
+    order: VecDeque<NameKey>,
+}
+
+impl Spellings {
+    /// Remembers how a room was spelt that has been closed.
+    fn keep(&mut self, name: RoomName) {
+        self.order.push_back(name.key().clone());
+        self.names.insert(name.key().clone(), name);
+        if self.order.len() > MAX_SPELLINGS
+            && let Some(key) = self.order.pop_front()
+        {
+            self.names.remove(&key);
+        }
+    }
+
+    /// How a room was spelt that is opened again; as it is if it is new.
+    fn take(&mut self, name: &RoomName) -> RoomName {
+        match self.names.remove(name.key()) {
+            Some(former) => {
+                self.order.retain(|key| key != name.key());
+                former
+            }
+            None => name.clone(),
+        }
+    }
+}
+
 /// All rooms with somebody in them. (What was said in the others is in the
 /// log, by their names.)
 #[derive(Default)]
@@ -67,6 +103,9 @@ pub(super) struct Rooms {
     by_id: BTreeMap<RoomId, Room>,
     /// By name.
     by_name: HashMap<NameKey, RoomId>,
+    /// How rooms are spelt in which nobody is now: the log still has what
+    /// was said in them under that spelling.
+    spellings: Spellings,
     /// The number of the last room that was opened.
     last_id: u32,
     /// The rooms in which something is to be told, by when.
@@ -109,9 +148,9 @@ impl Rooms {
             }
         }
         let id = RoomId(self.last_id);
+        let name = self.spellings.take(name);
         self.by_name.insert(name.key().clone(), id);
-        let room =
-            Room { name: name.clone(), members: Members::default(), changes: Changes::default() };
+        let room = Room { name, members: Members::default(), changes: Changes::default() };
         self.by_id.insert(id, room);
         id
     }
@@ -153,6 +192,7 @@ impl Rooms {
         }
         if let Some(room) = self.by_id.remove(&id) {
             self.by_name.remove(room.name.key());
+            self.spellings.keep(room.name);
             if let Some(deadline) = room.changes.deadline() {
                 self.due.remove(&(deadline, id));
             }

@@ -1,6 +1,7 @@
 //! Greeting, joining, coming back.
 
 use super::table::*;
+use super::words::*;
 use crate::model::{HubSettings, LogId, Position, Sequence, Token};
 use crate::wire::tcp::{Hello, Join, Received};
 

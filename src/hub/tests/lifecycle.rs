@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::table::*;
+use super::words::*;
 use crate::hub::Input;
 use crate::model::{ErrorCode, HubSettings};
 use crate::wire::tcp::{Ping, Pong, ServerFrame};
@@ -184,4 +185,20 @@ fn a_step_of_the_clock() {
     table.input(Input::ClockChanged);
     assert_eq!(table.words(anna), ["notice 2"]);
     assert_eq!(table.words(greeted), [""; 0]);
+}
+
+/// Who wakes the hub too early is told again when to; a room that is closed
+/// has nothing more to tell.
+#[test]
+fn waking_too_early() {
+    let mut table = Table::new();
+    let (anna, _) = table.come("anna", &[]);
+    let wake_at = table.wake_at.take();
+    assert_eq!(wake_at, Some(at(1_500)));
+    table.input(Input::Wake);
+    assert_eq!(table.wake_at, wake_at);
+    table.drop(anna);
+    assert!(table.hub.rooms.is_empty());
+    table.pass(20_000);
+    assert_eq!(table.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for her session only");
 }

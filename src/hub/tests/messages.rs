@@ -1,6 +1,7 @@
 //! What is said, to all and to one.
 
 use super::table::*;
+use super::words::*;
 
 /// What is refused did not happen, and its reference may be used again.
 #[test]
@@ -167,4 +168,22 @@ fn who_is_forgotten_gets_nothing() {
     let (anna, _) = table.come("anna", &[]);
     table.send(anna, direct("bob", 0, 1, "x"));
     assert_eq!(table.words(anna), ["recipient_unknown 4 1"]);
+}
+
+/// Who had the name earlier and comes back by another does not change who
+/// had it last.
+#[test]
+fn who_had_the_name_last() {
+    let mut table = Table::new();
+    let (anna, _) = table.come("anna", &[]);
+    let (bob, first) = table.come("bob", &[]);
+    table.drop(bob);
+    let (bob, second) = table.come("bob", &[]);
+    table.drop(bob);
+    table.resume("robert", &[], first.token, None);
+    table.send(anna, direct("bob", second.session.0, 1, "x"));
+    assert_eq!(table.words(anna).last().unwrap(), "1:anna>bob: x (0)");
+    table.resume("carl", &[], second.token, None);
+    table.send(anna, direct("bob", 0, 2, "x"));
+    assert_eq!(table.words(anna).last().unwrap(), "recipient_unknown 4 2");
 }

@@ -8,4 +8,6 @@ mod presence;
 mod races;
 mod random;
 mod rooms;
+mod steps;
 mod table;
+mod words;

@@ -1,6 +1,7 @@
 //! Who comes and who goes, as it is told.
 
 use super::table::*;
+use super::words::*;
 use crate::hub::ConnectionId;
 
 /// So many people come to the lobby, without wishes.

@@ -1,6 +1,7 @@
 //! What happens while the log takes its time.
 
 use super::table::*;
+use super::words::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 
@@ -256,4 +257,67 @@ fn stopping_in_the_middle() {
     table.drop(bob);
     table.pass(2 * 24 * 60 * 60 * 1_000);
     assert!(table.is_empty());
+}
+
+/// Who comes back into a room before the message was taken, and finds it
+/// buried under those of others, gets `accepted`.
+#[test]
+fn an_echo_that_is_buried() {
+    let (mut table, anna, _) = slow_table();
+    table.delayed = false;
+    let (bob, _) = table.come("bob", &[]);
+    table.delayed = true;
+    table.got(anna);
+    table.send(anna, say(1, "x"));
+    for reference in 1..=10 {
+        table.send(bob, say(reference, "y"));
+    }
+    table.send(anna, leave(1, "lobby"));
+    table.send(anna, enter(2, "lobby"));
+    table.look();
+    table.commit(11);
+    table.tell();
+    let words = table.words(anna);
+    assert_eq!(words[..2], ["left lobby", "entered lobby 0 of 2"]);
+    assert_eq!(words[2], "2:lobby bob: y (1)");
+    assert_eq!(words[12], "end 5 11 0");
+    assert_eq!(words.last().unwrap(), "accepted 1");
+}
+
+/// The same with a direct message, after coming back without a position.
+#[test]
+fn a_direct_echo_that_is_buried() {
+    let (mut table, anna, welcome) = slow_table();
+    table.delayed = false;
+    let (bob, _) = table.come("bob", &[]);
+    table.delayed = true;
+    table.send(anna, direct("bob", 0, 1, "x"));
+    for reference in 1..=10 {
+        table.send(bob, direct("anna", 0, reference, "y"));
+    }
+    let back = table.resume("anna", &[], welcome.token, None);
+    table.look();
+    table.commit(11);
+    table.answer();
+    let words = table.words(back);
+    assert_eq!(words[2], "2:bob>anna: y (1)");
+    assert_eq!(words[12], "end 2 11 0");
+    assert_eq!(words.last().unwrap(), "accepted 1");
+}
+
+/// A read that is answered twice, or for another request, is not taken.
+#[test]
+fn a_read_is_answered_once() {
+    let (mut table, _, _) = slow_table();
+    let bob = table.greet(0);
+    table.send(bob, join("bob", &[]));
+    table.look();
+    let (tag, outcome) = table.outcomes[0].clone();
+    table.tell();
+    table.got(bob);
+    table.send(bob, history(1, "lobby", 0, 0));
+    table.input(Input::ReadDone { tag, outcome });
+    assert_eq!(table.words(bob), [""; 0]);
+    table.answer();
+    assert_eq!(table.words(bob), ["end 7 0 0"]);
 }

@@ -5,87 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use proptest::prelude::*;
 
+use super::steps::{NAMES, ROOMS, Step, step};
 use super::table::*;
+use super::words::*;
 use crate::hub::{ConnectionId, Input};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
-
-/// What people want to be called: two of them are the same, two look alike.
-const NAMES: &[&str] = &["anna", "Anna", "bob", "b\u{43e}b", "carl"];
-
-/// Where they go.
-const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
-
-/// One thing that happens. Numbers choose among what there is.
-#[derive(Clone, Debug)]
-enum Step {
-    /// Somebody comes, with wishes, perhaps with a token and a position.
-    Come { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
-    /// Somebody is gone.
-    Drop(usize),
-    /// Somebody says something in a room.
-    Say(usize, usize),
-    /// Somebody says something to one person.
-    Direct(usize, usize),
-    /// Somebody says again what was said last.
-    Again(usize),
-    /// Somebody enters a room.
-    Enter(usize, usize),
-    /// Somebody leaves a room.
-    Leave(usize, usize),
-    /// Somebody wants older messages.
-    History(usize, usize),
-    /// Somebody breaks the rules.
-    Fault(usize),
-    /// The log takes some drafts.
-    Commit(usize),
-    /// The log loses a draft.
-    Lose,
-    /// The log does a read.
-    Look,
-    /// The log tells what it has read.
-    Tell,
-    /// Time passes.
-    Pass(u64),
-    /// The hub is woken although it did not ask for it.
-    Wake,
-}
-
-/// One thing that happens.
-fn step() -> impl Strategy<Value = Step> {
-    let come = (
-        0..NAMES.len(),
-        prop::collection::vec(0..ROOMS.len(), 0..4),
-        0_u64..2,
-        prop::option::of(any::<usize>()),
-        0_u8..3,
-    )
-        .prop_map(|(name, rooms, features, token, position)| Step::Come {
-            name,
-            rooms,
-            features,
-            token,
-            position,
-        });
-    prop_oneof![
-        6 => come,
-        2 => any::<usize>().prop_map(Step::Drop),
-        8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),
-        4 => (any::<usize>(), 0..NAMES.len()).prop_map(|(who, to)| Step::Direct(who, to)),
-        2 => any::<usize>().prop_map(Step::Again),
-        4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Enter(who, room)),
-        4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Leave(who, room)),
-        1 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::History(who, room)),
-        1 => any::<usize>().prop_map(Step::Fault),
-        6 => (1_usize..5).prop_map(Step::Commit),
-        1 => Just(Step::Lose),
-        6 => Just(Step::Look),
-        6 => Just(Step::Tell),
-        4 => (0_u64..800).prop_map(Step::Pass),
-        1 => (0_u64..40_000).prop_map(Step::Pass),
-        1 => Just(Step::Wake),
-    ]
-}
 
 /// The people around the table.
 struct People {
@@ -167,10 +92,10 @@ impl People {
             Step::Leave(who, room) => self.request(*who, leave(1, ROOMS[*room])),
             Step::History(who, room) => self.request(*who, history(1, ROOMS[*room], 0, 3)),
             Step::Fault(who) => self.request(*who, hello(0)),
-            Step::Commit(most) => drop(self.table.commit(*most)),
-            Step::Lose => drop(self.table.lose()),
-            Step::Look => drop(self.table.look()),
-            Step::Tell => drop(self.table.tell()),
+            Step::Commit(most) => _ = self.table.commit(*most),
+            Step::Lose => _ = self.table.lose(),
+            Step::Look => _ = self.table.look(),
+            Step::Tell => _ = self.table.tell(),
             Step::Pass(millis) => self.table.pass(*millis),
             Step::Wake => self.table.input(Input::Wake),
         }
@@ -361,7 +286,7 @@ impl People {
                     list.retain(|name| it.left.iter().all(|left| left != name));
                     assert!(wanted);
                 }
-                Got::Frame(ServerFrame::Left(it)) => drop(lists.remove(it.room.as_str())),
+                Got::Frame(ServerFrame::Left(it)) => lists.retain(|room, _| *room != it.room),
                 _ => {}
             }
         }

@@ -1,6 +1,7 @@
 //! Entering, leaving, older messages, members.
 
 use super::table::*;
+use super::words::*;
 use crate::hub::ReadRange;
 use crate::model::{HubSettings, Sequence};
 
@@ -65,7 +66,7 @@ fn a_room_is_opened_anew() {
     table.send(anna, leave(1, "attic"));
     table.send(anna, enter(2, "attic"));
     let words = table.words(anna);
-    let again = ["entered attic 0 of 1", "1:Attic anna: x (1)", "end 5 1 0"];
+    let again = ["entered Attic 0 of 1", "1:Attic anna: x (1)", "end 5 1 0"];
     assert_eq!(words[2..5], again);
     table.send(anna, say_in("attic", 2, "y"));
     assert_eq!(table.words(anna), ["2:attic anna: y (0)"]);

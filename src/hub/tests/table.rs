@@ -10,25 +10,15 @@ use crate::hub::{
     RoomId,
 };
 use crate::model::{
-    Draft, ErrorCode, HubSettings, LogId, Logged, Moment, Position, Reference, RoomName, Sequence,
-    SessionId, SharedEntry, Target, Timestamp, Token,
+    Draft, HubSettings, LogId, Logged, Moment, Position, RoomName, Sequence, SessionId,
+    SharedEntry, Target, Timestamp, Token,
 };
-use crate::wire::tcp::{
-    ClientFrame, Direct, Enter, Error, Hello, History, Join, Leave, MAGIC, Members, Received, Say,
-    ServerFrame, Welcome, entry_frame,
-};
+use crate::wire::tcp::{ClientFrame, Join, Received, Welcome, entry_frame};
+
+use super::words::{Got, hello, join, welcome, word};
 
 /// The log of all tests.
 pub(super) const LOG: LogId = LogId([7; 16]);
-
-/// Something that a client has got, with the connection's order kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Got {
-    /// A frame, entries of the log included.
-    Frame(ServerFrame),
-    /// The connection was closed.
-    Closed,
-}
 
 /// A connection as the driver has it.
 #[derive(Default)]
@@ -78,76 +68,6 @@ pub(super) struct Table {
 /// So long after the beginning.
 pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
-}
-
-/// A greeting with these features.
-pub(super) fn hello(features: u64) -> ClientFrame {
-    let name = "test".to_owned();
-    Hello {
-        magic: MAGIC,
-        min_version: 1,
-        max_version: 1,
-        features,
-        client_name: name.clone(),
-        client_version: name,
-    }
-    .into()
-}
-
-/// A wish to join.
-pub(super) fn join(name: &str, rooms: &[&str]) -> Join {
-    Join {
-        username: name.to_owned(),
-        password: None,
-        rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
-        token: None,
-        position: None,
-    }
-}
-
-/// Something said in the lobby.
-pub(super) fn say(reference: u64, text: &str) -> ClientFrame {
-    say_in("lobby", reference, text)
-}
-
-/// Something said.
-pub(super) fn say_in(room: &str, reference: u64, text: &str) -> ClientFrame {
-    let (room, text) = (room.to_owned(), text.to_owned());
-    Say { reference: Reference(reference), room, style: 0, text }.into()
-}
-
-/// Something said to one person.
-pub(super) fn direct(to: &str, session: u64, reference: u64, text: &str) -> ClientFrame {
-    Direct {
-        reference: Reference(reference),
-        to: to.to_owned(),
-        session: SessionId(session),
-        style: 0,
-        text: text.to_owned(),
-    }
-    .into()
-}
-
-/// A wish to enter a room.
-pub(super) fn enter(reference: u64, room: &str) -> ClientFrame {
-    Enter { reference: Reference(reference), room: room.to_owned() }.into()
-}
-
-/// A wish to leave a room.
-pub(super) fn leave(reference: u64, room: &str) -> ClientFrame {
-    Leave { reference: Reference(reference), room: room.to_owned() }.into()
-}
-
-/// A wish for older messages.
-pub(super) fn history(reference: u64, room: &str, before: u64, limit: u16) -> ClientFrame {
-    let before = Sequence(before);
-    History { reference: Reference(reference), room: room.to_owned(), before, limit }.into()
-}
-
-/// A wish to know who is there.
-pub(super) fn members(reference: u64, room: &str, after: &str) -> ClientFrame {
-    let after = after.to_owned();
-    Members { reference: Reference(reference), room: room.to_owned(), after }.into()
 }
 
 impl Table {
@@ -485,51 +405,4 @@ impl Table {
 /// Whether an entry is of this room.
 fn is_in(entry: &SharedEntry, room: &RoomName) -> bool {
     matches!(&entry.draft.target, Target::Room(it) if it == room)
-}
-
-/// The welcome among what has come.
-pub(super) fn welcome(got: &[Got]) -> Welcome {
-    got.iter()
-        .find_map(|it| match it {
-            Got::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.clone()),
-            _ => None,
-        })
-        .unwrap_or_else(|| panic!("no welcome in {got:?}"))
-}
-
-/// Something that has come, in few words.
-pub(super) fn word(got: &Got) -> String {
-    let Got::Frame(frame) = got else { return "closed".to_owned() };
-    match frame {
-        ServerFrame::Ping(_) => "ping".to_owned(),
-        ServerFrame::Pong(it) => format!("pong {}", it.token),
-        ServerFrame::ServerHello(it) => format!("server_hello {} {}", it.version, it.features),
-        ServerFrame::Welcome(it) => {
-            format!("welcome {} {} last {}", it.username, it.flags, it.last_reference.0)
-        }
-        ServerFrame::Entered(it) => format!("entered {} {} of {}", it.room, it.flags, it.members),
-        ServerFrame::Entry(it) => {
-            format!("{}:{} {}: {} ({})", it.sequence, it.room, it.username, it.text, it.flags)
-        }
-        ServerFrame::DirectEntry(it) => {
-            format!("{}:{}>{}: {} ({})", it.sequence, it.from, it.to, it.text, it.flags)
-        }
-        ServerFrame::End(it) => format!("end {} {} {}", it.about, it.head, it.flags),
-        ServerFrame::Left(it) => format!("left {}", it.room),
-        ServerFrame::Roster(it) => {
-            format!("roster {} {} {} {:?}", it.room, it.flags, it.members, it.names)
-        }
-        ServerFrame::Presence(it) => {
-            format!(
-                "presence {} {} {} +{:?} -{:?}",
-                it.room, it.flags, it.members, it.joined, it.left
-            )
-        }
-        ServerFrame::Accepted(it) => format!("accepted {}", it.reference.0),
-        ServerFrame::Notice(it) => format!("notice {}", it.code),
-        ServerFrame::Error(Error { code, about, reference, .. }) => {
-            let name = ErrorCode::from_number(*code).unwrap().name();
-            format!("{name} {about} {}", reference.0)
-        }
-    }
 }
