@@ -69,7 +69,7 @@ fn a_room_is_opened_anew() {
     let again = ["entered Attic 0 of 1", "1:Attic anna: x (1)", "end 5 1 0"];
     assert_eq!(words[2..5], again);
     table.send(anna, say_in("attic", 2, "y"));
-    assert_eq!(table.words(anna), ["2:attic anna: y (0)"]);
+    assert_eq!(table.words(anna), ["2:Attic anna: y (0)"]);
     assert_eq!(table.closed_rooms.len(), 1);
 }
 
