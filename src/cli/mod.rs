@@ -1,0 +1,4 @@
+//! Floor 4: command lines.
+
+#[cfg(feature = "client")]
+pub mod client;
