@@ -59,7 +59,8 @@ fn every_file_is_played() {
 
 /// Plays all cases of a file; tells of all that fail.
 fn play_file(name: &str) {
-    let file: Value = serde_json::from_str(&read(&format!("tests/conformance/{name}.json"))).unwrap();
+    let file: Value =
+        serde_json::from_str(&read(&format!("tests/conformance/{name}.json"))).unwrap();
     let cases = file["cases"].as_array().unwrap();
     let mut failures = String::new();
     for case in cases {
@@ -126,10 +127,8 @@ impl Stage {
                     self.exchange(&mut peer, "01 50694368 01 01 00 'test' 00", HELLO_ANSWER);
                 }
                 "send" => {
-                    let bytes: Vec<u8> = strings(value)
-                        .iter()
-                        .flat_map(|body| framed(&self.bytes(body)))
-                        .collect();
+                    let bytes: Vec<u8> =
+                        strings(value).iter().flat_map(|body| framed(&self.bytes(body))).collect();
                     peer.send_bytes(&bytes);
                 }
                 "write" => {
@@ -171,7 +170,9 @@ impl Stage {
         for room in &rooms {
             let _ = write!(body, " '{room}'");
         }
-        let welcome = format!("41 {{{on}.session:number}} {{:string}} {{{on}.token:16}} 00 00 {{log_id:16}} ...");
+        let welcome = format!(
+            "41 {{{on}.session:number}} {{:string}} {{{on}.token:16}} 00 00 {{log_id:16}} ..."
+        );
         self.exchange(peer, &format!("{body} 00 00"), &welcome);
         loop {
             let body = peer.next_body().expect("closed before end");

@@ -123,8 +123,7 @@ impl Server {
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let told = self.told.0.lock().unwrap();
-        let (told, _) =
-            self.told.1.wait_timeout_while(told, PATIENCE, |told| !told.ended).unwrap();
+        let (told, _) = self.told.1.wait_timeout_while(told, PATIENCE, |told| !told.ended).unwrap();
         assert!(told.ended, "it does not end");
         drop(told);
         self.child.wait().unwrap()
@@ -440,12 +439,7 @@ impl Peer {
 
 /// A `say`.
 pub(crate) fn say(reference: u64, room: &str, text: &str) -> Say {
-    Say {
-        reference: Reference(reference),
-        room: room.to_owned(),
-        style: 0,
-        text: text.to_owned(),
-    }
+    Say { reference: Reference(reference), room: room.to_owned(), style: 0, text: text.to_owned() }
 }
 
 /// Nobody in particular.
