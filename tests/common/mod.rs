@@ -311,6 +311,11 @@ impl Peer {
         }
     }
 
+    /// Has this body come next.
+    pub(crate) fn put_back(&mut self, body: Vec<u8>) {
+        self.bodies.push_front(body);
+    }
+
     /// The next frame; none if the server has closed.
     pub(crate) fn next_or_end(&mut self) -> Option<ServerFrame> {
         let body = self.next_body()?;
@@ -320,8 +325,7 @@ impl Peer {
         }
     }
 
-    /// The next frame. (Not an iterator: it panics where there is none.)
-    #[expect(clippy::should_implement_trait, reason = "there is always a next one")]
+    /// The next frame.
     pub(crate) fn next(&mut self) -> ServerFrame {
         self.next_or_end().expect("a frame, but the server has closed")
     }
