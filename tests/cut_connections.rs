@@ -77,7 +77,10 @@ impl Screen for Witness {
                 assert_eq!(joined.position_kept, *welcomes > 0, "{joined:?}");
                 *welcomes += 1;
             }
-            Event::Gap { .. } | Event::Refused(_) | Event::Problem { .. } | Event::Unsent { .. } => {
+            Event::Gap { .. }
+            | Event::Refused(_)
+            | Event::Problem { .. }
+            | Event::Unsent { .. } => {
                 panic!("{event:?}");
             }
             _ => return Ok(()),
@@ -186,7 +189,10 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
 #[test]
 fn nothing_is_lost_or_doubled() {
     let seed = std::env::var("CUT_SEED").ok().map_or_else(
-        || u64::from(std::process::id()) ^ u64::from(std::time::SystemTime::now().elapsed().map_or(0, |d| d.subsec_nanos())),
+        || {
+            u64::from(std::process::id())
+                ^ u64::from(std::time::SystemTime::now().elapsed().map_or(0, |d| d.subsec_nanos()))
+        },
         |seed| seed.parse().unwrap(),
     );
     println!("CUT_SEED={seed}");
