@@ -201,8 +201,14 @@ impl Engine {
         }
     }
 
-    /// Deals with one message.
+    /// Deals with one message. What people say is collected, and committed
+    /// together before anything else is looked at: so everything else finds
+    /// the log as its sender believes it to be, and a batch of nothing but
+    /// talk costs one commit.
     fn take(&mut self, message: Message) {
+        if !matches!(message, Message::Received { .. }) {
+            self.commit();
+        }
         match message {
             Message::Connected { connection, address, token, outbox } => {
                 self.fanout.connect(connection, outbox);
@@ -211,18 +217,16 @@ impl Engine {
             }
             Message::Received { connection, frames } => {
                 for frame in frames {
-                    if may_end_connection(&frame) {
+                    if !is_message(&frame) {
                         self.commit();
                     }
                     self.guarded(connection, Input::Received { connection, frame });
                 }
             }
             Message::Broken { connection, error } => {
-                self.commit();
                 self.guarded(connection, Input::Broken { connection, error });
             }
             Message::Disconnected { connection } => {
-                self.commit();
                 self.guarded(connection, Input::Disconnected { connection });
                 self.fanout.disconnect(connection);
                 self.complaints.disconnected(connection);
@@ -234,7 +238,6 @@ impl Engine {
             }
             Message::ShutDown { retry_after } => {
                 self.stopping = true;
-                self.commit();
                 self.input(Input::ShutDown { retry_after });
             }
         }
@@ -323,11 +326,7 @@ impl Engine {
     }
 }
 
-/// Whether a frame may be the last of its connection. What was said before
-/// is due before the end, so it has to be committed first.
-const fn may_end_connection(frame: &Received<ClientFrame>) -> bool {
-    matches!(
-        frame,
-        Received::Malformed(_) | Received::Frame(ClientFrame::Hello(_) | ClientFrame::Join(_))
-    )
+/// Whether a frame is something said.
+const fn is_message(frame: &Received<ClientFrame>) -> bool {
+    matches!(frame, Received::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }
