@@ -201,8 +201,14 @@ impl Engine {
         }
     }
 
-    /// Deals with one message.
+    /// Deals with one message. What people say is collected, and committed
+    /// together before anything else is looked at: so everything else finds
+    /// the log as its sender believes it to be, and a batch of nothing but
+    /// talk costs one commit.
     fn take(&mut self, message: Message) {
+        if !matches!(message, Message::Received { .. }) {
+            self.commit();
+        }
         match message {
             Message::Connected { connection, address, token, outbox } => {
                 self.fanout.connect(connection, outbox);
@@ -211,6 +217,9 @@ impl Engine {
             }
             Message::Received { connection, frames } => {
                 for frame in frames {
+                    if !is_message(&frame) {
+                        self.commit();
+                    }
                     self.guarded(connection, Input::Received { connection, frame });
                 }
             }
@@ -219,7 +228,6 @@ impl Engine {
             }
             Message::Disconnected { connection } => {
                 self.guarded(connection, Input::Disconnected { connection });
-                self.commit();
                 self.fanout.disconnect(connection);
                 self.complaints.disconnected(connection);
             }
@@ -316,4 +324,9 @@ impl Engine {
         self.fanout.discard_mail(connection);
         self.input(Input::Broken { connection, error: ErrorCode::TooSlow });
     }
+}
+
+/// Whether a frame is something said.
+const fn is_message(frame: &Received<ClientFrame>) -> bool {
+    matches!(frame, Received::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }
