@@ -407,6 +407,17 @@ fn two_addresses() {
     }
 }
 
+/// An address that this machine does not have (one that is reserved for
+/// documentation) is waited for; the others are served meanwhile.
+#[test]
+fn an_address_that_is_not_there_is_waited_for() {
+    let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
+    assert!(server.address().ip().is_loopback());
+    let told = "203.0.113.7:0 is no address of this machine yet";
+    server.wait_for_log(|lines| lines.iter().any(|line| line.contains(told)));
+    server.join("anna");
+}
+
 #[test]
 fn a_port_that_is_taken() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
