@@ -59,7 +59,8 @@ struct Driver {
     reader: FrameReader,
     /// What this side still does with the stream.
     reading: Reading,
-    /// The client has been told that it sends too fast, and still does.
+    /// The client has been told that it sends too fast, and has not rested
+    /// since.
     told_to_slow_down: bool,
     /// The socket takes nothing more since this time.
     blocked_since: Option<Moment>,
@@ -273,8 +274,9 @@ impl Driver {
 
     /// Cuts frames from what was read, no more than the client may send now.
     fn cut(&mut self, bytes: &[u8]) -> Cut {
-        let Self { reader, connection, .. } = self;
+        let Self { reader, connection, told_to_slow_down, .. } = self;
         let now = connection.clock.now();
+        *told_to_slow_down &= !connection.bucket.is_full(now);
         let mut frames = Vec::new();
         let mut wait = Duration::ZERO;
         let outcome = reader.feed(bytes, |body| {
@@ -305,15 +307,15 @@ impl Driver {
         }
     }
 
-    /// Reads on only after `wait`, and says so at the first time of a row.
+    /// Reads on only after `wait`, and says so once until the client has
+    /// rested.
     fn slow_down(&mut self, wait: Duration) {
-        let told_before = std::mem::replace(&mut self.told_to_slow_down, !wait.is_zero());
         if wait.is_zero() {
             self.reading = Reading::Open;
             return;
         }
         self.reading = Reading::Paused(self.connection.clock.now() + wait);
-        if !told_before {
+        if !std::mem::replace(&mut self.told_to_slow_down, true) {
             let text = "You are sending faster than this server takes; it reads you more slowly.";
             let notice = Notice::new(NoticeCode::SlowDown, text);
             let mut bytes = Vec::new();
