@@ -136,7 +136,7 @@ impl Driver {
             let interest = self.interest();
             let deadline = self.deadline();
             tokio::select! {
-                () = self.connection.outbox.rung(), if self.blocked_since.is_none() => {}
+                () = self.connection.outbox.rung() => self.on_bell().await?,
                 ready = ready(&self.connection.stream, interest) => {
                     if ready?.is_readable() && self.reading == Reading::Open {
                         self.read().await?;
@@ -145,6 +145,15 @@ impl Driver {
                 () = wait_until(deadline, self.connection.clock) => self.on_deadline().await?,
             }
         }
+    }
+
+    /// There is something new. A client that takes nothing may have fallen
+    /// behind by it.
+    async fn on_bell(&mut self) -> Result<(), Gone> {
+        if self.blocked_since.is_some() && self.outgoing.is_behind() {
+            self.give_up(ErrorCode::TooSlow).await?;
+        }
+        Ok(())
     }
 
     /// What to wait for at the socket. A client that does not take what is
