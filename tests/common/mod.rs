@@ -98,6 +98,11 @@ impl Server {
         &self.addresses
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said so far, but for where it listens.
     pub(crate) fn log(&self) -> Vec<String> {
         without_addresses(&self.told.0.lock().unwrap().lines)
