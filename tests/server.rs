@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use common::{ANYBODY, PATIENCE, Peer, Server, join, run, say};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{Direct, Entry, Join, Members, ServerFrame, flag};
+use rustix::process::Signal;
 
 /// Texts of entries.
 fn texts(entries: &[Entry]) -> Vec<&str> {
@@ -367,6 +368,16 @@ fn told_to_stop_it_takes_leave_of_everybody() {
     }
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     assert_eq!(server.log(), Vec::<String>::new());
+}
+
+#[test]
+fn control_c_stops_it_too() {
+    let mut server = Server::start(&[]);
+    let mut anna = server.join("anna");
+    server.signal(Signal::INT);
+    anna.expect_error(111);
+    anna.expect_closed();
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]
