@@ -49,7 +49,7 @@ use names::Names;
 use rooms::Rooms;
 use sessions::Sessions;
 
-use crate::model::{HubSettings, LogId, Moment, Sequence, SessionId};
+use crate::model::{HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
 use crate::wire::tcp::{Pong, ServerFrame};
 
 /// The server's engine.
@@ -145,6 +145,12 @@ impl Hub {
         }
         self.tell_people();
         self.set_timer();
+    }
+
+    /// Whether somebody is in this room.
+    #[must_use]
+    pub fn is_open(&self, room: &RoomName) -> bool {
+        self.rooms.find(room).is_some()
     }
 
     /// From now on a frame of this connection finds a bug.

@@ -273,6 +273,7 @@ impl Engine {
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let (entries, clock_was_set) = self.log.append(now, self.drafts.drain(..));
+        self.log.forget_rooms(|room| self.hub.is_open(room));
         if clock_was_set {
             tracing::warn!("the clock has been set; times before and after do not compare");
             self.input(Input::ClockChanged);
