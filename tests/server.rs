@@ -609,7 +609,7 @@ fn the_log_tells_no_secrets() {
 /// is forgotten.
 fn forget_the_quietest_room(server: &Server) {
     let mut stranger = server.join("stranger");
-    for number in 0..1_000 {
+    for number in 0..1_200 {
         let room = format!("room{number}");
         stranger.enter(&room);
         stranger.say(&room, "x");
