@@ -1,1 +1,222 @@
+//! The driver on real sockets, against a server that plays a part.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::*;
+use crate::model::{LogId, Place, Reference, Sequence, SessionId, Style, Timestamp, Token};
+use crate::wire::FrameReader;
+use crate::wire::tcp::{
+    ClientFrame, End as EndFrame, Entered, Entry, Received, ServerHello, Welcome,
+};
+
+/// Keeps what it is shown.
+#[derive(Default)]
+struct Recorder(Vec<Event>);
+
+impl Screen for Recorder {
+    fn show(&mut self, event: &Event) -> std::io::Result<()> {
+        self.0.push(event.clone());
+        Ok(())
+    }
+}
+
+/// The server's side of a connection.
+struct Guest {
+    stream: TcpStream,
+    reader: FrameReader,
+    frames: Vec<ClientFrame>,
+}
+
+impl Guest {
+    /// The next one to come.
+    fn welcome(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Self { stream, reader: FrameReader::from_client(), frames: Vec::new() }
+    }
+
+    /// The next frame; none at the end of the stream.
+    fn read(&mut self) -> Option<ClientFrame> {
+        while self.frames.is_empty() {
+            let mut buffer = [0; 7];
+            let count = self.stream.read(&mut buffer).unwrap();
+            if count == 0 {
+                return None;
+            }
+            let frames = &mut self.frames;
+            self.reader
+                .feed(&buffer[..count], |body| {
+                    let Received::Frame(frame) = ClientFrame::decode(body) else { panic!() };
+                    frames.push(frame);
+                    true
+                })
+                .unwrap();
+        }
+        Some(self.frames.remove(0))
+    }
+
+    /// Sends frames in two pieces that do not end where frames do.
+    fn send(&mut self, frames: &[ServerFrame]) {
+        let mut bytes = Vec::new();
+        frames.iter().for_each(|frame| frame.encode(&mut bytes));
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        self.stream.write_all(first).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        self.stream.write_all(second).unwrap();
+    }
+
+    /// Lets it in.
+    fn let_in(&mut self) {
+        let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
+        let Some(ClientFrame::Join(join)) = self.read() else { panic!() };
+        let (log_id, rooms) = (LogId([1; 16]), vec!["lobby".to_owned()]);
+        let hello = ServerHello {
+            version: 1,
+            min_version: 1,
+            max_version: 1,
+            features: 1,
+            server_program: "part".to_owned(),
+            server_version: "1".to_owned(),
+        };
+        let welcome = Welcome {
+            session: SessionId(1),
+            username: join.username,
+            token: Token([1; 16]),
+            flags: if join.token.is_some() { 3 } else { 0 },
+            last_reference: Reference(0),
+            log_id,
+            time: Timestamp(0),
+            server_name: "part".to_owned(),
+            rooms,
+            max_text: 4_096,
+            max_rooms: 16,
+            history_length: 10,
+            ping_interval: 30,
+            idle_timeout: 60,
+            session_lifetime: 1,
+            burst: 1,
+            per_minute: 1,
+        };
+        let entered =
+            Entered { reference: Reference(0), room: "lobby".to_owned(), flags: 0, members: 1 };
+        let end = EndFrame { about: 2, reference: Reference(0), head: Sequence(0), flags: 0 };
+        self.send(&[hello.into(), welcome.into(), entered.into(), end.into()]);
+    }
+
+    /// Reads a message and echoes it; gives its text.
+    fn echo(&mut self) -> String {
+        let Some(ClientFrame::Say(say)) = self.read() else { panic!() };
+        let entry = Entry {
+            flags: 0,
+            sequence: Sequence(say.reference.0),
+            previous: Sequence(0),
+            room: say.room,
+            session: SessionId(1),
+            username: "anna".to_owned(),
+            time: Timestamp(0),
+            reference: say.reference,
+            style: say.style,
+            text: say.text.clone(),
+        };
+        self.send(&[entry.into()]);
+        say.text
+    }
+}
+
+/// Runs a client that says one thing and leaves, against a server that
+/// does `part`.
+fn run_against<T: Send + 'static>(
+    part: impl FnOnce(TcpListener) -> T + Send + 'static,
+) -> (End, Vec<Event>, T) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server: JoinHandle<T> = thread::spawn(move || part(listener));
+    let (end, events) = run_client(port);
+    (end, events, server.join().unwrap())
+}
+
+/// Runs a client that says one thing and leaves.
+fn run_client(port: u16) -> (End, Vec<Event>) {
+    let settings = Settings {
+        username: "anna".to_owned(),
+        rooms: Vec::new(),
+        password: None,
+        saved: None,
+        observe: true,
+        patient: false,
+        can_ask: false,
+        program: "test",
+        version: "1",
+        seed: 1,
+    };
+    let address = ServerAddress { host: "127.0.0.1".to_owned(), port };
+    let (requests, taken) = mpsc::channel(4);
+    let say = Command::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
+    let finish = Command::Finish { patience: Duration::from_secs(20) };
+    for command in [say, finish] {
+        requests.try_send(Request { tag: Tag::default(), command }).unwrap();
+    }
+    let mut screen = Recorder::default();
+    let setup = Setup { address, settings, store: None, hold_back: true };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
+    (end, screen.0)
+}
+
+/// What is said arrives, and the connection is closed in order.
+#[test]
+fn says_and_leaves() {
+    let (end, events, last) = run_against(|listener| {
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        assert_eq!(guest.echo(), "hi");
+        guest.read()
+    });
+    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(last, None);
+    assert!(events.iter().any(|it| matches!(it, Event::Message(it) if it.own)));
+}
+
+/// A connection that breaks is made again, and what was said is said again.
+#[test]
+fn comes_back() {
+    let (end, events, ()) = run_against(|listener| {
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        assert!(matches!(guest.read(), Some(ClientFrame::Say(_))));
+        drop(guest);
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        guest.echo();
+        guest.read();
+    });
+    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
+}
+
+/// Something else on this port.
+#[test]
+fn something_else_listens() {
+    let (end, _, ()) = run_against(|listener| {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    assert!(matches!(end, End::Protocol { .. }), "{end:?}");
+}
+
+/// Nobody there.
+#[test]
+fn nobody_listens() {
+    let port = {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let (end, events) = run_client(port);
+    assert!(matches!(end, End::Unavailable { .. }), "{end:?}");
+    let is_unsent = |it: &Event| matches!(it, Event::Unsent { perhaps_taken: false, .. });
+    assert!(events.iter().any(is_unsent));
+}

@@ -1,18 +1,16 @@
 //! What the server says: `docs/protocol/tcp.md`, sections 15 and 16, from
 //! the client's side.
 
-use std::time::Duration;
-
-use super::contract::{Output, Saved};
+use super::contract::Saved;
 use super::outbox::Task;
 use super::seen::Verdict;
 use super::{Link, Phase};
 use crate::model::{
-    DirectMessage, ErrorCode, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference,
-    Sequence, SessionId, Style, Tag, Timestamp,
+    DirectMessage, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference, Sequence,
+    SessionId, Style, Tag, Timestamp,
 };
 use crate::wire::tcp::{
-    DirectEntry, End, Entered, Entry, Error, Left, Pong, Presence, Received, Roster, ServerFrame,
+    DirectEntry, End, Entered, Entry, Left, Pong, Presence, Received, Roster, ServerFrame,
     ServerHello, VERSION, Welcome, flag,
 };
 
@@ -20,27 +18,29 @@ use crate::wire::tcp::{
 const MAX_COLLECTED: usize = 50_000;
 
 /// Kinds of the frames that answers are about.
-mod kind {
+pub(super) mod kind {
     /// `join`
-    pub(super) const JOIN: u16 = 2;
+    pub(in crate::link) const JOIN: u16 = 2;
     /// `say`
-    pub(super) const SAY: u16 = 3;
+    pub(in crate::link) const SAY: u16 = 3;
     /// `direct`
-    pub(super) const DIRECT: u16 = 4;
+    pub(in crate::link) const DIRECT: u16 = 4;
     /// `enter`
-    pub(super) const ENTER: u16 = 5;
+    pub(in crate::link) const ENTER: u16 = 5;
     /// `leave`
-    pub(super) const LEAVE: u16 = 6;
+    pub(in crate::link) const LEAVE: u16 = 6;
+    /// `history`
+    pub(in crate::link) const HISTORY: u16 = 7;
     /// `members`
-    pub(super) const MEMBERS: u16 = 8;
+    pub(in crate::link) const MEMBERS: u16 = 8;
     /// `server_hello`
-    pub(super) const SERVER_HELLO: u16 = 64;
+    pub(in crate::link) const SERVER_HELLO: u16 = 64;
     /// `welcome`
-    pub(super) const WELCOME: u16 = 65;
+    pub(in crate::link) const WELCOME: u16 = 65;
     /// `entered`
-    pub(super) const ENTERED: u16 = 66;
+    pub(in crate::link) const ENTERED: u16 = 66;
     /// `accepted`
-    pub(super) const ACCEPTED: u16 = 73;
+    pub(in crate::link) const ACCEPTED: u16 = 73;
 }
 
 impl Link {
@@ -288,8 +288,9 @@ impl Link {
                 self.rooms.retain(|it| NameKey::of(it) != NameKey::of(&room));
                 self.rooms.push(room.clone());
             }
+            let requested = end.about == kind::HISTORY;
             let more = end.flags & flag::MORE != 0;
-            self.show(Event::HistoryEnd { tag, room: Some(room), more });
+            self.show(Event::HistoryEnd { tag, room: Some(room), more, requested });
         }
     }
 
@@ -303,7 +304,12 @@ impl Link {
         let wants_none = self.was_joined && self.rooms.is_empty();
         let rooms = self.welcome.as_ref().map(|it| it.rooms.clone()).unwrap_or_default();
         self.was_joined = true;
-        self.show(Event::HistoryEnd { tag: Tag::default(), room: None, more: false });
+        self.show(Event::HistoryEnd {
+            tag: Tag::default(),
+            room: None,
+            more: false,
+            requested: false,
+        });
         if wants_none {
             for room in rooms {
                 let place = Place::Named(room);
@@ -356,88 +362,6 @@ impl Link {
         let is_counted = flags & flag::COUNT_ONLY != 0;
         let (joined, left) = if is_counted { (None, None) } else { (Some(joined), Some(left)) };
         self.show(Event::Presence { room, members, joined, left });
-    }
-
-    /// Something was wrong: about a request of ours, about the join, or with
-    /// the connection.
-    fn on_error(&mut self, now: Moment, error: Error) {
-        let known = ErrorCode::from_number(error.code);
-        let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
-        if closes {
-            self.on_closing_error(now, known, error);
-        } else if error.about == kind::JOIN && matches!(self.phase, Phase::Greeted { .. }) {
-            self.on_join_refused(now, known, error);
-        } else {
-            self.on_request_refused(now, known, error);
-        }
-    }
-
-    /// The server closes. What is final is not tried again.
-    fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
-        let is_protocol = matches!(
-            known,
-            Some(
-                ErrorCode::NotPiChat
-                    | ErrorCode::VersionUnsupported
-                    | ErrorCode::FrameTooLarge
-                    | ErrorCode::Malformed
-                    | ErrorCode::Unexpected
-            )
-        );
-        if is_protocol {
-            self.protocol(error.text);
-        } else if known.is_some_and(ErrorCode::is_final) {
-            self.turned_away(error.code, error.text);
-        } else {
-            let advice = u64::from(error.retry_after);
-            let advice = (advice > 0).then(|| Duration::from_millis(advice));
-            self.give_up(now, error.text, advice);
-        }
-    }
-
-    /// The server does not let us in like this. A password can be brought;
-    /// for everything else the person has to begin anew.
-    fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
-        let wants_password =
-            matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
-        if !wants_password {
-            self.turned_away(error.code, error.text);
-            return;
-        }
-        self.password_asked = true;
-        if self.settings.password.is_some() && !self.password_sent {
-            self.phase = Phase::Greeted { since: now };
-            self.join();
-        } else if self.settings.can_ask && !self.was_joined {
-            let again = self.password_sent;
-            self.put(Output::Disconnect);
-            self.phase = Phase::Asking;
-            self.show(Event::PasswordWanted { again });
-        } else {
-            self.turned_away(error.code, error.text);
-        }
-    }
-
-    /// The server does not do what was asked.
-    fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
-        let session = self.sessions.last().copied();
-        let item = match error.about {
-            kind::SAY | kind::DIRECT => {
-                session.and_then(|it| self.outbox.take_message(it, error.reference))
-            }
-            about => session.and_then(|it| self.outbox.take_request(it, about, error.reference)),
-        };
-        let Some(item) = item else {
-            self.show(Event::Problem { code: error.code, text: error.text });
-            return;
-        };
-        self.progress(now);
-        if known == Some(ErrorCode::RecipientChanged) {
-            self.pins.forget(&item.task.target());
-        }
-        let message = item.task.message().map(str::to_owned);
-        self.refuse(item.tag, error.code, error.text, message);
-        self.pump();
     }
 
     /// Strikes a request off the list.

@@ -8,12 +8,14 @@
 
 mod backoff;
 mod contract;
+mod errors;
 mod frames;
 mod outbox;
 mod requests;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,12 +25,8 @@ pub use contract::{End, Input, Output, Saved, Settings};
 use self::backoff::Backoff;
 use self::outbox::{Outbox, Pins, Task};
 use self::seen::Seen;
-use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
 use crate::model::{Event, Moment, NameKey, Position, RoomName, SessionId, State, Tag};
-use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, Ping, VERSION, Welcome, feature};
-
-/// From `hello` to `server_hello`, and from `join` to `welcome`.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
 /// A position is kept so long before it is written to disk: a card wears.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
@@ -281,7 +279,6 @@ impl Link {
     /// The connection has ended, or was given up: rests and tries again, or
     /// ends if it has never worked and nobody said to wait.
     fn on_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
-        self.show(Event::State(State::Disconnected { reason: reason.clone() }));
         for (tag, room) in self.outbox.forget_leaves() {
             let key = NameKey::of(&room);
             self.rooms.retain(|it| NameKey::of(it) != key);
@@ -292,6 +289,7 @@ impl Link {
             self.conclude(End::Unavailable { reason });
             return;
         }
+        self.show(Event::State(State::Disconnected { reason }));
         let delay = self.backoff.next_wait(now, advice);
         self.phase = Phase::Resting { until: now + delay };
         self.show(Event::State(State::Reconnecting { delay }));
@@ -376,80 +374,6 @@ impl Link {
     fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
         self.refused += 1;
         self.show(Event::Refused(crate::model::Refusal { tag, code, text, message }));
-    }
-
-    /// Does what is due.
-    fn on_time(&mut self, now: Moment) {
-        if let Phase::Resting { until } = self.phase
-            && now >= until
-        {
-            self.connect();
-        }
-        let (ping_after, idle_after) = self.silences();
-        if let Phase::Hailing { since } | Phase::Greeted { since } = self.phase
-            && now >= since + GREETING_TIMEOUT
-        {
-            self.give_up(now, "Nobody answered there.".to_owned(), None);
-        } else if self.is_connected() && now >= self.heard + idle_after {
-            self.give_up(now, "The server fell silent.".to_owned(), None);
-        } else if self.may_ping() && !self.pinged && now >= self.heard + ping_after {
-            self.pinged = true;
-            self.send(Ping { token: 0 });
-        }
-        if self.persist_at.is_some_and(|at| now >= at) {
-            self.persist_at = None;
-            self.persist();
-        }
-        if let Some(leaving) = self.leaving
-            && self.phase != Phase::Over
-        {
-            let is_done = self.phase == Phase::Live && self.outbox.is_empty();
-            if is_done || now >= leaving.progress + leaving.patience {
-                if self.was_joined {
-                    self.leave();
-                } else {
-                    let reason = "The server could not be reached in time.".to_owned();
-                    self.conclude(End::Unavailable { reason });
-                }
-            }
-        }
-    }
-
-    /// The page allows pings from *greeted* on; we need none before we are in.
-    const fn may_ping(&self) -> bool {
-        matches!(self.phase, Phase::Replaying | Phase::Live)
-    }
-
-    /// After how much silence to ping, and to give up: the server's own
-    /// times, once it has told them.
-    fn silences(&self) -> (Duration, Duration) {
-        let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
-        self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {
-            (seconds(it.ping_interval), seconds(it.idle_timeout))
-        })
-    }
-
-    /// Tells the driver when to wake us, if that has changed.
-    fn tell_wake(&mut self) {
-        let mut due: Vec<Moment> = self.persist_at.into_iter().collect();
-        match self.phase {
-            Phase::Over => return,
-            Phase::Resting { until } => due.push(until),
-            Phase::Hailing { since } | Phase::Greeted { since } => {
-                due.push(since + GREETING_TIMEOUT);
-            }
-            Phase::Connecting | Phase::Asking => {}
-            Phase::Replaying | Phase::Live => {
-                let (ping_after, idle_after) = self.silences();
-                due.push(self.heard + if self.pinged { idle_after } else { ping_after });
-            }
-        }
-        due.extend(self.leaving.map(|it| it.progress + it.patience));
-        let next = due.into_iter().min();
-        if let Some(next) = next.filter(|it| self.wake_told != Some(*it)) {
-            self.wake_told = Some(next);
-            self.put(Output::WakeAt(next));
-        }
     }
 }
 

@@ -148,6 +148,8 @@ pub enum Event {
         room: Option<String>,
         /// There are still older messages.
         more: bool,
+        /// It answers a [`Command::History`].
+        requested: bool,
     },
     /// Who is in a room.
     Roster {

@@ -83,9 +83,10 @@ fn object(event: &Event) -> Value {
         Event::Message(it) => message(it),
         Event::Direct(it) => direct(it),
         Event::Gap { room } => json!({"type": "gap", "room": room}),
-        Event::HistoryEnd { tag, room, more } => {
-            with_id(json!({"type": "history_end", "room": room, "more": more}), tag)
-        }
+        Event::HistoryEnd { tag, room, more, requested } => with_id(
+            json!({"type": "history_end", "room": room, "more": more, "requested": requested}),
+            tag,
+        ),
         Event::Roster { tag, room, members, names, asked } => with_id(
             json!({
                 "type": "roster", "room": room, "members": members, "names": names, "asked": asked,

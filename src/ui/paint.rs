@@ -55,12 +55,22 @@ pub(super) struct Painter {
     width: Option<usize>,
     /// We have been let in before.
     was_joined: bool,
+    /// What was missed is being shown.
+    is_replaying: bool,
 }
 
 impl Painter {
     /// Begins. On a terminal lines are dimmed and wrapped.
     pub(super) fn new(time: TimeOfDay, is_terminal: bool, scene: SharedScene) -> Self {
-        Self { time, is_terminal, scene, date: None, width: None, was_joined: false }
+        Self {
+            time,
+            is_terminal,
+            scene,
+            date: None,
+            width: None,
+            was_joined: false,
+            is_replaying: false,
+        }
     }
 
     /// How wide the screen is now. Call it when that may have changed.
@@ -76,7 +86,7 @@ impl Painter {
             Event::Message(message) => self.message(message, &mut out),
             Event::Direct(message) => self.direct(message, &mut out),
             Event::Welcome(joined) => self.welcome(joined, &mut out),
-            Event::Entered { room, members, .. } if self.was_joined => {
+            Event::Entered { room, members, .. } if !self.is_replaying => {
                 let others = members.saturating_sub(1);
                 let room = safe_name(room);
                 out.push(self.chat(&format!("-- you are in #{room} now, with {others} others")));
@@ -88,10 +98,13 @@ impl Painter {
                 let room = safe_name(room);
                 out.push(self.chat(&format!("-- older messages of #{room} are missing here")));
             }
-            Event::HistoryEnd { room: Some(room), more: false, tag: _ } => {
+            Event::HistoryEnd { room: Some(room), more: false, requested: true, .. } => {
                 out.push(self.chat(&format!("-- that is all of #{}", safe_name(room))));
             }
-            Event::HistoryEnd { room: None, .. } => self.was_joined = true,
+            Event::HistoryEnd { room: None, .. } => {
+                self.was_joined = true;
+                self.is_replaying = false;
+            }
             Event::Roster { room, members, names, .. } => {
                 let names = names.as_deref();
                 let line = match names {
@@ -109,8 +122,9 @@ impl Painter {
             Event::Refused(refusal) => out.push(refused(refusal)),
             Event::Unsent { to, text, perhaps_taken, .. } => {
                 let how = if *perhaps_taken { "perhaps not sent" } else { "not sent" };
+                let to = if to.is_empty() { to.clone() } else { format!(" to {}", safe_name(to)) };
                 let text = indented(&safe_text(text));
-                out.push(status(&format!("{how} to {}: {text}", safe_name(to))));
+                out.push(status(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(status(&safe_line(text))),
             Event::State(state) => self.state(state, &mut out),
@@ -226,6 +240,7 @@ impl Painter {
 
     /// We are in.
     fn welcome(&mut self, joined: &Joined, out: &mut Vec<Painted>) {
+        self.is_replaying = true;
         let server = safe_line(&joined.server_name);
         let me = safe_name(&joined.username);
         let rooms: Vec<_> = joined.rooms.iter().map(|it| format!("#{}", safe_name(it))).collect();
@@ -256,12 +271,18 @@ impl Painter {
             out.push(self.about_room(room, &format!("{members} people are here")));
             return;
         };
+        // Of oneself one knows.
+        let me = self.scene.with(|it| it.me.as_deref().map(NameKey::of));
+        let others = |names: &[String]| -> Vec<String> {
+            names.iter().filter(|it| Some(NameKey::of(it)) != me).cloned().collect()
+        };
+        let (joined, left) = (others(joined), others(left));
         let mut parts = Vec::new();
         if !joined.is_empty() {
-            parts.push(format!("{} joined", self.names(joined)));
+            parts.push(format!("{} joined", self.names(&joined)));
         }
         if !left.is_empty() {
-            parts.push(format!("{} left", self.names(left)));
+            parts.push(format!("{} left", self.names(&left)));
         }
         if !parts.is_empty() {
             out.push(self.about_room(room, &parts.join("; ")));
@@ -335,97 +356,4 @@ fn indented(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::{Sequence, SessionId, Tag};
-    use crate::ui::safe::is_dangerous;
-
-    /// A painter in UTC.
-    fn painter() -> Painter {
-        let scene = SharedScene::default();
-        scene.with(|it| it.me = Some("Anna".to_owned()));
-        Painter::new(TimeOfDay::posix("UTC0"), false, scene)
-    }
-
-    /// Something that `from` says.
-    fn said(from: &str, text: &str) -> Message {
-        Message {
-            sequence: Sequence(1),
-            time: Timestamp(1_795_384_987_123),
-            room: "lobby".to_owned(),
-            session: SessionId(2),
-            from: from.to_owned(),
-            style: Style::SAID,
-            text: text.to_owned(),
-            history: false,
-            requested: false,
-            own: false,
-            tag: Tag::default(),
-        }
-    }
-
-    /// What is shown of an event, all in one.
-    fn shown(painter: &mut Painter, event: &Event) -> String {
-        painter.paint(event).iter().map(|it| it.text.clone()).collect::<Vec<_>>().join("\n")
-    }
-
-    /// How the sorts of messages look.
-    #[test]
-    fn messages() {
-        let mut painter = painter();
-        let mut message = said("bob", "hello\nthere");
-        let text = shown(&mut painter, &Event::Message(message.clone()));
-        assert_eq!(text, "[22:03:07] bob: hello\n         | there");
-        message.style = Style::ACTION;
-        message.text = "waves".to_owned();
-        message.history = true;
-        let text = shown(&mut painter, &Event::Message(message.clone()));
-        assert_eq!(text, "~[22:03:07] * bob waves");
-        message.time.0 += 86_400_000;
-        painter.scene.with(|it| it.rooms = vec!["lobby".to_owned(), "garden".to_owned()]);
-        let text = shown(&mut painter, &Event::Message(message));
-        assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
-    }
-
-    /// One's name in any spelling, as a word.
-    #[test]
-    fn mentions() {
-        let painter = painter();
-        for text in ["anna?", "hi ANNA.", "@Anna", "ＡＮＮＡ!"] {
-            assert!(painter.names_me(text), "{text}");
-        }
-        for text in ["hannah", "anna-lena", "annas"] {
-            assert!(!painter.names_me(text), "{text}");
-        }
-    }
-
-    proptest! {
-        /// Whoever says whatever: one line begins as a message, every other
-        /// begins with the indent, none is wider than the screen, and
-        /// nothing dangerous is in any.
-        #[test]
-        fn nobody_draws_a_line_of_somebody_else(
-            from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",
-            text in "(\\PC|[\n\t\u{1b}\u{9b}\u{202e}\u{2028}a ]){1,300}",
-            width in prop::option::of(40_usize..200),
-        ) {
-            let mut painter = painter();
-            painter.set_width(width);
-            let shown = shown(&mut painter, &Event::Message(said(&from, &text)));
-            prop_assert!(!shown.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
-            let mut lines = shown.split('\n');
-            prop_assert!(lines.next().unwrap().starts_with("[22:03:07] "));
-            for line in lines {
-                prop_assert!(line.starts_with(CONTINUED));
-            }
-            if let Some(width) = width {
-                for line in shown.split('\n') {
-                    let columns: usize = line.chars().filter_map(UnicodeWidthChar::width).sum();
-                    prop_assert!(columns <= width);
-                }
-            }
-        }
-    }
-}
+mod tests;

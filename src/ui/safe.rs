@@ -22,10 +22,17 @@ pub(super) fn is_dangerous(c: char) -> bool {
 }
 
 /// A text with newlines and tabs as they are and nothing dangerous.
+/// Unicode's line separators become newlines.
 #[must_use]
 pub fn safe_text(text: &str) -> String {
-    let keep = |c: char| c == '\n' || c == '\t' || !is_dangerous(c);
-    text.chars().map(|c| if keep(c) { c } else { REPLACEMENT }).collect()
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\u{2028}' | '\u{2029}' => '\n',
+            c if is_dangerous(c) => REPLACEMENT,
+            c => c,
+        })
+        .collect()
 }
 
 /// A text that stays on one line: a sentence of the server.

@@ -1,0 +1,93 @@
+//! What the server does not like: `docs/protocol/README.md`, section 7.
+
+use std::time::Duration;
+
+use super::contract::Output;
+use super::frames::kind;
+use super::{Link, Phase};
+use crate::model::{ErrorCode, Event, Moment};
+use crate::wire::tcp::Error;
+
+impl Link {
+    /// Something was wrong: about a request of ours, about the join, or with
+    /// the connection.
+    pub(super) fn on_error(&mut self, now: Moment, error: Error) {
+        let known = ErrorCode::from_number(error.code);
+        let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
+        if closes {
+            self.on_closing_error(now, known, error);
+        } else if error.about == kind::JOIN && matches!(self.phase, Phase::Greeted { .. }) {
+            self.on_join_refused(now, known, error);
+        } else {
+            self.on_request_refused(now, known, error);
+        }
+    }
+
+    /// The server closes. What is final is not tried again.
+    fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
+        let is_protocol = matches!(
+            known,
+            Some(
+                ErrorCode::NotPiChat
+                    | ErrorCode::VersionUnsupported
+                    | ErrorCode::FrameTooLarge
+                    | ErrorCode::Malformed
+                    | ErrorCode::Unexpected
+            )
+        );
+        if is_protocol {
+            self.protocol(error.text);
+        } else if known.is_some_and(ErrorCode::is_final) {
+            self.turned_away(error.code, error.text);
+        } else {
+            let advice = u64::from(error.retry_after);
+            let advice = (advice > 0).then(|| Duration::from_millis(advice));
+            self.give_up(now, error.text, advice);
+        }
+    }
+
+    /// The server does not let us in like this. A password can be brought;
+    /// for everything else the person has to begin anew.
+    fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
+        let wants_password =
+            matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
+        if !wants_password {
+            self.turned_away(error.code, error.text);
+            return;
+        }
+        self.password_asked = true;
+        if self.settings.password.is_some() && !self.password_sent {
+            self.phase = Phase::Greeted { since: now };
+            self.join();
+        } else if self.settings.can_ask && !self.was_joined {
+            let again = self.password_sent;
+            self.put(Output::Disconnect);
+            self.phase = Phase::Asking;
+            self.show(Event::PasswordWanted { again });
+        } else {
+            self.turned_away(error.code, error.text);
+        }
+    }
+
+    /// The server does not do what was asked.
+    fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
+        let session = self.sessions.last().copied();
+        let item = match error.about {
+            kind::SAY | kind::DIRECT => {
+                session.and_then(|it| self.outbox.take_message(it, error.reference))
+            }
+            about => session.and_then(|it| self.outbox.take_request(it, about, error.reference)),
+        };
+        let Some(item) = item else {
+            self.show(Event::Problem { code: error.code, text: error.text });
+            return;
+        };
+        self.progress(now);
+        if known == Some(ErrorCode::RecipientChanged) {
+            self.pins.forget(&item.task.target());
+        }
+        let message = item.task.message().map(str::to_owned);
+        self.refuse(item.tag, error.code, error.text, message);
+        self.pump();
+    }
+}

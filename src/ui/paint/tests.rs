@@ -1,0 +1,94 @@
+//! How events look.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Sequence, SessionId, Tag};
+use crate::ui::safe::is_dangerous;
+
+/// A painter in UTC.
+fn painter() -> Painter {
+    let scene = SharedScene::default();
+    scene.with(|it| it.me = Some("Anna".to_owned()));
+    Painter::new(TimeOfDay::posix("UTC0"), false, scene)
+}
+
+/// Something that `from` says.
+fn said(from: &str, text: &str) -> Message {
+    Message {
+        sequence: Sequence(1),
+        time: Timestamp(1_795_384_987_123),
+        room: "lobby".to_owned(),
+        session: SessionId(2),
+        from: from.to_owned(),
+        style: Style::SAID,
+        text: text.to_owned(),
+        history: false,
+        requested: false,
+        own: false,
+        tag: Tag::default(),
+    }
+}
+
+/// What is shown of an event, all in one.
+fn shown(painter: &mut Painter, event: &Event) -> String {
+    painter.paint(event).iter().map(|it| it.text.clone()).collect::<Vec<_>>().join("\n")
+}
+
+/// How the sorts of messages look.
+#[test]
+fn messages() {
+    let mut painter = painter();
+    let mut message = said("bob", "hello\nthere");
+    let text = shown(&mut painter, &Event::Message(message.clone()));
+    assert_eq!(text, "[22:03:07] bob: hello\n         | there");
+    message.style = Style::ACTION;
+    message.text = "waves".to_owned();
+    message.history = true;
+    let text = shown(&mut painter, &Event::Message(message.clone()));
+    assert_eq!(text, "~[22:03:07] * bob waves");
+    message.time.0 += 86_400_000;
+    painter.scene.with(|it| it.rooms = vec!["lobby".to_owned(), "garden".to_owned()]);
+    let text = shown(&mut painter, &Event::Message(message));
+    assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
+}
+
+/// One's name in any spelling, as a word.
+#[test]
+fn mentions() {
+    let painter = painter();
+    for text in ["anna?", "hi ANNA.", "@Anna", "ＡＮＮＡ!"] {
+        assert!(painter.names_me(text), "{text}");
+    }
+    for text in ["hannah", "anna-lena", "annas"] {
+        assert!(!painter.names_me(text), "{text}");
+    }
+}
+
+proptest! {
+    /// Whoever says whatever: one line begins as a message, every other
+    /// begins with the indent, none is wider than the screen, and
+    /// nothing dangerous is in any.
+    #[test]
+    fn nobody_draws_a_line_of_somebody_else(
+        from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",
+        text in "(\\PC|[\n\t\u{1b}\u{9b}\u{202e}\u{2028}a ]){1,300}",
+        width in prop::option::of(40_usize..200),
+    ) {
+        let mut painter = painter();
+        painter.set_width(width);
+        let shown = shown(&mut painter, &Event::Message(said(&from, &text)));
+        prop_assert!(!shown.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
+        let mut lines = shown.split('\n');
+        prop_assert!(lines.next().unwrap().starts_with("[22:03:07] "));
+        for line in lines {
+            prop_assert!(line.starts_with(CONTINUED));
+        }
+        if let Some(width) = width {
+            for line in shown.split('\n') {
+                let columns: usize = line.chars().filter_map(UnicodeWidthChar::width).sum();
+                prop_assert!(columns <= width);
+            }
+        }
+    }
+}
