@@ -11,12 +11,12 @@ What you type is said in the current room. Commands:
     /me TEXT           an action: * anna waves
     /who               who is in the current room
     /history [N]       N older messages of the current room (20; 100 at the most)
-    /quit              end as the end of the input does: when all that you said has been taken
+    /quit              end as the end of the input does: when all that you asked for has been answered
     //TEXT             say a text that begins with a slash
 
 A line that begins with ~ is history: it was said before you came. Lines with -- are news, those with
 !! are errors. Exit status: 0 all was said, 64 usage, 69 no connection at the first attempt, 76 the
-server broke the protocol, 77 the server refused us for good.
+server broke the protocol, 77 the server refused us, or something that we said.
 
 The file has three parts: the codec (bytes <-> frames), the Session (what the frames mean; it knows no
 sockets and no clock) and the driver (sockets, clock, terminal, file). "README n" and "n" in comments
@@ -28,7 +28,7 @@ import json
 import os
 import queue
 import random
-import selectors
+import select
 import socket
 import sys
 import tempfile
@@ -36,9 +36,15 @@ import threading
 import time
 import unicodedata
 from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+try:
+    import fcntl
+except ImportError:  # Windows: the state file is not locked there
+    fcntl = None
 
 PORT = 2428  # README 9
-MAX_FIRST_BODY, MAX_BODY = 256, 16_384  # 2
+MAX_BODY = 16_384  # 2
 
 
 class ServerFault(Exception):
@@ -53,9 +59,7 @@ class Lost(Exception):
     """The connection is of no more use, but a new one may be."""
 
 
-# ---------------------------------------------------------------------------------------------------
-# The codec: README 1 for the values, 14 for the frames
-# ---------------------------------------------------------------------------------------------------
+# ======== The codec: README 1 for the values, 14 for the frames =====================================
 
 # The tables of section 14, word for word, each with its kind.
 TABLES = """
@@ -194,24 +198,22 @@ def name_key(name):
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---------------------------------------------------------------------------------------------------
-# Text for a terminal
-# ---------------------------------------------------------------------------------------------------
+# ======== Text for a terminal =======================================================================
 
-# README 3 names the bidirectional controls; the line and paragraph separators U+2028/9 break lines too.
-UNSAFE = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029}
+BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
-def safe(text, keep="\t"):
-    """`text` with all that could move the cursor or turn the line made visible as U+FFFD (README 3)."""
-    return "".join(c if c in keep or unicodedata.category(c) != "Cc" and ord(c) not in UNSAFE else "\ufffd"
-                   for c in text)
+def safe(text):
+    """`text` as one line, with all that could move the cursor or turn the line as U+FFFD (README 3)."""
+    return "".join(c if c == "\t" or unicodedata.category(c) not in ("Cc", "Zl", "Zp")
+                   and ord(c) not in BIDIRECTIONAL else "\ufffd" for c in text)
 
 
 def block(text):
     """A text of several lines as one piece: what follows its first line is indented, so that it cannot
-    be taken for a message of its own."""
-    return safe(text, "\n\t").replace("\n", "\n    | ")
+    be taken for a message of its own. U+2028 and U+2029 are newlines, too (README 3)."""
+    lines = text.replace("\u2028", "\n").replace("\u2029", "\n").split("\n")
+    return "\n    | ".join(map(safe, lines))
 
 
 def clock(milliseconds):
@@ -222,25 +224,19 @@ def clock(milliseconds):
         return "[--:--:--]"
 
 
-# ---------------------------------------------------------------------------------------------------
-# The session: what the frames mean
-# ---------------------------------------------------------------------------------------------------
+# ======== The session: what the frames mean =========================================================
 
 HISTORY, REQUESTED = 1, 2  # flags of entry and direct_entry
 SESSION_KEPT, POSITION_KEPT = 1, 2  # flags of welcome
 GAP = MORE = 1  # flags of entered; of end and roster
 COUNT_ONLY = 2  # flags of roster and presence
 PRESENCE = 1  # feature bit (4)
-FINAL = {100, 101, 102, 103, 104, 110, 200, 201, 202, 203, 204, 205}  # README 7
+FINAL = {100, 101, 102, 103, 104, 110, 205}  # README 7: closes, and coming back will not help
 
-# The client's half of the state table (16). Anything else that we know is the server's fault.
-ALWAYS = {"error", "notice", "ping", "pong"}
-ALLOWED = {
-    "connected": {"server_hello"},
-    "greeted": {"welcome"},
-    "replaying": {"entered", "entry", "direct_entry", "end"},
-    "live": {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"},
-}
+# The client's half of the state table (16). What is not in it is ignored.
+ALWAYS = {"notice", "ping", "error"}  # pong: that something came is all that we want to know
+JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
+ALLOWED = {"connected": {"server_hello"}, "greeted": {"welcome"}, "replaying": JOINED, "live": JOINED}
 
 
 class Session:
@@ -249,29 +245,33 @@ class Session:
 
     The heart of it is `pending`: every request that has not been answered yet, by reference, in the
     order in which it was made. After a drop all of them are made again in that order (6), so that a
-    message typed behind a /join comes behind it again. `rooms` are those whose `enter` is answered in
-    full: only of these a position says anything."""
+    message typed behind a /join comes behind it again. `rooms` are those of the welcome and those whose
+    `enter` was answered to its `end`: only of these a position says anything."""
 
     def __init__(self, name, rooms, password=None, saved=None):
-        """`saved` is what `to_save` gave at an earlier time."""
-        saved = saved or {}
-        self.name, self.rooms, self.password = name, list(rooms or saved.get("rooms", ())), password
-        self.token = bytes.fromhex(saved["token"]) if "token" in saved else None
-        self.position = None  # (log id, sequence)
-        # A position tells nothing about a room in which we were not: there, take the ten most recent.
-        if saved.get("log_id") and {*map(name_key, self.rooms)} <= {*map(name_key, saved["rooms"])}:
-            self.position = bytes.fromhex(saved["log_id"]), saved["sequence"]
-        self.current = self.rooms[0] if self.rooms else None
-        self.number = 0  # our public session number
-        self.echo_of = 0  # whose echoes are ours; differs from `number` while a lost session is replayed
+        """`saved` is what `to_save` gave at an earlier time; `rooms` may be empty."""
+        self.name, self.rooms, self.password = name, list(rooms), password
+        self.token = self.position = None  # the latter: (log id, sequence)
+        self.number = self.echo_of = 0  # our session number; that of our echoes, which may be a former one
         self.counter = 0  # the last reference used
         self.pending = {}  # reference -> (frame name, its other fields)
+        self.log_id = None
         self.seen, self.oldest = {}, {}  # room -> greatest and least sequence that were shown
         self.present = {}  # room -> names, where the server tells us all of them (11)
-        self.pins = {}  # name -> session of whom we last exchanged direct messages with (8)
-        self.ever_live = self.asked_password = False
+        self.pins = {}  # name key -> session with which we last exchanged direct messages (8)
+        self.ever_live = self.asked_password = self.refused = False
         self.max_text = 4096
         self.out, self.lines = bytearray(), []
+        if saved:
+            self.token = bytes.fromhex(saved["token"])
+            known = [room for room in saved["rooms"] if not rooms or self.find(room, rooms)]
+            if known and saved["log_id"]:  # rooms in which we were not are entered behind the `end` (6)
+                self.position = bytes.fromhex(saved["log_id"]), saved["sequence"]
+                self.rooms = known
+                for room in rooms:
+                    if not self.find(room, known):
+                        self.request("enter", room=room)
+        self.current = rooms[0] if rooms else self.rooms[0] if self.rooms else None
         self.begin(0.0)
 
     def to_save(self):
@@ -279,19 +279,18 @@ class Session:
         if not self.token:
             return None
         log_id, sequence = self.position or (b"", 0)
-        return {"token": self.token.hex(), "name": self.name, "rooms": self.rooms,
-                "log_id": log_id.hex(), "sequence": sequence}
+        return {"token": self.token.hex(), "rooms": self.rooms, "log_id": log_id.hex(), "sequence": sequence}
 
     # -- a connection -------------------------------------------------------------------------------
 
     def begin(self, now):
         """Forget what belongs to one connection only."""
-        self.state, self.buffer, self.limit = "connected", bytearray(), MAX_FIRST_BODY
+        self.state, self.buffer = "connected", bytearray()
         self.out.clear()
         self.heard, self.pinged = now, False
         self.ping_after, self.lost_after = 30, 60  # 17; the welcome may say otherwise
-        self.live_since = self.close_by = None
-        self.retry_after = 0
+        self.answer_by, self.live_since, self.retry_after = now + 10, None, 0
+        self.ending = False
 
     def connected(self, now):
         """A new connection: greet and join at once, as one may who speaks a single version (4)."""
@@ -310,43 +309,38 @@ class Session:
         self.out += encode_frame(frame, **fields)
 
     def request(self, frame, **fields):
-        """Send what will be answered, and keep it until then. One count serves all kinds of requests,
-        for the references of messages need only rise (14)."""
+        """Send what will be answered, and keep it until then. One count serves all kinds of requests:
+        the references of messages need only rise, those of the others must not be 0 (14)."""
         self.counter += 1
         self.pending[self.counter] = frame, fields
         self.send(frame, reference=self.counter, **fields)
-        return self.counter
 
     def receive(self, data, now):
-        """Bytes from the server, however they were cut."""
-        self.heard, self.pinged = now, False
+        """Bytes from the server, however they were cut: section 15, step by step."""
         self.buffer += data
         while len(self.buffer) >= 2:
             length = int.from_bytes(self.buffer[:2], "big")
-            if not 1 <= length <= self.limit:  # before any of the body is awaited (2)
+            if not 1 <= length <= MAX_BODY:  # before any of the body is awaited
                 raise ServerFault("that is no pi-chat server, or a frame of it is too long")
             if len(self.buffer) < 2 + length:
                 return
-            body, self.limit = bytes(self.buffer[2:2 + length]), MAX_BODY
+            body = bytes(self.buffer[2:2 + length])
             del self.buffer[:2 + length]
-            kind = Reader(body).varint(16)
-            if kind not in FRAMES or 10 < kind < 64 or kind < 9:
-                continue  # unknown, or only for the other side: ignored, before it is read (15)
-            if FRAMES[kind][0] not in ALLOWED[self.state] | ALWAYS:
-                raise ServerFault(f"{FRAMES[kind][0]} out of turn")
-            frame = decode_frame(body)
-            getattr(self, "on_" + frame.name)(frame, now)
+            self.heard, self.pinged = now, False
+            name, _ = FRAMES.get(Reader(body).varint(16), ("", ()))
+            if name in ALLOWED[self.state] | ALWAYS:  # else ignored, before its fields are read
+                getattr(self, "on_" + name)(decode_frame(body), now)
 
     def tick(self, now):
         """Look at the clock; returns the seconds until it has to be looked at again (12, 17)."""
         quiet = now - self.heard
-        if quiet >= self.lost_after or self.close_by and now >= self.close_by:
+        if quiet >= self.lost_after or self.answer_by and now >= self.answer_by:
             raise Lost("nothing heard from the server")
         if quiet >= self.ping_after and not self.pinged and self.state != "connected":
             self.pinged = True
             self.send("ping", token=self.counter)
-        wake = self.heard + (self.lost_after if self.pinged or quiet >= self.ping_after else self.ping_after)
-        return max(0.0, min(wake, self.close_by or wake) - now)
+        wake = self.heard + (self.lost_after if quiet >= self.ping_after else self.ping_after)
+        return max(0.0, min(wake, self.answer_by or wake) - now)
 
     def done(self):
         """Has everything that was asked been answered?"""
@@ -358,36 +352,34 @@ class Session:
         """Answered at once."""
         self.send("pong", token=frame.token)
 
-    def on_pong(self, frame, now):
-        """That something came is all that we wanted to know."""
-
     def on_server_hello(self, frame, now):
         """Version 0 means that error 101 follows; anything else must be what we offered (4)."""
         if frame.version > 1:
             raise ServerFault("the server chose a version that was not offered")
-        self.state = "greeted" if frame.version else self.state
+        if frame.version:
+            self.state, self.answer_by = "greeted", now + 10
 
     def on_welcome(self, frame, now):
         """We are in; what became of the session and of the position stands in the flags (6)."""
-        self.state = "replaying"
-        if frame.flags & SESSION_KEPT:
-            self.echo_of = frame.session
-        elif not frame.flags & POSITION_KEPT:
-            self.echo_of = 0  # in another log the old number may be somebody else's
-        if self.token and not frame.flags & SESSION_KEPT:
+        self.state, self.answer_by = "replaying", None
+        self.kept, self.last_reference = frame.flags & SESSION_KEPT, frame.last_reference
+        if self.token and not self.kept:
             self.show("-- the server has forgotten our session: a new one begins")
-        if self.position and not frame.flags & POSITION_KEPT:
-            self.show("-- the server's log is a new one: what follows may repeat or lack something")
-            self.position = None
         if not frame.flags & POSITION_KEPT:
+            if self.position:
+                self.show("-- the server's log is a new one: what follows may repeat or lack something")
+            self.position, self.echo_of = None, 0
             self.seen.clear()
             self.oldest.clear()
-        self.kept, self.last_reference, self.log_id = frame.flags & SESSION_KEPT, frame.last_reference, frame.log_id
-        self.number, self.token, self.name, self.rooms = frame.session, frame.token, frame.username, frame.rooms
-        if not any(self.same(self.current, room) for room in self.rooms) and not self.entering(self.current):
-            self.current = self.rooms[0] if self.rooms else None
-        self.max_text = min(frame.max_text, MAX_BODY - 512)
-        self.ping_after, self.lost_after = frame.ping_interval or 30, frame.idle_timeout or 60
+        if self.kept:
+            self.echo_of = frame.session
+        if frame.log_id != self.log_id:
+            self.pins.clear()  # in another log the numbers are other people's
+        self.log_id, self.number, self.token, self.name = frame.log_id, frame.session, frame.token, frame.username
+        self.rooms = frame.rooms
+        self.current = self.find(self.current, self.rooms) or self.entering(self.current) or (self.rooms + [None])[0]
+        self.max_text = frame.max_text
+        self.ping_after, self.lost_after = frame.ping_interval, frame.idle_timeout
         self.present.clear()
         self.show(f"-- you are {safe(self.name)} on {safe(frame.server_name) or 'the server'}")
 
@@ -396,26 +388,26 @@ class Session:
         in between, a resume would not bring the rest of these ten messages."""
         if frame.flags & GAP:
             self.show(f"-- {safe(frame.room)}: something between is missing, the log does not reach back so far")
-            self.seen.pop(frame.room, None)
         if frame.reference in self.pending:
             self.pending[frame.reference] = "enter", {"room": frame.room}  # as the server spells it
-        if self.same(self.current, frame.room):
+        if self.find(self.current, [frame.room]):
             self.current = frame.room
         self.show(f"-- in {safe(frame.room)}, {frame.members} present")
 
     def on_end(self, frame, now):
         """The end of a history: of the join (2), of an enter (5), of a history request (7)."""
-        if (frame.about == KINDS["join"]) != (self.state == "replaying"):
-            raise ServerFault("end out of turn")
         self.advance(frame.head)
-        if frame.about == KINDS["join"]:
+        if frame.about == KINDS["join"] and self.state == "replaying":
             self.resume(now)
-        elif frame.reference in self.pending:
-            room = self.pending.pop(frame.reference)[1]["room"]
-            if frame.about == KINDS["enter"] and not any(self.same(room, r) for r in self.rooms):
-                self.rooms.append(room)
-            elif frame.about == KINDS["history"]:
-                self.show(f"-- {safe(room)}: " + ("there are older ones" if frame.flags & MORE else "no older ones"))
+        elif frame.about == KINDS["enter"]:
+            fields = self.answered(frame.reference, "enter")
+            if fields and not self.find(fields["room"], self.rooms):
+                self.rooms.append(fields["room"])
+        elif frame.about == KINDS["history"]:
+            fields = self.answered(frame.reference, "history")
+            if fields:
+                more = "there are older ones" if frame.flags & MORE else "no older ones"
+                self.show(f"-- {safe(fields['room'])}: {more}")
 
     def resume(self, now):
         """All is replayed: what was echoed meanwhile is off the list, the rest goes out again (6)."""
@@ -424,9 +416,8 @@ class Session:
         if self.kept:
             self.counter = max(self.counter, self.last_reference)
         else:  # the old references mean nothing to the new session
-            waiting, self.counter = list(self.pending.values()), self.last_reference
-            self.pending = {self.counter + i: item for i, item in enumerate(waiting, 1)}
-            self.counter += len(waiting)
+            self.pending = dict(enumerate(self.pending.values(), self.last_reference + 1))
+            self.counter = self.last_reference + len(self.pending)
         for reference, (frame, fields) in self.pending.items():
             self.send(frame, reference=reference, **fields)
 
@@ -435,7 +426,7 @@ class Session:
         self.position = self.log_id, max(sequence, self.position[1] if self.position else 0)
 
     def answered(self, reference, *frames):
-        """Strike a request off, if it is one of these; returns its fields."""
+        """Strike a request off, if it is there and one of these; returns its fields."""
         if self.pending.get(reference, ("",))[0] in frames:
             return self.pending.pop(reference)[1]
         return None
@@ -446,11 +437,8 @@ class Session:
         if frame.session == self.echo_of:
             self.answered(frame.reference, "say")
         if not frame.flags & REQUESTED:
-            last = self.seen.get(frame.room, 0)
-            if frame.sequence <= last:  # a room entered again begins with messages that were shown
-                return
-            if last and frame.previous not in (0, last):
-                self.show(f"-- {safe(frame.room)}: messages between are missing")
+            if frame.sequence <= self.seen.get(frame.room, 0):
+                return  # a room entered again begins with messages that were shown
             self.seen[frame.room] = frame.sequence
         self.oldest[frame.room] = min(frame.sequence, self.oldest.get(frame.room, frame.sequence))
         where = "" if frame.room == self.current else f"({safe(frame.room)}) "
@@ -463,7 +451,7 @@ class Session:
         if mine:
             self.answered(frame.reference, "direct")
         name, session = (frame.to_name, frame.to_session) if mine else (frame.from_name, frame.from_session)
-        if self.pins.setdefault(name_key(name), session) != session:
+        if self.pins.get(name_key(name), session) != session:
             self.show(f"-- this {safe(name)} is not the one of before")
         self.pins[name_key(name)] = session
         self.show_message(frame, "", f"{safe(frame.from_name)} -> {safe(frame.to_name)}")
@@ -472,12 +460,12 @@ class Session:
         """Taken, and no echo will come: so show it now."""
         fields = self.answered(frame.reference, "say", "direct")
         if fields:
-            self.show("-- was taken: " + block(fields["text"]))
+            self.show(f"-- was taken: {block(fields['text'])}")
 
     def on_left(self, frame, now):
         """Out of a room."""
         self.answered(frame.reference, "leave")
-        self.rooms = [room for room in self.rooms if not self.same(room, frame.room)]
+        self.rooms = [room for room in self.rooms if not self.find(room, [frame.room])]
         self.present.pop(frame.room, None)
         self.show(f"-- you left {safe(frame.room)}")
 
@@ -504,16 +492,12 @@ class Session:
             self.present.pop(frame.room, None)
             self.show(f"-- {frame.members} in {safe(frame.room)}")
             return
-        names = self.present.setdefault(frame.room, set())
-        where = "" if frame.room == self.current else f" {safe(frame.room)}"
-        for name in frame.joined:
-            if name not in names and name != self.name:
-                self.show(f"-- {safe(name)} joined{where}")
-        for name in frame.left:
-            if name in names:
-                self.show(f"-- {safe(name)} left{where}")
-        names.difference_update(frame.left)
-        names.update(frame.joined)
+        before = self.present.get(frame.room, set())
+        after = (before - set(frame.left)) | set(frame.joined)
+        self.present[frame.room] = after
+        for names, what in ((before - after, "left"), (after - before - {self.name}, "joined")):
+            for name in sorted(names):
+                self.show(f"-- {safe(name)} {what} {safe(frame.room)}")
 
     def on_notice(self, frame, now):
         """A sentence for people."""
@@ -523,38 +507,34 @@ class Session:
         """Programs go by the code, people by the sentence (README 7)."""
         sentence = f"{safe(frame.text)} (error {frame.code})"
         if frame.code == 203 and self.password is not None and not self.asked_password:
-            self.asked_password = True
+            self.asked_password, self.answer_by = True, now + 10
             self.join()
-        elif frame.code in FINAL or self.state == "greeted" and frame.about == KINDS["join"] and frame.code >= 200:
+        elif frame.code in FINAL or self.state == "greeted" and frame.code >= 200:
             raise Refused(sentence)
-        elif 100 <= frame.code <= 199:  # closes: read on until it does (12: 111 sends what is due), not for ever
-            self.show("!! " + sentence)
-            self.retry_after, self.close_by = frame.retry_after / 1000, now + 5
-        else:
-            self.on_request_refused(frame, sentence)
+        elif 100 <= frame.code <= 199:  # the connection ends: read on until it does, not for ever (17)
+            self.show(f"!! {sentence}")
+            self.retry_after, self.ending, self.answer_by = frame.retry_after / 1000, True, now + 5
+        else:  # one request did not happen; all else goes on
+            name = FRAMES.get(frame.about, ("", ()))[0]
+            self.refuse(frame.code, name, self.answered(frame.reference, name) or {}, sentence)
 
-    def on_request_refused(self, frame, sentence):
-        """One request did not happen; all else goes on."""
-        name, fields = self.pending.get(frame.reference, ("", {}))
-        if not name or KINDS[name] != frame.about:
-            self.show("!! " + sentence)
-            return
-        del self.pending[frame.reference]
-        if name == "enter" and frame.code == 305:  # already in: what we wanted
-            self.rooms += [fields["room"]] if not any(self.same(fields["room"], r) for r in self.rooms) else []
-            return
-        if name == "enter" and self.same(self.current, fields["room"]):
-            self.current = self.rooms[0] if self.rooms else None
-        if name == "direct" and frame.code == 307:
+    def refuse(self, code, name, fields, sentence):
+        """What follows from the refusal of one request of ours."""
+        if name == "enter" and fields and self.find(self.current, [fields["room"]]):
+            self.current = (self.rooms + [None])[0]
+        if name == "direct" and fields and code == 307:
             self.pins.pop(name_key(fields["to"]), None)
             sentence += "; say it again to send it to whoever has the name now"
-        self.show("!! " + sentence + (": not sent: " + block(fields["text"]) if "text" in fields else ""))
+        if "text" in fields:
+            self.refused = True
+            sentence += f": not sent: {block(fields['text'])}"
+        self.show(f"!! {sentence}")
 
     # -- lines from the person ----------------------------------------------------------------------
 
     def wants_input(self):
-        """Lines are taken while live, and not more than the server may take at a time; others wait."""
-        return self.state == "live" and self.close_by is None and len(self.pending) < 50
+        """Lines are taken while live, and not more than is good manners (7); others wait."""
+        return self.state == "live" and not self.ending and len(self.pending) < 50
 
     def typed(self, line):
         """A line from the person; True means that they want to leave."""
@@ -563,28 +543,32 @@ class Session:
             return False
         command, _, rest = line[1:].partition(" ")
         argument = rest.strip()
-        if command == "quit":
+        if len(argument.encode()) > 256 and command in ("join", "leave"):  # README 2
+            self.show("!! a name cannot be so long")
+        elif command == "quit":
             return True
-        if command == "me":
+        elif command == "me":
             self.say(1, rest)
         elif command == "msg" and " " in argument:
-            self.direct(*argument.split(" ", 1))
+            to, text = argument.split(" ", 1)
+            if self.fits(text):  # to the very session that we last exchanged one with, if there is one
+                self.request("direct", to=to, session=self.pins.get(name_key(to), 0), style=0, text=text)
         elif command == "join" and argument:
-            if not any(self.same(argument, room) for room in self.rooms) and not self.entering(argument):
+            self.current = self.find(argument, self.rooms) or self.entering(argument) or argument
+            if self.current == argument and not self.find(argument, self.rooms) and not self.entering(argument):
                 self.request("enter", room=argument)
-            self.current = next((room for room in self.rooms if self.same(argument, room)), argument)
         elif command == "leave" and (argument or self.current):
             room = argument or self.current
             self.request("leave", room=room)
-            if self.same(self.current, room):  # now, not at `left`: the next line is meant for elsewhere
-                self.current = next((other for other in self.rooms if not self.same(other, room)), None)
+            if self.find(self.current, [room]):  # now, not at `left`: the next line is meant for elsewhere
+                self.current = next((other for other in self.rooms if not self.find(other, [room])), None)
         elif command == "who" and self.current:
             self.request("members", room=self.current, after="", names=[])  # the pages so far
         elif command == "history" and self.current and (argument or "20").isdecimal():
             self.request("history", room=self.current, before=self.oldest.get(self.current, 0),
                          limit=max(1, min(100, int(argument or "20"))))
         else:
-            self.show("!! no such command here, or something is missing: " + safe(line))
+            self.show(f"!! no such command here, or something is missing: {safe(line)}")
         return False
 
     def say(self, style, text):
@@ -594,26 +578,22 @@ class Session:
         elif self.fits(text):
             self.request("say", room=self.current, style=style, text=text)
 
-    def direct(self, to, text):
-        """A direct message, to the very session that we last exchanged one with, if there is one."""
-        if self.fits(text):
-            self.request("direct", to=to, session=self.pins.get(name_key(to), 0), style=0, text=text)
-
     def fits(self, text):
-        """Too long a text is refused here, for a frame too large would end the connection (2)."""
+        """Too long a text is refused here, for a frame too large would end the connection (7)."""
         size = len(text.encode())
         if size > self.max_text:
+            self.refused = True
             self.show(f"!! not sent, {size} bytes are more than {self.max_text}: {safe(text[:60])}…")
         return 0 < size <= self.max_text
 
     def entering(self, room):
-        """Is an `enter` of this room under way?"""
-        return any(name == "enter" and self.same(fields["room"], room) for name, fields in self.pending.values())
+        """This room in the spelling of an `enter` that is under way; None if there is none."""
+        return self.find(room, [fields["room"] for name, fields in self.pending.values() if name == "enter"])
 
     @staticmethod
-    def same(one, other):
-        """Are these two spellings of one room?"""
-        return one is not None and other is not None and name_key(one) == name_key(other)
+    def find(room, rooms):
+        """The one of these rooms that is called so, however it is spelled; None if there is none."""
+        return next((one for one in rooms if room and name_key(one) == name_key(room)), None)
 
     # -- lines for the person -----------------------------------------------------------------------
 
@@ -627,20 +607,18 @@ class Session:
         self.show(f"{'~' if frame.flags & HISTORY else ''}{clock(frame.time)} {where}{said}")
 
 
-# ---------------------------------------------------------------------------------------------------
-# The driver: sockets, clock, terminal, file
-# ---------------------------------------------------------------------------------------------------
+# ======== The driver: sockets, clock, terminal, file ================================================
 
 def back_off(attempt, retry_after):
     """Seconds to wait before an attempt, with chance in it: not all are to come at one moment (13)."""
     if retry_after:
-        return retry_after * random.uniform(1, 1.5)
+        return min(retry_after, 600) * random.uniform(1, 1.5)  # README 7
     return random.uniform(0, min(60, 2 ** min(attempt, 6)))
 
 
 class Input:
-    """Lines of standard input, read by a thread: neither a terminal on Windows nor a file on Linux can be
-    given to a selector. `waker` becomes readable when there is something new."""
+    """Lines of standard input, read by a thread: neither a terminal on Windows nor a file on Linux can
+    be waited for like a socket. `waker` becomes readable when there is something new."""
 
     def __init__(self):
         """Begin to read."""
@@ -682,87 +660,80 @@ class Client:
         """Connect, talk, come back; returns the exit status."""
         attempt, first = 0, True
         while True:
-            why = self.one_connection()
-            self.flush(final=True)
-            if self.leaving and self.session.done():
-                return 0
-            if first and why.startswith("no connection"):
-                print(f"{why} to {self.server[0]}, port {self.server[1]}", file=sys.stderr)
+            try:
+                return self.one_connection()
+            except (Lost, OSError, UnicodeError) as error:  # the last for what cannot be a host's name
+                why = error
+            if first and not isinstance(why, Lost):
+                print(f"no connection to {self.server[0]}, port {self.server[1]}: {why}", file=sys.stderr)
                 return 69
-            first, now = False, time.monotonic()
-            if self.session.live_since is not None and now - self.session.live_since >= 10:
+            first, live_since = False, self.session.live_since
+            if live_since is not None and time.monotonic() - live_since >= 10:
                 attempt = 0
             delay = back_off(attempt, self.session.retry_after)
             attempt += 1
-            self.session.show(f"-- {safe(why)}; trying again in {delay:.1f} s, what you type is kept")
-            self.flush()
+            self.session.show(f"-- {safe(str(why))}; trying again in {delay:.1f} s, what you type is kept")
+            self.flush(final=True)
             time.sleep(delay)  # lines wait in the queue meanwhile
 
     def one_connection(self):
-        """Connect and talk until that ends; returns why it did."""
+        """Connect and talk until nothing is left to do; returns the exit status, or raises why not."""
         self.session.begin(time.monotonic())
-        try:
-            sock = socket.create_connection(self.server, timeout=10)
-        except (OSError, UnicodeError) as error:  # the latter for what cannot be the name of a host
-            return f"no connection ({error})"
-        with sock, selectors.DefaultSelector() as selector:
+        with socket.create_connection(self.server, timeout=10) as sock:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(sock, selectors.EVENT_READ)
-            selector.register(self.input.waker, selectors.EVENT_READ)
             self.session.connected(time.monotonic())
             try:
-                self.talk(sock, selector)
-                return "done"
-            except Lost as lost:
-                return str(lost)
+                while not self.step(sock):
+                    pass
+            except OSError as error:
+                raise Lost(f"connection lost ({error})") from None
+        self.flush(final=True)
+        return 77 if self.session.refused else 0
 
-    def talk(self, sock, selector):
-        """Read and write until the connection ends or nothing is left to do."""
-        session, writable = self.session, True
-        while True:
-            while session.wants_input() and not self.leaving and not self.input.lines.empty():
-                line = self.input.lines.get()
-                self.leaving = line is None or session.typed(line)
-            timeout = session.tick(time.monotonic())
-            self.flush()
-            if self.leaving and session.done():
-                return
-            if not writable:
+    def step(self, sock):
+        """Wait for something and deal with it; True when nothing is left to do."""
+        session = self.session
+        while session.wants_input() and not self.leaving and not self.input.lines.empty():
+            line = self.input.lines.get()
+            self.leaving = line is None or session.typed(line)
+        wait = session.tick(time.monotonic())
+        self.flush()
+        if self.leaving and session.done():
+            return True
+        # Reading and writing at once: who does not read while writing is cut off (12).
+        readable, writable, _ = select.select([sock, self.input.waker], [sock] if session.out else [], [],
+                                              min(wait, 1.0))  # once a second, to keep the state
+        if self.input.waker in readable:
+            self.input.waker.recv(4096)
+        if sock in readable:
+            data = sock.recv(65_536)
+            if not data:
+                raise Lost("connection closed by the server")
+            session.receive(data, time.monotonic())
+        elif writable:
+            try:
+                del session.out[:sock.send(session.out)]
+            except BlockingIOError:
+                pass
+            except OSError:  # closed by the server: why, may still be there to be read (12)
                 session.out.clear()
-            # Both at once: who does not read while writing is cut off (12).
-            selector.modify(sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if session.out else 0))
-            for key, events in selector.select(min(timeout, 1.0)):  # once a second, to keep the state
-                if key.fileobj is self.input.waker:
-                    self.input.waker.recv(4096)
-                    continue
-                if events & selectors.EVENT_READ:
-                    try:
-                        data = sock.recv(65_536)
-                    except OSError as error:
-                        raise Lost(f"connection lost ({error})") from None
-                    if not data:
-                        raise Lost("connection closed by the server")
-                    session.receive(data, time.monotonic())
-                if events & selectors.EVENT_WRITE and session.out:
-                    try:
-                        del session.out[:sock.send(session.out)]
-                    except BlockingIOError:
-                        pass
-                    except OSError:
-                        writable = False  # closed by the server: why, may still be there to be read
+        return False
 
     def flush(self, final=False):
-        """Show what is to be shown, and only then keep the position: better twice than never."""
+        """Show what is to be shown, and only then keep the position: better twice than never (6)."""
         lines, self.session.lines = self.session.lines, []
-        for line in lines:
-            print(line, flush=True)
+        try:
+            for line in lines:
+                print(line, flush=True)
+        except BrokenPipeError:  # whoever read our output has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         now, value = time.monotonic(), self.session.to_save()
         if not self.state_file or not value or value == self.saved or (now < self.save_after and not final):
             return
-        # At most once a second, for an SD card's sake; a new token at once, for it cannot be had again.
-        self.save_after = now + 1
-        self.saved = value
+        # At most once a second, for an SD card's sake.
+        self.save_after, self.saved = now + 1, value
         try:
             save_state(self.state_file, {"server": list(self.server), **value})
         except OSError as error:
@@ -785,7 +756,11 @@ def save_state(path, value):
 
 
 def load_state(path, server):
-    """What save_state wrote, or None where there is no file yet. A token goes to its own server only (19)."""
+    """What save_state wrote, or None where there is no file yet. A token goes to its own server only
+    (19), and is used by one process at a time (6): the lock lasts as long as this process."""
+    if fcntl:
+        lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         with open(path) as file:
             value = json.load(file)
@@ -797,21 +772,11 @@ def load_state(path, server):
 
 
 def parse_server(text):
-    """`host`, `host:port`, `[v6]:port`, a bare IPv6 address, or any of them behind chat:// (README 9)."""
-    if text.startswith("chats://"):
-        raise ValueError("TLS is not there yet")
-    text = text[len("chat://"):].rstrip("/") if text.startswith("chat://") else text
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port[1:]
-    elif text.count(":") > 1:
-        host, port = text, ""
-    else:
-        host, _, port = text.partition(":")
-    number = int(port or PORT)
-    if not host or not 1 <= number <= 65_535:
-        raise ValueError("no host, or a port that cannot be")
-    return host, number
+    """(host, port) of `host`, `host:port` or `[v6]:port`, all perhaps behind chat:// (README 9)."""
+    address = urlsplit(text if "://" in text else f"chat://{text}")
+    if address.scheme != "chat" or not address.hostname or address.path.strip("/") or address.port == 0:
+        raise ValueError(f"{text} is not the address of a server")
+    return address.hostname, address.port or PORT
 
 
 def parse_arguments(arguments):
@@ -831,10 +796,9 @@ def parse_arguments(arguments):
             with open(args.password_file, encoding="utf-8") as file:
                 password = file.readline().rstrip("\r\n")
         saved = load_state(args.state, server) if args.state else None
-        session = Session(args.name, args.room, password, saved)
-        if len(session.rooms) > 100 or any(len(v.encode()) > 256 for v in (args.name, password or "", *session.rooms)):
-            raise ValueError("a name, a room or the password is too long")
-        return server, session, args.state
+        if len(args.room) > 16 or any(len(v.encode()) > 256 for v in (args.name, password or "", *args.room)):
+            raise ValueError("too many rooms; or a name, a room or the password is too long")
+        return server, Session(args.name, args.room, password, saved), args.state
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"{type(error).__name__}: {error}")
 
@@ -846,21 +810,18 @@ def main(arguments=None):
     session, status = client.session, 76
     try:
         return client.run()
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         status, why = 130, "stopped"
     except Refused as error:
         status, why = 77, str(error)
     except ServerFault as error:
         why = f"the server broke the protocol: {error}"
-    session.show("!! " + why)
+    session.show(f"!! {why}")
     for name, fields in session.pending.values():  # nothing that was typed is lost without a word
         if "text" in fields:
-            session.show("!! perhaps not sent: " + block(fields["text"]))
-    for line in iter(lambda: None if client.input.lines.empty() else client.input.lines.get(), None):
-        session.show("!! not sent: " + safe(line))
+            session.show(f"!! perhaps not sent: {block(fields['text'])}")
+    while not client.input.lines.empty():
+        session.show(f"!! not sent: {safe(client.input.lines.get() or '')}")
     client.flush(final=True)
     return status
 
