@@ -17,10 +17,16 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod config;
 pub mod hub;
+#[cfg(feature = "client")]
+pub mod link;
 pub mod model;
 pub mod os;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "client")]
+pub mod ui;
 pub mod wire;

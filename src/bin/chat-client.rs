@@ -1,4 +1,8 @@
 //! `chat-client`: see `--help`.
 
+use std::process::ExitCode;
+
 /// Entry point.
-fn main() {}
+fn main() -> ExitCode {
+    pi_chat::cli::client::run()
+}

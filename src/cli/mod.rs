@@ -1,5 +1,7 @@
 //! Floor 4: command lines.
 
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 mod logging;
 #[cfg(feature = "server")]

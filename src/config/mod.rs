@@ -1,5 +1,7 @@
 //! Floor 4: configuration. Files, environment and flags become the settings
 //! types of the floors below.
 
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 pub mod server;

@@ -9,6 +9,7 @@ mod id;
 pub mod limits;
 mod name;
 mod settings;
+mod talk;
 mod text;
 mod time;
 
@@ -17,5 +18,8 @@ pub use entry::{Draft, Logged, SharedEntry, Target};
 pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
 pub use settings::{HubSettings, SettingsError};
+pub use talk::{
+    Command, DirectMessage, Event, Joined, Message, Password, Place, Refusal, Request, State, Tag,
+};
 pub use text::{MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

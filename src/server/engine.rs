@@ -211,15 +211,19 @@ impl Engine {
             }
             Message::Received { connection, frames } => {
                 for frame in frames {
+                    if may_end_connection(&frame) {
+                        self.commit();
+                    }
                     self.guarded(connection, Input::Received { connection, frame });
                 }
             }
             Message::Broken { connection, error } => {
+                self.commit();
                 self.guarded(connection, Input::Broken { connection, error });
             }
             Message::Disconnected { connection } => {
-                self.guarded(connection, Input::Disconnected { connection });
                 self.commit();
+                self.guarded(connection, Input::Disconnected { connection });
                 self.fanout.disconnect(connection);
                 self.complaints.disconnected(connection);
             }
@@ -230,6 +234,7 @@ impl Engine {
             }
             Message::ShutDown { retry_after } => {
                 self.stopping = true;
+                self.commit();
                 self.input(Input::ShutDown { retry_after });
             }
         }
@@ -316,4 +321,13 @@ impl Engine {
         self.fanout.discard_mail(connection);
         self.input(Input::Broken { connection, error: ErrorCode::TooSlow });
     }
+}
+
+/// Whether a frame may be the last of its connection. What was said before
+/// is due before the end, so it has to be committed first.
+const fn may_end_connection(frame: &Received<ClientFrame>) -> bool {
+    matches!(
+        frame,
+        Received::Malformed(_) | Received::Frame(ClientFrame::Hello(_) | ClientFrame::Join(_))
+    )
 }

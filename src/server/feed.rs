@@ -209,7 +209,7 @@ mod tests {
         feed.push(batch(&[1, 3, 4]));
         feed.push(batch(&[6]));
         assert_eq!(taken(&feed, &mut cursor, 3).unwrap(), [1, 3]);
-        assert_eq!(taken(&feed, &mut cursor, 3).unwrap(), []);
+        assert!(taken(&feed, &mut cursor, 3).unwrap().is_empty());
         assert_eq!(feed.peek(cursor), Ok(Some(Sequence(4))));
         assert_eq!(taken(&feed, &mut cursor, 5).unwrap(), [4]);
         assert_eq!(taken(&feed, &mut cursor, 9).unwrap(), [6]);

@@ -1,0 +1,393 @@
+//! The command line of `chat-client`.
+
+use std::io::{IsTerminal, Read, stderr, stdin, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Parser, Subcommand};
+use tokio::sync::mpsc::{self, Receiver};
+
+use crate::client::{Setup, Store, run as drive};
+use crate::config::client::{Config, Partial, split_rooms, state_directory};
+use crate::link::{End, Settings};
+use crate::model::{Command, ErrorCode, Place, Request, Style, Tag};
+use crate::os::random_bytes;
+use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
+
+/// Requests on their way from the thread that reads to the driver.
+const CHANNEL: usize = 16;
+
+/// How long somebody at a terminal waits for the last answers.
+const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Exit codes, as in `sysexits.h`.
+mod exit {
+    /// The command line or the configuration makes no sense.
+    pub(super) const USAGE: u8 = 64;
+    /// No server.
+    pub(super) const UNAVAILABLE: u8 = 69;
+    /// Something in this computer.
+    pub(super) const OS: u8 = 71;
+    /// Somebody does not speak the protocol.
+    pub(super) const PROTOCOL: u8 = 76;
+    /// The server says no.
+    pub(super) const REFUSED: u8 = 77;
+}
+
+/// Chat on a pi-chat server.
+///
+/// Lines that you type are messages; /help lists the commands. Without a
+/// terminal, lines of the input are messages, and at its end it leaves as
+/// soon as all of them have arrived.
+#[derive(Parser)]
+#[command(
+    name = "chat-client",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Settings come from flags, else from the environment (PI_CHAT_SERVER, PI_CHAT_NAME,
+PI_CHAT_ROOM, PI_CHAT_PASSWORD, PI_CHAT_PASSWORD_FILE, PI_CHAT_WAIT, PI_CHAT_TIMEOUT),
+else from the file client.toml (server, name, rooms, password, password-file, wait,
+timeout).
+
+Exit codes:
+  0   left as asked; everything arrived
+  64  the command line, the configuration or a line of a script makes no sense
+  69  no server there, or messages of a script did not arrive in time
+  71  something in this computer does not work
+  76  client and server do not understand each other
+  77  the server says no: a name that is taken, a wrong password, a message
+      of a script that it refused"
+)]
+struct Cli {
+    /// Without one: chat.
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Everything else.
+    #[command(flatten)]
+    chat: Chat,
+}
+
+/// What can be done besides chatting.
+#[derive(Subcommand)]
+enum Action {
+    /// Say one thing, wait until it has arrived, and leave.
+    Send(Send),
+}
+
+/// Flags that every action has.
+#[derive(Args)]
+struct Common {
+    /// What you would like to be called [default: your login name]
+    #[arg(long, short)]
+    name: Option<String>,
+    /// Go into this room; may be given several times [default: lobby]
+    #[arg(long, short)]
+    room: Vec<String>,
+    /// The first line of this file is the server's password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Settings [default: client.toml in your configuration directory]
+    #[arg(long, value_name = "FILE", env = "PI_CHAT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Keep trying when the server is not there yet
+    #[arg(long)]
+    wait: bool,
+    /// When the input has ended: give up after so long without an answer [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u32>,
+    /// Do not come back to an earlier session, and leave nothing on disk
+    #[arg(long)]
+    fresh: bool,
+}
+
+/// Flags of chatting.
+#[derive(Args)]
+struct Chat {
+    /// host, host:port, [::1]:port or chat://host:port
+    #[arg(value_name = "SERVER")]
+    place: Option<String>,
+    /// The same, as a flag
+    #[arg(long, value_name = "SERVER", conflicts_with = "place")]
+    server: Option<String>,
+    /// Lines in and out, also on a terminal
+    #[arg(long, conflicts_with = "json")]
+    plain: bool,
+    /// One JSON object a line, in and out (docs/json.md)
+    #[arg(long)]
+    json: bool,
+    /// Flags that every action has.
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Flags of `send`.
+#[derive(Args)]
+struct Send {
+    /// host, host:port, [::1]:port or chat://host:port
+    #[arg(long, value_name = "SERVER")]
+    server: Option<String>,
+    /// Say it to this person only
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// What to say [default: all of the input]
+    text: Option<String>,
+    /// Flags that every action has.
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How it looks to whoever uses it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// A line editor.
+    Terminal,
+    /// Lines.
+    Plain,
+    /// Objects.
+    Json,
+    /// Nothing but errors.
+    Silent,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = match cli.action {
+        Some(Action::Send(send)) => self::send(send),
+        None => chat(cli.chat),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err((code, error)) => {
+            eprintln!("chat-client: {}", safe_line(&format!("{error:#}")).trim_end());
+            code.into()
+        }
+    }
+}
+
+/// An error with its exit code.
+type Failed = (u8, anyhow::Error);
+
+/// For errors in what the person has said.
+fn usage(error: anyhow::Error) -> Failed {
+    (exit::USAGE, error)
+}
+
+/// For errors of this computer.
+fn os(error: anyhow::Error) -> Failed {
+    (exit::OS, error)
+}
+
+impl Common {
+    /// All settings, from wherever they come.
+    fn config(&self, server: Option<String>) -> Result<Config> {
+        let flags = Partial {
+            server,
+            name: self.name.clone(),
+            rooms: (!self.room.is_empty())
+                .then(|| self.room.iter().flat_map(|it| split_rooms(it)).collect()),
+            password: None,
+            password_file: self.password_file.clone(),
+            wait: self.wait.then_some(true),
+            timeout: self.timeout,
+        };
+        let environment = Partial::from_environment()?;
+        flags.or(environment).or(Partial::from_file(self.config.as_deref())?).finish()
+    }
+}
+
+/// Everything that the driver needs. `observe` is false for programs that
+/// do not show what is said.
+fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
+    let directory = state_directory().filter(|_| !fresh);
+    let store = match directory {
+        // Without a place on disk one can chat, only not come back exactly.
+        Some(directory) => {
+            Store::open(&directory, &config.server, &config.name).unwrap_or_else(|error| {
+                eprintln!("!! {}", safe_line(&format!("{:#}", anyhow!(error))));
+                None
+            })
+        }
+        None => None,
+    };
+    let seed = random_bytes::<8>().context("the system's random source does not work")?;
+    let settings = Settings {
+        username: config.name.clone(),
+        rooms: config.rooms.clone(),
+        password: config.password.clone(),
+        saved: store.as_ref().and_then(Store::load),
+        observe: look != Look::Silent,
+        patient: config.wait,
+        can_ask: look == Look::Terminal,
+        program: "chat-client",
+        version: env!("CARGO_PKG_VERSION"),
+        seed: u64::from_ne_bytes(seed),
+    };
+    let hold_back = look != Look::Terminal;
+    Ok(Setup { address: config.server.clone(), settings, store, hold_back })
+}
+
+/// Says one thing.
+fn send(send: Send) -> Result<u8, Failed> {
+    let config = send.common.config(send.server.clone()).map_err(usage)?;
+    let text = match send.text {
+        Some(text) => text,
+        None => {
+            let mut text = String::new();
+            stdin().read_to_string(&mut text).context("cannot read the input").map_err(usage)?;
+            text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
+        }
+    };
+    let command = match send.to {
+        Some(to) => Command::Direct { to, session: None, style: Style::SAID, text },
+        None => Command::Say { place: Place::First, style: Style::SAID, text },
+    };
+    let setup = setup(&config, send.common.fresh, Look::Silent).map_err(os)?;
+    let (requests, taken) = mpsc::channel(CHANNEL);
+    let patience = Duration::from_secs(config.timeout.into());
+    for command in [command, Command::Finish { patience }] {
+        // There is room for two.
+        let _ = requests.try_send(Request { tag: Tag::default(), command });
+    }
+    let mut screen = Plain::new(stdout(), stderr(), false, SharedScene::default()).quiet();
+    let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+    finish(&end, &config, true)
+}
+
+/// Chats.
+fn chat(chat: Chat) -> Result<u8, Failed> {
+    let server = chat.place.clone().or(chat.server.clone());
+    let config = chat.common.config(server).map_err(usage)?;
+    let is_terminal = stdin().is_terminal() && stdout().is_terminal();
+    let look = match (chat.json, chat.plain) {
+        (true, _) => Look::Json,
+        (_, false) if is_terminal => Look::Terminal,
+        _ => Look::Plain,
+    };
+    let setup = setup(&config, chat.common.fresh, look).map_err(os)?;
+    let scene = SharedScene::default();
+    let (requests, taken) = mpsc::channel(CHANNEL);
+    let patience = Duration::from_secs(config.timeout.into());
+    let end = match look {
+        Look::Terminal => {
+            let (mut screen, input) = terminal::open(scene)
+                .context("cannot use this terminal (try --plain)")
+                .map_err(os)?;
+            thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
+            run_driver(setup, &mut screen, taken).map_err(os)?
+        }
+        Look::Plain | Look::Silent => {
+            let mut screen = Plain::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
+            let shared = scene.clone();
+            thread::spawn(move || {
+                read_plain(&mut stdin().lock(), &shared, &requests, patience);
+            });
+            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+            let is_script = !stdin().is_terminal();
+            let code = finish(&end, &config, is_script)?;
+            let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
+            return Ok(if code == 0 && has_mistakes { exit::USAGE } else { code });
+        }
+        Look::Json => {
+            let mut screen = Json::new(stdout());
+            thread::spawn(move || read_json(&mut stdin().lock(), &requests, patience));
+            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+            let outcome = finish(&end, &config, false);
+            let (code, text) = match &outcome {
+                Ok(code) => (*code, String::new()),
+                Err((code, error)) => (*code, format!("{error:#}")),
+            };
+            let (reason, _) = words(&end);
+            let object = serde_json::json!(
+                {"type": "end", "reason": reason, "exit": code, "text": text}
+            );
+            // Nobody may be reading any more; the exit code says the same.
+            let _ = screen.write(&object);
+            return Ok(code);
+        }
+    };
+    finish(&end, &config, false)
+}
+
+/// Runs the driver to its end.
+fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -> Result<End> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot begin")?;
+    let end = runtime.block_on(drive(setup, screen, taken, interrupted()));
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    Ok(end)
+}
+
+/// Resolves when the operating system wants the program to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::terminate(), SignalKind::hangup()];
+        let [Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// How an end is called, and its exit code.
+const fn words(end: &End) -> (&'static str, u8) {
+    match end {
+        End::Left { .. } => ("left", 0),
+        End::Unavailable { .. } => ("unavailable", exit::UNAVAILABLE),
+        End::Refused { .. } => ("refused", exit::REFUSED),
+        End::Protocol { .. } => ("protocol", exit::PROTOCOL),
+    }
+}
+
+/// The exit code of an end, with a sentence where it is an error. A script
+/// wants to know of every message that did not arrive.
+fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
+    let (_, code) = words(end);
+    let failed = |sentence: String| Err((code, anyhow!(sentence)));
+    match end {
+        End::Left { unsent, .. } if *unsent > 0 => Err((
+            exit::UNAVAILABLE,
+            anyhow!("{unsent} messages were not acknowledged by {}.", config.server),
+        )),
+        End::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
+        End::Left { .. } => Ok(0),
+        End::Unavailable { reason } => failed(format!(
+            "{reason} Does chat-server run at {}? (--wait keeps trying.)",
+            config.server
+        )),
+        End::Refused { code: why, reason } => failed(match why {
+            Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
+                format!("{reason} You asked for “{}”; --name asks for another.", config.name)
+            }
+            Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong) => {
+                format!("{reason} Give it with --password-file or PI_CHAT_PASSWORD.")
+            }
+            _ => reason.clone(),
+        }),
+        End::Protocol { reason } => failed(format!("{reason} ({})", config.server)),
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a server is, as people write it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::model::limits::DEFAULT_PORT;
+
+/// A server's host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// A name or a number, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Something that is no server's address.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AddressError {
+    /// There is no host in it.
+    #[error("it names no host")]
+    NoHost,
+    /// What stands behind the colon is no port.
+    #[error("“{0}” is no port (1 to 65535)")]
+    Port(String),
+    /// `chats://`
+    #[error("chats:// (TLS) is not there yet: use chat://")]
+    Tls,
+    /// Some other scheme.
+    #[error("only chat:// addresses are servers")]
+    Scheme,
+    /// A character that no host has.
+    #[error("a host has no “{0}” in it")]
+    Character(char),
+}
+
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    /// Takes `host`, `host:port`, `[::1]`, `[::1]:port`, `::1`, each with
+    /// `chat://` in front or without.
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("chat") => {
+                rest.strip_suffix('/').unwrap_or(rest)
+            }
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("chats") => {
+                return Err(AddressError::Tls);
+            }
+            Some(_) => return Err(AddressError::Scheme),
+            None => text,
+        };
+        let (host, port) = if let Some(inside) = rest.strip_prefix('[') {
+            let (host, behind) = inside.split_once(']').ok_or(AddressError::Character('['))?;
+            match behind.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if behind.is_empty() => (host, None),
+                None => return Err(AddressError::Port(behind.to_owned())),
+            }
+        } else if rest.matches(':').count() > 1 {
+            (rest, None)
+        } else {
+            rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)))
+        };
+        let port = match port {
+            None => DEFAULT_PORT,
+            Some(port) => match port.parse() {
+                Ok(number) if number != 0 => number,
+                _ => return Err(AddressError::Port(port.to_owned())),
+            },
+        };
+        if host.is_empty() {
+            return Err(AddressError::NoHost);
+        }
+        let is_odd = |c: &char| {
+            c.is_whitespace() || c.is_control() || matches!(c, '/' | '[' | ']' | '@' | '?' | '#')
+        };
+        if let Some(odd) = host.chars().find(is_odd) {
+            return Err(AddressError::Character(odd));
+        }
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All the ways in which people write addresses.
+    #[test]
+    fn the_ways_of_writing_it() {
+        for (text, host, port) in [
+            ("pi", "pi", 2428),
+            ("pi:1", "pi", 1),
+            ("chat://pi.local:99/", "pi.local", 99),
+            ("CHAT://pi", "pi", 2428),
+            ("10.0.0.1:2428", "10.0.0.1", 2428),
+            ("::1", "::1", 2428),
+            ("[::1]", "::1", 2428),
+            ("[::1]:7", "::1", 7),
+            ("chat://[fe80::1%eth0]:7", "fe80::1%eth0", 7),
+        ] {
+            let address: ServerAddress = text.parse().unwrap();
+            assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
+            assert_eq!(address.to_string().parse(), Ok(address));
+        }
+        for text in [
+            "",
+            ":1",
+            "pi:0",
+            "pi:x",
+            "pi:65536",
+            "chats://pi",
+            "http://pi",
+            "[::1",
+            "a b",
+            "[::1]x",
+        ] {
+            assert!(text.parse::<ServerAddress>().is_err(), "{text}");
+        }
+    }
+}

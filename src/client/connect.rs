@@ -1,0 +1,182 @@
+//! Making a connection, and moving bytes over it.
+
+use std::future::pending;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{Interest, Ready};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::ServerAddress;
+use crate::wire::FrameReader;
+use crate::wire::tcp::ClientFrame;
+
+/// For finding the addresses of a name.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For each address.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For sending what is due before closing.
+const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Bytes that are read at once.
+const READ_SIZE: usize = 16 * 1024;
+
+/// A connection being made; why it failed is said for people.
+type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, String>>>>;
+
+/// The connection, in whatever state it is.
+pub(super) enum Wire {
+    /// There is none.
+    None,
+    /// It is being made.
+    Connecting(Connecting),
+    /// It is there.
+    Open(Open),
+}
+
+/// A connection that is there.
+pub(super) struct Open {
+    /// The socket.
+    stream: TcpStream,
+    /// What is to be sent.
+    outgoing: Vec<u8>,
+    /// Cuts what comes into frames.
+    pub(super) reader: FrameReader,
+}
+
+/// What has become of the wire.
+pub(super) enum WireEvent {
+    /// It is being made no more: here it is, or why not.
+    Made(Result<TcpStream, String>),
+    /// Bytes can be read or written: call [`Open::write`] and [`Open::read`].
+    Ready(Ready),
+    /// It is broken.
+    Broken(io::Error),
+}
+
+impl Wire {
+    /// Begins to connect. Drops what was there.
+    pub(super) fn connect(&mut self, address: ServerAddress) {
+        *self = Self::Connecting(Box::pin(connect(address)));
+    }
+
+    /// Waits until something happens. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> WireEvent {
+        match self {
+            Self::None => pending().await,
+            Self::Connecting(connecting) => WireEvent::Made(connecting.await),
+            Self::Open(open) => {
+                let interest = if open.outgoing.is_empty() {
+                    Interest::READABLE
+                } else {
+                    Interest::READABLE | Interest::WRITABLE
+                };
+                match open.stream.ready(interest).await {
+                    Ok(ready) => WireEvent::Ready(ready),
+                    Err(error) => WireEvent::Broken(error),
+                }
+            }
+        }
+    }
+
+    /// Sends what is due, as far as that goes quickly, and closes: its own
+    /// half first, so that nothing that was sent is thrown away unread.
+    pub(super) async fn close(&mut self) {
+        if let Self::Open(mut open) = std::mem::replace(self, Self::None) {
+            let _ = timeout(CLOSING_TIMEOUT, open.finish()).await;
+        }
+    }
+}
+
+impl Open {
+    /// Takes over a connection that has just been made.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        // Where it cannot be set, messages are a little later.
+        let _ = stream.set_nodelay(true);
+        Self { stream, outgoing: Vec::new(), reader: FrameReader::from_server() }
+    }
+
+    /// Puts a frame behind what is to be sent.
+    pub(super) fn send(&mut self, frame: &ClientFrame) {
+        frame.encode(&mut self.outgoing);
+    }
+
+    /// Sends as much as can be sent now. Call it when there is something to
+    /// send, and again when the socket is ready.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        while !self.outgoing.is_empty() {
+            match self.stream.try_write(&self.outgoing) {
+                Ok(count) => drop(self.outgoing.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come; `None` when there is nothing more for now, an
+    /// empty piece at the end of the stream. Call it until it gives `None`,
+    /// or again when the socket is ready.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut buffer = vec![0; READ_SIZE];
+        match self.stream.try_read(&mut buffer) {
+            Ok(count) => {
+                buffer.truncate(count);
+                Ok(Some(buffer))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends the rest, closes the sending half, waits for the other side.
+    async fn finish(&mut self) -> io::Result<()> {
+        while !self.outgoing.is_empty() {
+            self.stream.writable().await?;
+            self.write()?;
+        }
+        SockRef::from(&self.stream).shutdown(Shutdown::Write)?;
+        loop {
+            self.stream.readable().await?;
+            while let Some(piece) = self.read()? {
+                if piece.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Tries every address of the host in turn. The sentence about the failure
+/// tells what was tried.
+async fn connect(address: ServerAddress) -> Result<TcpStream, String> {
+    let lookup = lookup_host((address.host.as_str(), address.port));
+    let found: Vec<SocketAddr> = match timeout(LOOKUP_TIMEOUT, lookup).await {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(error)) => {
+            return Err(format!("The name {} was not found ({error}).", address.host));
+        }
+        Err(_) => return Err(format!("Looking up the name {} took too long.", address.host)),
+    };
+    let mut failures = Vec::new();
+    for candidate in found {
+        match timeout(CONNECT_TIMEOUT, TcpStream::connect(candidate)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failures.push(format!("{candidate}: {error}")),
+            Err(_) => failures.push(format!("{candidate}: no answer")),
+        }
+    }
+    Err(format!("No connection to {address} ({}).", failures.join("; ")))
+}

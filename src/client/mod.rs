@@ -1,0 +1,211 @@
+//! Floor 3: the client's driver. It owns the socket, the timer and the disk,
+//! and moves things between the link, the server and the user interface.
+
+mod address;
+mod connect;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+pub use address::{AddressError, ServerAddress};
+pub use state::{Store, StoreError};
+
+use self::connect::{Open, Wire, WireEvent};
+use crate::link::{End, Input, Link, Output, Settings};
+use crate::model::{Command, Event, Moment, Request, Tag};
+use crate::os::Clock;
+use crate::ui::Screen;
+use crate::wire::tcp::ServerFrame;
+
+/// Pieces that are read before anything else gets its turn.
+const MAX_PIECES: usize = 16;
+
+/// What a client runs with.
+pub struct Setup {
+    /// Where the server is.
+    pub address: ServerAddress,
+    /// How the link begins.
+    pub settings: Settings,
+    /// Where its state is kept, if it is.
+    pub store: Option<Store>,
+    /// Whoever makes the requests can wait: do not take more of them than
+    /// can be sent soon.
+    pub hold_back: bool,
+}
+
+/// Everything that the driver holds.
+struct Driver<'a> {
+    /// Shows both kinds of time.
+    clock: Clock,
+    /// The engine.
+    link: Link,
+    /// The connection.
+    wire: Wire,
+    /// As in [`Setup`].
+    address: ServerAddress,
+    /// As in [`Setup`].
+    store: Option<Store>,
+    /// Shows what happens.
+    screen: &'a mut dyn Screen,
+    /// When the link wants to be woken.
+    wake: Option<Moment>,
+}
+
+/// Runs a client to its end. `interrupted` resolves when the operating
+/// system wants it to end.
+pub async fn run(
+    setup: Setup,
+    screen: &mut dyn Screen,
+    mut requests: mpsc::Receiver<Request>,
+    interrupted: impl Future<Output = ()>,
+) -> End {
+    let hold_back = setup.hold_back;
+    let mut driver = Driver {
+        clock: Clock::start(),
+        link: Link::new(setup.settings),
+        wire: Wire::None,
+        address: setup.address,
+        store: setup.store,
+        screen,
+        wake: None,
+    };
+    let mut interrupted = std::pin::pin!(interrupted);
+    let (mut may_be_interrupted, mut has_requests) = (true, true);
+    loop {
+        if let Some(end) = driver.act().await {
+            return end;
+        }
+        let takes_requests = has_requests && (!hold_back || driver.link.wants_more());
+        let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
+        tokio::select! {
+            event = driver.wire.next() => driver.on_wire(event),
+            request = requests.recv(), if takes_requests => match request {
+                Some(request) => driver.input(Input::Request(request)),
+                None => has_requests = false,
+            },
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                driver.wake = None;
+                driver.input(Input::Wake);
+            }
+            () = &mut interrupted, if may_be_interrupted => {
+                may_be_interrupted = false;
+                driver.quit();
+            }
+        }
+    }
+}
+
+impl Driver<'_> {
+    /// Tells the link what has happened.
+    fn input(&mut self, input: Input) {
+        self.link.handle_input(self.clock.now(), input);
+    }
+
+    /// Has the link leave at once.
+    fn quit(&mut self) {
+        self.input(Input::Request(Request { tag: Tag::default(), command: Command::Quit }));
+    }
+
+    /// Does what the link wants done. Gives the end when it has come.
+    async fn act(&mut self) -> Option<End> {
+        while let Some(output) = self.link.poll_output() {
+            match output {
+                Output::Connect => self.wire.connect(self.address.clone()),
+                Output::Send(frame) => {
+                    if let Wire::Open(open) = &mut self.wire {
+                        open.send(&frame);
+                    }
+                }
+                Output::Disconnect => self.wire.close().await,
+                // Nobody sees it any more (a closed pipe): leave quietly.
+                Output::Event(event) => {
+                    if self.screen.show(&event).is_err() {
+                        self.quit();
+                    }
+                }
+                Output::Persist(saved) => {
+                    let outcome = self.store.as_ref().map(|store| store.save(&saved));
+                    if let Some(Err(error)) = outcome {
+                        // Once is enough: the next one will not work either.
+                        self.store = None;
+                        let text = format!("{error}: coming back later will not be exact.");
+                        let _ = self.screen.show(&Event::Problem { code: 0, text });
+                    }
+                }
+                Output::WakeAt(moment) => self.wake = Some(moment),
+                Output::Finished(end) => return Some(end),
+            }
+        }
+        // All frames that are due go out in one write.
+        if let Wire::Open(open) = &mut self.wire
+            && let Err(error) = open.write()
+        {
+            self.lost(&error);
+            return Box::pin(self.act()).await;
+        }
+        None
+    }
+
+    /// Something has become of the wire.
+    fn on_wire(&mut self, event: WireEvent) {
+        match event {
+            WireEvent::Made(Ok(stream)) => {
+                self.wire = Wire::Open(Open::new(stream));
+                self.input(Input::Connected);
+            }
+            WireEvent::Made(Err(reason)) => {
+                self.wire = Wire::None;
+                self.input(Input::ConnectFailed { reason });
+            }
+            WireEvent::Broken(error) => self.lost(&error),
+            WireEvent::Ready(ready) => {
+                if ready.is_readable() || ready.is_read_closed() {
+                    self.read();
+                }
+            }
+        }
+    }
+
+    /// Reads what has come and gives the link its frames.
+    fn read(&mut self) {
+        for _ in 0..MAX_PIECES {
+            let Wire::Open(open) = &mut self.wire else {
+                return;
+            };
+            let piece = match open.read() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return,
+                Err(error) => {
+                    self.lost(&error);
+                    return;
+                }
+            };
+            if piece.is_empty() {
+                self.wire = Wire::None;
+                let reason = "The server closed the connection.".to_owned();
+                self.input(Input::Disconnected { reason });
+                return;
+            }
+            let (link, now) = (&mut self.link, self.clock.now());
+            link.handle_input(now, Input::Heard);
+            let outcome = open.reader.feed(&piece, |body| {
+                link.handle_input(now, Input::Received(ServerFrame::decode(body)));
+                true
+            });
+            if outcome.is_err() {
+                link.handle_input(now, Input::Garbled);
+                return;
+            }
+        }
+    }
+
+    /// The connection is broken.
+    fn lost(&mut self, error: &std::io::Error) {
+        self.wire = Wire::None;
+        let reason = format!("The connection broke ({error}).");
+        self.input(Input::Disconnected { reason });
+    }
+}

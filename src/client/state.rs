@@ -1,0 +1,232 @@
+//! What a client keeps on disk to come back to its session: one file for
+//! each server and name, readable by its owner only.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::ServerAddress;
+use crate::link::Saved;
+use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
+
+/// Longest piece of a path that is made from a name.
+const MAX_PIECE: usize = 200;
+
+/// The place on disk could not be used.
+#[derive(Debug, Error)]
+#[error("cannot use {path}")]
+pub struct StoreError {
+    /// Which file or directory.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The file's content.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// Which server it is for, with its port.
+    server: String,
+    /// Which name it is for: its key.
+    name: String,
+    /// See [`Saved`].
+    token: Token,
+    /// See [`Saved`].
+    session: SessionId,
+    /// See [`Saved`].
+    log_id: Option<LogId>,
+    /// See [`Saved`].
+    sequence: Option<Sequence>,
+    /// See [`Saved`].
+    password_asked: bool,
+}
+
+/// The place on disk of one name on one server. As long as it lives, no
+/// other process of this user gets it.
+#[derive(Debug)]
+pub struct Store {
+    /// Holds the lock.
+    _lock: File,
+    /// The file.
+    path: PathBuf,
+    /// Its server.
+    server: String,
+    /// Its name's key.
+    name: String,
+}
+
+impl Store {
+    /// Takes the place below `directory` for `name` on `address`. `None`
+    /// if another process has it: that one holds the session, and this one
+    /// must do without.
+    ///
+    /// # Errors
+    /// The directory or the lock cannot be made. A client can go on without.
+    pub fn open(
+        directory: &Path,
+        address: &ServerAddress,
+        name: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        let server = address.to_string().to_lowercase();
+        let name = NameKey::of(name).as_str().to_owned();
+        let directory = directory.join(format!("at-{}", piece(&server)));
+        make_private(&directory).map_err(|source| at(&directory, source))?;
+        let stem = format!("as-{}", piece(&name));
+        let lock_path = directory.join(format!("{stem}.lock"));
+        let lock = private_file(&lock_path).map_err(|source| at(&lock_path, source))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => return Err(at(&lock_path, source)),
+        }
+        let path = directory.join(format!("{stem}.json"));
+        Ok(Some(Self { _lock: lock, path, server, name }))
+    }
+
+    /// What was kept last. Nothing, if it is not there or cannot be read (a
+    /// file that was cut short by a power failure is worth no more): then a
+    /// new session begins.
+    #[must_use]
+    pub fn load(&self) -> Option<Saved> {
+        let text = fs::read(&self.path).ok()?;
+        let kept: Kept = serde_json::from_slice(&text).ok()?;
+        if kept.server != self.server || kept.name != self.name {
+            return None;
+        }
+        let position = kept.log_id.zip(kept.sequence);
+        Some(Saved {
+            token: kept.token,
+            session: kept.session,
+            position: position.map(|(log_id, sequence)| Position { log_id, sequence }),
+            password_asked: kept.password_asked,
+        })
+    }
+
+    /// Keeps this in place of what was kept before; after a crash there is
+    /// the one or the other.
+    ///
+    /// # Errors
+    /// It could not be written; what was kept before is still there.
+    pub fn save(&self, saved: &Saved) -> Result<(), StoreError> {
+        let kept = Kept {
+            server: self.server.clone(),
+            name: self.name.clone(),
+            token: saved.token,
+            session: saved.session,
+            log_id: saved.position.map(|it| it.log_id),
+            sequence: saved.position.map(|it| it.sequence),
+            password_asked: saved.password_asked,
+        };
+        self.write(&kept).map_err(|source| at(&self.path, source))
+    }
+
+    /// Writes a file beside the old one and puts it in its place. (Temporary
+    /// files are readable by their owner only.)
+    fn write(&self, kept: &Kept) -> io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        serde_json::to_writer(&mut file, kept)?;
+        file.flush()?;
+        file.persist(&self.path).map_err(|failed| failed.error)?;
+        Ok(())
+    }
+}
+
+/// Names the file in an error.
+fn at(path: &Path, source: io::Error) -> StoreError {
+    StoreError { path: path.to_owned(), source }
+}
+
+/// A piece of a path that stands for `text` on every file system: what is
+/// neither a lower-case letter nor a digit, `.` or `-` is written in hex. (One that
+/// would be too long is cut; what it stands for is in the file as well.)
+fn piece(text: &str) -> String {
+    let mut piece = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => piece.push(char::from(byte)),
+            _ => piece.push_str(&format!("_{byte:02x}")),
+        }
+    }
+    piece.truncate(MAX_PIECE);
+    piece
+}
+
+/// Makes a directory, and those above it, for its owner only.
+fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// Opens a file for its owner only; makes it if it is not there.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is kept is found again, by the same server and name only.
+    #[test]
+    fn what_is_kept_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let address: ServerAddress = "pi".parse().unwrap();
+        let open = |name| Store::open(directory.path(), &address, name).unwrap();
+        let store = open("Anna").unwrap();
+        assert_eq!(store.load(), None);
+        let saved = Saved {
+            token: Token([7; 16]),
+            session: SessionId(3),
+            position: Some(Position { log_id: LogId([9; 16]), sequence: Sequence(12) }),
+            password_asked: true,
+        };
+        store.save(&saved).unwrap();
+        assert_eq!(store.load(), Some(saved));
+        assert!(open("ANNA").is_none(), "held by the first");
+        assert_eq!(open("bob").unwrap().load(), None);
+        drop(store);
+        assert_eq!(open("anna").unwrap().load(), Some(saved));
+    }
+
+    /// Only the owner may read it.
+    #[cfg(unix)]
+    #[test]
+    fn it_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let address = "pi".parse().unwrap();
+        let store = Store::open(&directory.path().join("new"), &address, "a/b").unwrap().unwrap();
+        let saved = Saved {
+            token: Token([7; 16]),
+            session: SessionId(3),
+            position: None,
+            password_asked: false,
+        };
+        store.save(&saved).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&store.path), 0o600);
+        assert_eq!(mode(store.path.parent().unwrap()), 0o700);
+    }
+
+    /// A file that makes no sense is no obstacle.
+    #[test]
+    fn a_broken_file_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = "pi".parse().unwrap();
+        let store = Store::open(directory.path(), &address, "anna").unwrap().unwrap();
+        fs::write(&store.path, b"{\"server\":").unwrap();
+        assert_eq!(store.load(), None);
+    }
+}

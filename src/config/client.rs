@@ -1,0 +1,253 @@
+//! The client's settings: flags before the environment, that before the
+//! file, that before what is built in.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use directories::ProjectDirs;
+use serde::Deserialize;
+
+use crate::client::ServerAddress;
+use crate::model::Password;
+use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS, MAX_PASSWORD};
+
+/// A place that says some of the settings and leaves out others. The keys
+/// are those of the file.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Partial {
+    /// `host[:port]`
+    pub server: Option<String>,
+    /// What one would like to be called.
+    pub name: Option<String>,
+    /// Rooms to go into.
+    pub rooms: Option<Vec<String>>,
+    /// For a server that asks for one.
+    pub password: Option<String>,
+    /// The first line of this file is the password.
+    pub password_file: Option<PathBuf>,
+    /// Wait for a server that is not there yet.
+    pub wait: Option<bool>,
+    /// Seconds without an answer after which a script gives up.
+    pub timeout: Option<u32>,
+}
+
+/// All settings.
+pub struct Config {
+    /// Where the server is.
+    pub server: ServerAddress,
+    /// What one would like to be called.
+    pub name: String,
+    /// Rooms to go into; none: the lobby.
+    pub rooms: Vec<String>,
+    /// For a server that asks for one.
+    pub password: Option<Password>,
+    /// Wait for a server that is not there yet.
+    pub wait: bool,
+    /// Seconds without an answer after which a script gives up.
+    pub timeout: u32,
+}
+
+/// Seconds without an answer after which a script gives up.
+pub const DEFAULT_TIMEOUT: u32 = 60;
+
+impl Partial {
+    /// What the file says: that at `path`, which must be there, or else the
+    /// one in its usual place, which need not.
+    ///
+    /// # Errors
+    /// The file cannot be read, or says something that is no setting; the
+    /// error names the key and the line.
+    pub fn from_file(path: Option<&Path>) -> Result<Self> {
+        let usual = directories().map(|it| it.config_dir().join("client.toml"));
+        let Some(found) = path.map(Path::to_owned).or_else(|| usual.filter(|it| it.exists()))
+        else {
+            return Ok(Self::default());
+        };
+        let text = fs::read_to_string(&found)
+            .with_context(|| format!("cannot read {}", found.display()))?;
+        let mut partial: Self =
+            toml::from_str(&text).with_context(|| format!("in {}", found.display()))?;
+        // A file is named as seen from the one that names it.
+        if let (Some(file), Some(directory)) = (&mut partial.password_file, found.parent()) {
+            *file = directory.join(&*file);
+        }
+        Ok(partial)
+    }
+
+    /// What the environment says; flags that take theirs from it are not
+    /// here.
+    ///
+    /// # Errors
+    /// A variable that makes no sense.
+    pub fn from_environment() -> Result<Self> {
+        let text = |key: &str| env::var(key).ok().filter(|it| !it.is_empty());
+        let timeout = text("PI_CHAT_TIMEOUT");
+        let timeout = timeout
+            .map(|it| it.parse().with_context(|| format!("PI_CHAT_TIMEOUT={it} is no number")))
+            .transpose()?;
+        let wait = match text("PI_CHAT_WAIT").as_deref() {
+            None => None,
+            Some("1" | "true" | "yes") => Some(true),
+            Some("0" | "false" | "no") => Some(false),
+            Some(other) => bail!("PI_CHAT_WAIT={other} is neither 1 nor 0"),
+        };
+        Ok(Self {
+            server: text("PI_CHAT_SERVER"),
+            name: text("PI_CHAT_NAME"),
+            rooms: text("PI_CHAT_ROOM").map(|it| split_rooms(&it)),
+            password: text("PI_CHAT_PASSWORD"),
+            password_file: text("PI_CHAT_PASSWORD_FILE").map(PathBuf::from),
+            wait,
+            timeout,
+        })
+    }
+
+    /// Fills in what is left out here from `other`. A password of either
+    /// sort takes precedence over one of either sort.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let has_password = self.password.is_some() || self.password_file.is_some();
+        let (password, password_file) = if has_password {
+            (self.password, self.password_file)
+        } else {
+            (other.password, other.password_file)
+        };
+        Self {
+            server: self.server.or(other.server),
+            name: self.name.or(other.name),
+            rooms: self.rooms.or(other.rooms),
+            password,
+            password_file,
+            wait: self.wait.or(other.wait),
+            timeout: self.timeout.or(other.timeout),
+        }
+    }
+
+    /// Checks everything and fills in what nobody has said.
+    ///
+    /// # Errors
+    /// What is missing or makes no sense.
+    pub fn finish(self) -> Result<Config> {
+        let Some(server) = self.server else {
+            bail!(
+                "which server? Say it as in “chat-client raspberrypi.local”, \
+                 or put PI_CHAT_SERVER or the file client.toml to use"
+            );
+        };
+        let address =
+            server.parse().with_context(|| format!("“{server}” is no server's address"))?;
+        let mut password = self.password;
+        if let (None, Some(file)) = (&password, &self.password_file) {
+            let text = fs::read_to_string(file)
+                .with_context(|| format!("cannot read the password in {}", file.display()))?;
+            password = text.lines().next().map(str::to_owned);
+        }
+        if password.as_ref().is_some_and(|it| it.is_empty() || it.len() > MAX_PASSWORD) {
+            bail!("a password has 1 to {MAX_PASSWORD} bytes");
+        }
+        Ok(Config {
+            server: address,
+            name: self.name.unwrap_or_else(login_name),
+            rooms: self.rooms.unwrap_or_default(),
+            password: password.map(Password),
+            wait: self.wait.unwrap_or(false),
+            timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        })
+    }
+}
+
+/// Rooms separated by commas or blanks, as people show them or not.
+#[must_use]
+pub fn split_rooms(text: &str) -> Vec<String> {
+    text.split([',', ' '])
+        .map(|it| it.trim_start_matches('#').to_owned())
+        .filter(|it| !it.is_empty())
+        .collect()
+}
+
+/// The platform's directories for this program.
+fn directories() -> Option<ProjectDirs> {
+    ProjectDirs::from("", "", "pi-chat")
+}
+
+/// Where the state is kept; none for somebody without a home.
+#[must_use]
+pub fn state_directory() -> Option<PathBuf> {
+    let all = directories()?;
+    Some(all.state_dir().unwrap_or_else(|| all.data_local_dir()).to_owned())
+}
+
+/// The login name, made to fit the rule of names.
+fn login_name() -> String {
+    name_from(&whoami::username().unwrap_or_default())
+}
+
+/// The nearest name that the rule allows: `CORP\anna smith` is `anna-smith`.
+fn name_from(login: &str) -> String {
+    let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
+    let last = last.split('@').next().unwrap_or_default();
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut name = String::new();
+    for c in last.chars().map(|c| if fits(c) { c } else { '-' }) {
+        let is_full =
+            name.chars().count() >= MAX_NAME_CHARS || name.len() + c.len_utf8() > MAX_NAME_BYTES;
+        if !is_full && (!name.is_empty() || c.is_alphanumeric()) {
+            name.push(c);
+        }
+    }
+    match crate::model::Username::new(&name) {
+        Ok(name) => name.as_str().to_owned(),
+        Err(_) => "guest".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Login names of all sorts.
+    #[test]
+    fn login_names() {
+        for (login, name) in [
+            ("anna", "anna"),
+            ("CORP\\anna smith", "anna-smith"),
+            ("anna@example.com", "anna"),
+            ("_www", "www"),
+            ("", "guest"),
+            ("é", "é"),
+        ] {
+            assert_eq!(name_from(login), name, "{login}");
+        }
+        assert_eq!(name_from(&"x".repeat(100)).len(), 32);
+    }
+
+    /// The error for a mistake in the file says where it is.
+    #[test]
+    fn mistakes_in_the_file_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("client.toml");
+        fs::write(&path, "server = \"pi\"\nnmae = \"anna\"\n").unwrap();
+        let error = format!("{:#}", Partial::from_file(Some(&path)).err().unwrap());
+        assert!(error.contains("nmae") && error.contains("line 2"), "{error}");
+        fs::write(&path, "server = \"pi\"\npassword-file = \"secret\"\n").unwrap();
+        let partial = Partial::from_file(Some(&path)).unwrap();
+        assert_eq!(partial.password_file, Some(directory.path().join("secret")));
+    }
+
+    /// What is nearer wins; without a server nothing goes.
+    #[test]
+    fn precedence() {
+        let near = Partial { name: Some("a".to_owned()), ..Partial::default() };
+        let far = Partial {
+            name: Some("b".to_owned()),
+            server: Some("pi".to_owned()),
+            ..Partial::default()
+        };
+        let config = near.clone().or(far).finish().unwrap();
+        assert_eq!((config.name.as_str(), config.server.host.as_str()), ("a", "pi"));
+        assert!(near.finish().is_err());
+    }
+}

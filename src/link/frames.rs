@@ -1,0 +1,447 @@
+//! What the server says: `docs/protocol/tcp.md`, sections 15 and 16, from
+//! the client's side.
+
+use std::time::Duration;
+
+use super::contract::Saved;
+use super::outbox::Task;
+use super::seen::Verdict;
+use super::{Link, Phase};
+use crate::model::{
+    DirectMessage, ErrorCode, Event, Joined, LogId, Message, Moment, NameKey, Reference, SessionId,
+    Style, Tag,
+};
+use crate::wire::tcp::{
+    DirectEntry, End, Entered, Entry, Error, Leave, Left, Pong, Presence, Received, Roster,
+    ServerFrame, ServerHello, VERSION, Welcome, flag,
+};
+
+/// Members that are collected from page to page at most.
+const MAX_COLLECTED: usize = 50_000;
+
+/// Kinds of the frames that answers are about.
+mod kind {
+    /// `join`
+    pub(super) const JOIN: u16 = 2;
+    /// `say`
+    pub(super) const SAY: u16 = 3;
+    /// `direct`
+    pub(super) const DIRECT: u16 = 4;
+    /// `enter`
+    pub(super) const ENTER: u16 = 5;
+    /// `leave`
+    pub(super) const LEAVE: u16 = 6;
+    /// `members`
+    pub(super) const MEMBERS: u16 = 8;
+}
+
+impl Link {
+    /// A body has arrived: the page's steps 3 to 9.
+    pub(super) fn on_received(&mut self, now: Moment, received: Received<ServerFrame>) {
+        if !self.is_connected() {
+            return;
+        }
+        match received {
+            Received::Ignored => {}
+            Received::Malformed(kind) => {
+                self.protocol(format!(
+                    "The server sent a frame of kind {kind} that cannot be read."
+                ));
+            }
+            Received::Frame(frame) if !self.may_come(&frame) => {
+                let kind = frame.kind();
+                self.protocol(format!("The server sent a frame of kind {kind} out of turn."));
+            }
+            Received::Frame(frame) => self.on_frame(now, frame),
+        }
+    }
+
+    /// The state table.
+    fn may_come(&self, frame: &ServerFrame) -> bool {
+        match frame {
+            ServerFrame::Error(_)
+            | ServerFrame::Notice(_)
+            | ServerFrame::Ping(_)
+            | ServerFrame::Pong(_) => true,
+            ServerFrame::ServerHello(_) => matches!(self.phase, Phase::Hailing { .. }),
+            ServerFrame::Welcome(_) => self.phase == Phase::Greeted,
+            ServerFrame::Entered(_) | ServerFrame::Entry(_) | ServerFrame::DirectEntry(_) => {
+                matches!(self.phase, Phase::Replaying | Phase::Live)
+            }
+            ServerFrame::End(end) => match self.phase {
+                Phase::Replaying => end.about == kind::JOIN,
+                phase => phase == Phase::Live,
+            },
+            ServerFrame::Left(_)
+            | ServerFrame::Roster(_)
+            | ServerFrame::Presence(_)
+            | ServerFrame::Accepted(_) => self.phase == Phase::Live,
+        }
+    }
+
+    /// A frame that may come now.
+    fn on_frame(&mut self, now: Moment, frame: ServerFrame) {
+        match frame {
+            ServerFrame::Ping(ping) => self.send(Pong { token: ping.token }),
+            ServerFrame::Pong(_) => {}
+            ServerFrame::ServerHello(hello) => self.on_hello(hello),
+            ServerFrame::Welcome(welcome) => self.on_welcome(now, welcome),
+            ServerFrame::Entered(entered) => self.on_entered(now, &entered),
+            ServerFrame::Entry(entry) => self.on_entry(now, entry),
+            ServerFrame::DirectEntry(entry) => self.on_direct(now, entry),
+            ServerFrame::End(end) => self.on_end(now, end),
+            ServerFrame::Left(left) => self.on_left(now, left),
+            ServerFrame::Roster(roster) => self.on_roster(now, roster),
+            ServerFrame::Presence(presence) => self.on_presence(presence),
+            ServerFrame::Accepted(accepted) => self.on_accepted(now, accepted.reference),
+            ServerFrame::Notice(notice) => {
+                self.show(Event::Notice { code: notice.code, text: notice.text });
+            }
+            ServerFrame::Error(error) => self.on_error(now, error),
+        }
+    }
+
+    /// The server's greeting. Version 0 is followed by error 101, which says
+    /// it better than we could.
+    fn on_hello(&mut self, hello: ServerHello) {
+        let ServerHello { version, min_version, max_version, .. } = hello;
+        self.phase = Phase::Greeted;
+        self.server_program = format!("{} {}", hello.server_program, hello.server_version);
+        if version != VERSION && version != 0 {
+            self.protocol(format!(
+                "The server chose version {version}, which this client does not speak."
+            ));
+        } else if version == 0 {
+            let is_older = max_version < VERSION;
+            let which = if is_older { "the server" } else { "this client" };
+            self.protocol(format!(
+                "The server speaks versions {min_version} to {max_version}, this client speaks {VERSION}: update {which}."
+            ));
+        }
+    }
+
+    /// We are in.
+    fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
+        let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
+        let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
+        let log_changed = self.enter_log(welcome.log_id, position_kept);
+        self.outbox.welcome(session_kept, welcome.last_reference);
+        self.sessions.retain(|it| *it != welcome.session);
+        self.sessions.push(welcome.session);
+        self.saved = Some(Saved {
+            token: welcome.token,
+            session: welcome.session,
+            position: None,
+            password_asked: self.password_asked,
+        });
+        self.persist();
+        self.backoff.joined(now);
+        self.phase = Phase::Replaying;
+        self.show(Event::Welcome(Joined {
+            session: welcome.session,
+            username: welcome.username.clone(),
+            server_name: welcome.server_name.clone(),
+            server_program: self.server_program.clone(),
+            rooms: welcome.rooms.clone(),
+            time: welcome.time,
+            max_text: welcome.max_text,
+            session_kept,
+            position_kept,
+            log_changed,
+        }));
+        self.welcome = Some(welcome);
+    }
+
+    /// Learns which log the sequences belong to; true if it is another one
+    /// than before. Without [`super::Settings::observe`] only the position
+    /// on disk can tell.
+    fn enter_log(&mut self, log: LogId, position_kept: bool) -> bool {
+        let changed = self.seen.welcome(log, position_kept)
+            || self.untouched.is_some_and(|it| it.log_id != log);
+        if changed {
+            self.untouched = None;
+            self.pins.clear();
+            self.sessions.clear();
+        }
+        changed
+    }
+
+    /// In a room.
+    fn on_entered(&mut self, now: Moment, entered: &Entered) {
+        if self.phase == Phase::Live {
+            let key = NameKey::of(&entered.room);
+            self.rooms.retain(|it| NameKey::of(it) != key);
+            self.rooms.push(entered.room.clone());
+        }
+        let tag = if entered.reference == Reference::NONE {
+            Tag::default()
+        } else {
+            self.progress(now);
+            self.tag_of(kind::ENTER, entered.reference)
+        };
+        self.show(Event::Entered { tag, room: entered.room.clone(), members: entered.members });
+        if entered.flags & flag::GAP != 0 {
+            self.seen.gap_told(&entered.room);
+            self.show(Event::Gap { room: entered.room.clone() });
+        }
+    }
+
+    /// Something was said in a room: shown once, unless it was asked for.
+    fn on_entry(&mut self, now: Moment, entry: Entry) {
+        let requested = entry.flags & flag::REQUESTED != 0;
+        let verdict = if requested {
+            self.seen.requested(&entry.room, entry.sequence);
+            Verdict::Show { gap: false }
+        } else {
+            self.keep_position(now);
+            self.seen.entry(&entry.room, entry.sequence, entry.previous)
+        };
+        let tag = self.take_tag(now, entry.session, entry.reference);
+        if let Verdict::Show { gap } = verdict {
+            if gap {
+                self.show(Event::Gap { room: entry.room.clone() });
+            }
+            self.show(Event::Message(Message {
+                sequence: entry.sequence,
+                time: entry.time,
+                room: entry.room,
+                session: entry.session,
+                from: entry.username,
+                style: Style(entry.style),
+                text: entry.text,
+                history: entry.flags & flag::HISTORY != 0,
+                requested,
+                own: self.sessions.contains(&entry.session),
+                tag: tag.clone().unwrap_or_default(),
+            }));
+        }
+        self.acknowledge(tag, Some((entry.sequence, entry.time)));
+    }
+
+    /// Something was said to us, or by us to one person.
+    fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
+        self.keep_position(now);
+        let verdict = self.seen.direct(entry.sequence);
+        let own = self.sessions.contains(&entry.from_session);
+        let tag = self.take_tag(now, entry.from_session, entry.reference);
+        if verdict != Verdict::Duplicate {
+            if !own {
+                self.pins.heard(&entry.from, entry.from_session);
+            }
+            self.show(Event::Direct(DirectMessage {
+                sequence: entry.sequence,
+                time: entry.time,
+                from_session: entry.from_session,
+                from: entry.from,
+                to_session: entry.to_session,
+                to: entry.to,
+                style: Style(entry.style),
+                text: entry.text,
+                history: entry.flags & flag::HISTORY != 0,
+                own,
+                tag: tag.clone().unwrap_or_default(),
+            }));
+        }
+        self.acknowledge(tag, Some((entry.sequence, entry.time)));
+    }
+
+    /// Strikes a message off the list; its tag, if it stood there.
+    fn take_tag(&mut self, now: Moment, session: SessionId, reference: Reference) -> Option<Tag> {
+        let item = self.outbox.take_message(session, reference)?;
+        self.progress(now);
+        Some(item.tag)
+    }
+
+    /// Tells that a message is in the log.
+    fn acknowledge(
+        &mut self,
+        tag: Option<Tag>,
+        place: Option<(crate::model::Sequence, crate::model::Timestamp)>,
+    ) {
+        if let Some(tag) = tag {
+            let (sequence, time) = place.unzip();
+            self.show(Event::Acknowledged { tag, sequence, time });
+        }
+    }
+
+    /// A message is in the log and no echo of it comes.
+    fn on_accepted(&mut self, now: Moment, reference: Reference) {
+        if let Some(session) = self.sessions.last().copied() {
+            let tag = self.take_tag(now, session, reference);
+            self.acknowledge(tag, None);
+        }
+    }
+
+    /// All of an answer has come.
+    fn on_end(&mut self, now: Moment, end: End) {
+        self.seen.advance(end.head);
+        self.keep_position(now);
+        if self.phase == Phase::Replaying {
+            self.on_replayed(now);
+            return;
+        }
+        let room = self.outbox.room_of(end.about, end.reference);
+        let tag = self.take_request(now, end.about, end.reference).map(|(tag, _)| tag);
+        if let Some(tag) = tag {
+            self.show(Event::HistoryEnd { tag, room, more: end.flags & flag::MORE != 0 });
+        }
+    }
+
+    /// Everything that was missed has been shown: now what was not answered
+    /// is sent again. (Somebody who had left all rooms finds themselves in
+    /// the lobby, for a join cannot name none: they leave it again.)
+    fn on_replayed(&mut self, now: Moment) {
+        self.seen.replay_ended();
+        self.phase = Phase::Live;
+        self.progress(now);
+        let wants_none = self.was_joined && self.rooms.is_empty();
+        let rooms = self.welcome.as_ref().map(|it| it.rooms.clone()).unwrap_or_default();
+        self.was_joined = true;
+        self.show(Event::HistoryEnd { tag: Tag::default(), room: None, more: false });
+        if wants_none {
+            for room in rooms {
+                self.send(Leave { reference: Reference::NONE, room });
+            }
+        } else {
+            self.rooms = rooms;
+        }
+        self.pump();
+    }
+
+    /// Out of a room.
+    fn on_left(&mut self, now: Moment, left: Left) {
+        let key = NameKey::of(&left.room);
+        self.rooms.retain(|it| NameKey::of(it) != key);
+        let tag = self.take_request(now, kind::LEAVE, left.reference).map(|(tag, _)| tag);
+        self.show(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
+    }
+
+    /// Who is there: all of them unasked, or a page of what was asked for.
+    fn on_roster(&mut self, now: Moment, roster: Roster) {
+        let Roster { reference, room, flags, members, names } = roster;
+        if reference == Reference::NONE {
+            let names = (flags & flag::COUNT_ONLY == 0).then_some(names);
+            self.show(Event::Roster { tag: Tag::default(), room, members, names, asked: false });
+            return;
+        }
+        let Some((tag, Task::Members { place, mut so_far })) =
+            self.take_request(now, kind::MEMBERS, reference)
+        else {
+            return;
+        };
+        let is_last = names.is_empty() || flags & flag::MORE == 0 || so_far.len() >= MAX_COLLECTED;
+        so_far.extend(names);
+        if is_last {
+            let names = Some(so_far);
+            self.show(Event::Roster { tag, room, members, names, asked: true });
+        } else {
+            self.outbox.put_back(tag, Task::Members { place, so_far });
+            self.pump();
+        }
+    }
+
+    /// Who has come and gone.
+    fn on_presence(&mut self, presence: Presence) {
+        let Presence { room, flags, members, joined, left } = presence;
+        let is_counted = flags & flag::COUNT_ONLY != 0;
+        let (joined, left) = if is_counted { (None, None) } else { (Some(joined), Some(left)) };
+        self.show(Event::Presence { room, members, joined, left });
+    }
+
+    /// Something was wrong: about a request of ours, about the join, or with
+    /// the connection.
+    fn on_error(&mut self, now: Moment, error: Error) {
+        let known = ErrorCode::from_number(error.code);
+        let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
+        if closes {
+            self.on_closing_error(now, known, error);
+        } else if matches!(self.phase, Phase::Hailing { .. } | Phase::Greeted) {
+            self.on_join_refused(known, error);
+        } else {
+            self.on_request_refused(now, known, error);
+        }
+    }
+
+    /// The server closes. What is final is not tried again.
+    fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
+        let is_protocol = matches!(
+            known,
+            Some(
+                ErrorCode::NotPiChat
+                    | ErrorCode::VersionUnsupported
+                    | ErrorCode::FrameTooLarge
+                    | ErrorCode::Malformed
+                    | ErrorCode::Unexpected
+            )
+        );
+        if is_protocol {
+            self.protocol(error.text);
+        } else if known.is_some_and(ErrorCode::is_final) {
+            self.turned_away(error.code, error.text);
+        } else {
+            let advice = u64::from(error.retry_after);
+            let advice = (advice > 0).then(|| Duration::from_millis(advice));
+            self.give_up(now, error.text, advice);
+        }
+    }
+
+    /// The server does not let us in like this. A password can be brought;
+    /// for everything else the person has to begin anew.
+    fn on_join_refused(&mut self, known: Option<ErrorCode>, error: Error) {
+        let wants_password =
+            matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
+        if !wants_password {
+            self.turned_away(error.code, error.text);
+            return;
+        }
+        self.password_asked = true;
+        if self.settings.password.is_some() && !self.password_sent {
+            self.join();
+        } else if self.settings.can_ask && !self.was_joined {
+            let again = self.password_sent;
+            self.phase = Phase::Asking { connected: true };
+            self.show(Event::PasswordWanted { again });
+        } else {
+            self.turned_away(error.code, error.text);
+        }
+    }
+
+    /// The server does not do what was asked.
+    fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
+        let session = self.sessions.last().copied();
+        let item = match error.about {
+            kind::SAY | kind::DIRECT => {
+                session.and_then(|it| self.outbox.take_message(it, error.reference))
+            }
+            about => session.and_then(|it| self.outbox.take_request(it, about, error.reference)),
+        };
+        let Some(item) = item else {
+            self.show(Event::Problem { code: error.code, text: error.text });
+            return;
+        };
+        self.progress(now);
+        if known == Some(ErrorCode::RecipientChanged) {
+            self.pins.forget(&item.task.target());
+        }
+        let message = item.task.message().map(str::to_owned);
+        self.refuse(item.tag, error.code, error.text, message);
+    }
+
+    /// Strikes a request off the list.
+    fn take_request(
+        &mut self,
+        now: Moment,
+        kind: u16,
+        reference: Reference,
+    ) -> Option<(Tag, Task)> {
+        let session = self.sessions.last().copied()?;
+        let item = self.outbox.take_request(session, kind, reference)?;
+        self.progress(now);
+        Some((item.tag, item.task))
+    }
+
+    /// The tag of a request that is not finished with this answer.
+    fn tag_of(&self, kind: u16, reference: Reference) -> Tag {
+        self.outbox.tag_of(kind, reference).unwrap_or_default()
+    }
+}

@@ -1,0 +1,138 @@
+//! What is asked of the link, on its way to the server.
+
+use super::contract::{End, Output};
+use super::outbox::{Hints, Task};
+use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
+use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag};
+
+impl Link {
+    /// Somebody wants something done. It is done now or, while there is no
+    /// connection, in its turn when there is one again.
+    pub(super) fn on_request(&mut self, now: Moment, request: Request) {
+        let Request { tag, command } = request;
+        match command {
+            Command::Say { place, style, text } => {
+                self.take_message(tag, Task::Say { place, style, text });
+            }
+            Command::Direct { to, session, style, text } => {
+                self.take_message(tag, Task::Direct { to, session, style, text });
+            }
+            Command::Enter { room } => self.take(tag, Task::Enter { room }),
+            Command::Leave { place } => self.take(tag, Task::Leave { place }),
+            Command::History { place, before, limit } => {
+                self.take(tag, Task::History { place, before, limit: limit.clamp(1, 100) });
+            }
+            Command::Members { place } => {
+                self.take(tag, Task::Members { place, so_far: Vec::new() });
+            }
+            Command::Password(password) => {
+                self.settings.password = Some(password);
+                match self.phase {
+                    Phase::Asking { connected: true } => {
+                        self.phase = Phase::Greeted;
+                        self.join();
+                    }
+                    Phase::Asking { connected: false } => self.connect(),
+                    _ => {}
+                }
+            }
+            Command::Finish { patience } => {
+                self.leaving = Some(Leaving { patience, progress: now });
+            }
+            Command::Quit => self.leave(),
+        }
+    }
+
+    /// Takes a message if its text may be sent at all.
+    fn take_message(&mut self, tag: Tag, task: Task) {
+        let text = task.message().unwrap_or_default();
+        let most = self.welcome.as_ref().map(|it| it.max_text);
+        let is_too_long = most.is_some_and(|most| text.len() > usize::from(most));
+        match MessageText::new(text) {
+            Ok(_) if !is_too_long => self.take(tag, task),
+            Ok(_) => {
+                let (have, most) = (text.len(), most.unwrap_or_default());
+                let why = format!("The message has {have} bytes; the server takes {most}.");
+                self.refuse_message(tag, why, &task);
+            }
+            Err(wrong) => {
+                let why = format!("Not sent: {wrong} (it has {} bytes).", text.len());
+                self.refuse_message(tag, why, &task);
+            }
+        }
+    }
+
+    /// Puts it in its place in the queue and sends what can be sent.
+    fn take(&mut self, tag: Tag, task: Task) {
+        let bytes = self.outbox.bytes() + task.message().map_or(0, str::len);
+        if self.outbox.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
+            let why = format!(
+                "Not sent: {} messages are waiting for the server already.",
+                self.outbox.len()
+            );
+            self.refuse_message(tag, why, &task);
+            return;
+        }
+        self.outbox.push(tag, task);
+        self.pump();
+    }
+
+    /// Says no, by ourselves, and gives the text back.
+    fn refuse_message(&mut self, tag: Tag, why: String, task: &Task) {
+        self.refuse(tag, 0, why, task.message().map(str::to_owned));
+    }
+
+    /// Sends everything that has not been sent on this connection, in
+    /// order. Call it whenever there may be something and we are live.
+    pub(super) fn pump(&mut self) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        let Some(session) = self.sessions.last().copied() else {
+            return;
+        };
+        while let Some(task) = self.outbox.next() {
+            let (place, is_enter) = (task.place().cloned(), matches!(task, Task::Enter { .. }));
+            match place.as_ref().map(|place| find_room(&self.rooms, place)) {
+                Some(Ok(room)) => task.settle(&room),
+                Some(Err(why)) => {
+                    if let Some(item) = self.outbox.drop_next() {
+                        self.refuse_message(item.tag, why.to_owned(), &item.task);
+                    }
+                    continue;
+                }
+                None => {}
+            }
+            let target = task.target();
+            let hints = Hints {
+                pinned: if place.is_none() && !is_enter { self.pins.of(&target) } else { None },
+                oldest: self.seen.oldest(&target),
+            };
+            if let Some(frame) = self.outbox.send_next(session, &hints) {
+                self.put(Output::Send(frame));
+            }
+        }
+    }
+
+    /// Ends because the server does not let us in.
+    pub(super) fn turned_away(&mut self, code: u16, text: String) {
+        let code = crate::model::ErrorCode::from_number(code);
+        self.conclude(End::Refused { code, reason: text });
+    }
+}
+
+/// Which room is meant. A name that is not among `rooms` is taken as it is:
+/// its `enter` may be on the way, and the server knows best.
+fn find_room(rooms: &[String], place: &Place) -> Result<String, &'static str> {
+    match place {
+        Place::Named(name) => {
+            let key = NameKey::of(name);
+            let known = rooms.iter().find(|it| NameKey::of(it) == key);
+            Ok(known.unwrap_or(name).clone())
+        }
+        Place::Only if rooms.len() > 1 => Err("You are in several rooms: say which one."),
+        Place::Only | Place::First => {
+            rooms.first().cloned().ok_or("You are in no room: enter one first.")
+        }
+    }
+}

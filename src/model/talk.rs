@@ -1,0 +1,330 @@
+//! What a person (or a bot) and an engine say to each other. Engines take
+//! [`Request`]s and give [`Event`]s; the user interface shows the one and
+//! makes the other, and knows no engine.
+//!
+//! Strings in events come from strangers. They are as they arrived:
+//! whoever shows them makes them safe first.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Sequence, SessionId, Style, Timestamp};
+
+/// What the user interface calls a request, so that it knows it again in
+/// the events about it. Engines only repeat it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tag(pub Option<Arc<str>>);
+
+/// Something that is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Comes back in the events about it.
+    pub tag: Tag,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What can be asked of an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Say something to everybody in a room. Ends in
+    /// [`Event::Acknowledged`], [`Event::Refused`] or [`Event::Unsent`].
+    Say {
+        /// Which room.
+        place: Place,
+        /// How it is meant.
+        style: Style,
+        /// What to say.
+        text: String,
+    },
+    /// Say something to one person. Ends as `Say` does.
+    Direct {
+        /// Username.
+        to: String,
+        /// Insist on this session. Without it, an answer goes to the session
+        /// that was heard last under this name.
+        session: Option<SessionId>,
+        /// How it is meant.
+        style: Style,
+        /// What to say.
+        text: String,
+    },
+    /// Go into a further room.
+    Enter {
+        /// Any spelling of its name.
+        room: String,
+    },
+    /// Go out of a room.
+    Leave {
+        /// Which room.
+        place: Place,
+    },
+    /// Bring older messages.
+    History {
+        /// Which room.
+        place: Place,
+        /// Those before this one; `None`: before the oldest that was shown.
+        before: Option<Sequence>,
+        /// At most so many; 1 to 100.
+        limit: u16,
+    },
+    /// Tell who is there.
+    Members {
+        /// Which room.
+        place: Place,
+    },
+    /// The answer to [`Event::PasswordWanted`].
+    Password(Password),
+    /// Leave as soon as everything that was asked is answered; give up when
+    /// for so long nothing was.
+    Finish {
+        /// How long without any answer.
+        patience: Duration,
+    },
+    /// Leave now.
+    Quit,
+}
+
+/// A room, as far as somebody has said which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This one, in any spelling.
+    Named(String),
+    /// The only one; an error where there are several.
+    Only,
+    /// The first one.
+    First,
+}
+
+/// A password. It does not show itself in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Something that a person may want to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// How the connection is.
+    State(State),
+    /// In, or in again.
+    Welcome(Joined),
+    /// In a room.
+    Entered {
+        /// The `Enter`'s; none after a join.
+        tag: Tag,
+        /// Its canonical name.
+        room: String,
+        /// Members, oneself included.
+        members: u32,
+    },
+    /// No longer in a room.
+    Left {
+        /// The `Leave`'s.
+        tag: Tag,
+        /// Its canonical name.
+        room: String,
+    },
+    /// Something was said in a room.
+    Message(Message),
+    /// Something was said to one person.
+    Direct(DirectMessage),
+    /// Something between the last message of this room and what follows is
+    /// missing for good.
+    Gap {
+        /// Which room.
+        room: String,
+    },
+    /// All that there was to show of the past has been shown.
+    HistoryEnd {
+        /// That of the request; none after a join.
+        tag: Tag,
+        /// Which room; `None`: all rooms of the join.
+        room: Option<String>,
+        /// There are still older messages.
+        more: bool,
+    },
+    /// Who is in a room.
+    Roster {
+        /// The `Members`'; none when it came unasked.
+        tag: Tag,
+        /// Which room.
+        room: String,
+        /// How many.
+        members: u32,
+        /// Their names; `None`: too many to tell unasked.
+        names: Option<Vec<String>>,
+        /// It was asked for.
+        asked: bool,
+    },
+    /// Who has come and gone.
+    Presence {
+        /// Which room.
+        room: String,
+        /// How many are there now.
+        members: u32,
+        /// Names of those who are here now; `None` with `left`: too many to tell.
+        joined: Option<Vec<String>>,
+        /// Names of those who are not.
+        left: Option<Vec<String>>,
+    },
+    /// A sentence of the server.
+    Notice {
+        /// From the registry.
+        code: u16,
+        /// For people.
+        text: String,
+    },
+    /// The message is in the log.
+    Acknowledged {
+        /// That of the request.
+        tag: Tag,
+        /// Its place, if an echo told.
+        sequence: Option<Sequence>,
+        /// Its time, if an echo told.
+        time: Option<Timestamp>,
+    },
+    /// A request was not done and will not be.
+    Refused(Refusal),
+    /// A message of which nobody knows whether it arrived: the program ends
+    /// before an answer came.
+    Unsent {
+        /// That of the request.
+        tag: Tag,
+        /// Room or person.
+        to: String,
+        /// What was to be said.
+        text: String,
+        /// It was sent, only the answer did not come.
+        perhaps_taken: bool,
+    },
+    /// The server wants a password; answer with [`Command::Password`].
+    PasswordWanted {
+        /// One was given and it was wrong.
+        again: bool,
+    },
+    /// An error that is about no request.
+    Problem {
+        /// From the registry; 0 where it is not the server's.
+        code: u16,
+        /// For people.
+        text: String,
+    },
+}
+
+/// How the connection is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Being made.
+    Connecting,
+    /// Made; [`Event::Welcome`] follows when the server has let us in.
+    Connected,
+    /// Ended.
+    Disconnected {
+        /// For people.
+        reason: String,
+    },
+    /// It will be tried again.
+    Reconnecting {
+        /// After so long.
+        delay: Duration,
+    },
+}
+
+/// What one learns when one is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// One's public number.
+    pub session: SessionId,
+    /// One's name in its canonical form.
+    pub username: String,
+    /// What the owner calls the server.
+    pub server_name: String,
+    /// The server's program and version.
+    pub server_program: String,
+    /// The rooms one is in.
+    pub rooms: Vec<String>,
+    /// The server's clock.
+    pub time: Timestamp,
+    /// Bytes in a text, at most.
+    pub max_text: u16,
+    /// The same session as before.
+    pub session_kept: bool,
+    /// What follows begins exactly where one had stopped.
+    pub position_kept: bool,
+    /// The server's log is another than the one known before: messages may
+    /// be missing or come twice, once.
+    pub log_changed: bool,
+}
+
+/// Something that was said in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// When the server received it.
+    pub time: Timestamp,
+    /// Which room.
+    pub room: String,
+    /// The author's number.
+    pub session: SessionId,
+    /// What the author was called then.
+    pub from: String,
+    /// How it is meant.
+    pub style: Style,
+    /// What was said.
+    pub text: String,
+    /// From before.
+    pub history: bool,
+    /// It was asked for with [`Command::History`].
+    pub requested: bool,
+    /// One said it oneself.
+    pub own: bool,
+    /// That of the request, if it was said by this program.
+    pub tag: Tag,
+}
+
+/// Something that was said to one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectMessage {
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// When the server received it.
+    pub time: Timestamp,
+    /// The author's number.
+    pub from_session: SessionId,
+    /// What the author was called then.
+    pub from: String,
+    /// The recipient's number.
+    pub to_session: SessionId,
+    /// By what name the recipient was addressed.
+    pub to: String,
+    /// How it is meant.
+    pub style: Style,
+    /// What was said.
+    pub text: String,
+    /// From before.
+    pub history: bool,
+    /// One said it oneself.
+    pub own: bool,
+    /// That of the request, if it was said by this program.
+    pub tag: Tag,
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// That of the request.
+    pub tag: Tag,
+    /// From the registry; 0 where the client itself refused.
+    pub code: u16,
+    /// For people.
+    pub text: String,
+    /// What was to be said, if it was a message, so that it is not lost.
+    pub message: Option<String>,
+}

@@ -1,0 +1,239 @@
+//! Events as JSON objects, one a line, for bots: `docs/json.md`.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::Screen;
+use super::safe::is_dangerous;
+use super::time_of_day::utc;
+use crate::model::{
+    DirectMessage, ErrorCode, Event, Message, Refusal, State, Style, Tag, Timestamp,
+};
+
+/// Shows events as JSON.
+pub struct Json<O> {
+    /// Where to.
+    out: O,
+}
+
+impl<O: Write> Json<O> {
+    /// Shows everything on `out`.
+    pub const fn new(out: O) -> Self {
+        Self { out }
+    }
+
+    /// Writes one object, ended by a newline.
+    ///
+    /// # Errors
+    /// Nobody reads it any more.
+    pub fn write(&mut self, object: &Value) -> io::Result<()> {
+        writeln!(self.out, "{}", escaped(&object.to_string()))?;
+        self.out.flush()
+    }
+}
+
+impl<O: Write> Screen for Json<O> {
+    fn show(&mut self, event: &Event) -> io::Result<()> {
+        self.write(&object(event))
+    }
+}
+
+/// The same JSON with everything escaped that a terminal might act upon:
+/// somebody may be looking. (Such characters occur in strings only.)
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_dangerous(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// A time, or null if it has no form.
+fn time(time: Timestamp) -> Value {
+    utc(time).map_or(Value::Null, Value::String)
+}
+
+/// How a text is meant.
+const fn style(style: Style) -> &'static str {
+    match style {
+        Style::ACTION => "action",
+        _ => "said",
+    }
+}
+
+/// The object of an event.
+fn object(event: &Event) -> Value {
+    match event {
+        Event::State(state) => self::state(state),
+        Event::Welcome(it) => json!({
+            "type": "welcome", "session": it.session.0, "name": it.username,
+            "server": it.server_name, "program": it.server_program, "rooms": it.rooms,
+            "time": time(it.time), "max_text": it.max_text, "session_kept": it.session_kept,
+            "position_kept": it.position_kept, "log_changed": it.log_changed,
+        }),
+        Event::Entered { tag, room, members } => {
+            with_id(json!({"type": "entered", "room": room, "members": members}), tag)
+        }
+        Event::Left { tag, room } => with_id(json!({"type": "left", "room": room}), tag),
+        Event::Message(it) => message(it),
+        Event::Direct(it) => direct(it),
+        Event::Gap { room } => json!({"type": "gap", "room": room}),
+        Event::HistoryEnd { tag, room, more } => {
+            with_id(json!({"type": "history_end", "room": room, "more": more}), tag)
+        }
+        Event::Roster { tag, room, members, names, asked } => with_id(
+            json!({
+                "type": "roster", "room": room, "members": members, "names": names, "asked": asked,
+            }),
+            tag,
+        ),
+        Event::Presence { room, members, joined, left } => json!({
+            "type": "presence", "room": room, "members": members, "joined": joined, "left": left,
+        }),
+        Event::Notice { code, text } => json!({"type": "notice", "code": code, "text": text}),
+        Event::Acknowledged { tag, sequence, time: when } => with_id(
+            json!({
+                "type": "acknowledged", "seq": sequence.map(|it| it.0), "time": when.map(time),
+            }),
+            tag,
+        ),
+        Event::Refused(it) => refused(it),
+        Event::Unsent { tag, to, text, perhaps_taken } => with_id(
+            json!({"type": "unsent", "to": to, "text": text, "perhaps_taken": perhaps_taken}),
+            tag,
+        ),
+        Event::PasswordWanted { again } => json!({"type": "password_wanted", "again": again}),
+        Event::Problem { code, text } => error(*code, text),
+    }
+}
+
+/// How the connection is.
+fn state(state: &State) -> Value {
+    match state {
+        State::Connecting => json!({"type": "state", "state": "connecting"}),
+        State::Connected => json!({"type": "state", "state": "connected"}),
+        State::Disconnected { reason } => {
+            json!({"type": "state", "state": "disconnected", "reason": reason})
+        }
+        State::Reconnecting { delay } => {
+            let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            json!({"type": "state", "state": "reconnecting", "delay_ms": delay})
+        }
+    }
+}
+
+/// Something was said in a room.
+fn message(it: &Message) -> Value {
+    with_id(
+        json!({
+            "type": "message", "seq": it.sequence.0, "time": time(it.time), "room": it.room,
+            "from": it.from, "session": it.session.0, "style": style(it.style), "text": it.text,
+            "history": it.history, "requested": it.requested, "own": it.own,
+        }),
+        &it.tag,
+    )
+}
+
+/// Something was said to one person.
+fn direct(it: &DirectMessage) -> Value {
+    with_id(
+        json!({
+            "type": "direct", "seq": it.sequence.0, "time": time(it.time), "from": it.from,
+            "from_session": it.from_session.0, "to": it.to, "to_session": it.to_session.0,
+            "style": style(it.style), "text": it.text, "history": it.history, "own": it.own,
+        }),
+        &it.tag,
+    )
+}
+
+/// A request was not done.
+fn refused(it: &Refusal) -> Value {
+    let mut object = error(it.code, &it.text);
+    if let (Some(object), Some(message)) = (object.as_object_mut(), &it.message) {
+        object.insert("message".to_owned(), json!(message));
+    }
+    with_id(object, &it.tag)
+}
+
+/// Something went wrong. Code 0 is the client's own.
+fn error(code: u16, text: &str) -> Value {
+    let name = ErrorCode::from_number(code).map(ErrorCode::name);
+    let name = if code == 0 { Some("client") } else { name };
+    json!({"type": "error", "code": code, "name": name, "text": text})
+}
+
+/// A line of the input that cannot be understood. Nothing was done.
+pub(super) fn bad_line(line: u64, text: &str, id: Option<&Value>) -> Value {
+    let mut object =
+        json!({"type": "error", "code": 0, "name": "input", "text": text, "line": line});
+    if let (Some(object), Some(id)) = (object.as_object_mut(), id) {
+        object.insert("id".to_owned(), id.clone());
+    }
+    object
+}
+
+/// Puts the id of the request into an object. (A tag is made by
+/// [`tag_of`], so it can be read again.)
+fn with_id(mut object: Value, tag: &Tag) -> Value {
+    let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
+    if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
+        insert(map, id);
+    }
+    object
+}
+
+/// Inserts the id.
+fn insert(map: &mut Map<String, Value>, id: Value) {
+    map.insert("id".to_owned(), id);
+}
+
+/// The tag that stands for an id.
+pub(super) fn tag_of(id: Option<&Value>) -> Tag {
+    Tag(id.map(|it| it.to_string().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Sequence, SessionId};
+
+    /// What is written of an event.
+    fn written(event: &Event) -> String {
+        let mut out = Vec::new();
+        Json::new(&mut out).show(event).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// A message with everything, in one line, its text exactly as it came
+    /// although nothing dangerous is in the line.
+    #[test]
+    fn a_message() {
+        let text = "a\n\u{9b}31m\u{202e}\u{7f}\"é";
+        let event = Event::Message(Message {
+            sequence: Sequence(7),
+            time: Timestamp(1_795_384_987_123),
+            room: "lobby".to_owned(),
+            session: SessionId(u64::MAX),
+            from: "anna".to_owned(),
+            style: Style::SAID,
+            text: text.to_owned(),
+            history: false,
+            requested: false,
+            own: true,
+            tag: tag_of(Some(&json!({"n": 1}))),
+        });
+        let line = written(&event);
+        assert!(!line.trim_end().chars().any(is_dangerous), "{line}");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["text"], text);
+        assert_eq!(value["seq"], 7);
+        assert_eq!(value["session"], u64::MAX);
+        assert_eq!(value["time"], "2026-11-22T22:03:07.123Z");
+        assert_eq!(value["id"], json!({"n": 1}));
+    }
+}

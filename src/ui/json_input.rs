@@ -1,0 +1,173 @@
+//! Requests as JSON objects, one a line, from bots: `docs/json.md`.
+
+use std::io::BufRead;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::mpsc::Sender;
+
+use super::json::{Json, bad_line, tag_of};
+use super::lines::{Line, next_line};
+use super::plain::finish;
+use crate::model::{Command, Place, Request, Sequence, SessionId, Style};
+
+/// Messages that `history` brings when it does not say.
+const HISTORY: u16 = 20;
+
+/// Longest id, in bytes of JSON. It is kept until it is answered.
+const MAX_ID: usize = 256;
+
+/// All fields that an object may have; which of them it needs, its type says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Object {
+    /// What to do.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Comes back with the answer.
+    id: Option<Value>,
+    /// Which room.
+    room: Option<String>,
+    /// What to say.
+    text: Option<String>,
+    /// `said` or `action`.
+    style: Option<String>,
+    /// To whom.
+    to: Option<String>,
+    /// To which session only.
+    session: Option<u64>,
+    /// Messages before this one.
+    before: Option<u64>,
+    /// So many messages.
+    limit: Option<u16>,
+    /// Without waiting.
+    now: Option<bool>,
+}
+
+impl Object {
+    /// The request that it is; an error is a sentence.
+    fn command(self, patience: Duration) -> Result<Command, String> {
+        let place = self.room.map_or(Place::Only, Place::Named);
+        let style = match self.style.as_deref() {
+            None | Some("said") => Style::SAID,
+            Some("action") => Style::ACTION,
+            Some(other) => return Err(format!("style is said or action, not {other}")),
+        };
+        let needs = |field: &str| format!("{} needs {field}", self.kind);
+        match self.kind.as_str() {
+            "say" => Ok(Command::Say { place, style, text: self.text.ok_or(needs("text"))? }),
+            "action" => Ok(Command::Say {
+                place,
+                style: Style::ACTION,
+                text: self.text.ok_or(needs("text"))?,
+            }),
+            "direct" => Ok(Command::Direct {
+                to: self.to.ok_or(needs("to"))?,
+                session: self.session.map(SessionId),
+                style,
+                text: self.text.ok_or(needs("text"))?,
+            }),
+            "join" => match place {
+                Place::Named(room) => Ok(Command::Enter { room }),
+                _ => Err(needs("room")),
+            },
+            "leave" => Ok(Command::Leave { place }),
+            "members" => Ok(Command::Members { place }),
+            "history" => Ok(Command::History {
+                place,
+                before: self.before.map(Sequence),
+                limit: self.limit.unwrap_or(HISTORY),
+            }),
+            "quit" if self.now == Some(true) => Ok(Command::Quit),
+            "quit" => Ok(Command::Finish { patience }),
+            other => Err(format!("there is no type {other}")),
+        }
+    }
+}
+
+/// Reads the request in a line. An error is a sentence and the id, if one
+/// could be read.
+fn read_request(line: &str, patience: Duration) -> Result<Request, (String, Option<Value>)> {
+    let object: Object = serde_json::from_str(line).map_err(|error| (error.to_string(), None))?;
+    let id = object.id.clone();
+    let tag = tag_of(id.as_ref());
+    if tag.0.as_ref().is_some_and(|it| it.len() > MAX_ID) {
+        return Err((format!("an id has at most {MAX_ID} bytes"), None));
+    }
+    match object.command(patience) {
+        Ok(command) => Ok(Request { tag, command }),
+        Err(sentence) => Err((sentence, id)),
+    }
+}
+
+/// Reads objects until the end of the input and makes requests of them; at
+/// the end asks to leave when everything is answered, or when nothing was
+/// for `patience`. Runs in a thread of its own.
+pub fn read_json(input: &mut impl BufRead, requests: &Sender<Request>, patience: Duration) {
+    let mut number = 0;
+    loop {
+        number += 1;
+        let (sentence, id) = match next_line(input) {
+            Ok(Some(Line::Text(line))) if line.trim().is_empty() => continue,
+            Ok(Some(Line::Text(line))) => match read_request(&line, patience) {
+                Ok(request) => {
+                    let is_last = matches!(request.command, Command::Finish { .. } | Command::Quit);
+                    if requests.blocking_send(request).is_err() || is_last {
+                        return;
+                    }
+                    continue;
+                }
+                Err(wrong) => wrong,
+            },
+            Ok(Some(Line::TooLong(bytes))) => {
+                (format!("a line of {bytes} bytes is too long"), None)
+            }
+            Ok(Some(Line::NotText)) => ("the line is no UTF-8".to_owned(), None),
+            Ok(None) | Err(_) => break,
+        };
+        // If nobody reads it, the screen will notice.
+        let _ = Json::new(std::io::stdout()).write(&bad_line(number, &sentence, id.as_ref()));
+    }
+    finish(requests, patience);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line asks for.
+    fn command(line: &str) -> Result<Command, String> {
+        read_request(line, Duration::ZERO).map(|it| it.command).map_err(|(sentence, _)| sentence)
+    }
+
+    /// The requests of the page.
+    #[test]
+    fn requests() {
+        let say = |place| Command::Say { place, style: Style::SAID, text: "hi".to_owned() };
+        let named = Place::Named("lobby".to_owned());
+        assert_eq!(command(r#"{"type":"say","text":"hi"}"#), Ok(say(Place::Only)));
+        assert_eq!(command(r#"{"type":"say","room":"lobby","text":"hi","id":1}"#), Ok(say(named)));
+        assert_eq!(command(r#"{"type":"quit","now":true}"#), Ok(Command::Quit));
+        assert!(matches!(command(r#"{"type":"history","before":7}"#), Ok(Command::History { .. })));
+    }
+
+    /// Mistakes are told, with the id where there is one.
+    #[test]
+    fn mistakes() {
+        for line in [
+            "hello",
+            "{}",
+            "[]",
+            r#"{"type":"say"}"#,
+            r#"{"type":"dance"}"#,
+            r#"{"type":"say","txt":"hi"}"#,
+            r#"{"type":"join"}"#,
+            r#"{"type":"say","text":"hi","style":"shouted"}"#,
+        ] {
+            assert!(command(line).is_err(), "{line}");
+        }
+        let (_, id) = read_request(r#"{"type":"say","id":"x7"}"#, Duration::ZERO).unwrap_err();
+        assert_eq!(id, Some(Value::from("x7")));
+    }
+}

@@ -1,0 +1,427 @@
+//! Events as lines for people.
+
+use jiff::civil::Date;
+use unicode_width::UnicodeWidthChar;
+
+use super::safe::{safe_line, safe_name, safe_text};
+use super::scene::SharedScene;
+use super::time_of_day::TimeOfDay;
+use crate::model::{
+    DirectMessage, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
+};
+
+/// In front of every line of a message but the first: what stands behind it
+/// cannot be taken for a line of its own.
+const CONTINUED: &str = "         | ";
+
+/// Narrower screens are treated as if they were so wide.
+const MIN_WIDTH: usize = 40;
+
+/// Names in one line at most.
+const MAX_NAMES: usize = 50;
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What goes on in the chat.
+    Chat,
+    /// What goes on between this program and the server.
+    Status,
+}
+
+/// Something to be shown, without the newline at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Painted {
+    /// The lines.
+    pub(super) text: String,
+    /// What they are about.
+    pub(super) kind: Kind,
+    /// Somebody has named us.
+    pub(super) bell: bool,
+}
+
+/// Makes lines of events.
+#[derive(Debug)]
+pub(super) struct Painter {
+    /// Knows the zone.
+    time: TimeOfDay,
+    /// May dim lines.
+    is_terminal: bool,
+    /// Where one is.
+    scene: SharedScene,
+    /// The day that the last line was of.
+    date: Option<Date>,
+    /// Columns of the screen, if lines must not be wrapped by it.
+    width: Option<usize>,
+    /// We have been let in before.
+    was_joined: bool,
+}
+
+impl Painter {
+    /// Begins. On a terminal lines are dimmed and wrapped.
+    pub(super) fn new(time: TimeOfDay, is_terminal: bool, scene: SharedScene) -> Self {
+        Self { time, is_terminal, scene, date: None, width: None, was_joined: false }
+    }
+
+    /// How wide the screen is now. Call it when that may have changed.
+    pub(super) fn set_width(&mut self, width: Option<usize>) {
+        self.width = width.map(|it| it.max(MIN_WIDTH));
+    }
+
+    /// The lines of an event, if it has any. Call it for every event, in
+    /// order, after the scene has followed it.
+    pub(super) fn paint(&mut self, event: &Event) -> Vec<Painted> {
+        let mut out = Vec::new();
+        match event {
+            Event::Message(message) => self.message(message, &mut out),
+            Event::Direct(message) => self.direct(message, &mut out),
+            Event::Welcome(joined) => self.welcome(joined, &mut out),
+            Event::Entered { room, members, .. } if self.was_joined => {
+                let others = members.saturating_sub(1);
+                let room = safe_name(room);
+                out.push(self.chat(&format!("-- you are in #{room} now, with {others} others")));
+            }
+            Event::Left { room, .. } => {
+                out.push(self.chat(&format!("-- you have left #{}", safe_name(room))));
+            }
+            Event::Gap { room } => {
+                let room = safe_name(room);
+                out.push(self.chat(&format!("-- older messages of #{room} are missing here")));
+            }
+            Event::HistoryEnd { room: Some(room), more: false, tag: _ } => {
+                out.push(self.chat(&format!("-- that is all of #{}", safe_name(room))));
+            }
+            Event::HistoryEnd { room: None, .. } => self.was_joined = true,
+            Event::Roster { room, members, names, .. } => {
+                let names = names.as_deref();
+                let line = match names {
+                    Some(names) => format!("here: {} ({members})", self.names(names)),
+                    None => format!("{members} people are here"),
+                };
+                out.push(self.about_room(room, &line));
+            }
+            Event::Presence { room, members, joined, left } => {
+                self.presence(room, *members, joined.as_deref(), left.as_deref(), &mut out);
+            }
+            Event::Notice { text, .. } => {
+                out.push(self.chat(&format!("-- server: {}", safe_line(text))));
+            }
+            Event::Refused(refusal) => out.push(refused(refusal)),
+            Event::Unsent { to, text, perhaps_taken, .. } => {
+                let how = if *perhaps_taken { "perhaps not sent" } else { "not sent" };
+                let text = indented(&safe_text(text));
+                out.push(status(&format!("{how} to {}: {text}", safe_name(to))));
+            }
+            Event::Problem { text, .. } => out.push(status(&safe_line(text))),
+            Event::State(state) => self.state(state, &mut out),
+            Event::Entered { .. }
+            | Event::HistoryEnd { .. }
+            | Event::Acknowledged { .. }
+            | Event::PasswordWanted { .. } => {}
+        }
+        out
+    }
+
+    /// A dim line about the chat.
+    pub(super) fn chat(&self, line: &str) -> Painted {
+        Painted { text: self.dim(line), kind: Kind::Chat, bell: false }
+    }
+
+    /// A dim line that says which room it is about, where there are several.
+    fn about_room(&self, room: &str, line: &str) -> Painted {
+        if self.scene.with(|it| it.has_several_rooms()) {
+            self.chat(&format!("-- #{} {line}", safe_name(room)))
+        } else {
+            self.chat(&format!("-- {line}"))
+        }
+    }
+
+    /// Something was said in a room.
+    fn message(&mut self, message: &Message, out: &mut Vec<Painted>) {
+        self.day(message.time, out);
+        let room = if self.scene.with(|it| it.has_several_rooms()) {
+            format!("#{} ", safe_name(&message.room))
+        } else {
+            String::new()
+        };
+        let from = safe_name(&message.from);
+        let head = match message.style {
+            Style::ACTION => format!("{room}* {from} "),
+            _ => format!("{room}{from}: "),
+        };
+        let bell = !message.history && !message.own && self.names_me(&message.text);
+        out.push(self.said(message.time, message.history, &head, &message.text, bell));
+    }
+
+    /// Something was said to one person.
+    fn direct(&mut self, message: &DirectMessage, out: &mut Vec<Painted>) {
+        self.day(message.time, out);
+        let is_to_me = message.to_session == message.from_session;
+        let (from, to) = (safe_name(&message.from), safe_name(&message.to));
+        let who = match (message.own, is_to_me) {
+            (true, true) => "(direct) you -> you".to_owned(),
+            (true, false) => format!("(direct) you -> {to}"),
+            (false, _) => format!("(direct) {from} -> you"),
+        };
+        let head = match message.style {
+            Style::ACTION => format!("{who}: * {from} "),
+            _ => format!("{who}: "),
+        };
+        let bell = !message.history && !message.own;
+        out.push(self.said(message.time, message.history, &head, &message.text, bell));
+    }
+
+    /// A message: its time, who said it, and all of its lines.
+    fn said(&self, time: Timestamp, history: bool, head: &str, text: &str, bell: bool) -> Painted {
+        let mark = if history { "~" } else { "" };
+        let head = format!("{mark}[{}] {head}", self.time.clock(time));
+        let text = format!("{head}{}", safe_text(text));
+        let text = self.wrapped(&text);
+        let text = if history { self.dim(&text) } else { text };
+        Painted { text, kind: Kind::Chat, bell: bell && self.is_terminal }
+    }
+
+    /// Lines behind the first are indented, and no line is left to the
+    /// terminal to wrap: where it did, a message could draw a line of
+    /// somebody else.
+    fn wrapped(&self, text: &str) -> String {
+        let Some(width) = self.width else {
+            return indented(text);
+        };
+        let mut out = String::new();
+        let mut column = 0;
+        for c in text.chars() {
+            let (shown, columns) = match c {
+                '\t' => (' ', 1),
+                c => (c, c.width().unwrap_or(1)),
+            };
+            if c == '\n' || column + columns >= width {
+                out.push('\n');
+                out.push_str(CONTINUED);
+                column = CONTINUED.len();
+            }
+            if c != '\n' {
+                out.push(shown);
+                column += columns;
+            }
+        }
+        out
+    }
+
+    /// Tells the day when it is another one than that of the line before.
+    fn day(&mut self, time: Timestamp, out: &mut Vec<Painted>) {
+        let Some(date) = self.time.date(time) else {
+            return;
+        };
+        if self.date.is_some_and(|before| before != date) {
+            let line = format!("-- {}", date.strftime("%A, %Y-%m-%d"));
+            out.push(self.chat(&line));
+        }
+        self.date = Some(date);
+    }
+
+    /// We are in.
+    fn welcome(&mut self, joined: &Joined, out: &mut Vec<Painted>) {
+        let server = safe_line(&joined.server_name);
+        let me = safe_name(&joined.username);
+        let rooms: Vec<_> = joined.rooms.iter().map(|it| format!("#{}", safe_name(it))).collect();
+        let rooms = rooms.join(", ");
+        if self.was_joined {
+            out.push(self.status(&format!("connected again to {server} as {me}")));
+        } else {
+            out.push(self.status(&format!("{server}: you are {me} in {rooms}")));
+        }
+        if joined.log_changed {
+            let line = "the server has lost part of its log: what follows may overlap with what you have seen, or lack something";
+            out.push(self.status(line));
+        }
+        // History of today needs no date; of another day it does.
+        self.date = self.date.or(self.time.date(joined.time));
+    }
+
+    /// Who has come and gone, in one line.
+    fn presence(
+        &self,
+        room: &str,
+        members: u32,
+        joined: Option<&[String]>,
+        left: Option<&[String]>,
+        out: &mut Vec<Painted>,
+    ) {
+        let (Some(joined), Some(left)) = (joined, left) else {
+            out.push(self.about_room(room, &format!("{members} people are here")));
+            return;
+        };
+        let mut parts = Vec::new();
+        if !joined.is_empty() {
+            parts.push(format!("{} joined", self.names(joined)));
+        }
+        if !left.is_empty() {
+            parts.push(format!("{} left", self.names(left)));
+        }
+        if !parts.is_empty() {
+            out.push(self.about_room(room, &parts.join("; ")));
+        }
+    }
+
+    /// How the connection is, where it is worth a line.
+    fn state(&self, state: &State, out: &mut Vec<Painted>) {
+        match state {
+            State::Disconnected { reason } => out.push(self.status(&safe_line(reason))),
+            State::Reconnecting { delay } => {
+                let line = format!("trying again in {:.1} s", delay.as_secs_f32());
+                out.push(self.status(&line));
+            }
+            State::Connecting | State::Connected => {}
+        }
+    }
+
+    /// A dim line about the connection.
+    fn status(&self, line: &str) -> Painted {
+        Painted { text: self.dim(&format!("-- {line}")), kind: Kind::Status, bell: false }
+    }
+
+    /// Names in a row.
+    fn names(&self, names: &[String]) -> String {
+        let shown: Vec<_> = names.iter().take(MAX_NAMES).map(|it| safe_name(it)).collect();
+        let rest = names.len().saturating_sub(MAX_NAMES);
+        let shown = shown.join(", ");
+        if rest > 0 { format!("{shown} and {rest} others") } else { shown }
+    }
+
+    /// Whether a text names us, in any spelling.
+    fn names_me(&self, text: &str) -> bool {
+        let Some(me) = self.scene.with(|it| it.me.clone()) else {
+            return false;
+        };
+        let me = NameKey::of(&me);
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        text.split(|c| !is_part(c)).any(|word| {
+            NameKey::of(word) == me || NameKey::of(word.trim_end_matches(['.', '-'])) == me
+        })
+    }
+
+    /// Dims it on a terminal, line by line.
+    fn dim(&self, text: &str) -> String {
+        if !self.is_terminal {
+            return text.to_owned();
+        }
+        let lines: Vec<_> = text.lines().map(|line| format!("\u{1b}[2m{line}\u{1b}[0m")).collect();
+        lines.join("\n")
+    }
+}
+
+/// A line about something that went wrong.
+pub(super) fn status(line: &str) -> Painted {
+    Painted { text: format!("!! {line}"), kind: Kind::Status, bell: false }
+}
+
+/// Something was not done; the text is not lost.
+fn refused(refusal: &Refusal) -> Painted {
+    let why = safe_line(&refusal.text);
+    match &refusal.message {
+        Some(text) => status(&format!("{why}\n{CONTINUED}{}", indented(&safe_text(text)))),
+        None => status(&why),
+    }
+}
+
+/// Lines behind the first are indented.
+fn indented(text: &str) -> String {
+    text.replace('\n', &format!("\n{CONTINUED}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Sequence, SessionId, Tag};
+    use crate::ui::safe::is_dangerous;
+
+    /// A painter in UTC.
+    fn painter() -> Painter {
+        let scene = SharedScene::default();
+        scene.with(|it| it.me = Some("Anna".to_owned()));
+        Painter::new(TimeOfDay::posix("UTC0"), false, scene)
+    }
+
+    /// Something that `from` says.
+    fn said(from: &str, text: &str) -> Message {
+        Message {
+            sequence: Sequence(1),
+            time: Timestamp(1_795_384_987_123),
+            room: "lobby".to_owned(),
+            session: SessionId(2),
+            from: from.to_owned(),
+            style: Style::SAID,
+            text: text.to_owned(),
+            history: false,
+            requested: false,
+            own: false,
+            tag: Tag::default(),
+        }
+    }
+
+    /// What is shown of an event, all in one.
+    fn shown(painter: &mut Painter, event: &Event) -> String {
+        painter.paint(event).iter().map(|it| it.text.clone()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// How the sorts of messages look.
+    #[test]
+    fn messages() {
+        let mut painter = painter();
+        let mut message = said("bob", "hello\nthere");
+        let text = shown(&mut painter, &Event::Message(message.clone()));
+        assert_eq!(text, "[22:03:07] bob: hello\n         | there");
+        message.style = Style::ACTION;
+        message.text = "waves".to_owned();
+        message.history = true;
+        let text = shown(&mut painter, &Event::Message(message.clone()));
+        assert_eq!(text, "~[22:03:07] * bob waves");
+        message.time.0 += 86_400_000;
+        painter.scene.with(|it| it.rooms = vec!["lobby".to_owned(), "garden".to_owned()]);
+        let text = shown(&mut painter, &Event::Message(message));
+        assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
+    }
+
+    /// One's name in any spelling, as a word.
+    #[test]
+    fn mentions() {
+        let painter = painter();
+        for text in ["anna?", "hi ANNA.", "@Anna", "ＡＮＮＡ!"] {
+            assert!(painter.names_me(text), "{text}");
+        }
+        for text in ["hannah", "anna-lena", "annas"] {
+            assert!(!painter.names_me(text), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whoever says whatever: one line begins as a message, every other
+        /// begins with the indent, none is wider than the screen, and
+        /// nothing dangerous is in any.
+        #[test]
+        fn nobody_draws_a_line_of_somebody_else(
+            from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",
+            text in "(\\PC|[\n\t\u{1b}\u{9b}\u{202e}\u{2028}a ]){1,300}",
+            width in prop::option::of(40_usize..200),
+        ) {
+            let mut painter = painter();
+            painter.set_width(width);
+            let shown = shown(&mut painter, &Event::Message(said(&from, &text)));
+            prop_assert!(!shown.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
+            let mut lines = shown.split('\n');
+            prop_assert!(lines.next().unwrap().starts_with("[22:03:07] "));
+            for line in lines {
+                prop_assert!(line.starts_with(CONTINUED));
+            }
+            if let Some(width) = width {
+                for line in shown.split('\n') {
+                    let columns: usize = line.chars().filter_map(UnicodeWidthChar::width).sum();
+                    prop_assert!(columns <= width);
+                }
+            }
+        }
+    }
+}

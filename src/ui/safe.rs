@@ -1,0 +1,103 @@
+//! Makes the text of strangers safe to show: `docs/protocol/README.md`,
+//! section 3.
+
+/// What is shown in place of a character that is not.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// Longest name that is shown, in characters; a well-behaved server has none
+/// that are longer.
+const MAX_NAME_SHOWN: usize = 64;
+
+/// Whether a character could do more on a screen than show itself: control
+/// characters (which begin escape sequences), what changes the direction of
+/// what stands around it, line separators, and formats that hide text.
+/// Joiners are harmless, and letters and pictures need them.
+pub(super) fn is_dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// A text with newlines and tabs as they are and nothing dangerous.
+#[must_use]
+pub fn safe_text(text: &str) -> String {
+    let keep = |c: char| c == '\n' || c == '\t' || !is_dangerous(c);
+    text.chars().map(|c| if keep(c) { c } else { REPLACEMENT }).collect()
+}
+
+/// A text that stays on one line: a sentence of the server.
+#[must_use]
+pub fn safe_line(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => ' ',
+            c if is_dangerous(c) => REPLACEMENT,
+            c => c,
+        })
+        .collect()
+}
+
+/// A name that cannot be taken for anything around it: no blanks, none of
+/// the signs that lines are built with, not endless.
+pub(super) fn safe_name(name: &str) -> String {
+    let is_plain = |c: char| {
+        let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
+        !is_dangerous(c) && !c.is_whitespace() && !is_sign
+    };
+    let shown: String = name
+        .chars()
+        .take(MAX_NAME_SHOWN)
+        .map(|c| if is_plain(c) { c } else { REPLACEMENT })
+        .collect();
+    if shown.is_empty() { REPLACEMENT.to_string() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether a terminal shows it as it is.
+    fn is_clean(text: &str, allowed: &[char]) -> bool {
+        text.chars().all(|c| allowed.contains(&c) || !is_dangerous(c))
+    }
+
+    /// Characters that matter here come up often.
+    fn nasty() -> impl Strategy<Value = String> {
+        let one = prop_oneof![
+            any::<char>(),
+            (0_u32..0x250).prop_map(|c| char::from_u32(c).unwrap()),
+            (0x2000_u32..0x2070).prop_map(|c| char::from_u32(c).unwrap()),
+        ];
+        prop::collection::vec(one, 0..60).prop_map(|all| all.into_iter().collect())
+    }
+
+    proptest! {
+        /// Nothing dangerous is left, whatever came; and what was harmless
+        /// is as it was.
+        #[test]
+        fn everything_is_made_safe(text in nasty()) {
+            prop_assert!(is_clean(&safe_text(&text), &['\n', '\t']));
+            prop_assert!(is_clean(&safe_line(&text), &[]));
+            let name = safe_name(&text);
+            prop_assert!(is_clean(&name, &[]) && !name.contains([' ', ':', '[', ']', '*', '#', '~']));
+            prop_assert_eq!(safe_text(&safe_text(&text)), safe_text(&text));
+            if is_clean(&text, &['\n', '\t']) {
+                prop_assert_eq!(safe_text(&text), text);
+            }
+        }
+    }
+
+    /// All that the page names.
+    #[test]
+    fn what_the_page_names_is_dangerous() {
+        let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";
+        assert!(bidi.chars().all(is_dangerous));
+        assert!("\u{1b}\u{9b}\u{7f}\r\u{0}".chars().all(is_dangerous));
+        assert_eq!(safe_text("👩‍👧 ok\n\u{1b}[2J"), "👩‍👧 ok\n\u{fffd}[2J");
+    }
+}

@@ -1,0 +1,522 @@
+//! Plays the cases of `tests/conformance/*.json` and the clients' vectors of
+//! `docs/protocol/vectors/` to the real server. What the cases mean is
+//! written in `tests/conformance/README.md`.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::Shutdown;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use common::{Peer, Server};
+use pi_chat::model::ErrorCode;
+use pi_chat::wire::tcp::{Received, ServerFrame};
+use serde_json::Value;
+
+/// Plays the cases of the files that are named, a test for each.
+macro_rules! chapters {
+    ($($name:ident)*) => {
+        /// The files that are played.
+        const CHAPTERS: &[&str] = &[$(stringify!($name),)*];
+
+        $(#[test]
+        fn $name() {
+            play_file(stringify!($name));
+        })*
+    };
+}
+
+chapters! {
+    frames greeting joining names sessions messages direct rooms history members presence endings
+}
+
+/// Reads a file of this package.
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn every_file_is_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "json") {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(CHAPTERS.contains(&name), "{name} is not played");
+        }
+    }
+}
+
+/// Plays all cases of a file, several at a time; tells of all that fail.
+fn play_file(name: &str) {
+    let file: Value =
+        serde_json::from_str(&read(&format!("tests/conformance/{name}.json"))).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(String::new());
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(why) = caught(|| play_case(case)) {
+                let (title, clause) = (&case["name"], &case["clause"]);
+                let _ = write!(failures.lock().unwrap(), "\n{name}: {title} ({clause})\n{why}\n");
+            }
+        }
+    };
+    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// What a function panics with, if it does.
+fn caught(it: impl FnOnce()) -> Result<(), String> {
+    std::panic::catch_unwind(AssertUnwindSafe(it)).map_err(|why| match why.downcast::<String>() {
+        Ok(text) => *text,
+        Err(why) => why.downcast_ref::<&str>().map_or_else(String::new, |it| (*it).to_owned()),
+    })
+}
+
+/// Starts a server and plays one case to it.
+fn play_case(case: &Value) {
+    assert!(case["clause"].is_string(), "no clause");
+    let configuration = tempfile::NamedTempFile::new().unwrap();
+    let mut text = String::new();
+    for (key, value) in case["server"].as_object().into_iter().flatten() {
+        let _ = writeln!(text, "{key} = {value}");
+    }
+    fs::write(configuration.path(), text).unwrap();
+    let server = Server::start(&["--config", configuration.path().to_str().unwrap()]);
+    let mut stage = Stage { server, peers: HashMap::new(), captures: HashMap::new() };
+    for (number, step) in (1..).zip(case["steps"].as_array().unwrap()) {
+        if let Err(why) = caught(|| stage.play(step)) {
+            panic!("  step {number}: {step}\n  {why}");
+        }
+    }
+}
+
+/// Where a case is played.
+struct Stage {
+    /// The server of this case.
+    server: Server,
+    /// The connections, by the names that the case gives them.
+    peers: HashMap<String, Peer>,
+    /// What was captured.
+    captures: HashMap<String, Vec<u8>>,
+}
+
+impl Stage {
+    /// Does one step, or panics.
+    fn play(&mut self, step: &Value) {
+        let on = step["on"].as_str().unwrap().to_owned();
+        let mut peer = self.peers.remove(&on).unwrap_or_else(|| self.server.connect());
+        let mut keys = step.as_object().unwrap().keys().map(String::as_str);
+        let actions: Vec<&str> = keys.by_ref().filter(|it| !BESIDES.contains(it)).collect();
+        let [action] = actions[..] else { panic!("not one action: {actions:?}") };
+        let value = &step[action];
+        match action {
+            "joins" => self.joins(&on, &mut peer, step),
+            "greets" => self.greets(&mut peer, value.as_u64().unwrap()),
+            "send" => {
+                let bodies = strings(value).into_iter().map(|body| self.bytes(body));
+                peer.send_bytes(&bodies.flat_map(|body| framed(&body)).collect::<Vec<u8>>());
+            }
+            "write" => peer.send_bytes(&self.bytes(value.as_str().unwrap())),
+            "recv" => strings(value).iter().for_each(|it| self.expect(&mut peer, it)),
+            "quiet" => peer.expect_nothing(),
+            "closed" => peer.expect_closed(),
+            "ends" if value == "sending" => peer.stream().shutdown(Shutdown::Write).unwrap(),
+            "ends" if value == "all" => return peer.hang_up(),
+            other => panic!("unknown action {other}"),
+        }
+        self.peers.insert(on, peer);
+    }
+
+    /// The first half of the way in.
+    fn greets(&mut self, peer: &mut Peer, features: u64) {
+        self.exchange(peer, &format!("01 50694368 01 01 ={features} 'test' 00"), HELLO_ANSWER);
+    }
+
+    /// The whole way in, by which session, token and log id are captured.
+    fn joins(&mut self, on: &str, peer: &mut Peer, step: &Value) {
+        let features = step["features"].as_u64().unwrap_or_default();
+        let rooms: Vec<&str> = match &step["rooms"] {
+            Value::Null => Vec::new(),
+            rooms => strings(rooms),
+        };
+        let name = step["joins"].as_str().unwrap();
+        self.greets(peer, features);
+        let mut body = format!("02 '{name}' 00 ={}", rooms.len());
+        for room in &rooms {
+            let _ = write!(body, " '{room}'");
+        }
+        let welcome = format!(
+            "41 {{{on}.session:number}} {{:string}} {{{on}.token:16}} 00 00 {{log_id:16}} ..."
+        );
+        self.exchange(peer, &format!("{body} 00 00"), &welcome);
+        loop {
+            let body = peer.next_body().expect("closed before end");
+            match body[0] {
+                // entered, entry, direct_entry
+                66..=68 => {}
+                69 => return,
+                _ => panic!("before end: {}", shown(&body)),
+            }
+        }
+    }
+
+    /// Sends a body and expects an answer.
+    fn exchange(&mut self, peer: &mut Peer, body: &str, answer: &str) {
+        peer.send_bytes(&framed(&self.bytes(body)));
+        self.expect(peer, answer);
+    }
+
+    /// The bytes that a case writes; nothing in them may be open.
+    fn bytes(&self, written: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for part in parse(written) {
+            match part {
+                Part::Bytes(it) => bytes.extend(it),
+                Part::Hole(name, _) => bytes.extend(&self.captures[&name]),
+                Part::Any | Part::Rest => panic!("cannot be sent: {written}"),
+            }
+        }
+        bytes
+    }
+
+    /// Takes the next body, which must fit the pattern (or leaves it, if the
+    /// pattern is one that may come).
+    fn expect(&mut self, peer: &mut Peer, pattern: &str) {
+        let Some(body) = peer.next_body() else {
+            panic!("expected {pattern}\n  but it was closed");
+        };
+        let (pattern, may_lack) = match pattern.strip_prefix('?') {
+            Some(rest) if !rest.starts_with('?') => (rest, true),
+            _ => (pattern, false),
+        };
+        let misfit = alternatives(pattern).iter().find_map(|it| self.fit(&body, it).err());
+        let fits = alternatives(pattern).iter().any(|it| self.fit(&body, it).is_ok());
+        match misfit.filter(|_| !fits) {
+            None => {}
+            Some(_) if may_lack => peer.put_back(body),
+            Some(why) => panic!("expected {pattern}\n  but got {}\n  {why}", shown(&body)),
+        }
+    }
+
+    /// Whether a body fits a pattern; captures what is to be captured.
+    fn fit(&mut self, body: &[u8], pattern: &str) -> Result<(), String> {
+        let mut rest = body;
+        for part in parse(pattern) {
+            let at = body.len() - rest.len();
+            let length = match &part {
+                Part::Bytes(expected) if rest.starts_with(expected) => expected.len(),
+                Part::Bytes(expected) => return Err(format!("at byte {at}: not {expected:02x?}")),
+                Part::Any => 1,
+                Part::Rest => return Ok(()),
+                Part::Hole(name, shape) => {
+                    let length = match shape {
+                        Shape::Known => self.captures[name].len(),
+                        Shape::Bytes(count) => *count,
+                        Shape::Number => number(rest).1,
+                        Shape::String => {
+                            let (length, header) = number(rest);
+                            header + usize::try_from(length).unwrap()
+                        }
+                    };
+                    let found = rest.get(..length).ok_or("it ends too soon")?;
+                    if !name.is_empty() {
+                        let before = self.captures.entry(name.clone()).or_insert(found.to_vec());
+                        if before != found {
+                            return Err(format!("at byte {at}: {name} was {before:02x?}"));
+                        }
+                    }
+                    length
+                }
+            };
+            rest = rest.get(length..).ok_or("it ends too soon")?;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(format!("{} bytes more", rest.len())) }
+    }
+}
+
+/// Keys of a step that are no actions.
+const BESIDES: &[&str] = &["on", "features", "rooms", "note"];
+
+/// Any `server_hello` of version 1.
+const HELLO_ANSWER: &str = "40 01 {:number} {:number} {:number} {:string} {:string}";
+
+/// A string, or each of a list of strings.
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(list) => list.iter().map(|it| it.as_str().unwrap()).collect(),
+        one => vec![one.as_str().unwrap()],
+    }
+}
+
+/// A piece of what a case writes.
+enum Part {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Any one byte.
+    Any,
+    /// Whatever comes.
+    Rest,
+    /// Something that is captured under a name, unless that is empty.
+    Hole(String, Shape),
+}
+
+/// What fills a hole.
+enum Shape {
+    /// What was captured before.
+    Known,
+    /// So many bytes.
+    Bytes(usize),
+    /// A varint.
+    Number,
+    /// A string with its length.
+    String,
+}
+
+/// Reads what a case writes.
+fn parse(written: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut rest = written.trim_start();
+    while !rest.is_empty() {
+        let (part, used) = if let Some(inner) = rest.strip_prefix('\'') {
+            let end = inner.find('\'').expect("a string has an end");
+            let mut text = inner[..end].to_owned();
+            let mut used = end + 2;
+            if let Some(times) = inner[end + 1..].strip_prefix('*') {
+                let digits = digits(times);
+                text = text.repeat(digits.parse().unwrap());
+                used += 1 + digits.len();
+            }
+            let mut bytes = varint(u64::try_from(text.len()).unwrap());
+            bytes.extend(text.as_bytes());
+            (Part::Bytes(bytes), used)
+        } else if let Some(inner) = rest.strip_prefix('=') {
+            let digits = digits(inner);
+            (Part::Bytes(varint(digits.parse().unwrap())), 1 + digits.len())
+        } else if let Some(inner) = rest.strip_prefix('{') {
+            let end = inner.find('}').expect("a hole has an end");
+            let (name, shape) = match inner[..end].split_once(':') {
+                None => (&inner[..end], Shape::Known),
+                Some((name, "number")) => (name, Shape::Number),
+                Some((name, "string")) => (name, Shape::String),
+                Some((name, count)) => (name, Shape::Bytes(count.parse().unwrap())),
+            };
+            (Part::Hole(name.to_owned(), shape), end + 2)
+        } else if rest.starts_with("...") {
+            (Part::Rest, 3)
+        } else if rest.starts_with("??") {
+            (Part::Any, 2)
+        } else {
+            (Part::Bytes(vec![u8::from_str_radix(&rest[..2], 16).unwrap()]), 2)
+        };
+        parts.push(part);
+        rest = rest[used..].trim_start();
+    }
+    parts
+}
+
+/// The patterns that one with a choice `(…|…)` stands for.
+fn alternatives(pattern: &str) -> Vec<String> {
+    let Some((before, rest)) = pattern.split_once('(') else { return vec![pattern.to_owned()] };
+    let (choice, after) = rest.split_once(')').unwrap();
+    choice.split('|').map(|chosen| format!("{before} {chosen} {after}")).collect()
+}
+
+/// The digits at the beginning.
+fn digits(text: &str) -> &str {
+    &text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())]
+}
+
+/// A number as a varint.
+fn varint(number: u64) -> Vec<u8> {
+    postcard::to_allocvec(&number).unwrap()
+}
+
+/// The number at the beginning, and its length; 0 and a length beyond the
+/// end where there is none.
+fn number(bytes: &[u8]) -> (u64, usize) {
+    match postcard::take_from_bytes::<u64>(bytes) {
+        Ok((number, rest)) => (number, bytes.len() - rest.len()),
+        Err(_) => (0, bytes.len() + 1),
+    }
+}
+
+/// A body with its length in front.
+fn framed(body: &[u8]) -> Vec<u8> {
+    let mut bytes = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend(body);
+    bytes
+}
+
+/// A body for people.
+fn shown(body: &[u8]) -> String {
+    let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+    match ServerFrame::decode(body) {
+        Received::Frame(frame) => format!("{hex}\n  = {frame:?}"),
+        _ => hex,
+    }
+}
+
+/// The vectors of one file that clients send.
+fn vectors(file: &str) -> Vec<Value> {
+    let all: Vec<Value> =
+        serde_json::from_str(&read(&format!("docs/protocol/vectors/{file}"))).unwrap();
+    let ours: Vec<Value> = all.into_iter().filter(|it| it["from"] == "client").collect();
+    assert!(ours.len() > 50, "{file} is nearly empty");
+    ours
+}
+
+/// Bytes written in hex.
+fn unhex(hex: &Value) -> Vec<u8> {
+    parse(hex.as_str().unwrap())
+        .into_iter()
+        .flat_map(|part| match part {
+            Part::Bytes(bytes) => bytes,
+            _ => panic!("not hex: {hex}"),
+        })
+        .collect()
+}
+
+/// A connection in the state that a vector names.
+fn peer_in_state(server: &Server, state: &Value, name: &str) -> Peer {
+    let mut peer = server.connect();
+    match state.as_str().unwrap() {
+        "connected" => {}
+        "greeted" => {
+            peer.greet(0);
+        }
+        "joined" => {
+            peer.greet(0);
+            peer.send(common::join(name, &[]));
+            peer.arrival();
+        }
+        other => panic!("no state of a server: {other}"),
+    }
+    peer
+}
+
+#[test]
+fn invalid_vectors_are_answered_by_their_error() {
+    let server = Server::start(&[]);
+    for (number, vector) in vectors("tcp-invalid.json").iter().enumerate() {
+        let mut peer = peer_in_state(&server, &vector["state"], &format!("guest{number}"));
+        peer.send_bytes(&unhex(&vector["wire"]));
+        let code = vector["error"].as_u64().unwrap();
+        let mut answer = peer.next_or_end();
+        if code == 101 {
+            assert!(
+                matches!(&answer, Some(ServerFrame::ServerHello(hello)) if hello.version == 0),
+                "{vector}: {answer:?}"
+            );
+            answer = peer.next_or_end();
+        }
+        match &answer {
+            Some(ServerFrame::Error(error)) => assert_eq!(u64::from(error.code), code, "{vector}"),
+            other => panic!("{vector}: {other:?}"),
+        }
+        assert_eq!(peer.next_or_end(), None, "{vector}");
+    }
+}
+
+/// What comes of a `join` by this name, on a connection of its own.
+fn answer_to_join(server: &Server, name: &str) -> ServerFrame {
+    let mut peer = server.connect();
+    peer.greet(0);
+    peer.send(common::join(name, &[]));
+    let answer = peer.next();
+    peer.hang_up();
+    answer
+}
+
+#[test]
+fn names_of_the_vectors() {
+    let server = Server::start(&[]);
+    let vectors: Vec<Value> =
+        serde_json::from_str(&read("docs/protocol/vectors/names.json")).unwrap();
+    for vector in vectors {
+        match answer_to_join(&server, vector["input"].as_str().unwrap()) {
+            ServerFrame::Welcome(welcome) => assert_eq!(vector["name"], *welcome.username),
+            ServerFrame::Error(error) => {
+                assert_eq!((error.code, vector["name"].as_str()), (200, None), "{vector}");
+            }
+            other => panic!("{vector}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn texts_of_the_vectors() {
+    let server = Server::start(&["--burst", "10000"]);
+    let mut anna = server.join("anna");
+    let vectors: Vec<Value> =
+        serde_json::from_str(&read("docs/protocol/vectors/texts.json")).unwrap();
+    for vector in vectors {
+        let text = match vector["text"].as_str() {
+            Some(text) => text.to_owned(),
+            None => {
+                let times = usize::try_from(vector["times"].as_u64().unwrap()).unwrap();
+                vector["repeat"].as_str().unwrap().repeat(times)
+            }
+        };
+        if text.len() > 16_000 {
+            // No frame could bear it.
+            continue;
+        }
+        anna.say("lobby", &text);
+        match anna.next() {
+            ServerFrame::Entry(entry) => {
+                assert_eq!((vector["accepted"].as_bool(), entry.text), (Some(true), text));
+            }
+            ServerFrame::Error(error) => {
+                assert_eq!((error.code, vector["accepted"].as_bool()), (300, Some(false)));
+            }
+            other => panic!("{vector}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn tolerated_vectors_are_tolerated() {
+    let server = Server::start(&[]);
+    for vector in vectors("tcp-tolerated.json") {
+        let mut peer = peer_in_state(&server, &vector["state"], "guest");
+        peer.send_bytes(&unhex(&vector["wire"]));
+        let came = peer.settled();
+        let expected: Option<u16> = vector["note"]
+            .as_str()
+            .and_then(|note| note.strip_prefix("answered by error "))
+            .map(|rest| digits(rest).parse().unwrap());
+        let errors: Vec<u16> = came
+            .iter()
+            .filter_map(|frame| match frame {
+                ServerFrame::Error(error) => Some(error.code),
+                _ => None,
+            })
+            .collect();
+        if vector["ignored"] == true {
+            assert!(came.is_empty(), "{vector}: {came:?}");
+        } else if let Some(expected) = expected {
+            assert_eq!(errors, [expected], "{vector}");
+        }
+        for code in errors {
+            assert!(!ErrorCode::from_number(code).unwrap().closes(), "{vector}: {code}");
+        }
+        peer.hang_up();
+    }
+}

@@ -1,0 +1,254 @@
+//! 200 clients in one room, each says 50 messages, while connections of 20
+//! of them are cut at random moments: everybody gets all 10,000, in the same
+//! order, none lost, none doubled.
+//!
+//! The server is the real program, the clients are the real client without
+//! its user interface. What is random follows from a seed that is printed;
+//! `CUT_SEED=… cargo test --test cut_connections` plays it again.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pi_chat::client::{ServerAddress, Setup, run};
+use pi_chat::link::Settings;
+use pi_chat::model::{Command, Event, Place, Request, Style, Tag};
+use pi_chat::ui::Screen;
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+use common::Server;
+
+/// How many are in the room.
+const CLIENTS: usize = 200;
+
+/// How many of them have bad connections.
+const UNLUCKY: usize = 20;
+
+/// What each of them says.
+const MESSAGES: usize = 50;
+
+/// A bad connection is cut so often.
+const CUTS: usize = 4;
+
+/// Bytes after which it is cut, at most: what everybody is sent is about a
+/// megabyte, so that all cuts fall into the conversation.
+const LONGEST_LIFE: usize = 150_000;
+
+/// It does not take so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Shows nothing and remembers everything.
+struct Witness {
+    /// Texts in the order in which they were shown.
+    seen: Rc<RefCell<Vec<String>>>,
+    /// How often the client had to come back.
+    welcomes: Rc<RefCell<usize>>,
+    /// Told when something was seen.
+    progress: Rc<watch::Sender<()>>,
+}
+
+impl Screen for Witness {
+    fn show(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Message(message) => self.seen.borrow_mut().push(message.text.clone()),
+            Event::Welcome(joined) => {
+                let mut welcomes = self.welcomes.borrow_mut();
+                assert_eq!(joined.session_kept, *welcomes > 0, "{joined:?}");
+                assert_eq!(joined.position_kept, *welcomes > 0, "{joined:?}");
+                *welcomes += 1;
+            }
+            Event::Gap { .. }
+            | Event::Refused(_)
+            | Event::Problem { .. }
+            | Event::Unsent { .. } => {
+                panic!("{event:?}");
+            }
+            _ => return Ok(()),
+        }
+        self.progress.send_replace(());
+        Ok(())
+    }
+}
+
+/// Passes bytes on, and cuts each of the first connections after as many
+/// bytes as `lives` says, counted from the beginning of the conversation.
+async fn bad_line(
+    listener: TcpListener,
+    server: SocketAddr,
+    lives: Vec<usize>,
+    begun: watch::Receiver<bool>,
+) {
+    let mut lives = lives.into_iter();
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let life = lives.next().unwrap_or(usize::MAX);
+        let upstream = TcpStream::connect(server).await.unwrap();
+        tokio::task::spawn_local(pass_on(client, upstream, life, begun.clone()));
+    }
+}
+
+/// Passes bytes on both ways until so many have come down; then both ends
+/// are dropped, whatever is under way.
+async fn pass_on(
+    client: TcpStream,
+    server: TcpStream,
+    mut life: usize,
+    begun: watch::Receiver<bool>,
+) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let down = async {
+        let mut buffer = [0; 4_096];
+        while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+            let passed = if *begun.borrow() { count.min(life) } else { count };
+            if to_client.write_all(&buffer[..passed]).await.is_err() || passed < count {
+                return;
+            }
+            life -= if *begun.borrow() { passed } else { 0 };
+        }
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+        () = down => {}
+    }
+}
+
+/// A running client.
+struct Client {
+    /// What it is asked to do. (If this were dropped, the client would leave.)
+    requests: mpsc::Sender<Request>,
+    /// What it has shown.
+    seen: Rc<RefCell<Vec<String>>>,
+    /// How often it was let in.
+    welcomes: Rc<RefCell<usize>>,
+}
+
+impl Client {
+    /// Has it say everything that it has to say.
+    fn say_everything(&self, number: usize) {
+        for message in 0..MESSAGES {
+            let command = Command::Say {
+                place: Place::Only,
+                style: Style::SAID,
+                text: format!("client {number}, message {message}"),
+            };
+            self.requests.try_send(Request { tag: Tag::default(), command }).unwrap();
+        }
+    }
+}
+
+/// Starts a client.
+fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) -> Client {
+    let (requests, inbox) = mpsc::channel(MESSAGES);
+    let setup = Setup {
+        address: ServerAddress { host: address.ip().to_string(), port: address.port() },
+        settings: Settings {
+            username: format!("client{number}"),
+            rooms: Vec::new(),
+            password: None,
+            saved: None,
+            observe: true,
+            patient: false,
+            can_ask: false,
+            program: "cut_connections",
+            version: "",
+            seed: u64::try_from(number).unwrap(),
+        },
+        store: None,
+        hold_back: false,
+    };
+    let (seen, welcomes) = (Rc::default(), Rc::default());
+    let mut witness = Witness { seen: Rc::clone(&seen), welcomes: Rc::clone(&welcomes), progress };
+    tokio::task::spawn_local(async move {
+        let end = run(setup, &mut witness, inbox, pending()).await;
+        panic!("client {number} has ended: {end:?}");
+    });
+    Client { requests, seen, welcomes }
+}
+
+#[test]
+fn nothing_is_lost_or_doubled() {
+    let seed = std::env::var("CUT_SEED").ok().map_or_else(
+        || {
+            u64::from(std::process::id())
+                ^ u64::from(std::time::SystemTime::now().elapsed().map_or(0, |d| d.subsec_nanos()))
+        },
+        |seed| seed.parse().unwrap(),
+    );
+    println!("CUT_SEED={seed}");
+    let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, converse(server.address(), seed));
+}
+
+/// Has everybody say everything, and looks at what everybody saw.
+async fn converse(server: SocketAddr, seed: u64) {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let (progress, mut changed) = watch::channel(());
+    let progress = Rc::new(progress);
+    let (begin, begun) = watch::channel(false);
+    let mut clients = Vec::new();
+    for number in 0..CLIENTS {
+        let address = if number < UNLUCKY {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let lives = (0..CUTS).map(|_| random_below(&mut random, LONGEST_LIFE)).collect();
+            tokio::task::spawn_local(bad_line(listener, server, lives, begun.clone()));
+            address
+        } else {
+            server
+        };
+        clients.push(start(number, address, Rc::clone(&progress)));
+    }
+    let wait_until = async |what: &dyn Fn(&Client) -> bool| {
+        while !clients.iter().all(what) {
+            changed.changed().await.unwrap();
+        }
+    };
+    let mut wait_until = wait_until;
+    timeout(PATIENCE, wait_until(&|it| *it.welcomes.borrow() > 0)).await.expect("not all came in");
+    begin.send_replace(true);
+    for (number, client) in clients.iter().enumerate() {
+        client.say_everything(number);
+    }
+    let all = CLIENTS * MESSAGES;
+    let outcome = timeout(PATIENCE, wait_until(&|it| it.seen.borrow().len() >= all)).await;
+    let counts: Vec<usize> = clients.iter().map(|it| it.seen.borrow().len()).collect();
+    assert!(outcome.is_ok(), "not everybody got everything: {counts:?}");
+    let order = clients[CLIENTS - 1].seen.borrow();
+    assert_eq!(order.iter().collect::<HashSet<_>>().len(), all, "something was said twice");
+    let mut returns = 0;
+    for (number, client) in clients.iter().enumerate() {
+        assert!(*client.seen.borrow() == *order, "client {number} saw another order");
+        returns += *client.welcomes.borrow() - 1;
+    }
+    println!("connections were cut and resumed {returns} times");
+    assert!(returns >= UNLUCKY, "the lines were not bad enough");
+}
+
+/// A number below `bound`.
+fn random_below(random: &mut TestRng, bound: usize) -> usize {
+    usize::try_from(random.next_u64()).unwrap() % bound
+}
