@@ -234,7 +234,7 @@ PRESENCE = 1  # feature bit (4)
 FINAL = {100, 101, 102, 103, 104, 110, 205}  # README 7: closes, and coming back will not help
 
 # The client's half of the state table (16). What is not in it is ignored.
-ALWAYS = {"notice", "ping", "error"}  # pong: that something came is all that we want to know
+ALWAYS = {"notice", "ping", "pong", "error"}
 JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
 ALLOWED = {"connected": {"server_hello"}, "greeted": {"welcome"}, "replaying": JOINED, "live": JOINED}
 
@@ -352,6 +352,9 @@ class Session:
         """Answered at once."""
         self.send("pong", token=frame.token)
 
+    def on_pong(self, frame, now):
+        """That something came is all that we wanted to know."""
+
     def on_server_hello(self, frame, now):
         """Version 0 means that error 101 follows; anything else must be what we offered (4)."""
         if frame.version > 1:
@@ -427,7 +430,7 @@ class Session:
 
     def answered(self, reference, *frames):
         """Strike a request off, if it is there and one of these; returns its fields."""
-        if self.pending.get(reference, ("",))[0] in frames:
+        if self.pending.get(reference, (None,))[0] in frames:
             return self.pending.pop(reference)[1]
         return None
 
@@ -821,7 +824,8 @@ def main(arguments=None):
         if "text" in fields:
             session.show(f"!! perhaps not sent: {block(fields['text'])}")
     while not client.input.lines.empty():
-        session.show(f"!! not sent: {safe(client.input.lines.get() or '')}")
+        line = client.input.lines.get()
+        session.lines += [f"!! not sent: {safe(line)}"] if line else []
     client.flush(final=True)
     return status
 

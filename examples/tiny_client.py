@@ -64,7 +64,7 @@ def read():
             print(f"!! {safe(text)} (error {code})", flush=True)
             if not welcome.is_set():
                 break  # not in: give up
-    gone.set()
+    gone.set()  # (whoever waits for the welcome need not wait any more)
     welcome.set()
 
 
@@ -78,7 +78,7 @@ reader.start()
 welcome.wait()
 for reference, line in enumerate(sys.stdin, 1):
     if gone.is_set():
-        break
+        sys.exit("-- the connection has ended")
     send(b"\x03" + number(reference) + string("lobby") + b"\0" + string(line.rstrip("\r\n")))
 if not gone.is_set():
     sock.shutdown(socket.SHUT_WR)  # the server deals with what was said, then closes
