@@ -1,4 +1,4 @@
-"""The bytes of docs/protocol, read back by chat_client.py: the examples on the pages and the vectors.
+"""The bytes of docs/protocol, read back by codec.py and chat_client.py: those on the pages and the vectors.
 
     python3 examples/test_codec.py
 """
@@ -11,6 +11,7 @@ import unicodedata
 import unittest
 
 import chat_client as c
+import codec
 
 PAGES = pathlib.Path(__file__).resolve().parent.parent / "docs" / "protocol"
 README = (PAGES / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ def vectors(name):
 
 def fields_of(vector):
     """A vector's `value` as our codec has it."""
-    kinds = dict(c.FRAMES[vector["kind"]][1])
+    kinds = dict(codec.FRAMES[vector["kind"]][1])
     fields = {}
     for key, value in vector["value"].items():
         key = {"from": "from_name", "to": "to_name"}.get(key, key) if vector["kind"] == 68 else key
@@ -48,7 +49,7 @@ def fields_of(vector):
 
 def decoded(body):
     """Name and fields of a body."""
-    fields = vars(c.decode_frame(body))
+    fields = vars(codec.decode_frame(body))
     return fields.pop("name"), fields
 
 
@@ -73,10 +74,10 @@ class Pages(unittest.TestCase):
             while wire:
                 length = int.from_bytes(wire[:2], "big")
                 name, fields = decoded(wire[2:2 + length])
-                self.assertEqual(c.encode_frame(name, **fields), wire[:2 + length])
+                self.assertEqual(codec.encode_frame(name, **fields), wire[:2 + length])
                 for cut in range(length):  # every cut is malformed
-                    with self.assertRaises(c.ServerFault):
-                        c.decode_frame(wire[2:2 + cut])
+                    with self.assertRaises(codec.ServerFault):
+                        codec.decode_frame(wire[2:2 + cut])
                 frames.append((name, fields))
                 wire = wire[2 + length:]
         self.assertEqual([name for name, _ in frames],
@@ -86,10 +87,10 @@ class Pages(unittest.TestCase):
 
     def test_section_1(self):
         """The three frames of the minimal client."""
-        wires = [c.encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=0,
+        wires = [codec.encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=0,
                                 client_name="tiny", client_version="1"),
-                 c.encode_frame("join", username="anna", password=None, rooms=[], token=None, position=None),
-                 c.encode_frame("say", reference=1, room="lobby", style=0, text="hi")]
+                 codec.encode_frame("join", username="anna", password=None, rooms=[], token=None, position=None),
+                 codec.encode_frame("say", reference=1, room="lobby", style=0, text="hi")]
         on_page = re.findall(r"`(00 0[0-9a-f] [0-9a-f ]+)`", TCP.split("## 2.")[0])
         self.assertEqual([h(text) for text in on_page], wires)
 
@@ -101,10 +102,10 @@ class Pages(unittest.TestCase):
             fields = re.findall(r"^\| (\w+) \| ([^|]+?) \|", block, re.M)
             for kind, name in re.findall(r"(\d+) `(\w+)`", block.split("\n")[0]):
                 tables[int(kind)] = name, [field for field, _ in fields if field != "field"], fields
-        self.assertEqual(set(tables), set(c.FRAMES))
+        self.assertEqual(set(tables), set(codec.FRAMES))
         plain = {"bytes[4]": "bytes4", "option\\<string\\>": "string?", "list\\<string\\>": "string*",
                  "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16"}
-        for kind, (name, ours) in c.FRAMES.items():
+        for kind, (name, ours) in codec.FRAMES.items():
             theirs = [(field, plain.get(kind_of, kind_of)) for field, kind_of in tables[kind][2] if field != "field"]
             theirs = [(field, "position?" if field == "position" else kind_of) for field, kind_of in theirs]
             ours = [({"from_name": "from", "to_name": "to"}.get(field, field), kind_of) for field, kind_of in ours]
@@ -124,14 +125,14 @@ class Vectors(unittest.TestCase):
         """Both ways; refused where they must be."""
         for vector in vectors("varints.json"):
             with self.subTest(vector):
-                reader, bits = c.Reader(bytes.fromhex(vector["hex"])), int(vector["type"][1:])
+                reader, bits = codec.Reader(bytes.fromhex(vector["hex"])), int(vector["type"][1:])
                 if "refused" in vector:
-                    with self.assertRaises(c.ServerFault):
+                    with self.assertRaises(codec.ServerFault):
                         reader.varint(bits)
                 else:
                     self.assertEqual(reader.varint(bits), int(vector["value"]))
                     self.assertEqual(reader.at, len(reader.body))
-                    self.assertEqual(c.encode_varint(int(vector["value"])), reader.body)
+                    self.assertEqual(codec.encode_varint(int(vector["value"])), reader.body)
 
     def test_names(self):
         """The functions of README 2, as they stand there; and our own name_key."""
@@ -166,7 +167,7 @@ class Vectors(unittest.TestCase):
             with self.subTest(vector["name"]):
                 name, fields = decoded(bytes.fromhex(vector["body"]))
                 self.assertEqual((name, fields), (vector["frame"], fields_of(vector)))
-                self.assertEqual(c.encode_frame(name, **fields).hex(), vector["wire"])
+                self.assertEqual(codec.encode_frame(name, **fields).hex(), vector["wire"])
 
     def test_tolerated(self):
         """What is not as we would have sent it, and is taken all the same."""
@@ -192,7 +193,7 @@ class Vectors(unittest.TestCase):
             if vector["from"] == "server":
                 count += 1
                 for size in (1, 1 << 20):
-                    with self.subTest(vector["name"], size=size), self.assertRaises(c.ServerFault):
+                    with self.subTest(vector["name"], size=size), self.assertRaises(codec.ServerFault):
                         session, wire = session_in(vector["state"]), bytes.fromhex(vector["wire"])
                         for at in range(0, len(wire), size):
                             session.receive(wire[at:at + size], 1.0)
@@ -215,7 +216,7 @@ class Sessions(unittest.TestCase):
         """Receives them; returns what it sends then."""
         session.out.clear()
         for name, fields in frames:
-            session.receive(c.encode_frame(name, **fields), 1.0)
+            session.receive(codec.encode_frame(name, **fields), 1.0)
         wire, sent = bytes(session.out), []
         while wire:
             length = int.from_bytes(wire[:2], "big") + 2
