@@ -10,7 +10,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
     reason = "tests fail by panicking"
 )]
 
@@ -188,13 +187,10 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
 
 #[test]
 fn nothing_is_lost_or_doubled() {
-    let seed = std::env::var("CUT_SEED").ok().map_or_else(
-        || {
-            u64::from(std::process::id())
-                ^ u64::from(std::time::SystemTime::now().elapsed().map_or(0, |d| d.subsec_nanos()))
-        },
-        |seed| seed.parse().unwrap(),
-    );
+    let seed = match std::env::var("CUT_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => u64::from_ne_bytes(pi_chat::os::random_bytes().unwrap()),
+    };
     println!("CUT_SEED={seed}");
     let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

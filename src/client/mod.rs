@@ -179,7 +179,9 @@ impl Driver<'_> {
                 Ok(Some(piece)) => piece,
                 Ok(None) => return,
                 Err(error) => {
-                    self.lost(&error);
+                    self.wire = Wire::None;
+                    let reason = format!("The connection broke ({error}).");
+                    self.input(Input::Disconnected { reason });
                     return;
                 }
             };
@@ -202,8 +204,12 @@ impl Driver<'_> {
         }
     }
 
-    /// The connection is broken.
+    /// The connection is broken. What has come before may say why.
     fn lost(&mut self, error: &std::io::Error) {
+        self.read();
+        if !matches!(self.wire, Wire::Open(_)) {
+            return;
+        }
         self.wire = Wire::None;
         let reason = format!("The connection broke ({error}).");
         self.input(Input::Disconnected { reason });

@@ -42,6 +42,8 @@ struct Kept {
     /// See [`Saved`].
     sequence: Option<Sequence>,
     /// See [`Saved`].
+    rooms: Vec<String>,
+    /// See [`Saved`].
     password_asked: bool,
 }
 
@@ -102,6 +104,7 @@ impl Store {
             token: kept.token,
             session: kept.session,
             position: position.map(|(log_id, sequence)| Position { log_id, sequence }),
+            rooms: kept.rooms,
             password_asked: kept.password_asked,
         })
     }
@@ -119,6 +122,7 @@ impl Store {
             session: saved.session,
             log_id: saved.position.map(|it| it.log_id),
             sequence: saved.position.map(|it| it.sequence),
+            rooms: saved.rooms.clone(),
             password_asked: saved.password_asked,
         };
         self.write(&kept).map_err(|source| at(&self.path, source))
@@ -190,10 +194,11 @@ mod tests {
             token: Token([7; 16]),
             session: SessionId(3),
             position: Some(Position { log_id: LogId([9; 16]), sequence: Sequence(12) }),
+            rooms: vec!["lobby".to_owned()],
             password_asked: true,
         };
         store.save(&saved).unwrap();
-        assert_eq!(store.load(), Some(saved));
+        assert_eq!(store.load(), Some(saved.clone()));
         assert!(open("ANNA").is_none(), "held by the first");
         assert_eq!(open("bob").unwrap().load(), None);
         drop(store);
@@ -212,6 +217,7 @@ mod tests {
             token: Token([7; 16]),
             session: SessionId(3),
             position: None,
+            rooms: Vec::new(),
             password_asked: false,
         };
         store.save(&saved).unwrap();

@@ -10,6 +10,9 @@ use crate::model::Moment;
 /// Longest wait that is chosen without the server's advice.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
+/// Longest wait that a server may ask for.
+const MAX_ADVICE: Duration = Duration::from_secs(600);
+
 /// A connection that has been joined for so long was a good one.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -45,7 +48,10 @@ impl Backoff {
         let doubled = 1_u32.checked_shl(self.attempts).unwrap_or(u32::MAX);
         self.attempts = self.attempts.saturating_add(1);
         match advice {
-            Some(advice) => advice.saturating_add(self.up_to(advice / 2)),
+            Some(advice) => {
+                let advice = advice.min(MAX_ADVICE);
+                advice.saturating_add(self.up_to(advice / 2))
+            }
             None => self.up_to(MAX_WAIT.min(Duration::from_secs(1).saturating_mul(doubled))),
         }
     }
@@ -91,6 +97,7 @@ mod tests {
     #[test]
     fn advice_is_spread() {
         let mut backoff = Backoff::new(1);
+        assert!(backoff.next_wait(Moment::START, Some(Duration::MAX)) <= MAX_ADVICE * 3 / 2);
         let advice = Duration::from_secs(4);
         let waits: Vec<_> =
             (0..50).map(|_| backoff.next_wait(Moment::START, Some(advice))).collect();

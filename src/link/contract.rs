@@ -1,8 +1,6 @@
 //! What goes into the link and what comes out of it.
 
-use crate::model::{
-    ErrorCode, Event, Moment, Password, Position, Request, Sequence, SessionId, Token,
-};
+use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
 /// How a link begins. Does not change afterwards.
@@ -32,7 +30,7 @@ pub struct Settings {
 }
 
 /// What has to outlive the program so that the next one can go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// The session's secret.
     pub token: Token,
@@ -40,6 +38,8 @@ pub struct Saved {
     pub session: SessionId,
     /// How far it had got, if anywhere.
     pub position: Option<Position>,
+    /// The rooms that the position is about.
+    pub rooms: Vec<String>,
     /// This server has asked for a password, so it may be sent at once.
     pub password_asked: bool,
 }
@@ -121,6 +121,3 @@ pub enum End {
         reason: String,
     },
 }
-
-/// Position zero of a log is before everything and worth nothing.
-pub(super) const NOWHERE: Sequence = Sequence::ZERO;

@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use super::contract::Saved;
+use super::contract::{Output, Saved};
 use super::outbox::Task;
 use super::seen::Verdict;
 use super::{Link, Phase};
 use crate::model::{
-    DirectMessage, ErrorCode, Event, Joined, LogId, Message, Moment, NameKey, Reference, SessionId,
-    Style, Tag,
+    DirectMessage, ErrorCode, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference,
+    Sequence, SessionId, Style, Tag, Timestamp,
 };
 use crate::wire::tcp::{
-    DirectEntry, End, Entered, Entry, Error, Leave, Left, Pong, Presence, Received, Roster,
-    ServerFrame, ServerHello, VERSION, Welcome, flag,
+    DirectEntry, End, Entered, Entry, Error, Left, Pong, Presence, Received, Roster, ServerFrame,
+    ServerHello, VERSION, Welcome, flag,
 };
 
 /// Members that are collected from page to page at most.
@@ -33,6 +33,14 @@ mod kind {
     pub(super) const LEAVE: u16 = 6;
     /// `members`
     pub(super) const MEMBERS: u16 = 8;
+    /// `server_hello`
+    pub(super) const SERVER_HELLO: u16 = 64;
+    /// `welcome`
+    pub(super) const WELCOME: u16 = 65;
+    /// `entered`
+    pub(super) const ENTERED: u16 = 66;
+    /// `accepted`
+    pub(super) const ACCEPTED: u16 = 73;
 }
 
 impl Link {
@@ -42,40 +50,31 @@ impl Link {
             return;
         }
         match received {
+            // What may not come now is ignored before it is even read.
             Received::Ignored => {}
+            Received::Malformed(kind) if kind != 0 && !self.may_come(kind) => {}
             Received::Malformed(kind) => {
                 self.protocol(format!(
                     "The server sent a frame of kind {kind} that cannot be read."
                 ));
             }
-            Received::Frame(frame) if !self.may_come(&frame) => {
-                let kind = frame.kind();
-                self.protocol(format!("The server sent a frame of kind {kind} out of turn."));
+            Received::Frame(frame) => {
+                if self.may_come(frame.kind()) {
+                    self.on_frame(now, frame);
+                }
             }
-            Received::Frame(frame) => self.on_frame(now, frame),
         }
     }
 
     /// The state table.
-    fn may_come(&self, frame: &ServerFrame) -> bool {
-        match frame {
-            ServerFrame::Error(_)
-            | ServerFrame::Notice(_)
-            | ServerFrame::Ping(_)
-            | ServerFrame::Pong(_) => true,
-            ServerFrame::ServerHello(_) => matches!(self.phase, Phase::Hailing { .. }),
-            ServerFrame::Welcome(_) => self.phase == Phase::Greeted,
-            ServerFrame::Entered(_) | ServerFrame::Entry(_) | ServerFrame::DirectEntry(_) => {
+    const fn may_come(&self, kind: u16) -> bool {
+        match kind {
+            kind::SERVER_HELLO => matches!(self.phase, Phase::Hailing { .. }),
+            kind::WELCOME => matches!(self.phase, Phase::Greeted { .. }),
+            kind::ENTERED..=kind::ACCEPTED => {
                 matches!(self.phase, Phase::Replaying | Phase::Live)
             }
-            ServerFrame::End(end) => match self.phase {
-                Phase::Replaying => end.about == kind::JOIN,
-                phase => phase == Phase::Live,
-            },
-            ServerFrame::Left(_)
-            | ServerFrame::Roster(_)
-            | ServerFrame::Presence(_)
-            | ServerFrame::Accepted(_) => self.phase == Phase::Live,
+            _ => true,
         }
     }
 
@@ -84,7 +83,7 @@ impl Link {
         match frame {
             ServerFrame::Ping(ping) => self.send(Pong { token: ping.token }),
             ServerFrame::Pong(_) => {}
-            ServerFrame::ServerHello(hello) => self.on_hello(hello),
+            ServerFrame::ServerHello(hello) => self.on_hello(now, hello),
             ServerFrame::Welcome(welcome) => self.on_welcome(now, welcome),
             ServerFrame::Entered(entered) => self.on_entered(now, &entered),
             ServerFrame::Entry(entry) => self.on_entry(now, entry),
@@ -103,9 +102,9 @@ impl Link {
 
     /// The server's greeting. Version 0 is followed by error 101, which says
     /// it better than we could.
-    fn on_hello(&mut self, hello: ServerHello) {
+    fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
-        self.phase = Phase::Greeted;
+        self.phase = Phase::Greeted { since: now };
         self.server_program = format!("{} {}", hello.server_program, hello.server_version);
         if version != VERSION && version != 0 {
             self.protocol(format!(
@@ -132,8 +131,11 @@ impl Link {
             token: welcome.token,
             session: welcome.session,
             position: None,
+            rooms: Vec::new(),
             password_asked: self.password_asked,
         });
+        self.has_position = self.settings.observe;
+        // (Before the rooms of a join are entered, those of before count.)
         self.persist();
         self.backoff.joined(now);
         self.phase = Phase::Replaying;
@@ -157,7 +159,7 @@ impl Link {
     /// on disk can tell.
     fn enter_log(&mut self, log: LogId, position_kept: bool) -> bool {
         let changed = self.seen.welcome(log, position_kept)
-            || self.untouched.is_some_and(|it| it.log_id != log);
+            || self.untouched.as_ref().is_some_and(|(it, _)| it.log_id != log);
         if changed {
             self.untouched = None;
             self.pins.clear();
@@ -169,15 +171,14 @@ impl Link {
     /// In a room.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         if self.phase == Phase::Live {
-            let key = NameKey::of(&entered.room);
-            self.rooms.retain(|it| NameKey::of(it) != key);
-            self.rooms.push(entered.room.clone());
+            // What was said while we were not here is not missing.
+            self.seen.gap_told(&entered.room);
         }
         let tag = if entered.reference == Reference::NONE {
             Tag::default()
         } else {
             self.progress(now);
-            self.tag_of(kind::ENTER, entered.reference)
+            self.outbox.entered(entered.reference, &entered.room).unwrap_or_default()
         };
         self.show(Event::Entered { tag, room: entered.room.clone(), members: entered.members });
         if entered.flags & flag::GAP != 0 {
@@ -215,7 +216,7 @@ impl Link {
                 tag: tag.clone().unwrap_or_default(),
             }));
         }
-        self.acknowledge(tag, Some((entry.sequence, entry.time)));
+        self.acknowledge(tag, (entry.sequence, entry.time));
     }
 
     /// Something was said to us, or by us to one person.
@@ -242,7 +243,7 @@ impl Link {
                 tag: tag.clone().unwrap_or_default(),
             }));
         }
-        self.acknowledge(tag, Some((entry.sequence, entry.time)));
+        self.acknowledge(tag, (entry.sequence, entry.time));
     }
 
     /// Strikes a message off the list; its tag, if it stood there.
@@ -253,22 +254,22 @@ impl Link {
     }
 
     /// Tells that a message is in the log.
-    fn acknowledge(
-        &mut self,
-        tag: Option<Tag>,
-        place: Option<(crate::model::Sequence, crate::model::Timestamp)>,
-    ) {
+    fn acknowledge(&mut self, tag: Option<Tag>, place: (Sequence, Timestamp)) {
         if let Some(tag) = tag {
-            let (sequence, time) = place.unzip();
-            self.show(Event::Acknowledged { tag, sequence, time });
+            let (sequence, time) = (Some(place.0), Some(place.1));
+            self.show(Event::Acknowledged { tag, sequence, time, unechoed: None });
+            self.pump();
         }
     }
 
     /// A message is in the log and no echo of it comes.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
-        if let Some(session) = self.sessions.last().copied() {
-            let tag = self.take_tag(now, session, reference);
-            self.acknowledge(tag, None);
+        let session = self.sessions.last().copied();
+        if let Some(item) = session.and_then(|it| self.outbox.take_message(it, reference)) {
+            self.progress(now);
+            let unechoed = item.task.message().map(str::to_owned);
+            self.show(Event::Acknowledged { tag: item.tag, sequence: None, time: None, unechoed });
+            self.pump();
         }
     }
 
@@ -280,10 +281,15 @@ impl Link {
             self.on_replayed(now);
             return;
         }
-        let room = self.outbox.room_of(end.about, end.reference);
-        let tag = self.take_request(now, end.about, end.reference).map(|(tag, _)| tag);
-        if let Some(tag) = tag {
-            self.show(Event::HistoryEnd { tag, room, more: end.flags & flag::MORE != 0 });
+        if let Some((tag, task)) = self.take_request(now, end.about, end.reference) {
+            let room = task.target();
+            // Only now is it a room that the next join may name.
+            if end.about == kind::ENTER {
+                self.rooms.retain(|it| NameKey::of(it) != NameKey::of(&room));
+                self.rooms.push(room.clone());
+            }
+            let more = end.flags & flag::MORE != 0;
+            self.show(Event::HistoryEnd { tag, room: Some(room), more });
         }
     }
 
@@ -300,11 +306,14 @@ impl Link {
         self.show(Event::HistoryEnd { tag: Tag::default(), room: None, more: false });
         if wants_none {
             for room in rooms {
-                self.send(Leave { reference: Reference::NONE, room });
+                let place = Place::Named(room);
+                self.outbox.put_back(Tag::default(), Task::Leave { place });
             }
         } else {
             self.rooms = rooms;
         }
+        self.persist_at = None;
+        self.persist();
         self.pump();
     }
 
@@ -313,6 +322,7 @@ impl Link {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
         let tag = self.take_request(now, kind::LEAVE, left.reference).map(|(tag, _)| tag);
+        self.keep_position(now);
         self.show(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
     }
 
@@ -355,8 +365,8 @@ impl Link {
         let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
         if closes {
             self.on_closing_error(now, known, error);
-        } else if matches!(self.phase, Phase::Hailing { .. } | Phase::Greeted) {
-            self.on_join_refused(known, error);
+        } else if error.about == kind::JOIN && matches!(self.phase, Phase::Greeted { .. }) {
+            self.on_join_refused(now, known, error);
         } else {
             self.on_request_refused(now, known, error);
         }
@@ -387,7 +397,7 @@ impl Link {
 
     /// The server does not let us in like this. A password can be brought;
     /// for everything else the person has to begin anew.
-    fn on_join_refused(&mut self, known: Option<ErrorCode>, error: Error) {
+    fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =
             matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
         if !wants_password {
@@ -396,10 +406,12 @@ impl Link {
         }
         self.password_asked = true;
         if self.settings.password.is_some() && !self.password_sent {
+            self.phase = Phase::Greeted { since: now };
             self.join();
         } else if self.settings.can_ask && !self.was_joined {
             let again = self.password_sent;
-            self.phase = Phase::Asking { connected: true };
+            self.put(Output::Disconnect);
+            self.phase = Phase::Asking;
             self.show(Event::PasswordWanted { again });
         } else {
             self.turned_away(error.code, error.text);
@@ -425,6 +437,7 @@ impl Link {
         }
         let message = item.task.message().map(str::to_owned);
         self.refuse(item.tag, error.code, error.text, message);
+        self.pump();
     }
 
     /// Strikes a request off the list.
@@ -438,10 +451,5 @@ impl Link {
         let item = self.outbox.take_request(session, kind, reference)?;
         self.progress(now);
         Some((item.tag, item.task))
-    }
-
-    /// The tag of a request that is not finished with this answer.
-    fn tag_of(&self, kind: u16, reference: Reference) -> Tag {
-        self.outbox.tag_of(kind, reference).unwrap_or_default()
     }
 }

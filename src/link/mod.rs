@@ -21,14 +21,14 @@ use std::time::Duration;
 pub use contract::{End, Input, Output, Saved, Settings};
 
 use self::backoff::Backoff;
-use self::outbox::{Outbox, Pins};
+use self::outbox::{Outbox, Pins, Task};
 use self::seen::Seen;
 use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
-use crate::model::{Event, Moment, Position, SessionId, State, Tag};
+use crate::model::{Event, Moment, NameKey, Position, RoomName, SessionId, State, Tag};
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, Ping, VERSION, Welcome, feature};
 
-/// From the connection until the server's greeting.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(15);
+/// From `hello` to `server_hello`, and from `join` to `welcome`.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A position is kept so long before it is written to disk: a card wears.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
@@ -50,13 +50,13 @@ enum Phase {
         /// Since when.
         since: Moment,
     },
-    /// `server_hello` has come.
-    Greeted,
-    /// A person is asked for the password.
-    Asking {
-        /// The connection is still there.
-        connected: bool,
+    /// `server_hello` has come, `join` is sent.
+    Greeted {
+        /// Since when.
+        since: Moment,
     },
+    /// A person is asked for the password; there is no connection meanwhile.
+    Asking,
     /// `welcome` has come, what was missed is coming.
     Replaying,
     /// Everything that comes is new.
@@ -98,8 +98,11 @@ pub struct Link {
     pins: Pins,
     /// What the next join brings to come back.
     saved: Option<Saved>,
-    /// The position that is not ours to move (see [`Settings::observe`]).
-    untouched: Option<Position>,
+    /// The position that is not ours to move (see [`Settings::observe`]),
+    /// with its rooms.
+    untouched: Option<(Position, Vec<String>)>,
+    /// The next join brings the position.
+    has_position: bool,
     /// The sessions that were ours, the present one last.
     sessions: Vec<SessionId>,
     /// What the welcome said; it is shown together with the replay.
@@ -133,23 +136,28 @@ impl Link {
     #[must_use]
     pub fn new(mut settings: Settings) -> Self {
         let saved = settings.saved.take();
-        let position = saved.and_then(|it| it.position);
+        let position = saved.as_ref().and_then(|it| it.position);
+        let mut outbox = Outbox::default();
+        let (rooms, has_position) = first_rooms(&settings, saved.as_ref(), &mut outbox);
         let mut link = Self {
             phase: Phase::Connecting,
             outputs: VecDeque::new(),
             backoff: Backoff::new(settings.seed),
             seen: Seen::from(position.filter(|_| settings.observe)),
-            outbox: Outbox::default(),
+            outbox,
             pins: Pins::default(),
+            untouched: position
+                .filter(|_| !settings.observe)
+                .zip(saved.as_ref().map(|it| it.rooms.clone())),
+            has_position,
+            sessions: saved.iter().map(|it| it.session).collect(),
+            password_asked: saved.as_ref().is_some_and(|it| it.password_asked),
             saved,
-            untouched: position.filter(|_| !settings.observe),
-            sessions: saved.map(|it| it.session).into_iter().collect(),
             welcome: None,
             server_program: String::new(),
-            rooms: settings.rooms.clone(),
+            rooms,
             was_joined: false,
             password_sent: false,
-            password_asked: saved.is_some_and(|it| it.password_asked),
             heard: Moment::START,
             pinged: false,
             persist_at: None,
@@ -251,8 +259,8 @@ impl Link {
             username: self.settings.username.clone(),
             password: password.map(|it| it.0),
             rooms: self.rooms.clone(),
-            token: self.saved.map(|it| it.token),
-            position: self.seen.position().filter(|_| self.settings.observe),
+            token: self.saved.as_ref().map(|it| it.token),
+            position: self.seen.position().filter(|_| self.has_position),
         });
     }
 
@@ -266,11 +274,7 @@ impl Link {
     const fn is_connected(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Hailing { .. }
-                | Phase::Greeted
-                | Phase::Asking { connected: true }
-                | Phase::Replaying
-                | Phase::Live
+            Phase::Hailing { .. } | Phase::Greeted { .. } | Phase::Replaying | Phase::Live
         )
     }
 
@@ -278,11 +282,11 @@ impl Link {
     /// ends if it has never worked and nobody said to wait.
     fn on_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         self.show(Event::State(State::Disconnected { reason: reason.clone() }));
-        if matches!(self.phase, Phase::Asking { .. }) {
-            self.phase = Phase::Asking { connected: false };
-            return;
+        for (tag, room) in self.outbox.forget_leaves() {
+            let key = NameKey::of(&room);
+            self.rooms.retain(|it| NameKey::of(it) != key);
+            self.show(Event::Left { tag, room });
         }
-        self.welcome = None;
         if !self.was_joined && !self.settings.patient {
             self.phase = Phase::Resting { until: now };
             self.conclude(End::Unavailable { reason });
@@ -345,15 +349,18 @@ impl Link {
 
     /// Hands out what is to be on disk.
     fn persist(&mut self) {
-        let position = if self.settings.observe {
-            self.seen.position()
+        let (position, rooms) = if self.settings.observe {
+            (self.seen.position(), self.rooms.clone())
         } else {
-            self.untouched.filter(|it| Some(it.log_id) == self.seen.log())
+            let untouched = self.untouched.clone();
+            let untouched = untouched.filter(|(it, _)| Some(it.log_id) == self.seen.log());
+            untouched.map_or((None, Vec::new()), |(position, rooms)| (Some(position), rooms))
         };
         if let Some(saved) = &mut self.saved {
             saved.position = position;
+            saved.rooms = rooms;
             saved.password_asked = self.password_asked;
-            let saved = *saved;
+            let saved = saved.clone();
             self.put(Output::Persist(saved));
         }
     }
@@ -378,13 +385,14 @@ impl Link {
         {
             self.connect();
         }
-        if let Phase::Hailing { since } = self.phase
+        let (ping_after, idle_after) = self.silences();
+        if let Phase::Hailing { since } | Phase::Greeted { since } = self.phase
             && now >= since + GREETING_TIMEOUT
         {
             self.give_up(now, "Nobody answered there.".to_owned(), None);
-        } else if self.is_connected() && now >= self.heard + IDLE_TIMEOUT {
+        } else if self.is_connected() && now >= self.heard + idle_after {
             self.give_up(now, "The server fell silent.".to_owned(), None);
-        } else if self.may_ping() && !self.pinged && now >= self.heard + PING_INTERVAL {
+        } else if self.may_ping() && !self.pinged && now >= self.heard + ping_after {
             self.pinged = true;
             self.send(Ping { token: 0 });
         }
@@ -407,9 +415,18 @@ impl Link {
         }
     }
 
-    /// The page allows pings from *greeted* on.
+    /// The page allows pings from *greeted* on; we need none before we are in.
     const fn may_ping(&self) -> bool {
-        self.is_connected() && !matches!(self.phase, Phase::Hailing { .. })
+        matches!(self.phase, Phase::Replaying | Phase::Live)
+    }
+
+    /// After how much silence to ping, and to give up: the server's own
+    /// times, once it has told them.
+    fn silences(&self) -> (Duration, Duration) {
+        let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
+        self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {
+            (seconds(it.ping_interval), seconds(it.idle_timeout))
+        })
     }
 
     /// Tells the driver when to wake us, if that has changed.
@@ -418,10 +435,13 @@ impl Link {
         match self.phase {
             Phase::Over => return,
             Phase::Resting { until } => due.push(until),
-            Phase::Hailing { since } => due.push(since + GREETING_TIMEOUT),
-            Phase::Connecting | Phase::Asking { connected: false } => {}
-            Phase::Greeted | Phase::Asking { .. } | Phase::Replaying | Phase::Live => {
-                due.push(self.heard + if self.pinged { IDLE_TIMEOUT } else { PING_INTERVAL });
+            Phase::Hailing { since } | Phase::Greeted { since } => {
+                due.push(since + GREETING_TIMEOUT);
+            }
+            Phase::Connecting | Phase::Asking => {}
+            Phase::Replaying | Phase::Live => {
+                let (ping_after, idle_after) = self.silences();
+                due.push(self.heard + if self.pinged { idle_after } else { ping_after });
             }
         }
         due.extend(self.leaving.map(|it| it.progress + it.patience));
@@ -431,4 +451,32 @@ impl Link {
             self.put(Output::WakeAt(next));
         }
     }
+}
+
+/// Which rooms the first join names, and whether it brings the position. A
+/// room that the position is not about would bring everything since then:
+/// such rooms are entered afterwards. If there are no others, the join
+/// brings no position.
+fn first_rooms(
+    settings: &Settings,
+    saved: Option<&Saved>,
+    outbox: &mut Outbox,
+) -> (Vec<String>, bool) {
+    let mut wanted = settings.rooms.clone();
+    let Some(saved) = saved.filter(|it| settings.observe && it.position.is_some()) else {
+        return (wanted, settings.observe);
+    };
+    if wanted.is_empty() {
+        wanted.push(RoomName::lobby().as_str().to_owned());
+    }
+    let is_known =
+        |room: &String| saved.rooms.iter().any(|it| NameKey::of(it) == NameKey::of(room));
+    let (known, new): (Vec<_>, Vec<_>) = wanted.iter().cloned().partition(is_known);
+    if known.is_empty() {
+        return (wanted, false);
+    }
+    for room in new {
+        outbox.push(Tag::default(), Task::Enter { room });
+    }
+    (known, true)
 }

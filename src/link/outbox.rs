@@ -198,6 +198,32 @@ impl Outbox {
         self.items.push_back(Item { tag, task, number: None, on_wire: false });
     }
 
+    /// How many messages are on the wire and not answered.
+    pub(super) fn messages_on_wire(&self) -> usize {
+        self.items.iter().filter(|item| item.on_wire && item.task.message().is_some()).count()
+    }
+
+    /// The connection is gone. A room that one has asked to leave counts as
+    /// left, unless something that was said there before may have to be
+    /// sent again. Gives those rooms.
+    pub(super) fn forget_leaves(&mut self) -> Vec<(Tag, String)> {
+        let mut left = Vec::new();
+        let mut talked_in: Vec<NameKey> = Vec::new();
+        self.items.retain(|item| {
+            let key = NameKey::of(&item.task.target());
+            match item.task {
+                Task::Say { .. } => talked_in.push(key),
+                Task::Leave { .. } if item.on_wire && !talked_in.contains(&key) => {
+                    left.push((item.tag.clone(), item.task.target()));
+                    return false;
+                }
+                _ => {}
+            }
+            true
+        });
+        left
+    }
+
     /// A session has begun or goes on: which number comes next. Call it for
     /// each welcome, before anything is sent.
     pub(super) fn welcome(&mut self, session_kept: bool, last_reference: Reference) {
@@ -280,24 +306,16 @@ impl Outbox {
         })
     }
 
-    /// The room that the history under way with this reference is of.
-    pub(super) fn room_of(&self, kind: u16, reference: Reference) -> Option<String> {
-        self.items
-            .iter()
-            .find(|item| {
-                item.task.kind() == kind && item.number.is_some_and(|(_, it)| it == reference)
-            })
-            .map(|item| item.task.target())
-    }
-
-    /// The tag of a request under way.
-    pub(super) fn tag_of(&self, kind: u16, reference: Reference) -> Option<Tag> {
-        self.items
-            .iter()
-            .find(|item| {
-                item.task.kind() == kind && item.number.is_some_and(|(_, it)| it == reference)
-            })
-            .map(|item| item.tag.clone())
+    /// The server has told how it spells the room of an `enter` under way.
+    /// Gives the request's tag.
+    pub(super) fn entered(&mut self, reference: Reference, spelling: &str) -> Option<Tag> {
+        self.items.iter_mut().find_map(|item| match &mut item.task {
+            Task::Enter { room } if item.number.is_some_and(|(_, it)| it == reference) => {
+                spelling.clone_into(room);
+                Some(item.tag.clone())
+            }
+            _ => None,
+        })
     }
 
     /// Takes out what stands at `at`.

@@ -5,6 +5,9 @@ use super::outbox::{Hints, Task};
 use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
 use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag};
 
+/// Messages that are sent before the first of them is acknowledged.
+const MAX_ON_WIRE: usize = 64;
+
 impl Link {
     /// Somebody wants something done. It is done now or, while there is no
     /// connection, in its turn when there is one again.
@@ -27,13 +30,8 @@ impl Link {
             }
             Command::Password(password) => {
                 self.settings.password = Some(password);
-                match self.phase {
-                    Phase::Asking { connected: true } => {
-                        self.phase = Phase::Greeted;
-                        self.join();
-                    }
-                    Phase::Asking { connected: false } => self.connect(),
-                    _ => {}
+                if self.phase == Phase::Asking {
+                    self.connect();
                 }
             }
             Command::Finish { patience } => {
@@ -83,7 +81,8 @@ impl Link {
     }
 
     /// Sends everything that has not been sent on this connection, in
-    /// order. Call it whenever there may be something and we are live.
+    /// order. Call it whenever there is something new, and after every
+    /// answer.
     pub(super) fn pump(&mut self) {
         if self.phase != Phase::Live {
             return;
@@ -91,7 +90,12 @@ impl Link {
         let Some(session) = self.sessions.last().copied() else {
             return;
         };
+        let mut messages = self.outbox.messages_on_wire();
         while let Some(task) = self.outbox.next() {
+            if messages >= MAX_ON_WIRE && task.message().is_some() {
+                return;
+            }
+            messages += usize::from(task.message().is_some());
             let (place, is_enter) = (task.place().cloned(), matches!(task, Task::Enter { .. }));
             match place.as_ref().map(|place| find_room(&self.rooms, place)) {
                 Some(Ok(room)) => task.settle(&room),

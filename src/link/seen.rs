@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use super::contract::NOWHERE;
 use crate::model::{LogId, NameKey, Position, Sequence};
 
 /// Rooms that are remembered. Nobody is in so many; it bounds what a server
@@ -38,8 +37,9 @@ struct Room {
 pub(super) struct Seen {
     /// Which log.
     log: Option<LogId>,
-    /// The greatest sequence of all.
-    position: Sequence,
+    /// The greatest sequence of all that have come. (That may be zero: the
+    /// end of an empty history.)
+    position: Option<Sequence>,
     /// Until the end of the replay nothing up to here is new.
     replayed_from: Sequence,
     /// The newest direct message.
@@ -53,7 +53,7 @@ impl Seen {
     pub(super) fn from(position: Option<Position>) -> Self {
         position.map_or_else(Self::default, |position| Self {
             log: Some(position.log_id),
-            position: position.sequence,
+            position: Some(position.sequence),
             ..Self::default()
         })
     }
@@ -61,7 +61,7 @@ impl Seen {
     /// The position, if there is one.
     pub(super) fn position(&self) -> Option<Position> {
         let log_id = self.log?;
-        (self.position > NOWHERE).then_some(Position { log_id, sequence: self.position })
+        self.position.map(|sequence| Position { log_id, sequence })
     }
 
     /// Which log it is, if any is known.
@@ -77,11 +77,12 @@ impl Seen {
             *self = Self::default();
         }
         self.log = Some(log);
-        self.replayed_from = if position_kept { self.position } else { NOWHERE };
+        self.replayed_from = self.position.filter(|_| position_kept).unwrap_or_default();
         changed
     }
 
-    /// The server says that something of this room is missing.
+    /// The next `previous` of this room says nothing that is not known: the
+    /// server has told of a gap, or the room was entered anew.
     pub(super) fn gap_told(&mut self, room: &str) {
         if let Some(room) = self.room(room) {
             room.gap_told = true;
@@ -129,12 +130,12 @@ impl Seen {
 
     /// The `head` of an `end`, or a sequence of whatever else.
     pub(super) fn advance(&mut self, sequence: Sequence) {
-        self.position = self.position.max(sequence);
+        self.position = self.position.max(Some(sequence));
     }
 
     /// The replay after a welcome is over.
     pub(super) fn replay_ended(&mut self) {
-        self.replayed_from = NOWHERE;
+        self.replayed_from = Sequence::ZERO;
     }
 
     /// What is known of a room; `None` if there are too many.

@@ -188,6 +188,9 @@ pub enum Event {
         sequence: Option<Sequence>,
         /// Its time, if an echo told.
         time: Option<Timestamp>,
+        /// What was said, if no [`Event::Message`] or [`Event::Direct`] shows
+        /// it.
+        unechoed: Option<String>,
     },
     /// A request was not done and will not be.
     Refused(Refusal),

@@ -31,9 +31,12 @@ impl Complaints {
     }
 
     /// A client has been given this error. Only those that end a connection
-    /// are of interest.
+    /// because something is wrong are of interest.
     pub(super) fn about(&mut self, connection: ConnectionId, code: u16) {
-        let Some(error) = ErrorCode::from_number(code).filter(|error| error.closes()) else {
+        let is_of_interest = |error: &ErrorCode| {
+            error.closes() && !matches!(error, ErrorCode::ShuttingDown | ErrorCode::Replaced)
+        };
+        let Some(error) = ErrorCode::from_number(code).filter(is_of_interest) else {
             return;
         };
         let count = self.repeated.entry(code).and_modify(|count| *count += 1).or_insert(0);
@@ -41,17 +44,7 @@ impl Complaints {
             return;
         }
         let address = self.addresses.get(&connection).map(ToString::to_string).unwrap_or_default();
-        match error {
-            ErrorCode::ShuttingDown | ErrorCode::Replaced => {
-                tracing::debug!(address, "connection closed: {}", error.name());
-            }
-            _ => tracing::warn!(
-                address,
-                "connection closed: {} ({})",
-                error.name(),
-                error.sentence()
-            ),
-        }
+        tracing::warn!(address, "connection closed: {} ({})", error.name(), error.sentence());
     }
 
     /// Logs what has been counted. Call it every few seconds.

@@ -201,8 +201,14 @@ impl Engine {
         }
     }
 
-    /// Deals with one message.
+    /// Deals with one message. What people say is collected, and committed
+    /// together before anything else is looked at: so everything else finds
+    /// the log as its sender believes it to be, and a batch of nothing but
+    /// talk costs one commit.
     fn take(&mut self, message: Message) {
+        if !matches!(message, Message::Received { .. }) {
+            self.commit();
+        }
         match message {
             Message::Connected { connection, address, token, outbox } => {
                 self.fanout.connect(connection, outbox);
@@ -211,18 +217,16 @@ impl Engine {
             }
             Message::Received { connection, frames } => {
                 for frame in frames {
-                    if may_end_connection(&frame) {
+                    if !is_message(&frame) {
                         self.commit();
                     }
                     self.guarded(connection, Input::Received { connection, frame });
                 }
             }
             Message::Broken { connection, error } => {
-                self.commit();
                 self.guarded(connection, Input::Broken { connection, error });
             }
             Message::Disconnected { connection } => {
-                self.commit();
                 self.guarded(connection, Input::Disconnected { connection });
                 self.fanout.disconnect(connection);
                 self.complaints.disconnected(connection);
@@ -234,7 +238,6 @@ impl Engine {
             }
             Message::ShutDown { retry_after } => {
                 self.stopping = true;
-                self.commit();
                 self.input(Input::ShutDown { retry_after });
             }
         }
@@ -323,11 +326,89 @@ impl Engine {
     }
 }
 
-/// Whether a frame may be the last of its connection. What was said before
-/// is due before the end, so it has to be committed first.
-const fn may_end_connection(frame: &Received<ClientFrame>) -> bool {
-    matches!(
-        frame,
-        Received::Malformed(_) | Received::Frame(ClientFrame::Hello(_) | ClientFrame::Join(_))
-    )
+/// Whether a frame is something said.
+const fn is_message(frame: &Received<ClientFrame>) -> bool {
+    matches!(frame, Received::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LogId;
+    use crate::server::log::MemoryLimits;
+    use crate::server::outbox::Item;
+    use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
+
+    /// An engine whose messages the test gives it by hand.
+    fn engine() -> Engine {
+        let log = MemoryLog::new(LogId([0; 16]), MemoryLimits::default());
+        Engine::new(HubSettings::default(), log, 1 << 20, Clock::start()).0
+    }
+
+    /// Somebody comes and joins.
+    fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
+        let outbox = Arc::new(Outbox::default());
+        let connection = ConnectionId(number);
+        engine.take(Message::Connected {
+            connection,
+            address: IpAddr::from([127, 0, 0, 1]),
+            token: Token([u8::try_from(number).unwrap(); 16]),
+            outbox: outbox.clone(),
+        });
+        let hello = Hello {
+            magic: MAGIC,
+            min_version: 1,
+            max_version: 1,
+            features: 0,
+            client_name: String::new(),
+            client_version: String::new(),
+        };
+        let join = Join {
+            username: format!("guest{number}"),
+            password: None,
+            rooms: Vec::new(),
+            token: None,
+            position: None,
+        };
+        send(engine, number, hello);
+        send(engine, number, join);
+        assert!(!frames(&outbox).0.is_empty());
+        outbox
+    }
+
+    /// A frame arrives.
+    fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
+        let frames = vec![Received::Frame(frame.into())];
+        engine.take(Message::Received { connection: ConnectionId(number), frames });
+    }
+
+    /// The frames that wait for somebody, and whether the end does.
+    fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
+        let (mut frames, mut is_end) = (Vec::new(), false);
+        while let Some(item) = outbox.take() {
+            match item {
+                Item::Frames(bytes) => match ServerFrame::decode(&bytes[2..]) {
+                    Received::Frame(frame) => frames.push(frame),
+                    other => panic!("{other:?}"),
+                },
+                Item::Close => is_end = true,
+                _ => {}
+            }
+        }
+        (frames, is_end)
+    }
+
+    #[test]
+    fn a_bug_costs_only_the_one_who_triggers_it() {
+        let mut engine = engine();
+        let (unlucky, bystander) = (come(&mut engine, 1), come(&mut engine, 2));
+        engine.hub.plant_bug(ConnectionId(1));
+        send(&mut engine, 1, Ping { token: 1 });
+        let (told, is_end) = frames(&unlucky);
+        let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((error.code, is_end), (ErrorCode::Internal.number(), true));
+        send(&mut engine, 2, Ping { token: 2 });
+        assert_eq!(frames(&bystander).0.len(), 1);
+        come(&mut engine, 3);
+    }
 }

@@ -85,11 +85,10 @@ impl Fanout {
 
     /// A connection is gone: it is told to send what is due and end.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
-        if let Some(outbox) = self.outboxes.remove(&connection) {
-            // `Close` always fits.
-            let _ = outbox.put(Mail { after: self.head.get(), item: Item::Close });
-            outbox.ring();
-        }
+        let Some(outbox) = self.outboxes.remove(&connection) else { return };
+        // `Close` always fits.
+        let _ = outbox.put(Mail { after: self.head.get(), item: Item::Close });
+        outbox.ring();
         for room in self.rooms.values_mut() {
             room.readers.remove(&connection);
         }

@@ -96,9 +96,10 @@ fn object(event: &Event) -> Value {
             "type": "presence", "room": room, "members": members, "joined": joined, "left": left,
         }),
         Event::Notice { code, text } => json!({"type": "notice", "code": code, "text": text}),
-        Event::Acknowledged { tag, sequence, time: when } => with_id(
+        Event::Acknowledged { tag, sequence, time: when, unechoed } => with_id(
             json!({
                 "type": "acknowledged", "seq": sequence.map(|it| it.0), "time": when.map(time),
+                "text": unechoed,
             }),
             tag,
         ),

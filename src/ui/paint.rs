@@ -114,6 +114,10 @@ impl Painter {
             }
             Event::Problem { text, .. } => out.push(status(&safe_line(text))),
             Event::State(state) => self.state(state, &mut out),
+            Event::Acknowledged { unechoed: Some(text), .. } => {
+                let text = indented(&safe_text(text));
+                out.push(self.chat(&format!("-- this had arrived before: {text}")));
+            }
             Event::Entered { .. }
             | Event::HistoryEnd { .. }
             | Event::Acknowledged { .. }

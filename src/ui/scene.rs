@@ -18,6 +18,8 @@ pub struct Scene {
     pub rooms: Vec<String>,
     /// Where a typed line goes, if that was chosen.
     pub talking_in: Option<String>,
+    /// The room that one is about to enter, to talk there.
+    pub going_to: Option<NameKey>,
     /// Who is there, by room.
     present: BTreeMap<NameKey, Vec<String>>,
     /// Lines of the input that made no sense.
@@ -48,7 +50,7 @@ impl Scene {
             }
             Event::Entered { room, .. } if !self.rooms.contains(room) => {
                 self.rooms.push(room.clone());
-                if self.rooms.len() > 1 {
+                if self.going_to.take_if(|it| *it == NameKey::of(room)).is_some() {
                     self.talking_in = Some(room.clone());
                 }
             }

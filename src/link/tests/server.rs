@@ -1,0 +1,272 @@
+//! A model of a server with one guest: no more than `docs/protocol/tcp.md`
+//! says, for the link's tests.
+
+use crate::model::{ErrorCode, LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
+use crate::wire::tcp::{
+    Accepted, ClientFrame, DirectEntry, End, Entered, Entry, Error, Join, Left, Pong, ServerFrame,
+    ServerHello, Welcome, flag,
+};
+
+/// The session of everybody else.
+const OTHER: SessionId = SessionId(1_000_000);
+
+/// A session.
+struct Session {
+    id: SessionId,
+    token: Token,
+    last_reference: Reference,
+}
+
+/// The model.
+pub(super) struct Server {
+    log_id: LogId,
+    log: Vec<Entry>,
+    directs: u64,
+    sessions: Vec<Session>,
+    sessions_made: u8,
+    /// The session that is connected.
+    present: Option<SessionId>,
+    rooms: Vec<String>,
+    pub(super) password: Option<&'static str>,
+    /// The passwords that joins brought.
+    pub(super) joins: Vec<Option<String>>,
+}
+
+impl Server {
+    /// With an empty log.
+    pub(super) fn new() -> Self {
+        Self::new_with_log(1)
+    }
+
+    /// With an empty log of this number.
+    pub(super) fn new_with_log(number: u8) -> Self {
+        Self {
+            log_id: LogId([number; 16]),
+            log: Vec::new(),
+            directs: 0,
+            sessions: Vec::new(),
+            sessions_made: number,
+            present: None,
+            rooms: Vec::new(),
+            password: None,
+            joins: Vec::new(),
+        }
+    }
+
+    /// Sequence and text of everything in a room.
+    pub(super) fn texts(&self, room: &str) -> Vec<(u64, String)> {
+        let of_room = self.log.iter().filter(|it| it.room == room);
+        of_room.map(|it| (it.sequence.0, it.text.clone())).collect()
+    }
+
+    /// The rooms that the guest is in.
+    pub(super) fn rooms(&self) -> Vec<String> {
+        self.rooms.clone()
+    }
+
+    /// The guest's connection is gone.
+    pub(super) fn disconnect(&mut self) {
+        self.present = None;
+    }
+
+    /// Sessions that have no connection expire.
+    pub(super) fn forget_sessions_without_connection(&mut self) {
+        self.sessions.retain(|it| Some(it.id) == self.present);
+    }
+
+    /// Puts something into the log.
+    fn append(
+        &mut self,
+        room: &str,
+        session: SessionId,
+        reference: Reference,
+        text: &str,
+    ) -> Entry {
+        let before = self.log.iter().rev().find(|it| it.room == room);
+        let entry = Entry {
+            flags: 0,
+            sequence: self.head().next(),
+            previous: before.map_or(Sequence::ZERO, |it| it.sequence),
+            room: room.to_owned(),
+            session,
+            username: "x".to_owned(),
+            time: Timestamp(0),
+            reference,
+            style: 0,
+            text: text.to_owned(),
+        };
+        self.log.push(entry.clone());
+        entry
+    }
+
+    /// The last sequence.
+    fn head(&self) -> Sequence {
+        Sequence(self.log.len() as u64 + self.directs)
+    }
+
+    /// Somebody else says something; what the guest gets of it.
+    pub(super) fn other_says(&mut self, room: &str) -> Option<ServerFrame> {
+        let text = format!("other {}", self.log.len());
+        let entry = self.append(room, OTHER, Reference(1), &text);
+        let is_here = self.present.is_some() && self.rooms.iter().any(|it| it == room);
+        is_here.then(|| entry.into())
+    }
+
+    /// Somebody else writes to the guest.
+    pub(super) fn other_writes(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
+        self.directs += 1;
+        Some(
+            DirectEntry {
+                flags: 0,
+                sequence: self.head(),
+                from_session: SessionId(session),
+                from: from.to_owned(),
+                to_session: self.present?,
+                to: "anna".to_owned(),
+                time: Timestamp(0),
+                reference: Reference(1),
+                style: 0,
+                text: "psst".to_owned(),
+            }
+            .into(),
+        )
+    }
+
+    /// A frame of the guest; the answers.
+    pub(super) fn receive(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
+        match frame {
+            ClientFrame::Hello(_) => vec![
+                ServerHello {
+                    version: 1,
+                    min_version: 1,
+                    max_version: 1,
+                    features: 0,
+                    server_program: "model".to_owned(),
+                    server_version: "1".to_owned(),
+                }
+                .into(),
+            ],
+            ClientFrame::Join(join) => self.join(join),
+            ClientFrame::Say(say) => {
+                assert_ne!(say.reference, Reference::NONE);
+                let Some(id) = self.present else {
+                    return vec![];
+                };
+                let session = self.sessions.iter_mut().find(|it| it.id == id).unwrap();
+                if say.reference <= session.last_reference {
+                    return vec![Accepted { reference: say.reference }.into()];
+                }
+                if !self.rooms.contains(&say.room) {
+                    return vec![Error::about(ErrorCode::NotInRoom, 3, say.reference).into()];
+                }
+                session.last_reference = say.reference;
+                vec![self.append(&say.room, id, say.reference, &say.text).into()]
+            }
+            ClientFrame::Enter(enter) => {
+                assert_ne!(enter.reference, Reference::NONE);
+                self.rooms.push(enter.room.clone());
+                let mut out = vec![entered(&enter.room, enter.reference)];
+                out.extend(self.latest(&enter.room));
+                out.push(self.end(5, enter.reference));
+                out
+            }
+            ClientFrame::Leave(leave) => {
+                assert_ne!(leave.reference, Reference::NONE);
+                self.rooms.retain(|it| *it != leave.room);
+                vec![Left { reference: leave.reference, room: leave.room }.into()]
+            }
+            ClientFrame::Ping(ping) => vec![Pong { token: ping.token }.into()],
+            ClientFrame::Pong(_) | ClientFrame::Direct(_) => vec![],
+            ClientFrame::History(_) | ClientFrame::Members(_) => unimplemented!(),
+        }
+    }
+
+    /// Lets the guest in.
+    fn join(&mut self, join: Join) -> Vec<ServerFrame> {
+        self.joins.push(join.password.clone());
+        if let Some(password) = self.password {
+            match join.password {
+                None => {
+                    return vec![
+                        Error::about(ErrorCode::PasswordRequired, 2, Reference::NONE).into(),
+                    ];
+                }
+                Some(it) if it != password => {
+                    return vec![Error::about(ErrorCode::PasswordWrong, 2, Reference::NONE).into()];
+                }
+                Some(_) => {}
+            }
+        }
+        let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
+        let at = kept.unwrap_or_else(|| {
+            self.sessions_made += 1;
+            self.sessions.push(Session {
+                id: SessionId(self.sessions_made.into()),
+                token: Token([self.sessions_made; 16]),
+                last_reference: Reference::NONE,
+            });
+            self.sessions.len() - 1
+        });
+        let session = &self.sessions[at];
+        self.present = Some(session.id);
+        self.rooms = if join.rooms.is_empty() { vec!["lobby".to_owned()] } else { join.rooms };
+        for room in &mut self.rooms {
+            *room = room.to_lowercase();
+        }
+        let position = join.position.filter(|it| it.log_id == self.log_id);
+        let welcome = Welcome {
+            session: session.id,
+            username: join.username,
+            token: session.token,
+            flags: u8::from(kept.is_some()) | u8::from(position.is_some()) << 1,
+            last_reference: session.last_reference,
+            log_id: self.log_id,
+            time: Timestamp(0),
+            server_name: "model".to_owned(),
+            rooms: self.rooms.clone(),
+            max_text: 4_096,
+            max_rooms: 16,
+            history_length: 10,
+            ping_interval: 30,
+            idle_timeout: 60,
+            session_lifetime: 1,
+            burst: 1,
+            per_minute: 1,
+        };
+        let mut out: Vec<ServerFrame> = vec![welcome.into()];
+        out.extend(self.rooms.iter().map(|room| entered(room, Reference::NONE)));
+        out.extend(self.replay(position));
+        out.push(self.end(2, Reference::NONE));
+        out
+    }
+
+    /// What a join brings of the past.
+    fn replay(&self, position: Option<Position>) -> Vec<ServerFrame> {
+        let Some(position) = position else {
+            return self.rooms.iter().flat_map(|room| self.latest(room)).collect();
+        };
+        let missed = |it: &&Entry| it.sequence > position.sequence && self.rooms.contains(&it.room);
+        self.log.iter().filter(missed).map(history).collect()
+    }
+
+    /// The ten most recent of a room.
+    fn latest(&self, room: &str) -> Vec<ServerFrame> {
+        let all: Vec<_> = self.log.iter().filter(|it| it.room == room).collect();
+        all.iter().skip(all.len().saturating_sub(10)).map(|it| history(it)).collect()
+    }
+
+    /// The end of an answer.
+    fn end(&self, about: u16, reference: Reference) -> ServerFrame {
+        End { about, reference, head: self.head(), flags: 0 }.into()
+    }
+}
+
+/// An entry of the past.
+fn history(entry: &Entry) -> ServerFrame {
+    Entry { flags: flag::HISTORY, ..entry.clone() }.into()
+}
+
+/// In a room.
+fn entered(room: &str, reference: Reference) -> ServerFrame {
+    Entered { reference, room: room.to_owned(), flags: 0, members: 1 }.into()
+}
