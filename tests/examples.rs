@@ -26,11 +26,11 @@ use serde_json::{Value, json};
 /// may wait some seconds of its own accord.)
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A program of the examples.
+/// A program of the examples, with nothing of our own settings.
 fn python(file: &str) -> Command {
     let mut command = Command::new("python3");
-    command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file));
-    command.env("PYTHONUTF8", "1");
+    command.args(["-B", "-E", "-X", "utf8"]);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file));
     command
 }
 
@@ -41,10 +41,11 @@ fn chat_client(address: SocketAddr, name: &str) -> Command {
     command
 }
 
-/// Our own client for somebody on the server at this address; it leaves
-/// nothing on disk.
+/// Our own client for somebody on the server at this address, with nothing
+/// of our own settings; it leaves nothing on disk.
 fn ours(address: SocketAddr, name: &str, mode: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
+    command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args([&address.to_string(), "--name", name, "--fresh", mode]);
     command
 }
