@@ -11,16 +11,16 @@ What you type is said in the current room. Commands:
     /me TEXT           an action: * anna waves
     /who               who is in the current room
     /history [N]       N older messages of the current room (20; 100 at the most)
-    /quit              end as the end of the input does: when all that you said has been taken
+    /quit              end as the end of the input does: when all that you asked for has been answered
     //TEXT             say a text that begins with a slash
 
 A line that begins with ~ is history: it was said before you came. Lines with -- are news, those with
 !! are errors. Exit status: 0 all was said, 64 usage, 69 no connection at the first attempt, 76 the
-server broke the protocol, 77 the server refused us for good.
+server broke the protocol, 77 the server refused us, or something that we said.
 
-The file has three parts: the codec (bytes <-> frames), the Session (what the frames mean; it knows no
-sockets and no clock) and the driver (sockets, clock, terminal, file). "README n" and "n" in comments
-are sections of docs/protocol/README.md and docs/protocol/tcp.md. Standard library only, Python 3.9+.
+There are three parts: the codec (bytes <-> frames; codec.py), the Session (what the frames mean; it
+knows no sockets and no clock) and the driver (sockets, clock, terminal, file). "README n" and "n" in
+comments are sections of docs/protocol/README.md and docs/protocol/tcp.md. Standard library only.
 """
 
 import argparse
@@ -28,21 +28,23 @@ import json
 import os
 import queue
 import random
-import selectors
+import select
 import socket
 import sys
 import tempfile
 import threading
 import time
 import unicodedata
-from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+from codec import FRAMES, KINDS, MAX_BODY, Reader, ServerFault, decode_frame, encode_frame
+
+try:
+    import fcntl
+except ImportError:  # Windows: the state file is not locked there
+    fcntl = None
 
 PORT = 2428  # README 9
-MAX_FIRST_BODY, MAX_BODY = 256, 16_384  # 2
-
-
-class ServerFault(Exception):
-    """The server sent what it must not send: close, and tell the person (15)."""
 
 
 class Refused(Exception):
@@ -53,140 +55,9 @@ class Lost(Exception):
     """The connection is of no more use, but a new one may be."""
 
 
-# ---------------------------------------------------------------------------------------------------
-# The codec: README 1 for the values, 14 for the frames
-# ---------------------------------------------------------------------------------------------------
+# ======== Text for a terminal =======================================================================
 
-# The tables of section 14, word for word, each with its kind.
-TABLES = """
- 1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
- 2 join username:string password:string? rooms:string* token:bytes16? position:position?
- 3 say reference:u64 room:string style:u8 text:string
- 4 direct reference:u64 to:string session:u64 style:u8 text:string
- 5 enter reference:u64 room:string
- 6 leave reference:u64 room:string
- 7 history reference:u64 room:string before:u64 limit:u16
- 8 members reference:u64 room:string after:string
- 9 ping token:u64
-10 pong token:u64
-64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string
-65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
-   server_name:string rooms:string* max_text:u16 max_rooms:u16 history_length:u16 ping_interval:u16 \
-   idle_timeout:u16 session_lifetime:u32 burst:u32 per_minute:u32
-66 entered reference:u64 room:string flags:u8 members:u32
-67 entry flags:u8 sequence:u64 previous:u64 room:string session:u64 username:string time:u64 reference:u64 \
-   style:u8 text:string
-68 direct_entry flags:u8 sequence:u64 from_session:u64 from_name:string to_session:u64 to_name:string time:u64 \
-   reference:u64 style:u8 text:string
-69 end about:u16 reference:u64 head:u64 flags:u8
-70 left reference:u64 room:string
-71 roster reference:u64 room:string flags:u8 members:u32 names:string*
-72 presence room:string flags:u8 members:u32 joined:string* left:string*
-73 accepted reference:u64
-74 notice code:u16 text:string
-75 error code:u16 about:u16 reference:u64 retry_after:u32 text:string
-"""
-
-# kind -> (name, [(field, type)]), and name -> kind.
-FRAMES = {int(row[0]): (row[1], [tuple(field.split(":")) for field in row[2:]])
-          for row in map(str.split, TABLES.strip().splitlines())}
-KINDS = {name: kind for kind, (name, _) in FRAMES.items()}
-
-
-def encode_varint(number):
-    """Seven bits a byte, the least significant first; the top bit says that another byte follows."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def encode_value(kind_of, value):
-    """One value as bytes, by its type in TABLES: a trailing `?` is an option, a `*` a list."""
-    if kind_of.endswith("?"):
-        return b"\0" if value is None else b"\1" + encode_value(kind_of[:-1], value)
-    if kind_of.endswith("*"):
-        return encode_varint(len(value)) + b"".join(encode_value(kind_of[:-1], item) for item in value)
-    if kind_of == "string":
-        return encode_varint(len(value.encode())) + value.encode()
-    if kind_of == "position":
-        return value[0] + encode_varint(value[1])
-    if kind_of == "u8":
-        return bytes([value])
-    return value if kind_of.startswith("bytes") else encode_varint(value)
-
-
-def encode_frame(name, **fields):
-    """A whole frame: length, kind, fields in the order of the table (2). Other `fields` are not sent."""
-    kind = KINDS[name]
-    body = encode_varint(kind) + b"".join(encode_value(t, fields[f]) for f, t in FRAMES[kind][1])
-    return len(body).to_bytes(2, "big") + body
-
-
-class Reader:
-    """Takes values from a body, one after the other; ServerFault where README 1 refuses the bytes."""
-
-    def __init__(self, body):
-        """Begin at the first byte of `body`."""
-        self.body, self.at = body, 0
-
-    def take(self, count):
-        """The next `count` bytes. Checked before anything is allocated for them."""
-        if count > len(self.body) - self.at:
-            raise ServerFault("a message ends too soon")
-        self.at += count
-        return self.body[self.at - count:self.at]
-
-    def varint(self, bits):
-        """An unsigned number of at most `bits` bits, in its one shortest form."""
-        number = shift = 0
-        while True:
-            byte = self.take(1)[0]
-            number |= (byte & 0x7F) << shift
-            if number >> bits or shift >= bits:
-                raise ServerFault("a number is too large")
-            if byte < 0x80:
-                if byte == 0 and shift:
-                    raise ServerFault("a number is not in its shortest form")
-                return number
-            shift += 7
-
-    def value(self, kind_of):
-        """A value of a type of TABLES: the mirror of encode_value."""
-        if kind_of.endswith("?"):
-            there = self.take(1)[0]
-            if there > 1:
-                raise ServerFault("an option that is neither none nor some")
-            return self.value(kind_of[:-1]) if there else None
-        if kind_of.endswith("*"):
-            count = self.varint(32)
-            if count > len(self.body) - self.at:  # each item has a byte at least
-                raise ServerFault("a list is longer than its message")
-            return [self.value(kind_of[:-1]) for _ in range(count)]
-        if kind_of == "string":
-            try:
-                return self.take(self.varint(32)).decode()
-            except UnicodeDecodeError:
-                raise ServerFault("a string is not UTF-8") from None
-        if kind_of == "position":
-            return self.take(16), self.varint(64)
-        if kind_of == "u8":
-            return self.take(1)[0]
-        return self.take(int(kind_of[5:])) if kind_of.startswith("bytes") else self.varint(int(kind_of[1:]))
-
-
-def decode_frame(body):
-    """The frame as an object with `name` and its fields, or None for a kind that we do not know.
-
-    Bytes behind the last field are from a later edition of the page: ignored (README 6)."""
-    reader = Reader(body)
-    kind = reader.varint(16)
-    if kind not in FRAMES:
-        return None
-    name, fields = FRAMES[kind]
-    return SimpleNamespace(name=name, **{field: reader.value(kind_of) for field, kind_of in fields})
+BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 def name_key(name):
@@ -194,24 +65,17 @@ def name_key(name):
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-# ---------------------------------------------------------------------------------------------------
-# Text for a terminal
-# ---------------------------------------------------------------------------------------------------
-
-# README 3 names the bidirectional controls; the line and paragraph separators U+2028/9 break lines too.
-UNSAFE = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029}
-
-
-def safe(text, keep="\t"):
-    """`text` with all that could move the cursor or turn the line made visible as U+FFFD (README 3)."""
-    return "".join(c if c in keep or unicodedata.category(c) != "Cc" and ord(c) not in UNSAFE else "\ufffd"
-                   for c in text)
+def safe(text):
+    """`text` as one line, with all that could move the cursor or turn the line as U+FFFD (README 3)."""
+    return "".join(c if c == "\t" or unicodedata.category(c) not in ("Cc", "Zl", "Zp")
+                   and ord(c) not in BIDIRECTIONAL else "\ufffd" for c in text)
 
 
 def block(text):
     """A text of several lines as one piece: what follows its first line is indented, so that it cannot
-    be taken for a message of its own."""
-    return safe(text, "\n\t").replace("\n", "\n    | ")
+    be taken for a message of its own. U+2028 and U+2029 are newlines, too (README 3)."""
+    lines = text.replace("\u2028", "\n").replace("\u2029", "\n").split("\n")
+    return "\n    | ".join(map(safe, lines))
 
 
 def clock(milliseconds):
@@ -222,25 +86,19 @@ def clock(milliseconds):
         return "[--:--:--]"
 
 
-# ---------------------------------------------------------------------------------------------------
-# The session: what the frames mean
-# ---------------------------------------------------------------------------------------------------
+# ======== The session: what the frames mean =========================================================
 
 HISTORY, REQUESTED = 1, 2  # flags of entry and direct_entry
 SESSION_KEPT, POSITION_KEPT = 1, 2  # flags of welcome
 GAP = MORE = 1  # flags of entered; of end and roster
 COUNT_ONLY = 2  # flags of roster and presence
 PRESENCE = 1  # feature bit (4)
-FINAL = {100, 101, 102, 103, 104, 110, 200, 201, 202, 203, 204, 205}  # README 7
+FINAL = {100, 101, 102, 103, 104, 110, 205}  # README 7: closes, and coming back will not help
 
-# The client's half of the state table (16). Anything else that we know is the server's fault.
-ALWAYS = {"error", "notice", "ping", "pong"}
-ALLOWED = {
-    "connected": {"server_hello"},
-    "greeted": {"welcome"},
-    "replaying": {"entered", "entry", "direct_entry", "end"},
-    "live": {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"},
-}
+# The client's half of the state table (16). What is not in it is ignored.
+ALWAYS = {"notice", "ping", "pong", "error"}
+JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
+ALLOWED = {"connected": {"server_hello"}, "greeted": {"welcome"}, "replaying": JOINED, "live": JOINED}
 
 
 class Session:
@@ -249,29 +107,33 @@ class Session:
 
     The heart of it is `pending`: every request that has not been answered yet, by reference, in the
     order in which it was made. After a drop all of them are made again in that order (6), so that a
-    message typed behind a /join comes behind it again. `rooms` are those whose `enter` is answered in
-    full: only of these a position says anything."""
+    message typed behind a /join comes behind it again. `rooms` are those of the welcome and those whose
+    `enter` was answered to its `end`: only of these a position says anything."""
 
     def __init__(self, name, rooms, password=None, saved=None):
-        """`saved` is what `to_save` gave at an earlier time."""
-        saved = saved or {}
-        self.name, self.rooms, self.password = name, list(rooms or saved.get("rooms", ())), password
-        self.token = bytes.fromhex(saved["token"]) if "token" in saved else None
-        self.position = None  # (log id, sequence)
-        # A position tells nothing about a room in which we were not: there, take the ten most recent.
-        if saved.get("log_id") and {*map(name_key, self.rooms)} <= {*map(name_key, saved["rooms"])}:
-            self.position = bytes.fromhex(saved["log_id"]), saved["sequence"]
-        self.current = self.rooms[0] if self.rooms else None
-        self.number = 0  # our public session number
-        self.echo_of = 0  # whose echoes are ours; differs from `number` while a lost session is replayed
+        """`saved` is what `to_save` gave at an earlier time; `rooms` may be empty."""
+        self.name, self.rooms, self.password = name, list(rooms), password
+        self.token = self.position = None  # the latter: (log id, sequence)
+        self.number = self.echo_of = 0  # our session number; that of our echoes, which may be a former one
         self.counter = 0  # the last reference used
         self.pending = {}  # reference -> (frame name, its other fields)
+        self.log_id = None
         self.seen, self.oldest = {}, {}  # room -> greatest and least sequence that were shown
         self.present = {}  # room -> names, where the server tells us all of them (11)
-        self.pins = {}  # name -> session of whom we last exchanged direct messages with (8)
-        self.ever_live = self.asked_password = False
+        self.pins = {}  # name key -> session with which we last exchanged direct messages (8)
+        self.ever_live = self.asked_password = self.refused = False
         self.max_text = 4096
         self.out, self.lines = bytearray(), []
+        if saved:
+            self.token = bytes.fromhex(saved["token"])
+            known = [room for room in saved["rooms"] if not rooms or self.find(room, rooms)]
+            if known and saved["log_id"]:  # rooms in which we were not are entered behind the `end` (6)
+                self.position = bytes.fromhex(saved["log_id"]), saved["sequence"]
+                self.rooms = known
+                for room in rooms:
+                    if not self.find(room, known):
+                        self.request("enter", room=room)
+        self.current = rooms[0] if rooms else self.rooms[0] if self.rooms else None
         self.begin(0.0)
 
     def to_save(self):
@@ -279,19 +141,18 @@ class Session:
         if not self.token:
             return None
         log_id, sequence = self.position or (b"", 0)
-        return {"token": self.token.hex(), "name": self.name, "rooms": self.rooms,
-                "log_id": log_id.hex(), "sequence": sequence}
+        return {"token": self.token.hex(), "rooms": self.rooms, "log_id": log_id.hex(), "sequence": sequence}
 
     # -- a connection -------------------------------------------------------------------------------
 
     def begin(self, now):
         """Forget what belongs to one connection only."""
-        self.state, self.buffer, self.limit = "connected", bytearray(), MAX_FIRST_BODY
+        self.state, self.buffer = "connected", bytearray()
         self.out.clear()
         self.heard, self.pinged = now, False
         self.ping_after, self.lost_after = 30, 60  # 17; the welcome may say otherwise
-        self.live_since = self.close_by = None
-        self.retry_after = 0
+        self.answer_by, self.live_since, self.retry_after = now + 10, None, 0
+        self.ending = False
 
     def connected(self, now):
         """A new connection: greet and join at once, as one may who speaks a single version (4)."""
@@ -310,43 +171,38 @@ class Session:
         self.out += encode_frame(frame, **fields)
 
     def request(self, frame, **fields):
-        """Send what will be answered, and keep it until then. One count serves all kinds of requests,
-        for the references of messages need only rise (14)."""
+        """Send what will be answered, and keep it until then. One count serves all kinds of requests:
+        the references of messages need only rise, those of the others must not be 0 (14)."""
         self.counter += 1
         self.pending[self.counter] = frame, fields
         self.send(frame, reference=self.counter, **fields)
-        return self.counter
 
     def receive(self, data, now):
-        """Bytes from the server, however they were cut."""
-        self.heard, self.pinged = now, False
+        """Bytes from the server, however they were cut: section 15, step by step."""
         self.buffer += data
         while len(self.buffer) >= 2:
             length = int.from_bytes(self.buffer[:2], "big")
-            if not 1 <= length <= self.limit:  # before any of the body is awaited (2)
+            if not 1 <= length <= MAX_BODY:  # before any of the body is awaited
                 raise ServerFault("that is no pi-chat server, or a frame of it is too long")
             if len(self.buffer) < 2 + length:
                 return
-            body, self.limit = bytes(self.buffer[2:2 + length]), MAX_BODY
+            body = bytes(self.buffer[2:2 + length])
             del self.buffer[:2 + length]
-            kind = Reader(body).varint(16)
-            if kind not in FRAMES or 10 < kind < 64 or kind < 9:
-                continue  # unknown, or only for the other side: ignored, before it is read (15)
-            if FRAMES[kind][0] not in ALLOWED[self.state] | ALWAYS:
-                raise ServerFault(f"{FRAMES[kind][0]} out of turn")
-            frame = decode_frame(body)
-            getattr(self, "on_" + frame.name)(frame, now)
+            self.heard, self.pinged = now, False
+            name, _ = FRAMES.get(Reader(body).varint(16), ("", ()))
+            if name in ALLOWED[self.state] | ALWAYS:  # else ignored, before its fields are read
+                getattr(self, "on_" + name)(decode_frame(body), now)
 
     def tick(self, now):
         """Look at the clock; returns the seconds until it has to be looked at again (12, 17)."""
         quiet = now - self.heard
-        if quiet >= self.lost_after or self.close_by and now >= self.close_by:
+        if quiet >= self.lost_after or self.answer_by and now >= self.answer_by:
             raise Lost("nothing heard from the server")
         if quiet >= self.ping_after and not self.pinged and self.state != "connected":
             self.pinged = True
             self.send("ping", token=self.counter)
-        wake = self.heard + (self.lost_after if self.pinged or quiet >= self.ping_after else self.ping_after)
-        return max(0.0, min(wake, self.close_by or wake) - now)
+        wake = self.heard + (self.lost_after if quiet >= self.ping_after else self.ping_after)
+        return max(0.0, min(wake, self.answer_by or wake) - now)
 
     def done(self):
         """Has everything that was asked been answered?"""
@@ -365,29 +221,30 @@ class Session:
         """Version 0 means that error 101 follows; anything else must be what we offered (4)."""
         if frame.version > 1:
             raise ServerFault("the server chose a version that was not offered")
-        self.state = "greeted" if frame.version else self.state
+        if frame.version:
+            self.state, self.answer_by = "greeted", now + 10
 
     def on_welcome(self, frame, now):
         """We are in; what became of the session and of the position stands in the flags (6)."""
-        self.state = "replaying"
-        if frame.flags & SESSION_KEPT:
-            self.echo_of = frame.session
-        elif not frame.flags & POSITION_KEPT:
-            self.echo_of = 0  # in another log the old number may be somebody else's
-        if self.token and not frame.flags & SESSION_KEPT:
+        self.state, self.answer_by = "replaying", None
+        self.kept, self.last_reference = frame.flags & SESSION_KEPT, frame.last_reference
+        if self.token and not self.kept:
             self.show("-- the server has forgotten our session: a new one begins")
-        if self.position and not frame.flags & POSITION_KEPT:
-            self.show("-- the server's log is a new one: what follows may repeat or lack something")
-            self.position = None
         if not frame.flags & POSITION_KEPT:
+            if self.position:
+                self.show("-- the server's log is a new one: what follows may repeat or lack something")
+            self.position, self.echo_of = None, 0
             self.seen.clear()
             self.oldest.clear()
-        self.kept, self.last_reference, self.log_id = frame.flags & SESSION_KEPT, frame.last_reference, frame.log_id
-        self.number, self.token, self.name, self.rooms = frame.session, frame.token, frame.username, frame.rooms
-        if not any(self.same(self.current, room) for room in self.rooms) and not self.entering(self.current):
-            self.current = self.rooms[0] if self.rooms else None
-        self.max_text = min(frame.max_text, MAX_BODY - 512)
-        self.ping_after, self.lost_after = frame.ping_interval or 30, frame.idle_timeout or 60
+        if self.kept:
+            self.echo_of = frame.session
+        if frame.log_id != self.log_id:
+            self.pins.clear()  # in another log the numbers are other people's
+        self.log_id, self.number, self.token, self.name = frame.log_id, frame.session, frame.token, frame.username
+        self.rooms = frame.rooms
+        self.current = self.find(self.current, self.rooms) or self.entering(self.current) or (self.rooms + [None])[0]
+        self.max_text = frame.max_text
+        self.ping_after, self.lost_after = frame.ping_interval, frame.idle_timeout
         self.present.clear()
         self.show(f"-- you are {safe(self.name)} on {safe(frame.server_name) or 'the server'}")
 
@@ -396,26 +253,26 @@ class Session:
         in between, a resume would not bring the rest of these ten messages."""
         if frame.flags & GAP:
             self.show(f"-- {safe(frame.room)}: something between is missing, the log does not reach back so far")
-            self.seen.pop(frame.room, None)
         if frame.reference in self.pending:
             self.pending[frame.reference] = "enter", {"room": frame.room}  # as the server spells it
-        if self.same(self.current, frame.room):
+        if self.find(self.current, [frame.room]):
             self.current = frame.room
         self.show(f"-- in {safe(frame.room)}, {frame.members} present")
 
     def on_end(self, frame, now):
         """The end of a history: of the join (2), of an enter (5), of a history request (7)."""
-        if (frame.about == KINDS["join"]) != (self.state == "replaying"):
-            raise ServerFault("end out of turn")
         self.advance(frame.head)
-        if frame.about == KINDS["join"]:
+        if frame.about == KINDS["join"] and self.state == "replaying":
             self.resume(now)
-        elif frame.reference in self.pending:
-            room = self.pending.pop(frame.reference)[1]["room"]
-            if frame.about == KINDS["enter"] and not any(self.same(room, r) for r in self.rooms):
-                self.rooms.append(room)
-            elif frame.about == KINDS["history"]:
-                self.show(f"-- {safe(room)}: " + ("there are older ones" if frame.flags & MORE else "no older ones"))
+        elif frame.about == KINDS["enter"]:
+            fields = self.answered(frame.reference, "enter")
+            if fields and not self.find(fields["room"], self.rooms):
+                self.rooms.append(fields["room"])
+        elif frame.about == KINDS["history"]:
+            fields = self.answered(frame.reference, "history")
+            if fields:
+                more = "there are older ones" if frame.flags & MORE else "no older ones"
+                self.show(f"-- {safe(fields['room'])}: {more}")
 
     def resume(self, now):
         """All is replayed: what was echoed meanwhile is off the list, the rest goes out again (6)."""
@@ -424,9 +281,8 @@ class Session:
         if self.kept:
             self.counter = max(self.counter, self.last_reference)
         else:  # the old references mean nothing to the new session
-            waiting, self.counter = list(self.pending.values()), self.last_reference
-            self.pending = {self.counter + i: item for i, item in enumerate(waiting, 1)}
-            self.counter += len(waiting)
+            self.pending = dict(enumerate(self.pending.values(), self.last_reference + 1))
+            self.counter = self.last_reference + len(self.pending)
         for reference, (frame, fields) in self.pending.items():
             self.send(frame, reference=reference, **fields)
 
@@ -435,8 +291,8 @@ class Session:
         self.position = self.log_id, max(sequence, self.position[1] if self.position else 0)
 
     def answered(self, reference, *frames):
-        """Strike a request off, if it is one of these; returns its fields."""
-        if self.pending.get(reference, ("",))[0] in frames:
+        """Strike a request off, if it is there and one of these; returns its fields."""
+        if self.pending.get(reference, (None,))[0] in frames:
             return self.pending.pop(reference)[1]
         return None
 
@@ -446,11 +302,8 @@ class Session:
         if frame.session == self.echo_of:
             self.answered(frame.reference, "say")
         if not frame.flags & REQUESTED:
-            last = self.seen.get(frame.room, 0)
-            if frame.sequence <= last:  # a room entered again begins with messages that were shown
-                return
-            if last and frame.previous not in (0, last):
-                self.show(f"-- {safe(frame.room)}: messages between are missing")
+            if frame.sequence <= self.seen.get(frame.room, 0):
+                return  # a room entered again begins with messages that were shown
             self.seen[frame.room] = frame.sequence
         self.oldest[frame.room] = min(frame.sequence, self.oldest.get(frame.room, frame.sequence))
         where = "" if frame.room == self.current else f"({safe(frame.room)}) "
@@ -463,7 +316,7 @@ class Session:
         if mine:
             self.answered(frame.reference, "direct")
         name, session = (frame.to_name, frame.to_session) if mine else (frame.from_name, frame.from_session)
-        if self.pins.setdefault(name_key(name), session) != session:
+        if self.pins.get(name_key(name), session) != session:
             self.show(f"-- this {safe(name)} is not the one of before")
         self.pins[name_key(name)] = session
         self.show_message(frame, "", f"{safe(frame.from_name)} -> {safe(frame.to_name)}")
@@ -472,12 +325,12 @@ class Session:
         """Taken, and no echo will come: so show it now."""
         fields = self.answered(frame.reference, "say", "direct")
         if fields:
-            self.show("-- was taken: " + block(fields["text"]))
+            self.show(f"-- was taken: {block(fields['text'])}")
 
     def on_left(self, frame, now):
         """Out of a room."""
         self.answered(frame.reference, "leave")
-        self.rooms = [room for room in self.rooms if not self.same(room, frame.room)]
+        self.rooms = [room for room in self.rooms if not self.find(room, [frame.room])]
         self.present.pop(frame.room, None)
         self.show(f"-- you left {safe(frame.room)}")
 
@@ -504,16 +357,12 @@ class Session:
             self.present.pop(frame.room, None)
             self.show(f"-- {frame.members} in {safe(frame.room)}")
             return
-        names = self.present.setdefault(frame.room, set())
-        where = "" if frame.room == self.current else f" {safe(frame.room)}"
-        for name in frame.joined:
-            if name not in names and name != self.name:
-                self.show(f"-- {safe(name)} joined{where}")
-        for name in frame.left:
-            if name in names:
-                self.show(f"-- {safe(name)} left{where}")
-        names.difference_update(frame.left)
-        names.update(frame.joined)
+        before = self.present.get(frame.room, set())
+        after = (before - set(frame.left)) | set(frame.joined)
+        self.present[frame.room] = after
+        for names, what in ((before - after, "left"), (after - before - {self.name}, "joined")):
+            for name in sorted(names):
+                self.show(f"-- {safe(name)} {what} {safe(frame.room)}")
 
     def on_notice(self, frame, now):
         """A sentence for people."""
@@ -523,38 +372,34 @@ class Session:
         """Programs go by the code, people by the sentence (README 7)."""
         sentence = f"{safe(frame.text)} (error {frame.code})"
         if frame.code == 203 and self.password is not None and not self.asked_password:
-            self.asked_password = True
+            self.asked_password, self.answer_by = True, now + 10
             self.join()
-        elif frame.code in FINAL or self.state == "greeted" and frame.about == KINDS["join"] and frame.code >= 200:
+        elif frame.code in FINAL or self.state == "greeted" and frame.code >= 200:
             raise Refused(sentence)
-        elif 100 <= frame.code <= 199:  # closes: read on until it does (12: 111 sends what is due), not for ever
-            self.show("!! " + sentence)
-            self.retry_after, self.close_by = frame.retry_after / 1000, now + 5
-        else:
-            self.on_request_refused(frame, sentence)
+        elif 100 <= frame.code <= 199:  # the connection ends: read on until it does, not for ever (17)
+            self.show(f"!! {sentence}")
+            self.retry_after, self.ending, self.answer_by = frame.retry_after / 1000, True, now + 5
+        else:  # one request did not happen; all else goes on
+            name = FRAMES.get(frame.about, ("", ()))[0]
+            self.refuse(frame.code, name, self.answered(frame.reference, name) or {}, sentence)
 
-    def on_request_refused(self, frame, sentence):
-        """One request did not happen; all else goes on."""
-        name, fields = self.pending.get(frame.reference, ("", {}))
-        if not name or KINDS[name] != frame.about:
-            self.show("!! " + sentence)
-            return
-        del self.pending[frame.reference]
-        if name == "enter" and frame.code == 305:  # already in: what we wanted
-            self.rooms += [fields["room"]] if not any(self.same(fields["room"], r) for r in self.rooms) else []
-            return
-        if name == "enter" and self.same(self.current, fields["room"]):
-            self.current = self.rooms[0] if self.rooms else None
-        if name == "direct" and frame.code == 307:
+    def refuse(self, code, name, fields, sentence):
+        """What follows from the refusal of one request of ours."""
+        if name == "enter" and fields and self.find(self.current, [fields["room"]]):
+            self.current = (self.rooms + [None])[0]
+        if name == "direct" and fields and code == 307:
             self.pins.pop(name_key(fields["to"]), None)
             sentence += "; say it again to send it to whoever has the name now"
-        self.show("!! " + sentence + (": not sent: " + block(fields["text"]) if "text" in fields else ""))
+        if "text" in fields:
+            self.refused = True
+            sentence += f": not sent: {block(fields['text'])}"
+        self.show(f"!! {sentence}")
 
     # -- lines from the person ----------------------------------------------------------------------
 
     def wants_input(self):
-        """Lines are taken while live, and not more than the server may take at a time; others wait."""
-        return self.state == "live" and self.close_by is None and len(self.pending) < 50
+        """Lines are taken while live, and not more than is good manners (7); others wait."""
+        return self.state == "live" and not self.ending and len(self.pending) < 50
 
     def typed(self, line):
         """A line from the person; True means that they want to leave."""
@@ -563,28 +408,33 @@ class Session:
             return False
         command, _, rest = line[1:].partition(" ")
         argument = rest.strip()
-        if command == "quit":
+        name = argument.partition(" ")[0] if command == "msg" else argument
+        if len(name.encode()) > 256 and command in ("join", "leave", "msg"):  # README 2
+            self.show("!! a name cannot be so long")
+        elif command == "quit":
             return True
-        if command == "me":
+        elif command == "me":
             self.say(1, rest)
         elif command == "msg" and " " in argument:
-            self.direct(*argument.split(" ", 1))
+            text = argument.partition(" ")[2]
+            if self.fits(text):  # to the very session that we last exchanged one with, if there is one
+                self.request("direct", to=name, session=self.pins.get(name_key(name), 0), style=0, text=text)
         elif command == "join" and argument:
-            if not any(self.same(argument, room) for room in self.rooms) and not self.entering(argument):
+            self.current = self.find(argument, self.rooms) or self.entering(argument) or argument
+            if self.current == argument and not self.find(argument, self.rooms) and not self.entering(argument):
                 self.request("enter", room=argument)
-            self.current = next((room for room in self.rooms if self.same(argument, room)), argument)
         elif command == "leave" and (argument or self.current):
             room = argument or self.current
             self.request("leave", room=room)
-            if self.same(self.current, room):  # now, not at `left`: the next line is meant for elsewhere
-                self.current = next((other for other in self.rooms if not self.same(other, room)), None)
+            if self.find(self.current, [room]):  # now, not at `left`: the next line is meant for elsewhere
+                self.current = next((other for other in self.rooms if not self.find(other, [room])), None)
         elif command == "who" and self.current:
             self.request("members", room=self.current, after="", names=[])  # the pages so far
         elif command == "history" and self.current and (argument or "20").isdecimal():
             self.request("history", room=self.current, before=self.oldest.get(self.current, 0),
                          limit=max(1, min(100, int(argument or "20"))))
         else:
-            self.show("!! no such command here, or something is missing: " + safe(line))
+            self.show(f"!! no such command here, or something is missing: {safe(line)}")
         return False
 
     def say(self, style, text):
@@ -594,26 +444,22 @@ class Session:
         elif self.fits(text):
             self.request("say", room=self.current, style=style, text=text)
 
-    def direct(self, to, text):
-        """A direct message, to the very session that we last exchanged one with, if there is one."""
-        if self.fits(text):
-            self.request("direct", to=to, session=self.pins.get(name_key(to), 0), style=0, text=text)
-
     def fits(self, text):
-        """Too long a text is refused here, for a frame too large would end the connection (2)."""
+        """Too long a text is refused here, for a frame too large would end the connection (7)."""
         size = len(text.encode())
         if size > self.max_text:
+            self.refused = True
             self.show(f"!! not sent, {size} bytes are more than {self.max_text}: {safe(text[:60])}…")
         return 0 < size <= self.max_text
 
     def entering(self, room):
-        """Is an `enter` of this room under way?"""
-        return any(name == "enter" and self.same(fields["room"], room) for name, fields in self.pending.values())
+        """This room in the spelling of an `enter` that is under way; None if there is none."""
+        return self.find(room, [fields["room"] for name, fields in self.pending.values() if name == "enter"])
 
     @staticmethod
-    def same(one, other):
-        """Are these two spellings of one room?"""
-        return one is not None and other is not None and name_key(one) == name_key(other)
+    def find(room, rooms):
+        """The one of these rooms that is called so, however it is spelled; None if there is none."""
+        return next((one for one in rooms if room and name_key(one) == name_key(room)), None)
 
     # -- lines for the person -----------------------------------------------------------------------
 
@@ -627,20 +473,18 @@ class Session:
         self.show(f"{'~' if frame.flags & HISTORY else ''}{clock(frame.time)} {where}{said}")
 
 
-# ---------------------------------------------------------------------------------------------------
-# The driver: sockets, clock, terminal, file
-# ---------------------------------------------------------------------------------------------------
+# ======== The driver: sockets, clock, terminal, file ================================================
 
 def back_off(attempt, retry_after):
     """Seconds to wait before an attempt, with chance in it: not all are to come at one moment (13)."""
     if retry_after:
-        return retry_after * random.uniform(1, 1.5)
+        return min(retry_after, 600) * random.uniform(1, 1.5)  # README 7
     return random.uniform(0, min(60, 2 ** min(attempt, 6)))
 
 
 class Input:
-    """Lines of standard input, read by a thread: neither a terminal on Windows nor a file on Linux can be
-    given to a selector. `waker` becomes readable when there is something new."""
+    """Lines of standard input, read by a thread: neither a terminal on Windows nor a file on Linux can
+    be waited for like a socket. `waker` becomes readable when there is something new."""
 
     def __init__(self):
         """Begin to read."""
@@ -682,87 +526,80 @@ class Client:
         """Connect, talk, come back; returns the exit status."""
         attempt, first = 0, True
         while True:
-            why = self.one_connection()
-            self.flush(final=True)
-            if self.leaving and self.session.done():
-                return 0
-            if first and why.startswith("no connection"):
-                print(f"{why} to {self.server[0]}, port {self.server[1]}", file=sys.stderr)
+            try:
+                return self.one_connection()
+            except (Lost, OSError, UnicodeError) as error:  # the last for what cannot be a host's name
+                why = error
+            if first and not isinstance(why, Lost):
+                print(f"no connection to {self.server[0]}, port {self.server[1]}: {why}", file=sys.stderr)
                 return 69
-            first, now = False, time.monotonic()
-            if self.session.live_since is not None and now - self.session.live_since >= 10:
+            first, live_since = False, self.session.live_since
+            if live_since is not None and time.monotonic() - live_since >= 10:
                 attempt = 0
             delay = back_off(attempt, self.session.retry_after)
             attempt += 1
-            self.session.show(f"-- {safe(why)}; trying again in {delay:.1f} s, what you type is kept")
-            self.flush()
+            self.session.show(f"-- {safe(str(why))}; trying again in {delay:.1f} s, what you type is kept")
+            self.flush(final=True)
             time.sleep(delay)  # lines wait in the queue meanwhile
 
     def one_connection(self):
-        """Connect and talk until that ends; returns why it did."""
+        """Connect and talk until nothing is left to do; returns the exit status, or raises why not."""
         self.session.begin(time.monotonic())
-        try:
-            sock = socket.create_connection(self.server, timeout=10)
-        except (OSError, UnicodeError) as error:  # the latter for what cannot be the name of a host
-            return f"no connection ({error})"
-        with sock, selectors.DefaultSelector() as selector:
+        with socket.create_connection(self.server, timeout=10) as sock:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(sock, selectors.EVENT_READ)
-            selector.register(self.input.waker, selectors.EVENT_READ)
             self.session.connected(time.monotonic())
             try:
-                self.talk(sock, selector)
-                return "done"
-            except Lost as lost:
-                return str(lost)
+                while not self.step(sock):
+                    pass
+            except OSError as error:
+                raise Lost(f"connection lost ({error})") from None
+        self.flush(final=True)
+        return 77 if self.session.refused else 0
 
-    def talk(self, sock, selector):
-        """Read and write until the connection ends or nothing is left to do."""
-        session, writable = self.session, True
-        while True:
-            while session.wants_input() and not self.leaving and not self.input.lines.empty():
-                line = self.input.lines.get()
-                self.leaving = line is None or session.typed(line)
-            timeout = session.tick(time.monotonic())
-            self.flush()
-            if self.leaving and session.done():
-                return
-            if not writable:
+    def step(self, sock):
+        """Wait for something and deal with it; True when nothing is left to do."""
+        session = self.session
+        while session.wants_input() and not self.leaving and not self.input.lines.empty():
+            line = self.input.lines.get()
+            self.leaving = line is None or session.typed(line)
+        wait = session.tick(time.monotonic())
+        self.flush()
+        if self.leaving and session.done():
+            return True
+        # Reading and writing at once: who does not read while writing is cut off (12).
+        readable, writable, _ = select.select([sock, self.input.waker], [sock] if session.out else [], [],
+                                              min(wait, 1.0))  # once a second, to keep the state
+        if self.input.waker in readable:
+            self.input.waker.recv(4096)
+        if sock in readable:
+            data = sock.recv(65_536)
+            if not data:
+                raise Lost("connection closed by the server")
+            session.receive(data, time.monotonic())
+        elif writable:
+            try:
+                del session.out[:sock.send(session.out)]
+            except BlockingIOError:
+                pass
+            except OSError:  # closed by the server: why, may still be there to be read (12)
                 session.out.clear()
-            # Both at once: who does not read while writing is cut off (12).
-            selector.modify(sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if session.out else 0))
-            for key, events in selector.select(min(timeout, 1.0)):  # once a second, to keep the state
-                if key.fileobj is self.input.waker:
-                    self.input.waker.recv(4096)
-                    continue
-                if events & selectors.EVENT_READ:
-                    try:
-                        data = sock.recv(65_536)
-                    except OSError as error:
-                        raise Lost(f"connection lost ({error})") from None
-                    if not data:
-                        raise Lost("connection closed by the server")
-                    session.receive(data, time.monotonic())
-                if events & selectors.EVENT_WRITE and session.out:
-                    try:
-                        del session.out[:sock.send(session.out)]
-                    except BlockingIOError:
-                        pass
-                    except OSError:
-                        writable = False  # closed by the server: why, may still be there to be read
+        return False
 
     def flush(self, final=False):
-        """Show what is to be shown, and only then keep the position: better twice than never."""
+        """Show what is to be shown, and only then keep the position: better twice than never (6)."""
         lines, self.session.lines = self.session.lines, []
-        for line in lines:
-            print(line, flush=True)
+        try:
+            for line in lines:
+                print(line, flush=True)
+        except BrokenPipeError:  # whoever read our output has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         now, value = time.monotonic(), self.session.to_save()
         if not self.state_file or not value or value == self.saved or (now < self.save_after and not final):
             return
-        # At most once a second, for an SD card's sake; a new token at once, for it cannot be had again.
-        self.save_after = now + 1
-        self.saved = value
+        # At most once a second, for an SD card's sake.
+        self.save_after, self.saved = now + 1, value
         try:
             save_state(self.state_file, {"server": list(self.server), **value})
         except OSError as error:
@@ -785,7 +622,11 @@ def save_state(path, value):
 
 
 def load_state(path, server):
-    """What save_state wrote, or None where there is no file yet. A token goes to its own server only (19)."""
+    """What save_state wrote, or None where there is no file yet. A token goes to its own server only
+    (19), and is used by one process at a time (6): the lock lasts as long as this process."""
+    if fcntl:
+        lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         with open(path) as file:
             value = json.load(file)
@@ -797,21 +638,11 @@ def load_state(path, server):
 
 
 def parse_server(text):
-    """`host`, `host:port`, `[v6]:port`, a bare IPv6 address, or any of them behind chat:// (README 9)."""
-    if text.startswith("chats://"):
-        raise ValueError("TLS is not there yet")
-    text = text[len("chat://"):].rstrip("/") if text.startswith("chat://") else text
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port[1:]
-    elif text.count(":") > 1:
-        host, port = text, ""
-    else:
-        host, _, port = text.partition(":")
-    number = int(port or PORT)
-    if not host or not 1 <= number <= 65_535:
-        raise ValueError("no host, or a port that cannot be")
-    return host, number
+    """(host, port) of `host`, `host:port` or `[v6]:port`, all perhaps behind chat:// (README 9)."""
+    address = urlsplit(text if "://" in text else f"chat://{text}")
+    if address.scheme != "chat" or not address.hostname or address.path.strip("/") or address.port == 0:
+        raise ValueError(f"{text} is not the address of a server")
+    return address.hostname, address.port or PORT
 
 
 def parse_arguments(arguments):
@@ -831,10 +662,9 @@ def parse_arguments(arguments):
             with open(args.password_file, encoding="utf-8") as file:
                 password = file.readline().rstrip("\r\n")
         saved = load_state(args.state, server) if args.state else None
-        session = Session(args.name, args.room, password, saved)
-        if len(session.rooms) > 100 or any(len(v.encode()) > 256 for v in (args.name, password or "", *session.rooms)):
-            raise ValueError("a name, a room or the password is too long")
-        return server, session, args.state
+        if len(args.room) > 16 or any(len(v.encode()) > 256 for v in (args.name, password or "", *args.room)):
+            raise ValueError("too many rooms; or a name, a room or the password is too long")
+        return server, Session(args.name, args.room, password, saved), args.state
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"{type(error).__name__}: {error}")
 
@@ -846,21 +676,19 @@ def main(arguments=None):
     session, status = client.session, 76
     try:
         return client.run()
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         status, why = 130, "stopped"
     except Refused as error:
         status, why = 77, str(error)
     except ServerFault as error:
         why = f"the server broke the protocol: {error}"
-    session.show("!! " + why)
+    session.show(f"!! {why}")
     for name, fields in session.pending.values():  # nothing that was typed is lost without a word
         if "text" in fields:
-            session.show("!! perhaps not sent: " + block(fields["text"]))
-    for line in iter(lambda: None if client.input.lines.empty() else client.input.lines.get(), None):
-        session.show("!! not sent: " + safe(line))
+            session.show(f"!! perhaps not sent: {block(fields['text'])}")
+    while not client.input.lines.empty():
+        line = client.input.lines.get()
+        session.lines += [f"!! not sent: {safe(line)}"] if line else []
     client.flush(final=True)
     return status
 

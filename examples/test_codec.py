@@ -1,9 +1,21 @@
-"""The byte examples of docs/protocol, read back: README.md sections 1 and 2, tcp.md sections 1 and 18."""
+"""The bytes of docs/protocol, read back by codec.py and chat_client.py: those on the pages and the vectors.
+
+    python3 examples/test_codec.py
+"""
 
 import datetime
+import json
+import pathlib
+import re
+import unicodedata
 import unittest
 
 import chat_client as c
+import codec
+
+PAGES = pathlib.Path(__file__).resolve().parent.parent / "docs" / "protocol"
+README = (PAGES / "README.md").read_text(encoding="utf-8")
+TCP = (PAGES / "tcp.md").read_text(encoding="utf-8")
 
 
 def h(text):
@@ -11,120 +23,289 @@ def h(text):
     return bytes.fromhex("".join(text.split()))
 
 
-class Varints(unittest.TestCase):
-    def test_table(self):
-        for number, hexed in [(0, "00"), (127, "7f"), (128, "80 01"), (300, "ac 02"), (16384, "80 80 01"),
-                              (65535, "ff ff 03"), (2**64 - 1, "ff ff ff ff ff ff ff ff ff 01")]:
-            self.assertEqual(c.encode_varint(number), h(hexed))
-            self.assertEqual(c.Reader(h(hexed)).varint(64), number)
-
-    def test_refused(self):
-        for bits, hexed in [(16, "80 80 04"), (16, "80 00"), (16, "ff ff 83 00"), (16, "80"), (16, ""),
-                            (32, "ff ff ff ff 10"), (32, "80 80 80 80 80 00"), (64, "ff" * 9 + "02"),
-                            (64, "80" * 10 + "01"), (64, "80" * 9 + "00"), (16, "ff ff 04")]:
-            with self.assertRaises(c.ServerFault, msg=hexed):
-                c.Reader(h(hexed)).varint(bits)
-
-    def test_limits(self):
-        for bits in (16, 32, 64):
-            top = 2**bits - 1
-            self.assertEqual(c.Reader(c.encode_varint(top)).varint(bits), top)
-            with self.assertRaises(c.ServerFault):
-                c.Reader(c.encode_varint(top + 1)).varint(bits)
+def vectors(name):
+    """The vectors of a file (README 10)."""
+    found = json.loads((PAGES / "vectors" / name).read_text(encoding="utf-8"))
+    assert len(found) > 50, name
+    return found
 
 
-class Values(unittest.TestCase):
-    def test_refused(self):
-        for kind_of, hexed in [("string", "01 ff"), ("string", "03 ed a0 80"), ("string", "02 c0 80"),
-                               ("string", "02 61"), ("string?", "02"), ("string*", "03 00 00"), ("bytes16", "00" * 15)]:
-            with self.assertRaises(c.ServerFault, msg=hexed):
-                c.Reader(h(hexed)).value(kind_of)
-
-    def test_unknown_kind_and_bytes_behind(self):
-        self.assertIsNone(c.decode_frame(h("4c 01 02")))
-        self.assertEqual(c.decode_frame(h("49 05 ff ff")).reference, 5)
-
-
-class Names(unittest.TestCase):
-    def test_same(self):
-        self.assertEqual({c.name_key(n) for n in ("Anna", "anna", "ＡＮＮＡ")}, {"anna"})
-        self.assertEqual(c.name_key("Straße"), c.name_key("STRASSE"))
-
-    def test_rule(self):
-        """The function of README 2, as it stands there."""
-        import unicodedata
-
-        def check_name(raw):
-            if len(raw.encode()) > 256:
-                return None
-            name = unicodedata.normalize("NFC", raw)
-            if not 1 <= len(name) <= 32 or len(name.encode()) > 64:
-                return None
-            kinds = [unicodedata.category(c) for c in name]
-            if not all(k[0] in "LM" or k == "Nd" or c in "-_." for k, c in zip(kinds, name)):
-                return None
-            return name if kinds[0][0] == "L" or kinds[0] == "Nd" else None
-
-        for good in ("Anna", "anna", "ＡＮＮＡ", "Straße", "STRASSE", "anna2", "pi.chat", "a-b_c", "4"):
-            self.assertEqual(check_name(good), good)
-        for bad in ("anna smith", "@anna", "_anna", "", "a" * 33, "あ" * 22):
-            self.assertIsNone(check_name(bad), bad)
+def fields_of(vector):
+    """A vector's `value` as our codec has it."""
+    kinds = dict(codec.FRAMES[vector["kind"]][1])
+    fields = {}
+    for key, value in vector["value"].items():
+        key = {"from": "from_name", "to": "to_name"}.get(key, key) if vector["kind"] == 68 else key
+        kind_of = kinds[key].rstrip("?")
+        if value is not None and kind_of.startswith("bytes"):
+            value = bytes.fromhex(value)
+        elif value is not None and kind_of == "position":
+            value = bytes.fromhex(value["log_id"]), int(value["sequence"])
+        elif kind_of[0] == "u":
+            value = int(value)  # above 2**53 it is a string
+        fields[key] = value
+    return fields
 
 
-HELLO = dict(magic=b"PiCh", min_version=1, max_version=1, features=0, client_name="tiny", client_version="1")
-JOIN = dict(username="anna", password=None, rooms=[], token=None, position=None)
-SAY = dict(reference=1, room="lobby", style=0, text="hi")
-
-# Section 18, frame by frame: (name, fields, wire).
-CONVERSATION = [
-    ("hello", HELLO, "00 0f 01 50 69 43 68 01 01 00 04 74 69 6e 79 01 31"),
-    ("join", JOIN, "00 0a 02 04 61 6e 6e 61 00 00 00 00"),
-    ("server_hello", dict(version=1, min_version=1, max_version=1, features=0, server_program="chat-server",
-                          server_version="0.1.0"),
-     "00 17 40 01 01 01 00 0b 63 68 61 74 2d 73 65 72 76 65 72 05 30 2e 31 2e 30"),
-    ("welcome", dict(session=7, username="anna", token=h("3f 1c 88 02 a4 5d 90 6e 11 7b c2 f0 58 e9 33 4a"), flags=0,
-                     last_reference=0, log_id=h("7c 41 0b 9d e2 66 35 18 fa 02 cd 74 80 96 2f b1"),
-                     time=1795384987123, server_name="pi", rooms=["lobby"], max_text=4096, max_rooms=16,
-                     history_length=10, ping_interval=30, idle_timeout=60, session_lifetime=86400, burst=60,
-                     per_minute=600),
-     "00 45 41 07 04 61 6e 6e 61 3f 1c 88 02 a4 5d 90 6e 11 7b c2 f0 58 e9 33 4a 00 00"
-     "7c 41 0b 9d e2 66 35 18 fa 02 cd 74 80 96 2f b1 f3 9b a3 aa a0 34 02 70 69 01 05 6c 6f 62 62 79"
-     "80 20 10 0a 1e 3c 80 a3 05 3c d8 04"),
-    ("entered", dict(reference=0, room="lobby", flags=0, members=1), "00 0a 42 00 05 6c 6f 62 62 79 00 01"),
-    ("end", dict(about=2, reference=0, head=0, flags=0), "00 05 45 02 00 00 00"),
-    ("say", SAY, "00 0c 03 01 05 6c 6f 62 62 79 00 02 68 69"),
-    ("entry", dict(flags=0, sequence=1, previous=0, room="lobby", session=7, username="anna", time=1795384989433,
-                   reference=1, style=0, text="hi"),
-     "00 1b 43 00 01 00 05 6c 6f 62 62 79 07 04 61 6e 6e 61 f9 ad a3 aa a0 34 01 00 02 68 69"),
-]
+def decoded(body):
+    """Name and fields of a body."""
+    fields = vars(codec.decode_frame(body))
+    return fields.pop("name"), fields
 
 
-class Frames(unittest.TestCase):
+def session_in(state):
+    """A Session that has come so far."""
+    session = c.Session("anna", ["lobby"])
+    session.connected(0.0)
+    session.out.clear()
+    session.log_id = bytes(16)
+    session.state = {"joined": "live"}.get(state, state)
+    return session
+
+
+class Pages(unittest.TestCase):
+    """What stands on the pages."""
+
     def test_section_18(self):
-        for name, fields, hexed in CONVERSATION:
-            with self.subTest(name):
-                wire = h(hexed)
-                self.assertEqual(int.from_bytes(wire[:2], "big"), len(wire) - 2)
-                self.assertEqual(c.encode_frame(name, **fields), wire)
-                frame = vars(c.decode_frame(wire[2:]))
-                self.assertEqual(frame, {"name": name, **fields})
-
-    def test_section_18_clock(self):
-        when = datetime.datetime.fromtimestamp(1795384987123 / 1000, datetime.timezone.utc)
-        self.assertEqual(when.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], "2026-11-22 22:03:07.123")
+        """Every frame of the conversation, read and written again."""
+        frames = []
+        for lines in re.findall(r"```\n(00 [0-9a-f]{2} {26}.*?)```", TCP.split("## 18.")[1], re.S):
+            wire = h("".join(re.split(r" {4,}", line)[0] for line in lines.splitlines()))
+            while wire:
+                length = int.from_bytes(wire[:2], "big")
+                name, fields = decoded(wire[2:2 + length])
+                self.assertEqual(codec.encode_frame(name, **fields), wire[:2 + length])
+                for cut in range(length):  # every cut is malformed
+                    with self.assertRaises(codec.ServerFault):
+                        codec.decode_frame(wire[2:2 + cut])
+                frames.append((name, fields))
+                wire = wire[2 + length:]
+        self.assertEqual([name for name, _ in frames],
+                         "hello join server_hello welcome entered end say entry".split())
+        when = datetime.datetime.fromtimestamp(frames[3][1]["time"] / 1000, datetime.timezone.utc)
+        self.assertIn(when.strftime("(%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC)", TCP)
 
     def test_section_1(self):
-        # The page's line has `50696368` ("Pich"); its own table and section 14 have `50 69 43 68` ("PiCh").
-        self.assertEqual(c.encode_frame("hello", **HELLO), h("00 0f 01 50694368 01 01 00 04 74696e79 01 31"))
-        self.assertEqual(c.encode_frame("join", **JOIN), h("00 0a 02 04 616e6e61 00 00 00 00"))
-        self.assertEqual(c.encode_frame("say", **SAY), h("00 0c 03 01 05 6c6f626279 00 02 6869"))
+        """The three frames of the minimal client."""
+        wires = [codec.encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=0,
+                                client_name="tiny", client_version="1"),
+                 codec.encode_frame("join", username="anna", password=None, rooms=[], token=None, position=None),
+                 codec.encode_frame("say", reference=1, room="lobby", style=0, text="hi")]
+        on_page = re.findall(r"`(00 0[0-9a-f] [0-9a-f ]+)`", TCP.split("## 2.")[0])
+        self.assertEqual([h(text) for text in on_page], wires)
 
-    def test_every_cut_is_malformed(self):
-        for name, _, hexed in CONVERSATION:
-            body = h(hexed)[2:]
-            for length in range(len(body)):
-                with self.assertRaises(c.ServerFault):
-                    c.decode_frame(body[:length])
+    def test_section_14(self):
+        """The tables: kinds, names, fields and types."""
+        section = TCP.split("## 14. ")[1].split("\n## 15. ")[0]
+        tables = {}
+        for block in section.split("\n### ")[1:]:
+            fields = re.findall(r"^\| (\w+) \| ([^|]+?) \|", block, re.M)
+            for kind, name in re.findall(r"(\d+) `(\w+)`", block.split("\n")[0]):
+                tables[int(kind)] = name, [field for field, _ in fields if field != "field"], fields
+        self.assertEqual(set(tables), set(codec.FRAMES))
+        plain = {"bytes[4]": "bytes4", "option\\<string\\>": "string?", "list\\<string\\>": "string*",
+                 "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16"}
+        for kind, (name, ours) in codec.FRAMES.items():
+            theirs = [(field, plain.get(kind_of, kind_of)) for field, kind_of in tables[kind][2] if field != "field"]
+            theirs = [(field, "position?" if field == "position" else kind_of) for field, kind_of in theirs]
+            ours = [({"from_name": "from", "to_name": "to"}.get(field, field), kind_of) for field, kind_of in ours]
+            self.assertEqual((tables[kind][0], theirs), (name, ours))
+
+    def test_final_errors(self):
+        """Those which close and are final; the others do not close (README 7)."""
+        rows = re.findall(r"^\| (\d+) \| `\w+` \| (\w+) \| (\S+)", README, re.M)
+        self.assertEqual({int(code) for code, closes, final in rows if closes == final == "yes"}, c.FINAL)
+        self.assertTrue(all(closes == "no" for code, closes, _ in rows if int(code) >= 200 and code != "205"))
+
+
+class Vectors(unittest.TestCase):
+    """docs/protocol/vectors, file by file."""
+
+    def test_varints(self):
+        """Both ways; refused where they must be."""
+        for vector in vectors("varints.json"):
+            with self.subTest(vector):
+                reader, bits = codec.Reader(bytes.fromhex(vector["hex"])), int(vector["type"][1:])
+                if "refused" in vector:
+                    with self.assertRaises(codec.ServerFault):
+                        reader.varint(bits)
+                else:
+                    self.assertEqual(reader.varint(bits), int(vector["value"]))
+                    self.assertEqual(reader.at, len(reader.body))
+                    self.assertEqual(codec.encode_varint(int(vector["value"])), reader.body)
+
+    def test_names(self):
+        """The functions of README 2, as they stand there; and our own name_key."""
+        page = {}
+        exec(README.split("```python\n")[1].split("```")[0], page)  # noqa: S102
+        for vector in vectors("names.json"):
+            if any(unicodedata.category(character) == "Cn" and "name" in vector for character in vector["input"]):
+                continue  # newer than this Python's tables
+            with self.subTest(vector):
+                name = page["check_name"](vector["input"])
+                self.assertEqual(name, vector.get("name"))
+                if name is not None:
+                    self.assertEqual((page["name_key"](name), c.name_key(name)), (vector["key"],) * 2)
+
+    def test_texts(self):
+        """Whatever is accepted can be sent, what is too long is not; and all can be shown."""
+        for vector in vectors("texts.json"):
+            text = vector["repeat"] * vector["times"] if "repeat" in vector else vector["text"]
+            with self.subTest(vector):
+                session = session_in("joined")
+                session.say(0, text)
+                size = len(text.encode())
+                self.assertEqual(len(session.pending), 1 if 1 <= size <= 4096 else 0)
+                if vector["accepted"]:
+                    self.assertEqual(decoded(bytes(session.out[2:]))[1]["text"], text)
+                shown = c.block(text).replace("\n    | ", "")
+                self.assertFalse([x for x in shown if x != "\t" and unicodedata.category(x) in ("Cc", "Zl", "Zp")])
+
+    def test_frames(self):
+        """Every frame both ways."""
+        for vector in vectors("tcp-frames.json"):
+            with self.subTest(vector["name"]):
+                name, fields = decoded(bytes.fromhex(vector["body"]))
+                self.assertEqual((name, fields), (vector["frame"], fields_of(vector)))
+                self.assertEqual(codec.encode_frame(name, **fields).hex(), vector["wire"])
+
+    def test_tolerated(self):
+        """What is not as we would have sent it, and is taken all the same."""
+        for vector in vectors("tcp-tolerated.json"):
+            with self.subTest(vector["name"]):
+                if "ignored" not in vector:
+                    name, fields = decoded(bytes.fromhex(vector["body"]))
+                    self.assertEqual((name, fields), (vector["frame"], fields_of(vector)))
+                if vector["from"] == "server":
+                    session = session_in(vector["state"])
+                    try:
+                        session.receive(bytes.fromhex(vector["wire"]), 1.0)
+                    except c.Refused:
+                        self.assertEqual(vector["frame"], "error")
+                    if "ignored" in vector:
+                        self.assertEqual((session.lines, session.out, session.state), ([], b"", session_in(
+                            vector["state"]).state))
+
+    def test_invalid(self):
+        """What a server must not send: the client closes. However the bytes are cut."""
+        count = 0
+        for vector in vectors("tcp-invalid.json"):
+            if vector["from"] == "server":
+                count += 1
+                for size in (1, 1 << 20):
+                    with self.subTest(vector["name"], size=size), self.assertRaises(codec.ServerFault):
+                        session, wire = session_in(vector["state"]), bytes.fromhex(vector["wire"])
+                        for at in range(0, len(wire), size):
+                            session.receive(wire[at:at + size], 1.0)
+        self.assertGreater(count, 100)
+
+
+WELCOME = dict(session=7, username="anna", token=b"t" * 16, flags=0, last_reference=0, log_id=b"l" * 16, time=0,
+               server_name="pi", rooms=["lobby"], max_text=4096, max_rooms=16, history_length=10, ping_interval=30,
+               idle_timeout=60, session_lifetime=86400, burst=60, per_minute=600)
+HELLO = dict(version=1, min_version=1, max_version=1, features=1, server_program="", server_version="")
+END = dict(about=2, reference=0, head=0, flags=0)
+ENTRY = dict(flags=0, sequence=1, previous=0, room="lobby", session=7, username="anna", time=0, reference=1, style=0,
+             text="hi")
+
+
+class Sessions(unittest.TestCase):
+    """What a Session makes of frames (6)."""
+
+    def frames(self, session, *frames):
+        """Receives them; returns what it sends then."""
+        session.out.clear()
+        for name, fields in frames:
+            session.receive(codec.encode_frame(name, **fields), 1.0)
+        wire, sent = bytes(session.out), []
+        while wire:
+            length = int.from_bytes(wire[:2], "big") + 2
+            sent.append(decoded(wire[2:length]))
+            wire = wire[length:]
+        return sent
+
+    def joined(self):
+        """Anna has come and said two things of which nothing was heard."""
+        session = c.Session("anna", [])
+        session.connected(0.0)
+        self.assertEqual(self.frames(session, ("server_hello", HELLO), ("welcome", WELCOME)), [])
+        self.assertFalse(session.wants_input())
+        self.frames(session, ("end", {**END, "head": 4}))
+        self.assertTrue(session.wants_input())
+        session.typed("one")
+        session.typed("two")
+        session.connected(1.0)
+        return session
+
+    def test_kept(self):
+        """What is echoed is struck off, the rest is said again with its reference."""
+        session = self.joined()
+        joins = decoded(bytes(session.out[session.out[1] + 4:]))[1]
+        self.assertEqual((joins["token"], joins["position"], joins["rooms"]), (b"t" * 16, (b"l" * 16, 4), ["lobby"]))
+        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}),
+                           ("entry", {**ENTRY, "flags": 1, "sequence": 5}), ("end", END))
+        self.assertEqual(sent, [("say", dict(reference=2, room="lobby", style=0, text="two"))])
+        self.assertEqual(session.position, (b"l" * 16, 5))
+        self.frames(session, ("accepted", dict(reference=2)))
+        self.assertTrue(session.done())
+
+    def test_new_session(self):
+        """The former session's number counts until `end`; what is left is numbered anew."""
+        session = self.joined()
+        welcome = {**WELCOME, "flags": 2, "session": 9}
+        sent = self.frames(session, ("server_hello", HELLO), ("welcome", welcome),
+                           ("entry", {**ENTRY, "flags": 1, "sequence": 5}), ("end", END))
+        self.assertEqual(sent, [("say", dict(reference=1, room="lobby", style=0, text="two"))])
+        self.frames(session, ("entry", {**ENTRY, "sequence": 6}))
+        self.assertFalse(session.done())
+        self.frames(session, ("entry", {**ENTRY, "sequence": 7, "session": 9}))
+        self.assertTrue(session.done())
+
+    def test_new_log(self):
+        """The numbers of the other log mean nothing any more."""
+        session = self.joined()
+        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "log_id": b"m" * 16}),
+                           ("entry", {**ENTRY, "flags": 1, "sequence": 1}), ("end", {**END, "head": 1}))
+        self.assertEqual([fields["text"] for _, fields in sent], ["one", "two"])
+        self.assertEqual(session.position, (b"m" * 16, 1))
+
+    def test_a_room_under_way(self):
+        """A room whose history was cut off is entered again, before what was said in it; one that was
+        being left is named, and left again behind what was said in it."""
+        session = self.joined()
+        self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}), ("end", END),
+                    ("accepted", dict(reference=1)), ("accepted", dict(reference=2)))
+        for line in ("/join attic", "three", "/leave lobby"):
+            session.typed(line)
+        self.frames(session, ("entered", dict(reference=3, room="attic", flags=0, members=1)))
+        session.connected(2.0)
+        self.assertEqual(session.rooms, ["lobby"])
+        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}), ("end", END))
+        self.assertEqual([name for name, _ in sent], ["enter", "say", "leave"])
+        self.assertEqual(sent[1][1]["room"], "attic")
+
+    def test_out_of_turn(self):
+        """Frames that do not fit the state are ignored."""
+        session = session_in("connected")
+        self.assertEqual(self.frames(session, ("welcome", WELCOME), ("end", END), ("entry", ENTRY)), [])
+        self.assertEqual((session.state, session.lines), ("connected", []))
+
+    def test_other_rooms_after_a_restart(self):
+        """Only rooms that were known before are named with a position; the others are entered."""
+        saved = dict(token="00" * 16, rooms=["lobby", "attic"], log_id="11" * 16, sequence=3)
+        session = c.Session("anna", ["Attic", "cellar"], None, saved)
+        self.assertEqual((session.rooms, session.position), (["attic"], (b"\x11" * 16, 3)))
+        session.connected(0.0)
+        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "rooms": ["attic"], "flags": 3}),
+                           ("end", END))
+        self.assertEqual(sent, [("enter", dict(reference=1, room="cellar"))])
+        session = c.Session("anna", ["cellar"], None, saved)
+        self.assertEqual((session.rooms, session.position, session.pending), (["cellar"], None, {}))
+
+    def test_back_off(self):
+        """Never longer than a minute by itself, than 10 minutes and half of it by advice."""
+        self.assertTrue(all(c.back_off(attempt, 0) <= 60 for attempt in range(100)))
+        self.assertTrue(all(600 <= c.back_off(0, 1e9) <= 900 for _ in range(100)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""Bytes and frames of the pi-chat protocol over TCP: docs/protocol/README.md section 1 for the values,
+docs/protocol/tcp.md section 14 for the frames. Numbers alone in comments are sections of tcp.md."""
+
+from types import SimpleNamespace
+
+MAX_BODY = 16_384  # 2
+
+
+class ServerFault(Exception):
+    """The server sent what it must not send: close, and tell the person (15)."""
+
+
+# The tables of section 14, word for word, each with its kind.
+TABLES = """
+ 1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
+ 2 join username:string password:string? rooms:string* token:bytes16? position:position?
+ 3 say reference:u64 room:string style:u8 text:string
+ 4 direct reference:u64 to:string session:u64 style:u8 text:string
+ 5 enter reference:u64 room:string
+ 6 leave reference:u64 room:string
+ 7 history reference:u64 room:string before:u64 limit:u16
+ 8 members reference:u64 room:string after:string
+ 9 ping token:u64
+10 pong token:u64
+64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string
+65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
+   server_name:string rooms:string* max_text:u16 max_rooms:u16 history_length:u16 ping_interval:u16 \
+   idle_timeout:u16 session_lifetime:u32 burst:u32 per_minute:u32
+66 entered reference:u64 room:string flags:u8 members:u32
+67 entry flags:u8 sequence:u64 previous:u64 room:string session:u64 username:string time:u64 reference:u64 \
+   style:u8 text:string
+68 direct_entry flags:u8 sequence:u64 from_session:u64 from_name:string to_session:u64 to_name:string time:u64 \
+   reference:u64 style:u8 text:string
+69 end about:u16 reference:u64 head:u64 flags:u8
+70 left reference:u64 room:string
+71 roster reference:u64 room:string flags:u8 members:u32 names:string*
+72 presence room:string flags:u8 members:u32 joined:string* left:string*
+73 accepted reference:u64
+74 notice code:u16 text:string
+75 error code:u16 about:u16 reference:u64 retry_after:u32 text:string
+"""
+
+# kind -> (name, [(field, type)]), and name -> kind.
+FRAMES = {int(row[0]): (row[1], [tuple(field.split(":")) for field in row[2:]])
+          for row in map(str.split, TABLES.strip().splitlines())}
+KINDS = {name: kind for kind, (name, _) in FRAMES.items()}
+
+
+def encode_varint(number):
+    """Seven bits a byte, the least significant first; the top bit says that another byte follows."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def encode_value(kind_of, value):
+    """One value as bytes, by its type in TABLES: a trailing `?` is an option, a `*` a list."""
+    if kind_of.endswith("?"):
+        return b"\0" if value is None else b"\1" + encode_value(kind_of[:-1], value)
+    if kind_of.endswith("*"):
+        return encode_varint(len(value)) + b"".join(encode_value(kind_of[:-1], item) for item in value)
+    if kind_of == "string":
+        return encode_varint(len(value.encode())) + value.encode()
+    if kind_of == "position":
+        return value[0] + encode_varint(value[1])
+    if kind_of == "u8":
+        return bytes([value])
+    return value if kind_of.startswith("bytes") else encode_varint(value)
+
+
+def encode_frame(name, **fields):
+    """A whole frame: length, kind, fields in the order of the table (2). Other `fields` are not sent."""
+    kind = KINDS[name]
+    body = encode_varint(kind) + b"".join(encode_value(t, fields[f]) for f, t in FRAMES[kind][1])
+    return len(body).to_bytes(2, "big") + body
+
+
+class Reader:
+    """Takes values from a body, one after the other; ServerFault where README 1 refuses the bytes."""
+
+    def __init__(self, body):
+        """Begin at the first byte of `body`."""
+        self.body, self.at = body, 0
+
+    def take(self, count):
+        """The next `count` bytes. Checked before anything is allocated for them."""
+        if count > len(self.body) - self.at:
+            raise ServerFault("a message ends too soon")
+        self.at += count
+        return self.body[self.at - count:self.at]
+
+    def varint(self, bits):
+        """An unsigned number of at most `bits` bits, in its one shortest form."""
+        number = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            number |= (byte & 0x7F) << shift
+            if number >> bits or shift >= bits:
+                raise ServerFault("a number is too large")
+            if byte < 0x80:
+                if byte == 0 and shift:
+                    raise ServerFault("a number is not in its shortest form")
+                return number
+            shift += 7
+
+    def value(self, kind_of):
+        """A value of a type of TABLES: the mirror of encode_value."""
+        if kind_of.endswith("?"):
+            there = self.take(1)[0]
+            if there > 1:
+                raise ServerFault("an option that is neither none nor some")
+            return self.value(kind_of[:-1]) if there else None
+        if kind_of.endswith("*"):
+            count = self.varint(32)
+            if count > len(self.body) - self.at:  # each item has a byte at least
+                raise ServerFault("a list is longer than its message")
+            return [self.value(kind_of[:-1]) for _ in range(count)]
+        if kind_of == "string":
+            try:
+                return self.take(self.varint(32)).decode()
+            except UnicodeDecodeError:
+                raise ServerFault("a string is not UTF-8") from None
+        if kind_of == "position":
+            return self.take(16), self.varint(64)
+        if kind_of == "u8":
+            return self.take(1)[0]
+        return self.take(int(kind_of[5:])) if kind_of.startswith("bytes") else self.varint(int(kind_of[1:]))
+
+
+def decode_frame(body):
+    """The frame as an object with `name` and its fields, or None for a kind that we do not know.
+
+    Bytes behind the last field are from a later edition of the page: ignored (README 6)."""
+    reader = Reader(body)
+    kind = reader.varint(16)
+    if kind not in FRAMES:
+        return None
+    name, fields = FRAMES[kind]
+    return SimpleNamespace(name=name, **{field: reader.value(kind_of) for field, kind_of in fields})
