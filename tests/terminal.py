@@ -1,0 +1,120 @@
+"""Uses chat-client on a terminal of its own, as a person would: run by tests/terminal.rs.
+
+    terminal.py CHAT_CLIENT HOST:PORT
+
+Says what it did not see, and exits with 1, if the screen does not show what it should.
+"""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+PATIENCE = 20  # seconds
+PASTE_BEGIN, PASTE_END = "\x1b[200~", "\x1b[201~"
+
+
+class Terminal:
+    """A program on a pseudo terminal, and what it has written there."""
+
+    def __init__(self, *command):
+        """Starts the program."""
+        self.seen = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "xterm"
+            os.execv(command[0], command)
+
+    def type(self, text):
+        """Types, all at once."""
+        os.write(self.fd, text.encode())
+
+    def expect(self, pattern):
+        """Waits until the screen shows something that has not been expected yet; gives the match."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            match = re.search(pattern, self.seen)
+            if match:
+                self.seen = self.seen[match.end():]
+                return match
+            left = deadline - time.monotonic()
+            if left < 0 or not self.read(left):
+                sys.exit(f"the terminal does not show {pattern!r}, but {self.seen!r}")
+
+    def read(self, patience):
+        """Reads once; false if there will be nothing more."""
+        if not select.select([self.fd], [], [], patience)[0]:
+            return True
+        try:
+            piece = os.read(self.fd, 65536)
+        except OSError:  # the program is gone
+            piece = b""
+        self.seen += piece.decode(errors="replace")
+        return bool(piece)
+
+    def end(self):
+        """Waits for the program's end; gives its exit status."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self.read(deadline - time.monotonic()):
+            pass
+        pid, self.pid = self.pid, None
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def kill(self):
+        """Ends the program, if it is still there."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def main(client, server):
+    """Talks."""
+
+    def bob_says(text):
+        """Somebody else says something."""
+        subprocess.run([client, "send", "--server", server, "--name", "bob", "--fresh", text],
+                       check=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+
+    terminal = Terminal(client, server, "--name", "anna", "--fresh")
+    try:
+        terminal.expect("you are anna in #lobby")
+        terminal.expect("> ")
+        terminal.type("half a li")
+        terminal.expect("half a li")
+        # What arrives is printed above the line being typed, which is shown again.
+        bob_says("hello")
+        terminal.expect(r"bob: hello\r?\n.*> half a li")
+        terminal.type("ne\r")
+        terminal.expect(r"\] anna: half a line\r?\n")
+        # Something pasted right after something has been printed must not wait for the next key.
+        bob_says("quick")
+        terminal.type("pasted with its end\r")
+        terminal.expect(r"\] anna: pasted with its end\r?\n")
+        # A paste of two lines is one message.
+        terminal.type(f"{PASTE_BEGIN}one\rtwo{PASTE_END}\r")
+        terminal.expect(r"\] anna: one\r?\n *\| *two\r?\n")
+        # Somebody else's escape sequence is shown, not obeyed. (The server refuses control characters;
+        # a bidirectional one is text to it.)
+        bob_says("trick \u202eecnO")
+        terminal.expect("bob: trick [^\u202e]+ecnO")
+        # My name rings the bell.
+        bob_says("anna?")
+        terminal.expect(r"bob: anna\?[^\n]*\x07")
+        # Tab completes a command and a name.
+        terminal.type("/wh\t")
+        terminal.expect("/who")
+        terminal.type("\r")
+        terminal.expect("here: anna")
+        terminal.type("\x04")
+        status = terminal.end()
+        if status != 0:
+            sys.exit(f"exit status {status}")
+    finally:
+        terminal.kill()
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,29 @@
+//! `chat-client` on a terminal: what a person types and sees. The terminal
+//! is made in Python, whose standard library has one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    reason = "tests fail by panicking; not every test needs all of the harness"
+)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::Server;
+
+#[test]
+fn a_person_at_a_terminal() {
+    let server = Server::start(&[]);
+    let output = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal.py"))
+        .args([env!("CARGO_BIN_EXE_chat-client"), &server.address().to_string()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+}
