@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 
 use common::{ANYBODY, PATIENCE, Peer, Server, join, run, say};
 use pi_chat::model::{Reference, Sequence};
-use pi_chat::wire::tcp::{Direct, Entry, Join, Members, ServerFrame, flag};
+use pi_chat::wire::tcp::{Direct, Entry, Join, Leave, Members, ServerFrame, flag};
+use rustix::process::Signal;
 
 /// Texts of entries.
 fn texts(entries: &[Entry]) -> Vec<&str> {
@@ -370,6 +371,16 @@ fn told_to_stop_it_takes_leave_of_everybody() {
 }
 
 #[test]
+fn control_c_stops_it_too() {
+    let mut server = Server::start(&[]);
+    let mut anna = server.join("anna");
+    server.signal(Signal::INT);
+    anna.expect_error(111);
+    anna.expect_closed();
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
 fn it_stops_in_time_though_somebody_does_not_read() {
     let mut server = Server::start(&["--burst", "10000", "--max-backlog", "16777216"]);
     let (mut anna, deaf) = (server.join("anna"), server.join("deaf"));
@@ -405,6 +416,17 @@ fn two_addresses() {
     for peer in &mut peers {
         assert_eq!(peer.next_entry().text, "one house");
     }
+}
+
+/// An address that this machine does not have (one that is reserved for
+/// documentation) is waited for; the others are served meanwhile.
+#[test]
+fn an_address_that_is_not_there_is_waited_for() {
+    let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
+    assert!(server.address().ip().is_loopback());
+    let told = "203.0.113.7:0 is no address of this machine yet";
+    server.wait_for_log(|lines| lines.iter().any(|line| line.contains(told)));
+    server.join("anna");
 }
 
 #[test]
@@ -581,4 +603,47 @@ fn the_log_tells_no_secrets() {
     for secret in ["sesame", "simsim", "between us"] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// Fills the log with a thousand further rooms, so that the quietest of all
+/// is forgotten.
+fn forget_the_quietest_room(server: &Server) {
+    let mut stranger = server.join("stranger");
+    for number in 0..1_200 {
+        let room = format!("room{number}");
+        stranger.enter(&room);
+        stranger.say(&room, "x");
+        stranger.next_entry();
+        stranger.send(Leave { reference: Reference(1), room });
+        assert!(matches!(stranger.next(), ServerFrame::Left(_)));
+    }
+    stranger.hang_up();
+}
+
+#[test]
+fn many_rooms_do_not_eat_a_quiet_rooms_ten() {
+    let server = Server::start(&["--burst", "100000"]);
+    let mut anna = server.join("anna");
+    for text in numbered(1, 3) {
+        anna.says(&text);
+    }
+    forget_the_quietest_room(&server);
+    let (_bob, arrival) = server.arrive("bob", &[]);
+    assert_eq!(arrival.texts(), numbered(1, 3), "though anna is still in the lobby");
+}
+
+#[test]
+fn a_room_that_was_forgotten_has_a_gap() {
+    let server = Server::start(&["--burst", "100000"]);
+    let (mut anna, arrival) = server.arrive("anna", &[]);
+    let mut bob = server.join("bob");
+    bob.says("heard");
+    let position = anna.next_entry().sequence;
+    drop(anna);
+    bob.says("not heard");
+    bob.hang_up();
+    forget_the_quietest_room(&server);
+    let (_anna, again) = server.resume("anna", &arrival.welcome, position);
+    let flags: Vec<u8> = again.entered.iter().map(|entered| entered.flags).collect();
+    assert!(again.texts() == ["not heard"] || flags == [flag::GAP], "{again:?}");
 }

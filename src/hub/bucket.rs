@@ -27,6 +27,13 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
+    /// Whether nothing has to be waited for, however much comes: who was too
+    /// fast has rested enough for it to be forgotten.
+    #[must_use]
+    pub fn is_full(&self, now: Moment) -> bool {
+        self.full_at <= now
+    }
+
     /// Takes the token for a frame that has arrived, and says how long to
     /// wait before reading on; zero if the next one may come at once. The
     /// frame itself is let through in any case. Call it once for each frame.
@@ -54,6 +61,7 @@ mod tests {
         let mut bucket = TokenBucket::new(3, 600);
         let waits: Vec<_> = (0..5).map(|_| bucket.take(at(0)).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 100, 200]);
+        assert!(!bucket.is_full(at(499)) && bucket.is_full(at(500)));
         assert_eq!(bucket.take(at(10_000)), Duration::ZERO);
     }
 

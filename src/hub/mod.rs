@@ -49,7 +49,7 @@ use names::Names;
 use rooms::Rooms;
 use sessions::Sessions;
 
-use crate::model::{HubSettings, LogId, Moment, Sequence, SessionId};
+use crate::model::{HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
 use crate::wire::tcp::{Pong, ServerFrame};
 
 /// The server's engine.
@@ -85,6 +85,9 @@ pub struct Hub {
     wake_at: Option<Moment>,
     /// What the driver was last told by `People`.
     people: usize,
+    /// Stands for a bug, in tests of the driver: see [`Hub::plant_bug`].
+    #[cfg(test)]
+    bug: Option<ConnectionId>,
 }
 
 impl Hub {
@@ -115,12 +118,16 @@ impl Hub {
             outputs: VecDeque::new(),
             wake_at: None,
             people: 0,
+            #[cfg(test)]
+            bug: None,
         }
     }
 
     /// Takes in something that has happened. Call [`Self::poll_output`]
     /// afterwards until it gives nothing more.
     pub fn handle_input(&mut self, now: Now, input: Input) {
+        #[cfg(test)]
+        self.run_into_bug(&input);
         match input {
             Input::Connected { connection, address, token } => {
                 self.connected(now.moment, connection, address, token);
@@ -138,6 +145,26 @@ impl Hub {
         }
         self.tell_people();
         self.set_timer();
+    }
+
+    /// Whether somebody is in this room.
+    #[must_use]
+    pub fn is_open(&self, room: &RoomName) -> bool {
+        self.rooms.find(room).is_some()
+    }
+
+    /// From now on a frame of this connection finds a bug.
+    #[cfg(test)]
+    pub(crate) fn plant_bug(&mut self, connection: ConnectionId) {
+        self.bug = Some(connection);
+    }
+
+    /// Panics, if this is what the planted bug is about.
+    #[cfg(test)]
+    fn run_into_bug(&self, input: &Input) {
+        if let Input::Received { connection, .. } = input {
+            assert_ne!(Some(*connection), self.bug, "a bug that a test has planted");
+        }
     }
 
     /// What the driver is to do next, in this order. Call it again until it

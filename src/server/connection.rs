@@ -59,7 +59,8 @@ struct Driver {
     reader: FrameReader,
     /// What this side still does with the stream.
     reading: Reading,
-    /// The client has been told that it sends too fast, and still does.
+    /// The client has been told that it sends too fast, and has not rested
+    /// since.
     told_to_slow_down: bool,
     /// The socket takes nothing more since this time.
     blocked_since: Option<Moment>,
@@ -135,7 +136,7 @@ impl Driver {
             let interest = self.interest();
             let deadline = self.deadline();
             tokio::select! {
-                () = self.connection.outbox.rung(), if self.blocked_since.is_none() => {}
+                () = self.connection.outbox.rung() => self.on_bell().await?,
                 ready = ready(&self.connection.stream, interest) => {
                     if ready?.is_readable() && self.reading == Reading::Open {
                         self.read().await?;
@@ -144,6 +145,15 @@ impl Driver {
                 () = wait_until(deadline, self.connection.clock) => self.on_deadline().await?,
             }
         }
+    }
+
+    /// There is something new. A client that takes nothing may have fallen
+    /// behind by it.
+    async fn on_bell(&mut self) -> Result<(), Gone> {
+        if self.blocked_since.is_some() && self.outgoing.is_behind() {
+            self.give_up(ErrorCode::TooSlow).await?;
+        }
+        Ok(())
     }
 
     /// What to wait for at the socket. A client that does not take what is
@@ -273,8 +283,9 @@ impl Driver {
 
     /// Cuts frames from what was read, no more than the client may send now.
     fn cut(&mut self, bytes: &[u8]) -> Cut {
-        let Self { reader, connection, .. } = self;
+        let Self { reader, connection, told_to_slow_down, .. } = self;
         let now = connection.clock.now();
+        *told_to_slow_down &= !connection.bucket.is_full(now);
         let mut frames = Vec::new();
         let mut wait = Duration::ZERO;
         let outcome = reader.feed(bytes, |body| {
@@ -305,15 +316,15 @@ impl Driver {
         }
     }
 
-    /// Reads on only after `wait`, and says so at the first time of a row.
+    /// Reads on only after `wait`, and says so once until the client has
+    /// rested.
     fn slow_down(&mut self, wait: Duration) {
-        let told_before = std::mem::replace(&mut self.told_to_slow_down, !wait.is_zero());
         if wait.is_zero() {
             self.reading = Reading::Open;
             return;
         }
         self.reading = Reading::Paused(self.connection.clock.now() + wait);
-        if !told_before {
+        if !std::mem::replace(&mut self.told_to_slow_down, true) {
             let text = "You are sending faster than this server takes; it reads you more slowly.";
             let notice = Notice::new(NoticeCode::SlowDown, text);
             let mut bytes = Vec::new();

@@ -273,6 +273,7 @@ impl Engine {
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let (entries, clock_was_set) = self.log.append(now, self.drafts.drain(..));
+        self.log.forget_rooms(|room| self.hub.is_open(room));
         if clock_was_set {
             tracing::warn!("the clock has been set; times before and after do not compare");
             self.input(Input::ClockChanged);
@@ -329,4 +330,86 @@ impl Engine {
 /// Whether a frame is something said.
 const fn is_message(frame: &Received<ClientFrame>) -> bool {
     matches!(frame, Received::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LogId;
+    use crate::server::log::MemoryLimits;
+    use crate::server::outbox::Item;
+    use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
+
+    /// An engine whose messages the test gives it by hand.
+    fn engine() -> Engine {
+        let log = MemoryLog::new(LogId([0; 16]), MemoryLimits::default());
+        Engine::new(HubSettings::default(), log, 1 << 20, Clock::start()).0
+    }
+
+    /// Somebody comes and joins.
+    fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
+        let outbox = Arc::new(Outbox::default());
+        let connection = ConnectionId(number);
+        engine.take(Message::Connected {
+            connection,
+            address: IpAddr::from([127, 0, 0, 1]),
+            token: Token([u8::try_from(number).unwrap(); 16]),
+            outbox: outbox.clone(),
+        });
+        let hello = Hello {
+            magic: MAGIC,
+            min_version: 1,
+            max_version: 1,
+            features: 0,
+            client_name: String::new(),
+            client_version: String::new(),
+        };
+        let join = Join {
+            username: format!("guest{number}"),
+            password: None,
+            rooms: Vec::new(),
+            token: None,
+            position: None,
+        };
+        send(engine, number, hello);
+        send(engine, number, join);
+        assert!(!frames(&outbox).0.is_empty());
+        outbox
+    }
+
+    /// A frame arrives.
+    fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
+        let frames = vec![Received::Frame(frame.into())];
+        engine.take(Message::Received { connection: ConnectionId(number), frames });
+    }
+
+    /// The frames that wait for somebody, and whether the end does.
+    fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
+        let (mut frames, mut is_end) = (Vec::new(), false);
+        while let Some(item) = outbox.take() {
+            match item {
+                Item::Frames(bytes) => match ServerFrame::decode(&bytes[2..]) {
+                    Received::Frame(frame) => frames.push(frame),
+                    other => panic!("{other:?}"),
+                },
+                Item::Close => is_end = true,
+                _ => {}
+            }
+        }
+        (frames, is_end)
+    }
+
+    #[test]
+    fn a_bug_costs_only_the_one_who_triggers_it() {
+        let mut engine = engine();
+        let (unlucky, bystander) = (come(&mut engine, 1), come(&mut engine, 2));
+        engine.hub.plant_bug(ConnectionId(1));
+        send(&mut engine, 1, Ping { token: 1 });
+        let (told, is_end) = frames(&unlucky);
+        let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((error.code, is_end), (ErrorCode::Internal.number(), true));
+        send(&mut engine, 2, Ping { token: 2 });
+        assert_eq!(frames(&bystander).0.len(), 1);
+        come(&mut engine, 3);
+    }
 }

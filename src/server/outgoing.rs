@@ -86,6 +86,12 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Whether one of the rooms no longer has what comes next.
+    pub(super) fn is_behind(&self) -> bool {
+        let is_lost = |it: &Subscription| lock_feed(&it.feed).peek(it.cursor).is_err();
+        self.subscriptions.iter().any(is_lost)
+    }
+
     /// Takes everything up to `limit` from all rooms, in ascending order.
     fn collect_feeds(&mut self, limit: Sequence) -> Result<(), Behind> {
         let Self { subscriptions, due, due_bytes, .. } = self;

@@ -98,6 +98,11 @@ impl Server {
         &self.addresses
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said so far, but for where it listens.
     pub(crate) fn log(&self) -> Vec<String> {
         without_addresses(&self.told.0.lock().unwrap().lines)
@@ -117,7 +122,12 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn ask_to_stop(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until it has ended.

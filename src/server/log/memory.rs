@@ -18,8 +18,9 @@ pub struct MemoryLimits {
     /// Bytes in all, counting texts and names and a fixed sum for the rest.
     /// The largest rooms shrink first; none below the 10 of a newcomer.
     pub total_bytes: usize,
-    /// Rooms of which something is kept. Beyond that the room in which
-    /// nobody has said anything for the longest is forgotten.
+    /// Rooms of which something is kept though nobody is in them. Beyond
+    /// that the one in which nobody has said anything for the longest is
+    /// forgotten.
     pub rooms: usize,
 }
 
@@ -48,6 +49,9 @@ pub struct MemoryLog {
     directs: HashMap<SessionId, Ring>,
     /// Bytes in `rooms`.
     bytes: usize,
+    /// The greatest sequence of a room that was forgotten: of a room that
+    /// is not here, something up to there may be missing.
+    forgotten: Sequence,
 }
 
 /// The latest entries of one room or session.
@@ -55,16 +59,25 @@ pub struct MemoryLog {
 struct Ring {
     /// In ascending order.
     entries: VecDeque<SharedEntry>,
-    /// The last one that was dropped, or zero: what the ring begins behind.
+    /// What the ring begins behind: the last one that was dropped; of a
+    /// room that may have been forgotten, whatever was.
     dropped: Sequence,
     /// Bytes of `entries`.
     bytes: usize,
 }
 
 impl Ring {
-    /// The last entry's sequence; that of the last one dropped if all are.
+    /// The last entry's sequence; a ring always has one.
     fn last(&self) -> Sequence {
-        self.entries.back().map_or(self.dropped, |entry| entry.sequence)
+        self.entries.back().map_or(Sequence::ZERO, |entry| entry.sequence)
+    }
+
+    /// The room that it is about.
+    fn room(&self) -> Option<&RoomName> {
+        match &self.entries.back()?.draft.target {
+            Target::Room(room) => Some(room),
+            Target::Session(..) => None,
+        }
     }
 
     /// Adds the newest.
@@ -120,6 +133,7 @@ impl MemoryLog {
             rooms: HashMap::new(),
             directs: HashMap::new(),
             bytes: 0,
+            forgotten: Sequence::ZERO,
         }
     }
 
@@ -166,6 +180,9 @@ impl MemoryLog {
         match &entry.draft.target {
             Target::Room(room) => {
                 let ring = self.rooms.entry(room.key().clone()).or_default();
+                if ring.entries.is_empty() {
+                    ring.dropped = self.forgotten;
+                }
                 self.bytes += cost(entry);
                 ring.push(entry.clone());
                 if ring.entries.len() > self.limits.room_entries.max(HISTORY_LENGTH.into()) {
@@ -190,18 +207,35 @@ impl MemoryLog {
         }
     }
 
-    /// Brings the log back below its limits.
+    /// Drops the oldest entries of the largest rooms until the rest is
+    /// within the limit.
     fn shrink(&mut self) {
-        while self.rooms.len() > self.limits.rooms {
-            let quietest = self.rooms.iter().min_by_key(|(_, ring)| ring.last());
-            let Some(key) = quietest.map(|(key, _)| key.clone()) else { break };
-            self.bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
-        }
         while self.bytes > self.limits.total_bytes {
             let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
             let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);
             let Some(ring) = largest else { break };
             self.bytes -= ring.drop_oldest();
+        }
+    }
+
+    /// Forgets the quietest of the rooms that are not in use, if there are
+    /// too many rooms: an eighth too many, so that it has not to be done at
+    /// each message. Call it after [`Self::append`].
+    pub fn forget_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
+        if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
+            return;
+        }
+        let excess = self.rooms.len() - self.limits.rooms;
+        let mut quiet: Vec<(Sequence, NameKey)> = self
+            .rooms
+            .iter()
+            .filter(|(_, ring)| !ring.room().is_some_and(&is_in_use))
+            .map(|(key, ring)| (ring.last(), key.clone()))
+            .collect();
+        quiet.sort_unstable();
+        for (last, key) in quiet.into_iter().take(excess) {
+            self.forgotten = self.forgotten.max(last);
+            self.bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
         }
     }
 
@@ -235,11 +269,13 @@ impl MemoryLog {
         }
     }
 
-    /// The rooms that do not reach back to the range's beginning.
+    /// The rooms that do not reach back to the range's beginning, or may
+    /// not.
     fn gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
         let ReadRange::After(sequence) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
-            self.rooms.get(room.key()).is_some_and(|ring| ring.dropped > sequence)
+            let dropped = self.rooms.get(room.key()).map_or(self.forgotten, |ring| ring.dropped);
+            dropped > sequence
         };
         request.rooms.iter().filter(has_gap).cloned().collect()
     }
@@ -362,10 +398,18 @@ mod tests {
     }
 
     #[test]
-    fn the_quietest_room_is_forgotten_first() {
+    fn the_quietest_room_that_is_not_in_use_is_forgotten_first() {
         let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
-        let log = log(limits, &[("a", 1), ("b", 1), ("c", 1)]);
-        assert!(read(&log, &["a"], None, ReadRange::Latest(10)).is_empty());
-        assert_eq!(read(&log, &["b", "c"], None, ReadRange::Latest(10)), [2, 3]);
+        let mut log = log(limits, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+        log.forget_rooms(|name| *name == room("a"));
+        assert_eq!(read(&log, &["a", "b", "c", "d"], None, ReadRange::Latest(10)), [1, 4]);
+        let gaps = |log: &MemoryLog, after| {
+            let rooms = ["a", "b", "d"].map(room).to_vec();
+            log.read(&ReadRequest { rooms, session: None, range: ReadRange::After(after) }).gaps
+        };
+        assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
+        append(&mut log, draft(Target::Room(room("b")), "again"));
+        assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
+        assert!(gaps(&log, Sequence(3)).is_empty());
     }
 }

@@ -1,0 +1,475 @@
+//! What bad input gets from the real server, that nobody else notices
+//! anything of it, and that the log says it once and not a thousand times.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+#![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use common::{Peer, Server, join, say};
+use pi_chat::model::Reference;
+use pi_chat::wire::tcp::{History, ServerFrame};
+use socket2::{Domain, Socket, Type};
+
+/// Two who are well-behaved and chat with each other in a room of their own
+/// for as long as the test lasts, and panic when anything is not as it
+/// should be.
+struct Neighbours {
+    /// They are to stop.
+    stop: Arc<AtomicBool>,
+    /// Where they chat; gives the longest time that an answer took.
+    chat: JoinHandle<Duration>,
+}
+
+impl Neighbours {
+    /// Lets them begin.
+    fn begin(server: &Server) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut pair =
+            ["neighbour1", "neighbour2"].map(|name| server.arrive(name, &["neighbours"]).0);
+        let told = stop.clone();
+        let chat = thread::spawn(move || {
+            let (mut count, mut longest) = (0, Duration::ZERO);
+            while count < 10 || !told.load(Ordering::Relaxed) {
+                let text = format!("message {count}");
+                let begin = Instant::now();
+                pair[count % 2].say("neighbours", &text);
+                for peer in &mut pair {
+                    assert_eq!(peer.next_entry().text, text);
+                }
+                longest = longest.max(begin.elapsed());
+                count += 1;
+                // Chatting is not all that people do.
+                thread::sleep(Duration::from_millis(2));
+            }
+            longest
+        });
+        Self { stop, chat }
+    }
+
+    /// Lets them end; they must have noticed nothing.
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let longest = self.chat.join().unwrap();
+        assert!(longest < Duration::from_secs(2), "an answer took {longest:?}");
+    }
+}
+
+/// A server on which the neighbours may chat as fast as they like.
+fn server(more: &[&str]) -> Server {
+    let mut arguments = vec!["--burst", "1000000"];
+    arguments.extend(more);
+    Server::start(&arguments)
+}
+
+/// What has come by now and does not come again in the log: for each code at
+/// the most one line at once and one when they are counted, every 5 seconds.
+fn expect_quiet_log(server: &Server, codes: usize, began: Instant) {
+    let rounds = usize::try_from(began.elapsed().as_secs() / 5).unwrap() + 1;
+    let log = server.log();
+    assert!(!log.is_empty(), "it says nothing");
+    assert!(log.len() <= 2 * codes * rounds, "{} lines: {log:#?}", log.len());
+    assert!(!log.iter().any(|line| line.contains("bug")), "{log:#?}");
+}
+
+/// Bytes of a frame with this body.
+fn framed(body: &[u8]) -> Vec<u8> {
+    let mut bytes = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+    bytes.extend(body);
+    bytes
+}
+
+/// How far a connection is before something bad is sent.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// It has said nothing.
+    Connected,
+    /// It has said hello.
+    Greeted,
+    /// It is in the lobby.
+    Joined,
+}
+
+/// A connection in this state.
+fn peer_in(server: &Server, state: State, name: &str) -> Peer {
+    let mut peer = server.connect();
+    if !matches!(state, State::Connected) {
+        peer.greet(0);
+    }
+    if matches!(state, State::Joined) {
+        peer.send(join(name, &[]));
+        peer.arrival();
+    }
+    peer
+}
+
+#[test]
+fn what_cannot_be_read_is_answered_by_an_error_and_the_end() {
+    use State::{Connected, Greeted, Joined};
+    let began = Instant::now();
+    let server = server(&[]);
+    let neighbours = Neighbours::begin(&server);
+    let bad: &[(&str, State, Vec<u8>, u16)] = &[
+        ("wrong magic", Connected, framed(b"\x01PICH\x01\x01\x00\x00\x00"), 100),
+        ("a browser", Connected, b"GET / HTTP/1.1\r\nHost: pi\r\n\r\n".to_vec(), 100),
+        ("no hello", Connected, framed(b"\x02\x04anna\x00\x00\x00\x00"), 100),
+        ("a first frame that is too long", Connected, vec![0x01, 0x01], 100),
+        ("wrong version", Connected, framed(b"\x01PiCh\x07\x09\x00\x00\x00"), 101),
+        ("a frame above the limit", Greeted, vec![0x40, 0x01], 102),
+        ("a frame above the limit", Joined, vec![0xff, 0xff], 102),
+        ("an empty frame", Joined, vec![0, 0], 103),
+        ("a number that is not canonical", Joined, framed(b"\x09\x80\x00"), 103),
+        ("a kind that is not canonical", Joined, framed(b"\x89\x00\x01"), 103),
+        ("invalid UTF-8", Joined, framed(b"\x03\x01\x05lobby\x00\x02\xc3\x28"), 103),
+        ("invalid UTF-8 in a name", Greeted, framed(b"\x02\x02\xff\xfe\x00\x00\x00\x00"), 103),
+        ("a string beyond the end", Joined, framed(b"\x03\x01\x05lobby\x00\x7fhi"), 103),
+        ("a list beyond all memory", Greeted, framed(b"\x02\x01a\x00\xff\xff\xff\xff\x0f"), 103),
+        ("half a frame's fields", Joined, framed(b"\x03\x01\x05lobby"), 103),
+        ("out of turn", Greeted, framed(b"\x03\x01\x05lobby\x00\x02hi"), 104),
+        ("a second hello", Joined, framed(b"\x01PiCh\x01\x01\x00\x00\x00"), 104),
+        ("a second join", Joined, framed(b"\x02\x04anna\x00\x00\x00\x00"), 104),
+    ];
+    for round in 0..30 {
+        for (what, state, bytes, code) in bad {
+            let mut peer = peer_in(&server, *state, &format!("guest{round}"));
+            peer.send_bytes(bytes);
+            if *code == 101 {
+                let answer = peer.next();
+                assert!(matches!(&answer, ServerFrame::ServerHello(it) if it.version == 0));
+            }
+            let error = match peer.next() {
+                ServerFrame::Error(error) => error,
+                other => panic!("{what}: {other:?}"),
+            };
+            assert_eq!(error.code, *code, "{what}");
+            assert!(error.text.len() > 10, "{what}: {}", error.text);
+            peer.expect_closed();
+        }
+    }
+    neighbours.end();
+    expect_quiet_log(&server, 5, began);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_reason() {
+    let server = server(&[]);
+    let neighbours = Neighbours::begin(&server);
+    let mut holder = server.join("Holder");
+    // One may try again, up to five times.
+    let mut guest = server.connect();
+    guest.greet(0);
+    for (name, code) in [("", 200), ("a\u{7}b", 200), ("hоlder", 202), ("ＨＯＬＤＥＲ", 201)]
+    {
+        guest.send(join(name, &[]));
+        assert!(guest.expect_error(code).text.len() > 10);
+    }
+    guest.send(join("guest", &[]));
+    guest.arrival();
+    let mut other = server.connect();
+    other.greet(0);
+    for name in
+        ["a".repeat(33), "é".repeat(40), "x".repeat(10_000), "a b".into(), "\u{202e}".into()]
+    {
+        other.send(join(&name, &[]));
+        other.expect_error(200);
+    }
+    other.expect_error(205);
+    other.expect_closed();
+    // Texts that are none are not passed on; the next one is.
+    for (number, text) in (1..).zip(["", "a\u{0}b", "\u{1b}[31mred", "a\rb", "\u{9b}x"]) {
+        guest.send(say(number, "lobby", text));
+        assert_eq!(guest.expect_error(300).reference, Reference(number));
+    }
+    guest.send(say(6, "lobby", &"x".repeat(4_097)));
+    guest.expect_error(300);
+    guest.send(say(7, "lobby", "fine"));
+    for peer in [&mut guest, &mut holder] {
+        assert_eq!(peer.next_entry().text, "fine");
+    }
+    neighbours.end();
+}
+
+#[test]
+fn what_is_not_known_yet_is_ignored() {
+    let server = server(&[]);
+    let neighbours = Neighbours::begin(&server);
+    let mut guest = server.join("guest");
+    guest.send_bytes(&framed(b"\x0b\xff\xff\xff"));
+    guest.send_bytes(&framed(b"\x80\x7d"));
+    guest.send_bytes(&framed(&[&[0x3f][..], &[0xee; 16_383]].concat()));
+    // Bytes behind the last field.
+    guest.send_bytes(&framed(b"\x03\x01\x05lobby\x00\x02hi and more"));
+    assert_eq!(guest.next_entry().text, "hi");
+    guest.expect_nothing();
+    neighbours.end();
+    assert_eq!(server.log(), Vec::<String>::new());
+}
+
+/// Numbers that look random but are the same each time (xorshift).
+struct Random(u64);
+
+impl Random {
+    /// The next one.
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// One below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    /// So many bytes.
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
+    }
+}
+
+#[test]
+fn random_bytes() {
+    let began = Instant::now();
+    let server = server(&[]);
+    let neighbours = Neighbours::begin(&server);
+    let mut random = Random(0x2428);
+    let good: &[&[u8]] = &[
+        b"\x02\x04anna\x01\x06sesame\x02\x05lobby\x05attic\x00\x00",
+        b"\x03\x01\x05lobby\x00\x05hello",
+        b"\x04\x02\x08stranger\x00\x00\x05hello",
+        b"\x05\x01\x05attic",
+        b"\x06\x02\x05lobby",
+        b"\x07\x03\x05lobby\x00\x64",
+        b"\x08\x04\x05lobby\x00",
+        b"\x09\x2a",
+    ];
+    for number in 0..600 {
+        let state = [State::Connected, State::Greeted, State::Joined][number % 3];
+        let mut peer = peer_in(&server, state, &format!("guest{number}"));
+        let mut bytes = Vec::new();
+        if number % 2 == 0 {
+            let length = random.below(2_000);
+            bytes = random.bytes(length);
+        } else {
+            // Good frames with something wrong here and there.
+            for _ in 0..10 {
+                let mut body = good[random.below(good.len())].to_vec();
+                if random.below(3) == 0 {
+                    let at = random.below(body.len());
+                    body[at] = random.bytes(1)[0];
+                }
+                bytes.extend(framed(&body));
+            }
+        }
+        // The server may have closed before all of it has gone.
+        peer.try_send_bytes(&bytes);
+        if number % 4 < 2 {
+            let _ = peer.stream().shutdown(std::net::Shutdown::Write);
+            while let Some(frame) = peer.next_or_end() {
+                let is_internal = matches!(&frame, ServerFrame::Error(it) if it.code == 112);
+                assert!(!is_internal, "a bug: {frame:?}");
+            }
+        }
+    }
+    neighbours.end();
+    expect_quiet_log(&server, 6, began);
+}
+
+/// A file of `/proc` says how many bytes of memory the server has in use.
+fn memory_of(server: &Server) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1_024
+}
+
+/// A connection that takes little before it has to be read.
+fn narrow(server: &Server) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.connect(&server.address().into()).unwrap();
+    socket.into()
+}
+
+/// `hello` and `join` as bytes.
+fn way_in(name: &str) -> Vec<u8> {
+    let mut bytes = framed(b"\x01PiCh\x01\x01\x00\x00\x00");
+    let mut body = vec![2, u8::try_from(name.len()).unwrap()];
+    body.extend(name.as_bytes());
+    body.extend([0, 0, 0, 0]);
+    bytes.extend(framed(&body));
+    bytes
+}
+
+#[test]
+fn a_client_that_never_reads_is_closed_and_disturbs_nobody() {
+    let server = server(&["--max-backlog", "262144", "--log-bytes", "1000000"]);
+    let neighbours = Neighbours::begin(&server);
+    let mut anna = server.join("anna");
+    let mut deaf = narrow(&server);
+    deaf.write_all(&way_in("deaf")).unwrap();
+    // In the room, which its own first words show.
+    deaf.write_all(&framed(b"\x03\x01\x05lobby\x00\x02hi")).unwrap();
+    assert_eq!(anna.next_entry().text, "hi");
+    let text = "x".repeat(4_000);
+    for _ in 0..300 {
+        anna.says(&text);
+    }
+    let before = memory_of(&server);
+    let begin = Instant::now();
+    for _ in 0..3_000 {
+        anna.says(&text);
+    }
+    // Twelve megabytes have been said; what is kept of them is bounded.
+    let grown = memory_of(&server).saturating_sub(before);
+    assert!(grown < 6_000_000, "grown by {grown} bytes");
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    server.wait_for_log(|lines| lines.iter().any(|line| line.contains("too_slow")));
+    // The name is free, and the connection ends once it is read.
+    server.join("deaf");
+    deaf.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let mut buffer = [0; 16_384];
+    while deaf.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    neighbours.end();
+    assert_eq!(server.log().len(), 1, "{:#?}", server.log());
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_gets_no_memory_for_it() {
+    let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
+    let neighbours = Neighbours::begin(&server);
+    let mut anna = server.join("anna");
+    for _ in 0..100 {
+        anna.says(&"x".repeat(4_000));
+    }
+    let before = memory_of(&server);
+    let mut greedy = narrow(&server);
+    greedy.write_all(&way_in("greedy")).unwrap();
+    greedy.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    // Each of these asks for 400 kB. The server stops reading soon.
+    let mut request = Vec::new();
+    let history = History {
+        reference: Reference(1),
+        room: "lobby".to_owned(),
+        before: pi_chat::model::Sequence::ZERO,
+        limit: 100,
+    };
+    pi_chat::wire::tcp::ClientFrame::from(history).encode(&mut request);
+    let many = request.repeat(1_000);
+    let mut sent = 0;
+    while sent < 50_000_000 && greedy.write_all(&many).is_ok() {
+        sent += many.len();
+    }
+    // What the buffers of the kernel take is none of the server's business.
+    assert!(sent < 50_000_000, "it reads for ever");
+    let grown = memory_of(&server).saturating_sub(before);
+    assert!(grown < 16_000_000, "grown by {grown} bytes");
+    anna.says("and I am served");
+    neighbours.end();
+}
+
+#[test]
+fn who_sends_too_fast_is_slowed_down_and_loses_nothing() {
+    /// Messages, of which 10 may come at once.
+    const COUNT: usize = 30;
+    let mut server = Server::start(&["--burst", "10", "--per-minute", "600"]);
+    let mut bob = server.join("bob");
+    let mut anna = server.join("anna");
+    let begin = Instant::now();
+    for number in 1..=COUNT {
+        anna.say("lobby", &format!("m{number}"));
+    }
+    let (mut notices, mut texts) = (Vec::new(), Vec::new());
+    while texts.len() < COUNT {
+        match anna.next() {
+            ServerFrame::Notice(notice) => notices.push(notice.code),
+            ServerFrame::Entry(entry) => texts.push(entry.text),
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected: Vec<String> = (1..=COUNT).map(|number| format!("m{number}")).collect();
+    assert_eq!((notices, &texts), (vec![1], &expected));
+    // The twenty that were too many took two seconds.
+    let took = begin.elapsed();
+    assert!(Duration::from_millis(1_700) < took && took < Duration::from_secs(6), "{took:?}");
+    let heard: Vec<String> = bob.entries(COUNT).into_iter().map(|it| it.text).collect();
+    assert_eq!(heard, expected);
+    // Others are not slowed down.
+    let begin = Instant::now();
+    bob.says("quick");
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    server.terminate();
+    assert_eq!(server.log(), Vec::<String>::new());
+}
+
+/// All that need the ten seconds of the greeting, in one test.
+#[test]
+fn a_beginning_that_does_not_come_is_awaited_for_ten_seconds() {
+    /// Connections that never say anything.
+    const SILENT: usize = 1_000;
+    rlimit::increase_nofile_limit(4_096).unwrap();
+    let server = server(&[]);
+    let neighbours = Neighbours::begin(&server);
+    let begin = Instant::now();
+    let mut slow: Vec<Peer> = Vec::new();
+    let half_frames: &[&[u8]] = &[b"", b"\x00", b"\x00\x0a\x01PiC", &way_in("x")[..11]];
+    for bytes in half_frames {
+        let mut peer = server.connect();
+        peer.send_bytes(bytes);
+        slow.push(peer);
+    }
+    // Hello, but no join; hello, and half a join.
+    for half_join in [&b""[..], b"\x00\x0a\x02\x04an"] {
+        let mut peer = server.connect();
+        peer.greet(0);
+        peer.send_bytes(half_join);
+        slow.push(peer);
+    }
+    // Unknown frames are no join.
+    let mut peer = server.connect();
+    peer.greet(0);
+    peer.send_bytes(&framed(b"\x0b"));
+    slow.push(peer);
+    let mut silent: Vec<Peer> = (0..SILENT).map(|_| server.connect()).collect();
+    // Meanwhile others come in and chat.
+    let mut anna = server.join("anna");
+    anna.says("nobody else here?");
+    // A refused join buys a minute.
+    let mut refused = server.connect();
+    refused.greet(0);
+    refused.send(join("anna", &[]));
+    refused.expect_error(201);
+
+    let mut slow_but_not_yet = true;
+    for peer in slow.iter_mut().chain(&mut silent) {
+        peer.stream().set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        peer.expect_error(105);
+        peer.expect_closed();
+        if std::mem::take(&mut slow_but_not_yet) {
+            assert!(begin.elapsed() > Duration::from_millis(9_500), "{:?}", begin.elapsed());
+        }
+    }
+    assert!(begin.elapsed() < Duration::from_secs(14), "{:?}", begin.elapsed());
+    refused.expect_nothing();
+    anna.says("still here");
+    neighbours.end();
+    // Said at once, and counted when the log is looked after.
+    let lines = server.wait_for_log(|lines| lines.iter().any(|it| it.contains("more times")));
+    let about: Vec<&String> = lines.iter().filter(|it| it.contains("handshake_timeout")).collect();
+    assert!(about.len() <= 4, "{about:#?}");
+    assert!(about.len() == server.log().len(), "{:#?}", server.log());
+}
