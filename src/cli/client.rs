@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 
+use super::{tell_error, tell_usage};
 use crate::client::{Setup, Store, run as drive};
 use crate::config::client::{Config, Partial, split_rooms, state_directory};
 use crate::link::{End, Settings};
@@ -25,8 +26,7 @@ const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Exit codes, as in `sysexits.h`.
 mod exit {
-    /// The command line or the configuration makes no sense.
-    pub(super) const USAGE: u8 = 64;
+    pub(super) use super::super::USAGE;
     /// No server.
     pub(super) const UNAVAILABLE: u8 = 69;
     /// Something in this computer.
@@ -158,10 +158,7 @@ enum Look {
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { exit::USAGE.into() } else { ExitCode::SUCCESS };
-        }
+        Err(told) => return tell_usage(&told),
     };
     let outcome = match cli.action {
         Some(Action::Send(send)) => self::send(send),
@@ -170,7 +167,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code.into(),
         Err((code, error)) => {
-            eprintln!("chat-client: {}", safe_line(&format!("{error:#}")).trim_end());
+            tell_error(&error);
             code.into()
         }
     }
@@ -367,7 +364,8 @@ const fn words(end: &End) -> (&'static str, u8) {
 /// wants to know of every message that did not arrive.
 fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
     let (_, code) = words(end);
-    let failed = |sentence: String| Err((code, anyhow!(sentence)));
+    // Sentences of the server are in it.
+    let failed = |sentence: String| Err((code, anyhow!(safe_line(&sentence))));
     match end {
         End::Left { unsent, .. } if *unsent > 0 => Err((
             exit::UNAVAILABLE,

@@ -7,6 +7,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -19,6 +21,9 @@ use crate::model::{Command, Event, Moment, Request, Tag};
 use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
+
+/// How long to wait for answers that nobody will see.
+const BLIND_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pieces that are read before anything else gets its turn.
 const MAX_PIECES: usize = 16;
@@ -50,6 +55,8 @@ struct Driver<'a> {
     store: Option<Store>,
     /// Shows what happens.
     screen: &'a mut dyn Screen,
+    /// Nobody sees what is shown.
+    is_blind: bool,
     /// When the link wants to be woken.
     wake: Option<Moment>,
 }
@@ -70,6 +77,7 @@ pub async fn run(
         address: setup.address,
         store: setup.store,
         screen,
+        is_blind: false,
         wake: None,
     };
     let mut interrupted = std::pin::pin!(interrupted);
@@ -92,7 +100,7 @@ pub async fn run(
             }
             () = &mut interrupted, if may_be_interrupted => {
                 may_be_interrupted = false;
-                driver.quit();
+                driver.request(Command::Quit);
             }
         }
     }
@@ -104,9 +112,9 @@ impl Driver<'_> {
         self.link.handle_input(self.clock.now(), input);
     }
 
-    /// Has the link leave at once.
-    fn quit(&mut self) {
-        self.input(Input::Request(Request { tag: Tag::default(), command: Command::Quit }));
+    /// Has the link do something that nobody has typed.
+    fn request(&mut self, command: Command) {
+        self.input(Input::Request(Request { tag: Tag::default(), command }));
     }
 
     /// Does what the link wants done. Gives the end when it has come.
@@ -120,10 +128,12 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.wire.close().await,
-                // Nobody sees it any more (a closed pipe): leave quietly.
+                // Where nobody sees it any more (a closed pipe), what was
+                // asked for is still done.
                 Output::Event(event) => {
-                    if self.screen.show(&event).is_err() {
-                        self.quit();
+                    if !self.is_blind && self.screen.show(&event).is_err() {
+                        self.is_blind = true;
+                        self.request(Command::Finish { patience: BLIND_PATIENCE });
                     }
                 }
                 Output::Persist(saved) => {
