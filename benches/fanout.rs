@@ -146,7 +146,16 @@ fn start(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, SocketAddr) {
 
 /// The server, without limits that would slow down a sender.
 fn start_server() -> (Child, SocketAddr) {
-    let arguments = ["--listen", "127.0.0.1:0", "--burst", "1000000", "--per-minute", "100000000"];
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--max-connections-per-address",
+        "10000",
+        "--burst",
+        "1000000",
+        "--per-minute",
+        "100000000",
+    ];
     start(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments)
 }
 

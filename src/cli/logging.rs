@@ -40,9 +40,13 @@ where
 
 /// Begins to log. To be called once.
 pub(super) fn start() {
-    let base = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    // Where a line cannot be written, nobody can be told so either.
+    let base = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .log_internal_errors(false);
     if env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal() {
-        base.event_format(Journal).init();
+        base.with_ansi(false).event_format(Journal).init();
     } else {
         base.with_ansi(io::stderr().is_terminal()).init();
     }

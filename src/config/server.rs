@@ -6,13 +6,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::model::HubSettings;
-use crate::server::ServerSettings;
+use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::server::log::MemoryLimits;
+use crate::server::{FanoutLimits, ServerSettings};
 
 /// Everything that can be set. What is not given keeps its default.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -44,7 +45,7 @@ pub struct ServerOptions {
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
 
-    /// Connections from one address [default: 10000]
+    /// Connections from one address [default: 256]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS_PER_ADDRESS")]
     max_connections_per_address: Option<usize>,
 
@@ -68,7 +69,11 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG")]
     max_backlog: Option<usize>,
 
-    /// Messages of each room that are kept, for those who come back [default: 10000]
+    /// Bytes that may wait for all slow readers together [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG_TOTAL")]
+    max_backlog_total: Option<usize>,
+
+    /// Messages of each room that are kept, for those who come back; at least 10 [default: 10000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_LOG_LENGTH")]
     log_length: Option<usize>,
 
@@ -124,6 +129,7 @@ impl ServerOptions {
             burst: self.burst.or(fallback.burst),
             per_minute: self.per_minute.or(fallback.per_minute),
             max_backlog: self.max_backlog.or(fallback.max_backlog),
+            max_backlog_total: self.max_backlog_total.or(fallback.max_backlog_total),
             log_length: self.log_length.or(fallback.log_length),
             log_bytes: self.log_bytes.or(fallback.log_bytes),
         }
@@ -145,7 +151,10 @@ impl ServerOptions {
                 total_bytes: self.log_bytes.unwrap_or(log.total_bytes),
                 rooms: log.rooms,
             },
-            max_backlog: self.max_backlog.unwrap_or(server.max_backlog),
+            backlog: FanoutLimits {
+                feed_bytes: self.max_backlog.unwrap_or(server.backlog.feed_bytes),
+                total_bytes: self.max_backlog_total.unwrap_or(server.backlog.total_bytes),
+            },
             hub: HubSettings {
                 server_name: self.name.unwrap_or(hub.server_name),
                 password: password(self.password, self.password_file)?,
@@ -163,6 +172,11 @@ impl ServerOptions {
             },
         };
         settings.hub.check()?;
+        let FanoutLimits { feed_bytes, total_bytes } = settings.backlog;
+        ensure!(feed_bytes >= MAX_FRAME, "max-backlog: must be at least {MAX_FRAME}");
+        ensure!(total_bytes >= feed_bytes, "max-backlog-total: must not be below max-backlog");
+        let least = usize::from(HISTORY_LENGTH);
+        ensure!(settings.log.room_entries >= least, "log-length: must be at least {least}");
         Ok(settings)
     }
 }
@@ -234,7 +248,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["burst = 0", "name = \"\"", "per-minute = 1", "password = \"\""] {
+        for text in [
+            "log-length = 9",
+            "max-backlog = 1",
+            "burst = 0",
+            "name = \"\"",
+            "per-minute = 1",
+            "password = \"\"",
+        ] {
             let options: ServerOptions = toml::from_str(text).unwrap();
             assert!(options.into_settings().is_err(), "{text}");
         }

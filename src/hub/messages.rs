@@ -125,6 +125,9 @@ impl Hub {
         };
         author.outgoing.give(reference, kind);
         let username = author.username.clone();
+        if let Target::Session(recipient, _) = &target {
+            self.sessions.has_mail(*recipient);
+        }
         let draft = Draft { session, username, reference, target, style, text };
         self.outputs.push_back(Output::Append(draft));
     }

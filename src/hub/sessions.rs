@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::contract::{ConnectionId, RoomId};
 use super::outgoing::Outgoing;
 use crate::model::limits::SESSION_LIFETIME;
-use crate::model::{Moment, NameKey, SessionId, Token, Username};
+use crate::model::{Moment, NameKey, Reference, SessionId, Token, Username};
 
 /// Somebody, connected or away.
 pub(super) struct Session {
@@ -34,6 +34,9 @@ pub(super) struct Sessions {
     /// Those which are away, by when they will be forgotten: first the one
     /// that has been away longest.
     away: BTreeSet<(Moment, SessionId)>,
+    /// Those of them that have never said anything, and to whom nobody has
+    /// said anything while they were away: nothing is lost with them.
+    silent: BTreeSet<(Moment, SessionId)>,
     /// Those which are away, by the name that they had last; of several the
     /// one that had it last.
     away_names: HashMap<NameKey, SessionId>,
@@ -108,6 +111,9 @@ impl Sessions {
         session.rooms = Vec::new();
         session.expires = Some(end);
         self.away.insert((end, id));
+        if session.outgoing.last() == Reference::NONE {
+            self.silent.insert((end, id));
+        }
         self.away_names.insert(session.username.key().clone(), id);
     }
 
@@ -118,9 +124,18 @@ impl Sessions {
         };
         if let Some(end) = session.expires.take() {
             self.away.remove(&(end, id));
+            self.silent.remove(&(end, id));
         }
         if self.away_names.get(session.username.key()) == Some(&id) {
             self.away_names.remove(session.username.key());
+        }
+    }
+
+    /// Notes that something is kept for a session: it is not forgotten
+    /// lightly any more.
+    pub(super) fn has_mail(&mut self, id: SessionId) {
+        if let Some(end) = self.by_id.get(&id).and_then(|session| session.expires) {
+            self.silent.remove(&(end, id));
         }
     }
 
@@ -135,13 +150,15 @@ impl Sessions {
     }
 
     /// Forgets the session that has been away longest, if there are `max`
-    /// or more; gives it. Call it before a new one begins.
+    /// or more; gives it. Those with whom nothing is lost go first, so that
+    /// nobody drives out people by coming and going. Call it before a new
+    /// one begins.
     #[must_use]
     pub(super) fn make_room(&mut self, max: usize) -> Option<SessionId> {
         if self.by_id.len() < max {
             return None;
         }
-        let (_, id) = self.away.first().copied()?;
+        let (_, id) = self.silent.first().or_else(|| self.away.first()).copied()?;
         self.forget(id);
         Some(id)
     }
@@ -176,6 +193,7 @@ impl Sessions {
         self.by_id.is_empty()
             && self.by_token.is_empty()
             && self.away.is_empty()
+            && self.silent.is_empty()
             && self.away_names.is_empty()
     }
 }

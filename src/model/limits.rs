@@ -85,7 +85,7 @@ pub const CROWD_PRESENCE_DELAY: Duration = Duration::from_secs(5);
 pub const SLOW_READER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a server that stops waits for what is still to be sent.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
+pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_200);
 
 /// A clock that goes back by no more than this is waited for; a larger step
 /// is followed.

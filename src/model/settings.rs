@@ -36,7 +36,7 @@ impl Default for HubSettings {
             password: None,
             refuse_lookalikes: true,
             max_connections: 10_000,
-            max_connections_per_address: 10_000,
+            max_connections_per_address: 256,
             max_rooms: 1_000,
             max_sessions: 20_000,
             burst: 60,

@@ -3,15 +3,20 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::hub::ConnectionId;
-use crate::model::ErrorCode;
+use crate::model::{ErrorCode, Moment};
+
+/// What has been counted is logged so often.
+const INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Collects errors that clients were given. The first of a kind is logged at
-/// once; further ones are counted, and logged together at the next
-/// housekeeping.
+/// once; further ones are counted, and logged together some minutes later.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
+    /// When what was counted was logged last.
+    told_at: Moment,
     /// Where each connection comes from.
     addresses: HashMap<ConnectionId, IpAddr>,
     /// How often each error came since the last housekeeping, beyond the
@@ -31,10 +36,12 @@ impl Complaints {
     }
 
     /// A client has been given this error. Only those that end a connection
-    /// because something is wrong are of interest.
+    /// because something is wrong are of interest, and guessed passwords.
     pub(super) fn about(&mut self, connection: ConnectionId, code: u16) {
-        let is_of_interest = |error: &ErrorCode| {
-            error.closes() && !matches!(error, ErrorCode::ShuttingDown | ErrorCode::Replaced)
+        let is_of_interest = |error: &ErrorCode| match error {
+            ErrorCode::ShuttingDown | ErrorCode::Replaced => false,
+            ErrorCode::PasswordWrong => true,
+            other => other.closes(),
         };
         let Some(error) = ErrorCode::from_number(code).filter(is_of_interest) else {
             return;
@@ -44,14 +51,23 @@ impl Complaints {
             return;
         }
         let address = self.addresses.get(&connection).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(address, "connection closed: {} ({})", error.name(), error.sentence());
+        tracing::warn!(address, "a client was told: {} ({})", error.name(), error.sentence());
     }
 
-    /// Logs what has been counted. Call it every few seconds.
+    /// Logs what has been counted, if it is time to. Call it every few
+    /// seconds.
+    pub(super) fn tell_in_time(&mut self, now: Moment) {
+        if now.since(self.told_at) >= INTERVAL {
+            self.told_at = now;
+            self.tell_rest();
+        }
+    }
+
+    /// Logs what has been counted.
     pub(super) fn tell_rest(&mut self) {
         for (code, count) in self.repeated.drain().filter(|(_, count)| *count > 0) {
             let name = ErrorCode::from_number(code).map_or("?", ErrorCode::name);
-            tracing::warn!("connections closed: {count} more times {name}");
+            tracing::warn!("clients were told {count} more times: {name}");
         }
     }
 }

@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::complaints::Complaints;
-use super::fanout::{Fanout, PublishedHead};
+use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::log::MemoryLog;
-use super::outbox::Outbox;
+use super::outbox::{Budget, Outbox};
 use crate::hub::{ConnectionId, Delivery, Hub, Input, Now, Output};
 use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, SessionId, Token};
 use crate::os::Clock;
@@ -134,14 +134,14 @@ impl Engine {
     pub(super) fn new(
         settings: HubSettings,
         log: MemoryLog,
-        max_feed_bytes: usize,
+        limits: FanoutLimits,
         clock: Clock,
     ) -> (Self, EngineHandle) {
         let (sender, messages) = mpsc::channel(QUEUE);
         let engine = Self {
             hub: Hub::new(settings, log.id(), log.head(), SessionId(1)),
             log,
-            fanout: Fanout::new(max_feed_bytes),
+            fanout: Fanout::new(limits),
             drafts: Vec::new(),
             wake_at: None,
             housekeeping_at: clock.now() + HOUSEKEEPING,
@@ -157,6 +157,11 @@ impl Engine {
     /// How far everything is published; for the connections.
     pub(super) fn head(&self) -> Arc<PublishedHead> {
         self.fanout.head()
+    }
+
+    /// What may wait in all letter boxes; for the connections.
+    pub(super) fn budget(&self) -> Arc<Budget> {
+        self.fanout.budget()
     }
 
     /// Shows how many people there are.
@@ -181,7 +186,7 @@ impl Engine {
                 }
                 () = sleep_until(self.clock.instant(alarm).into()) => self.on_alarm(),
             }
-            self.commit();
+            self.guard(Self::commit);
             self.fanout.ring();
         }
         self.complaints.tell_rest();
@@ -192,12 +197,12 @@ impl Engine {
         let now = self.clock.now();
         if self.wake_at.is_some_and(|at| at <= now) {
             self.wake_at = None;
-            self.input(Input::Wake);
+            self.guard(|it| it.input(Input::Wake));
         }
         if self.housekeeping_at <= now {
             self.housekeeping_at = now + HOUSEKEEPING;
             self.fanout.trim(now);
-            self.complaints.tell_rest();
+            self.complaints.tell_in_time(now);
         }
     }
 
@@ -254,6 +259,14 @@ impl Engine {
         let told = AssertUnwindSafe(|| self.input(Input::Broken { connection, error }));
         if catch_unwind(told).is_err() {
             self.fanout.disconnect(connection);
+        }
+    }
+
+    /// Does something in which nobody in particular has a part. A bug in it
+    /// is logged, and whatever it was about has not happened.
+    fn guard(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!("a bug in the hub; going on");
         }
     }
 
@@ -343,7 +356,7 @@ mod tests {
     /// An engine whose messages the test gives it by hand.
     fn engine() -> Engine {
         let log = MemoryLog::new(LogId([0; 16]), MemoryLimits::default());
-        Engine::new(HubSettings::default(), log, 1 << 20, Clock::start()).0
+        Engine::new(HubSettings::default(), log, FanoutLimits::default(), Clock::start()).0
     }
 
     /// Somebody comes and joins.
@@ -386,7 +399,7 @@ mod tests {
     /// The frames that wait for somebody, and whether the end does.
     fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
         let (mut frames, mut is_end) = (Vec::new(), false);
-        while let Some(item) = outbox.take() {
+        while let Some((item, _)) = outbox.take() {
             match item {
                 Item::Frames(bytes) => match ServerFrame::decode(&bytes[2..]) {
                     Received::Frame(frame) => frames.push(frame),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::feed::{BatchBuilder, Feed};
-use super::outbox::{Item, Mail, Outbox, Overflow, SharedFeed, lock_feed};
+use super::outbox::{Budget, Item, Mail, Outbox, Overflow, SharedFeed, lock_feed};
 use crate::hub::{ConnectionId, Delivery, RoomId};
 use crate::model::limits::SLOW_READER_TIMEOUT;
 use crate::model::{Moment, Sequence, SharedEntry};
@@ -56,21 +56,49 @@ pub(super) struct Fanout {
     to_ring: Vec<Arc<Outbox>>,
     /// How far everything is published.
     head: Arc<PublishedHead>,
-    /// Most bytes in one room's feed.
-    max_feed_bytes: usize,
+    /// What may be kept.
+    limits: FanoutLimits,
+    /// Bytes in all feeds.
+    feed_bytes: usize,
+    /// What may wait in all letter boxes.
+    budget: Arc<Budget>,
+}
+
+/// How much may wait to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FanoutLimits {
+    /// Bytes that a reader may be behind its room: the size of its feed.
+    pub feed_bytes: usize,
+    /// Bytes of all feeds together, and as many again of what is for single
+    /// connections. Who is behind the most is cut off first.
+    pub total_bytes: usize,
+}
+
+impl Default for FanoutLimits {
+    /// Suits a Raspberry Pi with 512 MB.
+    fn default() -> Self {
+        Self { feed_bytes: 1 << 20, total_bytes: 64 << 20 }
+    }
 }
 
 impl Fanout {
     /// Nobody is there yet.
-    pub(super) fn new(max_feed_bytes: usize) -> Self {
+    pub(super) fn new(limits: FanoutLimits) -> Self {
         Self {
             outboxes: HashMap::new(),
             rooms: HashMap::new(),
             published_in: Vec::new(),
             to_ring: Vec::new(),
             head: Arc::default(),
-            max_feed_bytes,
+            limits,
+            feed_bytes: 0,
+            budget: Arc::new(Budget::new(limits.total_bytes)),
         }
+    }
+
+    /// What may wait in all letter boxes; for those of new connections.
+    pub(super) fn budget(&self) -> Arc<Budget> {
+        self.budget.clone()
     }
 
     /// How far everything is published; for the connections.
@@ -120,14 +148,39 @@ impl Fanout {
         for room in &self.published_in {
             if let Some(it) = self.rooms.get_mut(room) {
                 let batch = std::mem::take(&mut it.batch).finish(now);
-                lock_feed(&it.feed).push(batch);
+                let mut feed = lock_feed(&it.feed);
+                let before = feed.bytes();
+                feed.push(batch);
+                self.feed_bytes = self.feed_bytes + feed.bytes() - before;
             }
         }
+        self.shrink();
         self.head.set(head);
         for room in self.published_in.drain(..) {
             if let Some(it) = self.rooms.get(&room) {
                 it.readers.values().for_each(|outbox| outbox.ring());
             }
+        }
+    }
+
+    /// Drops the oldest of the largest feeds until all together are within
+    /// the limit: an eighth more than has to be, so that it has not to be
+    /// done each time.
+    fn shrink(&mut self) {
+        let limit = self.limits.total_bytes;
+        if self.feed_bytes <= limit {
+            return;
+        }
+        while self.feed_bytes > limit - limit / 8 {
+            let size = |room: &&Room| lock_feed(&room.feed).bytes();
+            let Some(largest) = self.rooms.values().max_by_key(size) else { return };
+            let mut feed = lock_feed(&largest.feed);
+            let before = feed.bytes();
+            feed.drop_oldest();
+            if feed.bytes() == before {
+                return;
+            }
+            self.feed_bytes = self.feed_bytes + feed.bytes() - before;
         }
     }
 
@@ -148,7 +201,7 @@ impl Fanout {
             Delivery::Entries { entries, flags } => Item::Entries(entries, flags),
             Delivery::Subscribe(room) => {
                 let it = self.rooms.entry(room).or_insert_with(|| Room {
-                    feed: Arc::new(Mutex::new(Feed::new(self.max_feed_bytes))),
+                    feed: Arc::new(Mutex::new(Feed::new(self.limits.feed_bytes))),
                     readers: HashMap::new(),
                     batch: BatchBuilder::default(),
                 });
@@ -190,7 +243,9 @@ impl Fanout {
 
     /// A room has ceased to exist.
     pub(super) fn close_room(&mut self, room: RoomId) {
-        self.rooms.remove(&room);
+        if let Some(room) = self.rooms.remove(&room) {
+            self.feed_bytes -= lock_feed(&room.feed).bytes();
+        }
     }
 
     /// Rings for the mail that has been delivered. Call it when the hub has
@@ -202,7 +257,10 @@ impl Fanout {
     /// Lets go of what is too old for any reader. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment) {
         for room in self.rooms.values() {
-            lock_feed(&room.feed).trim(now, SLOW_READER_TIMEOUT);
+            let mut feed = lock_feed(&room.feed);
+            let before = feed.bytes();
+            feed.trim(now, SLOW_READER_TIMEOUT);
+            self.feed_bytes = self.feed_bytes + feed.bytes() - before;
         }
     }
 

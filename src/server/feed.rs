@@ -126,8 +126,13 @@ impl Feed {
         }
     }
 
+    /// Bytes that it holds.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Drops one batch.
-    fn drop_oldest(&mut self) {
+    pub(super) fn drop_oldest(&mut self) {
         if let Some(batch) = self.batches.pop_front() {
             self.first += 1;
             self.bytes -= batch.bytes.len();

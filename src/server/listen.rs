@@ -9,7 +9,9 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use crate::model::Moment;
 use crate::model::limits::DEFAULT_PORT;
+use crate::os::Clock;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4_096;
@@ -24,6 +26,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// After a failed accept the next one waits so long: the usual reason, too
 /// few file descriptors, does not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What does not pass is complained of so often.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An address cannot be listened on, and waiting would not help. Nothing has
 /// been bound for it.
@@ -45,32 +50,26 @@ pub(super) enum Bound {
     NotYet(SocketAddr),
 }
 
-/// Listens on `address`.
+/// Listens on `address`; where `[::]` is wanted and IPv6 is switched off, on
+/// all addresses of IPv4.
 ///
 /// # Errors
 /// [`ListenError`] for everything but an address that may still come.
 pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
     match try_bind(address) {
         Ok(listener) => Ok(Bound::Listening(listener)),
+        Err(error) if is_any(address) && address.is_ipv6() && is_without_ipv6(&error) => {
+            bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
         Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Ok(Bound::NotYet(address)),
         Err(source) => Err(ListenError { address, source }),
     }
 }
 
-/// Listens on the default address: all of IPv6 and IPv4, or IPv4 alone where
-/// IPv6 is switched off.
-///
-/// # Errors
-/// [`ListenError`], of the last attempt.
-pub(super) fn bind_default() -> Result<Bound, ListenError> {
-    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT));
-    match try_bind(both) {
-        Ok(listener) => Ok(Bound::Listening(listener)),
-        Err(error) if is_without_ipv6(&error) => {
-            bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT)))
-        }
-        Err(source) => Err(ListenError { address: both, source }),
-    }
+/// Where a server listens that is not told: on all addresses of IPv6 and
+/// IPv4.
+pub(super) fn default_address() -> SocketAddr {
+    SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
 }
 
 /// Whether an error says that there is no IPv6 here.
@@ -98,32 +97,54 @@ fn is_any(address: SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 
-/// Waits until the machine has the address.
-///
-/// # Errors
-/// [`ListenError`] when it cannot be listened on after all.
-pub(super) async fn bind_when_there(address: SocketAddr) -> Result<TcpListener, ListenError> {
+/// Waits until the address can be listened on. A server that runs does not
+/// die of one that is taken when it comes: it says so, and goes on trying.
+pub(super) async fn bind_when_there(address: SocketAddr) -> TcpListener {
+    let mut complained = false;
     loop {
         sleep(RETRY).await;
-        if let Bound::Listening(listener) = bind(address)? {
-            return Ok(listener);
+        match bind(address) {
+            Ok(Bound::Listening(listener)) => return listener,
+            Ok(Bound::NotYet(_)) => {}
+            Err(error) if !complained => {
+                complained = true;
+                tracing::warn!("{error}, and go on trying: {}", error.source);
+            }
+            Err(_) => {}
         }
     }
 }
 
-/// The next connection. Failures are logged, the first of a row, and waited
-/// for to pass.
-pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    let mut complained = false;
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                if !complained {
-                    tracing::warn!("cannot accept connections for now: {error}");
-                    complained = true;
+/// Takes connections in, and says so when it cannot: not oftener than once a
+/// minute, for the usual reason, too few file descriptors, may last.
+pub(super) struct Entrance {
+    /// Where they come.
+    listener: TcpListener,
+    /// When it said so last.
+    complained_at: Option<Moment>,
+    /// The time.
+    clock: Clock,
+}
+
+impl Entrance {
+    /// The entrance at this socket.
+    pub(super) const fn new(listener: TcpListener, clock: Clock) -> Self {
+        Self { listener, complained_at: None, clock }
+    }
+
+    /// The next connection. Failures are waited for to pass.
+    pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    let now = self.clock.now();
+                    if self.complained_at.is_none_or(|at| now.since(at) >= COMPLAINT_INTERVAL) {
+                        self.complained_at = Some(now);
+                        tracing::warn!("cannot accept connections for now: {error}");
+                    }
+                    sleep(ACCEPT_PAUSE).await;
                 }
-                sleep(ACCEPT_PAUSE).await;
             }
         }
     }

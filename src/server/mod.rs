@@ -19,6 +19,7 @@ mod outbox;
 mod outgoing;
 mod service;
 
+pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 
 use std::future::Future;
@@ -36,9 +37,9 @@ use tokio::time::timeout;
 use self::connection::Connection;
 use self::engine::{Engine, EngineHandle, Message};
 use self::fanout::PublishedHead;
-use self::listen::Bound;
+use self::listen::{Bound, Entrance};
 use self::log::{MemoryLimits, MemoryLog};
-use self::outbox::Outbox;
+use self::outbox::{Budget, Outbox};
 use crate::hub::{ConnectionId, TokenBucket};
 use crate::model::{HubSettings, LogId, Token};
 use crate::os::{Clock, random_bytes};
@@ -48,7 +49,7 @@ use crate::os::{Clock, random_bytes};
 const COME_BACK_AFTER: u32 = 2_000;
 
 /// A server that stops is gone after this time, whoever still hangs on.
-const STOP_WITHIN: Duration = Duration::from_millis(1_800);
+const STOP_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// Everything that can be set of a server. Made by `config`.
 #[derive(Clone, Debug)]
@@ -59,8 +60,8 @@ pub struct ServerSettings {
     pub listen: Vec<SocketAddr>,
     /// What the log keeps.
     pub log: MemoryLimits,
-    /// Bytes that a reader may be behind the rest of its room.
-    pub max_backlog: usize,
+    /// How much may wait to be sent.
+    pub backlog: FanoutLimits,
 }
 
 impl Default for ServerSettings {
@@ -70,7 +71,7 @@ impl Default for ServerSettings {
             hub: HubSettings::default(),
             listen: Vec::new(),
             log: MemoryLimits::default(),
-            max_backlog: 1 << 20,
+            backlog: FanoutLimits::default(),
         }
     }
 }
@@ -81,6 +82,9 @@ pub enum ServerError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A bug has ended the engine.
+    #[error("a bug has ended the server's engine")]
+    Engine,
     /// The operating system has no randomness.
     #[error("no random numbers")]
     Random(#[source] getrandom::Error),
@@ -98,10 +102,11 @@ pub async fn run(
     let clock = Clock::start();
     let log_id = LogId(random_bytes().map_err(ServerError::Random)?);
     let log = MemoryLog::new(log_id, settings.log);
-    let (engine, handle) = Engine::new(settings.hub.clone(), log, settings.max_backlog, clock);
+    let (engine, handle) = Engine::new(settings.hub.clone(), log, settings.backlog, clock);
     let doorman = Doorman {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
+        budget: engine.budget(),
         engine: handle.clone(),
         bucket: TokenBucket::new(settings.hub.burst, settings.hub.frames_per_minute),
         clock,
@@ -113,12 +118,13 @@ pub async fn run(
     let mut helpers = JoinSet::new();
     helpers.spawn(service::keep_status(engine.people()));
     helpers.spawn(service::feed_watchdog(handle.clone()));
-    let engine = tokio::spawn(engine.run());
+    let mut engine = tokio::spawn(engine.run());
     service::tell_ready();
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
-        Some(Ok(Err(error))) = listeners.join_next() => Err(ServerError::from(error)),
+        // Without it nothing works: better to be started again.
+        _ = &mut engine => return Err(ServerError::Engine),
     };
     service::tell_stopping();
     listeners.abort_all();
@@ -132,7 +138,7 @@ pub async fn run(
 /// Listens on all addresses that can be had; the default if none is named.
 fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Bound>, ListenError> {
     if addresses.is_empty() {
-        return Ok(vec![listen::bind_default()?]);
+        return Ok(vec![listen::bind(listen::default_address())?]);
     }
     addresses.iter().map(|address| listen::bind(*address)).collect()
 }
@@ -144,6 +150,8 @@ struct Doorman {
     next_id: Arc<AtomicU64>,
     /// How far everything is published.
     head: Arc<PublishedHead>,
+    /// What may wait in all letter boxes.
+    budget: Arc<Budget>,
     /// Whom to tell of connections.
     engine: EngineHandle,
     /// A full bucket, for each connection to have its own.
@@ -155,17 +163,18 @@ struct Doorman {
 impl Doorman {
     /// Takes in all that come to one address, for ever; waits for the address
     /// first where the machine does not have it yet.
-    async fn serve(self, bound: Bound) -> Result<(), ListenError> {
+    async fn serve(self, bound: Bound) {
         let listener = match bound {
             Bound::Listening(listener) => listener,
             Bound::NotYet(address) => {
                 tracing::warn!("{address} is no address of this machine yet; waiting for it");
-                listen::bind_when_there(address).await?
+                listen::bind_when_there(address).await
             }
         };
         announce(&listener);
+        let mut entrance = Entrance::new(listener, self.clock);
         loop {
-            let (stream, address) = listen::accept(&listener).await;
+            let (stream, address) = entrance.accept().await;
             self.take_in(stream, address).await;
         }
     }
@@ -184,7 +193,7 @@ impl Doorman {
             return;
         }
         let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(Outbox::new(self.budget.clone()));
         let connected = Message::Connected {
             connection: id,
             address: address.ip().to_canonical(),

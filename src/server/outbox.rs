@@ -1,6 +1,7 @@
 //! What the engine has for one connection, and the bell that wakes it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -39,11 +40,67 @@ pub(super) enum Item {
     Close,
 }
 
+impl Item {
+    /// Bytes of memory that it takes by itself. (Entries are shared with the
+    /// log; only the list of them counts.)
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Frames(frames) => size_of::<Mail>() + frames.len(),
+            Self::Entries(entries, _) => {
+                size_of::<Mail>() + entries.len() * size_of::<SharedEntry>()
+            }
+            Self::Subscribe(..) | Self::Unsubscribe(_) => size_of::<Mail>(),
+            Self::Close => 0,
+        }
+    }
+}
+
 /// Bytes of mail that may wait for one connection.
 const MAX_MAIL_BYTES: usize = 1 << 20;
 
 /// Pieces of mail that may wait for one connection.
 const MAX_MAIL: usize = 4_096;
+
+/// Bytes that may still wait for all connections together.
+#[derive(Debug)]
+pub(super) struct Budget(AtomicUsize);
+
+impl Default for Budget {
+    /// No limit.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
+impl Budget {
+    /// So many bytes.
+    pub(super) const fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    /// Takes so many bytes for as long as what is returned lives; none if
+    /// there are not so many left.
+    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
+        let take = |left: usize| left.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
+        Some(Reserved { budget: self.clone(), bytes })
+    }
+}
+
+/// A part of a [`Budget`], given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    /// Where it belongs.
+    budget: Arc<Budget>,
+    /// How much it is.
+    bytes: usize,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
 
 /// The letter box of one connection: the engine's task puts in, the
 /// connection's task takes out.
@@ -53,35 +110,43 @@ pub(super) struct Outbox {
     mail: Mutex<Waiting>,
     /// Rung when there is mail or news in a room.
     bell: Notify,
+    /// What may wait in all letter boxes together.
+    budget: Arc<Budget>,
 }
 
 /// Mail with its size.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// In order.
-    mail: VecDeque<Mail>,
+    /// In order, each with its part of the budget. (`Close` needs none.)
+    mail: VecDeque<(Mail, Option<Reserved>)>,
     /// Bytes of its frames.
     bytes: usize,
 }
 
-/// There is more mail than one connection may have.
+/// There is more mail than one connection, or all together, may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
 
 impl Outbox {
+    /// An empty one.
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
     /// Puts something in, without ringing. `Close` always fits.
     pub(super) fn put(&self, mail: Mail) -> Result<(), Overflow> {
         let mut waiting = self.lock();
-        let bytes = match &mail.item {
-            Item::Frames(frames) => frames.len(),
-            _ => 0,
-        };
-        let full = waiting.mail.len() >= MAX_MAIL || waiting.bytes + bytes > MAX_MAIL_BYTES;
-        if full && !matches!(mail.item, Item::Close) {
+        if matches!(mail.item, Item::Close) {
+            waiting.mail.push_back((mail, None));
+            return Ok(());
+        }
+        let bytes = mail.item.bytes();
+        if waiting.mail.len() >= MAX_MAIL || waiting.bytes + bytes > MAX_MAIL_BYTES {
             return Err(Overflow);
         }
+        let reserved = self.budget.reserve(bytes).ok_or(Overflow)?;
         waiting.bytes += bytes;
-        waiting.mail.push_back(mail);
+        waiting.mail.push_back((mail, Some(reserved)));
         Ok(())
     }
 
@@ -92,20 +157,19 @@ impl Outbox {
 
     /// Sequence behind which the next mail is to be processed.
     pub(super) fn next_after(&self) -> Option<Sequence> {
-        self.lock().mail.front().map(|mail| mail.after)
+        self.lock().mail.front().map(|(mail, _)| mail.after)
     }
 
-    /// Takes the next mail out.
-    pub(super) fn take(&self) -> Option<Item> {
+    /// Takes the next mail out. Keep its part of the budget for as long as
+    /// the memory is in use.
+    pub(super) fn take(&self) -> Option<(Item, Option<Reserved>)> {
         let mut waiting = self.lock();
-        let mail = waiting.mail.pop_front()?;
-        if let Item::Frames(frames) = &mail.item {
-            waiting.bytes -= frames.len();
-        }
+        let (mail, reserved) = waiting.mail.pop_front()?;
+        waiting.bytes = waiting.bytes.saturating_sub(mail.item.bytes());
         if waiting.mail.is_empty() && waiting.mail.capacity() > MAX_FRAME / size_of::<Mail>() {
             waiting.mail = VecDeque::new();
         }
-        Some(mail.item)
+        Some((mail.item, reserved))
     }
 
     /// Rings. Rung before anybody waits, it is heard by who waits next.
@@ -129,4 +193,31 @@ impl Outbox {
 /// [`Outbox::lock`].
 pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
     feed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many bytes of mail.
+    fn mail(bytes: usize) -> Mail {
+        Mail { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_for_each_and_for_all() {
+        let budget = Arc::new(Budget::new(1_500_000));
+        let (one, other) = (Outbox::new(budget.clone()), Outbox::new(budget.clone()));
+        one.put(mail(1_000_000)).unwrap();
+        assert_eq!(one.put(mail(100_000)), Err(Overflow), "too much for one");
+        assert_eq!(other.put(mail(600_000)), Err(Overflow), "too much together");
+        other.put(Mail { after: Sequence::ZERO, item: Item::Close }).unwrap();
+        let taken = one.take();
+        assert_eq!(other.put(mail(600_000)), Err(Overflow), "it is still in use");
+        drop(taken);
+        other.put(mail(600_000)).unwrap();
+        other.clear();
+        drop((one, other));
+        assert_eq!(budget.0.load(Ordering::Relaxed), 1_500_000);
+    }
 }

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::feed::{Behind, Cursor};
-use super::outbox::{Item, Outbox, SharedFeed, lock_feed};
+use super::outbox::{Item, Outbox, Reserved, SharedFeed, lock_feed};
 use crate::hub::RoomId;
 use crate::model::{Sequence, SharedEntry};
-use crate::wire::tcp::encode_entries;
+use crate::wire::tcp::entry_frame;
 
 /// Bytes that are collected at one time; bounds what a connection holds.
 const ENOUGH: usize = 128 << 10;
 
-/// Entries that are encoded at one time.
-const REPLAY_CHUNK: usize = 64;
+/// Bytes of a replay that are encoded at one time, and one entry more. (What
+/// comes from feeds is shared by all; this is each connection's own.)
+const REPLAY_CHUNK: usize = 16 << 10;
 
 /// A room that the connection reads.
 #[derive(Debug)]
@@ -29,6 +30,17 @@ struct Subscription {
     cursor: Cursor,
 }
 
+/// Entries on their way to be encoded.
+#[derive(Debug)]
+struct Replay {
+    /// Those which are left.
+    entries: std::vec::IntoIter<SharedEntry>,
+    /// Flags of their frames.
+    flags: u8,
+    /// The memory of the list.
+    _reserved: Option<Reserved>,
+}
+
 /// The outgoing half of a connection, without its socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -37,7 +49,7 @@ pub(super) struct Outgoing {
     /// The rooms that are read.
     subscriptions: Vec<Subscription>,
     /// Entries of the log that are still to be encoded.
-    replay: Option<(std::vec::IntoIter<SharedEntry>, u8)>,
+    replay: Option<Replay>,
     /// What is to be written, in order.
     due: VecDeque<Bytes>,
     /// Bytes in `due`.
@@ -68,6 +80,9 @@ impl Outgoing {
     pub(super) fn collect(&mut self, head: Sequence) -> Result<(), Behind> {
         while self.due_bytes < ENOUGH && !self.closing {
             if self.replay.is_some() {
+                if self.due_bytes >= REPLAY_CHUNK {
+                    break;
+                }
                 self.encode_replay();
                 continue;
             }
@@ -77,7 +92,7 @@ impl Outgoing {
             self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
             match after {
                 Some(after) if after <= head => match self.outbox.take() {
-                    Some(item) => self.process(item, after)?,
+                    Some((item, reserved)) => self.process(item, reserved, after)?,
                     None => break,
                 },
                 _ => break,
@@ -126,11 +141,19 @@ impl Outgoing {
     }
 
     /// Does what a piece of mail says. Everything up to `after` is due.
-    fn process(&mut self, item: Item, after: Sequence) -> Result<(), Behind> {
+    fn process(
+        &mut self,
+        item: Item,
+        reserved: Option<Reserved>,
+        after: Sequence,
+    ) -> Result<(), Behind> {
         match item {
             Item::Frames(frames) => self.push(frames),
             Item::Entries(..) | Item::Subscribe(..) if self.abandoned => {}
-            Item::Entries(entries, flags) => self.replay = Some((entries.into_iter(), flags)),
+            Item::Entries(entries, flags) => {
+                let entries = entries.into_iter();
+                self.replay = Some(Replay { entries, flags, _reserved: reserved });
+            }
             Item::Subscribe(room, feed) => {
                 let cursor = lock_feed(&feed).cursor_after(after)?;
                 self.subscriptions.push(Subscription { room, feed, cursor });
@@ -143,10 +166,13 @@ impl Outgoing {
 
     /// Encodes the next entries of the replay.
     fn encode_replay(&mut self) {
-        let Some((entries, flags)) = &mut self.replay else { return };
+        let Some(replay) = &mut self.replay else { return };
         let mut buffer = Vec::new();
-        encode_entries(entries.by_ref().take(REPLAY_CHUNK), *flags, &mut buffer);
-        if entries.len() == 0 {
+        while buffer.len() < REPLAY_CHUNK {
+            let Some(entry) = replay.entries.next() else { break };
+            entry_frame(&entry, replay.flags).encode(&mut buffer);
+        }
+        if replay.entries.len() == 0 {
             self.replay = None;
         }
         self.push(buffer.into());

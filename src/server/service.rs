@@ -2,6 +2,7 @@
 //! that we are alive.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -18,9 +19,13 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// The number of the watchdog's own connection; real ones begin at 1.
 const PROBE: ConnectionId = ConnectionId(0);
 
-/// Tells systemd something; without systemd, nothing happens.
+/// Tells systemd something; without systemd, nothing happens. That it
+/// cannot be told is said once.
 fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    static COMPLAINED: AtomicBool = AtomicBool::new(false);
+    if let Err(error) = sd_notify::notify(&[state])
+        && !COMPLAINED.swap(true, Ordering::Relaxed)
+    {
         tracing::warn!("cannot notify systemd: {error}");
     }
 }

@@ -3,6 +3,7 @@
 use super::table::*;
 use super::words::*;
 use crate::hub::ConnectionId;
+use crate::model::HubSettings;
 
 /// So many people come to the lobby, without wishes.
 fn crowd(table: &mut Table, from: usize, to: usize) -> Vec<ConnectionId> {
@@ -115,7 +116,9 @@ fn a_crowd_that_only_one_has_seen() {
 /// Ten thousand people cost what ten thousand people cost, not their square.
 #[test]
 fn ten_thousand() {
-    let mut table = Table::new();
+    let max_connections_per_address = 10_000;
+    let mut table =
+        Table::with(HubSettings { max_connections_per_address, ..HubSettings::default() });
     // The clients' notes are not kept: they are not what is measured.
     let mut outputs = 0;
     for number in 0..10_000 {

@@ -15,12 +15,13 @@ use crate::model::{
 pub struct MemoryLimits {
     /// Entries of one room.
     pub room_entries: usize,
-    /// Bytes in all, counting texts and names and a fixed sum for the rest.
-    /// The largest rooms shrink first; none below the 10 of a newcomer.
+    /// Bytes of all rooms, and as many again of direct messages, counting
+    /// texts and a fixed sum for the rest. The largest rooms shrink first,
+    /// none below the 10 of a newcomer; of direct messages the oldest go.
     pub total_bytes: usize,
     /// Rooms of which something is kept though nobody is in them. Beyond
-    /// that the one in which nobody has said anything for the longest is
-    /// forgotten.
+    /// that those with less than the 10 of a newcomer are forgotten first,
+    /// and of those the ones that have been quiet longest.
     pub rooms: usize,
 }
 
@@ -47,6 +48,11 @@ pub struct MemoryLog {
     rooms: HashMap<NameKey, Ring>,
     /// Direct messages, under both their sessions.
     directs: HashMap<SessionId, Ring>,
+    /// Under which sessions direct messages were put, oldest first; some may
+    /// be gone from there already.
+    direct_order: VecDeque<(Sequence, SessionId)>,
+    /// Bytes in `directs`.
+    direct_bytes: usize,
     /// Bytes in `rooms`.
     bytes: usize,
     /// The greatest sequence of a room that was forgotten: of a room that
@@ -132,6 +138,8 @@ impl MemoryLog {
             stamper: Stamper::default(),
             rooms: HashMap::new(),
             directs: HashMap::new(),
+            direct_order: VecDeque::new(),
+            direct_bytes: 0,
             bytes: 0,
             forgotten: Sequence::ZERO,
         }
@@ -172,6 +180,7 @@ impl MemoryLog {
             })
             .collect();
         self.shrink();
+        self.shrink_directs();
         (entries, clock_was_set)
     }
 
@@ -202,15 +211,51 @@ impl MemoryLog {
     fn keep_direct(&mut self, session: SessionId, entry: &SharedEntry) {
         let ring = self.directs.entry(session).or_default();
         ring.push(entry.clone());
+        self.direct_bytes += cost(entry);
+        self.direct_order.push_back((entry.sequence, session));
         if ring.entries.len() > MAX_DIRECTS {
-            ring.drop_oldest();
+            self.direct_bytes -= ring.drop_oldest();
+        }
+    }
+
+    /// Drops the oldest direct messages until the rest is within the limit,
+    /// and forgets the places of those that are gone.
+    fn shrink_directs(&mut self) {
+        while let Some((sequence, session)) = self.direct_order.front().copied() {
+            let ring = self.directs.get_mut(&session);
+            let is_here = ring.as_ref().is_some_and(|ring| {
+                ring.entries.front().is_some_and(|oldest| oldest.sequence == sequence)
+            });
+            if is_here && self.direct_bytes <= self.limits.total_bytes {
+                break;
+            }
+            self.direct_order.pop_front();
+            if let Some(ring) = ring.filter(|_| is_here) {
+                self.direct_bytes -= ring.drop_oldest();
+                if ring.entries.is_empty() {
+                    self.directs.remove(&session);
+                }
+            }
+        }
+        // Behind one that stays, many may be gone.
+        if self.direct_order.len() > 1_000 + 2 * self.direct_bytes / size_of::<Logged>() {
+            let Self { direct_order, directs, .. } = self;
+            direct_order.retain(|(sequence, session)| {
+                let oldest = directs.get(session).and_then(|ring| ring.entries.front());
+                oldest.is_some_and(|oldest| oldest.sequence <= *sequence)
+            });
         }
     }
 
     /// Drops the oldest entries of the largest rooms until the rest is
     /// within the limit.
     fn shrink(&mut self) {
-        while self.bytes > self.limits.total_bytes {
+        if self.bytes <= self.limits.total_bytes {
+            return;
+        }
+        // An eighth more than has to be, so that it has not to be done at
+        // each message.
+        while self.bytes > self.limits.total_bytes - self.limits.total_bytes / 8 {
             let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
             let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);
             let Some(ring) = largest else { break };
@@ -218,22 +263,23 @@ impl MemoryLog {
         }
     }
 
-    /// Forgets the quietest of the rooms that are not in use, if there are
-    /// too many rooms: an eighth too many, so that it has not to be done at
+    /// Forgets some of the rooms that are not in use, if there are too many
+    /// rooms: an eighth too many, so that it has not to be done at
     /// each message. Call it after [`Self::append`].
     pub fn forget_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
         }
         let excess = self.rooms.len() - self.limits.rooms;
-        let mut quiet: Vec<(Sequence, NameKey)> = self
+        let newcomers = usize::from(HISTORY_LENGTH);
+        let mut quiet: Vec<(usize, Sequence, NameKey)> = self
             .rooms
             .iter()
             .filter(|(_, ring)| !ring.room().is_some_and(&is_in_use))
-            .map(|(key, ring)| (ring.last(), key.clone()))
+            .map(|(key, ring)| (ring.entries.len().min(newcomers), ring.last(), key.clone()))
             .collect();
         quiet.sort_unstable();
-        for (last, key) in quiet.into_iter().take(excess) {
+        for (_, last, key) in quiet.into_iter().take(excess) {
             self.forgotten = self.forgotten.max(last);
             self.bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
         }
@@ -242,7 +288,7 @@ impl MemoryLog {
     /// Forgets the direct messages of a session that cannot come back. (The
     /// other side keeps its copies.)
     pub fn forget_session(&mut self, session: SessionId) {
-        self.directs.remove(&session);
+        self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
     }
 
     /// Reads what `request` asks for.
@@ -395,6 +441,34 @@ mod tests {
         }
         log.forget_session(SessionId(2));
         assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
+    }
+
+    #[test]
+    fn direct_messages_have_a_limit_and_the_oldest_go() {
+        let limits = MemoryLimits { total_bytes: 3_000, ..MemoryLimits::default() };
+        let mut log = log(limits, &[]);
+        let bob = Username::new("bob").unwrap();
+        for session in 2..1_000 {
+            append(&mut log, draft(Target::Session(SessionId(session), bob.clone()), "psst"));
+            assert!(log.direct_bytes <= 3_000 && log.directs.len() < 20);
+            assert!(log.direct_order.len() < 200);
+        }
+        assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
+        assert_eq!(read(&log, &[], Some(999), ReadRange::Latest(10)), [998]);
+        log.forget_session(SessionId(1));
+        for session in 2..1_000 {
+            log.forget_session(SessionId(session));
+        }
+        assert_eq!(log.direct_bytes, 0);
+    }
+
+    #[test]
+    fn rooms_with_little_in_them_are_forgotten_first() {
+        let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
+        let mut log = log(limits, &[("old", 10), ("b", 1), ("c", 2)]);
+        log.forget_rooms(|_| false);
+        assert_eq!(read(&log, &["old"], None, ReadRange::Latest(10)).len(), 10);
+        assert!(read(&log, &["b"], None, ReadRange::Latest(10)).is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub use server_frames::*;
 use super::codec::{self, Malformed};
 use super::frame::HEADER;
 use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM};
-use crate::model::{ErrorCode, Logged, NoticeCode, Reference, SharedEntry, Target};
+use crate::model::{ErrorCode, Logged, NoticeCode, Reference, Target};
 
 /// The version that this is.
 pub const VERSION: u16 = 1;
@@ -220,17 +220,6 @@ pub fn entry_frame(entry: &Logged, flags: u8) -> ServerFrame {
             style: draft.style.0,
             text: draft.text.as_str().to_owned(),
         }),
-    }
-}
-
-/// Appends the frames of several entries.
-pub fn encode_entries(
-    entries: impl IntoIterator<Item = SharedEntry>,
-    flags: u8,
-    buffer: &mut Vec<u8>,
-) {
-    for entry in entries {
-        entry_frame(&entry, flags).encode(buffer);
     }
 }
 
