@@ -1,15 +1,17 @@
 //! The driver on real sockets, against a server that plays a part.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::*;
-use crate::model::{LogId, Place, Reference, Sequence, SessionId, Style, Timestamp, Token};
+use crate::model::{
+    ErrorCode, LogId, Place, Reference, Sequence, SessionId, State, Style, Timestamp, Token,
+};
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
-    ClientFrame, End as EndFrame, Entered, Entry, Received, ServerHello, Welcome,
+    ClientFrame, End as EndFrame, Entered, Entry, Error, Received, ServerHello, Welcome,
 };
 
 /// Keeps what it is shown.
@@ -195,6 +197,37 @@ fn comes_back() {
     });
     assert_eq!(end, End::Left { unsent: 0, refused: 0 });
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
+}
+
+/// What the server says before it closes decides when it is tried again, not
+/// the end of the stream behind it.
+#[test]
+fn advice_is_followed() {
+    let (end, events, ()) = run_against(|listener| {
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        let error = Error { retry_after: 200, ..Error::new(ErrorCode::ShuttingDown) };
+        // In one piece with the end of the stream.
+        let mut bytes = Vec::new();
+        ServerFrame::from(error).encode(&mut bytes);
+        guest.stream.write_all(&bytes).unwrap();
+        guest.stream.shutdown(Shutdown::Write).unwrap();
+        while guest.read().is_some() {}
+        drop(guest);
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        guest.echo();
+        guest.read();
+    });
+    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    let delays: Vec<_> = events
+        .iter()
+        .filter_map(|it| match it {
+            Event::State(State::Reconnecting { delay }) => Some(delay.as_millis()),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(delays[..], [200..=300]), "{delays:?}");
 }
 
 /// Something else on this port.

@@ -183,11 +183,18 @@ impl Link {
             Input::Garbled if self.is_connected() => {
                 self.protocol("What came from there is not pi-chat.".to_owned());
             }
-            Input::ConnectFailed { reason } | Input::Disconnected { reason } => {
+            Input::ConnectFailed { reason } if self.phase == Phase::Connecting => {
+                self.on_lost(now, reason, None);
+            }
+            Input::Disconnected { reason } if self.is_connected() => {
                 self.on_lost(now, reason, None);
             }
             Input::Request(request) => self.on_request(now, request),
-            Input::Garbled | Input::Wake => {}
+            // What a connection brings after it was given up is of no interest.
+            Input::Garbled
+            | Input::ConnectFailed { .. }
+            | Input::Disconnected { .. }
+            | Input::Wake => {}
         }
         self.on_time(now);
         self.tell_wake();

@@ -520,6 +520,11 @@ fn errors_that_close() {
         assert!(!world.connected);
         assert_eq!(world.end.is_some(), code.is_final(), "{code:?}");
         if !code.is_final() {
+            // The driver reads on to the end of the stream: that changes nothing.
+            world.input(Input::Disconnected { reason: "closed".to_owned() });
+            world.input(Input::ConnectFailed { reason: "closed".to_owned() });
+            let waits = |it: &Event| matches!(it, Event::State(State::Reconnecting { .. }));
+            assert_eq!(world.count(waits), 1);
             world.passes(Duration::from_millis(4_900));
             assert!(!world.wants_connection);
             world.passes(Duration::from_millis(2_700));
