@@ -13,7 +13,7 @@ use super::safe::safe_name;
 use super::scene::SharedScene;
 use super::time_of_day::TimeOfDay;
 use crate::model::limits::MAX_TEXT;
-use crate::model::{Command, Event, NameKey, Request, Tag};
+use crate::model::{Command, Event, Request, Tag};
 
 /// Shows what goes on in the chat on one stream, and what goes on with the
 /// connection on another.
@@ -96,10 +96,8 @@ pub(super) fn obey(
     match parse(line, scene.with(|it| it.place())) {
         Ok(Meaning::Nothing) => {}
         Ok(Meaning::Do(command)) => {
-            if let Command::Enter { room } = &command {
-                scene.with(|it| it.going_to = Some(NameKey::of(room)));
-            }
-            let request = Request { tag: Tag::default(), command };
+            let tag = scene.with(|it| it.ask(&command));
+            let request = Request { tag, command };
             if requests.blocking_send(request).is_err() {
                 return Next::Stop;
             }

@@ -1,0 +1,60 @@
+//! `chat-client` as scripts use it: a process with pipes, and the real server.
+
+#![cfg(all(feature = "server", feature = "client"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use common::Server;
+
+/// Our client for somebody on this server, with nothing of our own settings;
+/// it leaves nothing on disk.
+fn client(server: &str, name: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
+    command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.args([server, "--name", name, "--fresh"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it with this input to its end.
+fn feed(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().unwrap();
+    // It may be gone before it has read all.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// What was said in these rooms, each with its room.
+fn said(server: &Server, rooms: &[&str]) -> Vec<String> {
+    let (_, arrival) = server.arrive("witness", rooms);
+    arrival.history.iter().map(|it| format!("{}: {}", it.room, it.text)).collect()
+}
+
+/// What a program said on standard error.
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Lines behind `/join` and `/leave` go where these have led, although
+/// nobody has waited for the answers.
+#[test]
+fn lines_follow_into_the_room() {
+    let server = Server::start(&[]);
+    let address = server.address().to_string();
+    let input = "/join #Kitchen\nhello kitchen\n/leave\nafter leave\n";
+    let output = feed(client(&address, "anna"), input);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(
+        said(&server, &["lobby", "kitchen"]),
+        ["Kitchen: hello kitchen", "lobby: after leave"]
+    );
+}
