@@ -10,7 +10,9 @@
 
 mod common;
 
+use std::fs::File;
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use common::Server;
@@ -31,6 +33,12 @@ fn feed(mut command: Command, input: &str) -> Output {
     // It may be gone before it has read all.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().to_string()
 }
 
 /// What was said in these rooms, each with its room.
@@ -57,4 +65,23 @@ fn lines_follow_into_the_room() {
         said(&server, &["lobby", "kitchen"]),
         ["Kitchen: hello kitchen", "lobby: after leave"]
     );
+}
+
+/// Whether somebody can read what goes wrong changes nothing else.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_error_that_cannot_be_written() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let server = Server::start(&[]);
+    let mut command = client(&server.address().to_string(), "anna");
+    command.stderr(full());
+    assert_eq!(feed(command, "/nonsense\nhi\n").status.code(), Some(64));
+    assert_eq!(said(&server, &["lobby"]), ["lobby: hi"]);
+    let mut command = client(&nobody(), "anna");
+    command.stderr(full());
+    assert_eq!(feed(command, "hi\n").status.code(), Some(69));
+    let mut command = client(&server.address().to_string(), "anna");
+    command.stdout(full()).stderr(full());
+    assert_eq!(feed(command, "/help\nho\n").status.code(), Some(0));
+    assert_eq!(said(&server, &["lobby"]), ["lobby: hi", "lobby: ho"]);
 }

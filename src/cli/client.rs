@@ -1,6 +1,6 @@
 //! The command line of `chat-client`.
 
-use std::io::{IsTerminal, Read, stderr, stdin, stdout};
+use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -212,7 +212,9 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
         // Without a place on disk one can chat, only not come back exactly.
         Some(directory) => {
             Store::open(&directory, &config.server, &config.name).unwrap_or_else(|error| {
-                eprintln!("!! {}", safe_line(&format!("{:#}", anyhow!(error))));
+                let sentence = safe_line(&format!("{:#}", anyhow!(error)));
+                // Nobody may be there to read it.
+                let _ = writeln!(stderr(), "!! {sentence}");
                 None
             })
         }

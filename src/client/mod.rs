@@ -22,7 +22,7 @@ use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
 
-/// How long to wait for answers that nobody will see.
+/// How long to wait for answers where nobody has said how long.
 const BLIND_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pieces that are read before anything else gets its turn.
@@ -81,7 +81,7 @@ pub async fn run(
         wake: None,
     };
     let mut interrupted = std::pin::pin!(interrupted);
-    let (mut may_be_interrupted, mut has_requests) = (true, true);
+    let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
     loop {
         if let Some(end) = driver.act().await {
             return end;
@@ -91,8 +91,17 @@ pub async fn run(
         tokio::select! {
             event = driver.wire.next() => driver.on_wire(event),
             request = requests.recv(), if takes_requests => match request {
-                Some(request) => driver.input(Input::Request(request)),
-                None => has_requests = false,
+                Some(request) => {
+                    is_leaving |= matches!(request.command, Command::Finish { .. });
+                    driver.input(Input::Request(request));
+                }
+                None => {
+                    has_requests = false;
+                    // Nobody is left who could ask for the end.
+                    if !is_leaving {
+                        driver.request(Command::Finish { patience: BLIND_PATIENCE });
+                    }
+                }
             },
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                 driver.wake = None;

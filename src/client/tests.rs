@@ -136,12 +136,13 @@ fn run_against<T: Send + 'static>(
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server: JoinHandle<T> = thread::spawn(move || part(listener));
-    let (end, events) = run_client(port);
+    let (end, events) = run_client(port, true);
     (end, events, server.join().unwrap())
 }
 
-/// Runs a client that says one thing and leaves.
-fn run_client(port: u16) -> (End, Vec<Event>) {
+/// Runs a client that says one thing and leaves, or whose requests end
+/// without that.
+fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
@@ -157,10 +158,11 @@ fn run_client(port: u16) -> (End, Vec<Event>) {
     let address = ServerAddress { host: "127.0.0.1".to_owned(), port };
     let (requests, taken) = mpsc::channel(4);
     let say = Command::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
-    let finish = Command::Finish { patience: Duration::from_secs(20) };
-    for command in [say, finish] {
+    let finish = asks_to_leave.then_some(Command::Finish { patience: Duration::from_secs(20) });
+    for command in [Some(say), finish].into_iter().flatten() {
         requests.try_send(Request { tag: Tag::default(), command }).unwrap();
     }
+    drop(requests);
     let mut screen = Recorder::default();
     let setup = Setup { address, settings, store: None, hold_back: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -180,6 +182,22 @@ fn says_and_leaves() {
     assert_eq!(end, End::Left { unsent: 0, refused: 0 });
     assert_eq!(last, None);
     assert!(events.iter().any(|it| matches!(it, Event::Message(it) if it.own)));
+}
+
+/// Where nobody is left who could ask for anything, it leaves.
+#[test]
+fn no_requests_any_more() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        guest.echo();
+        guest.read()
+    });
+    let (end, _) = run_client(port, false);
+    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(server.join().unwrap(), None);
 }
 
 /// A connection that breaks is made again, and what was said is said again.
@@ -248,7 +266,7 @@ fn nobody_listens() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.local_addr().unwrap().port()
     };
-    let (end, events) = run_client(port);
+    let (end, events) = run_client(port, true);
     assert!(matches!(end, End::Unavailable { .. }), "{end:?}");
     let is_unsent = |it: &Event| matches!(it, Event::Unsent { perhaps_taken: false, .. });
     assert!(events.iter().any(is_unsent));

@@ -138,9 +138,10 @@ pub fn read_plain(
     requests: &Sender<Request>,
     patience: Duration,
 ) {
+    // Nobody may be there to read it; what was asked for is still done.
     let tell = |painted: Painted| match painted.kind {
-        Kind::Chat => println!("{}", painted.text),
-        Kind::Status => eprintln!("{}", painted.text),
+        Kind::Chat => drop(writeln!(io::stdout(), "{}", painted.text)),
+        Kind::Status => drop(writeln!(io::stderr(), "{}", painted.text)),
     };
     loop {
         let problem = match next_line(input) {
