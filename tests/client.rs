@@ -85,3 +85,26 @@ fn standard_error_that_cannot_be_written() {
     assert_eq!(feed(command, "/help\nho\n").status.code(), Some(0));
     assert_eq!(said(&server, &["lobby"]), ["lobby: hi", "lobby: ho"]);
 }
+
+/// Who does not read what the client writes loses nothing of what it is to
+/// say, however late it comes.
+#[test]
+fn standard_output_that_nobody_reads() {
+    for (look, line) in [("--json", "{\"type\":\"say\",\"text\":\"x\"}\n"), ("--plain", "x\n")] {
+        let server = Server::start(&[]);
+        let mut witness = server.join("witness");
+        let mut command = client(&server.address().to_string(), "anna");
+        command.arg(look);
+        let mut child = command.spawn().unwrap();
+        // As `head -1` does it, only sooner.
+        drop(child.stdout.take());
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(line.as_bytes()).unwrap();
+        witness.next_entry();
+        input.write_all(line.repeat(44).as_bytes()).unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{look}: {}", told(&output));
+        assert_eq!(witness.entries(44).len(), 44, "{look}");
+    }
+}

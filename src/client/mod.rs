@@ -36,8 +36,9 @@ pub struct Setup {
     pub settings: Settings,
     /// Where its state is kept, if it is.
     pub store: Option<Store>,
-    /// Whoever makes the requests can wait: do not take more of them than
-    /// can be sent soon.
+    /// The requests come from an input that can wait and that ends: do not
+    /// take more of them than can be sent soon, and take all of them even
+    /// where nobody sees what becomes of them.
     pub hold_back: bool,
 }
 
@@ -57,6 +58,8 @@ struct Driver<'a> {
     screen: &'a mut dyn Screen,
     /// Nobody sees what is shown.
     is_blind: bool,
+    /// As in [`Setup`].
+    hold_back: bool,
     /// When the link wants to be woken.
     wake: Option<Moment>,
 }
@@ -69,7 +72,6 @@ pub async fn run(
     mut requests: mpsc::Receiver<Request>,
     interrupted: impl Future<Output = ()>,
 ) -> End {
-    let hold_back = setup.hold_back;
     let mut driver = Driver {
         clock: Clock::start(),
         link: Link::new(setup.settings),
@@ -78,6 +80,7 @@ pub async fn run(
         store: setup.store,
         screen,
         is_blind: false,
+        hold_back: setup.hold_back,
         wake: None,
     };
     let mut interrupted = std::pin::pin!(interrupted);
@@ -86,7 +89,7 @@ pub async fn run(
         if let Some(end) = driver.act().await {
             return end;
         }
-        let takes_requests = has_requests && (!hold_back || driver.link.wants_more());
+        let takes_requests = has_requests && (!driver.hold_back || driver.link.wants_more());
         let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
             event = driver.wire.next() => driver.on_wire(event),
@@ -137,12 +140,14 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.wire.close().await,
-                // Where nobody sees it any more (a closed pipe), what was
-                // asked for is still done.
+                // Where nobody sees it any more (a closed pipe), what a
+                // script asks for is still done, up to the end of its input.
                 Output::Event(event) => {
                     if !self.is_blind && self.screen.show(&event).is_err() {
                         self.is_blind = true;
-                        self.request(Command::Finish { patience: BLIND_PATIENCE });
+                        if !self.hold_back {
+                            self.request(Command::Finish { patience: BLIND_PATIENCE });
+                        }
                     }
                 }
                 Output::Persist(saved) => {
