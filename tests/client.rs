@@ -16,6 +16,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use common::Server;
+use serde_json::{Value, json};
 
 /// Our client for somebody on this server, with nothing of our own settings;
 /// it leaves nothing on disk.
@@ -107,4 +108,34 @@ fn standard_output_that_nobody_reads() {
         assert_eq!(output.status.code(), Some(0), "{look}: {}", told(&output));
         assert_eq!(witness.entries(44).len(), 44, "{look}");
     }
+}
+
+/// Lines and objects give the same exit codes.
+#[test]
+fn exit_codes_of_scripts() {
+    let server = Server::start(&[]);
+    let address = server.address().to_string();
+    let (say, refused) =
+        (r#"{"type":"say","text":"x"}"#, r#"{"type":"direct","to":"nobody","text":"x"}"#);
+    let cases = [
+        ("--plain", "x".to_owned(), 0),
+        ("--plain", "/nonsense\nx".to_owned(), 64),
+        ("--plain", "/nonsense\n/msg nobody x\nx".to_owned(), 77),
+        ("--json", say.to_owned(), 0),
+        ("--json", format!("nonsense\n{say}"), 64),
+        ("--json", format!("nonsense\n{refused}\n{say}"), 77),
+    ];
+    for (look, input, code) in cases {
+        let mut command = client(&address, "anna");
+        command.arg(look);
+        let output = feed(command, &input);
+        assert_eq!(output.status.code(), Some(code), "{look} {input}: {}", told(&output));
+        if look == "--json" {
+            let shown = String::from_utf8(output.stdout).unwrap();
+            let end: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
+            assert_eq!((&end["type"], &end["exit"]), (&json!("end"), &json!(code)), "{input}");
+        }
+    }
+    // What comes after a mistake is still said.
+    assert_eq!(said(&server, &["lobby"]).len(), 6);
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::json::{Json, bad_line, tag_of};
 use super::lines::{Line, next_line};
 use super::plain::finish;
+use super::scene::SharedScene;
 use crate::model::{Command, Place, Request, Sequence, SessionId, Style};
 
 /// Messages that `history` brings when it does not say.
@@ -103,8 +104,14 @@ fn read_request(line: &str, patience: Duration) -> Result<Request, (String, Opti
 
 /// Reads objects until the end of the input and makes requests of them; at
 /// the end asks to leave when everything is answered, or when nothing was
-/// for `patience`. Runs in a thread of its own.
-pub fn read_json(input: &mut impl BufRead, requests: &Sender<Request>, patience: Duration) {
+/// for `patience`. The scene counts lines that made no sense. Runs in a
+/// thread of its own.
+pub fn read_json(
+    input: &mut impl BufRead,
+    scene: &SharedScene,
+    requests: &Sender<Request>,
+    patience: Duration,
+) {
     let mut number = 0;
     loop {
         number += 1;
@@ -126,6 +133,7 @@ pub fn read_json(input: &mut impl BufRead, requests: &Sender<Request>, patience:
             Ok(Some(Line::NotText)) => ("the line is no UTF-8".to_owned(), None),
             Ok(None) | Err(_) => break,
         };
+        scene.with(|it| it.mistakes += 1);
         // If nobody reads it, the screen will notice.
         let _ = Json::new(std::io::stdout()).write(&bad_line(number, &sentence, id.as_ref()));
     }
