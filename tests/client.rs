@@ -130,6 +130,13 @@ fn exit_codes_of_scripts() {
         command.arg(look);
         let output = feed(command, &input);
         assert_eq!(output.status.code(), Some(code), "{look} {input}: {}", told(&output));
+        if look == "--plain" && code == 77 {
+            assert!(
+                told(&output).contains("!! nobody: Nobody has this name."),
+                "{}",
+                told(&output)
+            );
+        }
         if look == "--json" {
             let shown = String::from_utf8(output.stdout).unwrap();
             let end: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();

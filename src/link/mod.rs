@@ -25,7 +25,7 @@ pub use contract::{End, Input, Output, Saved, Settings};
 use self::backoff::Backoff;
 use self::outbox::{Outbox, Pins, Task};
 use self::seen::Seen;
-use crate::model::{Event, Moment, NameKey, Position, RoomName, SessionId, State, Tag};
+use crate::model::{Event, Moment, NameKey, Position, Refusal, RoomName, SessionId, State, Tag};
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
 /// A position is kept so long before it is written to disk: a card wears.
@@ -378,9 +378,10 @@ impl Link {
     }
 
     /// A request was answered with "no".
-    fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
+    fn refuse(&mut self, tag: Tag, code: u16, text: String, task: &Task) {
         self.refused += 1;
-        self.show(Event::Refused(crate::model::Refusal { tag, code, text, message }));
+        let (to, message) = (task.target(), task.message().map(str::to_owned));
+        self.show(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 }
 

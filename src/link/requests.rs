@@ -51,11 +51,11 @@ impl Link {
             Ok(_) => {
                 let (have, most) = (text.len(), most.unwrap_or_default());
                 let why = format!("The message has {have} bytes; the server takes {most}.");
-                self.refuse_message(tag, why, &task);
+                self.refuse(tag, 0, why, &task);
             }
             Err(wrong) => {
                 let why = format!("Not sent: {wrong} (it has {} bytes).", text.len());
-                self.refuse_message(tag, why, &task);
+                self.refuse(tag, 0, why, &task);
             }
         }
     }
@@ -68,16 +68,11 @@ impl Link {
                 "Not sent: {} messages are waiting for the server already.",
                 self.outbox.len()
             );
-            self.refuse_message(tag, why, &task);
+            self.refuse(tag, 0, why, &task);
             return;
         }
         self.outbox.push(tag, task);
         self.pump();
-    }
-
-    /// Says no, by ourselves, and gives the text back.
-    fn refuse_message(&mut self, tag: Tag, why: String, task: &Task) {
-        self.refuse(tag, 0, why, task.message().map(str::to_owned));
     }
 
     /// Sends everything that has not been sent on this connection, in
@@ -101,7 +96,7 @@ impl Link {
                 Some(Ok(room)) => task.settle(&room),
                 Some(Err(why)) => {
                     if let Some(item) = self.outbox.drop_next() {
-                        self.refuse_message(item.tag, why.to_owned(), &item.task);
+                        self.refuse(item.tag, 0, why.to_owned(), &item.task);
                     }
                     continue;
                 }

@@ -330,6 +330,8 @@ pub struct Refusal {
     pub code: u16,
     /// For people.
     pub text: String,
+    /// Room or person that it was about; empty where nobody has said which.
+    pub to: String,
     /// What was to be said, if it was a message, so that it is not lost.
     pub message: Option<String>,
 }

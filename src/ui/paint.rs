@@ -343,7 +343,12 @@ pub(super) fn status(line: &str) -> Painted {
 
 /// Something was not done; the text is not lost.
 fn refused(refusal: &Refusal) -> Painted {
-    let why = safe_line(&refusal.text);
+    // What the server says is about “this name”, “this room”.
+    let why = if refusal.code == 0 || refusal.to.is_empty() {
+        safe_line(&refusal.text)
+    } else {
+        format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))
+    };
     match &refusal.message {
         Some(text) => status(&format!("{why}\n{CONTINUED}{}", indented(&safe_text(text)))),
         None => status(&why),

@@ -191,8 +191,8 @@ mod tests {
         assert_eq!(scene.place(), named("kitchen"));
         let (mut scene, _) = going();
         let refused = |tag: &Tag| {
-            let (text, message) = (String::new(), None);
-            Event::Refused(Refusal { tag: tag.clone(), code: 1, text, message })
+            let (text, to, message) = (String::new(), String::new(), None);
+            Event::Refused(Refusal { tag: tag.clone(), code: 1, text, to, message })
         };
         scene.follow(&refused(&Tag::default()));
         assert_eq!(scene.place(), named("KITCHEN"));
