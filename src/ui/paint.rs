@@ -14,8 +14,9 @@ use crate::model::{
 /// cannot be taken for a line of its own.
 const CONTINUED: &str = "         | ";
 
-/// Narrower screens are treated as if they were so wide.
-const MIN_WIDTH: usize = 40;
+/// Narrower screens are treated as if they were so wide: a line has room for
+/// the time, or for [`CONTINUED`], and one wide character.
+const MIN_WIDTH: usize = 15;
 
 /// Names in one line at most.
 const MAX_NAMES: usize = 50;

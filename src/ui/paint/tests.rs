@@ -95,7 +95,7 @@ proptest! {
     fn nobody_draws_a_line_of_somebody_else(
         from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",
         text in "(\\PC|[\n\t\u{1b}\u{9b}\u{202e}\u{2028}a ]){1,300}",
-        width in prop::option::of(40_usize..200),
+        width in prop::option::of(15_usize..200),
     ) {
         let mut painter = painter();
         painter.set_width(width);
