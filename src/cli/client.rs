@@ -14,7 +14,7 @@ use super::{tell_error, tell_usage};
 use crate::client::{Setup, Store, run as drive};
 use crate::config::client::{Config, Partial, split_rooms, state_directory};
 use crate::link::{End, Settings};
-use crate::model::{Command, ErrorCode, Place, Request, Style, Tag};
+use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
 use crate::os::random_bytes;
 use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
 
@@ -250,14 +250,14 @@ fn send(send: Send) -> Result<u8, Failed> {
             text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
         }
     };
-    let command = match send.to {
-        Some(to) => Command::Direct { to, session: None, style: Style::SAID, text },
-        None => Command::Say { place: Place::First, style: Style::SAID, text },
+    let task = match send.to {
+        Some(to) => Task::Direct { to, session: None, style: Style::SAID, text },
+        None => Task::Say { place: Place::First, style: Style::SAID, text },
     };
     let setup = setup(&config, send.common.fresh, Look::Silent).map_err(os)?;
     let (requests, taken) = mpsc::channel(CHANNEL);
     let patience = Duration::from_secs(config.timeout.into());
-    for command in [command, Command::Finish { patience }] {
+    for command in [Command::Do(task), Command::Finish { patience }] {
         // There is room for two.
         let _ = requests.try_send(Request { tag: Tag::default(), command });
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    ErrorCode, LogId, Place, Reference, Sequence, SessionId, State, Style, Timestamp, Token,
+    ErrorCode, LogId, Place, Reference, Sequence, SessionId, State, Style, Task, Timestamp, Token,
 };
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
@@ -157,9 +157,9 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
     };
     let address = ServerAddress { host: "127.0.0.1".to_owned(), port };
     let (requests, taken) = mpsc::channel(4);
-    let say = Command::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
+    let say = Task::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
     let finish = asks_to_leave.then_some(Command::Finish { patience: Duration::from_secs(20) });
-    for command in [Some(say), finish].into_iter().flatten() {
+    for command in [Some(Command::Do(say)), finish].into_iter().flatten() {
         requests.try_send(Request { tag: Tag::default(), command }).unwrap();
     }
     drop(requests);

@@ -23,9 +23,11 @@ use std::time::Duration;
 pub use contract::{End, Input, Output, Saved, Settings};
 
 use self::backoff::Backoff;
-use self::outbox::{Outbox, Pins, Task};
+use self::outbox::{Outbox, Pins};
 use self::seen::Seen;
-use crate::model::{Event, Moment, NameKey, Position, Refusal, RoomName, SessionId, State, Tag};
+use crate::model::{
+    Event, Moment, NameKey, Position, Refusal, RoomName, SessionId, State, Tag, Task,
+};
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
 /// A position is kept so long before it is written to disk: a card wears.

@@ -1,9 +1,9 @@
 //! What is asked of the link, on its way to the server.
 
 use super::contract::{End, Output};
-use super::outbox::{Hints, Task};
+use super::outbox::Hints;
 use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
-use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag};
+use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag, Task};
 
 /// Messages that are sent before the first of them is acknowledged.
 const MAX_ON_WIRE: usize = 64;
@@ -14,20 +14,12 @@ impl Link {
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
-            Command::Say { place, style, text } => {
-                self.take_message(tag, Task::Say { place, style, text });
+            Command::Do(Task::History { place, before, limit }) => {
+                let limit = limit.clamp(1, 100);
+                self.take(tag, Task::History { place, before, limit });
             }
-            Command::Direct { to, session, style, text } => {
-                self.take_message(tag, Task::Direct { to, session, style, text });
-            }
-            Command::Enter { room } => self.take(tag, Task::Enter { room }),
-            Command::Leave { place } => self.take(tag, Task::Leave { place }),
-            Command::History { place, before, limit } => {
-                self.take(tag, Task::History { place, before, limit: limit.clamp(1, 100) });
-            }
-            Command::Members { place } => {
-                self.take(tag, Task::Members { place, so_far: Vec::new() });
-            }
+            Command::Do(task) if task.message().is_some() => self.take_message(tag, task),
+            Command::Do(task) => self.take(tag, task),
             Command::Password(password) => {
                 self.settings.password = Some(password);
                 if self.phase == Phase::Asking {

@@ -11,7 +11,7 @@ use super::json::{Json, bad_line, tag_of};
 use super::lines::{Line, next_line};
 use super::plain::finish;
 use super::scene::SharedScene;
-use crate::model::{Command, Place, Request, Sequence, SessionId, Style};
+use crate::model::{Command, Place, Request, Sequence, SessionId, Style, Task};
 
 /// Messages that `history` brings when it does not say.
 const HISTORY: u16 = 20;
@@ -49,6 +49,15 @@ struct Object {
 impl Object {
     /// The request that it is; an error is a sentence.
     fn command(self, patience: Duration) -> Result<Command, String> {
+        match (self.kind.as_str(), self.now) {
+            ("quit", Some(true)) => Ok(Command::Quit),
+            ("quit", _) => Ok(Command::Finish { patience }),
+            _ => self.task().map(Command::Do),
+        }
+    }
+
+    /// The task that it is.
+    fn task(self) -> Result<Task, String> {
         let place = self.room.map_or(Place::Only, Place::Named);
         let style = match self.style.as_deref() {
             None | Some("said") => Style::SAID,
@@ -57,31 +66,27 @@ impl Object {
         };
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         match self.kind.as_str() {
-            "say" => Ok(Command::Say { place, style, text: self.text.ok_or(needs("text"))? }),
-            "action" => Ok(Command::Say {
-                place,
-                style: Style::ACTION,
-                text: self.text.ok_or(needs("text"))?,
-            }),
-            "direct" => Ok(Command::Direct {
+            "say" => Ok(Task::Say { place, style, text: self.text.ok_or(needs("text"))? }),
+            "action" => {
+                Ok(Task::Say { place, style: Style::ACTION, text: self.text.ok_or(needs("text"))? })
+            }
+            "direct" => Ok(Task::Direct {
                 to: self.to.ok_or(needs("to"))?,
                 session: self.session.map(SessionId),
                 style,
                 text: self.text.ok_or(needs("text"))?,
             }),
             "join" => match place {
-                Place::Named(room) => Ok(Command::Enter { room }),
+                Place::Named(room) => Ok(Task::Enter { room }),
                 _ => Err(needs("room")),
             },
-            "leave" => Ok(Command::Leave { place }),
-            "members" => Ok(Command::Members { place }),
-            "history" => Ok(Command::History {
+            "leave" => Ok(Task::Leave { place }),
+            "members" => Ok(Task::Members { place }),
+            "history" => Ok(Task::History {
                 place,
                 before: self.before.map(Sequence),
                 limit: self.limit.unwrap_or(HISTORY),
             }),
-            "quit" if self.now == Some(true) => Ok(Command::Quit),
-            "quit" => Ok(Command::Finish { patience }),
             other => Err(format!("there is no type {other}")),
         }
     }
@@ -152,12 +157,16 @@ mod tests {
     /// The requests of the page.
     #[test]
     fn requests() {
-        let say = |place| Command::Say { place, style: Style::SAID, text: "hi".to_owned() };
+        let say =
+            |place| Command::Do(Task::Say { place, style: Style::SAID, text: "hi".to_owned() });
         let named = Place::Named("lobby".to_owned());
         assert_eq!(command(r#"{"type":"say","text":"hi"}"#), Ok(say(Place::Only)));
         assert_eq!(command(r#"{"type":"say","room":"lobby","text":"hi","id":1}"#), Ok(say(named)));
         assert_eq!(command(r#"{"type":"quit","now":true}"#), Ok(Command::Quit));
-        assert!(matches!(command(r#"{"type":"history","before":7}"#), Ok(Command::History { .. })));
+        assert!(matches!(
+            command(r#"{"type":"history","before":7}"#),
+            Ok(Command::Do(Task::History { .. }))
+        ));
     }
 
     /// Mistakes are told, with the id where there is one.

@@ -95,9 +95,9 @@ pub(super) fn obey(
     let information = |text: &str| Painted { text: text.to_owned(), kind: Kind::Chat, bell: false };
     match parse(line, scene.with(|it| it.place())) {
         Ok(Meaning::Nothing) => {}
-        Ok(Meaning::Do(command)) => {
-            let tag = scene.with(|it| it.ask(&command));
-            let request = Request { tag, command };
+        Ok(Meaning::Do(task)) => {
+            let tag = scene.with(|it| it.ask(&task));
+            let request = Request { tag, command: Command::Do(task) };
             if requests.blocking_send(request).is_err() {
                 return Next::Stop;
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Command, Event, NameKey, Place, Tag};
+use crate::model::{Event, NameKey, Place, Tag, Task};
 
 /// Names of a room that are remembered.
 const MAX_NAMES: usize = 1_000;
@@ -106,13 +106,13 @@ impl Scene {
 
     /// One asks to do something: lines that are typed after it go where it
     /// will have led. Gives the tag that the request must bear.
-    pub fn ask(&mut self, command: &Command) -> Tag {
-        match command {
-            Command::Enter { room } => {
+    pub fn ask(&mut self, task: &Task) -> Tag {
+        match task {
+            Task::Enter { room } => {
                 self.going_to = Some(room.clone());
                 entering(room)
             }
-            Command::Leave { place: Place::Named(room) } => {
+            Task::Leave { place: Place::Named(room) } => {
                 self.going_to.take_if(|it| is_same(it, room));
                 self.talking_in.take_if(|it| is_same(it, room));
                 Tag::default()
@@ -167,7 +167,7 @@ mod tests {
     /// Somebody in the lobby who has asked to enter the kitchen.
     fn going() -> (Scene, Tag) {
         let mut scene = Scene { rooms: vec!["lobby".to_owned()], ..Scene::default() };
-        let tag = scene.ask(&Command::Enter { room: "KITCHEN".to_owned() });
+        let tag = scene.ask(&Task::Enter { room: "KITCHEN".to_owned() });
         (scene, tag)
     }
 
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!((scene.place(), scene.here()), (Place::First, Some("lobby")));
         // A room in which one is already cannot be entered, but talked in.
         scene.rooms.push("kitchen".to_owned());
-        let tag = scene.ask(&Command::Enter { room: "Kitchen".to_owned() });
+        let tag = scene.ask(&Task::Enter { room: "Kitchen".to_owned() });
         scene.follow(&refused(&tag));
         assert_eq!(scene.place(), named("kitchen"));
     }
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn changing_one_s_mind() {
         let (mut scene, _) = going();
-        scene.ask(&Command::Leave { place: scene.place() });
+        scene.ask(&Task::Leave { place: scene.place() });
         assert_eq!(scene.place(), Place::First);
         scene.follow(&entered());
         assert_eq!(scene.place(), Place::First);
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(scene.talk_in("lobby").as_deref(), Some("lobby"));
         scene.follow(&entered());
         assert_eq!(scene.place(), named("lobby"));
-        scene.ask(&Command::Leave { place: scene.place() });
+        scene.ask(&Task::Leave { place: scene.place() });
         assert_eq!(scene.place(), Place::First);
     }
 }
