@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use pi_chat::client::{ServerAddress, Setup, run};
 use pi_chat::link::Settings;
-use pi_chat::model::{Command, Event, Place, Request, Style, Tag};
+use pi_chat::model::{Command, Event, Place, Request, Style, Tag, Task};
 use pi_chat::ui::Screen;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -146,11 +146,11 @@ impl Client {
     /// Has it say everything that it has to say.
     fn say_everything(&self, number: usize) {
         for message in 0..MESSAGES {
-            let command = Command::Say {
+            let command = Command::Do(Task::Say {
                 place: Place::Only,
                 style: Style::SAID,
                 text: format!("client {number}, message {message}"),
-            };
+            });
             self.requests.try_send(Request { tag: Tag::default(), command }).unwrap();
         }
     }

@@ -81,7 +81,11 @@ def main(client, server):
 
     terminal = Terminal(client, server, "--name", "anna", "--fresh")
     try:
+        # What is typed before there is a connection is said when there is one.
+        terminal.type("early\rbird\r")
         terminal.expect("you are anna in #lobby")
+        terminal.expect(r"\] anna: early\r?\n")
+        terminal.expect(r"\] anna: bird\r?\n")
         terminal.expect("> ")
         terminal.type("half a li")
         terminal.expect("half a li")
@@ -94,6 +98,10 @@ def main(client, server):
         bob_says("quick")
         terminal.type("pasted with its end\r")
         terminal.expect(r"\] anna: pasted with its end\r?\n")
+        # Lines that come faster than they are read are not lost.
+        terminal.type("one\rtwo\rthree\rfour\r")
+        for word in ("one", "two", "three", "four"):
+            terminal.expect(rf"\] anna: {word}\r?\n")
         # A paste of two lines is one message.
         terminal.type(f"{PASTE_BEGIN}one\rtwo{PASTE_END}\r")
         terminal.expect(r"\] anna: one\r?\n *\| *two\r?\n")

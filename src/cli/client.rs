@@ -1,6 +1,6 @@
 //! The command line of `chat-client`.
 
-use std::io::{IsTerminal, Read, stderr, stdin, stdout};
+use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -14,7 +14,7 @@ use super::{tell_error, tell_usage};
 use crate::client::{Setup, Store, run as drive};
 use crate::config::client::{Config, Partial, split_rooms, state_directory};
 use crate::link::{End, Settings};
-use crate::model::{Command, ErrorCode, Place, Request, Style, Tag};
+use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
 use crate::os::random_bytes;
 use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
 
@@ -59,8 +59,10 @@ Exit codes:
   69  no server there, or messages of a script did not arrive in time
   71  something in this computer does not work
   76  client and server do not understand each other
-  77  the server says no: a name that is taken, a wrong password, a message
-      of a script that it refused"
+  77  the server says no: a name that is taken, a wrong password, a request
+      of a script that was refused
+Codes of a script (an input that is no terminal, also with --json) are those of
+its end: it goes on after a line that makes no sense and after a refusal."
 )]
 struct Cli {
     /// Without one: chat.
@@ -212,7 +214,9 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
         // Without a place on disk one can chat, only not come back exactly.
         Some(directory) => {
             Store::open(&directory, &config.server, &config.name).unwrap_or_else(|error| {
-                eprintln!("!! {}", safe_line(&format!("{:#}", anyhow!(error))));
+                let sentence = safe_line(&format!("{:#}", anyhow!(error)));
+                // Nobody may be there to read it.
+                let _ = writeln!(stderr(), "!! {sentence}");
                 None
             })
         }
@@ -246,14 +250,14 @@ fn send(send: Send) -> Result<u8, Failed> {
             text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
         }
     };
-    let command = match send.to {
-        Some(to) => Command::Direct { to, session: None, style: Style::SAID, text },
-        None => Command::Say { place: Place::First, style: Style::SAID, text },
+    let task = match send.to {
+        Some(to) => Task::Direct { to, session: None, style: Style::SAID, text },
+        None => Task::Say { place: Place::First, style: Style::SAID, text },
     };
     let setup = setup(&config, send.common.fresh, Look::Silent).map_err(os)?;
     let (requests, taken) = mpsc::channel(CHANNEL);
     let patience = Duration::from_secs(config.timeout.into());
-    for command in [command, Command::Finish { patience }] {
+    for command in [Command::Do(task), Command::Finish { patience }] {
         // There is room for two.
         let _ = requests.try_send(Request { tag: Tag::default(), command });
     }
@@ -291,16 +295,16 @@ fn chat(chat: Chat) -> Result<u8, Failed> {
                 read_plain(&mut stdin().lock(), &shared, &requests, patience);
             });
             let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-            let is_script = !stdin().is_terminal();
-            let code = finish(&end, &config, is_script)?;
-            let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
-            return Ok(if code == 0 && has_mistakes { exit::USAGE } else { code });
+            return finish_script(&end, &config, &scene);
         }
         Look::Json => {
             let mut screen = Json::new(stdout());
-            thread::spawn(move || read_json(&mut stdin().lock(), &requests, patience));
+            let shared = scene.clone();
+            thread::spawn(move || {
+                read_json(&mut stdin().lock(), &shared, &requests, patience);
+            });
             let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-            let outcome = finish(&end, &config, false);
+            let outcome = finish_script(&end, &config, &scene);
             let (code, text) = match &outcome {
                 Ok(code) => (*code, String::new()),
                 Err((code, error)) => (*code, format!("{error:#}")),
@@ -358,6 +362,15 @@ const fn words(end: &End) -> (&'static str, u8) {
         End::Refused { .. } => ("refused", exit::REFUSED),
         End::Protocol { .. } => ("protocol", exit::PROTOCOL),
     }
+}
+
+/// As [`finish`], for an input of lines or objects: it is a script unless
+/// somebody types it. Lines that made no sense count, too.
+fn finish_script(end: &End, config: &Config, scene: &SharedScene) -> Result<u8, Failed> {
+    let is_script = !stdin().is_terminal();
+    let code = finish(end, config, is_script)?;
+    let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
+    Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 
 /// The exit code of an end, with a sentence where it is an error. A script

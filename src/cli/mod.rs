@@ -7,6 +7,7 @@ mod logging;
 #[cfg(feature = "server")]
 pub mod server;
 
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 /// Exit status for a wrong command line (`EX_USAGE`).
@@ -23,5 +24,6 @@ fn tell_usage(told: &clap::Error) -> ExitCode {
 /// Shows an error with its causes on standard error, on one line if they
 /// are.
 fn tell_error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    // Nobody may be there to read it; the exit code says the same.
+    let _ = writeln!(stderr(), "error: {error:#}");
 }

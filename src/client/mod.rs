@@ -22,7 +22,7 @@ use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
 
-/// How long to wait for answers that nobody will see.
+/// How long to wait for answers where nobody has said how long.
 const BLIND_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pieces that are read before anything else gets its turn.
@@ -36,8 +36,9 @@ pub struct Setup {
     pub settings: Settings,
     /// Where its state is kept, if it is.
     pub store: Option<Store>,
-    /// Whoever makes the requests can wait: do not take more of them than
-    /// can be sent soon.
+    /// The requests come from an input that can wait and that ends: do not
+    /// take more of them than can be sent soon, and take all of them even
+    /// where nobody sees what becomes of them.
     pub hold_back: bool,
 }
 
@@ -57,6 +58,8 @@ struct Driver<'a> {
     screen: &'a mut dyn Screen,
     /// Nobody sees what is shown.
     is_blind: bool,
+    /// As in [`Setup`].
+    hold_back: bool,
     /// When the link wants to be woken.
     wake: Option<Moment>,
 }
@@ -69,7 +72,6 @@ pub async fn run(
     mut requests: mpsc::Receiver<Request>,
     interrupted: impl Future<Output = ()>,
 ) -> End {
-    let hold_back = setup.hold_back;
     let mut driver = Driver {
         clock: Clock::start(),
         link: Link::new(setup.settings),
@@ -78,21 +80,31 @@ pub async fn run(
         store: setup.store,
         screen,
         is_blind: false,
+        hold_back: setup.hold_back,
         wake: None,
     };
     let mut interrupted = std::pin::pin!(interrupted);
-    let (mut may_be_interrupted, mut has_requests) = (true, true);
+    let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
     loop {
         if let Some(end) = driver.act().await {
             return end;
         }
-        let takes_requests = has_requests && (!hold_back || driver.link.wants_more());
+        let takes_requests = has_requests && (!driver.hold_back || driver.link.wants_more());
         let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
             event = driver.wire.next() => driver.on_wire(event),
             request = requests.recv(), if takes_requests => match request {
-                Some(request) => driver.input(Input::Request(request)),
-                None => has_requests = false,
+                Some(request) => {
+                    is_leaving |= matches!(request.command, Command::Finish { .. });
+                    driver.input(Input::Request(request));
+                }
+                None => {
+                    has_requests = false;
+                    // Nobody is left who could ask for the end.
+                    if !is_leaving {
+                        driver.request(Command::Finish { patience: BLIND_PATIENCE });
+                    }
+                }
             },
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                 driver.wake = None;
@@ -128,12 +140,14 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.wire.close().await,
-                // Where nobody sees it any more (a closed pipe), what was
-                // asked for is still done.
+                // Where nobody sees it any more (a closed pipe), what a
+                // script asks for is still done, up to the end of its input.
                 Output::Event(event) => {
                     if !self.is_blind && self.screen.show(&event).is_err() {
                         self.is_blind = true;
-                        self.request(Command::Finish { patience: BLIND_PATIENCE });
+                        if !self.hold_back {
+                            self.request(Command::Finish { patience: BLIND_PATIENCE });
+                        }
                     }
                 }
                 Output::Persist(saved) => {

@@ -1,15 +1,17 @@
 //! The driver on real sockets, against a server that plays a part.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::*;
-use crate::model::{LogId, Place, Reference, Sequence, SessionId, Style, Timestamp, Token};
+use crate::model::{
+    ErrorCode, LogId, Place, Reference, Sequence, SessionId, State, Style, Task, Timestamp, Token,
+};
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
-    ClientFrame, End as EndFrame, Entered, Entry, Received, ServerHello, Welcome,
+    ClientFrame, End as EndFrame, Entered, Entry, Error, Received, ServerHello, Welcome,
 };
 
 /// Keeps what it is shown.
@@ -134,12 +136,13 @@ fn run_against<T: Send + 'static>(
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server: JoinHandle<T> = thread::spawn(move || part(listener));
-    let (end, events) = run_client(port);
+    let (end, events) = run_client(port, true);
     (end, events, server.join().unwrap())
 }
 
-/// Runs a client that says one thing and leaves.
-fn run_client(port: u16) -> (End, Vec<Event>) {
+/// Runs a client that says one thing and leaves, or whose requests end
+/// without that.
+fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
@@ -154,11 +157,12 @@ fn run_client(port: u16) -> (End, Vec<Event>) {
     };
     let address = ServerAddress { host: "127.0.0.1".to_owned(), port };
     let (requests, taken) = mpsc::channel(4);
-    let say = Command::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
-    let finish = Command::Finish { patience: Duration::from_secs(20) };
-    for command in [say, finish] {
+    let say = Task::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
+    let finish = asks_to_leave.then_some(Command::Finish { patience: Duration::from_secs(20) });
+    for command in [Some(Command::Do(say)), finish].into_iter().flatten() {
         requests.try_send(Request { tag: Tag::default(), command }).unwrap();
     }
+    drop(requests);
     let mut screen = Recorder::default();
     let setup = Setup { address, settings, store: None, hold_back: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -180,6 +184,22 @@ fn says_and_leaves() {
     assert!(events.iter().any(|it| matches!(it, Event::Message(it) if it.own)));
 }
 
+/// Where nobody is left who could ask for anything, it leaves.
+#[test]
+fn no_requests_any_more() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        guest.echo();
+        guest.read()
+    });
+    let (end, _) = run_client(port, false);
+    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(server.join().unwrap(), None);
+}
+
 /// A connection that breaks is made again, and what was said is said again.
 #[test]
 fn comes_back() {
@@ -195,6 +215,37 @@ fn comes_back() {
     });
     assert_eq!(end, End::Left { unsent: 0, refused: 0 });
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
+}
+
+/// What the server says before it closes decides when it is tried again, not
+/// the end of the stream behind it.
+#[test]
+fn advice_is_followed() {
+    let (end, events, ()) = run_against(|listener| {
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        let error = Error { retry_after: 200, ..Error::new(ErrorCode::ShuttingDown) };
+        // In one piece with the end of the stream.
+        let mut bytes = Vec::new();
+        ServerFrame::from(error).encode(&mut bytes);
+        guest.stream.write_all(&bytes).unwrap();
+        guest.stream.shutdown(Shutdown::Write).unwrap();
+        while guest.read().is_some() {}
+        drop(guest);
+        let mut guest = Guest::welcome(&listener);
+        guest.let_in();
+        guest.echo();
+        guest.read();
+    });
+    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    let delays: Vec<_> = events
+        .iter()
+        .filter_map(|it| match it {
+            Event::State(State::Reconnecting { delay }) => Some(delay.as_millis()),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(delays[..], [200..=300]), "{delays:?}");
 }
 
 /// Something else on this port.
@@ -215,7 +266,7 @@ fn nobody_listens() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.local_addr().unwrap().port()
     };
-    let (end, events) = run_client(port);
+    let (end, events) = run_client(port, true);
     assert!(matches!(end, End::Unavailable { .. }), "{end:?}");
     let is_unsent = |it: &Event| matches!(it, Event::Unsent { perhaps_taken: false, .. });
     assert!(events.iter().any(is_unsent));

@@ -80,8 +80,8 @@ pub enum Output {
     Connect,
     /// Send this frame after those before it.
     Send(ClientFrame),
-    /// Send what is due, then close. No input of this connection comes any
-    /// more: in particular it is not answered by [`Input::Disconnected`].
+    /// Send what is due, then close. It is not answered by
+    /// [`Input::Disconnected`]; what else this connection brings is ignored.
     Disconnect,
     /// Show this.
     Event(Event),

@@ -86,8 +86,7 @@ impl Link {
         if known == Some(ErrorCode::RecipientChanged) {
             self.pins.forget(&item.task.target());
         }
-        let message = item.task.message().map(str::to_owned);
-        self.refuse(item.tag, error.code, error.text, message);
+        self.refuse(item.tag, error.code, error.text, &item.task);
         self.pump();
     }
 }

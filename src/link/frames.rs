@@ -2,12 +2,12 @@
 //! the client's side.
 
 use super::contract::Saved;
-use super::outbox::Task;
+use super::outbox::Item;
 use super::seen::Verdict;
 use super::{Link, Phase};
 use crate::model::{
     DirectMessage, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference, Sequence,
-    SessionId, Style, Tag, Timestamp,
+    SessionId, Style, Tag, Task, Timestamp,
 };
 use crate::wire::tcp::{
     DirectEntry, End, Entered, Entry, Left, Pong, Presence, Received, Roster, ServerFrame,
@@ -281,7 +281,7 @@ impl Link {
             self.on_replayed(now);
             return;
         }
-        if let Some((tag, task)) = self.take_request(now, end.about, end.reference) {
+        if let Some(Item { tag, task, .. }) = self.take_request(now, end.about, end.reference) {
             let room = task.target();
             // Only now is it a room that the next join may name.
             if end.about == kind::ENTER {
@@ -313,7 +313,7 @@ impl Link {
         if wants_none {
             for room in rooms {
                 let place = Place::Named(room);
-                self.outbox.put_back(Tag::default(), Task::Leave { place });
+                self.outbox.put_back(Tag::default(), Task::Leave { place }, Vec::new());
             }
         } else {
             self.rooms = rooms;
@@ -327,7 +327,7 @@ impl Link {
     fn on_left(&mut self, now: Moment, left: Left) {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
-        let tag = self.take_request(now, kind::LEAVE, left.reference).map(|(tag, _)| tag);
+        let tag = self.take_request(now, kind::LEAVE, left.reference).map(|it| it.tag);
         self.keep_position(now);
         self.show(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
     }
@@ -340,7 +340,7 @@ impl Link {
             self.show(Event::Roster { tag: Tag::default(), room, members, names, asked: false });
             return;
         }
-        let Some((tag, Task::Members { place, mut so_far })) =
+        let Some(Item { tag, task, mut so_far, .. }) =
             self.take_request(now, kind::MEMBERS, reference)
         else {
             return;
@@ -351,7 +351,7 @@ impl Link {
             let names = Some(so_far);
             self.show(Event::Roster { tag, room, members, names, asked: true });
         } else {
-            self.outbox.put_back(tag, Task::Members { place, so_far });
+            self.outbox.put_back(tag, task, so_far);
             self.pump();
         }
     }
@@ -365,15 +365,10 @@ impl Link {
     }
 
     /// Strikes a request off the list.
-    fn take_request(
-        &mut self,
-        now: Moment,
-        kind: u16,
-        reference: Reference,
-    ) -> Option<(Tag, Task)> {
+    fn take_request(&mut self, now: Moment, kind: u16, reference: Reference) -> Option<Item> {
         let session = self.sessions.last().copied()?;
         let item = self.outbox.take_request(session, kind, reference)?;
         self.progress(now);
-        Some((item.tag, item.task))
+        Some(item)
     }
 }

@@ -23,9 +23,11 @@ use std::time::Duration;
 pub use contract::{End, Input, Output, Saved, Settings};
 
 use self::backoff::Backoff;
-use self::outbox::{Outbox, Pins, Task};
+use self::outbox::{Outbox, Pins};
 use self::seen::Seen;
-use crate::model::{Event, Moment, NameKey, Position, RoomName, SessionId, State, Tag};
+use crate::model::{
+    Event, Moment, NameKey, Position, Refusal, RoomName, SessionId, State, Tag, Task,
+};
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
 /// A position is kept so long before it is written to disk: a card wears.
@@ -183,11 +185,18 @@ impl Link {
             Input::Garbled if self.is_connected() => {
                 self.protocol("What came from there is not pi-chat.".to_owned());
             }
-            Input::ConnectFailed { reason } | Input::Disconnected { reason } => {
+            Input::ConnectFailed { reason } if self.phase == Phase::Connecting => {
+                self.on_lost(now, reason, None);
+            }
+            Input::Disconnected { reason } if self.is_connected() => {
                 self.on_lost(now, reason, None);
             }
             Input::Request(request) => self.on_request(now, request),
-            Input::Garbled | Input::Wake => {}
+            // What a connection brings after it was given up is of no interest.
+            Input::Garbled
+            | Input::ConnectFailed { .. }
+            | Input::Disconnected { .. }
+            | Input::Wake => {}
         }
         self.on_time(now);
         self.tell_wake();
@@ -371,9 +380,10 @@ impl Link {
     }
 
     /// A request was answered with "no".
-    fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
+    fn refuse(&mut self, tag: Tag, code: u16, text: String, task: &Task) {
         self.refused += 1;
-        self.show(Event::Refused(crate::model::Refusal { tag, code, text, message }));
+        let (to, message) = (task.target(), task.message().map(str::to_owned));
+        self.show(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 }
 

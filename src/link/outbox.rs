@@ -3,59 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{NameKey, Place, Reference, Sequence, SessionId, Style, Tag};
+use crate::model::{NameKey, Place, Reference, Sequence, SessionId, Tag, Task};
 use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say};
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub(super) enum Task {
-    /// As [`crate::model::Command::Say`].
-    Say {
-        /// Which room.
-        place: Place,
-        /// How it is meant.
-        style: Style,
-        /// What to say.
-        text: String,
-    },
-    /// As [`crate::model::Command::Direct`].
-    Direct {
-        /// Username.
-        to: String,
-        /// Which session only.
-        session: Option<SessionId>,
-        /// How it is meant.
-        style: Style,
-        /// What to say.
-        text: String,
-    },
-    /// As [`crate::model::Command::Enter`].
-    Enter {
-        /// Its name.
-        room: String,
-    },
-    /// As [`crate::model::Command::Leave`].
-    Leave {
-        /// Which room.
-        place: Place,
-    },
-    /// As [`crate::model::Command::History`].
-    History {
-        /// Which room.
-        place: Place,
-        /// Messages before this one.
-        before: Option<Sequence>,
-        /// At most so many.
-        limit: u16,
-    },
-    /// As [`crate::model::Command::Members`].
-    Members {
-        /// Which room.
-        place: Place,
-        /// Names of the pages that have come.
-        so_far: Vec<String>,
-    },
-}
 
 impl Task {
     /// The kind of its frame.
@@ -110,7 +59,7 @@ impl Task {
     }
 
     /// Its frame, once its room is settled.
-    fn frame(&self, reference: Reference, hints: &Hints) -> ClientFrame {
+    fn frame(&self, reference: Reference, hints: &Hints, so_far: &[String]) -> ClientFrame {
         let room = self.target();
         match self {
             Self::Say { style, text, .. } => {
@@ -133,7 +82,7 @@ impl Task {
                 limit: *limit,
             }
             .into(),
-            Self::Members { so_far, .. } => {
+            Self::Members { .. } => {
                 Members { reference, room, after: so_far.last().cloned().unwrap_or_default() }
                     .into()
             }
@@ -157,6 +106,8 @@ pub(super) struct Item {
     pub(super) tag: Tag,
     /// What it is.
     pub(super) task: Task,
+    /// Names of members of the pages that have come.
+    pub(super) so_far: Vec<String>,
     /// The number that it bears, and in which session.
     number: Option<(SessionId, Reference)>,
     /// It was sent on the connection that there is now.
@@ -195,7 +146,7 @@ impl Outbox {
     /// Puts a thing behind the others.
     pub(super) fn push(&mut self, tag: Tag, task: Task) {
         self.bytes += task.message().map_or(0, str::len);
-        self.items.push_back(Item { tag, task, number: None, on_wire: false });
+        self.items.push_back(Item { tag, task, so_far: Vec::new(), number: None, on_wire: false });
     }
 
     /// How many messages are on the wire and not answered.
@@ -256,7 +207,7 @@ impl Outbox {
         );
         item.number = Some((session, reference));
         item.on_wire = true;
-        Some(item.task.frame(reference, hints))
+        Some(item.task.frame(reference, hints, &item.so_far))
     }
 
     /// Takes out the first thing that is to be sent.
@@ -293,8 +244,8 @@ impl Outbox {
 
     /// Puts a request back in front, to be sent again: it needs more than
     /// one answer.
-    pub(super) fn put_back(&mut self, tag: Tag, task: Task) {
-        self.items.push_front(Item { tag, task, number: None, on_wire: false });
+    pub(super) fn put_back(&mut self, tag: Tag, task: Task, so_far: Vec<String>) {
+        self.items.push_front(Item { tag, task, so_far, number: None, on_wire: false });
     }
 
     /// Takes out everything; tells of each whether it was ever sent.

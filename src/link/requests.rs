@@ -1,9 +1,9 @@
 //! What is asked of the link, on its way to the server.
 
 use super::contract::{End, Output};
-use super::outbox::{Hints, Task};
+use super::outbox::Hints;
 use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
-use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag};
+use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag, Task};
 
 /// Messages that are sent before the first of them is acknowledged.
 const MAX_ON_WIRE: usize = 64;
@@ -14,20 +14,12 @@ impl Link {
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
-            Command::Say { place, style, text } => {
-                self.take_message(tag, Task::Say { place, style, text });
+            Command::Do(Task::History { place, before, limit }) => {
+                let limit = limit.clamp(1, 100);
+                self.take(tag, Task::History { place, before, limit });
             }
-            Command::Direct { to, session, style, text } => {
-                self.take_message(tag, Task::Direct { to, session, style, text });
-            }
-            Command::Enter { room } => self.take(tag, Task::Enter { room }),
-            Command::Leave { place } => self.take(tag, Task::Leave { place }),
-            Command::History { place, before, limit } => {
-                self.take(tag, Task::History { place, before, limit: limit.clamp(1, 100) });
-            }
-            Command::Members { place } => {
-                self.take(tag, Task::Members { place, so_far: Vec::new() });
-            }
+            Command::Do(task) if task.message().is_some() => self.take_message(tag, task),
+            Command::Do(task) => self.take(tag, task),
             Command::Password(password) => {
                 self.settings.password = Some(password);
                 if self.phase == Phase::Asking {
@@ -51,11 +43,11 @@ impl Link {
             Ok(_) => {
                 let (have, most) = (text.len(), most.unwrap_or_default());
                 let why = format!("The message has {have} bytes; the server takes {most}.");
-                self.refuse_message(tag, why, &task);
+                self.refuse(tag, 0, why, &task);
             }
             Err(wrong) => {
                 let why = format!("Not sent: {wrong} (it has {} bytes).", text.len());
-                self.refuse_message(tag, why, &task);
+                self.refuse(tag, 0, why, &task);
             }
         }
     }
@@ -68,16 +60,11 @@ impl Link {
                 "Not sent: {} messages are waiting for the server already.",
                 self.outbox.len()
             );
-            self.refuse_message(tag, why, &task);
+            self.refuse(tag, 0, why, &task);
             return;
         }
         self.outbox.push(tag, task);
         self.pump();
-    }
-
-    /// Says no, by ourselves, and gives the text back.
-    fn refuse_message(&mut self, tag: Tag, why: String, task: &Task) {
-        self.refuse(tag, 0, why, task.message().map(str::to_owned));
     }
 
     /// Sends everything that has not been sent on this connection, in
@@ -101,7 +88,7 @@ impl Link {
                 Some(Ok(room)) => task.settle(&room),
                 Some(Err(why)) => {
                     if let Some(item) = self.outbox.drop_next() {
-                        self.refuse_message(item.tag, why.to_owned(), &item.task);
+                        self.refuse(item.tag, 0, why.to_owned(), &item.task);
                     }
                     continue;
                 }

@@ -20,6 +20,7 @@ pub use name::{NameError, NameKey, RoomName, Username};
 pub use settings::{HubSettings, SettingsError};
 pub use talk::{
     Command, DirectMessage, Event, Joined, Message, Password, Place, Refusal, Request, State, Tag,
+    Task,
 };
 pub use text::{MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

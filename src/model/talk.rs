@@ -28,6 +28,23 @@ pub struct Request {
 /// What can be asked of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// Have this done by the server; it waits for a connection if need be.
+    Do(Task),
+    /// The answer to [`Event::PasswordWanted`].
+    Password(Password),
+    /// Leave as soon as everything that was asked is answered; give up when
+    /// for so long nothing was.
+    Finish {
+        /// How long without any answer.
+        patience: Duration,
+    },
+    /// Leave now.
+    Quit,
+}
+
+/// What a server can be asked to do. Each task is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
     /// Say something to everybody in a room. Ends in
     /// [`Event::Acknowledged`], [`Event::Refused`] or [`Event::Unsent`].
     Say {
@@ -74,16 +91,6 @@ pub enum Command {
         /// Which room.
         place: Place,
     },
-    /// The answer to [`Event::PasswordWanted`].
-    Password(Password),
-    /// Leave as soon as everything that was asked is answered; give up when
-    /// for so long nothing was.
-    Finish {
-        /// How long without any answer.
-        patience: Duration,
-    },
-    /// Leave now.
-    Quit,
 }
 
 /// A room, as far as somebody has said which.
@@ -148,7 +155,7 @@ pub enum Event {
         room: Option<String>,
         /// There are still older messages.
         more: bool,
-        /// It answers a [`Command::History`].
+        /// It answers a [`Task::History`].
         requested: bool,
     },
     /// Who is in a room.
@@ -286,7 +293,7 @@ pub struct Message {
     pub text: String,
     /// From before.
     pub history: bool,
-    /// It was asked for with [`Command::History`].
+    /// It was asked for with [`Task::History`].
     pub requested: bool,
     /// One said it oneself.
     pub own: bool,
@@ -330,6 +337,8 @@ pub struct Refusal {
     pub code: u16,
     /// For people.
     pub text: String,
+    /// Room or person that it was about; empty where nobody has said which.
+    pub to: String,
     /// What was to be said, if it was a message, so that it is not lost.
     pub message: Option<String>,
 }

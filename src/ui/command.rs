@@ -1,6 +1,6 @@
 //! What a typed line means.
 
-use crate::model::{Command, Place, Style};
+use crate::model::{Place, Style, Task};
 
 /// Shown by `/help`.
 pub(super) const HELP: &str = "\
@@ -28,8 +28,8 @@ const HISTORY: u16 = 20;
 pub(super) enum Meaning {
     /// An empty line: nothing.
     Nothing,
-    /// Something for the engine.
-    Do(Command),
+    /// Something for the server.
+    Do(Task),
     /// Show the help.
     Help,
     /// Talk in this room from now on; without one: tell where.
@@ -45,7 +45,7 @@ pub(super) fn parse(line: &str, here: Place) -> Result<Meaning, String> {
         return Ok(Meaning::Nothing);
     }
     let say = |text: &str, style| {
-        Ok(Meaning::Do(Command::Say { place: here.clone(), style, text: text.to_owned() }))
+        Ok(Meaning::Do(Task::Say { place: here.clone(), style, text: text.to_owned() }))
     };
     let Some(rest) = line.strip_prefix('/') else {
         return say(line, Style::SAID);
@@ -64,7 +64,7 @@ pub(super) fn parse(line: &str, here: Place) -> Result<Meaning, String> {
         "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
-            Some((to, text)) if !text.trim().is_empty() => Ok(Meaning::Do(Command::Direct {
+            Some((to, text)) if !text.trim().is_empty() => Ok(Meaning::Do(Task::Direct {
                 to: to.to_owned(),
                 session: None,
                 style: Style::SAID,
@@ -73,16 +73,16 @@ pub(super) fn parse(line: &str, here: Place) -> Result<Meaning, String> {
             _ => Err("/msg NAME TEXT: to whom, and what?".to_owned()),
         },
         "join" if text.is_empty() => Err("/join ROOM: which room?".to_owned()),
-        "join" => Ok(Meaning::Do(Command::Enter { room: room_name(text).to_owned() })),
-        "leave" => Ok(Meaning::Do(Command::Leave { place: room(here) })),
+        "join" => Ok(Meaning::Do(Task::Enter { room: room_name(text).to_owned() })),
+        "leave" => Ok(Meaning::Do(Task::Leave { place: room(here) })),
         "room" if text.is_empty() => Ok(Meaning::Room(None)),
         "room" => Ok(Meaning::Room(Some(room_name(text).to_owned()))),
-        "who" => Ok(Meaning::Do(Command::Members { place: room(here) })),
+        "who" => Ok(Meaning::Do(Task::Members { place: room(here) })),
         "history" => {
             let limit = if text.is_empty() { Ok(HISTORY) } else { text.parse() };
             match limit {
                 Ok(limit @ 1..=100) => {
-                    Ok(Meaning::Do(Command::History { place: here, before: None, limit }))
+                    Ok(Meaning::Do(Task::History { place: here, before: None, limit }))
                 }
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
@@ -105,7 +105,7 @@ mod tests {
     /// What is said by a line.
     fn said(line: &str) -> Option<(String, Style)> {
         match parse(line, Place::First) {
-            Ok(Meaning::Do(Command::Say { text, style, .. })) => Some((text, style)),
+            Ok(Meaning::Do(Task::Say { text, style, .. })) => Some((text, style)),
             _ => None,
         }
     }
@@ -134,11 +134,11 @@ mod tests {
     fn commands() {
         let garden = Place::Named("garden".to_owned());
         let parsed = |line| parse(line, Place::First).unwrap();
-        assert_eq!(parsed("/JOIN #garden"), Meaning::Do(Command::Enter { room: "garden".into() }));
-        assert_eq!(parsed("/who garden"), Meaning::Do(Command::Members { place: garden }));
+        assert_eq!(parsed("/JOIN #garden"), Meaning::Do(Task::Enter { room: "garden".into() }));
+        assert_eq!(parsed("/who garden"), Meaning::Do(Task::Members { place: garden }));
         assert_eq!(parsed("/room"), Meaning::Room(None));
         assert_eq!(parsed("/quit"), Meaning::Quit);
-        let Meaning::Do(Command::Direct { to, text, .. }) = parsed("/msg bob  hi there") else {
+        let Meaning::Do(Task::Direct { to, text, .. }) = parsed("/msg bob  hi there") else {
             panic!("no direct message");
         };
         assert_eq!((to.as_str(), text.as_str()), ("bob", "hi there"));

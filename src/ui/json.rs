@@ -156,8 +156,11 @@ fn direct(it: &DirectMessage) -> Value {
 /// A request was not done.
 fn refused(it: &Refusal) -> Value {
     let mut object = error(it.code, &it.text);
-    if let (Some(object), Some(message)) = (object.as_object_mut(), &it.message) {
-        object.insert("message".to_owned(), json!(message));
+    if let Some(object) = object.as_object_mut() {
+        object.insert("to".to_owned(), json!(it.to));
+        if let Some(message) = &it.message {
+            object.insert("message".to_owned(), json!(message));
+        }
     }
     with_id(object, &it.tag)
 }

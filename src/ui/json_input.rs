@@ -10,7 +10,8 @@ use tokio::sync::mpsc::Sender;
 use super::json::{Json, bad_line, tag_of};
 use super::lines::{Line, next_line};
 use super::plain::finish;
-use crate::model::{Command, Place, Request, Sequence, SessionId, Style};
+use super::scene::SharedScene;
+use crate::model::{Command, Place, Request, Sequence, SessionId, Style, Task};
 
 /// Messages that `history` brings when it does not say.
 const HISTORY: u16 = 20;
@@ -48,6 +49,15 @@ struct Object {
 impl Object {
     /// The request that it is; an error is a sentence.
     fn command(self, patience: Duration) -> Result<Command, String> {
+        match (self.kind.as_str(), self.now) {
+            ("quit", Some(true)) => Ok(Command::Quit),
+            ("quit", _) => Ok(Command::Finish { patience }),
+            _ => self.task().map(Command::Do),
+        }
+    }
+
+    /// The task that it is.
+    fn task(self) -> Result<Task, String> {
         let place = self.room.map_or(Place::Only, Place::Named);
         let style = match self.style.as_deref() {
             None | Some("said") => Style::SAID,
@@ -56,31 +66,27 @@ impl Object {
         };
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         match self.kind.as_str() {
-            "say" => Ok(Command::Say { place, style, text: self.text.ok_or(needs("text"))? }),
-            "action" => Ok(Command::Say {
-                place,
-                style: Style::ACTION,
-                text: self.text.ok_or(needs("text"))?,
-            }),
-            "direct" => Ok(Command::Direct {
+            "say" => Ok(Task::Say { place, style, text: self.text.ok_or(needs("text"))? }),
+            "action" => {
+                Ok(Task::Say { place, style: Style::ACTION, text: self.text.ok_or(needs("text"))? })
+            }
+            "direct" => Ok(Task::Direct {
                 to: self.to.ok_or(needs("to"))?,
                 session: self.session.map(SessionId),
                 style,
                 text: self.text.ok_or(needs("text"))?,
             }),
             "join" => match place {
-                Place::Named(room) => Ok(Command::Enter { room }),
+                Place::Named(room) => Ok(Task::Enter { room }),
                 _ => Err(needs("room")),
             },
-            "leave" => Ok(Command::Leave { place }),
-            "members" => Ok(Command::Members { place }),
-            "history" => Ok(Command::History {
+            "leave" => Ok(Task::Leave { place }),
+            "members" => Ok(Task::Members { place }),
+            "history" => Ok(Task::History {
                 place,
                 before: self.before.map(Sequence),
                 limit: self.limit.unwrap_or(HISTORY),
             }),
-            "quit" if self.now == Some(true) => Ok(Command::Quit),
-            "quit" => Ok(Command::Finish { patience }),
             other => Err(format!("there is no type {other}")),
         }
     }
@@ -103,8 +109,14 @@ fn read_request(line: &str, patience: Duration) -> Result<Request, (String, Opti
 
 /// Reads objects until the end of the input and makes requests of them; at
 /// the end asks to leave when everything is answered, or when nothing was
-/// for `patience`. Runs in a thread of its own.
-pub fn read_json(input: &mut impl BufRead, requests: &Sender<Request>, patience: Duration) {
+/// for `patience`. The scene counts lines that made no sense. Runs in a
+/// thread of its own.
+pub fn read_json(
+    input: &mut impl BufRead,
+    scene: &SharedScene,
+    requests: &Sender<Request>,
+    patience: Duration,
+) {
     let mut number = 0;
     loop {
         number += 1;
@@ -126,6 +138,7 @@ pub fn read_json(input: &mut impl BufRead, requests: &Sender<Request>, patience:
             Ok(Some(Line::NotText)) => ("the line is no UTF-8".to_owned(), None),
             Ok(None) | Err(_) => break,
         };
+        scene.with(|it| it.mistakes += 1);
         // If nobody reads it, the screen will notice.
         let _ = Json::new(std::io::stdout()).write(&bad_line(number, &sentence, id.as_ref()));
     }
@@ -144,12 +157,16 @@ mod tests {
     /// The requests of the page.
     #[test]
     fn requests() {
-        let say = |place| Command::Say { place, style: Style::SAID, text: "hi".to_owned() };
+        let say =
+            |place| Command::Do(Task::Say { place, style: Style::SAID, text: "hi".to_owned() });
         let named = Place::Named("lobby".to_owned());
         assert_eq!(command(r#"{"type":"say","text":"hi"}"#), Ok(say(Place::Only)));
         assert_eq!(command(r#"{"type":"say","room":"lobby","text":"hi","id":1}"#), Ok(say(named)));
         assert_eq!(command(r#"{"type":"quit","now":true}"#), Ok(Command::Quit));
-        assert!(matches!(command(r#"{"type":"history","before":7}"#), Ok(Command::History { .. })));
+        assert!(matches!(
+            command(r#"{"type":"history","before":7}"#),
+            Ok(Command::Do(Task::History { .. }))
+        ));
     }
 
     /// Mistakes are told, with the id where there is one.

@@ -14,8 +14,9 @@ use crate::model::{
 /// cannot be taken for a line of its own.
 const CONTINUED: &str = "         | ";
 
-/// Narrower screens are treated as if they were so wide.
-const MIN_WIDTH: usize = 40;
+/// Narrower screens are treated as if they were so wide: a line has room for
+/// the time, or for [`CONTINUED`], and one wide character.
+const MIN_WIDTH: usize = 15;
 
 /// Names in one line at most.
 const MAX_NAMES: usize = 50;
@@ -343,7 +344,12 @@ pub(super) fn status(line: &str) -> Painted {
 
 /// Something was not done; the text is not lost.
 fn refused(refusal: &Refusal) -> Painted {
-    let why = safe_line(&refusal.text);
+    // What the server says is about “this name”, “this room”.
+    let why = if refusal.code == 0 || refusal.to.is_empty() {
+        safe_line(&refusal.text)
+    } else {
+        format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))
+    };
     match &refusal.message {
         Some(text) => status(&format!("{why}\n{CONTINUED}{}", indented(&safe_text(text)))),
         None => status(&why),

@@ -13,7 +13,7 @@ use super::safe::safe_name;
 use super::scene::SharedScene;
 use super::time_of_day::TimeOfDay;
 use crate::model::limits::MAX_TEXT;
-use crate::model::{Command, Event, NameKey, Request, Tag};
+use crate::model::{Command, Event, Request, Tag};
 
 /// Shows what goes on in the chat on one stream, and what goes on with the
 /// connection on another.
@@ -95,11 +95,9 @@ pub(super) fn obey(
     let information = |text: &str| Painted { text: text.to_owned(), kind: Kind::Chat, bell: false };
     match parse(line, scene.with(|it| it.place())) {
         Ok(Meaning::Nothing) => {}
-        Ok(Meaning::Do(command)) => {
-            if let Command::Enter { room } = &command {
-                scene.with(|it| it.going_to = Some(NameKey::of(room)));
-            }
-            let request = Request { tag: Tag::default(), command };
+        Ok(Meaning::Do(task)) => {
+            let tag = scene.with(|it| it.ask(&task));
+            let request = Request { tag, command: Command::Do(task) };
             if requests.blocking_send(request).is_err() {
                 return Next::Stop;
             }
@@ -140,9 +138,10 @@ pub fn read_plain(
     requests: &Sender<Request>,
     patience: Duration,
 ) {
+    // Nobody may be there to read it; what was asked for is still done.
     let tell = |painted: Painted| match painted.kind {
-        Kind::Chat => println!("{}", painted.text),
-        Kind::Status => eprintln!("{}", painted.text),
+        Kind::Chat => drop(writeln!(io::stdout(), "{}", painted.text)),
+        Kind::Status => drop(writeln!(io::stderr(), "{}", painted.text)),
     };
     loop {
         let problem = match next_line(input) {

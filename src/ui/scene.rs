@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Event, NameKey, Place};
+use crate::model::{Event, NameKey, Place, Tag, Task};
 
 /// Names of a room that are remembered.
 const MAX_NAMES: usize = 1_000;
@@ -18,8 +18,9 @@ pub struct Scene {
     pub rooms: Vec<String>,
     /// Where a typed line goes, if that was chosen.
     pub talking_in: Option<String>,
-    /// The room that one is about to enter, to talk there.
-    pub going_to: Option<NameKey>,
+    /// The room that one has asked to enter, to talk there: typed lines go
+    /// there already.
+    going_to: Option<String>,
     /// Who is there, by room.
     present: BTreeMap<NameKey, Vec<String>>,
     /// Lines of the input that made no sense.
@@ -48,10 +49,20 @@ impl Scene {
                 self.rooms.clone_from(&joined.rooms);
                 self.present.clear();
             }
-            Event::Entered { room, .. } if !self.rooms.contains(room) => {
-                self.rooms.push(room.clone());
-                if self.going_to.take_if(|it| *it == NameKey::of(room)).is_some() {
+            Event::Entered { room, .. } => {
+                if !self.rooms.contains(room) {
+                    self.rooms.push(room.clone());
+                }
+                if self.going_to.take_if(|it| is_same(it, room)).is_some() {
                     self.talking_in = Some(room.clone());
+                }
+            }
+            // Only requests to enter bear a tag.
+            Event::Refused(refusal) if refusal.tag.0.is_some() => {
+                let refused = self.going_to.take_if(|it| entering(it) == refusal.tag);
+                // Unless one is there already.
+                if let Some(room) = refused {
+                    self.talk_in(&room);
                 }
             }
             Event::Left { room, .. } => {
@@ -82,20 +93,42 @@ impl Scene {
     /// Where a typed line goes.
     #[must_use]
     pub fn place(&self) -> Place {
-        self.talking_in.clone().map_or(Place::First, Place::Named)
+        let chosen = self.going_to.as_ref().or(self.talking_in.as_ref());
+        chosen.cloned().map_or(Place::First, Place::Named)
     }
 
     /// The room that a typed line goes to, if one is in any.
     #[must_use]
     pub fn here(&self) -> Option<&str> {
-        self.talking_in.as_deref().or(self.rooms.first().map(String::as_str))
+        let chosen = self.going_to.as_deref().or(self.talking_in.as_deref());
+        chosen.or(self.rooms.first().map(String::as_str))
+    }
+
+    /// One asks to do something: lines that are typed after it go where it
+    /// will have led. Gives the tag that the request must bear.
+    pub fn ask(&mut self, task: &Task) -> Tag {
+        match task {
+            Task::Enter { room } => {
+                self.going_to = Some(room.clone());
+                entering(room)
+            }
+            Task::Leave { place: Place::Named(room) } => {
+                self.going_to.take_if(|it| is_same(it, room));
+                self.talking_in.take_if(|it| is_same(it, room));
+                Tag::default()
+            }
+            _ => Tag::default(),
+        }
     }
 
     /// Chooses where typed lines go; the room's name as the server spells
     /// it, or `None` if one is not in it.
     pub fn talk_in(&mut self, room: &str) -> Option<String> {
-        let key = NameKey::of(room);
-        let found = self.rooms.iter().find(|it| NameKey::of(it) == key)?.clone();
+        if let Some(going_to) = self.going_to.as_ref().filter(|it| is_same(it, room)) {
+            return Some(going_to.clone());
+        }
+        let found = self.rooms.iter().find(|it| is_same(it, room))?.clone();
+        self.going_to = None;
         self.talking_in = Some(found.clone());
         Some(found)
     }
@@ -113,5 +146,80 @@ impl Scene {
     #[must_use]
     pub fn has_several_rooms(&self) -> bool {
         self.rooms.len() > 1
+    }
+}
+
+/// Whether two spellings are of the same room.
+fn is_same(one: &str, other: &str) -> bool {
+    NameKey::of(one) == NameKey::of(other)
+}
+
+/// The tag of the request to enter a room.
+fn entering(room: &str) -> Tag {
+    Tag(Some(room.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Refusal;
+
+    /// Somebody in the lobby who has asked to enter the kitchen.
+    fn going() -> (Scene, Tag) {
+        let mut scene = Scene { rooms: vec!["lobby".to_owned()], ..Scene::default() };
+        let tag = scene.ask(&Task::Enter { room: "KITCHEN".to_owned() });
+        (scene, tag)
+    }
+
+    /// The kitchen has been entered.
+    fn entered() -> Event {
+        Event::Entered { tag: Tag::default(), room: "kitchen".to_owned(), members: 1 }
+    }
+
+    /// One in this room.
+    fn named(room: &str) -> Place {
+        Place::Named(room.to_owned())
+    }
+
+    /// Lines go to a room as soon as one has asked to enter it, and to the
+    /// old one again if that was refused.
+    #[test]
+    fn lines_go_where_one_goes() {
+        let (mut scene, tag) = going();
+        assert_eq!((scene.place(), scene.here()), (named("KITCHEN"), Some("KITCHEN")));
+        scene.follow(&entered());
+        assert_eq!(scene.place(), named("kitchen"));
+        let (mut scene, _) = going();
+        let refused = |tag: &Tag| {
+            let (text, to, message) = (String::new(), String::new(), None);
+            Event::Refused(Refusal { tag: tag.clone(), code: 1, text, to, message })
+        };
+        scene.follow(&refused(&Tag::default()));
+        assert_eq!(scene.place(), named("KITCHEN"));
+        scene.follow(&refused(&tag));
+        assert_eq!((scene.place(), scene.here()), (Place::First, Some("lobby")));
+        // A room in which one is already cannot be entered, but talked in.
+        scene.rooms.push("kitchen".to_owned());
+        let tag = scene.ask(&Task::Enter { room: "Kitchen".to_owned() });
+        scene.follow(&refused(&tag));
+        assert_eq!(scene.place(), named("kitchen"));
+    }
+
+    /// One leaves, or chooses another room, before one is in.
+    #[test]
+    fn changing_one_s_mind() {
+        let (mut scene, _) = going();
+        scene.ask(&Task::Leave { place: scene.place() });
+        assert_eq!(scene.place(), Place::First);
+        scene.follow(&entered());
+        assert_eq!(scene.place(), Place::First);
+
+        let (mut scene, _) = going();
+        assert_eq!(scene.talk_in("kitchen").as_deref(), Some("KITCHEN"));
+        assert_eq!(scene.talk_in("lobby").as_deref(), Some("lobby"));
+        scene.follow(&entered());
+        assert_eq!(scene.place(), named("lobby"));
+        scene.ask(&Task::Leave { place: scene.place() });
+        assert_eq!(scene.place(), Place::First);
     }
 }

@@ -1,7 +1,7 @@
 //! Lines with editing on a terminal. What arrives is printed above the line
 //! that is being typed.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -142,7 +142,7 @@ impl TerminalInput {
                 return;
             }
         }
-        let tell = |painted: Painted| println!("{}", painted.text);
+        let tell = |painted: Painted| drop(writeln!(io::stdout(), "{}", painted.text));
         loop {
             match self.editor.readline(PROMPT) {
                 Ok(line) => {

@@ -53,6 +53,28 @@ fn messages() {
     assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
 }
 
+/// What was not done says about whom or what it was; what the client itself
+/// refuses says so in its sentence.
+#[test]
+fn refusals() {
+    let mut refusal = Refusal {
+        tag: Tag::default(),
+        code: 306,
+        text: "Nobody has this name.".to_owned(),
+        to: "nob\u{202e}ody".to_owned(),
+        message: Some("hi\nthere".to_owned()),
+    };
+    let text = shown(&mut painter(), &Event::Refused(refusal.clone()));
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("!! nob"), "{text}");
+    assert!(lines[0].ends_with("ody: Nobody has this name."), "{text}");
+    assert_eq!(lines[1..], ["         | hi", "         | there"]);
+    assert!(!text.contains('\u{202e}'));
+    refusal.code = 0;
+    let text = shown(&mut painter(), &Event::Refused(refusal));
+    assert!(text.starts_with("!! Nobody has this name.\n"), "{text}");
+}
+
 /// One's name in any spelling, as a word.
 #[test]
 fn mentions() {
@@ -73,7 +95,7 @@ proptest! {
     fn nobody_draws_a_line_of_somebody_else(
         from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",
         text in "(\\PC|[\n\t\u{1b}\u{9b}\u{202e}\u{2028}a ]){1,300}",
-        width in prop::option::of(40_usize..200),
+        width in prop::option::of(15_usize..200),
     ) {
         let mut painter = painter();
         painter.set_width(width);
