@@ -13,13 +13,15 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{ANYBODY, PATIENCE, Peer, Server, join, run, say};
+use common::{ANYBODY, PATIENCE, Peer, Server, join, program, run, say};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{Direct, Entry, Join, Leave, Members, ServerFrame, flag};
 use rustix::process::Signal;
@@ -646,4 +648,24 @@ fn a_room_that_was_forgotten_has_a_gap() {
     let (_anna, again) = server.resume("anna", &arrival.welcome, position);
     let flags: Vec<u8> = again.entered.iter().map(|entered| entered.flags).collect();
     assert!(again.texts() == ["not heard"] || flags == [flag::GAP], "{again:?}");
+}
+
+/// A log that cannot be written any more (its reader has gone, the disk is
+/// full) is no reason not to serve.
+#[test]
+fn a_log_that_nobody_reads() {
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    // The reader is dropped at the end of this statement, and the pipe with it.
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
+    for _ in 0..2 {
+        let mut stranger = Peer::connect(address);
+        stranger.send_bytes(b"GET / HTTP/1.0\r\n\r\n");
+        stranger.expect_error(100);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
