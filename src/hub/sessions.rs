@@ -197,3 +197,37 @@ impl Sessions {
             && self.away_names.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session that has been away since `away`; it has said something if
+    /// `has_spoken`.
+    fn absent(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
+        let id = SessionId(number);
+        let token = Token([u8::try_from(number).unwrap(); 16]);
+        sessions.begin(id, token, Username::new(&format!("guest{number}")).unwrap());
+        if has_spoken {
+            sessions.get_mut(id).unwrap().outgoing.give(Reference(1), 3);
+        }
+        sessions.disconnect(id, away);
+    }
+
+    /// Whoever only comes and goes does not drive out those who come back
+    /// to something.
+    #[test]
+    fn those_with_whom_nothing_is_lost_are_forgotten_first() {
+        let mut sessions = Sessions::default();
+        let at = |seconds| Moment::after_start(std::time::Duration::from_secs(seconds));
+        absent(&mut sessions, 1, at(1), true);
+        absent(&mut sessions, 2, at(2), false);
+        absent(&mut sessions, 3, at(3), false);
+        absent(&mut sessions, 4, at(4), false);
+        sessions.has_mail(SessionId(2));
+        assert_eq!(sessions.make_room(5), None);
+        let order: Vec<_> = (0..5).map(|_| sessions.make_room(1).map(|it| it.0)).collect();
+        assert_eq!(order[..4], [Some(3), Some(4), Some(1), Some(2)]);
+        assert!(sessions.is_empty() && order[4].is_none());
+    }
+}
