@@ -19,7 +19,7 @@ pub(super) struct Complaints {
     told_at: Moment,
     /// Where each connection comes from.
     addresses: HashMap<ConnectionId, IpAddr>,
-    /// How often each error came since the last housekeeping, beyond the
+    /// How often each error came since [`Self::told_at`], beyond the
     /// first time.
     repeated: HashMap<u16, u64>,
 }

@@ -174,7 +174,9 @@ impl Driver {
             Reading::Paused(until) => Some(until),
             Reading::Open | Reading::Over => None,
         };
-        let blocked = self.blocked_since.map(|since| since + SLOW_READER_TIMEOUT);
+        // Once the end has been asked for, only the end is waited for.
+        let blocked = self.blocked_since.filter(|_| self.ends_at.is_none());
+        let blocked = blocked.map(|since| since + SLOW_READER_TIMEOUT);
         [paused, blocked, self.ends_at].into_iter().flatten().min()
     }
 

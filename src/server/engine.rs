@@ -186,7 +186,7 @@ impl Engine {
                 }
                 () = sleep_until(self.clock.instant(alarm).into()) => self.on_alarm(),
             }
-            self.guard(Self::commit);
+            self.commit();
             self.fanout.ring();
         }
         self.complaints.tell_rest();
@@ -289,9 +289,9 @@ impl Engine {
         self.log.forget_rooms(|room| self.hub.is_open(room));
         if clock_was_set {
             tracing::warn!("the clock has been set; times before and after do not compare");
-            self.input(Input::ClockChanged);
+            self.guard(|it| it.input(Input::ClockChanged));
         }
-        self.input(Input::Committed { entries });
+        self.guard(|it| it.input(Input::Committed { entries }));
     }
 
     /// Does one thing that the hub has decided.
