@@ -113,6 +113,10 @@ error_codes! {
     NotStored = 308, "not_stored", false, false, "The server could not keep this message; it was not sent.";
     /// What a client does: Mend the client.
     ReferenceInvalid = 309, "reference_invalid", false, false, "The client numbered a message wrongly.";
+    /// What a peer does: Tell the person.
+    Blocked = 400, "blocked", false, true, "Somebody here has blocked you.";
+    /// What a peer does: Tell the person.
+    NotAdmitted = 401, "not_admitted", false, true, "Somebody here was asked and said no.";
 }
 
 /// A sentence for people that asks for no answer. Numbers that are not
