@@ -23,6 +23,7 @@ pub mod config;
 pub mod hub;
 #[cfg(feature = "client")]
 pub mod link;
+pub mod mesh;
 pub mod model;
 pub mod os;
 #[cfg(feature = "server")]

@@ -212,6 +212,7 @@ impl Link {
                 text: entry.text,
                 history: entry.flags & flag::HISTORY != 0,
                 requested,
+                late: false,
                 own: self.sessions.contains(&entry.session),
                 tag: tag.clone().unwrap_or_default(),
             }));

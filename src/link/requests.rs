@@ -3,7 +3,9 @@
 use super::contract::{End, Output};
 use super::outbox::Hints;
 use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
-use crate::model::{Command, MessageText, Moment, NameKey, Place, Request, Tag, Task};
+use crate::model::{
+    Command, Event, MessageText, Moment, NameKey, Place, Refusal, Request, Tag, Task,
+};
 
 /// Messages that are sent before the first of them is acknowledged.
 const MAX_ON_WIRE: usize = 64;
@@ -20,6 +22,13 @@ impl Link {
             }
             Command::Do(task) if task.message().is_some() => self.take_message(tag, task),
             Command::Do(task) => self.take(tag, task),
+            Command::DoAsPeer(_) => self.show(Event::Refused(Refusal {
+                tag,
+                code: 0,
+                text: "That can be done among peers only.".to_owned(),
+                to: String::new(),
+                message: None,
+            })),
             Command::Password(password) => {
                 self.settings.password = Some(password);
                 if self.phase == Phase::Asking {

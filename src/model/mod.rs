@@ -8,6 +8,7 @@ mod entry;
 mod id;
 pub mod limits;
 mod name;
+mod peer;
 mod settings;
 mod talk;
 mod text;
@@ -17,10 +18,11 @@ pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};
 pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
+pub use peer::{Heard, Lamport, PeerId, RoomClock, Way};
 pub use settings::{HubSettings, SettingsError};
 pub use talk::{
-    Command, DirectMessage, Event, Joined, Message, Password, Place, Refusal, Request, State, Tag,
-    Task,
+    Admitted, Command, DirectMessage, Event, Joined, Message, Password, PeerReport, PeerTask,
+    Place, Reach, Refusal, Request, State, Tag, Task,
 };
 pub use text::{MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

@@ -6,10 +6,11 @@
 //! whoever shows them makes them safe first.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Sequence, SessionId, Style, Timestamp};
+use super::{Sequence, SessionId, Style, Timestamp, Way};
 
 /// What the user interface calls a request, so that it knows it again in
 /// the events about it. Engines only repeat it.
@@ -30,6 +31,8 @@ pub struct Request {
 pub enum Command {
     /// Have this done by the server; it waits for a connection if need be.
     Do(Task),
+    /// Have this done by a peer. A server cannot.
+    DoAsPeer(PeerTask),
     /// The answer to [`Event::PasswordWanted`].
     Password(Password),
     /// Leave as soon as everything that was asked is answered; give up when
@@ -90,6 +93,25 @@ pub enum Task {
     Members {
         /// Which room.
         place: Place,
+    },
+}
+
+/// What can be asked of peers besides. Each task is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerTask {
+    /// Tell how each peer is reached: [`Event::Peers`].
+    Peers,
+    /// Hide what somebody says, and object when they want to come in again.
+    Block {
+        /// Username.
+        name: String,
+    },
+    /// The answer to [`Event::AdmissionAsked`].
+    Admit {
+        /// Username.
+        name: String,
+        /// Let them in.
+        is_welcome: bool,
     },
 }
 
@@ -220,6 +242,35 @@ pub enum Event {
         /// One was given and it was wrong.
         again: bool,
     },
+    /// In, among peers.
+    Admitted(Admitted),
+    /// Somebody wants to come in, and this person is asked; answer with
+    /// [`PeerTask::Admit`]. Silence is a yes.
+    AdmissionAsked {
+        /// Username.
+        name: String,
+    },
+    /// One's own name is another one now: somebody has held it for longer.
+    Renamed {
+        /// What one was called.
+        from: String,
+        /// What one is called now.
+        to: String,
+    },
+    /// How each peer is reached.
+    Peers {
+        /// The `Peers`'.
+        tag: Tag,
+        /// Oneself first, then by standing.
+        peers: Vec<PeerReport>,
+    },
+    /// A task that needs no other answer was done.
+    Done {
+        /// That of the request.
+        tag: Tag,
+        /// For people.
+        text: String,
+    },
     /// An error that is about no request.
     Problem {
         /// From the registry; 0 where it is not the server's.
@@ -277,9 +328,9 @@ pub struct Joined {
 /// Something that was said in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its place in the log.
+    /// Its place in the server's log; among peers in its author's.
     pub sequence: Sequence,
-    /// When the server received it.
+    /// When the server received it; among peers, when it was first sent.
     pub time: Timestamp,
     /// Which room.
     pub room: String,
@@ -297,6 +348,8 @@ pub struct Message {
     pub requested: bool,
     /// One said it oneself.
     pub own: bool,
+    /// It belongs before something that was shown already. Only among peers.
+    pub late: bool,
     /// That of the request, if it was said by this program.
     pub tag: Tag,
 }
@@ -341,4 +394,58 @@ pub struct Refusal {
     pub to: String,
     /// What was to be said, if it was a message, so that it is not lost.
     pub message: Option<String>,
+}
+
+/// What one learns when one is in, among peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// One's public number.
+    pub session: SessionId,
+    /// One's name in its canonical form.
+    pub username: String,
+    /// The room's canonical name.
+    pub room: String,
+    /// It has a passphrase.
+    pub is_closed: bool,
+    /// Names of those who are there, as far as they are known by now,
+    /// oneself included.
+    pub members: Vec<String>,
+    /// Whom the history comes from; `None`: one is the first.
+    pub history_from: Option<String>,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerReport {
+    /// What it is called.
+    pub name: String,
+    /// Its public number.
+    pub session: SessionId,
+    /// It is oneself.
+    pub is_self: bool,
+    /// How long it has been in the room.
+    pub present: Duration,
+    /// Where it sends from, if it has been heard directly.
+    pub address: Option<SocketAddr>,
+    /// How it is reached.
+    pub reach: Reach,
+    /// Share of its heartbeats that did not arrive, in thousandths.
+    pub loss: u16,
+    /// How much its clock is ahead, in milliseconds.
+    pub skew: i64,
+    /// Time since it was heard, by anybody.
+    pub silence: Duration,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is oneself.
+    Here,
+    /// By what goes to everybody.
+    Way(Way),
+    /// By copies of its own.
+    Unicast,
+    /// Only through others.
+    Indirect,
 }

@@ -1,6 +1,7 @@
 //! Events as JSON objects, one a line, for bots: `docs/json.md`.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,8 @@ use super::Screen;
 use super::safe::is_dangerous;
 use super::time_of_day::utc;
 use crate::model::{
-    DirectMessage, ErrorCode, Event, Message, Refusal, State, Style, Tag, Timestamp,
+    DirectMessage, ErrorCode, Event, Message, PeerReport, Reach, Refusal, State, Style, Tag,
+    Timestamp, Way,
 };
 
 /// Shows events as JSON.
@@ -110,8 +112,38 @@ fn object(event: &Event) -> Value {
             tag,
         ),
         Event::PasswordWanted { again } => json!({"type": "password_wanted", "again": again}),
+        Event::Admitted(it) => json!({
+            "type": "admitted", "session": it.session.0, "name": it.username, "room": it.room,
+            "closed": it.is_closed, "members": it.members, "history_from": it.history_from,
+        }),
+        Event::AdmissionAsked { name } => json!({"type": "admission_asked", "name": name}),
+        Event::Renamed { from, to } => json!({"type": "renamed", "from": from, "to": to}),
+        Event::Peers { tag, peers } => {
+            let peers: Vec<Value> = peers.iter().map(peer).collect();
+            with_id(json!({"type": "peers", "peers": peers}), tag)
+        }
+        Event::Done { tag, text } => with_id(json!({"type": "done", "text": text}), tag),
         Event::Problem { code, text } => error(*code, text),
     }
+}
+
+/// How a peer is reached.
+fn peer(it: &PeerReport) -> Value {
+    let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "name": it.name, "session": it.session.0, "self": it.is_self,
+        "present_ms": milliseconds(it.present), "address": it.address.map(|it| it.to_string()),
+        "reach": match it.reach {
+            Reach::Here => "here",
+            Reach::Way(Way::GroupV4) => "group4",
+            Reach::Way(Way::GroupV6) => "group6",
+            Reach::Way(Way::Broadcast) => "broadcast",
+            Reach::Unicast => "unicast",
+            Reach::Indirect => "indirect",
+        },
+        "loss": f64::from(it.loss) / 1000.0, "skew_ms": it.skew,
+        "silence_ms": milliseconds(it.silence),
+    })
 }
 
 /// How the connection is.
@@ -135,7 +167,7 @@ fn message(it: &Message) -> Value {
         json!({
             "type": "message", "seq": it.sequence.0, "time": time(it.time), "room": it.room,
             "from": it.from, "session": it.session.0, "style": style(it.style), "text": it.text,
-            "history": it.history, "requested": it.requested, "own": it.own,
+            "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
         }),
         &it.tag,
     )
@@ -222,6 +254,7 @@ mod tests {
         let event = Event::Message(Message {
             sequence: Sequence(7),
             time: Timestamp(1_795_384_987_123),
+            late: false,
             room: "lobby".to_owned(),
             session: SessionId(u64::MAX),
             from: "anna".to_owned(),

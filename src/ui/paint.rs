@@ -128,6 +128,27 @@ impl Painter {
                 out.push(status(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(status(&safe_line(text))),
+            Event::Admitted(it) => {
+                let (room, name) = (safe_name(&it.room), safe_name(&it.username));
+                out.push(self.chat(&format!("-- you are in #{room} as {name}")));
+            }
+            Event::AdmissionAsked { name } => {
+                let name = safe_name(name);
+                let question = format!("-- {name} wants to come in: /yes {name} or /no {name}");
+                out.push(self.chat(&question));
+            }
+            Event::Renamed { from, to } => {
+                let (from, to) = (safe_name(from), safe_name(to));
+                let sentence =
+                    format!("{from} is somebody else's name for longer: you are {to} now");
+                out.push(status(&sentence));
+            }
+            Event::Peers { peers, .. } => {
+                for peer in peers {
+                    out.push(self.chat(&format!("-- {}", safe_name(&peer.name))));
+                }
+            }
+            Event::Done { text, .. } => out.push(self.chat(&format!("-- {}", safe_line(text)))),
             Event::State(state) => self.state(state, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
                 let text = indented(&safe_text(text));

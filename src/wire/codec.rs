@@ -1,6 +1,8 @@
 //! The subset of postcard that the protocols use: `docs/protocol/README.md`,
 //! section 1.
 
+use std::marker::PhantomData;
+
 use postcard::ser_flavors::Flavor;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -88,17 +90,21 @@ impl Flavor for Expect<'_> {
     }
 }
 
-/// Reads a list of strings without believing its length: memory is taken
-/// for items that are there, never for items that are announced.
-pub(super) fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+/// Reads a list without believing its length: memory is taken for items
+/// that are there, never for items that are announced.
+pub(super) fn items<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
     /// Collects the items one by one.
-    struct Items;
+    struct Items<T>(PhantomData<T>);
 
-    impl<'de> Visitor<'de> for Items {
-        type Value = Vec<String>;
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a list of strings")
+            f.write_str("a list")
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -110,5 +116,5 @@ pub(super) fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
         }
     }
 
-    deserializer.deserialize_seq(Items)
+    deserializer.deserialize_seq(Items(PhantomData))
 }

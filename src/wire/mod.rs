@@ -6,6 +6,7 @@
 mod codec;
 mod frame;
 pub mod tcp;
+pub mod udp;
 
 pub use codec::Malformed;
 pub use frame::{FrameError, FrameReader};

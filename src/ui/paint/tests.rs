@@ -18,6 +18,7 @@ fn said(from: &str, text: &str) -> Message {
     Message {
         sequence: Sequence(1),
         time: Timestamp(1_795_384_987_123),
+        late: false,
         room: "lobby".to_owned(),
         session: SessionId(2),
         from: from.to_owned(),

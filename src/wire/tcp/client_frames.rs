@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Position, Reference, Sequence, SessionId, Token};
-use crate::wire::codec::strings;
+use crate::wire::codec::items;
 
 /// `hello`, kind 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Join {
     /// At most 256 bytes.
     pub password: Option<String>,
     /// Empty: `lobby`.
-    #[serde(deserialize_with = "strings")]
+    #[serde(deserialize_with = "items")]
     pub rooms: Vec<String>,
     /// From an earlier welcome.
     pub token: Option<Token>,

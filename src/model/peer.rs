@@ -1,0 +1,106 @@
+//! Words about peers and their logs: `docs/protocol/udp.md`, section 2.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Names a peer and the log that it writes: the first 8 bytes of a hash of
+/// its public key and incarnation.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PeerId(pub [u8; 8]);
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerId({self})")
+    }
+}
+
+/// What orders messages across authors: above every one that its author had
+/// seen. From 1 on, below 2⁴⁸.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Lamport(pub u64);
+
+/// Milliseconds since the room began. Everybody keeps one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct RoomClock(pub u64);
+
+impl RoomClock {
+    /// What it shows so much later.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// The time that has passed since `earlier`; zero if that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A set of [`Way`]s, as it stands on the wire: by which ways somebody is
+/// heard. Bits that are not assigned are kept and mean nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Heard(pub u8);
+
+impl Heard {
+    /// Every way there is.
+    pub const ALL: Self = Self(7);
+    /// No way.
+    pub const NONE: Self = Self(0);
+
+    /// Whether `way` is in it.
+    #[must_use]
+    pub const fn has(self, way: Way) -> bool {
+        self.0 & way.bit() != 0
+    }
+
+    /// The set with `way` in it.
+    #[must_use]
+    pub const fn with(self, way: Way) -> Self {
+        Self(self.0 | way.bit())
+    }
+
+    /// Whether there is no way in it.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 & Self::ALL.0 == 0
+    }
+}
+
+/// How a datagram goes to many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// The IPv4 group.
+    GroupV4,
+    /// The IPv6 group.
+    GroupV6,
+    /// The broadcast address of each IPv4 network.
+    Broadcast,
+}
+
+impl Way {
+    /// All of them, in the order in which they are preferred.
+    pub const ALL: [Self; 3] = [Self::GroupV4, Self::GroupV6, Self::Broadcast];
+
+    /// Its bit in [`Heard`].
+    #[must_use]
+    pub const fn bit(self) -> u8 {
+        match self {
+            Self::GroupV4 => 1,
+            Self::GroupV6 => 2,
+            Self::Broadcast => 4,
+        }
+    }
+}
