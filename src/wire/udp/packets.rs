@@ -70,13 +70,15 @@ pub struct Object {
     pub code: u16,
     /// Name of the peer that objects; at most 64 bytes.
     pub by: String,
+    /// The name that it is about, canonical; empty if it breaks the rule.
+    pub username: String,
     /// Who holds the name, else who objects.
     pub holder: PeerId,
     /// The sender's room clock.
     pub clock: RoomClock,
     /// When the holder came in.
     pub since: RoomClock,
-    /// For people; at most 120 bytes.
+    /// For people; at most 100 bytes.
     pub text: String,
 }
 
