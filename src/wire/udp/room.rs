@@ -63,8 +63,9 @@ impl Room {
         Ok(Self { id, master: Some(master) })
     }
 
-    /// Its whole id.
-    pub(super) const fn id(&self) -> &[u8; 32] {
+    /// Its whole id: part of everything that is signed in it.
+    #[must_use]
+    pub const fn id(&self) -> &[u8; 32] {
         &self.id
     }
 
