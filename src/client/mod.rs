@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-
 pub use state::{Store, StoreError};
 
 use self::connect::{Open, Wire, WireEvent};

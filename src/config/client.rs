@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::person::{directories, login_name};
-use crate::model::{HostAddress, Password};
 use crate::model::limits::MAX_PASSWORD;
+use crate::model::{HostAddress, Password};
 
 /// A place that says some of the settings and leaves out others. The keys
 /// are those of the file.

@@ -125,7 +125,8 @@ impl Partial {
         if port == 0 {
             bail!("0 is no port (1 to 65535)");
         }
-        let parse = |it: &String| it.parse().with_context(|| format!("“{it}” is no peer's address"));
+        let parse =
+            |it: &String| it.parse().with_context(|| format!("“{it}” is no peer's address"));
         let hosts: Result<Vec<HostAddress>> = self.peers.iter().flatten().map(parse).collect();
         let interfaces = self.interfaces.into_iter().flatten().collect();
         let passphrase = self.passphrase_file.as_deref().map(read_passphrase).transpose()?;

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::net::lookup_host;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::interfaces::{self, Interface};
 use super::sockets::{self, Datagram, Opened, Sockets};
 use super::{Network, name_of};
-use crate::model::Way;
+use crate::model::{PeerId, Way};
 use crate::os::random_bytes;
-use crate::wire::udp::{Glimpse, Room, glimpse};
+use crate::wire::udp::{Glimpse, Room};
 
 /// What test datagrams begin with; peers have another magic.
 const MAGIC: [u8; 3] = *b"PiT";
@@ -216,34 +216,65 @@ fn tell_ways(
     verdict != Verdict::Fail
 }
 
-/// Who is heard, by room: those of this one, and those of each other.
+/// Who is heard, by room.
 #[derive(Debug, Default)]
-struct HeardPeers {
+struct Around {
     /// In this room.
-    here: BTreeSet<Vec<u8>>,
-    /// In others, by kind and tag.
-    elsewhere: BTreeMap<[u8; 5], BTreeSet<Vec<u8>>>,
+    here: BTreeSet<PeerId>,
+    /// In other open ones, by tag.
+    open: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
+    /// In other closed ones, by tag.
+    closed: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
+}
+
+impl Around {
+    /// Somebody has been heard.
+    fn note(&mut self, glimpse: Glimpse, room: &Room) {
+        let others = [&self.open, &self.closed].into_iter().flat_map(BTreeMap::values);
+        let known = self.here.len() + others.map(BTreeSet::len).sum::<usize>();
+        if known >= MAX_PEERS {
+            return;
+        }
+        let peers = if glimpse.is_of(room) {
+            &mut self.here
+        } else if glimpse.is_closed() {
+            self.closed.entry(glimpse.room).or_default()
+        } else {
+            self.open.entry(glimpse.room).or_default()
+        };
+        peers.insert(glimpse.sender);
+    }
 }
 
 /// Listens for peers.
-async fn listen(room: &Room, incoming: &mut mpsc::Receiver<io::Result<Datagram>>) -> HeardPeers {
-    let mut heard = HeardPeers::default();
-    let mut count = 0;
+async fn listen(room: &Room, incoming: &mut mpsc::Receiver<io::Result<Datagram>>) -> Around {
+    let mut around = Around::default();
     let end = Instant::now() + LISTENING;
-    loop {
-        let came = tokio::select! {
-            () = sleep_until(end) => return heard,
-            came = incoming.recv() => came,
-        };
-        let Some(came) = came else { return heard };
-        let Some(glimpse) = came.ok().and_then(|it| glimpse(&it.bytes)) else { continue };
-        let peers = if glimpse.is_of(room) {
-            &mut heard.here
-        } else {
-            heard.elsewhere.entry(glimpse.room()).or_default()
-        };
-        if count < MAX_PEERS && peers.insert(glimpse.sender()) {
-            count += 1;
+    while let Ok(Some(came)) = timeout_at(end, incoming.recv()).await {
+        if let Some(glimpse) = came.ok().and_then(|it| Glimpse::of(&it.bytes)) {
+            around.note(glimpse, room);
         }
+    }
+    around
+}
+
+/// Who is there.
+fn tell_peers(name: &str, around: &Around, tell: &mut impl FnMut(Verdict, String)) {
+    let text = match around.here.len() {
+        0 => format!("nobody was heard in #{name}: are there others, on the same port?"),
+        1 => format!("one peer was heard in #{name}"),
+        count => format!("{count} peers were heard in #{name}"),
+    };
+    let verdict = if around.here.is_empty() { Verdict::Warn } else { Verdict::Ok };
+    tell(verdict, text);
+    for (rooms, kind) in [(&around.open, "open"), (&around.closed, "closed")] {
+        for peers in rooms.values() {
+            let (count, s) = (peers.len(), if peers.len() == 1 { "" } else { "s" });
+            tell(Verdict::Ok, format!("{count} peer{s} in another room, which is {kind}"));
+        }
+    }
+    if around.here.is_empty() && !around.closed.is_empty() {
+        let text = "a closed room was heard: with the same name it needs the same passphrase";
+        tell(Verdict::Warn, text.to_owned());
     }
 }

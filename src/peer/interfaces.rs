@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 
-use if_addrs::{IfAddr, Ifv4Addr, IfOperStatus};
+use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
 /// A network interface that is of use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,12 @@ mod tests {
     use super::*;
 
     /// An IPv4 address of an interface.
-    fn v4(name: &str, ip: [u8; 4], prefixlen: u8, broadcast: Option<[u8; 4]>) -> if_addrs::Interface {
+    fn v4(
+        name: &str,
+        ip: [u8; 4],
+        prefixlen: u8,
+        broadcast: Option<[u8; 4]>,
+    ) -> if_addrs::Interface {
         if_addrs::Interface {
             name: name.to_owned(),
             addr: IfAddr::V4(Ifv4Addr {

@@ -196,8 +196,7 @@ pub async fn run(
             driver.counts.log(driver.mesh.drops());
             return Ok(end);
         }
-        let takes_requests =
-            has_requests && !(driver.hold_back && driver.waiting >= MAX_WAITING);
+        let takes_requests = has_requests && !(driver.hold_back && driver.waiting >= MAX_WAITING);
         let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
             Some(came) = incoming.recv() => {
@@ -358,7 +357,8 @@ impl<'a> Driver<'a> {
             self.log(&format!("cannot send by {}: {error}", way.map_or("unicast", name_of)));
         }
         // That there is no network has been told.
-        if let (0, false, Some((way, error))) = (sent.copies, self.is_offline, sent.failed.first()) {
+        if let (0, false, Some((way, error))) = (sent.copies, self.is_offline, sent.failed.first())
+        {
             let how = way.map_or_else(String::new, |way| format!(" by {}", name_of(way)));
             self.complain(format!("Nothing can be sent{how}: {error}."));
         }

@@ -320,7 +320,11 @@ fn memberships(interface: &Interface) -> impl Iterator<Item = Membership> {
 }
 
 /// A socket of either family, bound to all addresses.
-fn bound(is_v6: bool, port: u16, prepare: impl Fn(&Socket) -> io::Result<()>) -> io::Result<UdpSocket> {
+fn bound(
+    is_v6: bool,
+    port: u16,
+    prepare: impl Fn(&Socket) -> io::Result<()>,
+) -> io::Result<UdpSocket> {
     let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if is_v6 {
@@ -380,10 +384,7 @@ async fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result
 }
 
 /// Reads what comes for this peer alone, until nobody wants it.
-async fn read_own(
-    socket: Arc<UdpSocket>,
-    queue: mpsc::Sender<io::Result<Datagram>>,
-) {
+async fn read_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
     let mut buffer = vec![0; READ_SIZE];
     loop {
         let came = socket.recv_from(&mut buffer).await.map(|(count, from)| {

@@ -56,7 +56,9 @@ impl Object {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
             (_, "quit") => Ok(Command::Finish { patience }),
-            (Dialect::Peers, "peers" | "block" | "admit") => self.peer_task().map(Command::DoAsPeer),
+            (Dialect::Peers, "peers" | "block" | "admit") => {
+                self.peer_task().map(Command::DoAsPeer)
+            }
             (Dialect::Server, "peers" | "block" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
             }

@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 use unicode_width::UnicodeWidthChar;
 
-use super::safe::{safe_line, safe_name, safe_text};
 use super::peers;
+use super::safe::{safe_line, safe_name, safe_text};
 use super::scene::{Dialect, SharedScene};
 use super::time_of_day::TimeOfDay;
 use crate::model::{

@@ -44,10 +44,13 @@ pub(super) fn renamed(from: &str, to: &str) -> String {
 /// of titles.
 pub(super) fn table(peers: &[PeerReport]) -> Vec<String> {
     let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
-    let rows: Vec<[String; 6]> =
-        std::iter::once(titles).chain(peers.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|it| it.width());
-    let widths: Vec<usize> = (0..6).map(|column| width(column).max().unwrap_or(0)).collect();
+    let rows: Vec<[String; 6]> = std::iter::once(titles).chain(peers.iter().map(row)).collect();
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.width().max(*width);
+        }
+    }
     let line = |row: &[String; 6]| {
         let mut line = "--".to_owned();
         for (cell, width) in row.iter().zip(&widths) {

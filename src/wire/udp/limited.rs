@@ -1,0 +1,178 @@
+//! The limits of the tables of `docs/protocol/udp.md`, section 15.
+
+use super::*;
+use crate::model::MessageText;
+use crate::model::limits::{
+    COUNTER_END, MAX_AGREED, MAX_NAME_BYTES, MAX_OBJECTION, MAX_PADDING, MAX_PAGE, MAX_PEER_TEXT,
+    MAX_PEERS, MAX_RANGES, MAX_RAW_NAME_BYTES, MAX_RECENT, MAX_WANTED,
+};
+
+/// A packet whose table states limits.
+pub(super) trait Limited {
+    /// Whether it keeps to all of them.
+    fn is_within_limits(&self) -> bool {
+        true
+    }
+}
+
+impl Limited for Announce {
+    fn is_within_limits(&self) -> bool {
+        self.nonce != Nonce::default()
+            && self.username.len() <= MAX_RAW_NAME_BYTES
+            && self.agreed.len() <= MAX_AGREED
+            && self.padding.len() <= MAX_PADDING
+    }
+}
+
+impl Limited for Agree {
+    fn is_within_limits(&self) -> bool {
+        self.username.len() <= MAX_NAME_BYTES && self.lamport.0 < COUNTER_END
+    }
+}
+
+impl Limited for Object {
+    fn is_within_limits(&self) -> bool {
+        self.by.len() <= MAX_NAME_BYTES
+            && self.username.len() <= MAX_NAME_BYTES
+            && self.text.len() <= MAX_OBJECTION
+    }
+}
+
+impl Limited for Heartbeat {
+    fn is_within_limits(&self) -> bool {
+        self.username.len() <= MAX_NAME_BYTES && self.page.len() <= MAX_PAGE
+    }
+}
+
+impl Limited for Ping {}
+
+impl Limited for Pong {}
+
+impl Limited for Want {
+    fn is_within_limits(&self) -> bool {
+        let wanted: u64 = self.ranges.iter().map(|it| it.entries()).sum();
+        are_ranges(&self.ranges) && wanted <= MAX_WANTED
+    }
+}
+
+impl Limited for Lost {
+    fn is_within_limits(&self) -> bool {
+        are_ranges(&self.ranges)
+    }
+}
+
+impl Limited for Recall {}
+
+impl Limited for Recent {
+    fn is_within_limits(&self) -> bool {
+        let most = if self.page == 0 { MAX_RECENT } else { 0 };
+        self.pages >= 1 && self.entries.len() <= most && self.marks.len() <= MAX_PAGE
+    }
+}
+
+impl Limited for Where {
+    fn is_within_limits(&self) -> bool {
+        self.peers.len() <= MAX_PEERS
+    }
+}
+
+impl Limited for Peers {
+    fn is_within_limits(&self) -> bool {
+        self.peers.len() <= MAX_PEERS
+    }
+}
+
+impl Limited for Bye {}
+
+impl Limited for EntryFields {
+    fn is_within_limits(&self) -> bool {
+        self.sequence >= 1
+            && (1..COUNTER_END).contains(&self.lamport.0)
+            && self.time.0 < COUNTER_END
+            && (1..=MAX_NAME_BYTES).contains(&self.username.len())
+            && self.text.len() <= MAX_PEER_TEXT
+            && MessageText::new(&self.text).is_ok()
+    }
+}
+
+impl Range {
+    /// How many entries it is.
+    fn entries(&self) -> u64 {
+        u64::from(self.last.saturating_sub(self.first)) + 1
+    }
+}
+
+/// Whether they are few enough and none ends before it begins.
+fn are_ranges(ranges: &[Range]) -> bool {
+    ranges.len() <= MAX_RANGES && ranges.iter().all(|it| it.first <= it.last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Lamport, PeerId, Timestamp};
+
+    /// An entry that is within its limits.
+    fn entry() -> EntryFields {
+        EntryFields {
+            sequence: 1,
+            lamport: Lamport(1),
+            time: Timestamp(0),
+            username: "a".into(),
+            style: 0,
+            text: "a".into(),
+        }
+    }
+
+    /// From the smallest that is allowed; the longest of each kind is in the
+    /// tests of this module's parent.
+    #[test]
+    fn an_entry_beyond_a_limit() {
+        assert!(entry().is_within_limits());
+        let end = COUNTER_END;
+        for beyond in [
+            EntryFields { sequence: 0, ..entry() },
+            EntryFields { lamport: Lamport(0), ..entry() },
+            EntryFields { lamport: Lamport(end), ..entry() },
+            EntryFields { time: Timestamp(end), ..entry() },
+            EntryFields { username: String::new(), ..entry() },
+            EntryFields { username: "a".repeat(65), ..entry() },
+            EntryFields { text: String::new(), ..entry() },
+            EntryFields { text: "a".repeat(1_001), ..entry() },
+            EntryFields { text: "a\r\n".into(), ..entry() },
+        ] {
+            assert!(!beyond.is_within_limits(), "{beyond:?}");
+        }
+    }
+
+    #[test]
+    fn wants_and_what_is_lost() {
+        /// The range of one author from `first` to `last`.
+        fn range(first: u32, last: u32) -> Range {
+            Range { author: PeerId([2; 8]), first, last }
+        }
+        for (ranges, is_wanted, is_lost) in [
+            (vec![], true, true),
+            (vec![range(1, 64)], true, true),
+            (vec![range(1, 65)], false, true),
+            (vec![range(1, 32), range(1, 33)], false, true),
+            (vec![range(2, 1)], false, false),
+            (vec![range(0, u32::MAX); 32], false, true),
+            (vec![range(5, 5); 33], false, false),
+        ] {
+            let want = Want { ranges: ranges.clone() };
+            assert_eq!(want.is_within_limits(), is_wanted, "{ranges:?}");
+            assert_eq!(Lost { ranges: ranges.clone() }.is_within_limits(), is_lost, "{ranges:?}");
+        }
+    }
+
+    #[test]
+    fn only_page_0_of_a_recent_names_entries() {
+        let entries = vec![EntryName { author: PeerId([2; 8]), sequence: 1 }; 10];
+        let first = Recent { nonce: Nonce([9; 8]), page: 0, pages: 2, entries, marks: vec![] };
+        assert!(first.is_within_limits());
+        assert!(!Recent { page: 1, ..first.clone() }.is_within_limits());
+        assert!(!Recent { pages: 0, ..first.clone() }.is_within_limits());
+        assert!(Recent { page: 1, entries: vec![], ..first }.is_within_limits());
+    }
+}
