@@ -23,6 +23,7 @@ pub mod config;
 pub mod hub;
 #[cfg(feature = "client")]
 pub mod link;
+#[cfg(feature = "peer")]
 pub mod mesh;
 pub mod model;
 pub mod os;

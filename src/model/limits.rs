@@ -2,6 +2,7 @@
 //! section 5). What an owner can change is in [`super::HubSettings`]; its
 //! defaults are taken from here.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// Default port, TCP and UDP: CHAT on a telephone's keys.
@@ -90,3 +91,48 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_200);
 /// A clock that goes back by no more than this is waited for; a larger step
 /// is followed.
 pub const CLOCK_STEP: Duration = Duration::from_secs(5);
+
+/// The group in which peers meet, over IPv4.
+pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 24, 28);
+
+/// The group in which peers meet, over IPv6.
+pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0, 0x2428);
+
+/// Largest datagram, in bytes: never fragmented where IPv6 works.
+pub const MAX_DATAGRAM: usize = 1_232;
+
+/// Smallest datagram of an `announce`, in bytes before it is sealed, so that
+/// no answer is larger than the question.
+pub const MIN_ANNOUNCE: usize = 400;
+
+/// Longest padding of an `announce`, in bytes.
+pub const MAX_PADDING: usize = 400;
+
+/// Longest text of a message among peers, in bytes.
+pub const MAX_PEER_TEXT: usize = 1_000;
+
+/// Longest sentence in an `object`, in bytes.
+pub const MAX_OBJECTION: usize = 120;
+
+/// Counters of datagrams, Lamport counters and times of entries are below
+/// this: six bytes, or seven as a varint.
+pub const COUNTER_END: u64 = 1 << 48;
+
+/// The longest-standing members: so many answer for the room, and so many
+/// agreements an `announce` can name.
+pub const MAX_AGREED: usize = 8;
+
+/// Most authors in the page of a `heartbeat`, most marks in a `recent`.
+pub const MAX_PAGE: usize = 60;
+
+/// Most entries in a `recent`.
+pub const MAX_RECENT: usize = 10;
+
+/// Most ranges in a `want` or `lost`.
+pub const MAX_RANGES: usize = 32;
+
+/// Most entries that one `want` asks for.
+pub const MAX_WANTED: u64 = 64;
+
+/// Most peers in a `where` or `peers`.
+pub const MAX_PEERS: usize = 16;

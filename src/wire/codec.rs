@@ -34,6 +34,14 @@ pub(super) fn put<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
     debug_assert!(written.is_ok(), "every message can be serialised");
 }
 
+/// How many bytes the encoding of `value` has.
+#[cfg(feature = "peer")]
+pub(super) fn len<T: Serialize>(value: &T) -> usize {
+    let counted = postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default());
+    debug_assert!(counted.is_ok(), "every message can be serialised");
+    counted.unwrap_or_default()
+}
+
 /// Writes at the end of a buffer that goes on being used.
 struct Append<'a>(&'a mut Vec<u8>);
 

@@ -6,6 +6,7 @@
 mod codec;
 mod frame;
 pub mod tcp;
+#[cfg(feature = "peer")]
 pub mod udp;
 
 pub use codec::Malformed;

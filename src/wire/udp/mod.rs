@@ -1,8 +1,21 @@
 //! The UDP protocol, version 1: `docs/protocol/udp.md`.
 
+mod body;
+mod header;
+mod identity;
+mod limited;
+mod open;
 mod packets;
+mod room;
+mod sealer;
 
+pub use identity::Identity;
+pub use open::{Dropped, Peek, open};
 pub use packets::*;
+pub use room::{PassphraseError, Room};
+pub use sealer::Sealer;
+
+use header::Header;
 
 use std::sync::Arc;
 

@@ -1,0 +1,123 @@
+//! Who somebody is, and what proves it: `docs/protocol/udp.md`, section 4.
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256};
+
+use super::{Entry, EntryFields, Header, Room, Signer, body};
+use crate::model::PeerId;
+
+/// A key pair and an incarnation: what a peer needs to speak as itself. Lives
+/// as long as the program runs; the next start takes another incarnation, so
+/// that no counter and no sequence is used twice.
+pub struct Identity {
+    /// Its secret half stays here.
+    key: SigningKey,
+    /// The public half, and what follows from it.
+    signer: Signer,
+}
+
+impl Identity {
+    /// The identity of a private key and an incarnation. Both have to come
+    /// from the system's random source; the incarnation anew at each start.
+    #[must_use]
+    pub fn new(seed: [u8; 32], incarnation: [u8; 8]) -> Self {
+        let key = SigningKey::from_bytes(&seed);
+        let signer = Signer::new(key.verifying_key().to_bytes(), incarnation);
+        Self { key, signer }
+    }
+
+    /// What others know of it.
+    #[must_use]
+    pub const fn signer(&self) -> Signer {
+        self.signer
+    }
+
+    /// Makes an entry of `room` that says `fields`. The caller keeps to the
+    /// limits of the table, or nobody will take it.
+    #[must_use]
+    pub fn sign_entry(&self, room: &Room, fields: EntryFields) -> Entry {
+        let unsigned = body::unsigned_entry(&self.signer, &fields);
+        let signature = self.sign(&signed_entry(room, &unsigned));
+        Entry::with_signature(self.signer, fields, signature)
+    }
+
+    /// The signature of `message`.
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Nothing that is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// Whoever has this key and incarnation.
+    #[must_use]
+    pub fn new(key: [u8; 32], incarnation: [u8; 8]) -> Self {
+        let hash = Sha256::new()
+            .chain_update(b"pi-chat/1 peer\0")
+            .chain_update(key)
+            .chain_update(incarnation)
+            .finalize();
+        let mut id = PeerId::default();
+        id.0.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Self { key, incarnation, id }
+    }
+
+    /// Whether `signature` is this signer's, of `message`. A key of small
+    /// order has signed nothing: with such a one anybody could sign.
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        VerifyingKey::from_bytes(&self.key)
+            .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
+            .is_ok()
+    }
+}
+
+/// What the author of an entry signs: not the header, so that others can send
+/// the entry on.
+pub(super) fn signed_entry(room: &Room, unsigned: &[u8]) -> Vec<u8> {
+    [b"pi-chat/1 entry\0", room.id().as_slice(), unsigned].concat()
+}
+
+/// What the sender of a control packet signs.
+pub(super) fn signed_packet(room: &Room, header: &Header, unsigned: &[u8]) -> Vec<u8> {
+    [b"pi-chat/1 packet\0", room.id().as_slice(), &header.to_bytes(), unsigned].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is logged by mistake gives nothing away.
+    #[test]
+    fn the_secret_is_not_shown() {
+        let identity = Identity::new([0xab; 32], [1; 8]);
+        let shown = format!("{identity:?}");
+        assert!(shown.contains(&identity.signer().id.to_string()));
+        assert!(!shown.contains("171, 171") && !shown.contains("abab"), "{shown}");
+    }
+
+    /// The next start of the program is somebody else.
+    #[test]
+    fn an_incarnation_makes_another_id() {
+        let (one, other) = (Identity::new([7; 32], [1; 8]), Identity::new([7; 32], [2; 8]));
+        assert_eq!(one.signer().key, other.signer().key);
+        assert_ne!(one.signer().id, other.signer().id);
+    }
+
+    /// The neutral element as a key, with the signature that fits every
+    /// message: R the neutral element, S zero.
+    #[test]
+    fn a_key_of_small_order_has_signed_nothing() {
+        let neutral: [u8; 32] = std::array::from_fn(|at| u8::from(at == 0));
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        assert!(!Signer::new(neutral, [0; 8]).has_signed(b"anything", &signature));
+    }
+}

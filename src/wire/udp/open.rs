@@ -1,0 +1,216 @@
+//! What becomes of a datagram that has arrived: `docs/protocol/udp.md`,
+//! section 14, steps 1 to 9.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::body::{ANNOUNCE, Body, Content, MIN_BODY, Unreadable};
+use super::header::MAGIC;
+use super::identity::{signed_entry, signed_packet};
+use super::{Entry, Header, Nonce, Packet, Room, VERSION};
+use crate::model::PeerId;
+use crate::model::limits::MAX_DATAGRAM;
+use crate::wire::codec;
+
+/// What a datagram claims to be, before its signature is looked at: enough to
+/// know whether it is worth the look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peek {
+    /// An entry; known if it is here already.
+    Entry {
+        /// Who wrote it.
+        author: PeerId,
+        /// Which one of its.
+        sequence: u32,
+    },
+    /// A control packet; known if its counter was seen before from this
+    /// sender, or lies too far back.
+    Control {
+        /// Who sent it.
+        sender: PeerId,
+        /// The header's.
+        counter: u64,
+    },
+}
+
+/// Why a datagram changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum Dropped {
+    /// It cannot hold a packet.
+    #[error("too short")]
+    TooShort,
+    /// More than 1,232 bytes.
+    #[error("too long")]
+    TooLong,
+    /// Another magic.
+    #[error("not of pi-chat")]
+    NotOurs,
+    /// Another version, and not an `announce` that one could object to.
+    #[error("of another version")]
+    Version,
+    /// Another kind of room or another tag.
+    #[error("of another room")]
+    OtherRoom,
+    /// Sent by oneself.
+    #[error("one's own")]
+    Own,
+    /// It was not sealed with this room's passphrase, or was changed since.
+    #[error("the seal is broken")]
+    Seal,
+    /// What was sealed cannot be a packet.
+    #[error("too short inside its seal")]
+    TooShortInside,
+    /// Not canonical, cut off, or beyond a limit.
+    #[error("malformed")]
+    Malformed,
+    /// A kind of packet that is not known here.
+    #[error("of an unknown kind")]
+    UnknownKind,
+    /// An entry that was written by oneself.
+    #[error("an entry of one's own")]
+    OwnEntry,
+    /// An entry that is here already.
+    #[error("an entry that is known")]
+    KnownEntry,
+    /// An entry that its author has not signed.
+    #[error("the signature of the entry is wrong")]
+    EntrySignature,
+    /// The sender's id is not that of the key and the incarnation.
+    #[error("the sender's id is wrong")]
+    Identity,
+    /// A counter that was seen before, or lies too far back.
+    #[error("seen before")]
+    Replayed,
+    /// A control packet that its sender has not signed.
+    #[error("the signature is wrong")]
+    Signature,
+}
+
+impl Dropped {
+    /// In which step of section 14.
+    #[must_use]
+    pub const fn step(self) -> u8 {
+        match self {
+            Self::TooShort | Self::TooLong => 1,
+            Self::NotOurs => 2,
+            Self::Version => 3,
+            Self::OtherRoom => 4,
+            Self::Own => 5,
+            Self::Seal | Self::TooShortInside => 6,
+            Self::Malformed | Self::UnknownKind => 7,
+            Self::OwnEntry | Self::KnownEntry | Self::EntrySignature => 8,
+            Self::Identity | Self::Replayed | Self::Signature => 9,
+        }
+    }
+}
+
+impl From<Unreadable> for Dropped {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Malformed => Self::Malformed,
+            Unreadable::UnknownKind => Self::UnknownKind,
+        }
+    }
+}
+
+/// Opens a datagram of `room` that has come to the peer `own`; gives what is
+/// in it and how many bytes it had before it was sealed. `is_known` is asked
+/// once at the most, before the dear part: the signature. What it was told
+/// is a mere claim, to be noted only when the packet is given.
+///
+/// # Errors
+/// Why it is dropped. The first reason counts, in the order of the page.
+pub fn open(
+    datagram: &[u8],
+    room: &Room,
+    own: PeerId,
+    is_known: impl FnOnce(Peek) -> bool,
+) -> Result<(Packet, usize), Dropped> {
+    if datagram.len() < Header::LEN + MIN_BODY {
+        return Err(Dropped::TooShort);
+    }
+    if datagram.len() > MAX_DATAGRAM {
+        return Err(Dropped::TooLong);
+    }
+    let (header, sealed): (Header, _) = codec::take(datagram).map_err(|_| Dropped::TooShort)?;
+    if header.magic != MAGIC {
+        return Err(Dropped::NotOurs);
+    }
+    if header.version != VERSION {
+        return open_other_version(&header, sealed, room).ok_or(Dropped::Version);
+    }
+    if !header.is_of(room) {
+        return Err(Dropped::OtherRoom);
+    }
+    if header.sender == own {
+        return Err(Dropped::Own);
+    }
+    let plain = room.unseal(&header, sealed).ok_or(Dropped::Seal)?;
+    if plain.len() < MIN_BODY {
+        return Err(Dropped::TooShortInside);
+    }
+    let body = Body::read(&plain)?;
+    let packet = judge(&header, body, &plain, room, own, is_known)?;
+    Ok((packet, Header::LEN + plain.len()))
+}
+
+/// Step 3: of another version only an `announce` in one's own room is of
+/// interest, to object to it.
+fn open_other_version(header: &Header, sealed: &[u8], room: &Room) -> Option<(Packet, usize)> {
+    /// What it begins with in any version: kind, key, incarnation, nonce,
+    /// lowest, highest.
+    type Front = (u16, [u8; 32], [u8; 8], Nonce, u8, u8);
+
+    if !header.is_of(room) {
+        return None;
+    }
+    let plain = room.unseal(header, sealed)?;
+    let ((kind, _, _, nonce, _, _), _) = codec::take::<Front>(&plain).ok()?;
+    let is_announce = kind == ANNOUNCE && nonce != Nonce::default();
+    is_announce.then_some((
+        Packet::OtherVersion { sender: header.sender, nonce },
+        Header::LEN + plain.len(),
+    ))
+}
+
+/// Steps 8 and 9: whether it is new and really from whom it says.
+fn judge(
+    header: &Header,
+    body: Body<'_>,
+    plain: &[u8],
+    room: &Room,
+    own: PeerId,
+    is_known: impl FnOnce(Peek) -> bool,
+) -> Result<Packet, Dropped> {
+    let Body { signer, content, unsigned, signature } = body;
+    let sender = header.sender;
+    match content {
+        Content::Entry(fields) => {
+            if signer.id == own {
+                return Err(Dropped::OwnEntry);
+            }
+            if is_known(Peek::Entry { author: signer.id, sequence: fields.sequence }) {
+                return Err(Dropped::KnownEntry);
+            }
+            if !signer.has_signed(&signed_entry(room, unsigned), &signature) {
+                return Err(Dropped::EntrySignature);
+            }
+            let entry = Entry { author: signer, fields, body: plain.into() };
+            Ok(Packet::Entry { sender, entry: Arc::new(entry) })
+        }
+        Content::Control(control) => {
+            let counter = header.counter();
+            if signer.id != sender {
+                return Err(Dropped::Identity);
+            }
+            if is_known(Peek::Control { sender, counter }) {
+                return Err(Dropped::Replayed);
+            }
+            if !signer.has_signed(&signed_packet(room, header, unsigned), &signature) {
+                return Err(Dropped::Signature);
+            }
+            Ok(Packet::Control { sender: signer, counter, control })
+        }
+    }
+}
