@@ -115,7 +115,7 @@ impl Mesh {
                 _ => {}
             }
         }
-        let name = self.settings.username.as_str();
+        let name = self.settings.username.as_str().to_owned();
         let announce = Announce::new(attempt.nonce, name, agreed);
         let ways = if to_all { Heard::ALL } else { Heard::NONE };
         self.send(ways, addresses, Outgoing::Control(Control::Announce(announce)));
@@ -178,16 +178,13 @@ impl Mesh {
     }
 
     /// Somebody objects.
-    pub(super) fn on_object(&mut self, now: Now, came: Came, object: &Object, is_verified: bool) {
+    pub(super) fn on_object(&mut self, now: Now, object: &Object, is_verified: bool) {
         match &self.phase {
             Phase::Announcing(attempt) if object.nonce == attempt.nonce => {
                 self.reject(object.by.clone(), object.code, object.text.clone());
             }
             Phase::Recalling(_) | Phase::In if is_verified => self.on_late_objection(now, object),
-            _ => {
-                let _ = came;
-                self.drops.unexpected += 1;
-            }
+            _ => self.drops.unexpected += 1,
         }
     }
 

@@ -46,9 +46,7 @@ pub(super) struct Stated {
     pub(super) name: String,
     /// What the name is compared by.
     pub(super) key: NameKey,
-    /// Its room clock, when it said so.
-    pub(super) clock: RoomClock,
-    /// When it came in, by its room clock.
+    /// When it came in, by the room clock; by ours as long as the two differ.
     pub(super) since: RoomClock,
 }
 
@@ -370,11 +368,6 @@ impl Contacts {
     /// Everybody, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Contact)> {
         self.contacts.iter().map(|(id, contact)| (*id, contact))
-    }
-
-    /// The same, to change them.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Contact)> {
-        self.contacts.iter_mut().map(|(id, contact)| (*id, contact))
     }
 
     /// Members after this one, by id.

@@ -76,7 +76,7 @@ impl Mesh {
         let heartbeat = self.heartbeat(now);
         let packet = Outgoing::Control(Control::Heartbeat(heartbeat));
         if !is_regular {
-            self.send_to_all(now.moment, packet);
+            self.send_to_all(packet);
             return;
         }
         let is_alone = self.contacts.members() == 0;
@@ -84,12 +84,13 @@ impl Mesh {
             let mut addresses = self.hosts_without_members();
             if is_alone && now.moment.since(self.heartbeats.knocked) >= KNOCK {
                 self.heartbeats.knocked = now.moment;
-                let old = self.contacts.iter().filter(|(_, it)| matches!(it.stage, Stage::Gone { .. }));
+                let old =
+                    self.contacts.iter().filter(|(_, it)| matches!(it.stage, Stage::Gone { .. }));
                 addresses.extend(old.filter_map(|(_, it)| it.address()).take(KNOCKS));
             }
-            self.send_by_all_ways(now.moment, addresses, packet);
+            self.send_by_all_ways(addresses, packet);
         } else {
-            self.send_to_all(now.moment, packet);
+            self.send_to_all(packet);
         }
         self.heartbeats.sent = self.heartbeats.sent.wrapping_add(1);
         let period = u64::try_from(interval(self.size()).as_millis()).unwrap_or(u64::MAX);
@@ -122,7 +123,8 @@ impl Mesh {
         let others = absent.count().min(MAX_PAGE - MEMBERS_IN_PAGE);
         let room = (MAX_PAGE - others).min(self.contacts.members());
         let later = self.contacts.members_after(from);
-        let again = self.contacts.members_after(PeerId::default()).take_while(|(id, _)| *id <= from);
+        let again =
+            self.contacts.members_after(PeerId::default()).take_while(|(id, _)| *id <= from);
         let mut page: Vec<_> = later.chain(again).map(member).take(room).collect();
         let last_member = page.last().map(|it| it.author);
         let absentee = |(id, log): (PeerId, &super::logs::Log)| PageItem {
@@ -131,7 +133,8 @@ impl Mesh {
             ago: PageItem::ABSENT,
         };
         let from = self.heartbeats.author;
-        let is_listed = |(id, log): &(PeerId, &super::logs::Log)| self.is_absent(*id) && log.have > 0;
+        let is_listed =
+            |(id, log): &(PeerId, &super::logs::Log)| self.is_absent(*id) && log.have > 0;
         let later = self.logs.after(from).filter(is_listed);
         let again = self.logs.iter().take_while(|(id, _)| *id <= from).filter(is_listed);
         let left = MAX_PAGE - page.len();
@@ -233,7 +236,7 @@ impl Mesh {
         } else {
             since
         };
-        let stated = Stated { name: name.to_owned(), key: NameKey::of(name), clock, since };
+        let stated = Stated { name: name.to_owned(), key: NameKey::of(name), since };
         let former = self.contacts.state(id, stated);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.skew = Self::skew(now, time);
@@ -269,20 +272,14 @@ impl Mesh {
 
     /// The named hosts at which no member is known.
     fn hosts_without_members(&self) -> Vec<std::net::SocketAddr> {
-        let is_member = |host| {
-            self.contacts.iter().any(|(_, it)| it.is_member() && it.sends_from(host))
-        };
+        let is_member =
+            |host| self.contacts.iter().any(|(_, it)| it.is_member() && it.sends_from(host));
         self.hosts.iter().copied().filter(|host| !is_member(*host)).collect()
     }
 
     /// Sends by every way, and to whom no way reaches.
-    fn send_by_all_ways(
-        &mut self,
-        now: Moment,
-        mut addresses: Vec<std::net::SocketAddr>,
-        packet: Outgoing,
-    ) {
-        addresses.extend(self.plan(now).addresses.iter().copied());
+    fn send_by_all_ways(&mut self, mut addresses: Vec<std::net::SocketAddr>, packet: Outgoing) {
+        addresses.extend(self.plan().addresses.iter().copied());
         self.send(Heard::ALL, addresses, packet);
     }
 }

@@ -65,11 +65,8 @@ impl History {
     /// Those of the ten that have not come.
     fn missing(&self) -> Vec<Range> {
         let is_missing = |it: &&EntryName| !self.arrived.contains_key(&(it.author, it.sequence));
-        let range = |it: &EntryName| Range {
-            author: it.author,
-            first: it.sequence,
-            last: it.sequence,
-        };
+        let range =
+            |it: &EntryName| Range { author: it.author, first: it.sequence, last: it.sequence };
         self.named.iter().filter(is_missing).map(range).collect()
     }
 
@@ -174,10 +171,8 @@ impl Mesh {
         for member in members {
             self.logs.admit(member);
         }
-        let named: BTreeSet<_> =
-            history.named.iter().map(|it| (it.author, it.sequence)).collect();
-        let mut ten: Vec<_> =
-            named.iter().filter_map(|it| history.arrived.remove(it)).collect();
+        let named: BTreeSet<_> = history.named.iter().map(|it| (it.author, it.sequence)).collect();
+        let mut ten: Vec<_> = named.iter().filter_map(|it| history.arrived.remove(it)).collect();
         ten.sort_by_key(|it| place(it));
         for entry in &ten {
             self.logs.keep(now.moment, entry.clone());
@@ -186,7 +181,7 @@ impl Mesh {
         self.showing.begin_after(self.logs.lamport());
         self.tell_admitted(source);
         for entry in ten {
-            self.show_entry(now, &entry, true, false);
+            self.show_entry(&entry, true, false);
         }
         let room = Some(self.settings.room.as_str().to_owned());
         let tag = crate::model::Tag::default();

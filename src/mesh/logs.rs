@@ -62,14 +62,15 @@ pub(super) struct Log {
 
 impl Log {
     /// The ranges that I lack, of at most `most` entries in all.
-    pub(super) fn missing(&self, most: u32) -> Vec<(u32, u32)> {
+    pub(super) fn missing(&self, most: u64) -> Vec<(u32, u32)> {
         let mut ranges = Vec::new();
         let (mut next, mut left) = (self.have.saturating_add(1), most);
         let ends = self.early.keys().copied().chain([self.exists.saturating_add(1)]);
         for end in ends {
             if next < end && left > 0 {
-                let last = (end - 1).min(next.saturating_add(left - 1));
-                left -= last - next + 1;
+                let most = u32::try_from(left - 1).unwrap_or(u32::MAX);
+                let last = (end - 1).min(next.saturating_add(most));
+                left -= u64::from(last - next) + 1;
                 ranges.push((next, last));
             }
             next = next.max(end.saturating_add(1));
@@ -365,7 +366,8 @@ impl Logs {
 
     /// What the newest so many are called.
     pub(super) fn names(entries: &[Arc<Entry>]) -> Vec<EntryName> {
-        let name = |it: &Arc<Entry>| EntryName { author: it.author.id, sequence: it.fields.sequence };
+        let name =
+            |it: &Arc<Entry>| EntryName { author: it.author.id, sequence: it.fields.sequence };
         entries.iter().map(name).collect()
     }
 

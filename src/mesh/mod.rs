@@ -222,7 +222,7 @@ impl Mesh {
         let next = [
             self.attempt_due(),
             self.history_due(),
-            self.outbox.due(now.moment),
+            self.outbox.due(),
             self.voting.due(),
             self.heartbeats.due(),
             self.answers.due(),

@@ -20,15 +20,14 @@ impl Mesh {
         let address = contact.address();
         let mine = self.standing();
         if *self.name.key() == key && theirs < mine {
-            self.rename(now, id);
+            self.rename(now);
             return;
         }
-        let others = self.contacts.holders(&key).filter(|it| *it != id);
-        let others = others.filter_map(|it| Some((self.contacts.get(it)?.since(), it)));
         let oldest: Option<Standing> = if *self.name.key() == key {
             Some(mine)
         } else if self.is_among_the_oldest() {
-            others.min()
+            let others = self.contacts.holders(&key).filter(|it| *it != id);
+            others.filter_map(|it| Some((self.contacts.get(it)?.since(), it))).min()
         } else {
             None
         };
@@ -46,12 +45,12 @@ impl Mesh {
         let is_mine = NameKey::of(&object.username) == *self.name.key();
         let holder = (object.since, object.holder);
         if is_alike && is_taken && is_mine && holder < self.standing() {
-            self.rename(now, object.holder);
+            self.rename(now);
         }
     }
 
     /// Takes another name, for somebody has held this one for longer.
-    fn rename(&mut self, now: Now, _holder: PeerId) {
+    fn rename(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {
             let name = Username::new(&with_number(before.as_str(), number)).ok()?;

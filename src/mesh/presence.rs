@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::contacts::{Contact, Stage};
 use super::receiving::Came;
 use super::timing::{
-    GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, gone_after, interval,
+    FIRST_LOOK, GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, gone_after, interval,
 };
 use super::{Mesh, Now};
-use crate::model::limits::MAX_ADDRESSES_TOLD;
+use crate::model::limits::MAX_PEERS;
 use crate::model::{Heard, Moment, PeerId, Way};
 use crate::wire::udp::{Control, PageItem, PeerAddress, Peers, Ping, Pong, Where};
 
@@ -190,8 +190,7 @@ impl Mesh {
             };
             Some(PeerAddress { peer: *id, address: octets, port: address.port() })
         };
-        let peers: Vec<_> =
-            asked.peers.iter().take(MAX_ADDRESSES_TOLD).filter_map(address).collect();
+        let peers: Vec<_> = asked.peers.iter().take(MAX_PEERS).filter_map(address).collect();
         let to = self.contacts.get(asker).and_then(Contact::verified_address);
         match to {
             Some(to) if !peers.is_empty() => {
@@ -204,7 +203,7 @@ impl Mesh {
 
     /// Somebody tells addresses.
     pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
-        for it in told.peers.iter().take(MAX_ADDRESSES_TOLD) {
+        for it in told.peers.iter().take(MAX_PEERS) {
             let contact = self.contacts.get_mut(it.peer);
             // Only what was asked for, from the one who was asked.
             let Some(contact) = contact.filter(|it| it.listed_by == Some(by)) else { continue };
@@ -262,10 +261,12 @@ impl Mesh {
         }
     }
 
-    /// How this peer hears somebody.
+    /// How this peer says that it hears somebody. Of those whom it has not
+    /// known for long it says what is believed anyhow.
     pub(super) fn hearing(&self, now: Moment, id: PeerId) -> Heard {
         let lately = super::timing::way_works_for(self.size());
-        self.contacts.get(id).map_or(Heard::NONE, |it| it.heard_by(now, lately))
+        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= FIRST_LOOK);
+        known.map_or(Heard::NONE.with(Way::GroupV4), |it| it.heard_by(now, lately))
     }
 
     /// Where to send what is larger than what was asked. `None`, and a ping
@@ -386,13 +387,13 @@ impl Context {
         }
         let heard = contact.heard.unwrap_or(contact.known_at);
         let silent = heard + self.gone / 2;
-        let is_known_enough = self.now.since(contact.known_at) >= super::timing::FIRST_LOOK;
+        let is_known_enough = self.now.since(contact.known_at) >= FIRST_LOOK;
         let wish = first_way(contact.heard_by(self.now, self.lately));
         let is_told = contact.told == wish || !is_known_enough || contact.heard.is_none();
         if silent <= self.now || !is_told || contact.wants_address {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }
-        let look = if is_known_enough { gone } else { contact.known_at + super::timing::FIRST_LOOK };
+        let look = if is_known_enough { gone } else { contact.known_at + FIRST_LOOK };
         let lapses = contact.way_lapses(self.lately).unwrap_or(gone).max(self.now + SWEEP);
         Duty::Wait(gone.min(silent).min(look).min(lapses))
     }

@@ -34,9 +34,9 @@ impl Mesh {
     ) {
         match packet {
             Packet::Entry { sender, entry } => self.on_entry(now, from, sender, &entry),
-            Packet::OtherVersion { sender, nonce } => {
+            Packet::OtherVersion { nonce, .. } => {
                 if self.is_member() && size >= MIN_ANNOUNCE && self.is_among_the_oldest() {
-                    self.object_to_version(now, from, sender, nonce);
+                    self.object_to_version(now, from, nonce);
                 }
             }
             Packet::Control { sender, counter, control } if sender.id != self.me.id => {
@@ -83,7 +83,7 @@ impl Mesh {
             Control::Ping(it) => self.on_ping(now, came, it),
             Control::Pong(it) => self.on_pong(now, came, it),
             Control::Agree(it) => self.on_agree(now, came, it),
-            Control::Object(it) => self.on_object(now, came, &it, is_verified),
+            Control::Object(it) => self.on_object(now, &it, is_verified),
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
             Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
             _ if !is_verified => self.drops.unverified += 1,

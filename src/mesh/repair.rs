@@ -114,7 +114,9 @@ impl Mesh {
             }
             if let Some(source) = source {
                 self.ask(author, wants.entry(source).or_default());
-                if source != author && let Some(log) = self.logs.get_mut(author) {
+                if source != author
+                    && let Some(log) = self.logs.get_mut(author)
+                {
                     // If it answers nothing, somebody else is asked. It is
                     // believed again when it says again that it has it.
                     log.forget_holder(source);
@@ -139,7 +141,7 @@ impl Mesh {
 
     /// Adds what is missing of an author to a request, as far as it fits.
     fn ask(&mut self, author: PeerId, ranges: &mut Vec<Range>) {
-        let asked: u32 = ranges.iter().map(|it| it.last - it.first + 1).sum();
+        let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
         let Some(log) = self.logs.get(author) else { return };
         let missing = log.missing(MAX_WANTED.saturating_sub(asked));
         let room = MAX_RANGES.saturating_sub(ranges.len());
@@ -171,12 +173,14 @@ impl Mesh {
     }
 
     /// Somebody asks for entries.
+    ///
+    /// The wire has checked that it is not about more than [`MAX_WANTED`].
     pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {
         let Some(address) = self.verified_address(now, asker) else { return };
         let mut lost = Vec::new();
         for range in want.ranges.iter().take(MAX_RANGES) {
             let mut absent: Option<Range> = None;
-            for sequence in (range.first..=range.last).take(MAX_WANTED as usize) {
+            for sequence in range.first..=range.last {
                 let Some(entry) = self.logs.entry(range.author, sequence).cloned() else {
                     let first = absent.map_or(sequence, |it| it.first);
                     absent = Some(Range { author: range.author, first, last: sequence });
@@ -190,7 +194,7 @@ impl Mesh {
                     To::Asker => {
                         self.send(Heard::NONE, vec![address], Outgoing::Entry(entry));
                     }
-                    To::All => self.send_to_all(now.moment, Outgoing::Entry(entry)),
+                    To::All => self.send_to_all(Outgoing::Entry(entry)),
                     To::Nobody => {}
                 }
             }

@@ -66,7 +66,7 @@ impl Default for Outbox {
 
 impl Outbox {
     /// When something is to be done.
-    pub(super) fn due(&self, _now: Moment) -> Option<Moment> {
+    pub(super) fn due(&self) -> Option<Moment> {
         [self.due, self.leaving.map(|it| it.look_at)].into_iter().flatten().min()
     }
 }
@@ -95,7 +95,7 @@ impl Mesh {
                 let (progress, left, look_at) = (now.moment, usize::MAX, now.moment);
                 self.outbox.leaving = Some(Leaving { patience, progress, left, look_at });
             }
-            Command::Quit => self.leave(now),
+            Command::Quit => self.leave(),
         }
     }
 
@@ -216,7 +216,7 @@ impl Mesh {
         let entry = std::sync::Arc::new(entry);
         self.logs.admit(self.me.id);
         self.logs.insert(now.moment, entry.clone());
-        self.send_to_all(now.moment, Outgoing::Entry(entry));
+        self.send_to_all(Outgoing::Entry(entry));
         self.heartbeats.tell_soon(now.moment);
     }
 
@@ -231,11 +231,12 @@ impl Mesh {
             (leaving.left, leaving.progress) = (left, now.moment);
         }
         let is_patient = now.moment.since(leaving.progress) < leaving.patience;
-        if left > 0 && is_patient || !matches!(self.phase, Phase::In) && is_patient {
+        let is_done = left == 0 && matches!(self.phase, Phase::In);
+        if is_patient && !is_done {
             leaving.look_at = now.moment + Duration::from_millis(100);
             self.outbox.leaving = Some(leaving);
         } else {
-            self.leave(now);
+            self.leave();
         }
     }
 
@@ -248,11 +249,11 @@ impl Mesh {
     }
 
     /// Leaves now.
-    fn leave(&mut self, now: Now) {
+    fn leave(&mut self) {
         let unsent = self.undelivered();
         if self.is_member() {
-            self.send_to_all(now.moment, Outgoing::Control(Control::Bye(Bye {})));
-            self.send_to_all(now.moment, Outgoing::Control(Control::Bye(Bye {})));
+            self.send_to_all(Outgoing::Control(Control::Bye(Bye {})));
+            self.send_to_all(Outgoing::Control(Control::Bye(Bye {})));
         }
         let room = self.settings.room.as_str().to_owned();
         for (tag, _, text) in std::mem::take(&mut self.outbox.queue) {

@@ -59,18 +59,12 @@ impl Mesh {
         }
         while let Some(entry) = self.showing.next(now.moment) {
             let is_late = self.showing.last.is_some_and(|last| place(&entry) < last);
-            self.show_entry(now, &entry, false, is_late);
+            self.show_entry(&entry, false, is_late);
         }
     }
 
     /// Shows an entry.
-    pub(super) fn show_entry(
-        &mut self,
-        now: Now,
-        entry: &Arc<Entry>,
-        is_history: bool,
-        is_late: bool,
-    ) {
+    pub(super) fn show_entry(&mut self, entry: &Arc<Entry>, is_history: bool, is_late: bool) {
         let fields = &entry.fields;
         let last = self.showing.last.map_or(place(entry), |last| last.max(place(entry)));
         self.showing.last = Some(last);
@@ -81,7 +75,7 @@ impl Mesh {
             return;
         }
         if !is_history && !is_own {
-            self.tell_skew(now, entry);
+            self.tell_skew(entry);
         }
         let sequence = Sequence(fields.sequence.into());
         self.show(Event::Message(Message {
@@ -105,7 +99,7 @@ impl Mesh {
     }
 
     /// Tells the person, once for each peer, that its clock differs.
-    fn tell_skew(&mut self, _now: Now, entry: &Arc<Entry>) {
+    fn tell_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
         let seconds = contact.skew / 1_000;
         if contact.is_skew_told || seconds.abs() <= 5 {

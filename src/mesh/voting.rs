@@ -158,9 +158,8 @@ impl Mesh {
             return Some((ErrorCode::Blocked, me));
         }
         let known = self.voting.candidates.get(&came.sender.id);
-        let said_no = known.is_some_and(|it| {
-            it.person == Person::Refuses && it.nonce == announce.nonce
-        });
+        let said_no =
+            known.is_some_and(|it| it.person == Person::Refuses && it.nonce == announce.nonce);
         said_no.then_some((ErrorCode::NotAdmitted, me))
     }
 
@@ -255,9 +254,11 @@ impl Mesh {
     /// The person has answered. False where nobody of this name is waiting.
     pub(super) fn decide(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
         let key = NameKey::of(name);
-        let waiting = self.voting.candidates.values_mut().find(|it| {
-            matches!(it.person, Person::Thinks(_)) && *it.name.key() == key
-        });
+        let waiting = self
+            .voting
+            .candidates
+            .values_mut()
+            .find(|it| matches!(it.person, Person::Thinks(_)) && *it.name.key() == key);
         let Some(candidate) = waiting else { return false };
         if is_welcome {
             candidate.person = Person::Agrees;
@@ -315,13 +316,7 @@ impl Mesh {
     }
 
     /// Objects to a candidate of another version.
-    pub(super) fn object_to_version(
-        &mut self,
-        now: Now,
-        address: SocketAddr,
-        _candidate: PeerId,
-        nonce: Nonce,
-    ) {
+    pub(super) fn object_to_version(&mut self, now: Now, address: SocketAddr, nonce: Nonce) {
         let code = ErrorCode::VersionUnsupported;
         self.object(now, address, nonce, code, "", self.standing());
     }
