@@ -4,6 +4,7 @@
 //! constructor, and nobody checks it again.
 
 mod address;
+mod bucket;
 mod code;
 mod entry;
 mod id;
@@ -16,6 +17,7 @@ mod text;
 mod time;
 
 pub use address::{AddressError, HostAddress};
+pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};
 pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};
