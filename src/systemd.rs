@@ -5,22 +5,22 @@ use std::time::Duration;
 
 /// Everything that can be bound is bound.
 pub(crate) fn tell_ready() {
-    told::tell(told::Word::Ready);
+    told::tell("READY=1");
 }
 
 /// We have begun to stop.
 pub(crate) fn tell_stopping() {
-    told::tell(told::Word::Stopping);
+    told::tell("STOPPING=1");
 }
 
 /// One line for people.
 pub(crate) fn tell_status(status: &str) {
-    told::tell(told::Word::Status(status));
+    told::tell(&format!("STATUS={}", status.replace('\n', " ")));
 }
 
 /// We are alive.
 pub(crate) fn tell_alive() {
-    told::tell(told::Word::Watchdog);
+    told::tell("WATCHDOG=1");
 }
 
 /// How often at least [`tell_alive`] is wanted, if it is.
@@ -34,12 +34,14 @@ mod told {
 
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    pub(super) use sd_notify::{NotifyState as Word, watchdog_enabled as watchdog};
+    use sd_notify::NotifyState;
+    pub(super) use sd_notify::watchdog_enabled as watchdog;
 
-    /// Tells it. That it cannot be told is said once.
-    pub(super) fn tell(word: Word<'_>) {
+    /// Tells it something in the words of `sd_notify(3)`. That it cannot be
+    /// told is said once.
+    pub(super) fn tell(word: &str) {
         static COMPLAINED: AtomicBool = AtomicBool::new(false);
-        if let Err(error) = sd_notify::notify(&[word])
+        if let Err(error) = sd_notify::notify(&[NotifyState::Custom(word)])
             && !COMPLAINED.swap(true, Ordering::Relaxed)
         {
             tracing::warn!("cannot notify systemd: {error}");
@@ -53,16 +55,8 @@ mod told {
 
     use std::time::Duration;
 
-    /// What nobody hears.
-    pub(super) enum Word<'a> {
-        Ready,
-        Stopping,
-        Status(&'a str),
-        Watchdog,
-    }
-
     /// Tells nobody.
-    pub(super) fn tell(_: Word<'_>) {}
+    pub(super) fn tell(_: &str) {}
 
     /// Nobody wants to know.
     pub(super) fn watchdog() -> Option<Duration> {

@@ -23,9 +23,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pi_chat::client::{HostAddress, Setup, run};
+use pi_chat::client::{Setup, run};
 use pi_chat::link::Settings;
-use pi_chat::model::{Command, Event, Place, Request, Style, Tag, Task};
+use pi_chat::model::{Command, Event, HostAddress, Place, Request, Style, Tag, Task};
 use pi_chat::ui::Screen;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};

@@ -3,55 +3,59 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use crate::model::Moment;
+use crate::model::{Moment, TokenBucket};
 
 /// Datagrams of one address at once.
 const BURST: u32 = 4_000;
 
-/// From then on one in this time: 2,000 a second.
-const INTERVAL: Duration = Duration::from_micros(500);
+/// Datagrams of one address in a minute: 2,000 a second.
+const PER_MINUTE: u32 = 120_000;
 
-/// Addresses that are remembered. Whoever makes up more than these shares
-/// what is left with all who are not among them.
+/// Addresses that are remembered. If there are more at a time, those beyond
+/// share one bucket.
 const MAX_SOURCES: usize = 1_024;
 
 /// A bucket of tokens for each address.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Limit {
-    /// When each one's bucket will be full again.
-    full_at: HashMap<IpAddr, Moment>,
-    /// The same for all that there is no room for.
-    others: Moment,
+    /// Those that are not full.
+    buckets: HashMap<IpAddr, TokenBucket>,
+    /// That of all for which there is no room.
+    shared: TokenBucket,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self { buckets: HashMap::new(), shared: TokenBucket::new(BURST, PER_MINUTE) }
+    }
 }
 
 impl Limit {
     /// Whether one more datagram of this address may pass. Call it once for
     /// each.
     pub(super) fn lets_pass(&mut self, now: Moment, source: IpAddr) -> bool {
-        if self.full_at.len() >= MAX_SOURCES && !self.full_at.contains_key(&source) {
-            self.full_at.retain(|_, full_at| *full_at > now);
-        }
-        let full_at = if self.full_at.len() < MAX_SOURCES || self.full_at.contains_key(&source) {
-            self.full_at.entry(source).or_default()
-        } else {
-            &mut self.others
+        let has_room = |buckets: &HashMap<IpAddr, TokenBucket>| {
+            buckets.len() < MAX_SOURCES || buckets.contains_key(&source)
         };
-        let next = (*full_at).max(now) + INTERVAL;
-        let may_pass = next.since(now) <= INTERVAL * BURST;
-        if may_pass {
-            *full_at = next;
+        if !has_room(&self.buckets) {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
         }
-        may_pass
+        if !has_room(&self.buckets) {
+            return self.shared.try_take(now);
+        }
+        let new = || TokenBucket::new(BURST, PER_MINUTE);
+        self.buckets.entry(source).or_insert_with(new).try_take(now)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    /// So many of a thousand datagrams pass.
+    /// So many of `count` datagrams pass.
     fn passing(limit: &mut Limit, now: Moment, source: IpAddr, count: u32) -> u32 {
         (0..count).map(|_| u32::from(limit.lets_pass(now, source))).sum()
     }
@@ -75,7 +79,7 @@ mod tests {
         for number in 0..100_000_u32 {
             limit.lets_pass(Moment::START, IpAddr::from(number.to_be_bytes()));
         }
-        assert!(limit.full_at.len() <= MAX_SOURCES);
+        assert!(limit.buckets.len() <= MAX_SOURCES);
         let later = Moment::START + Duration::from_secs(3);
         assert!(limit.lets_pass(later, IpAddr::from([10, 0, 0, 1])));
     }

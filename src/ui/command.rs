@@ -247,7 +247,7 @@ mod tests {
             let mut listed: Vec<_> =
                 words.filter(|it| it.starts_with('/') && !it.starts_with("//")).collect();
             listed.sort_unstable();
-            assert_eq!(listed, commands(dialect));
+            assert_eq!(listed, super::commands(dialect));
         }
     }
 }
