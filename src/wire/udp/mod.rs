@@ -8,6 +8,8 @@ mod open;
 mod packets;
 mod room;
 mod sealer;
+#[cfg(test)]
+mod tests;
 
 pub use identity::Identity;
 pub use open::{Dropped, Peek, open};
