@@ -8,9 +8,6 @@ use super::*;
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::wire::codec;
 
-/// Kind of `announce`, in every version.
-pub(super) const ANNOUNCE: u16 = 1;
-
 /// Kind of `entry`.
 const ENTRY: u16 = 7;
 

@@ -104,7 +104,7 @@ impl Range {
 
 /// Whether they are few enough and none ends before it begins.
 fn are_ranges(ranges: &[Range]) -> bool {
-    ranges.len() <= MAX_RANGES && ranges.iter().all(|it| it.first <= it.last)
+    ranges.len() <= MAX_RANGES && ranges.iter().all(|it| 1 <= it.first && it.first <= it.last)
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ fn what_is_known_is_dropped_before_its_signature_is_looked_at() {
     datagram[9] ^= 1;
     assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), Dropped::Identity);
 
-    let of_entry = Peek::Entry { author: signer.id, sequence: u32::MAX };
+    let of_entry = Peek::Entry { sender: signer.id, author: signer.id, sequence: u32::MAX };
     let of_control = Peek::Control { sender: signer.id, counter: 1 };
     assert_eq!(peeks, [of_entry, of_control]);
 }
@@ -185,36 +185,6 @@ fn a_room_is_known_by_its_key_and_a_passphrase_by_its_nfc() {
         ["caf\u{e9}", "cafe\u{301}"].map(|passphrase| Room::closed(&name, passphrase).unwrap());
     assert_eq!(composed.id(), decomposed.id());
     assert_ne!(composed.id(), closed.id());
-}
-
-/// A control packet as a later version would send it.
-fn of_version_2(control: &Control, room: &Room) -> Vec<u8> {
-    let signer = somebody(2).signer();
-    let mut header = Header::new(room, signer.id, 1);
-    header.version = 2;
-    let mut body = control.unsigned(&signer);
-    body.extend_from_slice(&[0; 64]);
-    room.seal(&header, &body).unwrap()
-}
-
-#[test]
-fn of_another_version_only_an_announce_in_the_room_is_of_interest() {
-    let announce = Announce::new(Nonce([9; 8]), "anna".into(), Vec::new());
-    let announce = Control::Announce(announce);
-    let [open, closed] = &*ROOMS;
-    for (room, other) in [(open, closed), (closed, open)] {
-        let datagram = of_version_2(&announce, room);
-        match open_new(&datagram, room) {
-            Ok((Packet::OtherVersion { sender, nonce }, size)) => {
-                assert_eq!((sender, nonce), (somebody(2).signer().id, Nonce([9; 8])));
-                assert_eq!(size, announce.datagram_len());
-            }
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(open_new(&datagram, other).unwrap_err(), Dropped::Version);
-        let bye = of_version_2(&Control::Bye(Bye {}), room);
-        assert_eq!(open_new(&bye, room).unwrap_err(), Dropped::Version);
-    }
 }
 
 #[test]
