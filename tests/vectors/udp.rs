@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use pi_chat::model::{PeerId, RoomName};
-use pi_chat::wire::udp::{Control, Dropped, Identity, Packet, Room, Sealer, open};
+use pi_chat::wire::udp::{Control, Identity, Packet, Room, Sealer, open};
 use serde_json::{Value, json};
 
 use crate::{fields, unhex, vectors};

@@ -159,7 +159,8 @@ fn what_is_known_is_dropped_before_its_signature_is_looked_at() {
     datagram[9] ^= 1;
     assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), Dropped::Identity);
 
-    let of_entry = Peek::Entry { sender: signer.id, author: signer.id, sequence: u32::MAX };
+    let of_entry =
+        Peek::Entry { sender: somebody(3).signer().id, author: signer.id, sequence: u32::MAX };
     let of_control = Peek::Control { sender: signer.id, counter: 1 };
     assert_eq!(peeks, [of_entry, of_control]);
 }

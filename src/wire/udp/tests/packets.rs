@@ -27,7 +27,7 @@ pub(super) fn longest_controls() -> Vec<Control> {
     let lamport = Lamport(COUNTER_END - 1);
     let have = u32::MAX;
     let wanted = Range { author, first: u32::MAX - 1, last: u32::MAX };
-    let lost = Range { author, first: 0, last: u32::MAX };
+    let lost = Range { author, first: u32::MAX - 1, last: u32::MAX };
     let address = PeerAddress { peer: author, address: [255; 16], port: u16::MAX };
     vec![
         Control::Announce(Announce {
