@@ -383,7 +383,9 @@ impl<'a> Driver<'a> {
         }
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
-            Peek::Entry { author, sequence } => mesh.is_known(author, sequence),
+            Peek::Entry { sender, author, sequence } => {
+                !mesh.may_bring_entries(sender, datagram.from) || mesh.is_known(author, sequence)
+            }
             Peek::Control { sender, counter } => mesh.is_replayed(sender, counter),
         };
         match open(&datagram.bytes, &self.room, self.me.id, is_known) {

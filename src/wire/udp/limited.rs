@@ -50,8 +50,7 @@ impl Limited for Pong {}
 
 impl Limited for Want {
     fn is_within_limits(&self) -> bool {
-        let wanted: u64 = self.ranges.iter().map(|it| it.entries()).sum();
-        are_ranges(&self.ranges) && wanted <= MAX_WANTED
+        are_ranges(&self.ranges)
     }
 }
 
@@ -102,9 +101,12 @@ impl Range {
     }
 }
 
-/// Whether they are few enough and none ends before it begins.
+/// Whether they are few enough, of few enough entries, and none ends before
+/// it begins.
 fn are_ranges(ranges: &[Range]) -> bool {
-    ranges.len() <= MAX_RANGES && ranges.iter().all(|it| it.first <= it.last)
+    ranges.len() <= MAX_RANGES
+        && ranges.iter().all(|it| 1 <= it.first && it.first <= it.last)
+        && ranges.iter().map(Range::entries).sum::<u64>() <= MAX_WANTED
 }
 
 #[cfg(test)]
@@ -151,18 +153,24 @@ mod tests {
         fn range(first: u32, last: u32) -> Range {
             Range { author: PeerId([2; 8]), first, last }
         }
-        for (ranges, is_wanted, is_lost) in [
-            (vec![], true, true),
-            (vec![range(1, 64)], true, true),
-            (vec![range(1, 65)], false, true),
-            (vec![range(1, 32), range(1, 33)], false, true),
-            (vec![range(2, 1)], false, false),
-            (vec![range(0, u32::MAX); 32], false, true),
-            (vec![range(5, 5); 33], false, false),
+        for (ranges, is_allowed) in [
+            (vec![], true),
+            (vec![range(1, 64)], true),
+            (vec![range(u32::MAX, u32::MAX)], true),
+            (vec![range(1, 65)], false),
+            (vec![range(1, 32), range(1, 33)], false),
+            (vec![range(2, 1)], false),
+            (vec![range(0, 1)], false),
+            (vec![range(1, u32::MAX); 32], false),
+            (vec![range(5, 5); 33], false),
         ] {
             let want = Want { ranges: ranges.clone() };
-            assert_eq!(want.is_within_limits(), is_wanted, "{ranges:?}");
-            assert_eq!(Lost { ranges: ranges.clone() }.is_within_limits(), is_lost, "{ranges:?}");
+            assert_eq!(want.is_within_limits(), is_allowed, "{ranges:?}");
+            assert_eq!(
+                Lost { ranges: ranges.clone() }.is_within_limits(),
+                is_allowed,
+                "{ranges:?}"
+            );
         }
     }
 

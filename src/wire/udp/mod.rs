@@ -101,11 +101,4 @@ pub enum Packet {
         /// What it is.
         entry: Arc<Entry>,
     },
-    /// An `announce` in a version that is not ours; nothing in it is proven.
-    OtherVersion {
-        /// Who sent it, or claims to be.
-        sender: PeerId,
-        /// The attempt's.
-        nonce: Nonce,
-    },
 }
