@@ -130,6 +130,8 @@ struct Driver<'a> {
     room: Arc<Room>,
     /// Makes datagrams.
     sealer: Sealer,
+    /// The person's key; no other process has it as long as this is held.
+    _key: Key,
     /// Sends them.
     sockets: Sockets,
     /// As in [`Network`].
@@ -267,6 +269,7 @@ impl<'a> Driver<'a> {
             mesh: Mesh::new(settings, Box::new(pen), now),
             me: identity.signer(),
             sealer: Sealer::new(identity, room.clone()),
+            _key: setup.key,
             room,
             sockets,
             named,
