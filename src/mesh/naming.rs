@@ -44,7 +44,8 @@ impl Mesh {
         let is_taken = object.code == ErrorCode::NameTaken.number();
         let is_mine = NameKey::of(&object.username) == *self.name.key();
         let holder = (object.since, object.holder);
-        if is_alike && is_taken && is_mine && holder < self.standing() {
+        let is_there = self.contacts.get(object.holder).is_some_and(|it| it.is_verified);
+        if is_alike && is_taken && is_mine && is_there && holder < self.standing() {
             self.rename(now);
         }
     }
