@@ -381,15 +381,15 @@ fn peers_as_objects() {
 fn asked_about_newcomers() {
     let place = Place::new();
     let mut anna = place.join_with("anna", &["--ask"]);
-    for (is_welcome, exit) in [(false, 77), (true, 0)] {
-        let mut bob = place.start("bob", &[]);
-        assert_eq!(anna.next_of("admission_asked")["name"], "bob");
-        anna.ask(&json!({"type": "admit", "name": "bob", "welcome": is_welcome}));
+    for (name, is_welcome, exit) in [("bob", false, 77), ("carol", true, 0)] {
+        let mut guest = place.start(name, &[]);
+        assert_eq!(anna.next_of("admission_asked")["name"], name);
+        anna.ask(&json!({"type": "admit", "name": name, "welcome": is_welcome}));
         anna.next_of("done");
         if is_welcome {
-            bob.next_of("admitted");
+            guest.next_of("admitted");
         }
-        let (end, status) = bob.finish();
+        let (end, status) = guest.finish();
         assert_eq!(status.code(), Some(exit), "{end}");
         if !is_welcome {
             assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(401)));

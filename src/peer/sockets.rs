@@ -359,7 +359,8 @@ fn own(is_v6: bool) -> io::Result<UdpSocket> {
 fn shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bound(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;
-        // On Linux that would give each datagram to one of the sockets only.
+        // On Linux the other is enough, and this would spread unicast
+        // datagrams over all sockets.
         #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
         socket.set_reuse_port(true)?;
         // Not what other programs have joined.
