@@ -16,10 +16,8 @@
 //! | `requests` | `enter`, `leave`, `history`, `members` |
 //! | `reading` | what the log was asked for is there |
 //! | `sessions`, `outgoing`, `names`, `rooms`, `presence`, `backlog` | what the hub keeps |
-//! | `bucket` | how fast a connection may send (the driver's) |
 
 mod backlog;
-mod bucket;
 mod connection;
 mod contract;
 mod joining;
@@ -37,7 +35,6 @@ mod sessions;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
-pub use bucket::TokenBucket;
 pub use contract::{
     ConnectionId, Delivery, Input, Now, Output, ReadOutcome, ReadRange, ReadRequest, ReadTag,
     RoomId,

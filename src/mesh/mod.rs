@@ -1,5 +1,319 @@
-//! Floor 2: the engine of a peer, without I/O. `docs/protocol/udp.md`.
+//! Floor 2: the engine of a peer, without I/O. `docs/protocol/udp.md` is
+//! what it does; sections below are those of that page.
+//!
+//! [`Mesh::handle_input`] takes what has happened, [`Mesh::poll_output`] gives
+//! what is to be done, until it gives nothing more. There is no clock, no
+//! socket and no randomness in here, and no signature is made or checked.
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | `contract` | inputs and outputs |
+//! | `timing` | every timer |
+//! | `receiving` | a packet's way in: who may send what when |
+//! | `attempt` | oneself as a candidate |
+//! | `voting` | others as candidates |
+//! | `history` | the newcomer's ten messages and floors, asked for and given |
+//! | `logs` | copies of everybody's logs, and the room's order |
+//! | `showing` | what the person sees, and in which order |
+//! | `saying` | what the person says, and wants |
+//! | `heartbeats` | telling and learning what exists |
+//! | `repair` | asking for what is missing, and answering |
+//! | `contacts`, `window` | what one knows of each peer |
+//! | `presence` | verified, silent, gone; pings and addresses |
+//! | `reach` | by which ways to send |
+//! | `naming` | one name, two holders |
 
+mod attempt;
+mod contacts;
 mod contract;
+mod heartbeats;
+mod history;
+mod logs;
+mod naming;
+mod presence;
+mod reach;
+mod receiving;
+mod repair;
+mod saying;
+mod showing;
+mod timing;
+mod voting;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use attempt::Attempt;
+use contacts::{Contacts, Standing};
+use heartbeats::Heartbeats;
+use history::History;
+use logs::Logs;
+use reach::Plan;
+use repair::Answers;
+use saying::Outbox;
+use sha2::{Digest, Sha256};
+use showing::Showing;
+use voting::Voting;
 
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
+
+use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Username};
+use crate::wire::udp::{Control, Cookie, Entry, Signer};
+
+/// Where one is on one's way into the room: the first table of section 16.
+#[derive(Debug)]
+enum Phase {
+    /// A candidate.
+    Announcing(Attempt),
+    /// A member that waits for its history.
+    Recalling(History),
+    /// A member.
+    In,
+    /// It is over.
+    Ended,
+}
+
+/// The engine of one peer.
+pub struct Mesh {
+    /// As they were given.
+    settings: Settings,
+    /// Signs entries.
+    sign: Box<dyn Sign + Send>,
+    /// Who one is.
+    me: Signer,
+    /// What one is called.
+    name: Username,
+    /// Where one is.
+    phase: Phase,
+    /// What the room clock showed, and when.
+    clock: (RoomClock, Moment),
+    /// When one came in.
+    since: RoomClock,
+    /// Everybody else.
+    contacts: Contacts,
+    /// What everybody has said.
+    logs: Logs,
+    /// What the person has seen of it.
+    showing: Showing,
+    /// What the person wants to say.
+    outbox: Outbox,
+    /// One's own heartbeats.
+    heartbeats: Heartbeats,
+    /// Newcomers, and whom one does not want.
+    voting: Voting,
+    /// What others have asked for.
+    answers: Answers,
+    /// How everybody is reached; made when it is needed.
+    plan: Option<Plan>,
+    /// The named hosts.
+    hosts: Vec<SocketAddr>,
+    /// When to look at all contacts again.
+    sweep_at: Option<Moment>,
+    /// When all contacts were looked at.
+    swept: Moment,
+    /// For random delays.
+    random: fastrand::Rng,
+    /// What was dropped.
+    drops: Drops,
+    /// What is to be done.
+    out: VecDeque<Output>,
+    /// The last [`Output::WakeAt`].
+    wake_at: Option<Moment>,
+}
+
+impl Mesh {
+    /// A candidate that announces itself at once.
+    #[must_use]
+    pub fn new(settings: Settings, sign: Box<dyn Sign + Send>, now: Now) -> Self {
+        let me = sign.signer();
+        let seed = Sha256::new().chain_update(settings.secret).chain_update(me.id.0).finalize();
+        let seed = seed.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let attempt = Attempt::new(now.moment, &mut random);
+        let mut mesh = Self {
+            name: settings.username.clone(),
+            settings,
+            sign,
+            me,
+            phase: Phase::Announcing(attempt),
+            clock: (RoomClock(0), now.moment),
+            since: RoomClock(0),
+            contacts: Contacts::default(),
+            logs: Logs::new(now.moment),
+            showing: Showing::default(),
+            outbox: Outbox::default(),
+            heartbeats: Heartbeats::new(now.moment),
+            voting: Voting::default(),
+            answers: Answers::default(),
+            plan: None,
+            hosts: Vec::new(),
+            sweep_at: None,
+            swept: now.moment,
+            random,
+            drops: Drops::default(),
+            out: VecDeque::new(),
+            wake_at: None,
+        };
+        mesh.handle_input(now, Input::Wake);
+        mesh
+    }
+
+    /// Takes what has happened. Poll all outputs afterwards.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        match input {
+            Input::Received { from, way, size, packet } => {
+                self.on_packet(now, from, way, size, packet);
+            }
+            Input::Hosts(hosts) => self.hosts = hosts,
+            Input::Request(request) => self.on_request(now, request),
+            Input::Wake => {}
+        }
+        self.do_what_is_due(now);
+    }
+
+    /// The next thing to do, if there is any.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Whether this entry is here already, so that its signature need not be
+    /// checked.
+    #[must_use]
+    pub fn is_known(&self, author: PeerId, sequence: u32) -> bool {
+        author == self.me.id || self.logs.is_known(author, sequence)
+    }
+
+    /// Whether this counter of this sender was seen before, so that the
+    /// signature need not be checked.
+    #[must_use]
+    pub fn is_replayed(&self, sender: PeerId, counter: u64) -> bool {
+        self.contacts.get(sender).is_some_and(|it| it.window.has_seen(counter))
+    }
+
+    /// How many packets changed nothing.
+    #[must_use]
+    pub const fn drops(&self) -> Drops {
+        self.drops
+    }
+
+    /// All entries that are kept, in the room's order.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
+        self.logs.in_order()
+    }
+
+    /// Everything whose time has come, and when to wake next.
+    fn do_what_is_due(&mut self, now: Now) {
+        self.go_on_announcing(now);
+        self.go_on_recalling(now);
+        self.go_on_saying(now);
+        self.go_on_voting(now);
+        self.beat(now);
+        self.ask_for_what_is_missing(now);
+        self.sweep(now);
+        self.show_what_is_ready(now);
+        self.leave_when_done(now);
+        let next = [
+            self.attempt_due(),
+            self.history_due(),
+            self.outbox.due(),
+            self.voting.due(),
+            self.heartbeats.due(),
+            self.answers.due(),
+            self.sweep_at,
+            self.showing.due(),
+        ];
+        let next = next.into_iter().flatten().min().filter(|_| !self.is_over());
+        if next.is_some() && next != self.wake_at {
+            self.wake_at = next;
+            self.out.extend(next.map(Output::WakeAt));
+        }
+    }
+
+    /// Whether one has left or been rejected.
+    const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// Whether one is a member.
+    const fn is_member(&self) -> bool {
+        matches!(self.phase, Phase::Recalling(_) | Phase::In)
+    }
+
+    /// What the room clock shows.
+    fn room_clock(&self, now: Moment) -> RoomClock {
+        let (clock, at) = self.clock;
+        clock.after(now.since(at))
+    }
+
+    /// One's own standing.
+    const fn standing(&self) -> Standing {
+        (self.since, self.me.id)
+    }
+
+    /// How many members there are, oneself included.
+    const fn size(&self) -> usize {
+        self.contacts.members() + 1
+    }
+
+    /// Whether one is among the eight oldest.
+    fn is_among_the_oldest(&self) -> bool {
+        let standings = self.contacts.standings();
+        standings.iter().filter(|it| **it < self.standing()).count() < voting::VOICES
+    }
+
+    /// Shows something.
+    fn show(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    /// The end.
+    fn end(&mut self, end: End) {
+        self.phase = Phase::Ended;
+        self.out.push_back(Output::Finished(end));
+    }
+
+    /// Sends to one address.
+    fn send_to(&mut self, address: SocketAddr, control: Control) {
+        self.send(Heard::NONE, vec![address], Outgoing::Control(control));
+    }
+
+    /// Sends by ways and to addresses, if there are any.
+    fn send(&mut self, ways: Heard, addresses: Vec<SocketAddr>, packet: Outgoing) {
+        if !ways.is_empty() || !addresses.is_empty() {
+            self.out.push_back(Output::Send { ways, addresses, packet });
+        }
+    }
+
+    /// What somebody at this address has to send back. It needs no memory,
+    /// cannot be guessed, and is of no use after two minutes.
+    fn cookie(&self, now: Moment, id: PeerId, address: SocketAddr, minutes_ago: u64) -> Cookie {
+        let minute = (now.since_start().as_secs() / 60).wrapping_sub(minutes_ago);
+        let mut hash = Sha256::new()
+            .chain_update(self.settings.secret)
+            .chain_update(id.0)
+            .chain_update(minute.to_le_bytes())
+            .chain_update(address.port().to_le_bytes());
+        match address.ip() {
+            std::net::IpAddr::V4(it) => hash.update(it.octets()),
+            std::net::IpAddr::V6(it) => hash.update(it.octets()),
+        }
+        Cookie(hash.finalize().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// A random delay between two numbers of milliseconds.
+    fn delay(&mut self, (least, most): (u64, u64)) -> std::time::Duration {
+        std::time::Duration::from_millis(self.random.u64(least..=most))
+    }
+
+    /// Whether some member, oneself included, holds a name with this key.
+    fn is_held(&self, key: &NameKey) -> bool {
+        self.name.key() == key || self.contacts.holders(key).next().is_some()
+    }
+}

@@ -129,6 +129,8 @@ pub enum NoticeCode {
     ClockChanged,
     /// From whoever runs the server.
     Announcement,
+    /// Among peers: somebody's clock differs.
+    ClockDiffers,
 }
 
 impl NoticeCode {
@@ -139,6 +141,7 @@ impl NoticeCode {
             Self::SlowDown => 1,
             Self::ClockChanged => 2,
             Self::Announcement => 3,
+            Self::ClockDiffers => 4,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A value that has a type of its own here has been validated by that type's
 //! constructor, and nobody checks it again.
 
+mod bucket;
 mod code;
 mod entry;
 mod id;
@@ -14,6 +15,7 @@ mod talk;
 mod text;
 mod time;
 
+pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};
 pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};

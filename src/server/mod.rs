@@ -40,7 +40,8 @@ use self::fanout::PublishedHead;
 use self::listen::{Bound, Entrance};
 use self::log::{MemoryLimits, MemoryLog};
 use self::outbox::{Budget, Outbox};
-use crate::hub::{ConnectionId, TokenBucket};
+use crate::hub::ConnectionId;
+use crate::model::TokenBucket;
 use crate::model::{HubSettings, LogId, Token};
 use crate::os::{Clock, random_bytes};
 

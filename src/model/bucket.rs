@@ -1,8 +1,8 @@
-//! How fast a connection may send: a bucket of tokens, one for each frame.
+//! How fast somebody may send: a bucket of tokens.
 
 use std::time::Duration;
 
-use crate::model::Moment;
+use super::Moment;
 
 /// Lets a burst of frames through, then so many per minute. The driver has
 /// one for each connection and reads on when it says so.
@@ -25,6 +25,17 @@ impl TokenBucket {
         let interval = Duration::from_secs(60) / per_minute.max(1);
         let capacity = interval.saturating_mul(burst.max(1));
         Self { capacity, interval, full_at: Moment::START }
+    }
+
+    /// Takes a token if there is one; for what is dropped where there is none.
+    #[must_use]
+    pub fn try_take(&mut self, now: Moment) -> bool {
+        let mut after = *self;
+        let is_there = after.take(now).is_zero();
+        if is_there {
+            *self = after;
+        }
+        is_there
     }
 
     /// Whether nothing has to be waited for, however much comes: who was too

@@ -1,0 +1,251 @@
+//! Oneself as a candidate: section 7.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::contacts::Standing;
+use super::receiving::Came;
+use super::timing::{ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, WINDOW};
+use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
+use crate::model::{Admitted, ErrorCode, Event, Heard, Lamport, Moment, PeerId, RoomClock};
+use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
+
+/// A peer that the candidate has heard of.
+#[derive(Debug)]
+struct Voter {
+    /// When it came in, as it says.
+    since: RoomClock,
+    /// Where it sends from.
+    address: SocketAddr,
+    /// What it has said.
+    vote: Vote,
+}
+
+/// What a voter has said.
+#[derive(Debug)]
+enum Vote {
+    /// Nothing; so many announces were sent to it alone.
+    None(u8),
+    /// It asks its person, since then.
+    Asking(Moment),
+    /// Yes, with its counter.
+    Yes(Lamport),
+}
+
+/// An attempt to join.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// What answers refer to.
+    nonce: Nonce,
+    /// When the first announce went out.
+    begun: Moment,
+    /// How many went out to all.
+    announced: usize,
+    /// When the next one goes out.
+    due: Moment,
+    /// Whom it has heard of.
+    voters: BTreeMap<PeerId, Voter>,
+    /// The greatest room clock that was stated by somebody alive, and when.
+    clock: Option<(RoomClock, Moment)>,
+}
+
+impl Attempt {
+    /// Begins now.
+    pub(super) fn new(now: Moment, random: &mut fastrand::Rng) -> Self {
+        let nonce = Nonce(random.u64(1..).to_le_bytes());
+        let voters = BTreeMap::new();
+        Self { nonce, begun: now, announced: 0, due: now, voters, clock: None }
+    }
+
+    /// The eight oldest of those heard of: the only ones that have to agree.
+    fn oldest(&self) -> Vec<PeerId> {
+        let mut standings: Vec<Standing> =
+            self.voters.iter().map(|(id, it)| (it.since, *id)).collect();
+        standings.sort_unstable();
+        standings.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
+    }
+
+    /// Whether nobody's answer is owed any more.
+    fn is_settled(&self, now: Moment) -> bool {
+        let oldest = self.oldest();
+        self.voters.iter().all(|(id, voter)| match voter.vote {
+            Vote::Yes(_) => true,
+            Vote::Asking(since) => now.since(since) >= ASKING_PATIENCE,
+            Vote::None(sent) => sent > ANNOUNCES_TO_ONE || !oldest.contains(id),
+        })
+    }
+}
+
+impl Mesh {
+    /// When the candidate has something to do next.
+    pub(super) fn attempt_due(&self) -> Option<Moment> {
+        match &self.phase {
+            Phase::Announcing(attempt) => Some(attempt.due),
+            _ => None,
+        }
+    }
+
+    /// Announces oneself again, or goes in.
+    pub(super) fn go_on_announcing(&mut self, now: Now) {
+        let Phase::Announcing(attempt) = &mut self.phase else { return };
+        if now.moment < attempt.due {
+            return;
+        }
+        let is_over = now.moment.since(attempt.begun) >= WINDOW;
+        if is_over && attempt.is_settled(now.moment) {
+            self.go_in(now);
+            return;
+        }
+        let to_all = attempt.announced < ANNOUNCES.len();
+        attempt.announced += usize::from(to_all);
+        attempt.due = match ANNOUNCES.get(attempt.announced) {
+            Some(delay) => attempt.begun + *delay,
+            None => (now.moment + ANNOUNCE_AGAIN).max(attempt.begun + WINDOW),
+        };
+        let mut agreed = Vec::new();
+        let mut addresses = if to_all { self.hosts.clone() } else { Vec::new() };
+        let oldest = attempt.oldest();
+        for (id, voter) in &mut attempt.voters {
+            match &mut voter.vote {
+                Vote::Yes(_) if agreed.len() < voting::VOICES => agreed.push(*id),
+                Vote::None(sent) if oldest.contains(id) => {
+                    *sent += 1;
+                    addresses.push(voter.address);
+                }
+                _ => {}
+            }
+        }
+        let name = self.settings.username.as_str().to_owned();
+        let announce = Announce::new(attempt.nonce, name, agreed);
+        let ways = if to_all { Heard::ALL } else { Heard::NONE };
+        self.send(ways, addresses, Outgoing::Control(Control::Announce(announce)));
+    }
+
+    /// A member agrees.
+    pub(super) fn on_agree(&mut self, now: Now, came: Came, agree: Agree) {
+        let id = came.sender.id;
+        let Phase::Announcing(attempt) = &mut self.phase else {
+            // One is in; its cookie can still be answered.
+            self.answer(now, came, agree.cookie);
+            return;
+        };
+        if agree.nonce != attempt.nonce {
+            self.drops.unexpected += 1;
+            return;
+        }
+        let is_asking = agree.flags & Agree::ASKING != 0;
+        let vote = if is_asking { Vote::Asking(now.moment) } else { Vote::Yes(agree.lamport) };
+        let address = came.from;
+        let voter = Voter { since: agree.since, address, vote };
+        match attempt.voters.get_mut(&id) {
+            Some(known) => match known.vote {
+                // It has asked since before, or has answered already.
+                Vote::Asking(_) | Vote::Yes(_) if is_asking => {}
+                _ => *known = voter,
+            },
+            None => drop(attempt.voters.insert(id, voter)),
+        }
+        let elapsed = |it: (RoomClock, Moment)| it.0.after(now.moment.since(it.1));
+        if attempt.clock.is_none_or(|it| elapsed(it) < agree.clock) {
+            attempt.clock = Some((agree.clock, now.moment));
+        }
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.verify(came.from);
+            contact.hears = Some(agree.heard);
+        }
+        self.note_stated(now, id, &agree.username, agree.clock, agree.since, agree.time);
+        self.answer(now, came, agree.cookie);
+    }
+
+    /// Sends a cookie back.
+    fn answer(&mut self, now: Now, came: Came, cookie: crate::wire::udp::Cookie) {
+        let heard = self.hearing(now.moment, came.sender.id);
+        self.send_to(came.from, Control::Pong(Pong { cookie, heard }));
+    }
+
+    /// Somebody is heard that is in the room; it has to agree as well.
+    pub(super) fn on_voter(&mut self, id: PeerId, address: SocketAddr, since: RoomClock) {
+        let Phase::Announcing(attempt) = &mut self.phase else { return };
+        let vote = Vote::None(0);
+        attempt.voters.entry(id).or_insert(Voter { since, address, vote });
+    }
+
+    /// Somebody says goodbye while one is a candidate.
+    pub(super) fn forget_voter(&mut self, id: PeerId) {
+        if let Phase::Announcing(attempt) = &mut self.phase {
+            attempt.voters.remove(&id);
+        }
+    }
+
+    /// Somebody objects.
+    pub(super) fn on_object(&mut self, now: Now, object: &Object, is_verified: bool) {
+        match &self.phase {
+            Phase::Announcing(attempt) if object.nonce == attempt.nonce => {
+                self.reject(object.by.clone(), object.code, object.text.clone());
+            }
+            Phase::Recalling(_) | Phase::In if is_verified => self.on_late_objection(now, object),
+            _ => self.drops.unexpected += 1,
+        }
+    }
+
+    /// One is not let in.
+    fn reject(&mut self, by: String, code: u16, reason: String) {
+        self.end(End::Rejected { by, code, reason });
+    }
+
+    /// Another candidate announces itself while one is a candidate.
+    pub(super) fn on_rival(&mut self, now: Now, came: Came, announce: &Announce) {
+        let Phase::Announcing(attempt) = &self.phase else { return };
+        let key = crate::model::NameKey::of(&announce.username);
+        if key != *self.settings.username.key() || announce.nonce == attempt.nonce {
+            return;
+        }
+        let code = ErrorCode::NameTaken;
+        if came.sender.id < self.me.id {
+            self.reject(announce.username.clone(), code.number(), code.sentence().to_owned());
+        } else {
+            let (me, since) = (self.me.id, RoomClock(0));
+            self.object(now, came.from, announce.nonce, code, &announce.username, (since, me));
+        }
+    }
+
+    /// The vote is over: one is a member.
+    fn go_in(&mut self, now: Now) {
+        let ended = std::mem::replace(&mut self.phase, Phase::In);
+        let Phase::Announcing(attempt) = ended else { return };
+        if let Some((clock, at)) = attempt.clock {
+            self.clock = (clock.after(now.moment.since(at)), now.moment);
+        } else {
+            self.clock = (RoomClock(0), now.moment);
+        }
+        self.since = self.room_clock(now.moment);
+        let mut counters = Vec::new();
+        for voter in attempt.voters.values() {
+            if let Vote::Yes(lamport) = voter.vote {
+                counters.push(lamport);
+            }
+        }
+        self.logs.begin_at(counters.into_iter().min().unwrap_or_default());
+        self.plan = None;
+        let sources: Vec<PeerId> = self.contacts.standings().iter().map(|(_, id)| *id).collect();
+        self.phase = Phase::Recalling(History::new(attempt.nonce, now.moment, sources));
+        self.heartbeats.begin(now.moment);
+        self.go_on_recalling(now);
+    }
+
+    /// Tells the person that one is in.
+    pub(super) fn tell_admitted(&mut self, history_from: Option<PeerId>) {
+        let mut members = self.names_of_members();
+        members.sort();
+        let history_from = history_from.and_then(|it| self.contacts.get(it));
+        let admitted = Admitted {
+            session: super::saying::session(self.me.id),
+            username: self.name.as_str().to_owned(),
+            room: self.settings.room.as_str().to_owned(),
+            is_closed: self.settings.is_closed,
+            members,
+            history_from: history_from.map(|it| it.name().to_owned()),
+        };
+        self.show(Event::Admitted(admitted));
+    }
+}

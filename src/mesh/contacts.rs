@@ -1,0 +1,397 @@
+//! Other peers, as one sees them: section 11 and the last table of
+//! section 16.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::window::Window;
+use crate::model::{Heard, Moment, NameKey, PeerId, RoomClock, TokenBucket, Way};
+use crate::wire::udp::Signer;
+
+/// Peers that were heard and are not verified.
+const MAX_HEARD: usize = 256;
+/// Contacts in all. (Members of a room are made for some hundreds.)
+const MAX_CONTACTS: usize = 4_096;
+/// Addresses of one peer.
+const MAX_ADDRESSES: usize = 4;
+/// Control packets of one sender at once, and in a minute.
+const CONTROL_RATE: (u32, u32) = (200, 3_000);
+/// Entries of one author that nobody has asked for, likewise.
+const ENTRY_RATE: (u32, u32) = (200, 3_000);
+
+/// How long somebody has been here: the smaller one for longer.
+pub(super) type Standing = (RoomClock, PeerId);
+
+/// What one knows of another peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Named by a member's page; not heard.
+    Listed,
+    /// Heard; not a member, or not verified to be one.
+    Heard,
+    /// In the room.
+    Member,
+    /// Was in the room.
+    Gone {
+        /// Since when.
+        at: Moment,
+    },
+}
+
+/// What a peer says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Stated {
+    /// What it is called. From a stranger.
+    pub(super) name: String,
+    /// What the name is compared by.
+    pub(super) key: NameKey,
+    /// When it came in, by the room clock; by ours as long as the two differ.
+    pub(super) since: RoomClock,
+}
+
+/// Where a peer sends from.
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    /// There.
+    address: SocketAddr,
+    /// When it was last heard from there, if ever.
+    heard: Option<Moment>,
+    /// A cookie has come back from there.
+    is_verified: bool,
+}
+
+/// Another peer.
+#[derive(Debug)]
+pub(super) struct Contact {
+    /// Its key, once it was heard.
+    pub(super) signer: Option<Signer>,
+    /// What it is to us.
+    pub(super) stage: Stage,
+    /// It is alive, not a recording.
+    pub(super) is_verified: bool,
+    /// What it says of itself.
+    pub(super) stated: Option<Stated>,
+    /// Where it can be reached.
+    addresses: Vec<Address>,
+    /// Which of its counters were seen.
+    pub(super) window: Window,
+    /// How much it may send.
+    pub(super) controls: TokenBucket,
+    /// How many entries it may send that nobody has asked for.
+    pub(super) entries: TokenBucket,
+    /// When it became known.
+    pub(super) known_at: Moment,
+    /// When it was last heard directly.
+    pub(super) heard: Option<Moment>,
+    /// When it was last heard by anybody.
+    pub(super) vouched: Moment,
+    /// When something last came by each way.
+    ways: [Option<Moment>; 3],
+    /// The way by which it believes to be heard; `None`: by none.
+    pub(super) told: Option<Way>,
+    /// How it hears us, if it has said so.
+    pub(super) hears: Option<Heard>,
+    /// When to ping it.
+    pub(super) ping_at: Option<Moment>,
+    /// Pings without success.
+    pub(super) pings: u32,
+    /// Something is to be sent to an address that is not verified.
+    pub(super) wants_address: bool,
+    /// Whose page named it.
+    pub(super) listed_by: Option<PeerId>,
+    /// When to ask for its address.
+    pub(super) where_at: Option<Moment>,
+    /// How much its clock is ahead of ours, in milliseconds.
+    pub(super) skew: i64,
+    /// The person has been told of it.
+    pub(super) is_skew_told: bool,
+    /// Heartbeats that have come, of those since `known_at` at most 32.
+    pub(super) heartbeats: (u32, Moment),
+    /// It has our log up to here.
+    pub(super) has_ours: u32,
+}
+
+impl Contact {
+    /// Somebody new.
+    fn new(now: Moment, stage: Stage) -> Self {
+        Self {
+            signer: None,
+            stage,
+            is_verified: false,
+            stated: None,
+            addresses: Vec::new(),
+            window: Window::default(),
+            controls: TokenBucket::new(CONTROL_RATE.0, CONTROL_RATE.1),
+            entries: TokenBucket::new(ENTRY_RATE.0, ENTRY_RATE.1),
+            known_at: now,
+            heard: None,
+            vouched: now,
+            ways: [None; 3],
+            told: Some(Way::GroupV4),
+            hears: None,
+            ping_at: None,
+            pings: 0,
+            wants_address: false,
+            listed_by: None,
+            where_at: None,
+            skew: 0,
+            is_skew_told: false,
+            heartbeats: (0, now),
+            has_ours: 0,
+        }
+    }
+
+    /// Notes that a control packet has come.
+    pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, way: Option<Way>) {
+        self.heard = Some(now);
+        self.vouched = now;
+        if let Some(slot) = way.and_then(|it| self.ways.get_mut(index(it))) {
+            *slot = Some(now);
+        }
+        match self.addresses.iter_mut().find(|it| it.address == from) {
+            Some(known) => known.heard = Some(now),
+            None => self.add_address(from, Some(now)),
+        }
+    }
+
+    /// Remembers an address, in place of the one not heard for longest.
+    fn add_address(&mut self, address: SocketAddr, heard: Option<Moment>) {
+        let new = Address { address, heard, is_verified: false };
+        if self.addresses.len() < MAX_ADDRESSES {
+            self.addresses.push(new);
+        } else if let Some(oldest) = self.addresses.iter_mut().min_by_key(|it| it.heard) {
+            *oldest = new;
+        }
+    }
+
+    /// Somebody says that it can be reached there.
+    pub(super) fn suggest(&mut self, address: SocketAddr) {
+        if self.heard.is_none() && !self.sends_from(address) {
+            self.add_address(address, None);
+        }
+    }
+
+    /// A cookie has come back from there.
+    pub(super) fn verify(&mut self, address: SocketAddr) {
+        self.is_verified = true;
+        self.wants_address = false;
+        if let Some(known) = self.addresses.iter_mut().find(|it| it.address == address) {
+            known.is_verified = true;
+        }
+    }
+
+    /// Whether it has been heard from there.
+    pub(super) fn sends_from(&self, address: SocketAddr) -> bool {
+        self.addresses.iter().any(|it| it.address == address)
+    }
+
+    /// Where to send: the verified address heard last, else the one heard
+    /// last, else one that somebody has named.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.addresses.iter().max_by_key(|it| (it.is_verified, it.heard)).map(|it| it.address)
+    }
+
+    /// Where to send what is larger than what came.
+    pub(super) fn verified_address(&self) -> Option<SocketAddr> {
+        let verified = self.addresses.iter().filter(|it| it.is_verified);
+        verified.max_by_key(|it| it.heard).map(|it| it.address)
+    }
+
+    /// The addresses that may be passed on.
+    pub(super) fn lasting_address(&self) -> Option<SocketAddr> {
+        let is_lasting = |it: &&Address| match it.address {
+            SocketAddr::V4(_) => true,
+            SocketAddr::V6(it) => !it.ip().is_unicast_link_local(),
+        };
+        let heard = self.addresses.iter().filter(|it| it.heard.is_some());
+        heard.filter(is_lasting).max_by_key(|it| it.heard).map(|it| it.address)
+    }
+
+    /// By which ways it was heard within `lately`.
+    pub(super) fn heard_by(&self, now: Moment, lately: Duration) -> Heard {
+        Way::ALL.into_iter().zip(self.ways).fold(Heard::NONE, |heard, (way, at)| {
+            if at.is_some_and(|at| now.since(at) < lately) { heard.with(way) } else { heard }
+        })
+    }
+
+    /// When the way that it is told to use will have failed, if nothing
+    /// comes by it.
+    pub(super) fn way_lapses(&self, lately: Duration) -> Option<Moment> {
+        let at = self.told.and_then(|it| self.ways.get(index(it)).copied().flatten());
+        at.map(|at| at + lately)
+    }
+
+    /// It is in the room.
+    pub(super) fn is_member(&self) -> bool {
+        self.stage == Stage::Member
+    }
+
+    /// What it is called; empty if nobody has said.
+    pub(super) fn name(&self) -> &str {
+        self.stated.as_ref().map_or("", |it| &it.name)
+    }
+
+    /// Since when it has been in the room.
+    pub(super) fn since(&self) -> RoomClock {
+        self.stated.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
+    }
+}
+
+/// Which place a way has in [`Contact::ways`].
+const fn index(way: Way) -> usize {
+    match way {
+        Way::GroupV4 => 0,
+        Way::GroupV6 => 1,
+        Way::Broadcast => 2,
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Contacts {
+    /// By id.
+    contacts: BTreeMap<PeerId, Contact>,
+    /// Members by the keys of their names.
+    names: BTreeMap<NameKey, BTreeSet<PeerId>>,
+    /// How many members there are.
+    members: usize,
+    /// How many are heard and not verified.
+    heard: usize,
+}
+
+impl Contacts {
+    /// One of them.
+    pub(super) fn get(&self, id: PeerId) -> Option<&Contact> {
+        self.contacts.get(&id)
+    }
+
+    /// One of them, to change it. Stage and name are changed by
+    /// [`Self::set_stage`] and [`Self::state`] only.
+    pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Contact> {
+        self.contacts.get_mut(&id)
+    }
+
+    /// One of them, if it is a member.
+    pub(super) fn member(&self, id: PeerId) -> Option<&Contact> {
+        self.get(id).filter(|it| it.is_member())
+    }
+
+    /// Somebody of whom a control packet has come; `None` where too many
+    /// are waiting to be verified.
+    pub(super) fn meet(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
+        let is_new = !self.contacts.contains_key(&signer.id);
+        if is_new && (self.heard >= MAX_HEARD || self.contacts.len() >= MAX_CONTACTS) {
+            return None;
+        }
+        if is_new {
+            self.heard += 1;
+            self.contacts.insert(signer.id, Contact::new(now, Stage::Heard));
+        } else if self.get(signer.id).is_some_and(|it| it.stage == Stage::Listed) {
+            self.set_stage(signer.id, Stage::Heard);
+        }
+        let contact = self.contacts.get_mut(&signer.id)?;
+        contact.signer = Some(signer);
+        Some(contact)
+    }
+
+    /// Somebody whom a member's page has named; `None` where too many are
+    /// known.
+    pub(super) fn list(&mut self, now: Moment, id: PeerId, by: PeerId) -> Option<&mut Contact> {
+        if !self.contacts.contains_key(&id) {
+            if self.contacts.len() >= MAX_CONTACTS {
+                return None;
+            }
+            self.contacts.insert(id, Contact::new(now, Stage::Listed));
+        }
+        let contact = self.contacts.get_mut(&id)?;
+        contact.listed_by.get_or_insert(by);
+        Some(contact)
+    }
+
+    /// Moves somebody on.
+    pub(super) fn set_stage(&mut self, id: PeerId, stage: Stage) {
+        let Some(contact) = self.contacts.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut contact.stage, stage);
+        let key = contact.stated.as_ref().map(|it| it.key.clone());
+        let count = |it: Stage, what: Stage| usize::from(it == what);
+        self.members += count(stage, Stage::Member);
+        self.members -= count(before, Stage::Member);
+        self.heard += count(stage, Stage::Heard);
+        self.heard -= count(before, Stage::Heard);
+        if let Some(key) = key {
+            if before == Stage::Member {
+                self.forget_name(&key, id);
+            }
+            if stage == Stage::Member {
+                self.names.entry(key).or_default().insert(id);
+            }
+        }
+    }
+
+    /// Notes what somebody says of itself. Returns its former name if it is
+    /// a member that has another one now.
+    pub(super) fn state(&mut self, id: PeerId, stated: Stated) -> Option<String> {
+        let contact = self.contacts.get_mut(&id)?;
+        let is_member = contact.is_member();
+        let key = stated.key.clone();
+        let before = contact.stated.replace(stated)?;
+        let is_other = before.name != contact.name();
+        if is_member && before.key != key {
+            self.forget_name(&before.key, id);
+            self.names.entry(key).or_default().insert(id);
+        }
+        (is_member && is_other).then_some(before.name)
+    }
+
+    /// Somebody does not have this name any more.
+    fn forget_name(&mut self, key: &NameKey, id: PeerId) {
+        if let Some(holders) = self.names.get_mut(key) {
+            holders.remove(&id);
+            if holders.is_empty() {
+                self.names.remove(key);
+            }
+        }
+    }
+
+    /// Forgets somebody.
+    pub(super) fn forget(&mut self, id: PeerId) {
+        self.set_stage(id, Stage::Listed);
+        self.contacts.remove(&id);
+    }
+
+    /// How many members there are, without oneself.
+    pub(super) const fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Everybody, by id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Contact)> {
+        self.contacts.iter().map(|(id, contact)| (*id, contact))
+    }
+
+    /// Members after this one, by id.
+    pub(super) fn members_after(&self, id: PeerId) -> impl Iterator<Item = (PeerId, &Contact)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let later = self.contacts.range((Excluded(id), Unbounded));
+        later.map(|(id, contact)| (*id, contact)).filter(|(_, it)| it.is_member())
+    }
+
+    /// Members that hold a name with this key.
+    pub(super) fn holders(&self, key: &NameKey) -> impl Iterator<Item = PeerId> {
+        self.names.get(key).into_iter().flatten().copied()
+    }
+
+    /// The names of members.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &NameKey> {
+        self.names.keys()
+    }
+
+    /// Standings of all members, the smallest first.
+    pub(super) fn standings(&self) -> Vec<Standing> {
+        let members = self.iter().filter(|(_, it)| it.is_member());
+        let mut standings: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();
+        standings.sort_unstable();
+        standings
+    }
+}

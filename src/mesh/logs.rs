@@ -1,0 +1,411 @@
+//! My copies of everybody's logs: what I have, what I lack, and the room's
+//! order. Sections 9 and 10.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::timing::GIVE_UP;
+use crate::model::{Lamport, Moment, PeerId};
+use crate::wire::udp::{Entry, EntryName, Mark};
+
+/// Entries that are kept, of all authors together.
+pub(super) const KEPT: usize = 2_000;
+/// Authors that are known.
+const MAX_AUTHORS: usize = 1_024;
+/// Authors known from one peer's pages only.
+const MAX_INTRODUCED: usize = 128;
+/// Entries of one author that wait for earlier ones.
+const MAX_EARLY: usize = 256;
+/// Peers remembered that have what I lack of an author.
+const MAX_HOLDERS: usize = 8;
+/// Lamport counters end before this.
+const LAMPORT_END: u64 = 1 << 48;
+/// By how much others may raise my Lamport counter in a second, and at once.
+const LAMPORT_RATE: u64 = 65_536;
+
+/// An entry's place in the room's order.
+pub(super) type Place = (Lamport, PeerId, u32);
+
+/// The place of an entry.
+pub(super) fn place(entry: &Entry) -> Place {
+    (entry.fields.lamport, entry.author.id, entry.fields.sequence)
+}
+
+/// My copy of one author's log.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// I have everything up to here, above the floor; never below the floor.
+    pub(super) have: u32,
+    /// What exists, as far as anybody has told.
+    pub(super) exists: u32,
+    /// The Lamport counter of the last one in order.
+    last: Lamport,
+    /// Beyond a gap.
+    early: BTreeMap<u32, Arc<Entry>>,
+    /// What I can give to others.
+    kept: BTreeMap<u32, Arc<Entry>>,
+    /// Who has what I lack: each has everything up to a sequence.
+    holders: Vec<(PeerId, u32)>,
+    /// The author has said that it does not have what I lack.
+    pub(super) is_lost_at_home: bool,
+    /// Since when nothing that I lack has come.
+    pub(super) stuck: Option<Moment>,
+    /// When to ask for what I lack.
+    pub(super) want_at: Option<Moment>,
+    /// So often I have asked without success.
+    pub(super) tries: u32,
+    /// Up to here I have asked for.
+    asked: u32,
+    /// Whose page told of this author; `None`: it is or was a member.
+    introduced_by: Option<PeerId>,
+}
+
+impl Log {
+    /// The ranges that I lack, of at most `most` entries in all.
+    pub(super) fn missing(&self, most: u64) -> Vec<(u32, u32)> {
+        let mut ranges = Vec::new();
+        let (mut next, mut left) = (self.have.saturating_add(1), most);
+        let ends = self.early.keys().copied().chain([self.exists.saturating_add(1)]);
+        for end in ends {
+            if next < end && left > 0 {
+                let most = u32::try_from(left - 1).unwrap_or(u32::MAX);
+                let last = (end - 1).min(next.saturating_add(most));
+                left -= u64::from(last - next) + 1;
+                ranges.push((next, last));
+            }
+            next = next.max(end.saturating_add(1));
+        }
+        ranges
+    }
+
+    /// Whether there is something that I lack.
+    pub(super) fn is_behind(&self) -> bool {
+        self.have < self.exists
+    }
+
+    /// Who is said to have the next one that I lack.
+    pub(super) fn holders(&self) -> impl Iterator<Item = PeerId> {
+        self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
+    }
+
+    /// This one does not have what I lack after all.
+    pub(super) fn forget_holder(&mut self, peer: PeerId) {
+        self.holders.retain(|(holder, _)| *holder != peer);
+    }
+}
+
+/// What became of an entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is new.
+    New,
+    /// It was here already, or is below a floor.
+    Known,
+    /// Its author is not known, its counter jumps, or too many wait.
+    Refused,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Logs {
+    /// By author, myself included.
+    logs: BTreeMap<PeerId, Log>,
+    /// Everything that is kept, in the room's order.
+    order: BTreeMap<Place, Arc<Entry>>,
+    /// What has come into its author's order and was not taken yet.
+    ready: Vec<Arc<Entry>>,
+    /// My Lamport counter.
+    lamport: u64,
+    /// How much others may raise it still, and since when.
+    allowance: (u64, Moment),
+}
+
+impl Logs {
+    /// No logs yet.
+    pub(super) fn new(now: Moment) -> Self {
+        Self {
+            logs: BTreeMap::new(),
+            order: BTreeMap::new(),
+            ready: Vec::new(),
+            lamport: 0,
+            allowance: (LAMPORT_RATE, now),
+        }
+    }
+
+    /// An author that is or was a member. Returns its log.
+    pub(super) fn admit(&mut self, author: PeerId) -> &mut Log {
+        if !self.logs.contains_key(&author) && self.logs.len() >= MAX_AUTHORS {
+            self.forget_one_author();
+        }
+        let log = self.logs.entry(author).or_default();
+        log.introduced_by = None;
+        log
+    }
+
+    /// An author that `by` has told of, if there is room for it.
+    fn introduce(&mut self, author: PeerId, by: PeerId) -> Option<&mut Log> {
+        if !self.logs.contains_key(&author) {
+            let same = self.logs.values().filter(|it| it.introduced_by == Some(by)).count();
+            if self.logs.len() >= MAX_AUTHORS || same >= MAX_INTRODUCED {
+                return None;
+            }
+            let log = Log { introduced_by: Some(by), ..Log::default() };
+            self.logs.insert(author, log);
+        }
+        self.logs.get_mut(&author)
+    }
+
+    /// Makes room for an author: first goes who was introduced only, then
+    /// who has said nothing that is kept.
+    fn forget_one_author(&mut self) {
+        let least = self
+            .logs
+            .iter()
+            .min_by_key(|(_, log)| (log.introduced_by.is_none(), log.last))
+            .map(|(author, _)| *author);
+        if let Some(log) = least.and_then(|it| self.logs.remove(&it)) {
+            for entry in log.kept.values() {
+                self.order.remove(&place(entry));
+            }
+        }
+    }
+
+    /// The log of an author that is known.
+    pub(super) fn get(&self, author: PeerId) -> Option<&Log> {
+        self.logs.get(&author)
+    }
+
+    /// The same, to change it.
+    pub(super) fn get_mut(&mut self, author: PeerId) -> Option<&mut Log> {
+        self.logs.get_mut(&author)
+    }
+
+    /// All authors with their logs, by id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Log)> {
+        self.logs.iter().map(|(author, log)| (*author, log))
+    }
+
+    /// Authors from this one on, by id.
+    pub(super) fn after(&self, author: PeerId) -> impl Iterator<Item = (PeerId, &Log)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
+    }
+
+    /// Fixes the floor of an author: nothing at or below it is asked for.
+    pub(super) fn set_floor(&mut self, mark: Mark) {
+        let log = self.admit(mark.author);
+        log.have = log.have.max(mark.have);
+        log.exists = log.exists.max(mark.have);
+        self.catch_up(mark.author);
+    }
+
+    /// `holder` says that entries of `author` up to `sequence` exist and it
+    /// has them. True where that is more than I have.
+    pub(super) fn learn(
+        &mut self,
+        now: Moment,
+        author: PeerId,
+        sequence: u32,
+        holder: PeerId,
+    ) -> bool {
+        if sequence == 0 && !self.logs.contains_key(&author) {
+            return false;
+        }
+        let Some(log) = self.introduce(author, holder) else { return false };
+        if sequence <= log.have {
+            return false;
+        }
+        log.exists = log.exists.max(sequence);
+        log.stuck.get_or_insert(now);
+        if holder == author {
+            log.is_lost_at_home = false;
+        } else if let Some(known) = log.holders.iter_mut().find(|(it, _)| *it == holder) {
+            known.1 = sequence;
+        } else if log.holders.len() < MAX_HOLDERS {
+            log.holders.push((holder, sequence));
+        } else {
+            log.holders.remove(0);
+            log.holders.push((holder, sequence));
+        }
+        true
+    }
+
+    /// Notes that everything up to `sequence` was asked for.
+    pub(super) fn note_asked(&mut self, author: PeerId, sequence: u32) {
+        if let Some(log) = self.logs.get_mut(&author) {
+            log.asked = log.asked.max(sequence);
+        }
+    }
+
+    /// Whether this one was asked for.
+    pub(super) fn was_asked_for(&self, author: PeerId, sequence: u32) -> bool {
+        self.logs.get(&author).is_some_and(|log| log.asked >= sequence)
+    }
+
+    /// Whether this entry is here, or not wanted any more.
+    pub(super) fn is_known(&self, author: PeerId, sequence: u32) -> bool {
+        self.logs
+            .get(&author)
+            .is_some_and(|log| sequence <= log.have || log.early.contains_key(&sequence))
+    }
+
+    /// An entry that is kept.
+    pub(super) fn entry(&self, author: PeerId, sequence: u32) -> Option<&Arc<Entry>> {
+        self.logs.get(&author)?.kept.get(&sequence)
+    }
+
+    /// Takes an entry of a known author.
+    pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> Taken {
+        let (author, sequence) = (entry.author.id, entry.fields.sequence);
+        if self.is_known(author, sequence) {
+            return Taken::Known;
+        }
+        let Some(log) = self.logs.get(&author) else { return Taken::Refused };
+        let is_next = sequence == log.have.saturating_add(1);
+        if !is_next && log.early.len() >= MAX_EARLY || !self.raise(now, entry.fields.lamport) {
+            return Taken::Refused;
+        }
+        if let Some(log) = self.logs.get_mut(&author) {
+            log.exists = log.exists.max(sequence);
+            log.early.insert(sequence, entry);
+            if is_next {
+                log.tries = 0;
+                log.stuck = Some(now);
+            } else {
+                log.stuck.get_or_insert(now);
+            }
+        }
+        self.catch_up(author);
+        Taken::New
+    }
+
+    /// Keeps an entry of the newcomer's history, at or below a floor.
+    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) {
+        self.raise(now, entry.fields.lamport);
+        let log = self.admit(entry.author.id);
+        log.last = log.last.max(entry.fields.lamport);
+        log.kept.insert(entry.fields.sequence, entry.clone());
+        self.order.insert(place(&entry), entry);
+    }
+
+    /// Moves into the order what is no longer too early.
+    fn catch_up(&mut self, author: PeerId) {
+        let Some(log) = self.logs.get_mut(&author) else { return };
+        while let Some((&sequence, _)) = log.early.first_key_value() {
+            if sequence > log.have.saturating_add(1) {
+                break;
+            }
+            let Some((_, entry)) = log.early.pop_first() else { break };
+            if sequence <= log.have {
+                continue;
+            }
+            log.have = sequence;
+            if entry.fields.lamport <= log.last {
+                // It would stand before the one that it follows: passed over.
+                continue;
+            }
+            log.last = entry.fields.lamport;
+            log.kept.insert(sequence, entry.clone());
+            self.order.insert(place(&entry), entry.clone());
+            self.ready.push(entry);
+        }
+        if log.have >= log.exists {
+            log.stuck = None;
+            log.want_at = None;
+            log.is_lost_at_home = false;
+            log.holders.clear();
+        }
+        while self.order.len() > KEPT {
+            let Some((_, oldest)) = self.order.pop_first() else { break };
+            if let Some(log) = self.logs.get_mut(&oldest.author.id) {
+                log.kept.remove(&oldest.fields.sequence);
+            }
+        }
+    }
+
+    /// Gives up what nobody has. If there are later entries, those are
+    /// shown, and what is before them is not taken any more: true. Else only
+    /// the claim that there is more is forgotten. (So a false claim cannot
+    /// raise a floor.)
+    pub(super) fn give_up(&mut self, now: Moment, author: PeerId) -> bool {
+        let Some(log) = self.logs.get_mut(&author) else { return false };
+        if log.stuck.is_none_or(|it| now.since(it) < GIVE_UP) {
+            return false;
+        }
+        log.stuck = Some(now);
+        let next = log.early.keys().next().copied();
+        match next {
+            Some(next) => log.have = next - 1,
+            None => log.exists = log.have,
+        }
+        let tries = log.tries;
+        self.catch_up(author);
+        if let Some(log) = self.logs.get_mut(&author) {
+            // Remembered, so that a claim that is made again costs less.
+            log.tries = tries;
+        }
+        next.is_some()
+    }
+
+    /// What has come into its author's order since the last time.
+    pub(super) fn take_ready(&mut self) -> Vec<Arc<Entry>> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Everything that is kept, in the room's order.
+    pub(super) fn in_order(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
+        self.order.values()
+    }
+
+    /// The newest so many, in ascending order.
+    pub(super) fn newest(&self, most: usize) -> Vec<Arc<Entry>> {
+        let mut newest: Vec<_> = self.order.values().rev().take(most).cloned().collect();
+        newest.reverse();
+        newest
+    }
+
+    /// What the newest so many are called.
+    pub(super) fn names(entries: &[Arc<Entry>]) -> Vec<EntryName> {
+        let name =
+            |it: &Arc<Entry>| EntryName { author: it.author.id, sequence: it.fields.sequence };
+        entries.iter().map(name).collect()
+    }
+
+    /// My Lamport counter.
+    pub(super) const fn lamport(&self) -> Lamport {
+        Lamport(self.lamport)
+    }
+
+    /// Begins to count where the room is.
+    pub(super) fn begin_at(&mut self, lamport: Lamport) {
+        self.lamport = self.lamport.max(lamport.0).min(LAMPORT_END / 2);
+    }
+
+    /// The counter of a new entry of mine; `None` at its end.
+    pub(super) fn next_lamport(&mut self) -> Option<Lamport> {
+        let next = self.lamport + 1;
+        (next < LAMPORT_END).then(|| {
+            self.lamport = next;
+            Lamport(next)
+        })
+    }
+
+    /// Lets somebody else's entry raise my counter, as far as that is allowed
+    /// now. False where it is not.
+    fn raise(&mut self, now: Moment, lamport: Lamport) -> bool {
+        let jump = lamport.0.saturating_sub(self.lamport);
+        if jump == 0 {
+            return true;
+        }
+        let (left, since) = self.allowance;
+        let earned = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+        let left = left.saturating_add(earned.saturating_mul(LAMPORT_RATE) / 1_000);
+        let left = left.min(LAMPORT_RATE);
+        if jump > left {
+            return false;
+        }
+        self.lamport = lamport.0;
+        self.allowance = (left - jump, now);
+        true
+    }
+}

@@ -1,0 +1,94 @@
+//! One name, two holders: section 13.
+
+use super::contacts::Standing;
+use super::{Mesh, Now};
+use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
+use crate::model::{ErrorCode, Event, NameKey, PeerId, RoomClock, Username};
+use crate::wire::udp::{Nonce, Object};
+
+/// Room clocks that are no further apart count alike.
+const ALIKE: u64 = 1_000;
+
+impl Mesh {
+    /// A verified member has said its name: somebody else may hold it, too.
+    pub(super) fn resolve_name(&mut self, now: Now, id: PeerId, clock: RoomClock) {
+        let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= ALIKE;
+        let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
+        let Some(stated) = &contact.stated else { return };
+        let (name, theirs) = (stated.name.clone(), (stated.since, id));
+        let key = stated.key.clone();
+        let address = contact.address();
+        let mine = self.standing();
+        if *self.name.key() == key && theirs < mine {
+            self.rename(now);
+            return;
+        }
+        let oldest: Option<Standing> = if *self.name.key() == key {
+            Some(mine)
+        } else if self.is_among_the_oldest() {
+            let others = self.contacts.holders(&key).filter(|it| *it != id);
+            others.filter_map(|it| Some((self.contacts.get(it)?.since(), it))).min()
+        } else {
+            None
+        };
+        let Some(holder) = oldest.filter(|it| *it < theirs) else { return };
+        if let Some(address) = address {
+            let code = ErrorCode::NameTaken;
+            self.object(now, address, Nonce::default(), code, &name, holder);
+        }
+    }
+
+    /// A member objects to a name that one holds as a member.
+    pub(super) fn on_late_objection(&mut self, now: Now, object: &Object) {
+        let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= ALIKE;
+        let is_taken = object.code == ErrorCode::NameTaken.number();
+        let is_mine = NameKey::of(&object.username) == *self.name.key();
+        let holder = (object.since, object.holder);
+        if is_alike && is_taken && is_mine && holder < self.standing() {
+            self.rename(now);
+        }
+    }
+
+    /// Takes another name, for somebody has held this one for longer.
+    fn rename(&mut self, now: Now) {
+        let before = self.name.clone();
+        let Some(name) = (2..=u32::MAX).find_map(|number| {
+            let name = Username::new(&with_number(before.as_str(), number)).ok()?;
+            (!self.is_held(name.key())).then_some(name)
+        }) else {
+            return;
+        };
+        self.name = name;
+        self.heartbeats.tell_now(now.moment);
+        let (from, to) = (before.as_str().to_owned(), self.name.as_str().to_owned());
+        self.show(Event::Renamed { from, to });
+    }
+}
+
+/// A name with a number behind it, shortened if need be.
+fn with_number(name: &str, number: u32) -> String {
+    let ending = format!("-{number}");
+    let mut base = name;
+    while base.chars().count() + ending.len() > MAX_NAME_CHARS
+        || base.len() + ending.len() > MAX_NAME_BYTES
+    {
+        let Some((last, _)) = base.char_indices().next_back() else { break };
+        base = base.get(..last).unwrap_or_default();
+    }
+    format!("{base}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The new name obeys the rule, however long the old one was.
+    #[test]
+    fn numbered_names() {
+        assert_eq!(with_number("anna", 2), "anna-2");
+        for long in ["a".repeat(32), "é".repeat(32), "日".repeat(21)] {
+            let name = with_number(&long, 4_294_967_295);
+            assert!(Username::new(&name).is_ok(), "{name}");
+        }
+    }
+}

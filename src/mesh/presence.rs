@@ -1,0 +1,400 @@
+//! Verified, silent, gone; pings and addresses: section 11.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::contacts::{Contact, Stage};
+use super::receiving::Came;
+use super::timing::{
+    FIRST_LOOK, GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, gone_after, interval,
+};
+use super::{Mesh, Now};
+use crate::model::limits::MAX_PEERS;
+use crate::model::{Heard, Moment, PeerId, Way};
+use crate::wire::udp::{Control, PageItem, PeerAddress, Peers, Ping, Pong, Where};
+
+/// Pings to a silent member that are not further apart than the first.
+const QUICK_PINGS: u32 = 10;
+
+/// What is to be done about a contact.
+#[derive(Debug, PartialEq, Eq)]
+enum Duty {
+    /// Nothing before this.
+    Wait(Moment),
+    /// It is gone, or was never there.
+    Remove,
+    /// Ask it whether it is there, or tell it how one hears it.
+    Ping,
+    /// Ask the one who named it for its address.
+    Ask,
+}
+
+impl Mesh {
+    /// Looks at all contacts soon; something about one has changed.
+    pub(super) fn look_soon(&mut self, now: Moment) {
+        self.look_at(now);
+    }
+
+    /// Looks at all contacts then, but not too often.
+    fn look_at(&mut self, at: Moment) {
+        let at = at.max(self.swept + SWEEP);
+        self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
+    }
+
+    /// Does what is due about each contact.
+    pub(super) fn sweep(&mut self, now: Now) {
+        if self.sweep_at.is_none_or(|it| it > now.moment) {
+            return;
+        }
+        self.swept = now.moment;
+        self.sweep_at = None;
+        let mut duties = Vec::new();
+        let mut next: Option<Moment> = None;
+        let context = Context::new(self.size(), now.moment, self.is_member());
+        for (id, contact) in self.contacts.iter() {
+            match context.duty(contact) {
+                Duty::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                duty => duties.push((id, duty)),
+            }
+        }
+        for (id, duty) in duties {
+            match duty {
+                Duty::Remove => self.remove(now, id),
+                Duty::Ping => self.ping(now, id),
+                Duty::Ask => self.ask_where(now, id),
+                Duty::Wait(_) => {}
+            }
+            self.look_at(now.moment + SWEEP);
+        }
+        if let Some(at) = next {
+            self.look_at(at);
+        }
+    }
+
+    /// Somebody was silent for too long.
+    fn remove(&mut self, now: Now, id: PeerId) {
+        match self.contacts.get(id).map(|it| it.stage) {
+            Some(Stage::Member) => self.lose(now, id),
+            Some(_) => self.contacts.forget(id),
+            None => {}
+        }
+    }
+
+    /// A member is gone.
+    fn lose(&mut self, now: Now, id: PeerId) {
+        self.contacts.set_stage(id, Stage::Gone { at: now.moment });
+        self.plan = None;
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.is_verified = false;
+        (contact.ping_at, contact.pings) = (None, 0);
+        let name = contact.name().to_owned();
+        self.tell_presence(Vec::new(), vec![name]);
+    }
+
+    /// Somebody says goodbye.
+    pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
+        self.forget_voter(id);
+        match self.contacts.get(id).map(|it| it.stage) {
+            Some(Stage::Member) => self.lose(now, id),
+            Some(Stage::Gone { .. }) | None => {}
+            Some(_) => self.contacts.set_stage(id, Stage::Gone { at: now.moment }),
+        }
+    }
+
+    /// Makes a member of somebody who is verified and has said its name.
+    pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        let is_ready = contact.is_verified && contact.stated.is_some();
+        if !is_ready || !matches!(contact.stage, Stage::Heard | Stage::Listed) {
+            return;
+        }
+        contact.known_at = now;
+        contact.vouched = contact.vouched.max(contact.heard.unwrap_or_default());
+        contact.heartbeats = (0, now);
+        let name = contact.name().to_owned();
+        self.contacts.set_stage(id, Stage::Member);
+        self.plan = None;
+        if self.is_member() && matches!(self.phase, super::Phase::In) {
+            self.logs.admit(id);
+        }
+        self.tell_presence(vec![name], Vec::new());
+        self.look_soon(now);
+    }
+
+    /// A verified member has heard somebody, or knows that it is there.
+    pub(super) fn vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
+        let id = item.author;
+        let ago = Duration::from_millis(500) * u32::from(item.ago);
+        let is_heard = item.ago < PageItem::INDIRECT;
+        let size = self.size();
+        let Some(contact) = self.contacts.list(now, id, by) else { return };
+        if let Stage::Gone { at } = contact.stage {
+            // An old rumour does not bring anybody back.
+            if !is_heard || now.since(at) <= ago {
+                return;
+            }
+            self.contacts.set_stage(id, Stage::Listed);
+        }
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        if is_heard && now.since(contact.vouched) > ago {
+            contact.vouched = Moment::after_start(now.since_start().saturating_sub(ago));
+        }
+        if contact.stage == Stage::Listed {
+            contact.listed_by = Some(by);
+            let at = now + interval(size) + Duration::from_secs(1);
+            let at = *contact.where_at.get_or_insert(at);
+            self.look_at(at);
+        }
+        if let Some(contact) = self.contacts.get_mut(id)
+            && !contact.is_verified
+        {
+            contact.is_verified = true;
+            self.promote(now, id);
+        }
+    }
+
+    /// Sends a ping.
+    fn ping(&mut self, now: Now, id: PeerId) {
+        let cookie = |it| self.cookie(now.moment, id, it, 0);
+        let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
+        let ping = Ping { cookie: cookie(address), heard: self.hearing(now.moment, id) };
+        self.send_to(address, Control::Ping(ping));
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.pings += 1;
+        let doublings = match contact.stage {
+            Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
+            _ => contact.pings,
+        };
+        let wait = (PING_AGAIN * 2_u32.saturating_pow(doublings.min(5))).min(PING_AT_MOST);
+        contact.ping_at = Some(now.moment + wait);
+    }
+
+    /// Asks the one who has named somebody for its address.
+    fn ask_where(&mut self, now: Now, id: PeerId) {
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.where_at = Some(now.moment + PING_AT_MOST / 10);
+        let lister = contact.listed_by;
+        let lister = lister.and_then(|it| self.contacts.member(it)).and_then(|it| it.address());
+        if let Some(address) = lister {
+            self.send_to(address, Control::Where(Where { peers: vec![id] }));
+        }
+    }
+
+    /// Somebody asks for addresses.
+    pub(super) fn on_where(&mut self, asker: PeerId, asked: &Where) {
+        let address = |id: &PeerId| {
+            let address = self.contacts.member(*id)?.lasting_address()?;
+            let octets = match address.ip() {
+                IpAddr::V4(it) => it.to_ipv6_mapped().octets(),
+                IpAddr::V6(it) => it.octets(),
+            };
+            Some(PeerAddress { peer: *id, address: octets, port: address.port() })
+        };
+        let peers: Vec<_> = asked.peers.iter().take(MAX_PEERS).filter_map(address).collect();
+        let to = self.contacts.get(asker).and_then(Contact::verified_address);
+        match to {
+            Some(to) if !peers.is_empty() => {
+                self.send_to(to, Control::Peers(Peers { peers }));
+            }
+            Some(_) => {}
+            None => self.want_address(asker),
+        }
+    }
+
+    /// Somebody tells addresses.
+    pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
+        for it in told.peers.iter().take(MAX_PEERS) {
+            let contact = self.contacts.get_mut(it.peer);
+            // Only what was asked for, from the one who was asked.
+            let Some(contact) = contact.filter(|it| it.listed_by == Some(by)) else { continue };
+            let ip = Ipv6Addr::from(it.address);
+            let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+            if it.port != 0 && !ip.is_unspecified() && !ip.is_multicast() {
+                contact.suggest(SocketAddr::new(ip, it.port));
+                contact.ping_at.get_or_insert(now.moment);
+            }
+        }
+        self.look_soon(now.moment);
+    }
+
+    /// Somebody asks whether one is there.
+    pub(super) fn on_ping(&mut self, now: Now, came: Came, ping: Ping) {
+        let id = came.sender.id;
+        self.note_hears(id, ping.heard);
+        let heard = self.hearing(now.moment, id);
+        self.send_to(came.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
+        self.note_told(id, heard);
+    }
+
+    /// A cookie comes back.
+    pub(super) fn on_pong(&mut self, now: Now, came: Came, pong: Pong) {
+        let id = came.sender.id;
+        let is_mine = |minutes| self.cookie(now.moment, id, came.from, minutes) == pong.cookie;
+        if !is_mine(0) && !is_mine(1) {
+            self.drops.unexpected += 1;
+            return;
+        }
+        let heard = self.hearing(now.moment, id);
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.verify(came.from);
+            (contact.ping_at, contact.pings) = (None, 0);
+        }
+        self.note_hears(id, pong.heard);
+        self.note_told(id, heard);
+        self.promote(now.moment, id);
+    }
+
+    /// Somebody says how it hears this peer.
+    fn note_hears(&mut self, id: PeerId, heard: Heard) {
+        if let Some(contact) = self.contacts.get_mut(id)
+            && contact.hears != Some(heard)
+        {
+            contact.hears = Some(heard);
+            self.plan = None;
+        }
+    }
+
+    /// Somebody knows now how this peer hears it.
+    fn note_told(&mut self, id: PeerId, heard: Heard) {
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.told = first_way(heard);
+        }
+    }
+
+    /// How this peer says that it hears somebody. Of those whom it has not
+    /// known for long it says what is believed anyhow.
+    pub(super) fn hearing(&self, now: Moment, id: PeerId) -> Heard {
+        let lately = super::timing::way_works_for(self.size());
+        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= FIRST_LOOK);
+        known.map_or(Heard::NONE.with(Way::GroupV4), |it| it.heard_by(now, lately))
+    }
+
+    /// Where to send what is larger than what was asked. `None`, and a ping
+    /// is sent, where no address of it is verified.
+    pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
+        let address = self.contacts.get(id).and_then(Contact::verified_address);
+        if address.is_none() {
+            self.want_address(id);
+            self.look_soon(now.moment);
+        }
+        address
+    }
+
+    /// Somebody's address is to be verified.
+    fn want_address(&mut self, id: PeerId) {
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.wants_address = true;
+        }
+    }
+}
+
+/// The way that one would like somebody to use.
+fn first_way(heard: Heard) -> Option<Way> {
+    Way::ALL.into_iter().find(|it| heard.has(*it))
+}
+
+/// What all duties depend on.
+struct Context {
+    /// I(n).
+    interval: Duration,
+    /// G(n).
+    gone: Duration,
+    /// W(n).
+    lately: Duration,
+    /// Now.
+    now: Moment,
+    /// Candidates do nothing about others.
+    is_member: bool,
+}
+
+impl Context {
+    /// For a room of so many.
+    fn new(size: usize, now: Moment, is_member: bool) -> Self {
+        let (interval, gone) = (interval(size), gone_after(size));
+        let lately = super::timing::way_works_for(size);
+        Self { interval, gone, lately, now, is_member }
+    }
+
+    /// What is to be done about somebody now.
+    fn duty(&self, contact: &Contact) -> Duty {
+        match contact.stage {
+            Stage::Gone { at } => self.remove_at(at + GONE_MEMORY),
+            Stage::Listed => self.duty_to_listed(contact),
+            Stage::Heard => self.duty_to_heard(contact),
+            Stage::Member => self.duty_to_member(contact),
+        }
+    }
+
+    /// Removes somebody when the time has come.
+    fn remove_at(&self, at: Moment) -> Duty {
+        if at <= self.now { Duty::Remove } else { Duty::Wait(at) }
+    }
+
+    /// Pings somebody when the time has come, but no later than `latest`
+    /// something else is to be done.
+    fn ping_at(&self, at: Moment, latest: Moment) -> Duty {
+        if at <= self.now { Duty::Ping } else { Duty::Wait(at.min(latest)) }
+    }
+
+    /// Somebody whom a page has named.
+    fn duty_to_listed(&self, contact: &Contact) -> Duty {
+        let end = contact.vouched + self.gone;
+        if end <= self.now {
+            return Duty::Remove;
+        }
+        if contact.address().is_some() {
+            return self.ping_at(contact.ping_at.unwrap_or(self.now), end);
+        }
+        match contact.where_at {
+            Some(at) if at <= self.now => Duty::Ask,
+            Some(at) => Duty::Wait(at.min(end)),
+            None => Duty::Wait(end),
+        }
+    }
+
+    /// Somebody who is heard and not a member.
+    fn duty_to_heard(&self, contact: &Contact) -> Duty {
+        let end = contact.heard.unwrap_or(contact.known_at) + HEARD_ONLY;
+        if end <= self.now {
+            return Duty::Remove;
+        }
+        // A candidate that has said no name yet is verified when it is in.
+        if contact.is_verified || contact.stated.is_none() && !contact.wants_address {
+            return Duty::Wait(end);
+        }
+        if !self.is_member {
+            return Duty::Wait(end);
+        }
+        // Not all at once; somebody may name it meanwhile.
+        let at = contact.ping_at.unwrap_or_else(|| contact.known_at + self.share(contact));
+        self.ping_at(at, end)
+    }
+
+    /// A delay of up to I(n), another for each contact.
+    fn share(&self, contact: &Contact) -> Duration {
+        let byte = contact.signer.map_or(0, |it| it.id.0.last().copied().unwrap_or_default());
+        self.interval * u32::from(byte) / 256
+    }
+
+    /// Somebody in the room.
+    fn duty_to_member(&self, contact: &Contact) -> Duty {
+        let gone = contact.vouched + self.gone;
+        if gone <= self.now {
+            return Duty::Remove;
+        }
+        if !self.is_member || contact.address().is_none() {
+            return Duty::Wait(gone);
+        }
+        let heard = contact.heard.unwrap_or(contact.known_at);
+        let silent = heard + self.gone / 2;
+        let is_known_enough = self.now.since(contact.known_at) >= FIRST_LOOK;
+        let wish = first_way(contact.heard_by(self.now, self.lately));
+        let is_told = contact.told == wish || !is_known_enough || contact.heard.is_none();
+        if silent <= self.now || !is_told || contact.wants_address {
+            return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
+        }
+        let look = if is_known_enough { gone } else { contact.known_at + FIRST_LOOK };
+        let lapses = contact.way_lapses(self.lately).unwrap_or(gone).max(self.now + SWEEP);
+        Duty::Wait(gone.min(silent).min(look).min(lapses))
+    }
+}

@@ -1,0 +1,81 @@
+//! By which ways to send to everybody: section 12.
+
+use std::net::SocketAddr;
+
+use super::{Mesh, Outgoing};
+use crate::model::{Heard, Way};
+
+/// How everybody is reached.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// By these ways.
+    ways: Heard,
+    /// Whom they do not reach.
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+impl Mesh {
+    /// Sends one datagram to all members.
+    pub(super) fn send_to_all(&mut self, packet: Outgoing) {
+        let Plan { ways, addresses } = self.plan().clone();
+        self.send(ways, addresses, packet);
+    }
+
+    /// How everybody is reached, worked out anew if something has changed.
+    pub(super) fn plan(&mut self) -> &Plan {
+        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        self.plan.get_or_insert_with(|| {
+            let default = Heard::NONE.with(Way::GroupV4);
+            let left = members
+                .map(|(_, it)| (it.hears.unwrap_or(default), it.address()))
+                .collect::<Vec<_>>();
+            choose(left)
+        })
+    }
+}
+
+/// Chooses ways, one after the other: the one that reaches most of those not
+/// reached yet, as long as it reaches two, or one without an address. The
+/// rest get copies of their own.
+fn choose(mut left: Vec<(Heard, Option<SocketAddr>)>) -> Plan {
+    let mut ways = Heard::NONE;
+    if left.is_empty() {
+        return Plan { ways: Heard::NONE.with(Way::GroupV4), addresses: Vec::new() };
+    }
+    loop {
+        let worth = |way: &Way| {
+            let reached = left.iter().filter(|(heard, _)| heard.has(*way));
+            reached.map(|(_, address)| if address.is_none() { 2 } else { 1 }).sum::<usize>()
+        };
+        // Of equals the first is preferred.
+        let best = Way::ALL.into_iter().rev().max_by_key(worth);
+        let Some(best) = best.filter(|it| worth(it) >= 2) else { break };
+        ways = ways.with(best);
+        left.retain(|(heard, _)| !heard.has(best));
+    }
+    let addresses = left.into_iter().filter_map(|(_, address)| address).collect();
+    Plan { ways, addresses }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody who hears these ways.
+    fn hears(bits: u8, port: u16) -> (Heard, Option<SocketAddr>) {
+        (Heard(bits), Some(SocketAddr::from(([127, 0, 0, 1], port))))
+    }
+
+    /// One datagram where one way reaches all; copies for the rest.
+    #[test]
+    fn few_datagrams() {
+        let plan = choose(vec![hears(7, 1), hears(1, 2), hears(3, 3)]);
+        assert_eq!((plan.ways, plan.addresses.len()), (Heard(1), 0));
+        let plan = choose(vec![hears(1, 1), hears(1, 2), hears(2, 3), hears(0, 4)]);
+        assert_eq!((plan.ways, plan.addresses.len()), (Heard(1), 2));
+        let plan = choose(vec![hears(6, 1), hears(2, 2), hears(4, 3), hears(4, 4)]);
+        assert_eq!((plan.ways, plan.addresses.len()), (Heard(4), 1));
+        let plan = choose(vec![(Heard(1), None)]);
+        assert_eq!(plan.ways, Heard(1));
+    }
+}

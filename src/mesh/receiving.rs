@@ -1,0 +1,138 @@
+//! A packet's way in: section 14 from step 8 on, and the second table of
+//! section 16.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::contacts::Stage;
+use super::logs::Taken;
+use super::{Mesh, Now, Phase};
+use crate::model::limits::MIN_ANNOUNCE;
+use crate::model::{PeerId, Way};
+use crate::wire::udp::{Control, Entry, Packet, Signer};
+
+/// What one knows of a control packet besides what it says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Who sent it.
+    pub(super) sender: Signer,
+    /// Where from.
+    pub(super) from: SocketAddr,
+    /// How many bytes it had.
+    pub(super) size: usize,
+}
+
+impl Mesh {
+    /// A datagram has arrived whose signature is right.
+    pub(super) fn on_packet(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        way: Option<Way>,
+        size: usize,
+        packet: Packet,
+    ) {
+        match packet {
+            Packet::Entry { sender, entry } => self.on_entry(now, from, sender, &entry),
+            Packet::OtherVersion { nonce, .. } => {
+                if self.is_member() && size >= MIN_ANNOUNCE && self.is_among_the_oldest() {
+                    self.object_to_version(now, from, nonce);
+                }
+            }
+            Packet::Control { sender, counter, control } if sender.id != self.me.id => {
+                if self.is_replayed(sender.id, counter) {
+                    self.drops.replayed += 1;
+                } else {
+                    self.on_control(now, Came { sender, from, size }, way, counter, control);
+                }
+            }
+            Packet::Control { .. } => {}
+        }
+    }
+
+    /// A control packet that was not seen before.
+    fn on_control(
+        &mut self,
+        now: Now,
+        came: Came,
+        way: Option<Way>,
+        counter: u64,
+        control: Control,
+    ) {
+        let id = came.sender.id;
+        let Some(contact) = self.contacts.meet(now.moment, came.sender) else {
+            self.drops.unverified += 1;
+            return;
+        };
+        contact.window.note(counter);
+        if !contact.controls.try_take(now.moment) {
+            self.drops.too_many += 1;
+            return;
+        }
+        contact.hear(now.moment, came.from, way);
+        let is_gone = matches!(contact.stage, Stage::Gone { .. });
+        if is_gone && !matches!(control, Control::Bye(_)) {
+            contact.is_verified = false;
+            self.contacts.set_stage(id, Stage::Heard);
+        }
+        let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
+        self.look_soon(now.moment);
+        let is_member = self.is_member();
+        match control {
+            Control::Announce(it) => self.on_announce(now, came, it),
+            Control::Ping(it) => self.on_ping(now, came, it),
+            Control::Pong(it) => self.on_pong(now, came, it),
+            Control::Agree(it) => self.on_agree(now, came, it),
+            Control::Object(it) => self.on_object(now, &it, is_verified),
+            Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
+            Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
+            _ if !is_verified => self.drops.unverified += 1,
+            Control::Want(it) if is_member => self.on_want(now, id, &it),
+            Control::Lost(it) if is_member => self.on_lost(now, id, &it),
+            Control::Recall(it) if is_member => self.on_recall(now, id, it),
+            Control::Recent(it) => self.on_recent(now, id, it),
+            Control::Where(it) if is_member => self.on_where(id, &it),
+            Control::Peers(it) if is_member => self.on_peers(now, id, &it),
+            _ => self.drops.unexpected += 1,
+        }
+    }
+
+    /// Somebody sends an entry, its own or another's.
+    fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
+        let (author, sequence) = (entry.author.id, entry.fields.sequence);
+        let relay = self.contacts.get(sender);
+        if !relay.is_some_and(|it| it.is_verified && it.sends_from(from)) {
+            self.drops.unverified += 1;
+            return;
+        }
+        if let Phase::Recalling(history) = &mut self.phase {
+            history.on_entry(entry);
+            return;
+        }
+        if !self.is_member() {
+            self.drops.unexpected += 1;
+            return;
+        }
+        if self.is_known(author, sequence) {
+            self.drops.known += 1;
+            return;
+        }
+        if !self.logs.was_asked_for(author, sequence) {
+            // Only members may speak without being asked, and not too fast.
+            let contact = self.contacts.get_mut(author).filter(|it| it.is_member());
+            let Some(contact) = contact else {
+                self.drops.refused += 1;
+                return;
+            };
+            if !contact.entries.try_take(now.moment) {
+                self.drops.too_many += 1;
+                return;
+            }
+        }
+        match self.logs.insert(now.moment, entry.clone()) {
+            Taken::New => self.want_soon(now.moment, author),
+            Taken::Known => self.drops.known += 1,
+            Taken::Refused => self.drops.refused += 1,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Asking for what is missing, and answering: section 10.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, gone_after};
+use super::{Mesh, Now, Outgoing, Phase};
+use crate::model::limits::{MAX_RANGES, MAX_WANTED};
+use crate::model::{Event, Heard, Moment, PeerId, TokenBucket};
+use crate::wire::udp::{Control, Lost, Range, Want};
+
+/// Entries sent because somebody asked, at once and in a minute.
+const ANSWER_RATE: (u32, u32) = (256, 12_000);
+/// Entries remembered as having been asked for lately.
+const MAX_ASKED: usize = 1_024;
+/// Requests without success, beyond which the delay grows no more.
+const MAX_PATIENCE: u32 = 8;
+
+/// An entry that somebody has asked for lately.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// When.
+    at: Moment,
+    /// Who; `None`: it went to everybody since.
+    by: Option<PeerId>,
+}
+
+/// What others have asked for, and when to ask oneself.
+#[derive(Debug)]
+pub(super) struct Answers {
+    /// By author and sequence.
+    asked: BTreeMap<(PeerId, u32), Asked>,
+    /// How fast one answers.
+    bucket: TokenBucket,
+    /// When some log is to be looked at.
+    due: Option<Moment>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let bucket = TokenBucket::new(ANSWER_RATE.0, ANSWER_RATE.1);
+        Self { asked: BTreeMap::new(), bucket, due: None }
+    }
+}
+
+impl Answers {
+    /// When something is to be asked for.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.due
+    }
+}
+
+/// Whom to send an entry that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum To {
+    /// Only whoever asked.
+    Asker,
+    /// Everybody: others lack it, too.
+    All,
+    /// Nobody: it went to everybody just now.
+    Nobody,
+}
+
+impl Answers {
+    /// Whom to send this entry, which `asker` wants.
+    fn decide(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> To {
+        let before = self.asked.get(&entry).filter(|it| now.since(it.at) < ASKED_TWICE).copied();
+        let (to, by) = match before.map(|it| it.by) {
+            Some(None) => return To::Nobody,
+            Some(Some(other)) if other != asker => (To::All, None),
+            _ => (To::Asker, Some(asker)),
+        };
+        if self.asked.len() >= MAX_ASKED {
+            self.asked.retain(|_, it| now.since(it.at) < ASKED_TWICE);
+        }
+        if self.asked.len() < MAX_ASKED {
+            self.asked.insert(entry, Asked { at: now, by });
+        }
+        to
+    }
+}
+
+impl Mesh {
+    /// Asks for what is missing of an author before long, if anything is.
+    pub(super) fn want_soon(&mut self, now: Moment, author: PeerId) {
+        let is_new = self.logs.get(author).is_some_and(|it| it.is_behind() && it.want_at.is_none());
+        if is_new {
+            let at = now + self.delay(WANT_DELAY);
+            self.set_want(author, at);
+        }
+    }
+
+    /// Asks for what is missing of an author then.
+    fn set_want(&mut self, author: PeerId, at: Moment) {
+        if let Some(log) = self.logs.get_mut(author) {
+            log.want_at = Some(at);
+            self.answers.due = Some(self.answers.due.map_or(at, |due| due.min(at)));
+        }
+    }
+
+    /// Sends the requests whose time has come.
+    pub(super) fn ask_for_what_is_missing(&mut self, now: Now) {
+        if !matches!(self.phase, Phase::In) || self.answers.due.is_none_or(|it| it > now.moment) {
+            return;
+        }
+        let is_due = |at: Option<Moment>| at.is_some_and(|it| it <= now.moment);
+        let due = self.logs.iter().filter(|(_, log)| log.is_behind() && is_due(log.want_at));
+        let due: Vec<PeerId> = due.map(|(author, _)| author).collect();
+        let mut wants: BTreeMap<PeerId, Vec<Range>> = BTreeMap::new();
+        for author in due {
+            let source = self.source_for(now.moment, author);
+            if source.is_none() && self.logs.give_up(now.moment, author) {
+                let room = self.settings.room.as_str().to_owned();
+                self.show(Event::Gap { room });
+            }
+            if let Some(source) = source {
+                self.ask(author, wants.entry(source).or_default());
+                if source != author
+                    && let Some(log) = self.logs.get_mut(author)
+                {
+                    // If it answers nothing, somebody else is asked. It is
+                    // believed again when it says again that it has it.
+                    log.forget_holder(source);
+                }
+            }
+            let tries = self.logs.get_mut(author).map_or(1, |log| {
+                log.tries = log.tries.saturating_add(1);
+                log.tries.min(MAX_PATIENCE)
+            });
+            let patience = if tries < MAX_PATIENCE { 1 } else { u64::from(MAX_PATIENCE) };
+            let delay = self.delay((WANT_AGAIN.0 * patience, WANT_AGAIN.1 * patience));
+            self.set_want(author, now.moment + delay);
+        }
+        for (source, ranges) in wants {
+            if let Some(address) = self.contacts.get(source).and_then(|it| it.address()) {
+                self.send_to(address, Control::Want(Want { ranges }));
+            }
+        }
+        let behind = self.logs.iter().filter(|(_, log)| log.is_behind());
+        self.answers.due = behind.filter_map(|(_, log)| log.want_at).min();
+    }
+
+    /// Adds what is missing of an author to a request, as far as it fits.
+    fn ask(&mut self, author: PeerId, ranges: &mut Vec<Range>) {
+        let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
+        let Some(log) = self.logs.get(author) else { return };
+        let missing = log.missing(MAX_WANTED.saturating_sub(asked));
+        let room = MAX_RANGES.saturating_sub(ranges.len());
+        let mut greatest = 0;
+        for (first, last) in missing.into_iter().take(room) {
+            ranges.push(Range { author, first, last });
+            greatest = last;
+        }
+        self.logs.note_asked(author, greatest);
+    }
+
+    /// Whom to ask for what is missing of an author: first the author, then
+    /// anybody who says that it has it.
+    fn source_for(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
+        let log = self.logs.get(author)?;
+        let silence = gone_after(self.size()) / 2;
+        let can_be_asked = |it: &PeerId| {
+            self.contacts.member(*it).is_some_and(|contact| {
+                contact.heard.is_some_and(|heard| now.since(heard) < silence)
+                    && contact.address().is_some()
+            })
+        };
+        let is_home = !log.is_lost_at_home && can_be_asked(&author);
+        let holders: Vec<PeerId> = log.holders().filter(can_be_asked).collect();
+        if is_home && (log.tries == 0 || holders.is_empty() || log.tries % 2 == 0) {
+            return Some(author);
+        }
+        self.random.choice(&holders).copied()
+    }
+
+    /// Somebody asks for entries.
+    ///
+    /// The wire has checked that it is not about more than [`MAX_WANTED`].
+    pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {
+        let Some(address) = self.verified_address(now, asker) else { return };
+        let mut lost = Vec::new();
+        for range in want.ranges.iter().take(MAX_RANGES) {
+            let mut absent: Option<Range> = None;
+            for sequence in range.first..=range.last {
+                let Some(entry) = self.logs.entry(range.author, sequence).cloned() else {
+                    let first = absent.map_or(sequence, |it| it.first);
+                    absent = Some(Range { author: range.author, first, last: sequence });
+                    continue;
+                };
+                lost.extend(absent.take());
+                if !self.answers.bucket.try_take(now.moment) {
+                    return;
+                }
+                match self.answers.decide(now.moment, (range.author, sequence), asker) {
+                    To::Asker => {
+                        self.send(Heard::NONE, vec![address], Outgoing::Entry(entry));
+                    }
+                    To::All => self.send_to_all(Outgoing::Entry(entry)),
+                    To::Nobody => {}
+                }
+            }
+            lost.extend(absent);
+        }
+        lost.truncate(MAX_RANGES);
+        if !lost.is_empty() {
+            self.send_to(address, Control::Lost(Lost { ranges: lost }));
+        }
+    }
+
+    /// Somebody does not have what it was asked for.
+    pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
+        let authors: BTreeSet<PeerId> = lost.ranges.iter().map(|it| it.author).collect();
+        for author in authors {
+            let Some(log) = self.logs.get_mut(author) else { continue };
+            let next = log.have.saturating_add(1);
+            let concerns = |it: &&Range| it.author == author && it.first <= next && next <= it.last;
+            if !lost.ranges.iter().any(|it| concerns(&it)) {
+                continue;
+            }
+            log.forget_holder(id);
+            log.is_lost_at_home |= id == author;
+            // Nobody left to ask: look again when it may be given up.
+            let due = log.stuck.map(|it| it + GIVE_UP);
+            if let Some(due) = due.filter(|it| *it > now.moment) {
+                let at = log.want_at.map_or(due, |it| it.min(due));
+                self.set_want(author, at);
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What the person says, and wants.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{End, Mesh, Now, Outgoing, Phase};
+use crate::model::limits::MAX_PEER_TEXT;
+use crate::model::{
+    Command, ErrorCode, Event, Heard, MessageText, Moment, NameKey, PeerId, PeerReport, PeerTask,
+    Place, Reach, Refusal, Request, SessionId, Style, Tag, Task, TokenBucket, Way,
+};
+use crate::wire::udp::{Bye, Control, EntryFields};
+
+/// Own messages at once, and in a minute.
+const SAY_RATE: (u32, u32) = (20, 1_500);
+/// Messages that wait to be sent.
+const MAX_QUEUE: usize = 10_000;
+
+/// A peer's public number.
+pub(super) const fn session(id: PeerId) -> SessionId {
+    SessionId(u64::from_be_bytes(id.0))
+}
+
+/// What the person wants to say.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// Waits until one is in, and for the rate.
+    queue: VecDeque<(Tag, Style, MessageText)>,
+    /// How fast one may speak.
+    bucket: TokenBucket,
+    /// When the next may go out.
+    due: Option<Moment>,
+    /// The last sequence used.
+    pub(super) sequence: u32,
+    /// Requests that were refused.
+    refused: usize,
+    /// One leaves when everything has arrived.
+    leaving: Option<Leaving>,
+}
+
+/// How one leaves.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    /// Give up when for so long nothing has changed.
+    patience: Duration,
+    /// When something changed last.
+    progress: Moment,
+    /// Messages that not everybody has, then.
+    left: usize,
+    /// When to look again.
+    look_at: Moment,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bucket: TokenBucket::new(SAY_RATE.0, SAY_RATE.1),
+            due: None,
+            sequence: 0,
+            refused: 0,
+            leaving: None,
+        }
+    }
+}
+
+impl Outbox {
+    /// When something is to be done.
+    pub(super) fn due(&self) -> Option<Moment> {
+        [self.due, self.leaving.map(|it| it.look_at)].into_iter().flatten().min()
+    }
+}
+
+impl Mesh {
+    /// Somebody wants something done.
+    pub(super) fn on_request(&mut self, now: Now, request: Request) {
+        let Request { tag, command } = request;
+        match command {
+            Command::Do(task) => self.on_task(now, tag, task),
+            Command::DoAsPeer(PeerTask::Peers) => {
+                let peers = self.report(now);
+                self.show(Event::Peers { tag, peers });
+            }
+            Command::DoAsPeer(PeerTask::Block { name }) => self.block(tag, &name),
+            Command::DoAsPeer(PeerTask::Admit { name, is_welcome }) => {
+                if self.decide(now, &name, is_welcome) {
+                    let may = if is_welcome { "may" } else { "may not" };
+                    self.show(Event::Done { tag, text: format!("{name} {may} come in.") });
+                } else {
+                    self.refuse(tag, 0, format!("{name} is not waiting to come in."), None);
+                }
+            }
+            Command::Password(_) => {}
+            Command::Finish { patience } => {
+                let (progress, left, look_at) = (now.moment, usize::MAX, now.moment);
+                self.outbox.leaving = Some(Leaving { patience, progress, left, look_at });
+            }
+            Command::Quit => self.leave(),
+        }
+    }
+
+    /// A task that a server could do as well.
+    fn on_task(&mut self, now: Now, tag: Tag, task: Task) {
+        match task {
+            Task::Say { place, style, text } if self.is_here(&place) => {
+                self.take_message(now, tag, style, &text);
+            }
+            Task::Say { text, .. } => {
+                let code = ErrorCode::NotInRoom.number();
+                self.refuse(tag, code, "Among peers there is one room.".to_owned(), Some(text));
+            }
+            Task::Direct { text, .. } => {
+                let why = "There are no direct messages among peers.".to_owned();
+                self.refuse(tag, 0, why, Some(text));
+            }
+            Task::Enter { .. } | Task::Leave { .. } => {
+                let why = "Among peers there is one room for each program.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
+            Task::History { .. } => {
+                let why = "There is nothing older here than what was shown.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
+            Task::Members { .. } => {
+                let mut names = self.names_of_members();
+                names.sort();
+                self.show(Event::Roster {
+                    tag,
+                    room: self.settings.room.as_str().to_owned(),
+                    members: u32::try_from(names.len()).unwrap_or(u32::MAX),
+                    names: Some(names),
+                    asked: true,
+                });
+            }
+        }
+    }
+
+    /// Whether a place is this room.
+    fn is_here(&self, place: &Place) -> bool {
+        match place {
+            Place::Named(room) => NameKey::of(room) == *self.settings.room.key(),
+            Place::Only | Place::First => true,
+        }
+    }
+
+    /// Takes a message if it may be sent at all.
+    fn take_message(&mut self, now: Now, tag: Tag, style: Style, text: &str) {
+        let bytes = text.len();
+        let checked = MessageText::new(text);
+        let why = match &checked {
+            Ok(_) if bytes > MAX_PEER_TEXT => {
+                format!("The message has {bytes} bytes; among peers {MAX_PEER_TEXT} are possible.")
+            }
+            Ok(_) if self.outbox.queue.len() >= MAX_QUEUE => {
+                "Not sent: too many messages are waiting already.".to_owned()
+            }
+            Ok(_) => String::new(),
+            Err(wrong) => format!("Not sent: {wrong}."),
+        };
+        match checked {
+            Ok(text) if why.is_empty() => {
+                self.outbox.queue.push_back((tag, style, text));
+                self.outbox.due.get_or_insert(now.moment);
+            }
+            _ => {
+                let code = ErrorCode::TextInvalid.number();
+                self.refuse(tag, code, why, Some(text.to_owned()));
+            }
+        }
+    }
+
+    /// Does not do what was asked.
+    fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
+        self.outbox.refused += 1;
+        let to = self.settings.room.as_str().to_owned();
+        self.show(Event::Refused(Refusal { tag, code, text, to, message }));
+    }
+
+    /// Sends what waits, as fast as is allowed.
+    pub(super) fn go_on_saying(&mut self, now: Now) {
+        if !matches!(self.phase, Phase::In) {
+            // When one is in, this is called again in any case.
+            self.outbox.due = None;
+            return;
+        }
+        while let Some((tag, style, text)) = self.outbox.queue.pop_front() {
+            if !self.outbox.bucket.try_take(now.moment) {
+                let wait = Duration::from_secs(60) / SAY_RATE.1;
+                self.outbox.queue.push_front((tag, style, text));
+                self.outbox.due = Some(now.moment + wait);
+                return;
+            }
+            self.say(now, tag, style, &text);
+        }
+        self.outbox.due = None;
+    }
+
+    /// Says one thing.
+    fn say(&mut self, now: Now, tag: Tag, style: Style, text: &MessageText) {
+        let Some(sequence) = self.outbox.sequence.checked_add(1) else { return };
+        let Some(lamport) = self.logs.next_lamport() else {
+            let why = "The room's counter is at its end.".to_owned();
+            self.refuse(tag, 0, why, Some(text.as_str().to_owned()));
+            return;
+        };
+        self.outbox.sequence = sequence;
+        self.showing.note_tag(sequence, tag);
+        let entry = self.sign.sign(EntryFields {
+            sequence,
+            lamport,
+            time: now.time,
+            username: self.name.as_str().to_owned(),
+            style: style.0,
+            text: text.as_str().to_owned(),
+        });
+        let entry = std::sync::Arc::new(entry);
+        self.logs.admit(self.me.id);
+        self.logs.insert(now.moment, entry.clone());
+        self.send_to_all(Outgoing::Entry(entry));
+        self.heartbeats.tell_soon(now.moment);
+    }
+
+    /// Leaves if that was asked for and everything has arrived.
+    pub(super) fn leave_when_done(&mut self, now: Now) {
+        let Some(mut leaving) = self.outbox.leaving else { return };
+        if self.is_over() || now.moment < leaving.look_at {
+            return;
+        }
+        let left = self.undelivered();
+        if left < leaving.left {
+            (leaving.left, leaving.progress) = (left, now.moment);
+        }
+        let is_patient = now.moment.since(leaving.progress) < leaving.patience;
+        let is_done = left == 0 && matches!(self.phase, Phase::In);
+        if is_patient && !is_done {
+            leaving.look_at = now.moment + Duration::from_millis(100);
+            self.outbox.leaving = Some(leaving);
+        } else {
+            self.leave();
+        }
+    }
+
+    /// Own messages that were not sent, or that some member may not have.
+    fn undelivered(&self) -> usize {
+        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let least = members.map(|(_, it)| it.has_ours).min().unwrap_or(self.outbox.sequence);
+        let behind = self.outbox.sequence.saturating_sub(least);
+        self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
+    }
+
+    /// Leaves now.
+    fn leave(&mut self) {
+        let unsent = self.undelivered();
+        if self.is_member() {
+            self.send_to_all(Outgoing::Control(Control::Bye(Bye {})));
+            self.send_to_all(Outgoing::Control(Control::Bye(Bye {})));
+        }
+        let room = self.settings.room.as_str().to_owned();
+        for (tag, _, text) in std::mem::take(&mut self.outbox.queue) {
+            let (to, text) = (room.clone(), text.as_str().to_owned());
+            self.show(Event::Unsent { tag, to, text, perhaps_taken: false });
+        }
+        self.end(End::Left { unsent, refused: self.outbox.refused });
+    }
+
+    /// Names of all members, oneself included.
+    pub(super) fn names_of_members(&self) -> Vec<String> {
+        let others = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let names = others.map(|(_, it)| it.name().to_owned());
+        names.chain([self.name.as_str().to_owned()]).collect()
+    }
+
+    /// How each peer is reached: oneself first, then by standing.
+    #[must_use]
+    pub fn report(&self, now: Now) -> Vec<PeerReport> {
+        let clock = self.room_clock(now.moment);
+        let mut reports = vec![PeerReport {
+            name: self.name.as_str().to_owned(),
+            session: session(self.me.id),
+            is_self: true,
+            present: clock.since(self.since),
+            address: None,
+            reach: Reach::Here,
+            loss: 0,
+            skew: 0,
+            silence: Duration::ZERO,
+        }];
+        for (_, id) in self.contacts.standings() {
+            let Some(contact) = self.contacts.get(id) else { continue };
+            let hears = contact.hears.unwrap_or(Heard::NONE.with(Way::GroupV4));
+            let way = Way::ALL.into_iter().find(|it| hears.has(*it));
+            let is_direct = now.moment.since(contact.heard.unwrap_or_default())
+                < super::timing::gone_after(self.size());
+            reports.push(PeerReport {
+                name: contact.name().to_owned(),
+                session: session(id),
+                is_self: false,
+                present: clock.since(contact.since()),
+                address: contact.address(),
+                reach: match way {
+                    _ if contact.heard.is_none() || !is_direct => Reach::Indirect,
+                    Some(way) => Reach::Way(way),
+                    None => Reach::Unicast,
+                },
+                loss: self.loss(now.moment, contact),
+                skew: contact.skew,
+                silence: now.moment.since(contact.vouched),
+            });
+        }
+        reports
+    }
+}

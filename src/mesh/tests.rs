@@ -1,0 +1,358 @@
+//! Rooms of several peers on a network without faults, in virtual time.
+//! (With faults: `tests/sim_mesh.rs`.)
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
+use crate::model::{
+    Command, Event, Moment, PeerTask, Place, Request, RoomName, Style, Tag, Task, Timestamp,
+    Username, Way,
+};
+use crate::wire::udp::{Entry, EntryFields, Packet, Signer};
+
+/// Signs with nothing.
+struct Unsigned(Signer);
+
+impl Sign for Unsigned {
+    fn signer(&self) -> Signer {
+        self.0
+    }
+
+    fn sign(&self, fields: EntryFields) -> Entry {
+        Entry::with_signature(self.0, fields, [0; 64])
+    }
+}
+
+/// One peer of the world.
+struct Member {
+    /// Its engine.
+    mesh: Mesh,
+    /// Who it is.
+    signer: Signer,
+    /// What it has shown.
+    events: Vec<Event>,
+    /// How it ended.
+    end: Option<End>,
+    /// When it wants to wake.
+    wake: Option<Moment>,
+    /// Its last counter.
+    counter: u64,
+    /// Datagrams that it has sent.
+    sent: usize,
+    /// Which part of the network it is in.
+    part: u8,
+}
+
+/// A room of peers that all hear the IPv4 group.
+#[derive(Default)]
+struct World {
+    /// By the last byte of their addresses.
+    members: BTreeMap<u8, Member>,
+    /// Milliseconds since the beginning.
+    now: u64,
+    /// On their way: when, to whom, what.
+    flying: Vec<(u64, u8, u8, Option<Way>, usize, Packet)>,
+}
+
+impl World {
+    /// What clocks show.
+    fn now(&self) -> Now {
+        let moment = Moment::after_start(Duration::from_millis(self.now));
+        Now { moment, time: Timestamp(1_000_000 + self.now) }
+    }
+
+    /// Somebody's address.
+    fn address(number: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, number], 9))
+    }
+
+    /// Starts a peer.
+    fn start(&mut self, number: u8, name: &str) {
+        self.start_with(number, name, false);
+    }
+
+    /// Starts a peer that may ask its person.
+    fn start_with(&mut self, number: u8, name: &str, ask: bool) {
+        let signer = Signer::new([number; 32], [number; 8]);
+        let settings = Settings {
+            username: Username::new(name).unwrap(),
+            room: RoomName::lobby(),
+            is_closed: false,
+            ask,
+            secret: [number; 32],
+        };
+        let mesh = Mesh::new(settings, Box::new(Unsigned(signer)), self.now());
+        let (events, end, wake, counter, sent, part) = (Vec::new(), None, None, 0, 0, 0);
+        let member = Member { mesh, signer, events, end, wake, counter, sent, part };
+        self.members.insert(number, member);
+        self.collect(number);
+    }
+
+    /// Does what a peer wants done.
+    fn collect(&mut self, number: u8) {
+        let parts: BTreeMap<u8, u8> = self.members.iter().map(|(n, it)| (*n, it.part)).collect();
+        let member = self.members.get_mut(&number).unwrap();
+        while let Some(output) = member.mesh.poll_output() {
+            match output {
+                Output::Send { ways, addresses, packet } => {
+                    member.counter += 1;
+                    let (packet, size) = match packet {
+                        Outgoing::Control(control) => {
+                            let (sender, counter) = (member.signer, member.counter);
+                            (Packet::Control { sender, counter, control }, 400)
+                        }
+                        Outgoing::Entry(entry) => {
+                            (Packet::Entry { sender: member.signer.id, entry }, 400)
+                        }
+                    };
+                    for (other, part) in &parts {
+                        let is_reached = *part == member.part && *other != number;
+                        let alone = addresses.contains(&Self::address(*other));
+                        let at = self.now + 1;
+                        if is_reached && ways.has(Way::GroupV4) {
+                            member.sent += 1;
+                            let way = Some(Way::GroupV4);
+                            self.flying.push((at, number, *other, way, size, packet.clone()));
+                        }
+                        if is_reached && alone {
+                            member.sent += 1;
+                            self.flying.push((at, number, *other, None, size, packet.clone()));
+                        }
+                    }
+                }
+                Output::Event(event) => member.events.push(event),
+                Output::WakeAt(at) => member.wake = Some(at),
+                Output::Finished(end) => member.end = Some(end),
+            }
+        }
+    }
+
+    /// Lets so many milliseconds pass.
+    fn pass(&mut self, milliseconds: u64) {
+        for _ in 0..milliseconds {
+            self.now += 1;
+            let now = self.now();
+            let (due, later) =
+                std::mem::take(&mut self.flying).into_iter().partition(|it| it.0 <= self.now);
+            self.flying = later;
+            let due: Vec<_> = due;
+            for (_, from, to, way, size, packet) in due {
+                let from = Self::address(from);
+                self.give(to, Input::Received { from, way, size, packet });
+            }
+            let waking: Vec<u8> = self
+                .members
+                .iter()
+                .filter(|(_, it)| it.wake.is_some_and(|at| at <= now.moment))
+                .map(|(number, _)| *number)
+                .collect();
+            for number in waking {
+                self.members.get_mut(&number).unwrap().wake = None;
+                self.give(number, Input::Wake);
+            }
+        }
+    }
+
+    /// Gives a peer an input.
+    fn give(&mut self, number: u8, input: Input) {
+        let now = self.now();
+        if let Some(member) = self.members.get_mut(&number)
+            && member.end.is_none()
+        {
+            member.mesh.handle_input(now, input);
+            self.collect(number);
+        }
+    }
+
+    /// A peer's person wants something.
+    fn request(&mut self, number: u8, command: Command) {
+        self.give(number, Input::Request(Request { tag: Tag::default(), command }));
+    }
+
+    /// A peer's person says something.
+    fn say(&mut self, number: u8, text: &str) {
+        let text = text.to_owned();
+        let task = Task::Say { place: Place::Only, style: Style::SAID, text };
+        self.request(number, Command::Do(task));
+    }
+
+    /// The texts that a peer has shown, those of the history or the others.
+    fn texts(&self, number: u8, history: bool) -> Vec<&str> {
+        let events = &self.members[&number].events;
+        events
+            .iter()
+            .filter_map(|it| match it {
+                Event::Message(it) if it.history == history => Some(it.text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What a peer is called.
+    fn name(&self, number: u8) -> String {
+        self.members[&number].mesh.report(self.now())[0].name.clone()
+    }
+
+    /// Names that a peer knows, itself included.
+    fn names(&self, number: u8) -> Vec<String> {
+        let report = self.members[&number].mesh.report(self.now());
+        let mut names: Vec<_> = report.into_iter().map(|it| it.name).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Three of them talk, and everybody sees everything, the author too.
+#[test]
+fn three_talk() {
+    let mut world = World::default();
+    for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl")] {
+        world.start(number, name);
+        world.pass(3_000);
+    }
+    assert_eq!(world.names(1), ["anna", "bert", "carl"]);
+    assert_eq!(world.names(3), ["anna", "bert", "carl"]);
+    world.say(1, "one");
+    world.pass(100);
+    world.say(2, "two");
+    world.pass(1_000);
+    for number in 1..=3 {
+        assert_eq!(world.texts(number, false), ["one", "two"], "{number}");
+    }
+}
+
+/// All who start at one moment find each other.
+#[test]
+fn all_at_once() {
+    let mut world = World::default();
+    for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl"), (4, "dora")] {
+        world.start(number, name);
+    }
+    world.pass(10_000);
+    for number in 1..=4 {
+        assert_eq!(world.names(number).len(), 4, "{number}");
+    }
+}
+
+/// A taken name is refused, and one is told by whom.
+#[test]
+fn a_taken_name() {
+    let mut world = World::default();
+    world.start(1, "anna");
+    world.pass(3_000);
+    world.start(2, "bert");
+    world.pass(3_000);
+    world.start(3, "ANNA");
+    world.pass(3_000);
+    let end = world.members[&3].end.clone();
+    assert!(matches!(end, Some(End::Rejected { by, code: 201, .. }) if by == "anna"));
+}
+
+/// Of two that announce one name at one moment exactly one comes in.
+#[test]
+fn one_of_two() {
+    let mut world = World::default();
+    world.start(1, "anna");
+    world.start(2, "anna");
+    world.pass(5_000);
+    let ended = world.members.values().filter(|it| it.end.is_some()).count();
+    assert_eq!(ended, 1);
+}
+
+/// A newcomer gets the last ten, and goes on from there.
+#[test]
+fn the_last_ten() {
+    let mut world = World::default();
+    world.start(1, "anna");
+    world.pass(3_000);
+    world.start(2, "bert");
+    world.pass(3_000);
+    for number in 0..15 {
+        world.say(1 + number % 2, &format!("m{number}"));
+        world.pass(50);
+    }
+    world.pass(2_000);
+    world.start(3, "carl");
+    world.pass(5_000);
+    let expected: Vec<String> = (5..15).map(|it| format!("m{it}")).collect();
+    assert_eq!(world.texts(3, true), expected);
+    assert!(world.texts(3, false).is_empty());
+    world.say(1, "more");
+    world.pass(1_000);
+    assert_eq!(world.texts(3, false), ["more"]);
+}
+
+/// A person's no is a veto, silence a yes.
+#[test]
+fn asking() {
+    let mut world = World::default();
+    world.start_with(1, "anna", true);
+    world.pass(3_000);
+    world.start(2, "bert");
+    world.pass(3_000);
+    let task = PeerTask::Admit { name: "bert".to_owned(), is_welcome: false };
+    world.request(1, Command::DoAsPeer(task));
+    world.pass(100);
+    assert!(matches!(world.members[&2].end, Some(End::Rejected { code: 401, .. })));
+    world.start(3, "carl");
+    world.pass(8_000);
+    assert_eq!(world.names(1), ["anna"]);
+    world.pass(5_000);
+    assert_eq!(world.names(1), ["anna", "carl"]);
+}
+
+/// Two halves that meet: one order, one holder of each name.
+#[test]
+fn split_and_merge() {
+    let mut world = World::default();
+    world.start(1, "anna");
+    world.pass(10_000);
+    world.start(2, "anna2");
+    world.pass(3_000);
+    world.start(3, "bert");
+    world.pass(3_000);
+    world.members.get_mut(&3).unwrap().part = 1;
+    world.pass(15_000);
+    world.start(4, "anna");
+    world.members.get_mut(&4).unwrap().part = 1;
+    world.members.get_mut(&4).unwrap().events.clear();
+    world.pass(10_000);
+    world.say(1, "left");
+    world.say(4, "right");
+    world.pass(3_000);
+    world.members.get_mut(&3).unwrap().part = 0;
+    world.members.get_mut(&4).unwrap().part = 0;
+    world.pass(20_000);
+    let names: Vec<String> = [1, 2, 3, 4].map(|it| world.name(it)).to_vec();
+    let mut unique = names.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), 4, "{names:?} {:?}", world.members[&4].end);
+    for number in [2, 3] {
+        let mut texts = world.texts(number, false);
+        texts.sort_unstable();
+        assert_eq!(texts, ["left", "right"], "{number}");
+    }
+}
+
+/// An idle room is quiet.
+#[test]
+fn quiet() {
+    let mut world = World::default();
+    for number in 1..=10 {
+        world.start(number, &format!("peer{number}"));
+        world.pass(500);
+    }
+    world.pass(20_000);
+    let before: usize = world.members.values().map(|it| it.sent).sum();
+    world.pass(60_000);
+    let after: usize = world.members.values().map(|it| it.sent).sum();
+    // Ten peers, a heartbeat each two seconds, nine copies on this network.
+    let heartbeats = (after - before) as f64 / 60.0 / 9.0 / 10.0;
+    assert!(heartbeats < 0.6, "{heartbeats} a second");
+    for number in 1..=10 {
+        assert_eq!(world.names(number).len(), 10);
+    }
+}

@@ -1,0 +1,342 @@
+//! Others as candidates: section 7.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::contacts::Standing;
+use super::receiving::Came;
+use super::timing::{AGREE_DELAY, ANSWER_TIME};
+use super::{Mesh, Now};
+use crate::model::limits::MIN_ANNOUNCE;
+use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Tag, Username};
+use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, VERSION};
+
+/// So many of the oldest members answer for the room.
+pub(super) const VOICES: usize = 8;
+/// Candidates remembered at one time.
+const MAX_CANDIDATES: usize = 64;
+
+/// Somebody who has announced itself lately.
+#[derive(Debug)]
+struct Candidate {
+    /// Its attempt.
+    nonce: Nonce,
+    /// What it would like to be called.
+    name: Username,
+    /// Where it sends from.
+    address: SocketAddr,
+    /// When it was last heard.
+    heard: Moment,
+    /// When an agreement is to be sent.
+    agree_at: Option<Moment>,
+    /// What the person says.
+    person: Person,
+}
+
+/// What the person says of a newcomer.
+#[derive(Debug, PartialEq, Eq)]
+enum Person {
+    /// Is not asked, or has agreed, or has been silent for too long.
+    Agrees,
+    /// Is being asked, until then.
+    Thinks(Moment),
+    /// No.
+    Refuses,
+}
+
+/// Newcomers, and whom one does not want.
+#[derive(Debug, Default)]
+pub(super) struct Voting {
+    /// Those who announce themselves.
+    candidates: BTreeMap<PeerId, Candidate>,
+    /// Names that are blocked.
+    blocked_names: BTreeSet<NameKey>,
+    /// Keys that are blocked.
+    blocked_keys: BTreeSet<[u8; 32]>,
+}
+
+impl Voting {
+    /// When something is to be done.
+    pub(super) fn due(&self) -> Option<Moment> {
+        let thinks = |it: &Candidate| match it.person {
+            Person::Thinks(until) => Some(until),
+            _ => None,
+        };
+        self.candidates.values().flat_map(|it| [it.agree_at, thinks(it)]).flatten().min()
+    }
+
+    /// Blocks a name and, if it is known, the key behind it.
+    pub(super) fn block(&mut self, name: NameKey, key: Option<[u8; 32]>) {
+        self.blocked_names.insert(name);
+        self.blocked_keys.extend(key);
+    }
+
+    /// Whether what this author says is hidden. Names are not looked at:
+    /// they change hands.
+    pub(super) fn is_blocked(&self, key: &[u8; 32]) -> bool {
+        self.blocked_keys.contains(key)
+    }
+}
+
+impl Mesh {
+    /// Somebody announces itself.
+    pub(super) fn on_announce(&mut self, now: Now, came: Came, announce: Announce) {
+        if !self.is_member() {
+            self.on_rival(now, came, &announce);
+            return;
+        }
+        if came.size < MIN_ANNOUNCE {
+            self.drops.unexpected += 1;
+            return;
+        }
+        let is_voice = self.is_among_the_oldest();
+        let Ok(name) = Username::new(&announce.username) else {
+            if is_voice {
+                let holder = self.standing();
+                let code = ErrorCode::NameInvalid;
+                self.object(now, came.from, announce.nonce, code, "", holder);
+            }
+            return;
+        };
+        if let Some((code, holder)) = self.reason_against(now, came, &announce, &name, is_voice) {
+            self.object(now, came.from, announce.nonce, code, name.as_str(), holder);
+            return;
+        }
+        let Some(candidate) = self.note_candidate(now, came, &announce, name) else { return };
+        match candidate.person {
+            Person::Refuses => {}
+            Person::Thinks(_) => self.agree(now, came.sender.id, Agree::ASKING),
+            Person::Agrees => {
+                let has_ours = announce.agreed.contains(&self.me.id);
+                if is_voice && !has_ours && candidate_is_idle(&self.voting, came.sender.id) {
+                    let delay = self.delay((0, AGREE_DELAY));
+                    if let Some(it) = self.voting.candidates.get_mut(&came.sender.id) {
+                        it.agree_at = Some(now.moment + delay);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why this candidate is not to come in, and who holds the name.
+    fn reason_against(
+        &self,
+        now: Now,
+        came: Came,
+        announce: &Announce,
+        name: &Username,
+        is_voice: bool,
+    ) -> Option<(ErrorCode, Standing)> {
+        let me = self.standing();
+        if !(announce.lowest..=announce.highest).contains(&VERSION) {
+            return is_voice.then_some((ErrorCode::VersionUnsupported, me));
+        }
+        if name.key() == self.name.key() {
+            return Some((ErrorCode::NameTaken, me));
+        }
+        if is_voice {
+            let holders = self.contacts.holders(name.key());
+            if let Some(holder) = holders.filter(|it| *it != came.sender.id).min() {
+                let since = self.contacts.get(holder).map_or(RoomClock(0), |it| it.since());
+                return Some((ErrorCode::NameTaken, (since, holder)));
+            }
+            let rival = self.voting.candidates.iter().find(|(id, it)| {
+                **id < came.sender.id
+                    && it.name == *name
+                    && now.moment.since(it.heard) < ANSWER_TIME
+            });
+            if let Some((rival, _)) = rival {
+                return Some((ErrorCode::NameTaken, (RoomClock(0), *rival)));
+            }
+        }
+        if let Some(holder) = self.look_alike(name, came.sender.id, is_voice) {
+            return Some((ErrorCode::NameLookalike, holder));
+        }
+        let blocked = self.voting.blocked_names.contains(name.key())
+            || self.voting.is_blocked(&came.sender.key);
+        if blocked {
+            return Some((ErrorCode::Blocked, me));
+        }
+        let known = self.voting.candidates.get(&came.sender.id);
+        let said_no =
+            known.is_some_and(|it| it.person == Person::Refuses && it.nonce == announce.nonce);
+        said_no.then_some((ErrorCode::NotAdmitted, me))
+    }
+
+    /// Whose name looks like this one.
+    fn look_alike(&self, name: &Username, but: PeerId, is_voice: bool) -> Option<Standing> {
+        let skeleton = name.key().skeleton();
+        if self.name.key().skeleton() == skeleton {
+            return Some(self.standing());
+        }
+        let like = self.contacts.keys().filter(|it| is_voice && it.skeleton() == skeleton);
+        let holder = like.flat_map(|key| self.contacts.holders(key)).find(|it| *it != but)?;
+        let since = self.contacts.get(holder)?.since();
+        Some((since, holder))
+    }
+
+    /// Remembers a candidate to whom nobody here objects so far, and asks
+    /// the person if that is wanted. `None` where there are too many.
+    fn note_candidate(
+        &mut self,
+        now: Now,
+        came: Came,
+        announce: &Announce,
+        name: Username,
+    ) -> Option<&Candidate> {
+        let id = came.sender.id;
+        let is_new = self.voting.candidates.get(&id).is_none_or(|it| it.nonce != announce.nonce);
+        if is_new {
+            let recently = |it: &Candidate| now.moment.since(it.heard) < ANSWER_TIME * 2;
+            self.voting.candidates.retain(|_, it| recently(it));
+            if self.voting.candidates.len() >= MAX_CANDIDATES {
+                return None;
+            }
+            let (nonce, address, heard) = (announce.nonce, came.from, now.moment);
+            let person = if self.settings.ask {
+                self.show(Event::AdmissionAsked { name: name.as_str().to_owned() });
+                Person::Thinks(now.moment + ANSWER_TIME)
+            } else {
+                Person::Agrees
+            };
+            let agree_at = None;
+            let new = Candidate { nonce, name, address, heard, agree_at, person };
+            self.voting.candidates.insert(id, new);
+        }
+        let candidate = self.voting.candidates.get_mut(&id)?;
+        candidate.heard = now.moment;
+        candidate.address = came.from;
+        let key = candidate.name.key().clone();
+        if is_new {
+            self.object_to_rivals(now, id, &key);
+        }
+        self.voting.candidates.get(&id)
+    }
+
+    /// Somebody with a smaller id announces a name that others with greater
+    /// ones announce as well: those do not get it.
+    fn object_to_rivals(&mut self, now: Now, winner: PeerId, key: &NameKey) {
+        if !self.is_among_the_oldest() {
+            return;
+        }
+        let rivals = self.voting.candidates.iter().filter(|(id, it)| {
+            **id > winner
+                && it.name.key() == key
+                && now.moment.since(it.heard) < ANSWER_TIME
+                && self.contacts.member(**id).is_none()
+        });
+        let rivals: Vec<_> =
+            rivals.map(|(_, it)| (it.address, it.nonce, it.name.clone())).collect();
+        for (address, nonce, name) in rivals {
+            let holder = (RoomClock(0), winner);
+            self.object(now, address, nonce, ErrorCode::NameTaken, name.as_str(), holder);
+        }
+    }
+
+    /// Sends agreements that are due, and takes silence for a yes.
+    pub(super) fn go_on_voting(&mut self, now: Now) {
+        let mut agreeing = Vec::new();
+        for (id, candidate) in &mut self.voting.candidates {
+            if matches!(candidate.person, Person::Thinks(until) if until <= now.moment) {
+                candidate.person = Person::Agrees;
+                candidate.agree_at = Some(now.moment);
+            }
+            if candidate.agree_at.is_some_and(|it| it <= now.moment) {
+                candidate.agree_at = None;
+                agreeing.push(*id);
+            }
+        }
+        for id in agreeing {
+            self.agree(now, id, 0);
+        }
+    }
+
+    /// The person has answered. False where nobody of this name is waiting.
+    pub(super) fn decide(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
+        let key = NameKey::of(name);
+        let waiting = self
+            .voting
+            .candidates
+            .values_mut()
+            .find(|it| matches!(it.person, Person::Thinks(_)) && *it.name.key() == key);
+        let Some(candidate) = waiting else { return false };
+        if is_welcome {
+            candidate.person = Person::Agrees;
+            candidate.agree_at = Some(now.moment);
+        } else {
+            candidate.person = Person::Refuses;
+            let (address, nonce) = (candidate.address, candidate.nonce);
+            let name = candidate.name.clone();
+            let code = ErrorCode::NotAdmitted;
+            self.object(now, address, nonce, code, name.as_str(), self.standing());
+        }
+        true
+    }
+
+    /// Agrees to a candidate.
+    fn agree(&mut self, now: Now, id: PeerId, flags: u8) {
+        let Some(candidate) = self.voting.candidates.get(&id) else { return };
+        let (address, nonce) = (candidate.address, candidate.nonce);
+        let agree = Agree {
+            nonce,
+            cookie: self.cookie(now.moment, id, address, 0),
+            flags,
+            heard: self.hearing(now.moment, id),
+            clock: self.room_clock(now.moment),
+            since: self.since,
+            username: self.name.as_str().to_owned(),
+            members: u32::try_from(self.size()).unwrap_or(u32::MAX),
+            lamport: self.logs.lamport(),
+            time: now.time,
+        };
+        self.send_to(address, Control::Agree(agree));
+    }
+
+    /// Objects to a candidate, or to a member's name.
+    pub(super) fn object(
+        &mut self,
+        now: Now,
+        address: SocketAddr,
+        nonce: Nonce,
+        code: ErrorCode,
+        username: &str,
+        (since, holder): Standing,
+    ) {
+        let object = Object {
+            nonce,
+            code: code.number(),
+            by: self.name.as_str().to_owned(),
+            username: username.to_owned(),
+            holder,
+            clock: self.room_clock(now.moment),
+            since,
+            text: code.sentence().to_owned(),
+        };
+        self.send_to(address, Control::Object(object));
+    }
+
+    /// Objects to a candidate of another version.
+    pub(super) fn object_to_version(&mut self, now: Now, address: SocketAddr, nonce: Nonce) {
+        let code = ErrorCode::VersionUnsupported;
+        self.object(now, address, nonce, code, "", self.standing());
+    }
+
+    /// Blocks somebody by name: what they say is hidden, and one objects
+    /// when they want to come in again.
+    pub(super) fn block(&mut self, tag: Tag, name: &str) {
+        let key = NameKey::of(name);
+        let holder = self.contacts.holders(&key).next();
+        let signer = holder.and_then(|it| self.contacts.get(it)).and_then(|it| it.signer);
+        self.voting.block(key, signer.map(|it| it.key));
+        let text = match signer {
+            Some(_) => format!("{name} is blocked: hidden now, and not let in again."),
+            None => format!("{name} is not here; whoever comes by this name is not let in."),
+        };
+        self.show(Event::Done { tag, text });
+    }
+}
+
+/// Whether no agreement to this candidate is on its way yet.
+fn candidate_is_idle(voting: &Voting, id: PeerId) -> bool {
+    voting.candidates.get(&id).is_some_and(|it| it.agree_at.is_none())
+}
