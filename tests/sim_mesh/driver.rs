@@ -8,7 +8,7 @@ use std::rc::Rc;
 use pi_chat::mesh::{End, Input, Outgoing, Output};
 use pi_chat::model::limits::DEFAULT_PORT;
 use pi_chat::model::{Heard, Way};
-use pi_chat::wire::udp::{Control, EntryName, PageItem, Packet};
+use pi_chat::wire::udp::{Control, EntryName, Packet, PageItem};
 
 use super::life::{LifeId, Snapshot, Stage};
 use super::network::{address_v4, address_v6, machine_at};
@@ -113,7 +113,8 @@ impl World {
     /// The newest entries that a life has.
     fn snapshot(&self, id: LifeId) -> Snapshot {
         let newest = self.lives[id].mesh.entries().rev().take(HISTORY);
-        let name = newest.map(|it| EntryName { author: it.author.id, sequence: it.fields.sequence });
+        let name =
+            newest.map(|it| EntryName { author: it.author.id, sequence: it.fields.sequence });
         let mut names: Vec<EntryName> = name.collect();
         names.reverse();
         Rc::new(names)
@@ -190,9 +191,7 @@ impl World {
         }
         let mesh = &self.lives[to].mesh;
         let is_known = match &datagram.packet {
-            Packet::Entry { entry, .. } => {
-                mesh.is_known(entry.author.id, entry.fields.sequence)
-            }
+            Packet::Entry { entry, .. } => mesh.is_known(entry.author.id, entry.fields.sequence),
             Packet::Control { sender, counter, .. } => mesh.is_replayed(sender.id, *counter),
             Packet::OtherVersion { .. } => false,
         };

@@ -117,7 +117,8 @@ pub(crate) struct Life {
     pub(crate) after_gap: bool,
     /// The floors it may have: the greatest marks that have reached it.
     pub(crate) floors: HashMap<LifeId, u32>,
-    /// With whom it could talk when it ended, and since when.
+    /// When it ended: with whom it could talk, and since when both knew each
+    /// other.
     pub(crate) companions: Vec<(LifeId, u64)>,
     /// Which agreements have reached it.
     pub(crate) agreed: Vec<Agreed>,
@@ -130,8 +131,12 @@ pub(crate) struct Life {
     pub(crate) heard: Vec<u64>,
     /// Who has said goodbye to it.
     pub(crate) goodbyes: HashSet<LifeId>,
-    /// Whom it believes to be in the room.
-    pub(crate) members: HashSet<LifeId>,
+    /// Whom it believes to be in the room, and since when.
+    pub(crate) members: HashMap<LifeId, u64>,
+    /// With whom it could talk from its beginning until it was in.
+    pub(crate) reachable: HashSet<LifeId>,
+    /// It has heard a candidate of smaller id that wants the same name.
+    pub(crate) had_rival: bool,
     /// Datagrams that it has sent, each copy counted.
     pub(crate) datagrams: u64,
     /// Their bytes.

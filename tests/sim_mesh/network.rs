@@ -131,9 +131,9 @@ impl Network {
     /// goes both ways, and so does something that goes to many.
     pub(crate) fn connects(&self, one: usize, other: usize) -> bool {
         let by_way = |from: usize, to: usize| {
-            Way::ALL.iter().any(|way| {
-                self.segments[from].iter().any(|it| self.carries(from, to, *way, *it))
-            })
+            Way::ALL
+                .iter()
+                .any(|way| self.segments[from].iter().any(|it| self.carries(from, to, *way, *it)))
         };
         self.delivers(one, other)
             && self.delivers(other, one)
@@ -143,8 +143,7 @@ impl Network {
 
     /// The share lost between two, in whichever direction it is greater.
     pub(crate) fn loss(&self, one: usize, other: usize) -> f64 {
-        let (there, back) =
-            (one * self.machines + other, other * self.machines + one);
+        let (there, back) = (one * self.machines + other, other * self.machines + one);
         f64::from(self.links[there].loss.max(self.links[back].loss)) / 65_536.0
     }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use pi_chat::mesh::Outgoing;
-use pi_chat::model::{Event, Message, NameKey, Username};
+use pi_chat::model::{Event, Message, NameKey, PeerId, Username};
 use pi_chat::wire::udp::{Agree, Control, Nonce, Packet};
 
 use super::life::{Agreed, LifeId, Shown, Stage, Written};
 use super::queue::Datagram;
-use super::world::World;
+use super::world::{S, World};
 
 /// Datagrams by their kinds; entries are kind 7.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,6 +77,14 @@ pub(crate) struct GivenUp {
 pub(crate) fn meaning(text: &str) -> Option<(LifeId, usize)> {
     let (life, said) = text.split_once(':')?;
     Some((life.parse().ok()?, said.parse().ok()?))
+}
+
+/// Who has sent a datagram.
+fn datagram_id(datagram: &Datagram) -> PeerId {
+    match &datagram.packet {
+        Packet::Control { sender, .. } => sender.id,
+        Packet::Entry { sender, .. } | Packet::OtherVersion { sender, .. } => *sender,
+    }
 }
 
 impl World {
@@ -150,12 +158,17 @@ impl World {
         let life = &mut self.lives[to];
         life.hear(from, now);
         match control {
-            Control::Heartbeat(_) if life.members.contains(&from) => {
+            Control::Heartbeat(_) if life.members.contains_key(&from) => {
                 for (who, ago) in &datagram.listed {
                     life.hear(*who, now.saturating_sub(*ago));
                 }
             }
             Control::Bye(_) => drop(life.goodbyes.insert(from)),
+            Control::Announce(announce) if life.stage == Stage::Announcing => {
+                let is_smaller = datagram_id(datagram) < life.signer.id;
+                let is_same = NameKey::of(&announce.username) == *life.key();
+                life.had_rival |= is_smaller && is_same;
+            }
             Control::Agree(agree)
                 if life.stage == Stage::Announcing
                     && life.nonce == Some(agree.nonce)
@@ -193,8 +206,9 @@ impl World {
     /// Notes who has become a member for somebody, and who is gone.
     pub(crate) fn note_members(&mut self, id: LifeId) {
         let members = self.look_at_members(id);
+        let now = self.time;
         let life = &self.lives[id];
-        for subject in life.members.difference(&members) {
+        for subject in life.members.keys().filter(|it| !members.contains(it)) {
             self.departures.push(Departure {
                 observer: id,
                 subject: *subject,
@@ -204,7 +218,11 @@ impl World {
                 members: members.len() + 1,
             });
         }
-        self.lives[id].members = members;
+        let before = &mut self.lives[id].members;
+        before.retain(|it, _| members.contains(it));
+        for member in members {
+            before.entry(member).or_insert(now);
+        }
     }
 
     /// What an engine shows, before anybody can change it.
@@ -216,6 +234,7 @@ impl World {
                 assert_eq!(self.life_of(admitted.session), Some(id), "its public number");
                 self.rename(id, &admitted.username);
                 self.note_members(id);
+                self.note_reachable(id);
             }
             Event::Renamed { to, .. } => self.rename(id, to),
             Event::Message(message) if message.own => {
@@ -290,6 +309,12 @@ impl World {
 
     /// Looks at everybody's names.
     pub(crate) fn look(&mut self) {
+        if self.machines.len() > 60 && self.time % (10 * S) < self.look_each {
+            let all: Vec<LifeId> = self.awake().filter(|it| self.lives[*it].is_in()).collect();
+            for id in all {
+                self.note_members(id);
+            }
+        }
         let mut holders: HashMap<NameKey, Vec<LifeId>> = HashMap::new();
         for id in self.awake() {
             if self.lives[id].is_in() {
@@ -299,7 +324,9 @@ impl World {
         let mut pairs = Vec::new();
         for same in holders.values().filter(|it| it.len() > 1) {
             for (place, one) in same.iter().enumerate() {
-                pairs.extend(same[place + 1..].iter().map(|other| (*one.min(other), *one.max(other))));
+                pairs.extend(
+                    same[place + 1..].iter().map(|other| (*one.min(other), *one.max(other))),
+                );
             }
         }
         for (pair, collision) in &mut self.collisions {
@@ -333,10 +360,25 @@ impl World {
         }
     }
 
+    /// Notes with whom a newcomer could talk from its beginning until now.
+    fn note_reachable(&mut self, id: LifeId) {
+        let began = self.lives[id].began;
+        let is_near = |it: &LifeId| {
+            *it != id && self.connected_since(id, *it).is_some_and(|since| since <= began)
+        };
+        let reachable = self.awake().filter(is_near).collect();
+        self.lives[id].reachable = reachable;
+    }
+
     /// A life ends: notes with whom it could talk until then.
     pub(crate) fn note_companions(&mut self, id: LifeId) {
         let others: Vec<LifeId> = self.awake().filter(|it| *it != id).collect();
-        let since = |other: LifeId| Some((other, self.connected_since(id, other)?));
+        let since = |other: LifeId| {
+            let connected = self.connected_since(id, other)?;
+            let known = *self.lives[id].members.get(&other)?;
+            let knows = *self.lives[other].members.get(&id)?;
+            Some((other, connected.max(known).max(knows)))
+        };
         let companions = others.into_iter().filter_map(since).collect();
         self.lives[id].companions = companions;
     }

@@ -1,7 +1,7 @@
 //! The world: machines, the lives on them, the network between them, and
 //! what happens, one thing after the other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 
 use pi_chat::mesh::{Input, Mesh, Now, Settings};
@@ -46,8 +46,8 @@ pub(crate) enum Action {
     Split(Vec<u8>),
     /// From one machine to another only these ways get through.
     Open(usize, usize, u8),
-    /// All links become like this.
-    Relink(Link),
+    /// From all machines to all others these ways get through.
+    OpenAll(u8),
     /// Datagrams are counted from now on.
     Measure,
     /// Until now.
@@ -108,6 +108,14 @@ pub(crate) struct World {
     pub(crate) measured: Option<Measured>,
     /// The largest datagram.
     pub(crate) largest: usize,
+    /// The greatest share of datagrams that was ever lost between two.
+    pub(crate) worst_loss: f64,
+    /// Nothing is lost, and nobody is kept from anybody.
+    pub(crate) is_calm: bool,
+    /// Copies of what goes to everybody that are needed.
+    pub(crate) ways_in_use: f64,
+    /// What was said until then has to be everywhere in the end.
+    pub(crate) quiet_since: u64,
     /// The last message of all that was shown for the first time to somebody.
     pub(crate) last_delivery: u64,
     /// What has happened lately, if anybody wants to know.
@@ -153,6 +161,10 @@ impl World {
             kinds: Kinds::default(),
             measured: None,
             largest: 0,
+            worst_loss: 0.0,
+            is_calm: false,
+            ways_in_use: 1.0,
+            quiet_since: 0,
             last_delivery: 0,
             trace: None,
         };
@@ -164,7 +176,6 @@ impl World {
             starts: 0,
             hosts: Vec::new(),
         }));
-        world.look_at_links();
         world.queue.push(world.look_each, What::Look);
         world
     }
@@ -243,7 +254,7 @@ impl World {
     }
 
     /// Notes which machines can talk to which.
-    fn look_at_links(&mut self) {
+    pub(crate) fn look_at_links(&mut self) {
         for machine in 0..self.machines.len() {
             self.look_at_links_of(machine);
         }
@@ -253,8 +264,7 @@ impl World {
     fn look_at_links_of(&mut self, one: usize) {
         let count = self.machines.len();
         for other in 0..count {
-            let are_awake =
-                [one, other].iter().all(|it| self.machines[*it].asleep.is_none());
+            let are_awake = [one, other].iter().all(|it| self.machines[*it].asleep.is_none());
             let is = one != other && are_awake && self.network.connects(one, other);
             for place in [one * count + other, other * count + one] {
                 let since = &mut self.connected[place];
@@ -293,8 +303,8 @@ impl World {
                 self.network.link(from, to).open = ways;
                 self.look_at_links_of(from);
             }
-            Action::Relink(link) => {
-                self.network.links().for_each(|it| *it = link);
+            Action::OpenAll(ways) => {
+                self.network.links().for_each(|it| it.open = ways);
                 self.look_at_links();
             }
             Action::Measure => self.measured = Some(self.counts()),
@@ -371,8 +381,10 @@ impl World {
             recalls: HashMap::new(),
             histories: Vec::new(),
             heard: Vec::new(),
-            goodbyes: std::collections::HashSet::new(),
-            members: std::collections::HashSet::new(),
+            goodbyes: HashSet::new(),
+            members: HashMap::new(),
+            reachable: HashSet::new(),
+            had_rival: false,
             datagrams: 0,
             bytes: 0,
         });
