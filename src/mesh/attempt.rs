@@ -112,6 +112,8 @@ impl Mesh {
                     *sent += 1;
                     addresses.push(voter.address);
                 }
+                // Its last word may have been lost.
+                Vote::Asking(_) => addresses.push(voter.address),
                 _ => {}
             }
         }
@@ -198,6 +200,11 @@ impl Mesh {
         let Phase::Announcing(attempt) = &self.phase else { return };
         let key = crate::model::NameKey::of(&announce.username);
         if key != *self.settings.username.key() || announce.nonce == attempt.nonce {
+            return;
+        }
+        if !self.contacts.get(came.sender.id).is_some_and(|it| it.is_verified) {
+            // It may be yesterday's recording.
+            self.ping(now, came.sender.id);
             return;
         }
         let code = ErrorCode::NameTaken;

@@ -167,7 +167,7 @@ impl Contact {
 
     /// Somebody says that it can be reached there.
     pub(super) fn suggest(&mut self, address: SocketAddr) {
-        if self.heard.is_none() && !self.sends_from(address) {
+        if self.heard.is_none() && !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
         }
     }
@@ -181,9 +181,14 @@ impl Contact {
         }
     }
 
+    /// Every address that it may have.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().map(|it| it.address)
+    }
+
     /// Whether it has been heard from there.
     pub(super) fn sends_from(&self, address: SocketAddr) -> bool {
-        self.addresses.iter().any(|it| it.address == address)
+        self.addresses.iter().any(|it| it.address == address && it.heard.is_some())
     }
 
     /// Where to send: the verified address heard last, else the one heard

@@ -1,5 +1,7 @@
 //! Telling what exists, and learning it: section 10.
 
+use std::collections::BTreeSet;
+
 use super::contacts::{Contact, Stage, Stated};
 use super::timing::{ALL_WAYS_EACH, KNOCK, TAIL, interval};
 use super::{Mesh, Now, Outgoing, Phase};
@@ -9,8 +11,8 @@ use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 /// Places of a page that are kept for members.
 const MEMBERS_IN_PAGE: usize = 45;
-/// Room clocks above this are ignored.
-const CLOCK_END: RoomClock = RoomClock(1 << 47);
+/// Room clocks stop here.
+pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
 /// A jump of the room clock by more than this moves one's own coming in.
 const CLOCK_JUMP: u64 = 1_000;
 /// Addresses knocked at while one is alone.
@@ -79,6 +81,7 @@ impl Mesh {
             self.send_to_all(packet);
             return;
         }
+        self.greet(&packet);
         let is_alone = self.contacts.members() == 0;
         if is_alone || self.heartbeats.sent.is_multiple_of(ALL_WAYS_EACH) {
             let mut addresses = self.hosts_without_members();
@@ -96,6 +99,15 @@ impl Mesh {
         let period = u64::try_from(interval(self.size()).as_millis()).unwrap_or(u64::MAX);
         let period = self.delay((period * 9 / 10, period * 11 / 10));
         self.heartbeats.at = Some(now.moment + period);
+    }
+
+    /// Sends a heartbeat to those who have proven to be alive and are not
+    /// members yet: they need it to make a member of us, as we need theirs.
+    fn greet(&mut self, heartbeat: &Outgoing) {
+        let strangers = self.contacts.iter().filter(|(_, it)| it.stage == Stage::Heard);
+        let verified = strangers.filter(|(_, it)| it.is_verified);
+        let addresses: Vec<_> = verified.filter_map(|(_, it)| it.verified_address()).collect();
+        self.send(Heard::NONE, addresses, heartbeat.clone());
     }
 
     /// What a heartbeat says now.
@@ -159,7 +171,7 @@ impl Mesh {
             }
         }
         if is_verified && self.is_member() {
-            self.follow_clock(now.moment, it.clock);
+            self.follow_clock(now.moment, it.clock.min(CLOCK_END));
         }
         if let Some(contact) = self.contacts.get_mut(id) {
             if contact.heartbeats.0 >= LOSS_SAMPLE {
@@ -207,7 +219,7 @@ impl Mesh {
     /// Takes over a greater room clock.
     fn follow_clock(&mut self, now: Moment, stated: RoomClock) {
         let own = self.room_clock(now);
-        if stated <= own || stated > CLOCK_END {
+        if stated <= own {
             return;
         }
         let jump = stated.0 - own.0;
@@ -228,6 +240,8 @@ impl Mesh {
         time: Timestamp,
     ) {
         let own = self.room_clock(now.moment);
+        let clock = clock.min(CLOCK_END);
+        let since = since.min(clock);
         // By my own clock, as long as the two differ.
         let present = clock.since(since);
         let is_apart = own.0.abs_diff(clock.0) > CLOCK_JUMP && self.is_member();
@@ -272,9 +286,10 @@ impl Mesh {
 
     /// The named hosts at which no member is known.
     fn hosts_without_members(&self) -> Vec<std::net::SocketAddr> {
-        let is_member =
-            |host| self.contacts.iter().any(|(_, it)| it.is_member() && it.sends_from(host));
-        self.hosts.iter().copied().filter(|host| !is_member(*host)).collect()
+        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let known: BTreeSet<_> =
+            members.filter_map(|(_, it)| it.address()).map(|it| it.ip()).collect();
+        self.hosts.iter().copied().filter(|host| !known.contains(&host.ip())).collect()
     }
 
     /// Sends by every way, and to whom no way reaches.

@@ -249,7 +249,7 @@ impl Mesh {
     /// What the room clock shows.
     fn room_clock(&self, now: Moment) -> RoomClock {
         let (clock, at) = self.clock;
-        clock.after(now.since(at))
+        clock.after(now.since(at)).min(heartbeats::CLOCK_END)
     }
 
     /// One's own standing.

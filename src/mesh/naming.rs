@@ -53,7 +53,7 @@ impl Mesh {
     fn rename(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {
-            let name = Username::new(&with_number(before.as_str(), number)).ok()?;
+            let name = Username::new(&with_number(self.settings.username.as_str(), number)).ok()?;
             (!self.is_held(name.key())).then_some(name)
         }) else {
             return;

@@ -74,15 +74,15 @@ impl Mesh {
     /// Somebody was silent for too long.
     fn remove(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
-            Some(Stage::Member) => self.lose(now, id),
+            Some(Stage::Member) => self.lose(now.moment, id),
             Some(_) => self.contacts.forget(id),
             None => {}
         }
     }
 
     /// A member is gone.
-    fn lose(&mut self, now: Now, id: PeerId) {
-        self.contacts.set_stage(id, Stage::Gone { at: now.moment });
+    fn lose(&mut self, now: Moment, id: PeerId) {
+        self.contacts.set_stage(id, Stage::Gone { at: now });
         self.plan = None;
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.is_verified = false;
@@ -95,7 +95,7 @@ impl Mesh {
     pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
         self.forget_voter(id);
         match self.contacts.get(id).map(|it| it.stage) {
-            Some(Stage::Member) => self.lose(now, id),
+            Some(Stage::Member) => self.lose(now.moment, id),
             Some(Stage::Gone { .. }) | None => {}
             Some(_) => self.contacts.set_stage(id, Stage::Gone { at: now.moment }),
         }
@@ -112,13 +112,25 @@ impl Mesh {
         contact.vouched = contact.vouched.max(contact.heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
+        let key = contact.signer.map(|it| it.key);
         self.contacts.set_stage(id, Stage::Member);
         self.plan = None;
+        self.bury_former_life(now, id, key);
         if self.is_member() && matches!(self.phase, super::Phase::In) {
             self.logs.admit(id);
         }
         self.tell_presence(vec![name], Vec::new());
         self.look_soon(now);
+    }
+
+    /// Somebody has come in whose key a member of another incarnation has:
+    /// that one has ended without a goodbye.
+    fn bury_former_life(&mut self, now: Moment, id: PeerId, key: Option<[u8; 32]>) {
+        let has_key = |it: &Contact| it.is_member() && it.signer.map(|it| it.key) == key;
+        let former = self.contacts.iter().find(|(other, it)| *other != id && has_key(it));
+        if let Some((former, _)) = former.filter(|_| key.is_some()) {
+            self.lose(now, former);
+        }
     }
 
     /// A verified member has heard somebody, or knows that it is there.
@@ -154,7 +166,7 @@ impl Mesh {
     }
 
     /// Sends a ping.
-    fn ping(&mut self, now: Now, id: PeerId) {
+    pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
         let ping = Ping { cookie: cookie(address), heard: self.hearing(now.moment, id) };
@@ -209,7 +221,10 @@ impl Mesh {
             let Some(contact) = contact.filter(|it| it.listed_by == Some(by)) else { continue };
             let ip = Ipv6Addr::from(it.address);
             let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
-            if it.port != 0 && !ip.is_unspecified() && !ip.is_multicast() {
+            let is_one = !ip.is_unspecified()
+                && !ip.is_multicast()
+                && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+            if it.port != 0 && is_one {
                 contact.suggest(SocketAddr::new(ip, it.port));
                 contact.ping_at.get_or_insert(now.moment);
             }
@@ -229,14 +244,19 @@ impl Mesh {
     /// A cookie comes back.
     pub(super) fn on_pong(&mut self, now: Now, came: Came, pong: Pong) {
         let id = came.sender.id;
-        let is_mine = |minutes| self.cookie(now.moment, id, came.from, minutes) == pong.cookie;
-        if !is_mine(0) && !is_mine(1) {
+        let is_from = |address: &SocketAddr| {
+            let mine = |minutes| self.cookie(now.moment, id, *address, minutes);
+            [mine(0), mine(1)].contains(&pong.cookie)
+        };
+        // It may answer from another of its addresses.
+        let known = self.contacts.get(id).into_iter().flat_map(Contact::addresses);
+        let Some(address) = [came.from].into_iter().chain(known).find(is_from) else {
             self.drops.unexpected += 1;
             return;
-        }
+        };
         let heard = self.hearing(now.moment, id);
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.verify(came.from);
+            contact.verify(address);
             (contact.ping_at, contact.pings) = (None, 0);
         }
         self.note_hears(id, pong.heard);

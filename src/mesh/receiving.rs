@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::contacts::Stage;
 use super::logs::Taken;
 use super::{Mesh, Now, Phase};
-use crate::model::limits::MIN_ANNOUNCE;
 use crate::model::{PeerId, Way};
 use crate::wire::udp::{Control, Entry, Packet, Signer};
 
@@ -34,11 +33,6 @@ impl Mesh {
     ) {
         match packet {
             Packet::Entry { sender, entry } => self.on_entry(now, from, sender, &entry),
-            Packet::OtherVersion { nonce, .. } => {
-                if self.is_member() && size >= MIN_ANNOUNCE && self.is_among_the_oldest() {
-                    self.object_to_version(now, from, nonce);
-                }
-            }
             Packet::Control { sender, counter, control } if sender.id != self.me.id => {
                 if self.is_replayed(sender.id, counter) {
                     self.drops.replayed += 1;
@@ -97,11 +91,17 @@ impl Mesh {
         }
     }
 
+    /// Whether entries are taken of this sender from this address: signed
+    /// control packets have come from there.
+    #[must_use]
+    pub fn may_bring_entries(&self, sender: PeerId, from: SocketAddr) -> bool {
+        self.contacts.get(sender).is_some_and(|it| it.is_verified && it.sends_from(from))
+    }
+
     /// Somebody sends an entry, its own or another's.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
-        let relay = self.contacts.get(sender);
-        if !relay.is_some_and(|it| it.is_verified && it.sends_from(from)) {
+        if !self.may_bring_entries(sender, from) {
             self.drops.unverified += 1;
             return;
         }

@@ -15,7 +15,7 @@ pub(super) const WINDOW: Duration = Duration::from_secs(2);
 /// Between announces to those that have not answered.
 pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_millis(500);
 /// Announces without an answer after which somebody is gone.
-pub(super) const ANNOUNCES_TO_ONE: u8 = 3;
+pub(super) const ANNOUNCES_TO_ONE: u8 = 6;
 /// How long a candidate waits for somebody who asks a person.
 pub(super) const ASKING_PATIENCE: Duration = Duration::from_secs(12);
 /// How long a person may think; then it is a yes.

@@ -108,7 +108,10 @@ impl Mesh {
             Person::Thinks(_) => self.agree(now, came.sender.id, Agree::ASKING),
             Person::Agrees => {
                 let has_ours = announce.agreed.contains(&self.me.id);
-                if is_voice && !has_ours && candidate_is_idle(&self.voting, came.sender.id) {
+                if (is_voice || self.settings.ask)
+                    && !has_ours
+                    && candidate_is_idle(&self.voting, came.sender.id)
+                {
                     let delay = self.delay((0, AGREE_DELAY));
                     if let Some(it) = self.voting.candidates.get_mut(&came.sender.id) {
                         it.agree_at = Some(now.moment + delay);
@@ -135,13 +138,14 @@ impl Mesh {
             return Some((ErrorCode::NameTaken, me));
         }
         if is_voice {
-            let holders = self.contacts.holders(name.key());
-            if let Some(holder) = holders.filter(|it| *it != came.sender.id).min() {
+            let mut holders = self.contacts.holders(name.key());
+            if let Some(holder) = holders.find(|it| !self.is_same_key(*it, came)) {
                 let since = self.contacts.get(holder).map_or(RoomClock(0), |it| it.since());
                 return Some((ErrorCode::NameTaken, (since, holder)));
             }
             let rival = self.voting.candidates.iter().find(|(id, it)| {
                 **id < came.sender.id
+                    && self.contacts.get(**id).is_some_and(|it| it.is_verified)
                     && it.name == *name
                     && now.moment.since(it.heard) < ANSWER_TIME
             });
@@ -149,7 +153,7 @@ impl Mesh {
                 return Some((ErrorCode::NameTaken, (RoomClock(0), *rival)));
             }
         }
-        if let Some(holder) = self.look_alike(name, came.sender.id, is_voice) {
+        if let Some(holder) = self.look_alike(name, came, is_voice) {
             return Some((ErrorCode::NameLookalike, holder));
         }
         let blocked = self.voting.blocked_names.contains(name.key())
@@ -163,14 +167,22 @@ impl Mesh {
         said_no.then_some((ErrorCode::NotAdmitted, me))
     }
 
+    /// Whether a member has the key of the sender: then it is the sender, or
+    /// its former life.
+    fn is_same_key(&self, member: PeerId, came: Came) -> bool {
+        let signer = self.contacts.get(member).and_then(|it| it.signer);
+        signer.is_some_and(|it| it.key == came.sender.key)
+    }
+
     /// Whose name looks like this one.
-    fn look_alike(&self, name: &Username, but: PeerId, is_voice: bool) -> Option<Standing> {
+    fn look_alike(&self, name: &Username, came: Came, is_voice: bool) -> Option<Standing> {
         let skeleton = name.key().skeleton();
         if self.name.key().skeleton() == skeleton {
             return Some(self.standing());
         }
         let like = self.contacts.keys().filter(|it| is_voice && it.skeleton() == skeleton);
-        let holder = like.flat_map(|key| self.contacts.holders(key)).find(|it| *it != but)?;
+        let mut holders = like.flat_map(|key| self.contacts.holders(key));
+        let holder = holders.find(|it| !self.is_same_key(*it, came))?;
         let since = self.contacts.get(holder)?.since();
         Some((since, holder))
     }
@@ -207,7 +219,7 @@ impl Mesh {
         candidate.heard = now.moment;
         candidate.address = came.from;
         let key = candidate.name.key().clone();
-        if is_new {
+        if self.contacts.get(id).is_some_and(|it| it.is_verified) {
             self.object_to_rivals(now, id, &key);
         }
         self.voting.candidates.get(&id)
@@ -313,12 +325,6 @@ impl Mesh {
             text: code.sentence().to_owned(),
         };
         self.send_to(address, Control::Object(object));
-    }
-
-    /// Objects to a candidate of another version.
-    pub(super) fn object_to_version(&mut self, now: Now, address: SocketAddr, nonce: Nonce) {
-        let code = ErrorCode::VersionUnsupported;
-        self.object(now, address, nonce, code, "", self.standing());
     }
 
     /// Blocks somebody by name: what they say is hidden, and one objects

@@ -19,6 +19,9 @@ pub(super) struct Window {
 impl Window {
     /// Whether `counter` was seen, or is too old to tell.
     pub(super) fn has_seen(&self, counter: u64) -> bool {
+        if counter == 0 {
+            return true;
+        }
         if counter > self.greatest {
             return false;
         }

@@ -112,7 +112,7 @@ pub const MAX_PADDING: usize = 400;
 pub const MAX_PEER_TEXT: usize = 1_000;
 
 /// Longest sentence in an `object`, in bytes.
-pub const MAX_OBJECTION: usize = 120;
+pub const MAX_OBJECTION: usize = 100;
 
 /// Counters of datagrams, Lamport counters and times of entries are below
 /// this: six bytes, or seven as a varint.

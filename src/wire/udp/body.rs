@@ -8,9 +8,6 @@ use super::*;
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::wire::codec;
 
-/// Kind of `announce`, in every version.
-pub(super) const ANNOUNCE: u16 = 1;
-
 /// Kind of `entry`.
 const ENTRY: u16 = 7;
 
@@ -157,8 +154,8 @@ impl Announce {
 }
 
 impl Entry {
-    /// The entry of these parts. The signature is not judged: that of a
-    /// stranger's was, and one's own is made by [`Identity::sign_entry`].
+    /// The entry of these parts. Judges nothing: a right signature is made by
+    /// [`Identity::sign_entry`], and a simulation does without.
     #[must_use]
     pub fn with_signature(author: Signer, fields: EntryFields, signature: [u8; 64]) -> Self {
         let mut body = unsigned_entry(&author, &fields);

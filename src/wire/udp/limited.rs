@@ -32,7 +32,9 @@ impl Limited for Agree {
 
 impl Limited for Object {
     fn is_within_limits(&self) -> bool {
-        self.by.len() <= MAX_NAME_BYTES && self.text.len() <= MAX_OBJECTION
+        self.by.len() <= MAX_NAME_BYTES
+            && self.username.len() <= MAX_NAME_BYTES
+            && self.text.len() <= MAX_OBJECTION
     }
 }
 
@@ -48,8 +50,7 @@ impl Limited for Pong {}
 
 impl Limited for Want {
     fn is_within_limits(&self) -> bool {
-        let wanted: u64 = self.ranges.iter().map(|it| it.entries()).sum();
-        are_ranges(&self.ranges) && wanted <= MAX_WANTED
+        are_ranges(&self.ranges)
     }
 }
 
@@ -100,7 +101,86 @@ impl Range {
     }
 }
 
-/// Whether they are few enough and none ends before it begins.
+/// Whether they are few enough, of few enough entries, and none ends before
+/// it begins.
 fn are_ranges(ranges: &[Range]) -> bool {
-    ranges.len() <= MAX_RANGES && ranges.iter().all(|it| it.first <= it.last)
+    ranges.len() <= MAX_RANGES
+        && ranges.iter().all(|it| 1 <= it.first && it.first <= it.last)
+        && ranges.iter().map(Range::entries).sum::<u64>() <= MAX_WANTED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Lamport, PeerId, Timestamp};
+
+    /// An entry that is within its limits.
+    fn entry() -> EntryFields {
+        EntryFields {
+            sequence: 1,
+            lamport: Lamport(1),
+            time: Timestamp(0),
+            username: "a".into(),
+            style: 0,
+            text: "a".into(),
+        }
+    }
+
+    /// From the smallest that is allowed; the longest of each kind is in the
+    /// tests of this module's parent.
+    #[test]
+    fn an_entry_beyond_a_limit() {
+        assert!(entry().is_within_limits());
+        let end = COUNTER_END;
+        for beyond in [
+            EntryFields { sequence: 0, ..entry() },
+            EntryFields { lamport: Lamport(0), ..entry() },
+            EntryFields { lamport: Lamport(end), ..entry() },
+            EntryFields { time: Timestamp(end), ..entry() },
+            EntryFields { username: String::new(), ..entry() },
+            EntryFields { username: "a".repeat(65), ..entry() },
+            EntryFields { text: String::new(), ..entry() },
+            EntryFields { text: "a".repeat(1_001), ..entry() },
+            EntryFields { text: "a\r\n".into(), ..entry() },
+        ] {
+            assert!(!beyond.is_within_limits(), "{beyond:?}");
+        }
+    }
+
+    #[test]
+    fn wants_and_what_is_lost() {
+        /// The range of one author from `first` to `last`.
+        fn range(first: u32, last: u32) -> Range {
+            Range { author: PeerId([2; 8]), first, last }
+        }
+        for (ranges, is_allowed) in [
+            (vec![], true),
+            (vec![range(1, 64)], true),
+            (vec![range(u32::MAX, u32::MAX)], true),
+            (vec![range(1, 65)], false),
+            (vec![range(1, 32), range(1, 33)], false),
+            (vec![range(2, 1)], false),
+            (vec![range(0, 1)], false),
+            (vec![range(1, u32::MAX); 32], false),
+            (vec![range(5, 5); 33], false),
+        ] {
+            let want = Want { ranges: ranges.clone() };
+            assert_eq!(want.is_within_limits(), is_allowed, "{ranges:?}");
+            assert_eq!(
+                Lost { ranges: ranges.clone() }.is_within_limits(),
+                is_allowed,
+                "{ranges:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_page_0_of_a_recent_names_entries() {
+        let entries = vec![EntryName { author: PeerId([2; 8]), sequence: 1 }; 10];
+        let first = Recent { nonce: Nonce([9; 8]), page: 0, pages: 2, entries, marks: vec![] };
+        assert!(first.is_within_limits());
+        assert!(!Recent { page: 1, ..first.clone() }.is_within_limits());
+        assert!(!Recent { pages: 0, ..first.clone() }.is_within_limits());
+        assert!(Recent { page: 1, entries: vec![], ..first }.is_within_limits());
+    }
 }

@@ -8,6 +8,8 @@ mod open;
 mod packets;
 mod room;
 mod sealer;
+#[cfg(test)]
+mod tests;
 
 pub use identity::Identity;
 pub use open::{Dropped, Peek, open};
@@ -96,12 +98,5 @@ pub enum Packet {
         sender: PeerId,
         /// What it is.
         entry: Arc<Entry>,
-    },
-    /// An `announce` in a version that is not ours; nothing in it is proven.
-    OtherVersion {
-        /// Who sent it, or claims to be.
-        sender: PeerId,
-        /// The attempt's.
-        nonce: Nonce,
     },
 }

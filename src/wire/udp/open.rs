@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::body::{ANNOUNCE, Body, Content, MIN_BODY, Unreadable};
+use super::body::{Body, Content, MIN_BODY, Unreadable};
 use super::header::MAGIC;
 use super::identity::{signed_entry, signed_packet};
-use super::{Entry, Header, Nonce, Packet, Room, VERSION};
+use super::{Entry, Header, Packet, Room, VERSION};
 use crate::model::PeerId;
 use crate::model::limits::MAX_DATAGRAM;
 use crate::wire::codec;
@@ -17,8 +17,11 @@ use crate::wire::codec;
 /// know whether it is worth the look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peek {
-    /// An entry; known if it is here already.
+    /// An entry; not worth it if it is here already, or if its sender is not
+    /// one of whom entries are taken.
     Entry {
+        /// Who sent it, or claims to be.
+        sender: PeerId,
         /// Who wrote it.
         author: PeerId,
         /// Which one of its.
@@ -46,7 +49,7 @@ pub enum Dropped {
     /// Another magic.
     #[error("not of pi-chat")]
     NotOurs,
-    /// Another version, and not an `announce` that one could object to.
+    /// Another version.
     #[error("of another version")]
     Version,
     /// Another kind of room or another tag.
@@ -70,8 +73,8 @@ pub enum Dropped {
     /// An entry that was written by oneself.
     #[error("an entry of one's own")]
     OwnEntry,
-    /// An entry that is here already.
-    #[error("an entry that is known")]
+    /// An entry that is here already, or of whose sender none is taken.
+    #[error("an entry that is known, or of a stranger")]
     KnownEntry,
     /// An entry that its author has not signed.
     #[error("the signature of the entry is wrong")]
@@ -138,7 +141,7 @@ pub fn open(
         return Err(Dropped::NotOurs);
     }
     if header.version != VERSION {
-        return open_other_version(&header, sealed, room).ok_or(Dropped::Version);
+        return Err(Dropped::Version);
     }
     if !header.is_of(room) {
         return Err(Dropped::OtherRoom);
@@ -153,25 +156,6 @@ pub fn open(
     let body = Body::read(&plain)?;
     let packet = judge(&header, body, &plain, room, own, is_known)?;
     Ok((packet, Header::LEN + plain.len()))
-}
-
-/// Step 3: of another version only an `announce` in one's own room is of
-/// interest, to object to it.
-fn open_other_version(header: &Header, sealed: &[u8], room: &Room) -> Option<(Packet, usize)> {
-    /// What it begins with in any version: kind, key, incarnation, nonce,
-    /// lowest, highest.
-    type Front = (u16, [u8; 32], [u8; 8], Nonce, u8, u8);
-
-    if !header.is_of(room) {
-        return None;
-    }
-    let plain = room.unseal(header, sealed)?;
-    let ((kind, _, _, nonce, _, _), _) = codec::take::<Front>(&plain).ok()?;
-    let is_announce = kind == ANNOUNCE && nonce != Nonce::default();
-    is_announce.then_some((
-        Packet::OtherVersion { sender: header.sender, nonce },
-        Header::LEN + plain.len(),
-    ))
 }
 
 /// Steps 8 and 9: whether it is new and really from whom it says.
@@ -190,7 +174,7 @@ fn judge(
             if signer.id == own {
                 return Err(Dropped::OwnEntry);
             }
-            if is_known(Peek::Entry { author: signer.id, sequence: fields.sequence }) {
+            if is_known(Peek::Entry { sender, author: signer.id, sequence: fields.sequence }) {
                 return Err(Dropped::KnownEntry);
             }
             if !signer.has_signed(&signed_entry(room, unsigned), &signature) {
@@ -204,7 +188,7 @@ fn judge(
             if signer.id != sender {
                 return Err(Dropped::Identity);
             }
-            if is_known(Peek::Control { sender, counter }) {
+            if counter == 0 || is_known(Peek::Control { sender, counter }) {
                 return Err(Dropped::Replayed);
             }
             if !signer.has_signed(&signed_packet(room, header, unsigned), &signature) {

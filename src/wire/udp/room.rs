@@ -43,9 +43,9 @@ impl Room {
         Self { id: hash(b"pi-chat/1 open room\0", name), master: None }
     }
 
-    /// The closed room of this name and passphrase. Takes 64 MiB and about a
-    /// second, which is the point: so does every guess. Not to be called where
-    /// others wait.
+    /// The closed room of this name and passphrase. Takes 64 MiB and, on a
+    /// small machine, about a second. That is the point: so does every guess.
+    /// Not to be called where others wait.
     ///
     /// # Errors
     /// [`PassphraseError`] where there is not enough memory.
@@ -63,8 +63,9 @@ impl Room {
         Ok(Self { id, master: Some(master) })
     }
 
-    /// Its whole id.
-    pub(super) const fn id(&self) -> &[u8; 32] {
+    /// Its whole id: part of everything that is signed in it.
+    #[must_use]
+    pub const fn id(&self) -> &[u8; 32] {
         &self.id
     }
 

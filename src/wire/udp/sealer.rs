@@ -23,7 +23,14 @@ impl Sealer {
     /// The sealer of somebody who has sent nothing yet.
     #[must_use]
     pub const fn new(identity: Arc<Identity>, room: Arc<Room>) -> Self {
-        Self { identity, room, counter: 0 }
+        Self::after(0, identity, room)
+    }
+
+    /// The sealer that has used `counter` last: to make a certain datagram
+    /// again, as the vectors want it.
+    #[must_use]
+    pub const fn after(counter: u64, identity: Arc<Identity>, room: Arc<Room>) -> Self {
+        Self { identity, room, counter }
     }
 
     /// The datagram of a control packet. `None` when the counter is used up,
@@ -64,8 +71,8 @@ mod tests {
     #[test]
     fn the_counter_ends() {
         let room = Arc::new(Room::open(&RoomName::lobby()));
-        let mut sealer = Sealer::new(Arc::new(Identity::new([1; 32], [1; 8])), room);
-        sealer.counter = COUNTER_END - 2;
+        let identity = Arc::new(Identity::new([1; 32], [1; 8]));
+        let mut sealer = Sealer::after(COUNTER_END - 2, identity, room);
         let last = sealer.control(&Control::Bye(Bye {})).unwrap();
         assert_eq!(last[17..23], [0xff; 6]);
         assert_eq!(sealer.control(&Control::Bye(Bye {})), None);
