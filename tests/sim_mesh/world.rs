@@ -397,6 +397,9 @@ impl World {
     /// A person says something.
     fn say(&mut self, machine: usize) {
         let Some(id) = self.machines[machine].life else { return };
+        if !self.is_awake(id) {
+            return;
+        }
         let at = self.time;
         let said = &mut self.lives[id].said;
         said.push(Said { at, sent_at: None, is_refused: false });
