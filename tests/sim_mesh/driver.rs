@@ -193,7 +193,6 @@ impl World {
         let is_known = match &datagram.packet {
             Packet::Entry { entry, .. } => mesh.is_known(entry.author.id, entry.fields.sequence),
             Packet::Control { sender, counter, .. } => mesh.is_replayed(sender.id, *counter),
-            Packet::OtherVersion { .. } => false,
         };
         if is_known && self.asks_first {
             return;
@@ -202,7 +201,6 @@ impl World {
             let sort = match &datagram.packet {
                 Packet::Control { control, .. } => format!("kind {}", control.kind()),
                 Packet::Entry { entry, .. } => format!("entry {:?}", entry.fields),
-                Packet::OtherVersion { .. } => "another version".to_owned(),
             };
             format!("{to} hears {} by {way:?}: {sort}", datagram.from)
         });

@@ -61,8 +61,6 @@ pub(crate) struct Shown {
     pub(crate) is_history: bool,
     /// Shown as late.
     pub(crate) is_late: bool,
-    /// The person was told just before that something is missing.
-    pub(crate) after_gap: bool,
 }
 
 /// An agreement that has reached a candidate.
@@ -70,8 +68,10 @@ pub(crate) struct Shown {
 pub(crate) struct Agreed {
     /// Whose.
     pub(crate) by: LifeId,
-    /// What it said of its standing.
+    /// When it came in, as it said.
     pub(crate) since: RoomClock,
+    /// What its room clock showed, less the world's time.
+    pub(crate) clock: i64,
 }
 
 /// A history that was given: what the ten newest were when it was.
@@ -113,8 +113,6 @@ pub(crate) struct Life {
     pub(crate) shown: Vec<Shown>,
     /// When its person was told that something is missing.
     pub(crate) gaps: Vec<u64>,
-    /// The next message is shown just after a gap.
-    pub(crate) after_gap: bool,
     /// The floors it may have: the greatest marks that have reached it.
     pub(crate) floors: HashMap<LifeId, u32>,
     /// When it ended: with whom it could talk, and since when both knew each

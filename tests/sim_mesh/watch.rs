@@ -8,7 +8,7 @@ use pi_chat::wire::udp::{Agree, Control, Nonce, Packet};
 
 use super::life::{Agreed, LifeId, Shown, Stage, Written};
 use super::queue::Datagram;
-use super::world::{S, World};
+use super::world::{MS, S, World};
 
 /// Datagrams by their kinds; entries are kind 7.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +69,8 @@ pub(crate) struct GivenUp {
     pub(crate) sequence: u32,
     /// When.
     pub(crate) at: u64,
+    /// For how long its machine had been awake.
+    pub(crate) awake: u64,
     /// Somebody who has it, and since when those two could talk.
     pub(crate) holder: Option<(LifeId, u64)>,
 }
@@ -83,7 +85,7 @@ pub(crate) fn meaning(text: &str) -> Option<(LifeId, usize)> {
 fn datagram_id(datagram: &Datagram) -> PeerId {
     match &datagram.packet {
         Packet::Control { sender, .. } => sender.id,
-        Packet::Entry { sender, .. } | Packet::OtherVersion { sender, .. } => *sender,
+        Packet::Entry { sender, .. } => *sender,
     }
 }
 
@@ -95,7 +97,7 @@ impl World {
         life.bytes += copies * datagram.size as u64;
         let kind = match &datagram.packet {
             Packet::Control { control, .. } => usize::from(control.kind()),
-            Packet::Entry { .. } | Packet::OtherVersion { .. } => 7,
+            Packet::Entry { .. } => 7,
         };
         self.kinds.0[kind] += copies;
         self.largest = self.largest.max(datagram.size);
@@ -174,7 +176,9 @@ impl World {
                     && life.nonce == Some(agree.nonce)
                     && agree.flags & Agree::ASKING == 0 =>
             {
-                life.agreed.push(Agreed { by: from, since: agree.since });
+                let clock = i64::try_from(agree.clock.0).unwrap();
+                let clock = clock - i64::try_from(now / MS).unwrap();
+                life.agreed.push(Agreed { by: from, since: agree.since, clock });
             }
             Control::Recent(recent) if life.nonce == Some(recent.nonce) => {
                 life.histories.extend(datagram.history.clone().map(|it| (from, it)));
@@ -256,7 +260,6 @@ impl World {
             Event::Message(message) => self.on_message(id, message),
             Event::Gap { .. } => {
                 self.lives[id].gaps.push(self.time);
-                self.lives[id].after_gap = true;
             }
             Event::Refused(refusal) => {
                 let text = refusal.tag.0.as_deref().unwrap_or_default();
@@ -273,11 +276,11 @@ impl World {
         let (author, said) = meaning(&message.text).unwrap();
         let sequence = u32::try_from(message.sequence.0).unwrap();
         assert_eq!(self.life_of(message.session), Some(author), "whose it is");
-        let after_gap = std::mem::take(&mut self.lives[id].after_gap);
-        if after_gap {
-            let before = self.lives[id].reached(author);
-            for missing in before + 1..sequence {
-                self.note_given_up(id, author, missing);
+        let life = &self.lives[id];
+        let before = life.shown.iter().rev().find(|it| it.author == author).map_or(0, |it| it.at);
+        if let Some(gap) = life.gaps.iter().rev().find(|it| **it >= before).copied() {
+            for missing in life.reached(author) + 1..sequence {
+                self.note_given_up(gap, id, author, missing);
             }
         }
         self.lives[id].shown.push(Shown {
@@ -287,7 +290,6 @@ impl World {
             said,
             is_history: message.history,
             is_late: message.late,
-            after_gap,
         });
         if author != id {
             self.last_delivery = self.time;
@@ -295,7 +297,7 @@ impl World {
     }
 
     /// Notes that somebody has given an entry up, and who has it.
-    fn note_given_up(&mut self, by: LifeId, author: LifeId, sequence: u32) {
+    fn note_given_up(&mut self, at: u64, by: LifeId, author: LifeId, sequence: u32) {
         let id = self.lives[author].signer.id;
         let holder = self.awake().filter(|it| *it != by).find_map(|other| {
             let since = self.connected_since(by, other)?;
@@ -304,7 +306,8 @@ impl World {
                 .any(|it| it.author.id == id && it.fields.sequence == sequence)
                 .then_some((other, since))
         });
-        self.given_up.push(GivenUp { by, author, sequence, at: self.time, holder });
+        let awake = at.saturating_sub(self.machines[self.lives[by].machine].awake_since);
+        self.given_up.push(GivenUp { by, author, sequence, at, awake, holder });
     }
 
     /// Looks at everybody's names.

@@ -63,6 +63,8 @@ pub(crate) struct Machine {
     pub(crate) life: Option<LifeId>,
     /// Since when it sleeps.
     pub(crate) asleep: Option<u64>,
+    /// Since when it does not.
+    pub(crate) awake_since: u64,
     /// How many lives there were.
     starts: u16,
     /// The hosts that its person names.
@@ -173,6 +175,7 @@ impl World {
             clock,
             life: None,
             asleep: None,
+            awake_since: 0,
             starts: 0,
             hosts: Vec::new(),
         }));
@@ -374,7 +377,6 @@ impl World {
             written: Vec::new(),
             shown: Vec::new(),
             gaps: Vec::new(),
-            after_gap: false,
             floors: HashMap::new(),
             agreed: Vec::new(),
             companions: Vec::new(),
@@ -432,6 +434,7 @@ impl World {
     /// A machine wakes.
     fn wake_up(&mut self, machine: usize, stands_still: bool) {
         let Some(since) = self.machines[machine].asleep.take() else { return };
+        self.machines[machine].awake_since = self.time;
         if stands_still {
             self.machines[machine].clock.stand_still(since, self.time);
         }
