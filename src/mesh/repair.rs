@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::logs::Log;
 use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, gone_after};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
@@ -128,7 +129,11 @@ impl Mesh {
             });
             let patience = if tries < MAX_PATIENCE { 1 } else { u64::from(MAX_PATIENCE) };
             let delay = self.delay((WANT_AGAIN.0 * patience, WANT_AGAIN.1 * patience));
-            self.set_want(author, now.moment + delay);
+            // Not what was given up just now: a time that nobody looks at
+            // would keep `want_soon` from ever asking again.
+            if self.logs.get(author).is_some_and(Log::is_behind) {
+                self.set_want(author, now.moment + delay);
+            }
         }
         for (source, ranges) in wants {
             if let Some(address) = self.contacts.get(source).and_then(|it| it.address()) {
