@@ -6,8 +6,8 @@
 //! | floor | module | what lives there |
 //! |---|---|---|
 //! | 4 | [`cli`], [`config`] | command lines, configuration files |
-//! | 3 | `server`, `client`, `ui`, [`os`] | drivers: sockets, clock, entropy, disk, terminal |
-//! | 2 | [`hub`], `link` | engines: the server's and the client's, without I/O |
+//! | 3 | `server`, `client`, `peer`, `ui`, [`os`], `disk`, `systemd` | drivers: sockets, clock, entropy, disk, terminal |
+//! | 2 | [`hub`], `link`, [`mesh`] | engines: the server's, the client's and the peer's, without I/O |
 //! | 1 | [`wire`] | bytes to values and back |
 //! | 0 | [`model`] | the words |
 //!
@@ -20,6 +20,8 @@ pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;
+#[cfg(feature = "ui")]
+mod disk;
 pub mod hub;
 #[cfg(feature = "client")]
 pub mod link;
@@ -27,8 +29,12 @@ pub mod link;
 pub mod mesh;
 pub mod model;
 pub mod os;
+#[cfg(feature = "peer")]
+pub mod peer;
 #[cfg(feature = "server")]
 pub mod server;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "server", feature = "peer"))]
+mod systemd;
+#[cfg(feature = "ui")]
 pub mod ui;
 pub mod wire;

@@ -23,9 +23,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pi_chat::client::{ServerAddress, Setup, run};
+use pi_chat::client::{Setup, run};
 use pi_chat::link::Settings;
-use pi_chat::model::{Command, Event, Place, Request, Style, Tag, Task};
+use pi_chat::model::{Command, Event, HostAddress, Place, Request, Style, Tag, Task};
 use pi_chat::ui::Screen;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -160,7 +160,7 @@ impl Client {
 fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) -> Client {
     let (requests, inbox) = mpsc::channel(MESSAGES);
     let setup = Setup {
-        address: ServerAddress { host: address.ip().to_string(), port: address.port() },
+        address: HostAddress { host: address.ip().to_string(), port: address.port() },
         settings: Settings {
             username: format!("client{number}"),
             rooms: Vec::new(),

@@ -19,6 +19,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("link", 2),
     ("mesh", 2),
     ("os", 3),
+    ("disk", 3),
+    ("systemd", 3),
     ("server", 3),
     ("client", 3),
     ("peer", 3),

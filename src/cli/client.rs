@@ -10,9 +10,12 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 
+use super::exit::{self, Failed, os, usage};
+use super::signals::interrupted;
 use super::{tell_error, tell_usage};
 use crate::client::{Setup, Store, run as drive};
-use crate::config::client::{Config, Partial, split_rooms, state_directory};
+use crate::config::client::{Config, Partial, split_rooms};
+use crate::config::person::state_directory;
 use crate::link::{End, Settings};
 use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
 use crate::os::random_bytes;
@@ -23,19 +26,6 @@ const CHANNEL: usize = 16;
 
 /// How long somebody at a terminal waits for the last answers.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Exit codes, as in `sysexits.h`.
-mod exit {
-    pub(super) use super::super::USAGE;
-    /// No server.
-    pub(super) const UNAVAILABLE: u8 = 69;
-    /// Something in this computer.
-    pub(super) const OS: u8 = 71;
-    /// Somebody does not speak the protocol.
-    pub(super) const PROTOCOL: u8 = 76;
-    /// The server says no.
-    pub(super) const REFUSED: u8 = 77;
-}
 
 /// Chat on a pi-chat server.
 ///
@@ -173,19 +163,6 @@ pub fn run() -> ExitCode {
             code.into()
         }
     }
-}
-
-/// An error with its exit code.
-type Failed = (u8, anyhow::Error);
-
-/// For errors in what the person has said.
-fn usage(error: anyhow::Error) -> Failed {
-    (exit::USAGE, error)
-}
-
-/// For errors of this computer.
-fn os(error: anyhow::Error) -> Failed {
-    (exit::OS, error)
 }
 
 impl Common {
@@ -331,27 +308,6 @@ fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     Ok(end)
-}
-
-/// Resolves when the operating system wants the program to end.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [SignalKind::terminate(), SignalKind::hangup()];
-        let [Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
 }
 
 /// How an end is called, and its exit code.

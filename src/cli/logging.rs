@@ -1,4 +1,4 @@
-//! The server's log, on standard error: for people on a terminal, with
+//! The log of a server, or of a peer without a person, on standard error: for people on a terminal, with
 //! priorities under systemd. Never what people say, no passwords, no tokens.
 
 use std::env;

@@ -2,10 +2,16 @@
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "server")]
+#[cfg(feature = "ui")]
+mod exit;
+#[cfg(any(feature = "server", feature = "peer"))]
 mod logging;
+#[cfg(feature = "peer")]
+pub mod peer;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "ui")]
+mod signals;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::ServerAddress;
+use crate::model::HostAddress;
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
 
@@ -62,7 +62,7 @@ pub(super) enum WireEvent {
 
 impl Wire {
     /// Begins to connect. Drops what was there.
-    pub(super) fn connect(&mut self, address: ServerAddress) {
+    pub(super) fn connect(&mut self, address: HostAddress) {
         *self = Self::Connecting(Box::pin(connect(address)));
     }
 
@@ -161,7 +161,7 @@ impl Open {
 
 /// Tries every address of the host in turn. The sentence about the failure
 /// tells what was tried.
-async fn connect(address: ServerAddress) -> Result<TcpStream, String> {
+async fn connect(address: HostAddress) -> Result<TcpStream, String> {
     let lookup = lookup_host((address.host.as_str(), address.port));
     let found: Vec<SocketAddr> = match timeout(LOOKUP_TIMEOUT, lookup).await {
         Ok(Ok(found)) => found.collect(),

@@ -1,7 +1,6 @@
 //! Floor 3: the client's driver. It owns the socket, the timer and the disk,
 //! and moves things between the link, the server and the user interface.
 
-mod address;
 mod connect;
 mod state;
 #[cfg(test)]
@@ -12,12 +11,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-pub use address::{AddressError, ServerAddress};
 pub use state::{Store, StoreError};
 
 use self::connect::{Open, Wire, WireEvent};
 use crate::link::{End, Input, Link, Output, Settings};
-use crate::model::{Command, Event, Moment, Request, Tag};
+use crate::model::{Command, Event, HostAddress, Moment, Request, Tag};
 use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
@@ -31,7 +29,7 @@ const MAX_PIECES: usize = 16;
 /// What a client runs with.
 pub struct Setup {
     /// Where the server is.
-    pub address: ServerAddress,
+    pub address: HostAddress,
     /// How the link begins.
     pub settings: Settings,
     /// Where its state is kept, if it is.
@@ -51,7 +49,7 @@ struct Driver<'a> {
     /// The connection.
     wire: Wire,
     /// As in [`Setup`].
-    address: ServerAddress,
+    address: HostAddress,
     /// As in [`Setup`].
     store: Option<Store>,
     /// Shows what happens.

@@ -1,16 +1,16 @@
 //! What a client keeps on disk to come back to its session: one file for
 //! each server and name, readable by its owner only.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::ServerAddress;
+use crate::disk::{make_private, private_file};
 use crate::link::Saved;
-use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
+use crate::model::{HostAddress, LogId, NameKey, Position, Sequence, SessionId, Token};
 
 /// Longest piece of a path that is made from a name.
 const MAX_PIECE: usize = 200;
@@ -70,7 +70,7 @@ impl Store {
     /// The directory or the lock cannot be made. A client can go on without.
     pub fn open(
         directory: &Path,
-        address: &ServerAddress,
+        address: &HostAddress,
         name: &str,
     ) -> Result<Option<Self>, StoreError> {
         let server = address.to_string().to_lowercase();
@@ -160,24 +160,6 @@ fn piece(text: &str) -> String {
     piece
 }
 
-/// Makes a directory, and those above it, for its owner only.
-fn make_private(directory: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
-}
-
-/// Opens a file for its owner only; makes it if it is not there.
-fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_again() {
         let directory = tempfile::tempdir().unwrap();
-        let address: ServerAddress = "pi".parse().unwrap();
+        let address: HostAddress = "pi".parse().unwrap();
         let open = |name| Store::open(directory.path(), &address, name).unwrap();
         let store = open("Anna").unwrap();
         assert_eq!(store.load(), None);

@@ -155,7 +155,7 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
         version: "1",
         seed: 1,
     };
-    let address = ServerAddress { host: "127.0.0.1".to_owned(), port };
+    let address = HostAddress { host: "127.0.0.1".to_owned(), port };
     let (requests, taken) = mpsc::channel(4);
     let say = Task::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
     let finish = asks_to_leave.then_some(Command::Finish { patience: Duration::from_secs(20) });

@@ -6,12 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use directories::ProjectDirs;
 use serde::Deserialize;
 
-use crate::client::ServerAddress;
-use crate::model::Password;
-use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS, MAX_PASSWORD};
+use super::person::{directories, login_name};
+use crate::model::limits::MAX_PASSWORD;
+use crate::model::{HostAddress, Password};
 
 /// A place that says some of the settings and leaves out others. The keys
 /// are those of the file.
@@ -37,7 +36,7 @@ pub struct Partial {
 /// All settings.
 pub struct Config {
     /// Where the server is.
-    pub server: ServerAddress,
+    pub server: HostAddress,
     /// What one would like to be called.
     pub name: String,
     /// Rooms to go into; none: the lobby.
@@ -168,61 +167,9 @@ pub fn split_rooms(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The platform's directories for this program.
-fn directories() -> Option<ProjectDirs> {
-    ProjectDirs::from("", "", "pi-chat")
-}
-
-/// Where the state is kept; none for somebody without a home.
-#[must_use]
-pub fn state_directory() -> Option<PathBuf> {
-    let all = directories()?;
-    Some(all.state_dir().unwrap_or_else(|| all.data_local_dir()).to_owned())
-}
-
-/// The login name, made to fit the rule of names.
-fn login_name() -> String {
-    name_from(&whoami::username().unwrap_or_default())
-}
-
-/// The nearest name that the rule allows: `CORP\anna smith` is `anna-smith`.
-fn name_from(login: &str) -> String {
-    let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
-    let last = last.split('@').next().unwrap_or_default();
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut name = String::new();
-    for c in last.chars().map(|c| if fits(c) { c } else { '-' }) {
-        let is_full =
-            name.chars().count() >= MAX_NAME_CHARS || name.len() + c.len_utf8() > MAX_NAME_BYTES;
-        if !is_full && (!name.is_empty() || c.is_alphanumeric()) {
-            name.push(c);
-        }
-    }
-    match crate::model::Username::new(&name) {
-        Ok(name) => name.as_str().to_owned(),
-        Err(_) => "guest".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Login names of all sorts.
-    #[test]
-    fn login_names() {
-        for (login, name) in [
-            ("anna", "anna"),
-            ("CORP\\anna smith", "anna-smith"),
-            ("anna@example.com", "anna"),
-            ("_www", "www"),
-            ("", "guest"),
-            ("é", "é"),
-        ] {
-            assert_eq!(name_from(login), name, "{login}");
-        }
-        assert_eq!(name_from(&"x".repeat(100)).len(), 32);
-    }
 
     /// The error for a mistake in the file says where it is.
     #[test]

@@ -3,5 +3,9 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "peer")]
+pub mod peer;
+#[cfg(feature = "ui")]
+pub mod person;
 #[cfg(feature = "server")]
 pub mod server;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::logs::{Logs, place};
-use super::timing::{RECALL_AGAIN, RECALL_TRIES};
+use super::timing::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Heard, Moment, PeerId};
@@ -101,7 +101,8 @@ impl Mesh {
         }
         let missing = history.missing();
         let is_complete = history.has_all_pages() && missing.is_empty();
-        let is_tried = history.tries >= RECALL_TRIES;
+        let most = if history.has_all_pages() { WANT_TRIES } else { RECALL_TRIES };
+        let is_tried = history.tries >= most;
         if is_complete || history.has_all_pages() && is_tried {
             self.finish_history(now);
             return;

@@ -19,6 +19,7 @@ impl Mesh {
         let key = stated.key.clone();
         let address = contact.address();
         let mine = self.standing();
+        self.bury_former_life(now, id, &key);
         if *self.name.key() == key && theirs < mine {
             self.rename(now);
             return;
@@ -38,13 +39,32 @@ impl Mesh {
         }
     }
 
+    /// Somebody has come in with the name and the public key of a member that
+    /// was not heard since: that one has ended without a goodbye.
+    fn bury_former_life(&mut self, now: Now, id: PeerId, name: &NameKey) {
+        let Some(contact) = self.contacts.get(id) else { return };
+        let Some(signer) = contact.signer else { return };
+        let is_former = |it: &PeerId| {
+            self.contacts.get(*it).is_some_and(|other| {
+                *it != id
+                    && other.signer.is_some_and(|it| it.key == signer.key)
+                    && other.vouched < contact.met
+            })
+        };
+        let former = self.contacts.holders(name).find(is_former);
+        if let Some(former) = former {
+            self.lose(now.moment, former);
+        }
+    }
+
     /// A member objects to a name that one holds as a member.
     pub(super) fn on_late_objection(&mut self, now: Now, object: &Object) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= ALIKE;
         let is_taken = object.code == ErrorCode::NameTaken.number();
         let is_mine = NameKey::of(&object.username) == *self.name.key();
         let holder = (object.since, object.holder);
-        if is_alike && is_taken && is_mine && holder < self.standing() {
+        let is_there = self.contacts.get(object.holder).is_some_and(|it| it.is_verified);
+        if is_alike && is_taken && is_mine && is_there && holder < self.standing() {
             self.rename(now);
         }
     }

@@ -26,6 +26,8 @@ pub(super) const AGREE_DELAY: u64 = 100;
 pub(super) const RECALL_AGAIN: Duration = Duration::from_millis(400);
 /// Requests for the history to one peer.
 pub(super) const RECALL_TRIES: u8 = 3;
+/// Requests for those of the ten that have not come.
+pub(super) const WANT_TRIES: u8 = 6;
 /// From one's message to the heartbeat that tells of it.
 pub(super) const TAIL: Duration = Duration::from_millis(300);
 /// Each so many heartbeats one goes by all ways.

@@ -3,6 +3,7 @@
 //! A value that has a type of its own here has been validated by that type's
 //! constructor, and nobody checks it again.
 
+mod address;
 mod bucket;
 mod code;
 mod entry;
@@ -15,6 +16,7 @@ mod talk;
 mod text;
 mod time;
 
+pub use address::{AddressError, HostAddress};
 pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};

@@ -44,6 +44,7 @@ use crate::hub::ConnectionId;
 use crate::model::TokenBucket;
 use crate::model::{HubSettings, LogId, Token};
 use crate::os::{Clock, random_bytes};
+use crate::systemd;
 
 /// Advice to clients when a server that stops will be back, in
 /// milliseconds: a restart takes about so long.
@@ -120,14 +121,14 @@ pub async fn run(
     helpers.spawn(service::keep_status(engine.people()));
     helpers.spawn(service::feed_watchdog(handle.clone()));
     let mut engine = tokio::spawn(engine.run());
-    service::tell_ready();
+    systemd::tell_ready();
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
         // Without it nothing works: better to be started again.
         _ = &mut engine => return Err(ServerError::Engine),
     };
-    service::tell_stopping();
+    systemd::tell_stopping();
     listeners.abort_all();
     handle.send_eventually(Message::ShutDown { retry_after: COME_BACK_AFTER });
     if timeout(STOP_WITHIN, engine).await.is_err() {

@@ -1,44 +1,22 @@
-//! What systemd is told: that we are ready, how many people there are, and
-//! that we are alive.
+//! What systemd is told of the server: how many people there are, and that
+//! it is alive.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::engine::{EngineHandle, Message};
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
+use crate::systemd;
 
 /// The status line is renewed no more often than this.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of the watchdog's own connection; real ones begin at 1.
 const PROBE: ConnectionId = ConnectionId(0);
-
-/// Tells systemd something; without systemd, nothing happens. That it
-/// cannot be told is said once.
-fn tell(state: NotifyState<'_>) {
-    static COMPLAINED: AtomicBool = AtomicBool::new(false);
-    if let Err(error) = sd_notify::notify(&[state])
-        && !COMPLAINED.swap(true, Ordering::Relaxed)
-    {
-        tracing::warn!("cannot notify systemd: {error}");
-    }
-}
-
-/// Everything that can be bound is bound.
-pub(super) fn tell_ready() {
-    tell(NotifyState::Ready);
-}
-
-/// We have begun to stop.
-pub(super) fn tell_stopping() {
-    tell(NotifyState::Stopping);
-}
 
 /// Keeps the status line true for as long as the engine lives.
 pub(super) async fn keep_status(mut people: watch::Receiver<usize>) {
@@ -51,7 +29,7 @@ pub(super) async fn keep_status(mut people: watch::Receiver<usize>) {
             1 => "1 person is here".to_owned(),
             count => format!("{count} people are here"),
         };
-        tell(NotifyState::Status(&status));
+        systemd::tell_status(&status);
         if people.changed().await.is_err() {
             return;
         }
@@ -62,14 +40,14 @@ pub(super) async fn keep_status(mut people: watch::Receiver<usize>) {
 /// made its way through hub and fan-out and at no other time. Ends at once
 /// where no watchdog is wanted.
 pub(super) async fn feed_watchdog(engine: EngineHandle) {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let Some(limit) = systemd::watchdog() else { return };
     // Twice within the limit, with time to spare for a slow machine.
     let mut ticks = interval(limit / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         match timeout(limit, probe(&engine)).await {
-            Ok(true) => tell(NotifyState::Watchdog),
+            Ok(true) => systemd::tell_alive(),
             Ok(false) => return,
             Err(_) => tracing::error!("the hub has not answered for {} s", limit.as_secs()),
         }

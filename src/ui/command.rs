@@ -1,9 +1,10 @@
 //! What a typed line means.
 
-use crate::model::{Place, Style, Task};
+use super::scene::Dialect;
+use crate::model::{PeerTask, Place, Style, Task};
 
-/// Shown by `/help`.
-pub(super) const HELP: &str = "\
+/// Shown by `/help` where there is a server.
+const SERVER_HELP: &str = "\
 a line            is said to the room
 //text            says “/text”
 /me TEXT          says what you do: * anna waves
@@ -16,9 +17,43 @@ a line            is said to the room
 /quit             leaves
 /help             this";
 
+/// The same among peers.
+const PEER_HELP: &str = "\
+a line            is said to the room
+//text            says “/text”
+/me TEXT          says what you do: * anna waves
+/who              tells who is there
+/peers            tells who is there since when, and how each one is reached
+/block NAME       hides what somebody says, and keeps them out when they come again
+/yes NAME         lets somebody in who wants to come in (--ask)
+/no NAME          does not
+/room             tells which room this is
+/quit             leaves
+/help             this";
+
 /// All commands, for completion.
-pub(super) const COMMANDS: &[&str] =
+const SERVER_COMMANDS: &[&str] =
     &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/who"];
+
+/// The same among peers.
+const PEER_COMMANDS: &[&str] =
+    &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/who", "/yes"];
+
+/// What `/help` shows.
+pub(super) const fn help(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Server => SERVER_HELP,
+        Dialect::Peers => PEER_HELP,
+    }
+}
+
+/// All commands, for completion.
+pub(super) const fn commands(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Server => SERVER_COMMANDS,
+        Dialect::Peers => PEER_COMMANDS,
+    }
+}
 
 /// Messages that `/history` brings.
 const HISTORY: u16 = 20;
@@ -30,6 +65,8 @@ pub(super) enum Meaning {
     Nothing,
     /// Something for the server.
     Do(Task),
+    /// Something for peers.
+    DoAsPeer(PeerTask),
     /// Show the help.
     Help,
     /// Talk in this room from now on; without one: tell where.
@@ -40,7 +77,7 @@ pub(super) enum Meaning {
 
 /// What `line` (without its end) means; `here` is where messages go. An
 /// error is a sentence for the person; nothing is sent then.
-pub(super) fn parse(line: &str, here: Place) -> Result<Meaning, String> {
+pub(super) fn parse(line: &str, here: Place, dialect: Dialect) -> Result<Meaning, String> {
     if line.trim().is_empty() {
         return Ok(Meaning::Nothing);
     }
@@ -58,7 +95,15 @@ pub(super) fn parse(line: &str, here: Place) -> Result<Meaning, String> {
     let room = |place: Place| {
         if text.is_empty() { place } else { Place::Named(room_name(text).to_owned()) }
     };
-    match word.to_ascii_lowercase().as_str() {
+    let word = word.to_ascii_lowercase();
+    if let Some(sentence) = elsewhere(&word, text, dialect) {
+        return Err(sentence.to_owned());
+    }
+    let by_name = |task: fn(String) -> PeerTask| match text.strip_prefix('@').unwrap_or(text) {
+        "" => Err(format!("/{word} NAME: whom?")),
+        name => Ok(Meaning::DoAsPeer(task(name.to_owned()))),
+    };
+    match word.as_str() {
         "help" | "?" => Ok(Meaning::Help),
         "quit" | "exit" => Ok(Meaning::Quit),
         "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
@@ -87,9 +132,35 @@ pub(super) fn parse(line: &str, here: Place) -> Result<Meaning, String> {
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
         }
+        "peers" => Ok(Meaning::DoAsPeer(PeerTask::Peers)),
+        "block" => by_name(|name| PeerTask::Block { name }),
+        "yes" => by_name(|name| PeerTask::Admit { name, is_welcome: true }),
+        "no" => by_name(|name| PeerTask::Admit { name, is_welcome: false }),
         _ => Err(format!(
             "There is no command /{word}; /help lists them. (To say it, begin with //.)"
         )),
+    }
+}
+
+/// Why a command is one of the other program only, if it is.
+fn elsewhere(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
+    match (dialect, word) {
+        (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),
+        (Dialect::Peers, "join" | "leave") => Some(
+            "A peer is in one room for as long as it runs; \
+             another chat-peer with --room can be in another.",
+        ),
+        (Dialect::Peers, "room") if !text.is_empty() => Some(
+            "A peer is in one room for as long as it runs; \
+             another chat-peer with --room can be in another.",
+        ),
+        (Dialect::Peers, "history") => {
+            Some("There is nothing older: whoever comes in gets the 10 most recent messages.")
+        }
+        (Dialect::Server, "peers" | "block" | "yes" | "no") => {
+            Some("That is for chat-peer, where there is no server.")
+        }
+        _ => None,
     }
 }
 
@@ -104,7 +175,7 @@ mod tests {
 
     /// What is said by a line.
     fn said(line: &str) -> Option<(String, Style)> {
-        match parse(line, Place::First) {
+        match parse(line, Place::First, Dialect::Server) {
             Ok(Meaning::Do(Task::Say { text, style, .. })) => Some((text, style)),
             _ => None,
         }
@@ -116,7 +187,7 @@ mod tests {
         assert_eq!(said("  hello "), Some(("  hello ".to_owned(), Style::SAID)));
         assert_eq!(said("//me x"), Some(("/me x".to_owned(), Style::SAID)));
         assert_eq!(said("/me  waves"), Some(("waves".to_owned(), Style::ACTION)));
-        assert_eq!(parse(" ", Place::First), Ok(Meaning::Nothing));
+        assert_eq!(parse(" ", Place::First, Dialect::Server), Ok(Meaning::Nothing));
     }
 
     /// What is not understood is not sent.
@@ -125,7 +196,7 @@ mod tests {
         for line in
             ["/nosuch", "/etc/passwd", "/", "/me", "/msg bob", "/join", "/history 0", "/history x"]
         {
-            assert!(parse(line, Place::First).is_err(), "{line}");
+            assert!(parse(line, Place::First, Dialect::Server).is_err(), "{line}");
         }
     }
 
@@ -133,7 +204,7 @@ mod tests {
     #[test]
     fn commands() {
         let garden = Place::Named("garden".to_owned());
-        let parsed = |line| parse(line, Place::First).unwrap();
+        let parsed = |line| parse(line, Place::First, Dialect::Server).unwrap();
         assert_eq!(parsed("/JOIN #garden"), Meaning::Do(Task::Enter { room: "garden".into() }));
         assert_eq!(parsed("/who garden"), Meaning::Do(Task::Members { place: garden }));
         assert_eq!(parsed("/room"), Meaning::Room(None));
@@ -142,5 +213,41 @@ mod tests {
             panic!("no direct message");
         };
         assert_eq!((to.as_str(), text.as_str()), ("bob", "hi there"));
+    }
+
+    /// Those of peers, and those that each program leaves to the other.
+    #[test]
+    fn dialects() {
+        let peers = |line| parse(line, Place::First, Dialect::Peers);
+        let task = |line| match peers(line) {
+            Ok(Meaning::DoAsPeer(task)) => task,
+            other => panic!("{line}: {other:?}"),
+        };
+        let name = || "bob".to_owned();
+        assert_eq!(task("/peers"), PeerTask::Peers);
+        assert_eq!(task("/block @bob"), PeerTask::Block { name: name() });
+        assert_eq!(task("/YES bob "), PeerTask::Admit { name: name(), is_welcome: true });
+        assert_eq!(task("/no bob"), PeerTask::Admit { name: name(), is_welcome: false });
+        assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
+        for line in ["/join x", "/leave", "/room x", "/history", "/block", "/yes", "/no"] {
+            assert!(peers(line).is_err(), "{line}");
+        }
+        assert_eq!(peers("/room"), Ok(Meaning::Room(None)));
+        for line in ["/peers", "/block bob", "/yes bob", "/no bob"] {
+            let sentence = parse(line, Place::First, Dialect::Server).unwrap_err();
+            assert!(sentence.contains("chat-peer"), "{sentence}");
+        }
+    }
+
+    /// What the help lists can be completed, and the other way round.
+    #[test]
+    fn help_and_completion_agree() {
+        for dialect in [Dialect::Server, Dialect::Peers] {
+            let words = help(dialect).lines().filter_map(|line| line.split([' ', '[']).next());
+            let mut listed: Vec<_> =
+                words.filter(|it| it.starts_with('/') && !it.starts_with("//")).collect();
+            listed.sort_unstable();
+            assert_eq!(listed, super::commands(dialect));
+        }
     }
 }

@@ -237,7 +237,7 @@ pub(super) fn tag_of(id: Option<&Value>) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Sequence, SessionId};
+    use crate::model::{Admitted, Sequence, SessionId};
 
     /// What is written of an event.
     fn written(event: &Event) -> String {
@@ -273,5 +273,52 @@ mod tests {
         assert_eq!(value["session"], u64::MAX);
         assert_eq!(value["time"], "2026-11-22T22:03:07.123Z");
         assert_eq!(value["id"], json!({"n": 1}));
+    }
+
+    /// How peers are reached, in units that programs like.
+    #[test]
+    fn peers() {
+        let report = PeerReport {
+            name: "bob".to_owned(),
+            session: SessionId(2),
+            is_self: false,
+            present: Duration::from_secs(60),
+            address: Some(([10, 0, 0, 7], 4_000).into()),
+            reach: Reach::Way(Way::GroupV4),
+            loss: 25,
+            skew: -7_000,
+            silence: Duration::from_millis(1_500),
+        };
+        let event = Event::Peers { tag: tag_of(Some(&json!(7))), peers: vec![report] };
+        let value: Value = serde_json::from_str(&written(&event)).unwrap();
+        let bob = json!({
+            "name": "bob", "session": 2, "self": false, "present_ms": 60_000,
+            "address": "10.0.0.7:4000", "reach": "group4", "loss": 0.025, "skew_ms": -7_000,
+            "silence_ms": 1_500,
+        });
+        assert_eq!(value, json!({"type": "peers", "peers": [bob], "id": 7}));
+    }
+
+    /// One is in, and who asks to be.
+    #[test]
+    fn coming_in() {
+        let admitted = Event::Admitted(Admitted {
+            session: SessionId(7),
+            username: "anna".to_owned(),
+            room: "lobby".to_owned(),
+            is_closed: true,
+            members: vec!["anna".to_owned(), "bob".to_owned()],
+            history_from: Some("bob".to_owned()),
+        });
+        let value: Value = serde_json::from_str(&written(&admitted)).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "type": "admitted", "session": 7, "name": "anna", "room": "lobby", "closed": true,
+                "members": ["anna", "bob"], "history_from": "bob",
+            })
+        );
+        let asked = written(&Event::AdmissionAsked { name: "c\u{1b}".to_owned() });
+        assert_eq!(asked, "{\"type\":\"admission_asked\",\"name\":\"c\\u001b\"}\n");
     }
 }

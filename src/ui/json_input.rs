@@ -10,8 +10,8 @@ use tokio::sync::mpsc::Sender;
 use super::json::{Json, bad_line, tag_of};
 use super::lines::{Line, next_line};
 use super::plain::finish;
-use super::scene::SharedScene;
-use crate::model::{Command, Place, Request, Sequence, SessionId, Style, Task};
+use super::scene::{Dialect, SharedScene};
+use crate::model::{Command, PeerTask, Place, Request, Sequence, SessionId, Style, Task};
 
 /// Messages that `history` brings when it does not say.
 const HISTORY: u16 = 20;
@@ -36,6 +36,10 @@ struct Object {
     style: Option<String>,
     /// To whom.
     to: Option<String>,
+    /// About whom.
+    name: Option<String>,
+    /// Let them in.
+    welcome: Option<bool>,
     /// To which session only.
     session: Option<u64>,
     /// Messages before this one.
@@ -48,11 +52,33 @@ struct Object {
 
 impl Object {
     /// The request that it is; an error is a sentence.
-    fn command(self, patience: Duration) -> Result<Command, String> {
-        match (self.kind.as_str(), self.now) {
-            ("quit", Some(true)) => Ok(Command::Quit),
-            ("quit", _) => Ok(Command::Finish { patience }),
+    fn command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
+        match (dialect, self.kind.as_str()) {
+            (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
+            (_, "quit") => Ok(Command::Finish { patience }),
+            (Dialect::Peers, "peers" | "block" | "admit") => {
+                self.peer_task().map(Command::DoAsPeer)
+            }
+            (Dialect::Server, "peers" | "block" | "admit") => {
+                Err(format!("{} is for chat-peer", self.kind))
+            }
+            (Dialect::Peers, "direct" | "join" | "leave" | "history") => {
+                Err(format!("there is no {} among peers", self.kind))
+            }
             _ => self.task().map(Command::Do),
+        }
+    }
+
+    /// The task for peers that it is.
+    fn peer_task(self) -> Result<PeerTask, String> {
+        let needs = |field: &str| format!("{} needs {field}", self.kind);
+        match self.kind.as_str() {
+            "peers" => Ok(PeerTask::Peers),
+            "block" => Ok(PeerTask::Block { name: self.name.ok_or(needs("name"))? }),
+            _ => Ok(PeerTask::Admit {
+                name: self.name.ok_or(needs("name"))?,
+                is_welcome: self.welcome.ok_or(needs("welcome"))?,
+            }),
         }
     }
 
@@ -94,14 +120,18 @@ impl Object {
 
 /// Reads the request in a line. An error is a sentence and the id, if one
 /// could be read.
-fn read_request(line: &str, patience: Duration) -> Result<Request, (String, Option<Value>)> {
+fn read_request(
+    line: &str,
+    dialect: Dialect,
+    patience: Duration,
+) -> Result<Request, (String, Option<Value>)> {
     let object: Object = serde_json::from_str(line).map_err(|error| (error.to_string(), None))?;
     let id = object.id.clone();
     let tag = tag_of(id.as_ref());
     if tag.0.as_ref().is_some_and(|it| it.len() > MAX_ID) {
         return Err((format!("an id has at most {MAX_ID} bytes"), None));
     }
-    match object.command(patience) {
+    match object.command(dialect, patience) {
         Ok(command) => Ok(Request { tag, command }),
         Err(sentence) => Err((sentence, id)),
     }
@@ -117,12 +147,13 @@ pub fn read_json(
     requests: &Sender<Request>,
     patience: Duration,
 ) {
+    let dialect = scene.with(|it| it.dialect);
     let mut number = 0;
     loop {
         number += 1;
         let (sentence, id) = match next_line(input) {
             Ok(Some(Line::Text(line))) if line.trim().is_empty() => continue,
-            Ok(Some(Line::Text(line))) => match read_request(&line, patience) {
+            Ok(Some(Line::Text(line))) => match read_request(&line, dialect, patience) {
                 Ok(request) => {
                     let is_last = matches!(request.command, Command::Finish { .. } | Command::Quit);
                     if requests.blocking_send(request).is_err() || is_last {
@@ -151,7 +182,14 @@ mod tests {
 
     /// What a line asks for.
     fn command(line: &str) -> Result<Command, String> {
-        read_request(line, Duration::ZERO).map(|it| it.command).map_err(|(sentence, _)| sentence)
+        command_of(line, Dialect::Server)
+    }
+
+    /// What a line asks for in this dialect.
+    fn command_of(line: &str, dialect: Dialect) -> Result<Command, String> {
+        read_request(line, dialect, Duration::ZERO)
+            .map(|it| it.command)
+            .map_err(|(sentence, _)| sentence)
     }
 
     /// The requests of the page.
@@ -184,7 +222,36 @@ mod tests {
         ] {
             assert!(command(line).is_err(), "{line}");
         }
-        let (_, id) = read_request(r#"{"type":"say","id":"x7"}"#, Duration::ZERO).unwrap_err();
+        let line = r#"{"type":"say","id":"x7"}"#;
+        let (_, id) = read_request(line, Dialect::Server, Duration::ZERO).unwrap_err();
         assert_eq!(id, Some(Value::from("x7")));
+    }
+
+    /// What only peers can be asked for, and what they cannot.
+    #[test]
+    fn among_peers() {
+        let peers = |line| command_of(line, Dialect::Peers);
+        let name = || "bob".to_owned();
+        for (line, task) in [
+            (r#"{"type":"peers"}"#, PeerTask::Peers),
+            (r#"{"type":"block","name":"bob"}"#, PeerTask::Block { name: name() }),
+            (
+                r#"{"type":"admit","name":"bob","welcome":false}"#,
+                PeerTask::Admit { name: name(), is_welcome: false },
+            ),
+        ] {
+            assert_eq!(peers(line), Ok(Command::DoAsPeer(task)));
+            assert!(command(line).is_err(), "{line}");
+        }
+        assert!(matches!(peers(r#"{"type":"say","text":"hi"}"#), Ok(Command::Do(_))));
+        for line in [
+            r#"{"type":"direct","to":"bob","text":"hi"}"#,
+            r#"{"type":"join","room":"x"}"#,
+            r#"{"type":"history"}"#,
+            r#"{"type":"block"}"#,
+            r#"{"type":"admit","name":"bob"}"#,
+        ] {
+            assert!(peers(line).is_err(), "{line}");
+        }
     }
 }

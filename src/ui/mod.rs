@@ -10,6 +10,7 @@ mod json;
 mod json_input;
 mod lines;
 mod paint;
+mod peers;
 mod plain;
 mod safe;
 mod scene;
@@ -22,7 +23,7 @@ pub use json::Json;
 pub use json_input::read_json;
 pub use plain::{Plain, read_plain};
 pub use safe::{safe_line, safe_text};
-pub use scene::{Scene, SharedScene};
+pub use scene::{Dialect, Scene, SharedScene};
 
 use crate::model::Event;
 

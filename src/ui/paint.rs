@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 use unicode_width::UnicodeWidthChar;
 
+use super::peers;
 use super::safe::{safe_line, safe_name, safe_text};
-use super::scene::SharedScene;
+use super::scene::{Dialect, SharedScene};
 use super::time_of_day::TimeOfDay;
 use crate::model::{
     DirectMessage, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
@@ -118,7 +119,11 @@ impl Painter {
                 self.presence(room, *members, joined.as_deref(), left.as_deref(), &mut out);
             }
             Event::Notice { text, .. } => {
-                out.push(self.chat(&format!("-- server: {}", safe_line(text))));
+                let from = match self.scene.with(|it| it.dialect) {
+                    Dialect::Server => "server: ",
+                    Dialect::Peers => "",
+                };
+                out.push(self.chat(&format!("-- {from}{}", safe_line(text))));
             }
             Event::Refused(refusal) => out.push(refused(refusal)),
             Event::Unsent { to, text, perhaps_taken, .. } => {
@@ -128,25 +133,15 @@ impl Painter {
                 out.push(status(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(status(&safe_line(text))),
-            Event::Admitted(it) => {
-                let (room, name) = (safe_name(&it.room), safe_name(&it.username));
-                out.push(self.chat(&format!("-- you are in #{room} as {name}")));
-            }
+            Event::Admitted(it) => out.push(self.status(&peers::admitted(it))),
             Event::AdmissionAsked { name } => {
-                let name = safe_name(name);
-                let question = format!("-- {name} wants to come in: /yes {name} or /no {name}");
-                out.push(self.chat(&question));
+                let mut question = self.chat(&peers::question(name));
+                question.bell = self.is_terminal;
+                out.push(question);
             }
-            Event::Renamed { from, to } => {
-                let (from, to) = (safe_name(from), safe_name(to));
-                let sentence =
-                    format!("{from} is somebody else's name for longer: you are {to} now");
-                out.push(status(&sentence));
-            }
+            Event::Renamed { from, to } => out.push(status(&peers::renamed(from, to))),
             Event::Peers { peers, .. } => {
-                for peer in peers {
-                    out.push(self.chat(&format!("-- {}", safe_name(&peer.name))));
-                }
+                out.extend(peers::table(peers).iter().map(|line| self.chat(line)));
             }
             Event::Done { text, .. } => out.push(self.chat(&format!("-- {}", safe_line(text)))),
             Event::State(state) => self.state(state, &mut out),
@@ -190,6 +185,7 @@ impl Painter {
             _ => format!("{room}{from}: "),
         };
         let bell = !message.history && !message.own && self.names_me(&message.text);
+        let head = if message.late { format!("(late) {head}") } else { head };
         out.push(self.said(message.time, message.history, &head, &message.text, bell));
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::Screen;
-use super::command::{HELP, Meaning, parse};
+use super::command::{Meaning, help, parse};
 use super::lines::{Line, next_line};
 use super::paint::{Kind, Painted, Painter, status};
 use super::safe::safe_name;
@@ -93,8 +93,15 @@ pub(super) fn obey(
     mut tell: impl FnMut(Painted),
 ) -> Next {
     let information = |text: &str| Painted { text: text.to_owned(), kind: Kind::Chat, bell: false };
-    match parse(line, scene.with(|it| it.place())) {
+    let (dialect, place) = scene.with(|it| (it.dialect, it.place()));
+    match parse(line, place, dialect) {
         Ok(Meaning::Nothing) => {}
+        Ok(Meaning::DoAsPeer(task)) => {
+            let request = Request { tag: Tag::default(), command: Command::DoAsPeer(task) };
+            if requests.blocking_send(request).is_err() {
+                return Next::Stop;
+            }
+        }
         Ok(Meaning::Do(task)) => {
             let tag = scene.with(|it| it.ask(&task));
             let request = Request { tag, command: Command::Do(task) };
@@ -102,7 +109,7 @@ pub(super) fn obey(
                 return Next::Stop;
             }
         }
-        Ok(Meaning::Help) => tell(information(HELP)),
+        Ok(Meaning::Help) => tell(information(help(dialect))),
         Ok(Meaning::Room(None)) => {
             let here = scene.with(|it| it.here().map(safe_name));
             let sentence = here.map_or("-- you are in no room".to_owned(), |here| {

@@ -9,9 +9,21 @@ use crate::model::{Event, NameKey, Place, Tag, Task};
 /// Names of a room that are remembered.
 const MAX_NAMES: usize = 1_000;
 
+/// Whom one talks with, and so what one can ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// A server: several rooms, direct messages.
+    #[default]
+    Server,
+    /// Peers: one room.
+    Peers,
+}
+
 /// Where one is and who is there.
 #[derive(Debug, Default)]
 pub struct Scene {
+    /// Whom one talks with.
+    pub dialect: Dialect,
     /// What one is called.
     pub me: Option<String>,
     /// Rooms that one is in, in the order in which one entered them.
@@ -32,6 +44,12 @@ pub struct Scene {
 pub struct SharedScene(Arc<Mutex<Scene>>);
 
 impl SharedScene {
+    /// A scene for this dialect.
+    #[must_use]
+    pub fn speaking(dialect: Dialect) -> Self {
+        Self(Arc::new(Mutex::new(Scene { dialect, ..Scene::default() })))
+    }
+
     /// Looks at it, or changes it. Do not call it from within `with`.
     pub fn with<T>(&self, with: impl FnOnce(&mut Scene) -> T) -> T {
         // A scene is never half changed, so that of a thread that panicked
@@ -49,6 +67,13 @@ impl Scene {
                 self.rooms.clone_from(&joined.rooms);
                 self.present.clear();
             }
+            Event::Admitted(admitted) => {
+                self.me = Some(admitted.username.clone());
+                self.rooms = vec![admitted.room.clone()];
+                let names = admitted.members.iter().take(MAX_NAMES).cloned().collect();
+                self.present = BTreeMap::from([(NameKey::of(&admitted.room), names)]);
+            }
+            Event::Renamed { to, .. } => self.me = Some(to.clone()),
             Event::Entered { room, .. } => {
                 if !self.rooms.contains(room) {
                     self.rooms.push(room.clone());

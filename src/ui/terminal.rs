@@ -15,7 +15,7 @@ use rustyline::{
 use tokio::sync::mpsc::Sender;
 
 use super::Screen;
-use super::command::COMMANDS;
+use super::command::commands;
 use super::paint::{Painted, Painter};
 use super::plain::{Next, columns, finish, obey};
 use super::scene::{Scene, SharedScene};
@@ -112,7 +112,7 @@ impl Screen for TerminalScreen {
         }
         // A reading half that is gone has no use for cues.
         match event {
-            Event::Welcome(_) if !self.has_begun => {
+            Event::Welcome(_) | Event::Admitted(_) if !self.has_begun => {
                 self.has_begun = true;
                 let _ = self.cues.send(Cue::Begin);
             }
@@ -190,7 +190,7 @@ fn complete(line: &str, scene: &Scene) -> (usize, Vec<String>) {
     });
     let word = line.get(start..).unwrap_or_default();
     if start == 0 && word.starts_with('/') {
-        let fitting = COMMANDS.iter().filter(|it| it.starts_with(word));
+        let fitting = commands(scene.dialect).iter().filter(|it| it.starts_with(word));
         return (0, fitting.map(|it| format!("{it} ")).collect());
     }
     let is_room = ["/room", "/leave", "/who"].iter().any(|it| line.starts_with(it));

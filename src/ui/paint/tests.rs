@@ -54,6 +54,26 @@ fn messages() {
     assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
 }
 
+/// What comes too late says so, and a notice among peers is nobody's.
+#[test]
+fn among_peers() {
+    let mut painter = painter();
+    painter.scene.with(|it| it.dialect = Dialect::Peers);
+    let message = Message { late: true, ..said("bob", "hello") };
+    let text = shown(&mut painter, &Event::Message(message));
+    assert_eq!(text, "[22:03:07] (late) bob: hello");
+    let text = "bob's clock is 7 s slow".to_owned();
+    let text = shown(&mut painter, &Event::Notice { code: 4, text });
+    assert_eq!(text, "-- bob's clock is 7 s slow");
+    let (from, to) = ("anna".to_owned(), "anna-2".to_owned());
+    let text = shown(&mut painter, &Event::Renamed { from, to });
+    assert_eq!(text, "!! Somebody has been anna for longer than you: you are anna-2 now.");
+    let name = "e\u{202e}ve".to_owned();
+    let text = shown(&mut painter, &Event::AdmissionAsked { name });
+    let begin = "-- e\u{fffd}ve wants to come in: /yes e\u{fffd}ve or /no e\u{fffd}ve";
+    assert!(text.starts_with(begin), "{text}");
+}
+
 /// What was not done says about whom or what it was; what the client itself
 /// refuses says so in its sentence.
 #[test]

@@ -1,6 +1,7 @@
 //! The UDP protocol, version 1: `docs/protocol/udp.md`.
 
 mod body;
+mod glimpse;
 mod header;
 mod identity;
 mod limited;
@@ -11,6 +12,7 @@ mod sealer;
 #[cfg(test)]
 mod tests;
 
+pub use glimpse::Glimpse;
 pub use identity::Identity;
 pub use open::{Dropped, Peek, open};
 pub use packets::*;

@@ -1,22 +1,22 @@
-//! Where a server is, as people write it.
+//! Where a server or a peer is, as people write it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::model::limits::DEFAULT_PORT;
+use super::limits::DEFAULT_PORT;
 
-/// A server's host and port.
+/// The host and port of a server or a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAddress {
+pub struct HostAddress {
     /// A name or a number, without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
-/// Something that is no server's address.
+/// Something that is no such address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// There is no host in it.
@@ -29,14 +29,14 @@ pub enum AddressError {
     #[error("chats:// (TLS) is not there yet: use chat://")]
     Tls,
     /// Some other scheme.
-    #[error("only chat:// addresses are servers")]
+    #[error("only chat:// addresses are meant here")]
     Scheme,
     /// A character that no host has.
     #[error("a host has no “{0}” in it")]
     Character(char),
 }
 
-impl FromStr for ServerAddress {
+impl FromStr for HostAddress {
     type Err = AddressError;
 
     /// Takes `host`, `host:port`, `[::1]`, `[::1]:port`, `::1`, each with
@@ -85,7 +85,7 @@ impl FromStr for ServerAddress {
     }
 }
 
-impl fmt::Display for ServerAddress {
+impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -113,7 +113,7 @@ mod tests {
             ("[::1]:7", "::1", 7),
             ("chat://[fe80::1%eth0]:7", "fe80::1%eth0", 7),
         ] {
-            let address: ServerAddress = text.parse().unwrap();
+            let address: HostAddress = text.parse().unwrap();
             assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
             assert_eq!(address.to_string().parse(), Ok(address));
         }
@@ -129,7 +129,7 @@ mod tests {
             "a b",
             "[::1]x",
         ] {
-            assert!(text.parse::<ServerAddress>().is_err(), "{text}");
+            assert!(text.parse::<HostAddress>().is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,346 @@
+//! The command line of `chat-peer`.
+
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{self, Receiver};
+
+use super::exit::{self, Failed, os, usage};
+use super::signals::interrupted;
+use super::{logging, tell_error, tell_usage};
+use crate::config::peer::{Config, Partial, split_list};
+use crate::config::person::state_directory;
+use crate::mesh::End;
+use crate::model::{ErrorCode, Request};
+use crate::peer::{Headless, Key, Setup, doctor, run as drive};
+use crate::ui::{
+    Dialect, Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal,
+};
+use crate::wire::udp::Room;
+
+/// Requests on their way from the thread that reads to the driver.
+const CHANNEL: usize = 16;
+
+/// How long somebody at a terminal waits for the last answers.
+const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same of a script.
+const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Chat without a server: with everybody in the same network.
+///
+/// Lines that you type are messages; /help lists the commands. Without a
+/// terminal, lines of the input are messages, and at its end it leaves.
+/// A room with a passphrase can be read only by those who know it.
+#[derive(Parser)]
+#[command(
+    name = "chat-peer",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Settings come from flags, else from the environment (PI_CHAT_NAME, PI_CHAT_ROOM,
+PI_CHAT_PASSPHRASE_FILE, PI_CHAT_PORT, PI_CHAT_INTERFACE, PI_CHAT_PEER), else from
+the file peer.toml (name, room, passphrase-file, port, interfaces, peers, ask).
+
+Exit codes:
+  0   left as asked
+  64  the command line, the configuration or a line of a script makes no sense
+  69  messages of a script were not sent; doctor: no way works
+  71  something in this computer does not work
+  77  somebody in the room says no: the name is taken, you are blocked; or a
+      request of a script was refused
+Codes of a script (an input that is no terminal, also with --json) are those of
+its end: it goes on after a line that makes no sense and after a refusal."
+)]
+struct Cli {
+    /// Without one: chat.
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Everything else.
+    #[command(flatten)]
+    chat: Chat,
+}
+
+/// What can be done besides chatting.
+#[derive(Subcommand)]
+enum Action {
+    /// Try each way to reach others, say in plain words what works, and
+    /// leave; does not go into the room
+    Doctor(Common),
+}
+
+/// Flags that every action has.
+#[derive(Args)]
+struct Common {
+    /// What you would like to be called [default: your login name]
+    #[arg(long, short)]
+    name: Option<String>,
+    /// The room [default: lobby]
+    #[arg(long, short)]
+    room: Option<String>,
+    /// The first line of this file is the room's passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The room's UDP port, the same for all [default: 2428]
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Use only this network interface; may be given several times. lo is
+    /// for peers on one machine [default: all but lo]
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
+    /// Somebody beyond the network; may be given several times
+    #[arg(long, value_name = "HOST[:PORT]")]
+    peer: Vec<String>,
+    /// Settings [default: peer.toml in your configuration directory]
+    #[arg(long, value_name = "FILE", env = "PI_CHAT_PEER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Flags of chatting.
+#[derive(Args)]
+struct Chat {
+    /// Lines in and out, also on a terminal
+    #[arg(long, conflicts_with_all = ["json", "headless"])]
+    plain: bool,
+    /// One JSON object a line, in and out (docs/json.md)
+    #[arg(long, conflicts_with = "headless")]
+    json: bool,
+    /// Nobody sits here: only keep the room's messages, and log to standard
+    /// error
+    #[arg(long)]
+    headless: bool,
+    /// Be asked about each newcomer; no answer for 10 seconds is a yes
+    #[arg(long, conflicts_with = "headless")]
+    ask: bool,
+    /// Flags that every action has.
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How it looks to whoever uses it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// A line editor.
+    Terminal,
+    /// Lines.
+    Plain,
+    /// Objects.
+    Json,
+    /// A log.
+    Headless,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell_usage(&told),
+    };
+    let outcome = match cli.action {
+        Some(Action::Doctor(common)) => examine(&common),
+        None => chat(&cli.chat),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err((code, error)) => {
+            tell_error(&error);
+            code.into()
+        }
+    }
+}
+
+impl Common {
+    /// All settings, from wherever they come.
+    fn config(&self, ask: bool) -> Result<Config> {
+        let list = |given: &[String]| {
+            (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
+        };
+        let flags = Partial {
+            name: self.name.clone(),
+            room: self.room.clone(),
+            passphrase_file: self.passphrase_file.clone(),
+            port: self.port,
+            interfaces: list(&self.interface),
+            peers: list(&self.peer),
+            ask: ask.then_some(true),
+        };
+        let environment = Partial::from_environment()?;
+        flags.or(environment).or(Partial::from_file(self.config.as_deref())?).finish()
+    }
+}
+
+/// The room as its datagrams know it. Takes a second where it is closed.
+fn sealed(config: &Config) -> Result<Room> {
+    match &config.passphrase {
+        Some(passphrase) => Room::closed(&config.room, &passphrase.0).map_err(Into::into),
+        None => Ok(Room::open(&config.room)),
+    }
+}
+
+/// The person's key. Who has no place to keep one gets another each time.
+fn key() -> Result<Key> {
+    match state_directory() {
+        Some(directory) => Key::kept_in(&directory),
+        None => Key::passing(),
+    }
+    .map_err(Into::into)
+}
+
+/// Something to run the driver in.
+fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot begin")
+}
+
+/// Looks what works.
+fn examine(common: &Common) -> Result<u8, Failed> {
+    let config = common.config(false).map_err(usage)?;
+    let room = sealed(&config).map_err(os)?;
+    let (named, network) = (config.room.as_str().to_owned(), config.network);
+    let report = |line: &doctor::Line| {
+        // Nobody may be there to read it; the exit code says the same.
+        let _ = writeln!(stdout(), "{line}");
+    };
+    let runtime = runtime().map_err(os)?;
+    let works = runtime.block_on(doctor::examine(&named, &room, &network, report));
+    runtime.shutdown_background();
+    Ok(if works { 0 } else { exit::UNAVAILABLE })
+}
+
+/// Chats.
+fn chat(chat: &Chat) -> Result<u8, Failed> {
+    let config = chat.common.config(chat.ask).map_err(usage)?;
+    let is_terminal = stdin().is_terminal() && stdout().is_terminal();
+    let look = match (chat.headless, chat.json, chat.plain) {
+        (true, ..) => Look::Headless,
+        (_, true, _) => Look::Json,
+        (.., false) if is_terminal => Look::Terminal,
+        _ => Look::Plain,
+    };
+    let setup = Setup {
+        sealed: sealed(&config).map_err(os)?,
+        key: key().map_err(os)?,
+        username: config.name.clone(),
+        room: config.room.clone(),
+        // Where nobody sits nobody can be asked.
+        ask: config.ask && look != Look::Headless,
+        network: config.network.clone(),
+        hold_back: matches!(look, Look::Plain | Look::Json),
+    };
+    let scene = SharedScene::speaking(Dialect::Peers);
+    let (requests, taken) = mpsc::channel(CHANNEL);
+    match look {
+        Look::Headless => {
+            logging::start();
+            if !setup.key.is_kept() {
+                tracing::info!("another peer has the key, or there is no place for one");
+            }
+            let outcome = run_driver(setup, &mut Headless::default(), taken).map_err(os);
+            // It listens for as long as the peer runs.
+            drop(requests);
+            finish(&outcome?, &config, false)
+        }
+        Look::Terminal => {
+            let (mut screen, input) = terminal::open(scene)
+                .context("cannot use this terminal (try --plain)")
+                .map_err(os)?;
+            thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
+            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+            drop(screen);
+            finish(&end, &config, false)
+        }
+        Look::Plain => {
+            let mut screen = Plain::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
+            let shared = scene.clone();
+            thread::spawn(move || {
+                read_plain(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
+            });
+            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+            finish_script(&end, &config, &scene)
+        }
+        Look::Json => {
+            let mut screen = Json::new(stdout());
+            let shared = scene.clone();
+            thread::spawn(move || {
+                read_json(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
+            });
+            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+            Ok(tell_end(&mut screen, &end, finish_script(&end, &config, &scene)))
+        }
+    }
+}
+
+/// Runs the driver to its end.
+fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -> Result<End> {
+    let runtime = runtime()?;
+    let end = runtime.block_on(drive(setup, screen, taken, interrupted()));
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    end.map_err(Into::into)
+}
+
+/// The last object of a bot. Gives the exit code.
+fn tell_end(screen: &mut Json<impl Write>, end: &End, outcome: Result<u8, Failed>) -> u8 {
+    let (exit, text) = match outcome {
+        Ok(code) => (code, String::new()),
+        Err((code, error)) => (code, format!("{error:#}")),
+    };
+    let object = match end {
+        End::Left { .. } => json!({"type": "end", "reason": "left", "exit": exit, "text": text}),
+        End::Rejected { by, code, .. } => json!({
+            "type": "end", "reason": "rejected", "exit": exit, "text": text, "by": by, "code": code,
+        }),
+    };
+    // Nobody may be reading any more; the exit code says the same.
+    let _ = screen.write(&object);
+    exit
+}
+
+/// As [`finish`], for an input of lines or objects: it is a script unless
+/// somebody types it. Lines that made no sense count, too.
+fn finish_script(end: &End, config: &Config, scene: &SharedScene) -> Result<u8, Failed> {
+    let is_script = !stdin().is_terminal();
+    let code = finish(end, config, is_script)?;
+    let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
+    Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
+}
+
+/// The exit code of an end, with a sentence where it is an error. A script
+/// wants to know of every message that was not sent.
+fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
+    match end {
+        End::Left { unsent, .. } if *unsent > 0 => {
+            Err((exit::UNAVAILABLE, anyhow!("{unsent} messages were not sent.")))
+        }
+        End::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
+        End::Left { .. } => Ok(0),
+        End::Rejected { by, code, reason } => {
+            let sentence = rejection(by, *code, reason, config);
+            Err((exit::REFUSED, anyhow!(safe_line(&sentence))))
+        }
+    }
+}
+
+/// Who says no, why, and what one can do about it.
+fn rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
+    let known = ErrorCode::from_number(code);
+    let reason = match (reason.trim(), known) {
+        ("", Some(known)) => known.sentence(),
+        ("", None) => "(without a reason)",
+        (reason, _) => reason,
+    };
+    let hint = match known {
+        Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
+            format!(" You asked for “{}”; --name asks for another.", config.name.as_str())
+        }
+        _ => String::new(),
+    };
+    format!("{by} says no: {reason}{hint}")
+}

@@ -1,0 +1,197 @@
+//! A peer's settings: flags before the environment, that before the file,
+//! that before what is built in.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+use super::person::{directories, login_name};
+use crate::model::limits::DEFAULT_PORT;
+use crate::model::{HostAddress, Password, RoomName, Username};
+use crate::peer::Network;
+
+/// A place that says some of the settings and leaves out others. The keys
+/// are those of the file.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Partial {
+    /// What one would like to be called.
+    pub name: Option<String>,
+    /// The room.
+    pub room: Option<String>,
+    /// The first line of this file is the room's passphrase.
+    pub passphrase_file: Option<PathBuf>,
+    /// The room's port.
+    pub port: Option<u16>,
+    /// Use only these interfaces.
+    pub interfaces: Option<Vec<String>>,
+    /// Hosts beyond the network, as `host[:port]`.
+    pub peers: Option<Vec<String>>,
+    /// Ask about each newcomer.
+    pub ask: Option<bool>,
+}
+
+/// All settings.
+pub struct Config {
+    /// What one would like to be called.
+    pub name: Username,
+    /// The room.
+    pub room: RoomName,
+    /// That of a closed room.
+    pub passphrase: Option<Password>,
+    /// Where and how to reach others.
+    pub network: Network,
+    /// Ask about each newcomer.
+    pub ask: bool,
+}
+
+impl Partial {
+    /// What the file says: that at `path`, which must be there, or else the
+    /// one in its usual place, which need not.
+    ///
+    /// # Errors
+    /// The file cannot be read, or says something that is no setting; the
+    /// error names the key and the line.
+    pub fn from_file(path: Option<&Path>) -> Result<Self> {
+        let usual = directories().map(|it| it.config_dir().join("peer.toml"));
+        let Some(found) = path.map(Path::to_owned).or_else(|| usual.filter(|it| it.exists()))
+        else {
+            return Ok(Self::default());
+        };
+        let text = fs::read_to_string(&found)
+            .with_context(|| format!("cannot read {}", found.display()))?;
+        let mut partial: Self =
+            toml::from_str(&text).with_context(|| format!("in {}", found.display()))?;
+        // A file is named as seen from the one that names it.
+        if let (Some(file), Some(directory)) = (&mut partial.passphrase_file, found.parent()) {
+            *file = directory.join(&*file);
+        }
+        Ok(partial)
+    }
+
+    /// What the environment says; flags that take theirs from it are not
+    /// here.
+    ///
+    /// # Errors
+    /// A variable that makes no sense.
+    pub fn from_environment() -> Result<Self> {
+        let text = |key: &str| env::var(key).ok().filter(|it| !it.is_empty());
+        let list = |key: &str| text(key).map(|it| split_list(&it));
+        let port = text("PI_CHAT_PORT");
+        let port = port
+            .map(|it| it.parse().with_context(|| format!("PI_CHAT_PORT={it} is no port")))
+            .transpose()?;
+        Ok(Self {
+            name: text("PI_CHAT_NAME"),
+            room: text("PI_CHAT_ROOM"),
+            passphrase_file: text("PI_CHAT_PASSPHRASE_FILE").map(PathBuf::from),
+            port,
+            interfaces: list("PI_CHAT_INTERFACE"),
+            peers: list("PI_CHAT_PEER"),
+            ask: None,
+        })
+    }
+
+    /// Fills in what is left out here from `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            name: self.name.or(other.name),
+            room: self.room.or(other.room),
+            passphrase_file: self.passphrase_file.or(other.passphrase_file),
+            port: self.port.or(other.port),
+            interfaces: self.interfaces.or(other.interfaces),
+            peers: self.peers.or(other.peers),
+            ask: self.ask.or(other.ask),
+        }
+    }
+
+    /// Checks everything and fills in what nobody has said.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn finish(self) -> Result<Config> {
+        let name = self.name.unwrap_or_else(login_name);
+        let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
+        let room = match self.room {
+            Some(room) => RoomName::new(room.trim_start_matches('#'))
+                .map_err(|it| anyhow!("“{room}” is no room's name: {it}"))?,
+            None => RoomName::lobby(),
+        };
+        let port = self.port.unwrap_or(DEFAULT_PORT);
+        if port == 0 {
+            bail!("0 is no port (1 to 65535)");
+        }
+        let parse =
+            |it: &String| it.parse().with_context(|| format!("“{it}” is no peer's address"));
+        let hosts: Result<Vec<HostAddress>> = self.peers.iter().flatten().map(parse).collect();
+        let interfaces = self.interfaces.into_iter().flatten().collect();
+        let passphrase = self.passphrase_file.as_deref().map(read_passphrase).transpose()?;
+        let network = Network { port, interfaces, hosts: hosts? };
+        Ok(Config { name, room, passphrase, network, ask: self.ask.unwrap_or(false) })
+    }
+}
+
+/// What stands between commas or blanks.
+#[must_use]
+pub fn split_list(text: &str) -> Vec<String> {
+    text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+/// The first line of a file.
+fn read_passphrase(file: &Path) -> Result<Password> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        bail!("the first line of {} is empty: it has to be the passphrase", file.display());
+    }
+    Ok(Password(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error for a mistake in the file says where it is; files are named
+    /// as seen from there.
+    #[test]
+    fn the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("peer.toml");
+        fs::write(&path, "room = \"pi\"\nrooom = \"anna\"\n").unwrap();
+        let error = format!("{:#}", Partial::from_file(Some(&path)).err().unwrap());
+        assert!(error.contains("rooom") && error.contains("line 2"), "{error}");
+        fs::write(&path, "passphrase-file = \"secret\"\npeers = [\"pi:7\"]\n").unwrap();
+        fs::write(directory.path().join("secret"), "open sesame\r\nmore\n").unwrap();
+        let config = Partial::from_file(Some(&path)).unwrap().finish().unwrap();
+        assert_eq!(config.passphrase, Some(Password("open sesame".to_owned())));
+        assert_eq!(config.network.hosts[0].to_string(), "pi:7");
+    }
+
+    /// What is nearer wins; what makes no sense is said.
+    #[test]
+    fn precedence_and_mistakes() {
+        let near = Partial { name: Some("anna".to_owned()), port: Some(7), ..Partial::default() };
+        let far = Partial {
+            name: Some("bob".to_owned()),
+            room: Some("#Garden".to_owned()),
+            ..Partial::default()
+        };
+        let config = near.or(far).finish().unwrap();
+        assert_eq!((config.name.as_str(), config.room.as_str()), ("anna", "Garden"));
+        assert_eq!(config.network.port, 7);
+        for wrong in [
+            Partial { name: Some("two words".to_owned()), ..Partial::default() },
+            Partial { room: Some("two words".to_owned()), ..Partial::default() },
+            Partial { port: Some(0), ..Partial::default() },
+            Partial { peers: Some(vec!["http://pi".to_owned()]), ..Partial::default() },
+            Partial { passphrase_file: Some("/nowhere".into()), ..Partial::default() },
+        ] {
+            assert!(wrong.finish().is_err());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How many datagrams changed nothing, and why.
+
+use std::collections::BTreeMap;
+
+use crate::mesh::Drops;
+use crate::wire::udp::Dropped;
+
+/// Counts them from the start of the program on.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// By reason.
+    by_reason: BTreeMap<String, u64>,
+    /// What was logged last.
+    logged: String,
+}
+
+impl Counts {
+    /// One more, for this reason.
+    pub(super) fn count(&mut self, reason: &str) {
+        match self.by_reason.get_mut(reason) {
+            Some(count) => *count += 1,
+            None => drop(self.by_reason.insert(reason.to_owned(), 1)),
+        }
+    }
+
+    /// One more that could not be opened. One's own come back by every
+    /// group, so they are no news.
+    pub(super) fn count_dropped(&mut self, dropped: Dropped) {
+        if dropped != Dropped::Own {
+            self.count(&dropped.to_string());
+        }
+    }
+
+    /// Logs all, with those that the mesh has dropped, if there are new ones.
+    pub(super) fn log(&mut self, drops: Drops) {
+        let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
+        let further = [
+            ("replayed", replayed),
+            ("of a sender that is not verified", unverified),
+            ("too many from one sender", too_many),
+            ("not expected", unexpected),
+            ("an entry twice", known),
+            ("an entry that may not be taken", refused),
+        ];
+        let own = self.by_reason.iter().map(|(reason, count)| (reason.as_str(), *count));
+        let all: Vec<_> = own
+            .chain(further)
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| format!("{reason}: {count}"))
+            .collect();
+        let all = all.join(", ");
+        if all != self.logged {
+            tracing::info!("datagrams dropped so far: {all}");
+            self.logged = all;
+        }
+    }
+}

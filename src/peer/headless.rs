@@ -1,0 +1,56 @@
+//! A peer without a person: what happens goes to the log and to systemd.
+//! Never what people say.
+
+use std::io;
+
+use crate::model::Event;
+use crate::systemd;
+use crate::ui::{Screen, safe_line};
+
+/// Shows what whoever runs the machine has to know.
+#[derive(Debug, Default)]
+pub struct Headless {
+    /// The room's name.
+    room: String,
+    /// How many are there.
+    members: u32,
+}
+
+impl Headless {
+    /// Tells systemd how many there are, if that has changed.
+    fn keep_status(&mut self, members: u32) {
+        if self.members != members {
+            self.members = members;
+            let others = members.saturating_sub(1);
+            systemd::tell_status(&format!("in #{} with {others} others", safe_line(&self.room)));
+        }
+    }
+}
+
+impl Screen for Headless {
+    fn show(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Admitted(it) => {
+                self.room.clone_from(&it.room);
+                let (room, name) = (safe_line(&it.room), safe_line(&it.username));
+                tracing::info!("in #{room} as {name}");
+                systemd::tell_ready();
+                self.keep_status(u32::try_from(it.members.len()).unwrap_or(u32::MAX));
+            }
+            Event::Presence { members, .. } | Event::Roster { members, .. } => {
+                self.keep_status(*members);
+            }
+            Event::Renamed { from, to } => {
+                let (from, to) = (safe_line(from), safe_line(to));
+                tracing::warn!("{from} is somebody else's name for longer: this is {to} now");
+            }
+            Event::Gap { .. } => tracing::warn!("messages are missing for good"),
+            Event::Notice { text, .. } | Event::Done { text, .. } => {
+                tracing::info!("{}", safe_line(text));
+            }
+            Event::Problem { text, .. } => tracing::warn!("{}", safe_line(text)),
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! The hosts that a person has named, looked up again and again: their
+//! addresses change.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::model::HostAddress;
+
+/// They are looked up so often.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// The same as long as none is found: perhaps the network is not up yet.
+const IMPATIENT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// For each.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What has become of looking them up.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Their addresses.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// What was not found: sentences.
+    pub(super) failed: Vec<String>,
+}
+
+/// Looks up all of them for as long as somebody wants to know. A name that
+/// is not found now keeps the addresses that it had.
+pub(super) async fn look_up(hosts: Vec<HostAddress>, found: mpsc::Sender<Found>) {
+    let mut known = vec![Vec::new(); hosts.len()];
+    loop {
+        let mut failed = Vec::new();
+        for (host, known) in hosts.iter().zip(&mut known) {
+            match timeout(TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
+                Ok(Ok(addresses)) => *known = addresses.collect(),
+                Ok(Err(error)) => failed.push(format!("{} was not found ({error}).", host.host)),
+                Err(_) => failed.push(format!("Looking up {} took too long.", host.host)),
+            }
+        }
+        let addresses: Vec<_> = known.iter().flatten().copied().collect();
+        let pause = if addresses.is_empty() { IMPATIENT_INTERVAL } else { INTERVAL };
+        if found.send(Found { addresses, failed }).await.is_err() {
+            return;
+        }
+        sleep(pause).await;
+    }
+}

@@ -1,0 +1,137 @@
+//! The key of the person at this machine: the seed of an Ed25519 key, in a
+//! file for its owner only.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::disk::{make_private, private_file};
+use crate::os::random_bytes;
+
+/// The file's name.
+const FILE: &str = "peer.key";
+
+/// Length of a seed in bytes.
+const SEED: usize = 32;
+
+/// A key, and the right to use it.
+pub struct Key {
+    /// The private key.
+    pub seed: [u8; SEED],
+    /// It is that of the file, which no other process has as long as this
+    /// lives; else it is made for this process, and forgotten with it.
+    kept: Option<File>,
+}
+
+/// There is no key.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// The place on disk cannot be used.
+    #[error("cannot use {path}")]
+    Disk {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is something else than a key.
+    #[error("{path} holds no key; remove it to get a new one")]
+    NoKey {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The operating system has no randomness.
+    #[error("the system's random source does not work")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Key {
+    /// The key that is kept in `directory`, made if there is none. Where
+    /// another process has it, a new one that is not kept: a key speaks for
+    /// one peer at a time.
+    ///
+    /// # Errors
+    /// The file cannot be used, or is no key: it is never overwritten.
+    pub fn kept_in(directory: &Path) -> Result<Self, KeyError> {
+        let at = |path: &Path, source| KeyError::Disk { path: path.to_owned(), source };
+        make_private(directory).map_err(|source| at(directory, source))?;
+        let path = directory.join(FILE);
+        let mut file = private_file(&path).map_err(|source| at(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Self::passing(),
+            Err(TryLockError::Error(source)) => return Err(at(&path, source)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|source| at(&path, source))?;
+        let seed = if bytes.is_empty() {
+            let seed = random_bytes()?;
+            file.write_all(&seed).and_then(|()| file.sync_all()).map_err(|it| at(&path, it))?;
+            seed
+        } else {
+            bytes.try_into().map_err(|_| KeyError::NoKey { path })?
+        };
+        Ok(Self { seed, kept: Some(file) })
+    }
+
+    /// A key for this process only.
+    ///
+    /// # Errors
+    /// The operating system has no randomness.
+    pub fn passing() -> Result<Self, KeyError> {
+        Ok(Self { seed: random_bytes()?, kept: None })
+    }
+
+    /// Whether it will be the same the next time.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// The first process has the key; others have one of their own; the next
+    /// has it again.
+    #[test]
+    fn one_process_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("state");
+        let first = Key::kept_in(&place).unwrap();
+        let second = Key::kept_in(&place).unwrap();
+        assert!(first.is_kept() && !second.is_kept());
+        assert_ne!(first.seed, second.seed);
+        let seed = first.seed;
+        drop(first);
+        assert_eq!(Key::kept_in(&place).unwrap().seed, seed);
+    }
+
+    /// Only the owner may read it.
+    #[cfg(unix)]
+    #[test]
+    fn it_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("state");
+        let _key = Key::kept_in(&place).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&place), mode(&place.join(FILE))), (0o700, 0o600));
+    }
+
+    /// Something else is neither taken for a key nor overwritten.
+    #[test]
+    fn what_is_no_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        fs::write(&path, "my diary").unwrap();
+        assert!(matches!(Key::kept_in(directory.path()), Err(KeyError::NoKey { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"my diary");
+    }
+}

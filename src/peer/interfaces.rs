@@ -1,0 +1,137 @@
+//! Which networks this machine is in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::Ipv4Addr;
+
+use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
+
+/// A network interface that is of use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Interface {
+    /// Its number; IPv6 and received datagrams name it by this.
+    pub(super) index: u32,
+    /// Its IPv4 networks.
+    pub(super) networks: Vec<Network>,
+    /// It has an IPv6 address.
+    pub(super) has_v6: bool,
+}
+
+/// An IPv4 network that an interface is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Network {
+    /// This machine's address.
+    pub(super) address: Ipv4Addr,
+    /// Reaches everybody in it, where that is possible.
+    pub(super) broadcast: Option<Ipv4Addr>,
+}
+
+/// Interfaces by name.
+pub(super) type Interfaces = BTreeMap<String, Interface>;
+
+/// The interfaces with these names, as far as they are there and up; where
+/// no names are given, all but loopbacks.
+///
+/// # Errors
+/// The operating system does not tell.
+pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
+    Ok(usable(if_addrs::get_if_addrs()?, named))
+}
+
+/// Chooses from all there are. (Whether one can multicast is not asked: the
+/// first datagram will show.)
+fn usable(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
+    let mut found = Interfaces::new();
+    let is_down = |it: &if_addrs::Interface| {
+        matches!(it.oper_status, IfOperStatus::Down | IfOperStatus::NotPresent)
+    };
+    for one in all {
+        let is_wanted =
+            if named.is_empty() { !one.is_loopback() } else { named.contains(&one.name) };
+        let Some(index) = one.index.filter(|_| is_wanted && !is_down(&one)) else {
+            continue;
+        };
+        let interface = found.entry(one.name).or_default();
+        interface.index = index;
+        match one.addr {
+            IfAddr::V4(it) => interface.networks.push(network(&it)),
+            IfAddr::V6(_) => interface.has_v6 = true,
+        }
+    }
+    found
+}
+
+/// A network as its address describes it. (Loopbacks name no broadcast
+/// address but have one.)
+fn network(it: &Ifv4Addr) -> Network {
+    let everybody = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
+    let loopback = (it.ip.is_loopback() && everybody != it.ip).then_some(everybody);
+    let broadcast = it.broadcast.filter(|address| *address != it.ip).or(loopback);
+    Network { address: it.ip, broadcast }
+}
+
+#[cfg(test)]
+mod tests {
+    use if_addrs::Ifv6Addr;
+
+    use super::*;
+
+    /// An IPv4 address of an interface.
+    fn v4(
+        name: &str,
+        ip: [u8; 4],
+        prefixlen: u8,
+        broadcast: Option<[u8; 4]>,
+    ) -> if_addrs::Interface {
+        if_addrs::Interface {
+            name: name.to_owned(),
+            addr: IfAddr::V4(Ifv4Addr {
+                ip: ip.into(),
+                netmask: Ipv4Addr::from_bits(!(u32::MAX >> prefixlen)),
+                prefixlen,
+                broadcast: broadcast.map(Into::into),
+            }),
+            index: Some(u32::from(ip[0])),
+            oper_status: IfOperStatus::Up,
+            is_p2p: false,
+            #[cfg(windows)]
+            adapter_name: String::new(),
+        }
+    }
+
+    /// A machine with a loopback, a network of both kinds, one that is down.
+    fn machine() -> Vec<if_addrs::Interface> {
+        let six = Ifv6Addr {
+            ip: "fe80::1".parse().unwrap(),
+            netmask: "ffff::".parse().unwrap(),
+            prefixlen: 64,
+            broadcast: None,
+        };
+        let eth = v4("eth0", [10, 0, 0, 2], 24, Some([10, 0, 0, 255]));
+        let mut down = v4("wlan0", [11, 0, 0, 2], 24, None);
+        down.oper_status = IfOperStatus::Down;
+        let eth6 = if_addrs::Interface { addr: IfAddr::V6(six), ..eth.clone() };
+        vec![v4("lo", [127, 0, 0, 1], 8, None), eth, eth6, down]
+    }
+
+    /// Without names: what is up and leads somewhere.
+    #[test]
+    fn all_but_loopbacks() {
+        let found = usable(machine(), &BTreeSet::new());
+        let address = Ipv4Addr::new(10, 0, 0, 2);
+        let network = Network { address, broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)) };
+        let eth0 = Interface { index: 10, networks: vec![network], has_v6: true };
+        assert_eq!(found, Interfaces::from([("eth0".to_owned(), eth0)]));
+    }
+
+    /// With names: those, loopbacks too; what is not there is not.
+    #[test]
+    fn only_those_that_are_named() {
+        let named = BTreeSet::from(["lo".to_owned(), "wlan0".to_owned(), "usb0".to_owned()]);
+        let found = usable(machine(), &named);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["lo"]);
+        let broadcast = Some(Ipv4Addr::new(127, 255, 255, 255));
+        let address = Ipv4Addr::LOCALHOST;
+        assert_eq!(found["lo"].networks, [Network { address, broadcast }]);
+    }
+}

@@ -1,0 +1,439 @@
+//! The sockets of a peer: `docs/protocol/udp.md`, section 6.
+//!
+//! For IPv4 and for IPv6 there are two: a *shared* one on the room's port,
+//! which any number of peers on this machine have, and *one's own*, from
+//! which everything is sent. Either family may be absent.
+//!
+//! By which way a datagram came to the shared socket is told by the address
+//! that it was sent to. (One socket for each way, bound to the group's
+//! address, would do on Linux, but Windows cannot bind to a group, and macOS
+//! not to a broadcast address.) The crate `quinn-udp` asks all three systems
+//! for it, safely.
+
+use std::collections::BTreeSet;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn_udp::{RecvMeta, UdpSocketState};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::interfaces::{Interface, Interfaces};
+use crate::model::limits::{GROUP_V4, GROUP_V6};
+use crate::model::{Heard, Way};
+
+/// Bytes that are read at once: the system may hand over several datagrams
+/// of one sender in one piece, of up to this size.
+const READ_SIZE: usize = 64 * 1024;
+
+/// Datagrams between the sockets and the engine; beyond, the system keeps
+/// some, and then drops them.
+const QUEUE: usize = 256;
+
+/// Bytes of datagrams that the system is asked to keep for us.
+const SYSTEM_BUFFER: usize = 1024 * 1024;
+
+/// After an error in reading, so that a lasting one does not spin.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A datagram that cannot be sent for so long is lost, like any other.
+const SEND_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Something that has come.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    /// Where from.
+    pub(super) from: SocketAddr,
+    /// Which address it was sent to; only known of the shared sockets.
+    pub(super) to: Option<IpAddr>,
+    /// By which interface, where the system tells.
+    pub(super) interface: Option<u32>,
+    /// What it is.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What has become of a datagram that was to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// So many copies have gone.
+    pub(super) copies: usize,
+    /// What prevented others; `None` in place of a way: to one address.
+    pub(super) failed: Vec<(Option<Way>, io::Error)>,
+}
+
+/// All sockets of a peer.
+pub(super) struct Sockets {
+    /// The room's port.
+    port: u16,
+    /// Those for IPv4.
+    v4: Option<Pair>,
+    /// Those for IPv6.
+    v6: Option<Pair>,
+    /// The networks that one is in.
+    interfaces: Interfaces,
+    /// Groups that were joined.
+    joined: BTreeSet<Membership>,
+    /// Reads all sockets; ends with this.
+    _readers: JoinSet<()>,
+}
+
+/// A member of a group by one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Membership {
+    /// By the interface with this address.
+    V4(Ipv4Addr),
+    /// By the interface with this number.
+    V6(u32),
+}
+
+/// The sockets of one family.
+struct Pair {
+    /// Everything is sent from here.
+    own: Arc<UdpSocket>,
+    /// On the room's port, if it could be had.
+    shared: Option<Arc<UdpSocket>>,
+}
+
+/// Sockets that work, what comes in, and what does not work.
+pub(super) struct Opened {
+    /// The sockets.
+    pub(super) sockets: Sockets,
+    /// What comes in.
+    pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
+    /// What does not work, each with what it is.
+    pub(super) failed: Vec<(&'static str, io::Error)>,
+}
+
+/// Opens what can be opened. To be called within a runtime.
+///
+/// # Errors
+/// Neither IPv4 nor IPv6 is there at all.
+pub(super) fn open(port: u16) -> io::Result<Opened> {
+    let (queue, incoming) = mpsc::channel(QUEUE);
+    let mut readers = JoinSet::new();
+    let mut failed = Vec::new();
+    let mut pair = |is_v6: bool| -> io::Result<Pair> {
+        let own = Arc::new(own(is_v6)?);
+        readers.spawn(read_own(own.clone(), queue.clone()));
+        let shared = match shared(is_v6, port) {
+            Ok((socket, state)) => {
+                let socket = Arc::new(socket);
+                readers.spawn(read_shared(socket.clone(), state, queue.clone()));
+                Some(socket)
+            }
+            Err(error) => {
+                failed.push((if is_v6 { "the IPv6 port" } else { "the IPv4 port" }, error));
+                None
+            }
+        };
+        Ok(Pair { own, shared })
+    };
+    let (v4, v6) = match (pair(false), pair(true)) {
+        (Err(error), Err(_)) => return Err(error),
+        (v4, v6) => (v4, v6),
+    };
+    let mut keep = |what, it: io::Result<Pair>| match it {
+        Ok(pair) => Some(pair),
+        Err(error) => {
+            failed.push((what, error));
+            None
+        }
+    };
+    let (v4, v6) = (keep("IPv4", v4), keep("IPv6", v6));
+    let (interfaces, joined) = (Interfaces::new(), BTreeSet::new());
+    let sockets = Sockets { port, v4, v6, interfaces, joined, _readers: readers };
+    Ok(Opened { sockets, incoming, failed })
+}
+
+impl Sockets {
+    /// The networks that one is in now. Joins the groups by them, also where
+    /// that did not work before; gives what did not work now.
+    pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Way, io::Error)> {
+        let wanted: BTreeSet<Membership> = interfaces.values().flat_map(memberships).collect();
+        for gone in self.joined.difference(&wanted) {
+            // Where the interface is gone, so is the membership.
+            let _ = self.leave(*gone);
+        }
+        self.joined.retain(|it| wanted.contains(it));
+        let mut failed = Vec::new();
+        for member in wanted {
+            // Those that are in join again: an interface that was gone for a
+            // moment has forgotten them. Else it is an error without meaning.
+            match self.join(member) {
+                Ok(true) => drop(self.joined.insert(member)),
+                Err(error) if !self.joined.contains(&member) => failed.push((member.way(), error)),
+                Ok(false) | Err(_) => {}
+            }
+        }
+        self.interfaces = interfaces;
+        failed
+    }
+
+    /// By which way a datagram has come; `None`: it was for this machine
+    /// alone.
+    pub(super) fn way_of(&self, datagram: &Datagram) -> Option<Way> {
+        match datagram.to?.to_canonical() {
+            IpAddr::V4(GROUP_V4) => Some(Way::GroupV4),
+            IpAddr::V6(GROUP_V6) => Some(Way::GroupV6),
+            IpAddr::V4(Ipv4Addr::BROADCAST) => Some(Way::Broadcast),
+            IpAddr::V4(address) => {
+                let mut networks = self.interfaces.values().flat_map(|it| &it.networks);
+                networks.any(|it| it.broadcast == Some(address)).then_some(Way::Broadcast)
+            }
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    /// Whether a datagram has come by one of the networks that one is in.
+    pub(super) fn is_ours(&self, datagram: &Datagram) -> bool {
+        let index = datagram.interface;
+        index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))
+    }
+
+    /// Whether there is a socket on the room's port.
+    pub(super) fn is_shared(&self) -> bool {
+        [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
+    }
+
+    /// Sends the same bytes by all these ways and to all these addresses.
+    pub(super) async fn send(&self, bytes: &[u8], ways: Heard, addresses: &[SocketAddr]) -> Sent {
+        let mut sent = Sent::default();
+        for way in Way::ALL.into_iter().filter(|it| ways.has(*it)) {
+            for interface in self.interfaces.values() {
+                for outcome in self.send_by(way, interface, bytes).await {
+                    sent.count(Some(way), outcome);
+                }
+            }
+        }
+        for address in addresses {
+            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            let pair = if address.is_ipv4() { &self.v4 } else { &self.v6 };
+            let outcome = match pair {
+                Some(pair) => send_to(&pair.own, bytes, address).await,
+                None => Err(io::ErrorKind::NetworkUnreachable.into()),
+            };
+            sent.count(None, outcome);
+        }
+        sent
+    }
+
+    /// Sends by one way and one interface. Gives what has become of each
+    /// copy; there may be none.
+    pub(super) async fn send_by(
+        &self,
+        way: Way,
+        interface: &Interface,
+        bytes: &[u8],
+    ) -> Vec<io::Result<()>> {
+        let mut outcomes = Vec::new();
+        match (way, &self.v4, &self.v6) {
+            (Way::GroupV4, Some(pair), _) => {
+                // One copy for each interface, however many networks it is in.
+                if let Some(network) = interface.networks.first() {
+                    let chosen = SockRef::from(&pair.own).set_multicast_if_v4(&network.address);
+                    let to = SocketAddr::from((GROUP_V4, self.port));
+                    outcomes.push(match chosen {
+                        Ok(()) => send_to(&pair.own, bytes, to).await,
+                        Err(error) => Err(error),
+                    });
+                }
+            }
+            (Way::GroupV6, _, Some(pair)) if interface.has_v6 => {
+                let chosen = SockRef::from(&pair.own).set_multicast_if_v6(interface.index);
+                let to = SocketAddrV6::new(GROUP_V6, self.port, 0, interface.index);
+                outcomes.push(match chosen {
+                    Ok(()) => send_to(&pair.own, bytes, to.into()).await,
+                    Err(error) => Err(error),
+                });
+            }
+            (Way::Broadcast, Some(pair), _) => {
+                for address in interface.networks.iter().filter_map(|it| it.broadcast) {
+                    let to = SocketAddr::from((address, self.port));
+                    outcomes.push(send_to(&pair.own, bytes, to).await);
+                }
+            }
+            _ => {}
+        }
+        outcomes
+    }
+
+    /// Joins a group; false where its family is absent.
+    fn join(&self, member: Membership) -> io::Result<bool> {
+        match (member, self.shared(member)) {
+            (_, None) => return Ok(false),
+            (Membership::V4(address), Some(it)) => it.join_multicast_v4(&GROUP_V4, &address)?,
+            (Membership::V6(index), Some(it)) => it.join_multicast_v6(&GROUP_V6, index)?,
+        }
+        Ok(true)
+    }
+
+    /// Leaves a group.
+    fn leave(&self, member: Membership) -> io::Result<()> {
+        match (member, self.shared(member)) {
+            (_, None) => Ok(()),
+            (Membership::V4(address), Some(it)) => it.leave_multicast_v4(&GROUP_V4, &address),
+            (Membership::V6(index), Some(it)) => it.leave_multicast_v6(&GROUP_V6, index),
+        }
+    }
+
+    /// The socket that is a member of a group.
+    fn shared(&self, member: Membership) -> Option<SockRef<'_>> {
+        let pair = match member {
+            Membership::V4(_) => &self.v4,
+            Membership::V6(_) => &self.v6,
+        };
+        pair.as_ref()?.shared.as_ref().map(SockRef::from)
+    }
+}
+
+impl Membership {
+    /// What it is good for.
+    const fn way(self) -> Way {
+        match self {
+            Self::V4(_) => Way::GroupV4,
+            Self::V6(_) => Way::GroupV6,
+        }
+    }
+}
+
+impl Sent {
+    /// What has become of one copy.
+    fn count(&mut self, way: Option<Way>, outcome: io::Result<()>) {
+        match outcome {
+            Ok(()) => self.copies += 1,
+            Err(error) => self.failed.push((way, error)),
+        }
+    }
+}
+
+/// The groups that an interface can be in.
+fn memberships(interface: &Interface) -> impl Iterator<Item = Membership> {
+    let v4 = interface.networks.first().map(|it| Membership::V4(it.address));
+    let v6 = interface.has_v6.then_some(Membership::V6(interface.index));
+    v4.into_iter().chain(v6)
+}
+
+/// A socket of either family, bound to all addresses.
+fn bound(
+    is_v6: bool,
+    port: u16,
+    prepare: impl Fn(&Socket) -> io::Result<()>,
+) -> io::Result<UdpSocket> {
+    let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if is_v6 {
+        socket.set_only_v6(true)?;
+    }
+    prepare(&socket)?;
+    // Where it may not be so much, it is less.
+    let _ = socket.set_recv_buffer_size(SYSTEM_BUFFER);
+    let _ = socket.set_send_buffer_size(SYSTEM_BUFFER);
+    let anywhere =
+        if is_v6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+    socket.bind(&SocketAddr::new(anywhere, port).into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// The socket from which everything is sent.
+fn own(is_v6: bool) -> io::Result<UdpSocket> {
+    bound(is_v6, 0, |socket| {
+        if is_v6 {
+            socket.set_multicast_hops_v6(1)?;
+            socket.set_multicast_loop_v6(true)
+        } else {
+            socket.set_broadcast(true)?;
+            socket.set_multicast_ttl_v4(1)?;
+            socket.set_multicast_loop_v4(true)
+        }
+    })
+}
+
+/// The socket on the room's port.
+fn shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
+    let socket = bound(is_v6, port, |socket| {
+        socket.set_reuse_address(true)?;
+        // On Linux the other is enough, and this would spread unicast
+        // datagrams over all sockets.
+        #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+        socket.set_reuse_port(true)?;
+        // Not what other programs have joined.
+        #[cfg(target_os = "linux")]
+        if is_v6 {
+            socket.set_multicast_all_v6(false)?;
+        } else {
+            socket.set_multicast_all_v4(false)?;
+        }
+        Ok(())
+    })?;
+    let state = UdpSocketState::new((&socket).into())?;
+    Ok((socket, state))
+}
+
+/// Sends to one address.
+async fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+    match timeout(SEND_TIMEOUT, socket.send_to(bytes, to)).await {
+        Ok(outcome) => outcome.map(drop),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Reads what comes for this peer alone, until nobody wants it.
+async fn read_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        let came = socket.recv_from(&mut buffer).await.map(|(count, from)| {
+            let bytes = buffer.get(..count).unwrap_or_default().to_vec();
+            Datagram { from, to: None, interface: None, bytes }
+        });
+        let has_failed = came.is_err();
+        if queue.send(came).await.is_err() {
+            return;
+        }
+        if has_failed {
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Reads what comes to the room's port, until nobody wants it.
+async fn read_shared(
+    socket: Arc<UdpSocket>,
+    state: UdpSocketState,
+    queue: mpsc::Sender<io::Result<Datagram>>,
+) {
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        let mut metas = [RecvMeta::default()];
+        let read = || {
+            let mut pieces = [IoSliceMut::new(&mut buffer)];
+            state.recv((&*socket).into(), &mut pieces, &mut metas)
+        };
+        if let Err(error) = socket.async_io(Interest::READABLE, read).await {
+            if queue.send(Err(error)).await.is_err() {
+                return;
+            }
+            sleep(PAUSE).await;
+            continue;
+        }
+        let [meta] = metas;
+        let bytes = buffer.get(..meta.len).unwrap_or_default();
+        for piece in bytes.chunks(meta.stride.max(1)) {
+            let datagram = Datagram {
+                from: meta.addr,
+                to: meta.dst_ip,
+                interface: meta.interface_index,
+                bytes: piece.to_vec(),
+            };
+            if queue.send(Ok(datagram)).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! How things look that there are among peers only.
+
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::safe::safe_name;
+use crate::model::{Admitted, PeerReport, Reach, Way};
+
+/// Others that are named to whoever comes in.
+const MAX_NAMED: usize = 8;
+
+/// A clock that differs by less is not worth a word.
+const SKEW_SHOWN: u64 = 500;
+
+/// One is in.
+pub(super) fn admitted(it: &Admitted) -> String {
+    let (room, name) = (safe_name(&it.room), safe_name(&it.username));
+    let closed = if it.is_closed { " (closed)" } else { "" };
+    let others: Vec<_> =
+        it.members.iter().filter(|other| **other != it.username).map(|it| safe_name(it)).collect();
+    let who = match others.as_slice() {
+        [] => "you are the first".to_owned(),
+        [one] => format!("{one} is here"),
+        all if all.len() <= MAX_NAMED => format!("{} are here", all.join(", ")),
+        all => format!("{} others are here", all.len()),
+    };
+    format!("you are in #{room}{closed} as {name}; {who}")
+}
+
+/// Somebody wants to come in.
+pub(super) fn question(name: &str) -> String {
+    let name = safe_name(name);
+    format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
+}
+
+/// One has another name.
+pub(super) fn renamed(from: &str, to: &str) -> String {
+    let (from, to) = (safe_name(from), safe_name(to));
+    format!("Somebody has been {from} for longer than you: you are {to} now.")
+}
+
+/// Who is there, since when, and how they are reached: a table with a line
+/// of titles.
+pub(super) fn table(peers: &[PeerReport]) -> Vec<String> {
+    let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(titles).chain(peers.iter().map(row)).collect();
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.width().max(*width);
+        }
+    }
+    let line = |row: &[String; 6]| {
+        let mut line = "--".to_owned();
+        for (cell, width) in row.iter().zip(&widths) {
+            let padding = width.saturating_sub(cell.width());
+            line.push_str(&format!("  {cell}{:padding$}", ""));
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The line of one peer.
+fn row(it: &PeerReport) -> [String; 6] {
+    let name = safe_name(&it.name);
+    if it.is_self {
+        let present = duration(it.present);
+        return [format!("{name} (you)"), present, "–".into(), "–".into(), "–".into(), "–".into()];
+    }
+    let reach = match it.reach {
+        Reach::Here => "–",
+        Reach::Way(Way::GroupV4) => "IPv4 group",
+        Reach::Way(Way::GroupV6) => "IPv6 group",
+        Reach::Way(Way::Broadcast) => "broadcast",
+        Reach::Unicast => "unicast",
+        Reach::Indirect => "others only",
+    };
+    let heard = match it.silence.as_secs() {
+        0..5 => "now".to_owned(),
+        _ => format!("{} ago", duration(it.silence)),
+    };
+    let loss = format!("{}.{} %", it.loss / 10, it.loss % 10);
+    [name, duration(it.present), reach.to_owned(), heard, loss, clock(it.skew)]
+}
+
+/// How a clock differs from ours, of which `skew` is ahead in milliseconds.
+fn clock(skew: i64) -> String {
+    let apart = skew.unsigned_abs();
+    if apart < SKEW_SHOWN {
+        return "right".to_owned();
+    }
+    let how = if skew > 0 { "fast" } else { "slow" };
+    let apart = Duration::from_millis(apart);
+    match apart.as_secs() {
+        0..60 => format!("{:.1} s {how}", apart.as_secs_f32()),
+        _ => format!("{} {how}", duration(apart)),
+    }
+}
+
+/// A duration with its two greatest units.
+fn duration(it: Duration) -> String {
+    let seconds = it.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} min {} s", seconds % 60),
+        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SessionId;
+
+    /// Somebody who came in with these others there.
+    fn newcomer(others: &[&str]) -> Admitted {
+        let mut members: Vec<_> = others.iter().map(|it| (*it).to_owned()).collect();
+        members.push("anna".to_owned());
+        Admitted {
+            session: SessionId(1),
+            username: "anna".to_owned(),
+            room: "lobby".to_owned(),
+            is_closed: false,
+            members,
+            history_from: None,
+        }
+    }
+
+    /// Who is there already.
+    #[test]
+    fn coming_in() {
+        assert_eq!(admitted(&newcomer(&[])), "you are in #lobby as anna; you are the first");
+        assert_eq!(admitted(&newcomer(&["bob"])), "you are in #lobby as anna; bob is here");
+        let three = admitted(&newcomer(&["bob", "carol", "d\u{1b}ave"]));
+        assert_eq!(three, "you are in #lobby as anna; bob, carol, d\u{fffd}ave are here");
+        let many = newcomer(&["x"; 9]);
+        assert_eq!(admitted(&many), "you are in #lobby as anna; 9 others are here");
+        let closed = Admitted { is_closed: true, ..newcomer(&[]) };
+        assert!(admitted(&closed).contains("#lobby (closed) as anna"));
+    }
+
+    /// Columns stand below each other, whatever the names are.
+    #[test]
+    fn the_table() {
+        let bob = PeerReport {
+            name: "b好b".to_owned(),
+            session: SessionId(2),
+            is_self: false,
+            present: Duration::from_secs(7_500),
+            address: None,
+            reach: Reach::Way(Way::GroupV4),
+            loss: 25,
+            skew: -7_000,
+            silence: Duration::from_secs(7),
+        };
+        let me = PeerReport { name: "anna".to_owned(), is_self: true, ..bob.clone() };
+        let far = PeerReport {
+            name: "carol\u{1b}".to_owned(),
+            reach: Reach::Indirect,
+            skew: 90_000,
+            silence: Duration::ZERO,
+            ..bob.clone()
+        };
+        assert_eq!(
+            table(&[me, bob, far]),
+            [
+                "--  name        here for   reached by   heard    loss   clock",
+                "--  anna (you)  2 h 5 min  –            –        –      –",
+                "--  b好b        2 h 5 min  IPv4 group   7 s ago  2.5 %  7.0 s slow",
+                "--  carol\u{fffd}      2 h 5 min  others only  now      2.5 %  1 min 30 s fast",
+            ]
+        );
+    }
+}

@@ -1,0 +1,460 @@
+//! `chat-peer` as people, bots and systemd start it: several real processes
+//! on the loopback interface, each test on a port of its own.
+
+#![cfg(all(feature = "peer", target_os = "linux"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and measure how long a real program takes"
+)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Whatever takes longer than this does not come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A port that nobody has now.
+fn free_port() -> u16 {
+    UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The program for somebody with this home, with nothing of our own
+/// settings.
+fn program(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-peer"));
+    command.env_clear().env("HOME", home).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A room on this machine: a port, and homes for who is in it.
+struct Place {
+    port: String,
+    home: TempDir,
+}
+
+impl Place {
+    /// Nobody is there.
+    fn new() -> Self {
+        Self { port: free_port().to_string(), home: tempfile::tempdir().unwrap() }
+    }
+
+    /// The program for somebody of this name, on the loopback interface.
+    fn program(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = program(&self.home.path().join(name), &["--name", name]);
+        command.args(["--port", &self.port, "--interface", "lo"]).args(arguments);
+        command
+    }
+
+    /// Somebody who comes in.
+    fn join(&self, name: &str) -> Bot {
+        self.join_with(name, &[])
+    }
+
+    /// The same with further arguments.
+    fn join_with(&self, name: &str, arguments: &[&str]) -> Bot {
+        let mut bot = self.start(name, arguments);
+        bot.next_of("admitted");
+        bot
+    }
+
+    /// Somebody who wants to come in.
+    fn start(&self, name: &str, arguments: &[&str]) -> Bot {
+        let mut command = self.program(name, &["--json"]);
+        command.args(arguments);
+        Bot::start(command)
+    }
+}
+
+/// A process that speaks JSON. It is killed when this is dropped.
+struct Bot {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<Value>,
+}
+
+impl Bot {
+    /// Starts it.
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (stdout, input) = (child.stdout.take().unwrap(), child.stdin.take());
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, input, output }
+    }
+
+    /// Asks for something.
+    fn ask(&mut self, request: &Value) {
+        writeln!(self.input.as_mut().unwrap(), "{request}").unwrap();
+    }
+
+    /// Says something.
+    fn say(&mut self, text: &str) {
+        self.ask(&json!({"type": "say", "text": text}));
+    }
+
+    /// The next object that is wanted; others are skipped.
+    fn next(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let (end, mut skipped) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(object) if is_wanted(&object) => return object,
+                Ok(object) => skipped.push(object),
+                Err(_) => panic!("no {what} came, but: {skipped:#?}"),
+            }
+        }
+    }
+
+    /// The next object of this type.
+    fn next_of(&mut self, kind: &str) -> Value {
+        self.next(kind, |it| it["type"] == kind)
+    }
+
+    /// The texts of the next messages.
+    fn hears(&mut self, count: usize) -> Vec<String> {
+        let text = |it: Value| format!("{}: {}", it["from"], it["text"]).replace('"', "");
+        (0..count).map(|_| text(self.next_of("message"))).collect()
+    }
+
+    /// Waits until everybody that is named is known to be there.
+    fn sees(&mut self, names: &[&str]) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.ask(&json!({"type": "members"}));
+            let roster = self.next_of("roster");
+            let here = roster["names"].as_array().unwrap();
+            if names.iter().all(|it| here.contains(&json!(it))) {
+                return;
+            }
+            assert!(Instant::now() < end, "only {here:?} are there, not {names:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Its input ends; gives the last object and how it ended.
+    fn finish(mut self) -> (Value, ExitStatus) {
+        drop(self.input.take());
+        let end = self.next_of("end");
+        (end, self.child.wait().unwrap())
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program with this input to its end.
+fn feed(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().unwrap();
+    // It may be gone before it has read all.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// What a program wrote.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Three talk: everybody hears everything, each author's words in order.
+#[test]
+fn three_talk() {
+    let place = Place::new();
+    let mut all = ["anna", "bob", "carol"].map(|name| place.join(name));
+    for bot in &mut all {
+        bot.sees(&["anna", "bob", "carol"]);
+    }
+    for (number, bot) in all.iter_mut().enumerate() {
+        bot.say(&format!("{number} a"));
+        bot.say(&format!("{number} b"));
+    }
+    for bot in &mut all {
+        let heard = bot.hears(6);
+        for (number, name) in ["anna", "bob", "carol"].iter().enumerate() {
+            let of_one: Vec<_> = heard.iter().filter(|it| it.starts_with(name)).collect();
+            let said = ["a", "b"].map(|it| format!("{name}: {number} {it}"));
+            assert_eq!(of_one, said.iter().collect::<Vec<_>>());
+        }
+    }
+    for bot in all {
+        let (end, status) = bot.finish();
+        assert_eq!((&end["reason"], status.code()), (&json!("left"), Some(0)));
+    }
+}
+
+/// A name that is taken, in any spelling: it is said by whom and why.
+#[test]
+fn a_taken_name() {
+    let place = Place::new();
+    let _anna = place.join("anna");
+    let output = feed(place.program("ANNA", &["--plain"]), "");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(77), "{told}");
+    let sentence = "error: anna says no: Somebody here has this name. \
+                    You asked for “ANNA”; --name asks for another.";
+    assert!(told.contains(sentence), "{told}");
+    let (end, status) = place.start("Anna", &[]).finish();
+    assert_eq!((&end["reason"], status.code()), (&json!("rejected"), Some(77)));
+    assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(201)));
+}
+
+/// Who comes later gets the ten most recent messages, from whoever is there.
+#[test]
+fn history() {
+    let place = Place::new();
+    let mut anna = place.join("anna");
+    for number in 0..12 {
+        anna.say(&format!("line {number}"));
+    }
+    anna.hears(12);
+    let mut bob = place.start("bob", &[]);
+    let admitted = bob.next_of("admitted");
+    assert_eq!(admitted["history_from"], "anna");
+    let said: Vec<_> = (2..12).map(|number| format!("anna: line {number}")).collect();
+    assert_eq!(bob.hears(10), said);
+    bob.sees(&["anna", "bob"]);
+    // He has them for others, too.
+    anna.finish();
+    let mut carol = place.start("carol", &[]);
+    assert_eq!(carol.next_of("message")["history"], true);
+    assert_eq!(carol.hears(9), said[1..]);
+}
+
+/// The person's key is private and kept; a second program of the same person
+/// does without it.
+#[test]
+fn the_key() {
+    let place = Place::new();
+    let anna = place.join("anna");
+    let key = place.home.path().join("anna/.local/state/pi-chat/peer.key");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
+    let seed = fs::read(&key).unwrap();
+    let mut other = place.program("bob", &["--json"]);
+    other.env("HOME", place.home.path().join("anna"));
+    let mut other = Bot::start(other);
+    other.next_of("admitted");
+    other.finish();
+    anna.finish();
+    place.join("anna").finish();
+    assert_eq!(fs::read(&key).unwrap(), seed);
+}
+
+/// The doctor says what works, who is there, and by its exit code whether
+/// anybody can be reached.
+#[test]
+fn doctor() {
+    let place = Place::new();
+    let _anna = place.join("anna");
+    let _bob = place.join_with("bob", &["--room", "garden"]);
+    let examine = |arguments: &[&str]| {
+        let mut command = program(place.home.path(), &["doctor", "--port", &place.port]);
+        command.args(arguments);
+        feed(command, "")
+    };
+    let output = examine(&["--interface", "lo"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for line in [
+        format!("ok    UDP port {} can be used", place.port),
+        "ok    interface lo: the IPv4 group works".to_owned(),
+        "ok    one datagram reaches everybody in the network".to_owned(),
+        "ok    one peer was heard in #lobby".to_owned(),
+        "ok    1 peer in another room, which is open".to_owned(),
+    ] {
+        assert!(said.lines().any(|it| it == line), "no “{line}” in: {said}");
+    }
+    let output = examine(&["--interface", "nosuch0"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("warn  interface nosuch0: not there"), "{said}");
+    assert!(said.contains("fail  nobody can be reached"), "{said}");
+}
+
+/// Without a person: systemd is told, nothing that people say is logged, and
+/// the others hear of the end at once.
+#[test]
+fn headless() {
+    let place = Place::new();
+    let mut anna = place.join("anna");
+    let socket = place.home.path().join("notify");
+    let systemd = UnixDatagram::bind(&socket).unwrap();
+    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = place.program("keeper", &["--headless"]);
+    command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "900000");
+    command.stdin(Stdio::null());
+    let mut keeper = command.spawn().unwrap();
+    let wait_for = |word: &str| {
+        let mut buffer = [0; 1_000];
+        loop {
+            let count = systemd.recv(&mut buffer).unwrap_or_else(|_| panic!("no {word}"));
+            if text(&buffer[..count]).lines().any(|it| it.starts_with(word)) {
+                return;
+            }
+        }
+    };
+    wait_for("READY=1");
+    for _ in 0..3 {
+        wait_for("WATCHDOG=1");
+    }
+    anna.sees(&["keeper"]);
+    anna.say("a secret");
+    anna.hears(1);
+    // Before it would be found gone.
+    let before = Instant::now();
+    kill_process(Pid::from_child(&keeper), Signal::TERM).unwrap();
+    wait_for("STOPPING=1");
+    anna.next("keeper's end", |it| it["type"] == "presence" && it["left"] == json!(["keeper"]));
+    assert!(before.elapsed() < Duration::from_secs(5));
+    assert!(keeper.wait().unwrap().success());
+    let told = text(&keeper.wait_with_output().unwrap().stderr);
+    assert!(told.contains("in #lobby as keeper") && !told.contains("secret"), "{told}");
+}
+
+/// Lines: a table of the peers, and sentences for what only servers have.
+#[test]
+fn plain_lines() {
+    let place = Place::new();
+    let mut anna = place.join("anna");
+    let mut bob = place.program("bob", &["--plain"]).spawn().unwrap();
+    anna.sees(&["bob"]);
+    let mut input = bob.stdin.take().unwrap();
+    input.write_all("/peers\n/msg anna hi\n/me waves\n/help\n".as_bytes()).unwrap();
+    let heard = anna.next_of("message");
+    assert_eq!((&heard["text"], &heard["style"]), (&json!("waves"), &json!("action")));
+    drop(input);
+    let output = bob.wait_with_output().unwrap();
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(64), "{said}{told}");
+    assert!(told.contains("-- you are in #lobby as bob; anna is here"), "{told}");
+    assert!(told.contains("!! There are no direct messages among peers."), "{told}");
+    assert!(said.contains("--  bob (you)"), "{said}");
+    let row = said.lines().find(|it| it.starts_with("--  anna")).unwrap();
+    assert!(row.contains("IPv4 group"), "{said}");
+    assert!(said.contains("* bob waves") && said.contains("/block NAME"), "{said}");
+}
+
+/// How everybody is reached, for bots.
+#[test]
+fn peers_as_objects() {
+    let place = Place::new();
+    let mut anna = place.join("anna");
+    let _bob = place.join("bob");
+    anna.sees(&["bob"]);
+    anna.ask(&json!({"type": "peers", "id": 7}));
+    let peers = anna.next_of("peers");
+    assert_eq!(peers["id"], 7);
+    let peers = peers["peers"].as_array().unwrap();
+    assert_eq!((&peers[0]["name"], &peers[0]["self"]), (&json!("anna"), &json!(true)));
+    assert_eq!((&peers[1]["name"], &peers[1]["self"]), (&json!("bob"), &json!(false)));
+    assert!(peers[1]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{peers:?}");
+}
+
+/// Who is asked may say no, and the other is told.
+#[test]
+fn asked_about_newcomers() {
+    let place = Place::new();
+    let mut anna = place.join_with("anna", &["--ask"]);
+    for (name, is_welcome, exit) in [("bob", false, 77), ("carol", true, 0)] {
+        let mut guest = place.start(name, &[]);
+        assert_eq!(anna.next_of("admission_asked")["name"], name);
+        anna.ask(&json!({"type": "admit", "name": name, "welcome": is_welcome}));
+        anna.next_of("done");
+        if is_welcome {
+            guest.next_of("admitted");
+        }
+        let (end, status) = guest.finish();
+        assert_eq!(status.code(), Some(exit), "{end}");
+        if !is_welcome {
+            assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(401)));
+        }
+    }
+}
+
+/// Only who knows the passphrase is in the same room.
+#[test]
+fn a_closed_room() {
+    let place = Place::new();
+    let file = place.home.path().join("passphrase");
+    fs::write(&file, "open sesame\n").unwrap();
+    let closed = ["--passphrase-file", file.to_str().unwrap()];
+    let mut anna = place.join_with("anna", &closed);
+    let mut outsider = place.join("anna");
+    let mut bob = place.start("bob", &closed);
+    let admitted = bob.next_of("admitted");
+    assert_eq!((&admitted["closed"], &admitted["history_from"]), (&json!(true), &json!("anna")));
+    anna.sees(&["anna", "bob"]);
+    bob.say("psst");
+    assert_eq!(anna.hears(1), ["bob: psst"]);
+    outsider.say("hello?");
+    assert_eq!(outsider.hears(1), ["anna: hello?"]);
+}
+
+/// Without any group or broadcast: a host that is named, by unicast. (The
+/// interface does not exist, which is told.)
+#[test]
+fn a_named_host() {
+    let (one, other) = (Place::new(), Place::new());
+    let start = |name: &str, port: &str, peer: Option<String>| {
+        let home = one.home.path().join(name);
+        let mut command = program(&home, &["--json", "--name", name, "--port", port]);
+        command.args(["--interface", "nosuch0"]);
+        if let Some(peer) = peer {
+            command.args(["--peer", &peer]);
+        }
+        Bot::start(command)
+    };
+    let mut anna = start("anna", &one.port, None);
+    let told = anna.next_of("error");
+    assert!(told["text"].as_str().unwrap().contains("no interface nosuch0"), "{told}");
+    anna.next_of("admitted");
+    let mut bob = start("bob", &other.port, Some(format!("127.0.0.1:{}", one.port)));
+    assert_eq!(bob.next_of("admitted")["history_from"], "anna");
+    bob.say("hello");
+    assert_eq!(anna.hears(1), ["bob: hello"]);
+    anna.say("hello yourself");
+    assert_eq!(bob.hears(2)[1], "anna: hello yourself");
+}
+
+/// What makes no sense is said before anything is sent.
+#[test]
+fn wrong_settings() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["--name", "two words"][..],
+        &["--port", "0"],
+        &["--peer", "http://pi"],
+        &["--passphrase-file", "/nowhere"],
+        &["--plain", "--json"],
+        &["--headless", "--ask"],
+    ] {
+        let output = feed(program(home.path(), arguments), "");
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+    }
+}
