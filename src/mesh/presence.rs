@@ -161,6 +161,7 @@ impl Mesh {
         self.send_to(address, Control::Ping(ping));
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.telling = first_way(ping.heard);
+        contact.is_told_unsurely |= contact.told != contact.telling;
         contact.pings += 1;
         let doublings = match contact.stage {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
