@@ -389,7 +389,7 @@ impl<'a> Driver<'a> {
             Peek::Entry { sender, author, sequence } => {
                 !mesh.may_bring_entries(sender, datagram.from) || mesh.is_known(author, sequence)
             }
-            Peek::Control { sender, counter } => mesh.is_replayed(sender, counter),
+            Peek::Control { sender, counter } => mesh.is_replayed(now.moment, sender, counter, way),
         };
         match open(&datagram.bytes, &self.room, self.me.id, is_known) {
             Ok((packet, size)) => {
