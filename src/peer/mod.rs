@@ -32,7 +32,7 @@ use self::limit::Limit;
 use self::sockets::{Datagram, Opened, Sockets};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{
-    Command, Event, Heard, HostAddress, Moment, Request, RoomName, Tag, Task, Username, Way,
+    Command, Event, Heard, HostAddress, Moment, Request, RoomName, State, Tag, Task, Username, Way,
 };
 use crate::os::{Clock, random_bytes};
 use crate::systemd;
@@ -189,6 +189,7 @@ pub async fn run(
     let (mut scans, mut counts) = (ticks(SCAN_INTERVAL), ticks(COUNT_INTERVAL));
     let mut interrupted = std::pin::pin!(interrupted);
     let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
+    driver.show(&Event::State(State::Connecting));
     // The first words are to go out by all networks.
     driver.scan();
     loop {
