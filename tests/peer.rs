@@ -256,12 +256,16 @@ fn the_key() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
     let seed = fs::read(&key).unwrap();
+    let file = fs::File::open(&key).unwrap();
+    assert!(matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)), "nobody holds it");
     let mut other = place.program("bob", &["--json"]);
     other.env("HOME", place.home.path().join("anna"));
     let mut other = Bot::start(other);
     other.next_of("admitted");
     other.finish();
     anna.finish();
+    file.try_lock().unwrap();
+    file.unlock().unwrap();
     place.join("anna").finish();
     assert_eq!(fs::read(&key).unwrap(), seed);
 }
