@@ -80,7 +80,9 @@ pub(super) struct Contact {
     pub(super) controls: TokenBucket,
     /// How many entries it may send that nobody has asked for.
     pub(super) entries: TokenBucket,
-    /// When it became known.
+    /// When it was first heard, in this stay.
+    pub(super) met: Moment,
+    /// When it became known, or a member.
     pub(super) known_at: Moment,
     /// When it was last heard directly.
     pub(super) heard: Option<Moment>,
@@ -124,6 +126,7 @@ impl Contact {
             window: Window::default(),
             controls: TokenBucket::new(CONTROL_RATE.0, CONTROL_RATE.1),
             entries: TokenBucket::new(ENTRY_RATE.0, ENTRY_RATE.1),
+            met: now,
             known_at: now,
             heard: None,
             vouched: now,

@@ -81,7 +81,7 @@ impl Mesh {
     }
 
     /// A member is gone.
-    fn lose(&mut self, now: Moment, id: PeerId) {
+    pub(super) fn lose(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.plan = None;
         let Some(contact) = self.contacts.get_mut(id) else { return };
@@ -112,25 +112,13 @@ impl Mesh {
         contact.vouched = contact.vouched.max(contact.heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
-        let key = contact.signer.map(|it| it.key);
         self.contacts.set_stage(id, Stage::Member);
         self.plan = None;
-        self.bury_former_life(now, id, key);
         if self.is_member() && matches!(self.phase, super::Phase::In) {
             self.logs.admit(id);
         }
         self.tell_presence(vec![name], Vec::new());
         self.look_soon(now);
-    }
-
-    /// Somebody has come in whose key a member of another incarnation has:
-    /// that one has ended without a goodbye.
-    fn bury_former_life(&mut self, now: Moment, id: PeerId, key: Option<[u8; 32]>) {
-        let has_key = |it: &Contact| it.is_member() && it.signer.map(|it| it.key) == key;
-        let former = self.contacts.iter().find(|(other, it)| *other != id && has_key(it));
-        if let Some((former, _)) = former.filter(|_| key.is_some()) {
-            self.lose(now, former);
-        }
     }
 
     /// A verified member has heard somebody, or knows that it is there.

@@ -67,6 +67,7 @@ impl Mesh {
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
+            contact.met = now.moment;
             self.contacts.set_stage(id, Stage::Heard);
         }
         let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
