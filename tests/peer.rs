@@ -217,7 +217,11 @@ fn a_taken_name() {
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(77), "{told}");
     let (reason, advice) = told.split_once(" seconds. ").unwrap_or_else(|| panic!("{told}"));
-    assert!(reason.contains("error: anna says no: anna has been here for "), "{told}");
+    assert!(
+        reason
+            .contains("error: anna says no: Somebody here has this name. anna has been here for "),
+        "{told}"
+    );
     assert!(advice.contains("You asked for “ANNA”; --name asks for another."), "{told}");
     let (end, status) = place.start("Anna", &[]).finish();
     assert_eq!((&end["reason"], status.code()), (&json!("rejected"), Some(77)));
