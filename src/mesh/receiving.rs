@@ -70,8 +70,15 @@ impl Mesh {
             contact.met = now.moment;
             self.contacts.set_stage(id, Stage::Heard);
         }
-        let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
-        self.look_soon(now.moment);
+        let (mut is_verified, mut is_as_expected) = (false, false);
+        if let Some(contact) = self.contacts.get(id) {
+            is_verified = contact.is_verified;
+            is_as_expected = contact.is_member() && (way.is_none() || way == contact.told);
+        }
+        if !is_as_expected {
+            self.look_soon(now.moment);
+        }
+
         let is_member = self.is_member();
         match control {
             Control::Announce(it) => self.on_announce(now, came, it),
