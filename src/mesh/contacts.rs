@@ -92,8 +92,14 @@ pub(super) struct Contact {
     ways: [Option<Moment>; 3],
     /// The way by which it believes to be heard; `None`: by none.
     pub(super) told: Option<Way>,
+    /// It was told something else since, and may not have heard that.
+    pub(super) is_told_unsurely: bool,
+    /// What the last ping to it said about that.
+    pub(super) telling: Option<Way>,
     /// How it hears us, if it has said so.
     pub(super) hears: Option<Heard>,
+    /// The counter of the packet in which it said so.
+    pub(super) hears_since: u64,
     /// When to ping it.
     pub(super) ping_at: Option<Moment>,
     /// Pings without success.
@@ -132,7 +138,10 @@ impl Contact {
             vouched: now,
             ways: [None; 3],
             told: Some(Way::GroupV4),
+            is_told_unsurely: false,
+            telling: None,
             hears: None,
+            hears_since: 0,
             ping_at: None,
             pings: 0,
             wants_address: false,

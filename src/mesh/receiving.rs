@@ -19,6 +19,8 @@ pub(super) struct Came {
     pub(super) from: SocketAddr,
     /// How many bytes it had.
     pub(super) size: usize,
+    /// The header's.
+    pub(super) counter: u64,
 }
 
 impl Mesh {
@@ -41,7 +43,8 @@ impl Mesh {
                     }
                     self.drops.replayed += 1;
                 } else {
-                    self.on_control(now, Came { sender, from, size }, way, counter, control);
+                    let came = Came { sender, from, size, counter };
+                    self.on_control(now, came, way, control);
                 }
             }
             Packet::Control { .. } => {}
@@ -49,20 +52,13 @@ impl Mesh {
     }
 
     /// A control packet that was not seen before.
-    fn on_control(
-        &mut self,
-        now: Now,
-        came: Came,
-        way: Option<Way>,
-        counter: u64,
-        control: Control,
-    ) {
+    fn on_control(&mut self, now: Now, came: Came, way: Option<Way>, control: Control) {
         let id = came.sender.id;
         let Some(contact) = self.contacts.meet(now.moment, came.sender) else {
             self.drops.unverified += 1;
             return;
         };
-        contact.window.note(counter);
+        contact.window.note(came.counter);
         if !contact.controls.try_take(now.moment) {
             self.drops.too_many += 1;
             return;

@@ -72,5 +72,5 @@ pub(super) fn gone_after(members: usize) -> Duration {
 
 /// W(n): a way by which nothing has come for so long does not work.
 pub(super) fn way_works_for(members: usize) -> Duration {
-    (interval(members) * 5).max(Duration::from_secs(10))
+    interval(members) * 12
 }
