@@ -167,6 +167,18 @@ impl Contact {
         }
     }
 
+    /// Notes that a copy of what was heard last has come by another way.
+    pub(super) fn hear_copy(&mut self, now: Moment, way: Way) {
+        if let Some(slot) = self.ways.get_mut(index(way)) {
+            *slot = Some(now);
+        }
+    }
+
+    /// Whether something by this way would be news.
+    pub(super) fn is_news(&self, now: Moment, way: Way, lately: Duration) -> bool {
+        !self.heard_by(now, lately).has(way)
+    }
+
     /// Remembers an address, in place of the one not heard for longest.
     fn add_address(&mut self, address: SocketAddr, heard: Option<Moment>) {
         let new = Address { address, heard, is_verified: false };
@@ -385,6 +397,11 @@ impl Contacts {
     /// Everybody, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Contact)> {
         self.contacts.iter().map(|(id, contact)| (*id, contact))
+    }
+
+    /// The same, to change them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Contact)> {
+        self.contacts.iter_mut().map(|(id, contact)| (*id, contact))
     }
 
     /// Members after this one, by id.

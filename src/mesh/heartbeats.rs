@@ -6,7 +6,7 @@ use super::contacts::{Contact, Stage, Stated};
 use super::timing::{ALL_WAYS_EACH, KNOCK, TAIL, interval};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
-use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Timestamp, Way};
+use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 /// Places of a page that are kept for members.
@@ -292,15 +292,10 @@ impl Mesh {
         self.hosts.iter().copied().filter(|host| !known.contains(&host.ip())).collect()
     }
 
-    /// Sends by every way, and to whom no way reaches: by each way a datagram
-    /// of its own. (Of one that went by several, a receiver would see the
-    /// first copy only, and not learn by which ways it hears us.)
+    /// Sends by every way, and to whom no way reaches.
     fn send_by_all_ways(&mut self, mut addresses: Vec<std::net::SocketAddr>, packet: Outgoing) {
         addresses.extend(self.plan().addresses.iter().copied());
-        for way in Way::ALL {
-            let addresses = std::mem::take(&mut addresses);
-            self.send(Heard::NONE.with(way), addresses, packet.clone());
-        }
+        self.send(Heard::ALL, addresses, packet);
     }
 }
 

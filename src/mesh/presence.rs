@@ -30,6 +30,20 @@ enum Duty {
 }
 
 impl Mesh {
+    /// This machine has slept: what was not heard meanwhile could not be.
+    /// Everybody gets some time to be heard.
+    pub(super) fn on_awakening(&mut self, now: Moment) {
+        let since_start = now.since_start();
+        let grace = gone_after(self.size()) / 2;
+        let heard = Moment::after_start(since_start.saturating_sub(grace));
+        for (_, contact) in self.contacts.iter_mut() {
+            if contact.is_member() {
+                contact.vouched = contact.vouched.max(heard);
+            }
+        }
+        self.logs.begin_waiting_anew(now);
+    }
+
     /// Looks at all contacts soon; something about one has changed.
     pub(super) fn look_soon(&mut self, now: Moment) {
         self.look_at(now);
@@ -394,8 +408,10 @@ impl Context {
         if !self.is_member || contact.address().is_none() {
             return Duty::Wait(gone);
         }
+        // If others hear it, there is less of a hurry.
         let heard = contact.heard.unwrap_or(contact.known_at);
-        let silent = heard + self.gone / 2;
+        let silent =
+            (contact.vouched + self.gone / 2).min(heard + self.gone).max(heard + self.gone / 2);
         let is_known_enough = self.now.since(contact.known_at) >= FIRST_LOOK;
         let wish = first_way(contact.heard_by(self.now, self.lately));
         let is_told = contact.told == wish && !contact.is_told_unsurely;

@@ -36,7 +36,11 @@ impl Mesh {
         match packet {
             Packet::Entry { sender, entry } => self.on_entry(now, from, sender, &entry),
             Packet::Control { sender, counter, control } if sender.id != self.me.id => {
-                if self.is_replayed(sender.id, counter) {
+                let contact = self.contacts.get_mut(sender.id);
+                if let Some(contact) = contact.filter(|it| it.window.has_seen(counter)) {
+                    if let Some(way) = way.filter(|_| contact.window.is_newest(counter)) {
+                        contact.hear_copy(now.moment, way);
+                    }
                     self.drops.replayed += 1;
                 } else {
                     let came = Came { sender, from, size, counter };
