@@ -212,7 +212,7 @@ impl Sockets {
             }
         }
         for address in addresses {
-            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            let address = canonical(*address);
             let pair = if address.is_ipv4() { &self.v4 } else { &self.v6 };
             let outcome = match pair {
                 Some(pair) => send_to(&pair.own, bytes, address).await,
@@ -374,6 +374,15 @@ fn shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     })?;
     let state = UdpSocketState::new((&socket).into())?;
     Ok((socket, state))
+}
+
+/// The same address, as IPv4 where it is that. (One that is good only on one
+/// link keeps the number of the interface.)
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// Sends to one address.

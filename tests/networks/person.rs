@@ -117,21 +117,36 @@ impl Person {
     /// The first object that is wanted, of those that have come or come
     /// still.
     pub(crate) fn find(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
-        if let Some((_, object)) = self.told.iter().find(|(_, it)| is_wanted(it)) {
-            return object.clone();
-        }
+        let found = self.told.iter().map(|(_, it)| it).find(|it| is_wanted(it)).cloned();
         let end = Instant::now() + PATIENCE;
-        loop {
-            let Ok(came) = self.output.recv_timeout(end.saturating_duration_since(Instant::now()))
-            else {
-                panic!("no {what} came, but: {:#?}", self.told);
-            };
-            self.told.push(came);
-            let object = &self.told[self.told.len() - 1].1;
-            if is_wanted(object) {
-                return object.clone();
+        found.unwrap_or_else(|| {
+            loop {
+                let object = self.next(end, what);
+                if is_wanted(&object) {
+                    return object;
+                }
             }
+        })
+    }
+
+    /// The next object; it is kept, too.
+    fn next(&mut self, end: Instant, what: &str) -> Value {
+        match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(came) => {
+                let object = came.1.clone();
+                self.told.push(came);
+                object
+            }
+            Err(_) => panic!("not {what}, but: {}", self.story()),
         }
+    }
+
+    /// What has come so far, with times since the first.
+    fn story(&self) -> String {
+        let line = |(when, it): &(Instant, Value)| {
+            format!("\n{:7.3} {it}", when.duration_since(self.told[0].0).as_secs_f64())
+        };
+        self.told.iter().map(line).collect()
     }
 
     /// The first object of this type.
@@ -156,7 +171,15 @@ impl Person {
         self.questions += 1;
         let id = self.questions;
         self.ask(&json!({"type": question, "id": id}));
-        self.find(answer, |it| it["type"] == answer && it["id"] == id)
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let object = self.next(end, answer);
+            if object["type"] == answer && object["id"] == id {
+                // Nobody looks for it again.
+                self.told.pop();
+                return object;
+            }
+        }
     }
 
     /// Waits until the answer to a question is as it should be.
@@ -173,7 +196,7 @@ impl Person {
             if let Some(outcome) = judge(&is) {
                 return outcome;
             }
-            assert!(Instant::now() < end, "not {what}, but {is}; told: {:#?}", self.told);
+            assert!(Instant::now() < end, "not {what}, but {is}: {}", self.story());
             thread::sleep(PAUSE);
         }
     }
@@ -214,20 +237,13 @@ impl Person {
 
     /// Waits until there are so many messages; gives when the last came.
     pub(crate) fn hears_so_many(&mut self, count: usize) -> Instant {
-        let is_message = |(_, it): &&(Instant, Value)| it["type"] == "message";
-        let mut shown = self.told.iter().filter(is_message).count();
-        let (end, mut last) = (Instant::now() + 2 * PATIENCE, Instant::now());
+        let is_message = |it: &Value| it["type"] == "message";
+        let mut shown = self.told.iter().filter(|(_, it)| is_message(it)).count();
+        let end = Instant::now() + 2 * PATIENCE;
         while shown < count {
-            let Ok(came) = self.output.recv_timeout(end.saturating_duration_since(Instant::now()))
-            else {
-                panic!("only {shown} of {count} messages came");
-            };
-            if is_message(&&came) {
-                (shown, last) = (shown + 1, came.0);
-            }
-            self.told.push(came);
+            shown += usize::from(is_message(&self.next(end, "all messages")));
         }
-        last
+        self.told.iter().rfind(|(_, it)| is_message(it)).unwrap().0
     }
 
     /// Takes what has come until now.
