@@ -6,18 +6,19 @@ use super::lab::{Family, Lab, Machine};
 use super::person::{Person, gathered, say_many};
 
 /// How many messages are counted.
-const COUNT: u64 = 15;
+const COUNT: usize = 15;
 
-/// What the first says reaches the others, each message by one datagram, in
-/// this way.
+/// As soon as it is known that all hear this way, what the first says goes to
+/// the others by one datagram for each message.
 fn one_datagram_for_all(machines: &[Machine], people: &mut [Person], way: &str) {
+    people[0].reaches(people.len() - 1, way);
     let before: Vec<_> = machines.iter().map(Machine::counts).collect();
-    let texts = say_many(&mut people[0], way, 15);
+    let texts = say_many(&mut people[0], way, COUNT);
     for person in people {
         person.hears(&texts);
     }
     let mut wanted = vec![0; machines.len()];
-    wanted[0] = COUNT;
+    wanted[0] = COUNT as u64;
     for name in ["entries".to_owned(), format!("entries_{way}")] {
         let counts = machines.iter().zip(&before);
         let sent: Vec<_> = counts.map(|(it, before)| it.counts().since(before, &name)).collect();
@@ -68,7 +69,6 @@ fn without_multicast() {
         machine.drop_groups();
     }
     let mut people = gathered(&machines, ["anna", "bob", "carol"]);
-    people[0].reaches(2, "broadcast");
     one_datagram_for_all(&machines, &mut people, "broadcast");
     taken(&machines[1], "Anna");
 }
@@ -109,7 +109,6 @@ fn only_ipv6() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::V6);
     let mut people = gathered(&machines, ["anna", "bob", "carol"]);
-    people[0].reaches(2, "group6");
     one_datagram_for_all(&machines, &mut people, "group6");
     taken(&machines[1], "Anna");
 }
