@@ -160,30 +160,38 @@ fn taken_names() {
 
 /// The oldest of a room gives its history, whichever program it is, and goes
 /// on; what others said is still there when they are gone.
+fn gives_the_history(start: Start, name: &str) {
+    let place = Place::new();
+    let mut first = start(&place, name, &[]);
+    is_in(&first);
+    for number in 0..12 {
+        first.types(&format!("line {number}"));
+    }
+    let expected: Vec<_> = (0..12).map(|number| format!("{name}: line {number}")).collect();
+    shows_in_order(&first, &expected);
+    let (mut dora, from) = place.real_in("dora");
+    assert_eq!(from, name);
+    assert_eq!(heard(&dora, 10), expected[2..]);
+    dora.gets(&json!({"type": "say", "text": "hello"}));
+    first.shows("dora: hello");
+    first.types("hi dora");
+    assert_eq!(heard(&dora, 12)[10..], ["dora: hello".to_owned(), format!("{name}: hi dora")]);
+    dora.terminate();
+    first.shows("-- dora is gone");
+    let (eve, _) = place.real_in("eve");
+    assert!(heard(&eve, 10).contains(&"dora: hello".to_owned()));
+}
+
+/// The complete one does.
 #[test]
 fn giving_the_history() {
-    for (start, name) in KINDS {
-        let place = Place::new();
-        let mut first = start(&place, name, &[]);
-        is_in(&first);
-        for number in 0..12 {
-            first.types(&format!("line {number}"));
-        }
-        let expected: Vec<_> = (0..12).map(|number| format!("{name}: line {number}")).collect();
-        shows_in_order(&first, &expected);
-        let (mut dora, from) = place.real_in("dora");
-        assert_eq!(from, name);
-        assert_eq!(heard(&dora, 10), expected[2..]);
-        dora.gets(&json!({"type": "say", "text": "hello"}));
-        first.shows("dora: hello");
-        first.types("hi dora");
-        assert_eq!(heard(&dora, 12)[10..], ["dora: hello".to_owned(), format!("{name}: hi dora")]);
-        // Without a goodbye: it is found gone.
-        drop(dora);
-        first.shows("-- dora is gone");
-        let (eve, _) = place.real_in("eve");
-        assert!(heard(&eve, 10).contains(&"dora: hello".to_owned()));
-    }
+    gives_the_history(Place::full, "pia");
+}
+
+/// The least one does, too.
+#[test]
+fn giving_the_history_is_easy() {
+    gives_the_history(Place::tiny, "tina");
 }
 
 /// What gets lost is asked for again: of a real peer, and of the least one.

@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Whatever takes longer than this does not come. (A client that comes back
@@ -123,6 +125,12 @@ impl Program {
         let lines = self.shown.0.lock().unwrap().lines.clone();
         let messages = lines.iter().filter(|line| line.starts_with('[') || line.starts_with("~["));
         messages.filter_map(|line| Some(line.split_once("] ")?.1.to_owned())).collect()
+    }
+
+    /// Asks it to stop, as systemd does.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
     /// Ends its input and waits until it has ended; gives its exit code and
