@@ -216,9 +216,13 @@ fn a_taken_name() {
     let output = feed(place.program("ANNA", &["--plain"]), "");
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(77), "{told}");
-    let sentence = "error: anna says no: Somebody here has this name. \
-                    You asked for “ANNA”; --name asks for another.";
-    assert!(told.contains(sentence), "{told}");
+    let (reason, advice) = told.split_once(" seconds. ").unwrap_or_else(|| panic!("{told}"));
+    assert!(
+        reason
+            .contains("error: anna says no: Somebody here has this name. anna has been here for "),
+        "{told}"
+    );
+    assert!(advice.contains("You asked for “ANNA”; --name asks for another."), "{told}");
     let (end, status) = place.start("Anna", &[]).finish();
     assert_eq!((&end["reason"], status.code()), (&json!("rejected"), Some(77)));
     assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(201)));
@@ -256,12 +260,16 @@ fn the_key() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
     let seed = fs::read(&key).unwrap();
+    let file = fs::File::open(&key).unwrap();
+    assert!(matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)), "nobody holds it");
     let mut other = place.program("bob", &["--json"]);
     other.env("HOME", place.home.path().join("anna"));
     let mut other = Bot::start(other);
     other.next_of("admitted");
     other.finish();
     anna.finish();
+    file.try_lock().unwrap();
+    file.unlock().unwrap();
     place.join("anna").finish();
     assert_eq!(fs::read(&key).unwrap(), seed);
 }
@@ -381,15 +389,15 @@ fn peers_as_objects() {
 fn asked_about_newcomers() {
     let place = Place::new();
     let mut anna = place.join_with("anna", &["--ask"]);
-    for (is_welcome, exit) in [(false, 77), (true, 0)] {
-        let mut bob = place.start("bob", &[]);
-        assert_eq!(anna.next_of("admission_asked")["name"], "bob");
-        anna.ask(&json!({"type": "admit", "name": "bob", "welcome": is_welcome}));
+    for (name, is_welcome, exit) in [("bob", false, 77), ("carol", true, 0)] {
+        let mut guest = place.start(name, &[]);
+        assert_eq!(anna.next_of("admission_asked")["name"], name);
+        anna.ask(&json!({"type": "admit", "name": name, "welcome": is_welcome}));
         anna.next_of("done");
         if is_welcome {
-            bob.next_of("admitted");
+            guest.next_of("admitted");
         }
-        let (end, status) = bob.finish();
+        let (end, status) = guest.finish();
         assert_eq!(status.code(), Some(exit), "{end}");
         if !is_welcome {
             assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(401)));

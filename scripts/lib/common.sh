@@ -12,7 +12,7 @@ rust_toolchain=1.95.0
 # The oldest Rust that the project promises to build with, as Cargo.toml has it.
 rust_oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
 
-# The desktops that the client is for, besides Linux.
+# The desktops that client and peer are for, besides Linux.
 # shellcheck disable=SC2034  # for the scripts that source this
 desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
 

@@ -46,8 +46,10 @@ pub(super) struct Log {
     kept: BTreeMap<u32, Arc<Entry>>,
     /// Who has what I lack: each has everything up to a sequence.
     holders: Vec<(PeerId, u32)>,
-    /// The author has said that it does not have what I lack.
-    pub(super) is_lost_at_home: bool,
+    /// Who has said that it lacks what I lack next, and up to where. What
+    /// they say in their pages is not believed so far, or they would be
+    /// asked for ever.
+    lost_by: BTreeMap<PeerId, u32>,
     /// Since when nothing that I lack has come.
     pub(super) stuck: Option<Moment>,
     /// When to ask for what I lack.
@@ -88,7 +90,24 @@ impl Log {
         self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
     }
 
-    /// This one does not have what I lack after all.
+    /// This one has said that it lacks what I lack next, up to `last`.
+    pub(super) fn note_lost(&mut self, by: PeerId, last: u32) {
+        self.forget_holder(by);
+        self.lost_by.insert(by, last);
+    }
+
+    /// Whether this one has said that it lacks what I lack next.
+    pub(super) fn is_lost_by(&self, peer: PeerId) -> bool {
+        self.lost_by.get(&peer).is_some_and(|last| *last > self.have)
+    }
+
+    /// Up to where everybody lacks what I lack who has said that it lacks
+    /// the next one.
+    fn lost_until(&self) -> Option<u32> {
+        self.lost_by.values().filter(|last| **last > self.have).min().copied()
+    }
+
+    /// This one is not asked again before it says again what it has.
     pub(super) fn forget_holder(&mut self, peer: PeerId) {
         self.holders.retain(|(holder, _)| *holder != peer);
     }
@@ -217,8 +236,8 @@ impl Logs {
         }
         log.exists = log.exists.max(sequence);
         log.stuck.get_or_insert(now);
-        if holder == author {
-            log.is_lost_at_home = false;
+        if holder == author || log.is_lost_by(holder) {
+            // The author is asked anyway.
         } else if let Some(known) = log.holders.iter_mut().find(|(it, _)| *it == holder) {
             known.1 = sequence;
         } else if log.holders.len() < MAX_HOLDERS {
@@ -309,10 +328,11 @@ impl Logs {
             self.order.insert(place(&entry), entry.clone());
             self.ready.push(entry);
         }
+        let have = log.have;
+        log.lost_by.retain(|_, last| *last > have);
         if log.have >= log.exists {
             log.stuck = None;
             log.want_at = None;
-            log.is_lost_at_home = false;
             log.holders.clear();
         }
         while self.order.len() > KEPT {
@@ -332,19 +352,29 @@ impl Logs {
         if log.stuck.is_none_or(|it| now.since(it) < GIVE_UP) {
             return false;
         }
-        log.stuck = Some(now);
         let next = log.early.keys().next().copied();
         match next {
-            Some(next) => log.have = next - 1,
+            // Somebody may still have what comes behind what nobody has.
+            Some(next) => log.have = log.lost_until().map_or(next - 1, |it| it.min(next - 1)),
             None => log.exists = log.have,
+        }
+        if next.is_none_or(|it| it == log.have + 1) {
+            log.stuck = Some(now);
         }
         let tries = log.tries;
         self.catch_up(author);
         if let Some(log) = self.logs.get_mut(&author) {
             // Remembered, so that a claim that is made again costs less.
-            log.tries = tries;
+            log.tries = if next.is_some() { 0 } else { tries };
         }
         next.is_some()
+    }
+
+    /// Time has passed in which nothing could come: it does not count.
+    pub(super) fn begin_waiting_anew(&mut self, now: Moment) {
+        for log in self.logs.values_mut().filter(|it| it.stuck.is_some()) {
+            log.stuck = Some(now);
+        }
     }
 
     /// What has come into its author's order since the last time.

@@ -19,6 +19,7 @@ impl Mesh {
         let key = stated.key.clone();
         let address = contact.address();
         let mine = self.standing();
+        self.bury_former_life(now, id, &key);
         if *self.name.key() == key && theirs < mine {
             self.rename(now);
             return;
@@ -35,6 +36,24 @@ impl Mesh {
         if let Some(address) = address {
             let code = ErrorCode::NameTaken;
             self.object(now, address, Nonce::default(), code, &name, holder);
+        }
+    }
+
+    /// Somebody has come in with the name and the public key of a member that
+    /// was not heard since: that one has ended without a goodbye.
+    fn bury_former_life(&mut self, now: Now, id: PeerId, name: &NameKey) {
+        let Some(contact) = self.contacts.get(id) else { return };
+        let Some(signer) = contact.signer else { return };
+        let is_former = |it: &PeerId| {
+            self.contacts.get(*it).is_some_and(|other| {
+                *it != id
+                    && other.signer.is_some_and(|it| it.key == signer.key)
+                    && other.vouched < contact.met
+            })
+        };
+        let former = self.contacts.holders(name).find(is_former);
+        if let Some(former) = former {
+            self.lose(now.moment, former);
         }
     }
 

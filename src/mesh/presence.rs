@@ -30,6 +30,20 @@ enum Duty {
 }
 
 impl Mesh {
+    /// This machine has slept: what was not heard meanwhile could not be.
+    /// Everybody gets some time to be heard.
+    pub(super) fn on_awakening(&mut self, now: Moment) {
+        let since_start = now.since_start();
+        let grace = gone_after(self.size()) / 2;
+        let heard = Moment::after_start(since_start.saturating_sub(grace));
+        for (_, contact) in self.contacts.iter_mut() {
+            if contact.is_member() {
+                contact.vouched = contact.vouched.max(heard);
+            }
+        }
+        self.logs.begin_waiting_anew(now);
+    }
+
     /// Looks at all contacts soon; something about one has changed.
     pub(super) fn look_soon(&mut self, now: Moment) {
         self.look_at(now);
@@ -81,7 +95,7 @@ impl Mesh {
     }
 
     /// A member is gone.
-    fn lose(&mut self, now: Moment, id: PeerId) {
+    pub(super) fn lose(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.plan = None;
         let Some(contact) = self.contacts.get_mut(id) else { return };
@@ -112,25 +126,13 @@ impl Mesh {
         contact.vouched = contact.vouched.max(contact.heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
-        let key = contact.signer.map(|it| it.key);
         self.contacts.set_stage(id, Stage::Member);
         self.plan = None;
-        self.bury_former_life(now, id, key);
         if self.is_member() && matches!(self.phase, super::Phase::In) {
             self.logs.admit(id);
         }
         self.tell_presence(vec![name], Vec::new());
         self.look_soon(now);
-    }
-
-    /// Somebody has come in whose key a member of another incarnation has:
-    /// that one has ended without a goodbye.
-    fn bury_former_life(&mut self, now: Moment, id: PeerId, key: Option<[u8; 32]>) {
-        let has_key = |it: &Contact| it.is_member() && it.signer.map(|it| it.key) == key;
-        let former = self.contacts.iter().find(|(other, it)| *other != id && has_key(it));
-        if let Some((former, _)) = former.filter(|_| key.is_some()) {
-            self.lose(now, former);
-        }
     }
 
     /// A verified member has heard somebody, or knows that it is there.
@@ -172,6 +174,7 @@ impl Mesh {
         let ping = Ping { cookie: cookie(address), heard: self.hearing(now.moment, id) };
         self.send_to(address, Control::Ping(ping));
         let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.telling = first_way(ping.heard);
         contact.pings += 1;
         let doublings = match contact.stage {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
@@ -235,10 +238,14 @@ impl Mesh {
     /// Somebody asks whether one is there.
     pub(super) fn on_ping(&mut self, now: Now, came: Came, ping: Ping) {
         let id = came.sender.id;
-        self.note_hears(id, ping.heard);
+        self.note_hears(id, ping.heard, came.counter);
         let heard = self.hearing(now.moment, id);
         self.send_to(came.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
-        self.note_told(id, heard);
+        // Whether that arrives nobody knows: only an answer to one's own
+        // ping proves that somebody was told.
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.is_told_unsurely |= contact.told != first_way(heard);
+        }
     }
 
     /// A cookie comes back.
@@ -254,30 +261,25 @@ impl Mesh {
             self.drops.unexpected += 1;
             return;
         };
-        let heard = self.hearing(now.moment, id);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify(address);
             (contact.ping_at, contact.pings) = (None, 0);
+            (contact.told, contact.is_told_unsurely) = (contact.telling, false);
         }
-        self.note_hears(id, pong.heard);
-        self.note_told(id, heard);
+        self.note_hears(id, pong.heard, came.counter);
         self.promote(now.moment, id);
     }
 
     /// Somebody says how it hears this peer.
-    fn note_hears(&mut self, id: PeerId, heard: Heard) {
+    /// What it said later counts, in whatever order that comes.
+    fn note_hears(&mut self, id: PeerId, heard: Heard, counter: u64) {
         if let Some(contact) = self.contacts.get_mut(id)
-            && contact.hears != Some(heard)
+            && counter > contact.hears_since
         {
-            contact.hears = Some(heard);
-            self.plan = None;
-        }
-    }
-
-    /// Somebody knows now how this peer hears it.
-    fn note_told(&mut self, id: PeerId, heard: Heard) {
-        if let Some(contact) = self.contacts.get_mut(id) {
-            contact.told = first_way(heard);
+            contact.hears_since = counter;
+            if contact.hears.replace(heard) != Some(heard) {
+                self.plan = None;
+            }
         }
     }
 
@@ -405,11 +407,14 @@ impl Context {
         if !self.is_member || contact.address().is_none() {
             return Duty::Wait(gone);
         }
+        // If others hear it, there is less of a hurry.
         let heard = contact.heard.unwrap_or(contact.known_at);
-        let silent = heard + self.gone / 2;
+        let silent =
+            (contact.vouched + self.gone / 2).min(heard + self.gone).max(heard + self.gone / 2);
         let is_known_enough = self.now.since(contact.known_at) >= FIRST_LOOK;
         let wish = first_way(contact.heard_by(self.now, self.lately));
-        let is_told = contact.told == wish || !is_known_enough || contact.heard.is_none();
+        let is_told = contact.told == wish && !contact.is_told_unsurely;
+        let is_told = is_told || !is_known_enough || contact.heard.is_none();
         if silent <= self.now || !is_told || contact.wants_address {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }

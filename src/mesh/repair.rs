@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::logs::Log;
 use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, gone_after};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
@@ -128,7 +129,11 @@ impl Mesh {
             });
             let patience = if tries < MAX_PATIENCE { 1 } else { u64::from(MAX_PATIENCE) };
             let delay = self.delay((WANT_AGAIN.0 * patience, WANT_AGAIN.1 * patience));
-            self.set_want(author, now.moment + delay);
+            // Not what was given up just now: a time that nobody looks at
+            // would keep `want_soon` from ever asking again.
+            if self.logs.get(author).is_some_and(Log::is_behind) {
+                self.set_want(author, now.moment + delay);
+            }
         }
         for (source, ranges) in wants {
             if let Some(address) = self.contacts.get(source).and_then(|it| it.address()) {
@@ -164,7 +169,7 @@ impl Mesh {
                     && contact.address().is_some()
             })
         };
-        let is_home = !log.is_lost_at_home && can_be_asked(&author);
+        let is_home = !log.is_lost_by(author) && can_be_asked(&author);
         let holders: Vec<PeerId> = log.holders().filter(can_be_asked).collect();
         if is_home && (log.tries == 0 || holders.is_empty() || log.tries % 2 == 0) {
             return Some(author);
@@ -213,14 +218,11 @@ impl Mesh {
             let Some(log) = self.logs.get_mut(author) else { continue };
             let next = log.have.saturating_add(1);
             let concerns = |it: &&Range| it.author == author && it.first <= next && next <= it.last;
-            if !lost.ranges.iter().any(|it| concerns(&it)) {
-                continue;
-            }
-            log.forget_holder(id);
-            log.is_lost_at_home |= id == author;
+            let Some(range) = lost.ranges.iter().find(concerns) else { continue };
+            log.note_lost(id, range.last);
             // Nobody left to ask: look again when it may be given up.
-            let due = log.stuck.map(|it| it + GIVE_UP);
-            if let Some(due) = due.filter(|it| *it > now.moment) {
+            let due = log.stuck.map(|it| (it + GIVE_UP).max(now.moment));
+            if let Some(due) = due {
                 let at = log.want_at.map_or(due, |it| it.min(due));
                 self.set_want(author, at);
             }

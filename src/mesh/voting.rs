@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::contacts::Standing;
 use super::receiving::Came;
+use super::showing::in_words;
 use super::timing::{AGREE_DELAY, ANSWER_TIME};
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
@@ -145,6 +146,7 @@ impl Mesh {
             }
             let rival = self.voting.candidates.iter().find(|(id, it)| {
                 **id < came.sender.id
+                    && it.person != Person::Refuses
                     && self.contacts.get(**id).is_some_and(|it| it.is_verified)
                     && it.name == *name
                     && now.moment.since(it.heard) < ANSWER_TIME
@@ -322,9 +324,26 @@ impl Mesh {
             holder,
             clock: self.room_clock(now.moment),
             since,
-            text: code.sentence().to_owned(),
+            text: self.reason(now, code, (since, holder)),
         };
         self.send_to(address, Control::Object(object));
+    }
+
+    /// An objection in words. Of a name that is taken it says for how long.
+    fn reason(&self, now: Now, code: ErrorCode, (since, holder): Standing) -> String {
+        let name = match self.contacts.member(holder) {
+            Some(contact) => contact.name(),
+            None if holder == self.me.id => self.name.as_str(),
+            // A candidate, of whom there is nothing to tell.
+            None => return code.sentence().to_owned(),
+        };
+        let present = in_words(self.room_clock(now.moment).since(since).as_secs());
+        match code {
+            ErrorCode::NameTaken | ErrorCode::NameLookalike => {
+                format!("{name} has been here for {present}.")
+            }
+            _ => code.sentence().to_owned(),
+        }
     }
 
     /// Blocks somebody by name: what they say is hidden, and one objects

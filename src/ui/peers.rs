@@ -168,10 +168,10 @@ mod tests {
         assert_eq!(
             table(&[me, bob, far]),
             [
-                "--  name        here for    reached by   heard    loss   clock",
-                "--  anna (you)  2 h 5 min   –            –        –      –",
-                "--  b好b        2 h 5 min   IPv4 group   7 s ago  2.5 %  7.0 s slow",
-                "--  carol\u{fffd}      2 h 5 min   others only  now      2.5 %  1 min 30 s fast",
+                "--  name        here for   reached by   heard    loss   clock",
+                "--  anna (you)  2 h 5 min  –            –        –      –",
+                "--  b好b        2 h 5 min  IPv4 group   7 s ago  2.5 %  7.0 s slow",
+                "--  carol\u{fffd}      2 h 5 min  others only  now      2.5 %  1 min 30 s fast",
             ]
         );
     }

@@ -64,8 +64,7 @@ impl Limited for Recall {}
 
 impl Limited for Recent {
     fn is_within_limits(&self) -> bool {
-        let most = if self.page == 0 { MAX_RECENT } else { 0 };
-        self.pages >= 1 && self.entries.len() <= most && self.marks.len() <= MAX_PAGE
+        self.pages >= 1 && self.entries.len() <= MAX_RECENT && self.marks.len() <= MAX_PAGE
     }
 }
 
@@ -172,15 +171,5 @@ mod tests {
                 "{ranges:?}"
             );
         }
-    }
-
-    #[test]
-    fn only_page_0_of_a_recent_names_entries() {
-        let entries = vec![EntryName { author: PeerId([2; 8]), sequence: 1 }; 10];
-        let first = Recent { nonce: Nonce([9; 8]), page: 0, pages: 2, entries, marks: vec![] };
-        assert!(first.is_within_limits());
-        assert!(!Recent { page: 1, ..first.clone() }.is_within_limits());
-        assert!(!Recent { pages: 0, ..first.clone() }.is_within_limits());
-        assert!(Recent { page: 1, entries: vec![], ..first }.is_within_limits());
     }
 }

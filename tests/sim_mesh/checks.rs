@@ -1,0 +1,426 @@
+//! What the page promises. Each check looks at a world that has come to its
+//! end and tells, in words, how a promise was broken.
+
+use std::collections::{HashMap, HashSet};
+
+use pi_chat::model::{Lamport, PeerId};
+use pi_chat::wire::udp::EntryName;
+
+use super::life::{Agreed, Life, LifeId, Shown, Stage};
+use super::rules;
+use super::world::{S, World};
+
+/// A check and its name.
+pub(crate) type Check = (&'static str, fn(&World) -> Vec<String>);
+
+/// All of them.
+pub(crate) const ALL: [Check; 8] = [
+    ("1 names_are_unique", names_are_unique),
+    ("2 one_objection_is_enough", one_objection_is_enough),
+    ("3 same_messages_same_order", same_messages_same_order),
+    ("4 nothing_lost_nothing_doubled", nothing_lost_nothing_doubled),
+    ("5 history_is_the_oldest_s", history_is_the_oldest_s),
+    ("6 nobody_alive_is_gone", nobody_alive_is_gone),
+    ("7 traffic_is_bounded", traffic_is_bounded),
+    ("8 everybody_comes_in", everybody_comes_in),
+];
+
+/// What all checks have to say.
+pub(crate) fn violations(world: &World) -> Vec<(&'static str, String)> {
+    let of = |(name, check): Check| check(world).into_iter().map(move |it| (name, it));
+    ALL.into_iter().flat_map(of).collect()
+}
+
+/// Entries that an engine keeps.
+const KEPT: usize = 2_000;
+
+/// Seconds, for people.
+fn seconds(time: u64) -> f64 {
+    time as f64 / S as f64
+}
+
+/// Lives that are in the room at the end, awake.
+fn members(world: &World) -> Vec<LifeId> {
+    world.awake().filter(|it| world.lives[*it].admitted.is_some()).collect()
+}
+
+/// The same in groups: the members of each can talk to each other, through
+/// others if need be.
+fn groups(world: &World) -> Vec<Vec<LifeId>> {
+    let mut left = members(world);
+    let mut groups = Vec::new();
+    while let Some(first) = left.pop() {
+        let mut group = vec![first];
+        let mut next = 0;
+        while let Some(one) = group.get(next).copied() {
+            let is_near = |other: &mut LifeId| world.connected_since(one, *other).is_some();
+            group.extend(left.extract_if(.., is_near));
+            next += 1;
+        }
+        groups.push(group);
+    }
+    groups
+}
+
+/// **Names are unique** (section 13): there are no two members with colliding
+/// names that can talk to each other for longer than it takes them to get to
+/// know each other, and at most I(n) + 3 s from when they do. Where datagrams
+/// are lost, each step may have to be tried more often.
+pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
+    let (count, loss) = (world.machines.len(), world.worst_loss);
+    let settled = rules::names_settled(count, loss);
+    let met = settled + rules::acquainted(count, loss);
+    // The world looks only now and then.
+    let (settled, met) = (settled + 2 * world.look_each, met + 2 * world.look_each);
+    let is_wrong = |it: &super::watch::Collision| it.known_for > settled || it.connected_for > met;
+    let wrong = world.collisions.iter().filter(|(_, it)| is_wrong(it));
+    wrong
+        .map(|((one, other), it)| {
+            format!(
+                "{one} and {other} had one name for {} s while they could talk ({} s allowed), for {} s while they knew each other ({} s allowed); it is {:?} now",
+                seconds(it.connected_for),
+                seconds(met),
+                seconds(it.known_for),
+                seconds(settled),
+                world.lives[*one].name,
+            )
+        })
+        .collect()
+}
+
+/// **One objection is enough** (section 7): one that reaches a candidate is a
+/// rejection, at once, whoever sends it and however many have agreed.
+pub(crate) fn one_objection_is_enough(world: &World) -> Vec<String> {
+    let ignored = world.objections.iter().filter(|it| !it.was_heeded);
+    ignored
+        .map(|it| {
+            format!("{} was not rejected when {} objected at {} s", it.to, it.by, seconds(it.at))
+        })
+        .collect()
+}
+
+/// **The same messages in the same order** (section 9): all members that are
+/// there in the end have the same messages above their floors, but for what
+/// they were told to be missing, all in the order of (Lamport counter,
+/// author, sequence); and everybody was shown them in this order, but for
+/// those that were marked as late.
+pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
+    groups(world).iter().flat_map(|it| same_in_group(world, it)).collect()
+}
+
+/// The same for some that can talk to each other.
+fn same_in_group(world: &World, members: &[LifeId]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut held: HashMap<LifeId, HashSet<(LifeId, u32)>> = HashMap::new();
+    for id in members {
+        let mut last = None;
+        for entry in world.lives[*id].mesh.entries() {
+            let (author, sequence) = (world.by_id[&entry.author.id], entry.fields.sequence);
+            let place = (entry.fields.lamport, entry.author.id, sequence);
+            if place_of(world, author, sequence) != Some(place) {
+                wrong.push(format!("{id} has {author}'s {sequence} at another place: {place:?}"));
+            }
+            if last >= Some(place) {
+                wrong.push(format!("{id} has {place:?} after {last:?}"));
+            }
+            last = Some(place);
+            held.entry(*id).or_default().insert((author, sequence));
+        }
+        wrong.extend(shown_out_of_order(world, *id));
+    }
+    let all: HashSet<(LifeId, u32)> = held.values().flatten().copied().collect();
+    for id in members {
+        let own = held.remove(id).unwrap_or_default();
+        let is_full = own.len() >= KEPT;
+        for (author, sequence) in all.difference(&own) {
+            if !is_full && !may_lack(world, *id, *author, *sequence) {
+                let at = place_of(world, *author, *sequence);
+                wrong.push(format!("{id} lacks {author}'s {sequence} ({at:?}) in the end"));
+            }
+        }
+    }
+    wrong
+}
+
+/// The place of an entry in the room's order, as its author wrote it.
+fn place_of(world: &World, author: LifeId, sequence: u32) -> Option<(Lamport, PeerId, u32)> {
+    let written = world.lives[author].written.get(sequence as usize - 1)?;
+    Some((written.lamport, world.lives[author].signer.id, sequence))
+}
+
+/// What a person was shown in another order than the room's, unmarked.
+fn shown_out_of_order(world: &World, id: LifeId) -> Vec<String> {
+    let (mut wrong, mut last) = (Vec::new(), None);
+    for shown in &world.lives[id].shown {
+        let place = place_of(world, shown.author, shown.sequence);
+        if shown.is_late != (place < last) {
+            wrong.push(format!("{id} was shown {shown:?} at {place:?} after {last:?}"));
+        }
+        last = last.max(place);
+    }
+    wrong
+}
+
+/// Whether somebody need not have an entry: it is at or below a floor, or was
+/// given up.
+fn may_lack(world: &World, id: LifeId, author: LifeId, sequence: u32) -> bool {
+    let floor = world.lives[id].floors.get(&author).copied().unwrap_or(0);
+    let is_it =
+        |it: &super::watch::GivenUp| (it.by, it.author, it.sequence) == (id, author, sequence);
+    sequence <= floor || world.given_up.iter().any(is_it)
+}
+
+/// **Nothing is lost and nothing doubled** (sections 9 and 10). Whoever is
+/// there in the end was shown
+/// - every message of those that are there in the end,
+/// - every message of somebody who is not, if that one could talk to it for
+///   long enough afterwards to find and repair a loss,
+///
+/// above its floors. Nobody was ever shown a message twice, or one out of its
+/// author's order, or one after a hole of which it was not told, or was told
+/// of a hole that somebody could have filled, or that it has not been awake
+/// for long enough to ask about.
+pub(crate) fn nothing_lost_nothing_doubled(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (id, life) in world.lives.iter().enumerate() {
+        wrong.extend(shown_wrongly(id, life));
+    }
+    let (count, loss) = (world.machines.len(), world.worst_loss);
+    let patience = rules::repaired(count, loss);
+    let known = rules::acquainted(count, loss) + rules::GIVE_UP + patience;
+    for it in &world.given_up {
+        let is_old = |since: u64| it.awake < rules::GIVE_UP || since + known < it.at;
+        if let Some((holder, since)) = it.holder.filter(|(_, since)| is_old(*since)) {
+            let since = seconds(since);
+            wrong.push(format!("{it:?}: but {holder} has it, who can be heard since {since} s"));
+        }
+    }
+    let members = members(world);
+    let groups = groups(world);
+    let group_of = |id: LifeId| groups.iter().position(|it| it.contains(&id));
+    let seen: HashMap<LifeId, HashSet<(LifeId, usize)>> = members
+        .iter()
+        .map(|id| {
+            let shown = world.lives[*id].shown.iter();
+            (*id, shown.map(|it| (it.author, it.said)).collect())
+        })
+        .collect();
+    for (author, life) in world.lives.iter().enumerate() {
+        for (said, it) in life.said.iter().enumerate() {
+            let stays = members.contains(&author);
+            if stays && it.sent_at.is_none() && !it.is_refused && it.at < world.quiet_since {
+                wrong.push(format!("{author}'s message {said} was never sent"));
+            }
+            let Some(sent) = it.sent_at else { continue };
+            let sequence = life.written.iter().position(|it| it.said == said).unwrap() + 1;
+            let sequence = u32::try_from(sequence).unwrap();
+            for id in &members {
+                let is_near = group_of(author) == group_of(*id);
+                let is_due = stays && is_near && sent < world.quiet_since
+                    || was_together(world, author, *id, sent, patience);
+                if is_due
+                    && !seen[id].contains(&(author, said))
+                    && !may_lack(world, *id, author, sequence)
+                {
+                    wrong.push(format!("{id} was never shown {author}'s {sequence}"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Whether the author of a message could talk to somebody for long enough
+/// after it was sent.
+fn was_together(world: &World, author: LifeId, with: LifeId, sent: u64, patience: u64) -> bool {
+    let life = &world.lives[author];
+    let companion = life.companions.iter().find(|(id, _)| *id == with);
+    let Some((since, end, admitted)) =
+        companion.and_then(|(_, since)| Some((*since, life.ended?, world.lives[with].admitted?)))
+    else {
+        return false;
+    };
+    since.max(sent).max(admitted) + patience < end
+}
+
+/// What one person was shown twice, out of an author's order, or after a hole
+/// of which it was not told.
+fn shown_wrongly(id: LifeId, life: &Life) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut entries = HashSet::new();
+    let mut messages = HashSet::new();
+    let mut last: HashMap<LifeId, &Shown> = HashMap::new();
+    for shown in &life.shown {
+        if !entries.insert((shown.author, shown.sequence)) {
+            wrong.push(format!("{id} was shown twice: {shown:?}"));
+        } else if !messages.insert((shown.author, shown.said)) {
+            wrong.push(format!("{id} was shown one message as two entries: {shown:?}"));
+        }
+        let before = last.insert(shown.author, shown);
+        if before.is_some_and(|it| it.sequence > shown.sequence) {
+            wrong.push(format!("{id} was shown {shown:?} after {before:?}"));
+        }
+        let reached = before.filter(|it| !it.is_history).map_or(0, |it| it.sequence);
+        let floor = life.floors.get(&shown.author).copied().unwrap_or(0);
+        let is_hole = shown.sequence > reached.max(floor) + 1;
+        let since = before.map_or(0, |it| it.at);
+        let was_told = life.gaps.iter().any(|it| (since..=shown.at).contains(it));
+        if is_hole && !shown.is_history && !was_told {
+            wrong.push(format!("{id} was shown {shown:?} after a hole, untold: {before:?}"));
+        }
+    }
+    wrong
+}
+
+/// **A newcomer's history is that of the oldest** (section 8): what is shown
+/// to it as history are the last 10 messages of the oldest of those that
+/// agreed, as it had them when it answered; of the next oldest only if the
+/// oldest was asked three times and no answer came. Where datagrams are lost,
+/// some of the ten may be missing.
+pub(crate) fn history_is_the_oldest_s(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (id, life) in world.lives.iter().enumerate() {
+        if life.admitted.is_some() {
+            wrong.extend(history_of(world, id).err().map(|why| format!("{id}: {why}")));
+        }
+    }
+    wrong
+}
+
+/// Whether the history of one newcomer is right.
+fn history_of(world: &World, id: LifeId) -> Result<(), String> {
+    let life = &world.lives[id];
+    let name =
+        |it: &Shown| EntryName { author: world.lives[it.author].signer.id, sequence: it.sequence };
+    let shown: Vec<EntryName> = life.shown.iter().filter(|it| it.is_history).map(name).collect();
+    let mut voters: Vec<&Agreed> = Vec::new();
+    for agreed in life.agreed.iter().rev() {
+        if !voters.iter().any(|it| it.by == agreed.by) {
+            voters.push(agreed);
+        }
+    }
+    voters.sort_unstable_by_key(|it| (it.since, world.lives[it.by].signer.id));
+    let clocks = || voters.iter().map(|it| it.clock);
+    // While two rooms become one, nobody can tell who is older.
+    let is_one_room = clocks().max().unwrap_or(0) - clocks().min().unwrap_or(0) <= 1_000;
+    for voter in voters.iter().map(|it| it.by) {
+        let mut answers = life.histories.iter().filter(|(by, _)| *by == voter).peekable();
+        if answers.peek().is_some() {
+            let is_it = |given: &Vec<EntryName>| {
+                if world.worst_loss > 0.0 { is_part(&shown, given) } else { shown == *given }
+            };
+            let given: Vec<_> = answers.map(|(_, given)| given).collect();
+            return if given.iter().any(|it| is_it(it)) {
+                Ok(())
+            } else if !is_one_room || life.recalls.get(&voter) >= Some(&3) {
+                // Its answer may have come too late.
+                continue;
+            } else {
+                Err(format!("it was shown {shown:?}, but {voter} had {given:?}"))
+            };
+        }
+        let asked = life.recalls.get(&voter).copied().unwrap_or(0);
+        let is_there = world.lives[voter].ended.is_none_or(|it| it > life.admitted.unwrap_or(0));
+        let is_near = life.reachable.contains(&voter);
+        if asked < 3 && is_there && is_near && is_one_room {
+            return Err(format!("{voter} is older than others, and was asked {asked} times"));
+        }
+    }
+    if shown.is_empty() { Ok(()) } else { Err(format!("{shown:?} came from nobody")) }
+}
+
+/// Whether the first is the second with some left out.
+fn is_part(part: &[EntryName], whole: &[EntryName]) -> bool {
+    let mut rest = whole.iter();
+    part.iter().all(|it| rest.any(|other| other == it))
+}
+
+/// **Nobody alive is gone** (section 11): nobody takes a member for gone
+/// within G(n) of a time at which it was heard, directly or by somebody who
+/// is heard and says so in a page; unless it has said goodbye.
+pub(crate) fn nobody_alive_is_gone(world: &World) -> Vec<String> {
+    // Half seconds are rounded, and clocks differ.
+    let slack = S;
+    let too_early = world.departures.iter().filter(|it| {
+        !it.had_said_goodbye && it.at - it.heard + slack < rules::gone_after(it.members)
+    });
+    too_early
+        .map(|it| {
+            format!(
+                "{} took {} for gone at {} s, which was heard at {} s ({} members)",
+                it.observer,
+                it.subject,
+                seconds(it.at),
+                seconds(it.heard),
+                it.members
+            )
+        })
+        .collect()
+}
+
+/// **Traffic is bounded** (section 18): no datagram is larger than 1,232
+/// bytes; and of what was sent while it was measured, no peer that was there
+/// all the while sent more than its heartbeats when nothing was said, and all
+/// together not more than that and the cost of the messages. In a calm world
+/// nobody got more than 8 agreements.
+pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if world.largest > 1_232 {
+        wrong.push(format!("a datagram has {} bytes", world.largest));
+    }
+    if world.is_calm {
+        for (id, life) in world.lives.iter().enumerate() {
+            let voters: HashSet<LifeId> = life.agreed.iter().map(|it| it.by).collect();
+            if voters.len() > 8 {
+                wrong.push(format!("{} have agreed to {id}", voters.len()));
+            }
+        }
+    }
+    let Some(measured) = &world.measured else { return wrong };
+    let (count, loss) = (members(world).len(), world.worst_loss);
+    // Who is alone uses all ways.
+    let ways = if count > 1 { world.ways_in_use } else { 3.0 };
+    let time = measured.until - measured.from;
+    let idle = rules::idle_datagrams(count, ways, time);
+    let sent: u64 = measured.datagrams.iter().sum();
+    let said = measured.said as f64;
+    let bound = idle * count as f64 + said * rules::datagrams_for_message(count, ways, loss);
+    if sent as f64 > bound {
+        wrong.push(format!(
+            "{sent} datagrams in {} s of {count} with {said} messages; {bound:.0} allowed: {:?}",
+            seconds(time),
+            measured.kinds
+        ));
+    }
+    let bytes = bound * rules::mean_size(world.lives.len());
+    if measured.bytes as f64 > bytes {
+        wrong.push(format!("{} bytes; {bytes:.0} allowed", measured.bytes));
+    }
+    for (id, sent) in measured.datagrams.iter().enumerate() {
+        if measured.said == 0 && *sent as f64 > idle {
+            let time = seconds(time);
+            wrong.push(format!("{id} sent {sent} idle datagrams in {time} s; {idle:.0} allowed"));
+        }
+    }
+    wrong
+}
+
+/// **Everybody comes in** (section 7): who runs for 20 s is in or was
+/// rejected; and nobody is rejected without a reason.
+pub(crate) fn everybody_comes_in(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (id, life) in world.lives.iter().enumerate() {
+        let until = life.ended.unwrap_or(world.time);
+        let is_waiting = life.admitted.is_none() && life.is_running();
+        if is_waiting && world.is_awake(id) && until - life.began > 20 * S {
+            wrong.push(format!("{id} has not come in since {} s", seconds(life.began)));
+        }
+        if life.stage == Stage::Rejected && !life.had_rival {
+            let is_about_it = |it: &super::watch::Objection| it.to == id;
+            if !world.objections.iter().any(is_about_it) {
+                wrong.push(format!("{id} was rejected, and nobody had objected"));
+            }
+        }
+    }
+    wrong
+}

@@ -1,0 +1,197 @@
+//! What can happen to a datagram on its way from one machine to another.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use pi_chat::model::Way;
+
+use super::random::Random;
+
+/// The bit of what goes to one address, beside those of [`Way`].
+pub(crate) const UNICAST: u8 = 8;
+/// All ways and unicast.
+pub(crate) const OPEN: u8 = 15;
+
+/// What the network does from one machine to another. Shares are in 65,536ths,
+/// times in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// Share of datagrams that do not arrive.
+    pub(crate) loss: u16,
+    /// Share of datagrams that arrive twice.
+    pub(crate) doubled: u16,
+    /// Share of datagrams that are overtaken by others.
+    pub(crate) late: u16,
+    /// How long each takes.
+    pub(crate) delay: u32,
+    /// How much longer, at most.
+    pub(crate) jitter: u32,
+    /// How much longer one takes that is overtaken, at most.
+    pub(crate) late_by: u32,
+    /// Which ways get through: bits of [`Way`], and [`UNICAST`].
+    pub(crate) open: u8,
+}
+
+impl Link {
+    /// A cable.
+    pub(crate) const GOOD: Self =
+        Self { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 200, late_by: 0, open: OPEN };
+
+    /// The same with so many thousandths lost.
+    pub(crate) fn losing(self, thousandths: u64) -> Self {
+        Self { loss: u16::try_from(thousandths * 65_535 / 1_000).unwrap(), ..self }
+    }
+
+    /// Whether this way gets through.
+    const fn is_open(self, way: u8) -> bool {
+        self.open & way == way
+    }
+}
+
+/// Machines, the segments (networks in the sense of one cable) they are in,
+/// and what is between them.
+#[derive(Debug)]
+pub(crate) struct Network {
+    /// How many machines there are.
+    machines: usize,
+    /// From each machine to each.
+    links: Vec<Link>,
+    /// The segments of each machine: one for each of its interfaces.
+    segments: Vec<Vec<u8>>,
+    /// Machines on different sides do not hear each other.
+    sides: Vec<u8>,
+    /// What goes to one address is passed on between segments.
+    pub(crate) is_routed: bool,
+}
+
+impl Network {
+    /// So many machines, all in one segment.
+    pub(crate) fn new(machines: usize, link: Link) -> Self {
+        Self {
+            machines,
+            links: vec![link; machines * machines],
+            segments: vec![vec![0]; machines],
+            sides: vec![0; machines],
+            is_routed: true,
+        }
+    }
+
+    /// From one machine to another.
+    pub(crate) fn link(&mut self, from: usize, to: usize) -> &mut Link {
+        &mut self.links[from * self.machines + to]
+    }
+
+    /// From each machine to each.
+    pub(crate) fn links(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.iter_mut()
+    }
+
+    /// Gives a machine its interfaces.
+    pub(crate) fn plug(&mut self, machine: usize, segments: &[u8]) {
+        self.segments[machine] = segments.to_vec();
+    }
+
+    /// The segments that a machine is in.
+    pub(crate) fn segments_of(&self, machine: usize) -> &[u8] {
+        &self.segments[machine]
+    }
+
+    /// Puts each machine on a side.
+    pub(crate) fn split(&mut self, side_of: impl Fn(usize) -> u8) {
+        for (machine, side) in self.sides.iter_mut().enumerate() {
+            *side = side_of(machine);
+        }
+    }
+
+    /// Whether these two are on one side.
+    pub(crate) fn same_side(&self, one: usize, other: usize) -> bool {
+        self.sides[one] == self.sides[other]
+    }
+
+    /// Whether a datagram for a way gets from one machine to another, in
+    /// principle, on this segment.
+    pub(crate) fn carries(&self, from: usize, to: usize, way: Way, segment: u8) -> bool {
+        self.same_side(from, to)
+            && self.segments[to].contains(&segment)
+            && self.links[from * self.machines + to].is_open(way.bit())
+    }
+
+    /// Whether what goes to one address gets from one machine to another.
+    pub(crate) fn delivers(&self, from: usize, to: usize) -> bool {
+        self.same_side(from, to)
+            && (self.is_routed || self.common_segment(from, to).is_some())
+            && self.links[from * self.machines + to].is_open(UNICAST)
+    }
+
+    /// A segment that both are in.
+    pub(crate) fn common_segment(&self, one: usize, other: usize) -> Option<u8> {
+        self.segments[one].iter().copied().find(|it| self.segments[other].contains(it))
+    }
+
+    /// Whether two machines can talk to each other: what is for one address
+    /// goes both ways, and so does something that goes to many.
+    pub(crate) fn connects(&self, one: usize, other: usize) -> bool {
+        let by_way = |from: usize, to: usize| {
+            Way::ALL
+                .iter()
+                .any(|way| self.segments[from].iter().any(|it| self.carries(from, to, *way, *it)))
+        };
+        self.delivers(one, other)
+            && self.delivers(other, one)
+            && by_way(one, other)
+            && by_way(other, one)
+    }
+
+    /// The share lost between two, in whichever direction it is greater.
+    pub(crate) fn loss(&self, one: usize, other: usize) -> f64 {
+        let (there, back) = (one * self.machines + other, other * self.machines + one);
+        f64::from(self.links[there].loss.max(self.links[back].loss)) / 65_536.0
+    }
+
+    /// After how many microseconds the copies of one datagram arrive: none,
+    /// one or two.
+    pub(crate) fn pass(&self, from: usize, to: usize, random: &mut Random) -> [Option<u64>; 2] {
+        let link = &self.links[from * self.machines + to];
+        let bits = random.bits();
+        let part = |shift: u32| u16::try_from(bits >> shift & 0xFFFF).unwrap();
+        if part(0) < link.loss {
+            return [None; 2];
+        }
+        let mut takes = u64::from(link.delay) + random.below(u64::from(link.jitter) + 1);
+        if part(16) < link.late {
+            takes += random.below(u64::from(link.late_by) + 1);
+        }
+        let again = part(32) < link.doubled;
+        [Some(takes), again.then(|| takes + random.below(u64::from(link.late_by) + 1_000))]
+    }
+}
+
+/// Where a machine is on a segment, in IPv4.
+pub(crate) fn address_v4(machine: usize, segment: u8, port: u16) -> SocketAddr {
+    let [high, low] = u16::try_from(machine + 1).unwrap().to_be_bytes();
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, segment, high, low)), port)
+}
+
+/// Where a machine is on a segment, in IPv6.
+pub(crate) fn address_v6(machine: usize, segment: u8, port: u16) -> SocketAddr {
+    let machine = u16::try_from(machine + 1).unwrap();
+    let ip = Ipv6Addr::new(0xfd00, u16::from(segment), 0, 0, 0, 0, 0, machine);
+    SocketAddr::new(IpAddr::V6(ip), port)
+}
+
+/// Which machine an address belongs to, on which segment, with which port.
+pub(crate) fn machine_at(address: SocketAddr) -> Option<(usize, u8, u16)> {
+    let (segment, machine) = match address.ip() {
+        IpAddr::V4(ip) => {
+            let [_, segment, high, low] = ip.octets();
+            (segment, u16::from_be_bytes([high, low]))
+        }
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => return machine_at(SocketAddr::new(IpAddr::V4(ip), address.port())),
+            None => {
+                let [_, segment, .., machine] = ip.segments();
+                (u8::try_from(segment).ok()?, machine)
+            }
+        },
+    };
+    Some((usize::from(machine).checked_sub(1)?, segment, address.port()))
+}

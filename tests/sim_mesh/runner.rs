@@ -1,0 +1,84 @@
+//! Runs worlds, many at a time, and tells how to see a failure again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use super::checks;
+use super::scenarios::Plan;
+
+/// Lines of what happened last that are shown of a failure.
+const TRACE: usize = 60;
+
+/// A number from the environment.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|it| it.parse().unwrap_or_else(|_| panic!("{name}={it}")))
+}
+
+/// Runs the worlds of so many seeds. `SIM_SEEDS` asks for another number of
+/// them, `SIM_FROM` for others, `SIM_SEED` for one.
+pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Sync) {
+    let (first, count) = match number("SIM_SEED") {
+        Some(seed) => (seed, 1),
+        None => (number("SIM_FROM").unwrap_or(1), number("SIM_SEEDS").unwrap_or(count)),
+    };
+    let next = AtomicU64::new(first);
+    let failures = Mutex::new(BTreeMap::new());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count {
+                        break;
+                    }
+                    let mut plan = plan(seed);
+                    plan.world.run_until(plan.end);
+                    let violations = checks::violations(&plan.world);
+                    if !violations.is_empty() {
+                        failures.lock().unwrap().insert(seed, violations);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    if let Some(seed) = failures.keys().next() {
+        let last_events = traced(plan(*seed));
+        let failures = summary(&failures);
+        panic!(
+            "{what}: {failures}\nwhat happened last with seed {seed}:\n{last_events}\nto see it again: \
+             SIM_SEED={seed} cargo test --release --test sim_mesh {what}"
+        );
+    }
+}
+
+/// What is wrong, with which seeds.
+fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
+    let mut summary = format!("{} seeds failed\n", failures.len());
+    for (name, _) in checks::ALL {
+        let of = |it: &Vec<(&str, String)>| it.iter().filter(|it| it.0 == name).count();
+        let seeds: Vec<_> = failures.iter().filter(|(_, it)| of(it) > 0).collect();
+        for (seed, violations) in seeds.iter().take(5) {
+            let first = violations.iter().find(|it| it.0 == name).unwrap();
+            let count = of(violations);
+            writeln!(summary, "{name}, seed {seed} ({count} times): {}", first.1).unwrap();
+        }
+        if seeds.len() > 5 {
+            writeln!(summary, "{name}: {} seeds in all", seeds.len()).unwrap();
+        }
+    }
+    summary
+}
+
+/// Runs a world again and returns what happened last. `SIM_TRACE` asks for
+/// another number of lines.
+fn traced(mut plan: Plan) -> String {
+    let length = number("SIM_TRACE").map_or(TRACE, |it| usize::try_from(it).unwrap());
+    plan.world.trace(length);
+    plan.world.run_until(plan.end);
+    plan.world.last_events().fold(String::new(), |all, it| all + it + "\n")
+}

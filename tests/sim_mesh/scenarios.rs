@@ -1,0 +1,256 @@
+//! What happens in a world that follows from a seed.
+
+use pi_chat::model::Way;
+
+use super::clock::Clock;
+use super::network::{Link, OPEN, UNICAST};
+use super::random::Random;
+use super::world::{Action, MS, S, World};
+
+/// Who is kept from whom until the quiet end.
+const QUIET: u64 = 40 * S;
+/// The longest time in which things happen.
+const BUSY: u64 = 50 * S;
+/// How long a world is watched while nothing happens.
+const WATCHED: u64 = 20 * S;
+
+/// A world that was planned.
+pub(crate) struct Plan {
+    /// With everything that will happen in its queue.
+    pub(crate) world: World,
+    /// When it ends.
+    pub(crate) end: u64,
+}
+
+/// So many machines to which things happen.
+pub(crate) fn random(machines: usize, seed: u64) -> Plan {
+    let mut random = Random::new(seed);
+    let link = some_link(&mut random);
+    let mut world = World::new(machines, link, random.bits());
+    world.asks_first = random.chance(500);
+    let open = choose_ways(&mut world, &mut random);
+    vary_links(&mut world, &mut random, link);
+    choose_segments(&mut world, &mut random);
+    choose_clocks(&mut world, &mut random);
+    world.look_at_links();
+    let is_lossless = world.worst_loss == 0.0;
+    let began = plan_starts(&mut world, &mut random);
+    let busy = random.between(10 * S, BUSY);
+    let mut planner = Planner { world, random, from: began, until: began + busy, open };
+    planner.plan_trouble();
+    let Planner { mut world, mut random, until, .. } = planner;
+    plan_peace(&mut world, until, open);
+    for _ in 0..machines / 2 {
+        let machine = random.index(machines);
+        world.plan(until + random.between(S, 5 * S), Action::Say(machine, 1));
+    }
+    let quiet = if is_lossless { QUIET } else { QUIET * 2 };
+    world.quiet_since = until + 6 * S;
+    let end = until + quiet + if is_lossless { WATCHED } else { 0 };
+    if is_lossless && world.ways_in_use > 0.0 {
+        world.plan(end - WATCHED, Action::Measure);
+        world.plan(end, Action::Measured);
+    }
+    Plan { world, end }
+}
+
+/// What the network is like.
+fn some_link(random: &mut Random) -> Link {
+    Link {
+        loss: 0,
+        doubled: random.pick(&[0, 0, 700, 7_000]),
+        late: random.pick(&[0, 0, 3_000, 13_000]),
+        delay: random.pick(&[200, 2_000, 30_000]),
+        jitter: random.pick(&[100, 2_000, 20_000]),
+        late_by: random.pick(&[20_000, 300_000, 1_500_000]),
+        open: OPEN,
+    }
+    .losing(random.pick(&[0, 0, 0, 0, 20, 50, 100, 200, 300]))
+}
+
+/// Which ways get through: returns those that do from everybody to everybody.
+fn choose_ways(world: &mut World, random: &mut Random) -> u8 {
+    let [v4, v6, broadcast] = Way::ALL.map(Way::bit);
+    let open = random.pick(&[
+        OPEN,
+        OPEN,
+        OPEN,
+        OPEN,
+        v6 | broadcast | UNICAST,
+        v6 | UNICAST,
+        broadcast | UNICAST,
+        v4 | UNICAST,
+        UNICAST,
+    ]);
+    world.network.links().for_each(|it| it.open = open);
+    if open == UNICAST {
+        let hosts = world.all_hosts();
+        for (machine, it) in world.machines.iter_mut().enumerate() {
+            // Some know everybody, some only the first.
+            let known = if machine > 0 && random.chance(500) { 1 } else { hosts.len() };
+            it.hosts = hosts.iter().take(known).copied().collect();
+        }
+        // The named hosts are no peers: what goes there is not counted well.
+        world.ways_in_use = 0.0;
+    }
+    open
+}
+
+/// Some links are worse than others.
+fn vary_links(world: &mut World, random: &mut Random, link: Link) {
+    world.worst_loss = f64::from(link.loss) / 65_536.0;
+    if random.chance(500) {
+        for it in world.network.links() {
+            let part = random.below(1_001);
+            it.loss = u16::try_from(u64::from(it.loss) * part / 1_000).unwrap();
+        }
+    }
+}
+
+/// Sometimes there are two segments, and somebody who is in both.
+fn choose_segments(world: &mut World, random: &mut Random) {
+    let count = world.machines.len();
+    if count < 3 || !random.chance(150) {
+        return;
+    }
+    world.network.plug(0, &[0, 1]);
+    for machine in 1..count {
+        let segments: &[u8] = match random.below(5) {
+            0 | 1 => &[0],
+            2 | 3 => &[1],
+            _ => &[0, 1],
+        };
+        world.network.plug(machine, segments);
+    }
+    world.network.is_routed = random.chance(700);
+    world.ways_in_use = 0.0;
+}
+
+/// No two clocks show the same.
+fn choose_clocks(world: &mut World, random: &mut Random) {
+    for machine in &mut world.machines {
+        let drift = i64::try_from(random.below(401)).unwrap() - 200;
+        let ahead = match random.below(3) {
+            0 => 0,
+            1 => i64::try_from(random.below(20_000)).unwrap() - 10_000,
+            _ => i64::try_from(random.below(7_200_000)).unwrap() - 3_600_000,
+        };
+        machine.clock = Clock::new(drift, ahead, random.below(86_400 * S));
+    }
+}
+
+/// What somebody on a machine wants to be called.
+fn some_name(machine: usize, random: &mut Random) -> String {
+    if random.chance(100) { "everybody".to_owned() } else { format!("person{machine}") }
+}
+
+/// Everybody comes, all at once or one after the other. Returns when all have.
+fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
+    let span = random.pick(&[0, 50 * MS, 3 * S, 20 * S]);
+    let mut last = 0;
+    for machine in 0..world.machines.len() {
+        let at = random.below(span + 1);
+        world.plan(at, Action::Start(machine, some_name(machine, random)));
+        last = last.max(at);
+    }
+    last + 3 * S
+}
+
+/// Everything that keeps anybody from anybody ends.
+fn plan_peace(world: &mut World, at: u64, open: u8) {
+    let count = world.machines.len();
+    world.plan(at, Action::Split(vec![0; count]));
+    world.plan(at, Action::OpenAll(open));
+    for machine in 0..count {
+        world.plan(at, Action::WakeUp(machine, machine % 2 == 0));
+    }
+}
+
+/// Plans what happens while much happens.
+struct Planner {
+    /// To whom.
+    world: World,
+    /// Chance.
+    random: Random,
+    /// From when.
+    from: u64,
+    /// Until when.
+    until: u64,
+    /// Which ways get through where nothing is wrong.
+    open: u8,
+}
+
+impl Planner {
+    /// A time at which something happens.
+    fn some_time(&mut self) -> u64 {
+        self.random.between(self.from, self.until)
+    }
+
+    /// Plans everything.
+    fn plan_trouble(&mut self) {
+        let count = self.world.machines.len();
+        let talk = self.random.below(60) + 5;
+        for _ in 0..talk {
+            let (at, machine) = (self.some_time(), self.random.index(count));
+            let messages = if self.random.chance(100) { 30 } else { self.random.index(3) + 1 };
+            self.world.plan(at, Action::Say(machine, messages));
+        }
+        let troubles = self.random.below(8);
+        for _ in 0..troubles {
+            self.plan_one();
+        }
+    }
+
+    /// Plans one trouble.
+    fn plan_one(&mut self) {
+        let count = self.world.machines.len();
+        let (at, machine) = (self.some_time(), self.random.index(count));
+        let later = at + self.random.below(40 * S);
+        let is_back = self.random.chance(700);
+        match self.random.below(12) {
+            0..=2 => self.plan_split(at, later),
+            3 | 4 => {
+                self.world.plan(at, Action::Crash(machine));
+                self.plan_return(later, machine, is_back);
+            }
+            5 => {
+                self.world.plan(at, Action::Leave(machine));
+                self.plan_return(later, machine, is_back);
+            }
+            6..=8 => {
+                let stands_still = self.random.chance(500);
+                self.world.plan(at, Action::Sleep(machine));
+                self.world.plan(later, Action::WakeUp(machine, stands_still));
+            }
+            9 | 10 => {
+                let other = self.random.index(count);
+                let ways = self.random.pick(&[0, 0, UNICAST, 7]) & self.open;
+                self.world.plan(at, Action::Open(machine, other, ways));
+                self.world.plan(later, Action::Open(machine, other, self.open));
+            }
+            _ => {
+                let millis = i64::try_from(self.random.below(200_000)).unwrap() - 100_000;
+                self.world.plan(at, Action::StepClock(machine, millis));
+            }
+        }
+    }
+
+    /// A partition, and perhaps its end.
+    fn plan_split(&mut self, at: u64, later: u64) {
+        let count = self.world.machines.len();
+        let sides = self.random.between(2, 3);
+        let random = &mut self.random;
+        let side_of = (0..count).map(|_| u8::try_from(random.below(sides)).unwrap()).collect();
+        self.world.plan(at, Action::Split(side_of));
+        self.world.plan(later, Action::Split(vec![0; count]));
+    }
+
+    /// Somebody who has gone comes again, as a new incarnation, perhaps with
+    /// another's name.
+    fn plan_return(&mut self, at: u64, machine: usize, is_back: bool) {
+        if is_back && at < self.until {
+            let name = some_name(machine, &mut self.random);
+            self.world.plan(at, Action::Start(machine, name));
+        }
+    }
+}
