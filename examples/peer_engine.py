@@ -83,7 +83,11 @@ class Peer:
 
     def wake(self, now):
         """Does what is due. Returns ([(datagram, destination)], [event], next time or None)."""
-        self.now = now
+        self.now, late = now, now - self.timers[0][0] if self.timers else 0
+        for other in self.others.values() if late >= 3 else ():   # I have slept: that was not their silence
+            other.heard += late
+            other.heard_by_any += late
+            other.listed += late
         while self.timers and self.timers[0][0] <= now:
             _, _, action, arguments = heapq.heappop(self.timers)
             action(*arguments)
@@ -174,8 +178,13 @@ class Peer:
         """By which ways I hear this one; for the first 2 s what it believes anyhow."""
         if other.known is None or self.now - other.known < 2:
             return GROUP4
-        recent = max(10.0, 5 * self._interval())
-        return sum(way for way, at in other.ways.items() if self.now - at <= recent)
+        return sum(way for way, at in other.ways.items() if self.now - at <= 12 * self._interval())
+
+    @staticmethod
+    def _is_told(other, heard):
+        """*other* says by which ways it hears me; what it has said later counts."""
+        if other.counter >= other.tells_at:
+            other.tells, other.tells_at = heard, other.counter
 
     def _say_heard(self, other):
         """The same, when it goes out to it."""
@@ -205,10 +214,15 @@ class Peer:
         other = self.others.get(packet.sender) or Other(packet.sender)
         if packet.signer != packet.sender:
             raise Dropped(9, "the id is not that of the key")
-        if not other.window.is_new(packet.counter):
+        is_new = other.window.is_new(packet.counter)
+        is_copy = packet.counter == other.window.greatest and way and self.now - other.ways.get(way, NEVER) > 1
+        if not is_new and not is_copy:
             raise Dropped(9, "counter")
         if not packet.signature_is_right(self.room):
             raise Dropped(9, "signature")
+        if is_copy:
+            other.ways[way] = self.now              # it counts for this (12), and for nothing else
+            raise Dropped(9, "a copy")
         self._note_sender(other, packet, address, way)
         learns = self.state == "announcing" and packet.kind == "heartbeat"
         if not self._is_verified(other) and packet.kind not in UNVERIFIED_MAY and not learns:
@@ -226,13 +240,13 @@ class Peer:
             if sum(not self._is_verified(o) for o in self.others.values()) >= 256:
                 raise Dropped(11, "too many strangers")
             self.others[other.id] = other
-        other.key, other.address, other.heard = packet.key, address, self.now
-        other.heard_by_any = self.now
+        other.key, other.address, other.counter, other.unanswered = packet.key, address, packet.counter, 0
+        other.heard = other.heard_by_any = self.now
         other.addresses.add(address)
         if way:
             other.ways[way] = self.now
-        if other.gone:
-            other.gone, other.stranger_since = False, None
+        if other.gone or other.first_heard is None:
+            other.gone, other.stranger_since, other.first_heard = False, None, self.now
         stranger = not self._is_verified(other) and other.stranger_since is None
         if stranger and packet.kind != "announce" and self.state != "announcing":
             other.stranger_since = self.now
@@ -356,7 +370,7 @@ class Peer:
         if value["nonce"] != self.nonce:
             raise Dropped(12, "not my nonce")
         self._prove(other, address)
-        other.tells = value["heard"]
+        self._is_told(other, value["heard"])
         self._learn(other, value)
         if value["flags"] & ASKING:
             self.asking.setdefault(other.id, self.now + PERSONS_ANSWER)
@@ -610,7 +624,8 @@ class Peer:
         other.member = True
         self._event("here", name=other.name)
         for former in self.members():
-            if former.key == other.key and former is not other:
+            same = former.key == other.key and name_key(former.name) == name_key(other.name)
+            if same and former is not other and former.heard < other.first_heard:
                 self._lose(former)
 
     def _on_page_item(self, lister, author, have, ago):
@@ -732,8 +747,10 @@ class Peer:
         for other in list(self.others.values()):
             if other.member and self.now - other.heard_by_any > patience:
                 self._lose(other)
-            elif other.member and self.now - other.heard > patience / 2 and other.address:
-                if self.now - other.last_ping >= 1:
+            elif other.member and other.address:
+                silent = self.now - other.heard_by_any > patience / 2 or self.now - other.heard > patience
+                if silent and self.now - other.last_ping >= min(30, 2 ** max(0, other.unanswered - 9)):
+                    other.unanswered += 1
                     self._ping(other, other.best_address())
             if not self._is_verified(other):
                 if self.now - max(other.heard, other.listed) > (600 if other.gone else 30):
@@ -789,13 +806,14 @@ class Peer:
                 self._ping(there, (str(ip), item["port"]))
 
     def _on_ping(self, other, value, address):
-        other.tells = value["heard"]
+        self._is_told(other, value["heard"])
         self._send([address], "pong", cookie=value["cookie"], heard=self._say_heard(other))
 
     def _on_pong(self, other, value, address):
         for cookie, pinged, made, said in other.cookies:
             if cookie == value["cookie"] and self.now - made <= 120:
-                other.tells, other.told = value["heard"], said
+                self._is_told(other, value["heard"])
+                other.told = said
                 return self._prove(other, pinged)
         raise Dropped(12, "not my cookie")
 

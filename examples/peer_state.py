@@ -55,7 +55,8 @@ class Other:
         self.listed = self.heard = self.heard_by_any = NEVER   # in a page; directly; by me or a member
         self.address, self.addresses, self.verified = None, set(), []
         self.cookies, self.last_ping = deque(maxlen=16), NEVER   # (cookie, address, when, what I said with it)
-        self.stranger_since = None                  # when I began to wonder who it is
+        self.first_heard = self.stranger_since = None   # this time; since when I wonder who it is
+        self.counter = self.tells_at = self.unanswered = 0   # of its last packet; of the last that told; pings
         self.ways, self.known = {}, None            # way -> when I heard it so; since when I know it
         self.tells = self.said = self.told = GROUP4   # its ways to hear me; my answer: said, and arrived
         self.tell_at = 0.0

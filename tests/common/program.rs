@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Whatever takes longer than this does not come. (A client that comes back
 /// may wait some seconds of its own accord.)
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program of the examples, with nothing of our own settings.
 pub(crate) fn python(file: &str) -> Command {
