@@ -1,6 +1,8 @@
 //! Rooms of several peers on a network without faults, in virtual time.
 //! (With faults: `tests/sim_mesh.rs`.)
 
+mod hostile;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

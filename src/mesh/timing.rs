@@ -57,6 +57,9 @@ pub(super) const KNOCK: Duration = Duration::from_secs(10);
 /// Between looks at all contacts, at least.
 pub(super) const SWEEP: Duration = Duration::from_millis(100);
 
+/// The next wake is no sooner than this.
+pub(super) const BREATH: Duration = Duration::from_millis(1);
+
 /// I(n): between heartbeats with `members` members.
 pub(super) fn interval(members: usize) -> Duration {
     let scaled = u64::try_from(members).unwrap_or(u64::MAX).saturating_mul(40);

@@ -1,0 +1,290 @@
+//! One peer among liars, strangers and recordings.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Unsigned;
+use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings};
+use crate::model::{
+    Event, Heard, Lamport, Moment, PeerId, RoomClock, RoomName, Timestamp, Username, Way,
+};
+use crate::wire::udp::*;
+
+/// Somebody of whom each packet is made by hand.
+struct Liar {
+    /// Who it is.
+    signer: Signer,
+    /// Where it sends from.
+    address: SocketAddr,
+    /// Its last counter.
+    counter: u64,
+}
+
+impl Liar {
+    /// One of many.
+    fn new(number: u16) -> Self {
+        let [high, low] = number.to_be_bytes();
+        let mut key = [0; 32];
+        key[..3].copy_from_slice(&[1, high, low]);
+        let signer = Signer::new(key, [9; 8]);
+        Self { signer, address: SocketAddr::from(([10, 1, high, low], 9)), counter: 0 }
+    }
+
+    /// The same, from an address that many share.
+    fn at(self, address: SocketAddr) -> Self {
+        Self { address, ..self }
+    }
+
+    /// An entry of its own.
+    fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
+        let fields = EntryFields {
+            sequence,
+            lamport: Lamport(lamport),
+            time: Timestamp(0),
+            username: "liar".to_owned(),
+            style: 0,
+            text: format!("{sequence}"),
+        };
+        Arc::new(Entry::with_signature(self.signer, fields, [0; 64]))
+    }
+}
+
+/// Something that was sent.
+#[derive(Debug)]
+struct Sent {
+    /// By which ways.
+    ways: Heard,
+    /// Where to.
+    addresses: Vec<SocketAddr>,
+    /// What.
+    packet: Outgoing,
+}
+
+/// The peer, and what it has done.
+struct Lab {
+    /// It.
+    mesh: Mesh,
+    /// Milliseconds since the beginning.
+    now: u64,
+    /// When it wants to wake.
+    wake: Option<Moment>,
+    /// How often it was woken.
+    wakes: usize,
+    /// What it has sent.
+    sent: Vec<Sent>,
+    /// What it has shown.
+    events: Vec<Event>,
+    /// How it ended.
+    end: Option<End>,
+}
+
+/// Another room's view of time than ours is of no interest here.
+const SHORT: u64 = 3_000;
+
+impl Lab {
+    /// A candidate.
+    fn candidate() -> Self {
+        let settings = Settings {
+            username: Username::new("anna").unwrap(),
+            room: RoomName::lobby(),
+            is_closed: false,
+            ask: false,
+            secret: [7; 32],
+        };
+        let signer = Signer::new([200; 32], [200; 8]);
+        let now = Now { moment: Moment::START, time: Timestamp(0) };
+        let mesh = Mesh::new(settings, Box::new(Unsigned(signer)), now);
+        let (sent, events) = (Vec::new(), Vec::new());
+        let mut lab = Self { mesh, now: 0, wake: None, wakes: 0, sent, events, end: None };
+        lab.collect();
+        lab
+    }
+
+    /// A member that is alone.
+    fn alone() -> Self {
+        let mut lab = Self::candidate();
+        lab.pass(SHORT);
+        lab.sent.clear();
+        lab
+    }
+
+    /// What clocks show.
+    fn now(&self) -> Now {
+        let moment = Moment::after_start(Duration::from_millis(self.now));
+        Now { moment, time: Timestamp(self.now) }
+    }
+
+    /// What the room clock of a room shows that the peer was the first of.
+    fn clock(&self) -> RoomClock {
+        RoomClock(self.now.saturating_sub(2_000))
+    }
+
+    /// Does what the peer wants done.
+    fn collect(&mut self) {
+        while let Some(output) = self.mesh.poll_output() {
+            match output {
+                Output::Send { ways, addresses, packet } => {
+                    self.sent.push(Sent { ways, addresses, packet });
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::WakeAt(at) => self.wake = Some(at),
+                Output::Finished(end) => self.end = Some(end),
+            }
+        }
+    }
+
+    /// Gives the peer an input.
+    fn give(&mut self, input: Input) {
+        self.mesh.handle_input(self.now(), input);
+        self.collect();
+    }
+
+    /// Lets so many milliseconds pass, as the driver does.
+    fn pass(&mut self, milliseconds: u64) {
+        for _ in 0..milliseconds {
+            self.now += 1;
+            if self
+                .wake
+                .take_if(|at| *at <= Moment::after_start(Duration::from_millis(self.now)))
+                .is_some()
+            {
+                self.wakes += 1;
+                self.give(Input::Wake);
+            }
+        }
+    }
+
+    /// A control packet comes, of the size that it would have.
+    fn hear(&mut self, who: &mut Liar, control: Control) {
+        who.counter += 1;
+        let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
+        let packet = Packet::Control { sender, counter, control };
+        self.give(Input::Received { from: who.address, way: Some(Way::GroupV4), size, packet });
+    }
+
+    /// An entry comes.
+    fn hear_entry(&mut self, who: &Liar, entry: Arc<Entry>) {
+        let (size, packet) = (entry.datagram_len(), Packet::Entry { sender: who.signer.id, entry });
+        self.give(Input::Received { from: who.address, way: Some(Way::GroupV4), size, packet });
+    }
+
+    /// A heartbeat of somebody with this name and page.
+    fn beat(&mut self, who: &mut Liar, name: &str, sequence: u32, page: Vec<PageItem>) {
+        let (clock, time) = (self.clock(), Timestamp(self.now));
+        let (username, since) = (name.to_owned(), clock);
+        let beat = Heartbeat { clock, since, username, time, members: 2, sequence, page };
+        self.hear(who, Control::Heartbeat(beat));
+    }
+
+    /// Sends back the cookies that went to this address since then.
+    fn answer(&mut self, who: &mut Liar, since: usize) -> bool {
+        let cookies: Vec<Cookie> = self.sent[since..]
+            .iter()
+            .filter(|it| it.addresses.contains(&who.address))
+            .filter_map(|it| match &it.packet {
+                Outgoing::Control(Control::Ping(it)) => Some(it.cookie),
+                Outgoing::Control(Control::Agree(it)) => Some(it.cookie),
+                _ => None,
+            })
+            .collect();
+        for cookie in &cookies {
+            self.hear(who, Control::Pong(Pong { cookie: *cookie, heard: Heard(1) }));
+        }
+        !cookies.is_empty()
+    }
+
+    /// Somebody comes in by the front door. False where nobody agrees.
+    fn admit(&mut self, who: &mut Liar, name: &str) -> bool {
+        let before = self.sent.len();
+        let nonce = Nonce(who.signer.id.0);
+        self.hear(who, Control::Announce(Announce::new(nonce, name.to_owned(), vec![])));
+        self.pass(150);
+        let has_answered = self.answer(who, before);
+        self.beat(who, name, 0, vec![]);
+        has_answered
+    }
+
+    /// Bytes sent to an address alone.
+    fn bytes_to(&self, address: SocketAddr) -> usize {
+        let sent = self.sent.iter().filter(|it| it.addresses.contains(&address));
+        sent.map(|it| len(&it.packet)).sum()
+    }
+
+    /// Packets sent for which this holds.
+    fn count(&self, is_it: impl Fn(&Control) -> bool) -> usize {
+        let controls = self.sent.iter().filter_map(|it| match &it.packet {
+            Outgoing::Control(control) => Some(control),
+            Outgoing::Entry(_) => None,
+        });
+        controls.filter(|it| is_it(it)).count()
+    }
+
+    /// Texts that were shown.
+    fn texts(&self) -> Vec<&str> {
+        let text = |it| match it {
+            &Event::Message(ref it) => Some(it.text.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(text).collect()
+    }
+
+    /// Names of members, the peer included.
+    fn names(&self) -> BTreeSet<String> {
+        self.mesh.report(self.now()).into_iter().map(|it| it.name).collect()
+    }
+}
+
+/// How long a datagram is.
+fn len(packet: &Outgoing) -> usize {
+    match packet {
+        Outgoing::Control(control) => control.datagram_len(),
+        Outgoing::Entry(entry) => entry.datagram_len(),
+    }
+}
+
+/// An agreement of somebody who has been here for as long as can be.
+fn agree(lab: &Lab, who: &Liar, nonce: Nonce, flags: u8, lamport: u64) -> Control {
+    Control::Agree(Agree {
+        nonce,
+        cookie: Cookie([1; 8]),
+        flags,
+        heard: Heard(1),
+        clock: RoomClock(1_000_000 + lab.now),
+        since: RoomClock(0),
+        username: format!("member {}", who.address),
+        members: 2,
+        lamport: Lamport(lamport),
+        time: Timestamp(0),
+    })
+}
+
+/// The nonce of the candidate.
+fn nonce(lab: &Lab) -> Nonce {
+    let nonce = |it: &Sent| match &it.packet {
+        Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
+        _ => None,
+    };
+    lab.sent.iter().find_map(nonce).unwrap()
+}
+
+/// The one who is asked for the history does not answer, and nobody else
+/// sends anything: after three requests one goes on without, although
+/// something was heard of that is to be asked for later.
+#[test]
+fn wakes_while_recalling() {
+    let mut lab = Lab::candidate();
+    let mut oldest = Liar::new(1);
+    let agree = agree(&lab, &oldest, nonce(&lab), 0, 0);
+    lab.hear(&mut oldest, agree);
+    lab.pass(2_100);
+    let (clock, time) = (RoomClock(1_002_100), Timestamp(0));
+    let (username, since) = ("oldest".to_owned(), RoomClock(0));
+    let beat = Heartbeat { clock, since, username, time, members: 2, sequence: 5, page: vec![] };
+    lab.hear(&mut oldest, Control::Heartbeat(beat));
+    lab.pass(2_000);
+    assert_eq!(lab.count(|it| matches!(it, Control::Recall(_))), 3);
+    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+    assert!(lab.wake.is_some() && lab.wakes < 100, "{}", lab.wakes);
+}
