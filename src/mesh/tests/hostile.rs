@@ -288,3 +288,65 @@ fn wakes_while_recalling() {
     assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
     assert!(lab.wake.is_some() && lab.wakes < 100, "{}", lab.wakes);
 }
+
+/// However many one stranger invents, an honest newcomer comes in.
+#[test]
+fn invented_strangers() {
+    let mut lab = Lab::alone();
+    let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
+    for number in 0..2_000 {
+        let mut stranger = Liar::new(number).at(crowd);
+        let nonce = Nonce(stranger.signer.id.0);
+        let announce = Announce::new(nonce, format!("s{number}"), vec![]);
+        lab.hear(&mut stranger, Control::Announce(announce));
+    }
+    let mut honest = Liar::new(5_000);
+    assert!(lab.admit(&mut honest, "bert"));
+    assert!(lab.names().contains("bert"));
+}
+
+/// The same while the stranger goes on: somebody who is heard is not pushed
+/// out before it can answer a ping.
+#[test]
+fn invented_strangers_all_the_time() {
+    let mut lab = Lab::alone();
+    let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
+    let mut honest = Liar::new(5_000);
+    let before = lab.sent.len();
+    lab.beat(&mut honest, "bert", 0, vec![]);
+    for number in 0..3_000 {
+        let mut stranger = Liar::new(number).at(crowd);
+        lab.beat(&mut stranger, "stranger", 0, vec![]);
+        lab.pass(1);
+    }
+    assert!(lab.answer(&mut honest, before));
+    assert!(lab.names().contains("bert"));
+}
+
+/// A page full of peers that do not exist, again and again.
+fn list_phantoms(lab: &mut Lab, liar: &mut Liar, beats: u16) {
+    for beat in 0..beats {
+        let item = |number: u16| PageItem {
+            author: Liar::new(10_000 + beat * 60 + number).signer.id,
+            have: u32::MAX,
+            ago: 0,
+        };
+        lab.beat(liar, "liar", 0, (0..60).map(item).collect());
+        lab.pass(20);
+    }
+}
+
+/// Who lists thousands that do not exist keeps nobody out, and is not asked
+/// for the addresses of all of them.
+#[test]
+fn listed_phantoms() {
+    let mut lab = Lab::alone();
+    let mut liar = Liar::new(1);
+    assert!(lab.admit(&mut liar, "liar"));
+    list_phantoms(&mut lab, &mut liar, 150);
+    lab.pass(5_000);
+    assert!(lab.count(|it| matches!(it, Control::Where(_))) <= 128 * 3);
+    let mut honest = Liar::new(5_000);
+    assert!(lab.admit(&mut honest, "bert"));
+    assert!(lab.names().contains("bert"));
+}
