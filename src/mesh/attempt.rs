@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use super::contacts::Standing;
 use super::receiving::Came;
-use super::timing::{ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, WINDOW};
+use super::timing::{
+    ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, WINDOW,
+};
 use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
 use crate::model::{Admitted, ErrorCode, Event, Heard, Lamport, Moment, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
@@ -65,14 +67,17 @@ impl Attempt {
         standings.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
     }
 
-    /// Whether nobody's answer is owed any more.
+    /// Whether nobody's answer is owed any more. Not for ever: strangers can
+    /// invent any number of peers that are old and never answer.
     fn is_settled(&self, now: Moment) -> bool {
         let oldest = self.oldest();
-        self.voters.iter().all(|(id, voter)| match voter.vote {
-            Vote::Yes(_) => true,
-            Vote::Asking(since) => now.since(since) >= ASKING_PATIENCE,
-            Vote::None(sent) => sent > ANNOUNCES_TO_ONE || !oldest.contains(id),
-        })
+        let is_too_long = now.since(self.begun) >= JOIN_AT_MOST;
+        is_too_long
+            || self.voters.iter().all(|(id, voter)| match voter.vote {
+                Vote::Yes(_) => true,
+                Vote::Asking(since) => now.since(since) >= ASKING_PATIENCE,
+                Vote::None(sent) => sent > ANNOUNCES_TO_ONE || !oldest.contains(id),
+            })
     }
 }
 

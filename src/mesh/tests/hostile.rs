@@ -350,3 +350,70 @@ fn listed_phantoms() {
     assert!(lab.admit(&mut honest, "bert"));
     assert!(lab.names().contains("bert"));
 }
+
+/// Ever new strangers that ask their persons, or seem to be old, keep nobody
+/// outside for ever.
+#[test]
+fn a_candidate_comes_in() {
+    let mut lab = Lab::candidate();
+    let nonce = nonce(&lab);
+    for number in 0..60 {
+        let mut asking = Liar::new(number);
+        let agree = agree(&lab, &asking, nonce, Agree::ASKING, 0);
+        lab.hear(&mut asking, agree);
+        lab.beat(&mut Liar::new(number + 1_000), "old", 0, vec![]);
+        lab.pass(1_000);
+    }
+    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+}
+
+/// A room of which the oldest member is this one.
+fn recalling(oldest: &mut Liar, lamport: u64) -> Lab {
+    let mut lab = Lab::candidate();
+    let agree = agree(&lab, oldest, nonce(&lab), 0, lamport);
+    lab.hear(oldest, agree);
+    lab.pass(2_100);
+    lab
+}
+
+/// The oldest member tells a page of the history.
+fn recent(lab: &mut Lab, oldest: &mut Liar, pages: u16, entries: &[(PeerId, u32)], marks: &[Mark]) {
+    let asked = lab.sent.iter().rev().find_map(|it| match &it.packet {
+        Outgoing::Control(Control::Recall(it)) => Some(*it),
+        _ => None,
+    });
+    let Recall { nonce, page } = asked.unwrap();
+    let entries =
+        entries.iter().map(|(author, sequence)| EntryName { author: *author, sequence: *sequence });
+    let (entries, marks) = (entries.collect(), marks.to_vec());
+    lab.hear(oldest, Control::Recent(Recent { nonce, page, pages, entries, marks }));
+}
+
+/// A history without end ends.
+#[test]
+fn a_history_without_end() {
+    let mut oldest = Liar::new(1);
+    let mut lab = recalling(&mut oldest, 0);
+    for _ in 0..18 {
+        recent(&mut lab, &mut oldest, u16::MAX, &[], &[]);
+        lab.pass(1);
+    }
+    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+}
+
+/// Who floods a newcomer does not keep it from its history.
+#[test]
+fn a_crowded_history() {
+    let mut oldest = Liar::new(1);
+    let mut lab = recalling(&mut oldest, 0);
+    for sequence in 100..400 {
+        let entry = oldest.entry(sequence, sequence.into());
+        lab.hear_entry(&oldest, entry);
+    }
+    let author = oldest.signer.id;
+    recent(&mut lab, &mut oldest, 1, &[(author, 7)], &[Mark { author, have: 7 }]);
+    let entry = oldest.entry(7, 7);
+    lab.hear_entry(&oldest, entry);
+    lab.pass(500);
+    assert_eq!(lab.texts()[0], "7");
+}
