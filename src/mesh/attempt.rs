@@ -67,6 +67,20 @@ impl Attempt {
         standings.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
     }
 
+    /// The counter to begin with: what half of the oldest say that theirs is,
+    /// or more. One liar moves it neither up nor down.
+    fn lamport(&self) -> Lamport {
+        let votes = self.oldest().into_iter().filter_map(|id| self.voters.get(&id));
+        let mut counters: Vec<Lamport> = votes
+            .filter_map(|it| match it.vote {
+                Vote::Yes(lamport) => Some(lamport),
+                _ => None,
+            })
+            .collect();
+        counters.sort_unstable();
+        counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+    }
+
     /// Whether nobody's answer is owed any more. Not for ever: strangers can
     /// invent any number of peers that are old and never answer.
     fn is_settled(&self, now: Moment) -> bool {
@@ -231,13 +245,7 @@ impl Mesh {
             self.clock = (RoomClock(0), now.moment);
         }
         self.since = self.room_clock(now.moment);
-        let mut counters = Vec::new();
-        for voter in attempt.voters.values() {
-            if let Vote::Yes(lamport) = voter.vote {
-                counters.push(lamport);
-            }
-        }
-        self.logs.begin_at(counters.into_iter().min().unwrap_or_default());
+        self.logs.begin_at(attempt.lamport());
         self.plan = None;
         let sources: Vec<PeerId> = self.contacts.standings().iter().map(|(_, id)| *id).collect();
         self.phase = Phase::Recalling(History::new(attempt.nonce, now.moment, sources));

@@ -178,9 +178,7 @@ impl Mesh {
         let named: BTreeSet<_> = history.named.iter().map(|it| (it.author, it.sequence)).collect();
         let mut ten: Vec<_> = named.iter().filter_map(|it| history.arrived.remove(it)).collect();
         ten.sort_by_key(|it| place(it));
-        for entry in &ten {
-            self.logs.keep(now.moment, entry.clone());
-        }
+        ten.retain(|it| self.logs.keep(now.moment, it.clone()));
         let source = history.sources.get(history.source).copied();
         self.showing.begin_after(self.logs.lamport());
         self.tell_admitted(source);

@@ -20,7 +20,9 @@ const MAX_EARLY: usize = 256;
 const MAX_HOLDERS: usize = 8;
 /// Lamport counters end before this.
 const LAMPORT_END: u64 = 1 << 48;
-/// By how much others may raise my Lamport counter in a second, and at once.
+/// By how much others may raise my Lamport counter in a second; what is not
+/// used is saved up. (If it were lost, whoever misses a jump that others have
+/// taken could never take anything again.)
 const LAMPORT_RATE: u64 = 65_536;
 
 /// An entry's place in the room's order.
@@ -135,7 +137,7 @@ pub(super) struct Logs {
     ready: Vec<Arc<Entry>>,
     /// My Lamport counter.
     lamport: u64,
-    /// How much others may raise it still, and since when.
+    /// How much others might raise it still, and when that was.
     allowance: (u64, Moment),
 }
 
@@ -298,13 +300,17 @@ impl Logs {
         Taken::New
     }
 
-    /// Keeps an entry of the newcomer's history, at or below a floor.
-    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) {
-        self.raise(now, entry.fields.lamport);
+    /// Keeps an entry of the newcomer's history, at or below a floor. False
+    /// where its counter jumps: it would be the newest for ever.
+    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
+        if !self.raise(now, entry.fields.lamport) {
+            return false;
+        }
         let log = self.admit(entry.author.id);
         log.last = log.last.max(entry.fields.lamport);
         log.kept.insert(entry.fields.sequence, entry.clone());
         self.order.insert(place(&entry), entry);
+        true
     }
 
     /// Moves into the order what is no longer too early.
@@ -423,7 +429,6 @@ impl Logs {
         let (left, since) = self.allowance;
         let earned = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
         let left = left.saturating_add(earned.saturating_mul(LAMPORT_RATE) / 1_000);
-        let left = left.min(LAMPORT_RATE);
         if jump > left {
             return false;
         }

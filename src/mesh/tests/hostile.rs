@@ -417,3 +417,50 @@ fn a_crowded_history() {
     lab.pass(500);
     assert_eq!(lab.texts()[0], "7");
 }
+
+/// Who was alone while a liar has pushed the counter of the others, and
+/// cannot get those entries any more, still hears what is said.
+#[test]
+fn a_pushed_counter() {
+    let mut lab = Lab::alone();
+    let mut bert = Liar::new(1);
+    assert!(lab.admit(&mut bert, "bert"));
+    lab.pass(5_000);
+    lab.beat(&mut bert, "bert", 0, vec![]);
+    let pushed = bert.entry(1, 6 * 65_000);
+    lab.hear_entry(&bert, pushed);
+    lab.pass(600);
+    assert_eq!(lab.texts(), ["1"]);
+    // But nobody gets it to its end.
+    let end = bert.entry(2, (1 << 48) - 1);
+    lab.hear_entry(&bert, end);
+    lab.pass(600);
+    assert_eq!(lab.texts(), ["1"]);
+}
+
+/// One liar among three makes a newcomer neither deaf nor dumb, and does not
+/// stand at the end of its history for ever.
+#[test]
+fn a_false_counter() {
+    for false_counter in [0, (1 << 48) - 1] {
+        let mut lab = Lab::candidate();
+        let mut others = [Liar::new(1), Liar::new(2), Liar::new(3)];
+        for (it, counter) in others.iter_mut().zip([10_000_000, false_counter, 10_000_003]) {
+            let agree = agree(&lab, it, nonce(&lab), 0, counter);
+            lab.hear(it, agree);
+        }
+        lab.pass(2_100);
+        let mut asked = lab.sent.iter().rev();
+        let asked = asked.find(|it| matches!(it.packet, Outgoing::Control(Control::Recall(_))));
+        let asked = asked.unwrap().addresses[0];
+        let oldest = others.iter_mut().find(|it| it.address == asked).unwrap();
+        let names = [(oldest.signer.id, 6), (oldest.signer.id, 7)];
+        for (sequence, lamport) in [(6, 10_000_002), (7, (1 << 48) - 1)] {
+            let entry = oldest.entry(sequence, lamport);
+            lab.hear_entry(oldest, entry);
+        }
+        recent(&mut lab, oldest, 1, &names, &[Mark { author: oldest.signer.id, have: 7 }]);
+        lab.pass(500);
+        assert_eq!(lab.texts(), ["6"], "{false_counter}");
+    }
+}
