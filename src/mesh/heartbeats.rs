@@ -188,7 +188,7 @@ impl Mesh {
             return;
         }
         self.resolve_name(now, id, it.clock);
-        if it.sequence > 0 && self.logs.learn(now.moment, id, it.sequence, id) {
+        if self.logs.learn(now.moment, id, it.sequence, id) {
             self.want_soon(now.moment, id);
         }
         for item in &it.page {

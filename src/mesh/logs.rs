@@ -40,6 +40,8 @@ pub(super) struct Log {
     pub(super) have: u32,
     /// What exists, as far as anybody has told.
     pub(super) exists: u32,
+    /// What the author itself says that it has written, or an entry proves.
+    written: u32,
     /// The Lamport counter of the last one in order.
     last: Lamport,
     /// Beyond a gap.
@@ -90,6 +92,27 @@ impl Log {
     /// Who is said to have the next one that I lack.
     pub(super) fn holders(&self) -> impl Iterator<Item = PeerId> {
         self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
+    }
+
+    /// The author says what it has written. A floor above that was a lie of
+    /// whoever gave me the history: I would never hear this author again.
+    fn note_written(&mut self, sequence: u32) {
+        self.written = self.written.max(sequence);
+        if self.written < self.have {
+            (self.have, self.exists) = (self.written, self.written);
+        }
+    }
+
+    /// Whether the author says that it has something that I lack. What only
+    /// others say to exist of it, it is not asked for: it would say that it
+    /// lacks what it is yet to write.
+    pub(super) fn is_behind_author(&self) -> bool {
+        self.have < self.written
+    }
+
+    /// The author lacks what I lack next, up to `last`.
+    pub(super) fn note_lost_at_home(&mut self, author: PeerId, last: u32) {
+        self.note_lost(author, last.min(self.written));
     }
 
     /// This one has said that it lacks what I lack next, up to `last`.
@@ -233,6 +256,9 @@ impl Logs {
             return false;
         }
         let Some(log) = self.introduce(author, holder) else { return false };
+        if holder == author {
+            log.note_written(sequence);
+        }
         if sequence <= log.have {
             return false;
         }
@@ -288,6 +314,7 @@ impl Logs {
         }
         if let Some(log) = self.logs.get_mut(&author) {
             log.exists = log.exists.max(sequence);
+            log.written = log.written.max(sequence);
             log.early.insert(sequence, entry);
             if is_next {
                 log.tries = 0;

@@ -464,3 +464,56 @@ fn a_false_counter() {
         assert_eq!(lab.texts(), ["6"], "{false_counter}");
     }
 }
+
+/// Whoever gives a newcomer its history cannot make it deaf to those who are
+/// there.
+#[test]
+fn a_false_floor() {
+    let (mut oldest, mut bert) = (Liar::new(1), Liar::new(2));
+    let mut lab = recalling(&mut oldest, 0);
+    let mark = Mark { author: bert.signer.id, have: u32::MAX };
+    recent(&mut lab, &mut oldest, 1, &[], &[mark]);
+    lab.pass(500);
+    assert!(lab.admit(&mut bert, "bert"));
+    lab.beat(&mut bert, "bert", 0, vec![]);
+    let entry = bert.entry(1, 1);
+    lab.hear_entry(&bert, entry);
+    lab.pass(100);
+    assert_eq!(lab.texts(), ["1"]);
+}
+
+/// What a liar says that an author will write makes nobody believe that the
+/// author has lost it when it is written.
+#[test]
+fn written_before_its_time() {
+    let mut lab = Lab::alone();
+    let (mut bert, mut liar) = (Liar::new(1), Liar::new(2));
+    assert!(lab.admit(&mut bert, "bert") && lab.admit(&mut liar, "liar"));
+    let author = bert.signer.id;
+    let lie = |have| vec![PageItem { author, have, ago: 0 }];
+    for _ in 0..4 {
+        let before = lab.sent.len();
+        lab.beat(&mut bert, "bert", 0, vec![]);
+        lab.beat(&mut liar, "liar", 0, lie(u32::MAX));
+        lab.pass(1_000);
+        let asked = lab.sent[before..].iter().filter(|it| it.addresses.contains(&bert.address));
+        let is_want = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Want(_)));
+        if asked.filter(is_want).count() > 0 {
+            let ranges = vec![Range { author, first: 1, last: 64 }];
+            lab.hear(&mut bert, Control::Lost(Lost { ranges }));
+        }
+    }
+    // The first one is lost on its way, and bert has it.
+    let entry = bert.entry(2, 2);
+    lab.hear_entry(&bert, entry);
+    lab.beat(&mut bert, "bert", 2, vec![]);
+    lab.sent.clear();
+    for _ in 0..5 {
+        lab.beat(&mut bert, "bert", 2, vec![]);
+        lab.beat(&mut liar, "liar", 0, lie(u32::MAX));
+        lab.pass(1_000);
+    }
+    let is_want = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Want(_)));
+    let to_bert = lab.sent.iter().filter(|it| it.addresses.contains(&bert.address));
+    assert!(to_bert.filter(is_want).count() > 0);
+}
