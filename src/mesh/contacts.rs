@@ -101,6 +101,8 @@ pub(super) struct Contact {
     pub(super) ping_at: Option<Moment>,
     /// Pings without success.
     pub(super) pings: u32,
+    /// It was pinged since it was last heard.
+    pub(super) is_pinged: bool,
     /// Something is to be sent to an address that is not verified.
     pub(super) wants_address: bool,
     /// Whose page named it.
@@ -138,6 +140,7 @@ impl Contact {
             hears: None,
             ping_at: None,
             pings: 0,
+            is_pinged: false,
             wants_address: false,
             listed_by: None,
             where_at: None,
@@ -152,6 +155,7 @@ impl Contact {
     pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, way: Option<Way>) {
         self.heard = Some(now);
         self.vouched = now;
+        self.is_pinged = false;
         if let Some(slot) = way.and_then(|it| self.ways.get_mut(index(it))) {
             *slot = Some(now);
         }

@@ -251,6 +251,11 @@ impl Mesh {
             since
         };
         let stated = Stated { name: name.to_owned(), key: NameKey::of(name), since };
+        if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.stated.is_none()) {
+            // Not since it has announced itself: those who have agreed will
+            // soon say that they know it.
+            contact.known_at = now.moment;
+        }
         let former = self.contacts.state(id, stated);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.skew = Self::skew(now, time);

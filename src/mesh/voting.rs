@@ -243,8 +243,11 @@ impl Mesh {
                 && self.contacts.member(**id).is_none()
         });
         let rivals: Vec<_> =
-            rivals.map(|(_, it)| (it.address, it.nonce, it.name.clone())).collect();
-        for (address, nonce, name) in rivals {
+            rivals.map(|(id, it)| (*id, it.address, it.nonce, it.name.clone())).collect();
+        for (id, address, nonce, name) in rivals {
+            // Once: one announce of the winner must not make many objections,
+            // again and again. At its own next one it hears it again.
+            self.voting.candidates.remove(&id);
             let holder = (RoomClock(0), winner);
             self.object(now, address, nonce, ErrorCode::NameTaken, name.as_str(), holder);
         }

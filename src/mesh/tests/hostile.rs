@@ -517,3 +517,69 @@ fn written_before_its_time() {
     let to_bert = lab.sent.iter().filter(|it| it.addresses.contains(&bert.address));
     assert!(to_bert.filter(is_want).count() > 0);
 }
+
+/// A member of the room lists somebody that sends nothing but what it has
+/// made itself, from an address that is another's: that one gets no copies
+/// of what is said, and no more requests than it has sent bytes for.
+#[test]
+fn a_victim_gets_no_copies() {
+    let mut lab = Lab::alone();
+    let (mut liar, mut puppet) = (Liar::new(1), Liar::new(2));
+    assert!(lab.admit(&mut liar, "liar"));
+    let item = PageItem { author: puppet.signer.id, have: 0, ago: 0 };
+    let mut sent = 0;
+    let before = lab.sent.len();
+    for _ in 0..10 {
+        lab.beat(&mut liar, "liar", 0, vec![item]);
+        lab.beat(&mut puppet, "puppet", 0, vec![]);
+        lab.hear(&mut puppet, Control::Ping(Ping { cookie: Cookie([1; 8]), heard: Heard(0) }));
+        sent += 137 * 2 + 5;
+        lab.pass(2_000);
+    }
+    assert!(lab.names().contains("puppet"));
+    lab.sent.drain(..before);
+    let is_copy = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Heartbeat(_)));
+    let to_victim = lab.sent.iter().filter(|it| it.addresses.contains(&puppet.address));
+    assert_eq!(to_victim.filter(is_copy).count(), 0);
+    assert!(lab.bytes_to(puppet.address) <= sent * 2, "{}", lab.bytes_to(puppet.address));
+    let is_heard = |it: &&Sent| it.ways.has(Way::GroupV4) || it.addresses.contains(&liar.address);
+    let beats = lab.sent.iter().filter(is_copy).filter(is_heard).count();
+    assert!(beats >= 8, "all others still hear of one: {beats}");
+}
+
+/// One recorded heartbeat makes one ping.
+#[test]
+fn a_recording_gets_one_ping() {
+    let mut lab = Lab::alone();
+    let mut gone = Liar::new(1);
+    lab.beat(&mut gone, "gone", 0, vec![]);
+    lab.pass(40_000);
+    assert_eq!(lab.count(|it| matches!(it, Control::Ping(_))), 1);
+}
+
+/// Many announces of one name from a victim's address do not make as many
+/// objections each time that a liar announces it, too.
+#[test]
+fn rivals_are_told_once() {
+    let mut lab = Lab::alone();
+    let victim = SocketAddr::from(([10, 0, 0, 99], 9));
+    let mut rivals: Vec<Liar> = (0..100).map(|it| Liar::new(it).at(victim)).collect();
+    rivals.sort_by_key(|it| it.signer.id);
+    let mut winner = rivals.remove(0).at(SocketAddr::from(([10, 0, 0, 66], 6)));
+    let announce = |it: &Liar| {
+        Control::Announce(Announce::new(Nonce(it.signer.id.0), "bert".to_owned(), vec![]))
+    };
+    let control = announce(&winner);
+    lab.hear(&mut winner, control);
+    lab.pass(150);
+    for rival in &mut rivals {
+        let control = announce(rival);
+        lab.hear(rival, control);
+    }
+    assert!(lab.answer(&mut winner, 0));
+    for _ in 0..50 {
+        let control = announce(&winner);
+        lab.hear(&mut winner, control);
+    }
+    assert!(lab.count(|it| matches!(it, Control::Object(_))) <= rivals.len());
+}
