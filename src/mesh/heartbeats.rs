@@ -188,7 +188,7 @@ impl Mesh {
             return;
         }
         self.resolve_name(now, id, it.clock);
-        if it.sequence > 0 && self.logs.learn(now.moment, id, it.sequence, id) {
+        if self.logs.learn(now.moment, id, it.sequence, id) {
             self.want_soon(now.moment, id);
         }
         for item in &it.page {
@@ -251,6 +251,11 @@ impl Mesh {
             since
         };
         let stated = Stated { name: name.to_owned(), key: NameKey::of(name), since };
+        if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.stated.is_none()) {
+            // Not since it has announced itself: those who have agreed will
+            // soon say that they know it.
+            contact.known_at = now.moment;
+        }
         let former = self.contacts.state(id, stated);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.skew = Self::skew(now, time);

@@ -22,12 +22,13 @@ impl Mesh {
     }
 
     /// How everybody is reached, worked out anew if something has changed.
+    /// Nobody gets copies of everything at an address that may be another's.
     pub(super) fn plan(&mut self) -> &Plan {
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         self.plan.get_or_insert_with(|| {
             let default = Heard::NONE.with(Way::GroupV4);
             let left = members
-                .map(|(_, it)| (it.hears.unwrap_or(default), it.address()))
+                .map(|(_, it)| (it.hears.unwrap_or(default), it.verified_address()))
                 .collect::<Vec<_>>();
             choose(left)
         })

@@ -15,7 +15,7 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, VERSION};
 /// So many of the oldest members answer for the room.
 pub(super) const VOICES: usize = 8;
 /// Candidates remembered at one time.
-const MAX_CANDIDATES: usize = 64;
+const MAX_CANDIDATES: usize = 256;
 
 /// Somebody who has announced itself lately.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ impl Mesh {
     }
 
     /// Remembers a candidate to whom nobody here objects so far, and asks
-    /// the person if that is wanted. `None` where there are too many.
+    /// the person if that is wanted.
     fn note_candidate(
         &mut self,
         now: Now,
@@ -203,8 +203,12 @@ impl Mesh {
         if is_new {
             let recently = |it: &Candidate| now.moment.since(it.heard) < ANSWER_TIME * 2;
             self.voting.candidates.retain(|_, it| recently(it));
-            if self.voting.candidates.len() >= MAX_CANDIDATES {
-                return None;
+            // Not somebody new: strangers can invent any number of them.
+            while self.voting.candidates.len() >= MAX_CANDIDATES {
+                let longest = self.voting.candidates.iter().min_by_key(|(_, it)| it.heard);
+                let Some((longest, _)) = longest else { break };
+                let longest = *longest;
+                self.voting.candidates.remove(&longest);
             }
             let (nonce, address, heard) = (announce.nonce, came.from, now.moment);
             let person = if self.settings.ask {
@@ -240,8 +244,11 @@ impl Mesh {
                 && self.contacts.member(**id).is_none()
         });
         let rivals: Vec<_> =
-            rivals.map(|(_, it)| (it.address, it.nonce, it.name.clone())).collect();
-        for (address, nonce, name) in rivals {
+            rivals.map(|(id, it)| (*id, it.address, it.nonce, it.name.clone())).collect();
+        for (id, address, nonce, name) in rivals {
+            // Once: one announce of the winner must not make many objections,
+            // again and again. At its own next one it hears it again.
+            self.voting.candidates.remove(&id);
             let holder = (RoomClock(0), winner);
             self.object(now, address, nonce, ErrorCode::NameTaken, name.as_str(), holder);
         }
