@@ -121,8 +121,8 @@ pub(super) struct Contact {
     pub(super) is_skew_told: bool,
     /// Heartbeats that have come, of those since `known_at` at most 32.
     pub(super) heartbeats: (u32, Moment),
-    /// It has our log up to here.
-    pub(super) has_ours: u32,
+    /// It has our log up to here; `None`: its pages have never told.
+    pub(super) has_ours: Option<u32>,
 }
 
 impl Contact {
@@ -156,7 +156,7 @@ impl Contact {
             skew: 0,
             is_skew_told: false,
             heartbeats: (0, now),
-            has_ours: 0,
+            has_ours: None,
         }
     }
 

@@ -89,7 +89,10 @@ impl Mesh {
     fn remove(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.lose(now.moment, id),
-            Some(_) => self.contacts.forget(id),
+            Some(_) => {
+                self.contacts.forget(id);
+                self.plan = None;
+            }
             None => {}
         }
     }
@@ -163,6 +166,7 @@ impl Mesh {
             && !contact.is_verified
         {
             contact.is_verified = true;
+            self.plan = None;
             self.promote(now, id);
         }
     }
@@ -265,6 +269,7 @@ impl Mesh {
             self.drops.unexpected += 1;
             return;
         };
+        self.plan = None;
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify(address);
             (contact.ping_at, contact.pings) = (None, 0);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::contacts::Standing;
+use super::contacts::{Contact, Stage, Standing};
 use super::receiving::Came;
 use super::showing::in_words;
 use super::timing::{AGREE_DELAY, ANSWER_TIME};
@@ -147,9 +147,9 @@ impl Mesh {
             let rival = self.voting.candidates.iter().find(|(id, it)| {
                 **id < came.sender.id
                     && it.person != Person::Refuses
-                    && self.contacts.get(**id).is_some_and(|it| it.is_verified)
                     && it.name == *name
                     && now.moment.since(it.heard) < ANSWER_TIME
+                    && self.is_rival(**id, came)
             });
             if let Some((rival, _)) = rival {
                 return Some((ErrorCode::NameTaken, (RoomClock(0), *rival)));
@@ -174,6 +174,14 @@ impl Mesh {
     fn is_same_key(&self, member: PeerId, came: Came) -> bool {
         let signer = self.contacts.get(member).and_then(|it| it.signer);
         signer.is_some_and(|it| it.key == came.sender.key)
+    }
+
+    /// Whether somebody who has announced itself is alive, still outside, and
+    /// not the sender's former life.
+    fn is_rival(&self, id: PeerId, came: Came) -> bool {
+        let contact = self.contacts.get(id);
+        let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
+        contact.is_some_and(is_outside) && !self.is_same_key(id, came)
     }
 
     /// Whose name looks like this one.
