@@ -205,7 +205,7 @@ impl Sockets {
             }
         }
         for address in addresses {
-            let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            let address = canonical(*address);
             let pair = if address.is_ipv4() { &self.v4 } else { &self.v6 };
             let outcome = match pair {
                 Some(pair) => send_to(&pair.own, bytes, address).await,
@@ -310,6 +310,15 @@ fn memberships(interface: &Interface) -> impl Iterator<Item = Membership> {
     let v4 = interface.networks.first().map(|it| Membership::V4(it.address));
     let v6 = interface.has_v6.then_some(Membership::V6(interface.index));
     v4.into_iter().chain(v6)
+}
+
+/// The same address, as IPv4 where it is that. (One that is good only on one
+/// link keeps the number of the interface.)
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// Sends to one address.

@@ -1,0 +1,46 @@
+//! `chat-peer` in real networks: several machines, which are network
+//! namespaces, and switches between them, which are bridges. See [`lab`] for
+//! how they are made and why nothing of them can be left behind.
+//!
+//! With `PI_CHAT_NEED_NETNS=1` it is a failure that namespaces cannot be had;
+//! else it is said, and `tests/peer.rs` is all there is.
+
+#![cfg(all(feature = "peer", target_os = "linux"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and measure how long a real program takes"
+)]
+
+mod breaks;
+mod groups;
+mod idle;
+mod lab;
+mod loss;
+mod person;
+mod split;
+
+use std::env;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use lab::Lab;
+
+/// All other tests of this file do nothing where there are no namespaces.
+/// This one says so, and fails where they are needed.
+#[test]
+fn namespaces_are_here_or_it_is_said() {
+    if let Err(why) = Lab::is_possible() {
+        tell(format_args!("NOT TESTED: chat-peer in real networks: {why}"));
+        let is_needed = env::var_os("PI_CHAT_NEED_NETNS").is_some_and(|it| it == "1");
+        assert!(!is_needed, "PI_CHAT_NEED_NETNS=1, but {why}");
+    }
+}
+
+/// Writes a line to the standard error, which the test harness does not keep
+/// to itself.
+fn tell(line: impl Display) {
+    writeln!(io::stderr(), "{line}").unwrap();
+}
