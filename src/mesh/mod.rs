@@ -234,6 +234,7 @@ impl Mesh {
             self.outbox.due(),
             self.voting.due(),
             self.heartbeats.due(),
+            // Nothing is asked for before one is in.
             self.answers.due().filter(|_| matches!(self.phase, Phase::In)),
             self.sweep_at,
             self.showing.due(),
