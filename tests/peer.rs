@@ -217,7 +217,11 @@ fn a_taken_name() {
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(77), "{told}");
     let (reason, advice) = told.split_once(" seconds. ").unwrap_or_else(|| panic!("{told}"));
-    assert!(reason.contains("error: anna says no: anna has been here for "), "{told}");
+    assert!(
+        reason
+            .contains("error: anna says no: Somebody here has this name. anna has been here for "),
+        "{told}"
+    );
     assert!(advice.contains("You asked for “ANNA”; --name asks for another."), "{told}");
     let (end, status) = place.start("Anna", &[]).finish();
     assert_eq!((&end["reason"], status.code()), (&json!("rejected"), Some(77)));
@@ -256,12 +260,16 @@ fn the_key() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
     let seed = fs::read(&key).unwrap();
+    let file = fs::File::open(&key).unwrap();
+    assert!(matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)), "nobody holds it");
     let mut other = place.program("bob", &["--json"]);
     other.env("HOME", place.home.path().join("anna"));
     let mut other = Bot::start(other);
     other.next_of("admitted");
     other.finish();
     anna.finish();
+    file.try_lock().unwrap();
+    file.unlock().unwrap();
     place.join("anna").finish();
     assert_eq!(fs::read(&key).unwrap(), seed);
 }

@@ -331,10 +331,14 @@ fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
 /// Who says no, why, and what one can do about it.
 fn rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let known = ErrorCode::from_number(code);
-    let reason = match (reason.trim(), known) {
-        ("", Some(known)) => known.sentence(),
-        ("", None) => "(without a reason)",
-        (reason, _) => reason,
+    // What the code means, then the other's own words, where they say more.
+    let meaning = known.map_or("", ErrorCode::sentence);
+    let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != meaning);
+    let reason = match (meaning, own) {
+        ("", None) => "no reason is given.".to_owned(),
+        ("", Some(own)) => own.to_owned(),
+        (meaning, None) => meaning.to_owned(),
+        (meaning, Some(own)) => format!("{meaning} {own}"),
     };
     let hint = match known {
         Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
@@ -343,4 +347,27 @@ fn rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
         _ => String::new(),
     };
     format!("{by} says no: {reason}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By whom, why, and what to do: in words that are there in any case.
+    #[test]
+    fn rejections() {
+        let name = Some("Anna".to_owned());
+        let config = Partial { name, ..Partial::default() }.finish().unwrap();
+        let told = |code, reason| rejection("anna", code, reason, &config);
+        assert_eq!(
+            told(201, "anna has been here for 5 minutes."),
+            "anna says no: Somebody here has this name. anna has been here for 5 minutes. \
+             You asked for “Anna”; --name asks for another."
+        );
+        let blocked = ErrorCode::Blocked.sentence();
+        assert_eq!(told(400, blocked), format!("anna says no: {blocked}"));
+        assert_eq!(told(400, ""), format!("anna says no: {blocked}"));
+        assert_eq!(told(999, " not today "), "anna says no: not today");
+        assert_eq!(told(999, ""), "anna says no: no reason is given.");
+    }
 }

@@ -154,6 +154,7 @@ impl Mesh {
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify(came.from);
             contact.hears = Some(agree.heard);
+            contact.hears_since = came.counter;
         }
         self.note_stated(now, id, &agree.username, agree.clock, agree.since, agree.time);
         self.answer(now, came, agree.cookie);

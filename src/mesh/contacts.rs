@@ -92,8 +92,14 @@ pub(super) struct Contact {
     ways: [Option<Moment>; 3],
     /// The way by which it believes to be heard; `None`: by none.
     pub(super) told: Option<Way>,
+    /// It was told something else since, and may not have heard that.
+    pub(super) is_told_unsurely: bool,
+    /// What the last ping to it said about that.
+    pub(super) telling: Option<Way>,
     /// How it hears us, if it has said so.
     pub(super) hears: Option<Heard>,
+    /// The counter of the packet in which it said so.
+    pub(super) hears_since: u64,
     /// When to ping it.
     pub(super) ping_at: Option<Moment>,
     /// Pings without success.
@@ -132,7 +138,10 @@ impl Contact {
             vouched: now,
             ways: [None; 3],
             told: Some(Way::GroupV4),
+            is_told_unsurely: false,
+            telling: None,
             hears: None,
+            hears_since: 0,
             ping_at: None,
             pings: 0,
             wants_address: false,
@@ -156,6 +165,18 @@ impl Contact {
             Some(known) => known.heard = Some(now),
             None => self.add_address(from, Some(now)),
         }
+    }
+
+    /// Notes that a copy of what was heard last has come by another way.
+    pub(super) fn hear_copy(&mut self, now: Moment, way: Way) {
+        if let Some(slot) = self.ways.get_mut(index(way)) {
+            *slot = Some(now);
+        }
+    }
+
+    /// Whether something by this way would be news.
+    pub(super) fn is_news(&self, now: Moment, way: Way, lately: Duration) -> bool {
+        !self.heard_by(now, lately).has(way)
     }
 
     /// Remembers an address, in place of the one not heard for longest.
@@ -376,6 +397,11 @@ impl Contacts {
     /// Everybody, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Contact)> {
         self.contacts.iter().map(|(id, contact)| (*id, contact))
+    }
+
+    /// The same, to change them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Contact)> {
+        self.contacts.iter_mut().map(|(id, contact)| (*id, contact))
     }
 
     /// Members after this one, by id.

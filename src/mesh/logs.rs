@@ -370,6 +370,13 @@ impl Logs {
         next.is_some()
     }
 
+    /// Time has passed in which nothing could come: it does not count.
+    pub(super) fn begin_waiting_anew(&mut self, now: Moment) {
+        for log in self.logs.values_mut().filter(|it| it.stuck.is_some()) {
+            log.stuck = Some(now);
+        }
+    }
+
     /// What has come into its author's order since the last time.
     pub(super) fn take_ready(&mut self) -> Vec<Arc<Entry>> {
         std::mem::take(&mut self.ready)

@@ -61,7 +61,7 @@ use voting::Voting;
 
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
 
-use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Username};
+use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Username, Way};
 use crate::wire::udp::{Control, Cookie, Entry, Signer};
 
 /// Where one is on one's way into the room: the first table of section 16.
@@ -167,6 +167,11 @@ impl Mesh {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
+        if self.wake_at.is_some_and(|it| now.moment.since(it) >= timing::SLEPT) {
+            self.on_awakening(now.moment);
+        }
+        // What was asked for has come, or comes no more.
+        self.wake_at = self.wake_at.filter(|it| *it > now.moment);
         match input {
             Input::Received { from, way, size, packet } => {
                 self.on_packet(now, from, way, size, packet);
@@ -192,9 +197,13 @@ impl Mesh {
 
     /// Whether this counter of this sender was seen before, so that the
     /// signature need not be checked.
+    /// A copy by a way by which nothing came lately is worth the look.
     #[must_use]
-    pub fn is_replayed(&self, sender: PeerId, counter: u64) -> bool {
-        self.contacts.get(sender).is_some_and(|it| it.window.has_seen(counter))
+    pub fn is_replayed(&self, now: Moment, sender: PeerId, counter: u64, way: Option<Way>) -> bool {
+        let Some(contact) = self.contacts.get(sender) else { return false };
+        let lately = timing::way_works_for(self.size());
+        let is_news = way.is_some_and(|it| contact.is_news(now, it, lately));
+        contact.window.has_seen(counter) && !(is_news && contact.window.is_newest(counter))
     }
 
     /// How many packets changed nothing.

@@ -30,6 +30,20 @@ enum Duty {
 }
 
 impl Mesh {
+    /// This machine has slept: what was not heard meanwhile could not be.
+    /// Everybody gets some time to be heard.
+    pub(super) fn on_awakening(&mut self, now: Moment) {
+        let since_start = now.since_start();
+        let grace = gone_after(self.size()) / 2;
+        let heard = Moment::after_start(since_start.saturating_sub(grace));
+        for (_, contact) in self.contacts.iter_mut() {
+            if contact.is_member() {
+                contact.vouched = contact.vouched.max(heard);
+            }
+        }
+        self.logs.begin_waiting_anew(now);
+    }
+
     /// Looks at all contacts soon; something about one has changed.
     pub(super) fn look_soon(&mut self, now: Moment) {
         self.look_at(now);
@@ -160,6 +174,8 @@ impl Mesh {
         let ping = Ping { cookie: cookie(address), heard: self.hearing(now.moment, id) };
         self.send_to(address, Control::Ping(ping));
         let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.telling = first_way(ping.heard);
+        contact.is_told_unsurely |= contact.told != contact.telling;
         contact.pings += 1;
         let doublings = match contact.stage {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
@@ -223,10 +239,14 @@ impl Mesh {
     /// Somebody asks whether one is there.
     pub(super) fn on_ping(&mut self, now: Now, came: Came, ping: Ping) {
         let id = came.sender.id;
-        self.note_hears(id, ping.heard);
+        self.note_hears(id, ping.heard, came.counter);
         let heard = self.hearing(now.moment, id);
         self.send_to(came.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
-        self.note_told(id, heard);
+        // Whether that arrives nobody knows: only an answer to one's own
+        // ping proves that somebody was told.
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.is_told_unsurely |= contact.told != first_way(heard);
+        }
     }
 
     /// A cookie comes back.
@@ -242,30 +262,25 @@ impl Mesh {
             self.drops.unexpected += 1;
             return;
         };
-        let heard = self.hearing(now.moment, id);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify(address);
             (contact.ping_at, contact.pings) = (None, 0);
+            (contact.told, contact.is_told_unsurely) = (contact.telling, false);
         }
-        self.note_hears(id, pong.heard);
-        self.note_told(id, heard);
+        self.note_hears(id, pong.heard, came.counter);
         self.promote(now.moment, id);
     }
 
     /// Somebody says how it hears this peer.
-    fn note_hears(&mut self, id: PeerId, heard: Heard) {
+    /// What it said later counts, in whatever order that comes.
+    fn note_hears(&mut self, id: PeerId, heard: Heard, counter: u64) {
         if let Some(contact) = self.contacts.get_mut(id)
-            && contact.hears != Some(heard)
+            && counter > contact.hears_since
         {
-            contact.hears = Some(heard);
-            self.plan = None;
-        }
-    }
-
-    /// Somebody knows now how this peer hears it.
-    fn note_told(&mut self, id: PeerId, heard: Heard) {
-        if let Some(contact) = self.contacts.get_mut(id) {
-            contact.told = first_way(heard);
+            contact.hears_since = counter;
+            if contact.hears.replace(heard) != Some(heard) {
+                self.plan = None;
+            }
         }
     }
 
@@ -393,11 +408,14 @@ impl Context {
         if !self.is_member || contact.address().is_none() {
             return Duty::Wait(gone);
         }
+        // If others hear it, there is less of a hurry.
         let heard = contact.heard.unwrap_or(contact.known_at);
-        let silent = heard + self.gone / 2;
+        let silent =
+            (contact.vouched + self.gone / 2).min(heard + self.gone).max(heard + self.gone / 2);
         let is_known_enough = self.now.since(contact.known_at) >= FIRST_LOOK;
         let wish = first_way(contact.heard_by(self.now, self.lately));
-        let is_told = contact.told == wish || !is_known_enough || contact.heard.is_none();
+        let is_told = contact.told == wish && !contact.is_told_unsurely;
+        let is_told = is_told || !is_known_enough || contact.heard.is_none();
         if silent <= self.now || !is_told || contact.wants_address {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }

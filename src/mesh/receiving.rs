@@ -19,6 +19,8 @@ pub(super) struct Came {
     pub(super) from: SocketAddr,
     /// How many bytes it had.
     pub(super) size: usize,
+    /// The header's.
+    pub(super) counter: u64,
 }
 
 impl Mesh {
@@ -34,10 +36,15 @@ impl Mesh {
         match packet {
             Packet::Entry { sender, entry } => self.on_entry(now, from, sender, &entry),
             Packet::Control { sender, counter, control } if sender.id != self.me.id => {
-                if self.is_replayed(sender.id, counter) {
+                let contact = self.contacts.get_mut(sender.id);
+                if let Some(contact) = contact.filter(|it| it.window.has_seen(counter)) {
+                    if let Some(way) = way.filter(|_| contact.window.is_newest(counter)) {
+                        contact.hear_copy(now.moment, way);
+                    }
                     self.drops.replayed += 1;
                 } else {
-                    self.on_control(now, Came { sender, from, size }, way, counter, control);
+                    let came = Came { sender, from, size, counter };
+                    self.on_control(now, came, way, control);
                 }
             }
             Packet::Control { .. } => {}
@@ -45,20 +52,13 @@ impl Mesh {
     }
 
     /// A control packet that was not seen before.
-    fn on_control(
-        &mut self,
-        now: Now,
-        came: Came,
-        way: Option<Way>,
-        counter: u64,
-        control: Control,
-    ) {
+    fn on_control(&mut self, now: Now, came: Came, way: Option<Way>, control: Control) {
         let id = came.sender.id;
         let Some(contact) = self.contacts.meet(now.moment, came.sender) else {
             self.drops.unverified += 1;
             return;
         };
-        contact.window.note(counter);
+        contact.window.note(came.counter);
         if !contact.controls.try_take(now.moment) {
             self.drops.too_many += 1;
             return;
@@ -70,8 +70,15 @@ impl Mesh {
             contact.met = now.moment;
             self.contacts.set_stage(id, Stage::Heard);
         }
-        let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
-        self.look_soon(now.moment);
+        let (mut is_verified, mut is_as_expected) = (false, false);
+        if let Some(contact) = self.contacts.get(id) {
+            is_verified = contact.is_verified;
+            is_as_expected = contact.is_member() && (way.is_none() || way == contact.told);
+        }
+        if !is_as_expected {
+            self.look_soon(now.moment);
+        }
+
         let is_member = self.is_member();
         match control {
             Control::Announce(it) => self.on_announce(now, came, it),

@@ -54,6 +54,8 @@ pub(super) const GONE_MEMORY: Duration = Duration::from_secs(600);
 pub(super) const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Between attempts at the last known addresses while one is alone.
 pub(super) const KNOCK: Duration = Duration::from_secs(10);
+/// A timer that is late by so much was held up: the machine has slept.
+pub(super) const SLEPT: Duration = Duration::from_secs(3);
 /// Between looks at all contacts, at least.
 pub(super) const SWEEP: Duration = Duration::from_millis(100);
 
@@ -70,5 +72,5 @@ pub(super) fn gone_after(members: usize) -> Duration {
 
 /// W(n): a way by which nothing has come for so long does not work.
 pub(super) fn way_works_for(members: usize) -> Duration {
-    (interval(members) * 5).max(Duration::from_secs(10))
+    interval(members) * 12
 }

@@ -146,6 +146,7 @@ impl Mesh {
             }
             let rival = self.voting.candidates.iter().find(|(id, it)| {
                 **id < came.sender.id
+                    && it.person != Person::Refuses
                     && self.contacts.get(**id).is_some_and(|it| it.is_verified)
                     && it.name == *name
                     && now.moment.since(it.heard) < ANSWER_TIME

@@ -29,6 +29,12 @@ impl Window {
         self.greatest - counter >= WIDTH || self.seen.get(word).is_some_and(|it| it & bit != 0)
     }
 
+    /// Whether `counter` is the last one, so that a further copy of it may
+    /// come by another way.
+    pub(super) const fn is_newest(&self, counter: u64) -> bool {
+        self.greatest == counter
+    }
+
     /// Notes that `counter` was seen.
     pub(super) fn note(&mut self, counter: u64) {
         self.seen.resize(WORDS, 0);

@@ -11,7 +11,7 @@ use tokio::net::lookup_host;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::interfaces::{self, Interface};
+use super::interfaces::{self, Interface, Interfaces};
 use super::sockets::{self, Datagram, Opened, Sockets};
 use super::{Network, name_of};
 use crate::model::{PeerId, Way};
@@ -97,9 +97,7 @@ pub async fn examine(
         let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
         tell(Verdict::Warn, text);
     }
-    if found.is_empty() {
-        tell(Verdict::Fail, "there is no network: no interface is up and has an address".into());
-    }
+    tell_families(&found, &mut tell);
     // A way that cannot be joined does not come back either.
     drop(sockets.set_interfaces(found.clone()));
     let mut working = BTreeSet::new();
@@ -142,6 +140,21 @@ fn tell_ports(
              is it taken by another program?"
         );
         tell(Verdict::Fail, text);
+    }
+}
+
+/// Whether one of IPv4 and IPv6 is missing, which is no harm by itself.
+fn tell_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
+    let has_v4 = found.values().any(|it| !it.networks.is_empty());
+    let has_v6 = found.values().any(|it| it.has_v6);
+    match (has_v4, has_v6) {
+        (true, true) => tell(Verdict::Ok, "there are IPv4 and IPv6 addresses".to_owned()),
+        (true, false) => tell(Verdict::Warn, "there is no IPv6 address: IPv4 only".to_owned()),
+        (false, true) => tell(Verdict::Warn, "there is no IPv4 address: IPv6 only".to_owned()),
+        (false, false) => {
+            let text = "there is no network: no interface is up and has an address";
+            tell(Verdict::Fail, text.to_owned());
+        }
     }
 }
 

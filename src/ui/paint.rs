@@ -315,6 +315,9 @@ impl Painter {
                 let line = format!("trying again in {:.1} s", delay.as_secs_f32());
                 out.push(self.status(&line));
             }
+            State::Connecting if self.scene.with(|it| it.dialect) == Dialect::Peers => {
+                out.push(self.status("looking for others"));
+            }
             State::Connecting | State::Connected => {}
         }
     }

@@ -192,7 +192,9 @@ impl World {
         let mesh = &self.lives[to].mesh;
         let is_known = match &datagram.packet {
             Packet::Entry { entry, .. } => mesh.is_known(entry.author.id, entry.fields.sequence),
-            Packet::Control { sender, counter, .. } => mesh.is_replayed(sender.id, *counter),
+            Packet::Control { sender, counter, .. } => {
+                mesh.is_replayed(self.now(to).moment, sender.id, *counter, way)
+            }
         };
         if is_known && self.asks_first {
             return;

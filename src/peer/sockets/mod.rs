@@ -10,37 +10,30 @@
 //! not to a broadcast address.) The crate `quinn-udp` asks all three systems
 //! for it, safely.
 
+mod binding;
+mod reading;
+
 use std::collections::BTreeSet;
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn_udp::{RecvMeta, UdpSocketState};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::Interest;
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use self::binding::{own, shared};
+use self::reading::{read_own, read_shared};
 use super::interfaces::{Interface, Interfaces};
 use crate::model::limits::{GROUP_V4, GROUP_V6};
 use crate::model::{Heard, Way};
 
-/// Bytes that are read at once: the system may hand over several datagrams
-/// of one sender in one piece, of up to this size.
-const READ_SIZE: usize = 64 * 1024;
-
 /// Datagrams between the sockets and the engine; beyond, the system keeps
 /// some, and then drops them.
 const QUEUE: usize = 256;
-
-/// Bytes of datagrams that the system is asked to keep for us.
-const SYSTEM_BUFFER: usize = 1024 * 1024;
-
-/// After an error in reading, so that a lasting one does not spin.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// A datagram that cannot be sent for so long is lost, like any other.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
@@ -319,63 +312,6 @@ fn memberships(interface: &Interface) -> impl Iterator<Item = Membership> {
     v4.into_iter().chain(v6)
 }
 
-/// A socket of either family, bound to all addresses.
-fn bound(
-    is_v6: bool,
-    port: u16,
-    prepare: impl Fn(&Socket) -> io::Result<()>,
-) -> io::Result<UdpSocket> {
-    let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-    if is_v6 {
-        socket.set_only_v6(true)?;
-    }
-    prepare(&socket)?;
-    // Where it may not be so much, it is less.
-    let _ = socket.set_recv_buffer_size(SYSTEM_BUFFER);
-    let _ = socket.set_send_buffer_size(SYSTEM_BUFFER);
-    let anywhere =
-        if is_v6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
-    socket.bind(&SocketAddr::new(anywhere, port).into())?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
-}
-
-/// The socket from which everything is sent.
-fn own(is_v6: bool) -> io::Result<UdpSocket> {
-    bound(is_v6, 0, |socket| {
-        if is_v6 {
-            socket.set_multicast_hops_v6(1)?;
-            socket.set_multicast_loop_v6(true)
-        } else {
-            socket.set_broadcast(true)?;
-            socket.set_multicast_ttl_v4(1)?;
-            socket.set_multicast_loop_v4(true)
-        }
-    })
-}
-
-/// The socket on the room's port.
-fn shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
-    let socket = bound(is_v6, port, |socket| {
-        socket.set_reuse_address(true)?;
-        // On Linux the other is enough, and this would spread unicast
-        // datagrams over all sockets.
-        #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-        socket.set_reuse_port(true)?;
-        // Not what other programs have joined.
-        #[cfg(target_os = "linux")]
-        if is_v6 {
-            socket.set_multicast_all_v6(false)?;
-        } else {
-            socket.set_multicast_all_v4(false)?;
-        }
-        Ok(())
-    })?;
-    let state = UdpSocketState::new((&socket).into())?;
-    Ok((socket, state))
-}
-
 /// The same address, as IPv4 where it is that. (One that is good only on one
 /// link keeps the number of the interface.)
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -390,59 +326,5 @@ async fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result
     match timeout(SEND_TIMEOUT, socket.send_to(bytes, to)).await {
         Ok(outcome) => outcome.map(drop),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    }
-}
-
-/// Reads what comes for this peer alone, until nobody wants it.
-async fn read_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
-    let mut buffer = vec![0; READ_SIZE];
-    loop {
-        let came = socket.recv_from(&mut buffer).await.map(|(count, from)| {
-            let bytes = buffer.get(..count).unwrap_or_default().to_vec();
-            Datagram { from, to: None, interface: None, bytes }
-        });
-        let has_failed = came.is_err();
-        if queue.send(came).await.is_err() {
-            return;
-        }
-        if has_failed {
-            sleep(PAUSE).await;
-        }
-    }
-}
-
-/// Reads what comes to the room's port, until nobody wants it.
-async fn read_shared(
-    socket: Arc<UdpSocket>,
-    state: UdpSocketState,
-    queue: mpsc::Sender<io::Result<Datagram>>,
-) {
-    let mut buffer = vec![0; READ_SIZE];
-    loop {
-        let mut metas = [RecvMeta::default()];
-        let read = || {
-            let mut pieces = [IoSliceMut::new(&mut buffer)];
-            state.recv((&*socket).into(), &mut pieces, &mut metas)
-        };
-        if let Err(error) = socket.async_io(Interest::READABLE, read).await {
-            if queue.send(Err(error)).await.is_err() {
-                return;
-            }
-            sleep(PAUSE).await;
-            continue;
-        }
-        let [meta] = metas;
-        let bytes = buffer.get(..meta.len).unwrap_or_default();
-        for piece in bytes.chunks(meta.stride.max(1)) {
-            let datagram = Datagram {
-                from: meta.addr,
-                to: meta.dst_ip,
-                interface: meta.interface_index,
-                bytes: piece.to_vec(),
-            };
-            if queue.send(Ok(datagram)).await.is_err() {
-                return;
-            }
-        }
     }
 }

@@ -1,0 +1,68 @@
+//! How the sockets are opened.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use quinn_udp::UdpSocketState;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+/// Bytes of datagrams that the system is asked to keep for us.
+const SYSTEM_BUFFER: usize = 1024 * 1024;
+
+/// A socket of either family, bound to all addresses.
+fn bound(
+    is_v6: bool,
+    port: u16,
+    prepare: impl Fn(&Socket) -> io::Result<()>,
+) -> io::Result<UdpSocket> {
+    let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if is_v6 {
+        socket.set_only_v6(true)?;
+    }
+    prepare(&socket)?;
+    // Where it may not be so much, it is less.
+    let _ = socket.set_recv_buffer_size(SYSTEM_BUFFER);
+    let _ = socket.set_send_buffer_size(SYSTEM_BUFFER);
+    let anywhere =
+        if is_v6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+    socket.bind(&SocketAddr::new(anywhere, port).into())?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// The socket from which everything is sent.
+pub(super) fn own(is_v6: bool) -> io::Result<UdpSocket> {
+    bound(is_v6, 0, |socket| {
+        if is_v6 {
+            socket.set_multicast_hops_v6(1)?;
+            socket.set_multicast_loop_v6(true)
+        } else {
+            socket.set_broadcast(true)?;
+            socket.set_multicast_ttl_v4(1)?;
+            socket.set_multicast_loop_v4(true)
+        }
+    })
+}
+
+/// The socket on the room's port.
+pub(super) fn shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
+    let socket = bound(is_v6, port, |socket| {
+        socket.set_reuse_address(true)?;
+        // On Linux the other is enough, and this would spread unicast
+        // datagrams over all sockets.
+        #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+        socket.set_reuse_port(true)?;
+        // Not what other programs have joined.
+        #[cfg(target_os = "linux")]
+        if is_v6 {
+            socket.set_multicast_all_v6(false)?;
+        } else {
+            socket.set_multicast_all_v4(false)?;
+        }
+        Ok(())
+    })?;
+    let state = UdpSocketState::new((&socket).into())?;
+    Ok((socket, state))
+}
