@@ -44,6 +44,11 @@ impl Default for Answers {
 }
 
 impl Answers {
+    /// How many entries are remembered as having been asked for.
+    pub(super) fn census(&self) -> usize {
+        self.asked.len()
+    }
+
     /// When something is to be asked for.
     pub(super) fn due(&self) -> Option<Moment> {
         self.due
