@@ -434,6 +434,11 @@ impl Contacts {
         self.contacts.remove(&id);
     }
 
+    /// How many there are, and how many of them are heard and not members.
+    pub(super) fn census(&self) -> (usize, usize) {
+        (self.contacts.len(), self.heard)
+    }
+
     /// How many members there are, without oneself.
     pub(super) const fn members(&self) -> usize {
         self.members

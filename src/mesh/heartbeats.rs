@@ -86,9 +86,7 @@ impl Mesh {
             let mut addresses = self.hosts_without_members();
             if is_alone && now.moment.since(self.heartbeats.knocked) >= KNOCK {
                 self.heartbeats.knocked = now.moment;
-                let old =
-                    self.contacts.iter().filter(|(_, it)| matches!(it.stage, Stage::Gone { .. }));
-                addresses.extend(old.filter_map(|(_, it)| it.address()).take(KNOCKS));
+                addresses.extend(self.last_known());
             }
             self.send_by_all_ways(addresses, packet);
         } else {
@@ -98,6 +96,18 @@ impl Mesh {
         let period = u64::try_from(interval(self.size()).as_millis()).unwrap_or(u64::MAX);
         let period = self.delay((period * 9 / 10, period * 11 / 10));
         self.heartbeats.at = Some(now.moment + period);
+    }
+
+    /// Where the members were that have gone last: of addresses that were
+    /// verified, or others would be knocked at for somebody's fun.
+    fn last_known(&self) -> Vec<std::net::SocketAddr> {
+        let gone = |it: &Contact| match it.stage {
+            Stage::Gone { at } => Some((at, it.verified_address()?)),
+            _ => None,
+        };
+        let mut old: Vec<_> = self.contacts.iter().filter_map(|(_, it)| gone(it)).collect();
+        old.sort_unstable_by(|a, b| b.cmp(a));
+        old.into_iter().map(|(_, address)| address).take(KNOCKS).collect()
     }
 
     /// What a heartbeat says now.

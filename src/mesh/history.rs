@@ -67,6 +67,11 @@ impl History {
         }
     }
 
+    /// How many entries and marks it holds.
+    pub(super) fn census(&self) -> usize {
+        self.arrived.len() + self.named.len() + self.marks.len()
+    }
+
     /// Those of the ten that have not come.
     fn missing(&self) -> Vec<Range> {
         let is_missing = |it: &&EntryName| !self.arrived.contains_key(&(it.author, it.sequence));

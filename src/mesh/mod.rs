@@ -22,8 +22,10 @@
 //! | `presence` | verified, silent, gone; pings and addresses |
 //! | `reach` | by which ways to send |
 //! | `naming` | one name, two holders |
+//! | `census` | how much is remembered |
 
 mod attempt;
+mod census;
 mod contacts;
 mod contract;
 mod heartbeats;
@@ -59,6 +61,7 @@ use sha2::{Digest, Sha256};
 use showing::Showing;
 use voting::Voting;
 
+pub use census::Census;
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
 
 use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Username, Way};
@@ -143,7 +146,7 @@ impl Mesh {
             clock: (RoomClock(0), now.moment),
             since: RoomClock(0),
             contacts: Contacts::default(),
-            logs: Logs::new(now.moment),
+            logs: Logs::new(me.id, now.moment),
             showing: Showing::default(),
             outbox: Outbox::default(),
             heartbeats: Heartbeats::new(now.moment),

@@ -16,6 +16,10 @@ use crate::wire::udp::{Control, PageItem, PeerAddress, Peers, Ping, Pong, Where}
 /// Pings to a silent member that are not further apart than the first.
 const QUICK_PINGS: u32 = 10;
 
+/// A rumour that is no more than this younger than somebody's going is not
+/// younger.
+const RUMOUR_SLACK: Duration = Duration::from_secs(1);
+
 /// What is to be done about a contact.
 #[derive(Debug, PartialEq, Eq)]
 enum Duty {
@@ -146,8 +150,9 @@ impl Mesh {
         let size = self.size();
         let Some(contact) = self.contacts.list(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
-            // An old rumour does not bring anybody back.
-            if !is_heard || now.since(at) <= ago {
+            // An old rumour does not bring anybody back. (It is rounded down,
+            // and was under way.)
+            if !is_heard || now.since(at) <= ago + RUMOUR_SLACK {
                 return;
             }
             self.contacts.set_stage(id, Stage::Listed);

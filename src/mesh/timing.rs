@@ -38,6 +38,8 @@ pub(super) const ALL_WAYS_EACH: u32 = 5;
 pub(super) const WANT_DELAY: (u64, u64) = (30, 150);
 /// The next one.
 pub(super) const WANT_AGAIN: (u64, u64) = (400, 600);
+/// Requests that are no further apart than this are made together.
+pub(super) const WANT_TOGETHER: Duration = Duration::from_millis(20);
 /// What nobody has is given up after this.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(10);
 /// How long an entry waits for one with a smaller Lamport counter.

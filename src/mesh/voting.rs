@@ -66,6 +66,11 @@ impl Voting {
         self.candidates.values().flat_map(|it| [it.agree_at, thinks(it)]).flatten().min()
     }
 
+    /// How many candidates are remembered.
+    pub(super) fn census(&self) -> usize {
+        self.candidates.len()
+    }
+
     /// Blocks a name and, if it is known, the key behind it.
     pub(super) fn block(&mut self, name: NameKey, key: Option<[u8; 32]>) {
         self.blocked_names.insert(name);

@@ -583,3 +583,24 @@ fn rivals_are_told_once() {
     }
     assert!(lab.count(|it| matches!(it, Control::Object(_))) <= rivals.len());
 }
+
+/// Who has missed a goodbye does not bring the one back who has gone.
+#[test]
+fn a_goodbye_that_somebody_missed() {
+    for shift in 0..10 {
+        let mut lab = Lab::alone();
+        let (mut bert, mut carl) = (Liar::new(1), Liar::new(2));
+        assert!(lab.admit(&mut bert, "bert") && lab.admit(&mut carl, "carl"));
+        lab.beat(&mut bert, "bert", 0, vec![]);
+        let heard = lab.now;
+        lab.pass(50 * shift);
+        lab.hear(&mut bert, Control::Bye(Bye {}));
+        for _ in 0..30 {
+            lab.pass(97);
+            let ago = u8::try_from((lab.now - heard) / 500).unwrap();
+            let item = PageItem { author: bert.signer.id, have: 0, ago };
+            lab.beat(&mut carl, "carl", 0, vec![item]);
+            assert!(!lab.names().contains("bert"), "after {} ms", lab.now - heard);
+        }
+    }
+}
