@@ -224,7 +224,7 @@ impl Lab {
     /// Texts that were shown.
     fn texts(&self) -> Vec<&str> {
         let text = |it| match it {
-            &Event::Message(ref it) => Some(it.text.as_str()),
+            Event::Message(it) => Some(it.text.as_str()),
             _ => None,
         };
         self.events.iter().filter_map(text).collect()
