@@ -501,12 +501,13 @@ impl World {
     /// A datagram arrives, as the driver takes it.
     fn arrive(&mut self, from: SocketAddr, way: Option<Way>, datagram: &[u8]) {
         self.life.came += 1;
+        let now = self.now().moment;
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
             Peek::Entry { sender, author, sequence } => {
                 !mesh.may_bring_entries(sender, from) || mesh.is_known(author, sequence)
             }
-            Peek::Control { sender, counter } => mesh.is_replayed(sender, counter),
+            Peek::Control { sender, counter } => mesh.is_replayed(now, sender, counter, way),
         };
         let opened = open(datagram, &self.room, self.me, is_known);
         let ledger = self.ledgers.entry(from).or_default();

@@ -223,11 +223,11 @@ impl Lab {
 
     /// Texts that were shown.
     fn texts(&self) -> Vec<&str> {
-        let text = |it| match it {
+        let texts = self.events.iter().filter_map(|it| match it {
             Event::Message(it) => Some(it.text.as_str()),
             _ => None,
-        };
-        self.events.iter().filter_map(text).collect()
+        });
+        texts.collect()
     }
 
     /// Names of members, the peer included.
