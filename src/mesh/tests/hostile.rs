@@ -223,11 +223,11 @@ impl Lab {
 
     /// Texts that were shown.
     fn texts(&self) -> Vec<&str> {
-        let text = |it| match it {
-            &Event::Message(ref it) => Some(it.text.as_str()),
+        let messages = self.events.iter().filter_map(|it| match it {
+            Event::Message(it) => Some(it.text.as_str()),
             _ => None,
-        };
-        self.events.iter().filter_map(text).collect()
+        });
+        messages.collect()
     }
 
     /// Names of members, the peer included.
