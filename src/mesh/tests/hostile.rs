@@ -604,3 +604,20 @@ fn a_goodbye_that_somebody_missed() {
         }
     }
 }
+
+/// A newcomer whose cookie was lost is asked for another as soon as it wants
+/// its history, for it asks three times only.
+#[test]
+fn a_lost_cookie() {
+    let mut lab = Lab::alone();
+    let mut bert = Liar::new(1);
+    let nonce = Nonce([3; 8]);
+    lab.hear(&mut bert, Control::Announce(Announce::new(nonce, "bert".to_owned(), vec![])));
+    lab.pass(2_000);
+    lab.beat(&mut bert, "bert", 0, vec![]);
+    let before = lab.sent.len();
+    lab.hear(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
+    assert!(lab.answer(&mut bert, before));
+    lab.hear(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
+    assert_eq!(lab.count(|it| matches!(it, Control::Recent(_))), 1);
+}
