@@ -10,29 +10,18 @@
 )]
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
 
 use common::{Peer, Server};
-use serde_json::{Value, json};
-
-/// Whatever takes longer than this does not come. (A client that comes back
-/// may wait some seconds of its own accord.)
-const PATIENCE: Duration = Duration::from_secs(40);
-
-/// A program of the examples, with nothing of our own settings.
-fn python(file: &str) -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-B", "-E", "-X", "utf8"]);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file));
-    command
-}
+use program::{PATIENCE, Program, python};
+use serde_json::json;
 
 /// The line client for somebody on the server at this address.
 fn chat_client(address: SocketAddr, name: &str) -> Command {
@@ -48,112 +37,6 @@ fn ours(address: SocketAddr, name: &str, mode: &str) -> Command {
     command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args([&address.to_string(), "--name", name, "--fresh", mode]);
     command
-}
-
-/// What a program has shown.
-#[derive(Default)]
-struct Shown {
-    /// The lines of both its outputs.
-    lines: Vec<String>,
-    /// How many of its outputs have ended.
-    ended: usize,
-}
-
-/// A program that somebody talks to. It is killed when this is dropped.
-struct Program {
-    /// The process.
-    child: Child,
-    /// What is typed.
-    input: Option<ChildStdin>,
-    /// What it shows, and the bell for more.
-    shown: Arc<(Mutex<Shown>, Condvar)>,
-}
-
-impl Program {
-    /// Starts it.
-    fn start(mut command: Command) -> Self {
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the examples need python3");
-        let shown = Arc::<(Mutex<Shown>, Condvar)>::default();
-        listen(child.stdout.take().unwrap(), shown.clone());
-        listen(child.stderr.take().unwrap(), shown.clone());
-        let input = child.stdin.take();
-        Self { child, input, shown }
-    }
-
-    /// Types a line.
-    fn types(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// Gives it a JSON object.
-    fn gets(&mut self, object: &Value) {
-        self.types(&object.to_string());
-    }
-
-    /// Waits until what it has shown is as it should be; gives all lines.
-    fn wait_until(&self, wanted: impl Fn(&Shown) -> bool) -> Vec<String> {
-        let shown = self.shown.0.lock().unwrap();
-        let (shown, _) =
-            self.shown.1.wait_timeout_while(shown, PATIENCE, |shown| !wanted(shown)).unwrap();
-        let (is_so, lines) = (wanted(&shown), shown.lines.clone());
-        drop(shown);
-        assert!(is_so, "it has shown only {lines:#?}");
-        lines
-    }
-
-    /// Waits until a line with this in it is shown.
-    fn shows(&self, part: &str) {
-        self.wait_until(|shown| shown.lines.iter().any(|line| line.contains(part)));
-    }
-
-    /// Waits until a JSON object is shown that has (at least) these fields;
-    /// gives it.
-    fn tells(&self, fields: &Value) -> Value {
-        let find = |lines: &[String]| {
-            let objects = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let has = |object: &Value| {
-                fields.as_object().unwrap().iter().all(|(key, value)| object[key] == *value)
-            };
-            objects.into_iter().find(has)
-        };
-        find(&self.wait_until(|shown| find(&shown.lines).is_some())).unwrap()
-    }
-
-    /// What was said as it shows it, history or not, without its time.
-    fn messages(&self) -> Vec<String> {
-        let lines = self.shown.0.lock().unwrap().lines.clone();
-        let messages = lines.iter().filter(|line| line.starts_with('[') || line.starts_with("~["));
-        messages.filter_map(|line| Some(line.split_once("] ")?.1.to_owned())).collect()
-    }
-
-    /// Ends its input and waits until it has ended; gives its exit code and
-    /// everything that it has shown.
-    fn ends(&mut self) -> (Option<i32>, Vec<String>) {
-        self.input = None;
-        let lines = self.wait_until(|shown| shown.ended == 2);
-        (self.child.wait().unwrap().code(), lines)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Notes the lines of an output as they come.
-fn listen(output: impl Read + Send + 'static, shown: Arc<(Mutex<Shown>, Condvar)>) {
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            shown.0.lock().unwrap().lines.push(line);
-            shown.1.notify_all();
-        }
-        shown.0.lock().unwrap().ended += 1;
-        shown.1.notify_all();
-    });
 }
 
 /// What a [`Proxy`] does at the moment.
@@ -317,7 +200,7 @@ fn python_and_ours() {
     let mut anna = Program::start(chat_client(server.address(), "anna"));
     anna.shows("-- in lobby: anna, bob, carla");
     assert_eq!(anna.messages(), ["carla: before"]);
-    assert!(anna.wait_until(|_| true).iter().any(|line| line.starts_with("~[")));
+    assert!(anna.wait_for_lines(|_| true).iter().any(|line| line.starts_with("~[")));
 
     anna.types("hello bob");
     anna.types("/me waves");

@@ -25,6 +25,23 @@ desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
   zizmor=$target/tools/zizmor-$zizmor_version/bin/zizmor
 }
 
+# The Python module that the example peers sign and seal with, where it can't
+# come from Debian: pinned, in a virtual environment (scripts/setup makes it).
+# shellcheck disable=SC2034  # for the scripts that source this
+cryptography_version=48.0.0
+python_tools=$target/tools/python
+
+# Prints the first Python that has what the example peers need.
+find_python() {
+  local python
+  for python in python3 /usr/bin/python3 "$python_tools/bin/python3"; do
+    "$python" -E -c 'import cryptography' 2>/dev/null || continue
+    printf '%s\n' "$python"
+    return
+  done
+  return 1
+}
+
 # All that the scripts say goes to stderr, so that stdout is the programs' own.
 say() {
   printf '%s\n' "$*" >&2

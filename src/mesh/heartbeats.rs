@@ -81,7 +81,6 @@ impl Mesh {
             self.send_to_all(packet);
             return;
         }
-        self.greet(&packet);
         let is_alone = self.contacts.members() == 0;
         if is_alone || self.heartbeats.sent.is_multiple_of(ALL_WAYS_EACH) {
             let mut addresses = self.hosts_without_members();
@@ -99,15 +98,6 @@ impl Mesh {
         let period = u64::try_from(interval(self.size()).as_millis()).unwrap_or(u64::MAX);
         let period = self.delay((period * 9 / 10, period * 11 / 10));
         self.heartbeats.at = Some(now.moment + period);
-    }
-
-    /// Sends a heartbeat to those who have proven to be alive and are not
-    /// members yet: they need it to make a member of us, as we need theirs.
-    fn greet(&mut self, heartbeat: &Outgoing) {
-        let strangers = self.contacts.iter().filter(|(_, it)| it.stage == Stage::Heard);
-        let verified = strangers.filter(|(_, it)| it.is_verified);
-        let addresses: Vec<_> = verified.filter_map(|(_, it)| it.verified_address()).collect();
-        self.send(Heard::NONE, addresses, heartbeat.clone());
     }
 
     /// What a heartbeat says now.
@@ -188,7 +178,7 @@ impl Mesh {
             return;
         }
         self.resolve_name(now, id, it.clock);
-        if it.sequence > 0 && self.logs.learn(now.moment, id, it.sequence, id) {
+        if self.logs.learn(now.moment, id, it.sequence, id) {
             self.want_soon(now.moment, id);
         }
         for item in &it.page {
@@ -201,7 +191,7 @@ impl Mesh {
         let id = item.author;
         if id == self.me.id {
             if let Some(contact) = self.contacts.get_mut(by) {
-                contact.has_ours = contact.has_ours.max(item.have);
+                contact.has_ours = Some(item.have.max(contact.has_ours.unwrap_or(0)));
             }
             return;
         }
@@ -251,6 +241,11 @@ impl Mesh {
             since
         };
         let stated = Stated { name: name.to_owned(), key: NameKey::of(name), since };
+        if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.stated.is_none()) {
+            // Not since it has announced itself: those who have agreed will
+            // soon say that they know it.
+            contact.known_at = now.moment;
+        }
         let former = self.contacts.state(id, stated);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.skew = Self::skew(now, time);

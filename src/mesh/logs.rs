@@ -20,7 +20,9 @@ const MAX_EARLY: usize = 256;
 const MAX_HOLDERS: usize = 8;
 /// Lamport counters end before this.
 const LAMPORT_END: u64 = 1 << 48;
-/// By how much others may raise my Lamport counter in a second, and at once.
+/// By how much others may raise my Lamport counter in a second; what is not
+/// used is saved up. (If it were lost, whoever misses a jump that others have
+/// taken could never take anything again.)
 const LAMPORT_RATE: u64 = 65_536;
 
 /// An entry's place in the room's order.
@@ -38,6 +40,8 @@ pub(super) struct Log {
     pub(super) have: u32,
     /// What exists, as far as anybody has told.
     pub(super) exists: u32,
+    /// What the author itself says that it has written, or an entry proves.
+    written: u32,
     /// The Lamport counter of the last one in order.
     last: Lamport,
     /// Beyond a gap.
@@ -90,6 +94,27 @@ impl Log {
         self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
     }
 
+    /// The author says what it has written. A floor above that was a lie of
+    /// whoever gave me the history: I would never hear this author again.
+    fn note_written(&mut self, sequence: u32) {
+        self.written = self.written.max(sequence);
+        if self.written < self.have {
+            (self.have, self.exists) = (self.written, self.written);
+        }
+    }
+
+    /// Whether the author says that it has something that I lack. What only
+    /// others say to exist of it, it is not asked for: it would say that it
+    /// lacks what it is yet to write.
+    pub(super) fn is_behind_author(&self) -> bool {
+        self.have < self.written
+    }
+
+    /// The author lacks what I lack next, up to `last`.
+    pub(super) fn note_lost_at_home(&mut self, author: PeerId, last: u32) {
+        self.note_lost(author, last.min(self.written));
+    }
+
     /// This one has said that it lacks what I lack next, up to `last`.
     pub(super) fn note_lost(&mut self, by: PeerId, last: u32) {
         self.forget_holder(by);
@@ -135,7 +160,7 @@ pub(super) struct Logs {
     ready: Vec<Arc<Entry>>,
     /// My Lamport counter.
     lamport: u64,
-    /// How much others may raise it still, and since when.
+    /// How much others might raise it still, and when that was.
     allowance: (u64, Moment),
 }
 
@@ -231,6 +256,9 @@ impl Logs {
             return false;
         }
         let Some(log) = self.introduce(author, holder) else { return false };
+        if holder == author {
+            log.note_written(sequence);
+        }
         if sequence <= log.have {
             return false;
         }
@@ -286,6 +314,7 @@ impl Logs {
         }
         if let Some(log) = self.logs.get_mut(&author) {
             log.exists = log.exists.max(sequence);
+            log.written = log.written.max(sequence);
             log.early.insert(sequence, entry);
             if is_next {
                 log.tries = 0;
@@ -298,13 +327,17 @@ impl Logs {
         Taken::New
     }
 
-    /// Keeps an entry of the newcomer's history, at or below a floor.
-    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) {
-        self.raise(now, entry.fields.lamport);
+    /// Keeps an entry of the newcomer's history, at or below a floor. False
+    /// where its counter jumps: it would be the newest for ever.
+    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
+        if !self.raise(now, entry.fields.lamport) {
+            return false;
+        }
         let log = self.admit(entry.author.id);
         log.last = log.last.max(entry.fields.lamport);
         log.kept.insert(entry.fields.sequence, entry.clone());
         self.order.insert(place(&entry), entry);
+        true
     }
 
     /// Moves into the order what is no longer too early.
@@ -430,7 +463,6 @@ impl Logs {
         let (left, since) = self.allowance;
         let earned = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
         let left = left.saturating_add(earned.saturating_mul(LAMPORT_RATE) / 1_000);
-        let left = left.min(LAMPORT_RATE);
         if jump > left {
             return false;
         }

@@ -234,11 +234,18 @@ impl Mesh {
             self.outbox.due(),
             self.voting.due(),
             self.heartbeats.due(),
-            self.answers.due(),
+            // Nothing is asked for before one is in.
+            self.answers.due().filter(|_| matches!(self.phase, Phase::In)),
             self.sweep_at,
             self.showing.due(),
         ];
         let next = next.into_iter().flatten().min().filter(|_| !self.is_over());
+        // A wake that has passed was used up; one in the past would come at
+        // once, again and again.
+        let next = next.map(|it| it.max(now.moment + timing::BREATH));
+        if self.wake_at.is_some_and(|it| it <= now.moment) {
+            self.wake_at = None;
+        }
         if next.is_some() && next != self.wake_at {
             self.wake_at = next;
             self.out.extend(next.map(Output::WakeAt));

@@ -67,7 +67,7 @@ impl Mesh {
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
-            contact.met = now.moment;
+            (contact.met, contact.known_at) = (now.moment, now.moment);
             self.contacts.set_stage(id, Stage::Heard);
         }
         let (mut is_verified, mut is_as_expected) = (false, false);

@@ -169,7 +169,7 @@ impl Mesh {
                     && contact.address().is_some()
             })
         };
-        let is_home = !log.is_lost_by(author) && can_be_asked(&author);
+        let is_home = log.is_behind_author() && !log.is_lost_by(author) && can_be_asked(&author);
         let holders: Vec<PeerId> = log.holders().filter(can_be_asked).collect();
         if is_home && (log.tries == 0 || holders.is_empty() || log.tries % 2 == 0) {
             return Some(author);
@@ -219,7 +219,11 @@ impl Mesh {
             let next = log.have.saturating_add(1);
             let concerns = |it: &&Range| it.author == author && it.first <= next && next <= it.last;
             let Some(range) = lost.ranges.iter().find(concerns) else { continue };
-            log.note_lost(id, range.last);
+            if id == author {
+                log.note_lost_at_home(id, range.last);
+            } else {
+                log.note_lost(id, range.last);
+            }
             // Nobody left to ask: look again when it may be given up.
             let due = log.stuck.map(|it| (it + GIVE_UP).max(now.moment));
             if let Some(due) = due {

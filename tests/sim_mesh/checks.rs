@@ -25,6 +25,9 @@ pub(crate) const ALL: [Check; 8] = [
     ("8 everybody_comes_in", everybody_comes_in),
 ];
 
+/// In the place of a check: the engine or the world panicked.
+pub(crate) const PANICKED: &str = "0 panicked";
+
 /// What all checks have to say.
 pub(crate) fn violations(world: &World) -> Vec<(&'static str, String)> {
     let of = |(name, check): Check| check(world).into_iter().map(move |it| (name, it));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -35,9 +36,7 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Syn
                     if seed >= first + count {
                         break;
                     }
-                    let mut plan = plan(seed);
-                    plan.world.run_until(plan.end);
-                    let violations = checks::violations(&plan.world);
+                    let violations = judge(plan(seed));
                     if !violations.is_empty() {
                         failures.lock().unwrap().insert(seed, violations);
                     }
@@ -56,10 +55,22 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Syn
     }
 }
 
+/// Runs a world and returns what is wrong with it.
+fn judge(mut plan: Plan) -> Vec<(&'static str, String)> {
+    let run = || {
+        plan.world.run_until(plan.end);
+        checks::violations(&plan.world)
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        vec![(checks::PANICKED, text)]
+    })
+}
+
 /// What is wrong, with which seeds.
 fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
     let mut summary = format!("{} seeds failed\n", failures.len());
-    for (name, _) in checks::ALL {
+    for name in checks::ALL.map(|it| it.0).into_iter().chain([checks::PANICKED]) {
         let of = |it: &Vec<(&str, String)>| it.iter().filter(|it| it.0 == name).count();
         let seeds: Vec<_> = failures.iter().filter(|(_, it)| of(it) > 0).collect();
         for (seed, violations) in seeds.iter().take(5) {
@@ -79,6 +90,6 @@ fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
 fn traced(mut plan: Plan) -> String {
     let length = number("SIM_TRACE").map_or(TRACE, |it| usize::try_from(it).unwrap());
     plan.world.trace(length);
-    plan.world.run_until(plan.end);
+    let _ = catch_unwind(AssertUnwindSafe(|| plan.world.run_until(plan.end)));
     plan.world.last_events().fold(String::new(), |all, it| all + it + "\n")
 }

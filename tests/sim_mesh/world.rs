@@ -24,6 +24,10 @@ pub(crate) const MS: u64 = 1_000;
 /// A second.
 pub(crate) const S: u64 = 1_000_000;
 
+/// So many things at one time mean that some engine wants to be woken again
+/// and again.
+const STANDSTILL: u32 = 1_000_000;
+
 /// Something that people, machines or the network do.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
@@ -211,7 +215,12 @@ impl World {
 
     /// Lets time pass.
     pub(crate) fn run_until(&mut self, end: u64) {
+        let mut at_once = 0;
         while let Some((time, what)) = self.queue.pop_until(end) {
+            at_once = if time == self.time { at_once + 1 } else { 0 };
+            if at_once > STANDSTILL {
+                panic!("time stands still at {time}: {what:?}");
+            }
             self.time = time;
             match what {
                 What::Arrive { to, from, way, datagram } => self.arrive(to, from, way, &datagram),

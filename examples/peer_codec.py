@@ -1,0 +1,403 @@
+"""The bytes of the pi-chat UDP protocol, version 1: values, packets, signatures, rooms.
+
+Written from docs/protocol/README.md and docs/protocol/udp.md alone. "README n" and "n" in comments are
+sections of the two. Nothing here knows of sockets, clocks or the state of a peer.
+
+It needs PyPI's `cryptography` (Debian: python3-cryptography); for closed rooms version 44 or later, which
+has Argon2id.
+"""
+import hashlib
+import os
+import unicodedata
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+try:
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+except ImportError:  # before version 44: no closed rooms
+    Argon2id = None
+
+MAGIC, VERSION = b"PiC", 1
+HEADER, LEAST_BODY, MOST = 23, 105, 1232          # bytes; a body is kind, key, incarnation, signature
+LEAST_ANNOUNCE = 400
+NO_NONCE = bytes(8)
+
+# The points of small order, in all their spellings: as keys they would be right for everybody (4).
+_SMALL_ORDER = {bytes.fromhex(h) for h in (
+    "00" * 32, "00" * 31 + "80", "01" + "00" * 31, "01" + "00" * 30 + "80", "ec" + "ff" * 30 + "7f",
+    "ec" + "ff" * 31, "ed" + "ff" * 30 + "7f", "ed" + "ff" * 31, "ee" + "ff" * 30 + "7f", "ee" + "ff" * 31,
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")}
+
+
+class Malformed(ValueError):
+    """These bytes are not what they should be."""
+
+
+class Dropped(Exception):
+    """A datagram that a receiver drops, and the step of 14 in which it does."""
+
+    def __init__(self, step, why):
+        super().__init__(f"step {step}: {why}")
+        self.step, self.why = step, why
+
+
+# ---- names and texts (README 2 and 3) -------------------------------------------------------------
+
+_INVISIBLE = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x180E), 0x180F, 0x3164,
+              *range(0xFE00, 0xFE10), 0xFFA0, *range(0xE0100, 0xE01F0)}
+_DIRECTION = {0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+
+def check_name(raw):
+    """The name in its canonical form, or None where the rule refuses it."""
+    if len(raw.encode()) > 256:
+        return None
+    name = unicodedata.normalize("NFC", raw)
+    if not 1 <= len(name) <= 32 or len(name.encode()) > 64 or any(ord(c) in _INVISIBLE for c in name):
+        return None
+    kinds = [unicodedata.category(c) for c in name]
+    if not all(k[0] in "LM" or k == "Nd" or c in "-_." for k, c in zip(kinds, name)):
+        return None
+    return name if kinds[0][0] == "L" or kinds[0] == "Nd" else None
+
+
+def name_key(name):
+    """What two names are compared by."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def text_fault(text):
+    """Why this cannot be the text of a message, or None."""
+    if not 1 <= len(text.encode("utf-8", "surrogatepass")) <= 1000:
+        return "a message has 1 to 1,000 bytes"
+    if any(ord(c) < 32 and c not in "\n\t" or 0x7F <= ord(c) <= 0x9F for c in text):
+        return "a message has no control characters"
+    return None
+
+
+def safe(text, one_line=False):
+    """A stranger's text, made safe to show."""
+    text = text.replace("\u2028", "\n").replace("\u2029", "\n")
+    bad = lambda c: (unicodedata.category(c) == "Cc" and c not in "\n\t") or ord(c) in _DIRECTION
+    text = "".join("\ufffd" if bad(c) else c for c in text)
+    return text.replace("\n", "\ufffd") if one_line else text
+
+
+# ---- values as bytes (README 1) -------------------------------------------------------------------
+# A type has two methods: write(value) gives bytes; read(data, at) gives (value, where it ends).
+
+@dataclass(frozen=True)
+class UInt:
+    """u8 (one plain byte), u16, u32 and u64 (varints), with the limits of the packet's table."""
+    bits: int
+    least: int = 0
+    below: int = 0
+
+    def check(self, value):
+        if not self.least <= value < (self.below or 1 << self.bits):
+            raise Malformed(f"number out of range: {value}")
+        return value
+
+    def write(self, value):
+        self.check(value)
+        if self.bits == 8:
+            return bytes([value])
+        out = bytearray()
+        while value > 0x7F:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes(out) + bytes([value])
+
+    def read(self, data, at):
+        if self.bits == 8:
+            raw, at = Raw(1).read(data, at)
+            return self.check(raw[0]), at
+        value = 0
+        for i in range(-(-self.bits // 7)):
+            if at + i >= len(data):
+                raise Malformed("ends inside a number")
+            byte = data[at + i]
+            value |= (byte & 0x7F) << 7 * i
+            if byte < 0x80:
+                if value >> self.bits or byte == 0 and i:
+                    raise Malformed("number too large, or not in its shortest form")
+                return self.check(value), at + i + 1
+        raise Malformed("number too long")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """bytes[N]: exactly N bytes."""
+    size: int
+
+    def write(self, value):
+        if len(value) != self.size:
+            raise Malformed("wrong number of bytes")
+        return bytes(value)
+
+    def read(self, data, at):
+        if at + self.size > len(data):
+            raise Malformed("ends too soon")
+        return bytes(data[at:at + self.size]), at + self.size
+
+
+@dataclass(frozen=True)
+class Text:
+    """string: at least and at most so many bytes of UTF-8."""
+    most: int
+    least: int = 0
+
+    def write(self, value):
+        raw = value.encode()
+        if not self.least <= len(raw) <= self.most:
+            raise Malformed("string too short or too long")
+        return U32.write(len(raw)) + raw
+
+    def read(self, data, at):
+        size, at = U32.read(data, at)
+        if not self.least <= size <= self.most:
+            raise Malformed("string too short or too long")
+        raw, at = Raw(size).read(data, at)
+        try:
+            return raw.decode(), at
+        except UnicodeDecodeError:
+            raise Malformed("not UTF-8") from None
+
+
+@dataclass(frozen=True)
+class Many:
+    """list<T>: at most so many items."""
+    item: object
+    most: int
+
+    def write(self, value):
+        if len(value) > self.most:
+            raise Malformed("too many items")
+        return U32.write(len(value)) + b"".join(map(self.item.write, value))
+
+    def read(self, data, at):
+        count, at = U32.read(data, at)
+        if count > self.most or count > len(data) - at:
+            raise Malformed("too many items")
+        items = []
+        for _ in range(count):
+            value, at = self.item.read(data, at)
+            items.append(value)
+        return items, at
+
+
+class Struct:
+    """Fields in order; its value is a dict."""
+
+    def __init__(self, **fields):
+        self.fields = fields
+
+    def write(self, value):
+        return b"".join(kind.write(value[name]) for name, kind in self.fields.items())
+
+    def read(self, data, at):
+        value = {}
+        for name, kind in self.fields.items():
+            value[name], at = kind.read(data, at)
+        return value, at
+
+
+U8, U16, U32, U64 = UInt(8), UInt(16), UInt(32), UInt(64)
+ID, COUNTER48, NAME = Raw(8), UInt(64, below=1 << 48), Text(64)
+RANGES = Many(Struct(author=ID, first=UInt(32, least=1), last=U32), 32)
+
+# The packets (15): kind, name, fields.
+_TABLES = [
+    (1, "announce", Struct(nonce=ID, lowest=U8, highest=U8, username=Text(256), agreed=Many(ID, 8), padding=Text(400))),
+    (2, "agree", Struct(nonce=ID, cookie=ID, flags=U8, heard=U8, clock=U64, since=U64, username=NAME, members=U32,
+                        lamport=COUNTER48, time=U64)),
+    (3, "object", Struct(nonce=ID, code=U16, by=NAME, username=NAME, holder=ID, clock=U64, since=U64, text=Text(100))),
+    (4, "heartbeat", Struct(clock=U64, since=U64, username=NAME, time=U64, members=U32, sequence=U32,
+                            page=Many(Struct(author=ID, have=U32, ago=U8), 60))),
+    (5, "ping", Struct(cookie=ID, heard=U8)),
+    (6, "pong", Struct(cookie=ID, heard=U8)),
+    (7, "entry", Struct(sequence=UInt(32, least=1), lamport=UInt(64, 1, 1 << 48), time=COUNTER48,
+                        username=Text(64, 1), style=U8, text=Text(1000, 1))),
+    (8, "want", Struct(ranges=RANGES)),
+    (9, "lost", Struct(ranges=RANGES)),
+    (10, "recall", Struct(nonce=ID, page=U16)),
+    (11, "recent", Struct(nonce=ID, page=U16, pages=UInt(16, least=1), entries=Many(Struct(author=ID, sequence=U32), 10),
+                          marks=Many(Struct(author=ID, have=U32), 60))),
+    (12, "where", Struct(peers=Many(ID, 16))),
+    (13, "peers", Struct(peers=Many(Struct(peer=ID, address=Raw(16), port=U16), 16))),
+    (14, "bye", Struct()),
+]
+KINDS = {name: kind for kind, name, _ in _TABLES}
+FIELDS = {name: fields for _, name, fields in _TABLES}
+NAMES = {kind: name for kind, name, _ in _TABLES}
+_SIGNER = Struct(kind=U16, key=Raw(32), incarnation=Raw(8))
+
+
+def _check_rules(kind, value):
+    """The rules of 15 that concern more than one number."""
+    if kind == "entry" and text_fault(value["text"]):
+        raise Malformed(text_fault(value["text"]))
+    if kind == "announce" and value["nonce"] == NO_NONCE:
+        raise Malformed("nonce zero")
+    if kind in ("want", "lost"):
+        sizes = [r["last"] - r["first"] + 1 for r in value["ranges"]]
+        if min(sizes, default=1) < 1 or sum(sizes) > 64:
+            raise Malformed("a range upside down, or more than 64 entries")
+
+
+# ---- identities, rooms, packets (3, 4 and 5) --------------------------------------------------------
+
+def peer_id(key, incarnation):
+    """The id of the peer with this public key and incarnation."""
+    return hashlib.sha256(b"pi-chat/1 peer\0" + key + incarnation).digest()[:8]
+
+
+class Identity:
+    """A key pair and an incarnation; both new unless given."""
+
+    def __init__(self, seed=None, incarnation=None):
+        self._private = Ed25519PrivateKey.from_private_bytes(seed or os.urandom(32))
+        self.key = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.incarnation = incarnation or os.urandom(8)
+        self.id = peer_id(self.key, self.incarnation)
+
+    def body(self, kind, value, signed_before):
+        """A body with its signature. *signed_before*: what is signed in front of it."""
+        unsigned = _SIGNER.write({"kind": KINDS[kind], "key": self.key, "incarnation": self.incarnation})
+        unsigned += FIELDS[kind].write(value)
+        return unsigned + self._private.sign(signed_before + unsigned)
+
+
+def stretch(key, passphrase):
+    """The master of the closed room with this key of its name (5)."""
+    raw = unicodedata.normalize("NFC", passphrase).encode()
+    if not 1 <= len(raw) <= 1024:
+        raise ValueError("a passphrase has 1 to 1,024 bytes")
+    if Argon2id is None:
+        raise ValueError("closed rooms need version 44 or later of cryptography")
+    salt = hashlib.sha256(b"pi-chat/1 closed room\0" + key).digest()[:16]
+    return Argon2id(salt=salt, length=32, iterations=3, lanes=1, memory_cost=65536).derive(raw)
+
+
+class Room:
+    """A room as its members know it: id, tag, and for a closed one the keys that seal."""
+
+    def __init__(self, name, passphrase=None, master=None):
+        """*master* in place of the passphrase spares stretching it again."""
+        self.name = check_name(name)
+        if self.name is None:
+            raise ValueError("this cannot be the name of a room")
+        key = name_key(self.name).encode()
+        self.master = stretch(key, passphrase) if master is None and passphrase is not None else master
+        self.closed = self.master is not None
+        if self.closed:
+            self.id = self._derive(b"pi-chat/1 room")
+        else:
+            self.id = hashlib.sha256(b"pi-chat/1 open room\0" + key).digest()
+        self.tag = self.id[:4]
+
+    def _derive(self, info):
+        """A key of this closed room for one purpose."""
+        return HKDF(SHA256(), 32, None, info).derive(self.master)
+
+    def header(self, sender, counter):
+        """The 23 bytes in front."""
+        return MAGIC + bytes([VERSION, self.closed]) + self.tag + sender + counter.to_bytes(6, "big")
+
+    def seal(self, header, body):
+        """The datagram with this header and plain body."""
+        if not self.closed:
+            return header + body
+        cipher = ChaCha20Poly1305(self._derive(b"pi-chat/1 seal\0" + header[9:17]))
+        return header + cipher.encrypt(bytes(6) + header[17:23], body, header)
+
+    def open(self, datagram):
+        """The plain body of a datagram; Malformed if it does not open."""
+        header, body = datagram[:HEADER], datagram[HEADER:]
+        if not self.closed:
+            return body
+        try:
+            cipher = ChaCha20Poly1305(self._derive(b"pi-chat/1 seal\0" + header[9:17]))
+            return cipher.decrypt(bytes(6) + header[17:23], body, header)
+        except InvalidTag:
+            raise Malformed("does not open") from None
+
+    def before(self, kind, header):
+        """What is signed in front of a body."""
+        return b"pi-chat/1 entry\0" + self.id if kind == "entry" else b"pi-chat/1 packet\0" + self.id + header
+
+
+def make_packet(identity, room, counter, kind, value):
+    """The datagram of a control packet."""
+    header = room.header(identity.id, counter)
+    return room.seal(header, identity.body(kind, value, room.before(kind, header)))
+
+
+def make_entry(identity, room, value):
+    """The body of an entry; room.seal() makes datagrams of it, now and when it is sent on."""
+    return identity.body("entry", value, room.before("entry", b""))
+
+
+@dataclass
+class Packet:
+    """A datagram that has been read (its signature not yet checked)."""
+    kind: str
+    sender: bytes
+    counter: int
+    key: bytes
+    signer: bytes
+    value: dict
+    header: bytes
+    body: bytes
+
+    def signature_is_right(self, room):
+        """Whether it is that of its key (4). The library looks at S < L and does without cofactor."""
+        if self.key in _SMALL_ORDER or self.body[-64:-32] in _SMALL_ORDER:
+            return False
+        try:
+            signed = room.before(self.kind, self.header) + self.body[:-64]
+            Ed25519PublicKey.from_public_bytes(self.key).verify(self.body[-64:], signed)
+            return True
+        except (InvalidSignature, ValueError):
+            return False
+
+
+def read_packet(room, own_id, datagram):
+    """Steps 1 to 7 of 14; raises Dropped."""
+    if not HEADER + LEAST_BODY <= len(datagram) <= MOST:
+        raise Dropped(1, "too short or too long")
+    if datagram[:3] != MAGIC:
+        raise Dropped(2, "another magic")
+    if datagram[3] != VERSION:
+        raise Dropped(3, "another version")
+    if datagram[4] != int(room.closed) or datagram[5:9] != room.tag:
+        raise Dropped(4, "another room")
+    header = bytes(datagram[:HEADER])
+    if header[9:17] == own_id:
+        raise Dropped(5, "my own")
+    try:
+        body = room.open(datagram)
+    except Malformed as fault:
+        raise Dropped(6, str(fault)) from None
+    if len(body) < LEAST_BODY:
+        raise Dropped(6, "too short inside")
+    try:
+        signer, at = _SIGNER.read(body, 0)
+        kind = NAMES.get(signer["kind"])
+        if kind is None:
+            raise Malformed("unknown kind")
+        value, _ = FIELDS[kind].read(body[:-64], at)
+        _check_rules(kind, value)
+    except Malformed as fault:
+        raise Dropped(7, str(fault)) from None
+    signer_id = peer_id(signer["key"], signer["incarnation"])
+    return Packet(kind, header[9:17], int.from_bytes(header[17:], "big"), signer["key"], signer_id, value, header, body)

@@ -1,0 +1,446 @@
+#!/usr/bin/env python3
+"""Tests of the example peers: bytes and vectors (peer_codec.py), several peers in virtual time on a network
+that loses datagrams (peer_engine.py).
+
+    test_chat_peer.py [-v]
+"""
+import heapq
+import json
+import pathlib
+import random
+import unittest
+
+import peer_codec as codec
+from peer_codec import Identity, Room
+from peer_engine import Peer
+from peer_state import BROADCAST, GROUP4, Log
+
+ROOM = Room("lobby")
+
+
+class Network:
+    """Peers at addresses 10.0.0.k, a clock that jumps from event to event, loss and delay."""
+
+    def __init__(self, seed=1, loss=0.0, room=ROOM):
+        self.random, self.loss, self.room, self.now = random.Random(seed), loss, room, 100.0
+        self.peers, self.queue, self.ticket, self.alive = {}, [], 0, set()
+        self.events, self.sent, self.deaf = {}, [], lambda a, b, way: False   # deaf: this way does not lead from a to b
+
+    def add(self, name, hosts=(), **more):
+        address = (f"10.0.0.{len(self.peers) + 1}", 5000 + len(self.peers))
+        me = Identity(more.pop("seed", self.random.randbytes(32)), self.random.randbytes(8))
+        peer = Peer(name, self.room, me, hosts=hosts, rng=random.Random(self.random.random()), unix_ms=1_700_000_000_000)
+        self.peers[address], peer.at = peer, address
+        self.events[peer] = []
+        self.alive.add(address)
+        peer.start(self.now)
+        self._wake(address)
+        return peer
+
+    def _push(self, at, *what):
+        self.ticket += 1
+        heapq.heappush(self.queue, (at, self.ticket, *what))
+
+    def _wake(self, address):
+        peer = self.peers[address]
+        sends, events, due = peer.wake(self.now)
+        self.events[peer] += events
+        for datagram, destination in sends:
+            self.sent.append((self.now, address, destination, datagram))
+            for other in list(self.peers):
+                way = 0 if isinstance(destination, tuple) else destination
+                if other == address or not way and other != destination or self.deaf(address, other, way):
+                    continue
+                if self.random.random() >= self.loss:
+                    self._push(self.now + self.random.uniform(0.0005, 0.004), "data", other, datagram, address, way)
+        if due is not None:
+            self._push(max(due, self.now), "wake", address)
+
+    def run(self, seconds):
+        end = self.now + seconds
+        while self.queue and self.queue[0][0] <= end:
+            self.now, _, what, address, *rest = heapq.heappop(self.queue)
+            if address in self.alive:
+                if what == "data":
+                    self.peers[address].receive(self.now, *rest)
+                self._wake(address)
+        self.now = end
+
+    def say(self, peer, text):
+        peer.say(self.now, text)
+        self._wake(peer.at)
+
+    def leave(self, peer):
+        peer.leave(self.now)
+        self._wake(peer.at)
+
+    def kill(self, peer):
+        self.alive.discard(peer.at)
+
+    def texts(self, peer, **wanted):
+        return [e["text"] for e in self.events[peer] if e["type"] == "message"
+                and all(e[k] == v for k, v in wanted.items())]
+
+    def of_type(self, peer, kind):
+        return [e for e in self.events[peer] if e["type"] == kind]
+
+    def count(self, kind, since=0.0):
+        return sum(1 for at, _, _, d in self.sent if at >= since and d[23] == codec.KINDS[kind])
+
+
+class JoiningTest(unittest.TestCase):
+    def test_history_comes_from_the_oldest(self):
+        net = Network()
+        anna = net.add("anna")
+        net.run(3)
+        for i in range(15):
+            net.say(anna, f"m{i}")
+        net.run(1)
+        bob = net.add("bob")
+        net.run(4)
+        self.assertEqual(net.texts(bob, history=True), [f"m{i}" for i in range(5, 15)])
+        net.say(bob, "hello")
+        net.run(0.1)
+        net.say(anna, "hi")
+        net.run(1)
+        self.assertEqual(net.texts(bob, history=False), net.texts(anna)[15:])
+        self.assertEqual(len(net.texts(anna)), 17)
+        self.assertEqual([e["name"] for e in net.of_type(anna, "here")], ["bob"])
+
+    def test_a_name_that_is_taken(self):
+        net = Network()
+        net.add("anna")
+        net.run(3)
+        second = net.add("ANNA")
+        net.run(1)
+        self.assertEqual(second.state, "rejected")
+        rejected, = net.of_type(second, "rejected")
+        self.assertEqual((rejected["by"], rejected["code"]), ("anna", 201))
+
+    def test_of_two_at_once_the_smaller_id_wins(self):
+        for seed in range(5):
+            net = Network(seed, loss=0.1)
+            pair = sorted((net.add("anna"), net.add("Anna")), key=lambda p: p.id)
+            net.run(4)
+            self.assertEqual([p.state for p in pair], ["in", "rejected"])
+
+    def test_a_former_life_does_not_object(self):
+        net = Network()
+        keeper = net.add("keeper")
+        net.run(3)
+        anna = net.add("anna", seed=b"s" * 32)
+        net.run(8)
+        net.kill(anna)
+        again = net.add("Anna", seed=b"s" * 32)
+        net.run(6)
+        self.assertEqual((again.state, again.name), ("in", "Anna"))
+        self.assertEqual([o.name for o in keeper.members()], ["Anna"])
+
+    def test_a_recorded_announce_rejects_nobody(self):
+        net = Network()
+        rival = Identity(bytes(32))
+        value = {"nonce": b"n" * 8, "lowest": 1, "highest": 1, "username": "anna", "agreed": [], "padding": " " * 300}
+        header = ROOM.header(rival.id, 1)
+        recorded = header + rival.body("announce", value, ROOM.before("announce", header))
+        for _ in range(8):
+            anna = net.add("anna")
+            net.run(0.3)
+            anna.receive(net.now, recorded, ("10.9.9.9", 1), GROUP4)
+            net.run(3)
+            self.assertEqual(anna.state, "in")
+            net.leave(anna)
+            net.run(1)
+
+    def test_twelve_members_only_eight_agree(self):
+        net = Network()
+        for i in range(12):
+            net.add(f"p{i}")
+            net.run(3)
+        net.run(10)
+        began = net.now
+        last = net.add("last")
+        net.run(2.1)
+        self.assertIn(last.state, ("recalling", "in"))
+        self.assertEqual(len({a for at, a, _, d in net.sent if at >= began and d[23] == codec.KINDS["agree"]}), 8)
+        net.run(10)
+        self.assertTrue(all(len(p.members()) == 12 for p in net.peers.values()))
+
+
+class RepairTest(unittest.TestCase):
+    def test_with_much_loss_everybody_has_everything_in_order(self):
+        for seed in range(2):
+            net = Network(seed, loss=0.25)
+            peers = [net.add(n) for n in ("anna", "bob", "cleo", "dan")]
+            net.run(15)
+            for i in range(40):
+                net.say(peers[i % 4], f"m{i}")
+                net.run(0.2)
+            net.run(20)
+            for peer in peers:
+                self.assertEqual(sorted(net.texts(peer)), sorted(f"m{i}" for i in range(40)))
+                for author in peers:
+                    numbers = [e["sequence"] for e in net.of_type(peer, "message") if e["author"] == author.id]
+                    self.assertEqual(numbers, list(range(1, 11)))
+
+    def test_without_loss_all_see_one_order(self):
+        net = Network()
+        peers = [net.add(n) for n in ("anna", "bob", "cleo")]
+        net.run(8)
+        for i in range(30):
+            net.say(peers[i % 3], f"m{i}")
+            net.run(0.1)
+        net.run(2)
+        self.assertEqual(net.texts(peers[0]), [f"m{i}" for i in range(30)])
+        self.assertTrue(all(net.texts(p) == net.texts(peers[0]) for p in peers))
+
+    def test_a_message_outlives_its_author(self):
+        net = Network()
+        anna, bob, cleo = (net.add(n) for n in ("anna", "bob", "cleo"))
+        net.run(8)
+        net.deaf = lambda a, b, way: a == anna.at and b == cleo.at
+        net.say(anna, "my last words")
+        net.run(0.05)
+        net.kill(anna)
+        net.run(8)
+        self.assertEqual(net.texts(cleo), ["my last words"])
+
+    def test_what_nobody_has_is_given_up(self):
+        net = Network()
+        anna, bob = net.add("anna"), net.add("bob")
+        net.run(8)
+        net.deaf = lambda a, b, way: a == anna.at
+        net.say(anna, "lost")
+        net.run(0.1)
+        net.deaf = lambda a, b, way: False
+        anna.logs[anna.id].entries.clear()
+        net.say(anna, "after")
+        net.run(14)
+        self.assertEqual(net.texts(bob), ["after"])
+        self.assertEqual(len(net.of_type(bob, "missing")), 1)
+
+
+class MembershipTest(unittest.TestCase):
+    def test_goodbye_and_silence(self):
+        net = Network()
+        anna, bob, cleo = (net.add(n) for n in ("anna", "bob", "cleo"))
+        net.run(8)
+        net.leave(bob)
+        net.run(0.2)
+        self.assertEqual([e["name"] for e in net.of_type(anna, "gone")], ["bob"])
+        net.kill(cleo)
+        net.run(7)
+        self.assertEqual(len(anna.members()), 1)
+        net.run(6)
+        self.assertEqual(anna.members(), [])
+
+    def test_nobody_is_gone_because_of_loss(self):
+        net = Network(3, loss=0.3)
+        peers = [net.add(f"p{i}") for i in range(6)]
+        net.run(20)
+        net.events = {p: [] for p in peers}
+        net.run(120)
+        self.assertEqual([e for p in peers for e in net.of_type(p, "gone")], [])
+
+    def test_split_and_merge(self):
+        for seed in range(4):
+            net = Network(seed)
+            half = lambda address: int(address[0].split(".")[-1]) % 2   # noqa: E731
+            net.deaf = lambda a, b, way: half(a) != half(b)
+            first = [net.add("anna"), ]
+            net.run(5)
+            peers = first + [net.add(n) for n in ("ANNA", "bob", "cleo")]
+            net.run(8)
+            for peer in peers:
+                net.say(peer, f"from {peer.name}")
+            net.run(20)
+            net.deaf = lambda a, b, way: False
+            net.run(15)
+            self.assertEqual({p.name for p in peers}, {"anna", "ANNA-2", "bob", "cleo"})
+            for peer in peers:
+                self.assertEqual(set(net.texts(peer)), {"from anna", "from ANNA", "from bob", "from cleo"})
+                self.assertEqual({o.name for o in peer.members()}, {p.name for p in peers} - {peer.name})
+
+    def test_without_multicast_through_a_named_host(self):
+        net = Network()
+        net.deaf = lambda a, b, way: way != 0
+        hub = net.add("hub")
+        peers = [hub] + [net.add(n, hosts=[hub.at]) for n in ("anna", "bob")]
+        net.run(15)
+        self.assertTrue(all(len(p.members()) == 2 for p in peers))
+        net.kill(hub)
+        net.run(15)
+        net.say(peers[1], "without a hub")
+        net.run(1)
+        self.assertEqual(net.texts(peers[2]), ["without a hub"])
+
+    def test_it_is_quiet_when_nothing_happens(self):
+        net = Network()
+        for i in range(10):
+            net.add(f"p{i}")
+            net.run(0.3)
+        net.run(60)
+        since = net.now
+        net.run(60)
+        counted = {kind: net.count(kind, since) for kind in codec.KINDS if net.count(kind, since)}
+        self.assertEqual(set(counted), {"heartbeat"})
+        self.assertLess(counted["heartbeat"], 10 * 30 * 1.4)
+
+
+class CodecTest(unittest.TestCase):
+    def test_numbers(self):
+        for kind, value, raw in ((codec.U16, 300, "ac02"), (codec.U32, 16384, "808001"), (codec.U8, 200, "c8"),
+                                 (codec.U64, 2**64 - 1, "ff" * 9 + "01")):
+            self.assertEqual(kind.write(value).hex(), raw)
+            self.assertEqual(kind.read(bytes.fromhex(raw), 0), (value, len(raw) // 2))
+        for kind, raw in ((codec.U16, "808004"), (codec.U16, "8000"), (codec.U64, "ff" * 9 + "02"), (codec.U32, "80")):
+            with self.assertRaises(codec.Malformed):
+                kind.read(bytes.fromhex(raw), 0)
+
+    def test_every_packet_survives(self):
+        me, nobody, numbers = Identity(), bytes(8), random.Random(5)
+        for room in (ROOM, Room("attic", master=b"m" * 32)):
+            for kind, fields in codec.FIELDS.items():
+                value, header = _some(fields, numbers), room.header(me.id, 9)
+                datagram = room.seal(header, me.body(kind, value, room.before(kind, header)))
+                packet = codec.read_packet(room, nobody, datagram)
+                self.assertEqual((packet.kind, packet.value, packet.counter), (kind, value, 9))
+                self.assertTrue(packet.signature_is_right(room))
+                packet.body = packet.body[:-1] + bytes([packet.body[-1] ^ 1])
+                self.assertFalse(packet.signature_is_right(room))
+
+    def test_nothing_random_gets_through(self):
+        numbers = random.Random(7)
+        peer = Peer("anna", ROOM)
+        peer.start(0)
+        for _ in range(2000):
+            start = ROOM.header(b"12345678", 1) if numbers.random() < 0.9 else b""
+            peer.receive(1, start + numbers.randbytes(numbers.randrange(300)), ("10.1.1.1", 1), 1)
+        self.assertEqual(peer.others, {})
+
+
+def _some(field, numbers):
+    """Some value of this type."""
+    if isinstance(field, codec.UInt):
+        return numbers.randrange(field.least, field.below or 1 << field.bits)
+    if isinstance(field, codec.Raw):
+        return numbers.randbytes(field.size)
+    if isinstance(field, codec.Text):
+        return "ä" * (field.most // 2)
+    if isinstance(field, codec.Many):
+        return [_some(field.item, numbers) for _ in range(3)]
+    value = {name: _some(inner, numbers) for name, inner in field.fields.items()}
+    if "last" in value:
+        value["last"] = value["first"] = min(value["first"], 1 << 31)
+    return value
+
+
+VECTORS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "protocol" / "vectors"
+
+
+def load(name):
+    """A file of vectors."""
+    return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+class VectorTest(unittest.TestCase):
+    """The files of README 10 and udp.md 20."""
+
+    def each(self, name):
+        for vector in load(name):
+            with self.subTest(file=name, vector=vector.get("name") or str(vector)[:100]):
+                yield vector
+
+    def test_varints(self):
+        types = {"u8": codec.U8, "u16": codec.U16, "u32": codec.U32, "u64": codec.U64}
+        for v in self.each("varints.json"):
+            raw = bytes.fromhex(v["hex"])
+            if "refused" in v:
+                with self.assertRaises(codec.Malformed):
+                    types[v["type"]].read(raw, 0)
+            elif v["type"] in types:
+                self.assertEqual(types[v["type"]].write(int(v["value"])), raw)
+                self.assertEqual(types[v["type"]].read(raw, 0), (int(v["value"]), len(raw)))
+
+    def test_names(self):
+        for v in self.each("names.json"):
+            name = codec.check_name(v["input"])
+            self.assertEqual(name, v.get("name"))
+            if name is not None:
+                self.assertEqual(codec.name_key(name), v["key"])
+
+    def test_rooms(self):
+        for v in self.each("udp-rooms.json"):
+            room = _room(v)
+            self.assertEqual((room.id.hex(), room.tag.hex()), (v["room_id"], v["tag"]))
+            self.assertEqual(room.master and room.master.hex(), v["master"])
+
+    @unittest.skipUnless(codec.Argon2id, "this version of cryptography has no Argon2id")
+    def test_passphrases(self):
+        for v in self.each("udp-rooms.json"):
+            if v["passphrase"] is not None:
+                self.assertEqual(Room(v["room"], v["passphrase"]).master.hex(), v["master"])
+
+    def test_packets(self):
+        for v in self.each("udp-packets.json"):
+            room, value = _room(v), _from_json(codec.FIELDS[v["packet"]], v["value"])
+            signer = Identity(bytes.fromhex(v["seed"]), bytes.fromhex(v["incarnation"]))
+            sender = signer
+            if "sender_seed" in v:
+                sender = Identity(bytes.fromhex(v["sender_seed"]), bytes.fromhex(v["sender_incarnation"]))
+            header = room.header(sender.id, int(v["counter"]))
+            body = signer.body(v["packet"], value, room.before(v["packet"], header))
+            self.assertEqual((body.hex(), room.seal(header, body).hex()), (v["body"], v["datagram"]))
+            self.read(v, room)
+
+    def test_tolerated(self):
+        for v in self.each("udp-tolerated.json"):
+            self.read(v, _room(v))
+
+    def read(self, v, room):
+        packet = codec.read_packet(room, bytes(8), bytes.fromhex(v["datagram"]))
+        self.assertEqual((packet.kind, packet.value), (v["packet"], _from_json(codec.FIELDS[v["packet"]], v["value"])))
+        self.assertTrue(packet.signature_is_right(room))
+
+    def test_invalid(self):
+        for v in self.each("udp-invalid.json"):
+            peer = Peer("receiver", _room(v))
+            peer.id, peer.state = bytes([1] * 8), "in"
+            peer.logs = {peer.id: Log()}
+            self.assertEqual(self.step(peer, bytes.fromhex(v["datagram"])), int(v["step"]))
+
+    @staticmethod
+    def step(peer, datagram):
+        """The step in which it is dropped; of an entry the question about its sender is left out."""
+        try:
+            packet = codec.read_packet(peer.room, peer.id, datagram)
+            if packet.kind == "entry":
+                return None if packet.signer != peer.id and packet.signature_is_right(peer.room) else 8
+        except codec.Dropped as drop:
+            return drop.step
+        peer.receive(1.0, datagram, ("10.1.1.1", 1), GROUP4)
+        return next(iter(peer.dropped), None)
+
+
+MASTERS = {(v["room"], v["passphrase"]): v["master"] for v in load("udp-rooms.json")}
+
+
+def _room(v):
+    """The room of a vector; what is in udp-rooms.json needs no Argon2id."""
+    master = MASTERS.get((v["room"], v["passphrase"]))
+    if v["passphrase"] is None or master:
+        return Room(v["room"], master=master and bytes.fromhex(master))
+    MASTERS[v["room"], v["passphrase"]] = Room(v["room"], v["passphrase"]).master.hex()
+    return _room(v)
+
+
+def _from_json(field, value):
+    """A value as the vectors write it: bytes in hex, large numbers as strings."""
+    if isinstance(field, codec.Struct):
+        return {name: _from_json(inner, value[name]) for name, inner in field.fields.items()}
+    if isinstance(field, codec.Many):
+        return [_from_json(field.item, item) for item in value]
+    return bytes.fromhex(value) if isinstance(field, codec.Raw) else int(value) if isinstance(field, codec.UInt) else value
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,163 @@
+//! Programs that a test talks to by lines, such as those of `examples/`.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Whatever takes longer than this does not come. (A client that comes back
+/// may wait some seconds of its own accord.)
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A program of the examples, with nothing of our own settings.
+pub(crate) fn python(file: &str) -> Command {
+    run_by(Path::new("python3"), file)
+}
+
+/// The same for one that needs a module which Python does not bring along:
+/// run by whichever interpreter has it, as `find_python` of the scripts does.
+pub(crate) fn python_with(module: &str, file: &str) -> Command {
+    let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/python/bin/python3");
+    let named = std::env::var_os("PI_CHAT_PYTHON").map(PathBuf::from);
+    let others = ["python3".into(), "/usr/bin/python3".into(), tools];
+    let has_it = |interpreter: &PathBuf| {
+        let mut command = Command::new(interpreter);
+        command.args(["-E", "-c", &format!("import {module}")]).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let interpreter = named.into_iter().chain(others).find(has_it);
+    run_by(&interpreter.expect("no Python has the module: scripts/setup python"), file)
+}
+
+/// A program of the examples with this interpreter.
+fn run_by(interpreter: &Path, file: &str) -> Command {
+    let mut command = Command::new(interpreter);
+    command.args(["-B", "-E", "-X", "utf8"]);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file));
+    command
+}
+
+/// What a program has shown.
+#[derive(Default)]
+struct Shown {
+    /// The lines of both its outputs.
+    lines: Vec<String>,
+    /// How many of its outputs have ended.
+    ended: usize,
+}
+
+/// A program that somebody talks to. It is killed when this is dropped.
+pub(crate) struct Program {
+    /// The process.
+    child: Child,
+    /// What is typed.
+    input: Option<ChildStdin>,
+    /// What it shows, and the bell for more.
+    shown: Arc<(Mutex<Shown>, Condvar)>,
+}
+
+impl Program {
+    /// Starts it.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the examples need python3");
+        let shown = Arc::<(Mutex<Shown>, Condvar)>::default();
+        listen(child.stdout.take().unwrap(), shown.clone());
+        listen(child.stderr.take().unwrap(), shown.clone());
+        let input = child.stdin.take();
+        Self { child, input, shown }
+    }
+
+    /// Types a line.
+    pub(crate) fn types(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Gives it a JSON object.
+    pub(crate) fn gets(&mut self, object: &Value) {
+        self.types(&object.to_string());
+    }
+
+    /// Waits until what it has shown is as it should be; gives all lines.
+    fn wait_until(&self, wanted: impl Fn(&Shown) -> bool) -> Vec<String> {
+        let shown = self.shown.0.lock().unwrap();
+        let (shown, _) =
+            self.shown.1.wait_timeout_while(shown, PATIENCE, |shown| !wanted(shown)).unwrap();
+        let (is_so, lines) = (wanted(&shown), shown.lines.clone());
+        drop(shown);
+        assert!(is_so, "it has shown only {lines:#?}");
+        lines
+    }
+
+    /// The same for its lines alone.
+    pub(crate) fn wait_for_lines(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+        self.wait_until(|shown| wanted(&shown.lines))
+    }
+
+    /// Waits until a line with this in it is shown.
+    pub(crate) fn shows(&self, part: &str) {
+        self.wait_until(|shown| shown.lines.iter().any(|line| line.contains(part)));
+    }
+
+    /// Waits until a JSON object is shown that has (at least) these fields;
+    /// gives it.
+    pub(crate) fn tells(&self, fields: &Value) -> Value {
+        let find = |lines: &[String]| {
+            let objects = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let has = |object: &Value| {
+                fields.as_object().unwrap().iter().all(|(key, value)| object[key] == *value)
+            };
+            objects.into_iter().find(has)
+        };
+        find(&self.wait_until(|shown| find(&shown.lines).is_some())).unwrap()
+    }
+
+    /// What was said as it shows it, history or not, without its time.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let lines = self.shown.0.lock().unwrap().lines.clone();
+        let messages = lines.iter().filter(|line| line.starts_with('[') || line.starts_with("~["));
+        messages.filter_map(|line| Some(line.split_once("] ")?.1.to_owned())).collect()
+    }
+
+    /// Asks it to stop, as systemd does.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Ends its input and waits until it has ended; gives its exit code and
+    /// everything that it has shown.
+    pub(crate) fn ends(&mut self) -> (Option<i32>, Vec<String>) {
+        self.input = None;
+        let lines = self.wait_until(|shown| shown.ended == 2);
+        (self.child.wait().unwrap().code(), lines)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Notes the lines of an output as they come.
+fn listen(output: impl Read + Send + 'static, shown: Arc<(Mutex<Shown>, Condvar)>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            shown.0.lock().unwrap().lines.push(line);
+            shown.1.notify_all();
+        }
+        shown.0.lock().unwrap().ended += 1;
+        shown.1.notify_all();
+    });
+}
