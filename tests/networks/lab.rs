@@ -31,10 +31,11 @@ static WORKING: LazyLock<Result<&'static [&'static str], String>> = LazyLock::ne
     Err(format!("no network namespaces with bridges and nftables here: {}", why.trim()))
 });
 
-/// What is counted at each machine: the name and the rule. An entry is known
-/// by its kind, the first byte behind the UDP header and ours.
-const COUNTERS: [(&str, &str); 5] = [
+/// What is counted at each machine: the name and the rule. A datagram's kind
+/// is the first byte behind the UDP header and ours.
+const COUNTERS: [(&str, &str); 6] = [
     ("sent", "meta l4proto udp"),
+    ("pings", "meta l4proto udp @th,248,8 5"),
     ("entries", "meta l4proto udp @th,248,8 7"),
     ("entries_group4", "ip daddr 239.255.24.28 @th,248,8 7"),
     ("entries_group6", "ip6 daddr ff12::2428 @th,248,8 7"),

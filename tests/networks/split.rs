@@ -56,12 +56,10 @@ fn split_and_merge() {
 /// Who has two interfaces is one for the others, and brings the words of each
 /// network to the other. (Their names come with the words: who is there
 /// oneself knows only of one's own network.) A name is taken in both.
-#[test]
-fn between_two_networks() {
+fn between_two_networks(family: Family) {
     let Some(lab) = Lab::new() else { return };
     let (one, other) = (lab.lan(), lab.lan());
-    let machines =
-        [&[one][..], &[one, other], &[other]].map(|lans| lab.machine(lans, Family::Both));
+    let machines = [&[one][..], &[one, other], &[other]].map(|lans| lab.machine(lans, family));
     let names = ["anna", "bob", "carol"];
     let mut people = [0, 1, 2].map(|number| Person::join(&machines[number], names[number]));
     let seen = [&names[..2], &names[..], &names[1..]];
@@ -79,4 +77,16 @@ fn between_two_networks() {
     }
     let mut other = Person::start(&machines[2], "Anna", &[]);
     assert_eq!(other.find_type("end")["code"], 201);
+}
+
+/// The same with both kinds of addresses.
+#[test]
+fn between_two_networks_of_both_kinds() {
+    between_two_networks(Family::Both);
+}
+
+/// The same where an address says nothing about the network it is in.
+#[test]
+fn between_two_networks_of_ipv6() {
+    between_two_networks(Family::V6);
 }
