@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use super::contacts::Standing;
 use super::receiving::Came;
-use super::timing::{ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, WINDOW};
+use super::timing::{
+    ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, WINDOW,
+};
 use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
 use crate::model::{Admitted, ErrorCode, Event, Heard, Lamport, Moment, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
@@ -65,14 +67,31 @@ impl Attempt {
         standings.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
     }
 
-    /// Whether nobody's answer is owed any more.
+    /// The counter to begin with: what half of the oldest say that theirs is,
+    /// or more. One liar moves it neither up nor down.
+    fn lamport(&self) -> Lamport {
+        let votes = self.oldest().into_iter().filter_map(|id| self.voters.get(&id));
+        let mut counters: Vec<Lamport> = votes
+            .filter_map(|it| match it.vote {
+                Vote::Yes(lamport) => Some(lamport),
+                _ => None,
+            })
+            .collect();
+        counters.sort_unstable();
+        counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+    }
+
+    /// Whether nobody's answer is owed any more. Not for ever: strangers can
+    /// invent any number of peers that are old and never answer.
     fn is_settled(&self, now: Moment) -> bool {
         let oldest = self.oldest();
-        self.voters.iter().all(|(id, voter)| match voter.vote {
-            Vote::Yes(_) => true,
-            Vote::Asking(since) => now.since(since) >= ASKING_PATIENCE,
-            Vote::None(sent) => sent > ANNOUNCES_TO_ONE || !oldest.contains(id),
-        })
+        let is_too_long = now.since(self.begun) >= JOIN_AT_MOST;
+        is_too_long
+            || self.voters.iter().all(|(id, voter)| match voter.vote {
+                Vote::Yes(_) => true,
+                Vote::Asking(since) => now.since(since) >= ASKING_PATIENCE,
+                Vote::None(sent) => sent > ANNOUNCES_TO_ONE || !oldest.contains(id),
+            })
     }
 }
 
@@ -227,13 +246,7 @@ impl Mesh {
             self.clock = (RoomClock(0), now.moment);
         }
         self.since = self.room_clock(now.moment);
-        let mut counters = Vec::new();
-        for voter in attempt.voters.values() {
-            if let Vote::Yes(lamport) = voter.vote {
-                counters.push(lamport);
-            }
-        }
-        self.logs.begin_at(counters.into_iter().min().unwrap_or_default());
+        self.logs.begin_at(attempt.lamport());
         self.plan = None;
         let sources: Vec<PeerId> = self.contacts.standings().iter().map(|(_, id)| *id).collect();
         self.phase = Phase::Recalling(History::new(attempt.nonce, now.moment, sources));

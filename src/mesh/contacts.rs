@@ -1,8 +1,9 @@
 //! Other peers, as one sees them: section 11 and the last table of
 //! section 16.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::window::Window;
@@ -13,6 +14,8 @@ use crate::wire::udp::Signer;
 const MAX_HEARD: usize = 256;
 /// Contacts in all. (Members of a room are made for some hundreds.)
 const MAX_CONTACTS: usize = 4_096;
+/// Contacts that are known from one peer's pages only.
+const MAX_LISTED: usize = 128;
 /// Addresses of one peer.
 const MAX_ADDRESSES: usize = 4;
 /// Control packets of one sender at once, and in a minute.
@@ -104,6 +107,8 @@ pub(super) struct Contact {
     pub(super) ping_at: Option<Moment>,
     /// Pings without success.
     pub(super) pings: u32,
+    /// It was pinged since it was last heard.
+    pub(super) is_pinged: bool,
     /// Something is to be sent to an address that is not verified.
     pub(super) wants_address: bool,
     /// Whose page named it.
@@ -116,8 +121,8 @@ pub(super) struct Contact {
     pub(super) is_skew_told: bool,
     /// Heartbeats that have come, of those since `known_at` at most 32.
     pub(super) heartbeats: (u32, Moment),
-    /// It has our log up to here.
-    pub(super) has_ours: u32,
+    /// It has our log up to here; `None`: its pages have never told.
+    pub(super) has_ours: Option<u32>,
 }
 
 impl Contact {
@@ -144,13 +149,14 @@ impl Contact {
             hears_since: 0,
             ping_at: None,
             pings: 0,
+            is_pinged: false,
             wants_address: false,
             listed_by: None,
             where_at: None,
             skew: 0,
             is_skew_told: false,
             heartbeats: (0, now),
-            has_ours: 0,
+            has_ours: None,
         }
     }
 
@@ -158,6 +164,7 @@ impl Contact {
     pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, way: Option<Way>) {
         self.heard = Some(now);
         self.vouched = now;
+        self.is_pinged = false;
         if let Some(slot) = way.and_then(|it| self.ways.get_mut(index(it))) {
             *slot = Some(now);
         }
@@ -179,12 +186,15 @@ impl Contact {
         !self.heard_by(now, lately).has(way)
     }
 
-    /// Remembers an address, in place of the one not heard for longest.
+    /// Remembers an address, in place of the one not heard for longest, if
+    /// possible not of a verified one: recordings can come from anywhere.
     fn add_address(&mut self, address: SocketAddr, heard: Option<Moment>) {
         let new = Address { address, heard, is_verified: false };
         if self.addresses.len() < MAX_ADDRESSES {
             self.addresses.push(new);
-        } else if let Some(oldest) = self.addresses.iter_mut().min_by_key(|it| it.heard) {
+        } else if let Some(oldest) =
+            self.addresses.iter_mut().min_by_key(|it| (it.is_verified, it.heard))
+        {
             *oldest = new;
         }
     }
@@ -306,11 +316,14 @@ impl Contacts {
         self.get(id).filter(|it| it.is_member())
     }
 
-    /// Somebody of whom a control packet has come; `None` where too many
-    /// are waiting to be verified.
+    /// Somebody of whom a control packet has come; `None` where all places
+    /// are taken by members.
     pub(super) fn meet(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
         let is_new = !self.contacts.contains_key(&signer.id);
-        if is_new && (self.heard >= MAX_HEARD || self.contacts.len() >= MAX_CONTACTS) {
+        if is_new && self.heard >= MAX_HEARD {
+            self.forget_one_of_a_crowd();
+        }
+        if is_new && !self.has_room() {
             return None;
         }
         if is_new {
@@ -328,7 +341,9 @@ impl Contacts {
     /// known.
     pub(super) fn list(&mut self, now: Moment, id: PeerId, by: PeerId) -> Option<&mut Contact> {
         if !self.contacts.contains_key(&id) {
-            if self.contacts.len() >= MAX_CONTACTS {
+            let is_listed = |it: &&Contact| it.stage == Stage::Listed && it.listed_by == Some(by);
+            let listed = self.contacts.values().filter(is_listed).count();
+            if listed >= MAX_LISTED || self.contacts.len() >= MAX_CONTACTS {
                 return None;
             }
             self.contacts.insert(id, Contact::new(now, Stage::Listed));
@@ -336,6 +351,36 @@ impl Contacts {
         let contact = self.contacts.get_mut(&id)?;
         contact.listed_by.get_or_insert(by);
         Some(contact)
+    }
+
+    /// Forgets one of those who are heard and not members: of those at the
+    /// address with most of them, one that is not verified, the oldest. So
+    /// who invents many keeps nobody else out.
+    fn forget_one_of_a_crowd(&mut self) {
+        let ip = |it: &Contact| it.address().map(|it| it.ip());
+        let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);
+        let mut crowds: BTreeMap<Option<IpAddr>, usize> = BTreeMap::new();
+        heard().for_each(|(_, it)| *crowds.entry(ip(it)).or_default() += 1);
+        let one =
+            heard().max_by_key(|(_, it)| (crowds.get(&ip(it)), !it.is_verified, Reverse(it.met)));
+        if let Some((id, _)) = one {
+            self.forget(id);
+        }
+    }
+
+    /// Whether there is a place, once the one who was listed or gone for
+    /// longest has made room.
+    fn has_room(&mut self) -> bool {
+        if self.contacts.len() < MAX_CONTACTS {
+            return true;
+        }
+        let absent =
+            self.iter().filter(|(_, it)| matches!(it.stage, Stage::Listed | Stage::Gone { .. }));
+        let oldest = absent.min_by_key(|(_, it)| it.vouched).map(|(id, _)| id);
+        if let Some(id) = oldest {
+            self.forget(id);
+        }
+        oldest.is_some()
     }
 
     /// Moves somebody on.
@@ -387,6 +432,11 @@ impl Contacts {
     pub(super) fn forget(&mut self, id: PeerId) {
         self.set_stage(id, Stage::Listed);
         self.contacts.remove(&id);
+    }
+
+    /// How many there are, and how many of them are heard and not members.
+    pub(super) fn census(&self) -> (usize, usize) {
+        (self.contacts.len(), self.heard)
     }
 
     /// How many members there are, without oneself.

@@ -81,15 +81,12 @@ impl Mesh {
             self.send_to_all(packet);
             return;
         }
-        self.greet(&packet);
         let is_alone = self.contacts.members() == 0;
         if is_alone || self.heartbeats.sent.is_multiple_of(ALL_WAYS_EACH) {
             let mut addresses = self.hosts_without_members();
             if is_alone && now.moment.since(self.heartbeats.knocked) >= KNOCK {
                 self.heartbeats.knocked = now.moment;
-                let old =
-                    self.contacts.iter().filter(|(_, it)| matches!(it.stage, Stage::Gone { .. }));
-                addresses.extend(old.filter_map(|(_, it)| it.address()).take(KNOCKS));
+                addresses.extend(self.last_known());
             }
             self.send_by_all_ways(addresses, packet);
         } else {
@@ -101,13 +98,16 @@ impl Mesh {
         self.heartbeats.at = Some(now.moment + period);
     }
 
-    /// Sends a heartbeat to those who have proven to be alive and are not
-    /// members yet: they need it to make a member of us, as we need theirs.
-    fn greet(&mut self, heartbeat: &Outgoing) {
-        let strangers = self.contacts.iter().filter(|(_, it)| it.stage == Stage::Heard);
-        let verified = strangers.filter(|(_, it)| it.is_verified);
-        let addresses: Vec<_> = verified.filter_map(|(_, it)| it.verified_address()).collect();
-        self.send(Heard::NONE, addresses, heartbeat.clone());
+    /// Where the members were that have gone last: of addresses that were
+    /// verified, or others would be knocked at for somebody's fun.
+    fn last_known(&self) -> Vec<std::net::SocketAddr> {
+        let gone = |it: &Contact| match it.stage {
+            Stage::Gone { at } => Some((at, it.verified_address()?)),
+            _ => None,
+        };
+        let mut old: Vec<_> = self.contacts.iter().filter_map(|(_, it)| gone(it)).collect();
+        old.sort_unstable_by(|a, b| b.cmp(a));
+        old.into_iter().map(|(_, address)| address).take(KNOCKS).collect()
     }
 
     /// What a heartbeat says now.
@@ -188,7 +188,7 @@ impl Mesh {
             return;
         }
         self.resolve_name(now, id, it.clock);
-        if it.sequence > 0 && self.logs.learn(now.moment, id, it.sequence, id) {
+        if self.logs.learn(now.moment, id, it.sequence, id) {
             self.want_soon(now.moment, id);
         }
         for item in &it.page {
@@ -201,7 +201,7 @@ impl Mesh {
         let id = item.author;
         if id == self.me.id {
             if let Some(contact) = self.contacts.get_mut(by) {
-                contact.has_ours = contact.has_ours.max(item.have);
+                contact.has_ours = Some(item.have.max(contact.has_ours.unwrap_or(0)));
             }
             return;
         }
@@ -251,6 +251,11 @@ impl Mesh {
             since
         };
         let stated = Stated { name: name.to_owned(), key: NameKey::of(name), since };
+        if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.stated.is_none()) {
+            // Not since it has announced itself: those who have agreed will
+            // soon say that they know it.
+            contact.known_at = now.moment;
+        }
         let former = self.contacts.state(id, stated);
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.skew = Self::skew(now, time);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::contacts::Contact;
 use super::logs::{Logs, place};
 use super::timing::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
 use super::{Mesh, Now, Outgoing, Phase};
@@ -10,8 +11,11 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Heard, Moment, PeerId};
 use crate::wire::udp::{Control, Entry, EntryName, Mark, Nonce, Range, Recall, Recent, Want};
 
-/// Entries that a newcomer keeps until it knows its floors.
+/// Entries that a newcomer keeps until it knows its floors, besides the ten.
 const MAX_ARRIVED: usize = 256;
+/// Pages of marks that a newcomer asks for: enough for all authors that it
+/// can know.
+const MAX_PAGES: u16 = 18;
 
 /// The newcomer's way to its history.
 #[derive(Debug)]
@@ -57,9 +61,15 @@ impl History {
 
     /// An entry has come, before one knows what it is for.
     pub(super) fn on_entry(&mut self, entry: &Arc<Entry>) {
-        if self.arrived.len() < MAX_ARRIVED {
+        let name = EntryName { author: entry.author.id, sequence: entry.fields.sequence };
+        if self.arrived.len() < MAX_ARRIVED || self.named.contains(&name) {
             self.arrived.insert((entry.author.id, entry.fields.sequence), entry.clone());
         }
+    }
+
+    /// How many entries and marks it holds.
+    pub(super) fn census(&self) -> usize {
+        self.arrived.len() + self.named.len() + self.marks.len()
     }
 
     /// Those of the ten that have not come.
@@ -110,7 +120,14 @@ impl Mesh {
         if is_tried {
             history.give_up_source();
         }
-        let Some(source) = history.sources.get(history.source).copied() else {
+        let address = loop {
+            let Some(source) = history.sources.get(history.source) else { break None };
+            match self.contacts.member(*source).and_then(Contact::address) {
+                Some(address) => break Some(address),
+                None => history.give_up_source(),
+            }
+        };
+        let Some(address) = address else {
             self.finish_history(now);
             return;
         };
@@ -121,16 +138,7 @@ impl Mesh {
         } else {
             Control::Recall(Recall { nonce: history.nonce, page: history.page })
         };
-        match self.contacts.member(source).and_then(|it| it.address()) {
-            Some(address) => self.send_to(address, control),
-            None => {
-                if let Phase::Recalling(history) = &mut self.phase {
-                    history.give_up_source();
-                    history.due = now.moment;
-                    self.go_on_recalling(now);
-                }
-            }
-        }
+        self.send_to(address, control);
     }
 
     /// A page of the history has come.
@@ -152,7 +160,7 @@ impl Mesh {
         }
         history.marks.extend(recent.marks);
         history.page += 1;
-        history.pages = Some(recent.pages);
+        history.pages = Some(recent.pages.min(MAX_PAGES));
         history.tries = 0;
         // What was sent along may still be on its way.
         let is_next_page = !history.has_all_pages();
@@ -175,9 +183,7 @@ impl Mesh {
         let named: BTreeSet<_> = history.named.iter().map(|it| (it.author, it.sequence)).collect();
         let mut ten: Vec<_> = named.iter().filter_map(|it| history.arrived.remove(it)).collect();
         ten.sort_by_key(|it| place(it));
-        for entry in &ten {
-            self.logs.keep(now.moment, entry.clone());
-        }
+        ten.retain(|it| self.logs.keep(now.moment, it.clone()));
         let source = history.sources.get(history.source).copied();
         self.showing.begin_after(self.logs.lamport());
         self.tell_admitted(source);

@@ -16,11 +16,15 @@ const MAX_AUTHORS: usize = 1_024;
 const MAX_INTRODUCED: usize = 128;
 /// Entries of one author that wait for earlier ones.
 const MAX_EARLY: usize = 256;
+/// The same of all authors together.
+const MAX_EARLY_IN_ALL: usize = 2_048;
 /// Peers remembered that have what I lack of an author.
 const MAX_HOLDERS: usize = 8;
 /// Lamport counters end before this.
 const LAMPORT_END: u64 = 1 << 48;
-/// By how much others may raise my Lamport counter in a second, and at once.
+/// By how much others may raise my Lamport counter in a second; what is not
+/// used is saved up. (If it were lost, whoever misses a jump that others have
+/// taken could never take anything again.)
 const LAMPORT_RATE: u64 = 65_536;
 
 /// An entry's place in the room's order.
@@ -38,6 +42,8 @@ pub(super) struct Log {
     pub(super) have: u32,
     /// What exists, as far as anybody has told.
     pub(super) exists: u32,
+    /// What the author itself says that it has written, or an entry proves.
+    written: u32,
     /// The Lamport counter of the last one in order.
     last: Lamport,
     /// Beyond a gap.
@@ -90,6 +96,27 @@ impl Log {
         self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
     }
 
+    /// The author says what it has written. A floor above that was a lie of
+    /// whoever gave me the history: I would never hear this author again.
+    fn note_written(&mut self, sequence: u32) {
+        self.written = self.written.max(sequence);
+        if self.written < self.have {
+            (self.have, self.exists) = (self.written, self.written);
+        }
+    }
+
+    /// Whether the author says that it has something that I lack. What only
+    /// others say to exist of it, it is not asked for: it would say that it
+    /// lacks what it is yet to write.
+    pub(super) fn is_behind_author(&self) -> bool {
+        self.have < self.written
+    }
+
+    /// The author lacks what I lack next, up to `last`.
+    pub(super) fn note_lost_at_home(&mut self, author: PeerId, last: u32) {
+        self.note_lost(author, last.min(self.written));
+    }
+
     /// This one has said that it lacks what I lack next, up to `last`.
     pub(super) fn note_lost(&mut self, by: PeerId, last: u32) {
         self.forget_holder(by);
@@ -127,6 +154,8 @@ pub(super) enum Taken {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Logs {
+    /// Myself.
+    own: PeerId,
     /// By author, myself included.
     logs: BTreeMap<PeerId, Log>,
     /// Everything that is kept, in the room's order.
@@ -135,14 +164,15 @@ pub(super) struct Logs {
     ready: Vec<Arc<Entry>>,
     /// My Lamport counter.
     lamport: u64,
-    /// How much others may raise it still, and since when.
+    /// How much others might raise it still, and when that was.
     allowance: (u64, Moment),
 }
 
 impl Logs {
     /// No logs yet.
-    pub(super) fn new(now: Moment) -> Self {
+    pub(super) fn new(own: PeerId, now: Moment) -> Self {
         Self {
+            own,
             logs: BTreeMap::new(),
             order: BTreeMap::new(),
             ready: Vec::new(),
@@ -175,11 +205,12 @@ impl Logs {
     }
 
     /// Makes room for an author: first goes who was introduced only, then
-    /// who has said nothing that is kept.
+    /// who has said nothing that is kept, never myself.
     fn forget_one_author(&mut self) {
         let least = self
             .logs
             .iter()
+            .filter(|(author, _)| **author != self.own)
             .min_by_key(|(_, log)| (log.introduced_by.is_none(), log.last))
             .map(|(author, _)| *author);
         if let Some(log) = least.and_then(|it| self.logs.remove(&it)) {
@@ -231,6 +262,9 @@ impl Logs {
             return false;
         }
         let Some(log) = self.introduce(author, holder) else { return false };
+        if holder == author {
+            log.note_written(sequence);
+        }
         if sequence <= log.have {
             return false;
         }
@@ -281,11 +315,14 @@ impl Logs {
         }
         let Some(log) = self.logs.get(&author) else { return Taken::Refused };
         let is_next = sequence == log.have.saturating_add(1);
-        if !is_next && log.early.len() >= MAX_EARLY || !self.raise(now, entry.fields.lamport) {
+        let is_full = log.early.len() >= MAX_EARLY
+            || self.logs.values().map(|it| it.early.len()).sum::<usize>() >= MAX_EARLY_IN_ALL;
+        if !is_next && is_full || !self.raise(now, entry.fields.lamport) {
             return Taken::Refused;
         }
         if let Some(log) = self.logs.get_mut(&author) {
             log.exists = log.exists.max(sequence);
+            log.written = log.written.max(sequence);
             log.early.insert(sequence, entry);
             if is_next {
                 log.tries = 0;
@@ -298,13 +335,17 @@ impl Logs {
         Taken::New
     }
 
-    /// Keeps an entry of the newcomer's history, at or below a floor.
-    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) {
-        self.raise(now, entry.fields.lamport);
+    /// Keeps an entry of the newcomer's history, at or below a floor. False
+    /// where its counter jumps: it would be the newest for ever.
+    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
+        if !self.raise(now, entry.fields.lamport) {
+            return false;
+        }
         let log = self.admit(entry.author.id);
         log.last = log.last.max(entry.fields.lamport);
         log.kept.insert(entry.fields.sequence, entry.clone());
         self.order.insert(place(&entry), entry);
+        true
     }
 
     /// Moves into the order what is no longer too early.
@@ -356,6 +397,11 @@ impl Logs {
         match next {
             // Somebody may still have what comes behind what nobody has.
             Some(next) => log.have = log.lost_until().map_or(next - 1, |it| it.min(next - 1)),
+            None if log.have == 0 && log.introduced_by.is_some() => {
+                // An author of which nothing is there but a claim.
+                self.logs.remove(&author);
+                return false;
+            }
             None => log.exists = log.have,
         }
         if next.is_none_or(|it| it == log.have + 1) {
@@ -401,6 +447,14 @@ impl Logs {
         entries.iter().map(name).collect()
     }
 
+    /// How many authors, entries that are kept, entries that wait for earlier
+    /// ones, and peers remembered with an author.
+    pub(super) fn census(&self) -> (usize, usize, usize, usize) {
+        let early = self.logs.values().map(|it| it.early.len()).sum();
+        let peers = self.logs.values().map(|it| it.holders.len() + it.lost_by.len()).sum();
+        (self.logs.len(), self.order.len(), early, peers)
+    }
+
     /// My Lamport counter.
     pub(super) const fn lamport(&self) -> Lamport {
         Lamport(self.lamport)
@@ -430,12 +484,68 @@ impl Logs {
         let (left, since) = self.allowance;
         let earned = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
         let left = left.saturating_add(earned.saturating_mul(LAMPORT_RATE) / 1_000);
-        let left = left.min(LAMPORT_RATE);
         if jump > left {
             return false;
         }
         self.lamport = lamport.0;
         self.allowance = (left - jump, now);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::wire::udp::{EntryFields, Signer};
+
+    /// An entry of somebody who has said nothing else.
+    fn entry(author: u16, sequence: u32) -> Arc<Entry> {
+        let [high, low] = author.to_be_bytes();
+        let mut key = [0; 32];
+        [key[0], key[1]] = [high, low];
+        let (time, username, text) = (Timestamp(0), "a".to_owned(), "a".to_owned());
+        let lamport = Lamport(sequence.into());
+        let fields = EntryFields { sequence, lamport, time, username, style: 0, text };
+        Arc::new(Entry::with_signature(Signer::new(key, [0; 8]), fields, [0; 64]))
+    }
+
+    /// However many authors there are, one's own log is not forgotten.
+    #[test]
+    fn my_own_log_stays() {
+        let own = PeerId([0; 8]);
+        let mut logs = Logs::new(own, Moment::START);
+        logs.admit(own);
+        for number in 1..=2_000_u64 {
+            logs.set_floor(Mark { author: PeerId(number.to_be_bytes()), have: 1 });
+        }
+        assert!(logs.get(own).is_some());
+        assert_eq!(logs.census().0, MAX_AUTHORS);
+    }
+
+    /// However many authors leave gaps, memory for what is behind them ends;
+    /// what is in order is still taken.
+    #[test]
+    fn early_entries_of_many() {
+        let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
+        for author in 1..=20 {
+            logs.admit(entry(author, 1).author.id);
+            for sequence in 2..400 {
+                logs.insert(Moment::START, entry(author, sequence));
+            }
+        }
+        assert_eq!(logs.census().2, MAX_EARLY_IN_ALL);
+        assert_eq!(logs.insert(Moment::START, entry(20, 1)), Taken::New);
+        assert_eq!(logs.take_ready().len(), 1);
+    }
+
+    /// A claim that nobody can prove leaves no author behind.
+    #[test]
+    fn an_invented_author() {
+        let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
+        let (author, liar) = (PeerId([1; 8]), PeerId([2; 8]));
+        assert!(logs.learn(Moment::START, author, 5, liar));
+        assert!(!logs.give_up(Moment::START + GIVE_UP, author));
+        assert!(logs.get(author).is_none());
     }
 }

@@ -22,8 +22,10 @@
 //! | `presence` | verified, silent, gone; pings and addresses |
 //! | `reach` | by which ways to send |
 //! | `naming` | one name, two holders |
+//! | `census` | how much is remembered |
 
 mod attempt;
+mod census;
 mod contacts;
 mod contract;
 mod heartbeats;
@@ -59,6 +61,7 @@ use sha2::{Digest, Sha256};
 use showing::Showing;
 use voting::Voting;
 
+pub use census::Census;
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
 
 use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Username, Way};
@@ -143,7 +146,7 @@ impl Mesh {
             clock: (RoomClock(0), now.moment),
             since: RoomClock(0),
             contacts: Contacts::default(),
-            logs: Logs::new(now.moment),
+            logs: Logs::new(me.id, now.moment),
             showing: Showing::default(),
             outbox: Outbox::default(),
             heartbeats: Heartbeats::new(now.moment),
@@ -240,6 +243,12 @@ impl Mesh {
             self.showing.due(),
         ];
         let next = next.into_iter().flatten().min().filter(|_| !self.is_over());
+        // A wake that has passed was used up; one in the past would come at
+        // once, again and again.
+        let next = next.map(|it| it.max(now.moment + timing::BREATH));
+        if self.wake_at.is_some_and(|it| it <= now.moment) {
+            self.wake_at = None;
+        }
         if next.is_some() && next != self.wake_at {
             self.wake_at = next;
             self.out.extend(next.map(Output::WakeAt));

@@ -1,5 +1,7 @@
 //! One name, two holders: section 13.
 
+use std::time::Duration;
+
 use super::contacts::Standing;
 use super::{Mesh, Now};
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
@@ -8,6 +10,10 @@ use crate::wire::udp::{Nonce, Object};
 
 /// Room clocks that are no further apart count alike.
 const ALIKE: u64 = 1_000;
+
+/// What pages say of when somebody was heard is rounded by up to half a
+/// second, and a little more is needed for it to travel.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 impl Mesh {
     /// A verified member has said its name: somebody else may hold it, too.
@@ -48,7 +54,7 @@ impl Mesh {
             self.contacts.get(*it).is_some_and(|other| {
                 *it != id
                     && other.signer.is_some_and(|it| it.key == signer.key)
-                    && other.vouched < contact.met
+                    && other.vouched < contact.met + ROUNDING
             })
         };
         let former = self.contacts.holders(name).find(is_former);

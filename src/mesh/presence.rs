@@ -16,6 +16,10 @@ use crate::wire::udp::{Control, PageItem, PeerAddress, Peers, Ping, Pong, Where}
 /// Pings to a silent member that are not further apart than the first.
 const QUICK_PINGS: u32 = 10;
 
+/// A rumour that is no more than this younger than somebody's going is not
+/// younger.
+const RUMOUR_SLACK: Duration = Duration::from_secs(1);
+
 /// What is to be done about a contact.
 #[derive(Debug, PartialEq, Eq)]
 enum Duty {
@@ -64,7 +68,7 @@ impl Mesh {
         self.sweep_at = None;
         let mut duties = Vec::new();
         let mut next: Option<Moment> = None;
-        let context = Context::new(self.size(), now.moment, self.is_member());
+        let context = Context::new(self.size(), now.moment, self.is_member(), self.me.id);
         for (id, contact) in self.contacts.iter() {
             match context.duty(contact) {
                 Duty::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
@@ -89,7 +93,10 @@ impl Mesh {
     fn remove(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.lose(now.moment, id),
-            Some(_) => self.contacts.forget(id),
+            Some(_) => {
+                self.contacts.forget(id);
+                self.plan = None;
+            }
             None => {}
         }
     }
@@ -143,8 +150,9 @@ impl Mesh {
         let size = self.size();
         let Some(contact) = self.contacts.list(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
-            // An old rumour does not bring anybody back.
-            if !is_heard || now.since(at) <= ago {
+            // An old rumour does not bring anybody back. (It is rounded down,
+            // and was under way.)
+            if !is_heard || now.since(at) <= ago + RUMOUR_SLACK {
                 return;
             }
             self.contacts.set_stage(id, Stage::Listed);
@@ -163,6 +171,7 @@ impl Mesh {
             && !contact.is_verified
         {
             contact.is_verified = true;
+            self.plan = None;
             self.promote(now, id);
         }
     }
@@ -177,6 +186,7 @@ impl Mesh {
         contact.telling = first_way(ping.heard);
         contact.is_told_unsurely |= contact.told != contact.telling;
         contact.pings += 1;
+        contact.is_pinged = true;
         let doublings = match contact.stage {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
             _ => contact.pings,
@@ -190,8 +200,10 @@ impl Mesh {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.where_at = Some(now.moment + PING_AT_MOST / 10);
         let lister = contact.listed_by;
-        let lister = lister.and_then(|it| self.contacts.member(it)).and_then(|it| it.address());
-        if let Some(address) = lister {
+        let lister = lister.filter(|it| self.contacts.member(*it).is_some());
+        let address = lister.and_then(|it| self.verified_address(now, it));
+        // Many can be listed: not to an address that may be another's.
+        if let Some(address) = address {
             self.send_to(address, Control::Where(Where { peers: vec![id] }));
         }
     }
@@ -239,7 +251,7 @@ impl Mesh {
     /// Somebody asks whether one is there.
     pub(super) fn on_ping(&mut self, now: Now, came: Came, ping: Ping) {
         let id = came.sender.id;
-        self.note_hears(id, ping.heard, came.counter);
+        self.note_hears(now.moment, id, ping.heard, came.counter);
         let heard = self.hearing(now.moment, id);
         self.send_to(came.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
         // Whether that arrives nobody knows: only an answer to one's own
@@ -262,25 +274,32 @@ impl Mesh {
             self.drops.unexpected += 1;
             return;
         };
+        self.plan = None;
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify(address);
             (contact.ping_at, contact.pings) = (None, 0);
             (contact.told, contact.is_told_unsurely) = (contact.telling, false);
         }
-        self.note_hears(id, pong.heard, came.counter);
+        self.note_hears(now.moment, id, pong.heard, came.counter);
         self.promote(now.moment, id);
     }
 
-    /// Somebody says how it hears this peer.
-    /// What it said later counts, in whatever order that comes.
-    fn note_hears(&mut self, id: PeerId, heard: Heard, counter: u64) {
-        if let Some(contact) = self.contacts.get_mut(id)
-            && counter > contact.hears_since
-        {
-            contact.hears_since = counter;
-            if contact.hears.replace(heard) != Some(heard) {
-                self.plan = None;
-            }
+    /// Somebody says how it hears this peer; what it said later counts, in
+    /// whatever order that comes. It may need copies of its own, for which
+    /// its address has to be verified.
+    fn note_hears(&mut self, now: Moment, id: PeerId, heard: Heard, counter: u64) {
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        if counter <= contact.hears_since {
+            return;
+        }
+        contact.hears_since = counter;
+        if contact.hears.replace(heard) == Some(heard) {
+            return;
+        }
+        self.plan = None;
+        if contact.is_member() && contact.verified_address().is_none() {
+            contact.wants_address = true;
+            self.look_soon(now);
         }
     }
 
@@ -328,14 +347,16 @@ struct Context {
     now: Moment,
     /// Candidates do nothing about others.
     is_member: bool,
+    /// Oneself.
+    me: PeerId,
 }
 
 impl Context {
     /// For a room of so many.
-    fn new(size: usize, now: Moment, is_member: bool) -> Self {
+    fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (interval(size), gone_after(size));
         let lately = super::timing::way_works_for(size);
-        Self { interval, gone, lately, now, is_member }
+        Self { interval, gone, lately, now, is_member, me }
     }
 
     /// What is to be done about somebody now.
@@ -388,14 +409,21 @@ impl Context {
         if !self.is_member {
             return Duty::Wait(end);
         }
+        // One ping for each time that it is heard: it may be a recording, from
+        // an address of somebody who has nothing to do with it.
+        if contact.is_pinged {
+            return Duty::Wait(end);
+        }
         // Not all at once; somebody may name it meanwhile.
         let at = contact.ping_at.unwrap_or_else(|| contact.known_at + self.share(contact));
         self.ping_at(at, end)
     }
 
-    /// A delay of up to I(n), another for each contact.
+    /// A delay of up to I(n), another for each contact and each peer that
+    /// looks at it, so that the first ones to ping it spare the others that.
     fn share(&self, contact: &Contact) -> Duration {
-        let byte = contact.signer.map_or(0, |it| it.id.0.last().copied().unwrap_or_default());
+        let last = |it: PeerId| it.0.last().copied().unwrap_or_default();
+        let byte = contact.signer.map_or(0, |it| last(it.id) ^ last(self.me));
         self.interval * u32::from(byte) / 256
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::contacts::{Contact, Stage};
 use super::{Mesh, Outgoing};
 use crate::model::{Heard, Way};
 
@@ -21,13 +22,19 @@ impl Mesh {
         self.send(ways, addresses, packet);
     }
 
-    /// How everybody is reached, worked out anew if something has changed.
+    /// How everybody is reached, those who are about to be members too,
+    /// worked out anew if something has changed.
+    /// Nobody gets copies of everything at an address that may be another's.
     pub(super) fn plan(&mut self) -> &Plan {
-        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let is_reached = |it: &Contact| {
+            let is_new = it.stage == Stage::Heard && it.is_verified;
+            it.is_member() || is_new && it.verified_address().is_some()
+        };
+        let members = self.contacts.iter().filter(|(_, it)| is_reached(it));
         self.plan.get_or_insert_with(|| {
             let default = Heard::NONE.with(Way::GroupV4);
             let left = members
-                .map(|(_, it)| (it.hears.unwrap_or(default), it.address()))
+                .map(|(_, it)| (it.hears.unwrap_or(default), it.verified_address()))
                 .collect::<Vec<_>>();
             choose(left)
         })
@@ -36,12 +43,14 @@ impl Mesh {
 
 /// Chooses ways, one after the other: the one that reaches most of those not
 /// reached yet, as long as it reaches two, or one without an address. The
-/// rest get copies of their own.
+/// rest get copies of their own. A way that reaches all there are is taken
+/// even if that is one: it costs the same, and goes on being known to work.
 fn choose(mut left: Vec<(Heard, Option<SocketAddr>)>) -> Plan {
     let mut ways = Heard::NONE;
     if left.is_empty() {
         return Plan { ways: Heard::NONE.with(Way::GroupV4), addresses: Vec::new() };
     }
+    let all = left.len();
     loop {
         let worth = |way: &Way| {
             let reached = left.iter().filter(|(heard, _)| heard.has(*way));
@@ -49,7 +58,8 @@ fn choose(mut left: Vec<(Heard, Option<SocketAddr>)>) -> Plan {
         };
         // Of equals the first is preferred.
         let best = Way::ALL.into_iter().rev().max_by_key(worth);
-        let Some(best) = best.filter(|it| worth(it) >= 2) else { break };
+        let least = if all == 1 { 1 } else { 2 };
+        let Some(best) = best.filter(|it| worth(it) >= least) else { break };
         ways = ways.with(best);
         left.retain(|(heard, _)| !heard.has(best));
     }
@@ -75,6 +85,10 @@ mod tests {
         assert_eq!((plan.ways, plan.addresses.len()), (Heard(1), 2));
         let plan = choose(vec![hears(6, 1), hears(2, 2), hears(4, 3), hears(4, 4)]);
         assert_eq!((plan.ways, plan.addresses.len()), (Heard(4), 1));
+        let plan = choose(vec![hears(1, 1)]);
+        assert_eq!((plan.ways, plan.addresses.len()), (Heard(1), 0));
+        let plan = choose(vec![hears(0, 1)]);
+        assert_eq!((plan.ways, plan.addresses.len()), (Heard(0), 1));
         let plan = choose(vec![(Heard(1), None)]);
         assert_eq!(plan.ways, Heard(1));
     }

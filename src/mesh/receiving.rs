@@ -67,7 +67,7 @@ impl Mesh {
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
-            contact.met = now.moment;
+            (contact.met, contact.known_at) = (now.moment, now.moment);
             self.contacts.set_stage(id, Stage::Heard);
         }
         let (mut is_verified, mut is_as_expected) = (false, false);
@@ -88,6 +88,11 @@ impl Mesh {
             Control::Object(it) => self.on_object(now, &it, is_verified),
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
             Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
+            Control::Recall(_) if is_member && !is_verified => {
+                // Its word that it is there was lost; it asks again soon.
+                self.drops.unverified += 1;
+                self.ping(now, id);
+            }
             _ if !is_verified => self.drops.unverified += 1,
             Control::Want(it) if is_member => self.on_want(now, id, &it),
             Control::Lost(it) if is_member => self.on_lost(now, id, &it),

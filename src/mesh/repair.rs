@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::Log;
-use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, gone_after};
+use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, WANT_TOGETHER, gone_after};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
 use crate::model::{Event, Heard, Moment, PeerId, TokenBucket};
@@ -44,6 +44,11 @@ impl Default for Answers {
 }
 
 impl Answers {
+    /// How many entries are remembered as having been asked for.
+    pub(super) fn census(&self) -> usize {
+        self.asked.len()
+    }
+
     /// When something is to be asked for.
     pub(super) fn due(&self) -> Option<Moment> {
         self.due
@@ -103,8 +108,13 @@ impl Mesh {
         if !matches!(self.phase, Phase::In) || self.answers.due.is_none_or(|it| it > now.moment) {
             return;
         }
-        let is_due = |at: Option<Moment>| at.is_some_and(|it| it <= now.moment);
-        let due = self.logs.iter().filter(|(_, log)| log.is_behind() && is_due(log.want_at));
+        // What is asked for again goes along if its time is near: one packet
+        // and one wake for many authors.
+        let near = now.moment + WANT_TOGETHER;
+        let is_due = |log: &Log| {
+            log.want_at.is_some_and(|it| it <= now.moment || log.tries > 0 && it <= near)
+        };
+        let due = self.logs.iter().filter(|(_, log)| log.is_behind() && is_due(log));
         let due: Vec<PeerId> = due.map(|(author, _)| author).collect();
         let mut wants: BTreeMap<PeerId, Vec<Range>> = BTreeMap::new();
         for author in due {
@@ -169,7 +179,7 @@ impl Mesh {
                     && contact.address().is_some()
             })
         };
-        let is_home = !log.is_lost_by(author) && can_be_asked(&author);
+        let is_home = log.is_behind_author() && !log.is_lost_by(author) && can_be_asked(&author);
         let holders: Vec<PeerId> = log.holders().filter(can_be_asked).collect();
         if is_home && (log.tries == 0 || holders.is_empty() || log.tries % 2 == 0) {
             return Some(author);
@@ -219,7 +229,11 @@ impl Mesh {
             let next = log.have.saturating_add(1);
             let concerns = |it: &&Range| it.author == author && it.first <= next && next <= it.last;
             let Some(range) = lost.ranges.iter().find(concerns) else { continue };
-            log.note_lost(id, range.last);
+            if id == author {
+                log.note_lost_at_home(id, range.last);
+            } else {
+                log.note_lost(id, range.last);
+            }
             // Nobody left to ask: look again when it may be given up.
             let due = log.stuck.map(|it| (it + GIVE_UP).max(now.moment));
             if let Some(due) = due {

@@ -13,6 +13,8 @@ use crate::wire::udp::{Bye, Control, EntryFields};
 
 /// Own messages at once, and in a minute.
 const SAY_RATE: (u32, u32) = (20, 1_500);
+/// Who leaves stays for so long after the last message.
+const LINGER: Duration = Duration::from_secs(1);
 /// Messages that wait to be sent.
 const MAX_QUEUE: usize = 10_000;
 
@@ -30,6 +32,8 @@ pub(super) struct Outbox {
     bucket: TokenBucket,
     /// When the next may go out.
     due: Option<Moment>,
+    /// When the last one went out.
+    said: Moment,
     /// The last sequence used.
     pub(super) sequence: u32,
     /// Requests that were refused.
@@ -57,7 +61,9 @@ impl Default for Outbox {
             queue: VecDeque::new(),
             bucket: TokenBucket::new(SAY_RATE.0, SAY_RATE.1),
             due: None,
+            said: Moment::START,
             sequence: 0,
+
             refused: 0,
             leaving: None,
         }
@@ -204,6 +210,7 @@ impl Mesh {
             return;
         };
         self.outbox.sequence = sequence;
+        self.outbox.said = now.moment;
         self.showing.note_tag(sequence, tag);
         let entry = self.sign.sign(EntryFields {
             sequence,
@@ -231,7 +238,10 @@ impl Mesh {
             (leaving.left, leaving.progress) = (left, now.moment);
         }
         let is_patient = now.moment.since(leaving.progress) < leaving.patience;
-        let is_done = left == 0 && matches!(self.phase, Phase::In);
+        // Even then others need a moment to find out what they lack.
+        let has_lingered = now.moment.since(self.outbox.said) >= LINGER;
+        let is_alone = self.contacts.members() == 0;
+        let is_done = left == 0 && matches!(self.phase, Phase::In) && (has_lingered || is_alone);
         if is_patient && !is_done {
             leaving.look_at = now.moment + Duration::from_millis(100);
             self.outbox.leaving = Some(leaving);
@@ -242,8 +252,10 @@ impl Mesh {
 
     /// Own messages that were not sent, or that some member may not have.
     fn undelivered(&self) -> usize {
+        // Those whose pages never tell (they need not) are not waited for.
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
-        let least = members.map(|(_, it)| it.has_ours).min().unwrap_or(self.outbox.sequence);
+        let least = members.filter_map(|(_, it)| it.has_ours).min();
+        let least = least.unwrap_or(self.outbox.sequence);
         let behind = self.outbox.sequence.saturating_sub(least);
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
     }

@@ -34,6 +34,11 @@ impl Showing {
         self.tags.insert(sequence, tag);
     }
 
+    /// How many wait.
+    pub(super) fn census(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// When something that waits is to be shown in any case.
     pub(super) fn due(&self) -> Option<Moment> {
         self.waiting.first_key_value().map(|(_, (_, since))| *since + HOLD)

@@ -1,6 +1,8 @@
 //! Rooms of several peers on a network without faults, in virtual time.
 //! (With faults: `tests/sim_mesh.rs`.)
 
+mod hostile;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use crate::model::{
     Command, Event, Moment, PeerTask, Place, Request, RoomName, Style, Tag, Task, Timestamp,
     Username, Way,
 };
-use crate::wire::udp::{Entry, EntryFields, Packet, Signer};
+use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
 /// Signs with nothing.
 struct Unsigned(Signer);
@@ -39,6 +41,8 @@ struct Member {
     wake: Option<Moment>,
     /// Its last counter.
     counter: u64,
+    /// Pongs that it has sent.
+    pongs: usize,
     /// Datagrams that it has sent.
     sent: usize,
     /// Which part of the network it is in.
@@ -85,7 +89,8 @@ impl World {
         };
         let mesh = Mesh::new(settings, Box::new(Unsigned(signer)), self.now());
         let (events, end, wake, counter, sent, part) = (Vec::new(), None, None, 0, 0, 0);
-        let member = Member { mesh, signer, events, end, wake, counter, sent, part };
+        let pongs = 0;
+        let member = Member { mesh, signer, events, end, wake, counter, pongs, sent, part };
         self.members.insert(number, member);
         self.collect(number);
     }
@@ -100,6 +105,8 @@ impl World {
                     member.counter += 1;
                     let (packet, size) = match packet {
                         Outgoing::Control(control) => {
+                            let is_pong = matches!(control, Control::Pong(_));
+                            member.pongs += usize::from(is_pong);
                             let (sender, counter) = (member.signer, member.counter);
                             (Packet::Control { sender, counter, control }, 400)
                         }
@@ -355,4 +362,26 @@ fn quiet() {
     for number in 1..=10 {
         assert_eq!(world.names(number).len(), 10);
     }
+}
+
+/// Somebody who comes back is not asked by everybody whether it is really
+/// there: those who have asked first tell the others. (About √2n ask.)
+#[test]
+fn few_ask_who_comes_back() {
+    let mut world = World::default();
+    for number in 1..=20 {
+        world.start(number, &format!("peer{number}"));
+        world.pass(500);
+    }
+    world.pass(10_000);
+    world.members.get_mut(&20).unwrap().part = 1;
+    world.pass(20_000);
+    assert_eq!(world.names(1).len(), 19);
+    world.members.get_mut(&20).unwrap().part = 0;
+    let before = world.members[&20].pongs;
+    world.pass(10_000);
+    assert_eq!(world.names(1).len(), 20);
+    assert_eq!(world.names(20).len(), 20);
+    let pongs = world.members[&20].pongs - before;
+    assert!(pongs <= 12, "{pongs}");
 }

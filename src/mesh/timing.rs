@@ -18,6 +18,8 @@ pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_millis(500);
 pub(super) const ANNOUNCES_TO_ONE: u8 = 6;
 /// How long a candidate waits for somebody who asks a person.
 pub(super) const ASKING_PATIENCE: Duration = Duration::from_secs(12);
+/// From the first announce until a candidate is in, whoever owes an answer.
+pub(super) const JOIN_AT_MOST: Duration = Duration::from_secs(20);
 /// How long a person may think; then it is a yes.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Longest delay of an agreement, in milliseconds.
@@ -36,6 +38,8 @@ pub(super) const ALL_WAYS_EACH: u32 = 5;
 pub(super) const WANT_DELAY: (u64, u64) = (30, 150);
 /// The next one.
 pub(super) const WANT_AGAIN: (u64, u64) = (400, 600);
+/// Requests that are no further apart than this are made together.
+pub(super) const WANT_TOGETHER: Duration = Duration::from_millis(20);
 /// What nobody has is given up after this.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(10);
 /// How long an entry waits for one with a smaller Lamport counter.
@@ -58,6 +62,9 @@ pub(super) const KNOCK: Duration = Duration::from_secs(10);
 pub(super) const SLEPT: Duration = Duration::from_secs(3);
 /// Between looks at all contacts, at least.
 pub(super) const SWEEP: Duration = Duration::from_millis(100);
+
+/// The next wake is no sooner than this.
+pub(super) const BREATH: Duration = Duration::from_millis(1);
 
 /// I(n): between heartbeats with `members` members.
 pub(super) fn interval(members: usize) -> Duration {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::contacts::Standing;
+use super::contacts::{Contact, Stage, Standing};
 use super::receiving::Came;
 use super::showing::in_words;
 use super::timing::{AGREE_DELAY, ANSWER_TIME};
@@ -15,7 +15,7 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, VERSION};
 /// So many of the oldest members answer for the room.
 pub(super) const VOICES: usize = 8;
 /// Candidates remembered at one time.
-const MAX_CANDIDATES: usize = 64;
+const MAX_CANDIDATES: usize = 256;
 
 /// Somebody who has announced itself lately.
 #[derive(Debug)]
@@ -64,6 +64,11 @@ impl Voting {
             _ => None,
         };
         self.candidates.values().flat_map(|it| [it.agree_at, thinks(it)]).flatten().min()
+    }
+
+    /// How many candidates are remembered.
+    pub(super) fn census(&self) -> usize {
+        self.candidates.len()
     }
 
     /// Blocks a name and, if it is known, the key behind it.
@@ -147,9 +152,9 @@ impl Mesh {
             let rival = self.voting.candidates.iter().find(|(id, it)| {
                 **id < came.sender.id
                     && it.person != Person::Refuses
-                    && self.contacts.get(**id).is_some_and(|it| it.is_verified)
                     && it.name == *name
                     && now.moment.since(it.heard) < ANSWER_TIME
+                    && self.is_rival(**id, came)
             });
             if let Some((rival, _)) = rival {
                 return Some((ErrorCode::NameTaken, (RoomClock(0), *rival)));
@@ -176,6 +181,14 @@ impl Mesh {
         signer.is_some_and(|it| it.key == came.sender.key)
     }
 
+    /// Whether somebody who has announced itself is alive, still outside, and
+    /// not the sender's former life.
+    fn is_rival(&self, id: PeerId, came: Came) -> bool {
+        let contact = self.contacts.get(id);
+        let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
+        contact.is_some_and(is_outside) && !self.is_same_key(id, came)
+    }
+
     /// Whose name looks like this one.
     fn look_alike(&self, name: &Username, came: Came, is_voice: bool) -> Option<Standing> {
         let skeleton = name.key().skeleton();
@@ -190,7 +203,7 @@ impl Mesh {
     }
 
     /// Remembers a candidate to whom nobody here objects so far, and asks
-    /// the person if that is wanted. `None` where there are too many.
+    /// the person if that is wanted.
     fn note_candidate(
         &mut self,
         now: Now,
@@ -203,8 +216,12 @@ impl Mesh {
         if is_new {
             let recently = |it: &Candidate| now.moment.since(it.heard) < ANSWER_TIME * 2;
             self.voting.candidates.retain(|_, it| recently(it));
-            if self.voting.candidates.len() >= MAX_CANDIDATES {
-                return None;
+            // Not somebody new: strangers can invent any number of them.
+            while self.voting.candidates.len() >= MAX_CANDIDATES {
+                let longest = self.voting.candidates.iter().min_by_key(|(_, it)| it.heard);
+                let Some((longest, _)) = longest else { break };
+                let longest = *longest;
+                self.voting.candidates.remove(&longest);
             }
             let (nonce, address, heard) = (announce.nonce, came.from, now.moment);
             let person = if self.settings.ask {
@@ -240,8 +257,11 @@ impl Mesh {
                 && self.contacts.member(**id).is_none()
         });
         let rivals: Vec<_> =
-            rivals.map(|(_, it)| (it.address, it.nonce, it.name.clone())).collect();
-        for (address, nonce, name) in rivals {
+            rivals.map(|(id, it)| (*id, it.address, it.nonce, it.name.clone())).collect();
+        for (id, address, nonce, name) in rivals {
+            // Once: one announce of the winner must not make many objections,
+            // again and again. At its own next one it hears it again.
+            self.voting.candidates.remove(&id);
             let holder = (RoomClock(0), winner);
             self.object(now, address, nonce, ErrorCode::NameTaken, name.as_str(), holder);
         }

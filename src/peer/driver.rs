@@ -191,10 +191,11 @@ impl<'a> Driver<'a> {
             self.log(&format!("cannot send by {}: {error}", way.map_or("unicast", name_of)));
         }
         // That there is no network has been told.
-        if let (0, false, Some((way, error))) = (sent.copies, self.is_offline, sent.failed.first())
+        if let (0, false, Some((Some(way), error))) =
+            (sent.copies, self.is_offline, sent.failed.first())
         {
-            let how = way.map_or_else(String::new, |way| format!(" by {}", name_of(way)));
-            self.complain(format!("Nothing can be sent{how}: {error}."));
+            let way = name_of(*way);
+            self.complain(format!("Nothing can be sent by {way}: {error}."));
         }
     }
 

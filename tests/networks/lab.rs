@@ -189,7 +189,7 @@ impl Lab {
     pub(crate) fn machine(&self, lans: &[Lan], family: Family) -> Machine {
         let number = self.machines.get() + 1;
         self.machines.set(number);
-        let holder = Holder::start(&mut self.closet.inside(self.means, "unshare").arg("--net"));
+        let holder = Holder::start(self.closet.inside(self.means, "unshare").arg("--net"));
         let (means, holder) = (self.means, holder.unwrap());
         let (pid, mut inner, mut addresses) = (holder.child.id(), String::new(), Vec::new());
         let mut cables = Vec::new();

@@ -235,15 +235,15 @@ impl Person {
             .collect()
     }
 
-    /// Waits until there are so many messages; gives when the last came.
-    pub(crate) fn hears_so_many(&mut self, count: usize) -> Instant {
+    /// Waits until there are so many messages; gives when they came.
+    pub(crate) fn hears_so_many(&mut self, count: usize) -> Vec<Instant> {
         let is_message = |it: &Value| it["type"] == "message";
         let mut shown = self.told.iter().filter(|(_, it)| is_message(it)).count();
         let end = Instant::now() + 2 * PATIENCE;
         while shown < count {
             shown += usize::from(is_message(&self.next(end, "all messages")));
         }
-        self.told.iter().rfind(|(_, it)| is_message(it)).unwrap().0
+        self.told.iter().filter(|(_, it)| is_message(it)).map(|(when, _)| *when).collect()
     }
 
     /// Takes what has come until now.

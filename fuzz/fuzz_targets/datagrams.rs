@@ -1,0 +1,17 @@
+//! Bytes become a peer's life; see `tests/fuzz_mesh/harness.rs`. With
+//! cargo-fuzz and a nightly toolchain:
+//!
+//! `cargo +nightly fuzz run datagrams -- -max_len=16384`
+
+#![no_main]
+
+#[path = "../../tests/fuzz_mesh/harness.rs"]
+mod harness;
+
+use harness::{Bytes, World};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut bytes = Bytes::new(bytes);
+    World::new(bytes.u8()).live(&mut bytes);
+});

@@ -1,0 +1,55 @@
+//! How much is remembered: what others can make grow has to have an end.
+
+use super::{Mesh, Phase};
+
+/// Numbers of what is remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Other peers, whatever they are.
+    pub contacts: usize,
+    /// Of those, who are heard and not members.
+    pub heard: usize,
+    /// Of those, who are members.
+    pub members: usize,
+    /// Authors with a log.
+    pub authors: usize,
+    /// Entries that are kept.
+    pub kept: usize,
+    /// Entries that wait for earlier ones of their authors.
+    pub early: usize,
+    /// Peers remembered with what they have or lack of an author.
+    pub holders: usize,
+    /// Entries that wait to be shown.
+    pub waiting: usize,
+    /// Candidates.
+    pub candidates: usize,
+    /// Entries that were asked for lately.
+    pub asked: usize,
+    /// Entries and marks of a history that is not complete.
+    pub history: usize,
+}
+
+impl Mesh {
+    /// How much is remembered. For tests.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let (contacts, heard) = self.contacts.census();
+        let (authors, kept, early, holders) = self.logs.census();
+        Census {
+            contacts,
+            heard,
+            members: self.contacts.members(),
+            authors,
+            kept,
+            early,
+            holders,
+            waiting: self.showing.census(),
+            candidates: self.voting.census(),
+            asked: self.answers.census(),
+            history: match &self.phase {
+                Phase::Recalling(history) => history.census(),
+                _ => 0,
+            },
+        }
+    }
+}

@@ -1,0 +1,650 @@
+//! Bytes become a peer's life: datagrams from anywhere, rightly signed ones of
+//! malicious members, and time. Whatever comes, what the page promises about
+//! memory, bytes sent and wakes is checked after each step. Used by
+//! `tests/fuzz_mesh.rs` and by `fuzz/`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pi_chat::mesh::{Census, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
+use pi_chat::model::{
+    Command, Heard, Lamport, Moment, PeerId, Place, Request, RoomClock, RoomName, Style, Tag, Task,
+    Timestamp, Username, Way,
+};
+use pi_chat::wire::udp::*;
+
+/// Malicious members.
+const LIARS: usize = 3;
+/// Addresses from which things come; more than there are liars.
+const ADDRESSES: u8 = 8;
+/// What is checked of memory: the page's limits, and ours where it has none.
+const LIMITS: Census = Census {
+    contacts: 4_096,
+    heard: 512,
+    members: 4_096,
+    authors: 1_024,
+    kept: 2_000,
+    early: 2_048 + 1,
+    holders: 1_024 * 16,
+    waiting: 4_096,
+    candidates: 256,
+    asked: 1_024,
+    history: 256 + 10 + 10 + 18 * 60,
+};
+/// Outputs for one input. (64 entries that were asked for, some pings.)
+const MAX_OUTPUTS: usize = 600;
+/// Wakes in a virtual second.
+const MAX_WAKES: usize = 200;
+/// What an unverified address may get beyond what came from there: pings to
+/// addresses that a member has named (section 19), and to the silent.
+const PINGS: usize = 137;
+
+/// Bytes to be used up.
+pub(crate) struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    /// All of these.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether none is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next one; 0 when there is none.
+    pub(crate) fn u8(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    /// The next two.
+    pub(crate) fn u16(&mut self) -> u16 {
+        u16::from_be_bytes([self.u8(), self.u8()])
+    }
+
+    /// Small numbers mostly, sometimes those at the ends.
+    pub(crate) fn u32(&mut self) -> u32 {
+        match self.u8() {
+            byte @ 0..200 => u32::from(byte % 100),
+            200..230 => u32::MAX - u32::from(self.u8()),
+            _ => u32::from(self.u16()) << (self.u8() % 17),
+        }
+    }
+
+    /// The same, longer.
+    pub(crate) fn u64(&mut self) -> u64 {
+        match self.u8() {
+            byte @ 0..160 => u64::from(byte % 100),
+            160..200 => u64::MAX - u64::from(self.u8()),
+            200..230 => (1 << 48) - 1 - u64::from(self.u8()),
+            _ => u64::from(self.u32()) << (self.u8() % 33),
+        }
+    }
+
+    /// So many, or as many as there are.
+    pub(crate) fn take(&mut self, most: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(most.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+}
+
+/// Signs the entries of the peer.
+struct Pen(Arc<Identity>, Arc<Room>);
+
+impl Sign for Pen {
+    fn signer(&self) -> Signer {
+        self.0.signer()
+    }
+
+    fn sign(&self, fields: EntryFields) -> Entry {
+        self.0.sign_entry(&self.1, fields)
+    }
+}
+
+/// A member that may do whatever it likes.
+struct Liar {
+    /// Signs entries.
+    identity: Arc<Identity>,
+    /// Makes its datagrams.
+    sealer: Sealer,
+    /// Where it sends from when it wants answers.
+    address: SocketAddr,
+}
+
+/// What has passed between the peer and an address.
+#[derive(Default)]
+struct Ledger {
+    /// Bytes that came from there.
+    came: usize,
+    /// Bytes that went there alone while it was not verified.
+    went: usize,
+    /// Those of them that were pings.
+    pings: usize,
+    /// A cookie has come back from there.
+    is_verified: bool,
+    /// Cookies that went there.
+    cookies: Vec<Cookie>,
+}
+
+/// What was seen in a life.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Life {
+    /// Datagrams that came.
+    pub(crate) came: usize,
+    /// Those that were opened.
+    pub(crate) opened: usize,
+    /// Wakes.
+    pub(crate) wakes: usize,
+    /// Outputs.
+    pub(crate) outputs: usize,
+    /// The greatest of each number that was remembered.
+    pub(crate) most: Census,
+}
+
+/// A peer and everything around it.
+pub(crate) struct World {
+    /// The peer.
+    mesh: Mesh,
+    /// Its room.
+    room: Arc<Room>,
+    /// Its own id.
+    me: PeerId,
+    /// Those who are malicious.
+    liars: Vec<Liar>,
+    /// Nanoseconds since the beginning.
+    now: Duration,
+    /// When the peer wants to wake.
+    wake: Option<Moment>,
+    /// Wakes of the current second.
+    wakes: (u64, usize),
+    /// What has passed.
+    ledgers: BTreeMap<SocketAddr, Ledger>,
+    /// Datagrams that were made lately, to be sent again or changed.
+    recorded: Vec<Vec<u8>>,
+    /// The peer's nonce, when it was seen.
+    nonce: Nonce,
+    /// It is over.
+    is_over: bool,
+    /// What was seen.
+    life: Life,
+}
+
+/// One of few addresses.
+fn address(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number % ADDRESSES], 2_000 + u16::from(number / 128)))
+}
+
+/// A name that is sometimes another's.
+fn name(bytes: &mut Bytes<'_>) -> String {
+    match bytes.u8() % 8 {
+        0 => "anna".to_owned(),
+        1 => "ANNA".to_owned(),
+        2 => "bert".to_owned(),
+        3 => String::new(),
+        4 => "\u{430}nna".to_owned(),
+        5 => "x".repeat(64),
+        number => format!("liar-{number}"),
+    }
+}
+
+impl World {
+    /// A candidate, and liars that it has never heard of.
+    pub(crate) fn new(seed: u8) -> Self {
+        let room = Arc::new(Room::open(&RoomName::lobby()));
+        let own = Arc::new(Identity::new([seed; 32], [7; 8]));
+        let me = own.signer().id;
+        let settings = Settings {
+            username: Username::new("anna").unwrap(),
+            room: RoomName::lobby(),
+            is_closed: false,
+            ask: seed.is_multiple_of(4),
+            secret: [seed; 32],
+        };
+        let now = Now { moment: Moment::START, time: Timestamp(1_000_000) };
+        let mesh = Mesh::new(settings, Box::new(Pen(own, room.clone())), now);
+        let liars = (0..LIARS).map(|number| {
+            let number = u8::try_from(number).unwrap();
+            let identity = Arc::new(Identity::new([100 + number; 32], [number; 8]));
+            let sealer = Sealer::new(identity.clone(), room.clone());
+            Liar { identity, sealer, address: address(number + 1) }
+        });
+        let mut world = Self {
+            mesh,
+            liars: liars.collect(),
+            room,
+            me,
+            now: Duration::ZERO,
+            wake: None,
+            wakes: (0, 0),
+            ledgers: BTreeMap::new(),
+            recorded: Vec::new(),
+            nonce: Nonce::default(),
+            is_over: false,
+            life: Life::default(),
+        };
+        world.collect();
+        world
+    }
+
+    /// What clocks show.
+    fn now(&self) -> Now {
+        let millis = u64::try_from(self.now.as_millis()).unwrap();
+        Now { moment: Moment::after_start(self.now), time: Timestamp(1_000_000 + millis) }
+    }
+
+    /// Lives as long as the bytes reach.
+    pub(crate) fn live(mut self, bytes: &mut Bytes<'_>) -> Life {
+        while !bytes.is_empty() && !self.is_over {
+            self.step(bytes);
+        }
+        self.life
+    }
+
+    /// One thing happens.
+    fn step(&mut self, bytes: &mut Bytes<'_>) {
+        match bytes.u8() % 16 {
+            0 => self.pass(Duration::from_millis(u64::from(bytes.u16()) * 4)),
+            1 => self.pass(Duration::from_millis(u64::from(bytes.u8()))),
+            2 => self.raw(bytes),
+            3 => self.again(bytes),
+            4 => self.changed(bytes),
+            5 => self.said(bytes),
+            6 => self.cookies(bytes),
+            7 => self.jump(bytes),
+            8 | 9 => self.entry(bytes),
+            10 => self.befriend(bytes),
+            _ => self.lie(bytes),
+        }
+    }
+
+    /// A datagram of bytes as they are, or with the right beginning.
+    fn raw(&mut self, bytes: &mut Bytes<'_>) {
+        let from = address(bytes.u8());
+        let len = usize::from(bytes.u16() % 1_300);
+        let mut datagram = bytes.take(len).to_vec();
+        if len % 2 == 0 && datagram.len() >= 9 {
+            datagram[..5].copy_from_slice(b"PiC\x01\x00");
+            datagram[5..9].copy_from_slice(&self.room.tag());
+        }
+        self.arrive(from, None, &datagram);
+    }
+
+    /// A recording, from anywhere.
+    fn again(&mut self, bytes: &mut Bytes<'_>) {
+        let (from, which) = (address(bytes.u8()), usize::from(bytes.u16()));
+        if let Some(datagram) = self.recorded.get(which % self.recorded.len().max(1)).cloned() {
+            self.arrive(from, Some(Way::GroupV4), &datagram);
+        }
+    }
+
+    /// A recording with one byte that is another.
+    fn changed(&mut self, bytes: &mut Bytes<'_>) {
+        let (from, which) = (address(bytes.u8()), usize::from(bytes.u16()));
+        let recorded = self.recorded.get(which % self.recorded.len().max(1)).cloned();
+        let Some(mut datagram) = recorded else { return };
+        let at = usize::from(bytes.u16()) % datagram.len();
+        datagram[at] ^= bytes.u8().max(1);
+        self.arrive(from, None, &datagram);
+    }
+
+    /// The peer's person says something.
+    fn said(&mut self, bytes: &mut Bytes<'_>) {
+        let text = "x".repeat(usize::from(bytes.u16() % 1_100));
+        let task = Task::Say { place: Place::Only, style: Style::SAID, text };
+        let request = Request { tag: Tag::default(), command: Command::Do(task) };
+        self.input(Input::Request(request));
+    }
+
+    /// Somebody sends back what went to its address.
+    fn cookies(&mut self, bytes: &mut Bytes<'_>) {
+        let number = usize::from(bytes.u8()) % LIARS;
+        let from = self.liars[number].address;
+        let Some(ledger) = self.ledgers.get_mut(&from) else { return };
+        for cookie in std::mem::take(&mut ledger.cookies) {
+            let pong = Control::Pong(Pong { cookie, heard: Heard(bytes.u8()) });
+            self.send(number, from, None, &pong);
+        }
+    }
+
+    /// Time goes on by hours without anything being done: a machine sleeps.
+    fn jump(&mut self, bytes: &mut Bytes<'_>) {
+        if bytes.u8() < 8 {
+            self.now += Duration::from_secs(u64::from(bytes.u16()));
+            self.pass(Duration::from_millis(1));
+        }
+    }
+
+    /// A liar comes in as anybody would.
+    fn befriend(&mut self, bytes: &mut Bytes<'_>) {
+        let number = usize::from(bytes.u8()) % LIARS;
+        let from = self.liars[number].address;
+        let announce = Announce::new(Nonce([9; 8]), format!("liar {number}"), vec![]);
+        self.send(number, from, Some(Way::GroupV4), &Control::Announce(announce));
+        let beat = Heartbeat {
+            clock: RoomClock(0),
+            since: RoomClock(0),
+            username: format!("liar-{number}"),
+            time: self.now().time,
+            members: 1,
+            sequence: 0,
+            page: vec![],
+        };
+        self.pass(Duration::from_millis(110));
+        self.cookies(&mut Bytes::new(&[u8::try_from(number).unwrap()]));
+        self.send(number, from, Some(Way::GroupV4), &Control::Heartbeat(beat));
+    }
+
+    /// An entry of a liar, sent by one.
+    fn entry(&mut self, bytes: &mut Bytes<'_>) {
+        let (author, sender) = (usize::from(bytes.u8()) % LIARS, usize::from(bytes.u8()) % LIARS);
+        let from = if bytes.u8() < 200 { self.liars[sender].address } else { address(bytes.u8()) };
+        let fields = EntryFields {
+            sequence: bytes.u32().max(1),
+            lamport: Lamport(bytes.u64().clamp(1, (1 << 48) - 1)),
+            time: Timestamp(bytes.u64().min((1 << 48) - 1)),
+            username: "liar".to_owned(),
+            style: bytes.u8(),
+            text: "x".repeat(1 + usize::from(bytes.u8())),
+        };
+        let entry = self.liars[author].identity.sign_entry(&self.room, fields);
+        if let Some(datagram) = self.liars[sender].sealer.entry(&entry) {
+            self.record(&datagram);
+            self.arrive(from, Some(Way::GroupV4), &datagram);
+        }
+    }
+
+    /// A control packet of a liar with any fields.
+    fn lie(&mut self, bytes: &mut Bytes<'_>) {
+        let number = usize::from(bytes.u8()) % LIARS;
+        let from = if bytes.u8() < 200 { self.liars[number].address } else { address(bytes.u8()) };
+        let way = Way::ALL.get(usize::from(bytes.u8()) % 6).copied();
+        let control = self.control(bytes);
+        self.send(number, from, way, &control);
+    }
+
+    /// Somebody's id: a liar's, the peer's own, or one of many that nobody has.
+    fn id(&self, bytes: &mut Bytes<'_>) -> PeerId {
+        match bytes.u8() {
+            0..20 => self.me,
+            byte @ 20..120 => self.liars[usize::from(byte) % LIARS].identity.signer().id,
+            _ => PeerId(u64::from(bytes.u16()).to_be_bytes()),
+        }
+    }
+
+    /// A list.
+    fn list<T>(
+        &self,
+        bytes: &mut Bytes<'_>,
+        most: u8,
+        item: impl Fn(&Self, &mut Bytes<'_>) -> T,
+    ) -> Vec<T> {
+        let count = bytes.u8() % (most + 1);
+        (0..count).map(|_| item(self, bytes)).collect()
+    }
+
+    /// Ranges within the limits.
+    fn ranges(&self, bytes: &mut Bytes<'_>) -> Vec<Range> {
+        let mut left = 64_u32;
+        let mut ranges = self.list(bytes, 32, |it, bytes| {
+            let (author, first) = (it.id(bytes), bytes.u32().max(1));
+            let last = first.saturating_add(u32::from(bytes.u8() % 64));
+            Range { author, first, last }
+        });
+        ranges.retain(|it| {
+            let count = it.last - it.first + 1;
+            let fits = count <= left;
+            left -= if fits { count } else { 0 };
+            fits
+        });
+        ranges
+    }
+
+    /// Any control packet that is within the limits of the wire.
+    fn control(&self, bytes: &mut Bytes<'_>) -> Control {
+        let nonce = |bytes: &mut Bytes<'_>| match bytes.u8() {
+            0..50 => Nonce::default(),
+            50..60 => Nonce([9; 8]),
+            _ => self.nonce,
+        };
+        match bytes.u8() % 16 {
+            0 => {
+                let agreed = self.list(bytes, 8, Self::id);
+                let nonce = Nonce([bytes.u8().max(1); 8]);
+                Control::Announce(Announce::new(nonce, name(bytes), agreed))
+            }
+            1 => Control::Agree(Agree {
+                nonce: nonce(bytes),
+                cookie: Cookie([bytes.u8(); 8]),
+                flags: bytes.u8(),
+                heard: Heard(bytes.u8()),
+                clock: RoomClock(bytes.u64()),
+                since: RoomClock(bytes.u64()),
+                username: name(bytes),
+                members: bytes.u32(),
+                lamport: Lamport(bytes.u64().min((1 << 48) - 1)),
+                time: Timestamp(bytes.u64()),
+            }),
+            2 => Control::Object(Object {
+                // Or there would be nothing but rejections.
+                nonce: if bytes.u8() == 0 { self.nonce } else { Nonce::default() },
+                code: [201, 202, 400, 9][usize::from(bytes.u8() % 4)],
+                by: name(bytes),
+                username: name(bytes),
+                holder: self.id(bytes),
+                clock: RoomClock(bytes.u64()),
+                since: RoomClock(bytes.u64()),
+                text: name(bytes),
+            }),
+            3 => Control::Ping(Ping { cookie: Cookie([bytes.u8(); 8]), heard: Heard(bytes.u8()) }),
+            4 => Control::Pong(Pong { cookie: Cookie([bytes.u8(); 8]), heard: Heard(bytes.u8()) }),
+            5 | 6 => Control::Want(Want { ranges: self.ranges(bytes) }),
+            7 => Control::Lost(Lost { ranges: self.ranges(bytes) }),
+            8 => Control::Recall(Recall { nonce: nonce(bytes), page: bytes.u16() % 40 }),
+            9 => Control::Recent(Recent {
+                nonce: self.nonce,
+                page: 0,
+                pages: bytes.u16().max(1),
+                entries: self.list(bytes, 10, |it, bytes| EntryName {
+                    author: it.id(bytes),
+                    sequence: bytes.u32(),
+                }),
+                marks: self
+                    .list(bytes, 60, |it, bytes| Mark { author: it.id(bytes), have: bytes.u32() }),
+            }),
+            10 => Control::Where(Where { peers: self.list(bytes, 16, Self::id) }),
+            11 => Control::Peers(Peers {
+                peers: self.list(bytes, 16, |it, bytes| {
+                    let mut octets = [0; 16];
+                    octets[10..].copy_from_slice(&[255, 255, 10, 0, 0, bytes.u8() % ADDRESSES]);
+                    PeerAddress { peer: it.id(bytes), address: octets, port: 2_000 }
+                }),
+            }),
+            12 if bytes.u8() < 20 => Control::Bye(Bye {}),
+            _ => Control::Heartbeat(Heartbeat {
+                clock: RoomClock(bytes.u64()),
+                since: RoomClock(bytes.u64()),
+                username: name(bytes),
+                time: Timestamp(bytes.u64()),
+                members: bytes.u32(),
+                sequence: bytes.u32(),
+                page: self.list(bytes, 60, |it, bytes| PageItem {
+                    author: it.id(bytes),
+                    have: bytes.u32(),
+                    ago: bytes.u8(),
+                }),
+            }),
+        }
+    }
+
+    /// A liar sends a control packet.
+    fn send(&mut self, number: usize, from: SocketAddr, way: Option<Way>, control: &Control) {
+        if let Some(datagram) = self.liars[number].sealer.control(control) {
+            self.record(&datagram);
+            self.arrive(from, way, &datagram);
+        }
+    }
+
+    /// Remembers a datagram.
+    fn record(&mut self, datagram: &[u8]) {
+        if self.recorded.len() >= 64 {
+            self.recorded.remove(0);
+        }
+        self.recorded.push(datagram.to_vec());
+    }
+
+    /// A datagram arrives, as the driver takes it.
+    fn arrive(&mut self, from: SocketAddr, way: Option<Way>, datagram: &[u8]) {
+        self.life.came += 1;
+        let now = self.now().moment;
+        let mesh = &self.mesh;
+        let is_known = |peek| match peek {
+            Peek::Entry { sender, author, sequence } => {
+                !mesh.may_bring_entries(sender, from) || mesh.is_known(author, sequence)
+            }
+            Peek::Control { sender, counter } => mesh.is_replayed(now, sender, counter, way),
+        };
+        let opened = open(datagram, &self.room, self.me, is_known);
+        let ledger = self.ledgers.entry(from).or_default();
+        ledger.came += datagram.len();
+        if let Ok((packet, size)) = opened {
+            self.life.opened += 1;
+            if let Packet::Control { control: Control::Pong(_) | Control::Agree(_), .. } = &packet {
+                // Whether the cookie is right is the engine's matter: it may
+                // be sent more from now on.
+                ledger.is_verified = true;
+            }
+            self.input(Input::Received { from, way, size, packet });
+        }
+    }
+
+    /// Something happens to the peer.
+    fn input(&mut self, input: Input) {
+        if !self.is_over {
+            self.mesh.handle_input(self.now(), input);
+            self.collect();
+        }
+    }
+
+    /// Takes what the peer wants done, and checks it.
+    fn collect(&mut self) {
+        let mut outputs = 0;
+        while let Some(output) = self.mesh.poll_output() {
+            outputs += 1;
+            match output {
+                Output::Send { addresses, packet, .. } => self.note_sent(&addresses, &packet),
+                Output::WakeAt(at) => {
+                    assert!(at > self.now().moment, "a wake in the past");
+                    self.wake = Some(at);
+                }
+                Output::Event(_) => {}
+                Output::Finished(_) => self.is_over = true,
+            }
+        }
+        self.life.outputs += outputs;
+        assert!(outputs <= MAX_OUTPUTS, "{outputs} outputs for one input");
+        assert!(self.is_over || self.wake.is_some(), "it would sleep for ever");
+        self.check_memory();
+    }
+
+    /// Notes what goes where.
+    fn note_sent(&mut self, addresses: &[SocketAddr], packet: &Outgoing) {
+        let (len, cookie, is_ping) = match packet {
+            Outgoing::Entry(entry) => (entry.datagram_len(), None, false),
+            Outgoing::Control(control) => {
+                let (cookie, is_ping) = match control {
+                    Control::Ping(it) => (Some(it.cookie), true),
+                    Control::Agree(it) => (Some(it.cookie), false),
+                    Control::Announce(it) => {
+                        self.nonce = it.nonce;
+                        (None, false)
+                    }
+                    _ => (None, false),
+                };
+                (control.datagram_len(), cookie, is_ping)
+            }
+        };
+        let is_announce = matches!(packet, Outgoing::Control(Control::Announce(_)));
+        for to in addresses {
+            let ledger = self.ledgers.entry(*to).or_default();
+            ledger.cookies.extend(cookie);
+            ledger.pings += usize::from(is_ping);
+            if ledger.is_verified || is_announce || is_ping {
+                continue;
+            }
+            ledger.went += len;
+            let least = ledger.came + PINGS;
+            let large = matches!(
+                packet,
+                Outgoing::Entry(_)
+                    | Outgoing::Control(
+                        Control::Recent(_)
+                            | Control::Lost(_)
+                            | Control::Peers(_)
+                            | Control::Heartbeat(_)
+                            | Control::Where(_)
+                    )
+            );
+            assert!(!large, "{packet:?} to {to}, which is not verified");
+            let is_want = matches!(packet, Outgoing::Control(Control::Want(_)));
+            assert!(is_want || ledger.went <= least * 2, "{} bytes for {}", ledger.went, least);
+        }
+    }
+
+    /// Checks that what is remembered has an end.
+    fn check_memory(&mut self) {
+        let (census, most) = (self.mesh.census(), &mut self.life.most);
+        let pairs = |it: &Census| {
+            [
+                it.contacts,
+                it.heard,
+                it.members,
+                it.authors,
+                it.kept,
+                it.early,
+                it.holders,
+                it.waiting,
+                it.candidates,
+                it.asked,
+                it.history,
+            ]
+        };
+        for (number, limit) in pairs(&census).into_iter().zip(pairs(&LIMITS)) {
+            assert!(number <= limit, "{census:?}");
+        }
+        *most = Census {
+            contacts: most.contacts.max(census.contacts),
+            heard: most.heard.max(census.heard),
+            members: most.members.max(census.members),
+            authors: most.authors.max(census.authors),
+            kept: most.kept.max(census.kept),
+            early: most.early.max(census.early),
+            holders: most.holders.max(census.holders),
+            waiting: most.waiting.max(census.waiting),
+            candidates: most.candidates.max(census.candidates),
+            asked: most.asked.max(census.asked),
+            history: most.history.max(census.history),
+        };
+    }
+
+    /// Time passes, and the peer is woken as it wishes.
+    fn pass(&mut self, time: Duration) {
+        let end = Moment::after_start(self.now + time);
+        while let Some(at) = self.wake.filter(|at| *at <= end && !self.is_over) {
+            self.now = self.now.max(at.since_start());
+            self.wake = None;
+            self.life.wakes += 1;
+            let second = self.now.as_secs();
+            self.wakes =
+                if self.wakes.0 == second { (second, self.wakes.1 + 1) } else { (second, 1) };
+            assert!(self.wakes.1 <= MAX_WAKES, "woken {} times in a second", self.wakes.1);
+            self.input(Input::Wake);
+        }
+        self.now = self.now.max(end.since_start());
+    }
+}
