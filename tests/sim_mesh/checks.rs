@@ -8,6 +8,7 @@ use pi_chat::wire::udp::EntryName;
 
 use super::life::{Agreed, Life, LifeId, Shown, Stage};
 use super::rules;
+use super::runner::seconds;
 use super::world::{S, World};
 
 /// A check and its name.
@@ -36,11 +37,6 @@ pub(crate) fn violations(world: &World) -> Vec<(&'static str, String)> {
 
 /// Entries that an engine keeps.
 const KEPT: usize = 2_000;
-
-/// Seconds, for people.
-fn seconds(time: u64) -> f64 {
-    time as f64 / S as f64
-}
 
 /// Lives that are in the room at the end, awake.
 fn members(world: &World) -> Vec<LifeId> {

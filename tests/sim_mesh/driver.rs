@@ -189,14 +189,18 @@ impl World {
         if !self.is_awake(to) {
             return;
         }
-        let mesh = &self.lives[to].mesh;
-        let is_known = match &datagram.packet {
-            Packet::Entry { entry, .. } => mesh.is_known(entry.author.id, entry.fields.sequence),
+        let (now, mesh) = (self.now(to).moment, &self.lives[to].mesh);
+        let (is_known, is_dropped) = match &datagram.packet {
+            Packet::Entry { entry, .. } => {
+                let is_known = mesh.is_known(entry.author.id, entry.fields.sequence);
+                (is_known, is_known)
+            }
             Packet::Control { sender, counter, .. } => {
-                mesh.is_replayed(self.now(to).moment, sender.id, *counter, way)
+                let is_replayed = |way| mesh.is_replayed(now, sender.id, *counter, way);
+                (is_replayed(None), is_replayed(way))
             }
         };
-        if is_known && self.asks_first {
+        if is_dropped && self.asks_first {
             return;
         }
         self.note(|| {

@@ -20,6 +20,7 @@ mod life;
 mod network;
 mod queue;
 mod random;
+mod rooms;
 mod rules;
 mod runner;
 mod saboteur;
@@ -27,7 +28,7 @@ mod scenarios;
 mod watch;
 mod world;
 
-use runner::run_seeds;
+use runner::{number, run_seeds, seconds};
 
 /// Ten peers, and everything that can happen to them.
 #[test]
@@ -51,4 +52,39 @@ fn three_peers() {
 #[test]
 fn fifty_peers() {
     run_seeds("fifty_peers", 20, |seed| scenarios::random(50, seed));
+}
+
+/// Five hundred.
+#[test]
+fn a_crowd() {
+    run_seeds("a_crowd", 3, rooms::crowd);
+}
+
+/// 30 % of everything is lost: nothing of 10 × 200 messages is, none is
+/// doubled, and there is one order.
+#[test]
+fn a_lossy_room() {
+    let seed = number("SIM_SEED").unwrap_or(1);
+    let (mut plan, begins) = rooms::lossy(seed);
+    plan.world.run_until(plan.end);
+    let world = &plan.world;
+    let violations = checks::violations(world);
+    assert!(violations.is_empty(), "seed {seed}: {violations:#?}");
+    let said = rooms::TALKERS * rooms::MESSAGES;
+    for life in &world.lives {
+        assert_eq!(life.shown.len(), said, "seed {seed}");
+    }
+    let measured = world.measured.as_ref().unwrap();
+    let sent: u64 = measured.datagrams.iter().sum();
+    let delivered = said * (rooms::TALKERS - 1);
+    println!(
+        "30 % loss, {} peers, {} messages each: the last was delivered {:.1} s after the first was said and {:.1} s after the last; {:.2} datagrams for each message said, {:.3} for each delivered ({:?})",
+        rooms::TALKERS,
+        rooms::MESSAGES,
+        seconds(world.last_delivery - begins),
+        seconds(world.last_delivery.saturating_sub(world.quiet_since)),
+        sent as f64 / said as f64,
+        sent as f64 / delivered as f64,
+        measured.kinds,
+    );
 }

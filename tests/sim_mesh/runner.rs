@@ -9,9 +9,15 @@ use std::thread;
 
 use super::checks;
 use super::scenarios::Plan;
+use super::world::S;
 
 /// Lines of what happened last that are shown of a failure.
 const TRACE: usize = 60;
+
+/// Seconds, for people.
+pub(crate) fn seconds(time: u64) -> f64 {
+    time as f64 / S as f64
+}
 
 /// A number from the environment.
 pub(crate) fn number(name: &str) -> Option<u64> {

@@ -1,0 +1,75 @@
+//! Two rooms that are always the same but for their seed: one in which a
+//! third of everything is lost, and one of five hundred.
+
+use super::clock::Clock;
+use super::network::{Link, OPEN};
+use super::random::Random;
+use super::scenarios::Plan;
+use super::world::{Action, MS, S, World};
+
+/// Peers in the lossy room.
+pub(crate) const TALKERS: usize = 10;
+/// What each of them says.
+pub(crate) const MESSAGES: usize = 200;
+/// Peers in the crowd.
+pub(crate) const CROWD: usize = 500;
+
+/// A cable of which nothing goes wrong.
+const GOOD: Link =
+    Link { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 500, late_by: 0, open: OPEN };
+
+/// Ten peers come in; then each says 200 messages, ten a second, and 30 % of
+/// all datagrams are lost from the beginning. Returns when the talk begins,
+/// too.
+pub(crate) fn lossy(seed: u64) -> (Plan, u64) {
+    let mut random = Random::new(seed);
+    let mut world = World::new(TALKERS, GOOD.losing(300), random.bits());
+    world.worst_loss = 0.3;
+    for machine in 0..TALKERS {
+        world.plan(machine as u64 * S, Action::Start(machine, format!("person{machine}")));
+    }
+    let begins = 25 * S;
+    for message in 0..MESSAGES as u64 {
+        for machine in 0..TALKERS {
+            let at = begins + message * 100 * MS + random.below(100 * MS);
+            world.plan(at, Action::Say(machine, 1));
+        }
+    }
+    let ends = begins + MESSAGES as u64 * 100 * MS;
+    world.plan(begins, Action::Measure);
+    world.plan(ends + 20 * S, Action::Measured);
+    world.quiet_since = ends;
+    (Plan { world, end: ends + 60 * S }, begins)
+}
+
+/// Five hundred come in within two minutes, talk, are split into two halves
+/// that go on talking, become one room again, and are quiet.
+pub(crate) fn crowd(seed: u64) -> Plan {
+    let mut random = Random::new(seed);
+    let mut world = World::new(CROWD, GOOD, random.bits());
+    for machine in &mut world.machines {
+        let drift = i64::try_from(random.below(201)).unwrap() - 100;
+        machine.clock = Clock::new(drift, 0, random.below(86_400 * S));
+    }
+    let come = 120 * S;
+    for machine in 0..CROWD {
+        // Some want the same name: the later one is rejected.
+        let name = if machine % 100 == 99 { 0 } else { machine };
+        world.plan(random.below(come), Action::Start(machine, format!("person{name}")));
+    }
+    let split = come + 40 * S;
+    let mend = split + 70 * S;
+    let quiet = mend + 20 * S;
+    for _ in 0..200 {
+        let at = come + random.below(quiet - come);
+        world.plan(at, Action::Say(random.index(CROWD), 1));
+    }
+    let side_of = (0..CROWD).map(|_| u8::from(random.chance(500))).collect();
+    world.plan(split, Action::Split(side_of));
+    world.plan(mend, Action::Split(vec![0; CROWD]));
+    world.quiet_since = quiet;
+    let end = quiet + 120 * S;
+    world.plan(end - 40 * S, Action::Measure);
+    world.plan(end, Action::Measured);
+    Plan { world, end }
+}
