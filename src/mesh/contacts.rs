@@ -215,6 +215,11 @@ impl Contact {
         }
     }
 
+    /// Whether it can be reached anywhere.
+    pub(super) const fn has_address(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
     /// Every address that it may have.
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.addresses.iter().map(|it| it.address)

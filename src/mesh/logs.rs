@@ -324,8 +324,9 @@ impl Logs {
             log.exists = log.exists.max(sequence);
             log.written = log.written.max(sequence);
             log.early.insert(sequence, entry);
+            // Somebody answers: go on asking.
+            log.tries = 0;
             if is_next {
-                log.tries = 0;
                 log.stuck = Some(now);
             } else {
                 log.stuck.get_or_insert(now);

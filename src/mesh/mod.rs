@@ -283,8 +283,10 @@ impl Mesh {
 
     /// Whether one is among the eight oldest.
     fn is_among_the_oldest(&self) -> bool {
-        let standings = self.contacts.standings();
-        standings.iter().filter(|it| **it < self.standing()).count() < voting::VOICES
+        let me = self.standing();
+        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let older = members.filter(|(id, it)| (it.since(), *id) < me);
+        older.take(voting::VOICES).count() < voting::VOICES
     }
 
     /// Shows something.

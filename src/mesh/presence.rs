@@ -386,7 +386,7 @@ impl Context {
         if end <= self.now {
             return Duty::Remove;
         }
-        if contact.address().is_some() {
+        if contact.has_address() {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), end);
         }
         match contact.where_at {
@@ -433,7 +433,7 @@ impl Context {
         if gone <= self.now {
             return Duty::Remove;
         }
-        if !self.is_member || contact.address().is_none() {
+        if !self.is_member || !contact.has_address() {
             return Duty::Wait(gone);
         }
         // If others hear it, there is less of a hurry.

@@ -13,8 +13,11 @@ use crate::wire::udp::{Control, Lost, Range, Want};
 const ANSWER_RATE: (u32, u32) = (256, 12_000);
 /// Entries remembered as having been asked for lately.
 const MAX_ASKED: usize = 1_024;
-/// Requests without success, beyond which the delay grows no more.
-const MAX_PATIENCE: u32 = 8;
+/// Requests without any success (for some ten seconds) after which one asks
+/// more seldom.
+const MAX_TRIES: u32 = 40;
+/// By how much.
+const PATIENCE: u64 = 16;
 
 /// An entry that somebody has asked for lately.
 #[derive(Clone, Copy, Debug)]
@@ -135,9 +138,9 @@ impl Mesh {
             }
             let tries = self.logs.get_mut(author).map_or(1, |log| {
                 log.tries = log.tries.saturating_add(1);
-                log.tries.min(MAX_PATIENCE)
+                log.tries
             });
-            let patience = if tries < MAX_PATIENCE { 1 } else { u64::from(MAX_PATIENCE) };
+            let patience = if tries < MAX_TRIES { 1 } else { PATIENCE };
             let delay = self.delay((WANT_AGAIN.0 * patience, WANT_AGAIN.1 * patience));
             // Not what was given up just now: a time that nobody looks at
             // would keep `want_soon` from ever asking again.
@@ -176,7 +179,7 @@ impl Mesh {
         let can_be_asked = |it: &PeerId| {
             self.contacts.member(*it).is_some_and(|contact| {
                 contact.heard.is_some_and(|heard| now.since(heard) < silence)
-                    && contact.address().is_some()
+                    && contact.has_address()
             })
         };
         let is_home = log.is_behind_author() && !log.is_lost_by(author) && can_be_asked(&author);

@@ -37,13 +37,13 @@ pub(super) const ALL_WAYS_EACH: u32 = 5;
 /// First request for what is missing, in milliseconds from when one knows.
 pub(super) const WANT_DELAY: (u64, u64) = (30, 150);
 /// The next one.
-pub(super) const WANT_AGAIN: (u64, u64) = (400, 600);
+pub(super) const WANT_AGAIN: (u64, u64) = (200, 300);
 /// Requests that are no further apart than this are made together.
 pub(super) const WANT_TOGETHER: Duration = Duration::from_millis(20);
 /// What nobody has is given up after this.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(10);
 /// How long an entry waits for one with a smaller Lamport counter.
-pub(super) const HOLD: Duration = Duration::from_millis(500);
+pub(super) const HOLD: Duration = Duration::from_secs(1);
 /// An entry that is asked for twice within this goes to everybody.
 pub(super) const ASKED_TWICE: Duration = Duration::from_millis(500);
 /// Between pings to somebody who is silent; doubles up to the last.

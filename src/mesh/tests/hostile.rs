@@ -429,12 +429,12 @@ fn a_pushed_counter() {
     lab.beat(&mut bert, "bert", 0, vec![]);
     let pushed = bert.entry(1, 6 * 65_000);
     lab.hear_entry(&bert, pushed);
-    lab.pass(600);
+    lab.pass(1_100);
     assert_eq!(lab.texts(), ["1"]);
     // But nobody gets it to its end.
     let end = bert.entry(2, (1 << 48) - 1);
     lab.hear_entry(&bert, end);
-    lab.pass(600);
+    lab.pass(1_100);
     assert_eq!(lab.texts(), ["1"]);
 }
 
