@@ -109,6 +109,8 @@ pub(super) struct Contact {
     pub(super) pings: u32,
     /// It was pinged since it was last heard.
     pub(super) is_pinged: bool,
+    /// It was asked for entries since it was last heard.
+    pub(super) is_asked: bool,
     /// Something is to be sent to an address that is not verified.
     pub(super) wants_address: bool,
     /// Whose page named it.
@@ -150,6 +152,7 @@ impl Contact {
             ping_at: None,
             pings: 0,
             is_pinged: false,
+            is_asked: false,
             wants_address: false,
             listed_by: None,
             where_at: None,
@@ -164,7 +167,7 @@ impl Contact {
     pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, way: Option<Way>) {
         self.heard = Some(now);
         self.vouched = now;
-        self.is_pinged = false;
+        (self.is_pinged, self.is_asked) = (false, false);
         if let Some(slot) = way.and_then(|it| self.ways.get_mut(index(it))) {
             *slot = Some(now);
         }

@@ -20,6 +20,8 @@ pub(super) const ANNOUNCES_TO_ONE: u8 = 6;
 pub(super) const ASKING_PATIENCE: Duration = Duration::from_secs(12);
 /// From the first announce until a candidate is in, whoever owes an answer.
 pub(super) const JOIN_AT_MOST: Duration = Duration::from_secs(20);
+/// A candidate that wakes so late begins anew: the machine was asleep.
+pub(super) const SLEPT: Duration = Duration::from_secs(5);
 /// How long a person may think; then it is a yes.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Longest delay of an agreement, in milliseconds.
