@@ -163,7 +163,8 @@ impl Mesh {
         }
         if contact.stage == Stage::Listed {
             contact.listed_by = Some(by);
-            let at = now + interval(size) + Duration::from_secs(1);
+            // Its next heartbeat comes within 1.1 × I(n).
+            let at = now + interval(size) * 3 / 2 + Duration::from_secs(1);
             let at = *contact.where_at.get_or_insert(at);
             self.look_at(at);
         }
@@ -182,6 +183,7 @@ impl Mesh {
         let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
         let ping = Ping { cookie: cookie(address), heard: self.hearing(now.moment, id) };
         self.send_to(address, Control::Ping(ping));
+        let interval = interval(self.size());
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.telling = first_way(ping.heard);
         contact.is_told_unsurely |= contact.told != contact.telling;
@@ -191,7 +193,9 @@ impl Mesh {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
             _ => contact.pings,
         };
-        let wait = (PING_AGAIN * 2_u32.saturating_pow(doublings.min(5))).min(PING_AT_MOST);
+        // In a large room many may fall silent at once, for many.
+        let first = PING_AGAIN.max(interval / 2);
+        let wait = (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_AT_MOST);
         contact.ping_at = Some(now.moment + wait);
     }
 

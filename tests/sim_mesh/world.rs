@@ -227,7 +227,7 @@ impl World {
             self.time = time;
             match what {
                 What::Arrive { to, from, way, datagram } => self.arrive(to, from, way, &datagram),
-                What::Wake(life) => self.wake(life),
+                What::Wake(life) => self.wake(life, time),
                 What::Act(action) => self.act(action),
                 What::Look => {
                     self.look();
@@ -457,7 +457,11 @@ impl World {
     }
 
     /// The time has come that an engine may have asked for.
-    fn wake(&mut self, id: LifeId) {
+    fn wake(&mut self, id: LifeId, time: u64) {
+        if self.lives[id].queued != time {
+            // Another, planned later, came before.
+            return;
+        }
         self.lives[id].queued = u64::MAX;
         if !self.is_awake(id) {
             return;
