@@ -225,7 +225,9 @@ impl Mesh {
                     continue;
                 };
                 lost.extend(absent.take());
-                if !self.answers.bucket.try_take(now.moment) {
+                let contact = self.contacts.get_mut(asker);
+                let may_ask = contact.is_some_and(|it| it.answers.try_take(now.moment));
+                if !may_ask || !self.answers.bucket.try_take(now.moment) {
                     return;
                 }
                 match self.answers.decide(now.moment, (range.author, sequence), asker) {
