@@ -258,7 +258,8 @@ impl Logs {
         sequence: u32,
         holder: PeerId,
     ) -> bool {
-        if sequence == 0 && !self.logs.contains_key(&author) {
+        let known = self.logs.get(&author);
+        if known.map_or(sequence == 0, |it| holder != author && sequence <= it.have) {
             return false;
         }
         let Some(log) = self.introduce(author, holder) else { return false };

@@ -148,6 +148,12 @@ impl Mesh {
         let ago = Duration::from_millis(500) * u32::from(item.ago);
         let is_heard = item.ago < PageItem::INDIRECT;
         let size = self.size();
+        // In a large room this comes thousands of times a second, and mostly
+        // says what is known.
+        let known = self.contacts.member(id);
+        if known.is_some_and(|it| it.is_verified && (!is_heard || now.since(it.vouched) <= ago)) {
+            return;
+        }
         let Some(contact) = self.contacts.list(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
             // An old rumour does not bring anybody back. (It is rounded down,
