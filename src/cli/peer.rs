@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -202,7 +203,7 @@ fn runtime() -> Result<Runtime> {
 /// Looks what works.
 fn examine(common: &Common) -> Result<u8, Failed> {
     let config = common.config(false).map_err(usage)?;
-    let room = sealed(&config).map_err(os)?;
+    let room = Arc::new(sealed(&config).map_err(os)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Line| {
         // Nobody may be there to read it; the exit code says the same.
