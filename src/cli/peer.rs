@@ -47,8 +47,9 @@ const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
     args_conflicts_with_subcommands = true,
     after_help = "\
 Settings come from flags, else from the environment (PI_CHAT_NAME, PI_CHAT_ROOM,
-PI_CHAT_PASSPHRASE_FILE, PI_CHAT_PORT, PI_CHAT_INTERFACE, PI_CHAT_PEER), else from
-the file peer.toml (name, room, passphrase-file, port, interfaces, peers, ask).
+PI_CHAT_PASSPHRASE_FILE, PI_CHAT_PORT, PI_CHAT_INTERFACE, PI_CHAT_PEER,
+PI_CHAT_ASK=1), else from the file peer.toml (name, room, passphrase-file, port,
+interfaces, peers, ask).
 
 Exit codes:
   0   left as asked
