@@ -112,8 +112,10 @@ impl Visits {
             tokio::select! {
                 _ = ticks.tick() => self.ask(sockets).await,
                 came = timeout_at(end, incoming.recv()) => match came {
-                    Ok(Some(Ok(datagram))) => self.note(&datagram, Instant::now()),
-                    Ok(Some(Err(_))) => {}
+                    Ok(Some(Ok(datagram))) if sockets.is_ours(&datagram) => {
+                        self.note(&datagram, Instant::now());
+                    }
+                    Ok(Some(_)) => {}
                     Ok(None) | Err(_) => return self.around,
                 },
             }
