@@ -298,6 +298,24 @@ fn doctor() {
     ] {
         assert!(said.lines().any(|it| it == line), "no “{line}” in: {said}");
     }
+    // Somebody was asked, and told what arrives.
+    let about_anna = said.lines().find(|it| it.starts_with("ok    peer anna at 127.0.0.1:"));
+    let about_anna = about_anna.unwrap_or_else(|| panic!("nothing about anna in: {said}"));
+    assert!(about_anna.contains("answers, and hears the IPv4 group"), "{about_anna}");
+
+    // In a room where nobody is, and somebody named: nobody answers.
+    let here = format!("127.0.0.1:{}", place.port);
+    let output = examine(&["--interface", "lo", "--room", "attic", "--peer", &here]);
+    let said = text(&output.stdout);
+    for line in [
+        format!(
+            "warn  peer {here}: found at {here}, but nobody answers there: is chat-peer in #attic there, and is UDP let through?"
+        ),
+        "ok    one datagram should reach everybody in the network; nobody was there to try it with"
+            .to_owned(),
+    ] {
+        assert!(said.lines().any(|it| it == line), "no “{line}” in: {said}");
+    }
     let output = examine(&["--interface", "nosuch0"]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(69), "{said}");

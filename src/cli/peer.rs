@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -46,8 +47,9 @@ const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
     args_conflicts_with_subcommands = true,
     after_help = "\
 Settings come from flags, else from the environment (PI_CHAT_NAME, PI_CHAT_ROOM,
-PI_CHAT_PASSPHRASE_FILE, PI_CHAT_PORT, PI_CHAT_INTERFACE, PI_CHAT_PEER), else from
-the file peer.toml (name, room, passphrase-file, port, interfaces, peers, ask).
+PI_CHAT_PASSPHRASE_FILE, PI_CHAT_PORT, PI_CHAT_INTERFACE, PI_CHAT_PEER,
+PI_CHAT_ASK=1), else from the file peer.toml (name, room, passphrase-file, port,
+interfaces, peers, ask).
 
 Exit codes:
   0   left as asked
@@ -202,7 +204,7 @@ fn runtime() -> Result<Runtime> {
 /// Looks what works.
 fn examine(common: &Common) -> Result<u8, Failed> {
     let config = common.config(false).map_err(usage)?;
-    let room = sealed(&config).map_err(os)?;
+    let room = Arc::new(sealed(&config).map_err(os)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Line| {
         // Nobody may be there to read it; the exit code says the same.

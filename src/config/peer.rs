@@ -91,7 +91,7 @@ impl Partial {
             port,
             interfaces: list("PI_CHAT_INTERFACE"),
             peers: list("PI_CHAT_PEER"),
-            ask: None,
+            ask: text("PI_CHAT_ASK").map(|it| yes_or_no("PI_CHAT_ASK", &it)).transpose()?,
         })
     }
 
@@ -135,6 +135,15 @@ impl Partial {
     }
 }
 
+/// What a variable says that is on or off.
+fn yes_or_no(key: &str, text: &str) -> Result<bool> {
+    match text {
+        "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" => Ok(false),
+        _ => bail!("{key}={text} is neither 1 nor 0"),
+    }
+}
+
 /// What stands between commas or blanks.
 #[must_use]
 pub fn split_list(text: &str) -> Vec<String> {
@@ -170,6 +179,14 @@ mod tests {
         let config = Partial::from_file(Some(&path)).unwrap().finish().unwrap();
         assert_eq!(config.passphrase, Some(Password("open sesame".to_owned())));
         assert_eq!(config.network.hosts[0].to_string(), "pi:7");
+    }
+
+    /// What is on or off in the environment.
+    #[test]
+    fn on_or_off() {
+        let says = |text| yes_or_no("PI_CHAT_ASK", text);
+        assert!(says("1").unwrap() && says("true").unwrap() && !says("0").unwrap());
+        assert_eq!(says("maybe").unwrap_err().to_string(), "PI_CHAT_ASK=maybe is neither 1 nor 0");
     }
 
     /// What is nearer wins; what makes no sense is said.

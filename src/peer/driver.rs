@@ -296,6 +296,10 @@ impl<'a> Driver<'a> {
             let text = "This computer is in no network: waiting for one.".to_owned();
             self.show(&Event::Problem { code: 0, text });
         }
+        if self.is_offline && !is_offline && self.named.is_empty() {
+            let text = "this computer is in a network now".to_owned();
+            self.show(&Event::Done { tag: Tag::default(), text });
+        }
         (self.missing, self.is_offline) = (missing, is_offline);
         for (way, error) in self.sockets.set_interfaces(found) {
             self.log(&format!("cannot join {}: {error}", name_of(way)));

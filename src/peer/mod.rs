@@ -11,6 +11,7 @@ mod identity;
 mod interfaces;
 mod limit;
 mod sockets;
+mod visits;
 
 use std::collections::BTreeSet;
 use std::io;

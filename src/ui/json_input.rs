@@ -72,11 +72,12 @@ impl Object {
     /// The task for peers that it is.
     fn peer_task(self) -> Result<PeerTask, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
+        let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
         match self.kind.as_str() {
             "peers" => Ok(PeerTask::Peers),
-            "block" => Ok(PeerTask::Block { name: self.name.ok_or(needs("name"))? }),
+            "block" => Ok(PeerTask::Block { name: name? }),
             _ => Ok(PeerTask::Admit {
-                name: self.name.ok_or(needs("name"))?,
+                name: name?,
                 is_welcome: self.welcome.ok_or(needs("welcome"))?,
             }),
         }
@@ -125,6 +126,9 @@ fn read_request(
     dialect: Dialect,
     patience: Duration,
 ) -> Result<Request, (String, Option<Value>)> {
+    if !line.trim_start().starts_with('{') {
+        return Err(("the line is no object".to_owned(), None));
+    }
     let object: Object = serde_json::from_str(line).map_err(|error| (error.to_string(), None))?;
     let id = object.id.clone();
     let tag = tag_of(id.as_ref());
@@ -249,6 +253,8 @@ mod tests {
             r#"{"type":"join","room":"x"}"#,
             r#"{"type":"history"}"#,
             r#"{"type":"block"}"#,
+            r#"{"type":"block","name":""}"#,
+            "[]",
             r#"{"type":"admit","name":"bob"}"#,
         ] {
             assert!(peers(line).is_err(), "{line}");

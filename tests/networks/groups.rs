@@ -112,3 +112,43 @@ fn only_ipv6() {
     one_datagram_for_all(&machines, &mut people, "group6");
     taken(&machines[1], "Anna");
 }
+
+/// What the doctor says on a machine.
+fn doctor(machine: &Machine, arguments: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = machine.inside(env!("CARGO_BIN_EXE_chat-peer"));
+    command.env_clear().env("HOME", home.path()).arg("doctor").args(arguments);
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+/// What is sent to a group comes back to its sender also where the network
+/// keeps it from others. The doctor believes those others.
+#[test]
+fn the_doctor_asks_others() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    let _anna = Person::join(&machines[0], "anna");
+    let said = doctor(&machines[1], &[]);
+    assert!(
+        said.contains("answers, and hears the IPv4 group, the IPv6 group, broadcast"),
+        "{said}"
+    );
+    assert!(said.contains("ok    one datagram reaches everybody in the network"), "{said}");
+
+    machines[0].drop_groups();
+    machines[0].drop_incoming("fib daddr type broadcast");
+    let said = doctor(&machines[1], &["--peer", &machines[0].addresses[0]]);
+    for part in [
+        "ok    interface eth0: the IPv4 group works",
+        "answers at ",
+        "warn  peer anna at ",
+        "answers, but hears no group and no broadcast",
+        "warn  1 of 1 peers hear neither a group nor broadcast from here",
+    ] {
+        assert!(said.contains(part), "no “{part}” in: {said}");
+    }
+
+    machines[1].drop_incoming("meta l4proto udp fib daddr type local");
+    let said = doctor(&machines[1], &[]);
+    assert!(said.contains("is heard, but does not answer"), "{said}");
+}
