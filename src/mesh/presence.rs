@@ -55,7 +55,9 @@ impl Mesh {
 
     /// Looks at all contacts then, but not too often.
     fn look_at(&mut self, at: Moment) {
-        let at = at.max(self.swept + SWEEP);
+        // The more there are the longer it takes, and the less it hurries.
+        let pause = Duration::from_millis(2) * u32::try_from(self.size()).unwrap_or(u32::MAX);
+        let at = at.max(self.swept + SWEEP.max(pause));
         self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn crowd(seed: u64) -> Plan {
         let drift = i64::try_from(random.below(201)).unwrap() - 100;
         machine.clock = Clock::new(drift, 0, random.below(86_400 * S));
     }
-    let come = 60 * S;
+    let come = 40 * S;
     for machine in 0..CROWD {
         // Some want the same name: the later one is rejected.
         let name = if machine % 100 == 99 { 0 } else { machine };
@@ -60,7 +60,7 @@ pub(crate) fn crowd(seed: u64) -> Plan {
     let split = come + 15 * S;
     // G(500) is 50 s.
     let mend = split + 60 * S;
-    let quiet = mend + 15 * S;
+    let quiet = mend + 10 * S;
     for _ in 0..200 {
         let at = come + random.below(quiet - come);
         world.plan(at, Action::Say(random.index(CROWD), 1));
@@ -69,8 +69,8 @@ pub(crate) fn crowd(seed: u64) -> Plan {
     world.plan(split, Action::Split(side_of));
     world.plan(mend, Action::Split(vec![0; CROWD]));
     world.quiet_since = quiet;
-    let end = quiet + 60 * S;
-    world.plan(end - 30 * S, Action::Measure);
+    let end = quiet + 55 * S;
+    world.plan(end - 25 * S, Action::Measure);
     world.plan(end, Action::Measured);
     Plan { world, end }
 }
