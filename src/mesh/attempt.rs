@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::contacts::Standing;
 use super::receiving::Came;
 use super::timing::{
-    ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, WINDOW,
+    ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, SLEPT, WINDOW,
 };
 use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
 use crate::model::{Admitted, ErrorCode, Event, Heard, Lamport, Moment, PeerId, RoomClock};
@@ -109,6 +109,10 @@ impl Mesh {
         let Phase::Announcing(attempt) = &mut self.phase else { return };
         if now.moment < attempt.due {
             return;
+        }
+        if now.moment.since(attempt.due) >= SLEPT {
+            // Who has answered may be gone, and who has come in not be heard.
+            *attempt = Attempt::new(now.moment, &mut self.random);
         }
         let is_over = now.moment.since(attempt.begun) >= WINDOW;
         if is_over && attempt.is_settled(now.moment) {

@@ -23,6 +23,9 @@ const CONTROL_RATE: (u32, u32) = (200, 3_000);
 /// Entries of one author that nobody has asked for, likewise.
 const ENTRY_RATE: (u32, u32) = (200, 3_000);
 
+/// Entries that one peer gets because it asks, likewise.
+const ANSWER_RATE: (u32, u32) = (128, 6_000);
+
 /// How long somebody has been here: the smaller one for longer.
 pub(super) type Standing = (RoomClock, PeerId);
 
@@ -81,6 +84,8 @@ pub(super) struct Contact {
     pub(super) window: Window,
     /// How much it may send.
     pub(super) controls: TokenBucket,
+    /// How many entries it gets because it asks.
+    pub(super) answers: TokenBucket,
     /// How many entries it may send that nobody has asked for.
     pub(super) entries: TokenBucket,
     /// When it was first heard, in this stay.
@@ -109,6 +114,8 @@ pub(super) struct Contact {
     pub(super) pings: u32,
     /// It was pinged since it was last heard.
     pub(super) is_pinged: bool,
+    /// It was asked for entries since it was last heard.
+    pub(super) is_asked: bool,
     /// Something is to be sent to an address that is not verified.
     pub(super) wants_address: bool,
     /// Whose page named it.
@@ -136,6 +143,7 @@ impl Contact {
             addresses: Vec::new(),
             window: Window::default(),
             controls: TokenBucket::new(CONTROL_RATE.0, CONTROL_RATE.1),
+            answers: TokenBucket::new(ANSWER_RATE.0, ANSWER_RATE.1),
             entries: TokenBucket::new(ENTRY_RATE.0, ENTRY_RATE.1),
             met: now,
             known_at: now,
@@ -150,6 +158,7 @@ impl Contact {
             ping_at: None,
             pings: 0,
             is_pinged: false,
+            is_asked: false,
             wants_address: false,
             listed_by: None,
             where_at: None,
@@ -164,7 +173,7 @@ impl Contact {
     pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, way: Option<Way>) {
         self.heard = Some(now);
         self.vouched = now;
-        self.is_pinged = false;
+        (self.is_pinged, self.is_asked) = (false, false);
         if let Some(slot) = way.and_then(|it| self.ways.get_mut(index(it))) {
             *slot = Some(now);
         }
@@ -298,6 +307,9 @@ pub(super) struct Contacts {
     contacts: BTreeMap<PeerId, Contact>,
     /// Members by the keys of their names.
     names: BTreeMap<NameKey, BTreeSet<PeerId>>,
+    /// The keys of those names by what they look like: worked out when a
+    /// name comes, not each time that one is compared.
+    skeletons: BTreeMap<String, BTreeSet<NameKey>>,
     /// How many members there are.
     members: usize,
     /// How many are heard and not verified.
@@ -403,7 +415,7 @@ impl Contacts {
                 self.forget_name(&key, id);
             }
             if stage == Stage::Member {
-                self.names.entry(key).or_default().insert(id);
+                self.remember_name(key, id);
             }
         }
     }
@@ -418,9 +430,17 @@ impl Contacts {
         let is_other = before.name != contact.name();
         if is_member && before.key != key {
             self.forget_name(&before.key, id);
-            self.names.entry(key).or_default().insert(id);
+            self.remember_name(key, id);
         }
         (is_member && is_other).then_some(before.name)
+    }
+
+    /// A member has this name.
+    fn remember_name(&mut self, key: NameKey, id: PeerId) {
+        if !self.names.contains_key(&key) {
+            self.skeletons.entry(key.skeleton()).or_default().insert(key.clone());
+        }
+        self.names.entry(key).or_default().insert(id);
     }
 
     /// Somebody does not have this name any more.
@@ -429,6 +449,13 @@ impl Contacts {
             holders.remove(&id);
             if holders.is_empty() {
                 self.names.remove(key);
+                let skeleton = key.skeleton();
+                if let Some(alike) = self.skeletons.get_mut(&skeleton) {
+                    alike.remove(key);
+                    if alike.is_empty() {
+                        self.skeletons.remove(&skeleton);
+                    }
+                }
             }
         }
     }
@@ -471,9 +498,10 @@ impl Contacts {
         self.names.get(key).into_iter().flatten().copied()
     }
 
-    /// The names of members.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &NameKey> {
-        self.names.keys()
+    /// Members whose names look like this.
+    pub(super) fn look_alikes(&self, skeleton: &str) -> impl Iterator<Item = PeerId> {
+        let keys = self.skeletons.get(skeleton).into_iter().flatten();
+        keys.flat_map(|key| self.holders(key))
     }
 
     /// Standings of all members, the smallest first.

@@ -149,12 +149,32 @@ impl Mesh {
             }
         }
         for (source, ranges) in wants {
-            if let Some(address) = self.contacts.get(source).and_then(|it| it.address()) {
-                self.send_to(address, Control::Want(Want { ranges }));
-            }
+            self.send_want(now.moment, source, ranges);
         }
         let behind = self.logs.iter().filter(|(_, log)| log.is_behind());
         self.answers.due = behind.filter_map(|(_, log)| log.want_at).min();
+    }
+
+    /// Sends a request. To an address that may be another's only a short one,
+    /// and one for each time that something has come: claims cost nothing.
+    fn send_want(&mut self, now: Moment, source: PeerId, mut ranges: Vec<Range>) {
+        let Some(contact) = self.contacts.get_mut(source) else { return };
+        let Some(address) = contact.address() else { return };
+        if contact.verified_address().is_none() {
+            let is_too_much = contact.is_asked || ranges.len() > 1;
+            if contact.is_asked {
+                ranges.clear();
+            }
+            ranges.truncate(1);
+            contact.is_asked = true;
+            contact.wants_address |= is_too_much;
+            if is_too_much {
+                self.look_soon(now);
+            }
+        }
+        if !ranges.is_empty() {
+            self.send_to(address, Control::Want(Want { ranges }));
+        }
     }
 
     /// Adds what is missing of an author to a request, as far as it fits.
@@ -205,7 +225,9 @@ impl Mesh {
                     continue;
                 };
                 lost.extend(absent.take());
-                if !self.answers.bucket.try_take(now.moment) {
+                let contact = self.contacts.get_mut(asker);
+                let may_ask = contact.is_some_and(|it| it.answers.try_take(now.moment));
+                if !may_ask || !self.answers.bucket.try_take(now.moment) {
                     return;
                 }
                 match self.answers.decide(now.moment, (range.author, sequence), asker) {

@@ -20,6 +20,7 @@ pub(super) const ANNOUNCES_TO_ONE: u8 = 6;
 pub(super) const ASKING_PATIENCE: Duration = Duration::from_secs(12);
 /// From the first announce until a candidate is in, whoever owes an answer.
 pub(super) const JOIN_AT_MOST: Duration = Duration::from_secs(20);
+
 /// How long a person may think; then it is a yes.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Longest delay of an agreement, in milliseconds.
@@ -58,7 +59,8 @@ pub(super) const GONE_MEMORY: Duration = Duration::from_secs(600);
 pub(super) const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Between attempts at the last known addresses while one is alone.
 pub(super) const KNOCK: Duration = Duration::from_secs(10);
-/// A timer that is late by so much was held up: the machine has slept.
+/// A timer that is late by so much was held up: the machine has slept. (A
+/// candidate begins anew.)
 pub(super) const SLEPT: Duration = Duration::from_secs(3);
 /// Between looks at all contacts, at least.
 pub(super) const SWEEP: Duration = Duration::from_millis(100);

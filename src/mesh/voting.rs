@@ -39,6 +39,8 @@ struct Candidate {
 enum Person {
     /// Is not asked, or has agreed, or has been silent for too long.
     Agrees,
+    /// Will be asked when the newcomer has proven to be alive.
+    Unasked,
     /// Is being asked, until then.
     Thinks(Moment),
     /// No.
@@ -111,7 +113,7 @@ impl Mesh {
         let Some(candidate) = self.note_candidate(now, came, &announce, name) else { return };
         match candidate.person {
             Person::Refuses => {}
-            Person::Thinks(_) => self.agree(now, came.sender.id, Agree::ASKING),
+            Person::Unasked | Person::Thinks(_) => self.agree(now, came.sender.id, Agree::ASKING),
             Person::Agrees => {
                 let has_ours = announce.agreed.contains(&self.me.id);
                 if (is_voice || self.settings.ask)
@@ -195,8 +197,7 @@ impl Mesh {
         if self.name.key().skeleton() == skeleton {
             return Some(self.standing());
         }
-        let like = self.contacts.keys().filter(|it| is_voice && it.skeleton() == skeleton);
-        let mut holders = like.flat_map(|key| self.contacts.holders(key));
+        let mut holders = self.contacts.look_alikes(&skeleton).filter(|_| is_voice);
         let holder = holders.find(|it| !self.is_same_key(*it, came))?;
         let since = self.contacts.get(holder)?.since();
         Some((since, holder))
@@ -224,12 +225,7 @@ impl Mesh {
                 self.voting.candidates.remove(&longest);
             }
             let (nonce, address, heard) = (announce.nonce, came.from, now.moment);
-            let person = if self.settings.ask {
-                self.show(Event::AdmissionAsked { name: name.as_str().to_owned() });
-                Person::Thinks(now.moment + ANSWER_TIME)
-            } else {
-                Person::Agrees
-            };
+            let person = if self.settings.ask { Person::Unasked } else { Person::Agrees };
             let agree_at = None;
             let new = Candidate { nonce, name, address, heard, agree_at, person };
             self.voting.candidates.insert(id, new);
@@ -237,9 +233,14 @@ impl Mesh {
         let candidate = self.voting.candidates.get_mut(&id)?;
         candidate.heard = now.moment;
         candidate.address = came.from;
-        let key = candidate.name.key().clone();
         if self.contacts.get(id).is_some_and(|it| it.is_verified) {
-            self.object_to_rivals(now, id, &key);
+            let name = candidate.name.clone();
+            // A recording does not make anybody ask a person.
+            if candidate.person == Person::Unasked {
+                candidate.person = Person::Thinks(now.moment + ANSWER_TIME);
+                self.show(Event::AdmissionAsked { name: name.as_str().to_owned() });
+            }
+            self.object_to_rivals(now, id, name.key());
         }
         self.voting.candidates.get(&id)
     }

@@ -591,8 +591,7 @@ impl World {
                     )
             );
             assert!(!large, "{packet:?} to {to}, which is not verified");
-            let is_want = matches!(packet, Outgoing::Control(Control::Want(_)));
-            assert!(is_want || ledger.went <= least * 2, "{} bytes for {}", ledger.went, least);
+            assert!(ledger.went <= least * 2, "{} bytes for {}", ledger.went, least);
         }
     }
 

@@ -36,7 +36,7 @@ fn live(seed: u64) -> Life {
 #[test]
 fn many_lives() {
     let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
-    let lives = number("FUZZ_LIVES").unwrap_or(if cfg!(debug_assertions) { 60 } else { 300 });
+    let lives = number("FUZZ_LIVES").unwrap_or(if cfg!(debug_assertions) { 90 } else { 600 });
     let seeds = number("FUZZ_SEED").map_or(0..lives, |seed| seed..seed + 1);
     let (mut came, mut opened, mut outputs) = (0, 0, 0);
     for seed in seeds {

@@ -25,6 +25,9 @@ impl World {
             return;
         }
         let now = self.now(id);
+        // What it says itself at this very moment was not there when it
+        // answered.
+        self.asked = is_recall(&input).then(|| self.snapshot(id));
         self.lives[id].mesh.handle_input(now, input);
         self.do_outputs(id);
     }
@@ -97,7 +100,7 @@ impl World {
                     listed.extend(heartbeat.page.iter().filter_map(|it| self.listed(it)));
                 }
                 if let Control::Recent(recent) = &control {
-                    history = (recent.page == 0).then(|| self.snapshot(id));
+                    history = self.asked.clone().filter(|_| recent.page == 0);
                 }
                 let size = control.datagram_len();
                 (size, Packet::Control { sender: life.signer, counter: life.counter, control })
@@ -234,4 +237,12 @@ impl World {
         let others = report.iter().filter(|it| !it.is_self);
         others.filter_map(|it| self.life_of(it.session)).collect()
     }
+}
+
+/// Whether an input asks for the history.
+fn is_recall(input: &Input) -> bool {
+    let Input::Received { packet: Packet::Control { control, .. }, .. } = input else {
+        return false;
+    };
+    matches!(control, Control::Recall(_))
 }

@@ -101,7 +101,9 @@ fn temp_crowd() {
         let s = std::time::Instant::now();
         plan.world.run_until(t);
         let mut k = plan.world.kinds;
-        for (a, b) in k.0.iter_mut().zip(last.0) { *a -= b; }
+        for (a, b) in k.0.iter_mut().zip(last.0) {
+            *a -= b;
+        }
         last = plan.world.kinds;
         println!("{} {:?} {:?}", t / 1_000_000, s.elapsed(), k.0);
     }

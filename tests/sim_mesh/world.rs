@@ -12,7 +12,7 @@ use pi_chat::model::{
 use pi_chat::wire::udp::Signer;
 
 use super::clock::Clock;
-use super::life::{Life, LifeId, NoSignature, Said, Stage};
+use super::life::{Life, LifeId, NoSignature, Said, Snapshot, Stage};
 use super::network::{Link, Network, address_v4};
 use super::queue::{Queue, What};
 use super::random::Random;
@@ -124,6 +124,8 @@ pub(crate) struct World {
     pub(crate) quiet_since: u64,
     /// The last message of all that was shown for the first time to somebody.
     pub(crate) last_delivery: u64,
+    /// The newest entries of whoever is being asked for its history.
+    pub(crate) asked: Option<Snapshot>,
     /// What has happened lately, if anybody wants to know.
     trace: Option<(usize, VecDeque<String>)>,
 }
@@ -172,6 +174,7 @@ impl World {
             ways_in_use: 1.0,
             quiet_since: 0,
             last_delivery: 0,
+            asked: None,
             trace: None,
         };
         let clock = Clock::new(0, 0, 0);

@@ -621,3 +621,52 @@ fn a_lost_cookie() {
     lab.hear(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
     assert_eq!(lab.count(|it| matches!(it, Control::Recent(_))), 1);
 }
+
+/// A machine that falls asleep while it joins begins anew: what it has heard
+/// is old.
+#[test]
+fn asleep_while_joining() {
+    let mut lab = Lab::candidate();
+    lab.pass(1_000);
+    lab.now += 20_000;
+    lab.pass(1_000);
+    assert!(lab.end.is_none() && lab.events.is_empty(), "{:?}", lab.events);
+    lab.pass(1_500);
+    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+    assert!(lab.count(|it| matches!(it, Control::Announce(_))) >= 8);
+}
+
+/// With more members than a page holds, everybody gets its turn.
+#[test]
+fn everybody_is_listed() {
+    let mut lab = Lab::alone();
+    let mut liars: Vec<Liar> = (0..100).map(Liar::new).collect();
+    for number in 0..liars.len() {
+        let name = format!("m{number}");
+        assert!(lab.admit(&mut liars[number], &name));
+        for (other, liar) in liars.iter_mut().enumerate().take(number) {
+            lab.beat(liar, &format!("m{other}"), 0, vec![]);
+        }
+    }
+    lab.sent.clear();
+    for _ in 0..4 {
+        for (number, liar) in liars.iter_mut().enumerate() {
+            lab.beat(liar, &format!("m{number}"), 0, vec![]);
+        }
+        lab.pass(2_500);
+    }
+    let pages: Vec<BTreeSet<PeerId>> = lab
+        .sent
+        .iter()
+        .filter_map(|it| match &it.packet {
+            Outgoing::Control(Control::Heartbeat(it)) if it.page.len() == 60 => {
+                Some(it.page.iter().map(|it| it.author).collect())
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(pages.len() >= 2);
+    for two in pages.windows(2) {
+        assert_eq!(two[0].union(&two[1]).count(), 100);
+    }
+}
