@@ -258,7 +258,12 @@ impl Logs {
         sequence: u32,
         holder: PeerId,
     ) -> bool {
-        if sequence == 0 && !self.logs.contains_key(&author) {
+        // Most of what a page says one knows already.
+        let is_old = match self.logs.get(&author) {
+            Some(log) => holder != author && sequence <= log.have,
+            None => sequence == 0,
+        };
+        if is_old {
             return false;
         }
         let Some(log) = self.introduce(author, holder) else { return false };

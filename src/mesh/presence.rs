@@ -150,6 +150,14 @@ impl Mesh {
         let ago = Duration::from_millis(500) * u32::from(item.ago);
         let is_heard = item.ago < PageItem::INDIRECT;
         let size = self.size();
+        let heard = Moment::after_start(now.since_start().saturating_sub(ago));
+        if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.is_member()) {
+            // Most of those in a page.
+            if is_heard {
+                contact.vouched = contact.vouched.max(heard);
+            }
+            return;
+        }
         let Some(contact) = self.contacts.list(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
             // An old rumour does not bring anybody back. (It is rounded down,
@@ -160,8 +168,8 @@ impl Mesh {
             self.contacts.set_stage(id, Stage::Listed);
         }
         let Some(contact) = self.contacts.get_mut(id) else { return };
-        if is_heard && now.since(contact.vouched) > ago {
-            contact.vouched = Moment::after_start(now.since_start().saturating_sub(ago));
+        if is_heard {
+            contact.vouched = contact.vouched.max(heard);
         }
         if contact.stage == Stage::Listed {
             contact.listed_by = Some(by);

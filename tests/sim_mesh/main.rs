@@ -88,23 +88,3 @@ fn a_lossy_room() {
         measured.kinds,
     );
 }
-
-/// TEMP.
-#[test]
-fn temp_crowd() {
-    let mut plan = rooms::crowd(1);
-    let mut last = plan.world.kinds;
-    let clock = std::process::id();
-    let _ = clock;
-    for t in (0..plan.end).step_by(10_000_000) {
-        #[allow(clippy::disallowed_methods)]
-        let s = std::time::Instant::now();
-        plan.world.run_until(t);
-        let mut k = plan.world.kinds;
-        for (a, b) in k.0.iter_mut().zip(last.0) {
-            *a -= b;
-        }
-        last = plan.world.kinds;
-        println!("{} {:?} {:?}", t / 1_000_000, s.elapsed(), k.0);
-    }
-}
