@@ -124,6 +124,8 @@ pub(super) struct Contact {
     pub(super) where_at: Option<Moment>,
     /// How much its clock is ahead of ours, in milliseconds.
     pub(super) skew: i64,
+    /// As it seemed the last time.
+    last_skew: Option<i64>,
     /// The person has been told of it.
     pub(super) is_skew_told: bool,
     /// Heartbeats that have come, of those since `known_at` at most 32.
@@ -163,6 +165,7 @@ impl Contact {
             listed_by: None,
             where_at: None,
             skew: 0,
+            last_skew: None,
             is_skew_told: false,
             heartbeats: (0, now),
             has_ours: None,
@@ -193,6 +196,13 @@ impl Contact {
     /// Whether something by this way would be news.
     pub(super) fn is_news(&self, now: Moment, way: Way, lately: Duration) -> bool {
         !self.heard_by(now, lately).has(way)
+    }
+
+    /// Notes by how much its clock seemed to be ahead. Of the last two the
+    /// smaller difference counts: a packet may have waited on its way.
+    pub(super) fn note_skew(&mut self, skew: i64) {
+        let before = self.last_skew.replace(skew).unwrap_or(0);
+        self.skew = if before.unsigned_abs() < skew.unsigned_abs() { before } else { skew };
     }
 
     /// Remembers an address, in place of the one not heard for longest, if

@@ -258,7 +258,7 @@ impl Mesh {
         }
         let former = self.contacts.state(id, stated);
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.skew = Self::skew(now, time);
+            contact.note_skew(Self::skew(now, time));
         }
         if let Some(former) = former {
             let name = self.contacts.get(id).map_or("", Contact::name).to_owned();

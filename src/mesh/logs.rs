@@ -258,12 +258,8 @@ impl Logs {
         sequence: u32,
         holder: PeerId,
     ) -> bool {
-        // Most of what a page says one knows already.
-        let is_old = match self.logs.get(&author) {
-            Some(log) => holder != author && sequence <= log.have,
-            None => sequence == 0,
-        };
-        if is_old {
+        let known = self.logs.get(&author);
+        if known.map_or(sequence == 0, |it| holder != author && sequence <= it.have) {
             return false;
         }
         let Some(log) = self.introduce(author, holder) else { return false };

@@ -10,7 +10,7 @@ use super::timing::{
 };
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
-use crate::model::{Heard, Moment, PeerId, Way};
+use crate::model::{Heard, Moment, NameKey, PeerId, Way};
 use crate::wire::udp::{Control, PageItem, PeerAddress, Peers, Ping, Pong, Where};
 
 /// Pings to a silent member that are not further apart than the first.
@@ -111,7 +111,10 @@ impl Mesh {
         contact.is_verified = false;
         (contact.ping_at, contact.pings) = (None, 0);
         let name = contact.name().to_owned();
-        self.tell_presence(Vec::new(), vec![name]);
+        // Who comes back at once under the same name has not left.
+        if self.contacts.holders(&NameKey::of(&name)).next().is_none() {
+            self.tell_presence(Vec::new(), vec![name]);
+        }
     }
 
     /// Somebody says goodbye.
@@ -135,12 +138,15 @@ impl Mesh {
         contact.vouched = contact.vouched.max(contact.heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
+        let is_known = self.contacts.holders(&NameKey::of(&name)).next().is_some();
         self.contacts.set_stage(id, Stage::Member);
         self.plan = None;
         if self.is_member() && matches!(self.phase, super::Phase::In) {
             self.logs.admit(id);
         }
-        self.tell_presence(vec![name], Vec::new());
+        if !is_known {
+            self.tell_presence(vec![name], Vec::new());
+        }
         self.look_soon(now);
     }
 

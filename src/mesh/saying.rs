@@ -15,6 +15,8 @@ use crate::wire::udp::{Bye, Control, EntryFields};
 const SAY_RATE: (u32, u32) = (20, 1_500);
 /// Who leaves stays for so long after the last message.
 const LINGER: Duration = Duration::from_secs(1);
+/// Requests that wait until one is in.
+const MAX_EARLY: usize = 100;
 /// Messages that wait to be sent.
 const MAX_QUEUE: usize = 10_000;
 
@@ -28,6 +30,8 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 pub(super) struct Outbox {
     /// Waits until one is in, and for the rate.
     queue: VecDeque<(Tag, Style, MessageText)>,
+    /// What was asked before one was in.
+    early: Vec<Request>,
     /// How fast one may speak.
     bucket: TokenBucket,
     /// When the next may go out.
@@ -59,6 +63,8 @@ impl Default for Outbox {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
+            early: Vec::new(),
+
             bucket: TokenBucket::new(SAY_RATE.0, SAY_RATE.1),
             due: None,
             said: Moment::START,
@@ -80,6 +86,18 @@ impl Outbox {
 impl Mesh {
     /// Somebody wants something done.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
+        // Who is there is known when one is in.
+        let is_about_others = matches!(
+            request.command,
+            Command::Do(Task::Members { .. })
+                | Command::DoAsPeer(PeerTask::Peers | PeerTask::Block { .. })
+        );
+        if is_about_others && !matches!(self.phase, Phase::In) {
+            if self.outbox.early.len() < MAX_EARLY {
+                self.outbox.early.push(request);
+            }
+            return;
+        }
         let Request { tag, command } = request;
         match command {
             Command::Do(task) => self.on_task(now, tag, task),
@@ -176,7 +194,7 @@ impl Mesh {
     }
 
     /// Does not do what was asked.
-    fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
+    pub(super) fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
         self.outbox.refused += 1;
         let to = self.settings.room.as_str().to_owned();
         self.show(Event::Refused(Refusal { tag, code, text, to, message }));
@@ -188,6 +206,9 @@ impl Mesh {
             // When one is in, this is called again in any case.
             self.outbox.due = None;
             return;
+        }
+        for request in std::mem::take(&mut self.outbox.early) {
+            self.on_request(now, request);
         }
         while let Some((tag, style, text)) = self.outbox.queue.pop_front() {
             if !self.outbox.bucket.try_take(now.moment) {

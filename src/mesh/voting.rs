@@ -14,6 +14,8 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, VERSION};
 
 /// So many of the oldest members answer for the room.
 pub(super) const VOICES: usize = 8;
+/// Whoever was not heard for so many seconds may be gone before long.
+const SILENCE: u64 = 3;
 /// Candidates remembered at one time.
 const MAX_CANDIDATES: usize = 256;
 
@@ -378,7 +380,11 @@ impl Mesh {
             None => return code.sentence().to_owned(),
         };
         let present = in_words(self.room_clock(now.moment).since(since).as_secs());
+        let silence = self.contacts.member(holder).map(|it| now.moment.since(it.vouched).as_secs());
         match code {
+            ErrorCode::NameTaken if silence.is_some_and(|it| it >= SILENCE) => {
+                format!("{name} was here {} s ago; try again.", silence.unwrap_or(0))
+            }
             ErrorCode::NameTaken | ErrorCode::NameLookalike => {
                 format!("{name} has been here for {present}.")
             }
@@ -389,7 +395,15 @@ impl Mesh {
     /// Blocks somebody by name: what they say is hidden, and one objects
     /// when they want to come in again.
     pub(super) fn block(&mut self, tag: Tag, name: &str) {
-        let key = NameKey::of(name);
+        let Ok(name) = Username::new(name) else {
+            self.refuse(tag, 0, "That is no name.".to_owned(), None);
+            return;
+        };
+        let key = name.key().clone();
+        if key == *self.name.key() {
+            self.refuse(tag, 0, "That is you.".to_owned(), None);
+            return;
+        }
         let holder = self.contacts.holders(&key).next();
         let signer = holder.and_then(|it| self.contacts.get(it)).and_then(|it| it.signer);
         self.voting.block(key, signer.map(|it| it.key));

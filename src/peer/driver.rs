@@ -15,7 +15,7 @@ use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{Command, Event, Heard, Moment, Request, Tag};
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
-use crate::wire::udp::{Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
+use crate::wire::udp::{Dropped, Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
 
 /// Signs entries with the person's key.
 struct Pen {
@@ -57,6 +57,12 @@ pub(super) struct Driver<'a> {
     missing: BTreeSet<String>,
     /// There is no network at all.
     is_offline: bool,
+    /// Messages of which nothing could be sent.
+    unheard: usize,
+    /// One is in the room.
+    is_in: bool,
+    /// It was told that there are other rooms.
+    knows_other_rooms: bool,
     /// What one address may send.
     limit: Limit,
     /// What was dropped.
@@ -106,6 +112,9 @@ impl<'a> Driver<'a> {
             named,
             missing: BTreeSet::new(),
             is_offline: false,
+            unheard: 0,
+            is_in: false,
+            knows_other_rooms: false,
             limit: Limit::default(),
             counts: Counts::default(),
             complaints: Complaints::default(),
@@ -142,10 +151,17 @@ impl<'a> Driver<'a> {
                         Outgoing::Entry(entry) => self.sealer.entry(entry),
                     };
                     let datagram = datagram.ok_or(PeerError::UsedUp)?;
-                    self.send(&datagram, ways, &addresses).await;
+                    let copies = self.send(&datagram, ways, &addresses).await;
+                    let is_entry = matches!(packet, Outgoing::Entry(_));
+                    self.unheard += usize::from(is_entry && copies == 0);
                 }
                 Output::Event(event) => self.show(&event),
                 Output::WakeAt(moment) => self.wake = Some(moment),
+                Output::Finished(End::Left { unsent, refused }) if self.is_offline => {
+                    // What was said while there was no network, nobody has.
+                    let unsent = unsent.max(self.unheard);
+                    return Ok(Some(End::Left { unsent, refused }));
+                }
                 Output::Finished(end) => return Ok(Some(end)),
             }
         }
@@ -161,6 +177,7 @@ impl<'a> Driver<'a> {
             _ => false,
         };
         self.waiting = self.waiting.saturating_sub(usize::from(is_answered));
+        self.is_in |= matches!(event, Event::Admitted(_));
         if !self.is_blind && self.screen.show(event).is_err() {
             self.is_blind = true;
             if !self.hold_back {
@@ -185,7 +202,8 @@ impl<'a> Driver<'a> {
 
     /// Sends a datagram. What cannot be sent is lost like any other: only
     /// where none of its copies went it is worth a word.
-    async fn send(&mut self, datagram: &[u8], ways: Heard, addresses: &[SocketAddr]) {
+    /// Returns how many went.
+    async fn send(&mut self, datagram: &[u8], ways: Heard, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, ways, addresses).await;
         for (way, error) in &sent.failed {
             self.log(&format!("cannot send by {}: {error}", way.map_or("unicast", name_of)));
@@ -197,6 +215,7 @@ impl<'a> Driver<'a> {
             let way = name_of(*way);
             self.complain(format!("Nothing can be sent by {way}: {error}."));
         }
+        sent.copies
     }
 
     /// Something has come by the network.
@@ -228,7 +247,23 @@ impl<'a> Driver<'a> {
                 let from = datagram.from;
                 self.mesh.handle_input(now, Input::Received { from, way, size, packet });
             }
-            Err(dropped) => self.counts.count_dropped(dropped),
+            Err(dropped) => {
+                self.counts.count_dropped(dropped);
+                if dropped == Dropped::OtherRoom {
+                    self.tell_of_another_room(now);
+                }
+            }
+        }
+    }
+
+    /// Somebody speaks in another room. Who is alone may have mistyped the
+    /// room's name or the passphrase; it is said once.
+    fn tell_of_another_room(&mut self, now: Now) {
+        let is_alone = || self.mesh.report(now).len() == 1;
+        if self.is_in && !self.knows_other_rooms && is_alone() {
+            self.knows_other_rooms = true;
+            let text = "Others here are in another room: one of another name or passphrase.";
+            self.show(&Event::Problem { code: 0, text: text.to_owned() });
         }
     }
 
