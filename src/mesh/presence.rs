@@ -55,7 +55,9 @@ impl Mesh {
 
     /// Looks at all contacts then, but not too often.
     fn look_at(&mut self, at: Moment) {
-        let at = at.max(self.swept + SWEEP);
+        // The more there are the longer it takes, and the less it hurries.
+        let pause = Duration::from_millis(2) * u32::try_from(self.size()).unwrap_or(u32::MAX);
+        let at = at.max(self.swept + SWEEP.max(pause));
         self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
     }
 
@@ -154,10 +156,12 @@ impl Mesh {
         let ago = Duration::from_millis(500) * u32::from(item.ago);
         let is_heard = item.ago < PageItem::INDIRECT;
         let size = self.size();
-        // In a large room this comes thousands of times a second, and mostly
-        // says what is known.
-        let known = self.contacts.member(id);
-        if known.is_some_and(|it| it.is_verified && (!is_heard || now.since(it.vouched) <= ago)) {
+        let heard = Moment::after_start(now.since_start().saturating_sub(ago));
+        if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.is_member()) {
+            // Most of those in a page.
+            if is_heard {
+                contact.vouched = contact.vouched.max(heard);
+            }
             return;
         }
         let Some(contact) = self.contacts.list(now, id, by) else { return };
@@ -170,8 +174,8 @@ impl Mesh {
             self.contacts.set_stage(id, Stage::Listed);
         }
         let Some(contact) = self.contacts.get_mut(id) else { return };
-        if is_heard && now.since(contact.vouched) > ago {
-            contact.vouched = Moment::after_start(now.since_start().saturating_sub(ago));
+        if is_heard {
+            contact.vouched = contact.vouched.max(heard);
         }
         if contact.stage == Stage::Listed {
             contact.listed_by = Some(by);

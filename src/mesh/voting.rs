@@ -54,6 +54,8 @@ enum Person {
 pub(super) struct Voting {
     /// Those who announce themselves.
     candidates: BTreeMap<PeerId, Candidate>,
+    /// Not before this is anything to be done about them.
+    due: Option<Moment>,
     /// Names that are blocked.
     blocked_names: BTreeSet<NameKey>,
     /// Keys that are blocked.
@@ -62,7 +64,17 @@ pub(super) struct Voting {
 
 impl Voting {
     /// When something is to be done.
-    pub(super) fn due(&self) -> Option<Moment> {
+    pub(super) const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Something is to be done then.
+    fn hurry(&mut self, at: Moment) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// The same, found among all candidates.
+    fn find_due(&self) -> Option<Moment> {
         let thinks = |it: &Candidate| match it.person {
             Person::Thinks(until) => Some(until),
             _ => None,
@@ -125,6 +137,7 @@ impl Mesh {
                     let delay = self.delay((0, AGREE_DELAY));
                     if let Some(it) = self.voting.candidates.get_mut(&came.sender.id) {
                         it.agree_at = Some(now.moment + delay);
+                        self.voting.hurry(now.moment + delay);
                     }
                 }
             }
@@ -240,6 +253,7 @@ impl Mesh {
             // A recording does not make anybody ask a person.
             if candidate.person == Person::Unasked {
                 candidate.person = Person::Thinks(now.moment + ANSWER_TIME);
+                self.voting.hurry(now.moment + ANSWER_TIME);
                 self.show(Event::AdmissionAsked { name: name.as_str().to_owned() });
             }
             self.object_to_rivals(now, id, name.key());
@@ -272,6 +286,9 @@ impl Mesh {
 
     /// Sends agreements that are due, and takes silence for a yes.
     pub(super) fn go_on_voting(&mut self, now: Now) {
+        if self.voting.due.is_none_or(|it| it > now.moment) {
+            return;
+        }
         let mut agreeing = Vec::new();
         for (id, candidate) in &mut self.voting.candidates {
             if matches!(candidate.person, Person::Thinks(until) if until <= now.moment) {
@@ -283,6 +300,7 @@ impl Mesh {
                 agreeing.push(*id);
             }
         }
+        self.voting.due = self.voting.find_due();
         for id in agreeing {
             self.agree(now, id, 0);
         }
@@ -300,6 +318,7 @@ impl Mesh {
         if is_welcome {
             candidate.person = Person::Agrees;
             candidate.agree_at = Some(now.moment);
+            self.voting.hurry(now.moment);
         } else {
             candidate.person = Person::Refuses;
             let (address, nonce) = (candidate.address, candidate.nonce);

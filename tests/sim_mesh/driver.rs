@@ -53,6 +53,9 @@ impl World {
             }
         }
         self.queue_wake(id);
+        if self.lives[id].has_news {
+            self.note_members(id);
+        }
     }
 
     /// A life is over.

@@ -131,6 +131,8 @@ pub(crate) struct Life {
     pub(crate) goodbyes: HashSet<LifeId>,
     /// Whom it believes to be in the room, and since when.
     pub(crate) members: HashMap<LifeId, u64>,
+    /// That may have changed.
+    pub(crate) has_news: bool,
     /// With whom it could talk from its beginning until it was in.
     pub(crate) reachable: HashSet<LifeId>,
     /// It has heard a candidate of smaller id that wants the same name.

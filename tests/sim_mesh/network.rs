@@ -34,7 +34,7 @@ pub(crate) struct Link {
 impl Link {
     /// A cable.
     pub(crate) const GOOD: Self =
-        Self { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 200, late_by: 0, open: OPEN };
+        Self { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 500, late_by: 0, open: OPEN };
 
     /// The same with so many thousandths lost.
     pub(crate) fn losing(self, thousandths: u64) -> Self {
@@ -139,12 +139,6 @@ impl Network {
             && self.delivers(other, one)
             && by_way(one, other)
             && by_way(other, one)
-    }
-
-    /// The share lost between two, in whichever direction it is greater.
-    pub(crate) fn loss(&self, one: usize, other: usize) -> f64 {
-        let (there, back) = (one * self.machines + other, other * self.machines + one);
-        f64::from(self.links[there].loss.max(self.links[back].loss)) / 65_536.0
     }
 
     /// After how many microseconds the copies of one datagram arrive: none,

@@ -2,7 +2,7 @@
 //! third of everything is lost, and one of five hundred.
 
 use super::clock::Clock;
-use super::network::{Link, OPEN};
+use super::network::Link;
 use super::random::Random;
 use super::scenarios::Plan;
 use super::world::{Action, MS, S, World};
@@ -14,16 +14,12 @@ pub(crate) const MESSAGES: usize = 200;
 /// Peers in the crowd.
 pub(crate) const CROWD: usize = 500;
 
-/// A cable of which nothing goes wrong.
-const GOOD: Link =
-    Link { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 500, late_by: 0, open: OPEN };
-
 /// Ten peers come in; then each says 200 messages, ten a second, and 30 % of
 /// all datagrams are lost from the beginning. Returns when the talk begins,
 /// too.
 pub(crate) fn lossy(seed: u64) -> (Plan, u64) {
     let mut random = Random::new(seed);
-    let mut world = World::new(TALKERS, GOOD.losing(300), random.bits());
+    let mut world = World::new(TALKERS, Link::GOOD.losing(300), random.bits());
     world.worst_loss = 0.3;
     for machine in 0..TALKERS {
         world.plan(machine as u64 * S, Action::Start(machine, format!("person{machine}")));
@@ -46,12 +42,12 @@ pub(crate) fn lossy(seed: u64) -> (Plan, u64) {
 /// that go on talking, become one room again, and are quiet.
 pub(crate) fn crowd(seed: u64) -> Plan {
     let mut random = Random::new(seed);
-    let mut world = World::new(CROWD, GOOD, random.bits());
+    let mut world = World::new(CROWD, Link::GOOD, random.bits());
     for machine in &mut world.machines {
         let drift = i64::try_from(random.below(201)).unwrap() - 100;
         machine.clock = Clock::new(drift, 0, random.below(86_400 * S));
     }
-    let come = 60 * S;
+    let come = 40 * S;
     for machine in 0..CROWD {
         // Some want the same name: the later one is rejected.
         let name = if machine % 100 == 99 { 0 } else { machine };
@@ -60,7 +56,7 @@ pub(crate) fn crowd(seed: u64) -> Plan {
     let split = come + 15 * S;
     // G(500) is 50 s.
     let mend = split + 60 * S;
-    let quiet = mend + 15 * S;
+    let quiet = mend + 10 * S;
     for _ in 0..200 {
         let at = come + random.below(quiet - come);
         world.plan(at, Action::Say(random.index(CROWD), 1));
@@ -69,8 +65,8 @@ pub(crate) fn crowd(seed: u64) -> Plan {
     world.plan(split, Action::Split(side_of));
     world.plan(mend, Action::Split(vec![0; CROWD]));
     world.quiet_since = quiet;
-    let end = quiet + 60 * S;
-    world.plan(end - 30 * S, Action::Measure);
+    let end = quiet + 55 * S;
+    world.plan(end - 25 * S, Action::Measure);
     world.plan(end, Action::Measured);
     Plan { world, end }
 }

@@ -209,6 +209,7 @@ impl World {
 
     /// Notes who has become a member for somebody, and who is gone.
     pub(crate) fn note_members(&mut self, id: LifeId) {
+        self.lives[id].has_news = false;
         let members = self.look_at_members(id);
         let now = self.time;
         let life = &self.lives[id];
@@ -237,7 +238,7 @@ impl World {
                 self.lives[id].admitted = Some(self.time);
                 assert_eq!(self.life_of(admitted.session), Some(id), "its public number");
                 self.rename(id, &admitted.username);
-                self.note_members(id);
+                self.lives[id].has_news = true;
                 self.note_reachable(id);
             }
             Event::Renamed { to, .. } => self.rename(id, to),
@@ -246,9 +247,7 @@ impl World {
             }
             Event::Presence { left, .. } => {
                 let has_left = left.as_ref().is_none_or(|it| !it.is_empty());
-                if has_left || self.machines.len() <= 60 {
-                    self.note_members(id);
-                }
+                self.lives[id].has_news |= has_left || self.machines.len() <= 60;
             }
             _ => {}
         }

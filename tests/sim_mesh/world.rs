@@ -397,6 +397,7 @@ impl World {
             heard: Vec::new(),
             goodbyes: HashSet::new(),
             members: HashMap::new(),
+            has_news: false,
             reachable: HashSet::new(),
             had_rival: false,
             datagrams: 0,
