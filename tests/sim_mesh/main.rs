@@ -13,6 +13,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod can_fail;
 mod checks;
 mod clock;
 mod driver;
