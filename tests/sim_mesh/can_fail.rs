@@ -52,8 +52,25 @@ impl<F: FnMut(LifeId, Request) -> Vec<Request>> Saboteur for Asked<F> {
 const PEERS: usize = 4;
 /// The newcomer.
 const NEWCOMER: LifeId = PEERS - 1;
-/// When nothing is said any more in the small room.
-const QUIET: u64 = 27 * S;
+/// When the others of a room begin to talk.
+const fn talk(peers: usize) -> u64 {
+    peers as u64 * 3 * S
+}
+
+/// When its newcomer comes.
+const fn come(peers: usize) -> u64 {
+    talk(peers) + peers as u64 * S
+}
+
+/// When all begin to say one message more, each a second after another.
+const fn again(peers: usize) -> u64 {
+    come(peers) + 4 * S
+}
+
+/// When nothing is said any more.
+const fn quiet(peers: usize) -> u64 {
+    again(peers) + peers as u64 * S
+}
 
 /// A small room: three come in, each says four messages (those of life 1 are
 /// "1:0" to "1:3"), a newcomer comes in, and each says one more.
@@ -69,19 +86,16 @@ fn room_of(peers: usize) -> Plan {
     for machine in 0..newcomer {
         world.plan(machine as u64 * 3 * S, Action::Start(machine, format!("person{machine}")));
     }
-    let talk = peers as u64 * 3 * S;
-    let come = talk + peers as u64 * S;
-    let again = come + 4 * S;
     for machine in 0..newcomer {
-        world.plan(talk + machine as u64 * S, Action::Say(machine, 4));
+        world.plan(talk(peers) + machine as u64 * S, Action::Say(machine, 4));
     }
-    world.plan(come, Action::Start(newcomer, "newcomer".to_owned()));
+    world.plan(come(peers), Action::Start(newcomer, "newcomer".to_owned()));
     for machine in 0..peers {
-        world.plan(again + machine as u64 * S, Action::Say(machine, 1));
+        world.plan(again(peers) + machine as u64 * S, Action::Say(machine, 1));
     }
-    world.quiet_since = again + (peers as u64 - 1) * S + 1;
-    let end = world.quiet_since + 25 * S;
-    world.plan(end - 15 * S, Action::Measure);
+    world.quiet_since = quiet(peers);
+    let end = quiet(peers) + 24 * S;
+    world.plan(end - 10 * S, Action::Measure);
     world.plan(end, Action::Measured);
     Plan { world, end }
 }
@@ -298,14 +312,29 @@ fn check_4_can_fail_for_what_is_lost() {
     }
 }
 
-/// One peer gives up what everybody else has.
+/// One peer gives up what everybody else has: what it asks for is misread, and
+/// so is what it is told that they do not have.
 #[test]
 fn check_4_can_fail_for_what_is_given_up() {
-    let saboteur = Arriving(|to, _, packet| {
-        let is_it = to == 2 && is_entry(&packet, "1:1");
+    let saboteur = Arriving(|to, from, mut packet: Packet| {
+        match control(&mut packet) {
+            Some(Control::Want(want)) if from == 2 => {
+                want.ranges.iter_mut().for_each(|it| (it.first, it.last) = (1_000, 1_000));
+            }
+            Some(Control::Lost(lost)) if to == 2 => {
+                lost.ranges.iter_mut().for_each(|it| it.first = 1);
+            }
+            _ => {}
+        }
+        let is_it = to == 2 && is_entry(&packet, "1:5");
         (!is_it).then_some(packet)
     });
-    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+    let plan = || {
+        let Plan { mut world, end } = room();
+        world.plan(end, Action::Say(1, 2));
+        Plan { world, end: end + 20 * S }
+    };
+    assert_fail(&["4 nothing_lost_nothing_doubled"], plan, saboteur);
 }
 
 /// The newcomer is told of nine messages instead of ten.
@@ -351,7 +380,7 @@ fn check_6_can_fail() {
         }
         Some(packet)
     });
-    assert_fail_from(QUIET, &["6 nobody_alive_is_gone"], room, saboteur);
+    assert_fail_from(quiet(PEERS), &["6 nobody_alive_is_gone"], room, saboteur);
 }
 
 /// Every packet is sent five times.
@@ -382,7 +411,7 @@ fn check_7_can_fail_for_the_agreements() {
         }
         Some(packet)
     });
-    assert_fail(&["7 traffic_is_bounded"], || room_of(10), saboteur);
+    assert_fail_from(talk(10), &["7 traffic_is_bounded"], || room_of(10), saboteur);
 }
 
 /// The newcomer takes agreements for objections.
@@ -428,5 +457,7 @@ fn check_8_can_fail_for_who_waits() {
         }
         Some(packet)
     });
-    assert_fail(&["8 everybody_comes_in"], room, saboteur);
+    // Before idle traffic is measured.
+    let plan = || Plan { end: come(PEERS) + 21 * S, ..room() };
+    assert_fail(&["8 everybody_comes_in"], plan, saboteur);
 }

@@ -141,12 +141,6 @@ impl Network {
             && by_way(other, one)
     }
 
-    /// The share lost between two, in whichever direction it is greater.
-    pub(crate) fn loss(&self, one: usize, other: usize) -> f64 {
-        let (there, back) = (one * self.machines + other, other * self.machines + one);
-        f64::from(self.links[there].loss.max(self.links[back].loss)) / 65_536.0
-    }
-
     /// After how many microseconds the copies of one datagram arrive: none,
     /// one or two.
     pub(crate) fn pass(&self, from: usize, to: usize, random: &mut Random) -> [Option<u64>; 2] {

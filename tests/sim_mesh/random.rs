@@ -54,15 +54,4 @@ impl Random {
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }
-
-    /// Some `count` different numbers below `end`.
-    pub(crate) fn sample(&mut self, end: usize, count: usize) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..end).collect();
-        for place in 0..count.min(end) {
-            let other = place + self.index(end - place);
-            all.swap(place, other);
-        }
-        all.truncate(count);
-        all
-    }
 }
