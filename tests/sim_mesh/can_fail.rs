@@ -1,291 +1,463 @@
-//! Each check can fail, and fails alone: the world around the engine is
-//! broken in a way that only this check sees.
-
-use std::sync::Arc;
+//! Each check can fail: a small world in which nothing is wrong, and the same
+//! with a saboteur that breaks what the check watches.
 
 use pi_chat::mesh::Outgoing;
-use pi_chat::model::{Command, Event, Message, Request, Task};
-use pi_chat::wire::udp::{Control, Entry, EntryFields, Packet, PageItem};
+use pi_chat::model::{ErrorCode, Event, Message, PeerId, Request, RoomClock};
+use pi_chat::wire::udp::{Agree, Control, Entry, Heartbeat, Nonce, Object, Packet, Recent};
 
 use super::checks;
 use super::life::LifeId;
 use super::network::Link;
-use super::saboteur::Saboteur;
-use super::watch::meaning;
+use super::saboteur::{Nobody, Saboteur};
+use super::scenarios::Plan;
 use super::world::{Action, S, World};
 
-/// Three people come, one after the other, each says two things, and one
-/// more after the third has come; then comes a fourth.
-fn story() -> World {
-    let mut world = World::new(4, Link::GOOD, 1);
+/// Breaks what arrives at a machine.
+struct Arriving<F>(F);
+
+impl<F: FnMut(LifeId, LifeId, Packet) -> Option<Packet>> Saboteur for Arriving<F> {
+    fn arriving(&mut self, to: LifeId, from: LifeId, packet: Packet) -> Option<Packet> {
+        self.0(to, from, packet)
+    }
+}
+
+/// Breaks what leaves a machine.
+struct Leaving<F>(F);
+
+impl<F: FnMut(LifeId, Outgoing) -> Vec<Outgoing>> Saboteur for Leaving<F> {
+    fn leaving(&mut self, from: LifeId, packet: Outgoing) -> Vec<Outgoing> {
+        self.0(from, packet)
+    }
+}
+
+/// Breaks what a person sees.
+struct Shown<F>(F);
+
+impl<F: FnMut(LifeId, Event) -> Vec<Event>> Saboteur for Shown<F> {
+    fn shown(&mut self, to: LifeId, event: Event) -> Vec<Event> {
+        self.0(to, event)
+    }
+}
+
+/// Breaks what a person wants.
+struct Asked<F>(F);
+
+impl<F: FnMut(LifeId, Request) -> Vec<Request>> Saboteur for Asked<F> {
+    fn asked(&mut self, from: LifeId, request: Request) -> Vec<Request> {
+        self.0(from, request)
+    }
+}
+
+/// Peers in the small room; the last of them is the newcomer.
+const PEERS: usize = 4;
+/// The newcomer.
+const NEWCOMER: LifeId = PEERS - 1;
+/// When the others of a room begin to talk.
+const fn talk(peers: usize) -> u64 {
+    peers as u64 * 3 * S
+}
+
+/// When its newcomer comes.
+const fn come(peers: usize) -> u64 {
+    talk(peers) + peers as u64 * S
+}
+
+/// When all begin to say one message more, each a second after another.
+const fn again(peers: usize) -> u64 {
+    come(peers) + 4 * S
+}
+
+/// When nothing is said any more.
+const fn quiet(peers: usize) -> u64 {
+    again(peers) + peers as u64 * S
+}
+
+/// A small room: three come in, each says four messages (those of life 1 are
+/// "1:0" to "1:3"), a newcomer comes in, and each says one more.
+fn room() -> Plan {
+    room_of(PEERS)
+}
+
+/// The same with so many peers.
+fn room_of(peers: usize) -> Plan {
+    let mut world = World::new(peers, Link::GOOD, 1);
     world.is_calm = true;
-    for machine in 0..3_usize {
-        let at = machine as u64 * 5 * S;
-        world.plan(at, Action::Start(machine, format!("person{machine}")));
-        world.plan(at + 3 * S, Action::Say(machine, 2));
-        world.plan(18 * S + at / 5, Action::Say(machine, 1));
+    let newcomer = peers - 1;
+    for machine in 0..newcomer {
+        world.plan(machine as u64 * 3 * S, Action::Start(machine, format!("person{machine}")));
     }
-    world.plan(25 * S, Action::Start(3, "person3".to_owned()));
-    world.plan(30 * S, Action::Say(3, 1));
-    world.quiet_since = 40 * S;
-    world.plan(40 * S, Action::Measure);
-    world.plan(70 * S, Action::Measured);
-    world
+    for machine in 0..newcomer {
+        world.plan(talk(peers) + machine as u64 * S, Action::Say(machine, 4));
+    }
+    world.plan(come(peers), Action::Start(newcomer, "newcomer".to_owned()));
+    for machine in 0..peers {
+        world.plan(again(peers) + machine as u64 * S, Action::Say(machine, 1));
+    }
+    world.quiet_since = quiet(peers);
+    let end = quiet(peers) + 24 * S;
+    world.plan(end - 10 * S, Action::Measure);
+    world.plan(end, Action::Measured);
+    Plan { world, end }
 }
 
-/// Two halves of two, in each of which somebody is called `anna`, meet.
-fn two_annas() -> World {
-    let mut world = World::new(4, Link::GOOD, 1);
-    world.plan(0, Action::Split(vec![0, 0, 1, 1]));
-    for (machine, name) in ["anna", "berta", "anna", "carla"].into_iter().enumerate() {
-        world.plan(machine as u64 * S, Action::Start(machine, name.to_owned()));
+/// Two rooms of one, each with an anna, become one room.
+fn two_rooms() -> Plan {
+    let mut world = World::new(2, Link::GOOD, 1);
+    world.plan(0, Action::Split(vec![0, 1]));
+    for machine in 0..2 {
+        world.plan(machine as u64 * S, Action::Start(machine, "anna".to_owned()));
     }
-    world.plan(20 * S, Action::Split(vec![0; 4]));
-    world
+    world.plan(10 * S, Action::Split(vec![0, 0]));
+    Plan { world, end: 45 * S }
 }
 
-/// Somebody comes, and somebody who wants the same name.
-fn one_name_twice() -> World {
+/// Anna is in the room, and another wants to be called so.
+fn two_annas() -> Plan {
     let mut world = World::new(2, Link::GOOD, 1);
     world.plan(0, Action::Start(0, "anna".to_owned()));
     world.plan(5 * S, Action::Start(1, "anna".to_owned()));
-    world
+    Plan { world, end: 40 * S }
 }
 
-/// Which checks complain about a world with this saboteur in it.
-fn complaints(mut world: World, saboteur: impl Saboteur + 'static) -> Vec<&'static str> {
-    world.saboteur = Box::new(saboteur);
-    world.run_until(70 * S);
-    let mut names: Vec<_> = checks::violations(&world).into_iter().map(|it| it.0).collect();
+/// The names of the checks that fail if a saboteur comes into a world at some
+/// time.
+fn failing(mut plan: Plan, from: u64, saboteur: impl Saboteur + 'static) -> Vec<&'static str> {
+    plan.world.run_until(from);
+    plan.world.saboteur = Box::new(saboteur);
+    plan.world.run_until(plan.end);
+    let violations = checks::violations(&plan.world);
+    violations.iter().for_each(|(name, what)| println!("{name}: {what}"));
+    let mut names: Vec<_> = violations.into_iter().map(|it| it.0).collect();
     names.dedup();
     names
 }
 
-/// Breaks nothing.
-struct Nobody;
+/// Nothing is wrong in a world, and just these checks fail if a saboteur is in
+/// it.
+#[track_caller]
+fn assert_fail(checks: &[&str], plan: impl Fn() -> Plan, saboteur: impl Saboteur + 'static) {
+    assert_fail_from(0, checks, plan, saboteur);
+}
 
-impl Saboteur for Nobody {}
+/// The same if the saboteur comes at some time.
+#[track_caller]
+fn assert_fail_from(
+    from: u64,
+    checks: &[&str],
+    plan: impl Fn() -> Plan,
+    saboteur: impl Saboteur + 'static,
+) {
+    assert!(failing(plan(), 0, Nobody).is_empty(), "something is wrong without a saboteur");
+    assert_eq!(failing(plan(), from, saboteur), checks);
+}
 
-/// Without a saboteur nobody complains.
-#[test]
-fn no_check_complains_without_reason() {
-    for world in [story(), two_annas(), one_name_twice()] {
-        assert!(complaints(world, Nobody).is_empty());
+/// What a packet is, if it is not an entry.
+fn control(packet: &mut Packet) -> Option<&mut Control> {
+    match packet {
+        Packet::Control { control, .. } => Some(control),
+        Packet::Entry { .. } => None,
     }
 }
 
-/// Nobody hears of anybody else that it is called `anna`.
-struct Masks;
+/// A packet that is a heartbeat.
+fn heartbeat(packet: &mut Packet) -> Option<&mut Heartbeat> {
+    match control(packet)? {
+        Control::Heartbeat(heartbeat) => Some(heartbeat),
+        _ => None,
+    }
+}
 
-impl Saboteur for Masks {
-    fn arriving(&mut self, _: LifeId, from: LifeId, packet: Packet) -> Option<Packet> {
-        let Packet::Control { sender, counter, mut control } = packet else { return Some(packet) };
-        let name = match &mut control {
-            Control::Agree(it) => &mut it.username,
-            Control::Heartbeat(it) => &mut it.username,
-            _ => return Some(Packet::Control { sender, counter, control }),
-        };
-        if name == "anna" {
-            *name = format!("mask{from}");
+/// A packet that is a page of the history.
+fn recent(packet: &mut Packet) -> Option<&mut Recent> {
+    match control(packet)? {
+        Control::Recent(recent) => Some(recent),
+        _ => None,
+    }
+}
+
+/// Whether a packet is an entry with a text that begins so.
+fn is_entry(packet: &Packet, text: &str) -> bool {
+    matches!(packet, Packet::Entry { entry, .. } if entry.fields.text.starts_with(text))
+}
+
+/// The message that an event is, if it has this text.
+fn message<'a>(event: &'a mut Event, text: &str) -> Option<&'a mut Message> {
+    match event {
+        Event::Message(message) if message.text == text => Some(message),
+        _ => None,
+    }
+}
+
+/// Shows a message to life 2 only after another.
+fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl Saboteur {
+    let mut held = None;
+    Shown(move |to, mut event: Event| {
+        if to != 2 {
+            return vec![event];
         }
-        Some(Packet::Control { sender, counter, control })
-    }
+        if let Some(message) = message(&mut event, first) {
+            message.late = is_late;
+            held = Some(event);
+            return Vec::new();
+        }
+        let is_second = message(&mut event, second).is_some();
+        let first = if is_second { held.take() } else { None };
+        [event].into_iter().chain(first).collect()
+    })
 }
 
-/// Two keep one name when nobody learns that they have it.
+/// Nobody learns how another is called.
 #[test]
 fn check_1_can_fail() {
-    assert_eq!(complaints(two_annas(), Masks), ["1 names_are_unique"]);
+    let saboteur = Arriving(|_, _, mut packet: Packet| {
+        if let Some(heartbeat) = heartbeat(&mut packet) {
+            "somebody".clone_into(&mut heartbeat.username);
+        }
+        let is_objection = matches!(control(&mut packet), Some(Control::Object(_)));
+        (!is_objection).then_some(packet)
+    });
+    assert_fail(&["1 names_are_unique"], two_rooms, saboteur);
 }
 
-/// No objection gets from a machine to its engine.
-struct Yes;
-
-impl Saboteur for Yes {
-    fn arriving(&mut self, _: LifeId, _: LifeId, packet: Packet) -> Option<Packet> {
-        let is_object =
-            |it: &Packet| matches!(it, Packet::Control { control: Control::Object(_), .. });
-        Some(packet).filter(|it| !is_object(it))
-    }
-}
-
-/// Somebody comes in although an objection has reached its machine.
+/// Candidates do not listen to objections.
 #[test]
 fn check_2_can_fail() {
-    assert_eq!(complaints(one_name_twice(), Yes), ["2 one_objection_is_enough"]);
+    let saboteur = Arriving(|_, _, mut packet: Packet| match control(&mut packet) {
+        Some(Control::Object(object)) if object.nonce != Nonce::default() => None,
+        _ => Some(packet),
+    });
+    assert_fail(&["2 one_objection_is_enough"], two_annas, saboteur);
 }
 
-/// One of them gets an entry with a greater Lamport counter than all others.
-struct Shuffle;
-
-impl Saboteur for Shuffle {
-    fn arriving(&mut self, to: LifeId, _: LifeId, packet: Packet) -> Option<Packet> {
-        match packet {
-            Packet::Entry { sender, entry }
-                if to == 2 && meaning(&entry.fields.text) == Some((1, 2)) =>
-            {
-                let lamport = pi_chat::model::Lamport(entry.fields.lamport.0 + 10);
-                let fields = EntryFields { lamport, ..entry.fields.clone() };
-                let entry = Arc::new(Entry::with_signature(entry.author, fields, [0; 64]));
-                Some(Packet::Entry { sender, entry })
-            }
-            other => Some(other),
-        }
-    }
-}
-
-/// One has the same messages in another order.
+/// One peer never hears of what another says. (Its person is never shown it,
+/// either.)
 #[test]
-fn check_3_can_fail() {
-    assert_eq!(complaints(story(), Shuffle), ["3 same_messages_same_order"]);
-}
-
-/// What is to happen to what somebody says.
-enum Slip {
-    /// The engine never hears of it.
-    Swallowed,
-    /// The engine is told twice.
-    Doubled,
-}
-
-impl Saboteur for Slip {
-    fn asked(&mut self, _: LifeId, request: Request) -> Vec<Request> {
-        let is_it = |it: &Request| matches!(&it.command, Command::Do(Task::Say { text, .. }) if meaning(text) == Some((1, 1)));
-        match self {
-            Self::Swallowed if is_it(&request) => Vec::new(),
-            Self::Doubled if is_it(&request) => vec![request.clone(), request],
-            _ => vec![request],
+fn check_3_can_fail_for_what_is_missing() {
+    let saboteur = Arriving(|to, from, mut packet: Packet| {
+        if to != 2 {
+            return Some(packet);
         }
-    }
-}
-
-/// Shows one message after the next, marked as late.
-#[derive(Default)]
-struct Swap(Option<Message>);
-
-impl Saboteur for Swap {
-    fn shown(&mut self, to: LifeId, event: Event) -> Vec<Event> {
-        match event {
-            Event::Message(message) if to == 0 && meaning(&message.text) == Some((1, 0)) => {
-                self.0 = Some(Message { late: true, ..message });
-                Vec::new()
-            }
-            Event::Message(_) if to == 0 => {
-                [event].into_iter().chain(self.0.take().map(Event::Message)).collect()
-            }
-            _ => vec![event],
+        if let Some(heartbeat) = heartbeat(&mut packet) {
+            heartbeat.page.clear();
+            heartbeat.sequence *= u32::from(from != 1);
         }
-    }
+        (!is_entry(&packet, "1:")).then_some(packet)
+    });
+    let checks = ["3 same_messages_same_order", "4 nothing_lost_nothing_doubled"];
+    assert_fail(&checks, room, saboteur);
 }
 
-/// A message is lost, one comes twice, two of one author change places.
+/// One peer has another order than the rest.
 #[test]
-fn check_4_can_fail() {
-    let name = "4 nothing_lost_nothing_doubled";
-    assert_eq!(complaints(story(), Slip::Swallowed), [name]);
-    assert_eq!(complaints(story(), Slip::Doubled), [name]);
-    assert_eq!(complaints(story(), Swap::default()), [name]);
+fn check_3_can_fail_for_the_order() {
+    let saboteur = Arriving(|to, _, packet| match packet {
+        Packet::Entry { sender, entry } if to == 2 && entry.fields.text == "1:3" => {
+            let mut fields = entry.fields.clone();
+            fields.lamport.0 += 100;
+            let entry = Entry::with_signature(entry.author, fields, [0; 64]).into();
+            Some(Packet::Entry { sender, entry })
+        }
+        packet => Some(packet),
+    });
+    assert_fail(&["3 same_messages_same_order"], room, saboteur);
 }
 
-/// Whoever is asked for the history says that there is one message less.
-struct Forgetful;
+/// One person is shown two messages in another order, and neither is marked
+/// as late.
+#[test]
+fn check_3_can_fail_for_what_is_shown() {
+    assert_fail(&["3 same_messages_same_order"], room, swapped("0:3", "1:0", false));
+}
 
-impl Saboteur for Forgetful {
-    fn leaving(&mut self, _: LifeId, mut packet: Outgoing) -> Vec<Outgoing> {
-        if let Outgoing::Control(Control::Recent(recent)) = &mut packet {
+/// One person is shown a message twice.
+#[test]
+fn check_4_can_fail_for_what_is_doubled() {
+    let saboteur = Shown(|to, mut event: Event| {
+        let is_it = to == 2 && message(&mut event, "1:3").is_some();
+        vec![event; if is_it { 2 } else { 1 }]
+    });
+    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+}
+
+/// One person's message is said twice.
+#[test]
+fn check_4_can_fail_for_what_is_said_twice() {
+    let saboteur = Asked(|from, request| vec![request; if from == 1 { 2 } else { 1 }]);
+    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+}
+
+/// One person's messages are not sent.
+#[test]
+fn check_4_can_fail_for_what_is_not_sent() {
+    let saboteur = Asked(|from, request| if from == 1 { Vec::new() } else { vec![request] });
+    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+}
+
+/// One person is shown one author's messages in another order. (It is marked
+/// as late, so that the room's order is well.)
+#[test]
+fn check_4_can_fail_for_the_order() {
+    assert_fail(&["4 nothing_lost_nothing_doubled"], room, swapped("1:1", "1:2", true));
+}
+
+/// One person is not shown a message, be it the last one or not.
+#[test]
+fn check_4_can_fail_for_what_is_lost() {
+    for lost in ["1:2", "1:4"] {
+        let saboteur = Shown(move |to, mut event: Event| {
+            let is_it = to == 2 && message(&mut event, lost).is_some();
+            if is_it { Vec::new() } else { vec![event] }
+        });
+        assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+    }
+}
+
+/// One peer gives up what everybody else has: what it asks for is misread, and
+/// so is what it is told that they do not have.
+#[test]
+fn check_4_can_fail_for_what_is_given_up() {
+    let saboteur = Arriving(|to, from, mut packet: Packet| {
+        match control(&mut packet) {
+            Some(Control::Want(want)) if from == 2 => {
+                want.ranges.iter_mut().for_each(|it| (it.first, it.last) = (1_000, 1_000));
+            }
+            Some(Control::Lost(lost)) if to == 2 => {
+                lost.ranges.iter_mut().for_each(|it| it.first = 1);
+            }
+            _ => {}
+        }
+        let is_it = to == 2 && is_entry(&packet, "1:5");
+        (!is_it).then_some(packet)
+    });
+    let plan = || {
+        let Plan { mut world, end } = room();
+        world.plan(end, Action::Say(1, 2));
+        Plan { world, end: end + 20 * S }
+    };
+    assert_fail(&["4 nothing_lost_nothing_doubled"], plan, saboteur);
+}
+
+/// The newcomer is told of nine messages instead of ten.
+#[test]
+fn check_5_can_fail_for_other_messages() {
+    let saboteur = Arriving(|_, _, mut packet: Packet| {
+        if let Some(recent) = recent(&mut packet) {
             recent.entries.pop();
         }
-        vec![packet]
-    }
+        Some(packet)
+    });
+    assert_fail(&["5 history_is_the_oldest_s"], room, saboteur);
 }
 
-/// A newcomer gets another history.
+/// The newcomer believes that the oldest is the youngest.
 #[test]
-fn check_5_can_fail() {
-    assert_eq!(complaints(story(), Forgetful), ["5 history_is_the_oldest_s"]);
-}
-
-/// From some time on one does not hear another one, and nobody says that it
-/// is there.
-struct Deaf;
-
-impl Deaf {
-    /// Who hears nothing.
-    const WHO: LifeId = 0;
-    /// Of whom.
-    const WHOM: LifeId = 2;
-}
-
-impl Saboteur for Deaf {
-    fn arriving(&mut self, to: LifeId, from: LifeId, packet: Packet) -> Option<Packet> {
-        let Packet::Control { sender, counter, mut control } = packet else { return Some(packet) };
-        if to == Self::WHO && from == Self::WHOM && counter > 20 {
-            return None;
+fn check_5_can_fail_for_another_source() {
+    let saboteur = Arriving(|to, from, mut packet: Packet| {
+        match control(&mut packet) {
+            Some(Control::Agree(it)) if (to, from) == (NEWCOMER, 0) => it.since = it.clock,
+            Some(Control::Heartbeat(it)) if (to, from) == (NEWCOMER, 0) => it.since = it.clock,
+            _ => {}
         }
-        if let Control::Heartbeat(heartbeat) = &mut control {
-            for item in heartbeat.page.iter_mut().filter(|_| to == Self::WHO) {
-                item.ago = PageItem::ABSENT;
-            }
-        }
-        Some(Packet::Control { sender, counter, control })
-    }
+        Some(packet)
+    });
+    assert_fail(&["5 history_is_the_oldest_s"], room, saboteur);
 }
 
-/// Somebody is gone who answers.
+/// One engine does not hear of somebody alive any more.
 #[test]
 fn check_6_can_fail() {
-    assert_eq!(complaints(story(), Deaf), ["6 nobody_alive_is_gone"]);
-}
-
-/// Says everything twice that is no entry.
-struct Stutter;
-
-impl Saboteur for Stutter {
-    fn leaving(&mut self, _: LifeId, packet: Outgoing) -> Vec<Outgoing> {
-        match packet {
-            Outgoing::Control(Control::Heartbeat(_)) => vec![packet.clone(), packet],
-            _ => vec![packet],
-        }
-    }
-}
-
-/// Everything works, at twice the price.
-#[test]
-fn check_7_can_fail() {
-    assert_eq!(complaints(story(), Stutter), ["7 traffic_is_bounded"]);
-}
-
-/// Turns every agreement into an objection, and lets no real one out.
-struct Doorkeeper;
-
-impl Saboteur for Doorkeeper {
-    fn leaving(&mut self, _: LifeId, packet: Outgoing) -> Vec<Outgoing> {
-        match packet {
-            Outgoing::Control(Control::Object(_)) => Vec::new(),
-            _ => vec![packet],
-        }
-    }
-
-    fn arriving(&mut self, _: LifeId, _: LifeId, packet: Packet) -> Option<Packet> {
-        let Packet::Control { sender, counter, control: Control::Agree(it) } = packet else {
+    let mut subject: Option<PeerId> = None;
+    let saboteur = Arriving(move |to, from, mut packet: Packet| {
+        if to != 0 {
             return Some(packet);
-        };
-        let control = Control::Object(pi_chat::wire::udp::Object {
-            nonce: it.nonce,
-            code: 400,
-            by: it.username,
-            username: String::new(),
-            holder: sender.id,
-            clock: it.clock,
-            since: it.since,
-            text: String::new(),
-        });
-        Some(Packet::Control { sender, counter, control })
+        }
+        if let (1, Packet::Control { sender, .. }) = (from, &packet) {
+            subject = Some(sender.id);
+            return None;
+        }
+        if let Some(heartbeat) = heartbeat(&mut packet) {
+            heartbeat.page.retain(|it| Some(it.author) != subject);
+        }
+        Some(packet)
+    });
+    assert_fail_from(quiet(PEERS), &["6 nobody_alive_is_gone"], room, saboteur);
+}
+
+/// Every packet is sent five times.
+#[test]
+fn check_7_can_fail_for_the_number() {
+    let saboteur = Leaving(|_, packet| vec![packet; 5]);
+    assert_fail(&["7 traffic_is_bounded"], room, saboteur);
+}
+
+/// Announces are longer than a datagram may be.
+#[test]
+fn check_7_can_fail_for_the_size() {
+    let saboteur = Leaving(|_, mut packet| {
+        if let Outgoing::Control(Control::Announce(announce)) = &mut packet {
+            announce.padding = "-".repeat(1_232);
+        }
+        vec![packet]
+    });
+    assert_fail(&["7 traffic_is_bounded"], room, saboteur);
+}
+
+/// All of nine believe that they are the oldest, and agree to a newcomer.
+#[test]
+fn check_7_can_fail_for_the_agreements() {
+    let saboteur = Arriving(|to, _, mut packet: Packet| {
+        if let Some(heartbeat) = heartbeat(&mut packet).filter(|_| to < 9) {
+            heartbeat.since = RoomClock(heartbeat.clock.0 + 1);
+        }
+        Some(packet)
+    });
+    assert_fail_from(talk(10), &["7 traffic_is_bounded"], || room_of(10), saboteur);
+}
+
+/// The newcomer takes agreements for objections.
+#[test]
+fn check_8_can_fail_for_who_is_rejected() {
+    let saboteur = Arriving(|to, _, mut packet: Packet| {
+        if let Some(control) = control(&mut packet).filter(|_| to == NEWCOMER)
+            && let Control::Agree(agree) = control
+        {
+            *control = Control::Object(objection(agree));
+        }
+        Some(packet)
+    });
+    assert_fail(&["8 everybody_comes_in"], room, saboteur);
+}
+
+/// An objection instead of an agreement.
+fn objection(agree: &Agree) -> Object {
+    Object {
+        nonce: agree.nonce,
+        code: ErrorCode::NotAdmitted.number(),
+        by: agree.username.clone(),
+        username: String::new(),
+        holder: PeerId::default(),
+        clock: agree.clock,
+        since: agree.since,
+        text: String::new(),
     }
 }
 
-/// Somebody is rejected, and nobody has objected.
+/// Every history has eighteen pages, which have to be asked for three times
+/// each, and the last one never comes.
 #[test]
-fn check_8_can_fail() {
-    assert_eq!(complaints(story(), Doorkeeper), ["8 everybody_comes_in"]);
+fn check_8_can_fail_for_who_waits() {
+    let mut asked = 0;
+    let saboteur = Arriving(move |to, _, mut packet: Packet| {
+        if let Some(recent) = recent(&mut packet).filter(|_| to == NEWCOMER) {
+            asked += 1;
+            recent.pages = 18;
+            if recent.page == 17 || asked % 3 != 0 {
+                return None;
+            }
+        }
+        Some(packet)
+    });
+    // Before idle traffic is measured.
+    let plan = || Plan { end: come(PEERS) + 21 * S, ..room() };
+    assert_fail(&["8 everybody_comes_in"], plan, saboteur);
 }

@@ -95,6 +95,11 @@ impl Network {
         &self.segments[machine]
     }
 
+    /// Whether all machines are in one segment, and in no other.
+    pub(crate) fn is_one_segment(&self) -> bool {
+        self.segments.iter().all(|it| *it == [0])
+    }
+
     /// Puts each machine on a side.
     pub(crate) fn split(&mut self, side_of: impl Fn(usize) -> u8) {
         for (machine, side) in self.sides.iter_mut().enumerate() {

@@ -36,8 +36,10 @@ pub(crate) fn random(machines: usize, seed: u64) -> Plan {
     let is_lossless = world.worst_loss == 0.0;
     let began = plan_starts(&mut world, &mut random);
     let busy = random.between(10 * S, BUSY);
+    let is_whole = is_lossless && open == OPEN && world.network.is_one_segment();
     let mut planner = Planner { world, random, from: began, until: began + busy, open };
-    planner.plan_trouble();
+    let troubles = planner.plan_trouble();
+    planner.world.is_calm = is_whole && troubles == 0;
     let Planner { mut world, mut random, until, .. } = planner;
     plan_peace(&mut world, until, open);
     for _ in 0..machines / 2 {
@@ -186,8 +188,8 @@ impl Planner {
         self.random.between(self.from, self.until)
     }
 
-    /// Plans everything.
-    fn plan_trouble(&mut self) {
+    /// Plans everything. Returns how many troubles there are.
+    fn plan_trouble(&mut self) -> u64 {
         let count = self.world.machines.len();
         let talk = self.random.below(60) + 5;
         for _ in 0..talk {
@@ -199,6 +201,7 @@ impl Planner {
         for _ in 0..troubles {
             self.plan_one();
         }
+        troubles
     }
 
     /// Plans one trouble.
