@@ -1,7 +1,7 @@
 //! What the page promises. Each check looks at a world that has come to its
 //! end and tells, in words, how a promise was broken.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use pi_chat::model::{Lamport, PeerId};
 use pi_chat::wire::udp::EntryName;
@@ -43,24 +43,6 @@ fn members(world: &World) -> Vec<LifeId> {
     world.awake().filter(|it| world.lives[*it].admitted.is_some()).collect()
 }
 
-/// The same in groups: the members of each can talk to each other, through
-/// others if need be.
-fn groups(world: &World) -> Vec<Vec<LifeId>> {
-    let mut left = members(world);
-    let mut groups = Vec::new();
-    while let Some(first) = left.pop() {
-        let mut group = vec![first];
-        let mut next = 0;
-        while let Some(one) = group.get(next).copied() {
-            let is_near = |other: &mut LifeId| world.connected_since(one, *other).is_some();
-            group.extend(left.extract_if(.., is_near));
-            next += 1;
-        }
-        groups.push(group);
-    }
-    groups
-}
-
 /// **Names are unique** (section 13): there are no two members with colliding
 /// names that can talk to each other for longer than it takes them to get to
 /// know each other, and at most I(n) + 3 s from when they do. Where datagrams
@@ -99,18 +81,16 @@ pub(crate) fn one_objection_is_enough(world: &World) -> Vec<String> {
 }
 
 /// **The same messages in the same order** (section 9): all members that are
-/// there in the end have the same messages above their floors, but for what
-/// they were told to be missing, all in the order of (Lamport counter,
+/// there in the end have everything above their floors that any other one has
+/// to which they can talk, but for what they were told to be missing, all in
+/// the order of (Lamport counter,
 /// author, sequence); and everybody was shown them in this order, but for
 /// those that were marked as late.
 pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
-    groups(world).iter().flat_map(|it| same_in_group(world, it)).collect()
-}
-
-/// The same for some that can talk to each other.
-fn same_in_group(world: &World, members: &[LifeId]) -> Vec<String> {
+    let members = &members(world);
     let mut wrong = Vec::new();
-    let mut held: HashMap<LifeId, HashSet<(LifeId, u32)>> = HashMap::new();
+    let mut held: HashMap<LifeId, HashSet<(LifeId, u32)>> =
+        members.iter().map(|it| (*it, HashSet::new())).collect();
     for id in members {
         let mut last = None;
         for entry in world.lives[*id].mesh.entries() {
@@ -123,17 +103,18 @@ fn same_in_group(world: &World, members: &[LifeId]) -> Vec<String> {
                 wrong.push(format!("{id} has {place:?} after {last:?}"));
             }
             last = Some(place);
-            held.entry(*id).or_default().insert((author, sequence));
+            held.get_mut(id).unwrap().insert((author, sequence));
         }
         wrong.extend(shown_out_of_order(world, *id));
     }
-    let all: HashSet<(LifeId, u32)> = held.values().flatten().copied().collect();
     for id in members {
-        let own = held.remove(id).unwrap_or_default();
-        let is_full = own.len() >= KEPT;
-        for (author, sequence) in all.difference(&own) {
-            if !is_full && !may_lack(world, *id, *author, *sequence) {
-                let at = place_of(world, *author, *sequence);
+        let own = &held[id];
+        let near = || members.iter().filter(|it| world.connected_since(*id, **it).is_some());
+        let theirs: BTreeSet<(LifeId, u32)> =
+            near().flat_map(|it| held[it].difference(own)).copied().collect();
+        for (author, sequence) in theirs {
+            if own.len() < KEPT && !may_lack(world, *id, author, sequence) {
+                let at = place_of(world, author, sequence);
                 wrong.push(format!("{id} lacks {author}'s {sequence} ({at:?}) in the end"));
             }
         }
@@ -171,7 +152,8 @@ fn may_lack(world: &World, id: LifeId, author: LifeId, sequence: u32) -> bool {
 
 /// **Nothing is lost and nothing doubled** (sections 9 and 10). Whoever is
 /// there in the end was shown
-/// - every message of those that are there in the end,
+/// - every message of those that are there in the end, if anybody that it can
+///   talk to was,
 /// - every message of somebody who is not, if that one could talk to it for
 ///   long enough afterwards to find and repair a loss,
 ///
@@ -195,8 +177,6 @@ pub(crate) fn nothing_lost_nothing_doubled(world: &World) -> Vec<String> {
         }
     }
     let members = members(world);
-    let groups = groups(world);
-    let group_of = |id: LifeId| groups.iter().position(|it| it.contains(&id));
     let seen: HashMap<LifeId, HashSet<(LifeId, usize)>> = members
         .iter()
         .map(|id| {
@@ -214,8 +194,10 @@ pub(crate) fn nothing_lost_nothing_doubled(world: &World) -> Vec<String> {
             let sequence = life.written.iter().position(|it| it.said == said).unwrap() + 1;
             let sequence = u32::try_from(sequence).unwrap();
             for id in &members {
-                let is_near = group_of(author) == group_of(*id);
-                let is_due = stays && is_near && sent < world.quiet_since
+                let has_it = |it: &LifeId| {
+                    world.connected_since(*id, *it).is_some() && seen[it].contains(&(author, said))
+                };
+                let is_due = stays && sent < world.quiet_since && members.iter().any(has_it)
                     || was_together(world, author, *id, sent, patience);
                 if is_due
                     && !seen[id].contains(&(author, said))

@@ -133,6 +133,8 @@ pub(crate) struct Life {
     pub(crate) members: HashMap<LifeId, u64>,
     /// That may have changed.
     pub(crate) has_news: bool,
+    /// Its person was told that somebody has left.
+    pub(crate) has_left: bool,
     /// With whom it could talk from its beginning until it was in.
     pub(crate) reachable: HashSet<LifeId>,
     /// It has heard a candidate of smaller id that wants the same name.

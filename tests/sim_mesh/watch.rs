@@ -209,11 +209,16 @@ impl World {
 
     /// Notes who has become a member for somebody, and who is gone.
     pub(crate) fn note_members(&mut self, id: LifeId) {
-        self.lives[id].has_news = false;
+        let life = &mut self.lives[id];
+        let has_left = std::mem::take(&mut life.has_left);
+        life.has_news = false;
         let members = self.look_at_members(id);
         let now = self.time;
         let life = &self.lives[id];
-        for subject in life.members.keys().filter(|it| !members.contains(it)) {
+        // Nobody is told that somebody is gone whose name somebody else holds:
+        // nobody knows when that was.
+        let gone = life.members.keys().filter(|it| has_left && !members.contains(it));
+        for subject in gone {
             self.departures.push(Departure {
                 observer: id,
                 subject: *subject,
@@ -247,6 +252,7 @@ impl World {
             }
             Event::Presence { left, .. } => {
                 let has_left = left.as_ref().is_none_or(|it| !it.is_empty());
+                self.lives[id].has_left |= has_left;
                 self.lives[id].has_news |= has_left || self.machines.len() <= 60;
             }
             _ => {}

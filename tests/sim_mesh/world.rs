@@ -398,6 +398,7 @@ impl World {
             goodbyes: HashSet::new(),
             members: HashMap::new(),
             has_news: false,
+            has_left: false,
             reachable: HashSet::new(),
             had_rival: false,
             datagrams: 0,
