@@ -52,8 +52,8 @@ the file peer.toml (name, room, passphrase-file, port, interfaces, peers, ask).
 Exit codes:
   0   left as asked
   64  the command line, the configuration or a line of a script makes no sense
-  69  messages of a script were not sent; doctor: no peer that
-      was found answers, or nobody is there and no way works
+  69  messages of a script were not sent; doctor: no peer that was
+      found answers, or nobody is there and no way works
   71  something in this computer does not work
   77  somebody in the room says no: the name is taken, you are blocked; or a
       request of a script was refused

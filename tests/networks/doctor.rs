@@ -14,7 +14,7 @@ fn examined(machine: &Machine, arguments: &[&str]) -> (String, Option<i32>) {
 }
 
 /// Drops what comes from other machines for all, as some access points do:
-/// within the machine it works.
+/// within the machine it works (here by IPv4).
 fn isolate(machine: &Machine, is_broadcast_dropped: bool) {
     let address = &machine.addresses[0];
     machine.drop_incoming(&format!("ip saddr != {address} ip daddr 224.0.0.0/4"));

@@ -27,8 +27,8 @@ use crate::wire::udp::{Control, Cookie, Identity, Packet, Peek, Ping, Pong, Room
 /// in rooms of more than 50.
 const LISTENING: Duration = Duration::from_secs(5);
 
-/// The same where it is not known yet whether a group works: a peer uses one
-/// that it does not need every 11 s.
+/// The same where somebody answers and is not heard, or it is not known yet
+/// whether a group works: a way that a peer does not need it uses every 11 s.
 const LISTENING_LONGER: Duration = Duration::from_secs(12);
 
 /// Then the last answers are waited for.
@@ -182,7 +182,8 @@ impl<'a> Survey<'a> {
 
     /// Whether something may still be heard that is not known yet.
     fn needs_longer(&self) -> bool {
-        self.peers.is_anybody_elsewhere() && !self.peers.has_group()
+        let has_nameless = self.peers.all.values().any(|it| it.name.is_none());
+        has_nameless || self.peers.is_anybody_elsewhere() && !self.peers.has_group()
     }
 
     /// Whether it was listened for so long that each way that a peer uses
