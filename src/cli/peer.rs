@@ -54,7 +54,8 @@ interfaces, peers, ask).
 Exit codes:
   0   left as asked
   64  the command line, the configuration or a line of a script makes no sense
-  69  messages of a script were not sent; doctor: no way works
+  69  messages of a script were not sent; doctor: no peer that was
+      found answers, or nobody is there and no way works
   71  something in this computer does not work
   77  somebody in the room says no: the name is taken, you are blocked; or a
       request of a script was refused
@@ -73,8 +74,8 @@ struct Cli {
 /// What can be done besides chatting.
 #[derive(Subcommand)]
 enum Action {
-    /// Try each way to reach others, say in plain words what works, and
-    /// leave; does not go into the room
+    /// Ping by each way, each peer that is heard and each named one, say in
+    /// plain words what works, and leave; does not go into the room
     Doctor(Common),
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
@@ -36,6 +36,14 @@ pub(super) type Interfaces = BTreeMap<String, Interface>;
 /// The operating system does not tell.
 pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(usable(if_addrs::get_if_addrs()?, named))
+}
+
+/// All addresses of this machine.
+///
+/// # Errors
+/// The operating system does not tell.
+pub(super) fn own_addresses() -> io::Result<BTreeSet<IpAddr>> {
+    Ok(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect())
 }
 
 /// Chooses from all there are. (Whether one can multicast is not asked: the

@@ -11,7 +11,6 @@ mod identity;
 mod interfaces;
 mod limit;
 mod sockets;
-mod visits;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -15,6 +15,7 @@
 )]
 
 mod breaks;
+mod doctor;
 mod groups;
 mod idle;
 mod lab;

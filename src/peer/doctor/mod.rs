@@ -1,0 +1,168 @@
+//! Looks which ways to reach others work here: sends pings by each of them, to
+//! each peer that is heard and to each named host, and tells who answers and
+//! who is heard by what. Goes into no room: a ping makes nobody a member.
+
+mod peers;
+mod rooms;
+mod survey;
+mod telling;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+use self::survey::{Host, Survey};
+use super::interfaces::{self, Interfaces};
+use super::sockets::{self, Opened, Sockets};
+use super::{Network, name_of};
+use crate::model::HostAddress;
+use crate::wire::udp::Room;
+
+/// For each named host.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How good something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Ok,
+    /// It does not, but there is something else.
+    Warn,
+    /// It does not, and that matters.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How good it is.
+    pub verdict: Verdict,
+    /// For people.
+    pub text: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Ok => "ok  ",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "fail",
+        };
+        write!(f, "{verdict}  {}", self.text)
+    }
+}
+
+/// Tells what works, and who is there. Gives whether a peer can be reached, or
+/// where nobody is there, whether a way works within this machine.
+pub async fn examine(
+    name: &str,
+    room: &Room,
+    network: &Network,
+    mut report: impl FnMut(&Line),
+) -> bool {
+    let mut tell = |verdict, text: String| report(&Line { verdict, text });
+    let opened = match sockets::open(network.port) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tell(Verdict::Fail, format!("this computer can use neither IPv4 nor IPv6: {error}"));
+            return false;
+        }
+    };
+    let Opened { mut sockets, mut incoming, failed } = opened;
+    tell_ports(network.port, sockets.is_shared(), &failed, &mut tell);
+    let (found, own) = match networks(&network.interfaces) {
+        Ok(networks) => networks,
+        Err(error) => {
+            tell(Verdict::Fail, format!("the networks cannot be listed: {error}"));
+            return false;
+        }
+    };
+    for missing in network.interfaces.iter().filter(|it| !found.contains_key(*it)) {
+        let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
+        tell(Verdict::Warn, text);
+    }
+    tell_families(&found, &mut tell);
+    join(&mut sockets, &found, &mut tell);
+    let hosts = look_up(&network.hosts, &mut tell).await;
+    let surveyed = async {
+        let mut survey = Survey::new(room, &found, own, hosts)?;
+        survey.run(&sockets, &mut incoming).await?;
+        Ok::<_, getrandom::Error>(survey)
+    };
+    match surveyed.await {
+        Ok(survey) => telling::tell_all(name, &survey, &mut tell),
+        Err(error) => {
+            tell(Verdict::Fail, format!("the system's random source does not work: {error}"));
+            false
+        }
+    }
+}
+
+/// The networks, and this machine's addresses.
+fn networks(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
+    Ok((interfaces::scan(named)?, interfaces::own_addresses()?))
+}
+
+/// Joins the groups.
+fn join(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
+    for (way, error) in sockets.set_interfaces(found.clone()) {
+        tell(Verdict::Warn, format!("{} cannot be joined: {error}", name_of(way)));
+    }
+}
+
+/// What became of the room's port.
+fn tell_ports(
+    port: u16,
+    is_shared: bool,
+    failed: &[(&'static str, io::Error)],
+    tell: &mut impl FnMut(Verdict, String),
+) {
+    for (what, error) in failed {
+        tell(Verdict::Warn, format!("{what} cannot be used: {error}"));
+    }
+    if is_shared {
+        tell(Verdict::Ok, format!("UDP port {port} can be used"));
+    } else {
+        let text = format!(
+            "UDP port {port} cannot be used: chat-peer hears nobody but those named with --peer; \
+             is it taken by another program?"
+        );
+        tell(Verdict::Fail, text);
+    }
+}
+
+/// Whether one of IPv4 and IPv6 is missing, which is no harm by itself.
+fn tell_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
+    let has_v4 = found.values().any(|it| !it.networks.is_empty());
+    let has_v6 = found.values().any(|it| it.has_v6);
+    match (has_v4, has_v6) {
+        (true, true) => tell(Verdict::Ok, "there are IPv4 and IPv6 addresses".to_owned()),
+        (true, false) => tell(Verdict::Warn, "there is no IPv6 address: IPv4 only".to_owned()),
+        (false, true) => tell(Verdict::Warn, "there is no IPv4 address: IPv6 only".to_owned()),
+        (false, false) => {
+            let text = "there is no network: no interface is up and has an address";
+            tell(Verdict::Fail, text.to_owned());
+        }
+    }
+}
+
+/// Looks up the named hosts. Gives those that have an address.
+async fn look_up(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
+    let mut hosts = Vec::new();
+    for host in named {
+        match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
+            Ok(Ok(found)) => {
+                let addresses: Vec<SocketAddr> = found.collect();
+                hosts.push(Host::new(host.clone(), addresses));
+            }
+            Ok(Err(error)) => tell(Verdict::Warn, format!("peer {host}: not found: {error}")),
+            Err(_) => tell(Verdict::Warn, format!("peer {host}: looking it up takes too long")),
+        }
+    }
+    hosts
+}

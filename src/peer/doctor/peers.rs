@@ -1,0 +1,128 @@
+//! The peers of this room that the doctor has found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use crate::model::{Heard, PeerId, Way};
+
+/// Peers that are remembered.
+const MAX_PEERS: usize = 1_000;
+
+/// Addresses of one peer that are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// Pings to one address, for some may be lost.
+const MAX_PINGS: u32 = 3;
+
+/// A way by one interface.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Link {
+    /// The interface's name.
+    pub(super) interface: String,
+    /// The way.
+    pub(super) way: Way,
+}
+
+/// What is known of one peer.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// What it calls itself, if it has been heard to.
+    pub(super) name: Option<String>,
+    /// Where it was first heard from.
+    pub(super) address: SocketAddr,
+    /// It is on this machine.
+    pub(super) is_here: bool,
+    /// It has been heard by these.
+    pub(super) heard: BTreeSet<Link>,
+    /// It has answered what was sent by these.
+    pub(super) answered: BTreeSet<Link>,
+    /// It has answered what was sent to it alone.
+    pub(super) by_unicast: bool,
+    /// Where it has been heard from, and how often it was pinged there.
+    pings: BTreeMap<SocketAddr, u32>,
+}
+
+impl Peer {
+    /// By which ways it has answered.
+    pub(super) fn ways(&self) -> Heard {
+        self.answered.iter().fold(Heard::NONE, |ways, it| ways.with(it.way))
+    }
+
+    /// Whether it has answered at all.
+    pub(super) fn has_answered(&self) -> bool {
+        self.by_unicast || !self.answered.is_empty()
+    }
+
+    /// Where it is to be pinged now.
+    fn next_pings(&mut self) -> impl Iterator<Item = SocketAddr> {
+        let is_due = !self.by_unicast;
+        let due = self.pings.iter_mut().filter(move |(_, count)| is_due && **count < MAX_PINGS);
+        due.map(|(address, count)| {
+            *count += 1;
+            *address
+        })
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    /// By id.
+    pub(super) all: BTreeMap<PeerId, Peer>,
+    /// So late in the survey that it could not answer any more, a peer is
+    /// not added.
+    pub(super) is_closed: bool,
+}
+
+impl Peers {
+    /// Somebody has been heard from there; `None` if it is not remembered.
+    pub(super) fn meet(
+        &mut self,
+        id: PeerId,
+        from: SocketAddr,
+        is_here: bool,
+    ) -> Option<&mut Peer> {
+        let is_full = self.is_closed || self.all.len() >= MAX_PEERS;
+        if is_full && !self.all.contains_key(&id) {
+            return None;
+        }
+        let peer = self.all.entry(id).or_insert_with(|| Peer {
+            name: None,
+            address: from,
+            is_here,
+            heard: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            by_unicast: false,
+            pings: BTreeMap::new(),
+        });
+        if peer.pings.len() < MAX_ADDRESSES {
+            peer.pings.entry(from).or_default();
+        }
+        Some(peer)
+    }
+
+    /// Where to ping somebody now.
+    pub(super) fn next_pings(&mut self) -> Vec<SocketAddr> {
+        self.all.values_mut().flat_map(Peer::next_pings).collect()
+    }
+
+    /// Those that count: on other machines, or where there are none, on this
+    /// one.
+    pub(super) fn that_count(&self) -> Vec<&Peer> {
+        let is_elsewhere = self.is_anybody_elsewhere();
+        self.all.values().filter(|it| it.is_here != is_elsewhere).collect()
+    }
+
+    /// Whether there is one on another machine.
+    pub(super) fn is_anybody_elsewhere(&self) -> bool {
+        self.all.values().any(|it| !it.is_here)
+    }
+
+    /// Whether a group is known to work with another machine both ways.
+    pub(super) fn has_group(&self) -> bool {
+        let elsewhere = || self.all.values().filter(|it| !it.is_here);
+        let mut answered = elsewhere().flat_map(|it| &it.answered);
+        answered
+            .any(|link| link.way != Way::Broadcast && elsewhere().any(|it| it.heard.contains(link)))
+    }
+}

@@ -1,0 +1,329 @@
+//! Pings by each way and to each peer and host that is known, as somebody
+//! who is in no room; and what comes of it.
+//!
+//! A ping that comes back to its sender shows that a way works inside this
+//! machine, a pong that it reaches somebody, a heartbeat that somebody's
+//! datagrams come here by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, timeout_at};
+
+use super::peers::{Link, Peers};
+use super::rooms::Rooms;
+use crate::model::{Heard, HostAddress, PeerId, Way};
+use crate::os::random_bytes;
+use crate::peer::interfaces::Interfaces;
+use crate::peer::sockets::{Datagram, Sockets};
+use crate::ui::safe_line;
+use crate::wire::udp::{Control, Cookie, Identity, Packet, Peek, Ping, Pong, Room, Sealer, open};
+
+/// Peers are heard within this time: their heartbeats are 2 s apart, or more
+/// in rooms of more than 50.
+const LISTENING: Duration = Duration::from_secs(5);
+
+/// The same where somebody answers and is not heard, or it is not known yet
+/// whether a group works: a way that a peer does not need it uses every 11 s.
+const LISTENING_LONGER: Duration = Duration::from_secs(12);
+
+/// Then the last answers are waited for.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Between two pings to the same.
+const ROUND: Duration = Duration::from_millis(900);
+
+/// So many pings go by each way and to each host: some may be lost, and in a
+/// large room each is answered by many.
+const MAX_PINGS: u32 = 3;
+
+/// Where something was sent.
+#[derive(Clone, Debug)]
+enum Target {
+    /// To everybody.
+    Link(Link),
+    /// To the named host with this number.
+    Host(usize),
+    /// To one peer.
+    Peer,
+}
+
+/// What has become of a way by one interface, inside this machine.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inside {
+    /// What was sent has come back.
+    pub(super) has_come_back: bool,
+    /// Why it could not be sent.
+    pub(super) error: Option<String>,
+}
+
+/// A named host.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    /// As it was named.
+    pub(super) named: HostAddress,
+    /// Where it is.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Who has answered what was sent there.
+    pub(super) answered: BTreeSet<PeerId>,
+    /// What was sent there has come back: it is this machine.
+    pub(super) is_here: bool,
+}
+
+impl Host {
+    /// One that has been looked up.
+    pub(super) const fn new(named: HostAddress, addresses: Vec<SocketAddr>) -> Self {
+        Self { named, addresses, answered: BTreeSet::new(), is_here: false }
+    }
+}
+
+/// All that has come of it.
+pub(super) struct Survey<'a> {
+    /// The room.
+    room: &'a Room,
+    /// The networks.
+    interfaces: &'a Interfaces,
+    /// This machine's addresses.
+    own: BTreeSet<IpAddr>,
+    /// Who asks; nobody will ever be this again.
+    me: PeerId,
+    /// Makes the pings.
+    sealer: Sealer,
+    /// Where each cookie went.
+    cookies: BTreeMap<[u8; 8], Target>,
+    /// Where each datagram went that may come back.
+    sent: BTreeMap<Vec<u8>, Target>,
+    /// The ways.
+    pub(super) links: BTreeMap<Link, Inside>,
+    /// The named hosts.
+    pub(super) hosts: Vec<Host>,
+    /// The peers.
+    pub(super) peers: Peers,
+    /// Who is in other rooms.
+    pub(super) rooms: Rooms,
+    /// How long it took.
+    pub(super) seconds: u64,
+}
+
+impl<'a> Survey<'a> {
+    /// Nothing is known yet. `own` are this machine's addresses.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub(super) fn new(
+        room: &'a Room,
+        interfaces: &'a Interfaces,
+        own: BTreeSet<IpAddr>,
+        hosts: Vec<Host>,
+    ) -> Result<Self, getrandom::Error> {
+        let identity = Identity::new(random_bytes()?, random_bytes()?);
+        Ok(Self {
+            room,
+            interfaces,
+            own,
+            me: identity.signer().id,
+            sealer: Sealer::new(Arc::new(identity), Arc::new(room.clone())),
+            cookies: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            links: BTreeMap::new(),
+            hosts,
+            peers: Peers::default(),
+            rooms: Rooms::default(),
+            seconds: 0,
+        })
+    }
+
+    /// Asks and listens until enough is known, or no more can be.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub(super) async fn run(
+        &mut self,
+        sockets: &Sockets,
+        incoming: &mut mpsc::Receiver<io::Result<Datagram>>,
+    ) -> Result<(), getrandom::Error> {
+        let mut listened = LISTENING;
+        let mut end = Instant::now() + listened;
+        let mut rounds = interval(ROUND);
+        let mut round = 0;
+        loop {
+            tokio::select! {
+                _ = rounds.tick() => {
+                    if round < MAX_PINGS {
+                        self.ping_everybody(sockets).await?;
+                        self.ping_hosts(sockets).await?;
+                    }
+                    round += 1;
+                    self.ping_peers(sockets).await?;
+                }
+                came = timeout_at(end, incoming.recv()) => match came {
+                    Ok(Some(Ok(datagram))) => self.receive(sockets, &datagram),
+                    Ok(Some(Err(_))) => {}
+                    Ok(None) => break,
+                    Err(_) if self.peers.is_closed => break,
+                    Err(_) if listened == LISTENING && self.needs_longer() => {
+                        end += LISTENING_LONGER - LISTENING;
+                        listened = LISTENING_LONGER;
+                    }
+                    Err(_) => {
+                        self.peers.is_closed = true;
+                        end += LAST_ANSWERS;
+                    }
+                },
+            }
+        }
+        self.seconds = (listened + LAST_ANSWERS).as_secs();
+        Ok(())
+    }
+
+    /// Whether something may still be heard that is not known yet.
+    fn needs_longer(&self) -> bool {
+        let has_nameless = self.peers.all.values().any(|it| it.name.is_none());
+        has_nameless || self.peers.is_anybody_elsewhere() && !self.peers.has_group()
+    }
+
+    /// Whether it was listened for so long that each way that a peer uses
+    /// must have been used.
+    pub(super) fn took_long(&self) -> bool {
+        self.seconds >= LISTENING_LONGER.as_secs()
+    }
+
+    /// A ping with a cookie of its own.
+    fn ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
+        let cookie = random_bytes()?;
+        let ping = Ping { cookie: Cookie(cookie), heard: Heard::NONE.with(Way::GroupV4) };
+        let bytes = self.sealer.control(&Control::Ping(ping)).unwrap_or_default();
+        self.cookies.insert(cookie, target.clone());
+        if !matches!(target, Target::Peer) {
+            self.sent.insert(bytes.clone(), target);
+        }
+        Ok(bytes)
+    }
+
+    /// Pings everybody by each way and each interface.
+    async fn ping_everybody(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
+        let interfaces = self.interfaces;
+        for (name, interface) in interfaces {
+            for way in Way::ALL {
+                let link = Link { interface: name.clone(), way };
+                let bytes = self.ping(Target::Link(link.clone()))?;
+                let outcomes = sockets.send_by(way, interface, &bytes).await;
+                if outcomes.is_empty() {
+                    continue;
+                }
+                let error = outcomes.into_iter().find_map(Result::err);
+                self.links.entry(link).or_default().error = error.map(|it| it.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Pings the named hosts that have not answered.
+    async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
+        for number in 0..self.hosts.len() {
+            let host = self.hosts.get(number).filter(|it| it.answered.is_empty());
+            for address in host.map(|it| it.addresses.clone()).unwrap_or_default() {
+                let bytes = self.ping(Target::Host(number))?;
+                sockets.send(&bytes, Heard::NONE, &[address]).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pings each peer that has been heard and has not answered.
+    async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
+        for address in self.peers.next_pings() {
+            let bytes = self.ping(Target::Peer)?;
+            sockets.send(&bytes, Heard::NONE, &[address]).await;
+        }
+        Ok(())
+    }
+
+    /// The link by which a datagram has come; `None`: it was for this machine
+    /// alone, or the system does not tell.
+    fn link_of(&self, sockets: &Sockets, datagram: &Datagram) -> Option<Link> {
+        let way = sockets.way_of(datagram)?;
+        let mut all = self.interfaces.iter();
+        let interface = match datagram.interface {
+            Some(index) => all.find(|(_, it)| it.index == index),
+            None => all.next().filter(|_| self.interfaces.len() == 1),
+        };
+        interface.map(|(name, _)| Link { interface: name.clone(), way })
+    }
+
+    /// Whether a datagram is for everybody, by a network that is not used.
+    fn is_of_elsewhere(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
+        let is_own = datagram.to.is_none_or(|it| self.own.contains(&it.to_canonical()));
+        sockets.way_of(datagram).is_some() || !is_own
+    }
+
+    /// Something has come.
+    fn receive(&mut self, sockets: &Sockets, datagram: &Datagram) {
+        let link = self.link_of(sockets, datagram);
+        if link.is_none() && self.is_of_elsewhere(sockets, datagram) {
+            return;
+        }
+        if let Some(target) = self.sent.get(&datagram.bytes).cloned() {
+            return self.note_own(&target, link.as_ref());
+        }
+        self.rooms.note(&datagram.bytes, self.room);
+        // Entries tell nothing here: nobody looks at their signatures.
+        let is_known = |peek| matches!(peek, Peek::Entry { .. });
+        let opened = open(&datagram.bytes, self.room, self.me, is_known);
+        if let Ok((Packet::Control { sender, control, .. }, _)) = opened {
+            self.note(sender.id, datagram.from, link, control);
+        }
+    }
+
+    /// What was sent has come back.
+    fn note_own(&mut self, target: &Target, link: Option<&Link>) {
+        match target {
+            Target::Link(sent) if Some(sent) == link => {
+                self.links.entry(sent.clone()).or_default().has_come_back = true;
+            }
+            Target::Host(number) => {
+                if let Some(host) = self.hosts.get_mut(*number) {
+                    host.is_here = true;
+                }
+            }
+            Target::Link(_) | Target::Peer => {}
+        }
+    }
+
+    /// A peer of this room has sent something.
+    fn note(&mut self, id: PeerId, from: SocketAddr, link: Option<Link>, control: Control) {
+        let ip = from.ip().to_canonical();
+        let is_here = ip.is_loopback() || self.own.contains(&ip);
+        match control {
+            Control::Heartbeat(it) => {
+                if let Some(peer) = self.peers.meet(id, from, is_here) {
+                    peer.name = Some(safe_line(&it.username));
+                    peer.heard.extend(link);
+                }
+            }
+            Control::Pong(pong) => self.note_pong(id, from, is_here, pong),
+            Control::Bye(_) => drop(self.peers.all.remove(&id)),
+            _ => {}
+        }
+    }
+
+    /// A peer answers a ping.
+    fn note_pong(&mut self, id: PeerId, from: SocketAddr, is_here: bool, pong: Pong) {
+        let Some(target) = self.cookies.get(&pong.cookie.0) else { return };
+        let Some(peer) = self.peers.meet(id, from, is_here) else { return };
+        match target {
+            Target::Link(link) => drop(peer.answered.insert(link.clone())),
+            Target::Peer => peer.by_unicast = true,
+            Target::Host(number) => {
+                peer.by_unicast = true;
+                if let Some(host) = self.hosts.get_mut(*number) {
+                    host.answered.insert(id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What a survey means, in plain words. Each sentence says what was seen, and
+//! no more.
+
+use super::Verdict;
+use super::peers::{Link, Peer};
+use super::survey::{Host, Survey};
+use crate::model::Way;
+use crate::peer::name_of;
+
+/// Peers that get a line of their own.
+const MAX_LINES: usize = 30;
+
+/// Names in one line.
+const MAX_NAMES: usize = 5;
+
+/// Tells everything. Gives whether a peer can be reached, or where nobody is
+/// there, whether a way works within this machine.
+pub(super) fn tell_all(
+    name: &str,
+    survey: &Survey<'_>,
+    tell: &mut impl FnMut(Verdict, String),
+) -> bool {
+    tell_inside(survey, tell);
+    tell_links(survey, tell);
+    tell_peers(name, survey, tell);
+    for host in &survey.hosts {
+        tell_host(host, survey, tell);
+    }
+    tell_rooms(survey, tell);
+    tell_end(survey, tell)
+}
+
+/// What works inside this machine, which says nothing about the network.
+fn tell_inside(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    for (Link { interface, way }, inside) in &survey.links {
+        let way = name_of(*way);
+        let (verdict, text) = match (&inside.error, inside.has_come_back) {
+            (Some(error), _) => (Verdict::Warn, format!("{way} cannot be used: {error}")),
+            (None, true) => (Verdict::Ok, format!("{way} works inside this machine")),
+            (None, false) => {
+                let text = "does not come back inside this machine; a firewall?";
+                (Verdict::Warn, format!("what is sent by {way} {text}"))
+            }
+        };
+        tell(verdict, format!("interface {interface}: {text}"));
+    }
+}
+
+/// Which way reaches somebody, and by which somebody is heard.
+fn tell_links(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let peers = survey.peers.that_count();
+    if peers.is_empty() {
+        return;
+    }
+    let is_elsewhere = survey.peers.is_anybody_elsewhere();
+    let place = if is_elsewhere { "on another machine" } else { "on this machine" };
+    for link in survey.links.keys() {
+        let (interface, way) = (&link.interface, name_of(link.way));
+        let (verdict, text) =
+            match names(peers.iter().copied().filter(|it| it.answered.contains(link))) {
+                Some(names) => (Verdict::Ok, format!("{way} reaches {names}, {place}")),
+                None => (Verdict::Warn, format!("nobody {place} answers what is sent by {way}")),
+            };
+        tell(verdict, format!("interface {interface}: {text}"));
+        let (verdict, text) =
+            match names(peers.iter().copied().filter(|it| it.heard.contains(link))) {
+                Some(names) => {
+                    (Verdict::Ok, format!("{way} brings what is sent by {names}, {place}"))
+                }
+                // A way that is not needed is used only now and then.
+                None if !survey.took_long() => continue,
+                None => {
+                    let seconds = survey.seconds;
+                    let text = format!("in {seconds} seconds {way} has brought nothing from there");
+                    (Verdict::Warn, text)
+                }
+            };
+        tell(verdict, format!("interface {interface}: {text}"));
+    }
+}
+
+/// Who is there, and answers.
+fn tell_peers(name: &str, survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let all = &survey.peers.all;
+    let here = all.values().filter(|it| it.is_here).count();
+    let (count, elsewhere) = (all.len(), all.len() - here);
+    if all.is_empty() {
+        let seconds = survey.seconds;
+        let text = format!(
+            "nobody was heard in #{name} in {seconds} seconds: are there others, on the same port?"
+        );
+        return tell(Verdict::Warn, text);
+    }
+    let s = if count == 1 { "" } else { "s" };
+    let text = format!(
+        "{count} peer{s} found in #{name}: {here} on this machine, {elsewhere} on other machines"
+    );
+    tell(Verdict::Ok, text);
+    for peer in all.values().take(MAX_LINES) {
+        tell_peer(peer, tell);
+    }
+    if count > MAX_LINES {
+        let rest = all.values().skip(MAX_LINES);
+        let answering = rest.filter(|it| it.has_answered()).count();
+        let text = format!("and {} more, {answering} of whom answer", count - MAX_LINES);
+        tell(Verdict::Ok, text);
+    }
+}
+
+/// How somebody answers.
+fn tell_peer(peer: &Peer, tell: &mut impl FnMut(Verdict, String)) {
+    let (name, address) = (called(peer), peer.address);
+    let ways = Way::ALL.into_iter().filter(|it| peer.ways().has(*it)).map(name_of);
+    let means: Vec<_> = ways.chain(peer.by_unicast.then_some("unicast")).collect();
+    if means.is_empty() {
+        let text = format!("{name} at {address} is heard, and does not answer");
+        tell(Verdict::Warn, text);
+    } else {
+        let verdict = if peer.by_unicast { Verdict::Ok } else { Verdict::Warn };
+        let missing = if peer.by_unicast { "" } else { "; not what is sent to it alone" };
+        let means = means.join(", ");
+        tell(verdict, format!("{name} at {address} answers what is sent by {means}{missing}"));
+    }
+}
+
+/// Whether somebody answers at a named host.
+fn tell_host(host: &Host, survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let named = &host.named;
+    let answering = host.answered.iter().filter_map(|it| survey.peers.all.get(it));
+    if let Some(names) = names(answering) {
+        return tell(Verdict::Ok, format!("peer {named}: {names} answers"));
+    }
+    if host.is_here {
+        let text = "this is this machine, and what is sent there comes back to the doctor";
+        return tell(Verdict::Warn, format!("peer {named}: {text}"));
+    }
+    let addresses: Vec<_> = host.addresses.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "peer {named}: no answer from {}; is chat-peer running there, in this room, and does UDP \
+         get through?",
+        addresses.join(", ")
+    );
+    tell(Verdict::Warn, text);
+}
+
+/// Who is in other rooms.
+fn tell_rooms(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let rooms = &survey.rooms;
+    for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
+        for peers in rooms.values() {
+            let (count, s) = (peers.len(), if peers.len() == 1 { "" } else { "s" });
+            tell(Verdict::Ok, format!("{count} peer{s} in another room, which is {kind}"));
+        }
+    }
+    if survey.peers.all.is_empty() && !rooms.closed.is_empty() {
+        let text = "a closed room was heard: with the same name it needs the same passphrase";
+        tell(Verdict::Warn, text.to_owned());
+    }
+}
+
+/// What all of it means, and what chat-peer falls back to.
+fn tell_end(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
+    let peers = survey.peers.that_count();
+    let (verdict, text) = if peers.is_empty() {
+        judge_alone(survey)
+    } else {
+        judge(&peers.into_iter().filter(|it| it.has_answered()).collect::<Vec<_>>())
+    };
+    tell(verdict, text.to_owned());
+    if !survey.peers.is_anybody_elsewhere() {
+        let text = "nobody was found on another machine: what works between machines cannot be \
+                    known without a second one that is in this room";
+        tell(Verdict::Warn, text.to_owned());
+    }
+    verdict != Verdict::Fail
+}
+
+/// Where nobody is there.
+fn judge_alone(survey: &Survey<'_>) -> (Verdict, &'static str) {
+    if survey.links.values().any(|it| it.has_come_back) {
+        let text = "chat-peer begins by all ways, and goes on by what reaches others: one group, \
+                    else broadcast, else a copy for each peer";
+        (Verdict::Ok, text)
+    } else {
+        let text = "no way works even inside this machine: name somebody with --peer HOST, or let \
+                    UDP through";
+        (Verdict::Fail, text)
+    }
+}
+
+/// How those who answer are reached.
+fn judge(answering: &[&Peer]) -> (Verdict, &'static str) {
+    let reaches_all = |way| answering.iter().all(|it| it.ways().has(way));
+    if answering.is_empty() {
+        let text = "peers are heard, but none answers: what is sent from here does not arrive \
+                    there, or their answers do not arrive here, or they have just gone";
+        (Verdict::Fail, text)
+    } else if reaches_all(Way::GroupV4) {
+        (Verdict::Ok, "one datagram by the IPv4 group reaches everybody who answers")
+    } else if reaches_all(Way::GroupV6) {
+        (Verdict::Ok, "one datagram by the IPv6 group reaches everybody who answers")
+    } else if reaches_all(Way::Broadcast) {
+        let text = "no group reaches everybody who answers: chat-peer falls back to broadcast";
+        (Verdict::Warn, text)
+    } else if answering.iter().any(|it| !it.answered.is_empty()) {
+        let text = "no way reaches everybody who answers: chat-peer falls back to a copy for each \
+                    peer that the others do not reach";
+        (Verdict::Warn, text)
+    } else {
+        let text = "no way to many reaches anybody: chat-peer falls back to a copy for each peer";
+        (Verdict::Warn, text)
+    }
+}
+
+/// What somebody is called here.
+fn called(peer: &Peer) -> &str {
+    peer.name.as_deref().unwrap_or("somebody whose name was not heard")
+}
+
+/// The names of some peers; `None` if there are none.
+fn names<'a>(peers: impl Iterator<Item = &'a Peer>) -> Option<String> {
+    let all: Vec<_> = peers.map(called).collect();
+    let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0 => None,
+        count if count > MAX_NAMES => Some(format!("{shown} and {} more", count - MAX_NAMES)),
+        _ => Some(shown),
+    }
+}
