@@ -378,8 +378,10 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
         wrong.push(format!("{} bytes; {bytes:.0} allowed", measured.bytes));
     }
     for (id, sent) in measured.datagrams.iter().enumerate() {
-        // Over a short time, one heartbeat by all three ways more.
-        if measured.said == 0 && *sent as f64 > idle + 3.0 {
+        // One of them may have somebody to look for, for some time after a
+        // split; and over a short time there may be one heartbeat by all
+        // three ways more. The whole room may not send more.
+        if measured.said == 0 && *sent as f64 > 2.0 * idle + 3.0 {
             let time = seconds(time);
             wrong.push(format!("{id} sent {sent} idle datagrams in {time} s; {idle:.0} allowed"));
         }
