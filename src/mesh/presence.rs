@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::contacts::{Contact, Stage};
 use super::receiving::Came;
 use super::timing::{
-    FIRST_LOOK, GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, gone_after, interval,
+    GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, first_look, gone_after, interval,
 };
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
@@ -327,7 +327,8 @@ impl Mesh {
     /// known for long it says what is believed anyhow.
     pub(super) fn hearing(&self, now: Moment, id: PeerId) -> Heard {
         let lately = super::timing::way_works_for(self.size());
-        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= FIRST_LOOK);
+        let look = first_look(self.size());
+        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= look);
         known.map_or(Heard::NONE.with(Way::GroupV4), |it| it.heard_by(now, lately))
     }
 
@@ -363,6 +364,8 @@ struct Context {
     gone: Duration,
     /// W(n).
     lately: Duration,
+    /// How long somebody has to be known before it is told how it is heard.
+    look: Duration,
     /// Now.
     now: Moment,
     /// Candidates do nothing about others.
@@ -376,7 +379,8 @@ impl Context {
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (interval(size), gone_after(size));
         let lately = super::timing::way_works_for(size);
-        Self { interval, gone, lately, now, is_member, me }
+        let look = first_look(size);
+        Self { interval, gone, lately, look, now, is_member, me }
     }
 
     /// What is to be done about somebody now.
@@ -460,14 +464,14 @@ impl Context {
         let heard = contact.heard.unwrap_or(contact.known_at);
         let silent =
             (contact.vouched + self.gone / 2).min(heard + self.gone).max(heard + self.gone / 2);
-        let is_known_enough = self.now.since(contact.known_at) >= FIRST_LOOK;
+        let is_known_enough = self.now.since(contact.known_at) >= self.look;
         let wish = first_way(contact.heard_by(self.now, self.lately));
         let is_told = contact.told == wish && !contact.is_told_unsurely;
         let is_told = is_told || !is_known_enough || contact.heard.is_none();
         if silent <= self.now || !is_told || contact.wants_address {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }
-        let look = if is_known_enough { gone } else { contact.known_at + FIRST_LOOK };
+        let look = if is_known_enough { gone } else { contact.known_at + self.look };
         let lapses = contact.way_lapses(self.lately).unwrap_or(gone).max(self.now + SWEEP);
         Duty::Wait(gone.min(silent).min(look).min(lapses))
     }

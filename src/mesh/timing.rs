@@ -55,8 +55,6 @@ pub(super) const PING_AT_MOST: Duration = Duration::from_secs(30);
 pub(super) const HEARD_ONLY: Duration = Duration::from_secs(30);
 /// Peers that have gone are forgotten after this.
 pub(super) const GONE_MEMORY: Duration = Duration::from_secs(600);
-/// How long one looks at somebody before one tells how one hears them.
-pub(super) const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Between attempts at the last known addresses while one is alone.
 pub(super) const KNOCK: Duration = Duration::from_secs(10);
 /// A timer that is late by so much was held up: the machine has slept. (A
@@ -82,4 +80,10 @@ pub(super) fn gone_after(members: usize) -> Duration {
 /// W(n): a way by which nothing has come for so long does not work.
 pub(super) fn way_works_for(members: usize) -> Duration {
     interval(members) * 12
+}
+
+/// How long one looks at somebody before one tells how one hears them: at
+/// least one heartbeat should have come.
+pub(super) fn first_look(members: usize) -> Duration {
+    (interval(members) * 5 / 4).max(Duration::from_secs(2))
 }
