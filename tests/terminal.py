@@ -98,10 +98,12 @@ def main(client, server):
         bob_says("quick")
         terminal.type("pasted with its end\r")
         terminal.expect(r"\] anna: pasted with its end\r?\n")
-        # Lines that come faster than they are read are not lost.
-        terminal.type("one\rtwo\rthree\rfour\r")
-        for word in ("one", "two", "three", "four"):
+                # Lines that come faster than they are read are not lost, and their echoes keep their order.
+        words = [f"word{number}" for number in range(40)]
+        terminal.type("".join(f"{word}\r" for word in words))
+        for word in words:
             terminal.expect(rf"\] anna: {word}\r?\n")
+
         # A paste of two lines is one message.
         terminal.type(f"{PASTE_BEGIN}one\rtwo{PASTE_END}\r")
         terminal.expect(r"\] anna: one\r?\n *\| *two\r?\n")

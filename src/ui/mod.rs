@@ -12,10 +12,12 @@ mod lines;
 mod paint;
 mod peers;
 mod plain;
+mod printer;
 mod safe;
 mod scene;
 pub mod terminal;
 mod time_of_day;
+mod turns;
 
 use std::io;
 

@@ -2,24 +2,27 @@
 //! that is being typed.
 
 use std::io::{self, Write};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
+use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
-use rustyline::{
-    CompletionType, Config, Context, Editor, ExternalPrinter, Helper, Highlighter, Hinter,
-    Validator,
-};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter};
 use tokio::sync::mpsc::Sender;
 
 use super::Screen;
 use super::command::commands;
 use super::paint::{Painted, Painter};
 use super::plain::{Next, columns, finish, obey};
+use super::printer::Printer;
 use super::scene::{Scene, SharedScene};
 use super::time_of_day::TimeOfDay;
+
+use super::turns::Turns;
+
 use crate::model::{Command, Event, Password, Request, Tag};
 
 /// In front of the line being typed.
@@ -42,7 +45,8 @@ enum Cue {
 /// The half that shows.
 pub struct TerminalScreen {
     /// Prints above the line being typed.
-    printer: Box<dyn ExternalPrinter + Send>,
+    printer: Printer,
+
     /// Makes the lines.
     painter: Painter,
     /// What the input has to know.
@@ -58,9 +62,11 @@ pub struct TerminalScreen {
 /// The half that reads.
 pub struct TerminalInput {
     /// Edits lines.
-    editor: Editor<Completion, MemHistory>,
+    editor: Editor<Assistant, MemHistory>,
     /// Where one is.
     scene: SharedScene,
+    /// Who may use the terminal.
+    turns: Arc<Turns>,
     /// From the showing half.
     cues: mpsc::Receiver<Cue>,
 }
@@ -80,8 +86,9 @@ pub fn open(scene: SharedScene) -> Result<(TerminalScreen, TerminalInput), Termi
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    editor.set_helper(Some(Completion { scene: scene.clone() }));
-    let printer = Box::new(editor.create_external_printer()?);
+    let turns = Arc::new(Turns::default());
+    editor.set_helper(Some(Assistant { scene: scene.clone(), turns: turns.clone() }));
+    let printer = Printer::begin(editor.create_external_printer()?, turns.clone())?;
     let painter = Painter::new(TimeOfDay::local(), true, scene.clone());
     let (cues, heard) = mpsc::channel();
     let screen = TerminalScreen {
@@ -92,14 +99,15 @@ pub fn open(scene: SharedScene) -> Result<(TerminalScreen, TerminalInput), Termi
         has_begun: false,
         _modes: modes,
     };
-    Ok((screen, TerminalInput { editor, scene, cues: heard }))
+    Ok((screen, TerminalInput { editor, scene, turns, cues: heard }))
 }
 
 impl TerminalScreen {
     /// Prints some lines.
-    fn print(&mut self, painted: &Painted) -> io::Result<()> {
+    fn print(&self, painted: &Painted) -> io::Result<()> {
         let bell = if painted.bell { "\u{7}" } else { "" };
-        self.printer.print(format!("{}{bell}\n", painted.text)).map_err(io::Error::other)
+        let text = format!("{}{bell}\n", painted.text);
+        self.printer.print(text)
     }
 }
 
@@ -158,19 +166,41 @@ impl TerminalInput {
                 }
             }
         }
+        // There will be no further line to wait for.
+        self.turns.begin_line();
         finish(requests, patience);
     }
 }
 
 /// Completes commands at the beginning of a line, rooms behind `#` and
-/// names of those present everywhere.
-#[derive(Helper, Highlighter, Hinter, Validator)]
-struct Completion {
+/// names of those present everywhere; and tells whose turn it is.
+#[derive(Helper, Highlighter)]
+struct Assistant {
     /// Who is there.
     scene: SharedScene,
+    /// Who may use the terminal.
+    turns: Arc<Turns>,
 }
 
-impl Completer for Completion {
+impl Hinter for Assistant {
+    type Hint = String;
+
+    /// Asked when a line begins, and at each key.
+    fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
+        self.turns.begin_line();
+        None
+    }
+}
+
+impl Validator for Assistant {
+    /// Asked when a line is done, before the editor leaves the terminal.
+    fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.turns.end_line();
+        Ok(ValidationResult::Valid(None))
+    }
+}
+
+impl Completer for Assistant {
     type Candidate = String;
 
     fn complete(
