@@ -20,8 +20,9 @@ pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod config;
-#[cfg(feature = "ui")]
+#[cfg(any(feature = "server", feature = "ui"))]
 mod disk;
+#[cfg(feature = "server")]
 pub mod hub;
 #[cfg(feature = "client")]
 pub mod link;

@@ -101,6 +101,9 @@ impl Guest {
             session_lifetime: 1,
             burst: 1,
             per_minute: 1,
+            keep_days: 0,
+            keep_messages: 0,
+            keep_bytes: 0,
         };
         let entered =
             Entered { reference: Reference(0), room: "lobby".to_owned(), flags: 0, members: 1 };

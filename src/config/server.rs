@@ -169,6 +169,8 @@ impl ServerOptions {
                     .unwrap_or_else(|| hub.max_sessions.max(max_connections.saturating_mul(2))),
                 burst: self.burst.unwrap_or(hub.burst),
                 frames_per_minute: self.per_minute.unwrap_or(hub.frames_per_minute),
+                retention: hub.retention,
+                is_durable: hub.is_durable,
             },
         };
         settings.hub.check()?;

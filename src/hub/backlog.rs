@@ -57,7 +57,7 @@ impl Backlog {
         head: Sequence,
         rooms: &[RoomName],
         session: Option<SessionId>,
-        range: ReadRange,
+        range: &ReadRange,
     ) {
         let is_wanted = |entry: &&SharedEntry| match &entry.draft.target {
             Target::Room(room) => rooms.contains(room),
@@ -71,7 +71,7 @@ impl Backlog {
         if found.len() > before
             && let ReadRange::Latest(most) = range
         {
-            keep_latest(found, most);
+            keep_latest(found, *most);
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) mod kind {
     pub(in crate::hub) const PING: u16 = 9;
     /// `pong`.
     pub(in crate::hub) const PONG: u16 = 10;
+    /// `search`.
+    pub(in crate::hub) const SEARCH: u16 = 11;
 }
 
 /// Something that the log has been asked for.
@@ -256,7 +258,7 @@ impl Connection {
             (State::Greeted { .. }, Some(kind)) => {
                 matches!(kind, kind::JOIN | kind::PING | kind::PONG)
             }
-            (_, Some(kind)) => (kind::SAY..=kind::PONG).contains(&kind),
+            (_, Some(kind)) => (kind::SAY..=kind::SEARCH).contains(&kind),
         };
         match (allowed, readable) {
             (false, _) => Some(ErrorCode::Unexpected),

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    Draft, ErrorCode, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry, Timestamp,
-    Token,
+    Draft, ErrorCode, LogId, Moment, Reference, RoomName, SearchQuery, Sequence, SessionId,
+    SessionRecord, SharedEntry, Timestamp, Token,
 };
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
@@ -25,6 +25,48 @@ pub struct Now {
     pub moment: Moment,
     /// For people.
     pub time: Timestamp,
+}
+
+/// What the hub takes over from the log at the start.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Which log the sequences belong to.
+    pub log_id: LogId,
+    /// The last sequence that it has given.
+    pub head: Sequence,
+    /// A number that no session in this log has, nor any above it; not 0.
+    pub next_session: SessionId,
+    /// The sessions that may still come back, in any order.
+    pub sessions: Vec<SessionRecord>,
+    /// How rooms are spelt in which something was said, those used last at the end.
+    pub rooms: Vec<RoomName>,
+}
+
+impl Restored {
+    /// A log with this id in which there is nothing.
+    #[must_use]
+    pub const fn empty(log_id: LogId) -> Self {
+        Self {
+            log_id,
+            head: Sequence::ZERO,
+            next_session: SessionId(1),
+            sessions: Vec::new(),
+            rooms: Vec::new(),
+        }
+    }
+}
+
+/// How the log fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// It keeps what it is there to keep.
+    Sound,
+    /// It cannot write: what is said goes on, in memory only, and will be
+    /// written as soon as that is possible.
+    MemoryOnly,
+    /// It cannot write and takes nothing: every draft comes back with
+    /// [`Input::NotStored`].
+    Refusing,
 }
 
 /// Something that has happened.
@@ -78,8 +120,16 @@ pub enum Input {
         /// As in the request.
         tag: ReadTag,
         /// What was found.
-        outcome: ReadOutcome,
+        outcome: Result<ReadOutcome, ReadFailed>,
     },
+    /// Everything before a [`Delivery::Mark`] has been taken up by the
+    /// connection.
+    Marked {
+        /// This connection.
+        connection: ConnectionId,
+    },
+    /// The log has changed its state.
+    Storage(Storage),
     /// The log was told by its clock that time has been set by more than
     /// [`crate::model::limits::CLOCK_STEP`].
     ClockChanged,
@@ -153,6 +203,9 @@ pub enum Output {
         /// The room.
         room: RoomId,
     },
+    /// Keep this beyond a restart, in place of what was kept of the same
+    /// session. Comes before the `Append`s that it has a part in.
+    KeepSession(SessionRecord),
     /// A session is forgotten: so are its direct messages. Its number is not
     /// used again.
     SessionEnded {
@@ -182,6 +235,9 @@ pub enum Delivery {
     Subscribe(RoomId),
     /// From here on it no longer gets what is published in this room.
     Unsubscribe(RoomId),
+    /// Answer with [`Input::Marked`] when this is reached and what was in front of it
+    /// is no longer kept for the connection, but for a bounded number of bytes.
+    Mark,
     /// Send what is due, then close. Nothing is delivered after it; the
     /// driver answers with [`Input::Disconnected`] as for every connection.
     Close,
@@ -205,6 +261,8 @@ pub(super) enum Purpose {
     Enter(Reference, RoomName),
     /// A `history` with this reference.
     History(Reference),
+    /// A `search` with this reference.
+    Search(Reference),
 }
 
 /// What to read from the log.
@@ -219,14 +277,17 @@ pub struct ReadRequest {
 }
 
 /// Which entries to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadRange {
     /// Of each room, and of the direct messages, the latest so many.
     Latest(u16),
-    /// All behind this sequence, as far as the log reaches back.
-    After(Sequence),
+    /// The first so many behind this sequence, of rooms and direct messages
+    /// together, as far as the log reaches back.
+    After(Sequence, u16),
     /// Of each room the latest so many before this sequence.
     Before(Sequence, u16),
+    /// Those of the rooms that match, none of the direct messages.
+    Matching(SearchQuery),
 }
 
 /// What a read has brought.
@@ -240,6 +301,11 @@ pub struct ReadOutcome {
     /// Rooms in which something between the range's sequence and the
     /// entries is missing (only for [`ReadRange::After`]).
     pub gaps: Vec<RoomName>,
-    /// There are still older ones (only for [`ReadRange::Before`], one room).
+    /// There are more: older ones ([`ReadRange::Before`], one room;
+    /// [`ReadRange::Matching`]) or later ones up to `head` ([`ReadRange::After`]).
     pub more: bool,
 }
+
+/// The log could not be read. It may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadFailed;

@@ -113,13 +113,14 @@ impl Hub {
         let names = self.move_in(now, id, session, username, &rooms);
 
         let position = position.filter(|it| it.log_id == self.log_id && it.sequence <= self.head);
-        let range =
-            position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| ReadRange::After(it.sequence));
+        let range = position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| {
+            ReadRange::After(it.sequence, u16::MAX)
+        });
         let kept_session = if kept.is_some() { flag::SESSION_KEPT } else { 0 };
         let kept_position = if position.is_some() { flag::POSITION_KEPT } else { 0 };
         let read = PendingRead {
             purpose: Purpose::Join,
-            range,
+            range: range.clone(),
             registered: Some(self.head),
             flags: kept_session | kept_position,
             owed: Vec::new(),

@@ -36,8 +36,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
 pub use contract::{
-    ConnectionId, Delivery, Input, Now, Output, ReadOutcome, ReadRange, ReadRequest, ReadTag,
-    RoomId,
+    ConnectionId, Delivery, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange, ReadRequest,
+    ReadTag, Restored, RoomId, Storage,
 };
 
 use backlog::Backlog;
@@ -88,22 +88,15 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// An engine for a log with this id whose last sequence is `head`.
-    /// `next_session` is a number that no session in that log has, nor any
-    /// above it; not 0.
+    /// An engine that takes over what the log has restored.
     #[must_use]
-    pub fn new(
-        settings: HubSettings,
-        log_id: LogId,
-        head: Sequence,
-        next_session: SessionId,
-    ) -> Self {
+    pub fn new(_now: Now, settings: HubSettings, restored: Restored) -> Self {
         let names = Names::new(settings.refuse_lookalikes);
         Self {
             settings,
-            log_id,
-            head,
-            next_session,
+            log_id: restored.log_id,
+            head: restored.head,
+            next_session: restored.next_session,
             connections: BTreeMap::new(),
             addresses: HashMap::new(),
             sessions: Sessions::default(),
@@ -134,7 +127,12 @@ impl Hub {
             Input::Disconnected { connection } => self.disconnected(now.moment, connection),
             Input::Committed { entries } => self.committed(entries),
             Input::NotStored { session, reference } => self.not_stored(session, reference),
-            Input::ReadDone { tag, outcome } => self.read_done(now, &tag, outcome),
+            Input::ReadDone { tag, outcome } => {
+                if let Ok(outcome) = outcome {
+                    self.read_done(now, &tag, outcome);
+                }
+            }
+            Input::Marked { .. } | Input::Storage(_) => {}
             Input::ClockChanged => self.clock_changed(),
             Input::Probe { connection, token } => self.deliver(connection, Pong { token }),
             Input::Wake => self.wake(now.moment),

@@ -23,7 +23,12 @@ impl Hub {
             Purpose::Enter(reference, room) => {
                 self.finish_enter(id, session, read, outcome, *reference, room);
             }
-            Purpose::History(reference) => self.finish_history(id, outcome, *reference),
+            Purpose::History(reference) => {
+                self.finish_history(id, outcome, kind::HISTORY, *reference);
+            }
+            Purpose::Search(reference) => {
+                self.finish_history(id, outcome, kind::SEARCH, *reference);
+            }
         }
         self.process_waiting(now, id);
     }
@@ -64,6 +69,9 @@ impl Hub {
             session_lifetime: u32::try_from(SESSION_LIFETIME.as_secs()).unwrap_or(u32::MAX),
             burst: self.settings.burst,
             per_minute: self.settings.frames_per_minute,
+            keep_days: self.settings.retention.days,
+            keep_messages: self.settings.retention.messages,
+            keep_bytes: self.settings.retention.bytes,
         };
         self.deliver(id, welcome);
         for room in &rooms {
@@ -106,11 +114,17 @@ impl Hub {
         }
     }
 
-    /// Gives somebody the older entries that they asked for.
-    fn finish_history(&mut self, id: ConnectionId, outcome: ReadOutcome, reference: Reference) {
+    /// Gives somebody the entries that they asked for.
+    fn finish_history(
+        &mut self,
+        id: ConnectionId,
+        outcome: ReadOutcome,
+        about: u16,
+        reference: Reference,
+    ) {
         self.hand_entries(id, outcome.entries, flag::HISTORY | flag::REQUESTED);
         let flags = if outcome.more { flag::MORE } else { 0 };
-        self.tell_end(id, kind::HISTORY, reference, flags);
+        self.tell_end(id, about, reference, flags);
     }
 
     /// Tells somebody that they are in a room.
@@ -145,7 +159,7 @@ impl Hub {
         outcome: ReadOutcome,
     ) -> Vec<ServerFrame> {
         let mut entries = outcome.entries;
-        self.backlog.complete(&mut entries, outcome.head, rooms, directs_of, read.range);
+        self.backlog.complete(&mut entries, outcome.head, rooms, directs_of, &read.range);
         if let Some(head) = read.registered {
             self.backlog.end(head);
         }

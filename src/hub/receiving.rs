@@ -77,6 +77,7 @@ impl Hub {
             }
             (ClientFrame::History(history), Some(session)) => self.history(id, session, &history),
             (ClientFrame::Members(members), Some(session)) => self.members(id, session, &members),
+            (ClientFrame::Search(search), Some(session)) => self.search(id, session, &search),
         }
     }
 
@@ -101,6 +102,7 @@ const fn is_request(frame: &ClientFrame) -> bool {
             | ClientFrame::Leave(_)
             | ClientFrame::History(_)
             | ClientFrame::Members(_)
+            | ClientFrame::Search(_)
     )
 }
 
@@ -113,6 +115,7 @@ const fn reference_of(frame: &ClientFrame) -> Reference {
         ClientFrame::Leave(it) => it.reference,
         ClientFrame::History(it) => it.reference,
         ClientFrame::Members(it) => it.reference,
+        ClientFrame::Search(it) => it.reference,
         ClientFrame::Hello(_)
         | ClientFrame::Join(_)
         | ClientFrame::Ping(_)

@@ -6,9 +6,11 @@ use super::connection::{PendingRead, kind};
 use super::contract::{
     ConnectionId, Delivery, Output, Purpose, ReadRange, ReadRequest, ReadTag, RoomId,
 };
-use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS};
-use crate::model::{ErrorCode, Moment, RoomName, Sequence, SessionId};
-use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, flag};
+use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
+use crate::model::{
+    ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchText, Sequence, SessionId, Timestamp,
+};
+use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag};
 
 impl Hub {
     /// The room of this name, if the session is in it.
@@ -39,7 +41,7 @@ impl Hub {
         let range = ReadRange::Latest(HISTORY_LENGTH);
         let purpose = Purpose::Enter(enter.reference, name.clone());
         self.backlog.begin(self.head);
-        self.read(id, purpose, name, range, Some(self.head));
+        self.read(id, purpose, vec![name], range, Some(self.head));
     }
 
     /// Whether a session may enter a room of this name. Nothing changes.
@@ -59,22 +61,23 @@ impl Hub {
         Ok(name)
     }
 
-    /// Asks the log for entries of one room. The connection's frames wait
+    /// Asks the log for entries of some rooms. The connection's frames wait
     /// until `read_done`.
     fn read(
         &mut self,
         id: ConnectionId,
         purpose: Purpose,
-        room: RoomName,
+        rooms: Vec<RoomName>,
         range: ReadRange,
         registered: Option<Sequence>,
     ) {
         let tag = ReadTag { connection: id, purpose: purpose.clone() };
         if let Some(connection) = self.connections.get_mut(&id) {
             let owed = Vec::new();
+            let range = range.clone();
             connection.begin_read(PendingRead { purpose, range, registered, flags: 0, owed });
         }
-        let request = ReadRequest { rooms: vec![room], session: None, range };
+        let request = ReadRequest { rooms, session: None, range };
         self.outputs.push_back(Output::Read { tag, request });
     }
 
@@ -111,14 +114,58 @@ impl Hub {
         let Some(name) = name else {
             return self.refuse(id, ErrorCode::NotInRoom, kind::HISTORY, history.reference);
         };
-        let before =
-            if history.before == Sequence::ZERO { self.head.next() } else { history.before };
+        let before = self.bound(history.before);
         let limit = match history.limit {
             limit @ 1..=MAX_HISTORY_PAGE => limit,
             _ => MAX_HISTORY_PAGE,
         };
         let purpose = Purpose::History(history.reference);
-        self.read(id, purpose, name, ReadRange::Before(before, limit), None);
+        self.read(id, purpose, vec![name], ReadRange::Before(before, limit), None);
+    }
+
+    /// Looks for something in the rooms of a session. It goes on in
+    /// `finish_history`.
+    pub(super) fn search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
+        match self.check_search(session, search) {
+            Ok((rooms, query)) => {
+                let purpose = Purpose::Search(search.reference);
+                self.read(id, purpose, rooms, ReadRange::Matching(query), None);
+            }
+            Err(code) => self.refuse(id, code, kind::SEARCH, search.reference),
+        }
+    }
+
+    /// What a `search` asks for, and where to look. Nothing changes.
+    fn check_search(
+        &self,
+        session: SessionId,
+        search: &Search,
+    ) -> Result<(Vec<RoomName>, SearchQuery), ErrorCode> {
+        let rooms = if search.room.is_empty() {
+            self.sessions.get(session).map(|it| it.rooms.clone()).unwrap_or_default()
+        } else {
+            vec![self.room_of(session, &search.room).ok_or(ErrorCode::NotInRoom)?]
+        };
+        let names = rooms.iter().filter_map(|room| self.rooms.get(*room));
+        let names = names.map(|room| room.name.clone()).collect();
+        let is_set = |time: Timestamp| (time.0 != 0).then_some(time);
+        let query = SearchQuery {
+            text: SearchText::new(&search.text).map_err(|_| ErrorCode::SearchInvalid)?,
+            from: (!search.from.is_empty()).then(|| NameKey::of(&search.from)),
+            since: is_set(search.since),
+            until: is_set(search.until),
+            before: self.bound(search.before),
+            limit: match search.limit {
+                limit @ 1..=MAX_SEARCH_PAGE => limit,
+                _ => MAX_SEARCH_PAGE,
+            },
+        };
+        Ok((names, query))
+    }
+
+    /// A sequence before which something is asked for; 0 is none.
+    fn bound(&self, before: Sequence) -> Sequence {
+        if before == Sequence::ZERO { self.head.next() } else { before }
     }
 
     /// Answers with a page of the names in a room.

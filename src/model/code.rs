@@ -112,7 +112,11 @@ error_codes! {
     /// What a client does: Keep the message, offer to send it again.
     NotStored = 308, "not_stored", false, false, "The server could not keep this message; it was not sent.";
     /// What a client does: Mend the client.
-    ReferenceInvalid = 309, "reference_invalid", false, false, "The client numbered a message wrongly.";
+        ReferenceInvalid = 309, "reference_invalid", false, false, "The client numbered a message wrongly.";
+        /// What a client does: Ask the person for other words.
+    SearchInvalid = 310, "search_invalid", false, false, "This cannot be looked for: there must be a word in it, and not too many.";
+    /// What a client does: Tell the person; it may be tried again later.
+    Unavailable = 311, "unavailable", false, false, "The server cannot read its messages just now.";
     /// What a peer does: Tell the person.
     Blocked = 400, "blocked", false, true, "Somebody here has blocked you.";
     /// What a peer does: Tell the person.
@@ -131,6 +135,10 @@ pub enum NoticeCode {
     Announcement,
     /// Among peers: somebody's clock differs.
     ClockDiffers,
+    /// The server cannot write its messages to its disk.
+    StorageFailing,
+    /// It can again.
+    StorageSound,
 }
 
 impl NoticeCode {
@@ -142,6 +150,8 @@ impl NoticeCode {
             Self::ClockChanged => 2,
             Self::Announcement => 3,
             Self::ClockDiffers => 4,
+            Self::StorageFailing => 5,
+            Self::StorageSound => 6,
         }
     }
 }

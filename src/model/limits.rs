@@ -48,6 +48,19 @@ pub const HISTORY_LENGTH: u16 = 10;
 /// Most entries in one answer to a `history` request.
 pub const MAX_HISTORY_PAGE: u16 = 100;
 
+/// Most entries that are replayed at one time to somebody who comes back;
+/// the next ones are read when these are sent.
+pub const REPLAY_PAGE: u16 = 100;
+
+/// Most entries in one answer to a `search`.
+pub const MAX_SEARCH_PAGE: u16 = 50;
+
+/// Longest text of a `search`, in bytes.
+pub const MAX_SEARCH_TEXT: usize = 256;
+
+/// Most words in a `search`.
+pub const MAX_SEARCH_WORDS: usize = 16;
+
 /// Most names in one `roster` or `presence`; above so many members a room
 /// tells only how many they are.
 pub const MAX_NAMES: usize = 100;

@@ -11,6 +11,8 @@ mod id;
 pub mod limits;
 mod name;
 mod peer;
+mod search;
+mod session;
 mod settings;
 mod talk;
 mod text;
@@ -23,7 +25,9 @@ pub use entry::{Draft, Logged, SharedEntry, Target};
 pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
 pub use peer::{Heard, Lamport, PeerId, RoomClock, Way};
-pub use settings::{HubSettings, SettingsError};
+pub use search::{Phrase, SearchError, SearchQuery, SearchText};
+pub use session::{SessionRecord, TokenHash};
+pub use settings::{HubSettings, Retention, SettingsError};
 pub use talk::{
     Admitted, Command, DirectMessage, Event, Joined, Message, Password, PeerReport, PeerTask,
     Place, Reach, Refusal, Request, State, Tag, Task,

@@ -26,6 +26,21 @@ pub struct HubSettings {
     pub burst: u32,
     /// Frames per minute that it may send after that.
     pub frames_per_minute: u32,
+    /// What people are told of how long messages are kept.
+    pub retention: Retention,
+    /// Messages survive a restart of the server; people are told.
+    pub is_durable: bool,
+}
+
+/// How long messages are kept. Zero is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Days.
+    pub days: u32,
+    /// Messages of each room.
+    pub messages: u32,
+    /// Bytes of all rooms together.
+    pub bytes: u64,
 }
 
 impl Default for HubSettings {
@@ -41,6 +56,8 @@ impl Default for HubSettings {
             max_sessions: 20_000,
             burst: 60,
             frames_per_minute: 600,
+            retention: Retention::default(),
+            is_durable: false,
         }
     }
 }

@@ -220,6 +220,10 @@ impl Driver {
             if self.outgoing.collect(self.connection.head.get()).is_err() {
                 self.give_up(ErrorCode::TooSlow).await?;
             }
+            if self.outgoing.take_mark() {
+                let message = Message::Marked { connection: self.connection.id };
+                self.connection.engine.send(message).await.or(Err(Gone))?;
+            }
             if self.outgoing.is_closing() && self.ends_at.is_none() {
                 self.reading = Reading::Over;
                 self.ends_at = Some(self.connection.clock.now() + SHUTDOWN_GRACE);

@@ -4,9 +4,12 @@
 //! after the other; that is what gives everybody the same order. Nothing
 //! here waits for a connection.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -14,10 +17,10 @@ use tokio::time::sleep_until;
 
 use super::complaints::Complaints;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
-use super::log::MemoryLog;
+use super::log::{Log, LogEvent};
 use super::outbox::{Budget, Outbox};
-use crate::hub::{ConnectionId, Delivery, Hub, Input, Now, Output};
-use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, SessionId, Token};
+use crate::hub::{ConnectionId, Delivery, Hub, Input, Now, Output, Restored};
+use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
@@ -58,6 +61,11 @@ pub(super) enum Message {
         connection: ConnectionId,
         /// Why.
         error: ErrorCode,
+    },
+    /// The connection has taken up everything before a [`Delivery::Mark`].
+    Marked {
+        /// Which.
+        connection: ConnectionId,
     },
     /// The connection is gone, or its client will say nothing more. May come
     /// twice.
@@ -108,7 +116,16 @@ pub(super) struct Engine {
     /// Decides.
     hub: Hub,
     /// Keeps.
-    log: MemoryLog,
+    log: Box<dyn Log>,
+    /// Drafts that were given to the log.
+    given: u64,
+    /// Drafts that it has answered.
+    answered: u64,
+    /// Ends that have to wait until so many drafts are answered: what was said before
+    /// them still has its effect.
+    waiting: VecDeque<(u64, Message)>,
+    /// The log will say nothing more.
+    is_log_gone: bool,
     /// Distributes.
     fanout: Fanout,
     /// Drafts that go into the log next.
@@ -130,17 +147,23 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// A new engine with an empty house, and how to talk to it.
+    /// A new engine with nobody in the house, and how to talk to it.
     pub(super) fn new(
         settings: HubSettings,
-        log: MemoryLog,
+        restored: Restored,
+        log: Box<dyn Log>,
         limits: FanoutLimits,
         clock: Clock,
     ) -> (Self, EngineHandle) {
         let (sender, messages) = mpsc::channel(QUEUE);
+        let now = Now { moment: clock.now(), time: clock.time_of_day() };
         let engine = Self {
-            hub: Hub::new(settings, log.id(), log.head(), SessionId(1)),
+            hub: Hub::new(now, settings, restored),
             log,
+            given: 0,
+            answered: 0,
+            waiting: VecDeque::new(),
+            is_log_gone: false,
             fanout: Fanout::new(limits),
             drafts: Vec::new(),
             wake_at: None,
@@ -169,10 +192,11 @@ impl Engine {
         self.people.subscribe()
     }
 
-    /// Works until it has been told to stop and everybody is gone.
-    pub(super) async fn run(mut self) {
+    /// Works until it has been told to stop and everybody is gone, or the
+    /// log is; gives the log back.
+    pub(super) async fn run(mut self) -> Box<dyn Log> {
         let mut batch = Vec::with_capacity(BATCH);
-        while !(self.stopping && self.fanout.is_empty()) {
+        while !self.is_log_gone && !(self.stopping && self.fanout.is_empty()) {
             let alarm =
                 self.wake_at.map_or(self.housekeeping_at, |at| at.min(self.housekeeping_at));
             tokio::select! {
@@ -184,12 +208,15 @@ impl Engine {
                         self.take(message);
                     }
                 }
+                                event = poll_fn(|context| self.log.poll_event(context)) => self.on_log(event),
                 () = sleep_until(self.clock.instant(alarm).into()) => self.on_alarm(),
             }
             self.commit();
+            self.settle();
             self.fanout.ring();
         }
         self.complaints.tell_rest();
+        self.log
     }
 
     /// Does what was to be done at this time.
@@ -214,6 +241,11 @@ impl Engine {
         if !matches!(message, Message::Received { .. }) {
             self.commit();
         }
+        let is_end = matches!(message, Message::Disconnected { .. } | Message::ShutDown { .. });
+        if is_end && self.answered < self.given {
+            self.waiting.push_back((self.given, message));
+            return;
+        }
         match message {
             Message::Connected { connection, address, token, outbox } => {
                 self.fanout.connect(connection, outbox);
@@ -231,6 +263,9 @@ impl Engine {
             Message::Broken { connection, error } => {
                 self.guarded(connection, Input::Broken { connection, error });
             }
+            Message::Marked { connection } => {
+                self.guarded(connection, Input::Marked { connection });
+            }
             Message::Disconnected { connection } => {
                 self.guarded(connection, Input::Disconnected { connection });
                 self.fanout.disconnect(connection);
@@ -246,6 +281,7 @@ impl Engine {
                 self.input(Input::ShutDown { retry_after });
             }
         }
+        self.settle();
     }
 
     /// Gives the hub something that a client has caused. A bug that it
@@ -279,19 +315,69 @@ impl Engine {
         }
     }
 
-    /// Puts the collected drafts into the log and tells the hub.
+    /// Gives the collected drafts to the log, and tells the hub what the log
+    /// says at once.
     fn commit(&mut self) {
+        self.give();
+        self.settle();
+    }
+
+    /// Gives the collected drafts to the log.
+    fn give(&mut self) {
         if self.drafts.is_empty() {
             return;
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
-        let (entries, clock_was_set) = self.log.append(now, self.drafts.drain(..));
-        self.log.forget_rooms(|room| self.hub.is_open(room));
-        if clock_was_set {
-            tracing::warn!("the clock has been set; times before and after do not compare");
-            self.guard(|it| it.input(Input::ClockChanged));
+        let drafts = std::mem::take(&mut self.drafts);
+        self.given += drafts.len() as u64;
+        self.log.append(now, drafts);
+        self.log.tidy(&|room| self.hub.is_open(room));
+    }
+
+    /// Tells the hub everything that the log has to tell by now.
+    fn settle(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(event) = self.log.poll_event(&mut context) {
+            self.on_log(event);
+            if self.is_log_gone {
+                break;
+            }
         }
-        self.guard(|it| it.input(Input::Committed { entries }));
+    }
+
+    /// The log has told something.
+    fn on_log(&mut self, event: Option<LogEvent>) {
+        match event {
+            Some(LogEvent::Committed { entries, clock_was_set }) => {
+                self.answered += entries.len() as u64;
+                if clock_was_set {
+                    tracing::warn!("the clock has been set; times before and after do not compare");
+                    self.guard(|it| it.input(Input::ClockChanged));
+                }
+                self.guard(|it| it.input(Input::Committed { entries }));
+            }
+            Some(LogEvent::NotStored { session, reference }) => {
+                self.answered += 1;
+                self.guard(|it| it.input(Input::NotStored { session, reference }));
+            }
+            Some(LogEvent::ReadDone { tag, outcome }) => {
+                self.guard(|it| it.input(Input::ReadDone { tag, outcome }));
+            }
+            Some(LogEvent::Storage(storage)) => {
+                self.guard(|it| it.input(Input::Storage(storage)));
+            }
+            None => self.is_log_gone = true,
+        }
+        self.end_waiting();
+    }
+
+    /// Takes up the ends that had to wait for what is now answered.
+    fn end_waiting(&mut self) {
+        while self.waiting.front().is_some_and(|(needed, _)| *needed <= self.answered)
+            && let Some((_, message)) = self.waiting.pop_front()
+        {
+            self.take(message);
+        }
     }
 
     /// Does one thing that the hub has decided.
@@ -300,9 +386,8 @@ impl Engine {
             Output::Append(draft) => self.drafts.push(draft),
             Output::Read { tag, request } => {
                 // What was said before has to be in the log before it is read.
-                self.commit();
-                let outcome = self.log.read(&request);
-                self.input(Input::ReadDone { tag, outcome });
+                self.give();
+                self.log.read(tag, request);
             }
             Output::Publish { room, entry } => self.fanout.publish(room, &entry),
             Output::Published { head } => self.fanout.published(now.moment, head),
@@ -315,7 +400,12 @@ impl Engine {
                 }
             }
             Output::RoomClosed { room } => self.fanout.close_room(room),
-            Output::SessionEnded { session } => self.log.forget_session(session),
+            Output::KeepSession(record) => self.log.keep_session(record),
+            Output::SessionEnded { session } => {
+                // What was said to it before must not outlive it.
+                self.give();
+                self.log.forget_session(session);
+            }
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::People(count) => {
                 self.people.send_replace(count);
@@ -349,14 +439,16 @@ const fn is_message(frame: &Received<ClientFrame>) -> bool {
 mod tests {
     use super::*;
     use crate::model::LogId;
-    use crate::server::log::MemoryLimits;
+    use crate::server::log::{MemoryLimits, MemoryLog};
     use crate::server::outbox::Item;
     use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
 
     /// An engine whose messages the test gives it by hand.
     fn engine() -> Engine {
-        let log = MemoryLog::new(LogId([0; 16]), MemoryLimits::default());
-        Engine::new(HubSettings::default(), log, FanoutLimits::default(), Clock::start()).0
+        let log = Box::new(MemoryLog::new(MemoryLimits::default()));
+        let restored = Restored::empty(LogId([0; 16]));
+        let settings = HubSettings::default();
+        Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
     }
 
     /// Somebody comes and joins.

@@ -214,6 +214,7 @@ impl Fanout {
                 }
                 Item::Unsubscribe(room)
             }
+            Delivery::Mark => Item::Mark,
             Delivery::Close => Item::Close,
         };
         self.to_ring.push(outbox.clone());

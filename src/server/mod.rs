@@ -40,7 +40,7 @@ use self::fanout::PublishedHead;
 use self::listen::{Bound, Entrance};
 use self::log::{MemoryLimits, MemoryLog};
 use self::outbox::{Budget, Outbox};
-use crate::hub::ConnectionId;
+use crate::hub::{ConnectionId, Restored};
 use crate::model::TokenBucket;
 use crate::model::{HubSettings, LogId, Token};
 use crate::os::{Clock, random_bytes};
@@ -102,9 +102,10 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let clock = Clock::start();
-    let log_id = LogId(random_bytes().map_err(ServerError::Random)?);
-    let log = MemoryLog::new(log_id, settings.log);
-    let (engine, handle) = Engine::new(settings.hub.clone(), log, settings.backlog, clock);
+    let restored = Restored::empty(LogId(random_bytes().map_err(ServerError::Random)?));
+    let log = Box::new(MemoryLog::new(settings.log));
+    let (engine, handle) =
+        Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let doorman = Doorman {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
@@ -131,8 +132,11 @@ pub async fn run(
     systemd::tell_stopping();
     listeners.abort_all();
     handle.send_eventually(Message::ShutDown { retry_after: COME_BACK_AFTER });
-    if timeout(STOP_WITHIN, engine).await.is_err() {
-        tracing::warn!("some clients did not take leave in time");
+    match timeout(STOP_WITHIN, engine).await {
+        // It may have to wait for a disk.
+        Ok(Ok(log)) => drop(tokio::task::spawn_blocking(|| log.close()).await),
+        Ok(Err(_)) => return Err(ServerError::Engine),
+        Err(_) => tracing::warn!("some clients did not take leave in time"),
     }
     outcome
 }

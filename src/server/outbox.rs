@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::feed::Feed;
 use crate::hub::RoomId;
 use crate::model::limits::MAX_FRAME;
-use crate::model::{Sequence, SharedEntry};
+use crate::model::{Logged, Sequence, SharedEntry};
 
 /// A room's feed, shared by the fan-out and all its readers.
 pub(super) type SharedFeed = Arc<Mutex<Feed>>;
@@ -36,20 +36,24 @@ pub(super) enum Item {
     Subscribe(RoomId, SharedFeed),
     /// One room less.
     Unsubscribe(RoomId),
+    /// Tell the engine when this is reached.
+    Mark,
     /// Send what is due, then end.
     Close,
 }
 
 impl Item {
-    /// Bytes of memory that it takes by itself. (Entries are shared with the
-    /// log; only the list of them counts.)
+    /// Bytes of memory that it takes. (Entries may be shared with the log, but
+    /// need not be.)
     fn bytes(&self) -> usize {
         match self {
             Self::Frames(frames) => size_of::<Mail>() + frames.len(),
             Self::Entries(entries, _) => {
-                size_of::<Mail>() + entries.len() * size_of::<SharedEntry>()
+                let texts = entries.iter().map(|it| it.draft.text.as_str().len());
+                let each = size_of::<SharedEntry>() + size_of::<Logged>();
+                size_of::<Mail>() + entries.len() * each + texts.sum::<usize>()
             }
-            Self::Subscribe(..) | Self::Unsubscribe(_) => size_of::<Mail>(),
+            Self::Subscribe(..) | Self::Unsubscribe(_) | Self::Mark => size_of::<Mail>(),
             Self::Close => 0,
         }
     }

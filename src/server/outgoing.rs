@@ -56,6 +56,8 @@ pub(super) struct Outgoing {
     due_bytes: usize,
     /// Rooms are not read any more.
     abandoned: bool,
+    /// A mark was reached of which the engine has to be told.
+    marked: bool,
     /// Nothing comes behind what is due.
     closing: bool,
 }
@@ -70,6 +72,7 @@ impl Outgoing {
             due: VecDeque::new(),
             due_bytes: 0,
             abandoned: false,
+            marked: false,
             closing: false,
         }
     }
@@ -159,9 +162,16 @@ impl Outgoing {
                 self.subscriptions.push(Subscription { room, feed, cursor });
             }
             Item::Unsubscribe(room) => self.subscriptions.retain(|it| it.room != room),
+            Item::Mark => self.marked = true,
             Item::Close => self.closing = true,
         }
         Ok(())
+    }
+
+    /// Whether a mark has been reached since the last time.
+    #[must_use]
+    pub(super) const fn take_mark(&mut self) -> bool {
+        std::mem::replace(&mut self.marked, false)
     }
 
     /// Encodes the next entries of the replay.

@@ -105,7 +105,7 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
         "client" => match ClientFrame::decode(body) {
             Received::Frame(frame) => {
                 frame.encode(&mut encoded);
-                let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave
+                let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave Search
                     History Members Ping Pong);
                 Outcome::Frame(frame.kind(), fields, encoded)
             }

@@ -91,7 +91,7 @@ fn older_messages() {
     assert_eq!(table.words(anna), ["end 7 5 0", "not_in_room 7 9"]);
     for (limit, asked) in [(0, 100), (1, 1), (100, 100), (101, 100), (u16::MAX, 100)] {
         table.send(anna, history(9, "lobby", u64::MAX, limit));
-        let range = table.requests.last().unwrap().range;
+        let range = table.requests.last().unwrap().range.clone();
         assert_eq!(range, ReadRange::Before(Sequence(u64::MAX), asked));
     }
 }

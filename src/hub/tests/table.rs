@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, ReadOutcome, ReadRange, ReadRequest, ReadTag,
-    RoomId,
+    Restored, RoomId,
 };
 use crate::model::{
     Draft, HubSettings, LogId, Logged, Moment, Position, RoomName, Sequence, SessionId,
-    SharedEntry, Target, Timestamp, Token,
+    SessionRecord, SharedEntry, Target, Timestamp, Token,
 };
 use crate::wire::tcp::{ClientFrame, Join, Received, Welcome, entry_frame};
 
@@ -29,6 +29,8 @@ pub(super) struct Line {
     after: Sequence,
     /// What has come.
     pub(super) got: Vec<Got>,
+    /// It has been asked to tell that it has come so far.
+    marked: bool,
     /// Nothing may come any more.
     closed: bool,
 }
@@ -57,6 +59,8 @@ pub(super) struct Table {
     pub(super) outcomes: VecDeque<(ReadTag, ReadOutcome)>,
     /// All requests to read.
     pub(super) requests: Vec<ReadRequest>,
+    /// Sessions that were to be kept.
+    pub(super) kept: Vec<SessionRecord>,
     /// Sessions that have ended.
     pub(super) ended: Vec<SessionId>,
     /// Rooms that have been closed.
@@ -70,6 +74,11 @@ pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
 
+/// What the clocks show at this moment.
+fn clocks(moment: Moment) -> Now {
+    Now { moment, time: Timestamp(1_000_000) }
+}
+
 impl Table {
     /// A table with ordinary settings.
     pub(super) fn new() -> Self {
@@ -79,7 +88,7 @@ impl Table {
     /// A table with these settings.
     pub(super) fn with(settings: HubSettings) -> Self {
         Self {
-            hub: Hub::new(settings, LOG, Sequence::ZERO, SessionId(1)),
+            hub: Hub::new(clocks(at(1_000)), settings, Restored::empty(LOG)),
             now: at(1_000),
             log: Vec::new(),
             lines: BTreeMap::new(),
@@ -90,6 +99,7 @@ impl Table {
             reads: VecDeque::new(),
             outcomes: VecDeque::new(),
             requests: Vec::new(),
+            kept: Vec::new(),
             ended: Vec::new(),
             closed_rooms: Vec::new(),
             last: 0,
@@ -98,8 +108,7 @@ impl Table {
 
     /// Gives the hub an input and does everything that comes of it.
     pub(super) fn input(&mut self, input: Input) {
-        let now = Now { moment: self.now, time: Timestamp(1_000_000) };
-        self.hub.handle_input(now, input);
+        self.hub.handle_input(clocks(self.now), input);
         while let Some(output) = self.hub.poll_output() {
             self.take(output);
         }
@@ -143,6 +152,7 @@ impl Table {
                 );
                 self.closed_rooms.push(room);
             }
+            Output::KeepSession(record) => self.kept.push(record),
             Output::SessionEnded { session } => self.ended.push(session),
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::People(people) => {
@@ -168,6 +178,7 @@ impl Table {
                 assert!(line.subscribed.insert(room, after).is_none());
             }
             Delivery::Unsubscribe(room) => assert!(line.subscribed.remove(&room).is_some()),
+            Delivery::Mark => line.marked = true,
             Delivery::Close => {
                 line.closed = true;
                 line.subscribed.clear();
@@ -227,7 +238,7 @@ impl Table {
     /// The log tells what it found in one read, if there is one.
     pub(super) fn tell(&mut self) -> bool {
         let Some((tag, outcome)) = self.outcomes.pop_front() else { return false };
-        self.input(Input::ReadDone { tag, outcome });
+        self.input(Input::ReadDone { tag, outcome: Ok(outcome) });
         true
     }
 
@@ -252,19 +263,30 @@ impl Table {
             cut > 0
         };
         for list in &mut lists {
-            match request.range {
+            match &request.range {
                 ReadRange::Latest(most) => {
-                    latest(list, most);
+                    latest(list, *most);
                 }
-                ReadRange::After(after) => list.retain(|it| it.sequence > after),
+                ReadRange::After(after, _) => list.retain(|it| it.sequence > *after),
                 ReadRange::Before(before, most) => {
-                    list.retain(|it| it.sequence < before);
-                    more |= latest(list, most);
+                    list.retain(|it| it.sequence < *before);
+                    more |= latest(list, *most);
+                }
+                ReadRange::Matching(query) => {
+                    list.retain(|it| query.text.matches(it.draft.text.as_str()));
                 }
             }
         }
         let mut entries: Vec<SharedEntry> = lists.into_iter().flatten().collect();
         entries.sort_by_key(|it| it.sequence);
+        match &request.range {
+            ReadRange::After(_, most) => {
+                more |= entries.len() > usize::from(*most);
+                entries.truncate(usize::from(*most));
+            }
+            ReadRange::Matching(query) => more |= latest(&mut entries, query.limit),
+            ReadRange::Latest(_) | ReadRange::Before(..) => {}
+        }
         let head = Sequence(u64::try_from(self.log.len()).unwrap());
         ReadOutcome { entries, head, gaps: Vec::new(), more }
     }
@@ -381,7 +403,7 @@ impl Table {
                 match output {
                     Output::Read { tag, request } => {
                         let outcome = self.find(&request);
-                        inputs.push_back(Input::ReadDone { tag, outcome });
+                        inputs.push_back(Input::ReadDone { tag, outcome: Ok(outcome) });
                     }
                     Output::People(people) => self.people = people,
                     _ => {}

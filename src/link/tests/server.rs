@@ -177,7 +177,7 @@ impl Server {
             }
             ClientFrame::Ping(ping) => vec![Pong { token: ping.token }.into()],
             ClientFrame::Pong(_) | ClientFrame::Direct(_) => vec![],
-            ClientFrame::History(_) | ClientFrame::Members(_) => {
+            ClientFrame::History(_) | ClientFrame::Search(_) | ClientFrame::Members(_) => {
                 panic!("this test asks for nothing of the kind")
             }
         }
@@ -234,6 +234,9 @@ impl Server {
             session_lifetime: 1,
             burst: 1,
             per_minute: 1,
+            keep_days: 0,
+            keep_messages: 0,
+            keep_bytes: 0,
         };
         let mut out: Vec<ServerFrame> = vec![welcome.into()];
         out.extend(self.rooms.iter().map(|room| entered(room, Reference::NONE)));

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use super::Stamper;
-use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest};
+use super::{Log, LogEvent, Stamper};
+use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_DIRECTS};
 use crate::model::{
-    Draft, LogId, Logged, NameKey, RoomName, Sequence, SessionId, SharedEntry, Target,
+    Draft, Logged, NameKey, RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry,
+    Target,
 };
 
 /// How much a [`MemoryLog`] keeps.
@@ -36,8 +38,6 @@ impl Default for MemoryLimits {
 /// messages, so that a busy room does not push out what a quiet one keeps.
 #[derive(Debug)]
 pub struct MemoryLog {
-    /// Names this log; drawn anew at each start, for all before is lost.
-    id: LogId,
     /// What to keep.
     limits: MemoryLimits,
     /// The last sequence that was given.
@@ -58,6 +58,8 @@ pub struct MemoryLog {
     /// The greatest sequence of a room that was forgotten: of a room that
     /// is not here, something up to there may be missing.
     forgotten: Sequence,
+    /// What is still to be told.
+    events: VecDeque<LogEvent>,
 }
 
 /// The latest entries of one room or session.
@@ -106,19 +108,29 @@ impl Ring {
         self.entries.partition_point(|entry| entry.sequence <= sequence)
     }
 
-    /// The entries that a range asks for.
-    fn range(&self, range: ReadRange) -> impl Iterator<Item = &SharedEntry> {
-        let (start, end) = match range {
-            ReadRange::Latest(count) => {
-                (self.entries.len().saturating_sub(count.into()), self.entries.len())
-            }
-            ReadRange::After(sequence) => (self.index_after(sequence), self.entries.len()),
-            ReadRange::Before(sequence, count) => {
-                let end = self.entries.partition_point(|entry| entry.sequence < sequence);
-                (end.saturating_sub(count.into()), end)
-            }
-        };
-        self.entries.range(start..end)
+    /// The latest so many before a sequence, and whether there are older
+    /// ones.
+    fn before(&self, sequence: Sequence, count: u16) -> (impl Iterator<Item = &SharedEntry>, bool) {
+        let end = self.entries.partition_point(|entry| entry.sequence < sequence);
+        let start = end.saturating_sub(count.into());
+        (self.entries.range(start..end), start > 0)
+    }
+
+    /// The first so many behind a sequence, and one more if there is one.
+    fn after(&self, sequence: Sequence, count: u16) -> impl Iterator<Item = &SharedEntry> {
+        let start = self.index_after(sequence);
+        self.entries.range(start..).take(usize::from(count).saturating_add(1))
+    }
+
+    /// Those that match, the latest first.
+    fn matching<'a>(&'a self, query: &'a SearchQuery) -> impl Iterator<Item = &'a SharedEntry> {
+        self.entries.iter().rev().filter(|entry| {
+            entry.sequence < query.before
+                && query.since.is_none_or(|since| entry.time >= since)
+                && query.until.is_none_or(|until| entry.time < until)
+                && query.from.as_ref().is_none_or(|from| entry.draft.username.key() == from)
+                && query.text.matches(entry.draft.text.as_str())
+        })
     }
 }
 
@@ -128,11 +140,10 @@ fn cost(entry: &Logged) -> usize {
 }
 
 impl MemoryLog {
-    /// An empty log with this name.
+    /// An empty log.
     #[must_use]
-    pub fn new(id: LogId, limits: MemoryLimits) -> Self {
+    pub fn new(limits: MemoryLimits) -> Self {
         Self {
-            id,
             limits,
             head: Sequence::ZERO,
             stamper: Stamper::default(),
@@ -142,24 +153,13 @@ impl MemoryLog {
             direct_bytes: 0,
             bytes: 0,
             forgotten: Sequence::ZERO,
+            events: VecDeque::new(),
         }
     }
 
-    /// Its name.
-    #[must_use]
-    pub const fn id(&self) -> LogId {
-        self.id
-    }
-
-    /// The last sequence that it has given.
-    #[must_use]
-    pub const fn head(&self) -> Sequence {
-        self.head
-    }
-
-    /// Takes drafts in this order; gives them back with their places and
-    /// times, and whether the clock had been set since the last time.
-    pub fn append(
+    /// Gives drafts their places and times, keeps them, and says whether the clock
+    /// had been set since the last time.
+    fn take(
         &mut self,
         now: Now,
         drafts: impl IntoIterator<Item = Draft>,
@@ -265,8 +265,8 @@ impl MemoryLog {
 
     /// Forgets some of the rooms that are not in use, if there are too many
     /// rooms: an eighth too many, so that it has not to be done at
-    /// each message. Call it after [`Self::append`].
-    pub fn forget_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
+    /// each message.
+    fn forget_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
         }
@@ -285,27 +285,46 @@ impl MemoryLog {
         }
     }
 
-    /// Forgets the direct messages of a session that cannot come back. (The
-    /// other side keeps its copies.)
-    pub fn forget_session(&mut self, session: SessionId) {
-        self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
-    }
-
     /// Reads what `request` asks for.
-    #[must_use]
-    pub fn read(&self, request: &ReadRequest) -> ReadOutcome {
+    fn find(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
         let directs = request.session.and_then(|session| self.directs.get(&session));
         let mut merged = BTreeMap::new();
         let mut more = false;
         for ring in rooms.chain(directs) {
-            let mut oldest = None;
-            for entry in ring.range(request.range) {
-                oldest.get_or_insert(entry.sequence);
+            let mut keep = |entry: &SharedEntry| {
                 merged.insert(entry.sequence, entry.clone());
+            };
+            match &request.range {
+                ReadRange::Latest(count) => {
+                    ring.before(Sequence(u64::MAX), *count).0.for_each(keep);
+                }
+                ReadRange::After(sequence, count) => ring.after(*sequence, *count).for_each(keep),
+                ReadRange::Before(sequence, count) => {
+                    let (entries, has_older) = ring.before(*sequence, *count);
+                    entries.for_each(keep);
+                    more |= has_older;
+                }
+                ReadRange::Matching(query) => {
+                    let most = usize::from(query.limit).saturating_add(1);
+                    ring.matching(query).take(most).for_each(&mut keep);
+                }
             }
-            let first_kept = ring.entries.front().map(|entry| entry.sequence);
-            more |= oldest.is_some() && first_kept < oldest;
+        }
+        match &request.range {
+            ReadRange::After(_, count) => {
+                while merged.len() > usize::from(*count) {
+                    merged.pop_last();
+                    more = true;
+                }
+            }
+            ReadRange::Matching(query) => {
+                while merged.len() > usize::from(query.limit) {
+                    merged.pop_first();
+                    more = true;
+                }
+            }
+            ReadRange::Latest(_) | ReadRange::Before(..) => {}
         }
         ReadOutcome {
             entries: merged.into_values().collect(),
@@ -318,13 +337,43 @@ impl MemoryLog {
     /// The rooms that do not reach back to the range's beginning, or may
     /// not.
     fn gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
-        let ReadRange::After(sequence) = request.range else { return Vec::new() };
+        let ReadRange::After(sequence, _) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
             let dropped = self.rooms.get(room.key()).map_or(self.forgotten, |ring| ring.dropped);
             dropped > sequence
         };
         request.rooms.iter().filter(has_gap).cloned().collect()
     }
+}
+
+impl Log for MemoryLog {
+    fn append(&mut self, now: Now, drafts: Vec<Draft>) {
+        let (entries, clock_was_set) = self.take(now, drafts);
+        self.events.push_back(LogEvent::Committed { entries, clock_was_set });
+    }
+
+    fn read(&mut self, tag: ReadTag, request: ReadRequest) {
+        let outcome = Ok(self.find(&request));
+        self.events.push_back(LogEvent::ReadDone { tag, outcome });
+    }
+
+    /// Nothing outlives a restart.
+    fn keep_session(&mut self, _: SessionRecord) {}
+
+    fn forget_session(&mut self, session: SessionId) {
+        self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
+    }
+
+    fn tidy(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool) {
+        self.forget_rooms(is_in_use);
+    }
+
+    /// There is something to tell only right after it was asked for.
+    fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Option<LogEvent>> {
+        self.events.pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+    }
+
+    fn close(self: Box<Self>) {}
 }
 
 #[cfg(test)]
@@ -352,7 +401,7 @@ mod tests {
     /// A log with `count` messages in each of `rooms`, one room after the
     /// other.
     fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
-        let mut log = MemoryLog::new(LogId([0; 16]), limits);
+        let mut log = MemoryLog::new(limits);
         for (name, count) in rooms {
             for number in 0..*count {
                 append(&mut log, draft(Target::Room(room(name)), &format!("{name} {number}")));
@@ -364,14 +413,14 @@ mod tests {
     /// Appends one.
     fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
         let now = Now { moment: Moment::START, time: Timestamp(0) };
-        log.append(now, [draft]).0.remove(0)
+        log.take(now, [draft]).0.remove(0)
     }
 
     /// Sequences that a read brings.
     fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
         let rooms = rooms.iter().map(|it| room(it)).collect();
         let session = session.map(SessionId);
-        let outcome = log.read(&ReadRequest { rooms, session, range });
+        let outcome = log.find(&ReadRequest { rooms, session, range });
         outcome.entries.iter().map(|entry| entry.sequence.0).collect()
     }
 
@@ -391,16 +440,19 @@ mod tests {
         let limits = MemoryLimits { room_entries: 20, ..MemoryLimits::default() };
         let mut log = log(limits, &[("a", 3), ("b", 3)]);
         append(&mut log, draft(Target::Room(room("a")), "again"));
-        assert_eq!(read(&log, &["a", "b"], None, ReadRange::After(Sequence(2))), [3, 4, 5, 6, 7]);
+        assert_eq!(
+            read(&log, &["a", "b"], None, ReadRange::After(Sequence(2), 100)),
+            [3, 4, 5, 6, 7]
+        );
         for _ in 0..30 {
             append(&mut log, draft(Target::Room(room("a")), "more"));
         }
         let request = ReadRequest {
             rooms: vec![room("a"), room("b")],
             session: None,
-            range: ReadRange::After(Sequence(3)),
+            range: ReadRange::After(Sequence(3), 100),
         };
-        let outcome = log.read(&request);
+        let outcome = log.find(&request);
         assert_eq!(outcome.gaps, [room("a")]);
         assert_eq!(outcome.head, Sequence(37));
     }
@@ -413,14 +465,14 @@ mod tests {
             session: None,
             range: ReadRange::Before(Sequence(before), count),
         };
-        let page = log.read(&request(16, 10));
+        let page = log.find(&request(16, 10));
         assert_eq!((page.entries[0].sequence, page.more), (Sequence(6), true));
-        let page = log.read(&request(6, 10));
+        let page = log.find(&request(6, 10));
         assert_eq!(
             (page.entries[0].sequence, page.entries.len(), page.more),
             (Sequence(1), 5, false)
         );
-        assert!(log.read(&request(1, 10)).entries.is_empty());
+        assert!(log.find(&request(1, 10)).entries.is_empty());
     }
 
     #[test]
@@ -479,7 +531,8 @@ mod tests {
         assert_eq!(read(&log, &["a", "b", "c", "d"], None, ReadRange::Latest(10)), [1, 4]);
         let gaps = |log: &MemoryLog, after| {
             let rooms = ["a", "b", "d"].map(room).to_vec();
-            log.read(&ReadRequest { rooms, session: None, range: ReadRange::After(after) }).gaps
+            log.find(&ReadRequest { rooms, session: None, range: ReadRange::After(after, 100) })
+                .gaps
         };
         assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
         append(&mut log, draft(Target::Room(room("b")), "again"));

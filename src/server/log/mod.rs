@@ -3,9 +3,86 @@
 //!
 //! Everything that people are shown has been through it: the hub broadcasts
 //! what the log has committed, in the log's order, and nothing else.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `memory` | the log that forgets everything when the server stops |
+//! | `sqlite/` | the log that does not: a directory with a database |
+//! | `stamp` | the times of messages, from clocks that may be wrong |
+//!
+//! Nothing else in the server knows which log it has. A log may take its
+//! time, and it may be somewhere else: one on a distributed engine would fit, whose
+//! stream also brings what other nodes have taken.
 
 mod memory;
 mod stamp;
 
+use std::task::{Context, Poll};
+
 pub use memory::{MemoryLimits, MemoryLog};
 pub use stamp::Stamper;
+
+use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, Storage};
+use crate::model::{Draft, Reference, RoomName, SessionId, SessionRecord, SharedEntry};
+
+/// Where messages are kept. What it is asked for is done in the order of
+/// asking; nothing is answered by the function that asks, everything by
+/// [`Log::poll_event`].
+pub trait Log: Send {
+    /// Takes drafts in this order. Each comes back in a
+    /// [`LogEvent::Committed`], with its place and the time of this call, or in
+    /// a [`LogEvent::NotStored`].
+    fn append(&mut self, now: Now, drafts: Vec<Draft>);
+
+    /// Reads. Answered by one [`LogEvent::ReadDone`] with this tag. What was
+    /// committed before it, and no more, was in a [`LogEvent::Committed`]
+    /// before it.
+    fn read(&mut self, tag: ReadTag, request: ReadRequest);
+
+    /// Keeps a session beyond a restart, if anything is.
+    fn keep_session(&mut self, record: SessionRecord);
+
+    /// Forgets a session that cannot come back, and its direct messages.
+    /// (The other side keeps its copies.)
+    fn forget_session(&mut self, session: SessionId);
+
+    /// Does what is to be done from time to time; `is_in_use` says whether
+    /// somebody is in a room. Call it after each [`Log::append`].
+    fn tidy(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool);
+
+    /// The next thing that the log has to tell; none if it has broken down, and
+    /// will say nothing more.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
+
+    /// Keeps everything that it was given, and ends. May take as long as the
+    /// disk does.
+    fn close(self: Box<Self>);
+}
+
+/// What a log has to tell.
+#[derive(Debug)]
+pub enum LogEvent {
+    /// These are in the log, in ascending order, without holes since the last time.
+    Committed {
+        /// What it took.
+        entries: Vec<SharedEntry>,
+        /// Between the one before and these the clock was set.
+        clock_was_set: bool,
+    },
+    /// A draft could not be taken.
+    NotStored {
+        /// Its author.
+        session: SessionId,
+        /// The author's number for it.
+        reference: Reference,
+    },
+    /// Something was read, or could not be.
+    ReadDone {
+        /// What it was for.
+        tag: ReadTag,
+        /// What was found.
+        outcome: Result<ReadOutcome, ReadFailed>,
+    },
+    /// It fares differently from now on.
+    Storage(Storage),
+}

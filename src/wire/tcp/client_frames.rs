@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Position, Reference, Sequence, SessionId, Token};
+use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::items;
 
 /// `hello`, kind 1.
@@ -70,7 +70,7 @@ pub struct Direct {
 /// `enter`, kind 5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enter {
-    /// Any number that you like, to tell the answers apart; also in 7 and 8.
+    /// Any number that you like, to tell the answers apart; also in 7, 8 and 11.
     pub reference: Reference,
     /// Any spelling of its name.
     pub room: String,
@@ -79,7 +79,7 @@ pub struct Enter {
 /// `leave`, kind 6.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave {
-    /// Any number that you like, to tell the answers apart; also in 7 and 8.
+    /// Any number that you like, to tell the answers apart; also in 7, 8 and 11.
     pub reference: Reference,
     /// Any spelling of its name.
     pub room: String,
@@ -107,6 +107,27 @@ pub struct Members {
     pub room: String,
     /// Empty, or a name: only names behind it in the order of keys.
     pub after: String,
+}
+
+/// `search`, kind 11.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// Repeated in the answer.
+    pub reference: Reference,
+    /// A room that the session is in; empty: all of them.
+    pub room: String,
+    /// Who must have written it; empty: anybody.
+    pub from: String,
+    /// Words and phrases; at most 256 bytes.
+    pub text: String,
+    /// Not before this time; 0: no bound.
+    pub since: Timestamp,
+    /// Before this time; 0: no bound.
+    pub until: Timestamp,
+    /// Only entries with a smaller sequence; 0: no bound.
+    pub before: Sequence,
+    /// 1 to 50; else 50.
+    pub limit: u16,
 }
 
 /// `ping`, kind 9.

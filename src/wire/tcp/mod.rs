@@ -21,6 +21,8 @@ pub const MAGIC: [u8; 4] = *b"PiCh";
 pub mod feature {
     /// `roster` and `presence` frames without asking.
     pub const PRESENCE: u64 = 1;
+    /// The server answers `search`.
+    pub const SEARCH: u64 = 2;
 }
 
 /// Bits of the `flags` of the frames that have any.
@@ -29,6 +31,8 @@ pub mod flag {
     pub const SESSION_KEPT: u8 = 1;
     /// `welcome`: everything after the position follows.
     pub const POSITION_KEPT: u8 = 2;
+    /// `welcome`: what is said outlives a restart of the server.
+    pub const DURABLE: u8 = 4;
     /// `entered`: something after the position is missing.
     pub const GAP: u8 = 1;
     /// `entry`, `direct_entry`: from before.
@@ -93,7 +97,8 @@ frames! {
         History(History) = 7,
         Members(Members) = 8,
         Ping(Ping) = 9,
-        Pong(Pong) = 10,
+                Pong(Pong) = 10,
+        Search(Search) = 11,
     }
 }
 

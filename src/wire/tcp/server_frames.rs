@@ -31,7 +31,7 @@ pub struct Welcome {
     pub username: String,
     /// The session's secret.
     pub token: Token,
-    /// Bit 0 `session_kept`, bit 1 `position_kept`.
+    /// Bit 0 `session_kept`, bit 1 `position_kept`, bit 2 `durable`.
     pub flags: u8,
     /// The greatest reference taken from this session; 0 in a new one.
     pub last_reference: Reference,
@@ -60,6 +60,12 @@ pub struct Welcome {
     pub burst: u32,
     /// Frames per minute after that.
     pub per_minute: u32,
+    /// Days for which messages are kept; 0: no limit.
+    pub keep_days: u32,
+    /// Messages of each room that are kept; 0: no limit.
+    pub keep_messages: u32,
+    /// Bytes of messages that are kept in all; 0: no limit.
+    pub keep_bytes: u64,
 }
 
 /// `entered`, kind 66.
