@@ -53,8 +53,10 @@ struct Load {
 /// What is measured.
 #[derive(Clone, Copy)]
 enum Target {
-    /// `chat-server`.
+    /// `chat-server` with its log in memory.
     Server,
+    /// `chat-server` with its log on disk, relaxed.
+    Disk,
     /// The bare relay.
     Relay,
 }
@@ -92,9 +94,11 @@ fn main() {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     println!("{} clients, {} messages of {} bytes", load.clients, load.messages, TEXT.len());
     let mut ratios = Vec::new();
+    let mut disk_ratios = Vec::new();
     for round in 1..=rounds {
         let relay = measure(load, Target::Relay);
         let server = measure(load, Target::Server);
+        let disk = measure(load, Target::Disk);
         let ratio = server.cpu / relay.cpu;
         println!(
             "round {round}: CPU seconds per million deliveries: server {:.3}, relay {:.3}, ratio \
@@ -106,10 +110,23 @@ fn main() {
             server.resident_idle,
             (server.resident - server.resident_idle) as f64 / load.clients as f64,
         );
+        println!(
+            "         with the log on disk {:.3} ({:.2} times that in memory), wall {:.3}; deliveries per CPU \
+             second: {:.0} in memory, {:.0} on disk",
+            disk.cpu,
+            disk.cpu / server.cpu,
+            disk.wall,
+            1e6 / server.cpu,
+            1e6 / disk.cpu,
+        );
         ratios.push(ratio);
+        disk_ratios.push(server.cpu / disk.cpu);
     }
     ratios.sort_by(f64::total_cmp);
     println!("median ratio server/relay {:.2}", ratios[ratios.len() / 2]);
+    disk_ratios.sort_by(f64::total_cmp);
+    let median = disk_ratios[disk_ratios.len() / 2];
+    println!("median of deliveries per CPU second, log on disk/log in memory: {median:.2}");
 }
 
 /// Runs this program again on the last core; true if that was done.
@@ -144,9 +161,10 @@ fn start(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, SocketAddr) {
     (child, address)
 }
 
-/// The server, without limits that would slow down a sender.
-fn start_server() -> (Child, SocketAddr) {
-    let arguments = [
+/// The server, without limits that would slow down a sender; with its log in
+/// this directory, if one is given.
+fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
+    let mut arguments = vec![
         "--listen",
         "127.0.0.1:0",
         "--max-connections-per-address",
@@ -156,6 +174,9 @@ fn start_server() -> (Child, SocketAddr) {
         "--per-minute",
         "100000000",
     ];
+    if let Some(data) = data {
+        arguments.extend(["--data", data]);
+    }
     start(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments)
 }
 
@@ -166,8 +187,10 @@ fn start_relay() -> (Child, SocketAddr) {
 
 /// Puts the load on a program, and stops it.
 fn measure(load: Load, target: Target) -> Figures {
+    let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut child, address) = match target {
-        Target::Server => start_server(),
+        Target::Server => start_server(None),
+        Target::Disk => start_server(data.path().to_str()),
         Target::Relay => start_relay(),
     };
     let resident_idle = resident(child.id());
@@ -233,7 +256,7 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (reader, session) = match target {
-            Target::Server => join(&mut stream, number),
+            Target::Server | Target::Disk => join(&mut stream, number),
             Target::Relay => (FrameReader::from_server(), 1 + number as u64),
         };
         stream.set_nonblocking(true).unwrap();
@@ -321,7 +344,7 @@ impl Client {
     fn say(&self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
         match self.target {
-            Target::Server => ClientFrame::from(Say {
+            Target::Server | Target::Disk => ClientFrame::from(Say {
                 reference: Reference(self.said),
                 room: "lobby".to_owned(),
                 style: 0,

@@ -50,7 +50,7 @@ const CHORES_AFTER: usize = 256;
 const CHORES_INTERVAL: Duration = Duration::from_secs(600);
 
 /// So long until the next step, if there is more to do.
-const NEXT_CHORE: Duration = Duration::from_millis(50);
+const NEXT_CHORE: Duration = Duration::from_millis(10);
 
 /// Messages that are made findable at one time.
 const INDEX_STEP: usize = 500;

@@ -1,0 +1,185 @@
+//! How long a search takes among very many messages, as whoever asks the log
+//! sees it, with a log on disk.
+//!
+//! ```text
+//! cargo bench --bench search -- [--messages 1000000]
+//! ```
+//!
+//! The words are as frequent as in ordinary language (the n-th most frequent
+//! one is n times rarer than the first). Most messages are in one room.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
+use std::future::poll_fn;
+use std::time::{Duration, Instant};
+
+use pi_chat::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
+use pi_chat::model::{
+    Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchText, Sequence,
+    SessionId, Style, Target, Timestamp, Username,
+};
+use pi_chat::server::log::{Log, LogEvent, SqliteLog, StoreSettings};
+
+/// Different words.
+const WORDS: u64 = 50_000;
+
+/// Times that each search is repeated.
+const REPEATS: usize = 7;
+
+/// Messages are a minute apart.
+const MINUTE: u64 = 60_000;
+
+/// Numbers that look random, the same ones each time.
+struct Random(u64);
+
+impl Random {
+    /// The next one, below `end`.
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    /// A word: the n-th most frequent one n times rarer than the first.
+    fn word(&mut self) -> String {
+        let exponent = self.below(1_000_000) as f64 / 1_000_000.0;
+        format!("w{}", (WORDS as f64).powf(exponent) as u64)
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let at = arguments.iter().position(|it| it == "--messages");
+    let messages = at.and_then(|at| arguments.get(at + 1));
+    let messages: u64 = messages.map_or(1_000_000, |it| it.parse().unwrap());
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let settings =
+        StoreSettings { directory: directory.path().join("log"), ..StoreSettings::default() };
+    let (mut log, _) = SqliteLog::open(settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let begun = Instant::now();
+        fill(&mut log, messages).await;
+        println!("{messages} messages written in {:.1} s", begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        while search(&mut log, "lobby", query("w1")).await.is_none() {
+            // It says no until everything can be found.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        println!("and made findable {:.1} s later", begun.elapsed().as_secs_f64());
+        let size = std::fs::metadata(directory.path().join("log/chat.db")).unwrap().len();
+        println!("{:.0} bytes of database for each message", size as f64 / messages as f64);
+        let slowest = measure(&mut log, messages).await;
+        println!("slowest median {:.1} ms", slowest.as_secs_f64() * 1e3);
+    });
+}
+
+/// Says everything.
+async fn fill(log: &mut SqliteLog, messages: u64) {
+    let mut random = Random(1);
+    let mut reference = 0;
+    while reference < messages {
+        let time = Timestamp(1_700_000_000_000 + reference * MINUTE);
+        let drafts: Vec<Draft> = (0..1_000)
+            .map(|_| {
+                reference += 1;
+                let words: Vec<String> = (0..4 + random.below(12)).map(|_| random.word()).collect();
+                let room = if random.below(100) == 0 { "attic" } else { "lobby" };
+                Draft {
+                    session: SessionId(1),
+                    username: Username::new(&format!("guest{}", random.below(50))).unwrap(),
+                    reference: Reference(reference),
+                    target: Target::Room(RoomName::new(room).unwrap()),
+                    style: Style::SAID,
+                    text: MessageText::new(&words.join(" ")).unwrap(),
+                }
+            })
+            .collect();
+        let since_start = Duration::from_millis(reference * MINUTE);
+        log.append(Now { moment: Moment::after_start(since_start), time }, drafts);
+        match poll_fn(|context| log.poll_event(context)).await.unwrap() {
+            LogEvent::Committed { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A search for these words.
+fn query(text: &str) -> SearchQuery {
+    SearchQuery {
+        text: SearchText::new(text).unwrap(),
+        from: None,
+        since: None,
+        until: None,
+        before: Sequence(u64::MAX),
+        limit: 50,
+    }
+}
+
+/// What is found in a room; none if it cannot be said.
+async fn search(log: &mut SqliteLog, room: &str, query: SearchQuery) -> Option<ReadOutcome> {
+    let rooms = room.split(' ').map(|it| RoomName::new(it).unwrap()).collect();
+    let range = ReadRange::Matching(query);
+    log.read(ReadTag::of_nobody(), ReadRequest { rooms, session: None, range });
+    match poll_fn(|context| log.poll_event(context)).await.unwrap() {
+        LogEvent::ReadDone { outcome, .. } => outcome.ok(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Searches for all sorts of things; gives the slowest median.
+async fn measure(log: &mut SqliteLog, messages: u64) -> Duration {
+    let day = |part: u64| Some(Timestamp(1_700_000_000_000 + messages / 10 * part * MINUTE));
+    let from = |name: &str| Some(NameKey::of(name));
+    let searches = [
+        ("the most frequent word", "lobby", query("w1")),
+        ("a frequent word, in the small room", "attic", query("w3")),
+        ("a rare word", "lobby", query("w49000")),
+        ("a rare word, in the small room", "attic", query("w49000")),
+        ("a word that nobody said", "lobby attic", query("nothing")),
+        ("five frequent words", "lobby", query("w1 w2 w3 w4 w5")),
+        ("a frequent and a rare word", "lobby attic", query("w1 w40000")),
+        ("a phrase", "lobby", query("\"w1 w2 w3\"")),
+        ("a phrase that nobody said", "lobby", query("\"w9 w8 w7 w6 w5 w4\"")),
+        ("the beginning of words", "lobby", query("w12*")),
+        ("an author, any text", "lobby", SearchQuery { from: from("guest7"), ..query("") }),
+        (
+            "an author in the small room",
+            "attic",
+            SearchQuery { from: from("guest7"), ..query("w2") },
+        ),
+        ("an author who never was", "lobby", SearchQuery { from: from("nobody"), ..query("w1") }),
+        ("a word, long ago", "lobby", SearchQuery { until: day(1), ..query("w1") }),
+        (
+            "a word, in a few days in between",
+            "lobby",
+            SearchQuery { since: day(4), until: day(5), ..query("w1000") },
+        ),
+        ("a later page", "lobby", SearchQuery { before: Sequence(messages / 2), ..query("w1") }),
+    ];
+    let mut slowest = Duration::ZERO;
+    for (what, room, query) in searches {
+        let mut times = Vec::new();
+        let mut found = 0;
+        for _ in 0..REPEATS {
+            let begun = Instant::now();
+            found = search(log, room, query.clone()).await.expect("an answer").entries.len();
+            times.push(begun.elapsed());
+        }
+        times.sort_unstable();
+        let (median, worst) = (times[REPEATS / 2], times[REPEATS - 1]);
+        slowest = slowest.max(median);
+        println!(
+            "{what:40} {found:3} found, median {:7.2} ms, worst {:7.2} ms",
+            median.as_secs_f64() * 1e3,
+            worst.as_secs_f64() * 1e3
+        );
+    }
+    slowest
+}
