@@ -219,7 +219,7 @@ fn searches_that_are_refused() {
     let none = "This cannot be looked for: there must be a word in it, and not too many.";
     assert_eq!(told_of("/search ?!"), refused(none));
     let (code, told) = told_of("/search tea frm:bob");
-    assert!(code == Some(64) && told.contains("but from:NAME, in:ROOM"), "{told}");
+    assert!(code == Some(64) && told.contains("there are from:NAME, in:ROOM"), "{told}");
     let (code, told) = told_of("/search tea before:noon");
     assert!(code == Some(64) && told.contains("noon is no date"), "{told}");
     let (code, told) = told_of("/search");
