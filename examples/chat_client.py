@@ -10,6 +10,7 @@ What you type is said in the current room. Commands:
     /msg NAME TEXT     a direct message
     /me TEXT           an action: * anna waves
     /who               who is in the current room
+    /search TEXT       the latest 20 messages with all words and "phrases" of TEXT, in all your rooms
     /history [N]       N older messages of the current room (20; 100 at the most)
     /quit              end as the end of the input does: when all that you asked for has been answered
     //TEXT             say a text that begins with a slash
@@ -78,10 +79,10 @@ def block(text):
     return "\n    | ".join(map(safe, lines))
 
 
-def clock(milliseconds):
+def clock(milliseconds, form="[%H:%M:%S]"):
     """A time of the server as local [HH:MM:SS]; some times cannot be shown (README 4)."""
     try:
-        return time.strftime("[%H:%M:%S]", time.localtime(milliseconds // 1000))
+        return time.strftime(form, time.localtime(milliseconds // 1000))
     except (OverflowError, ValueError, OSError):
         return "[--:--:--]"
 
@@ -92,7 +93,7 @@ HISTORY, REQUESTED = 1, 2  # flags of entry and direct_entry
 SESSION_KEPT, POSITION_KEPT = 1, 2  # flags of welcome
 GAP = MORE = 1  # flags of entered; of end and roster
 COUNT_ONLY = 2  # flags of roster and presence
-PRESENCE = 1  # feature bit (4)
+PRESENCE, SEARCH = 1, 2  # feature bits (4)
 FINAL = {100, 101, 102, 103, 104, 110, 205}  # README 7: closes, and coming back will not help
 
 # The client's half of the state table (16). What is not in it is ignored.
@@ -157,7 +158,7 @@ class Session:
     def connected(self, now):
         """A new connection: greet and join at once, as one may who speaks a single version (4)."""
         self.begin(now)
-        self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE,
+        self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE | SEARCH,
                   client_name="chat_client.py", client_version="1")
         self.join()
 
@@ -221,6 +222,7 @@ class Session:
         """Version 0 means that error 101 follows; anything else must be what we offered (4)."""
         if frame.version > 1:
             raise ServerFault("the server chose a version that was not offered")
+        self.can_search = frame.features & SEARCH
         if frame.version:
             self.state, self.answer_by = "greeted", now + 10
 
@@ -273,6 +275,11 @@ class Session:
             if fields:
                 more = "there are older ones" if frame.flags & MORE else "no older ones"
                 self.show(f"-- {safe(fields['room'])}: {more}")
+        elif frame.about == KINDS["search"]:
+            fields = self.answered(frame.reference, "search")
+            if fields:
+                more = "there are older ones" if frame.flags & MORE else "no older ones"
+                self.show(f"-- searched for {safe(fields['text'])}: {more}")
 
     def resume(self, now):
         """All is replayed: what was echoed meanwhile is off the list, the rest goes out again (6)."""
@@ -283,6 +290,8 @@ class Session:
         else:  # the old references mean nothing to the new session
             self.pending = dict(enumerate(self.pending.values(), self.last_reference + 1))
             self.counter = self.last_reference + len(self.pending)
+        if not self.can_search:  # it would never be answered (4)
+            self.pending = {number: it for number, it in self.pending.items() if it[0] != "search"}
         for reference, (frame, fields) in self.pending.items():
             self.send(frame, reference=reference, **fields)
 
@@ -305,9 +314,17 @@ class Session:
             if frame.sequence <= self.seen.get(frame.room, 0):
                 return  # a room entered again begins with messages that were shown
             self.seen[frame.room] = frame.sequence
+        elif self.searching():  # what was found does not say where /history goes on
+            day = clock(frame.time, "%Y-%m-%d")
+            return self.show_message(frame, f"{day} ({safe(frame.room)}) ", safe(frame.username))
         self.oldest[frame.room] = min(frame.sequence, self.oldest.get(frame.room, frame.sequence))
         where = "" if frame.room == self.current else f"({safe(frame.room)}) "
         self.show_message(frame, where, safe(frame.username))
+
+    def searching(self):
+        """Is what comes now, because it was asked for, asked for by a search? Answers keep their order (2)."""
+        asked = [frame for frame, _ in self.pending.values() if frame in ("history", "search")]
+        return asked[:1] == ["search"]
 
     def on_direct_entry(self, frame, now):
         """A direct message. Who answers means this very session, not the next one of that name (8)."""
@@ -390,7 +407,7 @@ class Session:
         if name == "direct" and fields and code == 307:
             self.pins.pop(name_key(fields["to"]), None)
             sentence += "; say it again to send it to whoever has the name now"
-        if "text" in fields:
+        if "text" in fields and name != "search":
             self.refused = True
             sentence += f": not sent: {block(fields['text'])}"
         self.show(f"!! {sentence}")
@@ -433,6 +450,10 @@ class Session:
         elif command == "history" and self.current and (argument or "20").isdecimal():
             self.request("history", room=self.current, before=self.oldest.get(self.current, 0),
                          limit=max(1, min(100, int(argument or "20"))))
+        elif command == "search" and argument and not self.can_search:
+            self.show("!! this server cannot search")
+        elif command == "search" and argument:
+            self.request("search", room="", from_name="", text=argument, since=0, until=0, before=0, limit=20)
         else:
             self.show(f"!! no such command here, or something is missing: {safe(line)}")
         return False
@@ -684,7 +705,7 @@ def main(arguments=None):
         why = f"the server broke the protocol: {error}"
     session.show(f"!! {why}")
     for name, fields in session.pending.values():  # nothing that was typed is lost without a word
-        if "text" in fields:
+        if "text" in fields and name != "search":
             session.show(f"!! perhaps not sent: {block(fields['text'])}")
     while not client.input.lines.empty():
         line = client.input.lines.get()

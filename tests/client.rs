@@ -9,13 +9,22 @@
 )]
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use std::fs::File;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
 
 use common::Server;
+use pi_chat::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
+use pi_chat::wire::FrameReader;
+use pi_chat::wire::tcp::{
+    ClientFrame, End, Entered, Notice, Received, ServerFrame, ServerHello, VERSION, Welcome, flag,
+};
+use program::Program;
 use serde_json::{Value, json};
 
 /// Our client for somebody on this server, with nothing of our own settings;
@@ -145,4 +154,210 @@ fn exit_codes_of_scripts() {
     }
     // What comes after a mistake is still said.
     assert_eq!(said(&server, &["lobby"]).len(), 6);
+}
+
+/// A server with 25 messages about tea in the lobby, one of something else,
+/// and one about tea in the attic.
+fn about_tea() -> Server {
+    let server = Server::start(&[]);
+    let mut carla = server.arrive("carla", &["lobby", "attic"]).0;
+    for number in 1..=25 {
+        carla.says(&format!("Tea, pot {number}"));
+    }
+    carla.says("coffee");
+    carla.say("attic", "the tea is up here");
+    carla.next_entry();
+    server
+}
+
+/// What a program has shown as found, without times.
+fn found(lines: &[String]) -> Vec<&str> {
+    let of_found = |line: &&String| line.starts_with("~[") && line.contains("] #");
+    lines.iter().filter(of_found).filter_map(|it| Some(it.split_once("] ")?.1)).collect()
+}
+
+/// Words, filters and pages.
+#[test]
+fn searches() {
+    let server = about_tea();
+    let mut anna = Program::start(client(&server.address().to_string(), "anna"));
+    anna.types("/search tea from:CARLA");
+    anna.shows("-- 20 messages with tea from CARLA:");
+    anna.shows("-- there are older ones: /search shows them");
+    anna.types("/search");
+    let lines = anna.wait_for_lines(|lines| found(lines).len() == 25);
+    let all: Vec<_> =
+        (6..=25).chain(1..=5).map(|it| format!("#lobby carla: Tea, pot {it}")).collect();
+    assert_eq!(found(&lines), all);
+    assert!(lines.contains(&"-- 5 older messages with tea from CARLA:".to_owned()));
+    // The attic is searched once one is in it.
+    anna.types("/join attic");
+    anna.shows("-- you are in #attic now");
+    anna.types("/search \"tea is\" in:#Attic after:yesterday");
+    anna.shows("] #attic carla: the tea is up here");
+    anna.types("/search \"is tea\"");
+    anna.shows("-- nothing found with \"is tea\"");
+    let (code, lines) = anna.ends();
+    assert_eq!(code, Some(0), "{lines:#?}");
+    assert_eq!(lines.iter().filter(|it| it.contains("there are older ones")).count(), 1);
+}
+
+/// What cannot be searched is told as what it is.
+#[test]
+fn searches_that_are_refused() {
+    let server = about_tea();
+    let address = server.address().to_string();
+    let told_of = |typed: &str| {
+        let mut anna = Program::start(client(&address, "anna"));
+        anna.types(typed);
+        let (code, lines) = anna.ends();
+        let told = lines.into_iter().filter(|it| it.starts_with("!!")).collect::<String>();
+        (code, told)
+    };
+    let refused = |sentence: &str| (Some(77), format!("!! {sentence}"));
+    assert_eq!(told_of("/search tea in:attic"), refused("attic: You are not in this room."));
+    let none = "This cannot be looked for: there must be a word in it, and not too many.";
+    assert_eq!(told_of("/search ?!"), refused(none));
+    let (code, told) = told_of("/search tea frm:bob");
+    assert!(code == Some(64) && told.contains("there are from:NAME, in:ROOM"), "{told}");
+    let (code, told) = told_of("/search tea before:noon");
+    assert!(code == Some(64) && told.contains("noon is no date"), "{told}");
+    let (code, told) = told_of("/search");
+    assert!(code == Some(64) && told.contains("nothing older"), "{told}");
+}
+
+/// The same for programs.
+#[test]
+fn searches_of_programs() {
+    let server = about_tea();
+    let mut command = client(&server.address().to_string(), "anna");
+    command.arg("--json");
+    let mut anna = Program::start(command);
+    let request = json!({"type": "search", "text": "tea", "room": "lobby", "limit": 2, "id": 1});
+    anna.gets(&request);
+    let end = anna.tells(&json!({"type": "search_end", "found": 2, "more": true, "id": 1}));
+    let mut older = request.clone();
+    older["before"] = end["before"].clone();
+    older["id"] = json!(2);
+    anna.gets(&older);
+    anna.tells(&json!({"type": "search_end", "found": 2, "more": true, "id": 2}));
+    for (text, id) in [("24", 1), ("25", 1), ("22", 2), ("23", 2)] {
+        let text = format!("Tea, pot {text}");
+        let found = json!({"type": "found", "text": text, "from": "carla", "own": false, "id": id});
+        anna.tells(&found);
+    }
+    anna.gets(&json!({"type": "search", "text": "tea", "until": "2000-01-01T00:00:00Z", "id": 3}));
+    let nothing = json!({"type": "search_end", "found": 0, "more": false, "before": null, "id": 3});
+    anna.tells(&nothing);
+    anna.gets(&json!({"type": "search", "room": "attic", "id": 4}));
+    anna.tells(&json!({"type": "error", "name": "not_in_room", "to": "attic", "id": 4}));
+    anna.gets(&json!({"type": "search", "since": "noon", "id": 5}));
+    anna.tells(&json!({"type": "error", "name": "input", "id": 5}));
+    assert_eq!(anna.ends().0, Some(77));
+}
+
+/// A server that keeps its messages, does not search, and has trouble with
+/// its disk. It takes one client; in the end it gives the kinds of what that
+/// one has sent.
+fn keeper() -> (SocketAddr, JoinHandle<Vec<u16>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(program::PATIENCE)).unwrap();
+        let mut bytes = Vec::new();
+        for frame in keeper_says() {
+            frame.encode(&mut bytes);
+        }
+        stream.write_all(&bytes).unwrap();
+        kinds_heard(&mut stream)
+    });
+    (address, server)
+}
+
+/// All that it says.
+fn keeper_says() -> Vec<ServerFrame> {
+    let hello = ServerHello {
+        version: VERSION,
+        min_version: VERSION,
+        max_version: VERSION,
+        features: 0,
+        server_program: "keeper".to_owned(),
+        server_version: "1".to_owned(),
+    };
+    let welcome = Welcome {
+        session: SessionId(1),
+        username: "anna".to_owned(),
+        token: Token([1; 16]),
+        flags: flag::DURABLE,
+        last_reference: Reference::NONE,
+        log_id: LogId([1; 16]),
+        time: Timestamp(1_795_384_987_123),
+        server_name: "cellar".to_owned(),
+        rooms: vec!["lobby".to_owned()],
+        max_text: 4_096,
+        max_rooms: 16,
+        history_length: 10,
+        ping_interval: 30,
+        idle_timeout: 60,
+        session_lifetime: 86_400,
+        burst: 60,
+        per_minute: 600,
+        keep_days: 90,
+        keep_messages: 10_000,
+        keep_bytes: 0,
+    };
+    let entered =
+        Entered { reference: Reference::NONE, room: "lobby".to_owned(), flags: 0, members: 1 };
+    let end = End { about: 2, reference: Reference::NONE, head: Sequence(0), flags: 0 };
+    let notice = Notice { code: 5, text: "The disk is full.".to_owned() };
+    vec![hello.into(), welcome.into(), notice.into(), entered.into(), end.into()]
+}
+
+/// The kinds of the frames that come until the other side closes.
+fn kinds_heard(stream: &mut TcpStream) -> Vec<u16> {
+    let (mut reader, mut kinds, mut buffer) = (FrameReader::from_client(), Vec::new(), [0; 4_096]);
+    loop {
+        let count = stream.read(&mut buffer).unwrap();
+        if count == 0 {
+            return kinds;
+        }
+        let note = |body: &[u8]| {
+            if let Received::Frame(frame) = ClientFrame::decode(body) {
+                kinds.push(frame.kind());
+            }
+            true
+        };
+        reader.feed(&buffer[..count], note).unwrap();
+    }
+}
+
+/// Who comes is told what the server keeps and that its disk is in trouble. A
+/// server that does not search is not asked to.
+#[test]
+fn what_a_server_says_of_itself() {
+    let (address, server) = keeper();
+    let mut anna = Program::start(client(&address.to_string(), "anna"));
+    anna.types("/search tea");
+    let (code, lines) = anna.ends();
+    assert_eq!(code, Some(77), "{lines:#?}");
+    for line in [
+        "-- messages are kept for 90 days, 10,000 in each room",
+        "!! server: The disk is full.",
+        "!! This server cannot search.",
+    ] {
+        assert_eq!(lines.iter().filter(|it| *it == line).count(), 1, "{line}: {lines:#?}");
+    }
+    assert_eq!(server.join().unwrap(), [1, 2]);
+
+    let (address, server) = keeper();
+    let mut command = client(&address.to_string(), "anna");
+    command.arg("--json");
+    let mut anna = Program::start(command);
+    let kept = json!({"durable": true, "keep_days": 90, "keep_messages": 10_000, "keep_bytes": 0});
+    anna.tells(&kept);
+    anna.gets(&json!({"type": "search", "text": "tea", "id": 1}));
+    anna.tells(&json!({"type": "error", "code": 0, "name": "client", "id": 1}));
+    assert_eq!(anna.ends().0, Some(77));
+    assert_eq!(server.join().unwrap(), [1, 2]);
 }

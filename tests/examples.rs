@@ -237,6 +237,14 @@ fn python_and_ours() {
     anna.types("/who");
     anna.shows("-- in attic (2): anna, bob");
 
+    bob.gets(&json!({"type": "say", "room": "attic", "text": "Caf\u{e9} in the attic"}));
+    anna.shows("] bob: Caf\u{e9}");
+    anna.types("/search \"cafe in\" att*");
+    anna.shows("-- searched for \"cafe in\" att*: no older ones");
+    anna.shows(" (attic) bob: Caf\u{e9} in the attic");
+    anna.types("/search ?!");
+    anna.shows("(error 310)");
+
     let (code, lines) = anna.ends();
     assert_eq!(code, Some(77), "one message was refused: {lines:#?}");
     let (code, lines) = bob.ends();

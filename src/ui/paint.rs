@@ -369,8 +369,7 @@ pub(super) fn status(line: &str) -> Painted {
 /// Something was not done; the text is not lost.
 fn refused(refusal: &Refusal) -> Painted {
     // What the server says is about “this name”, “this room”.
-    let is_about_it = ![0, ErrorCode::SearchInvalid.number(), ErrorCode::Unavailable.number()]
-        .contains(&refusal.code);
+    let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
     let why = if !is_about_it || refusal.to.is_empty() {
         safe_line(&refusal.text)
     } else {

@@ -31,8 +31,8 @@ pub(super) fn parse(typed: &str, time: &TimeOfDay, now: Timestamp) -> Result<Sea
             "after" => set(&mut search.since, date()?),
             _ => {
                 return Err(format!(
-                    "There is no {filter}: to search by, but {FILTERS}. \
-                     (In quotes it is text: \"{piece}\".)"
+                    "{filter}: is nothing to search by; there are {FILTERS}. \
+                     (To look for it as text, put it in quotes: \"{piece}\".)"
                 ));
             }
         };
@@ -55,8 +55,8 @@ fn pieces(typed: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Filter and value of a piece, if it is meant as such. What begins with a
-/// quote is text, and so are addresses of pages, times of day, and words with a colon
-/// behind them that are no filters.
+/// quote is text, and so are addresses of pages, times of day, and words with
+/// a colon behind them that are no filters.
 fn filter_of(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);

@@ -172,8 +172,8 @@ impl TerminalInput {
     }
 }
 
-/// Completes commands at the beginning of a line, rooms behind `#` and
-/// names of those present everywhere; and tells whose turn it is.
+/// Completes commands at the beginning of a line, rooms behind the commands
+/// and filters that want one, and names of those present everywhere; and tells whose turn it is.
 #[derive(Helper, Highlighter)]
 struct Assistant {
     /// Who is there.
@@ -223,7 +223,13 @@ fn complete(line: &str, scene: &Scene) -> (usize, Vec<String>) {
         let fitting = commands(scene.dialect).iter().filter(|it| it.starts_with(word));
         return (0, fitting.map(|it| format!("{it} ")).collect());
     }
-    let is_room = ["/room", "/leave", "/who"].iter().any(|it| line.starts_with(it));
+    // Behind /search a name or a room follows its filter directly.
+    let is_search = line.starts_with("/search ");
+    let filter = ["from:", "in:"].into_iter().find(|it| is_search && word.starts_with(it));
+    let filter = filter.unwrap_or_default();
+    let (start, word) = (start + filter.len(), word.get(filter.len()..).unwrap_or_default());
+    let commands = ["/room", "/leave", "/who"];
+    let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
     let candidates = if is_room { scene.rooms.clone() } else { scene.names() };
     let begun = word.to_lowercase();
     // At the beginning of a line a name is an address.
@@ -300,6 +306,9 @@ mod tests {
         assert_eq!(complete("an", &scene), (0, vec!["Anna: ".to_owned()]));
         assert_eq!(complete("hi b", &scene), (3, vec!["bob ".to_owned()]));
         assert_eq!(complete("/room l", &scene), (6, vec!["lobby ".to_owned()]));
+        assert_eq!(complete("/search from:a", &scene), (13, vec!["Anna ".to_owned()]));
+        assert_eq!(complete("/search x in:l", &scene), (13, vec!["lobby ".to_owned()]));
+        assert_eq!(complete("in:l", &scene), (0, vec![]));
         assert_eq!(complete("/hi", &scene), (0, vec!["/history ".to_owned()]));
         assert_eq!(complete("", &scene), (0, vec![]));
     }

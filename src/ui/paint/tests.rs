@@ -91,7 +91,7 @@ fn refusals() {
     assert!(lines[0].ends_with("ody: Nobody has this name."), "{text}");
     assert_eq!(lines[1..], ["         | hi", "         | there"]);
     assert!(!text.contains('\u{202e}'));
-    for code in [0, 310, 311] {
+    for code in [0, 310] {
         refusal.code = code;
         let text = shown(&mut painter(), &Event::Refused(refusal.clone()));
         assert!(text.starts_with("!! Nobody has this name.\n"), "{text}");
