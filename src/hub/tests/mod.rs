@@ -1,9 +1,11 @@
 //! The hub in virtual time, with a log in memory that answers at once or
 //! when it is told to.
 
+mod failing;
 mod joining;
 mod lifecycle;
 mod messages;
+mod paging;
 mod presence;
 mod races;
 mod random;
