@@ -9,6 +9,7 @@ mod paging;
 mod presence;
 mod races;
 mod random;
+mod restart;
 mod rooms;
 mod steps;
 mod table;

@@ -137,7 +137,11 @@ impl Table {
     /// Does what the hub has asked for.
     fn take(&mut self, output: Output) {
         match output {
-            Output::Append(draft) => self.drafts.push_back(draft),
+            Output::Append(draft) => {
+                let is_kept = self.kept.iter().any(|it| it.session == draft.session);
+                assert!(is_kept, "an author must be kept before what they say");
+                self.drafts.push_back(draft);
+            }
             Output::Read { tag, request } => {
                 self.requests.push(request.clone());
                 self.reads.push_back((tag, request));
