@@ -207,7 +207,7 @@ fn what_is_not_known_yet_is_ignored() {
     let server = server(&[]);
     let neighbours = Neighbours::begin(&server);
     let mut guest = server.join("guest");
-    guest.send_bytes(&framed(b"\x0b\xff\xff\xff"));
+    guest.send_bytes(&framed(b"\x0c\xff\xff\xff"));
     guest.send_bytes(&framed(b"\x80\x7d"));
     guest.send_bytes(&framed(&[&[0x3f][..], &[0xee; 16_383]].concat()));
     // Bytes behind the last field.
@@ -442,7 +442,7 @@ fn a_beginning_that_does_not_come_is_awaited_for_ten_seconds() {
     // Unknown frames are no join.
     let mut peer = server.connect();
     peer.greet(0);
-    peer.send_bytes(&framed(b"\x0b"));
+    peer.send_bytes(&framed(b"\x0c"));
     slow.push(peer);
     let mut silent: Vec<Peer> = (0..SILENT).map(|_| server.connect()).collect();
     // Meanwhile others come in and chat.

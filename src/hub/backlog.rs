@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::contract::ReadRange;
-use crate::model::{NameKey, RoomName, Sequence, SessionId, SharedEntry, Target};
+use super::contract::{ReadRange, ReadRequest};
+use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
 /// Entries that were committed since the oldest read that is not answered.
 /// Empty while nothing is being read.
@@ -48,17 +48,16 @@ impl Backlog {
         }
     }
 
-    /// Adds to what a read has found in these rooms (and, of direct messages,
-    /// for this session) what was committed after it, so that it reaches up
-    /// to the hub's head. Call it before [`Self::end`].
+    /// Adds to what a read has found, when the log's head was this, what was
+    /// committed after it and was asked for, so that it reaches up to the
+    /// hub's head. Call it before [`Self::end`].
     pub(super) fn complete(
         &self,
         found: &mut Vec<SharedEntry>,
         head: Sequence,
-        rooms: &[RoomName],
-        session: Option<SessionId>,
-        range: &ReadRange,
+        request: &ReadRequest,
     ) {
+        let ReadRequest { rooms, session, range } = request;
         let is_wanted = |entry: &&SharedEntry| match &entry.draft.target {
             Target::Room(room) => rooms.contains(room),
             Target::Session(to, _) => {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::contract::{Purpose, ReadRange};
+use super::contract::{Purpose, ReadRequest};
 use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
@@ -42,14 +42,28 @@ pub(super) struct PendingRead {
     /// What it answers.
     pub(super) purpose: Purpose,
     /// What was asked for.
-    pub(super) range: ReadRange,
+    pub(super) request: ReadRequest,
     /// If what is committed meanwhile has to be added to what is found: the
     /// head at the time of asking. It is registered with the backlog.
     pub(super) registered: Option<Sequence>,
-    /// Flags of the welcome that it ends with, if it does.
-    pub(super) flags: u8,
     /// What must wait for the answer.
     pub(super) owed: Vec<ServerFrame>,
+}
+
+/// What a welcome says that nothing else knows.
+pub(super) struct Promise {
+    /// The session's secret; here only until it is told.
+    pub(super) token: Token,
+    /// What became of token and position.
+    pub(super) flags: u8,
+}
+
+/// What the frames of somebody who has joined wait for.
+pub(super) enum Wait {
+    /// The log reads.
+    Read(Box<PendingRead>),
+    /// The client takes up what it was given.
+    Mark,
 }
 
 /// How far a connection has come.
@@ -66,19 +80,24 @@ pub(super) enum State {
         /// So many were refused.
         refused: u8,
     },
-    /// Its join is accepted; what its welcome needs is being read.
+    /// Its join is accepted; what was said before is being read and sent.
     Joining {
         /// Whose connection it is.
         session: SessionId,
-        /// What is being read.
-        read: PendingRead,
+        /// What is being read, or will be.
+        read: Box<PendingRead>,
+        /// What its welcome has to say; none when it was sent.
+        promise: Option<Promise>,
+        /// Nothing is being read: first the client has to take up the page
+        /// before.
+        is_paused: bool,
     },
     /// It is in.
     Joined {
         /// Whose connection it is.
         session: SessionId,
-        /// What is being read for it. Until then its frames wait.
-        read: Option<PendingRead>,
+        /// What its frames wait for.
+        wait: Option<Wait>,
     },
     /// Everything was said; the driver still has it.
     Closing,
@@ -101,13 +120,13 @@ pub(super) enum Due {
 pub(super) struct Connection {
     /// Where from.
     pub(super) address: IpAddr,
-    /// For the session that it may begin.
-    pub(super) token: Token,
+    /// For the session that it may begin; none when that is decided.
+    pub(super) token: Option<Token>,
     /// What the client wants and the server does.
     pub(super) features: u64,
     /// How far it has come.
     pub(super) state: State,
-    /// Frames that came while something was read.
+    /// Frames that came while others had to be dealt with first.
     waiting: VecDeque<Received<ClientFrame>>,
     /// When something came last.
     heard: Moment,
@@ -120,7 +139,7 @@ impl Connection {
     pub(super) fn new(address: IpAddr, token: Token, now: Moment) -> Self {
         Self {
             address,
-            token,
+            token: Some(token),
             features: 0,
             state: State::Connected { deadline: now + GREETING_TIMEOUT },
             waiting: VecDeque::new(),
@@ -145,7 +164,7 @@ impl Connection {
         matches!(self.state, State::Closing)
     }
 
-    /// The session that has got its welcome here.
+    /// The session that has got its welcome and what was said before here.
     pub(super) const fn joined(&self) -> Option<SessionId> {
         match self.state {
             State::Joined { session, .. } => Some(session),
@@ -172,39 +191,69 @@ impl Connection {
         *refused < MAX_JOIN_ATTEMPTS
     }
 
-    /// What is being read for it.
-    pub(super) const fn pending_read(&mut self) -> Option<&mut PendingRead> {
-        match &mut self.state {
-            State::Joining { read, .. } | State::Joined { read: Some(read), .. } => Some(read),
-            _ => None,
+    /// Whether its frames have to wait.
+    const fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Joining { .. } | State::Joined { wait: Some(_), .. })
+    }
+
+    /// Its frames wait for this from now on, if it has joined.
+    pub(super) fn begin_wait(&mut self, what: Wait) {
+        if let State::Joined { wait, .. } = &mut self.state {
+            *wait = Some(what);
         }
     }
 
-    /// Notes that something is being read for one who has joined. Its
-    /// frames wait until [`Self::finish_read`].
-    pub(super) fn begin_read(&mut self, pending: PendingRead) {
-        if let State::Joined { read, .. } = &mut self.state {
-            *read = Some(pending);
-        }
-    }
-
-    /// What was being read is there. Gives whose it is and what was waited
-    /// for, if it is this that was waited for. A connection that was joining
-    /// has joined then. [`Self::next_waiting`] is to be called afterwards.
+    /// What was being read is there. Gives whose it is, what was waited for,
+    /// and what its welcome has to say if that is still to come; nothing if
+    /// it was not this that was waited for. The connection has joined then,
+    /// but for [`Self::pause`]. [`Self::next_waiting`] is to be called
+    /// afterwards.
     #[must_use]
-    pub(super) fn finish_read(&mut self, purpose: &Purpose) -> Option<(SessionId, PendingRead)> {
-        if self.pending_read().is_none_or(|read| read.purpose != *purpose) {
+    pub(super) fn finish_read(
+        &mut self,
+        purpose: &Purpose,
+    ) -> Option<(SessionId, Box<PendingRead>, Option<Promise>)> {
+        let is_awaited = match &self.state {
+            State::Joining { read, is_paused: false, .. }
+            | State::Joined { wait: Some(Wait::Read(read)), .. } => read.purpose == *purpose,
+            _ => false,
+        };
+        if !is_awaited {
             return None;
         }
-        match std::mem::replace(&mut self.state, State::Closing) {
-            State::Joining { session, read } | State::Joined { session, read: Some(read) } => {
-                self.state = State::Joined { session, read: None };
-                Some((session, read))
-            }
+        let (session, read, promise) = match std::mem::replace(&mut self.state, State::Closing) {
+            State::Joining { session, read, promise, .. } => (session, read, promise),
+            State::Joined { session, wait: Some(Wait::Read(read)) } => (session, read, None),
             other => {
                 self.state = other;
+                return None;
+            }
+        };
+        self.state = State::Joined { session, wait: None };
+        Some((session, read, promise))
+    }
+
+    /// It goes on joining: this is to be read when its client has taken up
+    /// what it was given.
+    pub(super) fn pause(&mut self, session: SessionId, read: Box<PendingRead>) {
+        self.state = State::Joining { session, read, promise: None, is_paused: true };
+    }
+
+    /// The client has taken up what it was given. If it goes on joining,
+    /// gives what is to be read next, registered at this head; if it has joined, its frames go on:
+    /// [`Self::next_waiting`] is to be called afterwards.
+    pub(super) fn pass_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
+        match &mut self.state {
+            State::Joined { wait: wait @ Some(Wait::Mark), .. } => {
+                *wait = None;
                 None
             }
+            State::Joining { read, is_paused: is_paused @ true, .. } => {
+                *is_paused = false;
+                read.registered = Some(head);
+                Some(read.request.clone())
+            }
+            _ => None,
         }
     }
 
@@ -215,7 +264,7 @@ impl Connection {
         &mut self,
         frame: Received<ClientFrame>,
     ) -> Option<Received<ClientFrame>> {
-        if self.pending_read().is_none() && self.waiting.is_empty() {
+        if !self.is_waiting() && self.waiting.is_empty() {
             return Some(frame);
         }
         // What needs no answer need not wait.
@@ -232,7 +281,7 @@ impl Connection {
 
     /// The next frame whose turn has come. Call it until there is none.
     pub(super) fn next_waiting(&mut self) -> Option<Received<ClientFrame>> {
-        if self.pending_read().is_some() || self.is_closing() {
+        if self.is_waiting() || self.is_closing() {
             return None;
         }
         let next = self.waiting.pop_front();

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use subtle::ConstantTimeEq;
 
 use super::Hub;
-use super::connection::{PendingRead, State, kind};
-use super::contract::{ConnectionId, Output, Purpose, ReadRange, ReadRequest, ReadTag};
-use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS};
-use crate::model::{ErrorCode, Moment, Position, Reference, RoomName, SessionId, Username};
+use super::connection::{PendingRead, Promise, State, kind};
+use super::contract::{ConnectionId, Now, Output, Purpose, ReadRange, ReadRequest, ReadTag};
+use super::keeping::hash;
+use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
+use crate::model::{ErrorCode, Moment, Position, Reference, RoomName, SessionId, Token, Username};
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
 
 /// What a `join` asks for, after all checks.
@@ -17,13 +18,13 @@ struct Checked {
     username: Username,
     /// Where it wants to be, each room once.
     rooms: Vec<RoomName>,
-    /// The session that it takes up; none for a new one.
-    session: Option<SessionId>,
+    /// The session that it takes up, by which secret; none for a new one.
+    kept: Option<(SessionId, Token)>,
 }
 
 impl Hub {
     /// Answers a `hello`.
-    pub(super) fn hello(&mut self, now: Moment, id: ConnectionId, hello: &Hello) {
+    pub(super) fn hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
         if hello.magic != MAGIC {
             return self.fail(now, id, ErrorCode::NotPiChat);
         }
@@ -53,12 +54,13 @@ impl Hub {
 
     /// Answers a `join`: with an error, or by reading what the welcome
     /// needs.
-    pub(super) fn join(&mut self, now: Moment, id: ConnectionId, join: &Join) {
-        match self.check_join(now, join) {
+    pub(super) fn join(&mut self, now: Now, id: ConnectionId, join: &Join) {
+        match self.check_join(now.moment, join) {
             Ok(checked) => self.accept_join(now, id, checked, join.position),
             Err(code) => {
                 self.refuse(id, code, kind::JOIN, Reference::NONE);
-                let may_try_again = self.connections.get_mut(&id).is_some_and(|it| it.refuse(now));
+                let may_try_again =
+                    self.connections.get_mut(&id).is_some_and(|it| it.refuse(now.moment));
                 if !may_try_again {
                     let code = ErrorCode::TooManyAttempts;
                     self.close(now, id, Error::about(code, kind::JOIN, Reference::NONE));
@@ -84,54 +86,57 @@ impl Hub {
         if new_rooms > 0 && self.rooms.len() + new_rooms > self.settings.max_rooms {
             return Err(ErrorCode::RoomsFull);
         }
-        let session = join.token.and_then(|token| self.sessions.by_token(&token, now));
-        self.names.check(&username, session)?;
-        Ok(Checked { username, rooms, session })
+        let kept =
+            join.token.and_then(|token| Some((self.sessions.by_token(&hash(&token), now)?, token)));
+        self.names.check(&username, kept.map(|(session, _)| session))?;
+        Ok(Checked { username, rooms, kept })
     }
 
     /// Gives a connection its session, name and rooms, and reads what its
-    /// welcome needs. It goes on in `finish_join`.
+    /// welcome needs. It goes on in `replay`.
     fn accept_join(
         &mut self,
-        now: Moment,
+        now: Now,
         id: ConnectionId,
         checked: Checked,
         position: Option<Position>,
     ) {
-        let Some(token) = self.connections.get(&id).map(|it| it.token) else {
+        let Some(fresh) = self.connections.get_mut(&id).and_then(|it| it.token.take()) else {
             return;
         };
-        let Checked { username, rooms, session: kept } = checked;
-        let session = kept.unwrap_or(self.next_session);
+        let Checked { username, rooms, kept } = checked;
+        let (session, token) = kept.unwrap_or((self.next_session, fresh));
         if kept.is_none() {
             if let Some(session) = self.sessions.make_room(self.settings.max_sessions) {
                 self.outputs.push_back(Output::SessionEnded { session });
             }
             self.next_session = SessionId(session.0.saturating_add(1));
-            self.sessions.begin(session, token, username.clone());
+            self.sessions.begin(session, hash(&token), username.clone());
         }
-        let names = self.move_in(now, id, session, username, &rooms);
+        let names = self.move_in(now.moment, id, session, username, &rooms);
+        self.keep(session);
 
         let position = position.filter(|it| it.log_id == self.log_id && it.sequence <= self.head);
         let range = position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| {
-            ReadRange::After(it.sequence, u16::MAX)
+            ReadRange::After(it.sequence, REPLAY_PAGE)
         });
         let kept_session = if kept.is_some() { flag::SESSION_KEPT } else { 0 };
         let kept_position = if position.is_some() { flag::POSITION_KEPT } else { 0 };
-        let read = PendingRead {
-            purpose: Purpose::Join,
-            range: range.clone(),
-            registered: Some(self.head),
-            flags: kept_session | kept_position,
-            owed: Vec::new(),
-        };
-        self.backlog.begin(self.head);
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Joining { session, read };
-        }
+        let durable = if self.settings.is_durable { flag::DURABLE } else { 0 };
+        let promise = Some(Promise { token, flags: kept_session | kept_position | durable });
         // A new session has direct messages only if somebody was quick: then
         // they belong to its history as well.
         let request = ReadRequest { rooms: names, session: Some(session), range };
+        let read = Box::new(PendingRead {
+            purpose: Purpose::Join,
+            request: request.clone(),
+            registered: Some(self.head),
+            owed: Vec::new(),
+        });
+        self.backlog.begin(self.head);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.state = State::Joining { session, read, promise, is_paused: false };
+        }
         let tag = ReadTag { connection: id, purpose: Purpose::Join };
         self.outputs.push_back(Output::Read { tag, request });
     }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connection::{Connection, Due, PendingRead, State};
-use super::contract::{ConnectionId, Delivery, Output};
+use super::connection::{Connection, Due, State, Wait};
+use super::contract::{ConnectionId, Delivery, Now, Output};
 use super::{Hub, RoomId};
 use crate::model::limits::GREETING_TIMEOUT;
-use crate::model::{ErrorCode, Moment, NoticeCode, SessionId, Token};
-use crate::wire::tcp::{Error, Notice, Ping, ServerFrame};
+use crate::model::{ErrorCode, Moment, SessionId, Token};
+use crate::wire::tcp::{Error, Ping, ServerFrame};
 
 /// When somebody who found the server full is to come again, in
 /// milliseconds.
@@ -50,7 +50,7 @@ impl Hub {
     }
 
     /// Forgets a connection that is gone.
-    pub(super) fn disconnected(&mut self, now: Moment, id: ConnectionId) {
+    pub(super) fn disconnected(&mut self, now: Now, id: ConnectionId) {
         self.release(now, id);
         let Some(connection) = self.connections.remove(&id) else {
             return;
@@ -65,13 +65,13 @@ impl Hub {
 
     /// Closes a connection with an error that is about no frame. Nothing
     /// happens if it is closing already.
-    pub(super) fn fail(&mut self, now: Moment, id: ConnectionId, code: ErrorCode) {
+    pub(super) fn fail(&mut self, now: Now, id: ConnectionId, code: ErrorCode) {
         self.close(now, id, Error::new(code));
     }
 
     /// Tells a connection what is wrong and closes it; its name is free and
     /// its rooms are left at once. Nothing happens if it is closing already.
-    pub(super) fn close(&mut self, now: Moment, id: ConnectionId, error: Error) {
+    pub(super) fn close(&mut self, now: Now, id: ConnectionId, error: Error) {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
         }
@@ -81,7 +81,7 @@ impl Hub {
     }
 
     /// Takes everything from a connection that it holds.
-    fn release(&mut self, now: Moment, id: ConnectionId) {
+    fn release(&mut self, now: Now, id: ConnectionId) {
         let Some(session) = self.detach(id) else {
             return;
         };
@@ -91,23 +91,27 @@ impl Hub {
         let rooms = std::mem::take(&mut known.rooms);
         let username = known.username.clone();
         for room in rooms {
-            self.rooms.remove_member(room, &username, now);
+            self.rooms.remove_member(room, &username, now.moment);
             self.close_if_empty(room);
         }
         self.names.release(&username, session);
         self.sessions.disconnect(session, now);
+        self.keep(session);
     }
 
     /// Parts a connection from its session, which keeps name and rooms:
     /// whoever calls it gives them to another connection or takes them away.
     fn detach(&mut self, id: ConnectionId) -> Option<SessionId> {
         let state = self.connections.get_mut(&id)?.end();
-        let (session, read) = match state {
-            State::Joining { session, read } => (session, Some(read)),
-            State::Joined { session, read } => (session, read),
+        let (session, registered) = match state {
+            State::Joining { session, read, is_paused, .. } => {
+                (session, read.registered.filter(|_| !is_paused))
+            }
+            State::Joined { session, wait: Some(Wait::Read(read)) } => (session, read.registered),
+            State::Joined { session, .. } => (session, None),
             State::Connected { .. } | State::Greeted { .. } | State::Closing => return None,
         };
-        if let Some(PendingRead { registered: Some(head), .. }) = read {
+        if let Some(head) = registered {
             self.backlog.end(head);
         }
         let known = self.sessions.get(session)?;
@@ -135,14 +139,19 @@ impl Hub {
     }
 
     /// Does what is due. Comes again at the next `WakeAt`.
-    pub(super) fn wake(&mut self, now: Moment) {
+    pub(super) fn wake(&mut self, now: Now) {
         self.wake_at = None;
         self.sweep(now);
-        while let Some((frames, listeners)) = self.rooms.tell_next(now) {
+        while let Some((frames, listeners)) = self.rooms.tell_next(now.moment) {
             for frame in frames {
                 self.deliver_all(listeners.clone(), frame);
             }
         }
+        self.forget_expired(now.moment);
+    }
+
+    /// Forgets the sessions whose time is over.
+    pub(super) fn forget_expired(&mut self, now: Moment) {
         for session in self.sessions.forget_expired(now) {
             self.outputs.push_back(Output::SessionEnded { session });
         }
@@ -151,15 +160,15 @@ impl Hub {
     /// Looks at the timers of all connections, if the time has come. The
     /// next time is that of the earliest of them: what happens meanwhile
     /// only puts them off, and new connections set it anew.
-    fn sweep(&mut self, now: Moment) {
-        if self.next_sweep.is_none_or(|at| now < at) {
+    fn sweep(&mut self, now: Now) {
+        if self.next_sweep.is_none_or(|at| now.moment < at) {
             return;
         }
         let mut pings = Vec::new();
         let mut ends = Vec::new();
         let mut earliest: Option<Moment> = None;
         for (id, connection) in &mut self.connections {
-            let next = match connection.due(now) {
+            let next = match connection.due(now.moment) {
                 Due::Never => continue,
                 Due::End(code) => {
                     ends.push((*id, code));
@@ -173,27 +182,15 @@ impl Hub {
             };
             earliest = Some(earliest.map_or(next, |at| at.min(next)));
         }
-        self.next_sweep = earliest.map(|at| at.max(now + SWEEP_INTERVAL));
+        self.next_sweep = earliest.map(|at| at.max(now.moment + SWEEP_INTERVAL));
         self.deliver_all(pings, Ping { token: 0 }.into());
         for (id, code) in ends {
             self.fail(now, id, code);
         }
     }
 
-    /// Tells everybody that times before and after do not compare.
-    pub(super) fn clock_changed(&mut self) {
-        let sentence = "The server's clock was set: times before and after do not compare.";
-        let everybody = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.joined().is_some())
-            .map(|(id, _)| *id)
-            .collect();
-        self.deliver_all(everybody, Notice::new(NoticeCode::ClockChanged, sentence).into());
-    }
-
     /// Sends everybody away and takes nobody in any more.
-    pub(super) fn shut_down(&mut self, now: Moment, retry_after: u32) {
+    pub(super) fn shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
         let everybody: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in everybody {

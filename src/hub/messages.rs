@@ -2,7 +2,7 @@
 //! sections 7 and 8.
 
 use super::Hub;
-use super::connection::{PendingRead, State, kind};
+use super::connection::{PendingRead, State, Wait, kind};
 use super::contract::{ConnectionId, Delivery, Output, Purpose, RoomId};
 use super::outgoing::Known;
 use crate::model::{
@@ -66,6 +66,7 @@ impl Hub {
     ) {
         if let Some(author) = self.sessions.get_mut(session) {
             author.outgoing.refused(reference);
+            self.keep(session);
         }
         self.refuse(id, code, kind, reference);
     }
@@ -191,7 +192,9 @@ impl Hub {
         let accepted = ServerFrame::from(Accepted { reference });
         match self.connections.get_mut(&id).map(|it| &mut it.state) {
             Some(State::Joining { read, .. }) => read.owed.push(accepted),
-            Some(State::Joined { read: Some(read), .. }) if is_entering(read, name.as_ref()) => {
+            Some(State::Joined { wait: Some(Wait::Read(read)), .. })
+                if is_entering(read, name.as_ref()) =>
+            {
                 read.owed.push(accepted);
             }
             Some(State::Joined { .. }) if !in_room => self.deliver(id, accepted),
@@ -215,6 +218,7 @@ impl Hub {
     pub(super) fn not_stored(&mut self, session: SessionId, reference: Reference) {
         let kind = self.sessions.get_mut(session).and_then(|it| it.outgoing.not_stored(reference));
         if let Some(kind) = kind {
+            self.keep(session);
             self.tell(session, Error::about(ErrorCode::NotStored, kind, reference));
         }
     }

@@ -13,21 +13,27 @@
 //! | `receiving` | a frame: whether it may come now, and who deals with it |
 //! | `joining` | `hello` and `join` |
 //! | `messages` | `say`, `direct`, and what the log answers |
-//! | `requests` | `enter`, `leave`, `history`, `members` |
-//! | `reading` | what the log was asked for is there |
+//! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
+//! | `reading` | what the log was asked for is there, or cannot be read |
+//! | `replaying` | the welcome and what was said before, page by page |
+//! | `notices` | what everybody is told |
+//! | `keeping` | what outlives a restart |
 //! | `sessions`, `outgoing`, `names`, `rooms`, `presence`, `backlog` | what the hub keeps |
 
 mod backlog;
 mod connection;
 mod contract;
 mod joining;
+mod keeping;
 mod lifecycle;
 mod messages;
 mod names;
+mod notices;
 mod outgoing;
 mod presence;
 mod reading;
 mod receiving;
+mod replaying;
 mod requests;
 mod rooms;
 mod sessions;
@@ -72,6 +78,8 @@ pub struct Hub {
     rooms: Rooms,
     /// What was committed while something is being read.
     backlog: Backlog,
+    /// How the log fares.
+    storage: Storage,
     /// When the connections' timers are to be looked at next.
     next_sweep: Option<Moment>,
     /// The server is stopping; with the advice when to come back.
@@ -88,11 +96,12 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// An engine that takes over what the log has restored.
+    /// An engine that takes over what the log has restored. Call
+    /// [`Self::poll_output`] until it gives nothing more.
     #[must_use]
-    pub fn new(_now: Now, settings: HubSettings, restored: Restored) -> Self {
+    pub fn new(now: Now, settings: HubSettings, restored: Restored) -> Self {
         let names = Names::new(settings.refuse_lookalikes);
-        Self {
+        let mut hub = Self {
             settings,
             log_id: restored.log_id,
             head: restored.head,
@@ -103,6 +112,7 @@ impl Hub {
             names,
             rooms: Rooms::default(),
             backlog: Backlog::default(),
+            storage: Storage::Sound,
             next_sweep: None,
             shutting_down: None,
             outputs: VecDeque::new(),
@@ -110,7 +120,10 @@ impl Hub {
             people: 0,
             #[cfg(test)]
             bug: None,
-        }
+        };
+        hub.restore(now, restored.sessions, restored.rooms);
+        hub.set_timer();
+        hub
     }
 
     /// Takes in something that has happened. Call [`Self::poll_output`]
@@ -123,20 +136,17 @@ impl Hub {
                 self.connected(now.moment, connection, address, token);
             }
             Input::Received { connection, frame } => self.received(now, connection, frame),
-            Input::Broken { connection, error } => self.fail(now.moment, connection, error),
-            Input::Disconnected { connection } => self.disconnected(now.moment, connection),
+            Input::Broken { connection, error } => self.fail(now, connection, error),
+            Input::Disconnected { connection } => self.disconnected(now, connection),
             Input::Committed { entries } => self.committed(entries),
             Input::NotStored { session, reference } => self.not_stored(session, reference),
-            Input::ReadDone { tag, outcome } => {
-                if let Ok(outcome) = outcome {
-                    self.read_done(now, &tag, outcome);
-                }
-            }
-            Input::Marked { .. } | Input::Storage(_) => {}
+            Input::ReadDone { tag, outcome } => self.read_done(now, &tag, outcome),
+            Input::Marked { connection } => self.marked(now, connection),
+            Input::Storage(storage) => self.storage_changed(storage),
             Input::ClockChanged => self.clock_changed(),
             Input::Probe { connection, token } => self.deliver(connection, Pong { token }),
-            Input::Wake => self.wake(now.moment),
-            Input::ShutDown { retry_after } => self.shut_down(now.moment, retry_after),
+            Input::Wake => self.wake(now),
+            Input::ShutDown { retry_after } => self.shut_down(now, retry_after),
         }
         self.tell_people();
         self.set_timer();

@@ -23,6 +23,8 @@ pub(super) enum Known {
 pub(super) struct Outgoing {
     /// The greatest that was given to the log.
     last: Reference,
+    /// The greatest that the log has.
+    last_stored: Reference,
     /// Given to the log, which has not answered; with the frame's kind.
     in_flight: BTreeMap<Reference, u16>,
     /// Refused by the hub or the log. They may come again.
@@ -30,6 +32,30 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Those of a session that has outlived a restart.
+    pub(super) fn restored(last: Reference, refused: Vec<Reference>) -> Self {
+        let mut outgoing = Self { last, last_stored: last, ..Self::default() };
+        for reference in refused {
+            outgoing.refused(reference);
+        }
+        outgoing
+    }
+
+    /// The greatest reference that the log has.
+    pub(super) const fn last_stored(&self) -> Reference {
+        self.last_stored
+    }
+
+    /// The references that may come again although the log has later ones,
+    /// in ascending order: those that were refused, and those which the log
+    /// has still to answer. No more than [`MAX_REFUSED`], the last ones.
+    pub(super) fn not_taken(&self) -> Vec<Reference> {
+        let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
+        let all: BTreeSet<Reference> = in_flight.chain(&self.refused).copied().collect();
+        let excess = all.len().saturating_sub(MAX_REFUSED);
+        all.into_iter().skip(excess).collect()
+    }
+
     /// The greatest reference that was given to the log.
     pub(super) const fn last(&self) -> Reference {
         self.last
@@ -57,6 +83,7 @@ impl Outgoing {
     /// Notes that the log has it.
     pub(super) fn stored(&mut self, reference: Reference) {
         self.in_flight.remove(&reference);
+        self.last_stored = self.last_stored.max(reference);
     }
 
     /// Notes that the log could not take it; gives the kind of its frame,

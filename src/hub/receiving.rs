@@ -6,8 +6,10 @@ use crate::model::{ErrorCode, Reference};
 use crate::wire::tcp::{ClientFrame, Error, Pong, Received};
 
 impl Hub {
-    /// Takes a frame. If something is being read for its connection, it
-    /// waits for its turn; if too many do, the log is at fault.
+    /// Takes a frame. If something is being read for its connection, or has
+    /// to be taken up by it first, the frame waits for its turn; if too many
+    /// do, the log is at fault. (A client that takes nothing is not read
+    /// either.)
     pub(super) fn received(&mut self, now: Now, id: ConnectionId, frame: Received<ClientFrame>) {
         let most = self.most_waiting();
         let Some(connection) = self.connections.get_mut(&id) else {
@@ -20,7 +22,7 @@ impl Hub {
         match connection.wait_or_pass(frame) {
             Some(frame) => self.process(now, id, frame),
             None if connection.waiting() > most => {
-                self.fail(now.moment, id, ErrorCode::Internal);
+                self.fail(now, id, ErrorCode::Internal);
             }
             None => {}
         }
@@ -33,8 +35,8 @@ impl Hub {
         usize::try_from(frames).unwrap_or(usize::MAX)
     }
 
-    /// Takes up the frames that have waited, until one of them has to wait
-    /// for the log again. Call it when a read is done.
+    /// Takes up the frames that have waited, until one of them makes the
+    /// others wait again. Call it when what was waited for is there.
     pub(super) fn process_waiting(&mut self, now: Now, id: ConnectionId) {
         while let Some(frame) = self.connections.get_mut(&id).and_then(|it| it.next_waiting()) {
             self.process(now, id, frame);
@@ -52,7 +54,7 @@ impl Hub {
                 Received::Malformed(kind) => (*kind, Reference::NONE),
                 Received::Ignored => (0, Reference::NONE),
             };
-            return self.close(now.moment, id, Error::about(code, kind, reference));
+            return self.close(now, id, Error::about(code, kind, reference));
         }
         let Received::Frame(frame) = frame else {
             return;
@@ -61,8 +63,8 @@ impl Hub {
             return self.refuse(id, ErrorCode::ReferenceInvalid, frame.kind(), Reference::NONE);
         }
         match (frame, connection.joined()) {
-            (ClientFrame::Hello(hello), _) => self.hello(now.moment, id, &hello),
-            (ClientFrame::Join(join), _) => self.join(now.moment, id, &join),
+            (ClientFrame::Hello(hello), _) => self.hello(now, id, &hello),
+            (ClientFrame::Join(join), _) => self.join(now, id, &join),
             (ClientFrame::Ping(ping), _) => self.deliver(id, Pong { token: ping.token }),
             (ClientFrame::Pong(_), _) | (_, None) => {}
             (ClientFrame::Say(say), Some(session)) => self.say(id, session, &say),

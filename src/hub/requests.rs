@@ -1,8 +1,8 @@
-//! `enter`, `leave`, `history`, `members`: `docs/protocol/tcp.md`, sections
+//! `enter`, `leave`, `history`, `members`, `search`: `docs/protocol/tcp.md`, sections
 //! 9 to 11.
 
 use super::Hub;
-use super::connection::{PendingRead, kind};
+use super::connection::{PendingRead, Wait, kind};
 use super::contract::{
     ConnectionId, Delivery, Output, Purpose, ReadRange, ReadRequest, ReadTag, RoomId,
 };
@@ -72,12 +72,12 @@ impl Hub {
         registered: Option<Sequence>,
     ) {
         let tag = ReadTag { connection: id, purpose: purpose.clone() };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            let owed = Vec::new();
-            let range = range.clone();
-            connection.begin_read(PendingRead { purpose, range, registered, flags: 0, owed });
-        }
         let request = ReadRequest { rooms, session: None, range };
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let (request, owed) = (request.clone(), Vec::new());
+            let read = PendingRead { purpose, request, registered, owed };
+            connection.begin_wait(Wait::Read(Box::new(read)));
+        }
         self.outputs.push_back(Output::Read { tag, request });
     }
 
@@ -98,6 +98,11 @@ impl Hub {
             let left = Left { reference: leave.reference, room: known.name.as_str().to_owned() };
             self.deliver(id, left);
         }
+        self.take_out(now, session, room);
+    }
+
+    /// Takes a session out of a room, whatever it has been told.
+    pub(super) fn take_out(&mut self, now: Moment, session: SessionId, room: RoomId) {
         if let Some(known) = self.sessions.get_mut(session) {
             known.rooms.retain(|it| *it != room);
             self.rooms.remove_member(room, &known.username, now);

@@ -74,8 +74,11 @@ struct Spellings {
 impl Spellings {
     /// Remembers how a room was spelt that has been closed.
     fn keep(&mut self, name: RoomName) {
-        self.order.push_back(name.key().clone());
-        self.names.insert(name.key().clone(), name);
+        let key = name.key().clone();
+        if self.names.insert(key.clone(), name).is_some() {
+            self.order.retain(|it| *it != key);
+        }
+        self.order.push_back(key);
         if self.order.len() > MAX_SPELLINGS
             && let Some(key) = self.order.pop_front()
         {
@@ -113,6 +116,14 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
+    /// Takes over how rooms are spelt in which nobody is: of too many the
+    /// last ones.
+    pub(super) fn restore(&mut self, names: Vec<RoomName>) {
+        for name in names {
+            self.spellings.keep(name);
+        }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()

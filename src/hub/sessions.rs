@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::contract::{ConnectionId, RoomId};
+use super::contract::{ConnectionId, Now, RoomId};
 use super::outgoing::Outgoing;
 use crate::model::limits::SESSION_LIFETIME;
-use crate::model::{Moment, NameKey, Reference, SessionId, Token, Username};
+use crate::model::{
+    Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash, Username,
+};
 
 /// Somebody, connected or away.
 pub(super) struct Session {
-    /// The secret by which it is taken up again.
-    pub(super) token: Token,
+    /// The secret by which it is taken up again, hashed: the secret itself is
+    /// not kept.
+    token: TokenHash,
     /// What it is called, or was called last.
     pub(super) username: Username,
     /// Where it is connected; none while it is away.
@@ -21,6 +24,8 @@ pub(super) struct Session {
     pub(super) outgoing: Outgoing,
     /// When it will be forgotten; none while it is connected.
     expires: Option<Moment>,
+    /// Since when it has been away; none while it is connected.
+    away_since: Option<Timestamp>,
 }
 
 /// All sessions that are remembered.
@@ -28,9 +33,9 @@ pub(super) struct Session {
 pub(super) struct Sessions {
     /// By number.
     by_id: HashMap<SessionId, Session>,
-    /// By secret. (Found by a hash with a secret key, so that the time it
-    /// takes tells nothing.)
-    by_token: HashMap<Token, SessionId>,
+    /// By hashed secret: so the time that it takes to look for one tells
+    /// nothing about those that are there.
+    by_token: HashMap<TokenHash, SessionId>,
     /// Those which are away, by when they will be forgotten: first the one
     /// that has been away longest.
     away: BTreeSet<(Moment, SessionId)>,
@@ -54,7 +59,7 @@ impl Sessions {
     }
 
     /// The session with this secret, unless its time is over.
-    pub(super) fn by_token(&self, token: &Token, now: Moment) -> Option<SessionId> {
+    pub(super) fn by_token(&self, token: &TokenHash, now: Moment) -> Option<SessionId> {
         self.by_token.get(token).copied().filter(|id| self.is_alive(*id, now))
     }
 
@@ -70,7 +75,7 @@ impl Sessions {
 
     /// Begins a session that is away until [`Self::connect`] is called,
     /// which has to follow at once.
-    pub(super) fn begin(&mut self, id: SessionId, token: Token, username: Username) {
+    pub(super) fn begin(&mut self, id: SessionId, token: TokenHash, username: Username) {
         self.by_token.insert(token, id);
         let session = Session {
             token,
@@ -79,8 +84,38 @@ impl Sessions {
             rooms: Vec::new(),
             outgoing: Outgoing::default(),
             expires: None,
+            away_since: None,
         };
         self.by_id.insert(id, session);
+    }
+
+    /// Takes over a session that has been away since before the server was
+    /// started. Of several with one name the last that is taken over had it
+    /// last. Somebody may have said something to it, so it is not forgotten
+    /// lightly.
+    pub(super) fn restore(&mut self, record: SessionRecord, since: Timestamp, expires: Moment) {
+        let SessionRecord { session: id, token, username, last_reference, refused, .. } = record;
+        self.begin(id, token, username);
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.outgoing = Outgoing::restored(last_reference, refused);
+            session.away_since = Some(since);
+            session.expires = Some(expires);
+            self.away.insert((expires, id));
+            self.away_names.insert(session.username.key().clone(), id);
+        }
+    }
+
+    /// A session as it outlives a restart.
+    pub(super) fn record(&self, id: SessionId) -> Option<SessionRecord> {
+        let session = self.get(id)?;
+        Some(SessionRecord {
+            session: id,
+            token: session.token,
+            username: session.username.clone(),
+            away_since: session.away_since,
+            last_reference: session.outgoing.last_stored(),
+            refused: session.outgoing.not_taken(),
+        })
     }
 
     /// Gives a session its connection, name and rooms. Whoever calls it has
@@ -102,14 +137,15 @@ impl Sessions {
 
     /// Takes a session's connection away; it can come back for a day. Call
     /// it when name and rooms have been given up.
-    pub(super) fn disconnect(&mut self, id: SessionId, now: Moment) {
+    pub(super) fn disconnect(&mut self, id: SessionId, now: Now) {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
         };
-        let end = now + SESSION_LIFETIME;
+        let end = now.moment + SESSION_LIFETIME;
         session.connection = None;
         session.rooms = Vec::new();
         session.expires = Some(end);
+        session.away_since = Some(now.time);
         self.away.insert((end, id));
         if session.outgoing.last() == Reference::NONE {
             self.silent.insert((end, id));
@@ -122,6 +158,7 @@ impl Sessions {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
         };
+        session.away_since = None;
         if let Some(end) = session.expires.take() {
             self.away.remove(&(end, id));
             self.silent.remove(&(end, id));
@@ -206,12 +243,12 @@ mod tests {
     /// `has_spoken`.
     fn absent(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
         let id = SessionId(number);
-        let token = Token([u8::try_from(number).unwrap(); 16]);
+        let token = TokenHash([u8::try_from(number).unwrap(); 32]);
         sessions.begin(id, token, Username::new(&format!("guest{number}")).unwrap());
         if has_spoken {
             sessions.get_mut(id).unwrap().outgoing.give(Reference(1), 3);
         }
-        sessions.disconnect(id, away);
+        sessions.disconnect(id, Now { moment: away, time: Timestamp(0) });
     }
 
     /// Whoever only comes and goes does not drive out those who come back

@@ -28,7 +28,8 @@ pub struct SessionRecord {
     /// The greatest reference that the log has of it. (The log makes it good
     /// by what it holds itself: it need not be told of each message.)
     pub last_reference: Reference,
-    /// References up to there that were refused, ascending; at the most
-    /// [`super::limits::MAX_REFUSED`].
+    /// References that the log has not taken, whatever the greatest is,
+    /// ascending; at the most [`super::limits::MAX_REFUSED`]. (Here, too,
+    /// what the log holds is right.)
     pub refused: Vec<Reference>,
 }

@@ -196,7 +196,9 @@ impl Engine {
     /// log is; gives the log back.
     pub(super) async fn run(mut self) -> Box<dyn Log> {
         let mut batch = Vec::with_capacity(BATCH);
-        while !self.is_log_gone && !(self.stopping && self.fanout.is_empty()) {
+        // The hub has something to say of the sessions that it has taken over.
+        self.guard(|it| it.input(Input::Wake));
+        while !self.is_over() {
             let alarm =
                 self.wake_at.map_or(self.housekeeping_at, |at| at.min(self.housekeeping_at));
             tokio::select! {
@@ -208,7 +210,7 @@ impl Engine {
                         self.take(message);
                     }
                 }
-                                event = poll_fn(|context| self.log.poll_event(context)) => self.on_log(event),
+                event = poll_fn(|context| self.log.poll_event(context)) => self.on_log(event),
                 () = sleep_until(self.clock.instant(alarm).into()) => self.on_alarm(),
             }
             self.commit();
@@ -217,6 +219,11 @@ impl Engine {
         }
         self.complaints.tell_rest();
         self.log
+    }
+
+    /// Whether there is nothing more to do.
+    fn is_over(&self) -> bool {
+        self.is_log_gone || self.stopping && self.fanout.is_empty()
     }
 
     /// Does what was to be done at this time.

@@ -316,7 +316,7 @@ fn a_read_is_answered_once() {
     table.tell();
     table.got(bob);
     table.send(bob, history(1, "lobby", 0, 0));
-    table.input(Input::ReadDone { tag, outcome: Ok(outcome) });
+    table.input(Input::ReadDone { tag, outcome });
     assert_eq!(table.words(bob), [""; 0]);
     table.answer();
     assert_eq!(table.words(bob), ["end 7 0 0"]);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hub::{
-    ConnectionId, Delivery, Hub, Input, Now, Output, ReadOutcome, ReadRange, ReadRequest, ReadTag,
-    Restored, RoomId,
+    ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange,
+    ReadRequest, ReadTag, Restored, RoomId,
 };
 use crate::model::{
     Draft, HubSettings, LogId, Logged, Moment, Position, RoomName, Sequence, SessionId,
@@ -41,6 +41,8 @@ pub(super) struct Table {
     pub(super) hub: Hub,
     /// The time.
     pub(super) now: Moment,
+    /// What a clock on the wall showed when it all began.
+    pub(super) wall: u64,
     /// The log.
     pub(super) log: Vec<SharedEntry>,
     /// The connections.
@@ -51,12 +53,14 @@ pub(super) struct Table {
     pub(super) people: usize,
     /// The log answers only when told to.
     pub(super) delayed: bool,
+    /// It brings no more than so many entries at a time to whoever comes back.
+    pub(super) page: u16,
     /// Drafts that it has not taken.
     pub(super) drafts: VecDeque<Draft>,
     /// Reads that it has not done.
     pub(super) reads: VecDeque<(ReadTag, ReadRequest)>,
     /// Reads that were done but not told.
-    pub(super) outcomes: VecDeque<(ReadTag, ReadOutcome)>,
+    pub(super) outcomes: VecDeque<(ReadTag, Result<ReadOutcome, ReadFailed>)>,
     /// All requests to read.
     pub(super) requests: Vec<ReadRequest>,
     /// Sessions that were to be kept.
@@ -74,11 +78,6 @@ pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
 
-/// What the clocks show at this moment.
-fn clocks(moment: Moment) -> Now {
-    Now { moment, time: Timestamp(1_000_000) }
-}
-
 impl Table {
     /// A table with ordinary settings.
     pub(super) fn new() -> Self {
@@ -88,13 +87,19 @@ impl Table {
     /// A table with these settings.
     pub(super) fn with(settings: HubSettings) -> Self {
         Self {
-            hub: Hub::new(clocks(at(1_000)), settings, Restored::empty(LOG)),
+            hub: Hub::new(
+                Now { moment: at(1_000), time: Timestamp(1_000_000) },
+                settings,
+                Restored::empty(LOG),
+            ),
             now: at(1_000),
+            wall: 1_000_000,
             log: Vec::new(),
             lines: BTreeMap::new(),
             wake_at: None,
             people: 0,
             delayed: false,
+            page: u16::MAX,
             drafts: VecDeque::new(),
             reads: VecDeque::new(),
             outcomes: VecDeque::new(),
@@ -108,19 +113,35 @@ impl Table {
 
     /// Gives the hub an input and does everything that comes of it.
     pub(super) fn input(&mut self, input: Input) {
-        self.hub.handle_input(clocks(self.now), input);
-        while let Some(output) = self.hub.poll_output() {
-            self.take(output);
-        }
+        self.hub.handle_input(self.clocks(), input);
+        self.obey();
         if !self.delayed {
             self.answer();
+        }
+    }
+
+    /// What the clocks show.
+    pub(super) fn clocks(&self) -> Now {
+        let passed = self.now.since(at(1_000)).as_millis();
+        let time = Timestamp(self.wall + u64::try_from(passed).unwrap());
+        Now { moment: self.now, time }
+    }
+
+    /// Does everything that the hub has asked for.
+    pub(super) fn obey(&mut self) {
+        while let Some(output) = self.hub.poll_output() {
+            self.take(output);
         }
     }
 
     /// Does what the hub has asked for.
     fn take(&mut self, output: Output) {
         match output {
-            Output::Append(draft) => self.drafts.push_back(draft),
+            Output::Append(draft) => {
+                let is_kept = self.kept.iter().any(|it| it.session == draft.session);
+                assert!(is_kept, "an author must be kept before what they say");
+                self.drafts.push_back(draft);
+            }
             Output::Read { tag, request } => {
                 self.requests.push(request.clone());
                 self.reads.push_back((tag, request));
@@ -178,9 +199,12 @@ impl Table {
                 assert!(line.subscribed.insert(room, after).is_none());
             }
             Delivery::Unsubscribe(room) => assert!(line.subscribed.remove(&room).is_some()),
-            Delivery::Mark => line.marked = true,
+            Delivery::Mark => {
+                assert!(!std::mem::replace(&mut line.marked, true), "one mark at a time");
+            }
             Delivery::Close => {
                 line.closed = true;
+                line.marked = false;
                 line.subscribed.clear();
                 line.got.push(Got::Closed);
             }
@@ -189,7 +213,7 @@ impl Table {
 
     /// The log does everything that it was asked for.
     pub(super) fn answer(&mut self) {
-        while self.commit(usize::MAX) || self.look() || self.tell() {}
+        while self.commit(usize::MAX) || self.look() || self.tell() || self.mark() {}
     }
 
     /// The log takes so many drafts, if there are any.
@@ -231,14 +255,32 @@ impl Table {
     pub(super) fn look(&mut self) -> bool {
         let Some((tag, request)) = self.reads.pop_front() else { return false };
         let outcome = self.find(&request);
-        self.outcomes.push_back((tag, outcome));
+        self.outcomes.push_back((tag, Ok(outcome)));
         true
     }
 
     /// The log tells what it found in one read, if there is one.
     pub(super) fn tell(&mut self) -> bool {
         let Some((tag, outcome)) = self.outcomes.pop_front() else { return false };
-        self.input(Input::ReadDone { tag, outcome: Ok(outcome) });
+        self.input(Input::ReadDone { tag, outcome });
+        true
+    }
+
+    /// The log cannot do a read, if there is one.
+    pub(super) fn fail_read(&mut self) -> bool {
+        let Some((tag, _)) = self.reads.pop_front() else { return false };
+        self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });
+        true
+    }
+
+    /// A client takes up what it was given, if one has to.
+    pub(super) fn mark(&mut self) -> bool {
+        let Some((id, line)) = self.lines.iter_mut().find(|(_, line)| line.marked) else {
+            return false;
+        };
+        line.marked = false;
+        let connection = *id;
+        self.input(Input::Marked { connection });
         true
     }
 
@@ -273,7 +315,9 @@ impl Table {
                     more |= latest(list, *most);
                 }
                 ReadRange::Matching(query) => {
-                    list.retain(|it| query.text.matches(it.draft.text.as_str()));
+                    list.retain(|it| {
+                        it.sequence < query.before && query.text.matches(it.draft.text.as_str())
+                    });
                 }
             }
         }
@@ -281,8 +325,9 @@ impl Table {
         entries.sort_by_key(|it| it.sequence);
         match &request.range {
             ReadRange::After(_, most) => {
-                more |= entries.len() > usize::from(*most);
-                entries.truncate(usize::from(*most));
+                let most = usize::from(self.page.min(*most));
+                more |= entries.len() > most;
+                entries.truncate(most);
             }
             ReadRange::Matching(query) => more |= latest(&mut entries, query.limit),
             ReadRange::Latest(_) | ReadRange::Before(..) => {}

@@ -1,0 +1,50 @@
+//! What outlives a restart: `docs/protocol/tcp.md`, section 6.
+
+use sha2::{Digest, Sha256};
+
+use super::Hub;
+use super::contract::{Now, Output};
+use crate::model::limits::SESSION_LIFETIME;
+use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};
+
+/// What is kept of a token.
+pub(super) fn hash(token: &Token) -> TokenHash {
+    TokenHash(Sha256::digest(token.0).into())
+}
+
+impl Hub {
+    /// Takes over what the log has kept. Nobody is connected: who was when
+    /// the server ended has been away since now, for all that anybody knows.
+    pub(super) fn restore(
+        &mut self,
+        now: Now,
+        mut sessions: Vec<SessionRecord>,
+        rooms: Vec<RoomName>,
+    ) {
+        // By how long they have been away, and the last of a name is the one
+        // that had it last. A clock that went back says nothing.
+        sessions
+            .sort_by_key(|it| (it.away_since.map_or(now.time, |at| at.min(now.time)), it.session));
+        for record in sessions {
+            let session = record.session;
+            let was_connected = record.away_since.is_none();
+            let away_since = record.away_since.unwrap_or(now.time);
+            let left = SESSION_LIFETIME.saturating_sub(away_since.until(now.time));
+            self.sessions.restore(record, away_since, now.moment + left);
+            if was_connected {
+                self.keep(session);
+            }
+        }
+        self.forget_expired(now.moment);
+        let one_more = self.settings.max_sessions.saturating_add(1);
+        while let Some(session) = self.sessions.make_room(one_more) {
+            self.outputs.push_back(Output::SessionEnded { session });
+        }
+        self.rooms.restore(rooms);
+    }
+
+    /// Has a session kept beyond a restart, as it is now.
+    pub(super) fn keep(&mut self, session: SessionId) {
+        self.outputs.extend(self.sessions.record(session).map(Output::KeepSession));
+    }
+}

@@ -1,0 +1,64 @@
+//! What everybody is told: `docs/protocol/README.md`, section 8.
+
+use super::Hub;
+use super::contract::{ConnectionId, Storage};
+use crate::model::NoticeCode;
+use crate::wire::tcp::Notice;
+
+impl Hub {
+    /// Tells everybody that times before and after do not compare.
+    pub(super) fn clock_changed(&mut self) {
+        let sentence = "The server's clock was set: times before and after do not compare.";
+        self.tell_everybody(Notice::new(NoticeCode::ClockChanged, sentence));
+    }
+
+    /// Tells everybody that the log fares differently, if it does.
+    pub(super) fn storage_changed(&mut self, storage: Storage) {
+        let before = std::mem::replace(&mut self.storage, storage);
+        if before == storage {
+            return;
+        }
+        let notice = trouble(storage).unwrap_or_else(|| {
+            let sentence = if before == Storage::Refusing {
+                "The server can write to its disk again; messages are taken again."
+            } else {
+                "The server can write to its disk again; everything said is kept."
+            };
+            Notice::new(NoticeCode::StorageSound, sentence)
+        });
+        self.tell_everybody(notice);
+    }
+
+    /// Tells somebody who has just come what everybody else knows.
+    pub(super) fn tell_trouble(&mut self, id: ConnectionId) {
+        if let Some(notice) = trouble(self.storage) {
+            self.deliver(id, notice);
+        }
+    }
+
+    /// Tells all who have joined.
+    fn tell_everybody(&mut self, notice: Notice) {
+        let everybody = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.joined().is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        self.deliver_all(everybody, notice.into());
+    }
+}
+
+/// What people have to know of a log that cannot write.
+fn trouble(storage: Storage) -> Option<Notice> {
+    let sentence = match storage {
+        Storage::Sound => return None,
+        Storage::MemoryOnly => {
+            "The server cannot write to its disk: what is said now is kept in memory only, \
+             and is lost if the server stops."
+        }
+        Storage::Refusing => {
+            "The server cannot write to its disk: new messages are refused until it can."
+        }
+    };
+    Some(Notice::new(NoticeCode::StorageFailing, sentence))
+}

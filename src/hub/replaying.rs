@@ -1,0 +1,111 @@
+//! The welcome, and what was said before, page by page:
+//! `docs/protocol/tcp.md`, sections 5 and 6.
+
+use super::Hub;
+use super::connection::{PendingRead, Promise, kind};
+use super::contract::{
+    ConnectionId, Delivery, Now, Output, Purpose, ReadOutcome, ReadRange, ReadTag,
+};
+use crate::model::limits::{
+    HISTORY_LENGTH, IDLE_TIMEOUT, MAX_ROOMS, MAX_TEXT, PING_INTERVAL, SESSION_LIFETIME,
+};
+use crate::model::{Reference, RoomName, SessionId};
+use crate::wire::tcp::{Welcome, flag};
+
+impl Hub {
+    /// Gives somebody who joins a page of what was said before; the first
+    /// time with the welcome. If there is more, the next page is read when
+    /// they have taken up this one, so that what waits for them is bounded
+    /// however much they have missed.
+    pub(super) fn replay(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        session: SessionId,
+        mut read: Box<PendingRead>,
+        promise: Option<Promise>,
+        outcome: ReadOutcome,
+    ) {
+        if let Some(promise) = promise {
+            self.welcome(now, id, session, &promise, &outcome.gaps);
+        }
+        read.strike_off(session, &outcome.entries);
+        if outcome.more
+            && let ReadRange::After(after, _) = &mut read.request.range
+        {
+            *after = outcome.entries.last().map_or(outcome.head, |it| it.sequence);
+            self.hand_entries(id, outcome.entries, flag::HISTORY);
+            self.hand(id, Delivery::Mark);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.pause(session, read);
+            }
+            return;
+        }
+        self.hand_and_end(id, outcome.entries, flag::HISTORY, kind::JOIN, Reference::NONE, 0);
+        self.tell_trouble(id);
+        let rooms = self.sessions.get(session).map(|it| it.rooms.clone()).unwrap_or_default();
+        for room in &rooms {
+            self.hand(id, Delivery::Subscribe(*room));
+        }
+        for room in rooms {
+            self.tell_roster(id, room);
+        }
+        for frame in read.owed {
+            self.deliver(id, frame);
+        }
+    }
+
+    /// Welcomes somebody, and tells them which rooms they are in.
+    fn welcome(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        session: SessionId,
+        promise: &Promise,
+        gaps: &[RoomName],
+    ) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        let rooms = known.rooms.clone();
+        let names = rooms.iter().filter_map(|room| self.rooms.get(*room));
+        let welcome = Welcome {
+            session,
+            username: known.username.as_str().to_owned(),
+            token: promise.token,
+            flags: promise.flags,
+            last_reference: known.outgoing.last(),
+            log_id: self.log_id,
+            time: now.time,
+            server_name: self.settings.server_name.clone(),
+            rooms: names.map(|it| it.name.as_str().to_owned()).collect(),
+            max_text: MAX_TEXT,
+            max_rooms: MAX_ROOMS,
+            history_length: HISTORY_LENGTH,
+            ping_interval: u16::try_from(PING_INTERVAL.as_secs()).unwrap_or(u16::MAX),
+            idle_timeout: u16::try_from(IDLE_TIMEOUT.as_secs()).unwrap_or(u16::MAX),
+            session_lifetime: u32::try_from(SESSION_LIFETIME.as_secs()).unwrap_or(u32::MAX),
+            burst: self.settings.burst,
+            per_minute: self.settings.frames_per_minute,
+            keep_days: self.settings.retention.days,
+            keep_messages: self.settings.retention.messages,
+            keep_bytes: self.settings.retention.bytes,
+        };
+        self.deliver(id, welcome);
+        for room in rooms {
+            self.tell_entered(id, room, Reference::NONE, gaps);
+        }
+    }
+
+    /// A client has taken up what it was given: reads the next page, or goes
+    /// on with its frames. Nothing happens if that was not waited for.
+    pub(super) fn marked(&mut self, now: Now, id: ConnectionId) {
+        let next = self.connections.get_mut(&id).and_then(|it| it.pass_mark(self.head));
+        if let Some(request) = next {
+            self.backlog.begin(self.head);
+            let tag = ReadTag { connection: id, purpose: Purpose::Join };
+            self.outputs.push_back(Output::Read { tag, request });
+        }
+        self.process_waiting(now, id);
+    }
+}
