@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::limits::{MAX_SEARCH_TEXT, MAX_SEARCH_WORDS};
-use super::{NameKey, Sequence, Timestamp};
+use super::{Logged, NameKey, Sequence, Timestamp};
 
 /// Words that have to follow one another in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,19 @@ pub struct SearchQuery {
     pub before: Sequence,
     /// The latest so many.
     pub limit: u16,
+}
+
+impl SearchQuery {
+    /// Whether an entry is one of those that are looked for; its room is not
+    /// asked.
+    #[must_use]
+    pub fn matches(&self, entry: &Logged) -> bool {
+        entry.sequence < self.before
+            && self.since.is_none_or(|since| entry.time >= since)
+            && self.until.is_none_or(|until| entry.time < until)
+            && self.from.as_ref().is_none_or(|from| entry.draft.username.key() == from)
+            && self.text.matches(entry.draft.text.as_str())
+    }
 }
 
 #[cfg(test)]

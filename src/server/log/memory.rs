@@ -124,13 +124,7 @@ impl Ring {
 
     /// Those that match, the latest first.
     fn matching<'a>(&'a self, query: &'a SearchQuery) -> impl Iterator<Item = &'a SharedEntry> {
-        self.entries.iter().rev().filter(|entry| {
-            entry.sequence < query.before
-                && query.since.is_none_or(|since| entry.time >= since)
-                && query.until.is_none_or(|until| entry.time < until)
-                && query.from.as_ref().is_none_or(|from| entry.draft.username.key() == from)
-                && query.text.matches(entry.draft.text.as_str())
-        })
+        self.entries.iter().rev().filter(|entry| query.matches(entry))
     }
 }
 

@@ -15,11 +15,13 @@
 //! stream also brings what other nodes have taken.
 
 mod memory;
+mod sqlite;
 mod stamp;
 
 use std::task::{Context, Poll};
 
 pub use memory::{MemoryLimits, MemoryLog};
+pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use stamp::Stamper;
 
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, Storage};

@@ -1,0 +1,92 @@
+//! Connections to the database, and the facts about the log as a whole.
+
+use std::path::Path;
+
+use rusqlite::types::{FromSql, ToSql};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::schema;
+use super::settings::StoreError;
+
+/// How long one connection waits for another one's lock, in milliseconds.
+const BUSY_TIMEOUT: u32 = 10_000;
+
+/// Pages that may be in the write-ahead log before they are brought home: so
+/// a page that changes often is written home once for many changes.
+const WAL_PAGES: i64 = 1_000;
+
+/// Bytes that the write-ahead log's file keeps when it begins anew.
+const WAL_KEPT: i64 = 8 << 20;
+
+/// Names of facts.
+pub(super) mod fact {
+    /// Which log the sequences belong to: 16 bytes.
+    pub(in super::super) const LOG_ID: &str = "log_id";
+    /// 1 if whoever had the database has closed it properly.
+    pub(in super::super) const IS_CLEAN: &str = "is_clean";
+    /// The run of the operating system in which the database was opened.
+    pub(in super::super) const BOOT_ID: &str = "boot_id";
+    /// 1 if everything that was shown since was synced before.
+    pub(in super::super) const IS_STRICT: &str = "is_strict";
+    /// At least the greatest sequence of what has been deleted.
+    pub(in super::super) const HEAD: &str = "head";
+    /// Up to this sequence everything can be found by `search`.
+    pub(in super::super) const INDEXED: &str = "indexed";
+    /// The greatest sequence of a room whose row is gone.
+    pub(in super::super) const FORGOTTEN: &str = "forgotten";
+}
+
+/// Opens the connection that writes, and brings the database to the latest
+/// format. One that cannot be used is left as it is.
+pub(super) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
+    let format = schema::inspect(&connection, path)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    // What is deleted shall not be found in free pages.
+    connection.pragma_update(None, "secure_delete", "fast")?;
+    schema::migrate(&mut connection, format)?;
+    Ok(connection)
+}
+
+/// Opens a connection that only reads, beside one that writes. The database
+/// has to have the latest format.
+pub(super) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    // Readers, too, write to the index of the write-ahead log.
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
+    schema::inspect(&connection, path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens a connection.
+fn connect(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> Result<Connection, StoreError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    connection.pragma_update(None, "busy_timeout", BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A fact, if it is noted.
+pub(super) fn fact<T: FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
+    let mut statement = connection.prepare_cached("SELECT value FROM facts WHERE name = ?")?;
+    statement.query_row([name], |row| row.get(0)).optional()
+}
+
+/// Notes a fact.
+pub(super) fn note_fact(
+    connection: &Connection,
+    name: &str,
+    value: impl ToSql,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)")?;
+    statement.execute(params![name, value])?;
+    Ok(())
+}

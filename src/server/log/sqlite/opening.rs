@@ -1,0 +1,139 @@
+//! What is found when the log is opened.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::database::{fact, note_fact};
+use super::rows::{self, sequence};
+use super::settings::{Durability, StoreError, StoreSettings};
+use crate::hub::Restored;
+use crate::model::{LogId, NameKey, Reference, RoomName, Sequence, SessionId};
+use crate::os::random_bytes;
+
+/// Names the run of the operating system: a new one at each boot.
+const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Rooms whose spelling the hub is told.
+const MAX_ROOMS: i64 = 1_000;
+
+/// Decides by which name the log goes on, and notes that it is in use.
+///
+/// The end of the log may be gone if the system went down (a process that
+/// is killed leaves everything to the system) while not everything was synced that was
+/// shown. Then it is another log from here on.
+pub(super) fn begin(
+    connection: &mut Connection,
+    settings: &StoreSettings,
+) -> Result<LogId, StoreError> {
+    let boot_id = settings.boot_id.clone().or_else(|| std::fs::read_to_string(SYSTEM_BOOT_ID).ok());
+    let boot_id = boot_id.map(|it| it.trim().to_owned()).unwrap_or_default();
+    let is_strict = settings.durability == Durability::Strict;
+    let transaction = connection.transaction()?;
+    let known = fact::<[u8; 16]>(&transaction, fact::LOG_ID)?;
+    let was_clean = fact(&transaction, fact::IS_CLEAN)? == Some(1_i64);
+    let was_strict = fact(&transaction, fact::IS_STRICT)? == Some(1_i64);
+    let former_boot = fact::<String>(&transaction, fact::BOOT_ID)?.unwrap_or_default();
+    let is_same_boot = !boot_id.is_empty() && former_boot == boot_id;
+    let log_id = match known {
+        Some(known) if was_clean || was_strict || is_same_boot => known,
+        _ => random_bytes().map_err(|_| StoreError::System("random numbers"))?,
+    };
+    if known.is_some_and(|known| known != log_id) {
+        tracing::warn!(
+            "the system went down while the log was open: the last second may be missing, and \
+             clients begin afresh"
+        );
+    }
+    note_fact(&transaction, fact::LOG_ID, log_id)?;
+    note_fact(&transaction, fact::IS_CLEAN, 0)?;
+    note_fact(&transaction, fact::IS_STRICT, i64::from(is_strict))?;
+    note_fact(&transaction, fact::BOOT_ID, boot_id)?;
+    transaction.commit()?;
+    Ok(LogId(log_id))
+}
+
+/// Reads what the hub takes over.
+pub(super) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Result<Restored> {
+    let head = head(connection)?;
+    let last_session: Option<i64> = connection.query_row(
+        "SELECT max(seq) FROM sqlite_sequence WHERE name = 'sessions'",
+        [],
+        |row| row.get(0),
+    )?;
+    let next_session = SessionId(last_session.unwrap_or(0).cast_unsigned().saturating_add(1));
+    let noted = rows::sessions(connection)?;
+    let last = last_references(connection, &noted.iter().map(|it| (it.0.session, it.1)).collect())?;
+    let sessions = noted
+        .into_iter()
+        .map(|(mut record, _)| {
+            let later = last.get(&record.session).copied().unwrap_or_default();
+            record.last_reference = record.last_reference.max(later);
+            record
+        })
+        .collect();
+    Ok(Restored { log_id, head, next_session, sessions, rooms: room_names(connection)? })
+}
+
+/// The last sequence that was given.
+fn head(connection: &Connection) -> rusqlite::Result<Sequence> {
+    let noted: i64 = fact(connection, fact::HEAD)?.unwrap_or(0);
+    let kept: i64 = connection.query_row(
+        "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
+                    ifnull((SELECT max(sequence) FROM directs), 0))",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(sequence(noted.max(kept)))
+}
+
+/// The greatest reference of each session behind the sequence that stands
+/// beside it.
+fn last_references(
+    connection: &Connection,
+    sessions: &HashMap<SessionId, Sequence>,
+) -> rusqlite::Result<HashMap<SessionId, Reference>> {
+    let mut last: HashMap<SessionId, Reference> = HashMap::new();
+    let Some(least) = sessions.values().min() else { return Ok(last) };
+    for table in ["entries", "directs"] {
+        let mut statement = connection.prepare(&format!(
+            "SELECT sequence, session, reference FROM {table} WHERE sequence > ?"
+        ))?;
+        let mut found = statement.query([rows::place(*least)])?;
+        while let Some(row) = found.next()? {
+            let session = SessionId(row.get::<_, i64>(1)?.cast_unsigned());
+            let reference = Reference(row.get::<_, i64>(2)?.cast_unsigned());
+            if sessions.get(&session).is_some_and(|noted| sequence(row.get_unwrap(0)) > *noted) {
+                let known = last.entry(session).or_default();
+                *known = (*known).max(reference);
+            }
+        }
+    }
+    Ok(last)
+}
+
+/// The last sequence of each room in which there is something.
+pub(super) fn last_in_rooms(
+    connection: &Connection,
+) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
+    let mut statement = connection.prepare(
+        "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) FROM rooms",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let last: Option<i64> = row.get(1)?;
+        Ok(last.map(|last| Ok((rows::room_name(row, 0)?.key().clone(), sequence(last)))))
+    })?;
+    rows.filter_map(Result::transpose).map(Result::flatten).collect()
+}
+
+/// How rooms are spelt, those used last at the end.
+fn room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
+    let mut statement = connection.prepare(
+        "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last
+         FROM rooms ORDER BY last DESC LIMIT ?",
+    )?;
+    let names = statement.query_map([MAX_ROOMS], |row| rows::room_name(row, 0))?;
+    let mut names = names.collect::<rusqlite::Result<Vec<_>>>()?;
+    names.reverse();
+    Ok(names)
+}

@@ -1,0 +1,206 @@
+//! Messages and sessions as rows of the database.
+
+use std::sync::Arc;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::model::{
+    Draft, Logged, MessageText, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord,
+    SharedEntry, Style, Target, Timestamp, TokenHash, Username,
+};
+
+/// The columns of `entries` in the order of [`room_entry`].
+pub(super) const ENTRY: &str =
+    "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text";
+
+/// The columns of `directs` in the order of [`direct_entry`].
+pub(super) const DIRECT: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
+                                 d.time, d.reference, d.style, d.text";
+
+/// Numbers up to 2^64 as the database has them: with a sign.
+pub(super) const fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// A sequence as the database has it. (They stay far below 2^63.)
+pub(super) const fn place(sequence: Sequence) -> i64 {
+    if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
+}
+
+/// A sequence from the database.
+pub(super) const fn sequence(place: i64) -> Sequence {
+    Sequence(place.cast_unsigned())
+}
+
+/// A value that our own rules refuse, although it was written by us: the
+/// database is damaged, or somebody else has written to it.
+fn damaged(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+/// Keeps a message of a room with this number.
+pub(super) fn insert_room_entry(
+    connection: &Connection,
+    room: i64,
+    entry: &Logged,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let draft = &entry.draft;
+    statement.execute(params![
+        place(entry.sequence),
+        room,
+        place(entry.previous),
+        signed(draft.session.0),
+        draft.username.as_str(),
+        signed(entry.time.0),
+        signed(draft.reference.0),
+        draft.style.0,
+        draft.text.as_str(),
+    ])?;
+    Ok(())
+}
+
+/// Keeps a direct message, for the sender and this recipient.
+pub(super) fn insert_direct(
+    connection: &Connection,
+    entry: &Logged,
+    to: SessionId,
+    to_username: &Username,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO directs (sequence, session, username, to_session, to_username, time, reference, style, text)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let draft = &entry.draft;
+    statement.execute(params![
+        place(entry.sequence),
+        signed(draft.session.0),
+        draft.username.as_str(),
+        signed(to.0),
+        to_username.as_str(),
+        signed(entry.time.0),
+        signed(draft.reference.0),
+        draft.style.0,
+        draft.text.as_str(),
+    ])?;
+    Ok(())
+}
+
+/// A message of this room, of a row that begins with the columns of [`ENTRY`].
+pub(super) fn room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
+    let draft = Draft {
+        session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
+        username: username(row, 3)?,
+        reference: Reference(row.get::<_, i64>(5)?.cast_unsigned()),
+        target: Target::Room(room.clone()),
+        style: Style(row.get(6)?),
+        text: text(row, 7)?,
+    };
+    Ok(Arc::new(Logged {
+        sequence: sequence(row.get(0)?),
+        previous: sequence(row.get(1)?),
+        time: Timestamp(row.get::<_, i64>(4)?.cast_unsigned()),
+        draft,
+    }))
+}
+
+/// A direct message, of a row that begins with the columns of [`DIRECT`].
+pub(super) fn direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
+    let to = SessionId(row.get::<_, i64>(3)?.cast_unsigned());
+    let draft = Draft {
+        session: SessionId(row.get::<_, i64>(1)?.cast_unsigned()),
+        username: username(row, 2)?,
+        reference: Reference(row.get::<_, i64>(6)?.cast_unsigned()),
+        target: Target::Session(to, username(row, 4)?),
+        style: Style(row.get(7)?),
+        text: text(row, 8)?,
+    };
+    Ok(Arc::new(Logged {
+        sequence: sequence(row.get(0)?),
+        previous: Sequence::ZERO,
+        time: Timestamp(row.get::<_, i64>(5)?.cast_unsigned()),
+        draft,
+    }))
+}
+
+/// A username from this column.
+fn username(row: &Row<'_>, column: usize) -> rusqlite::Result<Username> {
+    Username::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+}
+
+/// A text from this column.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
+    MessageText::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+}
+
+/// A room's number and its name as it is spelt, if anything was said in it.
+pub(super) fn find_room(
+    connection: &Connection,
+    key: &NameKey,
+) -> rusqlite::Result<Option<(i64, RoomName)>> {
+    let mut statement = connection.prepare_cached("SELECT id, name FROM rooms WHERE key = ?")?;
+    statement.query_row([key.as_str()], |row| Ok((row.get(0)?, room_name(row, 1)?))).optional()
+}
+
+/// A room's name from this column.
+pub(super) fn room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
+    RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+}
+
+/// Keeps a session whose `last_reference` is right up to this sequence.
+pub(super) fn put_session(
+    connection: &Connection,
+    record: &SessionRecord,
+    noted: Sequence,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO sessions (id, token, username, away_since, last_reference, refused, noted)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let refused: Vec<u8> = record.refused.iter().flat_map(|it| it.0.to_be_bytes()).collect();
+    statement.execute(params![
+        signed(record.session.0),
+        record.token.0,
+        record.username.as_str(),
+        record.away_since.map(|it| signed(it.0)),
+        signed(record.last_reference.0),
+        refused,
+        place(noted),
+    ])?;
+    Ok(())
+}
+
+/// The sessions that are kept, each with the sequence up to which its
+/// `last_reference` is right.
+pub(super) fn sessions(
+    connection: &Connection,
+) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
+    let mut statement = connection.prepare(
+        "SELECT id, token, username, away_since, last_reference, refused, noted FROM sessions",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let refused = row.get_ref(5)?.as_blob()?;
+        let record = SessionRecord {
+            session: SessionId(row.get::<_, i64>(0)?.cast_unsigned()),
+            token: TokenHash(row.get(1)?),
+            username: username(row, 2)?,
+            away_since: row.get::<_, Option<i64>>(3)?.map(|it| Timestamp(it.cast_unsigned())),
+            last_reference: Reference(row.get::<_, i64>(4)?.cast_unsigned()),
+            refused: refused
+                .as_chunks()
+                .0
+                .iter()
+                .map(|it| Reference(u64::from_be_bytes(*it)))
+                .collect(),
+        };
+        Ok((record, sequence(row.get(6)?)))
+    })?;
+    rows.collect()
+}

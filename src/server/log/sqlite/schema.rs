@@ -1,0 +1,129 @@
+//! The database's tables, and how an older database gets them.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::settings::StoreError;
+
+/// Names our databases among all that there are: `PiCh`.
+const APPLICATION_ID: i64 = 0x5069_4368;
+
+/// How each format is made of the one before, from an empty database on. A
+/// step that has been released is never changed.
+const STEPS: &[&str] = &[
+    // 1: messages, sessions, direct messages.
+    "
+    -- One row for each fact about the log as a whole.
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+    -- `dropped`: the greatest sequence that this room has lost to retention.
+    CREATE TABLE rooms (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+        dropped INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE entries (
+        sequence INTEGER PRIMARY KEY, room INTEGER NOT NULL, previous INTEGER NOT NULL,
+        session INTEGER NOT NULL, username TEXT NOT NULL, time INTEGER NOT NULL,
+        reference INTEGER NOT NULL, style INTEGER NOT NULL, text TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX entries_by_room ON entries (room);
+    CREATE TABLE directs (
+        sequence INTEGER PRIMARY KEY, session INTEGER NOT NULL, username TEXT NOT NULL,
+        to_session INTEGER NOT NULL, to_username TEXT NOT NULL, time INTEGER NOT NULL,
+        reference INTEGER NOT NULL, style INTEGER NOT NULL, text TEXT NOT NULL
+    ) STRICT;
+    -- Who still has a direct message.
+    CREATE TABLE mailboxes (
+        session INTEGER NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (session, sequence)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mailboxes_by_sequence ON mailboxes (sequence);
+    -- `noted`: `last_reference` is right up to this sequence; what came later is in `entries` and `directs`.
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, token BLOB NOT NULL, username TEXT NOT NULL,
+        away_since INTEGER, last_reference INTEGER NOT NULL, refused BLOB NOT NULL,
+        noted INTEGER NOT NULL
+    ) STRICT;
+    ",
+    // 2: search.
+    "
+    -- `tags`: the room as `r` and its id, the author as `u` and the name's key in hexadecimal.
+    CREATE VIRTUAL TABLE found USING fts5 (
+        tags, text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    );
+    -- Between which sequences the messages of a day (since 1970, UTC) are.
+    CREATE TABLE days (
+        day INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL
+    ) STRICT;
+    ",
+];
+
+/// The format that this program writes.
+pub(super) fn latest() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// Looks whether a database is ours and not newer than this program; gives
+/// its format, 0 for an empty one.
+pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let format = ask("user_version")?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && ask("application_id")? != APPLICATION_ID {
+        return Err(StoreError::Foreign(path.to_path_buf()));
+    }
+    let known = latest();
+    if format > known {
+        return Err(StoreError::Newer { path: path.to_path_buf(), found: format, known });
+    }
+    Ok(format)
+}
+
+/// Brings a database that has been inspected to the latest format, each
+/// step whole or not at all.
+pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), StoreError> {
+    let steps = (1..).zip(STEPS).skip_while(|(step, _)| *step <= format);
+    for (step, statements) in steps {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(statements)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", step)?;
+        transaction.commit()?;
+        if format > 0 {
+            tracing::info!("the database has format {step} now");
+        }
+    }
+    Ok(())
+}
+
+/// Makes a database of an older format, for tests of what becomes of it.
+#[cfg(test)]
+pub(super) fn create_old(connection: &Connection, format: usize) {
+    for statements in &STEPS[..format] {
+        connection.execute_batch(statements).unwrap();
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", i64::try_from(format).unwrap()).unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_ours_or_newer_is_left_alone() {
+        let path = Path::new("chat.db");
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(inspect(&connection, path).unwrap(), 0);
+        migrate(&mut connection, 0).unwrap();
+        assert_eq!(inspect(&connection, path).unwrap(), latest());
+        connection.pragma_update(None, "user_version", latest() + 1).unwrap();
+        match inspect(&connection, path) {
+            Err(StoreError::Newer { found, known, .. }) => assert_eq!(found, known + 1),
+            other => panic!("{other:?}"),
+        }
+        let foreign = Connection::open_in_memory().unwrap();
+        foreign.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+        assert!(matches!(inspect(&foreign, path), Err(StoreError::Foreign(_))));
+    }
+}

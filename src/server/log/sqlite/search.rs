@@ -1,0 +1,171 @@
+//! Looks for words in messages. Messages are made findable some at a time,
+//! behind the writing: that spares the card.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::database::{fact, note_fact};
+use super::reader::Found;
+use super::rows::{self, ENTRY, place, signed};
+use crate::model::{NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username};
+use crate::os::Clock;
+
+/// Milliseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
+/// A search that takes longer is given up, for others wait.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Steps of the database's machine after which the time is looked at.
+const STEPS: i32 = 10_000;
+
+/// Does something with the database, and gives it up when it takes too
+/// long.
+pub(super) fn with_deadline<T>(
+    connection: &mut Connection,
+    clock: Clock,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let end = clock.now() + DEADLINE;
+    connection.progress_handler(STEPS, Some(move || clock.now() > end))?;
+    let done = work(connection);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    done
+}
+
+/// The latest matches in these rooms, one more than are asked for if there
+/// are more.
+pub(super) fn find(
+    connection: &Connection,
+    rooms: &[(i64, RoomName)],
+    query: &SearchQuery,
+    head: Sequence,
+    found: &mut Found,
+) -> rusqlite::Result<()> {
+    if rooms.is_empty() {
+        return Ok(());
+    }
+    let (first, last) = bounds(connection, query)?;
+    let last = last.min(place(query.before).saturating_sub(1)).min(place(head));
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ENTRY}, e.room FROM found JOIN entries e ON e.sequence = found.rowid
+         WHERE found MATCH ? AND found.rowid >= ? AND found.rowid <= ? AND e.time >= ? AND e.time < ?
+         ORDER BY found.rowid DESC LIMIT ?"
+    ))?;
+    let time = |time: Option<Timestamp>, default| {
+        time.map_or(default, |it| i64::try_from(it.0).unwrap_or(i64::MAX))
+    };
+    let mut found_rows = statement.query(params![
+        expression(rooms, query),
+        first,
+        last,
+        time(query.since, i64::MIN),
+        time(query.until, i64::MAX),
+        i64::from(query.limit) + 1,
+    ])?;
+    while let Some(row) = found_rows.next()? {
+        let number: i64 = row.get(8)?;
+        if let Some((_, room)) = rooms.iter().find(|(it, _)| *it == number) {
+            let entry = rows::room_entry(row, room)?;
+            found.insert(entry.sequence, entry);
+        }
+    }
+    Ok(())
+}
+
+/// Between which sequences the messages of the days asked for are.
+fn bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
+    let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY;
+    let first = match query.since {
+        None => i64::MIN,
+        Some(since) => connection
+            .prepare_cached("SELECT min(first) FROM days WHERE day >= ?")?
+            .query_row([day(since)], |row| row.get::<_, Option<i64>>(0))?
+            .unwrap_or(i64::MAX),
+    };
+    let last = match query.until {
+        None => i64::MAX,
+        Some(until) => connection
+            .prepare_cached("SELECT max(last) FROM days WHERE day <= ?")?
+            .query_row([day(until)], |row| row.get::<_, Option<i64>>(0))?
+            .unwrap_or(i64::MIN),
+    };
+    Ok((first, last))
+}
+
+/// What is asked for in the language of FTS5. All words are letters and
+/// digits, so none of them means anything in that language.
+fn expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
+    let mut expression = String::from("tags : (");
+    for (at, (number, _)) in rooms.iter().enumerate() {
+        let or = if at == 0 { "" } else { " OR " };
+        let _ = write!(expression, "{or}\"r{number}\"");
+    }
+    expression.push(')');
+    if let Some(from) = &query.from {
+        let _ = write!(expression, " AND tags : \"{}\"", author_tag(from));
+    }
+    for Phrase { words, is_prefix } in query.text.phrases() {
+        let star = if *is_prefix { " *" } else { "" };
+        let _ = write!(expression, " AND text : \"{}\"{star}", words.join(" "));
+    }
+    expression
+}
+
+/// The word by which an author's messages are found.
+fn author_tag(key: &NameKey) -> String {
+    key.as_str().bytes().fold(String::from("u"), |mut tag, byte| {
+        let _ = write!(tag, "{byte:02x}");
+        tag
+    })
+}
+
+/// Up to which sequence messages can be found.
+pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<Sequence> {
+    Ok(rows::sequence(fact(connection, fact::INDEXED)?.unwrap_or(0)))
+}
+
+/// Makes the next messages findable, so many at the most; gives up to which
+/// sequence they are then, and how many it were. Call it within a transaction.
+pub(super) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(Sequence, usize)> {
+    let indexed = indexed(connection)?;
+    let mut select = connection.prepare_cached(
+        "SELECT sequence, room, username, time, text FROM entries WHERE sequence > ?
+         ORDER BY sequence LIMIT ?",
+    )?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO found (rowid, tags, text) VALUES (?, ?, ?)")?;
+    let mut days: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut last = place(indexed);
+    let mut count: usize = 0;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut found_rows = select.query(params![place(indexed), most])?;
+    while let Some(row) = found_rows.next()? {
+        last = row.get(0)?;
+        count = count.saturating_add(1);
+        let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
+        let author = Username::new(row.get_ref(2)?.as_str()?).ok();
+        let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
+        insert.execute(params![last, format!("r{room} {author}"), row.get_ref(4)?.as_str()?])?;
+        days.entry(time / DAY).or_insert((last, last)).1 = last;
+    }
+    let mut note = connection.prepare_cached(
+        "INSERT INTO days (day, first, last) VALUES (?1, ?2, ?3)
+         ON CONFLICT (day) DO UPDATE SET first = min(first, ?2), last = max(last, ?3)",
+    )?;
+    for (day, (first, last)) in days {
+        note.execute([day, first, last])?;
+    }
+    if count > 0 {
+        note_fact(connection, fact::INDEXED, last)?;
+    }
+    Ok((rows::sequence(last), count))
+}
+
+/// The day on which a time is.
+pub(super) const fn day_of(time: u64) -> i64 {
+    signed(time) / DAY
+}

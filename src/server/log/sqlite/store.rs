@@ -1,0 +1,196 @@
+//! Writes changes into the database, each set of them whole or not at all.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::database::{fact, note_fact};
+use super::ledger::Change;
+use super::rows::{self, place, signed};
+use crate::model::limits::MAX_DIRECTS;
+use crate::model::{Logged, NameKey, RoomName, Sequence, SessionId, Target, Username};
+
+/// How much the operating system is asked to have on the disk when a set of
+/// changes is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// Nothing, not even between the parts of the database. For tests.
+    Never,
+    /// What keeps the database from being damaged.
+    Order,
+    /// Everything up to and with these changes.
+    Full,
+}
+
+/// The connection that writes.
+pub(super) struct Store {
+    /// To the database.
+    pub(super) connection: Connection,
+    /// The rooms' numbers that are known.
+    rooms: HashMap<NameKey, i64>,
+    /// What was asked for last.
+    sync: Option<Sync>,
+}
+
+impl Store {
+    /// Over this connection.
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, rooms: HashMap::new(), sync: None }
+    }
+
+    /// Writes changes in this order, all of them or, where it fails, none.
+    pub(super) fn write(&mut self, changes: &[Change], sync: Sync) -> rusqlite::Result<()> {
+        self.ask(sync)?;
+        // What was learnt of rooms is not so, if they are not written.
+        let mut rooms = std::mem::take(&mut self.rooms);
+        let transaction = self.connection.transaction()?;
+        for change in changes {
+            apply(&transaction, &mut rooms, change)?;
+        }
+        transaction.commit()?;
+        self.rooms = rooms;
+        Ok(())
+    }
+
+    /// Notes how far the log has come, and with that has everything written
+    /// before on the disk.
+    pub(super) fn sync(&mut self, head: Sequence, sync: Sync) -> rusqlite::Result<()> {
+        self.ask(sync)?;
+        note_fact(&self.connection, fact::HEAD, place(head))
+    }
+
+    /// Sees to it that the next changes are synced so.
+    pub(super) fn ask(&mut self, sync: Sync) -> rusqlite::Result<()> {
+        if self.sync != Some(sync) {
+            let word = match sync {
+                Sync::Never => "off",
+                Sync::Order => "normal",
+                Sync::Full => "full",
+            };
+            self.connection.pragma_update(None, "synchronous", word)?;
+            self.sync = Some(sync);
+        }
+        Ok(())
+    }
+
+    /// A room's row has gone.
+    pub(super) fn forget_room(&mut self, key: &NameKey) {
+        self.rooms.remove(key);
+    }
+}
+
+/// Writes one change.
+fn apply(
+    connection: &Connection,
+    rooms: &mut HashMap<NameKey, i64>,
+    change: &Change,
+) -> rusqlite::Result<()> {
+    match change {
+        Change::Entry(entry) => match &entry.draft.target {
+            Target::Room(room) => {
+                let room = room_number(connection, rooms, room)?;
+                rows::insert_room_entry(connection, room, entry)
+            }
+            Target::Session(to, username) => deliver(connection, entry, *to, username),
+        },
+        Change::Session(record, noted) => rows::put_session(connection, record, *noted),
+        Change::Noted(session, reference, noted) => {
+            let mut statement = connection
+                .prepare_cached("UPDATE sessions SET last_reference = ?, noted = ? WHERE id = ?")?;
+            statement.execute(params![signed(reference.0), place(*noted), signed(session.0)])?;
+            Ok(())
+        }
+        Change::Ended(session, head) => end_session(connection, *session, *head),
+    }
+}
+
+/// A room's number; it gets a row if it has none.
+fn room_number(
+    connection: &Connection,
+    rooms: &mut HashMap<NameKey, i64>,
+    room: &RoomName,
+) -> rusqlite::Result<i64> {
+    if let Some(number) = rooms.get(room.key()) {
+        return Ok(*number);
+    }
+    let number = match rows::find_room(connection, room.key())? {
+        Some((number, _)) => number,
+        None => {
+            let mut statement =
+                connection.prepare_cached("INSERT INTO rooms (key, name) VALUES (?, ?)")?;
+            statement.insert(params![room.key().as_str(), room.as_str()])?
+        }
+    };
+    rooms.insert(room.key().clone(), number);
+    Ok(number)
+}
+
+/// Keeps a direct message for both sides.
+fn deliver(
+    connection: &Connection,
+    entry: &Logged,
+    to: SessionId,
+    username: &Username,
+) -> rusqlite::Result<()> {
+    rows::insert_direct(connection, entry, to, username)?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO mailboxes (session, sequence) VALUES (?, ?)")?;
+    statement.execute(params![signed(to.0), place(entry.sequence)])?;
+    shorten_mailbox(connection, to)?;
+    if to != entry.draft.session {
+        statement.execute(params![signed(entry.draft.session.0), place(entry.sequence)])?;
+        shorten_mailbox(connection, entry.draft.session)?;
+    }
+    Ok(())
+}
+
+/// Drops the oldest of a session's direct messages beyond what is kept.
+fn shorten_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence FROM mailboxes WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
+    )?;
+    let most = i64::try_from(MAX_DIRECTS).unwrap_or(i64::MAX);
+    let excess: Option<i64> =
+        statement.query_row(params![signed(session.0), most], |row| row.get(0)).optional()?;
+    if let Some(last) = excess {
+        empty_mailbox(connection, session, last)?;
+    }
+    Ok(())
+}
+
+/// Drops a session's direct messages up to this sequence; those which
+/// nobody has any more are gone.
+fn empty_mailbox(
+    connection: &Connection,
+    session: SessionId,
+    last: i64,
+) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM mailboxes WHERE session = ? AND sequence <= ? RETURNING sequence",
+    )?;
+    let dropped = statement.query_map(params![signed(session.0), last], |row| row.get(0))?;
+    let dropped = dropped.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM directs WHERE sequence = ?1
+         AND NOT EXISTS (SELECT 1 FROM mailboxes WHERE sequence = ?1)",
+    )?;
+    for sequence in &dropped {
+        statement.execute([sequence])?;
+    }
+    Ok(dropped.len())
+}
+
+/// Forgets a session and its direct messages. The log has come to `head`,
+/// which must not be forgotten with them.
+fn end_session(
+    connection: &Connection,
+    session: SessionId,
+    head: Sequence,
+) -> rusqlite::Result<()> {
+    if empty_mailbox(connection, session, i64::MAX)? > 0 {
+        note_fact(connection, fact::HEAD, place(head))?;
+    }
+    let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
+    statement.execute([signed(session.0)])?;
+    Ok(())
+}
