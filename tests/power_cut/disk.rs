@@ -6,11 +6,12 @@
 //! it), everything else about names when the directory is synced, which SQLite
 //! does with the first sync of a new journal and with some deletions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
 
 use super::cut::Cut;
 
@@ -82,6 +83,12 @@ struct Powered {
     last_step: Option<usize>,
     /// It was.
     cut: Option<Cut>,
+    /// These steps fail.
+    bad_steps: BTreeSet<usize>,
+    /// Since when something in a journal is not synced.
+    unsynced_since: Option<Instant>,
+    /// How long something in a journal was not synced, at the most.
+    longest_unsynced: Duration,
 }
 
 impl Powered {
@@ -92,12 +99,26 @@ impl Powered {
             self.cut = Some(Cut::new(self.state.clone()));
         }
     }
+
+    /// Whether what comes next fails; it counts as a step.
+    fn is_bad(&mut self) -> bool {
+        let is_bad = self.bad_steps.contains(&self.state.steps);
+        if is_bad {
+            self.step();
+        }
+        is_bad
+    }
 }
 
 /// A disk with one directory. The programs that use it do not notice that
 /// its power was cut: what they do afterwards is not on it.
 #[derive(Debug, Default)]
-pub(crate) struct Disk(Mutex<Powered>);
+pub(crate) struct Disk {
+    /// All about it.
+    powered: Mutex<Powered>,
+    /// A journal was synced.
+    synced: Condvar,
+}
 
 impl Disk {
     /// Makes a disk of this directory. What is there is safe.
@@ -108,7 +129,8 @@ impl Disk {
             state.files.push(File { safe: fs::read(entry.path()).unwrap(), pending: Vec::new() });
         }
         state.names = state.safe_names.clone();
-        let disk = Arc::new(Self(Mutex::new(Powered { state, ..Powered::default() })));
+        let powered = Mutex::new(Powered { state, ..Powered::default() });
+        let disk = Arc::new(Self { powered, synced: Condvar::new() });
         DISKS.lock().unwrap().insert(directory.canonicalize().unwrap(), Arc::downgrade(&disk));
         disk
     }
@@ -121,12 +143,28 @@ impl Disk {
 
     /// All that is known.
     fn powered(&self) -> MutexGuard<'_, Powered> {
-        self.0.lock().unwrap()
+        self.powered.lock().unwrap()
     }
 
     /// The power is cut behind so many steps from the beginning.
     pub(crate) fn cut_behind(&self, step: usize) {
         self.powered().last_step = Some(step);
+    }
+
+    /// The disk takes nothing in these steps: it is full, or read-only, or
+    /// broken.
+    pub(crate) fn fail_in(&self, steps: impl IntoIterator<Item = usize>) {
+        self.powered().bad_steps = steps.into_iter().collect();
+    }
+
+    /// Waits until nothing in a journal is unsynced; gives how long something
+    /// was, at the most.
+    pub(crate) fn wait_for_sync(&self, patience: Duration) -> Duration {
+        let is_unsynced = |powered: &mut Powered| powered.unsynced_since.is_some();
+        let waited = self.synced.wait_timeout_while(self.powered(), patience, is_unsynced);
+        let (powered, waited) = waited.unwrap();
+        assert!(!waited.timed_out(), "nothing is synced for {patience:?}");
+        powered.longest_unsynced
     }
 
     /// What the cut has left; if there was none, it is now.
@@ -165,16 +203,27 @@ impl Disk {
         number
     }
 
-    /// A file has changed.
-    pub(crate) fn change(&self, file: usize, change: Change) {
+    /// A file changes; false if the disk does not take it.
+    pub(crate) fn change(&self, file: usize, is_journal: bool, change: Change) -> bool {
         let mut powered = self.powered();
+        if powered.is_bad() {
+            return false;
+        }
         powered.state.files[file].pending.push(change);
+        if is_journal {
+            powered.unsynced_since.get_or_insert_with(Instant::now);
+        }
         powered.step();
+        true
     }
 
-    /// A file is synced. Its directory is, too, if it is a new journal.
-    pub(crate) fn sync(&self, file: usize, is_journal: bool) {
+    /// A file is synced, and its directory, too, if it is a new journal.
+    /// False if the disk does not do it.
+    pub(crate) fn sync(&self, file: usize, is_journal: bool) -> bool {
         let mut powered = self.powered();
+        if powered.is_bad() {
+            return false;
+        }
         let state = &mut powered.state;
         state.files[file].sync();
         let name = state.names.iter().find(|(_, number)| **number == file);
@@ -189,8 +238,12 @@ impl Disk {
         }
         if is_journal {
             state.noted_at_sync = state.noted;
+            let waited = powered.unsynced_since.take().map(|since| since.elapsed());
+            powered.longest_unsynced = powered.longest_unsynced.max(waited.unwrap_or_default());
+            self.synced.notify_all();
         }
         powered.step();
+        true
     }
 
     /// A name is deleted, and its directory perhaps synced.

@@ -9,8 +9,9 @@ use std::ptr;
 use std::sync::{Arc, Once};
 
 use rusqlite::ffi::{
-    SQLITE_CANTOPEN, SQLITE_OK, SQLITE_OPEN_MAIN_JOURNAL, SQLITE_OPEN_WAL, sqlite3_file,
-    sqlite3_int64, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+    SQLITE_CANTOPEN, SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE, SQLITE_OK,
+    SQLITE_OPEN_MAIN_JOURNAL, SQLITE_OPEN_WAL, sqlite3_file, sqlite3_int64, sqlite3_io_methods,
+    sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
 
 use super::disk::{Change, Disk};
@@ -226,36 +227,35 @@ unsafe extern "C" fn write(
     count: c_int,
     offset: sqlite3_int64,
 ) -> c_int {
-    let outcome = pass_on!(file, xWrite, from, count, offset);
-    // SAFETY: so many bytes are there.
-    if let Some(known) = unsafe { known(file) }
-        && outcome == SQLITE_OK
-    {
-        let count = usize::try_from(count).unwrap();
+    // SAFETY: it is a file of ours.
+    if let Some(known) = unsafe { known(file) } {
+        let (size, start) = (usize::try_from(count).unwrap(), usize::try_from(offset).unwrap());
         // SAFETY: so many bytes are there.
-        let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), count) }.to_vec();
-        known.disk.change(known.file, Change::Write(usize::try_from(offset).unwrap(), bytes));
+        let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), size) }.to_vec();
+        if !known.disk.change(known.file, known.is_journal, Change::Write(start, bytes)) {
+            return SQLITE_IOERR_WRITE;
+        }
     }
-    outcome
+    pass_on!(file, xWrite, from, count, offset)
 }
 
 /// Cuts off the end.
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c_int {
-    let outcome = pass_on!(file, xTruncate, size);
     // SAFETY: it is a file of ours.
-    if let Some(known) = unsafe { known(file) }
-        && outcome == SQLITE_OK
-    {
-        known.disk.change(known.file, Change::Truncate(usize::try_from(size).unwrap()));
+    if let Some(known) = unsafe { known(file) } {
+        let change = Change::Truncate(usize::try_from(size).unwrap());
+        if !known.disk.change(known.file, known.is_journal, change) {
+            return SQLITE_IOERR_TRUNCATE;
+        }
     }
-    outcome
+    pass_on!(file, xTruncate, size)
 }
 
 /// Makes safe what was written.
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
     // SAFETY: it is a file of ours.
-    if let Some(known) = unsafe { known(file) } {
-        known.disk.sync(known.file, known.is_journal);
+    match unsafe { known(file) } {
+        Some(known) if !known.disk.sync(known.file, known.is_journal) => SQLITE_IOERR_FSYNC,
+        _ => SQLITE_OK,
     }
-    SQLITE_OK
 }
