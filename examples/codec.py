@@ -22,10 +22,12 @@ TABLES = """
  8 members reference:u64 room:string after:string
  9 ping token:u64
 10 pong token:u64
+11 search reference:u64 room:string from_name:string text:string since:u64 until:u64 before:u64 limit:u16
 64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string
 65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
    server_name:string rooms:string* max_text:u16 max_rooms:u16 history_length:u16 ping_interval:u16 \
-   idle_timeout:u16 session_lifetime:u32 burst:u32 per_minute:u32
+   idle_timeout:u16 session_lifetime:u32 burst:u32 per_minute:u32 \
+   keep_days:u32 keep_messages:u32 keep_bytes:u64
 66 entered reference:u64 room:string flags:u8 members:u32
 67 entry flags:u8 sequence:u64 previous:u64 room:string session:u64 username:string time:u64 reference:u64 \
    style:u8 text:string

@@ -35,7 +35,7 @@ def fields_of(vector):
     kinds = dict(codec.FRAMES[vector["kind"]][1])
     fields = {}
     for key, value in vector["value"].items():
-        key = {"from": "from_name", "to": "to_name"}.get(key, key) if vector["kind"] == 68 else key
+        key = {"from": "from_name", "to": "to_name"}.get(key, key) if vector["kind"] in (11, 68) else key
         kind_of = kinds[key].rstrip("?")
         if value is not None and kind_of.startswith("bytes"):
             value = bytes.fromhex(value)
@@ -202,7 +202,7 @@ class Vectors(unittest.TestCase):
 
 WELCOME = dict(session=7, username="anna", token=b"t" * 16, flags=0, last_reference=0, log_id=b"l" * 16, time=0,
                server_name="pi", rooms=["lobby"], max_text=4096, max_rooms=16, history_length=10, ping_interval=30,
-               idle_timeout=60, session_lifetime=86400, burst=60, per_minute=600)
+               idle_timeout=60, session_lifetime=86400, burst=60, per_minute=600, keep_days=0, keep_messages=0, keep_bytes=0)
 HELLO = dict(version=1, min_version=1, max_version=1, features=1, server_program="", server_version="")
 END = dict(about=2, reference=0, head=0, flags=0)
 ENTRY = dict(flags=0, sequence=1, previous=0, room="lobby", session=7, username="anna", time=0, reference=1, style=0,

@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::model::HubSettings;
+use crate::model::{HubSettings, Retention};
+
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
-use crate::server::log::MemoryLimits;
-use crate::server::{FanoutLimits, ServerSettings};
+use crate::server::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
+use crate::server::{FanoutLimits, LogSettings, ServerSettings};
 
 /// Everything that can be set. What is not given keeps its default.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -80,7 +81,61 @@ pub struct ServerOptions {
     /// Memory for the messages of all rooms [default: 33554432]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_LOG_BYTES")]
     log_bytes: Option<usize>,
+
+    /// Keep messages in this directory, beyond restarts. Without it they are
+    /// kept in memory, as --log-length and --log-bytes say
+    #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
+    data_dir: Option<PathBuf>,
+
+    /// With --data, what a power cut may cost: relaxed is the last second, strict is
+    /// nothing that anybody saw [default: relaxed]
+    #[arg(long, value_name = "MODE", env = "CHAT_SERVER_DURABILITY")]
+    durability: Option<DurabilityMode>,
+
+    /// With --data, what becomes of messages while the disk takes nothing: continue
+    /// in memory, or refuse them [default: continue; with strict: refuse]
+    #[arg(long, value_name = "WHAT", env = "CHAT_SERVER_ON_DISK_FAILURE")]
+    on_disk_failure: Option<DiskFailure>,
+
+    /// With --data, forget messages after so many days; 0: never [default: 0]
+    #[arg(long, value_name = "DAYS", env = "CHAT_SERVER_KEEP_DAYS")]
+    keep_days: Option<u32>,
+
+    /// With --data, keep so many messages of each room, at least 10; 0: all [default: 0]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_KEEP_MESSAGES")]
+    keep_messages: Option<u32>,
+
+    /// With --data, let the messages take so much of the disk, at least 1048576; 0: all of it.
+    /// Of each room the last 10 stay [default: 1073741824]
+    #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_KEEP_BYTES")]
+    keep_bytes: Option<u64>,
 }
+
+/// What a power cut may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DurabilityMode {
+    /// The last second.
+    Relaxed,
+    /// Nothing that anybody saw.
+    Strict,
+}
+
+/// What becomes of messages while the disk takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DiskFailure {
+    /// They go on in memory.
+    Continue,
+    /// They are refused.
+    Refuse,
+}
+
+/// Bytes that messages take on the disk, if nothing else is wanted.
+const KEEP_BYTES: u64 = 1 << 30;
+
+/// The least that may be wanted: an empty database takes a tenth of it.
+const LEAST_BYTES: u64 = 1 << 20;
 
 /// What becomes of names that are easily taken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -132,6 +187,12 @@ impl ServerOptions {
             max_backlog_total: self.max_backlog_total.or(fallback.max_backlog_total),
             log_length: self.log_length.or(fallback.log_length),
             log_bytes: self.log_bytes.or(fallback.log_bytes),
+            data_dir: self.data_dir.or(fallback.data_dir),
+            durability: self.durability.or(fallback.durability),
+            on_disk_failure: self.on_disk_failure.or(fallback.on_disk_failure),
+            keep_days: self.keep_days.or(fallback.keep_days),
+            keep_messages: self.keep_messages.or(fallback.keep_messages),
+            keep_bytes: self.keep_bytes.or(fallback.keep_bytes),
         }
     }
 
@@ -141,16 +202,22 @@ impl ServerOptions {
     /// Something makes no sense, or the password's file cannot be read.
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
-        let log = MemoryLimits::default();
+        let log = self.log()?;
+        let is_durable = matches!(log, LogSettings::Disk(_));
+        let retention = match &log {
+            LogSettings::Memory(limits) => Retention {
+                days: 0,
+                messages: u32::try_from(limits.room_entries).unwrap_or(u32::MAX),
+                bytes: limits.total_bytes as u64,
+            },
+            LogSettings::Disk(store) => store.retention,
+        };
         let server = ServerSettings::default();
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
         let settings = ServerSettings {
             listen: self.listen.unwrap_or_default(),
-            log: MemoryLimits {
-                room_entries: self.log_length.unwrap_or(log.room_entries),
-                total_bytes: self.log_bytes.unwrap_or(log.total_bytes),
-                rooms: log.rooms,
-            },
+
+            log,
             backlog: FanoutLimits {
                 feed_bytes: self.max_backlog.unwrap_or(server.backlog.feed_bytes),
                 total_bytes: self.max_backlog_total.unwrap_or(server.backlog.total_bytes),
@@ -169,17 +236,58 @@ impl ServerOptions {
                     .unwrap_or_else(|| hub.max_sessions.max(max_connections.saturating_mul(2))),
                 burst: self.burst.unwrap_or(hub.burst),
                 frames_per_minute: self.per_minute.unwrap_or(hub.frames_per_minute),
-                retention: hub.retention,
-                is_durable: hub.is_durable,
+                retention,
+                is_durable,
             },
         };
         settings.hub.check()?;
         let FanoutLimits { feed_bytes, total_bytes } = settings.backlog;
         ensure!(feed_bytes >= MAX_FRAME, "max-backlog: must be at least {MAX_FRAME}");
         ensure!(total_bytes >= feed_bytes, "max-backlog-total: must not be below max-backlog");
-        let least = usize::from(HISTORY_LENGTH);
-        ensure!(settings.log.room_entries >= least, "log-length: must be at least {least}");
         Ok(settings)
+    }
+
+    /// Where messages are kept, and how long.
+    fn log(&self) -> Result<LogSettings> {
+        let least = u32::from(HISTORY_LENGTH);
+        let Some(directory) = self.data_dir.clone() else {
+            let log = MemoryLimits::default();
+            let room_entries = self.log_length.unwrap_or(log.room_entries);
+            let total_bytes = self.log_bytes.unwrap_or(log.total_bytes);
+            ensure!(room_entries >= least as usize, "log-length: must be at least {least}");
+            return Ok(LogSettings::Memory(MemoryLimits {
+                room_entries,
+                total_bytes,
+                rooms: log.rooms,
+            }));
+        };
+        let retention = Retention {
+            days: self.keep_days.unwrap_or(0),
+            messages: self.keep_messages.unwrap_or(0),
+            bytes: self.keep_bytes.unwrap_or(KEEP_BYTES),
+        };
+        let Retention { messages, bytes, .. } = retention;
+        ensure!(messages == 0 || messages >= least, "keep-messages: must be 0 or at least {least}");
+        ensure!(
+            bytes == 0 || bytes >= LEAST_BYTES,
+            "keep-bytes: must be 0 or at least {LEAST_BYTES}"
+        );
+        let durability = match self.durability {
+            None | Some(DurabilityMode::Relaxed) => Durability::Relaxed,
+            Some(DurabilityMode::Strict) => Durability::Strict,
+        };
+        let on_failure = match (self.on_disk_failure, durability) {
+            (Some(DiskFailure::Continue), _) | (None, Durability::Relaxed) => OnFailure::Continue,
+            (Some(DiskFailure::Refuse), _) | (None, Durability::Strict) => OnFailure::Refuse,
+        };
+        let defaults = StoreSettings::default();
+        Ok(LogSettings::Disk(StoreSettings {
+            directory,
+            durability,
+            retention,
+            on_failure,
+            ..defaults
+        }))
     }
 }
 
@@ -204,7 +312,7 @@ mod tests {
     const SHIPPED: &str = include_str!("../../debian/chat-server.toml");
 
     /// Keys of the shipped file that show no default, for there is none.
-    const WITHOUT_DEFAULT: &[&str] = &["password", "password-file"];
+    const WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir"];
 
     #[test]
     fn the_shipped_file_changes_nothing() {
@@ -226,11 +334,16 @@ mod tests {
             .filter(|field| field.ends_with("None") || field.ends_with("None }"))
             .map(str::to_owned)
             .collect();
-        assert_eq!(missing, ["password: None", "password_file: None"]);
-        let settings = options.into_settings().unwrap();
-        let listen = vec!["[::]:2428".parse().unwrap()];
-        let expected = ServerSettings { listen, ..ServerSettings::default() };
-        assert_eq!(format!("{settings:?}"), format!("{expected:?}"));
+        assert_eq!(missing, ["password: None", "password_file: None", "data_dir: None"]);
+        let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
+        // Neither with nor without a directory does it differ from what is done without it.
+        for data_dir in [None, Some(PathBuf::from("data"))] {
+            let shown = ServerOptions { data_dir: data_dir.clone(), ..options.clone() };
+            let bare = ServerOptions { data_dir, ..bare.clone() };
+            let (shown, bare) = (shown.into_settings().unwrap(), bare.into_settings().unwrap());
+            assert_eq!(format!("{shown:?}"), format!("{bare:?}"));
+        }
+        assert_eq!(options.listen, Some(vec!["[::]:2428".parse().unwrap()]));
     }
 
     #[test]
@@ -252,6 +365,8 @@ mod tests {
     fn nonsense_is_refused() {
         for text in [
             "log-length = 9",
+            "data-dir = \"data\"\nkeep-messages = 9",
+            "data-dir = \"data\"\nkeep-bytes = 9",
             "max-backlog = 1",
             "burst = 0",
             "name = \"\"",

@@ -252,6 +252,15 @@ pub struct ReadTag {
     pub(super) purpose: Purpose,
 }
 
+impl ReadTag {
+    /// For whoever reads a log without a hub. A hub does nothing with what
+    /// comes of it.
+    #[must_use]
+    pub const fn of_nobody() -> Self {
+        Self { connection: ConnectionId(u64::MAX), purpose: Purpose::Join }
+    }
+}
+
 /// What a read answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -270,7 +279,8 @@ pub(super) enum Purpose {
 pub struct ReadRequest {
     /// Entries of these rooms.
     pub rooms: Vec<RoomName>,
-    /// Direct messages from and to this session as well.
+    /// Direct messages from and to this session as well ([`ReadRange::Latest`]
+    /// and [`ReadRange::After`]).
     pub session: Option<SessionId>,
     /// Which of them.
     pub range: ReadRange,

@@ -32,7 +32,7 @@ impl Hub {
             return self.close(now, id, error);
         }
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
-        let features = hello.features & feature::PRESENCE;
+        let features = hello.features & (feature::PRESENCE | feature::SEARCH);
         let answer = ServerHello {
             version: if in_common { VERSION } else { 0 },
             min_version: VERSION,

@@ -3,11 +3,12 @@
 
 use super::contract::Saved;
 use super::outbox::Item;
+use super::search::collect;
 use super::seen::Verdict;
 use super::{Link, Phase};
 use crate::model::{
-    DirectMessage, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference, Sequence,
-    SessionId, Style, Tag, Task, Timestamp,
+    DirectMessage, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference, Retention,
+    Sequence, SessionId, Style, Tag, Task, Timestamp,
 };
 use crate::wire::tcp::{
     DirectEntry, End, Entered, Entry, Left, Pong, Presence, Received, Roster, ServerFrame,
@@ -105,6 +106,7 @@ impl Link {
     fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
         self.phase = Phase::Greeted { since: now };
+        self.features = hello.features;
         self.server_program = format!("{} {}", hello.server_program, hello.server_version);
         if version != VERSION && version != 0 {
             self.protocol(format!(
@@ -147,6 +149,12 @@ impl Link {
             rooms: welcome.rooms.clone(),
             time: welcome.time,
             max_text: welcome.max_text,
+            is_durable: welcome.flags & flag::DURABLE != 0,
+            retention: Retention {
+                days: welcome.keep_days,
+                messages: welcome.keep_messages,
+                bytes: welcome.keep_bytes,
+            },
             session_kept,
             position_kept,
             log_changed,
@@ -189,35 +197,46 @@ impl Link {
 
     /// Something was said in a room: shown once, unless it was asked for.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
-        let requested = entry.flags & flag::REQUESTED != 0;
-        let verdict = if requested {
-            self.seen.requested(&entry.room, entry.sequence);
+        let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
+        let message = self.message(entry);
+        let (sequence, time) = (message.sequence, message.time);
+        let verdict = if message.requested {
+            if let Some(item) = self.outbox.searching() {
+                return collect(item, message);
+            }
+            self.seen.requested(&message.room, sequence);
             Verdict::Show { gap: false }
         } else {
             self.keep_position(now);
-            self.seen.entry(&entry.room, entry.sequence, entry.previous)
+            self.seen.entry(&message.room, sequence, previous)
         };
-        let tag = self.take_tag(now, entry.session, entry.reference);
+        let tag = self.take_tag(now, session, reference);
         if let Verdict::Show { gap } = verdict {
             if gap {
-                self.show(Event::Gap { room: entry.room.clone() });
+                self.show(Event::Gap { room: message.room.clone() });
             }
-            self.show(Event::Message(Message {
-                sequence: entry.sequence,
-                time: entry.time,
-                room: entry.room,
-                session: entry.session,
-                from: entry.username,
-                style: Style(entry.style),
-                text: entry.text,
-                history: entry.flags & flag::HISTORY != 0,
-                requested,
-                late: false,
-                own: self.sessions.contains(&entry.session),
-                tag: tag.clone().unwrap_or_default(),
-            }));
+            let tag = tag.clone().unwrap_or_default();
+            self.show(Event::Message(Message { tag, ..message }));
         }
-        self.acknowledge(tag, (entry.sequence, entry.time));
+        self.acknowledge(tag, (sequence, time));
+    }
+
+    /// What was said, for whoever shows it.
+    fn message(&self, entry: Entry) -> Message {
+        Message {
+            sequence: entry.sequence,
+            time: entry.time,
+            room: entry.room,
+            session: entry.session,
+            from: entry.username,
+            style: Style(entry.style),
+            text: entry.text,
+            history: entry.flags & flag::HISTORY != 0,
+            requested: entry.flags & flag::REQUESTED != 0,
+            late: false,
+            own: self.sessions.contains(&entry.session),
+            tag: Tag::default(),
+        }
     }
 
     /// Something was said to us, or by us to one person.
@@ -282,7 +301,13 @@ impl Link {
             self.on_replayed(now);
             return;
         }
-        if let Some(Item { tag, task, .. }) = self.take_request(now, end.about, end.reference) {
+        if let Some(item) = self.take_request(now, end.about, end.reference) {
+            let more = end.flags & flag::MORE != 0;
+            if let Task::Search(search) = &item.task {
+                let search = search.clone();
+                return self.show_found(item, search, more);
+            }
+            let Item { tag, task, .. } = item;
             let room = task.target();
             // Only now is it a room that the next join may name.
             if end.about == kind::ENTER {
@@ -290,7 +315,6 @@ impl Link {
                 self.rooms.push(room.clone());
             }
             let requested = end.about == kind::HISTORY;
-            let more = end.flags & flag::MORE != 0;
             self.show(Event::HistoryEnd { tag, room: Some(room), more, requested });
         }
     }

@@ -12,6 +12,7 @@ mod errors;
 mod frames;
 mod outbox;
 mod requests;
+mod search;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,9 @@ const MAX_WAITING: usize = 1_000;
 
 /// See [`MAX_WAITING`].
 const MAX_WAITING_BYTES: usize = 1 << 20;
+
+/// What is asked of a server where somebody sees what is said.
+const WANTED: u64 = feature::PRESENCE | feature::SEARCH;
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +113,8 @@ pub struct Link {
     welcome: Option<Welcome>,
     /// The server's program and version.
     server_program: String,
+    /// What the server will do of what was asked for: bits of [`feature`].
+    features: u64,
     /// Rooms that we are in, or want to be in: the next join names them.
     rooms: Vec<String>,
     /// We have been let in before.
@@ -155,6 +161,7 @@ impl Link {
             saved,
             welcome: None,
             server_program: String::new(),
+            features: 0,
             rooms,
             was_joined: false,
             password_sent: false,
@@ -250,7 +257,7 @@ impl Link {
             magic: MAGIC,
             min_version: VERSION,
             max_version: VERSION,
-            features: if self.settings.observe { feature::PRESENCE } else { 0 },
+            features: if self.settings.observe { WANTED } else { 0 },
             client_name: self.settings.program.to_owned(),
             client_version: self.settings.version.to_owned(),
         });

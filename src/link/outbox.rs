@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{NameKey, Place, Reference, Sequence, SessionId, Tag, Task};
-use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say};
+use crate::model::{Message, NameKey, Place, Reference, Sequence, SessionId, Tag, Task};
+use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search};
 
 impl Task {
     /// The kind of its frame.
@@ -16,6 +16,7 @@ impl Task {
             Self::Leave { .. } => 6,
             Self::History { .. } => 7,
             Self::Members { .. } => 8,
+            Self::Search(_) => 11,
         }
     }
 
@@ -26,7 +27,7 @@ impl Task {
             | Self::Leave { place }
             | Self::History { place, .. }
             | Self::Members { place, .. } => Some(place),
-            Self::Direct { .. } | Self::Enter { .. } => None,
+            Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => None,
         }
     }
 
@@ -37,7 +38,7 @@ impl Task {
             | Self::Leave { place }
             | Self::History { place, .. }
             | Self::Members { place, .. } => *place = Place::Named(name.to_owned()),
-            Self::Direct { .. } | Self::Enter { .. } => {}
+            Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => {}
         }
     }
 
@@ -53,6 +54,7 @@ impl Task {
     pub(super) fn target(&self) -> String {
         match (self, self.place()) {
             (Self::Direct { to, .. }, _) => to.clone(),
+            (Self::Search(search), _) => search.room.clone().unwrap_or_default(),
             (Self::Enter { room }, _) | (_, Some(Place::Named(room))) => room.clone(),
             _ => String::new(),
         }
@@ -86,6 +88,17 @@ impl Task {
                 Members { reference, room, after: so_far.last().cloned().unwrap_or_default() }
                     .into()
             }
+            Self::Search(search) => Search {
+                reference,
+                room,
+                from: search.from.clone().unwrap_or_default(),
+                text: search.text.clone(),
+                since: search.since.unwrap_or_default(),
+                until: search.until.unwrap_or_default(),
+                before: search.before.unwrap_or_default(),
+                limit: search.limit,
+            }
+            .into(),
         }
     }
 }
@@ -108,10 +121,19 @@ pub(super) struct Item {
     pub(super) task: Task,
     /// Names of members of the pages that have come.
     pub(super) so_far: Vec<String>,
+    /// Messages that were found, while the answer is coming.
+    pub(super) found: Vec<Message>,
     /// The number that it bears, and in which session.
     number: Option<(SessionId, Reference)>,
     /// It was sent on the connection that there is now.
     on_wire: bool,
+}
+
+impl Item {
+    /// Something that is to be sent.
+    const fn new(tag: Tag, task: Task, so_far: Vec<String>) -> Self {
+        Self { tag, task, so_far, found: Vec::new(), number: None, on_wire: false }
+    }
 }
 
 /// All things that were asked, oldest first.
@@ -146,7 +168,7 @@ impl Outbox {
     /// Puts a thing behind the others.
     pub(super) fn push(&mut self, tag: Tag, task: Task) {
         self.bytes += task.message().map_or(0, str::len);
-        self.items.push_back(Item { tag, task, so_far: Vec::new(), number: None, on_wire: false });
+        self.items.push_back(Item::new(tag, task, Vec::new()));
     }
 
     /// How many messages are on the wire and not answered.
@@ -182,6 +204,7 @@ impl Outbox {
             if session_kept { self.last_message.max(last_reference) } else { last_reference };
         for item in &mut self.items {
             item.on_wire = false;
+            item.found.clear();
         }
     }
 
@@ -242,10 +265,18 @@ impl Outbox {
         self.remove(at)
     }
 
+    /// The search whose answer is coming, if the messages that come now were
+    /// asked for by one: requests are answered in their order.
+    pub(super) fn searching(&mut self) -> Option<&mut Item> {
+        let asks = |item: &&mut Item| matches!(item.task, Task::History { .. } | Task::Search(_));
+        let first = self.items.iter_mut().filter(|item| item.on_wire).find(asks)?;
+        matches!(first.task, Task::Search(_)).then_some(first)
+    }
+
     /// Puts a request back in front, to be sent again: it needs more than
     /// one answer.
     pub(super) fn put_back(&mut self, tag: Tag, task: Task, so_far: Vec<String>) {
-        self.items.push_front(Item { tag, task, so_far, number: None, on_wire: false });
+        self.items.push_front(Item::new(tag, task, so_far));
     }
 
     /// Takes out everything; tells of each whether it was ever sent.

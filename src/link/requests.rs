@@ -6,6 +6,10 @@ use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
 use crate::model::{
     Command, Event, MessageText, Moment, NameKey, Place, Refusal, Request, Tag, Task,
 };
+use crate::wire::tcp::feature;
+
+/// Why a server that does not do it is not asked: it would never answer.
+const CANNOT_SEARCH: &str = "This server cannot search.";
 
 /// Messages that are sent before the first of them is acknowledged.
 const MAX_ON_WIRE: usize = 64;
@@ -20,6 +24,7 @@ impl Link {
                 let limit = limit.clamp(1, 100);
                 self.take(tag, Task::History { place, before, limit });
             }
+            Command::Do(Task::Search(search)) => self.take_search(tag, search),
             Command::Do(task) if task.message().is_some() => self.take_message(tag, task),
             Command::Do(task) => self.take(tag, task),
             Command::DoAsPeer(_) => self.show(Event::Refused(Refusal {
@@ -62,7 +67,7 @@ impl Link {
     }
 
     /// Puts it in its place in the queue and sends what can be sent.
-    fn take(&mut self, tag: Tag, task: Task) {
+    pub(super) fn take(&mut self, tag: Tag, task: Task) {
         let bytes = self.outbox.bytes() + task.message().map_or(0, str::len);
         if self.outbox.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
             let why = format!(
@@ -92,13 +97,16 @@ impl Link {
                 return;
             }
             messages += usize::from(task.message().is_some());
+            let is_search = matches!(task, Task::Search(_));
+            if is_search && self.features & feature::SEARCH == 0 {
+                self.refuse_next(CANNOT_SEARCH);
+                continue;
+            }
             let (place, is_enter) = (task.place().cloned(), matches!(task, Task::Enter { .. }));
             match place.as_ref().map(|place| find_room(&self.rooms, place)) {
                 Some(Ok(room)) => task.settle(&room),
                 Some(Err(why)) => {
-                    if let Some(item) = self.outbox.drop_next() {
-                        self.refuse(item.tag, 0, why.to_owned(), &item.task);
-                    }
+                    self.refuse_next(why);
                     continue;
                 }
                 None => {}
@@ -111,6 +119,13 @@ impl Link {
             if let Some(frame) = self.outbox.send_next(session, &hints) {
                 self.put(Output::Send(frame));
             }
+        }
+    }
+
+    /// Does not send what would be sent next.
+    fn refuse_next(&mut self, why: &str) {
+        if let Some(item) = self.outbox.drop_next() {
+            self.refuse(item.tag, 0, why.to_owned(), &item.task);
         }
     }
 

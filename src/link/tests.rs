@@ -1,6 +1,7 @@
 //! The link against a model of a server, in virtual time, with connections
 //! that break at every point.
 
+mod search;
 mod server;
 
 use std::collections::VecDeque;

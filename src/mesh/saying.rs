@@ -145,6 +145,10 @@ impl Mesh {
                 let why = "There is nothing older here than what was shown.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
+            Task::Search(_) => {
+                let why = "Among peers there is nothing to search in.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
             Task::Members { .. } => {
                 let mut names = self.names_of_members();
                 names.sort();

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Sequence, SessionId, Style, Timestamp, Way};
+use super::{Found, Retention, Search, Sequence, SessionId, Style, Timestamp, Way};
 
 /// What the user interface calls a request, so that it knows it again in
 /// the events about it. Engines only repeat it.
@@ -94,6 +94,8 @@ pub enum Task {
         /// Which room.
         place: Place,
     },
+    /// Look for messages of the past.
+    Search(Search),
 }
 
 /// What can be asked of peers besides. Each task is answered.
@@ -180,6 +182,8 @@ pub enum Event {
         /// It answers a [`Task::History`].
         requested: bool,
     },
+    /// What a [`Task::Search`] has found.
+    Found(Found),
     /// Who is in a room.
     Roster {
         /// The `Members`'; none when it came unasked.
@@ -316,6 +320,10 @@ pub struct Joined {
     pub time: Timestamp,
     /// Bytes in a text, at most.
     pub max_text: u16,
+    /// What is said outlives a restart of the server.
+    pub is_durable: bool,
+    /// How long messages are kept.
+    pub retention: Retention,
     /// The same session as before.
     pub session_kept: bool,
     /// What follows begins exactly where one had stopped.

@@ -38,7 +38,7 @@ use self::connection::Connection;
 use self::engine::{Engine, EngineHandle, Message};
 use self::fanout::PublishedHead;
 use self::listen::{Bound, Entrance};
-use self::log::{MemoryLimits, MemoryLog};
+use self::log::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
 use self::outbox::{Budget, Outbox};
 use crate::hub::{ConnectionId, Restored};
 use crate::model::TokenBucket;
@@ -60,10 +60,35 @@ pub struct ServerSettings {
     pub hub: HubSettings,
     /// Where to listen; empty for the default.
     pub listen: Vec<SocketAddr>,
-    /// What the log keeps.
-    pub log: MemoryLimits,
+    /// Where messages are kept.
+    pub log: LogSettings,
     /// How much may wait to be sent.
     pub backlog: FanoutLimits,
+}
+
+/// Where messages are kept, and how long.
+#[derive(Clone, Debug)]
+pub enum LogSettings {
+    /// Until the server stops.
+    Memory(MemoryLimits),
+    /// Beyond that.
+    Disk(StoreSettings),
+}
+
+impl LogSettings {
+    /// Opens the log; gives it, and what the hub takes over.
+    fn open(self) -> Result<(Box<dyn Log>, Restored), ServerError> {
+        match self {
+            Self::Memory(limits) => {
+                let log_id = LogId(random_bytes().map_err(ServerError::Random)?);
+                Ok((Box::new(MemoryLog::new(limits)), Restored::empty(log_id)))
+            }
+            Self::Disk(settings) => {
+                let (log, restored) = SqliteLog::open(settings)?;
+                Ok((Box::new(log), restored))
+            }
+        }
+    }
 }
 
 impl Default for ServerSettings {
@@ -72,7 +97,7 @@ impl Default for ServerSettings {
         Self {
             hub: HubSettings::default(),
             listen: Vec::new(),
-            log: MemoryLimits::default(),
+            log: LogSettings::Memory(MemoryLimits::default()),
             backlog: FanoutLimits::default(),
         }
     }
@@ -84,6 +109,9 @@ pub enum ServerError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The log cannot be opened.
+    #[error("cannot open the log")]
+    Log(#[from] StoreError),
     /// A bug has ended the engine.
     #[error("a bug has ended the server's engine")]
     Engine,
@@ -102,8 +130,11 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let clock = Clock::start();
-    let restored = Restored::empty(LogId(random_bytes().map_err(ServerError::Random)?));
-    let log = Box::new(MemoryLog::new(settings.log));
+    let log = settings.log.clone();
+    // A large one takes its time.
+    let opened = tokio::task::spawn_blocking(|| log.open()).await;
+    let (log, restored) = opened.map_err(|_| ServerError::Engine)??;
+
     let (engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let doorman = Doorman {

@@ -14,6 +14,10 @@ a line            is said to the room
 /room [NAME]      chooses the room you talk in; tells which one it is
 /who [ROOM]       tells who is there
 /history [N]      shows N older messages (20)
+/search WORDS     looks for messages of all rooms you are in that hold all of these words;
+                  also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
+                  (2026-11-03, 2026-11-03T14:30, today, yesterday)
+                  without words: older messages of the last search
 /quit             leaves
 /help             this";
 
@@ -33,7 +37,7 @@ a line            is said to the room
 
 /// All commands, for completion.
 const SERVER_COMMANDS: &[&str] =
-    &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/who"];
+    &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/search", "/who"];
 
 /// The same among peers.
 const PEER_COMMANDS: &[&str] =
@@ -69,6 +73,8 @@ pub(super) enum Meaning {
     DoAsPeer(PeerTask),
     /// Show the help.
     Help,
+    /// Search for this; empty: for the page before the last one.
+    Search(String),
     /// Talk in this room from now on; without one: tell where.
     Room(Option<String>),
     /// Leave when everything is answered.
@@ -132,6 +138,7 @@ pub(super) fn parse(line: &str, here: Place, dialect: Dialect) -> Result<Meaning
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
         }
+        "search" => Ok(Meaning::Search(text.to_owned())),
         "peers" => Ok(Meaning::DoAsPeer(PeerTask::Peers)),
         "block" => by_name(|name| PeerTask::Block { name }),
         "yes" => by_name(|name| PeerTask::Admit { name, is_welcome: true }),
@@ -156,6 +163,9 @@ fn elsewhere(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
         ),
         (Dialect::Peers, "history") => {
             Some("There is nothing older: whoever comes in gets the 10 most recent messages.")
+        }
+        (Dialect::Peers, "search") => {
+            Some("There is nothing to search in: the messages are with the peers, not on a server.")
         }
         (Dialect::Server, "peers" | "block" | "yes" | "no") => {
             Some("That is for chat-peer, where there is no server.")
@@ -209,6 +219,8 @@ mod tests {
         assert_eq!(parsed("/who garden"), Meaning::Do(Task::Members { place: garden }));
         assert_eq!(parsed("/room"), Meaning::Room(None));
         assert_eq!(parsed("/quit"), Meaning::Quit);
+        assert_eq!(parsed("/search  a \"b  c\" "), Meaning::Search("a \"b  c\"".into()));
+        assert_eq!(parsed("/search"), Meaning::Search(String::new()));
         let Meaning::Do(Task::Direct { to, text, .. }) = parsed("/msg bob  hi there") else {
             panic!("no direct message");
         };
@@ -229,7 +241,9 @@ mod tests {
         assert_eq!(task("/YES bob "), PeerTask::Admit { name: name(), is_welcome: true });
         assert_eq!(task("/no bob"), PeerTask::Admit { name: name(), is_welcome: false });
         assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
-        for line in ["/join x", "/leave", "/room x", "/history", "/block", "/yes", "/no"] {
+        for line in
+            ["/join x", "/leave", "/room x", "/history", "/search x", "/block", "/yes", "/no"]
+        {
             assert!(peers(line).is_err(), "{line}");
         }
         assert_eq!(peers("/room"), Ok(Meaning::Room(None)));

@@ -37,6 +37,11 @@ impl<O: Write> Json<O> {
 
 impl<O: Write> Screen for Json<O> {
     fn show(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Found(found) = event {
+            for message in &found.messages {
+                self.write(&self::found(message, &found.tag))?;
+            }
+        }
         self.write(&object(event))
     }
 }
@@ -77,6 +82,8 @@ fn object(event: &Event) -> Value {
             "server": it.server_name, "program": it.server_program, "rooms": it.rooms,
             "time": time(it.time), "max_text": it.max_text, "session_kept": it.session_kept,
             "position_kept": it.position_kept, "log_changed": it.log_changed,
+            "durable": it.is_durable, "keep_days": it.retention.days,
+            "keep_messages": it.retention.messages, "keep_bytes": it.retention.bytes,
         }),
         Event::Entered { tag, room, members } => {
             with_id(json!({"type": "entered", "room": room, "members": members}), tag)
@@ -88,6 +95,13 @@ fn object(event: &Event) -> Value {
         Event::HistoryEnd { tag, room, more, requested } => with_id(
             json!({"type": "history_end", "room": room, "more": more, "requested": requested}),
             tag,
+        ),
+        Event::Found(it) => with_id(
+            json!({
+                "type": "search_end", "found": it.messages.len(), "more": it.more,
+                "before": it.older().and_then(|it| it.before).map(|it| it.0),
+            }),
+            &it.tag,
         ),
         Event::Roster { tag, room, members, names, asked } => with_id(
             json!({
@@ -173,6 +187,18 @@ fn message(it: &Message) -> Value {
     )
 }
 
+/// A message that was searched for.
+fn found(it: &Message, tag: &Tag) -> Value {
+    with_id(
+        json!({
+            "type": "found", "seq": it.sequence.0, "time": time(it.time), "room": it.room,
+            "from": it.from, "session": it.session.0, "style": style(it.style), "text": it.text,
+            "own": it.own,
+        }),
+        tag,
+    )
+}
+
 /// Something was said to one person.
 fn direct(it: &DirectMessage) -> Value {
     with_id(
@@ -237,7 +263,7 @@ pub(super) fn tag_of(id: Option<&Value>) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Admitted, Sequence, SessionId};
+    use crate::model::{Admitted, Found, Search, Sequence, SessionId};
 
     /// What is written of an event.
     fn written(event: &Event) -> String {
@@ -273,6 +299,46 @@ mod tests {
         assert_eq!(value["session"], u64::MAX);
         assert_eq!(value["time"], "2026-11-22T22:03:07.123Z");
         assert_eq!(value["id"], json!({"n": 1}));
+    }
+
+    /// What a search has found: the messages, each with its id, and the end.
+    #[test]
+    fn what_was_found() {
+        let message = |sequence| Message {
+            sequence: Sequence(sequence),
+            time: Timestamp(1_795_384_987_123),
+            late: false,
+            room: "lobby".to_owned(),
+            session: SessionId(2),
+            from: "bob".to_owned(),
+            style: Style::ACTION,
+            text: "makes tea".to_owned(),
+            history: true,
+            requested: true,
+            own: false,
+            tag: Tag::default(),
+        };
+        let mut found = Found {
+            tag: tag_of(Some(&json!("s1"))),
+            search: Search::default(),
+            messages: vec![message(7), message(9)],
+            more: true,
+        };
+        let objects = |found: &Found| -> Vec<Value> {
+            let written = written(&Event::Found(found.clone()));
+            written.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let all = objects(&found);
+        let first = json!({
+            "type": "found", "seq": 7, "time": "2026-11-22T22:03:07.123Z", "room": "lobby",
+            "from": "bob", "session": 2, "style": "action", "text": "makes tea", "own": false,
+            "id": "s1",
+        });
+        assert_eq!((&all[0], &all[1]["seq"]), (&first, &json!(9)));
+        let end = json!({"type": "search_end", "found": 2, "more": true, "before": 7, "id": "s1"});
+        assert_eq!(all[2..], [end]);
+        found.more = false;
+        assert_eq!(objects(&found)[2]["before"], Value::Null);
     }
 
     /// How peers are reached, in units that programs like.

@@ -11,10 +11,11 @@ use super::json::{Json, bad_line, tag_of};
 use super::lines::{Line, next_line};
 use super::plain::finish;
 use super::scene::{Dialect, SharedScene};
-use crate::model::{Command, PeerTask, Place, Request, Sequence, SessionId, Style, Task};
+use super::time_of_day::read_time;
+use crate::model::{Command, PeerTask, Place, Request, Search, Sequence, SessionId, Style, Task};
 
-/// Messages that `history` brings when it does not say.
-const HISTORY: u16 = 20;
+/// Messages that `history` and `search` bring when they do not say.
+const PAGE: u16 = 20;
 
 /// Longest id, in bytes of JSON. It is kept until it is answered.
 const MAX_ID: usize = 256;
@@ -36,12 +37,18 @@ struct Object {
     style: Option<String>,
     /// To whom.
     to: Option<String>,
+    /// By whom.
+    from: Option<String>,
     /// About whom.
     name: Option<String>,
     /// Let them in.
     welcome: Option<bool>,
     /// To which session only.
     session: Option<u64>,
+    /// Messages not before this time.
+    since: Option<String>,
+    /// Messages before this time.
+    until: Option<String>,
     /// Messages before this one.
     before: Option<u64>,
     /// So many messages.
@@ -62,9 +69,10 @@ impl Object {
             (Dialect::Server, "peers" | "block" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
             }
-            (Dialect::Peers, "direct" | "join" | "leave" | "history") => {
+            (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search") => {
                 Err(format!("there is no {} among peers", self.kind))
             }
+            (_, "search") => self.search().map(|it| Command::Do(Task::Search(it))),
             _ => self.task().map(Command::Do),
         }
     }
@@ -81,6 +89,23 @@ impl Object {
                 is_welcome: self.welcome.ok_or(needs("welcome"))?,
             }),
         }
+    }
+
+    /// What it searches for.
+    fn search(self) -> Result<Search, String> {
+        let time = |field: &str, written: Option<String>| {
+            let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
+            written.map(|it| read_time(&it).ok_or(wrong)).transpose()
+        };
+        Ok(Search {
+            room: self.room,
+            from: self.from,
+            text: self.text.unwrap_or_default(),
+            since: time("since", self.since)?,
+            until: time("until", self.until)?,
+            before: self.before.map(Sequence),
+            limit: self.limit.unwrap_or(PAGE),
+        })
     }
 
     /// The task that it is.
@@ -112,7 +137,7 @@ impl Object {
             "history" => Ok(Task::History {
                 place,
                 before: self.before.map(Sequence),
-                limit: self.limit.unwrap_or(HISTORY),
+                limit: self.limit.unwrap_or(PAGE),
             }),
             other => Err(format!("there is no type {other}")),
         }
@@ -183,6 +208,7 @@ pub fn read_json(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
 
     /// What a line asks for.
     fn command(line: &str) -> Result<Command, String> {
@@ -209,6 +235,34 @@ mod tests {
             command(r#"{"type":"history","before":7}"#),
             Ok(Command::Do(Task::History { .. }))
         ));
+    }
+
+    /// A search has the fields of the protocol, with times as they are
+    /// written everywhere here.
+    #[test]
+    fn searches() {
+        let search = |line: &str| match command(line) {
+            Ok(Command::Do(Task::Search(search))) => Ok(search),
+            other => Err(format!("{other:?}")),
+        };
+        let bare = Search { limit: PAGE, ..Search::default() };
+        assert_eq!(search(r#"{"type":"search"}"#), Ok(bare));
+        let line = r#"{"type":"search","text":"tea \"hot milk\"","room":"attic","from":"bob",
+            "since":"1970-01-01T00:00:07.123Z","until":"1970-01-01T02:00:00+01:00","before":9,"limit":50}"#;
+        let all = Search {
+            room: Some("attic".to_owned()),
+            from: Some("bob".to_owned()),
+            text: "tea \"hot milk\"".to_owned(),
+            since: Some(Timestamp(7_123)),
+            until: Some(Timestamp(3_600_000)),
+            before: Some(Sequence(9)),
+            limit: 50,
+        };
+        assert_eq!(search(line), Ok(all));
+        for time in ["2026-11-22", "yesterday", "1969-12-31T23:59:59Z"] {
+            let line = format!(r#"{{"type":"search","since":"{time}"}}"#);
+            assert!(command(&line).unwrap_err().starts_with("since is a time"), "{time}");
+        }
     }
 
     /// Mistakes are told, with the id where there is one.
@@ -252,6 +306,7 @@ mod tests {
             r#"{"type":"direct","to":"bob","text":"hi"}"#,
             r#"{"type":"join","room":"x"}"#,
             r#"{"type":"history"}"#,
+            r#"{"type":"search"}"#,
             r#"{"type":"block"}"#,
             r#"{"type":"block","name":""}"#,
             "[]",

@@ -15,6 +15,7 @@ mod plain;
 mod printer;
 mod safe;
 mod scene;
+mod search;
 pub mod terminal;
 mod time_of_day;
 mod turns;

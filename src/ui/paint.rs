@@ -1,5 +1,8 @@
 //! Events as lines for people.
 
+mod found;
+mod server;
+
 use jiff::civil::Date;
 use unicode_width::UnicodeWidthChar;
 
@@ -8,7 +11,7 @@ use super::safe::{safe_line, safe_name, safe_text};
 use super::scene::{Dialect, SharedScene};
 use super::time_of_day::TimeOfDay;
 use crate::model::{
-    DirectMessage, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
+    DirectMessage, ErrorCode, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
 };
 
 /// In front of every line of a message but the first: what stands behind it
@@ -59,6 +62,8 @@ pub(super) struct Painter {
     was_joined: bool,
     /// What was missed is being shown.
     is_replaying: bool,
+    /// What was last known of how long messages are kept.
+    kept: Option<String>,
 }
 
 impl Painter {
@@ -72,6 +77,7 @@ impl Painter {
             width: None,
             was_joined: false,
             is_replaying: false,
+            kept: None,
         }
     }
 
@@ -107,6 +113,7 @@ impl Painter {
                 self.was_joined = true;
                 self.is_replaying = false;
             }
+            Event::Found(found) => self.found(found, &mut out),
             Event::Roster { room, members, names, .. } => {
                 let names = names.as_deref();
                 let line = match names {
@@ -118,13 +125,7 @@ impl Painter {
             Event::Presence { room, members, joined, left } => {
                 self.presence(room, *members, joined.as_deref(), left.as_deref(), &mut out);
             }
-            Event::Notice { text, .. } => {
-                let from = match self.scene.with(|it| it.dialect) {
-                    Dialect::Server => "server: ",
-                    Dialect::Peers => "",
-                };
-                out.push(self.chat(&format!("-- {from}{}", safe_line(text))));
-            }
+            Event::Notice { code, text } => out.push(self.notice(*code, text)),
             Event::Refused(refusal) => out.push(refused(refusal)),
             Event::Unsent { to, text, perhaps_taken, .. } => {
                 let how = if *perhaps_taken { "perhaps not sent" } else { "not sent" };
@@ -186,7 +187,8 @@ impl Painter {
         };
         let bell = !message.history && !message.own && self.names_me(&message.text);
         let head = if message.late { format!("(late) {head}") } else { head };
-        out.push(self.said(message.time, message.history, &head, &message.text, bell));
+        let when = self.time.clock(message.time);
+        out.push(self.said(&when, message.history, &head, &message.text, bell));
     }
 
     /// Something was said to one person.
@@ -204,13 +206,14 @@ impl Painter {
             _ => format!("{who}: "),
         };
         let bell = !message.history && !message.own;
-        out.push(self.said(message.time, message.history, &head, &message.text, bell));
+        let when = self.time.clock(message.time);
+        out.push(self.said(&when, message.history, &head, &message.text, bell));
     }
 
-    /// A message: its time, who said it, and all of its lines.
-    fn said(&self, time: Timestamp, history: bool, head: &str, text: &str, bell: bool) -> Painted {
+    /// A message: when, who said it, and all of its lines.
+    fn said(&self, when: &str, history: bool, head: &str, text: &str, bell: bool) -> Painted {
         let mark = if history { "~" } else { "" };
-        let head = format!("{mark}[{}] {head}", self.time.clock(time));
+        let head = format!("{mark}[{when}] {head}");
         let text = format!("{head}{}", safe_text(text));
         let text = self.wrapped(&text);
         let text = if history { self.dim(&text) } else { text };
@@ -268,6 +271,7 @@ impl Painter {
         } else {
             out.push(self.status(&format!("{server}: you are {me} in {rooms}")));
         }
+        self.keeping(joined, out);
         if joined.log_changed {
             let line = "the server has lost part of its log: what follows may overlap with what you have seen, or lack something";
             out.push(self.status(line));
@@ -365,7 +369,9 @@ pub(super) fn status(line: &str) -> Painted {
 /// Something was not done; the text is not lost.
 fn refused(refusal: &Refusal) -> Painted {
     // What the server says is about “this name”, “this room”.
-    let why = if refusal.code == 0 || refusal.to.is_empty() {
+    let is_about_it = ![0, ErrorCode::SearchInvalid.number(), ErrorCode::Unavailable.number()]
+        .contains(&refusal.code);
+    let why = if !is_about_it || refusal.to.is_empty() {
         safe_line(&refusal.text)
     } else {
         format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))

@@ -11,9 +11,11 @@ use super::lines::{Line, next_line};
 use super::paint::{Kind, Painted, Painter, status};
 use super::safe::safe_name;
 use super::scene::SharedScene;
+use super::search::parse as parse_search;
 use super::time_of_day::TimeOfDay;
 use crate::model::limits::MAX_TEXT;
-use crate::model::{Command, Event, Request, Tag};
+use crate::model::{Command, Event, Request, Search, Tag, Task};
+use crate::os::Clock;
 
 /// Shows what goes on in the chat on one stream, and what goes on with the
 /// connection on another.
@@ -102,13 +104,11 @@ pub(super) fn obey(
                 return Next::Stop;
             }
         }
-        Ok(Meaning::Do(task)) => {
-            let tag = scene.with(|it| it.ask(&task));
-            let request = Request { tag, command: Command::Do(task) };
-            if requests.blocking_send(request).is_err() {
-                return Next::Stop;
-            }
-        }
+        Ok(Meaning::Do(task)) => return ask(task, scene, requests),
+        Ok(Meaning::Search(typed)) => match search(&typed, scene) {
+            Ok(search) => return ask(Task::Search(search), scene, requests),
+            Err(sentence) => tell(mistake(&sentence, scene)),
+        },
         Ok(Meaning::Help) => tell(information(help(dialect))),
         Ok(Meaning::Room(None)) => {
             let here = scene.with(|it| it.here().map(safe_name));
@@ -128,12 +128,31 @@ pub(super) fn obey(
             }
         },
         Ok(Meaning::Quit) => return Next::Stop,
-        Err(sentence) => {
-            scene.with(|it| it.mistakes += 1);
-            tell(status(&super::safe_line(&sentence)));
-        }
+        Err(sentence) => tell(mistake(&sentence, scene)),
     }
     Next::Read
+}
+
+/// A line that made no sense.
+fn mistake(sentence: &str, scene: &SharedScene) -> Painted {
+    scene.with(|it| it.mistakes += 1);
+    status(&super::safe_line(sentence))
+}
+
+/// Has the engine do something.
+fn ask(task: Task, scene: &SharedScene, requests: &Sender<Request>) -> Next {
+    let tag = scene.with(|it| it.ask(&task));
+    let request = Request { tag, command: Command::Do(task) };
+    if requests.blocking_send(request).is_ok() { Next::Read } else { Next::Stop }
+}
+
+/// What is searched for by what was typed behind `/search`.
+fn search(typed: &str, scene: &SharedScene) -> Result<Search, String> {
+    if typed.is_empty() {
+        let nothing = "There is nothing older to show. /search WORDS looks for messages.";
+        return scene.with(|it| it.older.clone()).ok_or_else(|| nothing.to_owned());
+    }
+    parse_search(typed, &TimeOfDay::local(), Clock::start().time_of_day())
 }
 
 /// Reads lines until the end of the input and makes requests of them; at

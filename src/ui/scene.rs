@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Event, NameKey, Place, Tag, Task};
+use crate::model::{Event, NameKey, Place, Search, Tag, Task};
 
 /// Names of a room that are remembered.
 const MAX_NAMES: usize = 1_000;
@@ -35,6 +35,8 @@ pub struct Scene {
     going_to: Option<String>,
     /// Who is there, by room.
     present: BTreeMap<NameKey, Vec<String>>,
+    /// What brings the page before that of the last search.
+    pub older: Option<Search>,
     /// Lines of the input that made no sense.
     pub mistakes: usize,
 }
@@ -66,6 +68,7 @@ impl Scene {
                 self.me = Some(joined.username.clone());
                 self.rooms.clone_from(&joined.rooms);
                 self.present.clear();
+                self.older.take_if(|_| joined.log_changed);
             }
             Event::Admitted(admitted) => {
                 self.me = Some(admitted.username.clone());
@@ -101,6 +104,7 @@ impl Scene {
                 let names = names.iter().flatten().take(MAX_NAMES).cloned().collect();
                 self.present.insert(NameKey::of(room), names);
             }
+            Event::Found(found) => self.older = found.older(),
             Event::Presence { room, joined, left, .. } => {
                 let present = self.present.entry(NameKey::of(room)).or_default();
                 let (Some(joined), Some(left)) = (joined, left) else {
@@ -187,7 +191,7 @@ fn entering(room: &str) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Refusal;
+    use crate::model::{Found, Message, Refusal, Sequence, SessionId, Style, Timestamp};
 
     /// Somebody in the lobby who has asked to enter the kitchen.
     fn going() -> (Scene, Tag) {
@@ -228,6 +232,35 @@ mod tests {
         let tag = scene.ask(&Task::Enter { room: "Kitchen".to_owned() });
         scene.follow(&refused(&tag));
         assert_eq!(scene.place(), named("kitchen"));
+    }
+
+    /// The next page is that before the last answer, for as long as there is
+    /// one.
+    #[test]
+    fn older_messages_of_a_search() {
+        let message = Message {
+            sequence: Sequence(7),
+            time: Timestamp(0),
+            room: "lobby".to_owned(),
+            session: SessionId(1),
+            from: "bob".to_owned(),
+            style: Style::SAID,
+            text: "tea".to_owned(),
+            history: true,
+            requested: true,
+            own: false,
+            late: false,
+            tag: Tag::default(),
+        };
+        let search = Search { text: "tea".to_owned(), limit: 1, ..Search::default() };
+        let mut found = Found { tag: Tag::default(), search, messages: vec![message], more: true };
+        let mut scene = Scene::default();
+        scene.follow(&Event::Found(found.clone()));
+        let older = scene.older.clone().unwrap();
+        assert_eq!(older, Search { before: Some(Sequence(7)), ..found.search.clone() });
+        found.more = false;
+        scene.follow(&Event::Found(found));
+        assert_eq!(scene.older, None);
     }
 
     /// One leaves, or chooses another room, before one is in.

@@ -1,7 +1,7 @@
 //! Times as people read them.
 
 use jiff::Timestamp as Instant;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
@@ -30,21 +30,72 @@ impl TimeOfDay {
 
     /// `14:03:07`
     pub(super) fn clock(&self, time: Timestamp) -> String {
-        instant(time).map_or_else(
-            || NO_TIME.to_owned(),
-            |it| it.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string(),
-        )
+        self.written(time, "%H:%M:%S")
     }
 
     /// The day that it was.
     pub(super) fn date(&self, time: Timestamp) -> Option<Date> {
         Some(instant(time)?.to_zoned(self.zone.clone()).date())
     }
+
+    /// `2026-11-22 14:03:07`
+    pub(super) fn date_and_clock(&self, time: Timestamp) -> String {
+        self.written(time, "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// `2026-11-22 14:03`, or only the day when it is its beginning.
+    pub(super) fn date_and_minute(&self, time: Timestamp) -> String {
+        let is_day = self.date(time).is_some_and(|day| self.begin(day) == Some(time));
+        self.written(time, if is_day { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" })
+    }
+
+    /// The time that somebody means who writes `2026-11-03` (when that day
+    /// begins), `2026-11-03T14:30`, `today` or `yesterday`. None before 1970.
+    pub(super) fn read(&self, typed: &str, now: Timestamp) -> Option<Timestamp> {
+        match typed.to_ascii_lowercase().as_str() {
+            "today" => self.begin(self.date(now)?),
+            "yesterday" => self.begin(self.date(now)?.yesterday().ok()?),
+            _ => match Date::strptime("%Y-%m-%d", typed) {
+                Ok(day) => self.begin(day),
+                Err(_) => self.moment(DateTime::strptime("%Y-%m-%dT%H:%M", typed).ok()?),
+            },
+        }
+    }
+
+    /// When a day begins.
+    fn begin(&self, day: Date) -> Option<Timestamp> {
+        self.moment(day.to_datetime(Time::midnight()))
+    }
+
+    /// When a clock here shows this. (One that summer time leaves out is
+    /// taken as an hour later; of two that are the same, the first.)
+    fn moment(&self, shown: DateTime) -> Option<Timestamp> {
+        since_1970(shown.to_zoned(self.zone.clone()).ok()?.timestamp())
+    }
+
+    /// In this form.
+    fn written(&self, time: Timestamp, form: &str) -> String {
+        instant(time).map_or_else(
+            || NO_TIME.to_owned(),
+            |it| it.to_zoned(self.zone.clone()).strftime(form).to_string(),
+        )
+    }
 }
 
 /// `2026-11-22T14:03:07.123Z`; `None` for a time that has no such form.
 pub(super) fn utc(time: Timestamp) -> Option<String> {
     Some(instant(time)?.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}
+
+/// The time that is written like this, in any zone that is given with it.
+pub(super) fn read_time(written: &str) -> Option<Timestamp> {
+    since_1970(written.parse().ok()?)
+}
+
+/// A time after the beginning of 1970: zero would mean that there is none.
+fn since_1970(time: Instant) -> Option<Timestamp> {
+    let milliseconds = u64::try_from(time.as_millisecond()).ok()?;
+    (milliseconds > 0).then_some(Timestamp(milliseconds))
 }
 
 /// A time up to the year 9999.

@@ -105,8 +105,8 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
         "client" => match ClientFrame::decode(body) {
             Received::Frame(frame) => {
                 frame.encode(&mut encoded);
-                let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave Search
-                    History Members Ping Pong);
+                let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave
+                    History Members Ping Pong Search);
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Received::Ignored => Outcome::Ignored,

@@ -13,12 +13,12 @@ const A_DAY: u64 = 24 * 60 * 60 * 1_000 + 1;
 fn joining() {
     let mut table = Table::new();
     let anna = table.connect();
-    table.send(anna, hello(3));
+    table.send(anna, hello(7));
     table.send(anna, join("anna", &[]));
     assert_eq!(
         table.words(anna),
         [
-            "server_hello 1 1",
+            "server_hello 1 3",
             "welcome anna 0 last 0",
             "entered lobby 0 of 1",
             "end 2 0 0",
@@ -167,9 +167,10 @@ fn the_state_table() {
         7 => history(1, "lobby", 0, 0),
         8 => members(1, "lobby", ""),
         9 => crate::wire::tcp::Ping { token: 4 }.into(),
+        11 => search(1, "", "tea", 0, 0),
         _ => crate::wire::tcp::Pong { token: 4 }.into(),
     };
-    for kind in 0..=10 {
+    for kind in 0..=11 {
         for readable in [true, false] {
             let received = match (kind, readable) {
                 (0, true) => Received::Ignored,
@@ -196,8 +197,8 @@ fn the_state_table() {
                     (_, 0, false) => Some("malformed"),
                     ("greeted", 2 | 9 | 10, true) => None,
                     ("greeted", 2 | 9 | 10, false) => Some("malformed"),
-                    ("joined", 3..=10, true) => None,
-                    ("joined", 3..=10, false) => Some("malformed"),
+                    ("joined", 3..=11, true) => None,
+                    ("joined", 3..=11, false) => Some("malformed"),
                     _ => Some("unexpected"),
                 };
                 let what = format!("kind {kind} (readable: {readable}) when {state}: {words:?}");

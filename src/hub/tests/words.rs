@@ -1,8 +1,8 @@
 //! What clients say and get, in few words.
 
-use crate::model::{ErrorCode, Reference, Sequence, SessionId};
+use crate::model::{ErrorCode, Reference, Sequence, SessionId, Timestamp};
 use crate::wire::tcp::{
-    ClientFrame, Direct, Enter, Error, Hello, History, Join, Leave, MAGIC, Members, Say,
+    ClientFrame, Direct, Enter, Error, Hello, History, Join, Leave, MAGIC, Members, Say, Search,
     ServerFrame, Welcome,
 };
 
@@ -68,6 +68,27 @@ pub(super) fn leave(reference: u64, room: &str) -> ClientFrame {
 pub(super) fn history(reference: u64, room: &str, before: u64, limit: u16) -> ClientFrame {
     let before = Sequence(before);
     History { reference: Reference(reference), room: room.to_owned(), before, limit }.into()
+}
+
+/// A wish to find something, in one room or in all.
+pub(super) fn search(
+    reference: u64,
+    room: &str,
+    text: &str,
+    before: u64,
+    limit: u16,
+) -> ClientFrame {
+    Search {
+        reference: Reference(reference),
+        room: room.to_owned(),
+        from: String::new(),
+        text: text.to_owned(),
+        since: Timestamp(0),
+        until: Timestamp(0),
+        before: Sequence(before),
+        limit,
+    }
+    .into()
 }
 
 /// A wish to know who is there.

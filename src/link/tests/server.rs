@@ -3,8 +3,8 @@
 
 use crate::model::{ErrorCode, LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::tcp::{
-    Accepted, ClientFrame, DirectEntry, End, Entered, Entry, Error, Join, Left, Pong, ServerFrame,
-    ServerHello, Welcome, flag,
+    Accepted, ClientFrame, DirectEntry, End, Entered, Entry, Error, History, Join, Left, Pong,
+    Search, ServerFrame, ServerHello, Welcome, flag,
 };
 
 /// The session of everybody else.
@@ -28,6 +28,12 @@ pub(super) struct Server {
     present: Option<SessionId>,
     rooms: Vec<String>,
     pub(super) password: Option<&'static str>,
+    /// What it says it can do.
+    pub(super) features: u64,
+    /// What it answers to searches, if not what it finds.
+    pub(super) refuses_searches: Option<ErrorCode>,
+    /// It finds more than it is asked for.
+    pub(super) forgets_limits: bool,
     /// The passwords that joins brought.
     pub(super) joins: Vec<Option<String>>,
 }
@@ -50,6 +56,9 @@ impl Server {
             rooms: Vec::new(),
             password: None,
             joins: Vec::new(),
+            features: 0,
+            refuses_searches: None,
+            forgets_limits: false,
         }
     }
 
@@ -140,7 +149,7 @@ impl Server {
                     version: 1,
                     min_version: 1,
                     max_version: 1,
-                    features: 0,
+                    features: self.features,
                     server_program: "model".to_owned(),
                     server_version: "1".to_owned(),
                 }
@@ -177,10 +186,45 @@ impl Server {
             }
             ClientFrame::Ping(ping) => vec![Pong { token: ping.token }.into()],
             ClientFrame::Pong(_) | ClientFrame::Direct(_) => vec![],
-            ClientFrame::History(_) | ClientFrame::Search(_) | ClientFrame::Members(_) => {
-                panic!("this test asks for nothing of the kind")
-            }
+            ClientFrame::History(history) => self.history(&history),
+            ClientFrame::Search(search) => self.search(&search),
+            ClientFrame::Members(_) => panic!("this test asks for nothing of the kind"),
         }
+    }
+
+    /// Older messages of a room.
+    fn history(&self, asked: &History) -> Vec<ServerFrame> {
+        let fits = |it: &&Entry| it.room == asked.room && it.sequence < asked.before;
+        let all: Vec<_> = self.log.iter().filter(fits).collect();
+        self.page(7, asked.reference, &all, asked.limit)
+    }
+
+    /// Messages of the guest's rooms that hold a text.
+    fn search(&self, asked: &Search) -> Vec<ServerFrame> {
+        if let Some(code) = self.refuses_searches {
+            return vec![Error::about(code, 11, asked.reference).into()];
+        }
+        let is_before = |it: &Entry| asked.before.0 == 0 || it.sequence < asked.before;
+        let fits = |it: &&Entry| it.text.contains(&asked.text) && is_before(it);
+        let all: Vec<_> = self.log.iter().filter(fits).collect();
+        let limit = if self.forgets_limits { u16::MAX } else { asked.limit };
+        self.page(11, asked.reference, &all, limit)
+    }
+
+    /// The last of what was asked for.
+    fn page(
+        &self,
+        about: u16,
+        reference: Reference,
+        all: &[&Entry],
+        limit: u16,
+    ) -> Vec<ServerFrame> {
+        let skipped = all.len().saturating_sub(usize::from(limit));
+        let flags = flag::HISTORY | flag::REQUESTED;
+        let asked_for = |it: &&Entry| Entry { flags, ..(*it).clone() }.into();
+        let mut out: Vec<ServerFrame> = all[skipped..].iter().map(asked_for).collect();
+        out.push(End { about, reference, head: self.head(), flags: u8::from(skipped > 0) }.into());
+        out
     }
 
     /// Lets the guest in.

@@ -282,7 +282,11 @@ impl MemoryLog {
     /// Reads what `request` asks for.
     fn find(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
-        let directs = request.session.and_then(|session| self.directs.get(&session));
+        let session = match request.range {
+            ReadRange::Latest(_) | ReadRange::After(..) => request.session,
+            ReadRange::Before(..) | ReadRange::Matching(_) => None,
+        };
+        let directs = session.and_then(|session| self.directs.get(&session));
         let mut merged = BTreeMap::new();
         let mut more = false;
         for ring in rooms.chain(directs) {

@@ -17,6 +17,8 @@
 mod memory;
 mod sqlite;
 mod stamp;
+#[cfg(test)]
+mod tests;
 
 use std::task::{Context, Poll};
 
@@ -62,7 +64,7 @@ pub trait Log: Send {
 }
 
 /// What a log has to tell.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum LogEvent {
     /// These are in the log, in ascending order, without holes since the last time.
     Committed {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Sequence, SessionId, Tag};
+use crate::model::{Found, NoticeCode, Retention, Search, Sequence, SessionId, Tag};
 use crate::ui::safe::is_dangerous;
 
 /// A painter in UTC.
@@ -91,9 +91,97 @@ fn refusals() {
     assert!(lines[0].ends_with("ody: Nobody has this name."), "{text}");
     assert_eq!(lines[1..], ["         | hi", "         | there"]);
     assert!(!text.contains('\u{202e}'));
-    refusal.code = 0;
-    let text = shown(&mut painter(), &Event::Refused(refusal));
-    assert!(text.starts_with("!! Nobody has this name.\n"), "{text}");
+    for code in [0, 310, 311] {
+        refusal.code = code;
+        let text = shown(&mut painter(), &Event::Refused(refusal.clone()));
+        assert!(text.starts_with("!! Nobody has this name.\n"), "{text}");
+    }
+}
+
+/// What was found says what was looked for, and of each message the day and
+/// the room.
+#[test]
+fn what_was_found() {
+    let mut painter = painter();
+    let text = "hot\u{1b}tea".to_owned();
+    let search = Search { text, limit: 20, ..Search::default() };
+    let mut found = Found { tag: Tag::default(), search, messages: Vec::new(), more: false };
+    let text = shown(&mut painter, &Event::Found(found.clone()));
+    assert_eq!(text, "-- nothing found with hot\u{fffd}tea");
+    found.messages.push(Message { history: true, requested: true, ..said("bob", "tea\nis hot") });
+    let text = shown(&mut painter, &Event::Found(found.clone()));
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], "-- 1 message with hot\u{fffd}tea:");
+    assert_eq!(lines[1], "~[2026-11-22 22:03:07] #lobby bob: tea");
+    assert_eq!(lines[2..], ["         | is hot"]);
+    found.messages.push(Message { style: Style::ACTION, ..said("bob", "waves") });
+    found.search = Search {
+        room: Some("lobby".to_owned()),
+        from: Some("Bob".to_owned()),
+        since: Some(Timestamp(1_795_305_600_000)),
+        until: Some(Timestamp(1_795_305_600_000 + 60_000)),
+        before: Some(Sequence(7)),
+        ..Search::default()
+    };
+    found.more = true;
+    let text = shown(&mut painter, &Event::Found(found));
+    let lines: Vec<_> = text.lines().collect();
+    let heading =
+        "-- 2 older messages from Bob in #lobby since 2026-11-22 before 2026-11-22 00:01:";
+    assert_eq!(lines[0], heading);
+    assert_eq!(lines[3], "~[2026-11-22 22:03:07] #lobby * bob waves");
+    assert_eq!(lines[4], "-- there are older ones: /search shows them");
+}
+
+/// How long messages are kept is told once, and again when it has changed.
+#[test]
+fn what_the_server_keeps() {
+    let mut painter = painter();
+    let mut told = |is_durable, days, messages, bytes| {
+        let joined = Joined {
+            session: SessionId(1),
+            username: "Anna".to_owned(),
+            server_name: "attic".to_owned(),
+            server_program: String::new(),
+            rooms: Vec::new(),
+            time: Timestamp(0),
+            max_text: 1,
+            is_durable,
+            retention: Retention { days, messages, bytes },
+            session_kept: true,
+            position_kept: true,
+            log_changed: false,
+        };
+        let text = shown(&mut painter, &Event::Welcome(joined));
+        text.lines().nth(1).map(str::to_owned)
+    };
+    let line = |line: &str| Some(format!("-- messages are {line}"));
+    assert_eq!(told(false, 90, 0, 0), None);
+    assert_eq!(told(true, 90, 10_000, 0), line("kept for 90 days, 10,000 in each room"));
+    assert_eq!(told(true, 90, 10_000, 0), None);
+    assert_eq!(told(true, 1, 0, 2_500_000), line("kept for 1 day, 2.5 MB in all"));
+    assert_eq!(told(true, 0, 500, 0), line("kept: 500 in each room"));
+    assert_eq!(told(true, 0, 0, 0), line("kept when the server restarts"));
+    assert_eq!(told(false, 0, 0, 0), line("not kept when the server restarts"));
+    assert_eq!(told(false, 0, 0, 0), None);
+}
+
+/// What a server says of its disk is not dimmed, and shown to those, too, who
+/// want to see only what goes wrong.
+#[test]
+fn notices() {
+    let scene = SharedScene::default();
+    let mut painter = Painter::new(TimeOfDay::posix("UTC0"), true, scene);
+    let mut notice = |code: NoticeCode| {
+        let event = Event::Notice { code: code.number(), text: "so\nit is".to_owned() };
+        let painted = painter.paint(&event).remove(0);
+        (painted.text, painted.kind)
+    };
+    let plain = "\u{1b}[2m-- server: so it is\u{1b}[0m".to_owned();
+    assert_eq!(notice(NoticeCode::Announcement), (plain, Kind::Chat));
+    for code in [NoticeCode::StorageFailing, NoticeCode::StorageSound] {
+        assert_eq!(notice(code), ("!! server: so it is".to_owned(), Kind::Status));
+    }
 }
 
 /// One's name in any spelling, as a word.
@@ -120,7 +208,15 @@ proptest! {
     ) {
         let mut painter = painter();
         painter.set_width(width);
-        let shown = shown(&mut painter, &Event::Message(said(&from, &text)));
+        let message = said(&from, &text);
+        let search = Search { text: text.clone(), from: Some(from), ..Search::default() };
+        let messages = vec![message.clone()];
+        let found = Found { tag: Tag::default(), search, messages, more: true };
+        let searched = shown(&mut painter, &Event::Found(found));
+        prop_assert!(!searched.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
+        let begins = ["-- 1 message ", "~[", CONTINUED, "-- there are"];
+        prop_assert!(searched.split('\n').all(|line| begins.iter().any(|it| line.starts_with(it))));
+        let shown = shown(&mut painter, &Event::Message(message));
         prop_assert!(!shown.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
         let mut lines = shown.split('\n');
         prop_assert!(lines.next().unwrap().starts_with("[22:03:07] "));

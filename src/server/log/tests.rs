@@ -1,0 +1,294 @@
+//! Both logs do the same: random operations on one and the other.
+
+use std::future::poll_fn;
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tempfile::TempDir;
+
+use super::*;
+use crate::hub::{ReadRange, Restored};
+use crate::model::{
+    MessageText, Moment, NameKey, RoomName, SearchQuery, SearchText, Sequence, SessionRecord,
+    Style, Target, Timestamp, TokenHash, Username,
+};
+
+/// The rooms in which something is said.
+const ROOMS: &[&str] = &["lobby", "Attic", "cellar"];
+
+/// Those who say something.
+const NAMES: &[&str] = &["anna", "Bob", "Cécile"];
+
+/// What they say.
+const TEXTS: &[&str] = &[
+    "tea is ready",
+    "Tea? I don't know",
+    "the café, ready at five",
+    "READY!\nreally",
+    "was nun, Straße",
+    "ready tea",
+];
+
+/// What is looked for.
+const QUERIES: &[&str] =
+    &["", "tea", "\"tea is\" ready", "cafe", "rea*", "don't", "strasse", "ready at"];
+
+/// One operation.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Messages: who, to which room (or else to whom), what.
+    Say(Vec<(usize, usize, usize)>),
+    /// Read from these rooms, perhaps with somebody's direct messages.
+    Read(Vec<usize>, Option<usize>, Range),
+    /// A session has ended; its number is not used again.
+    End(usize),
+    /// Close and open again.
+    Restart,
+}
+
+/// What to read; sequences count from the end of the log.
+#[derive(Clone, Debug)]
+enum Range {
+    /// The latest so many.
+    Latest(u16),
+    /// Those behind this one.
+    After(u64, u16),
+    /// Those before this one.
+    Before(u64, u16),
+    /// What is looked for, from whom, since when, until when, before which.
+    Matching(usize, Option<usize>, Option<u64>, Option<u64>, u64, u16),
+}
+
+/// A random range.
+fn range() -> impl Strategy<Value = Range> {
+    let far = || 0..40_u64;
+    let most = || 1..8_u16;
+    let time = || proptest::option::of(0..40_u64);
+    prop_oneof![
+        most().prop_map(Range::Latest),
+        (far(), most()).prop_map(|(at, most)| Range::After(at, most)),
+        (far(), most()).prop_map(|(at, most)| Range::Before(at, most)),
+        (0..QUERIES.len(), proptest::option::of(0..NAMES.len()), time(), time(), far(), most())
+            .prop_map(|(text, from, since, until, before, most)| {
+                Range::Matching(text, from, since, until, before, most)
+            }),
+    ]
+}
+
+/// A random operation.
+fn step() -> impl Strategy<Value = Step> {
+    let message = (0..NAMES.len(), 0..ROOMS.len() + 2, 0..TEXTS.len());
+    prop_oneof![
+        4 => proptest::collection::vec(message, 1..6).prop_map(Step::Say),
+        6 => (
+            proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
+            proptest::option::of(0..NAMES.len()),
+            range(),
+        )
+            .prop_map(|(rooms, session, range)| Step::Read(rooms, session, range)),
+        1 => (0..NAMES.len()).prop_map(Step::End),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// A room of the list.
+fn room(number: usize) -> RoomName {
+    RoomName::new(ROOMS[number]).unwrap()
+}
+
+/// Both logs, and what the operations need.
+struct Pair {
+    /// The one.
+    memory: MemoryLog,
+    /// The other one.
+    disk: Option<SqliteLog>,
+    /// Where that one is.
+    directory: TempDir,
+    /// Waits for it.
+    runtime: tokio::runtime::Runtime,
+    /// The sessions of those who talk.
+    sessions: Vec<SessionId>,
+    /// The last reference of each.
+    references: Vec<u64>,
+    /// Messages so far, which is also the time in days.
+    head: u64,
+    /// The next session.
+    next_session: u64,
+}
+
+/// Opens the log on disk.
+fn open(directory: &Path) -> (SqliteLog, Restored) {
+    let directory = directory.join("log");
+    SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap()
+}
+
+impl Pair {
+    /// Both are empty.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (disk, restored) = open(directory.path());
+        assert_eq!(restored.head, Sequence::ZERO);
+        let mut pair = Self {
+            memory: MemoryLog::new(MemoryLimits::default()),
+            disk: Some(disk),
+            directory,
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+            sessions: vec![SessionId(0); NAMES.len()],
+            references: vec![0; NAMES.len()],
+            head: 0,
+            next_session: 1,
+        };
+        (0..NAMES.len()).for_each(|who| pair.begin_session(who));
+        pair
+    }
+
+    /// Somebody gets a new session.
+    fn begin_session(&mut self, who: usize) {
+        self.sessions[who] = SessionId(self.next_session);
+        self.references[who] = 0;
+        self.next_session += 1;
+        let record = self.record(who);
+        self.disk.as_mut().unwrap().keep_session(record.clone());
+        self.memory.keep_session(record);
+    }
+
+    /// Somebody's session as the hub tells of it: it does not know of later messages.
+    fn record(&self, who: usize) -> SessionRecord {
+        let session = self.sessions[who];
+        SessionRecord {
+            session,
+            token: TokenHash([u8::try_from(session.0 % 256).unwrap(); 32]),
+            username: Username::new(NAMES[who]).unwrap(),
+            away_since: None,
+            last_reference: Reference(0),
+            refused: vec![Reference(session.0)],
+        }
+    }
+
+    /// The next event of both is the same.
+    fn compare(&mut self) {
+        let disk = self.disk.as_mut().unwrap();
+        let event = poll_fn(|context| disk.poll_event(context));
+        let disk = self.runtime.block_on(event).expect("an event");
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(Some(memory)) = self.memory.poll_event(&mut context) else {
+            panic!("the log in memory says nothing to {disk:?}");
+        };
+        assert_eq!(disk, memory, "the log on disk, and that in memory");
+    }
+
+    /// What the clocks show: a day for each message.
+    fn now(&self) -> Now {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let since = day * u32::try_from(self.head).unwrap();
+        let time = Timestamp(u64::try_from(since.as_millis()).unwrap());
+        Now { moment: Moment::after_start(since), time }
+    }
+
+    /// A sequence so far from the end.
+    fn from_end(&self, far: u64) -> Sequence {
+        Sequence(self.head.saturating_sub(far))
+    }
+
+    /// Does one operation with both.
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Say(messages) => {
+                let drafts: Vec<Draft> = messages.iter().map(|it| self.draft(*it)).collect();
+                let now = self.now();
+                self.head += drafts.len() as u64;
+                self.memory.append(now, drafts.clone());
+                self.disk.as_mut().unwrap().append(now, drafts);
+                self.compare();
+            }
+            Step::Read(rooms, session, range) => {
+                let request = ReadRequest {
+                    rooms: rooms.iter().map(|it| room(*it)).collect(),
+                    session: session.map(|who| self.sessions[who]),
+                    range: self.range(range),
+                };
+                self.memory.read(ReadTag::of_nobody(), request.clone());
+                self.disk.as_mut().unwrap().read(ReadTag::of_nobody(), request);
+                self.compare();
+            }
+            Step::End(who) => {
+                self.memory.forget_session(self.sessions[*who]);
+                self.disk.as_mut().unwrap().forget_session(self.sessions[*who]);
+                self.begin_session(*who);
+            }
+            Step::Restart => self.restart(),
+        }
+    }
+
+    /// A message of somebody.
+    fn draft(&mut self, (who, to, text): (usize, usize, usize)) -> Draft {
+        self.references[who] += 2;
+        let target = if to < ROOMS.len() {
+            Target::Room(room(to))
+        } else {
+            let to = to - ROOMS.len();
+            Target::Session(self.sessions[to], Username::new(NAMES[to]).unwrap())
+        };
+        Draft {
+            session: self.sessions[who],
+            username: Username::new(NAMES[who]).unwrap(),
+            reference: Reference(self.references[who]),
+            target,
+            style: Style(u8::try_from(text % 2).unwrap()),
+            text: MessageText::new(TEXTS[text]).unwrap(),
+        }
+    }
+
+    /// What to read.
+    fn range(&self, range: &Range) -> ReadRange {
+        let day = |day: u64| Timestamp(day * 24 * 60 * 60 * 1_000);
+        match range {
+            Range::Latest(most) => ReadRange::Latest(*most),
+            Range::After(far, most) => ReadRange::After(self.from_end(*far), *most),
+            Range::Before(far, most) => ReadRange::Before(self.from_end(*far), *most),
+            Range::Matching(text, from, since, until, before, limit) => {
+                ReadRange::Matching(SearchQuery {
+                    text: SearchText::new(QUERIES[*text]).unwrap(),
+                    from: from.map(|it| NameKey::of(NAMES[it])),
+                    since: since.map(day),
+                    until: until.map(day),
+                    before: self.from_end(*before).next(),
+                    limit: *limit,
+                })
+            }
+        }
+    }
+
+    /// The log on disk is closed and opened again: it knows everything.
+    fn restart(&mut self) {
+        self.disk = None;
+        let (disk, restored) = open(self.directory.path());
+        self.disk = Some(disk);
+        assert_eq!(restored.head, Sequence(self.head));
+        assert_eq!(restored.next_session, SessionId(self.next_session));
+        let mut sessions = restored.sessions;
+        sessions.sort_by_key(|it| it.session);
+        let mut expected: Vec<SessionRecord> = (0..NAMES.len())
+            .map(|who| SessionRecord {
+                last_reference: Reference(self.references[who]),
+                ..self.record(who)
+            })
+            .collect();
+        expected.sort_by_key(|it| it.session);
+        assert_eq!(sessions, expected);
+    }
+}
+
+#[test]
+fn both_logs_do_the_same() {
+    let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });
+    runner
+        .run(&proptest::collection::vec(step(), 1..60), |steps| {
+            let mut pair = Pair::new();
+            steps.iter().for_each(|step| pair.take(step));
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,98 @@
+//! What a server says of itself: notices, and how long it keeps messages.
+
+use super::{Painted, Painter, status};
+use crate::model::{Joined, NoticeCode};
+use crate::ui::safe::safe_line;
+use crate::ui::scene::Dialect;
+
+impl Painter {
+    /// A sentence of the server. What it says of its disk must not be
+    /// overlooked.
+    pub(super) fn notice(&self, code: u16, text: &str) -> Painted {
+        let text = safe_line(text);
+        let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
+        match self.scene.with(|it| it.dialect) {
+            Dialect::Server if storage.iter().any(|it| it.number() == code) => {
+                status(&format!("server: {text}"))
+            }
+            Dialect::Server => self.chat(&format!("-- server: {text}")),
+            Dialect::Peers => self.chat(&format!("-- {text}")),
+        }
+    }
+
+    /// Tells how long messages are kept, where it is worth a line: at the
+    /// first welcome, if the server keeps anything at all, and when that has
+    /// changed.
+    pub(super) fn keeping(&mut self, joined: &Joined, out: &mut Vec<Painted>) {
+        let sentence = sentence(joined);
+        let before = self.kept.replace(sentence.clone());
+        let is_news = before.map_or(joined.is_durable, |it| it != sentence);
+        if is_news {
+            out.push(self.status(&sentence));
+        }
+    }
+}
+
+/// How long messages are kept.
+fn sentence(joined: &Joined) -> String {
+    if !joined.is_durable {
+        return "messages are not kept when the server restarts".to_owned();
+    }
+    let kept = joined.retention;
+    let mut bounds = Vec::new();
+    match kept.days {
+        0 => {}
+        1 => bounds.push("for 1 day".to_owned()),
+        days => bounds.push(format!("for {} days", grouped(days.into()))),
+    }
+    if kept.messages > 0 {
+        bounds.push(format!("{} in each room", grouped(kept.messages.into())));
+    }
+    if kept.bytes > 0 {
+        bounds.push(format!("{} in all", size(kept.bytes)));
+    }
+    let colon = if kept.days == 0 { ":" } else { "" };
+    match bounds.join(", ").as_str() {
+        "" => "messages are kept when the server restarts".to_owned(),
+        bounds => format!("messages are kept{colon} {bounds}"),
+    }
+}
+
+/// `10,000`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1.5 GB`, rounded down.
+fn size(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    let Some((name, unit)) = units.into_iter().find(|(_, unit)| bytes >= *unit) else {
+        return format!("{bytes} bytes");
+    };
+    match bytes % unit / (unit / 10) {
+        0 => format!("{} {name}", grouped(bytes / unit)),
+        tenths => format!("{}.{tenths} {name}", grouped(bytes / unit)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers and sizes as people read them.
+    #[test]
+    fn numbers() {
+        let numbers = [7, 999, 10_000, 1_234_567].map(grouped);
+        assert_eq!(numbers, ["7", "999", "10,000", "1,234,567"]);
+        let sizes = [999, 1_000, 64_000_000, 1_550_000_000, 4_000_000_000_000].map(size);
+        assert_eq!(sizes, ["999 bytes", "1 kB", "64 MB", "1.5 GB", "4,000 GB"]);
+    }
+}

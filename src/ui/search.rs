@@ -1,0 +1,155 @@
+//! What people type behind `/search`: words, phrases, and filters such as
+//! `from:anna`.
+
+use super::time_of_day::TimeOfDay;
+use crate::model::{Search, Timestamp};
+
+/// Messages on one page.
+const PAGE: u16 = 20;
+
+/// What can be asked for besides words.
+const FILTERS: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
+
+/// What stands behind `/search`, as a search. An error is a sentence for the
+/// person.
+pub(super) fn parse(typed: &str, time: &TimeOfDay, now: Timestamp) -> Result<Search, String> {
+    let mut search = Search { limit: PAGE, ..Search::default() };
+    let mut words = Vec::new();
+    for piece in pieces(typed) {
+        let Some((filter, value)) = filter_of(piece) else {
+            words.push(piece);
+            continue;
+        };
+        let date = || time.read(value, now).ok_or_else(|| no_date(value));
+        let is_new = match filter.to_ascii_lowercase().as_str() {
+            _ if value.is_empty() => {
+                return Err(format!("What is meant has to follow {filter}: without a blank."));
+            }
+            "from" => set(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned()),
+            "in" => set(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned()),
+            "before" => set(&mut search.until, date()?),
+            "after" => set(&mut search.since, date()?),
+            _ => {
+                return Err(format!(
+                    "There is no {filter}: to search by, but {FILTERS}. \
+                     (In quotes it is text: \"{piece}\".)"
+                ));
+            }
+        };
+        if !is_new {
+            return Err(format!("There can be only one {filter}: in a search."));
+        }
+    }
+    search.text = words.join(" ");
+    Ok(search)
+}
+
+/// What is between blanks, but for blanks between double quotes.
+fn pieces(typed: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let between = move |c: char| {
+        is_quoted ^= c == '"';
+        c.is_whitespace() && !is_quoted
+    };
+    typed.split(between).filter(|it| !it.is_empty())
+}
+
+/// Filter and value of a piece, if it is meant as such. What begins with a
+/// quote is text, and so are addresses of pages, times of day, and words with a colon
+/// behind them that are no filters.
+fn filter_of(piece: &str) -> Option<(&str, &str)> {
+    let (filter, value) = piece.split_once(':')?;
+    let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);
+    let is_known =
+        ["from", "in", "before", "after"].iter().any(|it| it.eq_ignore_ascii_case(filter));
+    let is_text = value.is_empty() || value.starts_with("//");
+    (is_word && (is_known || !is_text)).then(|| (filter, value.trim_matches('"')))
+}
+
+/// Sets what has not been set; says whether it was so.
+fn set<T>(place: &mut Option<T>, value: T) -> bool {
+    place.replace(value).is_none()
+}
+
+/// A date that is not understood.
+fn no_date(value: &str) -> String {
+    format!("{value} is no date: write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-22T23:03:07 in Berlin, where it is winter.
+    const NOW: Timestamp = Timestamp(1_795_384_987_123);
+
+    /// An hour.
+    const HOUR: u64 = 3_600_000;
+
+    /// The midnight in Berlin with which that day began.
+    const MIDNIGHT: u64 = 1_795_302_000_000;
+
+    /// What is searched for, in Berlin.
+    fn parsed(typed: &str) -> Result<Search, String> {
+        parse(typed, &TimeOfDay::posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
+    }
+
+    /// The text of a search for nothing else.
+    fn text(typed: &str) -> String {
+        let search = parsed(typed).unwrap();
+        assert_eq!(search, Search { text: search.text.clone(), limit: PAGE, ..Search::default() });
+        search.text
+    }
+
+    /// What is said stays as it was typed; filters are taken out.
+    #[test]
+    fn words_and_filters() {
+        assert_eq!(text("  hot   tea* \"with  milk\" "), "hot tea* \"with  milk\"");
+        assert_eq!(text("\"from:bob\" \"a in:b"), "\"from:bob\" \"a in:b");
+        assert_eq!(
+            text("at 12:30 :-) https://example.org/a tea:"),
+            "at 12:30 :-) https://example.org/a tea:"
+        );
+        let search = parsed("tea FROM:@Bob in:#attic \"hot milk\"").unwrap();
+        assert_eq!((search.from.as_deref(), search.room.as_deref()), (Some("Bob"), Some("attic")));
+        assert_eq!(search.text, "tea \"hot milk\"");
+        assert_eq!(parsed("in:attic x").unwrap().room.as_deref(), Some("attic"));
+        assert_eq!(parsed("from:\"bob\"").unwrap().from.as_deref(), Some("bob"));
+    }
+
+    /// Days begin where the person lives.
+    #[test]
+    fn dates() {
+        let bounds = |typed| {
+            let search = parsed(typed).unwrap();
+            (search.since.map(|it| it.0), search.until.map(|it| it.0))
+        };
+        let day = 24 * HOUR;
+        assert_eq!(bounds("after:2026-11-22"), (Some(MIDNIGHT), None));
+        assert_eq!(bounds("before:today after:yesterday"), (Some(MIDNIGHT - day), Some(MIDNIGHT)));
+        let half_past_two = MIDNIGHT + 14 * HOUR + HOUR / 2;
+        assert_eq!(bounds("before:2026-11-22T14:30"), (None, Some(half_past_two)));
+        // In summer the clock is an hour ahead.
+        let summer = MIDNIGHT - 145 * day - HOUR;
+        assert_eq!(bounds("after:2026-06-30"), (Some(summer), None));
+    }
+
+    /// What is not understood is told, with what is possible.
+    #[test]
+    fn mistakes() {
+        for (typed, part) in [
+            ("after:monday", "monday is no date: write 2026-11-03"),
+            ("after:2026-13-01", "is no date"),
+            ("after:2026-11-03T14:30Z", "is no date"),
+            ("after:1815-06-18", "is no date"),
+            ("before:2026-11-22x", "is no date"),
+            ("frm:bob", "from:NAME, in:ROOM, before:DATE and after:DATE"),
+            ("frm:bob", "\"frm:bob\""),
+            ("from: bob", "without a blank"),
+            ("from:bob From:anna", "only one From:"),
+        ] {
+            let sentence = parsed(typed).unwrap_err();
+            assert!(sentence.contains(part), "{typed}: {sentence}");
+        }
+    }
+}
