@@ -1,5 +1,7 @@
 //! `chat-client`: see `--help`.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Entry point.

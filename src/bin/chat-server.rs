@@ -1,5 +1,7 @@
 //! `chat-server`: see `chat-server --help`.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Everything is in the library, where it can be tested.

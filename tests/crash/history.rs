@@ -1,0 +1,79 @@
+//! The whole history as the server tells it, and what somebody saw of it.
+
+use std::collections::HashMap;
+
+use pi_chat::model::{Message, Reference, Sequence};
+use pi_chat::wire::tcp::{Entry, History, ServerFrame};
+
+use super::common::Server;
+use super::talker::{Record, rooms_of};
+
+/// Everything that was said in a room, in its order, page by page.
+pub(super) fn read(server: &Server, room: &str) -> Vec<Entry> {
+    let (mut reader, _) = server.arrive("reader", &[room]);
+    let (mut pages, mut before) = (Vec::new(), Sequence::ZERO);
+    loop {
+        let reference = Reference(1);
+        reader.send(History { reference, room: room.to_owned(), before, limit: 100 });
+        let mut page = Vec::new();
+        let end = loop {
+            match reader.next() {
+                ServerFrame::Entry(entry) => page.push(entry),
+                ServerFrame::End(end) => break end,
+                other => panic!("{other:?}"),
+            }
+        };
+        before = page.first().map_or(before, |it| it.sequence);
+        pages.push(page);
+        if end.flags == 0 {
+            break;
+        }
+    }
+    reader.hang_up();
+    let all: Vec<Entry> = pages.into_iter().rev().flatten().collect();
+    let mut previous = Sequence::ZERO;
+    for entry in &all {
+        assert!(entry.sequence > previous, "not in order: {entry:?}");
+        assert_eq!(entry.previous, previous, "{entry:?}");
+        previous = entry.sequence;
+    }
+    all
+}
+
+/// Compares what somebody saw with what there is: all of it, each message
+/// once, in the same order.
+pub(super) fn check(number: usize, record: &Record, histories: &HashMap<&str, Vec<Entry>>) {
+    let who = format!("talker {number}");
+    for pair in record.seen.windows(2) {
+        assert!(pair[0].sequence < pair[1].sequence, "{who} saw in the wrong order: {pair:#?}");
+    }
+    for room in rooms_of(number) {
+        // They were there from the beginning.
+        let seen: Vec<_> = record.seen.iter().filter(|it| it.room == room).collect();
+        let history = &histories[room];
+        for (message, entry) in seen.iter().zip(history) {
+            assert!(is_same(message, entry), "{who} saw {message:#?}\nbut there is {entry:#?}");
+        }
+        assert_eq!(seen.len(), history.len(), "{who} saw more or less than there is in {room}");
+    }
+    // What was said twice would be there twice.
+    let mut counts = HashMap::<_, usize>::new();
+    for (room, entry) in
+        rooms_of(number).iter().flat_map(|it| histories[it].iter().map(|e| (*it, e)))
+    {
+        *counts.entry((room, entry.text.as_str())).or_default() += 1;
+    }
+    for (room, text) in &record.said {
+        assert!(record.acknowledged.contains(text), "{who}: not acknowledged: {text}");
+        assert_eq!(counts.get(&(*room, text.as_str())), Some(&1), "{who}: {text}");
+    }
+    assert_eq!(record.acknowledged.len(), record.said.len(), "{who}: acknowledged twice");
+}
+
+/// Whether somebody saw what there is.
+fn is_same(message: &Message, entry: &Entry) -> bool {
+    let author = (message.session, &message.from) == (entry.session, &entry.username);
+    let place = (message.sequence, message.time, &message.room)
+        == (entry.sequence, entry.time, &entry.room);
+    author && place && (message.style.0, &message.text) == (entry.style, &entry.text)
+}

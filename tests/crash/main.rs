@@ -1,0 +1,146 @@
+//! A server is killed again and again while people talk, as by a crash or
+//! by somebody who is in a hurry. Nothing that anybody saw is lost, and
+//! everybody is back by themselves.
+//!
+//! The server is the real program, the clients are the real client's engine
+//! (see `talker`). What is random follows from a seed that is printed;
+//! `CRASH_SEED=… cargo test --test crash` plays it again, and `CRASH_ROUNDS=…`
+//! says how often the server is killed.
+
+#![cfg(all(feature = "server", feature = "client"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod history;
+mod talker;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pi_chat::model::Message;
+use tempfile::tempdir;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+use common::Server;
+use talker::{ROOMS, Record, Talker, rooms_of};
+
+/// How many people talk.
+const TALKERS: usize = 20;
+
+/// How often the server is killed where nobody says otherwise.
+const ROUNDS: usize = 5;
+
+/// So much is seen by all people together until the server is killed, at
+/// most.
+const LONGEST_LIFE: usize = 4_000;
+
+/// Nothing takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A number from the environment.
+fn given(name: &str) -> Option<u64> {
+    Some(std::env::var(name).ok()?.parse().expect("a number"))
+}
+
+#[test]
+fn nothing_that_anybody_saw_is_lost() {
+    let random = || u64::from_ne_bytes(pi_chat::os::random_bytes().unwrap());
+    let seed = given("CRASH_SEED").unwrap_or_else(random);
+    let rounds = given("CRASH_ROUNDS").map_or(ROUNDS, |it| usize::try_from(it).unwrap());
+    println!("CRASH_SEED={seed}");
+    let data = tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let talked = talk(data.path(), seed, rounds);
+    let (mut server, records) = LocalSet::new().block_on(&runtime, talked);
+    // It also has to be there after the last of them.
+    server.kill();
+    let server = start(data.path(), None);
+    let histories: HashMap<_, _> =
+        ROOMS.iter().map(|room| (*room, history::read(&server, room))).collect();
+    for (number, record) in records.iter().enumerate() {
+        let record = record.borrow();
+        assert_eq!(record.trouble, [""; 0], "talker {number}");
+        history::check(number, &record, &histories);
+    }
+    let messages: usize = histories.values().map(Vec::len).sum();
+    let returns: usize = records.iter().map(|it| it.borrow().welcomes - 1).sum();
+    println!("{messages} messages, {rounds} crashes, {returns} returns");
+    assert!(returns >= rounds, "nobody has noticed the crashes");
+}
+
+/// Starts a server with this data, which lets people talk as fast as they like.
+fn start(data: &Path, listen: Option<&str>) -> Server {
+    let data = data.to_str().unwrap();
+    let listen = listen.unwrap_or("127.0.0.1:0");
+    let fast = ["--burst", "100000", "--per-minute", "6000000"];
+    Server::start(&[&["--data", data, "--listen", listen], &fast[..]].concat())
+}
+
+/// Has everybody talk while the server is killed so often. Gives the last
+/// server, and what everybody saw.
+async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<Record>>>) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut server = start(data, None);
+    let address = server.address();
+    let (server_is, is_up) = watch::channel(Some(address));
+    let (stop, stops) = watch::channel(false);
+    let (progress, mut changed) = watch::channel(());
+    let progress = Rc::new(progress);
+    let records: Vec<_> = (0..TALKERS)
+        .map(|number| {
+            let record = Rc::<RefCell<Record>>::default();
+            let talker = Talker::new(number, random.u64(..), record.clone(), progress.clone());
+            tokio::task::spawn_local(talker.run(is_up.clone(), stops.clone()));
+            record
+        })
+        .collect();
+    let mut wait_until = async |what: &str, is_so: &dyn Fn() -> bool| {
+        let waited = timeout(PATIENCE, async {
+            while !is_so() {
+                changed.changed().await.unwrap();
+            }
+        });
+        assert!(waited.await.is_ok(), "{what}: {:#?}", records);
+    };
+    let all = |is_so: &dyn Fn(&Record) -> bool| records.iter().all(|it| is_so(&it.borrow()));
+    wait_until("not all came in", &|| all(&|it| it.welcomes > 0)).await;
+    for round in 0..rounds {
+        let lives = || records.iter().map(|it| it.borrow().seen.len() + it.borrow().welcomes).sum();
+        // Sometimes while they are still coming back.
+        let most = if random.bool() { LONGEST_LIFE } else { 2 * TALKERS };
+        let until = lives() + random.usize(0..most);
+        let what = format!("nothing happens in round {round}");
+        wait_until(&what, &|| Some(lives()).is_some_and(|it: usize| it >= until)).await;
+        server_is.send_replace(None);
+        server.kill();
+        server = start(data, Some(&address.to_string()));
+        server_is.send_replace(Some(address));
+    }
+    stop.send_replace(true);
+    wait_until("not everybody got everything", &|| {
+        records.iter().enumerate().all(|(number, it)| has_all(number, &it.borrow().seen))
+    })
+    .await;
+    (server, records)
+}
+
+/// Whether somebody has got the last message of everybody in each of their
+/// rooms.
+fn has_all(number: usize, seen: &[Message]) -> bool {
+    let last = seen.iter().filter(|it| it.text.starts_with(talker::LAST)).count();
+    let meets = |other: &usize| -> usize {
+        rooms_of(*other).iter().filter(|room| rooms_of(number).contains(room)).count()
+    };
+    last >= (0..TALKERS).map(|it| meets(&it)).sum()
+}

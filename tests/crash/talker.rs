@@ -1,0 +1,259 @@
+//! Somebody who talks, and is back by themselves whatever happens: the real
+//! client's engine on a real socket.
+//!
+//! It is not the real client's driver for one reason: the waits between
+//! attempts grow to a minute, and nobody wants to wait for that in a test.
+//! Here the clock leaps over them.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use pi_chat::link::{Input, Link, Output, Settings};
+use pi_chat::model::{Command, Event, Message, Moment, Place, Request, Style, Tag, Task};
+use pi_chat::os::Clock;
+use pi_chat::wire::FrameReader;
+use pi_chat::wire::tcp::ServerFrame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// The rooms that are talked in.
+pub(super) const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
+
+/// How the last message of everybody begins.
+pub(super) const LAST: &str = "last";
+
+/// So many messages are under way at one time.
+const WINDOW: usize = 4;
+
+/// Where somebody is: in two of the rooms.
+pub(super) const fn rooms_of(number: usize) -> [&'static str; 2] {
+    [ROOMS[number % 3], ROOMS[(number + 1) % 3]]
+}
+
+/// What somebody has said and seen.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// What was said in which room, in this order.
+    pub(super) said: Vec<(&'static str, String)>,
+    /// Texts that were acknowledged.
+    pub(super) acknowledged: Vec<String>,
+    /// What was seen, in this order.
+    pub(super) seen: Vec<Message>,
+    /// How often they were let in.
+    pub(super) welcomes: usize,
+    /// What should not have happened.
+    pub(super) trouble: Vec<String>,
+}
+
+/// Somebody who talks.
+pub(super) struct Talker {
+    /// Who it is.
+    number: usize,
+    /// The engine.
+    link: Link,
+    /// Shows real time.
+    clock: Clock,
+    /// So much time was leapt over.
+    leapt: Duration,
+    /// For what is said.
+    random: fastrand::Rng,
+    /// They have said that it is their last.
+    is_leaving: bool,
+    /// What they do and see.
+    record: Rc<RefCell<Record>>,
+    /// Told when there is something new in it.
+    progress: Rc<watch::Sender<()>>,
+}
+
+impl Talker {
+    /// Somebody who is not there yet.
+    pub(super) fn new(
+        number: usize,
+        seed: u64,
+        record: Rc<RefCell<Record>>,
+        progress: Rc<watch::Sender<()>>,
+    ) -> Self {
+        let link = Link::new(Settings {
+            username: format!("talker{number}"),
+            rooms: rooms_of(number).map(str::to_owned).to_vec(),
+            password: None,
+            saved: None,
+            observe: true,
+            patient: true,
+            can_ask: false,
+            program: "crash",
+            version: "",
+            seed,
+        });
+        let random = fastrand::Rng::with_seed(seed);
+        let (clock, leapt) = (Clock::start(), Duration::ZERO);
+        Self { number, link, clock, leapt, random, is_leaving: false, record, progress }
+    }
+
+    /// Tells the engine what has happened.
+    fn input(&mut self, input: Input) {
+        self.link.handle_input(self.clock.now() + self.leapt, input);
+    }
+
+    /// Talks for ever; no more than the last words after `stops`.
+    pub(super) async fn run(
+        mut self,
+        mut server: watch::Receiver<Option<SocketAddr>>,
+        mut stops: watch::Receiver<bool>,
+    ) {
+        let (mut stream, mut reader) = (None, FrameReader::from_server());
+        let mut wake = None;
+        loop {
+            let (mut due, mut connect) = (Vec::new(), false);
+            while let Some(output) = self.link.poll_output() {
+                match output {
+                    Output::Connect => connect = true,
+                    Output::Send(frame) => frame.encode(&mut due),
+                    Output::Disconnect => stream = None,
+                    Output::Event(event) => self.see(event),
+                    Output::Persist(_) => {}
+                    Output::WakeAt(moment) => wake = Some(moment),
+                    Output::Finished(end) => return self.trouble(&end),
+                }
+            }
+            if connect {
+                reader = FrameReader::from_server();
+                stream = self.connect(&mut server).await;
+                continue;
+            }
+            let Some(open) = &mut stream else {
+                self.leap(wake.take());
+                continue;
+            };
+            if open.write_all(&due).await.is_err() {
+                stream = None;
+                self.input(Input::Disconnected { reason: "writing".to_owned() });
+                continue;
+            }
+            let mut buffer = [0; 16_384];
+            tokio::select! {
+                read = open.read(&mut buffer) => match read {
+                    Ok(count @ 1..) => self.hear(&mut reader, &buffer[..count]),
+                    _ => {
+                        stream = None;
+                        self.input(Input::Disconnected { reason: "reading".to_owned() });
+                    }
+                },
+                () = self.sleep(wake) => {
+                    wake = None;
+                    self.input(Input::Wake);
+                }
+                _ = stops.wait_for(|it| *it), if !self.is_leaving => self.is_leaving = true,
+            }
+            self.talk();
+        }
+    }
+
+    /// Connects as soon as there is a server.
+    async fn connect(
+        &mut self,
+        server: &mut watch::Receiver<Option<SocketAddr>>,
+    ) -> Option<TcpStream> {
+        let address = server.wait_for(Option::is_some).await.unwrap().unwrap();
+        let stream = TcpStream::connect(address).await;
+        self.input(match &stream {
+            Ok(_) => Input::Connected,
+            Err(error) => Input::ConnectFailed { reason: error.to_string() },
+        });
+        stream.ok()
+    }
+
+    /// Takes what has come.
+    fn hear(&mut self, reader: &mut FrameReader, bytes: &[u8]) {
+        self.input(Input::Heard);
+        let outcome = reader.feed(bytes, |body| {
+            self.input(Input::Received(ServerFrame::decode(body)));
+            true
+        });
+        if outcome.is_err() {
+            self.trouble(&"garbled");
+        }
+    }
+
+    /// There is no connection: it is already as late as the engine wants to wait.
+    fn leap(&mut self, wake: Option<Moment>) {
+        let Some(wake) = wake else { return self.trouble(&"waits for ever") };
+        self.leapt += wake.since(self.clock.now() + self.leapt);
+        self.input(Input::Wake);
+    }
+
+    /// Ready when the engine wants to be woken.
+    fn sleep(&self, wake: Option<Moment>) -> impl Future<Output = ()> + use<> {
+        let at = wake.map(|it| {
+            let real = Moment::START + it.since_start().saturating_sub(self.leapt);
+            Instant::from_std(self.clock.instant(real))
+        });
+        async move {
+            match at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Says what there is to say, as far as what was said before is
+    /// acknowledged.
+    fn talk(&mut self) {
+        let under_way = |record: &Record| record.said.len() - record.acknowledged.len();
+        while self.record.borrow().welcomes > 0 && under_way(&self.record.borrow()) < WINDOW {
+            let said = self.record.borrow().said.len();
+            let is_last = |it: &&(&str, String)| it.1.starts_with(LAST);
+            let last = self.record.borrow().said.iter().filter(is_last).count();
+            let (room, text) = match rooms_of(self.number).get(last) {
+                None => return,
+                Some(room) if self.is_leaving => (*room, format!("{LAST} {} {room}", self.number)),
+                Some(_) => {
+                    let length = self.random.usize(0..200);
+                    let room = rooms_of(self.number)[self.random.usize(0..2)];
+                    (room, format!("{} {said} {}", self.number, "x".repeat(length)))
+                }
+            };
+            self.record.borrow_mut().said.push((room, text.clone()));
+            let tag = Tag(Some(text.as_str().into()));
+            let place = Place::Named(room.to_owned());
+            let command = Command::Do(Task::Say { place, style: Style::SAID, text });
+            self.input(Input::Request(Request { tag, command }));
+        }
+    }
+
+    /// Notes what is shown.
+    fn see(&mut self, event: Event) {
+        let mut record = self.record.borrow_mut();
+        match event {
+            Event::Message(message) => record.seen.push(message),
+            Event::Acknowledged { tag, .. } => {
+                record.acknowledged.push(tag.0.unwrap().as_ref().to_owned());
+            }
+            Event::Welcome(joined) => {
+                let is_back = record.welcomes > 0;
+                if joined.session_kept != is_back || joined.position_kept != is_back {
+                    record.trouble.push(format!("{joined:?}"));
+                }
+                record.welcomes += 1;
+            }
+            Event::Gap { .. }
+            | Event::Refused(_)
+            | Event::Problem { .. }
+            | Event::Notice { .. }
+            | Event::Unsent { .. } => record.trouble.push(format!("{event:?}")),
+            _ => return,
+        }
+        drop(record);
+        self.progress.send_replace(());
+    }
+
+    /// Notes what should not have happened.
+    fn trouble(&self, what: &dyn std::fmt::Debug) {
+        self.record.borrow_mut().trouble.push(format!("{what:?}"));
+        self.progress.send_replace(());
+    }
+}

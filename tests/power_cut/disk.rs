@@ -1,0 +1,259 @@
+//! What is safe on a disk and what is only on its way there.
+//!
+//! The rules are those that SQLite itself relies on. What is written to a
+//! file is safe when the file is synced. A directory is a thing of its own: a new
+//! name is safe when its file is synced (as all journaling file systems have
+//! it), everything else about names when the directory is synced, which SQLite
+//! does with the first sync of a new journal and with some deletions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use super::cut::Cut;
+
+/// The disks that are in use, by the directory that they stand for.
+static DISKS: LazyLock<Mutex<HashMap<PathBuf, Weak<Disk>>>> = LazyLock::new(Mutex::default);
+
+/// A change of a file that is not safe yet.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// These bytes at this offset.
+    Write(usize, Vec<u8>),
+    /// Only so many bytes are left.
+    Truncate(usize),
+}
+
+/// A file, whatever it is called.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct File {
+    /// What is safe.
+    pub(crate) safe: Vec<u8>,
+    /// What has changed since, oldest first.
+    pub(crate) pending: Vec<Change>,
+}
+
+impl File {
+    /// All changes are safe now.
+    fn sync(&mut self) {
+        for change in self.pending.drain(..) {
+            match change {
+                Change::Write(offset, bytes) => {
+                    let end = offset + bytes.len();
+                    if self.safe.len() < end {
+                        self.safe.resize(end, 0);
+                    }
+                    self.safe[offset..end].copy_from_slice(&bytes);
+                }
+                Change::Truncate(size) => self.safe.truncate(size),
+            }
+        }
+    }
+}
+
+/// Which file has which name; files are numbered.
+pub(crate) type Names = BTreeMap<OsString, usize>;
+
+/// Everything about a disk at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// All files that there ever were.
+    pub(crate) files: Vec<File>,
+    /// Their names.
+    pub(crate) names: Names,
+    /// Those that are safe.
+    pub(crate) safe_names: Names,
+    /// What the test has noted last.
+    pub(crate) noted: usize,
+    /// What it had noted when the write-ahead log was synced last.
+    pub(crate) noted_at_sync: usize,
+    /// So many changes and syncs there were.
+    pub(crate) steps: usize,
+}
+
+/// A disk, and when its power is cut.
+#[derive(Debug, Default)]
+struct Powered {
+    /// What it holds.
+    state: State,
+    /// The power is cut behind this step.
+    last_step: Option<usize>,
+    /// It was.
+    cut: Option<Cut>,
+    /// These steps fail.
+    bad_steps: BTreeSet<usize>,
+    /// Since when something in a journal is not synced.
+    unsynced_since: Option<Instant>,
+    /// How long something in a journal was not synced, at the most.
+    longest_unsynced: Duration,
+}
+
+impl Powered {
+    /// Something has been done.
+    fn step(&mut self) {
+        self.state.steps += 1;
+        if self.last_step == Some(self.state.steps) {
+            self.cut = Some(Cut::new(self.state.clone()));
+        }
+    }
+
+    /// Whether what comes next fails; it counts as a step.
+    fn is_bad(&mut self) -> bool {
+        let is_bad = self.bad_steps.contains(&self.state.steps);
+        if is_bad {
+            self.step();
+        }
+        is_bad
+    }
+}
+
+/// A disk with one directory. The programs that use it do not notice that
+/// its power was cut: what they do afterwards is not on it.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    /// All about it.
+    powered: Mutex<Powered>,
+    /// A journal was synced.
+    synced: Condvar,
+}
+
+impl Disk {
+    /// Makes a disk of this directory. What is there is safe.
+    pub(crate) fn watch(directory: &Path) -> Arc<Self> {
+        let mut state = State::default();
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            state.safe_names.insert(entry.file_name(), state.files.len());
+            state.files.push(File { safe: fs::read(entry.path()).unwrap(), pending: Vec::new() });
+        }
+        state.names = state.safe_names.clone();
+        let powered = Mutex::new(Powered { state, ..Powered::default() });
+        let disk = Arc::new(Self { powered, synced: Condvar::new() });
+        DISKS.lock().unwrap().insert(directory.canonicalize().unwrap(), Arc::downgrade(&disk));
+        disk
+    }
+
+    /// The one that this file is on, and its name there.
+    pub(crate) fn of(path: &Path) -> Option<(Arc<Self>, OsString)> {
+        let disk = DISKS.lock().unwrap().get(path.parent()?)?.upgrade()?;
+        Some((disk, path.file_name()?.to_owned()))
+    }
+
+    /// All that is known.
+    fn powered(&self) -> MutexGuard<'_, Powered> {
+        self.powered.lock().unwrap()
+    }
+
+    /// The power is cut behind so many steps from the beginning.
+    pub(crate) fn cut_behind(&self, step: usize) {
+        self.powered().last_step = Some(step);
+    }
+
+    /// The disk takes nothing in these steps: it is full, or read-only, or
+    /// broken.
+    pub(crate) fn fail_in(&self, steps: impl IntoIterator<Item = usize>) {
+        self.powered().bad_steps = steps.into_iter().collect();
+    }
+
+    /// Waits until nothing in a journal is unsynced; gives how long something
+    /// was, at the most.
+    pub(crate) fn wait_for_sync(&self, patience: Duration) -> Duration {
+        let is_unsynced = |powered: &mut Powered| powered.unsynced_since.is_some();
+        let waited = self.synced.wait_timeout_while(self.powered(), patience, is_unsynced);
+        let (powered, waited) = waited.unwrap();
+        assert!(!waited.timed_out(), "nothing is synced for {patience:?}");
+        powered.longest_unsynced
+    }
+
+    /// What the cut has left; if there was none, it is now.
+    pub(crate) fn cut(&self) -> Cut {
+        let mut powered = self.powered();
+        let state = &powered.state;
+        let cut = powered.cut.clone().unwrap_or_else(|| Cut::new(state.clone()));
+        powered.cut = Some(cut.clone());
+        cut
+    }
+
+    /// Whether the power was cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.powered().cut.is_some()
+    }
+
+    /// How many steps there were.
+    pub(crate) fn steps(&self) -> usize {
+        self.powered().state.steps
+    }
+
+    /// Notes how much somebody has seen as being done, for a comparison with
+    /// what is there after the cut.
+    pub(crate) fn note(&self, seen: usize) {
+        self.powered().state.noted = seen;
+    }
+
+    /// A file is opened; makes it if need be, and gives its number.
+    pub(crate) fn open(&self, name: OsString) -> usize {
+        let state = &mut self.powered().state;
+        let next = state.files.len();
+        let number = *state.names.entry(name).or_insert(next);
+        if number == next {
+            state.files.push(File::default());
+        }
+        number
+    }
+
+    /// A file changes; false if the disk does not take it.
+    pub(crate) fn change(&self, file: usize, is_journal: bool, change: Change) -> bool {
+        let mut powered = self.powered();
+        if powered.is_bad() {
+            return false;
+        }
+        powered.state.files[file].pending.push(change);
+        if is_journal {
+            powered.unsynced_since.get_or_insert_with(Instant::now);
+        }
+        powered.step();
+        true
+    }
+
+    /// A file is synced, and its directory, too, if it is a new journal.
+    /// False if the disk does not do it.
+    pub(crate) fn sync(&self, file: usize, is_journal: bool) -> bool {
+        let mut powered = self.powered();
+        if powered.is_bad() {
+            return false;
+        }
+        let state = &mut powered.state;
+        state.files[file].sync();
+        let name = state.names.iter().find(|(_, number)| **number == file);
+        if let Some((name, _)) = name
+            && state.safe_names.get(name) != Some(&file)
+        {
+            let name = name.clone();
+            if is_journal {
+                state.safe_names = state.names.clone();
+            }
+            state.safe_names.insert(name, file);
+        }
+        if is_journal {
+            state.noted_at_sync = state.noted;
+            let waited = powered.unsynced_since.take().map(|since| since.elapsed());
+            powered.longest_unsynced = powered.longest_unsynced.max(waited.unwrap_or_default());
+            self.synced.notify_all();
+        }
+        powered.step();
+        true
+    }
+
+    /// A name is deleted, and its directory perhaps synced.
+    pub(crate) fn delete(&self, name: &OsString, with_sync: bool) {
+        let mut powered = self.powered();
+        let state = &mut powered.state;
+        state.names.remove(name);
+        if with_sync {
+            state.safe_names = state.names.clone();
+        }
+        powered.step();
+    }
+}

@@ -1,0 +1,106 @@
+//! A disk that takes nothing for a while: whatever the log says of a message,
+//! that is how it is.
+
+use std::collections::HashSet;
+
+use pi_chat::hub::Storage;
+use pi_chat::model::Logged;
+use pi_chat::server::log::{Durability, LogEvent, OnFailure, StoreSettings};
+use tempfile::tempdir;
+
+use super::world::{World, look, settings};
+
+/// Batches of messages before the disk fails, and again afterwards.
+const BATCHES: usize = 5;
+
+/// How many moments of failure are tried.
+const LIVES: u64 = 40;
+
+/// Lives through a failure, and another one while the log tries again; looks
+/// whether everything is as it was said.
+fn live(settings: StoreSettings, seed: u64) {
+    let on_failure = settings.on_failure;
+    let mut world = World::new(settings, seed, |_| {});
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+    let seed_size = usize::try_from(seed).unwrap();
+    let first = world.disk.steps() + seed_size % 5;
+    world.disk.fail_in([first, first + 1 + seed_size]);
+    let state = |world: &World| match world.told.last() {
+        Some(LogEvent::Storage(storage)) => *storage,
+        _ => Storage::Sound,
+    };
+    // Some are said before the log notices, some while it is so.
+    while world.told.is_empty() {
+        world.say();
+        world.wait(0);
+    }
+    let expected = match on_failure {
+        OnFailure::Continue => Storage::MemoryOnly,
+        OnFailure::Refuse => Storage::Refusing,
+    };
+    assert_eq!(state(&world), expected, "seed {seed}");
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+    while state(&world) != Storage::Sound {
+        world.hear();
+    }
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+    check(world, on_failure, seed);
+}
+
+/// Closes the log and looks at what is there.
+fn check(mut world: World, on_failure: OnFailure, seed: u64) {
+    let (committed, refused) =
+        (std::mem::take(&mut world.committed), std::mem::take(&mut world.refused));
+    assert_eq!(refused.is_empty(), on_failure == OnFailure::Continue, "seed {seed}");
+    let (disk, log_id) = (world.disk.clone(), world.restored.log_id);
+    let given = world.close();
+    let left = tempdir().unwrap();
+    disk.cut().write_to(left.path(), seed);
+    let found = look(left.path()).unwrap();
+    assert!(found.messages == committed, "seed {seed}: not what was committed");
+    assert_eq!(found.restored.log_id, log_id, "seed {seed}");
+    // Each was either taken or not, and once.
+    let number = |it: &Logged| (it.draft.session, it.draft.reference);
+    let answered: HashSet<_> = committed.iter().map(number).chain(refused.clone()).collect();
+    assert_eq!(answered, given.iter().map(number).collect(), "seed {seed}");
+    assert_eq!(committed.len() + refused.len(), given.len(), "seed {seed}");
+    for pair in committed.windows(2) {
+        assert!(pair[0].sequence < pair[1].sequence, "seed {seed}: {pair:?}");
+    }
+}
+
+/// Lives through failures at many moments, at the same time, for the log
+/// takes its time between attempts.
+fn live_often(on_failure: OnFailure, durability: Durability) {
+    let lives = (0..LIVES).map(|seed| {
+        let settings = StoreSettings { on_failure, durability, ..settings() };
+        std::thread::spawn(move || live(settings, seed))
+    });
+    for life in lives.collect::<Vec<_>>() {
+        life.join().unwrap();
+    }
+}
+
+#[test]
+fn continuing_loses_nothing_in_strict() {
+    live_often(OnFailure::Continue, Durability::Strict);
+}
+
+#[test]
+fn continuing_loses_nothing_in_relaxed() {
+    live_often(OnFailure::Continue, Durability::Relaxed);
+}
+
+#[test]
+fn what_is_refused_is_not_there() {
+    live_often(OnFailure::Refuse, Durability::Strict);
+}

@@ -1,0 +1,119 @@
+//! That a power cut is seen: what SQLite promises is kept, and what it does
+//! not promise is lost.
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::tempdir;
+
+use super::disk::Disk;
+use super::vfs;
+
+/// So often the power is cut for each promise.
+const CUTS: u64 = 150;
+
+/// Transactions before the power is cut at the latest.
+const TRANSACTIONS: u32 = 25;
+
+/// What was found after a power cut.
+struct Found {
+    /// The database is sound, and holds the first so many transactions and
+    /// nothing else; none if it is not so.
+    prefix: Option<usize>,
+    /// So many were known to be committed.
+    committed: usize,
+    /// So many of these before the journal was synced for the last time.
+    synced: usize,
+}
+
+/// What the transaction with this number writes.
+fn content(number: u32) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(number * 7_919 % 9_000).unwrap()];
+    fastrand::Rng::with_seed(number.into()).fill(&mut bytes);
+    bytes
+}
+
+/// Writes one transaction after the other until the power is cut.
+fn write(connection: &Connection, synchronous: &str, disk: &Disk) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    // So that the journal begins anew again and again.
+    connection.pragma_update(None, "wal_autocheckpoint", 12)?;
+    connection.execute_batch("CREATE TABLE it (number INTEGER PRIMARY KEY, content BLOB)")?;
+    for number in 1..=TRANSACTIONS {
+        connection.execute("INSERT INTO it VALUES (?1, ?2)", (number, content(number)))?;
+        disk.note(usize::try_from(number).unwrap());
+        if disk.is_cut() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Looks at what is there: the number of transactions.
+fn read(connection: &Connection) -> rusqlite::Result<Option<usize>> {
+    let is_sound: String = connection.query_row("PRAGMA integrity_check", [], |it| it.get(0))?;
+    if is_sound != "ok" {
+        return Ok(None);
+    }
+    if !connection.table_exists(None, "it")? {
+        return Ok(Some(0));
+    }
+    let mut all = connection.prepare("SELECT number, content FROM it ORDER BY number")?;
+    let all = all.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let all: Vec<_> = all.collect::<Result<_, _>>()?;
+    let is_prefix = all.iter().zip(1..).all(|(it, number)| *it == (number, content(number)));
+    Ok(is_prefix.then_some(all.len()))
+}
+
+/// Cuts the power once; `most` is a step that is not reached.
+fn cut(synchronous: &str, seed: u64, most: usize) -> (Found, usize) {
+    let (before, after) = (tempdir().unwrap(), tempdir().unwrap());
+    let disk = Disk::watch(before.path());
+    disk.cut_behind(fastrand::Rng::with_seed(seed).usize(0..=most));
+    let path = before.path().canonicalize().unwrap().join("it.db");
+    let connection =
+        Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs::name()).unwrap();
+    write(&connection, synchronous, &disk).unwrap();
+    let cut = disk.cut();
+    cut.write_to(after.path(), seed);
+    let prefix = Connection::open(after.path().join("it.db")).and_then(|it| read(&it));
+    let prefix = prefix.ok().flatten();
+    let found = Found { prefix, committed: cut.noted(), synced: cut.noted_at_sync() };
+    (found, disk.steps())
+}
+
+/// Cuts the power at many moments.
+fn cut_often(synchronous: &str) -> impl Iterator<Item = (u64, Found)> {
+    let (_, most) = cut(synchronous, 0, 0);
+    (0..CUTS).map(move |seed| (seed, cut(synchronous, seed, most).0))
+}
+
+#[test]
+fn full_loses_nothing() {
+    for (seed, found) in cut_often("FULL") {
+        let prefix = found.prefix.unwrap_or_else(|| panic!("seed {seed}: not sound"));
+        let Found { committed, .. } = found;
+        assert!((committed..=committed + 1).contains(&prefix), "seed {seed}: {prefix} {committed}");
+    }
+}
+
+#[test]
+fn normal_loses_only_the_end() {
+    let mut has_lost = false;
+    for (seed, found) in cut_often("NORMAL") {
+        let prefix = found.prefix.unwrap_or_else(|| panic!("seed {seed}: not sound"));
+        let Found { committed, synced, .. } = found;
+        assert!((synced..=committed + 1).contains(&prefix), "seed {seed}: {prefix} {committed}");
+        has_lost |= prefix < committed;
+    }
+    assert!(has_lost, "it lost nothing: the cuts are no cuts");
+}
+
+#[test]
+fn off_loses_what_was_committed_and_is_seen_to() {
+    let (mut has_lost, mut is_broken) = (false, false);
+    for (_, found) in cut_often("OFF") {
+        has_lost |= found.prefix.is_some_and(|it| it < found.committed);
+        is_broken |= found.prefix.is_none();
+    }
+    assert!(has_lost && is_broken, "lost: {has_lost}, broken: {is_broken}");
+}

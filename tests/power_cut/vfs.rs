@@ -1,0 +1,261 @@
+//! A VFS of SQLite that passes everything on to that of the system, and
+//! tells a [`Disk`] what is written and what is synced. (It syncs nothing
+//! itself: what is safe is the [`Disk`]'s to say, and so a test is quick.)
+
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::{Arc, Once};
+
+use rusqlite::ffi::{
+    SQLITE_CANTOPEN, SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE, SQLITE_OK,
+    SQLITE_OPEN_MAIN_JOURNAL, SQLITE_OPEN_WAL, sqlite3_file, sqlite3_int64, sqlite3_io_methods,
+    sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+};
+
+use super::disk::{Change, Disk};
+
+/// What SQLite calls it.
+const NAME: &CStr = c"power-cut";
+
+/// An open file as SQLite sees it. The system's own follows it in memory.
+#[repr(C)]
+struct Wrapped {
+    /// What SQLite knows of it; must be first.
+    base: sqlite3_file,
+    /// What we know of it; none if it is on no disk of ours.
+    known: *mut Known,
+}
+
+/// What we know of an open file.
+struct Known {
+    /// Its disk.
+    disk: Arc<Disk>,
+    /// Its number there.
+    file: usize,
+    /// It is a journal, of either kind.
+    is_journal: bool,
+}
+
+/// Makes the VFS known to SQLite, once; gives its name.
+pub(crate) fn name() -> &'static str {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: null asks for the default VFS, which is static; the copy of it is never freed, nor is the name.
+        // Those of its functions that we leave as they are take no notice of
+        // which VFS they are called for.
+        let outcome = unsafe {
+            let system = sqlite3_vfs_find(ptr::null());
+            let ours = sqlite3_vfs {
+                szOsFile: c_int::try_from(size_of::<Wrapped>()).unwrap() + (*system).szOsFile,
+                pNext: ptr::null_mut(),
+                zName: NAME.as_ptr(),
+                pAppData: system.cast(),
+                xOpen: Some(open),
+                xDelete: Some(delete),
+                ..*system
+            };
+            sqlite3_vfs_register(Box::into_raw(Box::new(ours)), 0)
+        };
+        assert_eq!(outcome, SQLITE_OK);
+    });
+    NAME.to_str().unwrap()
+}
+
+/// Calls the same function of the system's file.
+macro_rules! pass_on {
+    ($file:ident, $function:ident $(, $argument:expr)*) => {{
+        // SAFETY: SQLite calls us with a file that `open` has opened, so that the
+        // system's follows it and has all its functions.
+        unsafe {
+            let real = $file.cast::<Wrapped>().add(1).cast::<sqlite3_file>();
+            let function = (*(*real).pMethods).$function.unwrap();
+            function(real $(, $argument)*)
+        }
+    }};
+}
+
+/// Makes functions that only pass on.
+macro_rules! passed_on {
+    ($($name:ident = $function:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
+        $(
+            /// Passes on.
+            unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) $(-> $result)? {
+                pass_on!(file, $function $(, $argument)*)
+            }
+        )*
+    };
+}
+
+passed_on! {
+    read = xRead(to: *mut c_void, count: c_int, offset: sqlite3_int64) -> c_int;
+    file_size = xFileSize(size: *mut sqlite3_int64) -> c_int;
+    lock = xLock(level: c_int) -> c_int;
+    unlock = xUnlock(level: c_int) -> c_int;
+    check_reserved_lock = xCheckReservedLock(is_held: *mut c_int) -> c_int;
+    file_control = xFileControl(what: c_int, with: *mut c_void) -> c_int;
+    sector_size = xSectorSize() -> c_int;
+    device_characteristics = xDeviceCharacteristics() -> c_int;
+    shm_map = xShmMap(page: c_int, size: c_int, extend: c_int, at: *mut *mut c_void) -> c_int;
+    shm_lock = xShmLock(offset: c_int, count: c_int, flags: c_int) -> c_int;
+    shm_barrier = xShmBarrier();
+    shm_unmap = xShmUnmap(delete: c_int) -> c_int;
+    fetch = xFetch(offset: sqlite3_int64, count: c_int, at: *mut *mut c_void) -> c_int;
+    unfetch = xUnfetch(offset: sqlite3_int64, at: *mut c_void) -> c_int;
+}
+
+/// What SQLite calls for an open file.
+static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+    iVersion: 3,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(sync),
+    xFileSize: Some(file_size),
+    xLock: Some(lock),
+    xUnlock: Some(unlock),
+    xCheckReservedLock: Some(check_reserved_lock),
+    xFileControl: Some(file_control),
+    xSectorSize: Some(sector_size),
+    xDeviceCharacteristics: Some(device_characteristics),
+    xShmMap: Some(shm_map),
+    xShmLock: Some(shm_lock),
+    xShmBarrier: Some(shm_barrier),
+    xShmUnmap: Some(shm_unmap),
+    xFetch: Some(fetch),
+    xUnfetch: Some(unfetch),
+};
+
+/// The VFS of the system.
+///
+/// # Safety
+/// `vfs` is ours.
+unsafe fn system(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
+    // SAFETY: `name` has put it there.
+    unsafe { (*vfs).pAppData.cast() }
+}
+
+/// What is known of a file, if it is on a disk.
+///
+/// # Safety
+/// `open` has opened it.
+unsafe fn known<'a>(file: *mut sqlite3_file) -> Option<&'a Known> {
+    // SAFETY: `open` has put it there, and it stays until `close`.
+    unsafe { (*file.cast::<Wrapped>()).known.as_ref() }
+}
+
+/// The disk and the name of a path.
+///
+/// # Safety
+/// The path is a string of C, or null.
+unsafe fn place(path: *const c_char) -> Option<(Arc<Disk>, OsString)> {
+    if path.is_null() {
+        return None;
+    }
+    // SAFETY: it is a string.
+    let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+    Disk::of(Path::new(OsStr::from_bytes(bytes)))
+}
+
+/// Opens a file.
+unsafe extern "C" fn open(
+    vfs: *mut sqlite3_vfs,
+    path: *const c_char,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite gives us `szOsFile` bytes, of which the system's file
+    // gets what is behind ours, and the rest as the system's own wants it.
+    unsafe {
+        let wrapped = file.cast::<Wrapped>();
+        let real = wrapped.add(1).cast::<sqlite3_file>();
+        (*file).pMethods = ptr::null();
+        (*real).pMethods = ptr::null();
+        let Some(open) = (*system(vfs)).xOpen else { return SQLITE_CANTOPEN };
+        let outcome = open(system(vfs), path, real, flags, out_flags);
+        if outcome != SQLITE_OK {
+            if let Some(close) = (*real).pMethods.as_ref().and_then(|it| it.xClose) {
+                close(real);
+            }
+            return outcome;
+        }
+        let is_journal = flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL) != 0;
+        let known = place(path).map(|(disk, name)| {
+            let file = disk.open(name);
+            Box::into_raw(Box::new(Known { disk, file, is_journal }))
+        });
+        (*wrapped).known = known.unwrap_or(ptr::null_mut());
+        (*file).pMethods = &raw const METHODS;
+        SQLITE_OK
+    }
+}
+
+/// Deletes a file.
+unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, path: *const c_char, sync: c_int) -> c_int {
+    // SAFETY: all is as SQLite gives it, but for the sync, which is not done.
+    unsafe {
+        let Some(delete) = (*system(vfs)).xDelete else { return SQLITE_CANTOPEN };
+        let outcome = delete(system(vfs), path, 0);
+        if outcome == SQLITE_OK
+            && let Some((disk, name)) = place(path)
+        {
+            disk.delete(&name, sync != 0);
+        }
+        outcome
+    }
+}
+
+/// Closes a file.
+unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: `open` has put it there, and nobody asks for it afterwards.
+    unsafe {
+        let known = (*file.cast::<Wrapped>()).known;
+        if !known.is_null() {
+            drop(Box::from_raw(known));
+        }
+    }
+    pass_on!(file, xClose)
+}
+
+/// Writes.
+unsafe extern "C" fn write(
+    file: *mut sqlite3_file,
+    from: *const c_void,
+    count: c_int,
+    offset: sqlite3_int64,
+) -> c_int {
+    // SAFETY: it is a file of ours.
+    if let Some(known) = unsafe { known(file) } {
+        let (size, start) = (usize::try_from(count).unwrap(), usize::try_from(offset).unwrap());
+        // SAFETY: so many bytes are there.
+        let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), size) }.to_vec();
+        if !known.disk.change(known.file, known.is_journal, Change::Write(start, bytes)) {
+            return SQLITE_IOERR_WRITE;
+        }
+    }
+    pass_on!(file, xWrite, from, count, offset)
+}
+
+/// Cuts off the end.
+unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c_int {
+    // SAFETY: it is a file of ours.
+    if let Some(known) = unsafe { known(file) } {
+        let change = Change::Truncate(usize::try_from(size).unwrap());
+        if !known.disk.change(known.file, known.is_journal, change) {
+            return SQLITE_IOERR_TRUNCATE;
+        }
+    }
+    pass_on!(file, xTruncate, size)
+}
+
+/// Makes safe what was written.
+unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
+    // SAFETY: it is a file of ours.
+    match unsafe { known(file) } {
+        Some(known) if !known.disk.sync(known.file, known.is_journal) => SQLITE_IOERR_FSYNC,
+        _ => SQLITE_OK,
+    }
+}

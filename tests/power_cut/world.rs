@@ -1,0 +1,270 @@
+//! A log that is used by some people, and what must be there afterwards.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use pi_chat::hub::{Now, Restored};
+use pi_chat::model::{
+    Draft, Logged, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
+    Style, Target, Timestamp, TokenHash, Username,
+};
+use pi_chat::server::log::{Log, LogEvent, SqliteLog, StoreSettings};
+use rusqlite::{Connection, Row};
+use tempfile::{TempDir, tempdir};
+use tokio::runtime::Runtime;
+
+use super::disk::Disk;
+use super::vfs;
+
+/// Nothing takes so long.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The rooms that are talked in.
+const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
+
+/// How many people talk.
+const PEOPLE: u64 = 4;
+
+/// A log that is used.
+pub(super) struct World {
+    /// Where it is.
+    _directory: TempDir,
+    /// The disk under it.
+    pub(super) disk: Arc<Disk>,
+    /// None: the disk was cut off before it was open.
+    pub(super) log: Box<dyn Log>,
+    /// What it said when it was opened.
+    pub(super) restored: Restored,
+    /// Waits.
+    runtime: Runtime,
+    /// Chance.
+    random: Rng,
+    /// What the log was given, as it has to come back if all goes well.
+    pub(super) given: Vec<Logged>,
+    /// What it said was committed.
+    pub(super) committed: Vec<Logged>,
+    /// Authors' numbers of what it did not take.
+    pub(super) refused: Vec<(SessionId, Reference)>,
+    /// What else it had to tell.
+    pub(super) told: Vec<LogEvent>,
+}
+
+/// Settings for a test in the first run of the system.
+pub(super) fn settings() -> StoreSettings {
+    StoreSettings {
+        vfs: Some(vfs::name().to_owned()),
+        boot_id: Some("first".to_owned()),
+        ..StoreSettings::default()
+    }
+}
+
+/// The record of one of the people, who has not said anything.
+pub(super) fn record(person: u64) -> SessionRecord {
+    SessionRecord {
+        session: SessionId(person),
+        token: TokenHash([u8::try_from(person).unwrap(); 32]),
+        username: Username::new(&format!("person{person}")).unwrap(),
+        away_since: None,
+        last_reference: Reference::NONE,
+        refused: vec![Reference(1_000_000 + person)],
+    }
+}
+
+impl World {
+    /// A new log on a new disk, which `prepare` may do something to.
+    pub(super) fn new(settings: StoreSettings, seed: u64, prepare: impl FnOnce(&Disk)) -> Self {
+        let directory = tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let disk = Disk::watch(&path);
+        prepare(&disk);
+        let (log, restored) =
+            SqliteLog::open(StoreSettings { directory: path, ..settings }).unwrap();
+        let mut log: Box<dyn Log> = Box::new(log);
+        for person in 1..=PEOPLE {
+            log.keep_session(record(person));
+        }
+        disk.note(1);
+        Self {
+            _directory: directory,
+            disk,
+            log,
+            restored,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
+            random: Rng::with_seed(seed),
+            given: Vec::new(),
+            committed: Vec::new(),
+            refused: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Has some people say something, without waiting for anything.
+    pub(super) fn say(&mut self) {
+        let count = self.random.usize(1..6);
+        let passed = u64::try_from(self.given.len()).unwrap();
+        let now = Now {
+            moment: Moment::after_start(Duration::from_millis(passed)),
+            time: Timestamp(1_790_000_000_000 + passed),
+        };
+        let drafts: Vec<Draft> = (0..count).map(|_| self.draft(now.time)).collect();
+        self.log.append(now, drafts);
+    }
+
+    /// Something that somebody says; notes how it has to come back.
+    fn draft(&mut self, time: Timestamp) -> Draft {
+        let random = &mut self.random;
+        let session = SessionId(random.u64(1..=PEOPLE));
+        let said = |it: &&Logged| it.draft.session == session;
+        // (Of direct messages only the latest are kept.)
+        let target = if self.given.len() < 200 && random.u8(0..5) == 0 {
+            let to = record(random.u64(1..=PEOPLE));
+            Target::Session(to.session, to.username)
+        } else {
+            Target::Room(RoomName::new(ROOMS[random.usize(0..ROOMS.len())]).unwrap())
+        };
+        let text: String = (0..random.usize(1..1_500)).map(|_| random.alphabetic()).collect();
+        let draft = Draft {
+            session,
+            username: record(session.0).username,
+            reference: Reference(
+                u64::try_from(self.given.iter().filter(said).count()).unwrap() + 1,
+            ),
+            target,
+            style: Style::SAID,
+            text: MessageText::new(&text).unwrap(),
+        };
+        let is_before = |it: &&Logged| {
+            matches!(draft.target, Target::Room(_)) && it.draft.target == draft.target
+        };
+        let previous = self.given.iter().rev().find(is_before);
+        let previous = previous.map_or(Sequence::ZERO, |it| it.sequence);
+        let sequence = self.given.last().map_or(Sequence::ZERO, |it| it.sequence).next();
+        self.given.push(Logged { sequence, previous, time, draft: draft.clone() });
+        draft
+    }
+
+    /// Takes what the log has to tell until no more than so many messages are
+    /// under way.
+    pub(super) fn wait(&mut self, under_way: usize) {
+        while self.given.len() - self.committed.len() - self.refused.len() > under_way {
+            self.hear();
+        }
+    }
+
+    /// Takes the next thing that the log has to tell.
+    pub(super) fn hear(&mut self) {
+        let log = &mut self.log;
+        let event = self.runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, poll_fn(|context| log.poll_event(context))).await
+        });
+        match event.expect("the log says nothing").expect("the log has ended") {
+            LogEvent::Committed { entries, .. } => {
+                self.committed.extend(entries.iter().map(|it| Logged::clone(it)));
+                self.disk.note(1 + self.committed.len());
+            }
+            LogEvent::NotStored { session, reference } => self.refused.push((session, reference)),
+            other => self.told.push(other),
+        }
+    }
+
+    /// Ends the log as a server does that is told to.
+    pub(super) fn close(self) -> Vec<Logged> {
+        self.log.close();
+        self.given
+    }
+}
+
+/// What a new server finds.
+pub(super) struct Found {
+    /// What it takes over.
+    pub(super) restored: Restored,
+    /// All messages in their order.
+    pub(super) messages: Vec<Logged>,
+}
+
+/// Opens what is left, after the system has been started again, and looks at
+/// everything.
+pub(super) fn look(directory: &Path) -> Result<Found, String> {
+    let settings = StoreSettings {
+        directory: directory.to_path_buf(),
+        boot_id: Some("second".to_owned()),
+        ..StoreSettings::default()
+    };
+    let (log, restored) = SqliteLog::open(settings).map_err(|error| format!("{error:?}"))?;
+    let messages = read(directory.join("chat.db")).map_err(|error| format!("{error:?}"))?;
+    drop(log);
+    Ok(Found { restored, messages })
+}
+
+/// Reads all messages from a sound database.
+pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<Logged>> {
+    let database = Connection::open(path)?;
+    let verdict: String = database.query_row("PRAGMA integrity_check", [], |it| it.get(0))?;
+    assert_eq!(verdict, "ok");
+    let mut all = BTreeMap::new();
+    let columns = "sequence, time, session, e.username, reference, style, text, previous, name";
+    let rooms = format!("SELECT {columns} FROM entries e JOIN rooms r ON r.id = e.room");
+    let columns = "sequence, time, session, username, reference, style, text";
+    let directs = format!("SELECT {columns}, to_session, to_username FROM directs");
+    let in_room = |row: &Row<'_>| {
+        let room = Target::Room(RoomName::new(&row.get::<_, String>(8)?).unwrap());
+        message(row, room, Sequence(row.get::<_, i64>(7)?.cast_unsigned()))
+    };
+    let direct = |row: &Row<'_>| {
+        let username = Username::new(&row.get::<_, String>(8)?).unwrap();
+        let to = SessionId(row.get::<_, i64>(7)?.cast_unsigned());
+        message(row, Target::Session(to, username), Sequence::ZERO)
+    };
+    for entry in database.prepare(&rooms)?.query_map([], in_room)? {
+        let entry = entry?;
+        all.insert(entry.sequence, entry);
+    }
+    for entry in database.prepare(&directs)?.query_map([], direct)? {
+        let entry = entry?;
+        let twice = all.insert(entry.sequence, entry);
+        assert!(twice.is_none(), "in a room and direct: {twice:?}");
+    }
+    Ok(all.into_values().collect())
+}
+
+/// A message from a row.
+fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Result<Logged> {
+    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let draft = Draft {
+        session: SessionId(number(2)?),
+        username: Username::new(&row.get::<_, String>(3)?).unwrap(),
+        reference: Reference(number(4)?),
+        target,
+        style: Style(row.get(5)?),
+        text: MessageText::new(&row.get::<_, String>(6)?).unwrap(),
+    };
+    Ok(Logged { sequence: Sequence(number(0)?), previous, time: Timestamp(number(1)?), draft })
+}
+
+/// Whether the sessions are there as they have to be where these messages
+/// are.
+pub(super) fn check_sessions(found: &Found) -> Result<(), String> {
+    let mut last = HashMap::new();
+    for message in &found.messages {
+        let known = last.entry(message.draft.session).or_insert(Reference::NONE);
+        *known = message.draft.reference.max(*known);
+    }
+    let mut sessions = found.restored.sessions.clone();
+    sessions.sort_by_key(|it| it.session.0);
+    let wanted: Vec<SessionRecord> = (1..=PEOPLE)
+        .map(record)
+        .map(|it| SessionRecord {
+            last_reference: last.get(&it.session).copied().unwrap_or_default(),
+            ..it
+        })
+        .collect();
+    // They are kept before anything is said.
+    if sessions != wanted && !(found.messages.is_empty() && wanted.starts_with(&sessions)) {
+        return Err(format!("other sessions: {sessions:?}"));
+    }
+    Ok(())
+}
