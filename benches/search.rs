@@ -13,6 +13,7 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "a benchmark fails by panicking"
 )]
 

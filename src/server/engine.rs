@@ -407,7 +407,10 @@ impl Engine {
                 }
             }
             Output::RoomClosed { room } => self.fanout.close_room(room),
-            Output::KeepSession(record) => self.log.keep_session(record),
+                        Output::KeepSession(record) => {
+                self.give();
+                self.log.keep_session(record);
+            }
             Output::SessionEnded { session } => {
                 // What was said to it before must not outlive it.
                 self.give();

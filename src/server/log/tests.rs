@@ -188,7 +188,7 @@ impl Pair {
     }
 
     /// A sequence so far from the end.
-    fn from_end(&self, far: u64) -> Sequence {
+    fn before_end(&self, far: u64) -> Sequence {
         Sequence(self.head.saturating_sub(far))
     }
 
@@ -246,15 +246,15 @@ impl Pair {
         let day = |day: u64| Timestamp(day * 24 * 60 * 60 * 1_000);
         match range {
             Range::Latest(most) => ReadRange::Latest(*most),
-            Range::After(far, most) => ReadRange::After(self.from_end(*far), *most),
-            Range::Before(far, most) => ReadRange::Before(self.from_end(*far), *most),
+            Range::After(far, most) => ReadRange::After(self.before_end(*far), *most),
+            Range::Before(far, most) => ReadRange::Before(self.before_end(*far), *most),
             Range::Matching(text, from, since, until, before, limit) => {
                 ReadRange::Matching(SearchQuery {
                     text: SearchText::new(QUERIES[*text]).unwrap(),
                     from: from.map(|it| NameKey::of(NAMES[it])),
                     since: since.map(day),
                     until: until.map(day),
-                    before: self.from_end(*before).next(),
+                    before: self.before_end(*before).next(),
                     limit: *limit,
                 })
             }

@@ -204,3 +204,122 @@ fn delete_directs(connection: &Connection, doomed: &[i64]) -> rusqlite::Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::open_to_write;
+    use super::super::ledger::Change;
+    use super::super::store::{Store, Sync};
+    use super::*;
+    use crate::model::{
+        Draft, Logged, MessageText, Reference, RoomName, SessionId, Style, Target, Username,
+    };
+    use tempfile::TempDir;
+
+    /// A store with messages in rooms, a day after one another from day 1 on,
+    /// all of which can be found.
+    fn store(rooms: &[&str]) -> (TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        std::fs::File::create(&path).unwrap();
+        let mut store = Store::new(open_to_write(&path, None).unwrap());
+        let changes: Vec<Change> = (1..).zip(rooms).map(|(at, room)| entry(at, room)).collect();
+        store.write(&changes, Sync::Order).unwrap();
+        search::index(&store.connection, rooms.len()).unwrap();
+        (directory, store)
+    }
+
+    /// A message of this day, which is its sequence.
+    fn entry(day: u64, room: &str) -> Change {
+        let draft = Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(day),
+            target: Target::Room(RoomName::new(room).unwrap()),
+            style: Style::SAID,
+            text: MessageText::new(&format!("word{day} {}", "filler ".repeat(100))).unwrap(),
+        };
+        let (sequence, time) = (Sequence(day), Timestamp(day * DAY));
+        Change::Entry(Logged { sequence, previous: Sequence::ZERO, time, draft }.into())
+    }
+
+    /// Forgets until nothing is too much on this day; gives what is left,
+    /// which alone can be found.
+    fn forget(store: &Store, retention: Retention, day: u64) -> Vec<i64> {
+        let touched: Vec<NameKey> = ["a", "b"].map(NameKey::of).to_vec();
+        let step =
+            || step(&store.connection, retention, &touched, Timestamp(day * DAY), Sequence(1_000));
+        while step().unwrap().more {}
+        let ask = |sql| {
+            let mut statement = store.connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            rows.collect::<rusqlite::Result<Vec<i64>>>().unwrap()
+        };
+        let left = ask("SELECT sequence FROM entries ORDER BY sequence");
+        assert_eq!(left, ask("SELECT rowid FROM found WHERE found MATCH 'filler' ORDER BY rowid"));
+        left
+    }
+
+    /// Up to where a room has lost something.
+    fn dropped(store: &Store, room: &str) -> i64 {
+        let ask = "SELECT dropped FROM rooms WHERE key = ?";
+        store.connection.query_row(ask, [room], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_is_too_old() {
+        let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
+        // A clock that was wrong does not keep it.
+        let Change::Entry(late) = entry(6, "b") else { unreachable!() };
+        let wrong = Logged { time: Timestamp(1), ..(*late).clone() };
+        store.write(&[Change::Entry(wrong.into())], Sync::Order).unwrap();
+        search::index(&store.connection, 10).unwrap();
+        let retention = Retention { days: 2, ..Retention::default() };
+        assert_eq!(forget(&store, retention, 5), [3, 4, 5]);
+        assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 6));
+        assert_eq!(forget(&store, retention, 20), Vec::<i64>::new());
+        let head: Option<i64> = fact(&store.connection, fact::HEAD).unwrap();
+        assert_eq!(
+            head,
+            Some(1_000),
+            "the next message must not get the place of one that is gone"
+        );
+    }
+
+    #[test]
+    fn what_is_too_many() {
+        let (_directory, store) = store(&["a", "b", "a", "a", "a", "b"]);
+        let retention = Retention { messages: 3, ..Retention::default() };
+        assert_eq!(forget(&store, retention, 9), [2, 3, 4, 5, 6]);
+        assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 0));
+    }
+
+    #[test]
+    fn what_is_too_large() {
+        let mut rooms = vec!["b"; 3];
+        rooms.extend(["a"; 700]);
+        let (_directory, store) = store(&rooms);
+        let full = used_bytes(&store.connection).unwrap();
+        let retention = Retention { bytes: full / 2, ..Retention::default() };
+        let left = forget(&store, retention, 9_999);
+        assert!(used_bytes(&store.connection).unwrap() <= full / 2);
+        assert!(left.len() > 50, "no more than has to be: {}", left.len());
+        assert_eq!(left[..3], [1, 2, 3], "what a newcomer gets stays");
+        let retention = Retention { bytes: 1, ..Retention::default() };
+        assert_eq!(forget(&store, retention, 9_999).len(), 13);
+    }
+
+    #[test]
+    fn quiet_rooms_go_when_there_are_too_many() {
+        let names: Vec<String> =
+            (0..=MAX_ROOMS + MAX_ROOMS / 8).map(|number| format!("room{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (_directory, store) = store(&names);
+        let step = step(&store.connection, Retention::default(), &[], Timestamp(0), Sequence(1));
+        let gone = step.unwrap().rooms;
+        assert_eq!(gone.len(), names.len() - usize::try_from(MAX_ROOMS).unwrap());
+        assert_eq!(gone[0], NameKey::of("room0"));
+        let forgotten: Option<i64> = fact(&store.connection, fact::FORGOTTEN).unwrap();
+        assert_eq!(forgotten, Some(i64::try_from(gone.len()).unwrap()));
+    }
+}
