@@ -407,7 +407,7 @@ impl Engine {
                 }
             }
             Output::RoomClosed { room } => self.fanout.close_room(room),
-                        Output::KeepSession(record) => {
+            Output::KeepSession(record) => {
                 self.give();
                 self.log.keep_session(record);
             }
