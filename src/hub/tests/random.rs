@@ -18,6 +18,8 @@ struct People {
     table: Table,
     /// The lines on which somebody may say something.
     lines: Vec<ConnectionId>,
+    /// The lines on which nothing more will be said.
+    finished: HashSet<ConnectionId>,
     /// The position that each line has brought.
     positions: HashMap<ConnectionId, Sequence>,
     /// Messages sent on each line: reference and frame, answered or not.
@@ -44,6 +46,7 @@ impl People {
         Self {
             table,
             lines: Vec::new(),
+            finished: HashSet::new(),
             positions: HashMap::new(),
             sent: BTreeMap::new(),
             former: HashMap::new(),
@@ -64,7 +67,8 @@ impl People {
         let id = self.line(who)?;
         let got = &self.table.lines[&id].got;
         let session = session_of(got)?;
-        (!got.contains(&Got::Closed)).then_some((id, session))
+        let is_over = got.contains(&Got::Closed) || self.finished.contains(&id);
+        (!is_over).then_some((id, session))
     }
 
     /// Does one thing.
@@ -76,6 +80,12 @@ impl People {
             Step::Drop(who) => {
                 if let Some(id) = self.line(*who) {
                     self.drop(id);
+                }
+            }
+            Step::Finish(who) => {
+                if let Some(connection) = self.line(*who) {
+                    self.finished.insert(connection);
+                    self.table.input(Input::Finished { connection });
                 }
             }
             Step::Say(who, room) => self.message(*who, |it| say_in(ROOMS[*room], it, "x")),
@@ -262,6 +272,7 @@ impl People {
             if line.got.contains(&Got::Closed) {
                 continue;
             }
+            assert!(!self.finished.contains(id), "{id:?} is not let go");
             self.check_answers(*id, session, &line.got);
             self.check_complete(*id, session, &line.got);
             self.check_presence(&line.got);

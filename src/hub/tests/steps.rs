@@ -15,6 +15,8 @@ pub(super) enum Step {
     Come { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
     /// Somebody is gone.
     Drop(usize),
+    /// Somebody will say nothing more.
+    Finish(usize),
     /// Somebody says something in a room.
     Say(usize, usize),
     /// Somebody says something to one person.
@@ -72,6 +74,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => come,
         2 => any::<usize>().prop_map(Step::Drop),
+        1 => any::<usize>().prop_map(Step::Finish),
         8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),
         4 => (any::<usize>(), 0..NAMES.len()).prop_map(|(who, to)| Step::Direct(who, to)),
         2 => any::<usize>().prop_map(Step::Again),
