@@ -161,6 +161,7 @@ impl Engine {
     ) -> (Self, EngineHandle) {
         let (sender, messages) = mpsc::channel(QUEUE);
         let now = Now { moment: clock.now(), time: clock.time_of_day() };
+        let fanout = Fanout::new(limits, restored.head);
         let engine = Self {
             hub: Hub::new(now, settings, restored),
             log,
@@ -168,7 +169,7 @@ impl Engine {
             answered: 0,
             waiting: VecDeque::new(),
             is_log_gone: false,
-            fanout: Fanout::new(limits),
+            fanout,
             drafts: Vec::new(),
             wake_at: None,
             housekeeping_at: clock.now() + HOUSEKEEPING,

@@ -82,14 +82,15 @@ impl Default for FanoutLimits {
 }
 
 impl Fanout {
-    /// Nobody is there yet.
-    pub(super) fn new(limits: FanoutLimits) -> Self {
+    /// Nobody is there yet. Everything up to `head` was published before the
+    /// server was started.
+    pub(super) fn new(limits: FanoutLimits, head: Sequence) -> Self {
         Self {
             outboxes: HashMap::new(),
             rooms: HashMap::new(),
             published_in: Vec::new(),
             to_ring: Vec::new(),
-            head: Arc::default(),
+            head: Arc::new(PublishedHead(AtomicU64::new(head.0))),
             limits,
             feed_bytes: 0,
             budget: Arc::new(Budget::new(limits.total_bytes)),

@@ -63,7 +63,15 @@ impl Server {
 
     /// Like [`Self::start`], with a chance to set the environment.
     pub(crate) fn start_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
-        let mut command = program();
+        Self::start_by(program(), arguments, prepare)
+    }
+
+    /// The same by a command that becomes the program.
+    pub(crate) fn start_by(
+        mut command: Command,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut listeners = arguments.iter().filter(|it| **it == "--listen").count();
         if listeners == 0 {

@@ -6,6 +6,7 @@
 //! Here the clock leaps over them.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -47,6 +48,16 @@ pub(super) struct Record {
     pub(super) welcomes: usize,
     /// What should not have happened.
     pub(super) trouble: Vec<String>,
+}
+
+impl fmt::Display for Record {
+    /// How far they have come.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { said, acknowledged, seen, welcomes, trouble } = self;
+        let (said, acknowledged, seen) = (said.len(), acknowledged.len(), seen.len());
+        write!(f, "in {welcomes} times, said {said}, of which {acknowledged} are acknowledged, ")?;
+        write!(f, "saw {seen}, trouble: {trouble:?}")
+    }
 }
 
 /// Somebody who talks.
@@ -252,7 +263,7 @@ impl Talker {
     }
 
     /// Notes what should not have happened.
-    fn trouble(&self, what: &dyn std::fmt::Debug) {
+    fn trouble(&self, what: &dyn fmt::Debug) {
         self.record.borrow_mut().trouble.push(format!("{what:?}"));
         self.progress.send_replace(());
     }

@@ -1,0 +1,135 @@
+//! What a server with a log on disk writes: cards wear out by that.
+//!
+//! `cargo test --test card -- --nocapture` shows the figures. They are what
+//! the system counts for the process: whole pages of files, each time that one
+//! has changed and has to go to the disk. (A file system's own journal comes
+//! on top.) A message now and then costs as much in `relaxed` as in `strict`:
+//! each is synced. Only a livelier talk shows the difference.
+
+#![cfg(all(feature = "server", target_os = "linux"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and measure how long something takes"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Peer, Server};
+use tempfile::TempDir;
+
+/// Messages of each measurement: so many that pages are also brought home
+/// from the write-ahead log.
+const MESSAGES: u64 = 600;
+
+/// Messages of one burst.
+const BURST: u64 = 50;
+
+/// For so long nobody says anything.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// People who are connected meanwhile.
+const PEOPLE: usize = 5;
+
+/// A server with a log on a real disk.
+struct Measured {
+    /// The server.
+    server: Server,
+    /// Where its log is.
+    _data: TempDir,
+}
+
+impl Measured {
+    /// Starts one.
+    fn start(durability: &str) -> Self {
+        let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let fast = ["--burst", "100000", "--per-minute", "6000000"];
+        let path = data.path().to_str().unwrap();
+        let server =
+            Server::start(&[&["--data", path, "--durability", durability], &fast[..]].concat());
+        Self { server, _data: data }
+    }
+
+    /// Bytes that it has written to the disk so far; none if the system does
+    /// not count them.
+    fn written(&self) -> u64 {
+        let path = Path::new("/proc").join(self.server.id().to_string()).join("io");
+        let told = fs::read_to_string(path).unwrap();
+        let count = |name: &str| {
+            let line = told.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        count("write_bytes:")
+    }
+
+    /// Bytes that are written while something is done and once it is on the
+    /// disk.
+    fn during(&self, work: impl FnOnce()) -> u64 {
+        let before = self.written();
+        work();
+        // In `relaxed` the last of it is synced within a second.
+        let (mut last, mut since) = (self.written(), Instant::now());
+        while since.elapsed() < Duration::from_millis(1_500) {
+            let now = self.written();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        last - before
+    }
+}
+
+/// Says so many messages of 60 bytes, a number of them at once.
+fn say(peer: &mut Peer, messages: u64, at_once: u64) {
+    for _ in 0..messages / at_once {
+        for _ in 0..at_once {
+            peer.say("lobby", &"x".repeat(60));
+        }
+        for _ in 0..at_once {
+            peer.next_entry();
+        }
+    }
+}
+
+/// Measures everything in one durability. Gives bytes for each message said
+/// alone, for each in a burst, and bytes in an hour in which nobody says
+/// anything.
+fn measure(durability: &str) -> [u64; 3] {
+    let measured = Measured::start(durability);
+    let mut anna = measured.server.join("anna");
+    let alone = measured.during(|| say(&mut anna, MESSAGES, 1)) / MESSAGES;
+    let in_bursts = measured.during(|| say(&mut anna, MESSAGES, BURST)) / MESSAGES;
+    drop(anna);
+    let people: Vec<_> =
+        (0..PEOPLE).map(|number| measured.server.join(&format!("guest{number}"))).collect();
+    measured.during(|| {});
+    let begin = Instant::now();
+    let idle = measured.during(|| thread::sleep(IDLE));
+    let hour = Duration::from_secs(3_600).as_millis() / begin.elapsed().as_millis();
+    drop(people);
+    let idle = idle * u64::try_from(hour).unwrap();
+    println!("{durability}: {alone} B a message, {in_bursts} B in bursts, {idle} B an idle hour");
+    [alone, in_bursts, idle]
+}
+
+#[test]
+fn a_card_is_spared() {
+    let strict = thread::spawn(|| measure("strict"));
+    let [alone, bursts, idle] = measure("relaxed");
+    let [strict_alone, strict_bursts, strict_idle] = strict.join().unwrap();
+    if strict_alone == 0 {
+        println!("NOT TESTED: this system does not count what is written");
+        return;
+    }
+    assert_eq!([strict_idle, idle], [0, 0], "something is written though nobody says anything");
+    assert!(strict_alone < 64_000 && strict_bursts < 8_000, "{strict_alone} {strict_bursts}");
+    assert!(alone < 32_000 && bursts < 8_000, "{alone} {bursts}");
+}

@@ -1,0 +1,274 @@
+//! The disk is full: people are told, the room lives on in memory or refuses
+//! messages, and it goes on by itself when there is room again.
+//!
+//! With `PI_CHAT_NEED_NETNS=1` it is a failure that namespaces cannot be had;
+//! else it is said, and `tests/power_cut/failing.rs` is all there is.
+
+#![cfg(all(feature = "server", target_os = "linux"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod small_disk;
+
+use std::env;
+use std::io::{self, Write};
+
+use pi_chat::model::{Position, Reference, Sequence};
+use pi_chat::wire::tcp::{Entry, History, Join, ServerFrame, Welcome, flag};
+
+use common::{Peer, Server, join};
+use small_disk::SmallDisk;
+
+/// The disk fails.
+const FAILING: u16 = 5;
+
+/// It is sound again.
+const SOUND: u16 = 6;
+
+/// A message was not kept.
+const NOT_STORED: u16 = 308;
+
+/// A disk, if there can be one; if not, that is said, and a failure where it
+/// is needed.
+fn disk() -> Option<SmallDisk> {
+    match SmallDisk::new() {
+        Ok(disk) => Some(disk),
+        Err(why) => {
+            let line = format!("NOT TESTED: a full disk: {why}\n");
+            io::stderr().write_all(line.as_bytes()).unwrap();
+            let is_needed = env::var_os("PI_CHAT_NEED_NETNS").is_some_and(|it| it == "1");
+            assert!(!is_needed, "PI_CHAT_NEED_NETNS=1, but {why}");
+            None
+        }
+    }
+}
+
+/// What has become of a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// Everybody got it.
+    Shown(Entry),
+    /// It was not kept.
+    Refused,
+}
+
+/// Somebody who talks, with what came meanwhile.
+struct Talker {
+    /// The connection.
+    peer: Peer,
+    /// So many messages were said.
+    said: usize,
+    /// Notices that have come.
+    notices: Vec<u16>,
+}
+
+impl Talker {
+    /// Somebody in the lobby.
+    fn new(server: &Server, name: &str) -> (Self, Welcome) {
+        let (peer, arrival) = server.arrive(name, &[]);
+        (Self { peer, said: 0, notices: Vec::new() }, arrival.welcome)
+    }
+
+    /// Says something large, so that a disk is soon full; waits for what
+    /// becomes of it.
+    fn says(&mut self) -> Fate {
+        self.said += 1;
+        self.peer.say("lobby", &format!("{} {}", self.said, "x".repeat(4_000)));
+        loop {
+            match self.peer.next() {
+                ServerFrame::Entry(entry) => return Fate::Shown(entry),
+                ServerFrame::Error(error) if error.code == NOT_STORED => return Fate::Refused,
+                ServerFrame::Notice(notice) => self.notices.push(notice.code),
+                ServerFrame::Presence(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Talks until the disk is said to be so.
+    fn talk_until(&mut self, code: u16) -> Vec<Fate> {
+        let mut fates = Vec::new();
+        while self.notices.last() != Some(&code) {
+            fates.push(self.says());
+            assert!(fates.len() < 10_000, "notice {code} does not come");
+        }
+        fates
+    }
+
+    /// Waits until the disk is said to be so, and says nothing.
+    fn wait_for(&mut self, code: u16) {
+        while self.notices.last() != Some(&code) {
+            match self.peer.next() {
+                ServerFrame::Notice(notice) => self.notices.push(notice.code),
+                ServerFrame::Presence(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// What was shown.
+fn shown(fates: Vec<Fate>) -> Vec<Entry> {
+    let entry = |fate| if let Fate::Shown(entry) = fate { Some(entry) } else { None };
+    fates.into_iter().filter_map(entry).collect()
+}
+
+/// Takes notices and entries of somebody who only listens.
+fn heard(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
+    let (mut notices, mut entries) = (Vec::new(), Vec::new());
+    for frame in peer.settled() {
+        match frame {
+            ServerFrame::Notice(notice) => notices.push(notice.code),
+            ServerFrame::Entry(entry) => entries.push(entry),
+            ServerFrame::Presence(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    (notices, entries)
+}
+
+/// Everything in the lobby.
+fn history(server: &Server) -> Vec<Entry> {
+    let mut reader = server.join("reader");
+    let (mut all, mut before) = (Vec::new(), Sequence::ZERO);
+    loop {
+        let room = "lobby".to_owned();
+        reader.send(History { reference: Reference(1), room, before, limit: 100 });
+        let mut page = Vec::new();
+        let end = loop {
+            match reader.next() {
+                ServerFrame::Entry(entry) => page.push(entry),
+                ServerFrame::End(end) => break end,
+                ServerFrame::Presence(_) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        before = page.first().map_or(before, |it| it.sequence);
+        page.append(&mut all);
+        all = page;
+        if end.flags == 0 {
+            reader.hang_up();
+            return all;
+        }
+    }
+}
+
+/// As entries look that are told of the past.
+fn as_history(entries: Vec<Entry>) -> Vec<Entry> {
+    let flags = flag::HISTORY | flag::REQUESTED;
+    entries.into_iter().map(|it| Entry { flags, ..it }).collect()
+}
+
+/// Whoever runs the server is told how it fares, and nothing went wrong that
+/// should not.
+fn check_log(server: &Server, how: &str) {
+    let log = server.wait_for_log(|log| log.iter().any(|it| it.contains("written again")));
+    assert!(log.iter().any(|it| it.contains(how)), "{log:#?}");
+    assert!(!log.iter().any(|it| it.contains("panic") || it.contains("bug")), "{log:#?}");
+}
+
+#[test]
+fn the_room_lives_on_in_memory() {
+    let Some(disk) = disk() else { return };
+    let mut server = disk.serve(&["--on-disk-failure", "continue"]);
+    let (mut anna, _) = Talker::new(&server, "anna");
+    let mut ben = server.join("ben");
+    let mut all = vec![anna.says()];
+    disk.fill();
+    all.extend(anna.talk_until(FAILING));
+    all.extend((0..50).map(|_| anna.says()));
+    // Who comes in now is told, too, and sees what is only in memory.
+    let (mut cora, arrival) = server.arrive("cora", &[]);
+    assert!(matches!(all.last(), Some(Fate::Shown(last)) if
+        arrival.history.last().is_some_and(|it| it.text == last.text)));
+    assert_eq!(heard(&mut cora).0, [FAILING], "a newcomer");
+    disk.free();
+    anna.wait_for(SOUND);
+    all.extend((0..5).map(|_| anna.says()));
+    assert_eq!(anna.notices, [FAILING, SOUND]);
+    let count = all.len();
+    let all = shown(all);
+    assert_eq!(all.len(), count, "something was refused");
+    let (notices, entries) = heard(&mut ben);
+    assert_eq!(notices, [FAILING, SOUND]);
+    assert!(entries == all, "ben got {} of {count}", entries.len());
+    check_log(&server, "kept in memory only");
+    assert!(server.terminate().0.success());
+    let server = disk.serve(&[]);
+    assert!(history(&server) == as_history(all), "not everything is there after a restart");
+}
+
+#[test]
+fn messages_are_refused() {
+    let Some(disk) = disk() else { return };
+    let mut server = disk.serve(&["--on-disk-failure", "refuse"]);
+    let (mut anna, _) = Talker::new(&server, "anna");
+    let mut ben = server.join("ben");
+    disk.fill();
+    let mut all = anna.talk_until(FAILING);
+    assert!((0..20).all(|_| anna.says() == Fate::Refused), "not every message is refused");
+    disk.free();
+    anna.wait_for(SOUND);
+    all.extend((0..5).map(|_| anna.says()));
+    assert_eq!(anna.notices, [FAILING, SOUND]);
+    let all = shown(all);
+    let (notices, entries) = heard(&mut ben);
+    assert_eq!(notices, [FAILING, SOUND]);
+    assert!(entries == all, "ben got {} of {}", entries.len(), all.len());
+    check_log(&server, "messages are refused");
+    assert!(server.terminate().0.success());
+    let server = disk.serve(&[]);
+    assert!(history(&server) == as_history(all), "what is there is not what was shown");
+}
+
+/// What was only in memory is gone with the process. Nobody takes what is said
+/// afterwards for it.
+#[test]
+fn a_crash_in_between_gives_nobody_a_wrong_history() {
+    let Some(disk) = disk() else { return };
+    let mut server = disk.serve(&["--on-disk-failure", "continue"]);
+    let (mut anna, welcome) = Talker::new(&server, "anna");
+    disk.fill();
+    anna.talk_until(FAILING);
+    let lost = shown((0..5).map(|_| anna.says()).collect());
+    let at = lost.last().unwrap().sequence;
+    server.kill();
+    disk.free();
+    let server = disk.serve(&[]);
+    let kept = history(&server);
+    assert!(!kept.iter().any(|it| lost.iter().any(|lost| lost.text == it.text)));
+    // There is more now than there was.
+    let (mut ben, _) = Talker::new(&server, "ben");
+    for _ in 0..50 {
+        assert!(matches!(ben.says(), Fate::Shown(_)));
+    }
+    let mut back = server.connect();
+    back.greet(0);
+    let position = Some(Position { log_id: welcome.log_id, sequence: at });
+    back.send(Join { token: Some(welcome.token), position, ..join("anna", &["lobby"]) });
+    let arrival = back.arrival();
+    assert_eq!(arrival.welcome.flags & flag::POSITION_KEPT, 0, "{:?}", arrival.welcome);
+    let latest: Vec<_> = history(&server).into_iter().rev().take(10).rev().collect();
+    let texts: Vec<_> = latest.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(arrival.texts(), texts);
+}
+
+/// A disk that cannot be written to at the start is said to be so.
+#[test]
+fn a_read_only_disk_is_named() {
+    let Some(disk) = disk() else { return };
+    let mut server = disk.serve(&[]);
+    let (mut anna, _) = Talker::new(&server, "anna");
+    assert!(matches!(anna.says(), Fate::Shown(_)));
+    assert!(server.terminate().0.success());
+    disk.make_read_only();
+    let (code, told) = disk.try_to_serve();
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("Read-only") || told.contains("readonly"), "{told}");
+}
