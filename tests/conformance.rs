@@ -41,7 +41,8 @@ macro_rules! chapters {
 }
 
 chapters! {
-    frames greeting joining names sessions messages direct rooms history members presence endings
+    frames greeting joining names sessions messages direct rooms history search members presence
+    endings
 }
 
 /// Reads a file of this package.

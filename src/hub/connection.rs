@@ -164,6 +164,14 @@ impl Connection {
         matches!(self.state, State::Closing)
     }
 
+    /// Whose it is, from an accepted join on.
+    pub(super) const fn session(&self) -> Option<SessionId> {
+        match self.state {
+            State::Joining { session, .. } | State::Joined { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
     /// The session that has got its welcome and what was said before here.
     pub(super) const fn joined(&self) -> Option<SessionId> {
         match self.state {
@@ -192,7 +200,7 @@ impl Connection {
     }
 
     /// Whether its frames have to wait.
-    const fn is_waiting(&self) -> bool {
+    pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.state, State::Joining { .. } | State::Joined { wait: Some(_), .. })
     }
 

@@ -97,7 +97,13 @@ pub enum Input {
         /// Why; a code that closes.
         error: ErrorCode,
     },
-    /// The connection is gone. Nothing can be sent on it any more.
+    /// The client will say nothing more, but may still listen. It gets what
+    /// it has asked for, and then [`Delivery::Close`].
+    Finished {
+        /// On this connection.
+        connection: ConnectionId,
+    },
+    /// The connection is gone: whatever is delivered to it goes nowhere.
     Disconnected {
         /// This connection.
         connection: ConnectionId,

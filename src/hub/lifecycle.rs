@@ -49,8 +49,42 @@ impl Hub {
         self.next_sweep = Some(self.next_sweep.map_or(deadline, |at| at.min(deadline)));
     }
 
-    /// Forgets a connection that is gone.
+    /// Notes that a client will say nothing more.
+    pub(super) fn finished(&mut self, id: ConnectionId) {
+        if self.connections.contains_key(&id) {
+            self.finished.insert(id);
+        }
+    }
+
+    /// Lets those go who will say nothing more, once everything that they
+    /// have said is dealt with and answered. Call it after each input.
+    pub(super) fn let_go(&mut self, now: Now) {
+        if self.finished.is_empty() {
+            return;
+        }
+        let mut finished = std::mem::take(&mut self.finished);
+        finished.retain(|id| {
+            let Some(connection) = self.connections.get(id).filter(|it| !it.is_closing()) else {
+                return false;
+            };
+            let session = connection.session().and_then(|it| self.sessions.get(it));
+            let is_under_way = session.is_some_and(|it| it.outgoing.is_under_way());
+            if connection.is_waiting() || is_under_way {
+                return true;
+            }
+            self.hand(*id, Delivery::Close);
+            self.release(now, *id);
+            false
+        });
+        self.finished = finished;
+    }
+
+    /// Forgets a connection that is gone. What was said on it before counts,
+    /// unless it waits for the log: nothing will be taken up there any more.
     pub(super) fn disconnected(&mut self, now: Now, id: ConnectionId) {
+        if self.connections.get(&id).is_some_and(|it| it.joined().is_some()) {
+            self.marked(now, id);
+        }
         self.release(now, id);
         let Some(connection) = self.connections.remove(&id) else {
             return;

@@ -38,7 +38,7 @@ mod requests;
 mod rooms;
 mod sessions;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 pub use contract::{
@@ -68,6 +68,9 @@ pub struct Hub {
     /// All connections that the driver has, but those that were refused.
     /// (In order, so that the same inputs give the same outputs.)
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Those whose clients will say nothing more, and are still to be
+    /// answered.
+    finished: BTreeSet<ConnectionId>,
     /// How many connections there are from each address.
     addresses: HashMap<IpAddr, usize>,
     /// Who people are.
@@ -107,6 +110,7 @@ impl Hub {
             head: restored.head,
             next_session: restored.next_session,
             connections: BTreeMap::new(),
+            finished: BTreeSet::new(),
             addresses: HashMap::new(),
             sessions: Sessions::default(),
             names,
@@ -137,6 +141,7 @@ impl Hub {
             }
             Input::Received { connection, frame } => self.received(now, connection, frame),
             Input::Broken { connection, error } => self.fail(now, connection, error),
+            Input::Finished { connection } => self.finished(connection),
             Input::Disconnected { connection } => self.disconnected(now, connection),
             Input::Committed { entries } => self.committed(entries),
             Input::NotStored { session, reference } => self.not_stored(session, reference),
@@ -148,6 +153,7 @@ impl Hub {
             Input::Wake => self.wake(now),
             Input::ShutDown { retry_after } => self.shut_down(now, retry_after),
         }
+        self.let_go(now);
         self.tell_people();
         self.set_timer();
     }

@@ -41,6 +41,11 @@ impl Outgoing {
         outgoing
     }
 
+    /// Whether the log has still to answer.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     /// The greatest reference that the log has.
     pub(super) const fn last_stored(&self) -> Reference {
         self.last_stored

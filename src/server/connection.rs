@@ -270,7 +270,7 @@ impl Driver {
             // The client will say nothing more, but may still want to hear
             // what is due; the engine answers with the end.
             self.reading = Reading::Over;
-            let message = Message::Disconnected { connection: self.connection.id };
+            let message = Message::Finished { connection: self.connection.id };
             self.connection.engine.send(message).await.or(Err(Gone))?;
         }
         Ok(())

@@ -67,8 +67,12 @@ pub(super) enum Message {
         /// Which.
         connection: ConnectionId,
     },
-    /// The connection is gone, or its client will say nothing more. May come
-    /// twice.
+    /// The client will say nothing more.
+    Finished {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// The connection is gone.
     Disconnected {
         /// Which.
         connection: ConnectionId,
@@ -273,6 +277,9 @@ impl Engine {
             }
             Message::Marked { connection } => {
                 self.guarded(connection, Input::Marked { connection });
+            }
+            Message::Finished { connection } => {
+                self.guarded(connection, Input::Finished { connection });
             }
             Message::Disconnected { connection } => {
                 self.guarded(connection, Input::Disconnected { connection });

@@ -206,3 +206,43 @@ fn a_mark_that_nobody_has_set() {
     table.answer();
     assert_eq!(table.words(anna)[8], "end 2 5 0");
 }
+
+/// Who will say nothing more gets everything that was asked for, and then the
+/// end; their messages are taken.
+#[test]
+fn finished_with_much_to_be_answered() {
+    let (mut table, anna, bob, _) = missed_five();
+    table.answer();
+    table.got(anna);
+    for frame in [history(1, "lobby", 0, 2), say(6, "one"), history(2, "lobby", 4, 1)] {
+        table.send(bob, frame);
+    }
+    table.send(bob, say(7, "two"));
+    table.input(Input::Finished { connection: bob });
+    assert_eq!((table.words(bob), table.people), (vec![], 2));
+    table.answer();
+    let words = table.words(bob);
+    assert_eq!(words[2..4], ["end 7 5 1", "6:lobby bob: one (0)"]);
+    assert_eq!(words[words.len() - 2..], ["7:lobby bob: two (0)", "closed"]);
+    assert_eq!(table.people, 1);
+    table.drop(bob);
+    table.input(Input::Finished { connection: bob });
+    table.input(Input::Finished { connection: anna });
+    assert_eq!(table.words(anna).last().unwrap(), "closed");
+    table.drop(anna);
+    table.pass(2 * 24 * 60 * 60 * 1_000);
+    assert!(table.is_empty());
+}
+
+/// What somebody said who is gone before taking up what came before counts.
+#[test]
+fn gone_without_taking_it_up() {
+    let (mut table, _, bob, _) = missed_five();
+    table.answer();
+    table.send(bob, history(1, "lobby", 0, 2));
+    read(&mut table);
+    table.send(bob, say(6, "bye"));
+    table.drop(bob);
+    table.answer();
+    assert_eq!(table.log.last().unwrap().draft.text.as_str(), "bye");
+}

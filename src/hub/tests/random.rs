@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::steps::{NAMES, ROOMS, Step, step};
 use super::table::*;
 use super::words::*;
-use crate::hub::{ConnectionId, Input};
+use crate::hub::{ConnectionId, Input, Storage};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
 
@@ -18,10 +18,15 @@ struct People {
     table: Table,
     /// The lines on which somebody may say something.
     lines: Vec<ConnectionId>,
+    /// The lines on which nothing more will be said.
+    finished: HashSet<ConnectionId>,
     /// The position that each line has brought.
     positions: HashMap<ConnectionId, Sequence>,
     /// Messages sent on each line: reference and frame, answered or not.
     sent: BTreeMap<ConnectionId, Vec<(Reference, ClientFrame)>>,
+    /// What each session has sent on lines that are gone, and what it has
+    /// still to send again before it says anything new.
+    former: HashMap<SessionId, BTreeMap<Reference, ClientFrame>>,
     /// Sent so often.
     counts: HashMap<(ConnectionId, Reference), usize>,
     /// Tokens that were given, with the greatest position of their session.
@@ -35,19 +40,16 @@ struct People {
 impl People {
     /// Nobody is here.
     fn new() -> Self {
-        let settings = HubSettings {
-            max_sessions: 12,
-            max_connections: 12,
-            max_rooms: 3,
-            ..HubSettings::default()
-        };
-        let mut table = Table::with(settings);
+        let mut table = Table::with(settings());
         table.delayed = true;
+        table.page = 2;
         Self {
             table,
             lines: Vec::new(),
+            finished: HashSet::new(),
             positions: HashMap::new(),
             sent: BTreeMap::new(),
+            former: HashMap::new(),
             counts: HashMap::new(),
             tokens: Vec::new(),
             reached: HashMap::new(),
@@ -63,7 +65,10 @@ impl People {
     /// Somebody with a line who was welcomed.
     fn joined(&self, who: usize) -> Option<(ConnectionId, SessionId)> {
         let id = self.line(who)?;
-        Some((id, session_of(&self.table.lines[&id].got)?))
+        let got = &self.table.lines[&id].got;
+        let session = session_of(got)?;
+        let is_over = got.contains(&Got::Closed) || self.finished.contains(&id);
+        (!is_over).then_some((id, session))
     }
 
     /// Does one thing.
@@ -75,6 +80,12 @@ impl People {
             Step::Drop(who) => {
                 if let Some(id) = self.line(*who) {
                     self.drop(id);
+                }
+            }
+            Step::Finish(who) => {
+                if let Some(connection) = self.line(*who) {
+                    self.finished.insert(connection);
+                    self.table.input(Input::Finished { connection });
                 }
             }
             Step::Say(who, room) => self.message(*who, |it| say_in(ROOMS[*room], it, "x")),
@@ -91,11 +102,24 @@ impl People {
             Step::Enter(who, room) => self.request(*who, enter(1, ROOMS[*room])),
             Step::Leave(who, room) => self.request(*who, leave(1, ROOMS[*room])),
             Step::History(who, room) => self.request(*who, history(1, ROOMS[*room], 0, 3)),
+            Step::Search(who) => self.request(*who, search(1, "", "x", 0, 3)),
             Step::Fault(who) => self.request(*who, hello(0)),
             Step::Commit(most) => _ = self.table.commit(*most),
             Step::Lose => _ = self.table.lose(),
             Step::Look => _ = self.table.look(),
+            Step::FailRead => _ = self.table.fail_read(),
             Step::Tell => _ = self.table.tell(),
+            Step::Mark => _ = self.table.mark(),
+            Step::Fare(how) => {
+                let all = [Storage::Sound, Storage::MemoryOnly, Storage::Refusing];
+                self.table.input(Input::Storage(all[usize::from(*how)]));
+            }
+            Step::Restart => {
+                for id in self.lines.clone() {
+                    self.forget_line(id);
+                }
+                self.table.restart(settings(), 10);
+            }
             Step::Pass(millis) => self.table.pass(*millis),
             Step::Wake => self.table.input(Input::Wake),
         }
@@ -133,14 +157,42 @@ impl People {
 
     /// Somebody is gone.
     fn drop(&mut self, id: ConnectionId) {
+        self.forget_line(id);
         self.table.drop(id);
+    }
+
+    /// Somebody has lost their line: whatever they have said on it they will
+    /// say again.
+    fn forget_line(&mut self, id: ConnectionId) {
+        let session = session_of(&self.table.lines[&id].got);
+        if let (Some(session), Some(sent)) = (session, self.sent.remove(&id)) {
+            self.former.entry(session).or_default().extend(sent);
+        }
         self.lines.retain(|it| *it != id);
-        self.sent.remove(&id);
+    }
+
+    /// Somebody who has come back says again what they have said before, in
+    /// order, as if they had heard nothing. Their former lines may not be gone
+    /// yet.
+    fn repeat(&mut self, id: ConnectionId, session: SessionId) {
+        let lines = self.sent.iter_mut().filter(|(line, _)| **line != id);
+        for (line, sent) in lines {
+            if session_of(&self.table.lines[line].got) == Some(session) {
+                self.former.entry(session).or_default().extend(sent.drain(..));
+            }
+        }
+        for (reference, frame) in self.former.remove(&session).unwrap_or_default() {
+            self.sent.entry(id).or_default().push((reference, frame.clone()));
+            // The first time may still be answered here.
+            self.counts.insert((id, reference), 2);
+            self.table.send(id, frame);
+        }
     }
 
     /// Somebody sends a message with a new reference.
     fn message(&mut self, who: usize, frame: impl Fn(u64) -> ClientFrame) {
         if let Some((id, session)) = self.joined(who) {
+            self.repeat(id, session);
             let reference = self.references.entry(session).or_default();
             *reference += 1;
             let (reference, frame) = (Reference(*reference), frame(*reference));
@@ -196,6 +248,14 @@ impl People {
         for entry in &self.table.log {
             assert!(taken.insert((entry.draft.session, entry.draft.reference)), "taken twice");
         }
+        for line in self.table.lines.values() {
+            let Some(session) = session_of(&line.got) else { continue };
+            for it in &line.got {
+                if let Got::Frame(ServerFrame::Accepted(it)) = it {
+                    assert!(taken.contains(&(session, it.reference)), "{it:?} is not in the log");
+                }
+            }
+        }
     }
 
     /// What holds when everything has come to rest.
@@ -212,6 +272,7 @@ impl People {
             if line.got.contains(&Got::Closed) {
                 continue;
             }
+            assert!(!self.finished.contains(id), "{id:?} is not let go");
             self.check_answers(*id, session, &line.got);
             self.check_complete(*id, session, &line.got);
             self.check_presence(&line.got);
@@ -235,6 +296,9 @@ impl People {
     /// since they came or since their position, nor of what was said to them.
     fn check_complete(&self, id: ConnectionId, session: SessionId, got: &[Got]) {
         let kept = welcome(got).flags & flag::POSITION_KEPT != 0;
+        let is_entering = |it: &&Got| matches!(it, Got::Frame(ServerFrame::Entered(it)) if it.reference != Reference::NONE);
+        let first = got.iter().take_while(|it| !is_entering(it)).find_map(new_entry);
+        assert!(!kept || first.is_none_or(|it| it > self.positions[&id]), "known before: {got:?}");
         let seen: BTreeSet<Sequence> = got.iter().filter_map(new_entry).collect();
         let mut since: BTreeMap<String, Sequence> = BTreeMap::new();
         let mut entered = Vec::new();
@@ -242,7 +306,7 @@ impl People {
         for it in got {
             match it {
                 Got::Frame(ServerFrame::Entered(it)) => entered.push(it.room.to_lowercase()),
-                Got::Frame(ServerFrame::End(end)) if end.about != 7 => {
+                Got::Frame(ServerFrame::End(end)) if matches!(end.about, 2 | 5) => {
                     let from = if end.about == 2 && kept { self.positions[&id] } else { end.head };
                     start.get_or_insert(from);
                     since.extend(entered.drain(..).map(|room| (room, from)));
@@ -310,6 +374,11 @@ impl People {
         assert!(self.table.is_empty());
         assert_eq!(self.table.wake_at, None);
     }
+}
+
+/// What the owner has set: everything can become too much.
+fn settings() -> HubSettings {
+    HubSettings { max_sessions: 12, max_connections: 12, max_rooms: 3, ..HubSettings::default() }
 }
 
 /// Whose line this is, if there was a welcome.

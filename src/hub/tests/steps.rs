@@ -15,6 +15,8 @@ pub(super) enum Step {
     Come { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
     /// Somebody is gone.
     Drop(usize),
+    /// Somebody will say nothing more.
+    Finish(usize),
     /// Somebody says something in a room.
     Say(usize, usize),
     /// Somebody says something to one person.
@@ -27,6 +29,8 @@ pub(super) enum Step {
     Leave(usize, usize),
     /// Somebody wants older messages.
     History(usize, usize),
+    /// Somebody looks for something, wherever they are.
+    Search(usize),
     /// Somebody breaks the rules.
     Fault(usize),
     /// The log takes some drafts.
@@ -35,8 +39,16 @@ pub(super) enum Step {
     Lose,
     /// The log does a read.
     Look,
+    /// The log cannot do a read.
+    FailRead,
     /// The log tells what it has read.
     Tell,
+    /// Somebody takes up what they were given.
+    Mark,
+    /// The log fares differently.
+    Fare(u8),
+    /// The server is ended by a power cut and started again.
+    Restart,
     /// Time passes.
     Pass(u64),
     /// The hub is woken although it did not ask for it.
@@ -62,17 +74,23 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => come,
         2 => any::<usize>().prop_map(Step::Drop),
+        1 => any::<usize>().prop_map(Step::Finish),
         8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),
         4 => (any::<usize>(), 0..NAMES.len()).prop_map(|(who, to)| Step::Direct(who, to)),
         2 => any::<usize>().prop_map(Step::Again),
         4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Enter(who, room)),
         4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Leave(who, room)),
         1 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::History(who, room)),
+        1 => any::<usize>().prop_map(Step::Search),
         1 => any::<usize>().prop_map(Step::Fault),
         6 => (1_usize..5).prop_map(Step::Commit),
         1 => Just(Step::Lose),
         6 => Just(Step::Look),
+        1 => Just(Step::FailRead),
         6 => Just(Step::Tell),
+        6 => Just(Step::Mark),
+        1 => (0_u8..3).prop_map(Step::Fare),
+        1 => Just(Step::Restart),
         4 => (0_u64..800).prop_map(Step::Pass),
         1 => (0_u64..40_000).prop_map(Step::Pass),
         1 => Just(Step::Wake),

@@ -33,6 +33,8 @@ pub(super) struct Line {
     marked: bool,
     /// Nothing may come any more.
     closed: bool,
+    /// Whatever comes goes nowhere.
+    gone: bool,
 }
 
 /// A hub with everything around it.
@@ -186,6 +188,9 @@ impl Table {
     /// Gives a line something, as the driver does.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
         let line = self.lines.get_mut(&connection).expect("a connection that is known");
+        if line.gone {
+            return;
+        }
         assert!(!line.closed, "nothing comes after the end: {delivery:?}");
         assert!(after >= line.after, "what comes must not be behind what has come");
         line.after = after;
@@ -375,7 +380,8 @@ impl Table {
 
     /// A connection is gone.
     pub(super) fn drop(&mut self, connection: ConnectionId) {
-        self.lines.get_mut(&connection).unwrap().closed = true;
+        let line = self.lines.get_mut(&connection).unwrap();
+        (line.gone, line.closed, line.marked) = (true, true, false);
         self.input(Input::Disconnected { connection });
         self.lines.remove(&connection);
     }
@@ -461,6 +467,7 @@ impl Table {
     /// Nothing is kept about anybody.
     pub(super) fn is_empty(&self) -> bool {
         self.hub.connections.is_empty()
+            && self.hub.finished.is_empty()
             && self.hub.addresses.is_empty()
             && self.hub.sessions.is_empty()
             && self.hub.names.is_empty()

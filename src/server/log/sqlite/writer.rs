@@ -277,22 +277,25 @@ impl Writer {
 
     /// Tries to write what could not be written.
     fn retry(&mut self) {
-        let unwritten = std::mem::take(&mut self.state.unwritten);
-        // Something has to be written, or nothing is learnt.
-        let tried = self
-            .write(&unwritten)
-            .and_then(|()| self.store.sync(self.ledger.head, self.full_sync()));
-        match tried {
-            Ok(()) => {
-                self.state.unwritten_bytes = 0;
-                self.change_storage(Storage::Sound);
-            }
-            Err(error) => {
-                tracing::debug!("still cannot write messages: {error}");
-                self.state.unwritten = unwritten;
-                self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
-            }
+        if let Err(error) = self.write_unwritten() {
+            tracing::debug!("still cannot write messages: {error}");
+            self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
+        } else {
+            self.change_storage(Storage::Sound);
         }
+    }
+
+    /// Writes what could not be written, and has it on the disk.
+    fn write_unwritten(&mut self) -> rusqlite::Result<()> {
+        let unwritten = std::mem::take(&mut self.state.unwritten);
+        if let Err(error) = self.write(&unwritten) {
+            self.state.unwritten = unwritten;
+            return Err(error);
+        }
+        self.state.unwritten_bytes = 0;
+        // Even if there was nothing, something has to be written: else
+        // nothing is learnt of the disk.
+        self.store.sync(self.ledger.head, self.full_sync())
     }
 
     /// Writes changes, as durably as is wanted.
