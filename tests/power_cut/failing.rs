@@ -104,3 +104,39 @@ fn continuing_loses_nothing_in_relaxed() {
 fn what_is_refused_is_not_there() {
     live_often(OnFailure::Refuse, Durability::Strict);
 }
+
+/// The disk never recovers, and then the power is cut: what was only in
+/// memory is gone, and no position in it can be taken for one in what is said
+/// later.
+#[test]
+fn what_was_only_in_memory_is_gone_and_its_places_are_not_used_again() {
+    for seed in 0..30 {
+        let settings = StoreSettings { durability: Durability::Strict, ..settings() };
+        let mut world = World::new(settings, seed, |_| {});
+        for _ in 0..BATCHES {
+            world.say();
+            world.wait(0);
+        }
+        let written = world.committed.len();
+        let first = world.disk.steps() + usize::try_from(seed).unwrap() % 8;
+        world.disk.fail_in(first..first + 1_000);
+        for _ in 0..2 * BATCHES {
+            world.say();
+            world.wait(0);
+        }
+        let cut = world.disk.cut();
+        let committed = std::mem::take(&mut world.committed);
+        let given = world.close();
+        let left = tempdir().unwrap();
+        cut.write_to(left.path(), seed);
+        let found = look(left.path()).unwrap();
+        // It may be a batch more: its transaction was complete but for the sync.
+        let count = found.messages.len();
+        assert!((written..given.len()).contains(&count), "seed {seed}: {count} of {written}");
+        assert!(found.messages == given[..count], "seed {seed}: not what was said");
+        let leap = 1 << 32;
+        let (kept, lost) = committed.split_at(committed.partition_point(|it| it.sequence.0 < leap));
+        assert!(found.messages.starts_with(kept), "seed {seed}: something is missing");
+        assert!(!lost.is_empty() && found.restored.head.0 < leap, "seed {seed}");
+    }
+}
