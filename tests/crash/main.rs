@@ -73,6 +73,8 @@ fn nothing_that_anybody_saw_is_lost() {
         assert_eq!(record.trouble, [""; 0], "talker {number}");
         history::check(number, &record, &histories);
     }
+    let borrowed: Vec<_> = records.iter().map(|it| it.borrow()).collect();
+    history::check_directs(&borrowed.iter().map(|it| &**it).collect::<Vec<_>>());
     let messages: usize = histories.values().map(Vec::len).sum();
     let returns: usize = records.iter().map(|it| it.borrow().welcomes - 1).sum();
     println!("{messages} messages, {rounds} crashes, {returns} returns");
