@@ -44,8 +44,8 @@ pub(super) fn begin(
     };
     if known.is_some_and(|known| known != log_id) {
         tracing::warn!(
-            "the system went down while the log was open: the last second may be missing, and \
-             clients begin afresh"
+            "the system went down while the log was open, and the last second may be missing; or \
+             this is a backup: clients begin afresh"
         );
     }
     note_fact(&transaction, fact::LOG_ID, log_id)?;
