@@ -72,8 +72,9 @@ impl Hub {
             if connection.is_waiting() || is_under_way {
                 return true;
             }
+            // Whoever sees the end may come again at once: it counts no more.
             self.hand(*id, Delivery::Close);
-            self.release(now, *id);
+            self.disconnected(now, *id);
             false
         });
         self.finished = finished;

@@ -202,3 +202,19 @@ fn waking_too_early() {
     table.pass(20_000);
     assert_eq!(table.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for her session only");
 }
+
+/// Who has said everything does not count any more when the end is told.
+#[test]
+fn finished_means_gone() {
+    let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
+    let mut table = Table::with(settings);
+    for _ in 0..2 {
+        let (anna, _) = table.come("anna", &[]);
+        table.input(Input::Finished { connection: anna });
+        assert_eq!(table.words(anna), ["closed"]);
+        let greeted = table.greet(0);
+        table.input(Input::Finished { connection: greeted });
+        assert_eq!(table.words(greeted), ["closed"]);
+        table.drop(anna);
+    }
+}

@@ -4,11 +4,13 @@
 mod failing;
 mod joining;
 mod lifecycle;
+mod log;
 mod messages;
 mod paging;
 mod presence;
 mod races;
 mod random;
+mod reading_back;
 mod restart;
 mod rooms;
 mod steps;

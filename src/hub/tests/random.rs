@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use proptest::prelude::*;
 
+use super::reading_back::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
 use super::steps::{NAMES, ROOMS, Step, step};
 use super::table::*;
 use super::words::*;
@@ -296,7 +297,6 @@ impl People {
     /// since they came or since their position, nor of what was said to them.
     fn check_complete(&self, id: ConnectionId, session: SessionId, got: &[Got]) {
         let kept = welcome(got).flags & flag::POSITION_KEPT != 0;
-        let is_entering = |it: &&Got| matches!(it, Got::Frame(ServerFrame::Entered(it)) if it.reference != Reference::NONE);
         let first = got.iter().take_while(|it| !is_entering(it)).find_map(new_entry);
         assert!(!kept || first.is_none_or(|it| it > self.positions[&id]), "known before: {got:?}");
         let seen: BTreeSet<Sequence> = got.iter().filter_map(new_entry).collect();
@@ -379,59 +379,6 @@ impl People {
 /// What the owner has set: everything can become too much.
 fn settings() -> HubSettings {
     HubSettings { max_sessions: 12, max_connections: 12, max_rooms: 3, ..HubSettings::default() }
-}
-
-/// Whose line this is, if there was a welcome.
-fn session_of(got: &[Got]) -> Option<SessionId> {
-    got.iter().find_map(|it| match it {
-        Got::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.session),
-        _ => None,
-    })
-}
-
-/// What takes part in a position.
-fn sequence_of(got: &Got) -> Option<Sequence> {
-    match got {
-        Got::Frame(ServerFrame::Entry(it)) => Some(it.sequence),
-        Got::Frame(ServerFrame::DirectEntry(it)) => Some(it.sequence),
-        Got::Frame(ServerFrame::End(it)) => Some(it.head),
-        _ => None,
-    }
-}
-
-/// The sequence of an entry, unless it was asked for by `history`.
-fn new_entry(got: &Got) -> Option<Sequence> {
-    match got {
-        Got::Frame(ServerFrame::Entry(it)) if it.flags & flag::REQUESTED == 0 => Some(it.sequence),
-        Got::Frame(ServerFrame::DirectEntry(it)) => Some(it.sequence),
-        _ => None,
-    }
-}
-
-/// Whether this answers a message on its own.
-fn is_answer(got: &Got, session: SessionId, reference: Reference) -> bool {
-    match got {
-        Got::Frame(ServerFrame::Accepted(it)) => it.reference == reference,
-        Got::Frame(ServerFrame::Error(it)) => {
-            matches!(it.about, 3 | 4) && it.reference == reference
-        }
-        Got::Frame(ServerFrame::Entry(it)) => it.flags == 0 && is_echo(got, session, reference),
-        Got::Frame(ServerFrame::DirectEntry(it)) => {
-            it.flags == 0 && is_echo(got, session, reference)
-        }
-        _ => false,
-    }
-}
-
-/// Whether this is the message itself, live or as history.
-fn is_echo(got: &Got, session: SessionId, reference: Reference) -> bool {
-    match got {
-        Got::Frame(ServerFrame::Entry(it)) => (it.session, it.reference) == (session, reference),
-        Got::Frame(ServerFrame::DirectEntry(it)) => {
-            (it.from_session, it.reference) == (session, reference)
-        }
-        _ => false,
-    }
 }
 
 proptest! {

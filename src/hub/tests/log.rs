@@ -1,0 +1,128 @@
+//! The log at the table: it takes, loses, reads and tells when it is told to.
+
+use std::sync::Arc;
+
+use super::table::Table;
+use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
+use crate::model::{Draft, Logged, RoomName, Sequence, SharedEntry, Target, Timestamp};
+
+impl Table {
+    /// The log does everything that it was asked for.
+    pub(super) fn answer(&mut self) {
+        while self.commit(usize::MAX) || self.look() || self.tell() || self.mark() {}
+    }
+
+    /// The log takes so many drafts, if there are any.
+    pub(super) fn commit(&mut self, most: usize) -> bool {
+        let mut entries = Vec::new();
+        while entries.len() < most {
+            let Some(draft) = self.drafts.pop_front() else { break };
+            entries.push(self.append(draft));
+        }
+        if entries.is_empty() {
+            return false;
+        }
+        self.input(Input::Committed { entries });
+        true
+    }
+
+    /// Puts a draft into the log.
+    fn append(&mut self, draft: Draft) -> SharedEntry {
+        let last = Sequence(u64::try_from(self.log.len()).unwrap());
+        let previous = match &draft.target {
+            Target::Room(room) => self.log.iter().rev().find(|it| is_in(it, room)),
+            Target::Session(..) => None,
+        };
+        let previous = previous.map_or(Sequence::ZERO, |it| it.sequence);
+        let entry = Logged { sequence: last.next(), previous, time: Timestamp(5), draft };
+        let entry = Arc::new(entry);
+        self.log.push(entry.clone());
+        entry
+    }
+
+    /// The log refuses a draft, if there is one.
+    pub(super) fn lose(&mut self) -> bool {
+        let Some(draft) = self.drafts.pop_front() else { return false };
+        self.input(Input::NotStored { session: draft.session, reference: draft.reference });
+        true
+    }
+
+    /// The log does one read, if there is one, and keeps what it found.
+    pub(super) fn look(&mut self) -> bool {
+        let Some((tag, request)) = self.reads.pop_front() else { return false };
+        let outcome = self.find(&request);
+        self.outcomes.push_back((tag, Ok(outcome)));
+        true
+    }
+
+    /// The log tells what it found in one read, if there is one.
+    pub(super) fn tell(&mut self) -> bool {
+        let Some((tag, outcome)) = self.outcomes.pop_front() else { return false };
+        self.input(Input::ReadDone { tag, outcome });
+        true
+    }
+
+    /// The log cannot do a read, if there is one.
+    pub(super) fn fail_read(&mut self) -> bool {
+        let Some((tag, _)) = self.reads.pop_front() else { return false };
+        self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });
+        true
+    }
+
+    /// What a read finds.
+    pub(super) fn find(&self, request: &ReadRequest) -> ReadOutcome {
+        let mut lists: Vec<Vec<SharedEntry>> = request
+            .rooms
+            .iter()
+            .map(|room| self.log.iter().filter(|it| is_in(it, room)).cloned().collect())
+            .collect();
+        let is_own = |it: &&SharedEntry| match it.draft.target {
+            Target::Session(to, _) => [to, it.draft.session].contains(&request.session.unwrap()),
+            Target::Room(_) => false,
+        };
+        if request.session.is_some() {
+            lists.push(self.log.iter().filter(is_own).cloned().collect());
+        }
+        let mut more = false;
+        let latest = |list: &mut Vec<SharedEntry>, most: u16| {
+            let cut = list.len().saturating_sub(usize::from(most));
+            list.drain(..cut);
+            cut > 0
+        };
+        for list in &mut lists {
+            match &request.range {
+                ReadRange::Latest(most) => {
+                    latest(list, *most);
+                }
+                ReadRange::After(after, _) => list.retain(|it| it.sequence > *after),
+                ReadRange::Before(before, most) => {
+                    list.retain(|it| it.sequence < *before);
+                    more |= latest(list, *most);
+                }
+                ReadRange::Matching(query) => {
+                    list.retain(|it| {
+                        it.sequence < query.before && query.text.matches(it.draft.text.as_str())
+                    });
+                }
+            }
+        }
+        let mut entries: Vec<SharedEntry> = lists.into_iter().flatten().collect();
+        entries.sort_by_key(|it| it.sequence);
+        match &request.range {
+            ReadRange::After(_, most) => {
+                let most = usize::from(self.page.min(*most));
+                more |= entries.len() > most;
+                entries.truncate(most);
+            }
+            ReadRange::Matching(query) => more |= latest(&mut entries, query.limit),
+            ReadRange::Latest(_) | ReadRange::Before(..) => {}
+        }
+        let head = Sequence(u64::try_from(self.log.len()).unwrap());
+        ReadOutcome { entries, head, gaps: Vec::new(), more }
+    }
+}
+
+/// Whether an entry is of this room.
+fn is_in(entry: &SharedEntry, room: &RoomName) -> bool {
+    matches!(&entry.draft.target, Target::Room(it) if it == room)
+}
