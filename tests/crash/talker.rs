@@ -37,6 +37,18 @@ pub(super) const fn rooms_of(number: usize) -> [&'static str; 2] {
     [ROOMS[number % 3], ROOMS[(number + 1) % 3]]
 }
 
+/// What people do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// They wait until all are there, for a newcomer sees only the latest
+    /// messages.
+    Gathering,
+    /// They talk.
+    Talking,
+    /// They say their last words.
+    Leaving,
+}
+
 /// Whom something is said to.
 #[derive(Clone, Debug)]
 pub(super) enum To {
@@ -87,8 +99,8 @@ pub(super) struct Talker {
     leapt: Duration,
     /// For what is said.
     random: fastrand::Rng,
-    /// They have said that it is their last.
-    is_leaving: bool,
+    /// What they do.
+    stage: Stage,
     /// What they do and see.
     record: Rc<RefCell<Record>>,
     /// Told when there is something new in it.
@@ -117,7 +129,8 @@ impl Talker {
         });
         let random = fastrand::Rng::with_seed(seed);
         let (clock, leapt) = (Clock::start(), Duration::ZERO);
-        Self { number, link, clock, leapt, random, is_leaving: false, record, progress }
+        let stage = Stage::Gathering;
+        Self { number, link, clock, leapt, random, stage, record, progress }
     }
 
     /// Tells the engine what has happened.
@@ -125,16 +138,16 @@ impl Talker {
         self.link.handle_input(self.clock.now() + self.leapt, input);
     }
 
-    /// Talks for ever; no more than the last words after `stops`.
+    /// Does what the stage says, for ever.
     pub(super) async fn run(
         mut self,
         mut server: watch::Receiver<Option<SocketAddr>>,
-        mut stops: watch::Receiver<bool>,
+        mut stage: watch::Receiver<Stage>,
     ) {
         let (mut stream, mut reader) = (None, FrameReader::from_server());
-        let mut wake = None;
+        let (mut wake, mut due) = (None, Vec::new());
         loop {
-            let (mut due, mut connect) = (Vec::new(), false);
+            let mut connect = false;
             while let Some(output) = self.link.poll_output() {
                 match output {
                     Output::Connect => connect = true,
@@ -147,15 +160,19 @@ impl Talker {
                 }
             }
             if connect {
-                reader = FrameReader::from_server();
+                (reader, due) = (FrameReader::from_server(), Vec::new());
                 stream = self.connect(&mut server).await;
+                continue;
+            }
+            // What was heard may be the answer that they waited for.
+            if self.talk() {
                 continue;
             }
             let Some(open) = &mut stream else {
                 self.leap(wake.take());
                 continue;
             };
-            if open.write_all(&due).await.is_err() {
+            if open.write_all(&std::mem::take(&mut due)).await.is_err() {
                 stream = None;
                 self.input(Input::Disconnected { reason: "writing".to_owned() });
                 continue;
@@ -173,9 +190,8 @@ impl Talker {
                     wake = None;
                     self.input(Input::Wake);
                 }
-                _ = stops.wait_for(|it| *it), if !self.is_leaving => self.is_leaving = true,
+                Ok(()) = stage.changed() => self.stage = *stage.borrow_and_update(),
             }
-            self.talk();
         }
     }
 
@@ -227,11 +243,13 @@ impl Talker {
     }
 
     /// Says what there is to say, as far as what was said before is
-    /// acknowledged.
-    fn talk(&mut self) {
+    /// acknowledged; false if that is nothing.
+    fn talk(&mut self) -> bool {
+        let mut has_spoken = false;
         let under_way = |record: &Record| record.said.len() - record.acknowledged.len();
-        while self.record.borrow().welcomes > 0 && under_way(&self.record.borrow()) < WINDOW {
-            let Some((to, text)) = self.next_words() else { return };
+        while self.stage != Stage::Gathering && under_way(&self.record.borrow()) < WINDOW {
+            let Some((to, text)) = self.next_words() else { break };
+            has_spoken = true;
             self.record.borrow_mut().said.push((to.clone(), text.clone()));
             let (tag, style) = (Tag(Some(text.as_str().into())), Style::SAID);
             let task = match to {
@@ -240,6 +258,7 @@ impl Talker {
             };
             self.input(Input::Request(Request { tag, command: Command::Do(task) }));
         }
+        has_spoken
     }
 
     /// What to say next, and to whom; nothing after the last words in each
@@ -249,7 +268,7 @@ impl Talker {
         let (number, said) = (self.number, record.said.len());
         let last = record.said.iter().filter(|it| it.1.starts_with(LAST)).count();
         let room = *rooms_of(number).get(last)?;
-        if self.is_leaving {
+        if self.stage == Stage::Leaving {
             return Some((To::Room(room), format!("{LAST} {number} {room}")));
         }
         let text = format!("{number} {said} {}", "x".repeat(self.random.usize(0..200)));
