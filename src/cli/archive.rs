@@ -226,9 +226,12 @@ fn check(directory: &Path) -> Result<ExitCode> {
     }
     let Report { messages, directs, rooms, bytes, faults, more_faults } = report;
     let faults = more_faults.saturating_add(faults.len() as u64);
-    let found = if faults == 0 { "no fault".to_owned() } else { format!("{faults} faults") };
+    let found = match faults {
+        0 => "no fault found:".to_owned(),
+        _ => format!("faults found: {faults}, in"),
+    };
     tell(&format!(
-        "{found} found: {messages} messages in {rooms} rooms, {directs} direct messages, \
+        "{found} {messages} messages in {rooms} rooms, {directs} direct messages, \
          {bytes} bytes"
     ));
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

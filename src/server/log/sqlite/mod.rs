@@ -206,3 +206,6 @@ impl Drop for SqliteLog {
         }
     }
 }
+
+#[cfg(test)]
+mod upgrade_tests;

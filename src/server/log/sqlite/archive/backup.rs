@@ -1,8 +1,9 @@
 //! A copy of the database, of one moment, whole or not there at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -45,6 +46,7 @@ fn part_of(file: &Path) -> PathBuf {
 fn take(part: &Path) -> io::Result<File> {
     let held = private_file(part)?;
     held.try_lock()?;
+    held.set_permissions(Permissions::from_mode(0o600))?;
     held.set_len(0)?;
     Ok(held)
 }

@@ -80,3 +80,6 @@ pub enum ArchiveError {
 fn open(directory: &Path) -> Result<Connection, ArchiveError> {
     Ok(database::open_to_read(&database_in(directory)?, None)?)
 }
+
+#[cfg(test)]
+mod tests;

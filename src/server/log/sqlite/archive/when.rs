@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description as form;
-use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
+use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::model::Timestamp;
 
@@ -54,8 +54,8 @@ fn moment(time: Timestamp) -> Option<OffsetDateTime> {
 
 /// The time of a moment; none before 1970.
 fn timestamp(moment: OffsetDateTime) -> Option<Timestamp> {
-    let since = moment.to_offset(UtcOffset::UTC) - OffsetDateTime::UNIX_EPOCH;
-    Some(Timestamp(u64::try_from(since.whole_milliseconds()).ok()?))
+    let milliseconds = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+    Some(Timestamp(u64::try_from(milliseconds).ok()?))
 }
 
 #[cfg(test)]
@@ -85,7 +85,9 @@ mod tests {
         }
         assert_eq!(readable(Timestamp(1_793_716_205_999)).unwrap(), "2026-11-03 14:30:05Z");
         assert_eq!(read_exact("1969-12-31T23:59:59.999Z"), None);
-        assert_eq!(read_exact("9999-12-31T23:59:59-23:00"), None);
+        let beyond = Timestamp(LAST - 999 + 23 * 3_600_000);
+        assert_eq!(read_exact("9999-12-31T23:59:59-23:00"), Some(beyond));
+        assert_eq!(read_exact("0000-01-01T00:00:00+23:00"), None);
     }
 
     #[test]
