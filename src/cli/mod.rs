@@ -12,6 +12,8 @@ pub mod peer;
 pub mod server;
 #[cfg(feature = "ui")]
 mod signals;
+#[cfg(feature = "server")]
+mod status;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
