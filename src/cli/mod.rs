@@ -2,6 +2,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+mod discover;
 #[cfg(feature = "ui")]
 mod exit;
 #[cfg(any(feature = "server", feature = "peer"))]

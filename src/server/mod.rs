@@ -8,6 +8,7 @@
 //! The engine's task owns the hub; connections share with it only their
 //! outbox and the feeds of their rooms.
 
+mod announce;
 mod complaints;
 mod connection;
 mod control;
@@ -59,6 +60,9 @@ const COME_BACK_AFTER: u32 = 2_000;
 
 /// A server that stops is gone after this time, whoever still hangs on.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// The network is told of the end within this time, or not at all.
+const ANNOUNCED_WITHIN: Duration = Duration::from_millis(400);
 
 /// Everything that can be set of a server. Made by `config`.
 #[derive(Clone, Debug)]
@@ -169,11 +173,14 @@ pub async fn run(
         let asked = Asked { engine: handle.clone(), listening: listening.subscribe(), clock };
         helpers.spawn(control.serve(current.subscribe(), asked));
     }
+    let announced = tokio::spawn(announce::announce(current.subscribe(), listening.subscribe()));
+    drop(listening);
     // Whoever hears that it listens can ask how it fares.
     let mut listeners = JoinSet::new();
     for bound in addresses {
         listeners.spawn(doorman.clone().serve(bound));
     }
+    drop(doorman);
     let trouble = watch::Sender::new(None);
     helpers.spawn(service::keep_status(engine.people(), trouble.subscribe()));
     helpers.spawn(service::feed_watchdog(handle.clone()));
@@ -188,6 +195,7 @@ pub async fn run(
         _ = &mut engine => return Err(ServerError::Engine),
     };
     systemd::tell_stopping();
+    // With the listeners ends what is announced.
     listeners.abort_all();
     handle.send_eventually(Message::ShutDown { retry_after: COME_BACK_AFTER });
     match timeout(STOP_WITHIN, engine).await {
@@ -195,6 +203,9 @@ pub async fn run(
         Ok(Ok(log)) => drop(tokio::task::spawn_blocking(|| log.close()).await),
         Ok(Err(_)) => return Err(ServerError::Engine),
         Err(_) => tracing::warn!("some clients did not take leave in time"),
+    }
+    if timeout(ANNOUNCED_WITHIN, announced).await.is_err() {
+        tracing::debug!("the network was not told of the end in time");
     }
     // With it goes the file of the socket.
     helpers.shutdown().await;
