@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
 
-use common::{PATIENCE, Server, join, program};
+use common::{PATIENCE, Peer, Server, join, program};
+use pi_chat::model::{Reference, Sequence};
+use pi_chat::wire::tcp::{History, Join, ServerFrame};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -216,9 +218,9 @@ fn what_can_change_while_it_runs_changes() {
     bob.expect_error(203);
     let password = Some("sesame".to_owned());
     // Nor by a name that looks like anna's.
-    bob.send(pi_chat::wire::tcp::Join { password: password.clone(), ..join("аnna", &[]) });
+    bob.send(Join { password: password.clone(), ..join("аnna", &[]) });
     bob.expect_error(202);
-    bob.send(pi_chat::wire::tcp::Join { password, ..join("bob", &[]) });
+    bob.send(Join { password, ..join("bob", &[]) });
     let welcome = bob.arrival().welcome;
     assert_eq!((welcome.server_name.as_str(), welcome.burst), ("cellar", 7));
     assert_eq!(welcome.keep_messages, 12);
@@ -227,6 +229,40 @@ fn what_can_change_while_it_runs_changes() {
         anna.says(&format!("{number}"));
     }
     assert!(it.server.log().iter().any(|line| line.contains("applied")));
+}
+
+/// How many messages of the lobby the server still has.
+fn kept(reader: &mut Peer) -> usize {
+    let (reference, room) = (Reference(1), "lobby".to_owned());
+    reader.send(History { reference, room, before: Sequence::ZERO, limit: 100 });
+    let mut count = 0;
+    loop {
+        match reader.next() {
+            ServerFrame::Entry(_) => count += 1,
+            ServerFrame::End(_) => return count,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn messages_are_kept_as_long_as_is_wanted_now() {
+    let data = tempfile::tempdir().unwrap();
+    let fast = "burst = 100000\nper-minute = 6000000\n";
+    let on_disk = format!("{fast}data-dir = {:?}\n", data.path());
+    for (place, key) in [(fast, "log-length"), (on_disk.as_str(), "keep-messages")] {
+        let it = Reloaded::start(place);
+        let mut anna = it.server.join("anna");
+        for number in 0..40 {
+            anna.says(&format!("{number}"));
+        }
+        assert_eq!(kept(&mut anna), 40);
+        it.reads(&format!("{place}{key} = 12\n"));
+        anna.says("one more");
+        // A log on disk forgets when it has time.
+        let forgets = (0..10_000).any(|_| kept(&mut anna) == 12);
+        assert!(forgets, "{key}: {}", kept(&mut anna));
+    }
 }
 
 #[test]
@@ -242,6 +278,23 @@ fn a_wrong_configuration_changes_nothing_and_is_told() {
     it.reads("name = \"cellar\"\n");
     it.hears(|word| word == "STATUS=nobody is here");
     assert_eq!(it.name(), "cellar");
+}
+
+#[test]
+fn systemd_is_told_what_keeps_it_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.toml");
+    fs::write(&config, "name = \"attic\"\nburst = 0\n").unwrap();
+    let path = directory.path().join("notify");
+    let notify = UnixDatagram::bind(&path).unwrap();
+    notify.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut server = program();
+    let output = server.arg("--config").arg(&config).env("NOTIFY_SOCKET", &path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let mut buffer = [0; 4_096];
+    let count = notify.recv(&mut buffer).unwrap();
+    let told = std::str::from_utf8(&buffer[..count]).unwrap();
+    assert_eq!(told.trim_end(), "STATUS=wrong configuration: burst: must be at least 1");
 }
 
 #[test]

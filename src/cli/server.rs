@@ -89,6 +89,9 @@ pub fn main() -> ExitCode {
     };
     match run.settings() {
         Err(error) => {
+            if !only_validate {
+                systemd::tell_status(&format!("wrong configuration: {error:#}"));
+            }
             super::tell_error(&error);
             ExitCode::from(BAD_CONFIG)
         }

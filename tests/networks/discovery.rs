@@ -102,7 +102,8 @@ fn among_several_one_chooses() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
     let servers = [serve(&machines[0], "attic", &[]), serve(&machines[1], "cellar", &[])];
-    assert_eq!(listed(discover(&machines[2], "3")).0, ["attic", "cellar"]);
+    let (names, all) = listed(discover(&machines[2], "3"));
+    assert_eq!(names, ["attic", "cellar"]);
     let home = tempfile::tempdir().unwrap();
     for arguments in [["--name", "bob"].as_slice(), &["--name", "bob", "--json"], &["send", "x"]] {
         let (code, out, error) =
@@ -130,11 +131,13 @@ fn among_several_one_chooses() {
     };
     let where_said = [said(&servers[0], &machines[0]), said(&servers[1], &machines[1])];
     assert_eq!(where_said, [false, true]);
-    // A server that is named is not looked for.
-    let at = format!("{}:{}", machines[0].addresses[0], servers[0].address().port());
-    let (code, _, error) =
-        told(finish(client(&machines[2], &home, &[&at, "--name", "x"]).spawn().unwrap(), "hi\n"));
-    assert!(code == Some(0) && !error.contains("found"), "{error}");
+    // A server that is named, by its address or its entry, is the one.
+    let address = format!("{}:{}", machines[0].addresses[0], servers[0].address().port());
+    for at in [address.as_str(), all[0]["entry"].as_str().unwrap()] {
+        let begin = client(&machines[2], &home, &[at, "--name", "x"]).spawn().unwrap();
+        let (code, _, error) = told(finish(begin, "hi\n"));
+        assert!(code == Some(0) && !error.contains("found"), "{at}: {error}");
+    }
 }
 
 /// Who has the list sees a server go that says goodbye, and not one that
