@@ -145,6 +145,17 @@ fn who_does_not_answer_is_not_healthy() {
     server.join().unwrap();
 }
 
+#[test]
+fn a_server_that_hangs_is_not_healthy() {
+    let (_directory, path, control) = socket();
+    let server = Server::start(&["--control", &control]);
+    assert_eq!(status(&path).1, Some(0));
+    server.signal(Signal::STOP);
+    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    server.signal(Signal::CONT);
+    assert_eq!(status(&path).1, Some(0));
+}
+
 /// A server with this configuration, and what systemd is told of it.
 struct Reloaded {
     /// The server.

@@ -85,6 +85,14 @@ fn the_only_server_is_taken() {
             assert!(has(&format!("{own}:{port}")), "{addresses:?}");
         }
 
+        // Each address leads there.
+        for address in addresses {
+            let at = address.as_str().unwrap();
+            let begin = client(&machines[1], &home, &[at, "--name", "bob"]).spawn().unwrap();
+            let (code, _, error) = told(finish(begin, "hi\n"));
+            assert_eq!(code, Some(0), "{at}: {error}");
+        }
+
         let begin = client(&machines[1], &home, &["--name", "bob"]).spawn().unwrap();
         let (code, _, error) = told(finish(begin, "found you\n"));
         assert!(code == Some(0) && error.contains("found Anna's attic 2.0 at"), "{error}");
@@ -190,16 +198,19 @@ fn the_owner_decides() {
     assert_eq!(listed(discover(&machines[2], "2")).0, ["cellar"]);
 }
 
-/// Whoever has found a server finds it again where it has moved.
+/// Who is patient waits for the first server, and whoever has found one finds
+/// it again where it has moved.
 #[test]
 fn a_server_that_has_moved_is_found_again() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(2, Family::Both);
     let data = tempfile::tempdir().unwrap();
     let keep = ["--data", data.path().to_str().unwrap()];
-    let mut server = serve(&machines[0], "attic", &keep);
     let home = tempfile::tempdir().unwrap();
-    let mut anna = Program::start(client(&machines[1], &home, &["--json", "--name", "anna"]));
+    let patient = ["--json", "--name", "anna", "--wait"];
+    let mut anna = Program::start(client(&machines[1], &home, &patient));
+    anna.shows("looking on");
+    let mut server = serve(&machines[0], "attic", &keep);
     anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
     anna.tells(&json!({"type": "acknowledged", "id": 1}));
     server.terminate();
