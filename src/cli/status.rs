@@ -125,6 +125,7 @@ fn where_kept(store: &StoreStatus) -> String {
     };
     match store.state {
         StoreState::Sound => place,
+        StoreState::Stalled => format!("{place}: THE DISK DOES NOT ANSWER"),
         StoreState::MemoryOnly => format!("{place}: THE DISK FAILS, in memory only for now"),
         StoreState::Refusing => format!("{place}: THE DISK FAILS, messages are refused"),
     }

@@ -40,6 +40,9 @@ pub struct Restored {
     pub sessions: Vec<SessionRecord>,
     /// How rooms are spelt in which something was said, those used last at the end.
     pub rooms: Vec<RoomName>,
+    /// From behind the first up to the second sequence of each there is
+    /// nothing: whoever has a position there has seen what is lost.
+    pub voids: Vec<(Sequence, Sequence)>,
 }
 
 impl Restored {
@@ -52,6 +55,7 @@ impl Restored {
             next_session: SessionId(1),
             sessions: Vec::new(),
             rooms: Vec::new(),
+            voids: Vec::new(),
         }
     }
 }
@@ -67,6 +71,9 @@ pub enum Storage {
     /// It cannot write and takes nothing: every draft comes back with
     /// [`Input::NotStored`].
     Refusing,
+    /// It has not answered for some time. (No log says that of itself: the
+    /// driver does, and then again what the log said last.)
+    Stalled,
 }
 
 /// What the hub knows of itself, for whoever looks after the server.
@@ -128,7 +135,7 @@ pub enum Input {
     /// The log has taken drafts: all of them in the log's order, those of
     /// this hub and, one day, those of other nodes.
     Committed {
-        /// In ascending order, without holes since the last time.
+        /// In ascending order. A hole is a void: nothing will ever be there.
         entries: Vec<SharedEntry>,
     },
     /// The log could not take a draft.

@@ -9,7 +9,9 @@ use super::connection::{PendingRead, Promise, State, kind};
 use super::contract::{ConnectionId, Now, Output, Purpose, ReadRange, ReadRequest, ReadTag};
 use super::keeping::hash;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
-use crate::model::{ErrorCode, Moment, Position, Reference, RoomName, SessionId, Token, Username};
+use crate::model::{
+    ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token, Username,
+};
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
 
 /// What a `join` asks for, after all checks.
@@ -116,7 +118,7 @@ impl Hub {
         let names = self.move_in(now.moment, id, session, username, &rooms);
         self.keep(session);
 
-        let position = position.filter(|it| it.log_id == self.log_id && it.sequence <= self.head);
+        let position = position.filter(|it| self.is_sound(*it));
         let range = position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| {
             ReadRange::After(it.sequence, REPLAY_PAGE)
         });
@@ -139,6 +141,13 @@ impl Hub {
         }
         let tag = ReadTag { connection: id, purpose: Purpose::Join };
         self.outputs.push_back(Output::Read { tag, request });
+    }
+
+    /// Whether everything behind this position can be told.
+    fn is_sound(&self, position: Position) -> bool {
+        let Position { log_id, sequence } = position;
+        let is_void = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
+        log_id == self.log_id && sequence <= self.head && !self.voids.iter().any(is_void)
     }
 
     /// Moves a session to this connection, to this name and into these

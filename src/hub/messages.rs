@@ -6,8 +6,8 @@ use super::connection::{PendingRead, State, Wait, kind};
 use super::contract::{ConnectionId, Delivery, Output, Purpose, RoomId};
 use super::outgoing::Known;
 use crate::model::{
-    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, Style,
-    Target, Username,
+    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
+    Style, Target, Username,
 };
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame};
 
@@ -139,7 +139,11 @@ impl Hub {
             if entry.sequence <= self.head {
                 continue;
             }
+            if entry.sequence > self.head.next() {
+                self.voids.push((self.head, Sequence(entry.sequence.0.saturating_sub(1))));
+            }
             self.head = entry.sequence;
+
             self.backlog.push(&entry);
             let author = entry.draft.session;
             if let Some(author) = self.sessions.get_mut(author) {

@@ -66,6 +66,9 @@ pub struct Hub {
     log_id: LogId,
     /// The last sequence that was committed.
     head: Sequence,
+    /// From behind the first up to the second sequence of each there is
+    /// nothing in the log.
+    voids: Vec<(Sequence, Sequence)>,
     /// The number of the next session.
     next_session: SessionId,
     /// All connections that the driver has, but those that were refused.
@@ -112,6 +115,7 @@ impl Hub {
             settings,
             log_id: restored.log_id,
             head: restored.head,
+            voids: restored.voids,
             next_session: restored.next_session,
             connections: BTreeMap::new(),
             finished: BTreeSet::new(),

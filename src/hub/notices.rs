@@ -19,10 +19,14 @@ impl Hub {
             return;
         }
         let notice = trouble(storage).unwrap_or_else(|| {
-            let sentence = if before == Storage::Refusing {
-                "The server can write to its disk again; messages are taken again."
-            } else {
-                "The server can write to its disk again; everything said is kept."
+            let sentence = match before {
+                Storage::Refusing => {
+                    "The server can write to its disk again; messages are taken again."
+                }
+                Storage::Stalled => "The server's disk answers again; nothing is lost.",
+                Storage::MemoryOnly | Storage::Sound => {
+                    "The server can write to its disk again; everything said is kept."
+                }
             };
             Notice::new(NoticeCode::StorageSound, sentence)
         });
@@ -58,6 +62,9 @@ fn trouble(storage: Storage) -> Option<Notice> {
         }
         Storage::Refusing => {
             "The server cannot write to its disk: new messages are refused until it can."
+        }
+        Storage::Stalled => {
+            "The server's disk does not answer: what is said now appears when it does."
         }
     };
     Some(Notice::new(NoticeCode::StorageFailing, sentence))

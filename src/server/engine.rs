@@ -4,7 +4,6 @@
 //! after the other; that is what gives everybody the same order. Nothing
 //! here waits for a connection.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +19,7 @@ use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::log::{Log, LogEvent};
 use super::outbox::{Budget, Outbox};
 use super::tally::Tally;
-use crate::hub::{Census, ConnectionId, Delivery, Hub, Input, Now, Output, Restored};
+use crate::hub::{Census, ConnectionId, Delivery, Hub, Input, Now, Output, Restored, Storage};
 use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
@@ -34,6 +33,9 @@ const BATCH: usize = 256;
 
 /// Feeds and complaints are looked after so often.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// An engine that stops has ended after this time, whoever still hangs on.
+const STOP_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -111,6 +113,16 @@ pub(super) struct Told {
     pub(super) last_minute: u64,
 }
 
+/// What is said when the server stops.
+struct Goodbye {
+    /// When the log has answered so many drafts.
+    needed: u64,
+    /// At this time at the latest.
+    at: Moment,
+    /// Advice when to come back, in milliseconds.
+    retry_after: u32,
+}
+
 /// By which the engine is told.
 #[derive(Clone, Debug)]
 pub(super) struct EngineHandle(mpsc::Sender<Message>);
@@ -144,11 +156,19 @@ pub(super) struct Engine {
     given: u64,
     /// Drafts that it has answered.
     answered: u64,
-    /// Ends that have to wait until so many drafts are answered: what was said before
-    /// them still has its effect.
-    waiting: VecDeque<(u64, Message)>,
+    /// The goodbye that waits for what is on its way into the log.
+    goodbye: Option<Goodbye>,
+
     /// The log will say nothing more.
     is_log_gone: bool,
+    /// How the log fares, as it said last.
+    storage: Storage,
+    /// Since when drafts have been under way without any answer.
+    unanswered_since: Option<Moment>,
+    /// Everybody was told that the log does not answer.
+    is_stalled: bool,
+    /// When the engine ends, whoever still hangs on.
+    ends_at: Option<Moment>,
     /// Distributes.
     fanout: Fanout,
     /// Drafts that go into the log next.
@@ -188,8 +208,13 @@ impl Engine {
             log,
             given: 0,
             answered: 0,
-            waiting: VecDeque::new(),
+            goodbye: None,
+
             is_log_gone: false,
+            storage: Storage::Sound,
+            unanswered_since: None,
+            is_stalled: false,
+            ends_at: None,
             fanout,
             drafts: Vec::new(),
             wake_at: None,
@@ -219,15 +244,16 @@ impl Engine {
         self.people.subscribe()
     }
 
-    /// Works until it has been told to stop and everybody is gone, or the
-    /// log is; gives the log back.
+    /// Works until it has been told to stop and everybody is gone (or has had
+    /// the time for it), or the log is; gives the log back.
     pub(super) async fn run(mut self) -> Box<dyn Log> {
         let mut batch = Vec::with_capacity(BATCH);
         // The hub has something to say of the sessions that it has taken over.
         self.guard(|it| it.input(Input::Wake));
         while !self.is_over() {
-            let alarm =
-                self.wake_at.map_or(self.housekeeping_at, |at| at.min(self.housekeeping_at));
+            let goodbye_at = self.goodbye.as_ref().map(|it| it.at);
+            let alarms = [self.wake_at, self.ends_at, goodbye_at];
+            let alarm = alarms.into_iter().flatten().fold(self.housekeeping_at, Moment::min);
             tokio::select! {
                 count = self.messages.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
@@ -250,7 +276,8 @@ impl Engine {
 
     /// Whether there is nothing more to do.
     fn is_over(&self) -> bool {
-        self.is_log_gone || self.stopping && self.fanout.is_empty()
+        let is_late = self.ends_at.is_some_and(|at| at <= self.clock.now());
+        self.is_log_gone || self.stopping && self.fanout.is_empty() || is_late
     }
 
     /// Does what was to be done at this time.
@@ -264,6 +291,18 @@ impl Engine {
             self.housekeeping_at = now + HOUSEKEEPING;
             self.fanout.trim(now);
             self.complaints.tell_in_time(now);
+            self.watch_log(now);
+        }
+        self.say_goodbye();
+    }
+
+    /// Tells everybody if the log does not answer.
+    fn watch_log(&mut self, now: Moment) {
+        let is_late = |since: Moment| now.since(since) >= HOUSEKEEPING;
+        if !self.is_stalled && self.unanswered_since.is_some_and(is_late) {
+            tracing::error!("the log has not answered for {} s", HOUSEKEEPING.as_secs());
+            self.is_stalled = true;
+            self.guard(|it| it.input(Input::Storage(Storage::Stalled)));
         }
     }
 
@@ -274,11 +313,6 @@ impl Engine {
     fn take(&mut self, message: Message) {
         if !matches!(message, Message::Received { .. }) {
             self.commit();
-        }
-        let is_end = matches!(message, Message::Disconnected { .. } | Message::ShutDown { .. });
-        if is_end && self.answered < self.given {
-            self.waiting.push_back((self.given, message));
-            return;
         }
         match message {
             Message::Connected { connection, address, token, outbox } => {
@@ -327,8 +361,11 @@ impl Engine {
                 self.guard(|it| it.input(Input::Settings(settings)));
             }
             Message::ShutDown { retry_after } => {
-                self.stopping = true;
-                self.input(Input::ShutDown { retry_after });
+                let now = self.clock.now();
+                self.ends_at = Some(now + STOP_WITHIN);
+                let at = now + STOP_WITHIN / 2;
+                self.goodbye = Some(Goodbye { needed: self.given, at, retry_after });
+                self.say_goodbye();
             }
         }
         self.settle();
@@ -380,6 +417,7 @@ impl Engine {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let drafts = std::mem::take(&mut self.drafts);
         self.given += drafts.len() as u64;
+        self.unanswered_since.get_or_insert(now.moment);
         self.log.append(now, drafts);
         self.log.tidy(&|room| self.hub.is_open(room));
     }
@@ -397,6 +435,7 @@ impl Engine {
 
     /// The log has told something.
     fn on_log(&mut self, event: Option<LogEvent>) {
+        let answered = self.answered;
         match event {
             Some(LogEvent::Committed { entries, clock_was_set }) => {
                 self.answered += entries.len() as u64;
@@ -415,19 +454,35 @@ impl Engine {
                 self.guard(|it| it.input(Input::ReadDone { tag, outcome }));
             }
             Some(LogEvent::Storage(storage)) => {
+                self.storage = storage;
                 self.guard(|it| it.input(Input::Storage(storage)));
             }
             None => self.is_log_gone = true,
         }
-        self.end_waiting();
+        if self.answered > answered {
+            self.log_answers();
+        }
+        self.say_goodbye();
     }
 
-    /// Takes up the ends that had to wait for what is now answered.
-    fn end_waiting(&mut self) {
-        while self.waiting.front().is_some_and(|(needed, _)| *needed <= self.answered)
-            && let Some((_, message)) = self.waiting.pop_front()
-        {
-            self.take(message);
+    /// The log has answered drafts.
+    fn log_answers(&mut self) {
+        let is_waiting = self.answered < self.given;
+        self.unanswered_since = is_waiting.then(|| self.clock.now());
+        if std::mem::replace(&mut self.is_stalled, false) {
+            let storage = self.storage;
+            self.guard(|it| it.input(Input::Storage(storage)));
+        }
+    }
+
+    /// Says goodbye, if that was wanted, and what was said before is in the log or takes too
+    /// long.
+    fn say_goodbye(&mut self) {
+        let now = self.clock.now();
+        let is_due = |it: &mut Goodbye| it.needed <= self.answered || it.at <= now;
+        if let Some(Goodbye { retry_after, .. }) = self.goodbye.take_if(is_due) {
+            self.stopping = true;
+            self.guard(|it| it.input(Input::ShutDown { retry_after }));
         }
     }
 

@@ -58,9 +58,6 @@ use crate::systemd;
 /// milliseconds: a restart takes about so long.
 const COME_BACK_AFTER: u32 = 2_000;
 
-/// A server that stops is gone after this time, whoever still hangs on.
-const STOP_WITHIN: Duration = Duration::from_millis(1_500);
-
 /// The network is told of the end within this time, or not at all.
 const ANNOUNCED_WITHIN: Duration = Duration::from_millis(400);
 
@@ -138,7 +135,7 @@ pub enum ServerError {
 }
 
 /// Runs a server until `stop` is ready; then tells everybody goodbye and
-/// returns within two seconds. What comes by `rereads` is applied meanwhile,
+/// returns within two seconds, if the disk does not take longer for what was said. What comes by `rereads` is applied meanwhile,
 /// as far as that goes while it runs.
 ///
 /// # Errors
@@ -198,12 +195,10 @@ pub async fn run(
     // With the listeners ends what is announced.
     listeners.abort_all();
     handle.send_eventually(Message::ShutDown { retry_after: COME_BACK_AFTER });
-    match timeout(STOP_WITHIN, engine).await {
-        // It may have to wait for a disk.
-        Ok(Ok(log)) => drop(tokio::task::spawn_blocking(|| log.close()).await),
-        Ok(Err(_)) => return Err(ServerError::Engine),
-        Err(_) => tracing::warn!("some clients did not take leave in time"),
-    }
+    let log = engine.await.map_err(|_| ServerError::Engine)?;
+    // What was said is kept, however long the disk takes for it.
+    let closed = tokio::task::spawn_blocking(|| log.close()).await;
+    closed.map_err(|_| ServerError::Engine)?;
     if timeout(ANNOUNCED_WITHIN, announced).await.is_err() {
         tracing::debug!("the network was not told of the end in time");
     }

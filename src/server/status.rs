@@ -85,6 +85,9 @@ pub enum StoreState {
     Sound,
     /// It cannot write, and keeps in memory what is said.
     MemoryOnly,
+    /// The disk does not answer.
+    Stalled,
+
     /// It cannot write, and messages are refused.
     Refusing,
 }
@@ -138,6 +141,7 @@ fn store(settings: &ServerSettings, storage: Storage) -> StoreStatus {
         Storage::Sound => StoreState::Sound,
         Storage::MemoryOnly => StoreState::MemoryOnly,
         Storage::Refusing => StoreState::Refusing,
+        Storage::Stalled => StoreState::Stalled,
     };
     match &settings.log {
         LogSettings::Memory(_) => StoreStatus {

@@ -85,6 +85,9 @@ struct Powered {
     cut: Option<Cut>,
     /// These steps fail.
     bad_steps: BTreeSet<usize>,
+    /// The next sync of a journal fails, and what it was to make safe never
+    /// will be: Linux takes the pages for written after it has told of the error.
+    is_next_sync_bad: bool,
     /// Since when something in a journal is not synced.
     unsynced_since: Option<Instant>,
     /// How long something in a journal was not synced, at the most.
@@ -217,11 +220,21 @@ impl Disk {
         true
     }
 
+    /// The next sync of a journal fails, and loses what was not synced.
+    pub(crate) fn fail_next_sync(&self) {
+        self.powered().is_next_sync_bad = true;
+    }
+
     /// A file is synced, and its directory, too, if it is a new journal.
     /// False if the disk does not do it.
     pub(crate) fn sync(&self, file: usize, is_journal: bool) -> bool {
         let mut powered = self.powered();
         if powered.is_bad() {
+            return false;
+        }
+        if is_journal && std::mem::take(&mut powered.is_next_sync_bad) {
+            powered.state.files[file].pending.clear();
+            powered.step();
             return false;
         }
         let state = &mut powered.state;

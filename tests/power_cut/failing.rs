@@ -140,3 +140,38 @@ fn what_was_only_in_memory_is_gone_and_its_places_are_not_used_again() {
         assert!(!lost.is_empty() && found.restored.head.0 < leap, "seed {seed}");
     }
 }
+
+/// A sync fails once; the disk recovers, and long after that the power is cut.
+/// What the disk has told of as synced since is there. (After an error, Linux takes
+/// the pages for written: the next sync says nothing of them.)
+#[test]
+fn what_is_written_after_a_failed_sync_outlives_a_power_cut() {
+    let mut world = World::new(settings(), 1, |_| {});
+
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+    world.disk.fail_next_sync();
+    while world.told.last() != Some(&LogEvent::Storage(Storage::Sound)) {
+        if world.told.is_empty() {
+            world.say();
+            world.wait(0);
+        } else {
+            world.hear();
+        }
+    }
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+
+    world.disk.wait_for_sync(super::world::PATIENCE);
+    let cut = world.disk.cut();
+    let committed = std::mem::take(&mut world.committed);
+    world.close();
+    let left = tempdir().unwrap();
+    cut.write_to(left.path(), 1);
+    let found = look(left.path()).unwrap();
+    assert_eq!(found.messages.len(), committed.len(), "synced messages that are there");
+}

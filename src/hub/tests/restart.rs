@@ -48,6 +48,7 @@ impl Table {
             next_session: SessionId(last + 1),
             sessions: self.sessions(),
             rooms,
+            voids: Vec::new(),
         };
         self.lines.clear();
         self.drafts.clear();

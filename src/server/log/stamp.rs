@@ -21,11 +21,17 @@ struct Last {
     stamp: Timestamp,
     /// Time of day when it was.
     time: Timestamp,
-    /// Monotonic time when it was.
-    moment: Moment,
+    /// Monotonic time when it was; none if that was before this process.
+    moment: Option<Moment>,
 }
 
 impl Stamper {
+    /// Goes on behind a stamp that was given by a process before this one.
+    #[must_use]
+    pub const fn after(stamp: Timestamp) -> Self {
+        Self { last: Some(Last { stamp, time: stamp, moment: None }) }
+    }
+
     /// The stamp for something that happens now, and whether the clock has
     /// been set since the last one.
     pub fn stamp(&mut self, now: Now) -> (Timestamp, bool) {
@@ -35,12 +41,14 @@ impl Stamper {
                 (now.time, true)
             }
             Some(last) => {
-                let passed = now.moment.since(last.moment);
-                let shown = last.time.until(now.time);
-                (now.time.max(last.stamp), shown > passed + CLOCK_STEP)
+                // How long nobody was there to look, nobody knows.
+                let was_set = last.moment.is_some_and(|moment| {
+                    last.time.until(now.time) > now.moment.since(moment) + CLOCK_STEP
+                });
+                (now.time.max(last.stamp), was_set)
             }
         };
-        self.last = Some(Last { stamp, time: now.time, moment: now.moment });
+        self.last = Some(Last { stamp, time: now.time, moment: Some(now.moment) });
         (stamp, was_set)
     }
 }
@@ -82,6 +90,14 @@ mod tests {
         assert_eq!(stamps(&back), [(90_000, false), (84_999, true)]);
         let forth = [(0, 10_000), (1_000, 16_001), (2_000, 17_001)];
         assert_eq!(stamps(&forth), [(10_000, false), (16_001, true), (17_001, false)]);
+    }
+
+    #[test]
+    fn a_restart_goes_on_behind_what_was_stamped() {
+        let first = |clock| Stamper::after(Timestamp(50_000)).stamp(now(0, clock));
+        assert_eq!(first(48_000), (Timestamp(50_000), false));
+        assert_eq!(first(10_000), (Timestamp(10_000), true));
+        assert_eq!(first(900_000), (Timestamp(900_000), false));
     }
 
     #[test]

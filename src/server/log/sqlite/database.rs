@@ -12,10 +12,6 @@ use super::settings::StoreError;
 /// How long one connection waits for another one's lock, in milliseconds.
 const BUSY_TIMEOUT: u32 = 10_000;
 
-/// Pages that may be in the write-ahead log before they are brought home: so
-/// a page that changes often is written home once for many changes.
-const WAL_PAGES: i64 = 1_000;
-
 /// Bytes that the write-ahead log's file keeps when it begins anew.
 const WAL_KEPT: i64 = 8 << 20;
 
@@ -35,6 +31,8 @@ pub(super) mod fact {
     pub(in super::super) const HEAD: &str = "head";
     /// Up to this sequence everything can be found by `search`.
     pub(in super::super) const INDEXED: &str = "indexed";
+    /// Between which sequences there is nothing: pairs of 8 bytes each.
+    pub(in super::super) const VOIDS: &str = "voids";
     /// The greatest sequence of a room whose row is gone.
     pub(in super::super) const FORGOTTEN: &str = "forgotten";
 }
@@ -45,7 +43,8 @@ pub(super) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let format = schema::inspect(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    // The writer sees to it, and to what becomes of it.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     connection.pragma_update(None, "synchronous", "full")?;
     // What is deleted shall not be found in free pages.

@@ -1,7 +1,7 @@
 //! What the log hands out: sequences, links, and the order of changes.
 //! Nothing here touches the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::LogEvent;
@@ -34,6 +34,8 @@ pub(super) enum Change {
     Noted(SessionId, Reference, Sequence),
     /// A session that cannot come back; the log has come to this sequence.
     Ended(SessionId, Sequence),
+    /// Between these sequences there is nothing, and never will be.
+    Leap(Sequence, Sequence),
 }
 
 impl Change {
@@ -41,9 +43,18 @@ impl Change {
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
             Self::Entry(entry) => size_of::<Logged>() + entry.draft.text.as_str().len(),
-            Self::Session(..) | Self::Noted(..) | Self::Ended(..) => 0,
+            Self::Session(record, _) => record.refused.len() * size_of::<Reference>(),
+            Self::Noted(..) | Self::Ended(..) | Self::Leap(..) => 0,
         };
         size_of::<Self>() + text
+    }
+
+    /// The message, if it is one.
+    pub(super) const fn entry(&self) -> Option<&SharedEntry> {
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::Session(..) | Self::Noted(..) | Self::Ended(..) | Self::Leap(..) => None,
+        }
     }
 }
 
@@ -56,6 +67,8 @@ pub(super) struct Ledger {
     lasts: HashMap<NameKey, Sequence>,
     /// The last reference of each session that is kept.
     references: HashMap<SessionId, Reference>,
+    /// The sessions that have said something since it was noted.
+    unnoted: HashSet<SessionId>,
 }
 
 /// What becomes of some items, before it is so.
@@ -75,7 +88,7 @@ impl Ledger {
         lasts: HashMap<NameKey, Sequence>,
         references: HashMap<SessionId, Reference>,
     ) -> Self {
-        Self { head, lasts, references }
+        Self { head, lasts, references, unnoted: HashSet::new() }
     }
 
     /// What becomes of items in this order if the next sequence is that
@@ -83,6 +96,9 @@ impl Ledger {
     pub(super) fn plan(&self, head: Sequence, items: impl IntoIterator<Item = Item>) -> Plan {
         let mut differs = Self { head, ..Self::default() };
         let mut changes = Vec::new();
+        if head > self.head {
+            changes.push(Change::Leap(self.head, head));
+        }
         let mut events = Vec::new();
         let mut entries = Vec::new();
         let mut clock_was_set = false;
@@ -144,18 +160,36 @@ impl Ledger {
         self.lasts.extend(plan.differs.lasts.drain());
         self.references.extend(plan.differs.references.drain());
         for change in &plan.changes {
-            if let Change::Ended(session, _) = change {
-                self.references.remove(session);
+            match change {
+                Change::Entry(entry) => {
+                    self.unnoted.insert(entry.draft.session);
+                }
+                Change::Session(record, _) => {
+                    self.unnoted.remove(&record.session);
+                }
+                Change::Ended(session, _) => {
+                    self.unnoted.remove(session);
+                    self.references.remove(session);
+                }
+                Change::Noted(..) | Change::Leap(..) => {}
             }
         }
     }
 
-    /// The last references of all sessions, to be noted: so that not
-    /// everything has to be read to find them.
-    pub(super) fn noted(&self) -> impl Iterator<Item = Change> {
-        self.references
-            .iter()
-            .map(|(session, reference)| Change::Noted(*session, *reference, self.head))
+    /// The last references that are not noted yet. What they are found by may
+    /// be forgotten when they are, and not before. Call
+    /// [`Self::is_noted`] when they are written.
+    pub(super) fn to_note(&self) -> Vec<Change> {
+        let noted = |session: &SessionId| {
+            let reference = self.references.get(session)?;
+            Some(Change::Noted(*session, *reference, self.head))
+        };
+        self.unnoted.iter().filter_map(noted).collect()
+    }
+
+    /// All last references are noted.
+    pub(super) fn is_noted(&mut self) {
+        self.unnoted.clear();
     }
 
     /// A room has gone, with everything that was in it.
@@ -188,7 +222,7 @@ impl Plan {
                 }
                 Change::Session(record, _) => items.push(Item::Session(record)),
                 Change::Ended(session, _) => items.push(Item::Ended(session)),
-                Change::Noted(..) => {}
+                Change::Noted(..) | Change::Leap(..) => {}
             }
         }
         items

@@ -20,11 +20,13 @@
 //! | `ledger` | sequences and links; no disk |
 //! | `store`, `writer` | writing, syncing, what becomes of it when the disk takes nothing |
 //! | `reader`, `search`, `unwritten` | reading, searching, and what is not on the disk |
+//! | `debt`, `voids` | what the disk has not taken, and the sequences that are left out then |
 //! | `retention` | forgetting |
 //! | `archive/` | the owner's tools: export, import, backup, check |
 
 pub mod archive;
 mod database;
+mod debt;
 mod directory;
 mod ledger;
 mod opening;
@@ -38,6 +40,8 @@ mod search;
 mod settings;
 mod store;
 mod unwritten;
+mod voids;
+
 mod writer;
 
 use std::collections::VecDeque;
@@ -97,6 +101,7 @@ impl SqliteLog {
         let log_id = opening::begin(&mut connection, &settings, &path)?;
         let restored = opening::restore(&connection, log_id)?;
         let lasts = opening::last_in_rooms(&connection)?;
+        let last_time = opening::last_time(&connection)?;
         let mut to_read = database::open_to_read(&path, vfs.as_deref())?;
         let clock = Clock::start();
         let (jobs, to_do) = mpsc::channel();
@@ -104,7 +109,7 @@ impl SqliteLog {
         let (sender, events) = unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
-            store: Store::new(connection),
+            store: Store::new(connection)?,
             state: State::new(clock.now(), lasts.keys().cloned().collect()),
             ledger: Ledger::new(
                 restored.head,
@@ -127,7 +132,7 @@ impl SqliteLog {
             jobs: Some(jobs),
             events,
             answered: VecDeque::new(),
-            stamper: Stamper::default(),
+            stamper: last_time.map_or_else(Stamper::default, Stamper::after),
             waiting,
             threads,
             _directory: directory,

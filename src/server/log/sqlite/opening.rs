@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::database::{fact, note_fact};
 use super::rows::{self, sequence};
 use super::settings::{Durability, StoreError, StoreSettings};
+use super::voids;
 use crate::hub::Restored;
-use crate::model::{LogId, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord};
+use crate::model::{
+    LogId, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord, Timestamp,
+};
 use crate::os::random_bytes;
 
 /// Names the run of the operating system: a new one at each boot.
@@ -87,7 +90,8 @@ pub(super) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Resul
     let mut sessions = rows::sessions(connection)?;
     catch_up(connection, &mut sessions)?;
     let sessions = sessions.into_iter().map(|(record, _)| record).collect();
-    Ok(Restored { log_id, head, next_session, sessions, rooms: room_names(connection)? })
+    let (rooms, voids) = (room_names(connection)?, voids::all(connection)?);
+    Ok(Restored { log_id, head, next_session, sessions, rooms, voids })
 }
 
 /// The last sequence that was given.
@@ -140,6 +144,13 @@ pub(super) fn last_in_rooms(
         Ok(last.map(|last| Ok((rows::room_name(row, 0)?.key().clone(), sequence(last)))))
     })?;
     rows.filter_map(Result::transpose).map(Result::flatten).collect()
+}
+
+/// The time of the last message.
+pub(super) fn last_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let ask = "SELECT time FROM entries ORDER BY sequence DESC LIMIT 1";
+    let time: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
+    Ok(time.map(|it| Timestamp(it.cast_unsigned())))
 }
 
 /// How rooms are spelt, those used last at the end.

@@ -1,6 +1,7 @@
 //! Reads from the log, beside whoever writes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, params};
@@ -26,7 +27,7 @@ pub(super) struct ReadJob {
     pub(super) head: Sequence,
     /// What is in the log but not in the database, in order. None: nothing
     /// is, and the database is believed to be sound.
-    pub(super) unwritten: Option<Vec<SharedEntry>>,
+    pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
 /// Reads what is asked for until nobody asks any more. Runs in a thread of

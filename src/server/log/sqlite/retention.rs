@@ -222,7 +222,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         std::fs::File::create(&path).unwrap();
-        let mut store = Store::new(open_to_write(&path, None).unwrap());
+        let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
         let changes: Vec<Change> = (1..).zip(rooms).map(|(at, room)| entry(at, room)).collect();
         store.write(&changes, Sync::Order).unwrap();
         search::index(&store.connection, rooms.len()).unwrap();

@@ -1,14 +1,21 @@
 //! Writes changes into the database, each set of them whole or not at all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{fact, note_fact};
 use super::ledger::Change;
 use super::rows::{self, place, signed};
+use super::voids;
 use crate::model::limits::MAX_DIRECTS;
 use crate::model::{Logged, NameKey, RoomName, Sequence, SessionId, Target, Username};
+
+/// Pages that may be in the write-ahead log before they are brought home.
+const WAL_PAGES: i32 = 1_000;
 
 /// How much the operating system is asked to have on the disk when a set of
 /// changes is written.
@@ -30,12 +37,23 @@ pub(super) struct Store {
     rooms: HashMap<NameKey, i64>,
     /// What was asked for last.
     sync: Option<Sync>,
+    /// Pages in the write-ahead log.
+    pages: Arc<AtomicI32>,
 }
 
 impl Store {
     /// Over this connection.
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, rooms: HashMap::new(), sync: None }
+    ///
+    /// # Errors
+    /// The connection does not tell what it writes.
+    pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
+        let pages = Arc::new(AtomicI32::new(0));
+        let counted = pages.clone();
+        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+            counted.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { connection, rooms: HashMap::new(), sync: None, pages })
     }
 
     /// Writes changes in this order, all of them or, where it fails, none.
@@ -52,11 +70,48 @@ impl Store {
         Ok(())
     }
 
+    /// Brings the pages of the write-ahead log home, if there are many: so a
+    /// page that changes often is written home once for many changes.
+    pub(super) fn bring_home(&mut self) -> rusqlite::Result<()> {
+        if self.pages.load(Ordering::Relaxed) < WAL_PAGES {
+            return Ok(());
+        }
+        self.pages.store(0, Ordering::Relaxed);
+        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    }
+
+    /// Brings everything home and begins the write-ahead log anew. After a
+    /// failed sync nobody knows what of it is on the disk, although the system has it and
+    /// says nothing of it any more.
+    pub(super) fn begin_anew(&mut self) -> rusqlite::Result<()> {
+        let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy: bool = self.connection.query_row(ask, [], |row| row.get(0))?;
+        if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
+    }
+
     /// Notes how far the log has come, and with that has everything written
     /// before on the disk.
     pub(super) fn sync(&mut self, head: Sequence, sync: Sync) -> rusqlite::Result<()> {
         self.ask(sync)?;
         note_fact(&self.connection, fact::HEAD, place(head))
+    }
+
+    /// Writes the last changes, and that the database was closed properly, in
+    /// one piece.
+    pub(super) fn close(
+        &mut self,
+        changes: &[Change],
+        head: Sequence,
+        sync: Sync,
+    ) -> rusqlite::Result<()> {
+        self.ask(sync)?;
+        let transaction = self.connection.transaction()?;
+        for change in changes {
+            apply(&transaction, &mut self.rooms, change)?;
+        }
+        note_fact(&transaction, fact::HEAD, place(head))?;
+        note_fact(&transaction, fact::IS_CLEAN, 1)?;
+        transaction.commit()
     }
 
     /// Sees to it that the next changes are synced so.
@@ -101,6 +156,7 @@ fn apply(
             Ok(())
         }
         Change::Ended(session, head) => end_session(connection, *session, *head),
+        Change::Leap(from, to) => voids::add(connection, *from, *to),
     }
 }
 

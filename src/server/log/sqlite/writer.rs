@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::LogEvent;
-use super::database::{fact, note_fact};
+use super::debt::Debt;
 use super::ledger::{Change, Item, Ledger, Plan};
 use super::reader::ReadJob;
 use super::settings::{Durability, OnFailure, StoreSettings};
@@ -57,9 +57,6 @@ const NEXT_CHORE: Duration = Duration::from_millis(10);
 /// Messages that are made findable at one time.
 const INDEX_STEP: usize = 500;
 
-/// Messages after which the last references of all sessions are noted.
-const NOTE_AFTER: usize = 10_000;
-
 /// The least step of the sequence when the disk takes nothing any more.
 /// Positions of what is then said stay ahead of everything that the
 /// database could come to, should it be lost.
@@ -89,10 +86,12 @@ pub(super) struct Writer {
 pub(super) struct State {
     /// What everybody was told last.
     storage: Storage,
-    /// What the disk has not taken, in order.
-    unwritten: Vec<Change>,
-    /// Bytes of it.
-    unwritten_bytes: usize,
+    /// What the disk has not taken.
+    debt: Debt,
+    /// A write or a sync has failed: what was written before may not be on the
+    /// disk although it seems so.
+    is_doubtful: bool,
+
     /// When the disk is tried again.
     retry_at: Moment,
     /// When everything that was written then was synced.
@@ -105,8 +104,6 @@ pub(super) struct State {
     chores_at: Moment,
     /// Rooms in which something was said since they were looked through.
     touched: BTreeSet<NameKey>,
-    /// Messages since last references were noted.
-    since_noted: usize,
 }
 
 impl State {
@@ -114,15 +111,15 @@ impl State {
     pub(super) fn new(now: Moment, touched: BTreeSet<NameKey>) -> Self {
         Self {
             storage: Storage::Sound,
-            unwritten: Vec::new(),
-            unwritten_bytes: 0,
+            debt: Debt::default(),
+            is_doubtful: false,
+
             retry_at: now,
             synced_at: now,
             is_unsynced: false,
             since_chores: 0,
             chores_at: now,
             touched,
-            since_noted: 0,
         }
     }
 }
@@ -217,7 +214,7 @@ impl Writer {
         for change in &plan.changes {
             if let Change::Entry(entry) = change {
                 self.state.since_chores += 1;
-                self.state.since_noted += 1;
+
                 if let Target::Room(room) = &entry.draft.target {
                     self.state.touched.insert(room.key().clone());
                 }
@@ -233,7 +230,8 @@ impl Writer {
 
     /// The disk takes nothing any more.
     fn fail(&mut self, error: &rusqlite::Error, items: Vec<Item>) {
-        tracing::error!("cannot write messages: {error}");
+        tracing::error!("cannot write messages; trying again every 2 s: {error}");
+        self.state.is_doubtful = true;
         self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
         let storage = match self.settings.on_failure {
             OnFailure::Continue => Storage::MemoryOnly,
@@ -244,7 +242,7 @@ impl Writer {
         // what will be said if it is lost.
         let head = match (storage, random_bytes()) {
             (Storage::MemoryOnly, Ok(random)) => {
-                let leap = LEAP.saturating_add(u64::from_be_bytes(random) >> 17);
+                let leap = LEAP.saturating_add(u64::from_be_bytes(random) >> 28);
                 Sequence(self.ledger.head.0.saturating_add(leap))
             }
             _ => self.ledger.head,
@@ -257,14 +255,13 @@ impl Writer {
     /// is everything.
     fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
-        let is_full = self.state.unwritten_bytes + bytes > MAX_UNWRITTEN;
+        let is_full = self.state.debt.bytes() + bytes > MAX_UNWRITTEN;
         if self.state.storage == Storage::MemoryOnly && is_full {
             tracing::error!("too much is kept in memory; messages are refused until it is written");
             self.change_storage(Storage::Refusing);
         }
         let plan = if self.state.storage == Storage::Refusing { self.refuse(plan) } else { plan };
-        self.state.unwritten_bytes += plan.changes.iter().map(Change::bytes).sum::<usize>();
-        self.state.unwritten.extend(plan.changes.iter().cloned());
+        self.state.debt.add(&plan.changes);
         self.settle(plan);
     }
 
@@ -297,15 +294,22 @@ impl Writer {
 
     /// Writes what could not be written, and has it on the disk.
     fn write_unwritten(&mut self) -> rusqlite::Result<()> {
-        let unwritten = std::mem::take(&mut self.state.unwritten);
-        if let Err(error) = self.write(&unwritten) {
-            self.state.unwritten = unwritten;
+        if self.state.is_doubtful {
+            self.store.begin_anew()?;
+            self.state.is_doubtful = false;
+        }
+        let debt = std::mem::take(&mut self.state.debt);
+        if let Err(error) = self.write(debt.changes()) {
+            self.state.debt = debt;
+            self.state.is_doubtful = true;
             return Err(error);
         }
-        self.state.unwritten_bytes = 0;
+
         // Even if there was nothing, something has to be written: else
         // nothing is learnt of the disk.
-        self.store.sync(self.ledger.head, self.full_sync())
+        let synced = self.store.sync(self.ledger.head, self.full_sync());
+        self.state.is_doubtful = synced.is_err();
+        synced
     }
 
     /// Writes changes, as durably as is wanted.
@@ -339,13 +343,7 @@ impl Writer {
     fn pass_on(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_sound = self.state.storage == Storage::Sound;
 
-        let unwritten = (!is_sound).then(|| {
-            let entry = |change: &Change| match change {
-                Change::Entry(entry) => Some(entry.clone()),
-                Change::Session(..) | Change::Noted(..) | Change::Ended(..) => None,
-            };
-            self.state.unwritten.iter().filter_map(entry).collect()
-        });
+        let unwritten = (!is_sound).then(|| self.state.debt.entries());
         let job = ReadJob { tag, request, head: self.ledger.head, unwritten };
         if let Err(SendError(job)) = self.reads.send(job) {
             tracing::error!("a bug has ended the thread that reads");
@@ -385,6 +383,10 @@ impl Writer {
                 Err(error) => self.fail(&error, Vec::new()),
             }
         }
+        if let Err(error) = self.store.bring_home() {
+            self.fail(&error, Vec::new());
+            return;
+        }
         if now >= self.state.chores_at {
             match self.do_chores() {
                 Ok(true) => self.state.chores_at = now + NEXT_CHORE,
@@ -405,6 +407,12 @@ impl Writer {
     fn do_chores(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index()? == INDEX_STEP;
         let now = self.clock.time_of_day();
+        // What is forgotten next must not be needed to know who said what.
+        let to_note = self.ledger.to_note();
+        if !to_note.is_empty() {
+            self.write(&to_note)?;
+            self.ledger.is_noted();
+        }
         let touched: Vec<NameKey> = self.state.touched.iter().cloned().collect();
         let transaction = self.store.connection.transaction()?;
         let retention = self.settings.retention;
@@ -419,11 +427,7 @@ impl Writer {
         } else {
             self.state.touched.clear();
         }
-        if self.state.since_noted >= NOTE_AFTER {
-            let noted: Vec<Change> = self.ledger.noted().collect();
-            self.write(&noted)?;
-            self.state.since_noted = 0;
-        }
+
         Ok(more)
     }
 
@@ -433,7 +437,7 @@ impl Writer {
             match storage {
                 Storage::Sound => tracing::info!("messages can be written again"),
                 Storage::MemoryOnly => tracing::error!("messages are kept in memory only"),
-                Storage::Refusing => tracing::error!("messages are refused"),
+                Storage::Refusing | Storage::Stalled => tracing::error!("messages are refused"),
             }
             self.state.storage = storage;
             self.tell(LogEvent::Storage(storage));
@@ -445,25 +449,19 @@ impl Writer {
         let _ = self.events.send(event);
     }
 
-    /// Writes what is left, and that the database was closed.
+    /// Writes what is left, and that the database was closed. If the disk still
+    /// takes nothing, nothing is noted that is not so.
     fn close(mut self) {
         if self.state.storage != Storage::Sound {
             self.retry();
         }
-        let noted: Vec<Change> = self.ledger.noted().collect();
-        let full = self.full_sync();
-        let closed = self
-            .store
-            .write(&noted, full)
-            .and_then(|()| self.store.sync(self.ledger.head, full))
-            .and_then(|()| {
-                note_fact(
-                    &self.store.connection,
-                    fact::IS_CLEAN,
-                    i64::from(self.state.unwritten.is_empty()),
-                )
-            });
-        if let Err(error) = closed {
+        let lost = self.state.debt.entries().len();
+        if self.state.storage != Storage::Sound {
+            tracing::error!("the disk takes nothing: {lost} messages that were seen are lost");
+            return;
+        }
+        let to_note = self.ledger.to_note();
+        if let Err(error) = self.store.close(&to_note, self.ledger.head, self.full_sync()) {
             tracing::error!("cannot close the log: {error}");
         }
     }

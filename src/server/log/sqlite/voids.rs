@@ -1,0 +1,61 @@
+//! Between which sequences there is nothing.
+//!
+//! When the disk takes nothing, the sequence leaps. Should what is said then be lost, because
+//! the server ends before it is written, the log goes on from before the
+//! leap; and if it leaps once more, its sequences may pass those that were lost. Who has
+//! seen those has a position in the void.
+
+use rusqlite::Connection;
+
+use super::database::{fact, note_fact};
+use crate::model::Sequence;
+
+/// So many are kept; of more the two oldest become one, with what was between
+/// them: who has a position there begins afresh, which does no harm.
+const MOST: usize = 64;
+
+/// From behind the first up to the second there is nothing.
+pub(super) type Void = (Sequence, Sequence);
+
+/// All that are noted, in order.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Void>> {
+    let bytes: Vec<u8> = fact(connection, fact::VOIDS)?.unwrap_or_default();
+    let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
+    let numbers: Vec<Sequence> = bytes.as_chunks().0.iter().map(|it| number(*it)).collect();
+    Ok(numbers.as_chunks().0.iter().map(|[from, to]| (*from, *to)).collect())
+}
+
+/// Notes a further one.
+pub(super) fn add(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
+    let mut voids = all(connection)?;
+    voids.push((from, to));
+    if voids.len() > MOST
+        && let [(from, _), (_, to), ..] = *voids.as_slice()
+    {
+        voids.splice(..2, [(from, to)]);
+    }
+    let bytes: Vec<u8> =
+        voids.iter().flat_map(|(from, to)| [from.0, to.0]).flat_map(u64::to_be_bytes).collect();
+    note_fact(connection, fact::VOIDS, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_kept_and_bounded() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY)").unwrap();
+        assert_eq!(all(&connection).unwrap(), []);
+        let voids: Vec<Void> =
+            (1..=66).map(|it| (Sequence(it * 100), Sequence(it * 100 + 50))).collect();
+        for (from, to) in &voids {
+            add(&connection, *from, *to).unwrap();
+        }
+        let kept = all(&connection).unwrap();
+        assert_eq!(kept.len(), MOST);
+        assert_eq!(kept[0], (Sequence(100), Sequence(350)));
+        assert_eq!(kept[1..], voids[3..]);
+    }
+}
