@@ -116,9 +116,11 @@ fn room_number(
     let number = match rows::find_room(connection, room.key())? {
         Some((number, _)) => number,
         None => {
-            let mut statement =
-                connection.prepare_cached("INSERT INTO rooms (key, name) VALUES (?, ?)")?;
-            statement.insert(params![room.key().as_str(), room.as_str()])?
+            // It may have had one that was forgotten: then something is missing.
+            let forgotten: i64 = fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
+            let mut statement = connection
+                .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;
+            statement.insert(params![room.key().as_str(), room.as_str(), forgotten])?
         }
     };
     rooms.insert(room.key().clone(), number);
@@ -193,4 +195,34 @@ fn end_session(
     let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
     statement.execute([signed(session.0)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::open_to_write;
+    use super::*;
+    use crate::model::{Draft, MessageText, Reference, Style, Timestamp};
+
+    #[test]
+    fn a_room_that_comes_back_has_lost_what_was_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        std::fs::File::create(&path).unwrap();
+        let mut store = Store::new(open_to_write(&path, None).unwrap());
+        note_fact(&store.connection, fact::FORGOTTEN, 7).unwrap();
+        let draft = Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(1),
+            target: Target::Room(RoomName::new("lobby").unwrap()),
+            style: Style::SAID,
+            text: MessageText::new("here again").unwrap(),
+        };
+        let (sequence, previous) = (Sequence(8), Sequence::ZERO);
+        let entry = Logged { sequence, previous, time: Timestamp(1), draft };
+        store.write(&[Change::Entry(entry.into())], Sync::Order).unwrap();
+        let ask = "SELECT dropped FROM rooms WHERE key = 'lobby'";
+        let dropped: i64 = store.connection.query_row(ask, [], |row| row.get(0)).unwrap();
+        assert_eq!(dropped, 7, "a client that was at 3 must be told of the gap");
+    }
 }
