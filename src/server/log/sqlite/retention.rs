@@ -322,4 +322,19 @@ mod tests {
         let forgotten: Option<i64> = fact(&store.connection, fact::FORGOTTEN).unwrap();
         assert_eq!(forgotten, Some(i64::try_from(gone.len()).unwrap()));
     }
+
+    #[test]
+    fn what_is_forgotten_is_not_in_the_file() {
+        let (directory, store) = store(&["a"; 700]);
+        let retention = Retention { messages: 10, ..Retention::default() };
+        assert_eq!(forget(&store, retention, 9_999).len(), 10);
+        store.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let file = std::fs::read(directory.path().join("chat.db")).unwrap();
+        let is_there = |day: u64| {
+            let said = format!("word{day} filler filler");
+            file.windows(said.len()).any(|it| it == said.as_bytes())
+        };
+        let left: Vec<u64> = (1..=700).filter(|day| is_there(*day)).collect();
+        assert_eq!(left, (691..=700).collect::<Vec<_>>());
+    }
 }
