@@ -1,14 +1,16 @@
 //! Writes changes into the database, each set of them whole or not at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{fact, note_fact};
 use super::ledger::Change;
+use super::retention::{self, Progress, Step};
 use super::rows::{self, place, signed};
+use crate::hub::Now;
 use crate::model::limits::MAX_DIRECTS;
-use crate::model::{Logged, NameKey, RoomName, Sequence, SessionId, Target, Username};
+use crate::model::{Logged, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
 /// How much the operating system is asked to have on the disk when a set of
 /// changes is written.
@@ -30,12 +32,14 @@ pub(super) struct Store {
     rooms: HashMap<NameKey, i64>,
     /// What was asked for last.
     sync: Option<Sync>,
+    /// How far forgetting has come.
+    progress: Progress,
 }
 
 impl Store {
     /// Over this connection.
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, rooms: HashMap::new(), sync: None }
+        Self { connection, rooms: HashMap::new(), sync: None, progress: Progress::default() }
     }
 
     /// Writes changes in this order, all of them or, where it fails, none.
@@ -73,9 +77,20 @@ impl Store {
         Ok(())
     }
 
-    /// A room's row has gone.
-    pub(super) fn forget_room(&mut self, key: &NameKey) {
-        self.rooms.remove(key);
+    /// Forgets some of what is too much, as [`retention::step`] does.
+    pub(super) fn forget(
+        &mut self,
+        retention: Retention,
+        touched: &BTreeSet<NameKey>,
+        now: Now,
+        head: Sequence,
+    ) -> rusqlite::Result<Step> {
+        let Self { connection, progress, rooms, .. } = self;
+        let step = retention::step(connection, progress, retention, touched, now, head)?;
+        for key in &step.rooms {
+            rooms.remove(key);
+        }
+        Ok(step)
     }
 }
 

@@ -13,10 +13,10 @@ use super::super::LogEvent;
 use super::database::{fact, note_fact};
 use super::ledger::{Change, Item, Ledger, Plan};
 use super::reader::ReadJob;
+use super::search;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
-use super::{retention, search};
-use crate::hub::{ReadFailed, ReadRequest, ReadTag, Storage};
+use crate::hub::{Now, ReadFailed, ReadRequest, ReadTag, Storage};
 use crate::model::{Moment, NameKey, Sequence, Target};
 use crate::os::{Clock, random_bytes};
 
@@ -391,21 +391,16 @@ impl Writer {
     /// some of it. Says whether there is more.
     fn do_chores(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index()? == INDEX_STEP;
-        let now = self.clock.time_of_day();
-        let touched: Vec<NameKey> = self.state.touched.iter().cloned().collect();
-        let transaction = self.store.connection.transaction()?;
+        let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let retention = self.settings.retention;
-        let step = retention::step(&transaction, retention, &touched, now, self.ledger.head)?;
-        transaction.commit()?;
+        let step = self.store.forget(retention, &self.state.touched, now, self.ledger.head)?;
         for room in &step.rooms {
             self.ledger.forget_room(room);
-            self.store.forget_room(room);
         }
-        if step.more {
-            more = true;
-        } else {
-            self.state.touched.clear();
+        for room in &step.done {
+            self.state.touched.remove(room);
         }
+        more |= step.more;
         if self.state.since_noted >= NOTE_AFTER {
             let noted: Vec<Change> = self.ledger.noted().collect();
             self.write(&noted)?;
