@@ -47,8 +47,9 @@ pub(super) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     connection.pragma_update(None, "synchronous", "full")?;
-    // What is deleted shall not be found in free pages.
-    connection.pragma_update(None, "secure_delete", "fast")?;
+    // What is deleted shall not be found in free pages ("fast" would leave
+    // it in those that are wholly free).
+    connection.pragma_update(None, "secure_delete", "on")?;
     schema::migrate(&mut connection, format)?;
     leave_alone(&connection, false)?;
     Ok(connection)

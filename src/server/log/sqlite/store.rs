@@ -1,6 +1,6 @@
 //! Writes changes into the database, each set of them whole or not at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -9,10 +9,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{fact, note_fact};
 use super::ledger::Change;
+use super::retention::{self, Progress, Step};
 use super::rows::{self, place, signed};
 use super::voids;
+use crate::hub::Now;
 use crate::model::limits::MAX_DIRECTS;
-use crate::model::{Logged, NameKey, RoomName, Sequence, SessionId, Target, Username};
+use crate::model::{Logged, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
 /// Pages that may be in the write-ahead log before they are brought home.
 const WAL_PAGES: i32 = 1_000;
@@ -39,6 +41,8 @@ pub(super) struct Store {
     sync: Option<Sync>,
     /// Pages in the write-ahead log.
     pages: Arc<AtomicI32>,
+    /// How far forgetting has come.
+    progress: Progress,
 }
 
 impl Store {
@@ -53,7 +57,13 @@ impl Store {
             counted.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { connection, rooms: HashMap::new(), sync: None, pages })
+        Ok(Self {
+            connection,
+            rooms: HashMap::new(),
+            sync: None,
+            pages,
+            progress: Progress::default(),
+        })
     }
 
     /// Writes changes in this order, all of them or, where it fails, none.
@@ -128,9 +138,20 @@ impl Store {
         Ok(())
     }
 
-    /// A room's row has gone.
-    pub(super) fn forget_room(&mut self, key: &NameKey) {
-        self.rooms.remove(key);
+    /// Forgets some of what is too much, as [`retention::step`] does.
+    pub(super) fn forget(
+        &mut self,
+        retention: Retention,
+        touched: &BTreeSet<NameKey>,
+        now: Now,
+        head: Sequence,
+    ) -> rusqlite::Result<Step> {
+        let Self { connection, progress, rooms, .. } = self;
+        let step = retention::step(connection, progress, retention, touched, now, head)?;
+        for key in &step.rooms {
+            rooms.remove(key);
+        }
+        Ok(step)
     }
 }
 
@@ -172,9 +193,11 @@ fn room_number(
     let number = match rows::find_room(connection, room.key())? {
         Some((number, _)) => number,
         None => {
-            let mut statement =
-                connection.prepare_cached("INSERT INTO rooms (key, name) VALUES (?, ?)")?;
-            statement.insert(params![room.key().as_str(), room.as_str()])?
+            // It may have had one that was forgotten: then something is missing.
+            let forgotten: i64 = fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
+            let mut statement = connection
+                .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;
+            statement.insert(params![room.key().as_str(), room.as_str(), forgotten])?
         }
     };
     rooms.insert(room.key().clone(), number);
@@ -249,4 +272,34 @@ fn end_session(
     let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
     statement.execute([signed(session.0)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::open_to_write;
+    use super::*;
+    use crate::model::{Draft, MessageText, Reference, Style, Timestamp};
+
+    #[test]
+    fn a_room_that_comes_back_has_lost_what_was_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        std::fs::File::create(&path).unwrap();
+        let mut store = Store::new(open_to_write(&path, None).unwrap());
+        note_fact(&store.connection, fact::FORGOTTEN, 7).unwrap();
+        let draft = Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(1),
+            target: Target::Room(RoomName::new("lobby").unwrap()),
+            style: Style::SAID,
+            text: MessageText::new("here again").unwrap(),
+        };
+        let (sequence, previous) = (Sequence(8), Sequence::ZERO);
+        let entry = Logged { sequence, previous, time: Timestamp(1), draft };
+        store.write(&[Change::Entry(entry.into())], Sync::Order).unwrap();
+        let ask = "SELECT dropped FROM rooms WHERE key = 'lobby'";
+        let dropped: i64 = store.connection.query_row(ask, [], |row| row.get(0)).unwrap();
+        assert_eq!(dropped, 7, "a client that was at 3 must be told of the gap");
+    }
 }

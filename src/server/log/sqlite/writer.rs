@@ -12,11 +12,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::super::LogEvent;
 use super::debt::Debt;
 use super::ledger::{Change, Item, Ledger, Plan};
+use super::opening;
 use super::reader::ReadJob;
+use super::search;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
-use super::{opening, retention, search};
-use crate::hub::{ReadFailed, ReadRequest, ReadTag, Storage};
+use crate::hub::{Now, ReadFailed, ReadRequest, ReadTag, Storage};
 use crate::model::{Moment, NameKey, Retention, Sequence, Target};
 use crate::os::{Clock, random_bytes};
 
@@ -406,28 +407,22 @@ impl Writer {
     /// some of it. Says whether there is more.
     fn do_chores(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index()? == INDEX_STEP;
-        let now = self.clock.time_of_day();
         // What is forgotten next must not be needed to know who said what.
         let to_note = self.ledger.to_note();
         if !to_note.is_empty() {
             self.write(&to_note)?;
             self.ledger.is_noted();
         }
-        let touched: Vec<NameKey> = self.state.touched.iter().cloned().collect();
-        let transaction = self.store.connection.transaction()?;
+        let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let retention = self.settings.retention;
-        let step = retention::step(&transaction, retention, &touched, now, self.ledger.head)?;
-        transaction.commit()?;
+        let step = self.store.forget(retention, &self.state.touched, now, self.ledger.head)?;
         for room in &step.rooms {
             self.ledger.forget_room(room);
-            self.store.forget_room(room);
         }
-        if step.more {
-            more = true;
-        } else {
-            self.state.touched.clear();
+        for room in &step.done {
+            self.state.touched.remove(room);
         }
-
+        more |= step.more;
         Ok(more)
     }
 

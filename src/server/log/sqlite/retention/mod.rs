@@ -1,0 +1,291 @@
+//! Forgets what is too old, too much or too large, some of it at a time.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `counts` | how much each room has, without counting it again |
+//! | `steady` | whether the clock can be believed |
+//! | `rooms` | rooms that go altogether |
+
+mod counts;
+mod rooms;
+mod steady;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use self::counts::Counts;
+use self::rooms::Doomed;
+use self::steady::Steady;
+use super::database::{fact, note_fact};
+use super::rows::{self, place, signed};
+use super::search;
+use crate::hub::Now;
+use crate::model::limits::HISTORY_LENGTH;
+use crate::model::{NameKey, Retention, Sequence, Timestamp};
+
+/// Messages that are forgotten in one step: so few that nobody notices.
+const STEP: usize = 256;
+
+/// Messages that are counted in one step.
+const COUNTED: usize = 20_000;
+
+/// Messages of which one step looks whether they can go because the database
+/// is too large.
+const WEIGHED: usize = 2_000;
+
+/// Milliseconds of a day.
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+/// Direct messages that are kept in all.
+const MAX_DIRECTS: usize = 100_000;
+
+/// What is remembered from step to step.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How much the rooms have.
+    counts: Counts,
+    /// Rooms that go, the first one first.
+    doomed: Doomed,
+    /// Up to this sequence everything has to stay, however large it is.
+    weighed: i64,
+    /// Whether the clock can be believed.
+    steady: Steady,
+}
+
+/// What one step has done.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    /// There may be more to forget.
+    pub(super) more: bool,
+    /// Rooms of those touched that have no more than they may.
+    pub(super) done: Vec<NameKey>,
+    /// Rooms that are gone altogether.
+    pub(super) rooms: Vec<NameKey>,
+}
+
+/// Forgets some of what is too much, in a transaction of its own. `touched`
+/// are the rooms in which something was said since they were done. `head` is
+/// how far the log has come. Call it again if there is more.
+pub(super) fn step(
+    connection: &mut Connection,
+    progress: &mut Progress,
+    retention: Retention,
+    touched: &BTreeSet<NameKey>,
+    now: Now,
+    head: Sequence,
+) -> rusqlite::Result<Step> {
+    let is_steady = progress.steady.look(now);
+    let step = connection.transaction().and_then(|transaction| {
+        let mut work = Work { connection: &transaction, progress, left: STEP, uncounted: COUNTED };
+        let step = work.step(retention, touched, is_steady.then_some(now.time))?;
+        if work.left < STEP {
+            note_fact(&transaction, fact::HEAD, place(head))?;
+        }
+        transaction.commit()?;
+        Ok(step)
+    });
+    if step.is_err() {
+        // What was learnt is not so.
+        *progress =
+            Progress { steady: std::mem::take(&mut progress.steady), ..Progress::default() };
+    }
+    step
+}
+
+/// Bytes that the database needs.
+pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let pages = ask("page_count")?.saturating_sub(ask("freelist_count")?);
+    Ok(pages.saturating_mul(ask("page_size")?).cast_unsigned())
+}
+
+/// One step while it is done.
+struct Work<'a> {
+    /// To the database, within a transaction.
+    connection: &'a Connection,
+    /// What is remembered.
+    progress: &'a mut Progress,
+    /// So much may still be forgotten.
+    left: usize,
+    /// So much may still be counted.
+    uncounted: usize,
+}
+
+impl Work<'_> {
+    /// Does all that there is room for. Without a time of day nothing is too
+    /// old.
+    fn step(
+        &mut self,
+        retention: Retention,
+        touched: &BTreeSet<NameKey>,
+        now: Option<Timestamp>,
+    ) -> rusqlite::Result<Step> {
+        let mut step = Step::default();
+        if let Some(now) = now
+            && retention.days > 0
+        {
+            self.too_old(retention.days, now)?;
+        }
+        for room in touched {
+            if self.left == 0 || self.uncounted == 0 {
+                break;
+            }
+            if retention.messages == 0 || self.too_many(room, retention.messages)? {
+                step.done.push(room.clone());
+            }
+        }
+        if retention.bytes > 0 && used_bytes(self.connection)? > retention.bytes {
+            step.more |= self.oldest()?;
+        } else {
+            self.progress.weighed = 0;
+        }
+        self.excess_directs()?;
+        step.rooms = self.excess_rooms()?;
+        step.more |= self.left == 0 || step.done.len() < touched.len();
+        Ok(step)
+    }
+
+    /// Forgets messages that were sent before so many days. Nothing has been
+    /// forgotten in this step before.
+    fn too_old(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
+        let end = signed(now.0.saturating_sub(u64::from(days).saturating_mul(DAY)));
+        let day = search::day_of(end.cast_unsigned());
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, room FROM entries
+             WHERE sequence >= (SELECT min(first) FROM days WHERE day <= ?1)
+               AND sequence <= (SELECT max(last) FROM days WHERE day <= ?1) AND time < ?2
+             ORDER BY sequence LIMIT ?3",
+        )?;
+        let old = chosen(&mut statement, params![day, end, number(self.left)])?;
+        self.delete(&old)?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT sequence FROM directs WHERE time < ? LIMIT ?")?;
+        let directs = statement.query_map([end, number(self.left)], |row| row.get(0))?;
+        self.delete_directs(&directs.collect::<rusqlite::Result<Vec<i64>>>()?)?;
+        if old.is_empty() {
+            // Of the days before, nothing is left.
+            self.connection.prepare_cached("DELETE FROM days WHERE day < ?")?.execute([day])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets messages of a room beyond the latest so many. Says whether it
+    /// has no more than that now.
+    fn too_many(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
+        let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
+        let (counted, is_all) =
+            self.progress.counts.count(self.connection, room, &mut self.uncounted)?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let excess = counted.saturating_sub(most);
+        if excess > 0 {
+            self.delete_first(room, excess)?;
+        }
+        Ok(is_all && self.progress.counts.known(room) <= most)
+    }
+
+    /// Forgets the oldest messages, but for those that a newcomer to their
+    /// room gets. Says whether there may be more.
+    fn oldest(&mut self) -> rusqlite::Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, room, EXISTS (SELECT 1 FROM entries
+                 WHERE room = e.room AND sequence > e.sequence LIMIT 1 OFFSET ?)
+             FROM entries e WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        )?;
+        let mut old = Vec::new();
+        let mut weighed: usize = 0;
+        let mut rows = statement.query(params![
+            HISTORY_LENGTH.saturating_sub(1),
+            self.progress.weighed,
+            number(WEIGHED)
+        ])?;
+        while old.len() < self.left
+            && let Some(row) = rows.next()?
+        {
+            weighed = weighed.saturating_add(1);
+            self.progress.weighed = row.get(0)?;
+            if row.get(2)? {
+                old.push((row.get(0)?, row.get(1)?));
+            }
+        }
+        drop(rows);
+        let is_end = old.len() < self.left && weighed < WEIGHED;
+        if is_end {
+            // More may be said, of what stays something may go then.
+            self.progress.weighed = 0;
+        }
+        self.delete(&old)?;
+        Ok(!is_end)
+    }
+
+    /// Forgets the oldest direct messages, if there are too many.
+    fn excess_directs(&mut self) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence FROM directs WHERE sequence <=
+                 (SELECT sequence FROM directs ORDER BY sequence DESC LIMIT 1 OFFSET ?)
+             ORDER BY sequence LIMIT ?",
+        )?;
+        let directs = statement
+            .query_map([number(MAX_DIRECTS), number(self.left)], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        self.delete_directs(&directs)
+    }
+
+    /// Deletes the first so many messages of a room, or those for which there
+    /// is room.
+    fn delete_first(&mut self, room: i64, most: usize) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, room FROM entries WHERE room = ? ORDER BY sequence LIMIT ?",
+        )?;
+        let first = chosen(&mut statement, params![room, number(most.min(self.left))])?;
+        self.delete(&first)
+    }
+
+    /// Deletes messages, and notes in their rooms that something is missing.
+    fn delete(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
+        let indexed = place(search::indexed(self.connection)?);
+        let prepare = |sql| self.connection.prepare_cached(sql);
+        let mut from_entries = prepare("DELETE FROM entries WHERE sequence = ?")?;
+        let mut from_found = prepare("DELETE FROM found WHERE rowid = ?")?;
+        let mut note = prepare("UPDATE rooms SET dropped = max(dropped, ?) WHERE id = ?")?;
+        for (sequence, room) in chosen {
+            from_entries.execute([sequence])?;
+            if *sequence <= indexed {
+                from_found.execute([sequence])?;
+            }
+            note.execute([sequence, room])?;
+            self.progress.counts.deleted(*sequence, *room);
+        }
+        self.left = self.left.saturating_sub(chosen.len());
+        Ok(())
+    }
+
+    /// Deletes direct messages, whoever has them.
+    fn delete_directs(&mut self, chosen: &[i64]) -> rusqlite::Result<()> {
+        let prepare = |sql| self.connection.prepare_cached(sql);
+        let mut from_mailboxes = prepare("DELETE FROM mailboxes WHERE sequence = ?")?;
+        let mut from_directs = prepare("DELETE FROM directs WHERE sequence = ?")?;
+        for sequence in chosen {
+            from_mailboxes.execute([sequence])?;
+            from_directs.execute([sequence])?;
+        }
+        self.left = self.left.saturating_sub(chosen.len());
+        Ok(())
+    }
+}
+
+/// Sequences and rooms of what is to be deleted.
+fn chosen(
+    statement: &mut rusqlite::Statement<'_>,
+    params: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// A number of messages as the database has it.
+fn number(messages: usize) -> i64 {
+    i64::try_from(messages).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,246 @@
+//! What is forgotten, and what stays.
+
+use super::super::database::open_to_write;
+use super::super::ledger::Change;
+use super::super::store::{Store, Sync};
+use super::rooms::{DoomedRoom, MAX_ROOMS};
+use super::steady::BELIEVED_AFTER;
+use super::*;
+use crate::model::Moment;
+use crate::model::{
+    Draft, Logged, MessageText, Reference, RoomName, SessionId, Style, Target, Username,
+};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A store with messages in rooms, a day after one another from day 1 on,
+/// all of which can be found.
+fn store(rooms: &[&str]) -> (TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    std::fs::File::create(&path).unwrap();
+    let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
+    let changes: Vec<Change> = (1..).zip(rooms).map(|(at, room)| entry(at, room)).collect();
+    store.write(&changes, Sync::Order).unwrap();
+    search::index(&store.connection, rooms.len()).unwrap();
+    (directory, store)
+}
+
+/// A message of this day, which is its sequence.
+fn entry(day: u64, room: &str) -> Change {
+    let draft = Draft {
+        session: SessionId(1),
+        username: Username::new("anna").unwrap(),
+        reference: Reference(day),
+        target: Target::Room(RoomName::new(room).unwrap()),
+        style: Style::SAID,
+        text: MessageText::new(&format!("word{day} {}", "filler ".repeat(100))).unwrap(),
+    };
+    let (sequence, time) = (Sequence(day), Timestamp(day * DAY));
+    Change::Entry(Logged { sequence, previous: Sequence::ZERO, time, draft }.into())
+}
+
+/// The clocks at so many milliseconds since both began.
+fn now(milliseconds: u64) -> Now {
+    let moment = Moment::after_start(Duration::from_millis(milliseconds));
+    Now { moment, time: Timestamp(milliseconds) }
+}
+
+/// Does steps until there is no more to forget; gives all of them.
+fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<Step> {
+    let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
+    let mut steps: Vec<Step> = Vec::new();
+    while steps.last().is_none_or(|it| it.more) {
+        let step = store.forget(retention, &touched, now, Sequence(1_000)).unwrap();
+        touched.retain(|room| !step.done.contains(room));
+        steps.push(step);
+    }
+    assert!(touched.is_empty(), "not looked through: {touched:?}");
+    steps
+}
+
+/// Forgets until nothing is too much on this day, on which the clock is
+/// believed; gives what is left, which alone can be found.
+fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
+    let hour = u64::try_from(BELIEVED_AFTER.as_millis()).unwrap();
+    steps(store, retention, now(day * DAY - hour));
+    steps(store, retention, now(day * DAY));
+    left(store)
+}
+
+/// What is left, which alone can be found.
+fn left(store: &Store) -> Vec<i64> {
+    let ask = |sql| {
+        let mut statement = store.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<rusqlite::Result<Vec<i64>>>().unwrap()
+    };
+    let left = ask("SELECT sequence FROM entries ORDER BY sequence");
+    assert_eq!(left, ask("SELECT rowid FROM found WHERE found MATCH 'filler' ORDER BY rowid"));
+    left
+}
+
+/// Up to where a room has lost something.
+fn dropped(store: &Store, room: &str) -> i64 {
+    let ask = "SELECT dropped FROM rooms WHERE key = ?";
+    store.connection.query_row(ask, [room], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn what_is_too_old() {
+    let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
+    // A clock that was wrong does not keep it.
+    let Change::Entry(late) = entry(6, "b") else { unreachable!() };
+    let wrong = Logged { time: Timestamp(1), ..(*late).clone() };
+    store.write(&[Change::Entry(wrong.into())], Sync::Order).unwrap();
+    search::index(&store.connection, 10).unwrap();
+    let retention = Retention { days: 2, ..Retention::default() };
+    assert_eq!(forget(&mut store, retention, 5), [3, 4, 5]);
+    assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 6));
+    assert_eq!(forget(&mut store, retention, 20), Vec::<i64>::new());
+    let head: Option<i64> = fact(&store.connection, fact::HEAD).unwrap();
+    assert_eq!(head, Some(1_000), "the next message must not get the place of one that is gone");
+}
+
+#[test]
+fn what_is_too_many() {
+    let (_directory, mut store) = store(&["a", "b", "a", "a", "a", "b"]);
+    let retention = Retention { messages: 3, ..Retention::default() };
+    assert_eq!(forget(&mut store, retention, 9), [2, 3, 4, 5, 6]);
+    assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 0));
+}
+
+#[test]
+fn what_is_too_large() {
+    let mut rooms = vec!["b"; 3];
+    rooms.extend(["a"; 700]);
+    let (_directory, mut store) = store(&rooms);
+    let full = used_bytes(&store.connection).unwrap();
+    let retention = Retention { bytes: full / 2, ..Retention::default() };
+    let left = forget(&mut store, retention, 9_999);
+    assert!(used_bytes(&store.connection).unwrap() <= full / 2);
+    assert!(left.len() > 50, "no more than has to be: {}", left.len());
+    assert_eq!(left[..3], [1, 2, 3], "what a newcomer gets stays");
+    let retention = Retention { bytes: 1, ..Retention::default() };
+    assert_eq!(forget(&mut store, retention, 9_999).len(), 13);
+}
+
+#[test]
+fn nothing_is_too_old_by_a_clock_that_was_just_set() {
+    let (_directory, mut store) = store(&["a"; 5]);
+    let retention = Retention { days: 2, ..Retention::default() };
+    let hour = BELIEVED_AFTER;
+    let mut left_at = |time: u64, passed: Duration| {
+        let now = Now { moment: Moment::after_start(passed), time: Timestamp(time) };
+        steps(&mut store, retention, now);
+        left(&store).len()
+    };
+    let minute = Duration::from_secs(60);
+    let at = |day: u64, passed: Duration| day * DAY + u64::try_from(passed.as_millis()).unwrap();
+    assert_eq!(left_at(at(9_999, Duration::ZERO), Duration::ZERO), 5, "just started");
+    assert_eq!(left_at(at(5, minute), minute), 5, "set right");
+    assert_eq!(left_at(at(5, hour), hour), 5, "right for less than an hour");
+    assert_eq!(left_at(at(9_999, 2 * hour), 2 * hour), 5, "years ahead");
+    assert_eq!(left_at(at(5, 3 * hour), 3 * hour), 5, "set right again");
+    assert_eq!(left_at(at(5, 4 * hour), 4 * hour), 2, "right for an hour");
+}
+
+#[test]
+fn no_step_takes_long() {
+    let rooms: Vec<&str> = ["a", "b", "c"].into_iter().cycle().take(900).collect();
+    let (_directory, mut store) = store(&rooms);
+    let retention = Retention { messages: 50, ..Retention::default() };
+    let touched: BTreeSet<NameKey> = ["a", "b", "c"].map(NameKey::of).into();
+    let step = store.forget(retention, &touched, now(0), Sequence(900)).unwrap();
+    assert_eq!(left(&store).len(), 900 - STEP, "for all rooms together");
+    assert!(step.more && step.done == [NameKey::of("a")], "{step:?}");
+    steps(&mut store, retention, now(0));
+    assert_eq!(left(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
+    // What is new is counted, and what is gone is not.
+    let changes: Vec<Change> = (901..=960).map(|day| entry(day, "a")).collect();
+    store.write(&changes, Sync::Order).unwrap();
+    search::index(&store.connection, 100).unwrap();
+    assert_eq!(steps(&mut store, retention, now(0)).len(), 1);
+    let kept = left(&store);
+    assert_eq!((kept.len(), kept[kept.len() - 50]), (400, 911));
+}
+
+#[test]
+fn a_change_that_fails_leaves_the_counts_right() {
+    let (_directory, mut store) = store(&["a"; 30]);
+    let retention = Retention { messages: 20, ..Retention::default() };
+    let fail = "CREATE TEMP TRIGGER fail BEFORE DELETE ON entries WHEN old.sequence = 5
+                BEGIN SELECT raise(ABORT, 'the disk is full'); END";
+    store.connection.execute_batch(fail).unwrap();
+    let touched = BTreeSet::from([NameKey::of("a")]);
+    store.forget(retention, &touched, now(0), Sequence(30)).unwrap_err();
+    store.connection.execute_batch("DROP TRIGGER fail").unwrap();
+    steps(&mut store, retention, now(0));
+    assert_eq!(left(&store), (11..=30).collect::<Vec<_>>());
+}
+
+#[test]
+fn counting_goes_on_where_it_ended() {
+    let (_directory, store) = store(&["a"; 30]);
+    let mut counts = Counts::default();
+    let mut count = |mut most| counts.count(&store.connection, 1, &mut most).unwrap();
+    assert_eq!([count(20), count(20), count(20)], [(20, false), (30, true), (30, true)]);
+}
+
+#[test]
+fn rooms_with_little_in_them_go_first() {
+    let most = usize::try_from(MAX_ROOMS + MAX_ROOMS / 8).unwrap();
+    let names: Vec<String> = (0..most).map(|number| format!("room{number}")).collect();
+    let mut rooms = vec!["lobby"; 10];
+    rooms.extend(names.iter().map(String::as_str));
+    let (_directory, mut store) = store(&rooms);
+    let steps = steps(&mut store, Retention::default(), now(0));
+    assert!(steps.iter().all(|it| it.rooms.len() <= STEP));
+    let gone: Vec<&NameKey> = steps.iter().flat_map(|it| &it.rooms).collect();
+    assert_eq!(gone.len(), names.len() + 1 - usize::try_from(MAX_ROOMS).unwrap());
+    let first: Vec<NameKey> = names[..gone.len()].iter().map(|it| NameKey::of(it)).collect();
+    assert!(gone.into_iter().eq(&first), "the quietest, but not the lobby");
+    let forgotten: Option<i64> = fact(&store.connection, fact::FORGOTTEN).unwrap();
+    assert_eq!(forgotten, Some(i64::try_from(first.len()).unwrap() + 10));
+}
+
+#[test]
+fn a_room_that_goes_takes_several_steps_unless_somebody_speaks() {
+    for somebody_speaks in [false, true] {
+        let (_directory, mut store) = store(&["a"; 300]);
+        let mut progress = Progress::default();
+        progress.doomed.push_back(DoomedRoom { room: 1, last: 300 });
+        let mut step = |store: &mut Store| {
+            let touched = BTreeSet::new();
+            let none = Retention::default();
+            step(&mut store.connection, &mut progress, none, &touched, now(0), Sequence(400))
+                .unwrap()
+        };
+        let first = step(&mut store);
+        assert!(first.more && first.rooms.is_empty(), "{first:?}");
+        assert_eq!(left(&store).len(), 300 - STEP);
+        if somebody_speaks {
+            store.write(&[entry(301, "a")], Sync::Order).unwrap();
+            search::index(&store.connection, 1).unwrap();
+        }
+        let second = step(&mut store);
+        assert_eq!((second.more, second.rooms.len()), (false, usize::from(!somebody_speaks)));
+        assert_eq!(left(&store).len(), if somebody_speaks { 301 - STEP } else { 0 });
+        if somebody_speaks {
+            assert_eq!(dropped(&store, "a"), i64::try_from(STEP).unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_not_in_the_file() {
+    let (directory, mut store) = store(&["a"; 700]);
+    let retention = Retention { messages: 10, ..Retention::default() };
+    assert_eq!(forget(&mut store, retention, 9_999).len(), 10);
+    store.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let file = std::fs::read(directory.path().join("chat.db")).unwrap();
+    let file = String::from_utf8_lossy(&file);
+    let after_word = file.split("word").filter_map(|it| it.split_once(" filler filler"));
+    let left: BTreeSet<u64> = after_word.filter_map(|(day, _)| day.parse().ok()).collect();
+    assert_eq!(left, (691..=700).collect());
+}
