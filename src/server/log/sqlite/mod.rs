@@ -1,14 +1,15 @@
 //! The log that outlives restarts: a directory with an SQLite database.
 //!
 //! ```text
-//! engine ─ SqliteLog ─ jobs ─▶ writer ─ reads ─▶ reader
+//! engine ─ SqliteLog ─ jobs ─▶ writer ─ reads ─▶ readers
 //!             ▲                  │ committed        │ found
 //!             └───── events ◀────┴──────────────────┘
 //! ```
 //!
-//! Two threads, for SQLite blocks. The writer gives sequences, writes all that has
+//! Threads, for SQLite blocks. The writer gives sequences, writes all that has
 //! come since the last time in one transaction, and tells what it has written. A request to read takes the
-//! same way, so that it finds what was given before it; the reader then reads beside the writer.
+//! same way, so that it finds what was given before it; a reader then reads beside the writer. There are two
+//! of them: a search may take long, and nobody who joins shall wait for it.
 //! What is promised is in `docs/durability.md`.
 //!
 //! | file | what it is about |
@@ -53,6 +54,7 @@ pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
 use self::directory::Directory;
 use self::ledger::{Item, Ledger};
+use self::reader::Readers;
 use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
@@ -69,7 +71,7 @@ const MAX_WAITING: usize = 32 << 20;
 pub struct SqliteLog {
     /// To the thread that writes. None: it is to end.
     jobs: Option<mpsc::Sender<Job>>,
-    /// From both threads.
+    /// From all threads.
     events: UnboundedReceiver<LogEvent>,
     /// What was answered at once.
     answered: VecDeque<LogEvent>,
@@ -79,7 +81,7 @@ pub struct SqliteLog {
     waiting: Arc<AtomicUsize>,
     /// Ended in this order.
     threads: Vec<JoinHandle<()>>,
-    /// Held until both threads have ended.
+    /// Held until all threads have ended.
     _directory: Directory,
 }
 
@@ -97,11 +99,13 @@ impl SqliteLog {
         let log_id = opening::begin(&mut connection, &settings, &path)?;
         let restored = opening::restore(&connection, log_id)?;
         let lasts = opening::last_in_rooms(&connection)?;
-        let mut to_read = database::open_to_read(&path, vfs.as_deref())?;
+        let mut searching = database::open_to_read(&path, vfs.as_deref())?;
+        let mut reading = database::open_to_read(&path, vfs.as_deref())?;
         let clock = Clock::start();
         let (jobs, to_do) = mpsc::channel();
-        let (reads, to_be_read) = mpsc::channel();
+        let (reads, searches, others) = Readers::new();
         let (sender, events) = unbounded_channel();
+        let found = sender.clone();
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             store: Store::new(connection),
@@ -119,8 +123,11 @@ impl SqliteLog {
         };
         let threads = vec![
             begin_thread("log-writer", move || writer.run(&to_do))?,
+            begin_thread("log-search", move || {
+                reader::run(&mut searching, clock, &searches, &found);
+            })?,
             begin_thread("log-reader", move || {
-                reader::run(&mut to_read, clock, &to_be_read, &sender);
+                reader::run(&mut reading, clock, &others, &sender);
             })?,
         ];
         let log = Self {
