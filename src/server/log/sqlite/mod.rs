@@ -54,7 +54,7 @@ pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
 use self::directory::Directory;
 use self::ledger::{Item, Ledger};
-use self::reader::Readers;
+use self::reader::{Ending, Readers};
 use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
@@ -73,6 +73,9 @@ pub struct SqliteLog {
     jobs: Option<mpsc::Sender<Job>>,
     /// From all threads.
     events: UnboundedReceiver<LogEvent>,
+    /// From the threads that read, when they end. While this log is in use,
+    /// only a bug ends them, or the end of the thread that writes.
+    endings: UnboundedReceiver<()>,
     /// What was answered at once.
     answered: VecDeque<LogEvent>,
     /// Gives the times.
@@ -106,6 +109,8 @@ impl SqliteLog {
         let (reads, searches, others) = Readers::new();
         let (sender, events) = unbounded_channel();
         let found = sender.clone();
+        let (ending, endings) = unbounded_channel();
+        let (search_ending, reader_ending) = (Ending(ending.clone()), Ending(ending));
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             store: Store::new(connection),
@@ -124,15 +129,18 @@ impl SqliteLog {
         let threads = vec![
             begin_thread("log-writer", move || writer.run(&to_do))?,
             begin_thread("log-search", move || {
+                let _ending = search_ending;
                 reader::run(&mut searching, clock, &searches, &found);
             })?,
             begin_thread("log-reader", move || {
+                let _ending = reader_ending;
                 reader::run(&mut reading, clock, &others, &sender);
             })?,
         ];
         let log = Self {
             jobs: Some(jobs),
             events,
+            endings,
             answered: VecDeque::new(),
             stamper: Stamper::default(),
             waiting,
@@ -195,10 +203,15 @@ impl Log for SqliteLog {
     fn tidy(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
-        match self.answered.pop_front() {
-            Some(event) => Poll::Ready(Some(event)),
-            None => self.events.poll_recv(context),
+        if let Some(event) = self.answered.pop_front() {
+            return Poll::Ready(Some(event));
         }
+        // What was told before is told; then the server is begun again, for
+        // else nobody could join until somebody looks.
+        if self.endings.poll_recv(context).is_ready() {
+            self.events.close();
+        }
+        self.events.poll_recv(context)
     }
 
     fn close(self: Box<Self>) {}
@@ -216,5 +229,7 @@ impl Drop for SqliteLog {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod upgrade_tests;

@@ -30,6 +30,18 @@ pub(super) struct ReadJob {
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
+/// Tells, when it is dropped, that a thread has ended: also when a bug ends
+/// it, for the log is of no use then, although others still have something to
+/// tell.
+#[derive(Debug)]
+pub(super) struct Ending(pub(super) UnboundedSender<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
 /// Searches that may wait; beyond that they are refused.
 const MAX_SEARCHES: usize = 64;
 
