@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::settings::StoreError;
@@ -13,6 +14,9 @@ const DATABASE: &str = "chat.db";
 
 /// The name of the file that whoever has the directory locks.
 const LOCK: &str = "lock";
+
+/// All files: with those that SQLite keeps beside the database.
+const FILES: [&str; 4] = [DATABASE, "chat.db-wal", "chat.db-shm", LOCK];
 
 /// A directory that this process alone may write to, until this is dropped.
 #[derive(Debug)]
@@ -48,6 +52,9 @@ impl Directory {
         let database = path.join(DATABASE);
         // SQLite gives its other files the same permissions.
         private_file(&database).map_err(wrap(&database))?;
+        for name in FILES {
+            close_to_others(&path.join(name));
+        }
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
 
@@ -84,14 +91,31 @@ fn note_holder(lock: &mut File) -> io::Result<()> {
     writeln!(lock, "{}", std::process::id())
 }
 
-/// A directory that was there before keeps its permissions, for others may
-/// need them; the files in it are private all the same.
-fn warn_if_open(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
+/// What others may do with a file.
+const OTHERS: u32 = 0o077;
 
+/// A directory that was there before keeps its permissions, for others may
+/// need them; the files in it are made private all the same.
+fn warn_if_open(path: &Path) {
     let mode = fs::metadata(path).map_or(0, |it| it.permissions().mode());
-    if mode & 0o077 != 0 {
+    if mode & OTHERS != 0 {
         tracing::warn!("others can look into {}; chmod 700 would keep them out", path.display());
+    }
+}
+
+/// Takes a file from others who can read it: it may have come from a copy or
+/// an older backup.
+fn close_to_others(path: &Path) {
+    // It need not be there.
+    let Ok(metadata) = fs::metadata(path) else { return };
+    let mode = metadata.permissions().mode();
+    if mode & OTHERS == 0 {
+        return;
+    }
+    let path_shown = path.display();
+    match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
+        Ok(()) => tracing::warn!("others could read {path_shown}; now they cannot"),
+        Err(error) => tracing::error!("others can read {path_shown}: {error}"),
     }
 }
 
@@ -101,8 +125,6 @@ mod tests {
 
     #[test]
     fn one_at_a_time() {
-        use std::os::unix::fs::PermissionsExt;
-
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -118,5 +140,20 @@ mod tests {
         }
         drop(first);
         Directory::take(&path).unwrap();
+    }
+
+    #[test]
+    fn files_are_taken_from_others() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in FILES {
+            let path = directory.path().join(name);
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        }
+        let _taken = Directory::take(directory.path()).unwrap();
+        for name in FILES {
+            let mode = fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! The log that outlives restarts: a directory with an SQLite database.
 //!
 //! ```text
-//! engine ─ SqliteLog ─ jobs ─▶ writer ─ reads ─▶ reader
+//! engine ─ SqliteLog ─ jobs ─▶ writer ─ reads ─▶ readers
 //!             ▲                  │ committed        │ found
 //!             └───── events ◀────┴──────────────────┘
 //! ```
 //!
-//! Two threads, for SQLite blocks. The writer gives sequences, writes all that has
+//! Threads, for SQLite blocks. The writer gives sequences, writes all that has
 //! come since the last time in one transaction, and tells what it has written. A request to read takes the
-//! same way, so that it finds what was given before it; the reader then reads beside the writer.
+//! same way, so that it finds what was given before it; a reader then reads beside the writer. There are two
+//! of them: a search may take long, and nobody who joins shall wait for it.
 //! What is promised is in `docs/durability.md`.
 //!
 //! | file | what it is about |
@@ -57,6 +58,7 @@ pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
 use self::directory::Directory;
 use self::ledger::{Item, Ledger};
+use self::reader::{Ending, Readers};
 use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
@@ -73,8 +75,11 @@ const MAX_WAITING: usize = 32 << 20;
 pub struct SqliteLog {
     /// To the thread that writes. None: it is to end.
     jobs: Option<mpsc::Sender<Job>>,
-    /// From both threads.
+    /// From all threads.
     events: UnboundedReceiver<LogEvent>,
+    /// From the threads that read, when they end. While this log is in use,
+    /// only a bug ends them, or the end of the thread that writes.
+    endings: UnboundedReceiver<()>,
     /// What was answered at once.
     answered: VecDeque<LogEvent>,
     /// Gives the times.
@@ -83,7 +88,7 @@ pub struct SqliteLog {
     waiting: Arc<AtomicUsize>,
     /// Ended in this order.
     threads: Vec<JoinHandle<()>>,
-    /// Held until both threads have ended.
+    /// Held until all threads have ended.
     _directory: Directory,
 }
 
@@ -102,11 +107,15 @@ impl SqliteLog {
         let restored = opening::restore(&connection, log_id)?;
         let lasts = opening::last_in_rooms(&connection)?;
         let last_time = opening::last_time(&connection)?;
-        let mut to_read = database::open_to_read(&path, vfs.as_deref())?;
+        let mut searching = database::open_to_read(&path, vfs.as_deref())?;
+        let mut reading = database::open_to_read(&path, vfs.as_deref())?;
         let clock = Clock::start();
         let (jobs, to_do) = mpsc::channel();
-        let (reads, to_be_read) = mpsc::channel();
+        let (reads, searches, others) = Readers::new();
         let (sender, events) = unbounded_channel();
+        let found = sender.clone();
+        let (ending, endings) = unbounded_channel();
+        let (search_ending, reader_ending) = (Ending(ending.clone()), Ending(ending));
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             store: Store::new(connection)?,
@@ -124,13 +133,19 @@ impl SqliteLog {
         };
         let threads = vec![
             begin_thread("log-writer", move || writer.run(&to_do))?,
+            begin_thread("log-search", move || {
+                let _ending = search_ending;
+                reader::run(&mut searching, clock, &searches, &found);
+            })?,
             begin_thread("log-reader", move || {
-                reader::run(&mut to_read, clock, &to_be_read, &sender);
+                let _ending = reader_ending;
+                reader::run(&mut reading, clock, &others, &sender);
             })?,
         ];
         let log = Self {
             jobs: Some(jobs),
             events,
+            endings,
             answered: VecDeque::new(),
             stamper: last_time.map_or_else(Stamper::default, Stamper::after),
             waiting,
@@ -197,10 +212,15 @@ impl Log for SqliteLog {
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
-        match self.answered.pop_front() {
-            Some(event) => Poll::Ready(Some(event)),
-            None => self.events.poll_recv(context),
+        if let Some(event) = self.answered.pop_front() {
+            return Poll::Ready(Some(event));
         }
+        // What was told before is told; then the server is begun again, for
+        // else nobody could join until somebody looks.
+        if self.endings.poll_recv(context).is_ready() {
+            self.events.close();
+        }
+        self.events.poll_recv(context)
     }
 
     fn close(self: Box<Self>) {}
@@ -218,5 +238,7 @@ impl Drop for SqliteLog {
     }
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod upgrade_tests;

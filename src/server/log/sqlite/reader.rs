@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc::UnboundedSender;
@@ -30,6 +30,61 @@ pub(super) struct ReadJob {
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
+/// Tells, when it is dropped, that a thread has ended: also when a bug ends
+/// it, for the log is of no use then, although others still have something to
+/// tell.
+#[derive(Debug)]
+pub(super) struct Ending(pub(super) UnboundedSender<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// Searches that may wait; beyond that they are refused.
+const MAX_SEARCHES: usize = 64;
+
+/// To the two threads that read: nobody who joins waits for somebody's
+/// search.
+#[derive(Debug)]
+pub(super) struct Readers {
+    /// To the one that searches.
+    searches: SyncSender<ReadJob>,
+    /// To the one that reads everything else.
+    ordinary: Sender<ReadJob>,
+}
+
+impl Readers {
+    /// Gives what the threads get: first the searches, then everything else.
+    pub(super) fn new() -> (Self, Receiver<ReadJob>, Receiver<ReadJob>) {
+        let (searches, to_search) = sync_channel(MAX_SEARCHES);
+        let (ordinary, to_read) = channel();
+        (Self { searches, ordinary }, to_search, to_read)
+    }
+
+    /// Hands something to the thread that reads such things; gives its tag
+    /// back if it will not be read.
+    pub(super) fn send(&self, job: ReadJob) -> Result<(), ReadTag> {
+        let refused = match job.request.range {
+            ReadRange::Matching(_) => self.searches.try_send(job),
+            ReadRange::Latest(_) | ReadRange::After(..) | ReadRange::Before(..) => {
+                self.ordinary.send(job).map_err(|it| TrySendError::Disconnected(it.0))
+            }
+        };
+        refused.map_err(|error| match error {
+            TrySendError::Full(job) => {
+                tracing::debug!("too many searches are waiting");
+                job.tag
+            }
+            TrySendError::Disconnected(job) => {
+                tracing::error!("a bug has ended a thread that reads");
+                job.tag
+            }
+        })
+    }
+}
+
 /// Reads what is asked for until nobody asks any more. Runs in a thread of
 /// its own.
 pub(super) fn run(
@@ -45,21 +100,18 @@ pub(super) fn run(
                 read(connection, &job)
             }
         };
-        let outcome = match (found, &job.unwritten) {
-            (Ok(found), None) => Ok(found),
-            (Ok(found), Some(entries)) => {
-                Ok(unwritten::complete(found, entries, &job.request, job.head))
-            }
-            // The disk gives nothing, but there is something in memory.
-            (Err(_), Some(entries)) => {
-                let nothing = unwritten::nothing(&job.request);
-                Ok(unwritten::complete(nothing, entries, &job.request, job.head))
-            }
-            (Err(error), None) => {
+        let found = found.or_else(|error| {
+            // The disk gives nothing, but there may be something in memory.
+            let nothing = job.unwritten.as_ref().and_then(|_| unwritten::nothing(&job.request));
+            nothing.ok_or_else(|| {
                 tracing::error!("cannot read messages: {error}");
-                Err(ReadFailed)
-            }
-        };
+                ReadFailed
+            })
+        });
+        let outcome = found.map(|found| match &job.unwritten {
+            None => found,
+            Some(entries) => unwritten::complete(found, entries, &job.request, job.head),
+        });
         if events.send(LogEvent::ReadDone { tag: job.tag, outcome }).is_err() {
             return;
         }
@@ -236,4 +288,67 @@ fn dropped_of(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option
 
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SearchQuery, SearchText};
+
+    /// Something to read in the lobby, while the disk takes nothing.
+    fn job(range: ReadRange) -> ReadJob {
+        let rooms = vec![RoomName::lobby()];
+        ReadJob {
+            tag: ReadTag::of_nobody(),
+            request: ReadRequest { rooms, session: None, range },
+            head: Sequence(9),
+            unwritten: Some(Arc::new([])),
+        }
+    }
+
+    /// A search.
+    fn search() -> ReadRange {
+        ReadRange::Matching(SearchQuery {
+            text: SearchText::new("tea").unwrap(),
+            from: None,
+            since: None,
+            until: None,
+            before: Sequence(9),
+            limit: 1,
+        })
+    }
+
+    #[test]
+    fn memory_alone_answers_only_what_it_can() {
+        let mut broken = Connection::open_in_memory().unwrap();
+        let (jobs, to_do) = channel();
+        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let latest = ReadRange::Latest(5);
+        let after = ReadRange::After(Sequence(3), 5);
+        for range in [latest, after, ReadRange::Before(Sequence(9), 5), search()] {
+            jobs.send(job(range)).unwrap();
+        }
+        drop(jobs);
+        run(&mut broken, Clock::start(), &to_do, &events);
+        let mut outcome = || match told.try_recv().unwrap() {
+            LogEvent::ReadDone { outcome, .. } => outcome,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(outcome().unwrap().head, Sequence(9));
+        assert_eq!(outcome().unwrap().gaps, [RoomName::lobby()]);
+        assert_eq!(outcome(), Err(ReadFailed), "nobody knows what is before");
+        assert_eq!(outcome(), Err(ReadFailed), "nobody knows what could be found");
+    }
+
+    #[test]
+    fn searches_are_in_nobodys_way() {
+        let (readers, to_search, to_read) = Readers::new();
+        for _ in 0..MAX_SEARCHES {
+            readers.send(job(search())).unwrap();
+        }
+        assert_eq!(readers.send(job(search())), Err(ReadTag::of_nobody()));
+        readers.send(job(ReadRange::Latest(5))).unwrap();
+        assert_eq!(to_read.try_recv().unwrap().request.range, ReadRange::Latest(5));
+        assert_eq!(to_search.try_iter().count(), MAX_SEARCHES);
+    }
 }

@@ -285,7 +285,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         std::fs::File::create(&path).unwrap();
-        let mut store = Store::new(open_to_write(&path, None).unwrap());
+        let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
         note_fact(&store.connection, fact::FORGOTTEN, 7).unwrap();
         let draft = Draft {
             session: SessionId(1),

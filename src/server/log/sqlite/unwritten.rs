@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// What is found where the disk gives nothing.
-pub(super) fn nothing(request: &ReadRequest) -> ReadOutcome {
+/// What is found where the disk gives nothing. None: memory alone cannot say
+/// what there is, nor that there is no more.
+pub(super) fn nothing(request: &ReadRequest) -> Option<ReadOutcome> {
     let gaps = match request.range {
+        ReadRange::Latest(_) => Vec::new(),
         ReadRange::After(..) => request.rooms.clone(),
-        ReadRange::Latest(_) | ReadRange::Before(..) | ReadRange::Matching(_) => Vec::new(),
+        ReadRange::Before(..) | ReadRange::Matching(_) => return None,
     };
-    ReadOutcome { entries: Vec::new(), head: Sequence::ZERO, gaps, more: false }
+    Some(ReadOutcome { entries: Vec::new(), head: Sequence::ZERO, gaps, more: false })
 }
 
 /// Adds what was not written, all of which is later than everything that

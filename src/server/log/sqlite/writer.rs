@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,7 +13,7 @@ use super::super::LogEvent;
 use super::debt::Debt;
 use super::ledger::{Change, Item, Ledger, Plan};
 use super::opening;
-use super::reader::ReadJob;
+use super::reader::{ReadJob, Readers};
 use super::search;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
@@ -75,8 +75,8 @@ pub(super) struct Writer {
     pub(super) clock: Clock,
     /// Where answers go.
     pub(super) events: UnboundedSender<LogEvent>,
-    /// To the thread that reads.
-    pub(super) reads: Sender<ReadJob>,
+    /// To the threads that read.
+    pub(super) reads: Readers,
     /// Bytes that wait for this thread.
     pub(super) waiting: Arc<AtomicUsize>,
     /// How the disk fares, and what is owed to it.
@@ -346,9 +346,8 @@ impl Writer {
 
         let unwritten = (!is_sound).then(|| self.state.debt.entries());
         let job = ReadJob { tag, request, head: self.ledger.head, unwritten };
-        if let Err(SendError(job)) = self.reads.send(job) {
-            tracing::error!("a bug has ended the thread that reads");
-            self.tell(LogEvent::ReadDone { tag: job.tag, outcome: Err(ReadFailed) });
+        if let Err(tag) = self.reads.send(job) {
+            self.tell(LogEvent::ReadDone { tag, outcome: Err(ReadFailed) });
         }
     }
 
