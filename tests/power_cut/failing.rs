@@ -141,6 +141,31 @@ fn what_was_only_in_memory_is_gone_and_its_places_are_not_used_again() {
     }
 }
 
+/// The disk never recovers, and the server is stopped: nothing is noted of what it could not
+/// write.
+#[test]
+fn a_stop_on_a_failing_disk_claims_nothing() {
+    let mut world = World::new(settings(), 1, |_| {});
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+    let first = world.disk.steps();
+    world.disk.fail_in(first..first + 100_000);
+    for _ in 0..BATCHES {
+        world.say();
+        world.wait(0);
+    }
+    let (disk, committed) = (world.disk.clone(), std::mem::take(&mut world.committed));
+    world.close();
+    let left = tempdir().unwrap();
+    disk.cut().write_to(left.path(), 1);
+    let found = look(left.path()).unwrap();
+    assert!(found.messages.len() < committed.len());
+    let last = found.messages.last().unwrap().sequence;
+    assert_eq!(found.restored.head, last, "a position in what is lost is ahead of the log");
+}
+
 /// A sync fails once; the disk recovers, and long after that the power is cut.
 /// What the disk has told of as synced since is there. (After an error, Linux takes
 /// the pages for written: the next sync says nothing of them.)

@@ -3,7 +3,7 @@
 use super::table::*;
 use super::words::*;
 use crate::hub::{ConnectionId, Input, Storage};
-use crate::model::HubSettings;
+use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
 /// A table whose log waits to be told, with Anna in the lobby.
@@ -30,6 +30,27 @@ fn a_join_that_cannot_be_read() {
     table.drop(anna);
     table.pass(2 * 24 * 60 * 60 * 1_000);
     assert!(table.is_empty());
+}
+
+/// Somebody has seen what is lost: the sequence has leapt over it twice, and
+/// their position lies between.
+#[test]
+fn a_position_in_a_void() {
+    let (mut table, anna, welcome) = slow_table();
+    table.send(anna, say(1, "x"));
+    table.answer();
+    table.drop(anna);
+    let lost = |from, to| (Sequence(from), Sequence(to));
+    table.hub.voids = vec![lost(0, 0), lost(1, 1_000)];
+    table.hub.head = Sequence(2_000);
+    for (position, is_kept) in
+        [(1, true), (2, false), (1_000, false), (1_001, true), (2_001, false)]
+    {
+        let back = table.resume("anna", &[], welcome.token, Some(position));
+        table.answer();
+        let flags = if is_kept { 3 } else { 1 };
+        assert_eq!(table.words(back)[0], format!("welcome anna {flags} last 1"), "{position}");
+    }
 }
 
 /// The same in the middle of a replay.

@@ -1,0 +1,164 @@
+//! The engine without its loop: messages given by hand.
+
+use super::*;
+use crate::model::LogId;
+use crate::server::log::{MemoryLimits, MemoryLog};
+use crate::server::outbox::Item;
+use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
+
+/// An engine whose messages the test gives it by hand.
+fn engine() -> Engine {
+    let log = Box::new(MemoryLog::new(MemoryLimits::default()));
+    let restored = Restored::empty(LogId([0; 16]));
+    let settings = HubSettings::default();
+    Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
+}
+
+/// Somebody comes and joins.
+fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
+    let outbox = Arc::new(Outbox::default());
+    let connection = ConnectionId(number);
+    engine.take(Message::Connected {
+        connection,
+        address: IpAddr::from([127, 0, 0, 1]),
+        token: Token([u8::try_from(number).unwrap(); 16]),
+        outbox: outbox.clone(),
+    });
+    let hello = Hello {
+        magic: MAGIC,
+        min_version: 1,
+        max_version: 1,
+        features: 0,
+        client_name: String::new(),
+        client_version: String::new(),
+    };
+    let join = Join {
+        username: format!("guest{number}"),
+        password: None,
+        rooms: Vec::new(),
+        token: None,
+        position: None,
+    };
+    send(engine, number, hello);
+    send(engine, number, join);
+    assert!(!frames(&outbox).0.is_empty());
+    outbox
+}
+
+/// A frame arrives.
+fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
+    let frames = vec![Received::Frame(frame.into())];
+    engine.take(Message::Received { connection: ConnectionId(number), frames });
+}
+
+/// The frames that wait for somebody, and whether the end does.
+fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
+    let (mut frames, mut is_end) = (Vec::new(), false);
+    while let Some((item, _)) = outbox.take() {
+        match item {
+            Item::Frames(bytes) => match ServerFrame::decode(&bytes[2..]) {
+                Received::Frame(frame) => frames.push(frame),
+                other => panic!("{other:?}"),
+            },
+            Item::Close => is_end = true,
+            _ => {}
+        }
+    }
+    (frames, is_end)
+}
+
+#[test]
+fn a_bug_costs_only_the_one_who_triggers_it() {
+    let mut engine = engine();
+    let (unlucky, bystander) = (come(&mut engine, 1), come(&mut engine, 2));
+    engine.hub.plant_bug(ConnectionId(1));
+    send(&mut engine, 1, Ping { token: 1 });
+    let (told, is_end) = frames(&unlucky);
+    let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((error.code, is_end), (ErrorCode::Internal.number(), true));
+    send(&mut engine, 2, Ping { token: 2 });
+    assert_eq!(frames(&bystander).0.len(), 1);
+    come(&mut engine, 3);
+}
+
+/// A log that answers nothing until it is told to.
+#[derive(Default)]
+struct SlowLog {
+    /// What was said.
+    given: std::collections::VecDeque<Draft>,
+    /// It may answer.
+    answers: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Log for SlowLog {
+    fn append(&mut self, _: Now, drafts: Vec<Draft>) {
+        self.given.extend(drafts);
+    }
+
+    fn read(&mut self, _: crate::hub::ReadTag, _: crate::hub::ReadRequest) {}
+
+    fn keep_session(&mut self, _: crate::model::SessionRecord) {}
+
+    fn forget_session(&mut self, _: crate::model::SessionId) {}
+
+    fn tidy(&mut self, _: &dyn Fn(&crate::model::RoomName) -> bool) {}
+
+    fn set_retention(&mut self, _: crate::model::Retention) {}
+
+    fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Option<LogEvent>> {
+        if !self.answers.load(std::sync::atomic::Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        self.given.pop_front().map_or(Poll::Pending, |draft| {
+            let (session, reference) = (draft.session, draft.reference);
+            Poll::Ready(Some(LogEvent::NotStored { session, reference }))
+        })
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+/// The notices among what waits for somebody.
+fn notices(outbox: &Outbox) -> Vec<u16> {
+    let code = |frame: &ServerFrame| match frame {
+        ServerFrame::Notice(notice) => Some(notice.code),
+        _ => None,
+    };
+    frames(outbox).0.iter().filter_map(code).collect()
+}
+
+#[test]
+fn a_log_that_does_not_answer_is_told_of_and_keeps_back_no_goodbye() {
+    let mut engine = engine();
+    let anna = come(&mut engine, 1);
+    let log = SlowLog::default();
+    let answers = log.answers.clone();
+    engine.log = Box::new(log);
+    let say = |reference| crate::wire::tcp::Say {
+        reference: crate::model::Reference(reference),
+        room: "lobby".to_owned(),
+        style: 0,
+        text: "x".to_owned(),
+    };
+    send(&mut engine, 1, say(1));
+    engine.commit();
+    let begun = engine.unanswered_since.unwrap();
+    engine.watch_log(begun + HOUSEKEEPING / 2);
+    assert_eq!(notices(&anna), [0; 0]);
+    engine.watch_log(begun + HOUSEKEEPING);
+    engine.watch_log(begun + HOUSEKEEPING * 2);
+    assert_eq!(notices(&anna), [5], "once");
+    answers.store(true, std::sync::atomic::Ordering::Relaxed);
+    engine.settle();
+    assert_eq!(notices(&anna), [6]);
+    answers.store(false, std::sync::atomic::Ordering::Relaxed);
+    send(&mut engine, 1, say(2));
+    engine.commit();
+    engine.take(Message::ShutDown { retry_after: 7 });
+    assert!(!engine.stopping, "what is under way is waited for");
+    engine.goodbye.as_mut().unwrap().at = engine.clock.now();
+    engine.on_alarm();
+    let (told, is_end) = frames(&anna);
+    let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((error.code, error.retry_after, is_end), (111, 7, true));
+}
