@@ -1,6 +1,8 @@
 //! What to look for in the messages of the past: `docs/protocol/tcp.md`,
 //! section 10.
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -11,6 +13,9 @@ use super::{Logged, NameKey, Sequence, Timestamp};
 /// Words that have to follow one another in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
+    /// As it was typed, for an index that has its own way to fold words;
+    /// there is no double quote and no NUL in it.
+    pub raw: String,
     /// The words, folded: none is empty, and there is at least one.
     pub words: Vec<String>,
     /// The last word may go on: only its beginning is given.
@@ -54,7 +59,9 @@ impl SearchText {
                 phrases.extend(part.split_whitespace().filter_map(Phrase::new));
             }
         }
-        if phrases.iter().map(|it| it.words.len()).sum::<usize>() > MAX_SEARCH_WORDS {
+        // As people count them: a vowel sign ends none.
+        let between = |it: char| !it.is_alphanumeric() && !is_combining_mark(it);
+        if raw.split(between).filter(|it| it.contains(is_letter)).count() > MAX_SEARCH_WORDS {
             return Err(SearchError::TooManyWords);
         }
         if phrases.is_empty() && !raw.is_empty() {
@@ -82,7 +89,8 @@ impl Phrase {
     fn new(raw: &str) -> Option<Self> {
         let words = words(raw);
         let is_prefix = raw.trim_end().ends_with('*');
-        (!words.is_empty()).then_some(Self { words, is_prefix })
+        let raw = raw.replace('\0', " ");
+        (!words.is_empty()).then_some(Self { raw, words, is_prefix })
     }
 
     /// Whether the words follow one another somewhere.
@@ -98,16 +106,53 @@ impl Phrase {
     }
 }
 
-/// The words of a text: letters and digits that follow one another, without
-/// their accents, in lower case.
+/// The words of a text: letters and digits that follow one another, folded. A text is cut where `unicode61` cuts it, the
+/// tokenizer of the log on disk: else what is found would change when a message
+/// gets into the index.
 fn words(text: &str) -> Vec<String> {
-    let folded: String = text.nfd().filter(|it| !is_combining_mark(*it)).collect();
-    let folded = folded.to_lowercase();
-    folded
-        .split(|it: char| !it.is_alphanumeric())
-        .filter(|it| !it.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some(begin) = rest.find(is_letter) {
+        let (_, from) = rest.split_at(begin);
+        let end = from.find(|it| !is_letter(it) && !is_accent(it)).unwrap_or(from.len());
+        let (word, behind) = from.split_at(end);
+        words.push(fold(word));
+        rest = behind;
+    }
+    words
+}
+
+/// Letters in circles and squares. They are symbols, although Unicode has
+/// them in its alphabets.
+const CIRCLED: [RangeInclusive<char>; 2] = ['\u{24b6}'..='\u{24e9}', '\u{1f130}'..='\u{1f189}'];
+
+/// Whether this is a letter or a digit. Marks are not, also those which stand
+/// for a vowel.
+fn is_letter(char: char) -> bool {
+    char.is_alphanumeric()
+        && !is_combining_mark(char)
+        && !CIRCLED.iter().any(|it| it.contains(&char))
+}
+
+/// The accents that do not end a word: a bit for each from U+0300 on.
+const ACCENTS: u64 = 0x0003_61f8_0802_9fdf;
+
+/// Whether this is an accent that belongs to the letter before it.
+fn is_accent(char: char) -> bool {
+    let bit = u32::from(char).checked_sub(0x300).and_then(|it| ACCENTS.checked_shr(it));
+    bit.is_some_and(|it| it & 1 == 1)
+}
+
+/// A word in lower case. As in `unicode61`, Latin letters lose their accents,
+/// others only those which are characters of their own.
+fn fold(word: &str) -> String {
+    let bare = word.chars().filter(|it| !is_accent(*it)).map(|char| {
+        let base = std::iter::once(char).nfd().next();
+        base.filter(char::is_ascii).unwrap_or(char)
+    });
+    let lower = bare.flat_map(char::to_lowercase);
+    // At the end of a word a small sigma looks otherwise.
+    lower.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }
 
 /// What to look for, in rooms that are named beside it.
@@ -159,6 +204,16 @@ mod tests {
         assert!(finds("don't", "I don't know") && !finds("don't", "don knows t"));
         assert!(finds("rasp* \"pi zer*\"", "a Raspberry Pi Zero") && !finds("rasp", "raspberry"));
         assert!(finds("", "anything"));
+    }
+
+    #[test]
+    fn scripts_of_all_kinds() {
+        assert!(finds("ὁδός", "ὉΔΌΣ") && finds("όδος", "Η ΌΔΟΣ"));
+        assert!(finds("नमस्ते", "नमस्ते दुनिया") && !finds("दुनिया", "नमस्ते"));
+        assert!(finds("한국*", "한국어") && !finds("하*", "한국어"));
+        assert!(finds("caf\u{e9}", "cafe\u{301}") && finds("TI\u{1ebe}NG", "ti\u{ea}\u{301}ng"));
+        assert!(SearchText::new(&"สวัสดี ".repeat(12)).is_ok(), "these are 12 words");
+        assert_eq!(SearchText::new("Ⓐ 🅱 \u{301}"), Err(SearchError::NoWord));
     }
 
     #[test]

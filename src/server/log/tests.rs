@@ -29,11 +29,23 @@ const TEXTS: &[&str] = &[
     "READY!\nreally",
     "was nun, Straße",
     "ready tea",
+    "नमस्ते, ready",
+    "ΌΔΟΣ",
 ];
 
 /// What is looked for.
-const QUERIES: &[&str] =
-    &["", "tea", "\"tea is\" ready", "cafe", "rea*", "don't", "strasse", "ready at"];
+const QUERIES: &[&str] = &[
+    "",
+    "tea",
+    "\"tea is\" ready",
+    "cafe",
+    "rea*",
+    "don't",
+    "strasse",
+    "ready at",
+    "नमस्ते",
+    "όδος",
+];
 
 /// One operation.
 #[derive(Clone, Debug)]

@@ -241,4 +241,6 @@ impl Drop for SqliteLog {
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod script_tests;
+#[cfg(test)]
 mod upgrade_tests;

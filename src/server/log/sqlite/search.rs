@@ -139,8 +139,9 @@ fn bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64
     Ok((first, last))
 }
 
-/// What is asked for in the language of FTS5. All words are letters and
-/// digits, so none of them means anything in that language.
+/// What is asked for in the language of FTS5. What was typed stands between
+/// double quotes and has none in it, so nothing of it means anything in that
+/// language; FTS5 takes it apart and folds it as it did with the messages.
 fn expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     let mut expression = String::from("tags : (");
     for (at, (number, _)) in rooms.iter().enumerate() {
@@ -151,9 +152,9 @@ fn expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     if let Some(from) = &query.from {
         let _ = write!(expression, " AND tags : \"{}\"", author_tag(from));
     }
-    for Phrase { words, is_prefix } in query.text.phrases() {
+    for Phrase { raw, is_prefix, .. } in query.text.phrases() {
         let star = if *is_prefix { " *" } else { "" };
-        let _ = write!(expression, " AND text : \"{}\"{star}", words.join(" "));
+        let _ = write!(expression, " AND text : \"{raw}\"{star}");
     }
     expression
 }
