@@ -21,7 +21,9 @@
 //! | `store`, `writer` | writing, syncing, what becomes of it when the disk takes nothing |
 //! | `reader`, `search`, `unwritten` | reading, searching, and what is not on the disk |
 //! | `retention` | forgetting |
+//! | `archive/` | the owner's tools: export, import, backup, check |
 
+pub mod archive;
 mod database;
 mod directory;
 mod ledger;
@@ -204,3 +206,6 @@ impl Drop for SqliteLog {
         }
     }
 }
+
+#[cfg(test)]
+mod upgrade_tests;

@@ -8,11 +8,14 @@ use super::database::{fact, note_fact};
 use super::rows::{self, sequence};
 use super::settings::{Durability, StoreError, StoreSettings};
 use crate::hub::Restored;
-use crate::model::{LogId, NameKey, Reference, RoomName, Sequence, SessionId};
+use crate::model::{LogId, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord};
 use crate::os::random_bytes;
 
 /// Names the run of the operating system: a new one at each boot.
 const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// More messages than can be on their way to the log at one time.
+const MAX_UNDER_WAY: u64 = 200_000;
 
 /// Rooms whose spelling the hub is told.
 const MAX_ROOMS: i64 = 1_000;
@@ -41,8 +44,8 @@ pub(super) fn begin(
     };
     if known.is_some_and(|known| known != log_id) {
         tracing::warn!(
-            "the system went down while the log was open: the last second may be missing, and \
-             clients begin afresh"
+            "the system went down while the log was open, and the last second may be missing; or \
+             this is a backup: clients begin afresh"
         );
     }
     note_fact(&transaction, fact::LOG_ID, log_id)?;
@@ -62,16 +65,9 @@ pub(super) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Resul
         |row| row.get(0),
     )?;
     let next_session = SessionId(last_session.unwrap_or(0).cast_unsigned().saturating_add(1));
-    let noted = rows::sessions(connection)?;
-    let last = last_references(connection, &noted.iter().map(|it| (it.0.session, it.1)).collect())?;
-    let sessions = noted
-        .into_iter()
-        .map(|(mut record, _)| {
-            let later = last.get(&record.session).copied().unwrap_or_default();
-            record.last_reference = record.last_reference.max(later);
-            record
-        })
-        .collect();
+    let mut sessions = rows::sessions(connection)?;
+    catch_up(connection, &mut sessions)?;
+    let sessions = sessions.into_iter().map(|(record, _)| record).collect();
     Ok(Restored { log_id, head, next_session, sessions, rooms: room_names(connection)? })
 }
 
@@ -87,29 +83,30 @@ fn head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence(noted.max(kept)))
 }
 
-/// The greatest reference of each session behind the sequence that stands
-/// beside it.
-fn last_references(
+/// Makes the sessions' records good by the messages that came later, or were
+/// under way when they were noted: nothing that is there may be taken again.
+fn catch_up(
     connection: &Connection,
-    sessions: &HashMap<SessionId, Sequence>,
-) -> rusqlite::Result<HashMap<SessionId, Reference>> {
-    let mut last: HashMap<SessionId, Reference> = HashMap::new();
-    let Some(least) = sessions.values().min() else { return Ok(last) };
+    sessions: &mut [(SessionRecord, Sequence)],
+) -> rusqlite::Result<()> {
+    let Some(least) = sessions.iter().map(|(_, noted)| noted.0).min() else { return Ok(()) };
+    let begin = Sequence(least.saturating_sub(MAX_UNDER_WAY));
+    let mut by_id: HashMap<SessionId, &mut SessionRecord> =
+        sessions.iter_mut().map(|(record, _)| (record.session, record)).collect();
     for table in ["entries", "directs"] {
-        let mut statement = connection.prepare(&format!(
-            "SELECT sequence, session, reference FROM {table} WHERE sequence > ?"
-        ))?;
-        let mut found = statement.query([rows::place(*least)])?;
+        let mut statement = connection
+            .prepare(&format!("SELECT session, reference FROM {table} WHERE sequence > ?"))?;
+        let mut found = statement.query([rows::place(begin)])?;
         while let Some(row) = found.next()? {
-            let session = SessionId(row.get::<_, i64>(1)?.cast_unsigned());
-            let reference = Reference(row.get::<_, i64>(2)?.cast_unsigned());
-            if sessions.get(&session).is_some_and(|noted| sequence(row.get_unwrap(0)) > *noted) {
-                let known = last.entry(session).or_default();
-                *known = (*known).max(reference);
+            let session = SessionId(row.get::<_, i64>(0)?.cast_unsigned());
+            let reference = Reference(row.get::<_, i64>(1)?.cast_unsigned());
+            if let Some(record) = by_id.get_mut(&session) {
+                record.last_reference = record.last_reference.max(reference);
+                record.refused.retain(|it| *it != reference);
             }
         }
     }
-    Ok(last)
+    Ok(())
 }
 
 /// The last sequence of each room in which there is something.

@@ -86,6 +86,21 @@ pub enum StoreError {
         /// The latest that this program knows.
         known: i64,
     },
+    /// An earlier version of this program has written it, and nobody has
+    /// brought it up to date.
+    #[error(
+        "{} was written by an older version (format {found}; this one has {known}): \
+         start chat-server with it once, which brings it up to date",
+        path.display()
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The one that is needed.
+        known: i64,
+    },
     /// It is an SQLite database, but not one of ours.
     #[error("{} is not a log of chat-server", .0.display())]
     Foreign(PathBuf),
