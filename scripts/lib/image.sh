@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # What an image may take of the disk, in MB: it is kept for as long as target/.
-image_limit=600
+image_limit=300
 
 # Runs a command as root.
 as_root() {

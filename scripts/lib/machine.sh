@@ -60,6 +60,8 @@ switch_on() {
     -chardev "pipe,id=monitor,path=$pipe" -monitor chardev:monitor \
     </dev/null >"$machine/qemu.log" 2>&1 &
   echo $! >"$machine/pid"
+  # The shell need not tell that it was killed.
+  disown
   wait_until 20 read_ports || die "QEMU does not say its ports: $(cat "$machine/qemu.log")"
   wait_until_up
 }
