@@ -14,6 +14,7 @@ enter() {
   local name=$1 input
   rm -f "$machine/$name.in"
   mkfifo "$machine/$name.in"
+  : >"$machine/$name.out"
   # The state is what a client comes back with: everybody has their own.
   XDG_STATE_HOME=$machine/state-$name XDG_CONFIG_HOME=$machine/none \
     "${chat_client:?}" "$(chat_address)" --name "$name" --wait --json "${@:2}" \
