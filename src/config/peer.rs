@@ -165,6 +165,26 @@ fn read_passphrase(file: &Path) -> Result<Password> {
 mod tests {
     use super::*;
 
+    /// The file that the package installs.
+    const SHIPPED: &str = include_str!("../../debian/chat-peer.toml");
+
+    /// It says nothing as it is, and shows every key.
+    #[test]
+    fn the_shipped_file() {
+        let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
+        assert!(SHIPPED.lines().all(is_comment));
+        let shown: String = SHIPPED
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let shown: Partial = toml::from_str(&shown).unwrap();
+        let Partial { name, room, passphrase_file, port, interfaces, peers, ask } = shown;
+        assert_eq!((room.as_deref(), port, ask), (Some("lobby"), Some(DEFAULT_PORT), Some(false)));
+        assert_eq!((interfaces, peers), (Some(Vec::new()), Some(Vec::new())));
+        assert!(name.is_some() && passphrase_file.is_some());
+    }
+
     /// The error for a mistake in the file says where it is; files are named
     /// as seen from there.
     #[test]
