@@ -53,7 +53,7 @@ leaves() {
   echo '{"type":"quit"}' >&"$input"
   exec {input}>&-
   unset "visitor_input[$1]" "visitor_pid[$1]"
-  wait "$pid"
+  wait "$pid" || die "$1 did not leave in order: $(tail -n 2 "$machine/$1.out")"
 }
 
 # Ends everybody who is still there.

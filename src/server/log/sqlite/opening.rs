@@ -1,6 +1,7 @@
 //! What is found when the log is opened.
 
 use std::collections::HashMap;
+use std::{env, fs};
 
 use rusqlite::Connection;
 
@@ -13,6 +14,9 @@ use crate::os::random_bytes;
 
 /// Names the run of the operating system: a new one at each boot.
 const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The same, said by the unit of a service that is not shown the file.
+const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
 /// More messages than can be on their way to the log at one time.
 const MAX_UNDER_WAY: u64 = 200_000;
@@ -29,8 +33,7 @@ pub(super) fn begin(
     connection: &mut Connection,
     settings: &StoreSettings,
 ) -> Result<LogId, StoreError> {
-    let boot_id = settings.boot_id.clone().or_else(|| std::fs::read_to_string(SYSTEM_BOOT_ID).ok());
-    let boot_id = boot_id.map(|it| it.trim().to_owned()).unwrap_or_default();
+    let boot_id = settings.boot_id.clone().or_else(system_boot_id).unwrap_or_default();
     let is_strict = settings.durability == Durability::Strict;
     let transaction = connection.transaction()?;
     let known = fact::<[u8; 16]>(&transaction, fact::LOG_ID)?;
@@ -54,6 +57,14 @@ pub(super) fn begin(
     note_fact(&transaction, fact::BOOT_ID, boot_id)?;
     transaction.commit()?;
     Ok(LogId(log_id))
+}
+
+/// What the system calls its run, if anybody tells. systemd writes it without
+/// the hyphens.
+fn system_boot_id() -> Option<String> {
+    let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
+    let told = said.or_else(|| fs::read_to_string(SYSTEM_BOOT_ID).ok());
+    told.map(|it| it.trim().replace('-', ""))
 }
 
 /// Reads what the hub takes over.
