@@ -1,5 +1,7 @@
 //! Floor 4: command lines.
 
+#[cfg(feature = "server")]
+mod archive;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "ui")]

@@ -6,19 +6,20 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use super::archive::Tool;
 use super::logging;
 use crate::config::server::ServerOptions;
 use crate::server::{self, ServerSettings};
 
 /// Exit status for a configuration that makes no sense (`EX_CONFIG`).
-const BAD_CONFIG: u8 = 78;
+pub(super) const BAD_CONFIG: u8 = 78;
 
 /// A chat server for a house, a class or a club.
 ///
 /// People talk with chat-client, or any program that speaks the protocol in
-/// docs/protocol. Messages are kept in memory: who comes in gets the 10 most
-/// recent since the server was started. The addresses that are listened on
-/// appear on standard error, a line each: "listening on ADDR:PORT".
+/// docs/protocol. Who comes in gets the 10 most recent messages. With --data
+/// they are kept on disk; without it in memory, until the server stops. The addresses that
+/// are listened on appear on standard error, a line each: "listening on ADDR:PORT".
 ///
 /// Exit status: 0 after SIGTERM or SIGINT, 64 wrong usage, 78 wrong
 /// configuration, 1 anything else.
@@ -38,7 +39,11 @@ pub struct ServerCommand {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Check a configuration, and do nothing else
-    Validate(Run),
+    Validate(Box<Run>),
+
+    /// The owner's tools.
+    #[command(flatten)]
+    Tool(Tool),
 }
 
 /// Where the settings come from.
@@ -78,7 +83,8 @@ pub fn main() -> ExitCode {
         Err(told) => return super::tell_usage(&told),
     };
     let (run, only_validate) = match command.action {
-        Some(Action::Validate(run)) => (run, true),
+        Some(Action::Validate(run)) => (*run, true),
+        Some(Action::Tool(tool)) => return tool.run(),
         None => (command.run, false),
     };
     let outcome = run.settings();

@@ -196,6 +196,12 @@ impl ServerOptions {
         }
     }
 
+    /// Where messages are kept, if anywhere beyond restarts.
+    #[must_use]
+    pub fn data_dir(self) -> Option<PathBuf> {
+        self.data_dir
+    }
+
     /// The settings, with defaults where nothing is given, and checked.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use pi_chat::model::{Message, Reference, Sequence};
 use pi_chat::wire::tcp::{Entry, History, ServerFrame};
 
 use super::common::Server;
-use super::talker::{Record, rooms_of};
+use super::talker::{Record, To, rooms_of};
 
 /// Everything that was said in a room, in its order, page by page.
 pub(super) fn read(server: &Server, room: &str) -> Vec<Entry> {
@@ -44,9 +44,8 @@ pub(super) fn read(server: &Server, room: &str) -> Vec<Entry> {
 /// once, in the same order.
 pub(super) fn check(number: usize, record: &Record, histories: &HashMap<&str, Vec<Entry>>) {
     let who = format!("talker {number}");
-    for pair in record.seen.windows(2) {
-        assert!(pair[0].sequence < pair[1].sequence, "{who} saw in the wrong order: {pair:#?}");
-    }
+    let is_rising = record.places.is_sorted_by(|one, other| one < other);
+    assert!(is_rising, "{who} saw in the wrong order: {:?}", record.places);
     for room in rooms_of(number) {
         // They were there from the beginning.
         let seen: Vec<_> = record.seen.iter().filter(|it| it.room == room).collect();
@@ -63,11 +62,42 @@ pub(super) fn check(number: usize, record: &Record, histories: &HashMap<&str, Ve
     {
         *counts.entry((room, entry.text.as_str())).or_default() += 1;
     }
-    for (room, text) in &record.said {
+    for (to, text) in &record.said {
         assert!(record.acknowledged.contains(text), "{who}: not acknowledged: {text}");
-        assert_eq!(counts.get(&(*room, text.as_str())), Some(&1), "{who}: {text}");
+        if let To::Room(room) = to {
+            assert_eq!(counts.get(&(*room, text.as_str())), Some(&1), "{who}: {text}");
+        }
     }
     assert_eq!(record.acknowledged.len(), record.said.len(), "{who}: acknowledged twice");
+}
+
+/// Looks whether every direct message was seen once by either side, and by
+/// nobody else.
+pub(super) fn check_directs(records: &[&Record]) {
+    let mut counts = HashMap::<(&str, &str), usize>::new();
+    for (number, record) in records.iter().enumerate() {
+        let name = format!("talker{number}");
+        for seen in &record.directs {
+            assert!(name == seen.from || name == seen.to, "{name} saw {seen:?}");
+            let whose = if name == seen.from { "author" } else { "recipient" };
+            *counts.entry((whose, &seen.text)).or_default() += 1;
+        }
+    }
+    let said = records.iter().flat_map(|it| &it.said);
+    for (to, text) in
+        said.filter_map(|(to, text)| matches!(to, To::Person(_)).then_some((to, text)))
+    {
+        let is_own = matches!(to, To::Person(name) if *name == author_of(text));
+        let wanted = [Some(1), if is_own { None } else { Some(1) }];
+        let found = ["author", "recipient"].map(|it| counts.remove(&(it, text.as_str())));
+        assert_eq!(found, wanted, "to {to:?}: {text}");
+    }
+    assert!(counts.is_empty(), "nobody has said {counts:?}");
+}
+
+/// Who has said this: texts begin with the number.
+fn author_of(text: &str) -> String {
+    format!("talker{}", text.split(' ').next().unwrap())
 }
 
 /// Whether somebody saw what there is.

@@ -33,7 +33,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 use common::Server;
-use talker::{ROOMS, Record, Talker, rooms_of};
+use talker::{ROOMS, Record, Stage, Talker, rooms_of};
 
 /// How many people talk.
 const TALKERS: usize = 20;
@@ -73,6 +73,8 @@ fn nothing_that_anybody_saw_is_lost() {
         assert_eq!(record.trouble, [""; 0], "talker {number}");
         history::check(number, &record, &histories);
     }
+    let borrowed: Vec<_> = records.iter().map(|it| it.borrow()).collect();
+    history::check_directs(&borrowed.iter().map(|it| &**it).collect::<Vec<_>>());
     let messages: usize = histories.values().map(Vec::len).sum();
     let returns: usize = records.iter().map(|it| it.borrow().welcomes - 1).sum();
     println!("{messages} messages, {rounds} crashes, {returns} returns");
@@ -94,14 +96,14 @@ async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<
     let mut server = start(data, None);
     let address = server.address();
     let (server_is, is_up) = watch::channel(Some(address));
-    let (stop, stops) = watch::channel(false);
+    let (stage, stages) = watch::channel(Stage::Gathering);
     let (progress, mut changed) = watch::channel(());
     let progress = Rc::new(progress);
     let records: Vec<_> = (0..TALKERS)
         .map(|number| {
             let record = Rc::<RefCell<Record>>::default();
             let talker = Talker::new(number, random.u64(..), record.clone(), progress.clone());
-            tokio::task::spawn_local(talker.run(is_up.clone(), stops.clone()));
+            tokio::task::spawn_local(talker.run(is_up.clone(), stages.clone()));
             record
         })
         .collect();
@@ -117,6 +119,7 @@ async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<
     };
     let all = |is_so: &dyn Fn(&Record) -> bool| records.iter().all(|it| is_so(&it.borrow()));
     wait_until("not all came in", &|| all(&|it| it.welcomes > 0)).await;
+    stage.send_replace(Stage::Talking);
     for round in 0..rounds {
         let lives = || records.iter().map(|it| it.borrow().seen.len() + it.borrow().welcomes).sum();
         // Sometimes while they are still coming back.
@@ -135,7 +138,7 @@ async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<
         server = start(data, Some(&address.to_string()));
         server_is.send_replace(Some(address));
     }
-    stop.send_replace(true);
+    stage.send_replace(Stage::Leaving);
     wait_until("not everybody got everything", &|| {
         records.iter().enumerate().all(|(number, it)| has_all(number, &it.borrow().seen))
     })

@@ -12,7 +12,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pi_chat::link::{Input, Link, Output, Settings};
-use pi_chat::model::{Command, Event, Message, Moment, Place, Request, Style, Tag, Task};
+use pi_chat::model::{
+    Command, DirectMessage, Event, Message, Moment, Place, Request, Sequence, Style, Tag, Task,
+};
 use pi_chat::os::Clock;
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::ServerFrame;
@@ -35,15 +37,40 @@ pub(super) const fn rooms_of(number: usize) -> [&'static str; 2] {
     [ROOMS[number % 3], ROOMS[(number + 1) % 3]]
 }
 
+/// What people do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// They wait until all are there, for a newcomer sees only the latest
+    /// messages.
+    Gathering,
+    /// They talk.
+    Talking,
+    /// They say their last words.
+    Leaving,
+}
+
+/// Whom something is said to.
+#[derive(Clone, Debug)]
+pub(super) enum To {
+    /// Everybody in a room.
+    Room(&'static str),
+    /// One person.
+    Person(String),
+}
+
 /// What somebody has said and seen.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// What was said in which room, in this order.
-    pub(super) said: Vec<(&'static str, String)>,
+    /// What was said to whom, in this order.
+    pub(super) said: Vec<(To, String)>,
     /// Texts that were acknowledged.
     pub(super) acknowledged: Vec<String>,
-    /// What was seen, in this order.
+    /// What was seen in rooms, in this order.
     pub(super) seen: Vec<Message>,
+    /// What was seen of direct messages, in this order.
+    pub(super) directs: Vec<DirectMessage>,
+    /// The places of both, in this order.
+    pub(super) places: Vec<Sequence>,
     /// How often they were let in.
     pub(super) welcomes: usize,
     /// What should not have happened.
@@ -53,7 +80,7 @@ pub(super) struct Record {
 impl fmt::Display for Record {
     /// How far they have come.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { said, acknowledged, seen, welcomes, trouble } = self;
+        let Self { said, acknowledged, seen, welcomes, trouble, .. } = self;
         let (said, acknowledged, seen) = (said.len(), acknowledged.len(), seen.len());
         write!(f, "in {welcomes} times, said {said}, of which {acknowledged} are acknowledged, ")?;
         write!(f, "saw {seen}, trouble: {trouble:?}")
@@ -72,8 +99,8 @@ pub(super) struct Talker {
     leapt: Duration,
     /// For what is said.
     random: fastrand::Rng,
-    /// They have said that it is their last.
-    is_leaving: bool,
+    /// What they do.
+    stage: Stage,
     /// What they do and see.
     record: Rc<RefCell<Record>>,
     /// Told when there is something new in it.
@@ -102,7 +129,8 @@ impl Talker {
         });
         let random = fastrand::Rng::with_seed(seed);
         let (clock, leapt) = (Clock::start(), Duration::ZERO);
-        Self { number, link, clock, leapt, random, is_leaving: false, record, progress }
+        let stage = Stage::Gathering;
+        Self { number, link, clock, leapt, random, stage, record, progress }
     }
 
     /// Tells the engine what has happened.
@@ -110,16 +138,16 @@ impl Talker {
         self.link.handle_input(self.clock.now() + self.leapt, input);
     }
 
-    /// Talks for ever; no more than the last words after `stops`.
+    /// Does what the stage says, for ever.
     pub(super) async fn run(
         mut self,
         mut server: watch::Receiver<Option<SocketAddr>>,
-        mut stops: watch::Receiver<bool>,
+        mut stage: watch::Receiver<Stage>,
     ) {
         let (mut stream, mut reader) = (None, FrameReader::from_server());
-        let mut wake = None;
+        let (mut wake, mut due) = (None, Vec::new());
         loop {
-            let (mut due, mut connect) = (Vec::new(), false);
+            let mut connect = false;
             while let Some(output) = self.link.poll_output() {
                 match output {
                     Output::Connect => connect = true,
@@ -132,15 +160,19 @@ impl Talker {
                 }
             }
             if connect {
-                reader = FrameReader::from_server();
+                (reader, due) = (FrameReader::from_server(), Vec::new());
                 stream = self.connect(&mut server).await;
+                continue;
+            }
+            // What was heard may be the answer that they waited for.
+            if self.talk() {
                 continue;
             }
             let Some(open) = &mut stream else {
                 self.leap(wake.take());
                 continue;
             };
-            if open.write_all(&due).await.is_err() {
+            if open.write_all(&std::mem::take(&mut due)).await.is_err() {
                 stream = None;
                 self.input(Input::Disconnected { reason: "writing".to_owned() });
                 continue;
@@ -158,9 +190,8 @@ impl Talker {
                     wake = None;
                     self.input(Input::Wake);
                 }
-                _ = stops.wait_for(|it| *it), if !self.is_leaving => self.is_leaving = true,
+                Ok(()) = stage.changed() => self.stage = *stage.borrow_and_update(),
             }
-            self.talk();
         }
     }
 
@@ -212,35 +243,56 @@ impl Talker {
     }
 
     /// Says what there is to say, as far as what was said before is
-    /// acknowledged.
-    fn talk(&mut self) {
+    /// acknowledged; false if that is nothing.
+    fn talk(&mut self) -> bool {
+        let mut has_spoken = false;
         let under_way = |record: &Record| record.said.len() - record.acknowledged.len();
-        while self.record.borrow().welcomes > 0 && under_way(&self.record.borrow()) < WINDOW {
-            let said = self.record.borrow().said.len();
-            let is_last = |it: &&(&str, String)| it.1.starts_with(LAST);
-            let last = self.record.borrow().said.iter().filter(is_last).count();
-            let (room, text) = match rooms_of(self.number).get(last) {
-                None => return,
-                Some(room) if self.is_leaving => (*room, format!("{LAST} {} {room}", self.number)),
-                Some(_) => {
-                    let length = self.random.usize(0..200);
-                    let room = rooms_of(self.number)[self.random.usize(0..2)];
-                    (room, format!("{} {said} {}", self.number, "x".repeat(length)))
-                }
+        while self.stage != Stage::Gathering && under_way(&self.record.borrow()) < WINDOW {
+            let Some((to, text)) = self.next_words() else { break };
+            has_spoken = true;
+            self.record.borrow_mut().said.push((to.clone(), text.clone()));
+            let (tag, style) = (Tag(Some(text.as_str().into())), Style::SAID);
+            let task = match to {
+                To::Room(room) => Task::Say { place: Place::Named(room.to_owned()), style, text },
+                To::Person(to) => Task::Direct { to, session: None, style, text },
             };
-            self.record.borrow_mut().said.push((room, text.clone()));
-            let tag = Tag(Some(text.as_str().into()));
-            let place = Place::Named(room.to_owned());
-            let command = Command::Do(Task::Say { place, style: Style::SAID, text });
-            self.input(Input::Request(Request { tag, command }));
+            self.input(Input::Request(Request { tag, command: Command::Do(task) }));
         }
+        has_spoken
+    }
+
+    /// What to say next, and to whom; nothing after the last words in each
+    /// room.
+    fn next_words(&mut self) -> Option<(To, String)> {
+        let record = self.record.borrow();
+        let (number, said) = (self.number, record.said.len());
+        let last = record.said.iter().filter(|it| it.1.starts_with(LAST)).count();
+        let room = *rooms_of(number).get(last)?;
+        if self.stage == Stage::Leaving {
+            return Some((To::Room(room), format!("{LAST} {number} {room}")));
+        }
+        let text = format!("{number} {said} {}", "x".repeat(self.random.usize(0..200)));
+        // Somebody who is known to be there.
+        let someone = self.random.choice(&record.seen).map(|it| it.from.clone());
+        let to = match someone {
+            Some(someone) if self.random.u8(0..8) == 0 => To::Person(someone),
+            _ => To::Room(rooms_of(number)[self.random.usize(0..2)]),
+        };
+        Some((to, text))
     }
 
     /// Notes what is shown.
     fn see(&mut self, event: Event) {
         let mut record = self.record.borrow_mut();
         match event {
-            Event::Message(message) => record.seen.push(message),
+            Event::Message(message) => {
+                record.places.push(message.sequence);
+                record.seen.push(message);
+            }
+            Event::Direct(message) => {
+                record.places.push(message.sequence);
+                record.directs.push(message);
+            }
             Event::Acknowledged { tag, .. } => {
                 record.acknowledged.push(tag.0.unwrap().as_ref().to_owned());
             }

@@ -23,7 +23,7 @@ mod tests;
 use std::task::{Context, Poll};
 
 pub use memory::{MemoryLimits, MemoryLog};
-pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
+pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings, archive};
 pub use stamp::Stamper;
 
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, Storage};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, ToSql};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
@@ -26,6 +27,8 @@ pub(super) mod fact {
     pub(in super::super) const IS_CLEAN: &str = "is_clean";
     /// The run of the operating system in which the database was opened.
     pub(in super::super) const BOOT_ID: &str = "boot_id";
+    /// What names the database's file: another one if it is a copy.
+    pub(in super::super) const FILE_ID: &str = "file_id";
     /// 1 if everything that was shown since was synced before.
     pub(in super::super) const IS_STRICT: &str = "is_strict";
     /// At least the greatest sequence of what has been deleted.
@@ -48,26 +51,44 @@ pub(super) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
     // What is deleted shall not be found in free pages.
     connection.pragma_update(None, "secure_delete", "fast")?;
     schema::migrate(&mut connection, format)?;
+    leave_alone(&connection, false)?;
     Ok(connection)
 }
 
-/// Opens a connection that only reads, beside one that writes. The database
-/// has to have the latest format.
+/// Opens a connection that only reads, beside one that writes. A database
+/// that has not the latest format is refused, and left as it is.
 pub(super) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Readers, too, write to the index of the write-ahead log.
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
-    schema::inspect(&connection, path)?;
+    let found = schema::inspect(&connection, path)?;
+    if found == 0 {
+        let directory = path.parent().unwrap_or(path);
+        return Err(StoreError::Missing(directory.to_path_buf()));
+    }
+    if found < schema::latest() {
+        let (path, known) = (path.to_path_buf(), schema::latest());
+        return Err(StoreError::Older { path, found, known });
+    }
     connection.pragma_update(None, "query_only", true)?;
+    leave_alone(&connection, false)?;
     Ok(connection)
 }
 
-/// Opens a connection.
+/// Whether this connection, should it be the last one, leaves what is in the
+/// write-ahead log where it is when it is closed.
+fn leave_alone(connection: &Connection, is_so: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_so)?;
+    Ok(())
+}
+
+/// Opens a connection. It changes nothing, not even by being closed.
 fn connect(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
         None => Connection::open_with_flags(path, flags)?,
     };
+    leave_alone(&connection, true)?;
     connection.pragma_update(None, "busy_timeout", BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

@@ -21,11 +21,15 @@
 //! | `store`, `writer` | writing, syncing, what becomes of it when the disk takes nothing |
 //! | `reader`, `search`, `unwritten` | reading, searching, and what is not on the disk |
 //! | `retention` | forgetting |
+//! | `archive/` | the owner's tools: export, import, backup, check |
 
+pub mod archive;
 mod database;
 mod directory;
 mod ledger;
 mod opening;
+#[cfg(test)]
+mod opening_tests;
 mod reader;
 mod retention;
 mod rows;
@@ -90,7 +94,7 @@ impl SqliteLog {
         let path = directory.database();
         let vfs = settings.vfs.clone();
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
-        let log_id = opening::begin(&mut connection, &settings)?;
+        let log_id = opening::begin(&mut connection, &settings, &path)?;
         let restored = opening::restore(&connection, log_id)?;
         let lasts = opening::last_in_rooms(&connection)?;
         let mut to_read = database::open_to_read(&path, vfs.as_deref())?;
@@ -204,3 +208,6 @@ impl Drop for SqliteLog {
         }
     }
 }
+
+#[cfg(test)]
+mod upgrade_tests;

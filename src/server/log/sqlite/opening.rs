@@ -1,6 +1,7 @@
 //! What is found when the log is opened.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use rusqlite::Connection;
 
@@ -8,11 +9,14 @@ use super::database::{fact, note_fact};
 use super::rows::{self, sequence};
 use super::settings::{Durability, StoreError, StoreSettings};
 use crate::hub::Restored;
-use crate::model::{LogId, NameKey, Reference, RoomName, Sequence, SessionId};
+use crate::model::{LogId, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord};
 use crate::os::random_bytes;
 
 /// Names the run of the operating system: a new one at each boot.
 const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// More messages than can be on their way to the log at one time.
+const MAX_UNDER_WAY: u64 = 200_000;
 
 /// Rooms whose spelling the hub is told.
 const MAX_ROOMS: i64 = 1_000;
@@ -21,11 +25,16 @@ const MAX_ROOMS: i64 = 1_000;
 ///
 /// The end of the log may be gone if the system went down (a process that
 /// is killed leaves everything to the system) while not everything was synced that was
-/// shown. Then it is another log from here on.
+/// shown, or if the file is a copy of a former one. Then it is another log from here on.
 pub(super) fn begin(
     connection: &mut Connection,
     settings: &StoreSettings,
+    database: &Path,
 ) -> Result<LogId, StoreError> {
+    let file_id = match &settings.file_id {
+        Some(file_id) => file_id.clone(),
+        None => file_id(database)?,
+    };
     let boot_id = settings.boot_id.clone().or_else(|| std::fs::read_to_string(SYSTEM_BOOT_ID).ok());
     let boot_id = boot_id.map(|it| it.trim().to_owned()).unwrap_or_default();
     let is_strict = settings.durability == Durability::Strict;
@@ -35,22 +44,35 @@ pub(super) fn begin(
     let was_strict = fact(&transaction, fact::IS_STRICT)? == Some(1_i64);
     let former_boot = fact::<String>(&transaction, fact::BOOT_ID)?.unwrap_or_default();
     let is_same_boot = !boot_id.is_empty() && former_boot == boot_id;
+    let former_file = fact::<String>(&transaction, fact::FILE_ID)?;
+    let is_copy = former_file.is_some_and(|it| it != file_id);
     let log_id = match known {
-        Some(known) if was_clean || was_strict || is_same_boot => known,
+        Some(known) if !is_copy && (was_clean || was_strict || is_same_boot) => known,
         _ => random_bytes().map_err(|_| StoreError::System("random numbers"))?,
     };
     if known.is_some_and(|known| known != log_id) {
         tracing::warn!(
-            "the system went down while the log was open: the last second may be missing, and \
-             clients begin afresh"
+            "the system went down while the log was open, and the last second may be missing; or \
+             this is a backup: clients begin afresh"
         );
     }
     note_fact(&transaction, fact::LOG_ID, log_id)?;
     note_fact(&transaction, fact::IS_CLEAN, 0)?;
     note_fact(&transaction, fact::IS_STRICT, i64::from(is_strict))?;
     note_fact(&transaction, fact::BOOT_ID, boot_id)?;
+    note_fact(&transaction, fact::FILE_ID, file_id)?;
     transaction.commit()?;
     Ok(LogId(log_id))
+}
+
+/// What names a file as long as it is the same one.
+fn file_id(path: &Path) -> Result<String, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.ino().to_string()),
+        Err(source) => Err(StoreError::Directory { path: path.to_path_buf(), source }),
+    }
 }
 
 /// Reads what the hub takes over.
@@ -62,16 +84,9 @@ pub(super) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Resul
         |row| row.get(0),
     )?;
     let next_session = SessionId(last_session.unwrap_or(0).cast_unsigned().saturating_add(1));
-    let noted = rows::sessions(connection)?;
-    let last = last_references(connection, &noted.iter().map(|it| (it.0.session, it.1)).collect())?;
-    let sessions = noted
-        .into_iter()
-        .map(|(mut record, _)| {
-            let later = last.get(&record.session).copied().unwrap_or_default();
-            record.last_reference = record.last_reference.max(later);
-            record
-        })
-        .collect();
+    let mut sessions = rows::sessions(connection)?;
+    catch_up(connection, &mut sessions)?;
+    let sessions = sessions.into_iter().map(|(record, _)| record).collect();
     Ok(Restored { log_id, head, next_session, sessions, rooms: room_names(connection)? })
 }
 
@@ -87,29 +102,30 @@ fn head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence(noted.max(kept)))
 }
 
-/// The greatest reference of each session behind the sequence that stands
-/// beside it.
-fn last_references(
+/// Makes the sessions' records good by the messages that came later, or were
+/// under way when they were noted: nothing that is there may be taken again.
+fn catch_up(
     connection: &Connection,
-    sessions: &HashMap<SessionId, Sequence>,
-) -> rusqlite::Result<HashMap<SessionId, Reference>> {
-    let mut last: HashMap<SessionId, Reference> = HashMap::new();
-    let Some(least) = sessions.values().min() else { return Ok(last) };
+    sessions: &mut [(SessionRecord, Sequence)],
+) -> rusqlite::Result<()> {
+    let Some(least) = sessions.iter().map(|(_, noted)| noted.0).min() else { return Ok(()) };
+    let begin = Sequence(least.saturating_sub(MAX_UNDER_WAY));
+    let mut by_id: HashMap<SessionId, &mut SessionRecord> =
+        sessions.iter_mut().map(|(record, _)| (record.session, record)).collect();
     for table in ["entries", "directs"] {
-        let mut statement = connection.prepare(&format!(
-            "SELECT sequence, session, reference FROM {table} WHERE sequence > ?"
-        ))?;
-        let mut found = statement.query([rows::place(*least)])?;
+        let mut statement = connection
+            .prepare(&format!("SELECT session, reference FROM {table} WHERE sequence > ?"))?;
+        let mut found = statement.query([rows::place(begin)])?;
         while let Some(row) = found.next()? {
-            let session = SessionId(row.get::<_, i64>(1)?.cast_unsigned());
-            let reference = Reference(row.get::<_, i64>(2)?.cast_unsigned());
-            if sessions.get(&session).is_some_and(|noted| sequence(row.get_unwrap(0)) > *noted) {
-                let known = last.entry(session).or_default();
-                *known = (*known).max(reference);
+            let session = SessionId(row.get::<_, i64>(0)?.cast_unsigned());
+            let reference = Reference(row.get::<_, i64>(1)?.cast_unsigned());
+            if let Some(record) = by_id.get_mut(&session) {
+                record.last_reference = record.last_reference.max(reference);
+                record.refused.retain(|it| *it != reference);
             }
         }
     }
-    Ok(last)
+    Ok(())
 }
 
 /// The last sequence of each room in which there is something.

@@ -46,6 +46,9 @@ pub struct StoreSettings {
     /// What names this run of the operating system, in place of what it
     /// says itself. For tests.
     pub boot_id: Option<String>,
+    /// What names the database's file, in place of its number in the file
+    /// system. For tests.
+    pub file_id: Option<String>,
     /// Never makes the disk write. For the proof that a test sees it.
     pub never_sync: bool,
 }
@@ -84,6 +87,21 @@ pub enum StoreError {
         /// Its format.
         found: i64,
         /// The latest that this program knows.
+        known: i64,
+    },
+    /// An earlier version of this program has written it, and nobody has
+    /// brought it up to date.
+    #[error(
+        "{} was written by an older version (format {found}; this one has {known}): \
+         start chat-server with it once, which brings it up to date",
+        path.display()
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The one that is needed.
         known: i64,
     },
     /// It is an SQLite database, but not one of ours.

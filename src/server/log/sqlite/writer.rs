@@ -16,7 +16,7 @@ use super::reader::ReadJob;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
 use super::{retention, search};
-use crate::hub::{ReadFailed, ReadRange, ReadRequest, ReadTag, Storage};
+use crate::hub::{ReadFailed, ReadRequest, ReadTag, Storage};
 use crate::model::{Moment, NameKey, Sequence, Target};
 use crate::os::{Clock, random_bytes};
 
@@ -54,9 +54,6 @@ const NEXT_CHORE: Duration = Duration::from_millis(10);
 
 /// Messages that are made findable at one time.
 const INDEX_STEP: usize = 500;
-
-/// A search makes the rest findable first if it is no more than this.
-const INDEX_AT_ONCE: usize = 5_000;
 
 /// Messages after which the last references of all sessions are noted.
 const NOTE_AFTER: usize = 10_000;
@@ -327,12 +324,8 @@ impl Writer {
 
     /// Hands a request to the thread that reads.
     fn pass_on(&mut self, tag: ReadTag, request: ReadRequest) {
-        let is_search = matches!(request.range, ReadRange::Matching(_));
         let is_sound = self.state.storage == Storage::Sound;
-        if is_search && is_sound && !self.index_all() {
-            self.tell(LogEvent::ReadDone { tag, outcome: Err(ReadFailed) });
-            return;
-        }
+
         let unwritten = (!is_sound).then(|| {
             let entry = |change: &Change| match change {
                 Change::Entry(entry) => Some(entry.clone()),
@@ -345,23 +338,6 @@ impl Writer {
             tracing::error!("a bug has ended the thread that reads");
             self.tell(LogEvent::ReadDone { tag: job.tag, outcome: Err(ReadFailed) });
         }
-    }
-
-    /// Makes the last messages findable; false if there are too many of
-    /// them, or it cannot be done.
-    fn index_all(&mut self) -> bool {
-        for _ in 0..=INDEX_AT_ONCE / INDEX_STEP {
-            match self.index() {
-                Ok(count) if count < INDEX_STEP => return true,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!("cannot make messages findable: {error}");
-                    return false;
-                }
-            }
-        }
-        self.state.chores_at = self.clock.now();
-        false
     }
 
     /// Makes some messages findable; gives how many. It need not be on the

@@ -1,0 +1,244 @@
+//! The owner's tools: `chat-server export`, `import`, `backup`, `check`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::server::BAD_CONFIG;
+use crate::config::server::ServerOptions;
+use crate::model::{RoomName, Timestamp};
+use crate::server::log::archive::{self, ArchiveError, Form, Report, Wanted};
+
+/// What to do with the messages on disk.
+#[derive(Debug, Subcommand)]
+pub(super) enum Tool {
+    /// Write the messages of all rooms to standard output
+    ///
+    /// In the order of the log; a server may be running. Direct messages are
+    /// never exported, for they belong to two people.
+    ///
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// or the configuration is wrong.
+    Export(Export),
+
+    /// Add the messages of an export to those in the directory
+    ///
+    /// The server must not be running. Messages that are there already are not
+    /// added again. What is new goes between the others by its time; then all
+    /// messages are ordered by time and numbered anew, and clients that come back
+    /// begin afresh, as newcomers do. If anything is wrong with the file, nothing is
+    /// imported. What is older or more than the server is told to keep
+    /// (keep-days, keep-messages, keep-bytes), it forgets when it runs.
+    ///
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// or the configuration is wrong.
+    Import(Import),
+
+    /// Copy everything to a file, direct messages and sessions as well
+    ///
+    /// A server may be running. The file is for its owner only.
+    ///
+    /// To restore it: stop the server; remove chat.db, chat.db-wal and
+    /// chat.db-shm from the directory, all three; copy the file there under the name
+    /// chat.db, and let it belong to whom the directory belongs; start the server.
+    /// Clients that come back then begin afresh, as newcomers do.
+    ///
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// or the configuration is wrong.
+    Backup(Backup),
+
+    /// Look whether everything in the directory is as it should be
+    ///
+    /// A server may be running. Nothing is changed.
+    ///
+    /// Exit status: 0 no fault found, 1 faults found or failed, 64 wrong usage,
+    /// 78 no directory is named or the configuration is wrong.
+    Check(Check),
+}
+
+/// Where the messages are.
+#[derive(Args, Debug)]
+struct Place {
+    /// The directory with the messages
+    #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
+    data_dir: Option<PathBuf>,
+
+    /// Without --data, take data-dir of this configuration
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The directory.
+    fn directory(&self) -> Result<PathBuf> {
+        let named = match (&self.data_dir, &self.config) {
+            (Some(named), _) => Some(named.clone()),
+            (None, Some(config)) => ServerOptions::from_file(config)?.data_dir(),
+            (None, None) => None,
+        };
+        named.context(
+            "no directory is named: --data DIR says which, or data-dir in the file of --config",
+        )
+    }
+}
+
+/// `export`
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// Where from.
+    #[command(flatten)]
+    place: Place,
+
+    /// Only this room
+    #[arg(long, value_name = "ROOM", value_parser = RoomName::new)]
+    room: Option<RoomName>,
+
+    /// Not before this time, UTC: 2026-11-03, "2026-11-03 14:30", or with a
+    /// zone 2026-11-03T14:30:00+01:00
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Timestamp>,
+
+    /// How
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    format: Format,
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A line of JSON each, which can be imported
+    Jsonl,
+    /// For people
+    Text,
+}
+
+/// `import`
+#[derive(Args, Debug)]
+pub(super) struct Import {
+    /// Where to.
+    #[command(flatten)]
+    place: Place,
+
+    /// What `export` has written; - is standard input
+    file: PathBuf,
+}
+
+/// `backup`
+#[derive(Args, Debug)]
+pub(super) struct Backup {
+    /// Where from.
+    #[command(flatten)]
+    place: Place,
+
+    /// Must not be there yet
+    file: PathBuf,
+}
+
+/// `check`
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// Where.
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Reads the time of `--since`.
+fn since(typed: &str) -> Result<Timestamp, String> {
+    archive::read_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
+}
+
+impl Tool {
+    /// Does it.
+    pub(super) fn run(self) -> ExitCode {
+        let directory = match self.place().directory() {
+            Ok(directory) => directory,
+            Err(error) => {
+                super::tell_error(&error);
+                return ExitCode::from(BAD_CONFIG);
+            }
+        };
+        let done = match self {
+            Self::Export(it) => export(&directory, it),
+            Self::Import(it) => import(&directory, &it.file),
+            Self::Backup(it) => backup(&directory, &it.file),
+            Self::Check(_) => check(&directory),
+        };
+        done.unwrap_or_else(|error| {
+            super::tell_error(&error);
+            ExitCode::FAILURE
+        })
+    }
+
+    /// Where the messages are.
+    const fn place(&self) -> &Place {
+        match self {
+            Self::Export(it) => &it.place,
+            Self::Import(it) => &it.place,
+            Self::Backup(it) => &it.place,
+            Self::Check(it) => &it.place,
+        }
+    }
+}
+
+/// Exports to standard output. Whoever reads no further has seen enough.
+fn export(directory: &Path, Export { room, since, format, .. }: Export) -> Result<ExitCode> {
+    let form = match format {
+        Format::Jsonl => Form::JsonLines,
+        Format::Text => Form::Text,
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    match archive::export(directory, &Wanted { room, since, form }, &mut out) {
+        Err(ArchiveError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        done => done?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Imports from a file or standard input.
+fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
+    let mut input: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+        Box::new(BufReader::new(opened))
+    };
+    let done = archive::import(directory, &mut input)?;
+    tell(&format!("{} messages added, {} were there already", done.added, done.known));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Backs up to a file.
+fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
+    let bytes = archive::backup(directory, file)?;
+    tell(&format!("{bytes} bytes in {}", file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks, and tells what was found.
+fn check(directory: &Path) -> Result<ExitCode> {
+    let report = archive::check(directory)?;
+    for fault in &report.faults {
+        tell(fault);
+    }
+    let Report { messages, directs, rooms, bytes, faults, more_faults } = report;
+    let faults = more_faults.saturating_add(faults.len() as u64);
+    let found = match faults {
+        0 => "no fault found:".to_owned(),
+        _ => format!("faults found: {faults}, in"),
+    };
+    tell(&format!(
+        "{found} {messages} messages in {rooms} rooms, {directs} direct messages, \
+         {bytes} bytes"
+    ));
+    Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tells how it went, on standard output.
+fn tell(line: &str) {
+    // Nobody may be there to read it; the exit status says the same.
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,246 @@
+//! Looks whether a log is as it should be: the database by its own means,
+//! and then everything that this program takes for granted.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use rusqlite::{Connection, Row};
+
+use super::super::database::fact;
+use super::super::retention::used_bytes;
+use super::super::rows::{self, DIRECT, ENTRY, place};
+use super::super::search;
+use super::links::Links;
+use super::{ArchiveError, open};
+
+/// Faults that are told; of more, only how many they are.
+const MAX_TOLD: usize = 50;
+
+/// What a check has brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Messages in rooms.
+    pub messages: u64,
+    /// Direct messages.
+    pub directs: u64,
+    /// Rooms.
+    pub rooms: u64,
+    /// Bytes that the database needs.
+    pub bytes: u64,
+    /// What is wrong, a sentence each.
+    pub faults: Vec<String>,
+    /// Faults beyond those.
+    pub more_faults: u64,
+}
+
+impl Report {
+    /// Notes a fault.
+    fn fault(&mut self, fault: impl Into<String>) {
+        if self.faults.len() < MAX_TOLD {
+            self.faults.push(fault.into());
+        } else {
+            self.more_faults = self.more_faults.saturating_add(1);
+        }
+    }
+
+    /// Notes a fault if something could not be done; gives what has come of it.
+    fn noted<T>(&mut self, what: impl Display, done: rusqlite::Result<T>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.fault(format!("{what}: {error}"));
+                None
+            }
+        }
+    }
+}
+
+/// One thing that is looked at; notes the faults in it.
+type Part = fn(&Connection, &mut Report) -> rusqlite::Result<()>;
+
+/// Everything that is looked at.
+const PARTS: &[(&str, Part)] = &[
+    ("the database", database),
+    ("rooms", rooms),
+    ("messages", messages),
+    ("direct messages", directs),
+    ("mailboxes", mailboxes),
+    ("sessions", sessions),
+    ("facts", facts),
+    ("search", found),
+];
+
+/// Looks at the log of a directory, and changes nothing.
+///
+/// # Errors
+/// [`ArchiveError`]: it cannot even be opened.
+pub fn check(directory: &Path) -> Result<Report, ArchiveError> {
+    let connection = open(directory)?;
+    // One state of the database for all that follows.
+    let transaction = connection.unchecked_transaction()?;
+    let mut report = Report { bytes: used_bytes(&transaction)?, ..Report::default() };
+    for (name, part) in PARTS {
+        let done = part(&transaction, &mut report);
+        report.noted(format_args!("{name} cannot be read"), done);
+    }
+    Ok(report)
+}
+
+/// Does something for each row that a query brings.
+fn each(
+    connection: &Connection,
+    query: &str,
+    mut work: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(query)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        work(row)?;
+    }
+    Ok(())
+}
+
+/// Notes a fault for each number that a query brings.
+fn none(
+    connection: &Connection,
+    report: &mut Report,
+    query: &str,
+    fault: impl Fn(i64) -> String,
+) -> rusqlite::Result<()> {
+    each(connection, query, |row| {
+        report.fault(fault(row.get(0)?));
+        Ok(())
+    })
+}
+
+/// What SQLite finds by itself, in the index of the search as well.
+fn database(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    each(connection, "PRAGMA integrity_check", |row| {
+        let told: String = row.get(0)?;
+        if told != "ok" {
+            report.fault(format!("the database: {told}"));
+        }
+        Ok(())
+    })
+}
+
+/// Rooms have names, and are found by them.
+fn rooms(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    each(connection, "SELECT id, name, key FROM rooms", |row| {
+        report.rooms = report.rooms.saturating_add(1);
+        let number: i64 = row.get(0)?;
+        let Some(name) = report.noted(format_args!("room {number}"), rows::room_name(row, 1))
+        else {
+            return Ok(());
+        };
+        if row.get_ref(2)?.as_str().ok() != Some(name.key().as_str()) {
+            report.fault(format!("room {number}: {name} is not found by its name"));
+        }
+        Ok(())
+    })
+}
+
+/// Messages are valid, and lead back to those before them.
+fn messages(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let mut links = Links::default();
+    // Each room is looked up: a join in the other order would sort everything.
+    let query = format!(
+        "SELECT {ENTRY}, e.room, r.name, r.dropped
+         FROM entries e LEFT JOIN rooms r ON r.id = e.room ORDER BY e.sequence"
+    );
+    each(connection, &query, |row| {
+        report.messages = report.messages.saturating_add(1);
+        let (sequence, previous): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let room: i64 = row.get(8)?;
+        if row.get_ref(9)?.as_str().is_err() {
+            report.fault(format!("message {sequence}: its room {room} is not there"));
+            return Ok(());
+        }
+        let entry = rows::room_name(row, 9).and_then(|name| rows::room_entry(row, &name));
+        report.noted(format_args!("message {sequence}"), entry);
+        if !links.follow(room, sequence, previous, row.get(10)?) {
+            report.fault(format!("message {sequence}: {previous} is not the one before it"));
+        }
+        Ok(())
+    })
+}
+
+/// Direct messages are valid, and have sequences of their own.
+fn directs(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    each(connection, &format!("SELECT {DIRECT} FROM directs d"), |row| {
+        report.directs = report.directs.saturating_add(1);
+        let sequence: i64 = row.get(0)?;
+        report.noted(format_args!("direct message {sequence}"), rows::direct_entry(row));
+        Ok(())
+    })?;
+    let query = "SELECT d.sequence FROM directs d JOIN entries e ON e.sequence = d.sequence";
+    none(connection, report, query, |it| format!("sequence {it} was given twice"))
+}
+
+/// Whoever has a direct message wrote or received it, and somebody has each.
+fn mailboxes(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let query = "SELECT m.sequence FROM mailboxes m LEFT JOIN directs d ON d.sequence = m.sequence
+                 WHERE d.sequence IS NULL OR m.session NOT IN (d.session, d.to_session)";
+    none(connection, report, query, |it| {
+        format!("direct message {it} is in a mailbox, and not there or somebody else's")
+    })?;
+    let query = "SELECT sequence FROM directs d
+                 WHERE NOT EXISTS (SELECT 1 FROM mailboxes m WHERE m.sequence = d.sequence)";
+    none(connection, report, query, |it| format!("direct message {it} is in nobody's mailbox"))
+}
+
+/// Sessions are valid, and their numbers will not be given again.
+fn sessions(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let read = rows::sessions(connection);
+    report.noted("a session", read);
+    let query = "SELECT id FROM sessions
+                 WHERE id > (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'sessions')";
+    none(connection, report, query, |it| format!("session {it}: its number may be given again"))
+}
+
+/// Facts are there where they must be, and agree with the messages.
+fn facts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let last: i64 = connection.query_row(
+        "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
+                    ifnull((SELECT max(sequence) FROM directs), 0))",
+        [],
+        |row| row.get(0),
+    )?;
+    let log_id = fact::<[u8; 16]>(connection, fact::LOG_ID);
+    if let Some(None) = report.noted(fact::LOG_ID, log_id)
+        && last > 0
+    {
+        report.fault("there are messages, but the log has no id");
+    }
+    for name in [fact::IS_CLEAN, fact::IS_STRICT] {
+        let value = fact::<i64>(connection, name);
+        if let Some(Some(value @ (..=-1 | 2..))) = report.noted(name, value) {
+            report.fault(format!("{name}: {value} is neither 0 nor 1"));
+        }
+    }
+    let head = fact::<i64>(connection, fact::HEAD);
+    let head = report.noted(fact::HEAD, head).flatten().unwrap_or(0).max(last);
+    for name in [fact::INDEXED, fact::FORGOTTEN] {
+        let value = fact::<i64>(connection, name);
+        let value = report.noted(name, value).flatten().unwrap_or(0);
+        if !(0..=head).contains(&value) {
+            report.fault(format!("{name}: {value} is not between 0 and {head}"));
+        }
+    }
+    let query = format!("SELECT id FROM rooms WHERE dropped NOT BETWEEN 0 AND {head}");
+    none(connection, report, &query, |it| format!("room {it} has lost what it never had"))
+}
+
+/// What should be found by a search is, and nothing else. (Whether by the
+/// right words is not looked at: that would be to make the index anew.)
+fn found(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let indexed = place(search::indexed(connection)?);
+    let query = format!(
+        "SELECT sequence FROM entries WHERE sequence <= {indexed}
+         AND NOT EXISTS (SELECT 1 FROM found_docsize WHERE id = sequence)"
+    );
+    none(connection, report, &query, |it| format!("message {it} cannot be found"))?;
+    let query = "SELECT id FROM found_docsize
+                 WHERE NOT EXISTS (SELECT 1 FROM entries WHERE sequence = id)";
+    none(connection, report, query, |it| format!("a search finds {it}, which is not there"))
+}

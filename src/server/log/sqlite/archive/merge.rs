@@ -1,0 +1,166 @@
+//! Brings messages into a log at their times. All of it is one transaction
+//! of whoever calls; what is put aside is in tables of the connection alone,
+//! which SQLite keeps in a file if they are large.
+
+use rusqlite::{Connection, params};
+
+use super::super::database::{fact, note_fact};
+use super::super::rows::{self, place, signed};
+use super::super::settings::StoreError;
+use super::super::{opening, search};
+use super::ArchiveError;
+use super::line::Message;
+use crate::model::{LogId, RoomName, Sequence};
+use crate::os::random_bytes;
+
+/// Messages that are made findable at one time.
+const INDEX_STEP: usize = 5_000;
+
+/// Where messages are put aside. What makes one the same as another one is
+/// the key: neither its sequence nor its session, for both are given anew.
+const ASIDE: &str = "
+    CREATE TEMP TABLE aside (
+        time INTEGER, reference INTEGER, username TEXT, room INTEGER, style INTEGER, text TEXT,
+        session INTEGER NOT NULL, line INTEGER NOT NULL,
+        PRIMARY KEY (time, reference, username, room, style, text)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Drops what the log has already.
+const DROP_KNOWN: &str = "
+    DELETE FROM temp.aside WHERE line IN (
+        SELECT a.line FROM main.entries e CROSS JOIN temp.aside a
+        ON a.time = e.time AND a.reference = e.reference AND a.username = e.username
+        AND a.room = e.room AND a.style = e.style AND a.text = e.text
+    )
+";
+
+/// Puts everything in order, by time and then as it was: what was there
+/// first, direct messages too, of which only the place is needed.
+const ORDER: &str = "
+    CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
+    INSERT INTO temp.numbers
+        SELECT session, row_number() OVER (ORDER BY session)
+        FROM (SELECT DISTINCT session FROM temp.aside);
+    CREATE TEMP TABLE ordered (
+        sequence INTEGER PRIMARY KEY, old INTEGER, room INTEGER, session INTEGER, username TEXT,
+        time INTEGER, reference INTEGER, style INTEGER, text TEXT
+    ) STRICT;
+    INSERT INTO temp.ordered
+        SELECT row_number() OVER (ORDER BY time, is_new, place), iif(is_new, NULL, place), room,
+            session, username, time, reference, style, text
+        FROM (
+            SELECT time, 0 AS is_new, sequence AS place, room, session, username, reference,
+                style, text FROM main.entries
+            UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL FROM main.directs
+            UNION ALL SELECT time, 1, line, room, :last_session + n.new, username, reference,
+                style, text FROM temp.aside a JOIN temp.numbers n ON n.old = a.session
+        );
+    CREATE INDEX temp.ordered_by_room ON ordered (room, sequence);
+    CREATE TEMP TABLE old_directs AS SELECT * FROM main.directs;
+    CREATE TEMP TABLE old_mailboxes AS SELECT * FROM main.mailboxes;
+";
+
+/// Writes everything anew. Nothing is deleted, so no room has lost anything
+/// that a client could know of.
+const REWRITE: &str = "
+    DELETE FROM main.entries;
+    INSERT INTO main.entries
+        (sequence, room, previous, session, username, time, reference, style, text)
+        SELECT sequence, room, ifnull((
+            SELECT max(p.sequence) FROM temp.ordered p
+            WHERE p.room = o.room AND p.sequence < o.sequence
+        ), 0), session, username, time, reference, style, text
+        FROM temp.ordered o WHERE room IS NOT NULL ORDER BY sequence;
+    CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
+    INSERT INTO temp.moved SELECT old, sequence FROM temp.ordered WHERE room IS NULL;
+    DELETE FROM main.mailboxes;
+    DELETE FROM main.directs;
+    INSERT INTO main.directs
+        (sequence, session, username, to_session, to_username, time, reference, style, text)
+        SELECT m.new, session, username, to_session, to_username, time, reference, style, text
+        FROM temp.old_directs d JOIN temp.moved m ON m.old = d.sequence;
+    INSERT INTO main.mailboxes (session, sequence)
+        SELECT b.session, m.new
+        FROM temp.old_mailboxes b JOIN temp.moved m ON m.old = b.sequence;
+    UPDATE main.rooms SET dropped = 0;
+    INSERT INTO main.found (found) VALUES ('delete-all');
+    DELETE FROM main.days;
+";
+
+/// Makes the place where messages are put aside.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(ASIDE)
+}
+
+/// Puts a message aside, if it is not there. Its room gets a number.
+pub(super) fn put_aside(
+    connection: &Connection,
+    line: u64,
+    message: &Message,
+) -> rusqlite::Result<()> {
+    let room = room_number(connection, &message.room)?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO temp.aside (time, reference, username, room, style, text, session, line)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )?;
+    statement.execute(params![
+        signed(message.time.0),
+        signed(message.reference.0),
+        message.username.as_str(),
+        room,
+        message.style.0,
+        message.text.as_str(),
+        signed(message.session.0),
+        signed(line),
+    ])?;
+    Ok(())
+}
+
+/// A room's number; it gets a row if it has none.
+fn room_number(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
+    if let Some((number, _)) = rows::find_room(connection, room.key())? {
+        return Ok(number);
+    }
+    connection
+        .prepare_cached("INSERT INTO rooms (key, name) VALUES (?, ?)")?
+        .insert(params![room.key().as_str(), room.as_str()])
+}
+
+/// Drops of what was put aside what the log has already; gives how many are
+/// left.
+pub(super) fn drop_known(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.execute(DROP_KNOWN, [])?;
+    let left: i64 =
+        connection.query_row("SELECT count(*) FROM temp.aside", [], |row| row.get(0))?;
+    Ok(left.cast_unsigned())
+}
+
+/// Brings what was put aside into the log.
+pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
+    let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
+    // Read before anything is moved: their references are found by sequence.
+    let restored = opening::restore(connection, LogId(log_id))?;
+    let last_session = signed(restored.next_session.0).saturating_sub(1);
+    connection.execute_batch(&ORDER.replace(":last_session", &last_session.to_string()))?;
+    connection.execute_batch(REWRITE)?;
+    let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let head = Sequence(ask("SELECT max(sequence) FROM temp.ordered")?.cast_unsigned());
+    for record in &restored.sessions {
+        rows::put_session(connection, record, head)?;
+    }
+    let last_session = last_session.saturating_add(ask("SELECT count(*) FROM temp.numbers")?);
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'sessions'", [])?;
+    connection.execute(
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('sessions', ?)",
+        [last_session],
+    )?;
+    note_fact(connection, fact::LOG_ID, log_id)?;
+    note_fact(connection, fact::HEAD, place(head))?;
+    note_fact(connection, fact::FORGOTTEN, 0)?;
+    note_fact(connection, fact::INDEXED, 0)?;
+    // It is synced when it is written, and under a name that nobody knows yet.
+    note_fact(connection, fact::IS_CLEAN, 1)?;
+    while search::index(connection, INDEX_STEP)?.1 == INDEX_STEP {}
+    Ok(())
+}

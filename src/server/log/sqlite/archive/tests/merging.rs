@@ -1,0 +1,231 @@
+//! What an import does to everything that is not a message of a room.
+
+use rusqlite::Connection;
+
+use super::super::super::database::{open_to_read, open_to_write};
+use super::super::super::{SqliteLog, StoreSettings, opening, rows, search};
+use super::*;
+use crate::hub::Restored;
+use crate::model::{
+    Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
+    SessionRecord, Style, Target, TokenHash, Username,
+};
+
+/// Opens a log as a server does, and closes it; gives what it had found.
+fn opened(directory: &Path) -> Restored {
+    let settings = StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() };
+    SqliteLog::open(settings).unwrap().1
+}
+
+/// The database of a directory.
+fn database(directory: &Path) -> Connection {
+    open_to_write(&directory.join("chat.db"), None).unwrap()
+}
+
+/// A message of anna's (session 3) at this time.
+fn entry(sequence: u64, time: u64, target: Target) -> Logged {
+    Logged {
+        sequence: Sequence(sequence),
+        previous: Sequence::ZERO,
+        time: Timestamp(time),
+        draft: Draft {
+            session: SessionId(3),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(sequence),
+            target,
+            style: Style::SAID,
+            text: MessageText::new(&format!("number {sequence}")).unwrap(),
+        },
+    }
+}
+
+/// A log of a server that was stopped: sessions 3 and 4, a message in the
+/// lobby, one from the one session to the other, and much forgotten.
+fn server_log(directory: &Path) -> Restored {
+    opened(directory);
+    let mut connection = database(directory);
+    let transaction = connection.transaction().unwrap();
+    for session in [3, 4] {
+        let record = SessionRecord {
+            session: SessionId(session),
+            token: TokenHash([9; 32]),
+            username: Username::new("anna").unwrap(),
+            away_since: None,
+            last_reference: Reference(5),
+            refused: vec![Reference(2)],
+        };
+        rows::put_session(&transaction, &record, Sequence(50)).unwrap();
+    }
+    transaction
+        .execute_batch(
+            "INSERT INTO rooms (key, name, dropped) VALUES ('lobby', 'Lobby', 90);
+             INSERT INTO facts (name, value) VALUES ('head', 90), ('forgotten', 80)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value;",
+        )
+        .unwrap();
+    let lobby = RoomName::new("Lobby").unwrap();
+    rows::insert_room_entry(&transaction, 1, &entry(101, 2_000, Target::Room(lobby))).unwrap();
+    let (to, name) = (SessionId(4), Username::new("bob").unwrap());
+    let direct = entry(102, 3_000, Target::Session(to, name.clone()));
+    rows::insert_direct(&transaction, &direct, to, &name).unwrap();
+    transaction
+        .execute_batch("INSERT INTO mailboxes (session, sequence) VALUES (3, 102), (4, 102)")
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(connection);
+    opened(directory)
+}
+
+#[test]
+fn direct_messages_and_sessions_keep_their_meaning() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let before = server_log(directory);
+    sound(directory);
+    let new = [
+        said(1_000, "carla", 3, 9_000, "before"),
+        said(2_500, "carla", 3, 9_001, "between"),
+        said(4_000, "dora", 70, 9_000, "after"),
+    ];
+    assert_eq!(import_all(directory, &new), 3);
+    assert_eq!((sound(directory).messages, sound(directory).directs), (4, 1));
+    let texts: Vec<_> = messages(directory).into_iter().map(|it| (it.session, it.text)).collect();
+    let expected = [(5, "before"), (3, "number 101"), (5, "between"), (6, "after")];
+    assert_eq!(texts, expected.map(|(session, text)| (session, text.to_owned())));
+    let after = opened(directory);
+    assert_ne!(after.log_id, before.log_id, "clients begin afresh");
+    assert_eq!(after.head, Sequence(5));
+    assert_eq!(after.next_session, SessionId(7));
+    // What they had sent is known, though not from the new sequences.
+    assert_eq!(after.sessions, before.sessions);
+    let last: Vec<_> = after.sessions.iter().map(|it| it.last_reference.0).collect();
+    assert_eq!(last, [102, 5]);
+    let connection = database(directory);
+    let all = |sql: &str| -> Vec<(i64, i64)> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(all("SELECT session, sequence FROM mailboxes"), [(3, 4), (4, 4)]);
+    assert_eq!(all("SELECT sequence, time FROM directs"), [(4, 3_000)]);
+    assert_eq!(all("SELECT sequence, previous FROM entries"), [(1, 0), (2, 1), (3, 2), (5, 3)]);
+    assert_eq!(all("SELECT dropped, id FROM rooms"), [(0, 1)]);
+    assert_eq!(all("SELECT value, 0 FROM facts WHERE name = 'forgotten'"), [(0, 0)]);
+    // A name that an import has given stays, though the system is another run now.
+    assert_eq!(opened(directory).log_id, after.log_id);
+}
+
+/// Texts of the lobby that a search finds.
+fn search_for(directory: &Path, words: &str) -> Vec<String> {
+    let mut connection = open_to_read(&directory.join("chat.db"), None).unwrap();
+    let clock = crate::os::Clock::start();
+    let query = SearchQuery {
+        text: SearchText::new(words).unwrap(),
+        from: None,
+        since: None,
+        until: None,
+        before: Sequence(u64::MAX),
+        limit: 10,
+    };
+    let rooms = [(1, RoomName::new("lobby").unwrap())];
+    let mut found = std::collections::BTreeMap::new();
+    search::with_deadline(&mut connection, clock, |it| {
+        search::find(it, &rooms, &query, Sequence(u64::MAX), &mut found)
+    })
+    .unwrap();
+    found.into_values().map(|it| it.draft.text.as_str().to_owned()).collect()
+}
+
+#[test]
+fn what_is_imported_can_be_found_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    server_log(directory);
+    import_all(directory, &[said(1_000, "carla", 3, 1, "number nine")]);
+    assert_eq!(search_for(directory, "number"), ["number nine", "number 101"]);
+    assert_eq!(search_for(directory, "nine"), ["number nine"]);
+}
+
+/// What is imported belongs to a name by which the log goes on after a
+/// boot; before, the log may have been one whose end is lost.
+#[test]
+fn the_new_name_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let boot = |boot_id: &str| {
+        let settings = StoreSettings {
+            directory: directory.path().to_path_buf(),
+            boot_id: Some(boot_id.to_owned()),
+            ..StoreSettings::default()
+        };
+        SqliteLog::open(settings).unwrap().1.log_id
+    };
+    let first = boot("1");
+    database(directory.path())
+        .execute_batch("UPDATE facts SET value = 0 WHERE name = 'is_clean'")
+        .unwrap();
+    import_all(directory.path(), &[said(1, "anna", 1, 1, "a")]);
+    let second = boot("2");
+    assert_ne!(second, first);
+    let header = parsed(&exported(directory.path())).0;
+    let told = u128::from_str_radix(header["log_id"].as_str().unwrap(), 16).unwrap();
+    assert_eq!(told.to_be_bytes(), second.0);
+}
+
+#[test]
+fn a_bad_line_is_told_and_nothing_is_imported() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    server_log(directory);
+    let before = exported(directory);
+    let good = file(&[said(1, "anna", 1, 1, "a"), said(2, "anna", 1, 2, "b")]);
+    let good = String::from_utf8(good).unwrap();
+    let long = " ".repeat(1 << 16);
+    for (wrong, line, told) in [
+        (good.replace("\"b\"", "\"\\u0007\""), 3, "control character"),
+        (format!("{good}{{}}\n"), 4, "sequence"),
+        (format!("{good}\n"), 4, "EOF"),
+        (good[..good.len() - 5].to_owned(), 3, "EOF"),
+        (good.replace("\"b\"", &format!("{long}\"b\"")), 3, "longer than"),
+        (good.replace("\"format\"", &format!("{long}\"format\"")), 1, "longer than"),
+        (good.replace("pi-chat-log", "cookbook"), 1, "pi-chat-log"),
+        (String::new(), 1, "header"),
+    ] {
+        match import(directory, &mut wrong.as_bytes()) {
+            Err(ArchiveError::Line { number, problem }) => {
+                assert_eq!(number, line, "{problem}");
+                assert!(problem.contains(told), "{problem}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(exported(directory), before);
+    }
+    // What is not UTF-8 is not read either.
+    let mut bytes = good.into_bytes();
+    let last = bytes.iter().rposition(|it| *it == b'b').unwrap();
+    bytes[last] = 0xff;
+    assert!(matches!(
+        import(directory, &mut bytes.as_slice()),
+        Err(ArchiveError::Line { number: 3, .. })
+    ));
+    assert_eq!(exported(directory), before);
+    sound(directory);
+}
+
+/// Many at once: the search's index is made in steps, and a room's links
+/// reach over others.
+#[test]
+fn many() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = |number: u64| Said {
+        room: format!("room{}", number % 7),
+        ..said(number / 3, "anna", number % 11, number, "many words")
+    };
+    let all: Vec<_> = (0..12_000).map(one).collect();
+    assert_eq!(import_all(directory.path(), &all), 12_000);
+    let report = sound(directory.path());
+    assert_eq!((report.messages, report.rooms), (12_000, 7));
+    let connection = database(directory.path());
+    let indexed = search::indexed(&connection).unwrap();
+    assert_eq!(indexed, Sequence(12_000));
+    assert!(opening::restore(&connection, crate::model::LogId([0; 16])).unwrap().head == indexed);
+}

@@ -1,0 +1,103 @@
+//! The owner's tools, without the program around them.
+
+mod faults;
+mod merging;
+mod round_trip;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::Timestamp;
+
+/// A message as a test writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    /// Milliseconds since 1970.
+    time: u64,
+    /// Where.
+    room: String,
+    /// By whom.
+    username: String,
+    /// In which session.
+    session: u64,
+    /// Its number there.
+    reference: u64,
+    /// What.
+    text: String,
+}
+
+impl Said {
+    /// What makes it the same as another one.
+    fn identity(&self) -> (u64, String, String, u64, String) {
+        let room = self.room.to_lowercase();
+        (self.time, room, self.username.clone(), self.reference, self.text.clone())
+    }
+}
+
+/// Somebody says something in the lobby.
+fn said(time: u64, username: &str, session: u64, reference: u64, text: &str) -> Said {
+    let (room, username, text) = ("lobby".to_owned(), username.to_owned(), text.to_owned());
+    Said { time, room, username, session, reference, text }
+}
+
+/// A file with these messages.
+fn file(messages: &[Said]) -> Vec<u8> {
+    let header = json!({"format": "pi-chat-log", "version": 1, "log_id": ""});
+    let lines = messages.iter().zip(1_u64..).map(|(it, sequence)| {
+        json!({
+            "sequence": sequence, "time": when::exact(Timestamp(it.time)), "room": it.room,
+            "username": it.username, "session": it.session, "reference": it.reference,
+            "style": 0, "text": it.text,
+        })
+    });
+    let lines = [header].into_iter().chain(lines);
+    lines.map(|it| format!("{it}\n")).collect::<String>().into_bytes()
+}
+
+/// Imports messages; gives how many were added.
+fn import_all(directory: &Path, messages: &[Said]) -> u64 {
+    let done = import(directory, &mut file(messages).as_slice()).unwrap();
+    assert_eq!(done.added + done.known, messages.len() as u64);
+    done.added
+}
+
+/// Everything that is exported.
+fn exported(directory: &Path) -> Vec<u8> {
+    let mut out = Vec::new();
+    let wanted = Wanted { room: None, since: None, form: Form::JsonLines };
+    export(directory, &wanted, &mut out).unwrap();
+    out
+}
+
+/// The header and the messages in an export.
+fn parsed(exported: &[u8]) -> (Value, Vec<Said>) {
+    let lines = std::str::from_utf8(exported).unwrap().lines();
+    let mut values = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let header = values.next().unwrap();
+    let messages = values.map(|it| {
+        let text = |name: &str| it[name].as_str().unwrap().to_owned();
+        Said {
+            time: when::read_exact(&text("time")).unwrap().0,
+            room: text("room"),
+            username: text("username"),
+            session: it["session"].as_u64().unwrap(),
+            reference: it["reference"].as_u64().unwrap(),
+            text: text("text"),
+        }
+    });
+    (header, messages.collect())
+}
+
+/// The messages of a log.
+fn messages(directory: &Path) -> Vec<Said> {
+    parsed(&exported(directory)).1
+}
+
+/// Checks a log, in which there is no fault.
+fn sound(directory: &Path) -> Report {
+    let report = check(directory).unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    report
+}

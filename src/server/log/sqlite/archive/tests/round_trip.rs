@@ -1,0 +1,111 @@
+//! What is exported and imported is the same, for any messages.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Any message; few times, names and texts, so that much is the same.
+fn any_message() -> impl Strategy<Value = Said> {
+    let text =
+        prop_oneof![Just("hello".to_owned()), "[ -~\u{a0}-\u{fff}\u{1f600}-\u{1f640}\n\t]{1,40}",];
+    (0_u64..2_000_000_000_000, 0_u64..5, 0..3_usize, 0..3_usize, 1_u64..5, 0_u64..3, text).prop_map(
+        |(late, early, room, name, session, reference, text)| Said {
+            time: if reference == 0 { late } else { early },
+            room: ["lobby", "Küche", "a.b"][room].to_owned(),
+            username: ["anna", "Bob", "Ольга"][name].to_owned(),
+            session,
+            reference,
+            text,
+        },
+    )
+}
+
+/// What is left if nothing is twice.
+fn once(messages: impl IntoIterator<Item = Said>) -> Vec<Said> {
+    let mut seen = HashSet::new();
+    messages.into_iter().filter(|it| seen.insert(it.identity())).collect()
+}
+
+/// In the order of their times, otherwise as they were.
+fn by_time(mut messages: Vec<Said>) -> Vec<Said> {
+    messages.sort_by_key(|it| it.time);
+    messages
+}
+
+/// Without the sessions, which are given anew.
+fn identities(messages: &[Said]) -> Vec<(u64, String, String, u64, String)> {
+    messages.iter().map(Said::identity).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_was_said(
+        first in prop::collection::vec(any_message(), 0..40),
+        second in prop::collection::vec(any_message(), 0..40),
+    ) {
+        let parent = tempfile::tempdir().unwrap();
+        let (one, other) = (parent.path().join("one"), parent.path().join("other"));
+        // Into an empty log.
+        import_all(&one, &first);
+        let expected = by_time(once(first.clone()));
+        prop_assert_eq!(identities(&messages(&one)), identities(&expected));
+        prop_assert_eq!(sound(&one).messages, expected.len() as u64);
+        // Into another one, and all is the same but the log's id.
+        let all = exported(&one);
+        import(&other, &mut all.as_slice()).unwrap();
+        prop_assert_eq!(messages(&other), messages(&one));
+        // Nothing is added twice, and nothing becomes of it.
+        for again in [&all, &file(&first), &exported(&other)] {
+            prop_assert_eq!(import(&one, &mut again.as_slice()).unwrap().added, 0);
+        }
+        prop_assert_eq!(exported(&one), all);
+        // Among others.
+        let known: HashSet<_> = first.iter().map(Said::identity).collect();
+        let new: Vec<_> =
+            once(second.clone()).into_iter().filter(|it| !known.contains(&it.identity())).collect();
+        prop_assert_eq!(import_all(&one, &second), new.len() as u64);
+        let expected = by_time([expected, new].concat());
+        prop_assert_eq!(identities(&messages(&one)), identities(&expected));
+        prop_assert_eq!(sound(&one).messages, expected.len() as u64);
+    }
+}
+
+/// Sessions keep together what belongs together.
+#[test]
+fn one_new_session_for_each_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = |at: usize| messages(directory.path())[at].session;
+    let first = [said(1, "anna", 7, 1, "a"), said(2, "bob", 900, 1, "b")];
+    import_all(directory.path(), &first);
+    assert_eq!((session(0), session(1)), (1, 2));
+    let second =
+        [said(3, "anna", 7, 2, "c"), said(4, "carla", 8, 1, "d"), said(5, "anna", 7, 3, "e")];
+    import_all(directory.path(), &second);
+    assert_eq!((session(0), session(1), session(2), session(3), session(4)), (1, 2, 3, 4, 3));
+}
+
+#[test]
+fn lines_for_people() {
+    let directory = tempfile::tempdir().unwrap();
+    let day = 86_400_000;
+    let others = [
+        said(day, "anna", 1, 1, "one\n12:00:00 bob: two"),
+        said(2 * day, "bob", 2, 1, "\u{202e}x"),
+    ];
+    import_all(directory.path(), &others);
+    let shown = |since, room: Option<&str>| {
+        let room = room.map(|it| crate::model::RoomName::new(it).unwrap());
+        let mut out = Vec::new();
+        let wanted = Wanted { room, since, form: Form::Text };
+        export(directory.path(), &wanted, &mut out).map(|()| String::from_utf8(out).unwrap())
+    };
+    let second = "1970-01-03 00:00:00Z #lobby bob: \u{fffd}x\n";
+    let first = "1970-01-02 00:00:00Z #lobby anna: one\n    12:00:00 bob: two\n";
+    assert_eq!(shown(None, None).unwrap(), [first, second].concat());
+    assert_eq!(shown(Some(Timestamp(2 * day)), Some("LOBBY")).unwrap(), second);
+    assert!(matches!(shown(None, Some("kitchen")), Err(ArchiveError::NoRoom(_))));
+}

@@ -1,0 +1,110 @@
+//! Times as they are written in files, and as owners type them.
+
+use std::time::Duration;
+
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description as form;
+use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
+
+use crate::model::Timestamp;
+
+/// `2026-11-03T14:30:05.123Z`, which loses nothing. None beyond the year
+/// 9999.
+pub(super) fn exact(time: Timestamp) -> Option<String> {
+    let form = form!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    moment(time)?.format(form).ok()
+}
+
+/// `2026-11-03 14:30:05Z`. None beyond the year 9999.
+pub(super) fn readable(time: Timestamp) -> Option<String> {
+    moment(time)?.format(form!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).ok()
+}
+
+/// Reads RFC 3339, to the millisecond. None where it is something else or
+/// before 1970.
+pub(super) fn read_exact(text: &str) -> Option<Timestamp> {
+    timestamp(OffsetDateTime::parse(text, &Rfc3339).ok()?)
+}
+
+/// Reads what an owner types: `2026-11-03`, when that day begins;
+/// `2026-11-03 14:30` or `2026-11-03T14:30:05`; or RFC 3339. All are UTC, but
+/// for the last, which says itself what it is. None where it is something else
+/// or before 1970.
+#[must_use]
+pub fn read_since(typed: &str) -> Option<Timestamp> {
+    let typed = typed.replacen(' ', "T", 1);
+    if let Some(time) = read_exact(&typed) {
+        return Some(time);
+    }
+    let to_the_minute = form!("[year]-[month]-[day]T[hour]:[minute]");
+    let to_the_second = form!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+    let at = match Date::parse(&typed, form!("[year]-[month]-[day]")) {
+        Ok(day) => PrimitiveDateTime::new(day, Time::MIDNIGHT),
+        Err(_) => PrimitiveDateTime::parse(&typed, to_the_minute)
+            .or_else(|_| PrimitiveDateTime::parse(&typed, to_the_second))
+            .ok()?,
+    };
+    timestamp(at.assume_utc())
+}
+
+/// The moment of a time; none beyond the year 9999.
+fn moment(time: Timestamp) -> Option<OffsetDateTime> {
+    OffsetDateTime::UNIX_EPOCH.checked_add(Duration::from_millis(time.0).try_into().ok()?)
+}
+
+/// The time of a moment; none before 1970.
+fn timestamp(moment: OffsetDateTime) -> Option<Timestamp> {
+    let milliseconds = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+    Some(Timestamp(u64::try_from(milliseconds).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The last millisecond of the year 9999.
+    const LAST: u64 = 253_402_300_799_999;
+
+    proptest! {
+        /// Nothing is lost.
+        #[test]
+        fn there_and_back(time in 0..=LAST) {
+            let time = Timestamp(time);
+            prop_assert_eq!(read_exact(&exact(time).unwrap()), Some(time));
+        }
+    }
+
+    #[test]
+    fn the_edges() {
+        assert_eq!(exact(Timestamp(0)).unwrap(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(exact(Timestamp(LAST)).unwrap(), "9999-12-31T23:59:59.999Z");
+        for beyond in [LAST + 1, u64::MAX] {
+            assert_eq!((exact(Timestamp(beyond)), readable(Timestamp(beyond))), (None, None));
+        }
+        assert_eq!(readable(Timestamp(1_793_716_205_999)).unwrap(), "2026-11-03 14:30:05Z");
+        assert_eq!(read_exact("1969-12-31T23:59:59.999Z"), None);
+        let beyond = Timestamp(LAST - 999 + 23 * 3_600_000);
+        assert_eq!(read_exact("9999-12-31T23:59:59-23:00"), Some(beyond));
+        assert_eq!(read_exact("0000-01-01T00:00:00+23:00"), None);
+    }
+
+    #[test]
+    fn what_owners_type() {
+        let at = |typed| read_since(typed).map(|it| exact(it).unwrap());
+        for typed in [
+            "2026-11-03T14:30",
+            "2026-11-03 14:30",
+            "2026-11-03 14:30:00",
+            "2026-11-03T14:30:00Z",
+            "2026-11-03T15:30:00+01:00",
+        ] {
+            assert_eq!(at(typed).unwrap(), "2026-11-03T14:30:00.000Z", "{typed}");
+        }
+        assert_eq!(at("2026-11-03").unwrap(), "2026-11-03T00:00:00.000Z");
+        for wrong in ["", "yesterday", "2026-13-03", "2026-11-03 25:00", "14:30", "1969-12-31"] {
+            assert_eq!(at(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What becomes of databases that other versions have written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::archive::{ArchiveError, Form, Wanted, backup, check, export, import};
+use super::database::{open_to_read, open_to_write};
+use super::{SqliteLog, StoreError, StoreSettings, rows, schema, search};
+use crate::model::{
+    Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
+    Style, Target, Timestamp, Username,
+};
+use crate::os::Clock;
+
+/// A log in a directory.
+fn settings(directory: &Path) -> StoreSettings {
+    StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() }
+}
+
+/// Makes a database of the first format with 20 messages in the lobby.
+fn make_first_format(directory: &Path) -> PathBuf {
+    let path = directory.join("chat.db");
+    let connection = Connection::open(&path).unwrap();
+    schema::create_old(&connection, 1);
+    connection.execute_batch("INSERT INTO rooms (key, name) VALUES ('lobby', 'Lobby')").unwrap();
+    for number in 1..=20 {
+        let entry = Logged {
+            sequence: Sequence(number),
+            previous: Sequence(number - 1),
+            time: Timestamp(number),
+            draft: Draft {
+                session: SessionId(1),
+                username: Username::new("anna").unwrap(),
+                reference: Reference(number),
+                target: Target::Room(RoomName::lobby()),
+                style: Style::SAID,
+                text: MessageText::new(&format!("number {number}")).unwrap(),
+            },
+        };
+        rows::insert_room_entry(&connection, 1, &entry).unwrap();
+    }
+    path
+}
+
+/// The files of a directory and what is in them.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(directory).unwrap().map(|it| it.unwrap().path());
+    paths.map(|it| (it.clone(), fs::read(it).unwrap())).collect()
+}
+
+#[test]
+fn the_first_format_loses_nothing_and_can_be_searched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make_first_format(directory.path());
+    let (log, restored) = SqliteLog::open(settings(directory.path())).unwrap();
+    assert_eq!(restored.head, Sequence(20));
+    assert_eq!(restored.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["Lobby"]);
+    drop(log);
+    let report = check(directory.path()).unwrap();
+    assert_eq!((report.messages, report.faults), (20, Vec::new()));
+    // What the thread that writes does before each search.
+    let connection = open_to_write(&path, None).unwrap();
+    search::index(&connection, 1_000).unwrap();
+    assert_eq!(search::indexed(&connection).unwrap(), Sequence(20));
+    let query = SearchQuery {
+        text: SearchText::new("\"number 7\"").unwrap(),
+        from: None,
+        since: None,
+        until: None,
+        before: Sequence(u64::MAX),
+        limit: 10,
+    };
+    let mut found = BTreeMap::new();
+    let mut connection = open_to_read(&path, None).unwrap();
+    search::with_deadline(&mut connection, Clock::start(), |it| {
+        search::find(it, &[(1, RoomName::lobby())], &query, Sequence(20), &mut found)
+    })
+    .unwrap();
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [Sequence(7)]);
+}
+
+/// The outcome of each of the owner's tools.
+fn tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
+    let wanted = Wanted { room: None, since: None, form: Form::JsonLines };
+    let header = "{\"format\":\"pi-chat-log\",\"version\":1,\"log_id\":\"\"}\n";
+    [
+        ("export", export(directory, &wanted, &mut Vec::new())),
+        ("import", import(directory, &mut header.as_bytes()).map(drop)),
+        ("backup", backup(directory, &directory.join("backup")).map(drop)),
+        ("check", check(directory).map(drop)),
+    ]
+}
+
+#[test]
+fn tools_leave_an_older_format_to_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make_first_format(directory.path());
+    let before = fs::read(&path).unwrap();
+    for (name, outcome) in tools(directory.path()) {
+        match outcome {
+            Err(ArchiveError::Log(error @ StoreError::Older { found: 1, .. })) => {
+                assert!(error.to_string().contains("start chat-server"), "{error}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// Nobody touches what a newer version has written, closed or not.
+#[test]
+fn a_newer_format_is_refused_as_it_was() {
+    for is_closed in [true, false] {
+        let parent = tempfile::tempdir().unwrap();
+        let (origin, directory) = (parent.path().join("origin"), parent.path().join("data"));
+        fs::create_dir(&directory).unwrap();
+        drop(SqliteLog::open(settings(&origin)).unwrap());
+        let connection = open_to_write(&origin.join("chat.db"), None).unwrap();
+        connection.pragma_update(None, "user_version", schema::latest() + 1).unwrap();
+        // While it is open, everything is in the write-ahead log.
+        let names: &[&str] = if is_closed { &["chat.db"] } else { &["chat.db", "chat.db-wal"] };
+        if is_closed {
+            drop(connection);
+            copy(&origin, &directory, names);
+        } else {
+            copy(&origin, &directory, names);
+            drop(connection);
+        }
+        let before = files(&directory);
+        assert_eq!(before.len(), names.len());
+        let is_newer = |error: &StoreError| matches!(error, StoreError::Newer { .. });
+        for (name, outcome) in tools(&directory) {
+            match outcome {
+                Err(ArchiveError::Log(error)) if is_newer(&error) => {}
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let error = SqliteLog::open(settings(&directory)).unwrap_err();
+        assert!(is_newer(&error), "{error:?}");
+        let after = files(&directory);
+        for (path, bytes) in before {
+            assert_eq!(after.get(&path), Some(&bytes), "{}", path.display());
+        }
+    }
+}
+
+/// Copies files from one directory to another.
+fn copy(from: &Path, to: &Path, names: &[&str]) {
+    for name in names {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
