@@ -57,7 +57,7 @@ use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
 use crate::hub::{Now, ReadRequest, ReadTag, Restored};
-use crate::model::{Draft, RoomName, SessionId, SessionRecord};
+use crate::model::{Draft, Retention, RoomName, SessionId, SessionRecord};
 use crate::os::Clock;
 
 /// Bytes of messages that may wait for the disk; beyond that they are
@@ -186,6 +186,10 @@ impl Log for SqliteLog {
 
     /// The thread that writes does it by itself.
     fn tidy(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
+
+    fn set_retention(&mut self, retention: Retention) {
+        self.give(Job::Retention(retention));
+    }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
         match self.answered.pop_front() {

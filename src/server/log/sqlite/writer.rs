@@ -15,9 +15,9 @@ use super::ledger::{Change, Item, Ledger, Plan};
 use super::reader::ReadJob;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
-use super::{retention, search};
+use super::{opening, retention, search};
 use crate::hub::{ReadFailed, ReadRequest, ReadTag, Storage};
-use crate::model::{Moment, NameKey, Sequence, Target};
+use crate::model::{Moment, NameKey, Retention, Sequence, Target};
 use crate::os::{Clock, random_bytes};
 
 /// What the thread is told.
@@ -27,6 +27,8 @@ pub(super) enum Job {
     Keep(Vec<Item>, usize),
     /// Read this, when everything before is in the log.
     Read(ReadTag, ReadRequest),
+    /// Keep messages so long from now on.
+    Retention(Retention),
 }
 
 /// Items that are written together at the most.
@@ -174,6 +176,7 @@ impl Writer {
                     bytes += size;
                 }
                 Job::Read(tag, request) => reads.push((tag, request)),
+                Job::Retention(retention) => self.change_retention(retention),
             }
         }
         if !items.is_empty() {
@@ -182,6 +185,16 @@ impl Writer {
         }
         for (tag, request) in reads {
             self.pass_on(tag, request);
+        }
+    }
+
+    /// Keeps messages so long from now on: looks through all rooms soon.
+    fn change_retention(&mut self, retention: Retention) {
+        self.settings.retention = retention;
+        self.state.chores_at = self.clock.now();
+        match opening::last_in_rooms(&self.store.connection) {
+            Ok(lasts) => self.state.touched.extend(lasts.into_keys()),
+            Err(error) => tracing::warn!("cannot look through the rooms: {error}"),
         }
     }
 
