@@ -8,6 +8,12 @@ pub(crate) fn tell_ready() {
     told::tell("READY=1");
 }
 
+/// We read our settings again; [`tell_ready`] ends it.
+#[cfg(feature = "server")]
+pub(crate) fn tell_reloading() {
+    told::tell_reloading();
+}
+
 /// We have begun to stop.
 pub(crate) fn tell_stopping() {
     told::tell("STOPPING=1");
@@ -36,6 +42,16 @@ mod told {
 
     use sd_notify::NotifyState;
     pub(super) use sd_notify::watchdog_enabled as watchdog;
+
+    /// Tells it that settings are read again, and when: some versions want to
+    /// know that the answer is younger than their question.
+    #[cfg(feature = "server")]
+    pub(super) fn tell_reloading() {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&format!("RELOADING=1\n{now}")),
+            Err(_) => tell("RELOADING=1"),
+        }
+    }
 
     /// Tells it something in the words of `sd_notify(3)`. That it cannot be
     /// told is said once.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 
+use super::discover::{self, DiscoverCommand};
 use super::exit::{self, Failed, os, usage};
 use super::signals::interrupted;
 use super::{tell_error, tell_usage};
@@ -32,6 +33,9 @@ const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 /// Lines that you type are messages; /help lists the commands. Without a
 /// terminal, lines of the input are messages, and at its end it leaves as
 /// soon as all of them have arrived.
+///
+/// Without a SERVER it looks for one on this network: it takes the only one,
+/// and on a terminal lets you choose among several.
 #[derive(Parser)]
 #[command(
     name = "chat-client",
@@ -46,7 +50,7 @@ timeout).
 Exit codes:
   0   left as asked; everything arrived
   64  the command line, the configuration or a line of a script makes no sense
-  69  no server there, or messages of a script did not arrive in time
+  69  no server there or found, or messages of a script did not arrive in time
   71  something in this computer does not work
   76  client and server do not understand each other
   77  the server says no: a name that is taken, a wrong password, a request
@@ -68,6 +72,8 @@ struct Cli {
 enum Action {
     /// Say one thing, wait until it has arrived, and leave.
     Send(Send),
+    /// List the servers on this network that tell of themselves.
+    Discover(DiscoverCommand),
 }
 
 /// Flags that every action has.
@@ -99,7 +105,8 @@ struct Common {
 /// Flags of chatting.
 #[derive(Args)]
 struct Chat {
-    /// host, host:port, [::1]:port or chat://host:port
+    /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
+    /// this network]
     #[arg(value_name = "SERVER")]
     place: Option<String>,
     /// The same, as a flag
@@ -119,7 +126,8 @@ struct Chat {
 /// Flags of `send`.
 #[derive(Args)]
 struct Send {
-    /// host, host:port, [::1]:port or chat://host:port
+    /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
+    /// this network]
     #[arg(long, value_name = "SERVER")]
     server: Option<String>,
     /// Say it to this person only
@@ -160,6 +168,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = match cli.action {
         Some(Action::Send(send)) => self::send(send),
+        Some(Action::Discover(command)) => discover::list(&command),
         None => chat(cli.chat),
     };
     match outcome {
@@ -172,8 +181,19 @@ pub fn run() -> ExitCode {
 }
 
 impl Common {
-    /// All settings, from wherever they come.
-    fn config(&self, server: Option<String>) -> Result<Config> {
+    /// All settings, from wherever they come. A server that is not named is
+    /// looked for; `can_ask` says whether somebody is there to choose.
+    fn config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failed> {
+        let partial = self.partial(server).map_err(usage)?;
+        let address = match partial.address().map_err(usage)? {
+            Some(address) => address,
+            None => discover::choose(can_ask, partial.wait.unwrap_or(false))?,
+        };
+        partial.finish(address).map_err(usage)
+    }
+
+    /// What flags, environment and file say.
+    fn partial(&self, server: Option<String>) -> Result<Partial> {
         let flags = Partial {
             server,
             name: self.name.clone(),
@@ -185,7 +205,7 @@ impl Common {
             timeout: self.timeout,
         };
         let environment = Partial::from_environment()?;
-        flags.or(environment).or(Partial::from_file(self.config.as_deref())?).finish()
+        Ok(flags.or(environment).or(Partial::from_file(self.config.as_deref())?))
     }
 }
 
@@ -224,7 +244,7 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
 
 /// Says one thing.
 fn send(send: Send) -> Result<u8, Failed> {
-    let config = send.common.config(send.server.clone()).map_err(usage)?;
+    let config = send.common.config(send.server.clone(), false)?;
     let text = match send.text {
         Some(text) => text,
         None => {
@@ -252,8 +272,8 @@ fn send(send: Send) -> Result<u8, Failed> {
 /// Chats.
 fn chat(chat: Chat) -> Result<u8, Failed> {
     let server = chat.place.clone().or(chat.server.clone());
-    let config = chat.common.config(server).map_err(usage)?;
     let is_terminal = stdin().is_terminal() && stdout().is_terminal();
+    let config = chat.common.config(server, is_terminal && !chat.json)?;
     let look = match (chat.json, chat.plain) {
         (true, _) => Look::Json,
         (_, false) if is_terminal => Look::Terminal,

@@ -4,6 +4,8 @@
 mod archive;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+mod discover;
 #[cfg(feature = "ui")]
 mod exit;
 #[cfg(any(feature = "server", feature = "peer"))]
@@ -14,6 +16,8 @@ pub mod peer;
 pub mod server;
 #[cfg(feature = "ui")]
 mod signals;
+#[cfg(feature = "server")]
+mod status;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

@@ -5,11 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::task::spawn_blocking;
 
 use super::archive::Tool;
-use super::logging;
+use super::status::StatusCommand;
+use super::{logging, status};
 use crate::config::server::ServerOptions;
-use crate::server::{self, ServerSettings};
+use crate::server::{self, Reread, ServerSettings};
+use crate::systemd;
 
 /// Exit status for a configuration that makes no sense (`EX_CONFIG`).
 pub(super) const BAD_CONFIG: u8 = 78;
@@ -20,6 +24,10 @@ pub(super) const BAD_CONFIG: u8 = 78;
 /// docs/protocol. Who comes in gets the 10 most recent messages. With --data
 /// they are kept on disk; without it in memory, until the server stops. The addresses that
 /// are listened on appear on standard error, a line each: "listening on ADDR:PORT".
+///
+/// SIGHUP has it read its configuration again: what can be applied while it
+/// runs is applied, what needs a restart is named in the log, and a wrong
+/// configuration changes nothing.
 ///
 /// Exit status: 0 after SIGTERM or SIGINT, 64 wrong usage, 78 wrong
 /// configuration, 1 anything else.
@@ -44,10 +52,14 @@ enum Action {
     /// The owner's tools.
     #[command(flatten)]
     Tool(Tool),
+
+    /// Tell how the server on this machine fares: exit status 0 if it does well, 1 if it cannot
+    /// be reached, does not answer, or cannot write to its disk
+    Status(StatusCommand),
 }
 
 /// Where the settings come from.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Run {
     /// Read the configuration from this file
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
@@ -60,12 +72,12 @@ struct Run {
 
 impl Run {
     /// Puts the settings together and checks them.
-    fn settings(self) -> Result<ServerSettings> {
+    fn settings(&self) -> Result<ServerSettings> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
             None => ServerOptions::default(),
         };
-        self.options.or(file).into_settings()
+        self.options.clone().or(file).into_settings()
     }
 }
 
@@ -83,18 +95,21 @@ pub fn main() -> ExitCode {
         Err(told) => return super::tell_usage(&told),
     };
     let (run, only_validate) = match command.action {
+        Some(Action::Status(command)) => return status::run(command),
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Tool(tool)) => return tool.run(),
         None => (command.run, false),
     };
-    let outcome = run.settings();
-    match outcome {
+    match run.settings() {
         Err(error) => {
+            if !only_validate {
+                systemd::tell_status(&format!("wrong configuration: {error:#}"));
+            }
             super::tell_error(&error);
             ExitCode::from(BAD_CONFIG)
         }
         Ok(_) if only_validate => ExitCode::SUCCESS,
-        Ok(settings) => match serve(settings) {
+        Ok(settings) => match serve(run, settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 super::tell_error(&error);
@@ -105,17 +120,44 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs the server until it is told to stop.
-fn serve(settings: ServerSettings) -> Result<()> {
+fn serve(run: Run, settings: ServerSettings) -> Result<()> {
     logging::start();
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let stop = told_to_stop()?;
-        server::run(settings, stop).await.map_err(anyhow::Error::from)
+        let rereads = rereads(run)?;
+        server::run(settings, stop, rereads).await.map_err(anyhow::Error::from)
     });
     // Connections that still hang on have been waited for long enough.
     runtime.shutdown_background();
     outcome
+}
+
+/// What comes of reading the configuration again, each time that SIGHUP has
+/// come.
+fn rereads(run: Run) -> Result<Receiver<Reread>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            systemd::tell_reloading();
+            let run = run.clone();
+            // A file may be on a slow disk.
+            let read = spawn_blocking(move || run.settings()).await;
+            let reread = match read {
+                Ok(Ok(settings)) => Ok(Box::new(settings)),
+                Ok(Err(error)) => Err(format!("{error:#}")),
+                Err(_) => Err("a bug".to_owned()),
+            };
+            if sender.send(reread).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
 }
 
 /// Every connection takes a file descriptor: as many as the system grants.

@@ -9,8 +9,10 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::find;
 use crate::model::HostAddress;
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
@@ -159,12 +161,25 @@ impl Open {
     }
 }
 
+/// The addresses of a name: of a host by whatever way the system has, of a
+/// server that was found on the network by asking the network again, for it may
+/// have moved.
+async fn look_up(address: &HostAddress) -> io::Result<Vec<SocketAddr>> {
+    if !find::is_entry(&address.host) {
+        let found = lookup_host((address.host.as_str(), address.port)).await?;
+        return Ok(found.collect());
+    }
+    let entry = address.host.clone();
+    let found = spawn_blocking(move || find::entry(&entry, LOOKUP_TIMEOUT)).await?;
+    let found = found.map_err(io::Error::other)?;
+    found.map(|it| it.addresses).ok_or_else(|| io::Error::other("nobody answers to it"))
+}
+
 /// Tries every address of the host in turn. The sentence about the failure
 /// tells what was tried.
 async fn connect(address: HostAddress) -> Result<TcpStream, String> {
-    let lookup = lookup_host((address.host.as_str(), address.port));
-    let found: Vec<SocketAddr> = match timeout(LOOKUP_TIMEOUT, lookup).await {
-        Ok(Ok(found)) => found.collect(),
+    let found: Vec<SocketAddr> = match timeout(LOOKUP_TIMEOUT, look_up(&address)).await {
+        Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             return Err(format!("The name {} was not found ({error}).", address.host));
         }

@@ -2,6 +2,7 @@
 //! and moves things between the link, the server and the user interface.
 
 mod connect;
+pub mod find;
 mod state;
 #[cfg(test)]
 mod tests;

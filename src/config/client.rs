@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::from_toml;
 use super::person::{directories, login_name};
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
@@ -67,8 +68,7 @@ impl Partial {
         };
         let text = fs::read_to_string(&found)
             .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self =
-            toml::from_str(&text).with_context(|| format!("in {}", found.display()))?;
+        let mut partial: Self = from_toml(&found, &text)?;
         // A file is named as seen from the one that names it.
         if let (Some(file), Some(directory)) = (&mut partial.password_file, found.parent()) {
             *file = directory.join(&*file);
@@ -125,19 +125,23 @@ impl Partial {
         }
     }
 
-    /// Checks everything and fills in what nobody has said.
+    /// The server that is named, if one is.
     ///
     /// # Errors
-    /// What is missing or makes no sense.
-    pub fn finish(self) -> Result<Config> {
-        let Some(server) = self.server else {
-            bail!(
-                "which server? Say it as in “chat-client raspberrypi.local”, \
-                 or put PI_CHAT_SERVER or the file client.toml to use"
-            );
+    /// It is no address.
+    pub fn address(&self) -> Result<Option<HostAddress>> {
+        let parse = |text: &String| {
+            text.parse().with_context(|| format!("“{text}” is no server's address"))
         };
-        let address =
-            server.parse().with_context(|| format!("“{server}” is no server's address"))?;
+        self.server.as_ref().map(parse).transpose()
+    }
+
+    /// Checks everything and fills in what nobody has said, but for the
+    /// server.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn finish(self, server: HostAddress) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
             let text = fs::read_to_string(file)
@@ -148,7 +152,7 @@ impl Partial {
             bail!("a password has 1 to {MAX_PASSWORD} bytes");
         }
         Ok(Config {
-            server: address,
+            server,
             name: self.name.unwrap_or_else(login_name),
             rooms: self.rooms.unwrap_or_default(),
             password: password.map(Password),
@@ -184,7 +188,7 @@ mod tests {
         assert_eq!(partial.password_file, Some(directory.path().join("secret")));
     }
 
-    /// What is nearer wins; without a server nothing goes.
+    /// What is nearer wins; a server need not be named.
     #[test]
     fn precedence() {
         let near = Partial { name: Some("a".to_owned()), ..Partial::default() };
@@ -193,8 +197,12 @@ mod tests {
             server: Some("pi".to_owned()),
             ..Partial::default()
         };
-        let config = near.clone().or(far).finish().unwrap();
+        assert_eq!(near.address().unwrap(), None);
+        let both = near.or(far);
+        let address = both.address().unwrap().unwrap();
+        let config = both.finish(address).unwrap();
         assert_eq!((config.name.as_str(), config.server.host.as_str()), ("a", "pi"));
-        assert!(near.finish().is_err());
+        let wrong = Partial { server: Some("a b".to_owned()), ..Partial::default() };
+        assert!(wrong.address().is_err());
     }
 }

@@ -2,17 +2,17 @@
 //! environment, overridden by flags. One struct stands for all three, so
 //! that every key can be given in every way and is described once.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::model::{HubSettings, Retention};
-
+use super::from_toml;
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
+use crate::model::{HubSettings, Retention};
 use crate::server::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
 use crate::server::{FanoutLimits, LogSettings, ServerSettings};
 
@@ -109,6 +109,15 @@ pub struct ServerOptions {
     /// Of each room the last 10 stay [default: 1073741824]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_KEEP_BYTES")]
     keep_bytes: Option<u64>,
+
+    /// Tell whoever runs `chat-server status` here how the server fares: a Unix socket
+    /// [default: control in systemd's RUNTIME_DIRECTORY, else control.sock in --data, else none]
+    #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
+    control: Option<PathBuf>,
+
+    /// Let clients on the network find this server by themselves (DNS-SD, mDNS) [default: true]
+    #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_ANNOUNCE")]
+    announce: Option<bool>,
 }
 
 /// What a power cut may cost.
@@ -156,7 +165,13 @@ impl ServerOptions {
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("in {}", path.display()))
+        from_toml(path, &text)
+    }
+
+    /// What says where a server's socket is, and nothing else.
+    #[must_use]
+    pub fn of_socket(control: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
+        Self { control, data_dir, ..Self::default() }
     }
 
     /// What is given here, and where nothing is, what is given there.
@@ -193,6 +208,8 @@ impl ServerOptions {
             keep_days: self.keep_days.or(fallback.keep_days),
             keep_messages: self.keep_messages.or(fallback.keep_messages),
             keep_bytes: self.keep_bytes.or(fallback.keep_bytes),
+            control: self.control.or(fallback.control),
+            announce: self.announce.or(fallback.announce),
         }
     }
 
@@ -202,6 +219,18 @@ impl ServerOptions {
         self.data_dir
     }
 
+    /// Where the server tells how it fares, if it does.
+    #[must_use]
+    pub fn control(&self) -> Option<PathBuf> {
+        let of_service = env::var_os("RUNTIME_DIRECTORY").and_then(|all| {
+            // There may be several, the first of which is the service's own.
+            let first = env::split_paths(&all).next()?;
+            Some(first.join("control")).filter(|it| it.is_absolute())
+        });
+        let in_data = || Some(self.data_dir.as_ref()?.join("control.sock"));
+        self.control.clone().or(of_service).or_else(in_data)
+    }
+
     /// The settings, with defaults where nothing is given, and checked.
     ///
     /// # Errors
@@ -209,6 +238,7 @@ impl ServerOptions {
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
         let log = self.log()?;
+        let control = self.control();
         let is_durable = matches!(log, LogSettings::Disk(_));
         let retention = match &log {
             LogSettings::Memory(limits) => Retention {
@@ -222,7 +252,8 @@ impl ServerOptions {
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
         let settings = ServerSettings {
             listen: self.listen.unwrap_or_default(),
-
+            control,
+            announce: self.announce.unwrap_or(server.announce),
             log,
             backlog: FanoutLimits {
                 feed_bytes: self.max_backlog.unwrap_or(server.backlog.feed_bytes),
@@ -318,7 +349,7 @@ mod tests {
     const SHIPPED: &str = include_str!("../../debian/chat-server.toml");
 
     /// Keys of the shipped file that show no default, for there is none.
-    const WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir"];
+    const WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir", "control"];
 
     #[test]
     fn the_shipped_file_changes_nothing() {
@@ -340,7 +371,10 @@ mod tests {
             .filter(|field| field.ends_with("None") || field.ends_with("None }"))
             .map(str::to_owned)
             .collect();
-        assert_eq!(missing, ["password: None", "password_file: None", "data_dir: None"]);
+        assert_eq!(
+            missing,
+            ["password: None", "password_file: None", "data_dir: None", "control: None"]
+        );
         let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
         // Neither with nor without a directory does it differ from what is done without it.
         for data_dir in [None, Some(PathBuf::from("data"))] {
@@ -357,6 +391,18 @@ mod tests {
         let error = toml::from_str::<ServerOptions>("name = \"x\"\nport = 1\n").unwrap_err();
         let told = error.to_string();
         assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
+    }
+
+    #[test]
+    fn a_mistake_is_told_on_one_line_without_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        fs::write(&path, "name = \"x\"\npassword = \"hush\nburst = 1\n").unwrap();
+        let told = format!("{:#}", ServerOptions::from_file(&path).unwrap_err());
+        assert!(
+            told.contains("line 2") && !told.contains('\n') && !told.contains("hush"),
+            "{told}"
+        );
     }
 
     #[test]

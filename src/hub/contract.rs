@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    Draft, ErrorCode, LogId, Moment, Reference, RoomName, SearchQuery, Sequence, SessionId,
-    SessionRecord, SharedEntry, Timestamp, Token,
+    Draft, ErrorCode, HubSettings, LogId, Moment, Reference, RoomName, SearchQuery, Sequence,
+    SessionId, SessionRecord, SharedEntry, Timestamp, Token,
 };
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
@@ -67,6 +67,23 @@ pub enum Storage {
     /// It cannot write and takes nothing: every draft comes back with
     /// [`Input::NotStored`].
     Refusing,
+}
+
+/// What the hub knows of itself, for whoever looks after the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// What the server is called.
+    pub server_name: String,
+    /// People who are connected.
+    pub people: usize,
+    /// Connections, also of those who have not said who they are.
+    pub connections: usize,
+    /// Rooms with somebody in them.
+    pub rooms: usize,
+    /// The last sequence that was committed.
+    pub head: Sequence,
+    /// How the log fares.
+    pub storage: Storage,
 }
 
 /// Something that has happened.
@@ -150,6 +167,9 @@ pub enum Input {
     /// The time of the last [`Output::WakeAt`] has come. Harmless when it
     /// has not.
     Wake,
+    /// The owner wants something else from now on. Whoever is there stays;
+    /// whether messages are durable cannot change.
+    Settings(HubSettings),
     /// Tell everybody goodbye and take nobody in any more.
     ShutDown {
         /// When they may come back, in milliseconds; 0 for no advice.

@@ -42,8 +42,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 pub use contract::{
-    ConnectionId, Delivery, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange, ReadRequest,
-    ReadTag, Restored, RoomId, Storage,
+    Census, ConnectionId, Delivery, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange,
+    ReadRequest, ReadTag, Restored, RoomId, Storage,
 };
 
 use backlog::Backlog;
@@ -59,6 +59,9 @@ use crate::wire::tcp::{Pong, ServerFrame};
 pub struct Hub {
     /// What the owner has set.
     settings: HubSettings,
+    /// So many frames of a connection may wait for the log. When the owner
+    /// allows less, it stays: who has come before keeps their pace.
+    most_waiting: usize,
     /// Which log the sequences belong to.
     log_id: LogId,
     /// The last sequence that was committed.
@@ -105,6 +108,7 @@ impl Hub {
     pub fn new(now: Now, settings: HubSettings, restored: Restored) -> Self {
         let names = Names::new(settings.refuse_lookalikes);
         let mut hub = Self {
+            most_waiting: most_waiting(&settings),
             settings,
             log_id: restored.log_id,
             head: restored.head,
@@ -151,11 +155,34 @@ impl Hub {
             Input::ClockChanged => self.clock_changed(),
             Input::Probe { connection, token } => self.deliver(connection, Pong { token }),
             Input::Wake => self.wake(now),
+            Input::Settings(settings) => self.change(settings),
             Input::ShutDown { retry_after } => self.shut_down(now, retry_after),
         }
         self.let_go(now);
         self.tell_people();
         self.set_timer();
+    }
+
+    /// What there is now.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        Census {
+            server_name: self.settings.server_name.clone(),
+            people: self.sessions.connected(),
+            connections: self.connections.len(),
+            rooms: self.rooms.len(),
+            head: self.head,
+            storage: self.storage,
+        }
+    }
+
+    /// Goes by other settings from now on. What is there already and is too
+    /// much by them stays.
+    fn change(&mut self, settings: HubSettings) {
+        self.names.change_policy(settings.refuse_lookalikes);
+        self.most_waiting = self.most_waiting.max(most_waiting(&settings));
+        let is_durable = self.settings.is_durable;
+        self.settings = HubSettings { is_durable, ..settings };
     }
 
     /// Whether somebody is in this room.
@@ -222,6 +249,13 @@ impl Hub {
             self.outputs.push_back(Output::WakeAt(at));
         }
     }
+}
+
+/// So many frames of a connection may wait for the log: what it may send in
+/// ten seconds.
+fn most_waiting(settings: &HubSettings) -> usize {
+    let frames = settings.burst.saturating_add(settings.frames_per_minute / 6);
+    usize::try_from(frames).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

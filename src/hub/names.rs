@@ -21,6 +21,15 @@ impl Names {
         Self { holders: HashMap::new(), looks: HashMap::new(), refuse_lookalikes }
     }
 
+    /// From now on look-alikes are refused or not. Those who are here stay.
+    pub(super) fn change_policy(&mut self, refuse_lookalikes: bool) {
+        if self.refuse_lookalikes != refuse_lookalikes {
+            self.refuse_lookalikes = refuse_lookalikes;
+            let looks = self.holders.iter().filter(|_| refuse_lookalikes);
+            self.looks = looks.map(|(key, session)| (key.skeleton(), *session)).collect();
+        }
+    }
+
     /// Whether `session` (none: a new one) may be called so. Call it before
     /// [`Self::hold`].
     pub(super) fn check(

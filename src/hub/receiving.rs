@@ -11,7 +11,7 @@ impl Hub {
     /// do, the log is at fault. (A client that takes nothing is not read
     /// either.)
     pub(super) fn received(&mut self, now: Now, id: ConnectionId, frame: Received<ClientFrame>) {
-        let most = self.most_waiting();
+        let most = self.most_waiting;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -26,13 +26,6 @@ impl Hub {
             }
             None => {}
         }
-    }
-
-    /// So many frames of a connection may wait for the log: what it may send
-    /// in ten seconds.
-    fn most_waiting(&self) -> usize {
-        let frames = self.settings.burst.saturating_add(self.settings.frames_per_minute / 6);
-        usize::try_from(frames).unwrap_or(usize::MAX)
     }
 
     /// Takes up the frames that have waited, until one of them makes the

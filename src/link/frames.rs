@@ -126,7 +126,7 @@ impl Link {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
         let log_changed = self.enter_log(welcome.log_id, position_kept);
-        self.outbox.welcome(session_kept, welcome.last_reference);
+        self.outbox.welcome(session_kept, log_changed, welcome.last_reference);
         self.sessions.retain(|it| *it != welcome.session);
         self.sessions.push(welcome.session);
         self.saved = Some(Saved {

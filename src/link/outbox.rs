@@ -125,6 +125,9 @@ pub(super) struct Item {
     pub(super) found: Vec<Message>,
     /// The number that it bears, and in which session.
     number: Option<(SessionId, Reference)>,
+    /// It had a number in a log that is gone.
+    was_sent: bool,
+
     /// It was sent on the connection that there is now.
     on_wire: bool,
 }
@@ -132,7 +135,7 @@ pub(super) struct Item {
 impl Item {
     /// Something that is to be sent.
     const fn new(tag: Tag, task: Task, so_far: Vec<String>) -> Self {
-        Self { tag, task, so_far, found: Vec::new(), number: None, on_wire: false }
+        Self { tag, task, so_far, found: Vec::new(), number: None, was_sent: false, on_wire: false }
     }
 }
 
@@ -198,13 +201,22 @@ impl Outbox {
     }
 
     /// A session has begun or goes on: which number comes next. Call it for
-    /// each welcome, before anything is sent.
-    pub(super) fn welcome(&mut self, session_kept: bool, last_reference: Reference) {
+    /// each welcome, before anything is sent. In another log the numbers of a
+    /// former session mean nothing: somebody else may have them.
+    pub(super) fn welcome(
+        &mut self,
+        session_kept: bool,
+        log_changed: bool,
+        last_reference: Reference,
+    ) {
         self.last_message =
             if session_kept { self.last_message.max(last_reference) } else { last_reference };
         for item in &mut self.items {
             item.on_wire = false;
             item.found.clear();
+            if log_changed && !session_kept {
+                item.was_sent |= item.number.take().is_some();
+            }
         }
     }
 
@@ -283,7 +295,7 @@ impl Outbox {
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Item, bool)> + '_ {
         self.bytes = 0;
         self.items.drain(..).map(|item| {
-            let was_sent = item.number.is_some();
+            let was_sent = item.was_sent || item.number.is_some();
             (item, was_sent)
         })
     }

@@ -1,6 +1,7 @@
 //! The link against a model of a server, in virtual time, with connections
 //! that break at every point.
 
+mod logs;
 mod search;
 mod server;
 
@@ -395,22 +396,6 @@ fn who_does_not_observe_moves_nothing() {
     world.settle();
     assert_eq!(world.end, Some(End::Left { unsent: 0, refused: 0 }));
     assert_eq!(world.saved, Some(before));
-}
-
-/// Another log: said so, everything shown anew, nothing kept.
-#[test]
-fn another_log() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.say();
-    world.settle();
-    world.breaks();
-    world.server = Server::new_with_log(9);
-    world.server.other_says("lobby");
-    world.settle();
-    let is_told = |it: &Event| matches!(it, Event::Welcome(it) if it.log_changed);
-    assert_eq!(world.count(is_told), 1);
-    assert_eq!(world.shown("lobby").len(), 2);
 }
 
 /// A first attempt that fails ends it, unless somebody said to wait.

@@ -57,7 +57,7 @@ impl SearchText {
         if phrases.iter().map(|it| it.words.len()).sum::<usize>() > MAX_SEARCH_WORDS {
             return Err(SearchError::TooManyWords);
         }
-        if phrases.is_empty() && !raw.trim().is_empty() {
+        if phrases.is_empty() && !raw.is_empty() {
             return Err(SearchError::NoWord);
         }
         Ok(Self(phrases))
@@ -164,6 +164,7 @@ mod tests {
     #[test]
     fn what_cannot_be_looked_for() {
         assert_eq!(SearchText::new("?! \"-\""), Err(SearchError::NoWord));
+        assert_eq!(SearchText::new(" "), Err(SearchError::NoWord));
         assert_eq!(
             SearchText::new(&"a ".repeat(MAX_SEARCH_WORDS + 1)),
             Err(SearchError::TooManyWords)

@@ -12,14 +12,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
 use super::complaints::Complaints;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::log::{Log, LogEvent};
 use super::outbox::{Budget, Outbox};
-use crate::hub::{ConnectionId, Delivery, Hub, Input, Now, Output, Restored};
+use super::tally::Tally;
+use crate::hub::{Census, ConnectionId, Delivery, Hub, Input, Now, Output, Restored};
 use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
@@ -85,11 +86,29 @@ pub(super) enum Message {
         /// Where it finds the answer.
         outbox: Arc<Outbox>,
     },
+    /// Somebody wants to know what there is.
+    Ask {
+        /// Where to tell it.
+        answer: oneshot::Sender<Told>,
+    },
+    /// The owner wants something else from now on.
+    Settings(HubSettings),
     /// Tell everybody goodbye; the engine ends when all are gone.
     ShutDown {
         /// Advice when to come back, in milliseconds.
         retry_after: u32,
     },
+}
+
+/// What the engine tells of itself.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// What the hub knows.
+    pub(super) census: Census,
+    /// Messages since the server was started.
+    pub(super) messages: u64,
+    /// Those of the last minute.
+    pub(super) last_minute: u64,
 }
 
 /// By which the engine is told.
@@ -142,6 +161,8 @@ pub(super) struct Engine {
     complaints: Complaints,
     /// How many people there are, for who wants to know.
     people: watch::Sender<usize>,
+    /// How many messages there were.
+    tally: Tally,
     /// The time.
     clock: Clock,
     /// Messages from everywhere.
@@ -175,6 +196,7 @@ impl Engine {
             housekeeping_at: clock.now() + HOUSEKEEPING,
             complaints: Complaints::default(),
             people: watch::Sender::new(0),
+            tally: Tally::default(),
             clock,
             messages,
             stopping: false,
@@ -291,6 +313,19 @@ impl Engine {
                 self.input(Input::Probe { connection, token: 0 });
                 self.fanout.forget(connection);
             }
+            Message::Ask { answer } => {
+                let told = Told {
+                    census: self.hub.census(),
+                    messages: self.tally.total(),
+                    last_minute: self.tally.last_minute(self.clock.now()),
+                };
+                // Whoever asked may have gone.
+                let _ = answer.send(told);
+            }
+            Message::Settings(settings) => {
+                self.log.set_retention(settings.retention);
+                self.guard(|it| it.input(Input::Settings(settings)));
+            }
             Message::ShutDown { retry_after } => {
                 self.stopping = true;
                 self.input(Input::ShutDown { retry_after });
@@ -365,6 +400,7 @@ impl Engine {
         match event {
             Some(LogEvent::Committed { entries, clock_was_set }) => {
                 self.answered += entries.len() as u64;
+                self.tally.count(self.clock.now(), entries.len());
                 if clock_was_set {
                     tracing::warn!("the clock has been set; times before and after do not compare");
                     self.guard(|it| it.input(Input::ClockChanged));

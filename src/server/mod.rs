@@ -8,8 +8,11 @@
 //! The engine's task owns the hub; connections share with it only their
 //! outbox and the feeds of their rooms.
 
+mod announce;
 mod complaints;
 mod connection;
+mod control;
+mod doorman;
 mod engine;
 mod fanout;
 mod feed;
@@ -17,32 +20,37 @@ mod listen;
 pub mod log;
 mod outbox;
 mod outgoing;
+mod reload;
 mod service;
+mod status;
+mod tally;
 
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
+pub use reload::Reread;
+pub use status::{Status, StoreKind, StoreState, StoreStatus};
 
 use std::future::Future;
-use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::connection::Connection;
-use self::engine::{Engine, EngineHandle, Message};
-use self::fanout::PublishedHead;
-use self::listen::{Bound, Entrance};
+use self::control::Control;
+use self::doorman::Doorman;
+use self::engine::{Engine, Message};
+use self::listen::Bound;
 use self::log::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
-use self::outbox::{Budget, Outbox};
-use crate::hub::{ConnectionId, Restored};
-use crate::model::TokenBucket;
-use crate::model::{HubSettings, LogId, Token};
+use self::reload::Reloading;
+use self::status::Asked;
+use crate::hub::Restored;
+use crate::model::{HubSettings, LogId};
 use crate::os::{Clock, random_bytes};
 use crate::systemd;
 
@@ -52,6 +60,9 @@ const COME_BACK_AFTER: u32 = 2_000;
 
 /// A server that stops is gone after this time, whoever still hangs on.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// The network is told of the end within this time, or not at all.
+const ANNOUNCED_WITHIN: Duration = Duration::from_millis(400);
 
 /// Everything that can be set of a server. Made by `config`.
 #[derive(Clone, Debug)]
@@ -64,6 +75,10 @@ pub struct ServerSettings {
     pub log: LogSettings,
     /// How much may wait to be sent.
     pub backlog: FanoutLimits,
+    /// The socket on which the server tells how it fares, if it does.
+    pub control: Option<PathBuf>,
+    /// Let clients find the server by themselves.
+    pub announce: bool,
 }
 
 /// Where messages are kept, and how long.
@@ -99,6 +114,8 @@ impl Default for ServerSettings {
             listen: Vec::new(),
             log: LogSettings::Memory(MemoryLimits::default()),
             backlog: FanoutLimits::default(),
+            control: None,
+            announce: true,
         }
     }
 }
@@ -121,13 +138,15 @@ pub enum ServerError {
 }
 
 /// Runs a server until `stop` is ready; then tells everybody goodbye and
-/// returns within two seconds.
+/// returns within two seconds. What comes by `rereads` is applied meanwhile,
+/// as far as that goes while it runs.
 ///
 /// # Errors
 /// [`ServerError`] if it cannot begin, or not go on.
 pub async fn run(
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
+    rereads: mpsc::Receiver<Reread>,
 ) -> Result<(), ServerError> {
     let clock = Clock::start();
     let log = settings.log.clone();
@@ -137,21 +156,36 @@ pub async fn run(
 
     let (engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
+    let current = watch::Sender::new(settings.clone());
+    let listening = Arc::new(watch::Sender::new(Vec::new()));
     let doorman = Doorman {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
         budget: engine.budget(),
         engine: handle.clone(),
-        bucket: TokenBucket::new(settings.hub.burst, settings.hub.frames_per_minute),
+        settings: current.subscribe(),
+        listening: listening.clone(),
         clock,
     };
+    let addresses = bind_all(&settings.listen)?;
+    let mut helpers = JoinSet::new();
+    if let Some(control) = Control::open(&settings) {
+        let asked = Asked { engine: handle.clone(), listening: listening.subscribe(), clock };
+        helpers.spawn(control.serve(current.subscribe(), asked));
+    }
+    let announced = tokio::spawn(announce::announce(current.subscribe(), listening.subscribe()));
+    drop(listening);
+    // Whoever hears that it listens can ask how it fares.
     let mut listeners = JoinSet::new();
-    for bound in bind_all(&settings.listen)? {
+    for bound in addresses {
         listeners.spawn(doorman.clone().serve(bound));
     }
-    let mut helpers = JoinSet::new();
-    helpers.spawn(service::keep_status(engine.people()));
+    drop(doorman);
+    let trouble = watch::Sender::new(None);
+    helpers.spawn(service::keep_status(engine.people(), trouble.subscribe()));
     helpers.spawn(service::feed_watchdog(handle.clone()));
+    let reloading = Reloading { current, engine: handle.clone(), trouble };
+    helpers.spawn(reloading.run(rereads));
     let mut engine = tokio::spawn(engine.run());
     systemd::tell_ready();
 
@@ -161,6 +195,7 @@ pub async fn run(
         _ = &mut engine => return Err(ServerError::Engine),
     };
     systemd::tell_stopping();
+    // With the listeners ends what is announced.
     listeners.abort_all();
     handle.send_eventually(Message::ShutDown { retry_after: COME_BACK_AFTER });
     match timeout(STOP_WITHIN, engine).await {
@@ -169,6 +204,11 @@ pub async fn run(
         Ok(Err(_)) => return Err(ServerError::Engine),
         Err(_) => tracing::warn!("some clients did not take leave in time"),
     }
+    if timeout(ANNOUNCED_WITHIN, announced).await.is_err() {
+        tracing::debug!("the network was not told of the end in time");
+    }
+    // With it goes the file of the socket.
+    helpers.shutdown().await;
     outcome
 }
 
@@ -178,85 +218,4 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Bound>, ListenError> {
         return Ok(vec![listen::bind(listen::default_address())?]);
     }
     addresses.iter().map(|address| listen::bind(*address)).collect()
-}
-
-/// Takes connections in.
-#[derive(Clone)]
-struct Doorman {
-    /// The next connection's number; all listeners count together.
-    next_id: Arc<AtomicU64>,
-    /// How far everything is published.
-    head: Arc<PublishedHead>,
-    /// What may wait in all letter boxes.
-    budget: Arc<Budget>,
-    /// Whom to tell of connections.
-    engine: EngineHandle,
-    /// A full bucket, for each connection to have its own.
-    bucket: TokenBucket,
-    /// The time.
-    clock: Clock,
-}
-
-impl Doorman {
-    /// Takes in all that come to one address, for ever; waits for the address
-    /// first where the machine does not have it yet.
-    async fn serve(self, bound: Bound) {
-        let listener = match bound {
-            Bound::Listening(listener) => listener,
-            Bound::NotYet(address) => {
-                tracing::warn!("{address} is no address of this machine yet; waiting for it");
-                listen::bind_when_there(address).await
-            }
-        };
-        announce(&listener);
-        let mut entrance = Entrance::new(listener, self.clock);
-        loop {
-            let (stream, address) = entrance.accept().await;
-            self.take_in(stream, address).await;
-        }
-    }
-
-    /// Begins to serve one connection.
-    async fn take_in(&self, stream: TcpStream, address: SocketAddr) {
-        let token = match random_bytes() {
-            Ok(bytes) => Token(bytes),
-            Err(error) => {
-                tracing::error!("no random numbers, so no connections: {error}");
-                return;
-            }
-        };
-        // A connection that cannot be set up is as good as gone.
-        if stream.set_nodelay(true).is_err() {
-            return;
-        }
-        let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let outbox = Arc::new(Outbox::new(self.budget.clone()));
-        let connected = Message::Connected {
-            connection: id,
-            address: address.ip().to_canonical(),
-            token,
-            outbox: outbox.clone(),
-        };
-        if self.engine.send(connected).await.is_err() {
-            return;
-        }
-        let connection = Connection {
-            id,
-            stream,
-            outbox,
-            head: self.head.clone(),
-            engine: self.engine.clone(),
-            bucket: self.bucket,
-            clock: self.clock,
-        };
-        tokio::spawn(connection.run());
-    }
-}
-
-/// Says which address is listened on: scripts and people wait for this line.
-fn announce(listener: &TcpListener) {
-    if let Ok(address) = listener.local_addr() {
-        // Nobody may be there to read it.
-        let _ = writeln!(io::stderr(), "listening on {address}");
-    }
 }

@@ -18,8 +18,12 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// The number of the watchdog's own connection; real ones begin at 1.
 const PROBE: ConnectionId = ConnectionId(0);
 
-/// Keeps the status line true for as long as the engine lives.
-pub(super) async fn keep_status(mut people: watch::Receiver<usize>) {
+/// Keeps the status line true for as long as the engine lives. What is wrong
+/// with the configuration stands in front.
+pub(super) async fn keep_status(
+    mut people: watch::Receiver<usize>,
+    mut trouble: watch::Receiver<Option<String>>,
+) {
     let mut ticks = interval(STATUS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -29,8 +33,14 @@ pub(super) async fn keep_status(mut people: watch::Receiver<usize>) {
             1 => "1 person is here".to_owned(),
             count => format!("{count} people are here"),
         };
+        let trouble_now = trouble.borrow_and_update().clone();
+        let status = trouble_now.map_or(status.clone(), |it| format!("{it}; {status}"));
         systemd::tell_status(&status);
-        if people.changed().await.is_err() {
+        let changed = tokio::select! {
+            changed = people.changed() => changed,
+            changed = trouble.changed() => changed,
+        };
+        if changed.is_err() {
             return;
         }
     }
@@ -56,7 +66,7 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
 
 /// Asks a question that only a living hub and fan-out answer; false if there
 /// is no engine any more.
-async fn probe(engine: &EngineHandle) -> bool {
+pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = Message::Probe { connection: PROBE, outbox: outbox.clone() };
     if engine.send(message).await.is_err() {

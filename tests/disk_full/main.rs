@@ -188,8 +188,10 @@ fn the_room_lives_on_in_memory() {
     assert!(matches!(all.last(), Some(Fate::Shown(last)) if
         arrival.history.last().is_some_and(|it| it.text == last.text)));
     assert_eq!(heard(&mut cora).0, [FAILING], "a newcomer");
+    assert_eq!(disk.status(), (Some(1), "memory_only".to_owned()));
     disk.free();
     anna.wait_for(SOUND);
+    assert_eq!(disk.status(), (Some(0), "sound".to_owned()));
     all.extend((0..5).map(|_| anna.says()));
     assert_eq!(anna.notices, [FAILING, SOUND]);
     let count = all.len();
@@ -213,6 +215,7 @@ fn messages_are_refused() {
     disk.fill();
     let mut all = anna.talk_until(FAILING);
     assert!((0..20).all(|_| anna.says() == Fate::Refused), "not every message is refused");
+    assert_eq!(disk.status(), (Some(1), "refusing".to_owned()));
     disk.free();
     anna.wait_for(SOUND);
     all.extend((0..5).map(|_| anna.says()));

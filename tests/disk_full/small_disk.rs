@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 use super::common::Server;
@@ -83,6 +84,16 @@ impl SmallDisk {
         let fast = ["--burst", "100000", "--per-minute", "6000000"];
         let all = [&["--data", data], &fast[..], arguments].concat();
         Server::start_by(self.inside(env!("CARGO_BIN_EXE_chat-server")), &all, |_| {})
+    }
+
+    /// What the owner is told of the server on the disk: the exit code of
+    /// `chat-server status`, and how the disk is said to fare.
+    pub(super) fn status(&self) -> (Option<i32>, String) {
+        let mut ask = self.inside(env!("CARGO_BIN_EXE_chat-server"));
+        let output = ask.args(["status", "--json", "--data"]).arg(self.at.path()).output().unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["healthy"], output.status.success());
+        (output.status.code(), told["store"]["state"].as_str().unwrap().to_owned())
     }
 
     /// The disk as it is seen from outside.

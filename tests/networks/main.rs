@@ -1,4 +1,4 @@
-//! `chat-peer` in real networks: several machines, which are network
+//! `chat-peer` in real networks, and how `chat-client` finds a `chat-server`: several machines, which are network
 //! namespaces, and switches between them, which are bridges. See [`lab`] for
 //! how they are made and why nothing of them can be left behind.
 //!
@@ -15,12 +15,20 @@
 )]
 
 mod breaks;
+#[cfg(all(feature = "server", feature = "client"))]
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(all(feature = "server", feature = "client"))]
+mod discovery;
 mod doctor;
 mod groups;
 mod idle;
 mod lab;
 mod loss;
 mod person;
+#[cfg(all(feature = "server", feature = "client"))]
+#[path = "../common/program.rs"]
+mod program;
 mod split;
 
 use std::env;

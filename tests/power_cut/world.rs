@@ -58,6 +58,7 @@ pub(super) fn settings() -> StoreSettings {
     StoreSettings {
         vfs: Some(vfs::name().to_owned()),
         boot_id: Some("first".to_owned()),
+        file_id: Some("one".to_owned()),
         ..StoreSettings::default()
     }
 }
@@ -192,6 +193,7 @@ pub(super) fn look(directory: &Path) -> Result<Found, String> {
     let settings = StoreSettings {
         directory: directory.to_path_buf(),
         boot_id: Some("second".to_owned()),
+        file_id: Some("one".to_owned()),
         ..StoreSettings::default()
     };
     let (log, restored) = SqliteLog::open(settings).map_err(|error| format!("{error:?}"))?;

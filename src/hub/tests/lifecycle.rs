@@ -6,7 +6,7 @@ use super::table::*;
 use super::words::*;
 use crate::hub::Input;
 use crate::model::{ErrorCode, HubSettings};
-use crate::wire::tcp::{Ping, Pong, ServerFrame};
+use crate::wire::tcp::{Ping, Pong, ServerFrame, flag};
 
 /// The advice when to come again in the first error.
 fn retry_after(got: &[Got]) -> u32 {
@@ -217,4 +217,35 @@ fn finished_means_gone() {
         assert_eq!(table.words(greeted), ["closed"]);
         table.drop(anna);
     }
+}
+
+/// The owner wants something else: it holds for who comes from now on, and
+/// whoever is there stays.
+#[test]
+fn settings_change() {
+    let wanted = HubSettings { max_rooms: 1, is_durable: true, ..HubSettings::default() };
+    let mut table = Table::with(HubSettings { refuse_lookalikes: false, ..wanted.clone() });
+    table.come("anna", &["lobby"]);
+    table.come("\u{430}nna", &["lobby"]);
+    let is_durable = false;
+    table.input(Input::Settings(HubSettings { max_rooms: 2, is_durable, ..wanted }));
+    let bob = table.greet(0);
+    for (name, rooms, told) in [
+        ("\u{430}nn\u{430}", ["lobby"].as_slice(), "name_lookalike 2 0"),
+        ("bob", &["attic", "cellar"], "rooms_full 2 0"),
+        ("bob", &["attic"], "welcome bob 4 last 0"),
+    ] {
+        table.words(bob);
+        table.send(bob, join(name, rooms));
+        assert_eq!(table.words(bob)[0], told);
+    }
+    let (_, welcome) = table.come("carl", &[]);
+    assert_ne!(welcome.flags & flag::DURABLE, 0, "what the log is does not change");
+    // And back again.
+    table
+        .input(Input::Settings(HubSettings { refuse_lookalikes: false, ..HubSettings::default() }));
+    table.come("\u{430}nn\u{430}", &["lobby"]);
+    let census = table.hub.census();
+    let counts = (census.people, census.connections, census.rooms, census.head.0);
+    assert_eq!(counts, (5, 5, 2, 0));
 }

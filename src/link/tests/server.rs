@@ -121,6 +121,11 @@ impl Server {
         is_here.then(|| entry.into())
     }
 
+    /// Somebody else, who has this number here, says something.
+    pub(super) fn stranger_says(&mut self, room: &str, session: SessionId, reference: u64) {
+        self.append(room, session, Reference(reference), "a stranger's");
+    }
+
     /// Somebody else writes to the guest.
     pub(super) fn other_writes(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;

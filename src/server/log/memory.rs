@@ -8,8 +8,8 @@ use super::{Log, LogEvent, Stamper};
 use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_DIRECTS};
 use crate::model::{
-    Draft, Logged, NameKey, RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry,
-    Target,
+    Draft, Logged, NameKey, Retention, RoomName, SearchQuery, Sequence, SessionId, SessionRecord,
+    SharedEntry, Target,
 };
 
 /// How much a [`MemoryLog`] keeps.
@@ -188,7 +188,7 @@ impl MemoryLog {
                 }
                 self.bytes += cost(entry);
                 ring.push(entry.clone());
-                if ring.entries.len() > self.limits.room_entries.max(HISTORY_LENGTH.into()) {
+                while ring.entries.len() > self.limits.room_entries.max(HISTORY_LENGTH.into()) {
                     self.bytes -= ring.drop_oldest();
                 }
             }
@@ -367,6 +367,14 @@ impl Log for MemoryLog {
     }
 
     /// There is something to tell only right after it was asked for.
+    /// A room shrinks with its next message, all of them with the next one in
+    /// any. There is always a limit here, and no number of days.
+    fn set_retention(&mut self, retention: Retention) {
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        self.limits.room_entries = whole(retention.messages.into());
+        self.limits.total_bytes = whole(retention.bytes);
+    }
+
     fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Option<LogEvent>> {
         self.events.pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
     }

@@ -27,7 +27,7 @@ pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings, ar
 pub use stamp::Stamper;
 
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, Storage};
-use crate::model::{Draft, Reference, RoomName, SessionId, SessionRecord, SharedEntry};
+use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord, SharedEntry};
 
 /// Where messages are kept. What it is asked for is done in the order of
 /// asking; nothing is answered by the function that asks, everything by
@@ -53,6 +53,9 @@ pub trait Log: Send {
     /// Does what is to be done from time to time; `is_in_use` says whether
     /// somebody is in a room. Call it after each [`Log::append`].
     fn tidy(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool);
+
+    /// Keeps messages so long from now on.
+    fn set_retention(&mut self, retention: Retention);
 
     /// The next thing that the log has to tell; none if it has broken down, and
     /// will say nothing more.

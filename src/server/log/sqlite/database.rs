@@ -27,6 +27,8 @@ pub(super) mod fact {
     pub(in super::super) const IS_CLEAN: &str = "is_clean";
     /// The run of the operating system in which the database was opened.
     pub(in super::super) const BOOT_ID: &str = "boot_id";
+    /// What names the database's file: another one if it is a copy.
+    pub(in super::super) const FILE_ID: &str = "file_id";
     /// 1 if everything that was shown since was synced before.
     pub(in super::super) const IS_STRICT: &str = "is_strict";
     /// At least the greatest sequence of what has been deleted.

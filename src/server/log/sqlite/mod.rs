@@ -28,6 +28,8 @@ mod database;
 mod directory;
 mod ledger;
 mod opening;
+#[cfg(test)]
+mod opening_tests;
 mod reader;
 mod retention;
 mod rows;
@@ -55,7 +57,7 @@ use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
 use crate::hub::{Now, ReadRequest, ReadTag, Restored};
-use crate::model::{Draft, RoomName, SessionId, SessionRecord};
+use crate::model::{Draft, Retention, RoomName, SessionId, SessionRecord};
 use crate::os::Clock;
 
 /// Bytes of messages that may wait for the disk; beyond that they are
@@ -92,7 +94,7 @@ impl SqliteLog {
         let path = directory.database();
         let vfs = settings.vfs.clone();
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
-        let log_id = opening::begin(&mut connection, &settings)?;
+        let log_id = opening::begin(&mut connection, &settings, &path)?;
         let restored = opening::restore(&connection, log_id)?;
         let lasts = opening::last_in_rooms(&connection)?;
         let mut to_read = database::open_to_read(&path, vfs.as_deref())?;
@@ -184,6 +186,10 @@ impl Log for SqliteLog {
 
     /// The thread that writes does it by itself.
     fn tidy(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
+
+    fn set_retention(&mut self, retention: Retention) {
+        self.give(Job::Retention(retention));
+    }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
         match self.answered.pop_front() {

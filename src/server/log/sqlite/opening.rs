@@ -1,6 +1,7 @@
 //! What is found when the log is opened.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::{env, fs};
 
 use rusqlite::Connection;
@@ -28,11 +29,16 @@ const MAX_ROOMS: i64 = 1_000;
 ///
 /// The end of the log may be gone if the system went down (a process that
 /// is killed leaves everything to the system) while not everything was synced that was
-/// shown. Then it is another log from here on.
+/// shown, or if the file is a copy of a former one. Then it is another log from here on.
 pub(super) fn begin(
     connection: &mut Connection,
     settings: &StoreSettings,
+    database: &Path,
 ) -> Result<LogId, StoreError> {
+    let file_id = match &settings.file_id {
+        Some(file_id) => file_id.clone(),
+        None => file_id(database)?,
+    };
     let boot_id = settings.boot_id.clone().or_else(system_boot_id).unwrap_or_default();
     let is_strict = settings.durability == Durability::Strict;
     let transaction = connection.transaction()?;
@@ -41,8 +47,10 @@ pub(super) fn begin(
     let was_strict = fact(&transaction, fact::IS_STRICT)? == Some(1_i64);
     let former_boot = fact::<String>(&transaction, fact::BOOT_ID)?.unwrap_or_default();
     let is_same_boot = !boot_id.is_empty() && former_boot == boot_id;
+    let former_file = fact::<String>(&transaction, fact::FILE_ID)?;
+    let is_copy = former_file.is_some_and(|it| it != file_id);
     let log_id = match known {
-        Some(known) if was_clean || was_strict || is_same_boot => known,
+        Some(known) if !is_copy && (was_clean || was_strict || is_same_boot) => known,
         _ => random_bytes().map_err(|_| StoreError::System("random numbers"))?,
     };
     if known.is_some_and(|known| known != log_id) {
@@ -55,6 +63,7 @@ pub(super) fn begin(
     note_fact(&transaction, fact::IS_CLEAN, 0)?;
     note_fact(&transaction, fact::IS_STRICT, i64::from(is_strict))?;
     note_fact(&transaction, fact::BOOT_ID, boot_id)?;
+    note_fact(&transaction, fact::FILE_ID, file_id)?;
     transaction.commit()?;
     Ok(LogId(log_id))
 }
@@ -65,6 +74,16 @@ fn system_boot_id() -> Option<String> {
     let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
     let told = said.or_else(|| fs::read_to_string(SYSTEM_BOOT_ID).ok());
     told.map(|it| it.trim().replace('-', ""))
+}
+
+/// What names a file as long as it is the same one.
+fn file_id(path: &Path) -> Result<String, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.ino().to_string()),
+        Err(source) => Err(StoreError::Directory { path: path.to_path_buf(), source }),
+    }
 }
 
 /// Reads what the hub takes over.

@@ -1,16 +1,17 @@
 //! Looks for words in messages. Messages are made findable some at a time,
-//! behind the writing: that spares the card.
+//! behind the writing: that spares the card. Those which are not yet are looked
+//! through one by one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Rows, params};
 
 use super::database::{fact, note_fact};
 use super::reader::Found;
 use super::rows::{self, ENTRY, place, signed};
-use crate::model::{NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username};
+use crate::model::{Logged, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username};
 use crate::os::Clock;
 
 /// Milliseconds of a day.
@@ -18,6 +19,10 @@ const DAY: i64 = 24 * 60 * 60 * 1_000;
 
 /// A search that takes longer is given up, for others wait.
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Messages that are looked through one by one, because they are not yet made
+/// findable; there are more only after an upgrade.
+const MAX_REST: i64 = 5_000;
 
 /// Steps of the database's machine after which the time is looked at.
 const STEPS: i32 = 10_000;
@@ -66,11 +71,49 @@ pub(super) fn find(
         time(query.until, i64::MAX),
         i64::from(query.limit) + 1,
     ])?;
+    take_rows(&mut found_rows, rooms, |_| true, found)?;
+    find_in_rest(connection, rooms, query, head, found)
+}
+
+/// Looks through the messages that are not yet made findable.
+fn find_in_rest(
+    connection: &Connection,
+    rooms: &[(i64, RoomName)],
+    query: &SearchQuery,
+    head: Sequence,
+    found: &mut Found,
+) -> rusqlite::Result<()> {
+    let indexed = place(indexed(connection)?);
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM entries WHERE sequence > ? LIMIT ?)",
+    )?;
+    let rest: i64 = statement.query_row([indexed, MAX_REST + 1], |row| row.get(0))?;
+    if rest > MAX_REST {
+        tracing::warn!("too many messages cannot be found yet; no search until they can");
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ENTRY}, e.room FROM entries e WHERE sequence > ? AND sequence <= ?"
+    ))?;
+    let mut rest = statement.query([indexed, place(head)])?;
+    take_rows(&mut rest, rooms, |entry| query.matches(entry), found)
+}
+
+/// Takes those rows that are of one of the rooms and match. A row has its
+/// room's number behind the columns of [`ENTRY`].
+fn take_rows(
+    found_rows: &mut Rows<'_>,
+    rooms: &[(i64, RoomName)],
+    matches: impl Fn(&Logged) -> bool,
+    found: &mut Found,
+) -> rusqlite::Result<()> {
     while let Some(row) = found_rows.next()? {
         let number: i64 = row.get(8)?;
         if let Some((_, room)) = rooms.iter().find(|(it, _)| *it == number) {
             let entry = rows::room_entry(row, room)?;
-            found.insert(entry.sequence, entry);
+            if matches(&entry) {
+                found.insert(entry.sequence, entry);
+            }
         }
     }
     Ok(())

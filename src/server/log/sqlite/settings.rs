@@ -46,6 +46,9 @@ pub struct StoreSettings {
     /// What names this run of the operating system, in place of what it
     /// says itself. For tests.
     pub boot_id: Option<String>,
+    /// What names the database's file, in place of its number in the file
+    /// system. For tests.
+    pub file_id: Option<String>,
     /// Never makes the disk write. For the proof that a test sees it.
     pub never_sync: bool,
 }

@@ -15,9 +15,9 @@ use super::ledger::{Change, Item, Ledger, Plan};
 use super::reader::ReadJob;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
-use super::{retention, search};
-use crate::hub::{ReadFailed, ReadRange, ReadRequest, ReadTag, Storage};
-use crate::model::{Moment, NameKey, Sequence, Target};
+use super::{opening, retention, search};
+use crate::hub::{ReadFailed, ReadRequest, ReadTag, Storage};
+use crate::model::{Moment, NameKey, Retention, Sequence, Target};
 use crate::os::{Clock, random_bytes};
 
 /// What the thread is told.
@@ -27,6 +27,8 @@ pub(super) enum Job {
     Keep(Vec<Item>, usize),
     /// Read this, when everything before is in the log.
     Read(ReadTag, ReadRequest),
+    /// Keep messages so long from now on.
+    Retention(Retention),
 }
 
 /// Items that are written together at the most.
@@ -54,9 +56,6 @@ const NEXT_CHORE: Duration = Duration::from_millis(10);
 
 /// Messages that are made findable at one time.
 const INDEX_STEP: usize = 500;
-
-/// A search makes the rest findable first if it is no more than this.
-const INDEX_AT_ONCE: usize = 5_000;
 
 /// Messages after which the last references of all sessions are noted.
 const NOTE_AFTER: usize = 10_000;
@@ -177,6 +176,7 @@ impl Writer {
                     bytes += size;
                 }
                 Job::Read(tag, request) => reads.push((tag, request)),
+                Job::Retention(retention) => self.change_retention(retention),
             }
         }
         if !items.is_empty() {
@@ -185,6 +185,16 @@ impl Writer {
         }
         for (tag, request) in reads {
             self.pass_on(tag, request);
+        }
+    }
+
+    /// Keeps messages so long from now on: looks through all rooms soon.
+    fn change_retention(&mut self, retention: Retention) {
+        self.settings.retention = retention;
+        self.state.chores_at = self.clock.now();
+        match opening::last_in_rooms(&self.store.connection) {
+            Ok(lasts) => self.state.touched.extend(lasts.into_keys()),
+            Err(error) => tracing::warn!("cannot look through the rooms: {error}"),
         }
     }
 
@@ -327,12 +337,8 @@ impl Writer {
 
     /// Hands a request to the thread that reads.
     fn pass_on(&mut self, tag: ReadTag, request: ReadRequest) {
-        let is_search = matches!(request.range, ReadRange::Matching(_));
         let is_sound = self.state.storage == Storage::Sound;
-        if is_search && is_sound && !self.index_all() {
-            self.tell(LogEvent::ReadDone { tag, outcome: Err(ReadFailed) });
-            return;
-        }
+
         let unwritten = (!is_sound).then(|| {
             let entry = |change: &Change| match change {
                 Change::Entry(entry) => Some(entry.clone()),
@@ -345,23 +351,6 @@ impl Writer {
             tracing::error!("a bug has ended the thread that reads");
             self.tell(LogEvent::ReadDone { tag: job.tag, outcome: Err(ReadFailed) });
         }
-    }
-
-    /// Makes the last messages findable; false if there are too many of
-    /// them, or it cannot be done.
-    fn index_all(&mut self) -> bool {
-        for _ in 0..=INDEX_AT_ONCE / INDEX_STEP {
-            match self.index() {
-                Ok(count) if count < INDEX_STEP => return true,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!("cannot make messages findable: {error}");
-                    return false;
-                }
-            }
-        }
-        self.state.chores_at = self.clock.now();
-        false
     }
 
     /// Makes some messages findable; gives how many. It need not be on the

@@ -1,0 +1,137 @@
+//! Servers that are found by themselves: `chat-client discover`, and a
+//! `chat-client` that is not told where to go.
+
+use std::fmt::Write as _;
+use std::io::{Write, stderr, stdin, stdout};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use serde_json::json;
+
+use super::exit::{self, Failed, os, usage};
+use crate::client::find::{self, Found};
+use crate::model::HostAddress;
+use crate::ui::safe_line;
+
+/// Without an address it is looked for so long, if nobody tells of themselves.
+const MOMENT: Duration = Duration::from_secs(3);
+
+/// What to do where nobody is found.
+const ADVICE: &str = "\
+no server was found on this network. Does chat-server run, and are both machines on the same \
+network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
+“chat-client raspberrypi.local”, or put PI_CHAT_SERVER or the file client.toml to use";
+
+/// How to look for servers.
+#[derive(Args)]
+pub(super) struct DiscoverCommand {
+    /// One JSON object a line (docs/json.md)
+    #[arg(long)]
+    json: bool,
+    /// Look for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    wait: u16,
+}
+
+/// Lists the servers on the network.
+pub(super) fn list(command: &DiscoverCommand) -> Result<u8, Failed> {
+    let found = find::all(Duration::from_secs(command.wait.into()));
+    let found = found.context("cannot look for servers").map_err(os)?;
+    let mut lines = String::new();
+    for server in &found {
+        let line = if command.json { as_json(server).to_string() } else { in_words(server) };
+        lines.push_str(&line);
+        lines.push('\n');
+    }
+    stdout().write_all(lines.as_bytes()).context("cannot write the list").map_err(os)?;
+    if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(ADVICE))) } else { Ok(0) }
+}
+
+/// The server to go to where none is named: the only one on the network, or
+/// the one that the person chooses.
+pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<HostAddress, Failed> {
+    let mut found = look()?;
+    if found.is_empty() && is_patient {
+        tell("no server was found on this network yet; looking on");
+        while found.is_empty() {
+            found = look()?;
+        }
+    }
+    match found.as_slice() {
+        [] => Err((exit::UNAVAILABLE, anyhow!(ADVICE))),
+        [only] => {
+            tell(&format!("found {}", in_words(only)));
+            Ok(only.address())
+        }
+        several if can_ask => ask(several),
+        several => {
+            let mut told = "several servers were found on this network; say which one:".to_owned();
+            for server in several {
+                // Writing to a string does not fail.
+                let _ = write!(told, "\n  {}", in_words(server));
+            }
+            Err(usage(anyhow!(told)))
+        }
+    }
+}
+
+/// Looks for a moment.
+fn look() -> Result<Vec<Found>, Failed> {
+    find::some(MOMENT).context("cannot look for servers").map_err(os)
+}
+
+/// Says something beside what is shown.
+fn tell(line: &str) {
+    // Nobody may be there to read it.
+    let _ = writeln!(stderr(), "-- {line}");
+}
+
+/// Has the person choose.
+fn ask(several: &[Found]) -> Result<HostAddress, Failed> {
+    let mut screen = stdout();
+    let mut question = "Servers on this network:\n".to_owned();
+    for (number, server) in (1..).zip(several) {
+        // Writing to a string does not fail.
+        let _ = writeln!(question, "{number:3}  {}", in_words(server));
+    }
+    loop {
+        let asked = write!(screen, "{question}Which one (1 to {})? ", several.len());
+        asked.and_then(|()| screen.flush()).context("cannot ask").map_err(os)?;
+        let mut line = String::new();
+        let count = stdin().read_line(&mut line).context("cannot read the answer").map_err(os)?;
+        if count == 0 {
+            return Err(usage(anyhow!("no server was chosen")));
+        }
+        let chosen = line.trim().parse::<usize>().ok().and_then(|it| it.checked_sub(1));
+        if let Some(server) = chosen.and_then(|it| several.get(it)) {
+            return Ok(server.address());
+        }
+        question.clear();
+    }
+}
+
+/// A server for people. What it says of itself is a stranger's.
+fn in_words(server: &Found) -> String {
+    let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
+    let mut told = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);
+    if !server.version.is_empty() {
+        // Writing to a string does not fail.
+        let _ = write!(told, ", version {}", server.version);
+    }
+    told.push(')');
+    safe_line(&told)
+}
+
+/// A server for programs.
+fn as_json(server: &Found) -> serde_json::Value {
+    json!({
+        "type": "server",
+        "name": server.name,
+        "host": server.host,
+        "port": server.port,
+        "addresses": server.addresses,
+        "version": server.version,
+        "entry": server.entry,
+    })
+}

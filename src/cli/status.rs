@@ -1,0 +1,180 @@
+//! `chat-server status`: asks the server on this machine how it fares.
+
+use std::io::{Read, Write, stdout};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::config::server::ServerOptions;
+use crate::server::{Status, StoreKind, StoreState, StoreStatus};
+
+/// The socket of the packaged service, where nothing says otherwise.
+const OF_SERVICE: &str = "/run/chat-server/control";
+
+/// A server that takes longer does not answer.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A longer answer is not one.
+const MAX_ANSWER: u64 = 1 << 20;
+
+/// Which server, and how it is shown.
+#[derive(Args, Debug)]
+pub(super) struct StatusCommand {
+    /// One JSON object (docs/status.md)
+    #[arg(long)]
+    json: bool,
+
+    /// The server's socket [default: as the server finds it, else that of the service,
+    /// /run/chat-server/control]
+    #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
+    control: Option<PathBuf>,
+
+    /// The server keeps its messages here, and may have its socket here
+    #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
+    data_dir: Option<PathBuf>,
+
+    /// The server's configuration
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Asks, shows the answer, and gives the exit status.
+pub(super) fn run(command: StatusCommand) -> ExitCode {
+    match ask_and_show(command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            super::tell_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks and shows the answer; gives whether the server is healthy.
+fn ask_and_show(command: StatusCommand) -> Result<bool> {
+    let file = match &command.config {
+        Some(path) => ServerOptions::from_file(path)?,
+        None => ServerOptions::default(),
+    };
+    let options = ServerOptions::of_socket(command.control, command.data_dir).or(file);
+    let path = options.control().unwrap_or_else(|| OF_SERVICE.into());
+    let answer = ask(&path)?;
+    let status: Status = serde_json::from_str(&answer)
+        .context("the server's answer is of another version of this program")?;
+    let shown = if command.json { answer } else { in_words(&status) };
+    stdout().write_all(shown.as_bytes()).context("cannot write the answer")?;
+    Ok(status.healthy)
+}
+
+/// What the server says.
+fn ask(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let stream = UnixStream::connect(path)
+        .with_context(|| format!("no server can be asked at {shown} (--control names another)"))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut answer = String::new();
+    stream
+        .take(MAX_ANSWER)
+        .read_to_string(&mut answer)
+        .with_context(|| format!("the server at {shown} does not answer"))?;
+    ensure!(!answer.is_empty(), "the server at {shown} does not answer");
+    Ok(answer)
+}
+
+/// The answer for people.
+fn in_words(status: &Status) -> String {
+    let Status { name, version, people, connections, rooms, messages, .. } = status;
+    let state = if status.healthy { "healthy" } else { "NOT HEALTHY" };
+    let rate = f64::from(u32::try_from(status.messages_last_minute).unwrap_or(u32::MAX)) / 60.0;
+    let memory = status.memory.map_or("unknown".to_owned(), in_megabytes);
+    let watchdog = match status.watchdog {
+        Some(seconds) => format!("has to be fed every {seconds} s"),
+        None => "none".to_owned(),
+    };
+    let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
+    format!(
+        "“{name}” is {state} (chat-server {version}, process {})\n\
+         running    {}\n\
+         people     {people} ({connections} connections, {rooms} rooms)\n\
+         messages   {messages} since the start, {rate:.2} a second in the last minute\n\
+         log        at {}, kept {}\n\
+         memory     {memory}\n\
+         watchdog   {watchdog}\n\
+         listening  {}\n",
+        status.process,
+        how_long(status.uptime),
+        status.head,
+        where_kept(&status.store),
+        listening.join(", "),
+    )
+}
+
+/// Where messages are kept, and how that goes.
+fn where_kept(store: &StoreStatus) -> String {
+    let place = match (store.kind, &store.directory) {
+        (StoreKind::Disk, Some(directory)) => {
+            let bytes = store.bytes.map_or("unknown".to_owned(), in_megabytes);
+            let durability = store.durability.as_deref().unwrap_or("unknown");
+            format!("in {} ({bytes}, {durability})", directory.display())
+        }
+        _ => "in memory, until it stops".to_owned(),
+    };
+    match store.state {
+        StoreState::Sound => place,
+        StoreState::MemoryOnly => format!("{place}: THE DISK FAILS, in memory only for now"),
+        StoreState::Refusing => format!("{place}: THE DISK FAILS, messages are refused"),
+    }
+}
+
+/// A number of bytes for people.
+fn in_megabytes(bytes: u64) -> String {
+    let tenths = bytes / 100_000;
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
+
+/// A time for people: its two largest parts.
+fn how_long(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {} min", minutes % 60),
+        (1, ..) => format!("1 day {} h", hours % 24),
+        _ => format!("{days} days {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_for_people() {
+        let times = [(59, "59 s"), (61, "1 min 1 s"), (7_260, "2 h 1 min"), (90_000, "1 day 1 h")];
+        for (seconds, told) in times {
+            assert_eq!(how_long(seconds), told);
+        }
+        assert_eq!(
+            (in_megabytes(99_999), in_megabytes(4_750_000)),
+            ("0.0 MB".into(), "4.7 MB".into())
+        );
+    }
+
+    #[test]
+    fn a_failing_disk_is_told() {
+        let mut store = StoreStatus {
+            kind: StoreKind::Disk,
+            state: StoreState::Sound,
+            directory: Some("data".into()),
+            bytes: Some(2_000_000),
+            durability: Some("strict".to_owned()),
+        };
+        assert_eq!(where_kept(&store), "in data (2.0 MB, strict)");
+        store.state = StoreState::Refusing;
+        assert!(where_kept(&store).contains("FAILS"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Servers on the network, which tell of themselves: DNS-SD over multicast
+//! DNS, `docs/protocol/tcp.md`, section 20.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
+
+use crate::model::HostAddress;
+use crate::model::limits::SERVICE;
+use crate::os::Clock;
+
+/// Why the network cannot be asked.
+pub use mdns_sd::Error as FindError;
+
+/// Once a server has told of itself, others are waited for so long: answers
+/// are held back for a moment, so that not all come at once, and may have to
+/// be asked for again.
+const MORE: Duration = Duration::from_millis(1_200);
+
+/// More servers are not listed: somebody is joking.
+const MOST: usize = 256;
+
+/// A server on the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What its owner calls it.
+    pub name: String,
+    /// Its entry in the network's directory, which no other server there has:
+    /// its name, perhaps with a number, and the service.
+    pub entry: String,
+    /// The machine's name on the network.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Where it can be reached, the most likely first.
+    pub addresses: Vec<SocketAddr>,
+    /// Of the program; empty if it does not say.
+    pub version: String,
+}
+
+impl Found {
+    /// What to remember it by: its entry, for its addresses may change.
+    #[must_use]
+    pub fn address(&self) -> HostAddress {
+        HostAddress { host: self.entry.clone(), port: self.port }
+    }
+}
+
+/// Whether this is the entry of a server, not the name of a host.
+pub(super) fn is_entry(host: &str) -> bool {
+    host.strip_suffix(SERVICE.trim_end_matches('.')).is_some_and(|it| it.ends_with('.'))
+}
+
+/// Everybody who tells of themselves within this time, by their names.
+///
+/// # Errors
+/// The network cannot be asked.
+pub fn all(patience: Duration) -> Result<Vec<Found>, FindError> {
+    Ok(look(patience, |_| Pause::None)?.into_values().collect())
+}
+
+/// The same, but does not wait much longer when somebody has.
+///
+/// # Errors
+/// The network cannot be asked.
+pub fn some(patience: Duration) -> Result<Vec<Found>, FindError> {
+    Ok(look(patience, |_| Pause::More)?.into_values().collect())
+}
+
+/// The server with this entry, as soon as it tells of itself.
+///
+/// # Errors
+/// The network cannot be asked.
+pub(super) fn entry(entry: &str, patience: Duration) -> Result<Option<Found>, FindError> {
+    let is_it = |it: &Found| if it.entry == entry { Pause::Over } else { Pause::None };
+    let mut found = look(patience, is_it)?;
+    Ok(found.remove(entry))
+}
+
+/// What a server means that was found, for how long is still looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// Nothing.
+    None,
+    /// A little longer.
+    More,
+    /// No longer.
+    Over,
+}
+
+/// Asks the network, and takes what comes.
+fn look(
+    patience: Duration,
+    pause: impl Fn(&Found) -> Pause,
+) -> Result<BTreeMap<String, Found>, FindError> {
+    let asking = Asking { daemon: ServiceDaemon::new()? };
+    let events = asking.daemon.browse(SERVICE)?;
+    Ok(collect(&events, patience, pause))
+}
+
+/// Takes what comes.
+fn collect(
+    events: &Receiver<ServiceEvent>,
+    patience: Duration,
+    pause: impl Fn(&Found) -> Pause,
+) -> BTreeMap<String, Found> {
+    let clock = Clock::start();
+    let mut until = clock.now() + patience;
+    let mut all = BTreeMap::new();
+    // The end comes when time is up or nobody will tell any more.
+    while let Ok(event) = events.recv_deadline(clock.instant(until)) {
+        if clock.now() >= until {
+            break;
+        }
+        match event {
+            ServiceEvent::ServiceResolved(service) => {
+                let Some(found) = found(&service).filter(|_| all.len() < MOST) else { continue };
+                let pause = pause(&found);
+                all.insert(found.entry.clone(), found);
+                match pause {
+                    Pause::None => {}
+                    Pause::More => until = until.min(clock.now() + MORE),
+                    Pause::Over => break,
+                }
+            }
+            ServiceEvent::ServiceRemoved(_, fullname) => {
+                all.remove(entry_of(&fullname).as_str());
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// The thread that asks. It ends with this.
+struct Asking {
+    /// The thread.
+    daemon: ServiceDaemon,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Nobody waits for its end.
+        let _ = self.daemon.shutdown();
+    }
+}
+
+/// A full name without the root, and without the escapes in which the library
+/// writes dots of a name.
+fn entry_of(fullname: &str) -> String {
+    let mut entry = String::new();
+    let mut letters = fullname.trim_end_matches('.').chars();
+    while let Some(letter) = letters.next() {
+        entry.push(if letter == '\\' { letters.next().unwrap_or(letter) } else { letter });
+    }
+    entry
+}
+
+/// What somebody tells of a server; nothing if it cannot be reached.
+fn found(service: &ResolvedService) -> Option<Found> {
+    let entry = entry_of(&service.fullname);
+    let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
+    let label = entry.strip_suffix(SERVICE.trim_end_matches('.'))?.trim_end_matches('.');
+    let name = Some(text("name")).filter(|it| !it.is_empty());
+    let mut addresses: Vec<SocketAddr> =
+        service.addresses.iter().map(|it| socket(it, service.port)).collect();
+    addresses.sort_by_key(|it| (likelihood(it), *it));
+    let name = name.unwrap_or_else(|| label.to_owned());
+    (!addresses.is_empty()).then(|| Found {
+        name,
+        host: service.host.trim_end_matches('.').to_owned(),
+        port: service.port,
+        version: text("version"),
+        addresses,
+        entry,
+    })
+}
+
+/// Where to connect to.
+fn socket(address: &ScopedIp, port: u16) -> SocketAddr {
+    match address {
+        // Without the interface an address that is valid on one link only
+        // leads nowhere.
+        ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
+            SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into()
+        }
+        other => SocketAddr::new(other.to_ip_addr(), port),
+    }
+}
+
+/// Smaller: more likely to lead there at once.
+fn likelihood(address: &SocketAddr) -> u8 {
+    match address.ip() {
+        IpAddr::V4(v4) if !v4.is_link_local() => 0,
+        IpAddr::V6(v6) if !v6.is_unicast_link_local() => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_told_from_hosts() {
+        assert!(is_entry("attic._pi-chat._tcp.local"));
+        assert!(is_entry("Anna's pi 2.0._pi-chat._tcp.local"));
+        for host in ["pi.local", "_pi-chat._tcp.local", "::1", "x_pi-chat._tcp.local"] {
+            assert!(!is_entry(host), "{host}");
+        }
+        assert_eq!(entry_of("a\\.b\\\\c._pi-chat._tcp.local."), "a.b\\c._pi-chat._tcp.local");
+    }
+
+    #[test]
+    fn what_is_most_likely_to_work_comes_first() {
+        let mut all: Vec<SocketAddr> =
+            ["[fe80::1%2]:1", "[2001:db8::1]:1", "169.254.0.1:1", "192.0.2.1:1"]
+                .map(|it| it.parse().unwrap())
+                .into();
+        all.sort_by_key(likelihood);
+        let order: Vec<String> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(order, ["192.0.2.1:1", "[2001:db8::1]:1", "[fe80::1%2]:1", "169.254.0.1:1"]);
+    }
+}

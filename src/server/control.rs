@@ -1,0 +1,108 @@
+//! The socket on which the server tells its owner how it fares. Whoever
+//! connects is told, and that is all: `docs/status.md`.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::ServerSettings;
+use super::status::Asked;
+
+/// Who asks is answered within this time, or not at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// After a failed accept the next one waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Those who may wait for their turn.
+const BACKLOG: i32 = 16;
+
+/// The socket. Its file is taken away when this is dropped.
+pub(super) struct Control {
+    /// Where they come.
+    listener: UnixListener,
+    /// The file.
+    path: PathBuf,
+}
+
+impl Control {
+    /// Opens the socket, if one is wanted. A server that cannot tell how it
+    /// fares is better than none: it says so and goes on.
+    pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
+        let path = settings.control.clone()?;
+        match bind(&path) {
+            Ok(listener) => Some(Self { listener, path }),
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!("`chat-server status` will not work: cannot use {path}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Tells all who ask, one after the other, for ever.
+    pub(super) async fn serve(self, settings: watch::Receiver<ServerSettings>, asked: Asked) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let settings = settings.borrow().clone();
+                    if timeout(PATIENCE, tell(stream, settings, &asked)).await.is_err() {
+                        tracing::warn!("somebody who asked for the status had to be sent away");
+                    }
+                }
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // If it stays, the next server sees that nobody listens.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Tells one who has asked. Whether they stay to hear it is their affair.
+async fn tell(mut stream: UnixStream, settings: ServerSettings, asked: &Asked) {
+    let Some(status) = asked.status(settings).await else { return };
+    if let Ok(mut line) = serde_json::to_vec(&status) {
+        line.push(b'\n');
+        let _ = stream.write_all(&line).await;
+    }
+}
+
+/// Listens at a path, for the owner only. The file of a server that has died
+/// is replaced, that of one that lives is not.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    match StdStream::connect(path) {
+        Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there")),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
+            fs::remove_file(path)?;
+        }
+        // Whatever else is there or is wrong, binding finds it.
+        Err(_) => {}
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Nobody can connect before it is listened on.
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket.into())
+}
+
+/// Whether there is a socket, and not somebody's file.
+fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())
+}

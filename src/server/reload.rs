@@ -1,0 +1,131 @@
+//! Settings that change while the server runs.
+
+use tokio::sync::{mpsc, watch};
+
+use super::engine::{EngineHandle, Message};
+use super::{LogSettings, ServerSettings};
+use crate::systemd;
+
+/// What came of reading the configuration again: all settings, or what is
+/// wrong with it, on one line.
+pub type Reread = Result<Box<ServerSettings>, String>;
+
+/// Applies what is read.
+pub(super) struct Reloading {
+    /// What holds now.
+    pub(super) current: watch::Sender<ServerSettings>,
+    /// Whom to tell.
+    pub(super) engine: EngineHandle,
+    /// What the status line has to say of it.
+    pub(super) trouble: watch::Sender<Option<String>>,
+}
+
+impl Reloading {
+    /// Applies everything that comes. A configuration that is wrong changes
+    /// nothing.
+    pub(super) async fn run(self, mut rereads: mpsc::Receiver<Reread>) {
+        while let Some(reread) = rereads.recv().await {
+            match reread {
+                Ok(wanted) => self.apply(*wanted).await,
+                Err(problem) => {
+                    let told = format!("configuration not read again: {problem}");
+                    tracing::error!("{told}; the old one goes on");
+                    self.trouble.send_replace(Some(told));
+                }
+            }
+            systemd::tell_ready();
+        }
+        // Without who reads it again, it stays as it is; others look at it.
+        std::future::pending().await
+    }
+
+    /// Applies what can be applied, and names the rest.
+    async fn apply(&self, wanted: ServerSettings) {
+        let (settings, later) = applicable(&self.current.borrow(), wanted);
+        // If it is gone, the server ends.
+        let _ = self.engine.send(Message::Settings(settings.hub.clone())).await;
+        self.current.send_replace(settings);
+        let trouble = (!later.is_empty()).then(|| format!("restart to apply {}", later.join(", ")));
+        match &trouble {
+            None => tracing::info!("configuration read again and applied"),
+            Some(told) => tracing::warn!("configuration read again and applied, but for: {told}"),
+        }
+        self.trouble.send_replace(trouble);
+    }
+}
+
+/// What of the wanted settings can hold from now on, in place of the old
+/// ones; and the keys of the rest.
+fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, Vec<&'static str>) {
+    let mut new = wanted;
+    let mut later = Vec::new();
+    let mut keep = |is_other: bool, key| {
+        if is_other {
+            later.push(key);
+        }
+    };
+    keep(new.listen != old.listen, "listen");
+    keep(new.control != old.control, "control");
+    keep(new.backlog.feed_bytes != old.backlog.feed_bytes, "max-backlog");
+    keep(new.backlog.total_bytes != old.backlog.total_bytes, "max-backlog-total");
+    let is_same_log = match (&old.log, &new.log) {
+        (LogSettings::Memory(_), LogSettings::Memory(_)) => true,
+        (LogSettings::Disk(old), LogSettings::Disk(new)) => {
+            keep(new.durability != old.durability, "durability");
+            keep(new.on_failure != old.on_failure, "on-disk-failure");
+            old.directory == new.directory
+        }
+        _ => false,
+    };
+    keep(!is_same_log, "data-dir");
+    if !is_same_log {
+        new.hub.retention = old.hub.retention;
+    }
+    new.hub.is_durable = old.hub.is_durable;
+    new.listen.clone_from(&old.listen);
+    new.control.clone_from(&old.control);
+    new.backlog = old.backlog;
+    new.log = old.log.clone();
+    (new, later)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{HubSettings, Retention};
+    use crate::server::log::{Durability, StoreSettings};
+
+    /// Settings with a log on disk.
+    fn durable(directory: &str, durability: Durability, days: u32) -> ServerSettings {
+        let retention = Retention { days, ..Retention::default() };
+        let directory = directory.into();
+        let store = StoreSettings { directory, durability, retention, ..StoreSettings::default() };
+        let hub = HubSettings { retention, is_durable: true, ..HubSettings::default() };
+        ServerSettings { hub, log: LogSettings::Disk(store), ..ServerSettings::default() }
+    }
+
+    #[test]
+    fn what_can_be_applied_is_and_the_rest_is_named() {
+        let old = durable("a", Durability::Relaxed, 1);
+        let mut wanted = durable("a", Durability::Strict, 2);
+        wanted.hub.server_name = "attic".to_owned();
+        wanted.listen = vec!["[::1]:1".parse().unwrap()];
+        wanted.announce = false;
+        let (new, later) = applicable(&old, wanted.clone());
+        assert_eq!(later, ["listen", "durability"]);
+        assert_eq!((new.hub.server_name.as_str(), new.hub.retention.days), ("attic", 2));
+        assert!(new.listen.is_empty() && !new.announce);
+        // What waits for a restart is named each time.
+        assert_eq!(applicable(&new, wanted).1, later);
+    }
+
+    #[test]
+    fn another_log_has_to_wait_with_all_that_is_about_it() {
+        let old = durable("a", Durability::Relaxed, 1);
+        for wanted in [durable("b", Durability::Relaxed, 2), ServerSettings::default()] {
+            let (new, later) = applicable(&old, wanted);
+            assert_eq!(later, ["data-dir"]);
+            assert_eq!((new.hub.retention.days, new.hub.is_durable), (1, true));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How many messages there were, and how many in the last minute.
+
+use std::collections::VecDeque;
+
+use crate::model::Moment;
+
+/// Seconds that are looked back.
+const MINUTE: u64 = 60;
+
+/// Counts messages.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// All of them.
+    total: u64,
+    /// Seconds in which there were some, and how many; a minute of them at
+    /// the most.
+    seconds: VecDeque<(u64, u64)>,
+}
+
+impl Tally {
+    /// So many have come.
+    pub(super) fn count(&mut self, now: Moment, messages: usize) {
+        let (second, messages) = (now.since_start().as_secs(), messages as u64);
+        self.total = self.total.saturating_add(messages);
+        match self.seconds.back_mut() {
+            Some((last, count)) if *last == second => *count = count.saturating_add(messages),
+            _ => self.seconds.push_back((second, messages)),
+        }
+        self.forget(second);
+    }
+
+    /// All that have come.
+    pub(super) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Those that have come in the last minute.
+    pub(super) fn last_minute(&mut self, now: Moment) -> u64 {
+        self.forget(now.since_start().as_secs());
+        self.seconds.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Forgets what is a minute old in this second.
+    fn forget(&mut self, second: u64) {
+        while self.seconds.front().is_some_and(|(at, _)| at + MINUTE <= second) {
+            self.seconds.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_minute_is_looked_back() {
+        let at = |second| Moment::after_start(Duration::from_secs(second));
+        let mut tally = Tally::default();
+        for second in 0..100 {
+            tally.count(at(second), 2);
+        }
+        assert_eq!((tally.total(), tally.last_minute(at(99))), (200, 120));
+        assert_eq!(tally.last_minute(at(130)), 58);
+        assert_eq!(tally.last_minute(at(159)), 0);
+        assert!(tally.seconds.is_empty());
+    }
+}

@@ -1,0 +1,226 @@
+//! `chat-server` is found by itself, and `chat-client` finds it.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::common::Server;
+use super::lab::{Family, Lab, Machine};
+use super::program::Program;
+
+/// What `chat-client` says where nobody is found.
+const NOBODY: &str = "no server was found on this network";
+
+/// Starts a server on all addresses of a machine.
+fn serve(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
+    let all = [&["--listen", "[::]:0", "--name", name], arguments].concat();
+    Server::start_by(machine.inside(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
+        command.env_clear();
+    })
+}
+
+/// `chat-client` on a machine, for somebody with this home.
+fn client(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = machine.inside(env!("CARGO_BIN_EXE_chat-client"));
+    command.env_clear().env("HOME", home.path()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Gives a program its input and waits for its end.
+fn finish(mut child: Child, input: &str) -> Output {
+    // It may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The exit code, and what was written to standard output and error.
+fn told(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Begins to list the servers.
+fn discover(machine: &Machine, seconds: &str) -> Child {
+    let home = tempfile::tempdir().unwrap();
+    client(machine, &home, &["discover", "--json", "--wait", seconds]).spawn().unwrap()
+}
+
+/// The names in a list, and all that it says.
+fn listed(list: Child) -> (Vec<String>, Vec<Value>) {
+    let (code, out, error) = told(finish(list, ""));
+    let all: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(code, Some(if all.is_empty() { 69 } else { 0 }), "{error}");
+    assert_eq!(all.is_empty(), error.contains(NOBODY), "{error}");
+    (all.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect(), all)
+}
+
+/// A server tells what it is, and a client that is not told where to go goes
+/// there.
+#[test]
+fn the_only_server_is_taken() {
+    for family in [Family::Both, Family::V6] {
+        let Some(lab) = Lab::new() else { return };
+        let machines = lab.machines(2, family);
+        let home = tempfile::tempdir().unwrap();
+        let (code, _, error) =
+            told(finish(client(&machines[1], &home, &["--name", "bob"]).spawn().unwrap(), "hi\n"));
+        assert!(code == Some(69) && error.contains(NOBODY), "{error}");
+
+        let server = serve(&machines[0], "Anna's attic 2.0", &[]);
+        let (names, all) = listed(discover(&machines[1], "2"));
+        assert_eq!(names, ["Anna's attic 2.0"]);
+        let port = server.address().port();
+        assert_eq!((&all[0]["type"], &all[0]["port"]), (&json!("server"), &json!(port)));
+        assert_eq!(all[0]["version"], env!("CARGO_PKG_VERSION"));
+        assert!(all[0]["host"].as_str().unwrap().ends_with("-chat.local"), "{all:?}");
+        let addresses = all[0]["addresses"].as_array().unwrap();
+        let has = |part: &str| addresses.iter().any(|it| it.as_str().unwrap().starts_with(part));
+        assert!(has("[fe80:") && !has("127.") && !has("[::1]"), "{addresses:?}");
+        for own in &machines[0].addresses {
+            assert!(has(&format!("{own}:{port}")), "{addresses:?}");
+        }
+
+        // Each address leads there.
+        for address in addresses {
+            let at = address.as_str().unwrap();
+            let begin = client(&machines[1], &home, &[at, "--name", "bob"]).spawn().unwrap();
+            let (code, _, error) = told(finish(begin, "hi\n"));
+            assert_eq!(code, Some(0), "{at}: {error}");
+        }
+
+        let begin = client(&machines[1], &home, &["--name", "bob"]).spawn().unwrap();
+        let (code, _, error) = told(finish(begin, "found you\n"));
+        assert!(code == Some(0) && error.contains("found Anna's attic 2.0 at"), "{error}");
+        let sent = client(&machines[1], &home, &["send", "and again"]).spawn().unwrap();
+        assert_eq!(told(finish(sent, "")).0, Some(0));
+        let (_, history, _) =
+            told(finish(client(&machines[1], &home, &["--name", "carla"]).spawn().unwrap(), ""));
+        assert!(history.contains("found you") && history.contains("and again"), "{history}");
+    }
+}
+
+/// Among several a person chooses; a script is told that it has to.
+#[test]
+fn among_several_one_chooses() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(3, Family::Both);
+    let servers = [serve(&machines[0], "attic", &[]), serve(&machines[1], "cellar", &[])];
+    let (names, all) = listed(discover(&machines[2], "3"));
+    assert_eq!(names, ["attic", "cellar"]);
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [["--name", "bob"].as_slice(), &["--name", "bob", "--json"], &["send", "x"]] {
+        let (code, out, error) =
+            told(finish(client(&machines[2], &home, arguments).spawn().unwrap(), ""));
+        assert_eq!((code, out.as_str()), (Some(64), ""), "{error}");
+        assert!(error.contains("attic at") && error.contains("cellar at"), "{error}");
+    }
+    // On a terminal, which `script` makes.
+    let program = env!("CARGO_BIN_EXE_chat-client");
+    let mut terminal = machines[2].inside("script");
+    terminal.env_clear().env("HOME", home.path()).env("TERM", "dumb");
+    terminal.args(["-qec", &format!("'{program}' --plain --name bob"), "/dev/null"]);
+    let mut person = Program::start(terminal);
+    person.shows("1  attic at");
+    person.types("7");
+    person.types("2");
+    person.shows("bob");
+    // It is said at one of them only.
+    person.types("where am I");
+    person.shows("bob: where am I");
+    let said = |server: &Server, machine: &Machine| {
+        let at = format!("[::1]:{}", server.address().port());
+        let begin = client(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
+        told(finish(begin, "")).1.contains("where am I")
+    };
+    let where_said = [said(&servers[0], &machines[0]), said(&servers[1], &machines[1])];
+    assert_eq!(where_said, [false, true]);
+    // A server that is named, by its address or its entry, is the one.
+    let address = format!("{}:{}", machines[0].addresses[0], servers[0].address().port());
+    for at in [address.as_str(), all[0]["entry"].as_str().unwrap()] {
+        let begin = client(&machines[2], &home, &[at, "--name", "x"]).spawn().unwrap();
+        let (code, _, error) = told(finish(begin, "hi\n"));
+        assert!(code == Some(0) && !error.contains("found"), "{at}: {error}");
+    }
+}
+
+/// Who has the list sees a server go that says goodbye, and not one that
+/// cannot.
+#[test]
+fn a_server_that_goes_says_goodbye() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(3, Family::Both);
+    let mut servers = [serve(&machines[0], "attic", &[]), serve(&machines[1], "cellar", &[])];
+    let long = discover(&machines[2], "9");
+    // By the end of this one, both are known to the long one, too.
+    assert_eq!(listed(discover(&machines[2], "3")).0, ["attic", "cellar"]);
+    servers[0].terminate();
+    servers[1].kill();
+    assert_eq!(listed(long).0, ["cellar"]);
+    assert_eq!(listed(discover(&machines[2], "1")).0, Vec::<String>::new());
+}
+
+/// Two servers of the same name are two; what the owner does not want told is
+/// not told, and both can change while the server runs.
+#[test]
+fn the_owner_decides() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(3, Family::Both);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    fs::write(&config, "announce = false\n").unwrap();
+    let first = Server::start_by(
+        machines[0].inside(env!("CARGO_BIN_EXE_chat-server")),
+        &["--listen", "[::]:0", "--config", config.to_str().unwrap()],
+        |command| {
+            command.env_clear();
+        },
+    );
+    let _second = serve(&machines[1], "cellar", &[]);
+    assert_eq!(listed(discover(&machines[2], "3")).0, ["cellar"]);
+    let reads = |text: &str, times: usize| {
+        fs::write(&config, text).unwrap();
+        first.signal(Signal::HUP);
+        let applied = |log: &[String]| log.iter().filter(|it| it.contains("applied")).count();
+        first.wait_for_log(|log| applied(log) == times);
+    };
+    reads("name = \"cellar\"\n", 1);
+    let (names, all) = listed(discover(&machines[2], "4"));
+    assert_eq!(names, ["cellar", "cellar"]);
+    assert_ne!(all[0]["entry"], all[1]["entry"]);
+    reads("name = \"attic\"\n", 2);
+    assert_eq!(listed(discover(&machines[2], "4")).0, ["attic", "cellar"]);
+    reads("name = \"attic\"\nannounce = false\n", 3);
+    assert_eq!(listed(discover(&machines[2], "2")).0, ["cellar"]);
+}
+
+/// Who is patient waits for the first server, and whoever has found one finds
+/// it again where it has moved.
+#[test]
+fn a_server_that_has_moved_is_found_again() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    let data = tempfile::tempdir().unwrap();
+    let keep = ["--data", data.path().to_str().unwrap()];
+    let home = tempfile::tempdir().unwrap();
+    let patient = ["--json", "--name", "anna", "--wait"];
+    let mut anna = Program::start(client(&machines[1], &home, &patient));
+    anna.shows("looking on");
+    let mut server = serve(&machines[0], "attic", &keep);
+    anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
+    anna.tells(&json!({"type": "acknowledged", "id": 1}));
+    server.terminate();
+    for change in [["add", "198.18.0.77/24"], ["del", "198.18.0.1/24"]] {
+        let mut ip = machines[0].inside("ip");
+        ip.args(["address", change[0], change[1], "dev", "eth0"]);
+        assert!(ip.status().unwrap().success());
+    }
+    let _server = serve(&machines[0], "attic", &keep);
+    anna.gets(&json!({"type": "say", "text": "after", "id": 2}));
+    anna.tells(&json!({"type": "acknowledged", "id": 2}));
+    assert_eq!(anna.ends().0, Some(0));
+}

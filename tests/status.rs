@@ -1,0 +1,318 @@
+//! The real `chat-server` and its owner: `chat-server status`, and a
+//! configuration that is read again.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::thread;
+
+use common::{PATIENCE, Peer, Server, join, program};
+use pi_chat::model::{Reference, Sequence};
+use pi_chat::wire::tcp::{History, Join, ServerFrame};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What `chat-server status` says.
+fn ask(control: &Path, more: &[&str]) -> Output {
+    program().arg("status").arg("--control").arg(control).args(more).output().unwrap()
+}
+
+/// What it says with `--json`, and its exit code.
+fn status(control: &Path) -> (Value, Option<i32>) {
+    let output = ask(control, &["--json"]);
+    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+}
+
+/// A directory, and a socket in it.
+fn socket() -> (TempDir, PathBuf, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control");
+    let text = path.to_str().unwrap().to_owned();
+    (directory, path, text)
+}
+
+/// The error that a status ends with.
+fn refusal(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_status_tells_how_it_fares() {
+    let (_directory, path, control) = socket();
+    let mut server = Server::start(&["--control", &control, "--name", "attic"]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut anna = server.arrive("anna", &["lobby", "garden"]).0;
+    let _bob = server.join("bob");
+    let _guest = server.connect();
+    for text in ["one", "two", "three"] {
+        anna.says(text);
+    }
+    let (told, code) = status(&path);
+    assert_eq!(code, Some(0));
+    let number = |key: &str| told[key].as_u64().unwrap();
+    let counts = ["people", "connections", "rooms", "messages", "messages_last_minute", "head"];
+    assert_eq!(counts.map(number), [2, 3, 2, 3, 3, 3], "{told}");
+    assert_eq!((&told["healthy"], &told["name"]), (&json!(true), &json!("attic")));
+    assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(told["listening"], json!([server.address().to_string()]));
+    assert_eq!(told["process"], server.id());
+    assert!(told["watchdog"].is_null() && number("uptime") < 60, "{told}");
+    assert!(number("memory") > 1_000_000, "{told}");
+    assert_eq!(
+        (&told["store"]["kind"], &told["store"]["state"]),
+        (&json!("memory"), &json!("sound"))
+    );
+
+    let words = String::from_utf8(ask(&path, &[]).stdout).unwrap();
+    assert!(words.starts_with("“attic” is healthy") && words.contains("3 connections"), "{words}");
+    server.terminate();
+    assert!(!path.exists(), "the socket's file is left");
+    assert!(refusal(&ask(&path, &[])).contains("no server can be asked"));
+}
+
+#[test]
+fn a_server_with_a_directory_has_its_socket_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let arguments = ["--data", data.to_str().unwrap(), "--durability", "strict"];
+    let server = Server::start_with(&arguments, |command| {
+        command.env("WATCHDOG_USEC", "5000000");
+    });
+    server.join("anna").says("kept");
+    let output = program().args(["status", "--json"]).args(&arguments[..2]).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let store = &told["store"];
+    assert_eq!((&store["kind"], &store["durability"]), (&json!("disk"), &json!("strict")));
+    assert_eq!((&store["directory"], &told["watchdog"]), (&json!(data), &json!(5.0)));
+    assert!(store["bytes"].as_u64().unwrap() > 10_000, "{told}");
+}
+
+#[test]
+fn systemds_directory_goes_before_that_of_the_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let _server = Server::start_with(&["--data", data.to_str().unwrap()], |command| {
+        command.env("RUNTIME_DIRECTORY", directory.path());
+    });
+    assert_eq!(status(&directory.path().join("control")).1, Some(0));
+    assert!(!data.join("control.sock").exists());
+}
+
+#[test]
+fn the_socket_of_a_dead_server_is_replaced_and_that_of_a_living_one_is_not() {
+    let (_directory, path, control) = socket();
+    let mut first = Server::start(&["--control", &control]);
+    first.kill();
+    assert!(path.exists());
+    assert!(refusal(&ask(&path, &[])).contains("no server can be asked"));
+    let second = Server::start(&["--control", &control]);
+    assert_eq!(status(&path).0["process"], second.id());
+    let mut third = Server::start(&["--control", &control]);
+    third.wait_for_log(|lines| lines.iter().any(|it| it.contains("a server listens there")));
+    third.terminate();
+    assert_eq!(status(&path).0["process"], second.id());
+}
+
+#[test]
+fn somebodys_file_is_not_replaced() {
+    let (_directory, path, control) = socket();
+    fs::write(&path, "mine").unwrap();
+    let server = Server::start(&["--control", &control]);
+    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("cannot use")));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+}
+
+#[test]
+fn who_does_not_answer_is_not_healthy() {
+    let (_directory, path, _) = socket();
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || drop(listener.accept().unwrap()));
+    assert!(refusal(&ask(&path, &["--json"])).contains("does not answer"));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_hangs_is_not_healthy() {
+    let (_directory, path, control) = socket();
+    let server = Server::start(&["--control", &control]);
+    assert_eq!(status(&path).1, Some(0));
+    server.signal(Signal::STOP);
+    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    server.signal(Signal::CONT);
+    assert_eq!(status(&path).1, Some(0));
+}
+
+/// A server with this configuration, and what systemd is told of it.
+struct Reloaded {
+    /// The server.
+    server: Server,
+    /// Its configuration.
+    config: PathBuf,
+    /// What systemd hears.
+    notify: UnixDatagram,
+    /// Where all this is.
+    directory: TempDir,
+}
+
+impl Reloaded {
+    /// Starts it.
+    fn start(text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("config.toml");
+        fs::write(&config, text).unwrap();
+        let path = directory.path().join("notify");
+        let notify = UnixDatagram::bind(&path).unwrap();
+        notify.set_read_timeout(Some(PATIENCE)).unwrap();
+        let control = directory.path().join("control");
+        let arguments = ["--config", config.to_str().unwrap(), "--control"];
+        let arguments = [&arguments[..], &[control.to_str().unwrap()]].concat();
+        let server = Server::start_with(&arguments, |command| {
+            command.env("NOTIFY_SOCKET", &path);
+        });
+        let reloaded = Self { server, config, notify, directory };
+        reloaded.hears(|word| word == "READY=1");
+        reloaded
+    }
+
+    /// Waits until systemd is told something like this; gives it.
+    fn hears(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let mut buffer = [0; 4_096];
+        loop {
+            let count = self.notify.recv(&mut buffer).unwrap();
+            let word = String::from_utf8(buffer[..count].to_vec()).unwrap();
+            if wanted(word.trim_end()) {
+                return word;
+            }
+        }
+    }
+
+    /// Has it read another configuration, and waits until it has.
+    fn reads(&self, text: &str) {
+        fs::write(&self.config, text).unwrap();
+        self.server.signal(Signal::HUP);
+        let told = self.hears(|word| word.starts_with("RELOADING=1"));
+        let (_, time) = told.trim_end().split_once("\nMONOTONIC_USEC=").unwrap();
+        assert!(time.parse::<u64>().unwrap() > 0);
+        self.hears(|word| word == "READY=1");
+    }
+
+    /// What the server is called.
+    fn name(&self) -> Value {
+        status(&self.directory.path().join("control")).0["name"].clone()
+    }
+}
+
+#[test]
+fn what_can_change_while_it_runs_changes() {
+    let it = Reloaded::start("name = \"attic\"\nlook-alikes = \"allow\"\n");
+    let mut anna = it.server.join("anna");
+    it.reads("name = \"cellar\"\npassword = \"sesame\"\nmax-rooms = 1\nburst = 7\nlog-length = 12");
+    // Whoever is there stays, and nobody new comes without the password.
+    anna.says("still here");
+    let mut bob = it.server.connect();
+    bob.greet(0);
+    bob.send(join("bob", &[]));
+    bob.expect_error(203);
+    let password = Some("sesame".to_owned());
+    // Nor by a name that looks like anna's.
+    bob.send(Join { password: password.clone(), ..join("аnna", &[]) });
+    bob.expect_error(202);
+    bob.send(Join { password, ..join("bob", &[]) });
+    let welcome = bob.arrival().welcome;
+    assert_eq!((welcome.server_name.as_str(), welcome.burst), ("cellar", 7));
+    assert_eq!(welcome.keep_messages, 12);
+    assert_eq!(it.name(), "cellar");
+    for number in 0..6 {
+        anna.says(&format!("{number}"));
+    }
+    assert!(it.server.log().iter().any(|line| line.contains("applied")));
+}
+
+/// How many messages of the lobby the server still has.
+fn kept(reader: &mut Peer) -> usize {
+    let (reference, room) = (Reference(1), "lobby".to_owned());
+    reader.send(History { reference, room, before: Sequence::ZERO, limit: 100 });
+    let mut count = 0;
+    loop {
+        match reader.next() {
+            ServerFrame::Entry(_) => count += 1,
+            ServerFrame::End(_) => return count,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn messages_are_kept_as_long_as_is_wanted_now() {
+    let data = tempfile::tempdir().unwrap();
+    let fast = "burst = 100000\nper-minute = 6000000\n";
+    let on_disk = format!("{fast}data-dir = {:?}\n", data.path());
+    for (place, key) in [(fast, "log-length"), (on_disk.as_str(), "keep-messages")] {
+        let it = Reloaded::start(place);
+        let mut anna = it.server.join("anna");
+        for number in 0..40 {
+            anna.says(&format!("{number}"));
+        }
+        assert_eq!(kept(&mut anna), 40);
+        it.reads(&format!("{place}{key} = 12\n"));
+        anna.says("one more");
+        // A log on disk forgets when it has time.
+        let forgets = (0..10_000).any(|_| kept(&mut anna) == 12);
+        assert!(forgets, "{key}: {}", kept(&mut anna));
+    }
+}
+
+#[test]
+fn a_wrong_configuration_changes_nothing_and_is_told() {
+    let it = Reloaded::start("name = \"attic\"\n");
+    it.reads("name = \"cellar\"\npassword = 7\n");
+    let told = it.hears(|word| word.contains("not read again"));
+    assert!(told.contains("line 2") && told.contains("nobody is here"), "{told}");
+    assert!(told.trim_end().lines().count() == 1, "{told}");
+    assert_eq!(it.name(), "attic");
+    assert!(it.server.log().iter().any(|line| line.contains("the old one goes on")));
+    // A right one makes up for it.
+    it.reads("name = \"cellar\"\n");
+    it.hears(|word| word == "STATUS=nobody is here");
+    assert_eq!(it.name(), "cellar");
+}
+
+#[test]
+fn systemd_is_told_what_keeps_it_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.toml");
+    fs::write(&config, "name = \"attic\"\nburst = 0\n").unwrap();
+    let path = directory.path().join("notify");
+    let notify = UnixDatagram::bind(&path).unwrap();
+    notify.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut server = program();
+    let output = server.arg("--config").arg(&config).env("NOTIFY_SOCKET", &path).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let mut buffer = [0; 4_096];
+    let count = notify.recv(&mut buffer).unwrap();
+    let told = std::str::from_utf8(&buffer[..count]).unwrap();
+    assert_eq!(told.trim_end(), "STATUS=wrong configuration: burst: must be at least 1");
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let it = Reloaded::start("name = \"attic\"\n");
+    it.reads("name = \"cellar\"\nmax-backlog = 2000000\ndata-dir = \"elsewhere\"\n");
+    it.hears(|word| word.contains("restart to apply max-backlog, data-dir"));
+    assert_eq!(it.name(), "cellar");
+    assert!(it.server.log().iter().any(|line| line.contains("max-backlog, data-dir")));
+}
