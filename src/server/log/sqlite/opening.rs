@@ -80,7 +80,7 @@ fn system_boot_id() -> Option<String> {
 fn file_id(path: &Path) -> Result<String, StoreError> {
     use std::os::unix::fs::MetadataExt;
 
-    match std::fs::metadata(path) {
+    match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.ino().to_string()),
         Err(source) => Err(StoreError::Directory { path: path.to_path_buf(), source }),
     }
