@@ -174,6 +174,23 @@ is_called() {
   return "$status"
 }
 
+test_status() {
+  local told
+  told=$(inside chat-server status) || die "it does not tell that it is healthy: $told"
+  note "$(sed -n 's/^memory  *\(.*\)/\1 of memory/p' <<<"$told")"
+  [[ $told == *"kept in /var/lib/chat-server"* ]] || die "it does not keep messages: $told"
+}
+
+# Within the machine: no multicast leads in.
+test_discovery() {
+  wait_until 60 is_discovered || die "chat-client discover does not find it"
+}
+
+# Whether a client in the machine finds the server by itself.
+is_discovered() {
+  inside chat-client discover --json | grep --quiet --fixed-strings '2428'
+}
+
 # An older package, with another configuration, is made of the one at hand.
 test_upgrade() {
   local older=$machine/older config=/etc/chat-server/config.toml before
