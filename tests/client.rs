@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
-use common::Server;
+use common::{Server, ours};
 use pi_chat::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{
@@ -30,8 +30,8 @@ use serde_json::{Value, json};
 /// Our client for somebody on this server, with nothing of our own settings;
 /// it leaves nothing on disk.
 fn client(server: &str, name: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
-    command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    let mut command = ours(env!("CARGO_BIN_EXE_chat-client"));
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args([server, "--name", name, "--fresh"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -25,6 +25,13 @@ desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
   zizmor=$target/tools/zizmor-$zizmor_version/bin/zizmor
 }
 
+# What makes the packages, pinned; scripts/setup builds it there.
+# shellcheck disable=SC2034  # for the scripts that source this
+{
+  cargo_deb_version=3.8.0
+  cargo_deb=$target/tools/cargo-deb-$cargo_deb_version/bin/cargo-deb
+}
+
 # The Python module that the example peers sign and seal with, where it can't
 # come from Debian: pinned, in a virtual environment (scripts/setup makes it).
 # shellcheck disable=SC2034  # for the scripts that source this

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::discover::{self, DiscoverCommand};
@@ -151,6 +151,12 @@ enum Look {
     Json,
     /// Nothing but errors.
     Silent,
+}
+
+/// What can be typed, for the manual and for shells.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::spawn_blocking;
 
@@ -79,6 +79,12 @@ impl Run {
         };
         self.options.clone().or(file).into_settings()
     }
+}
+
+/// What can be typed, for the manual and for shells.
+#[must_use]
+pub fn command() -> clap::Command {
+    ServerCommand::command()
 }
 
 /// Does what the command line says.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::from_toml;
 use super::person::{directories, login_name};
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
@@ -67,8 +68,7 @@ impl Partial {
         };
         let text = fs::read_to_string(&found)
             .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self =
-            toml::from_str(&text).with_context(|| format!("in {}", found.display()))?;
+        let mut partial: Self = from_toml(&found, &text)?;
         // A file is named as seen from the one that names it.
         if let (Some(file), Some(directory)) = (&mut partial.password_file, found.parent()) {
             *file = directory.join(&*file);

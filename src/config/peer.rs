@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
+use super::from_toml;
 use super::person::{directories, login_name};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, Password, RoomName, Username};
@@ -63,8 +64,7 @@ impl Partial {
         };
         let text = fs::read_to_string(&found)
             .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self =
-            toml::from_str(&text).with_context(|| format!("in {}", found.display()))?;
+        let mut partial: Self = from_toml(&found, &text)?;
         // A file is named as seen from the one that names it.
         if let (Some(file), Some(directory)) = (&mut partial.passphrase_file, found.parent()) {
             *file = directory.join(&*file);
@@ -164,6 +164,26 @@ fn read_passphrase(file: &Path) -> Result<Password> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The file that the package installs.
+    const SHIPPED: &str = include_str!("../../debian/chat-peer.toml");
+
+    /// It says nothing as it is, and shows every key.
+    #[test]
+    fn the_shipped_file() {
+        let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
+        assert!(SHIPPED.lines().all(is_comment));
+        let shown: String = SHIPPED
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let shown: Partial = toml::from_str(&shown).unwrap();
+        let Partial { name, room, passphrase_file, port, interfaces, peers, ask } = shown;
+        assert_eq!((room.as_deref(), port, ask), (Some("lobby"), Some(DEFAULT_PORT), Some(false)));
+        assert_eq!((interfaces, peers), (Some(Vec::new()), Some(Vec::new())));
+        assert!(name.is_some() && passphrase_file.is_some());
+    }
 
     /// The error for a mistake in the file says where it is; files are named
     /// as seen from there.

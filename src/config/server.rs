@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use super::from_toml;
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
 use crate::server::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
@@ -164,13 +165,7 @@ impl ServerOptions {
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        toml::from_str(&text).map_err(|error| {
-            // On one line, for `systemctl status`; and without the text of the
-            // file, for a password may stand there.
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            anyhow!("in {}, line {line}: {}", path.display(), error.message().replace('\n', " "))
-        })
+        from_toml(path, &text)
     }
 
     /// What says where a server's socket is, and nothing else.

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
 
 use std::collections::VecDeque;
+use std::env;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -23,11 +24,19 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Whatever takes longer than this does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The program, with nothing of our own environment.
-pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.env_clear();
+/// One of our programs, with nothing of our own environment. PI_CHAT_RUNNER is
+/// what runs it where this machine cannot: `scripts/test arm` says an emulator.
+pub(crate) fn ours(program: &str) -> Command {
+    let runner = env::var("PI_CHAT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace().chain([program]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env_clear();
     command
+}
+
+/// The server.
+pub(crate) fn program() -> Command {
+    ours(env!("CARGO_BIN_EXE_chat-server"))
 }
 
 /// Runs the program with arguments with which it ends by itself.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::{env, fs};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -17,6 +18,9 @@ use crate::os::random_bytes;
 
 /// Names the run of the operating system: a new one at each boot.
 const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The same, said by the unit of a service that is not shown the file.
+const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
 /// More messages than can be on their way to the log at one time.
 const MAX_UNDER_WAY: u64 = 200_000;
@@ -38,8 +42,7 @@ pub(super) fn begin(
         Some(file_id) => file_id.clone(),
         None => file_id(database)?,
     };
-    let boot_id = settings.boot_id.clone().or_else(|| std::fs::read_to_string(SYSTEM_BOOT_ID).ok());
-    let boot_id = boot_id.map(|it| it.trim().to_owned()).unwrap_or_default();
+    let boot_id = settings.boot_id.clone().or_else(system_boot_id).unwrap_or_default();
     let is_strict = settings.durability == Durability::Strict;
     let transaction = connection.transaction()?;
     let known = fact::<[u8; 16]>(&transaction, fact::LOG_ID)?;
@@ -68,11 +71,19 @@ pub(super) fn begin(
     Ok(LogId(log_id))
 }
 
+/// What the system calls its run, if anybody tells. systemd writes it without
+/// the hyphens.
+fn system_boot_id() -> Option<String> {
+    let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
+    let told = said.or_else(|| fs::read_to_string(SYSTEM_BOOT_ID).ok());
+    told.map(|it| it.trim().replace('-', ""))
+}
+
 /// What names a file as long as it is the same one.
 fn file_id(path: &Path) -> Result<String, StoreError> {
     use std::os::unix::fs::MetadataExt;
 
-    match std::fs::metadata(path) {
+    match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.ino().to_string()),
         Err(source) => Err(StoreError::Directory { path: path.to_path_buf(), source }),
     }

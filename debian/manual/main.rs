@@ -1,0 +1,78 @@
+//! Writes what belongs to the programs in a package: man pages, and
+//! completions for bash, zsh and fish. All of it comes from the command lines
+//! and from the configuration files that are shipped, so none of it can be
+//! out of date. `scripts/package` runs it: `cargo run --example manual -- DIR`.
+
+mod settings;
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Command;
+use clap_complete::{Shell, generate_to};
+use clap_mangen::Man;
+use pi_chat::cli;
+
+/// What the pages name as their manual.
+const MANUAL: &str = "pi-chat";
+
+/// What the pages name as where they come from.
+const SOURCE: &str = concat!("pi-chat ", env!("CARGO_PKG_VERSION"));
+
+/// Writes everything into the directory that is named.
+fn main() -> Result<()> {
+    let directory = std::env::args_os().nth(1).context("usage: manual DIRECTORY")?;
+    let directory = Path::new(&directory);
+    let manual = directory.join("man");
+    fs::create_dir_all(&manual)?;
+    for (command, section, related) in [
+        (cli::server::command(), "8", "chat-server.toml(5), chat-client(1), chat-peer(1)"),
+        (cli::client::command(), "1", "chat-peer(1), chat-server(8)"),
+        (cli::peer::command(), "1", "chat-peer.toml(5), chat-client(1)"),
+    ] {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let name = command.get_name().to_owned();
+            generate_to(shell, &mut command.clone(), name, directory)?;
+        }
+        // There is a page for each subcommand: none is needed for `help`.
+        let mut command = command.disable_help_subcommand(true);
+        command.build();
+        write_pages(&manual, &command, section, related)?;
+    }
+    for (name, about, text, related) in [
+        (
+            "chat-server.toml",
+            "configuration of chat-server",
+            include_str!("../chat-server.toml"),
+            "chat-server(8)",
+        ),
+        (
+            "chat-peer.toml",
+            "configuration of chat-peer",
+            include_str!("../chat-peer.toml"),
+            "chat-peer(1)",
+        ),
+    ] {
+        let path = manual.join(format!("{name}.5"));
+        fs::write(&path, settings::page(name, about, text, related))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes the page of a command, and those of its subcommands.
+fn write_pages(directory: &Path, command: &Command, section: &str, related: &str) -> Result<()> {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let path = directory.join(format!("{name}.{section}"));
+    let mut page =
+        File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let manual = Man::new(command.clone()).section(section);
+    manual.source(SOURCE).manual(MANUAL).render(&mut page)?;
+    settings::see_also(related).to_writer(&mut page)?;
+    let parent = format!("{name}({section})");
+    for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        write_pages(directory, subcommand, section, &parent)?;
+    }
+    Ok(())
+}

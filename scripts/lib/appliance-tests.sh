@@ -1,0 +1,350 @@
+# shellcheck shell=bash
+# What scripts/test-appliance tests, a function for each of its names. They run
+# in the order of its table, on one machine; each finds the server installed
+# and serving, and leaves it so. Sourced, never run; `packages` has to be the
+# directory with the package for the machine's architecture.
+# shellcheck source=scripts/lib/visitors.sh
+. "$(dirname "${BASH_SOURCE[0]}")/visitors.sh"
+
+# Keeps a measured figure for the test's line.
+note() {
+  echo "$*" >>"$machine/notes"
+}
+
+# Runs apt-get in the machine as somebody would who is not asked anything:
+# files that were edited are kept.
+apt_get() {
+  inside DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" >"$machine/apt.log" 2>&1 ||
+    die "apt-get $* failed: $(cat "$machine/apt.log")"
+}
+
+# Installs a package of this host in the machine.
+install_package() {
+  send /root/chat-server.deb <"$1"
+  apt_get install --allow-downgrades /root/chat-server.deb
+}
+
+# Prints what systemd says of the server.
+property() {
+  inside systemctl show chat-server --property="$1" --value
+}
+
+# Whether the server serves.
+is_serving() {
+  inside systemctl is-active --quiet chat-server
+}
+
+# Whether the server serves as another process than the given one.
+serves_anew() {
+  local pid
+  pid=$(property MainPID)
+  [[ $pid != 0 && $pid != "$1" ]] && is_serving
+}
+
+# Whether the status line, that of the program itself, has the words in it.
+status_line_says() {
+  [[ $(property StatusText) == *"$1"* ]]
+}
+
+# Prints the files that a package could leave behind. What the system itself
+# writes down for having had a package is not among them.
+files_in_machine() {
+  inside 'find / -xdev \( -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg \
+    -o -path /var/lib/systemd -o -path /var/backups -o -path /root -o -path /tmp -o -path /var/tmp \) -prune -o -print' |
+    sort
+}
+
+test_install() {
+  files_in_machine >"$machine/files-before"
+  install_package "${packages:?}/chat-server.deb"
+  is_serving || die "it was installed and does not serve"
+  [[ $(inside systemctl is-enabled chat-server) == enabled ]] || die "it does not start with the machine"
+  note "$(inside dpkg-query --show chat-server | tr '\t' ' ')"
+}
+
+test_talk() {
+  enter anna
+  enter bob
+  says anna 'is the oven still on?'
+  hears bob 'is the oven still on?' || die "bob does not hear anna"
+  says bob 'no, I have turned it off'
+  hears anna 'no, I have turned it off' || die "anna does not hear bob"
+  hears anna 'is the oven still on?' || die "anna does not see what she said"
+  leaves anna
+  leaves bob
+}
+
+test_history() {
+  local number
+  enter anna
+  for number in {1..12}; do says anna "history $number"; done
+  leaves anna
+  enter carol
+  for number in {3..12}; do
+    [[ $(times_heard carol "history $number") == 1 ]] || die "carol does not see message $number once"
+  done
+  [[ $(times_heard carol 'history 2') == 0 ]] || die "carol sees more than the 10 most recent"
+  leaves carol
+}
+
+test_memory() {
+  local pid resident
+  inside systemctl restart chat-server
+  pid=$(property MainPID)
+  resident=$(inside cat "/proc/$pid/status" | awk '$1 == "VmRSS:" { print $2 }')
+  note "$resident kB resident"
+  ((resident < 10240)) || die "idle, it has $resident kB of memory: over 10 MB"
+}
+
+test_watchdog() {
+  local pid dropin=/run/systemd/system/chat-server.service.d stopped
+  inside "mkdir -p $dropin && printf '[Service]\nWatchdogSec=5\n' >$dropin/test.conf && systemctl daemon-reload && systemctl restart chat-server"
+  enter anna
+  says anna 'before it hangs'
+  hears anna 'before it hangs' || die "anna is not answered"
+  pid=$(property MainPID)
+  stopped=$SECONDS
+  inside kill -STOP "$pid"
+  wait_until 120 serves_anew "$pid" || die "nobody has noticed that it hangs"
+  note "back after $((SECONDS - stopped)) s"
+  says anna 'after it hung'
+  hears anna 'after it hung' 60 || die "anna is not back"
+  [[ $(times_heard anna 'before it hangs') == 1 ]] || die "anna is shown again what she had seen"
+  leaves anna
+  inside "rm -r $dropin && systemctl daemon-reload && systemctl restart chat-server"
+}
+
+test_killed() {
+  local pid killed
+  enter anna
+  says anna 'before the kill'
+  hears anna 'before the kill' || die "anna is not answered"
+  pid=$(property MainPID)
+  killed=$SECONDS
+  inside kill -KILL "$pid"
+  says anna 'said to nobody'
+  wait_until 60 serves_anew "$pid" || die "it stays dead"
+  note "back after $((SECONDS - killed)) s"
+  hears anna 'said to nobody' 60 || die "what anna said meanwhile is lost"
+  [[ $(times_heard anna 'before the kill') == 1 && $(times_heard anna 'said to nobody') == 1 ]] ||
+    die "anna is shown a message twice"
+  enter bob
+  [[ $(times_heard bob 'before the kill') == 1 ]] || die "what was said before is lost"
+  leaves anna
+  leaves bob
+}
+
+test_wrong_config() {
+  local config=/etc/chat-server/config.toml said=no
+  inside "cp --preserve $config /root/config.toml && echo 'nonsense = 1' >>$config"
+  inside systemctl restart chat-server 2>/dev/null && die "it starts with a configuration that makes no sense"
+  wait_until 30 status_line_says nonsense && said=yes
+  note "it says: $(property StatusText)"
+  # It is tried again and again, so nobody need start it.
+  inside "cat /root/config.toml >$config"
+  wait_until 60 is_serving || die "it does not come back when the configuration is right again"
+  [[ $said == yes ]] || die "the status line does not say what is wrong"
+}
+
+test_reload() {
+  local config=/etc/chat-server/config.toml pid
+  pid=$(property MainPID)
+  enter anna
+  inside "cp --preserve $config /root/config.toml && echo 'name = \"attic\"' >>$config && systemctl reload chat-server"
+  # Each entering shows the name once more.
+  wait_until 20 is_called attic || die "a new name is not taken over"
+  inside "echo 'nonsense = 1' >>$config && systemctl reload chat-server"
+  wait_until 20 status_line_says nonsense || die "the status line does not say that the new configuration is wrong"
+  is_called attic || die "the old configuration is not kept"
+  inside "cat /root/config.toml >$config && systemctl reload chat-server"
+  says anna 'still here'
+  hears anna 'still here' || die "anna does not get through"
+  grep --quiet '"state":"disconnected"' "$machine/anna.out" && die "anna was thrown out"
+  leaves anna
+  [[ $(property MainPID) == "$pid" ]] || die "it was restarted"
+}
+
+# Whether the server calls itself so.
+is_called() {
+  local status=0
+  enter zoe
+  grep --quiet --fixed-strings "\"server\":\"$1\"" "$machine/zoe.out" || status=1
+  leaves zoe
+  return "$status"
+}
+
+test_status() {
+  local told
+  told=$(inside chat-server status) || die "it does not tell that it is healthy: $told"
+  note "$(sed -n 's/^memory  *\(.*\)/\1 of memory/p' <<<"$told")"
+  [[ $told == *"kept in /var/lib/chat-server"* ]] || die "it does not keep messages: $told"
+}
+
+# Within the machine: no multicast leads in.
+test_discovery() {
+  wait_until 60 is_discovered || die "chat-client discover does not find it"
+}
+
+# Whether a client in the machine finds the server by itself.
+is_discovered() {
+  inside chat-client discover --json | grep --quiet --fixed-strings '2428'
+}
+
+# An older package, with another configuration, is made of the one at hand.
+test_upgrade() {
+  local older=$machine/older config=/etc/chat-server/config.toml before
+  rm -rf "$older"
+  dpkg-deb --raw-extract "${packages:?}/chat-server.deb" "$older"
+  sed -i 's/^Version: .*/Version: 0.0.1/' "$older/DEBIAN/control"
+  echo '# As it was in version 0.0.1.' >>"$older$config"
+  dpkg-deb --root-owner-group --build "$older" "$older.deb" >/dev/null
+  rm -rf "$older"
+  install_package "$older.deb"
+  inside "sed -i 's/^# name = .*/name = \"cellar\"/' $config && systemctl restart chat-server"
+
+  enter anna
+  enter bob
+  says bob 'before the upgrade'
+  hears anna 'before the upgrade' || die "anna does not hear bob"
+  before=$(property MainPID)
+  install_package "${packages:?}/chat-server.deb" &
+  # They talk on while it is upgraded.
+  for number in {1..20}; do
+    says bob "while upgrading $number"
+    sleep 1
+  done
+  wait $!
+  serves_anew "$before" || die "the new version does not run"
+  says bob 'after the upgrade'
+  hears anna 'after the upgrade' 60 || die "anna does not come back"
+  for number in {1..20}; do
+    [[ $(times_heard anna "while upgrading $number") == 1 ]] || die "anna has not got message $number once"
+  done
+  grep '"type":"welcome"' "$machine/anna.out" | tail -n 1 | grep --quiet '"session_kept":true,"position_kept":true' ||
+    die "anna did not come back as who she was"
+  leaves anna
+  leaves bob
+  inside grep --quiet "'^name = \"cellar\"'" "$config" || die "the edited configuration is gone"
+  inside "rm $config"
+  apt_get install --reinstall -o Dpkg::Options::=--force-confmiss /root/chat-server.deb
+}
+
+# Lets somebody visit the peers' room: a chat-peer in the machine itself, for
+# nothing but ssh and the chat's port leads in. Prints what they are told.
+visit_peers() {
+  inside "printf '%s\n' '$2' | XDG_STATE_HOME=/tmp/$1 chat-peer --name $1 --json"
+}
+
+test_peer() {
+  local seen
+  inside systemctl --quiet enable --now chat-peer
+  visit_peers anna '{"type":"say","text":"to whoever comes later"}' >/dev/null
+  # anna has gone: what bob is shown, the service has kept.
+  seen=$(visit_peers bob '{"type":"members"}')
+  [[ $seen == *'"text":"to whoever comes later"'* ]] || die "the peer has not kept what was said: $seen"
+}
+
+# Whether chat-peer.service runs.
+peer_runs() {
+  inside systemctl is-active --quiet chat-peer
+}
+
+test_backup() {
+  local data=/var/lib/chat-server
+  enter anna
+  says anna 'before the backup'
+  hears anna 'before the backup' || die "anna is not answered"
+  inside "rm -f /tmp/chat-backup.db && runuser -u chat-server -- chat-server backup --data $data /tmp/chat-backup.db"
+  says anna 'after the backup'
+  leaves anna
+  # As docs/appliance.md has it.
+  inside "systemctl stop chat-server && rm -f $data/chat.db $data/chat.db-wal $data/chat.db-shm &&
+    install -o chat-server -g chat-server -m 600 /tmp/chat-backup.db $data/chat.db && systemctl start chat-server"
+  enter bob
+  [[ $(times_heard bob 'before the backup') == 1 && $(times_heard bob 'after the backup') == 0 ]] ||
+    die "what is there is not what was backed up"
+  leaves bob
+  inside chat-server check --data "$data" >/dev/null || die "the database has faults"
+}
+
+test_reboot() {
+  local started
+  inside systemctl --quiet enable --now chat-peer
+  enter anna
+  says anna 'before the reboot'
+  hears anna 'before the reboot' || die "anna is not answered"
+  started=$SECONDS
+  reboot_machine
+  wait_until 60 peer_runs || die "the peer is not back"
+  note "up after $((SECONDS - started)) s, serving $(serving_since) s after the kernel began"
+  says anna 'after the reboot'
+  hears anna 'after the reboot' 60 || die "anna is not back"
+  enter bob
+  [[ $(times_heard bob 'before the reboot') == 1 ]] || die "the history is gone"
+  inside systemctl --quiet disable --now chat-peer
+  leaves anna
+  leaves bob
+}
+
+# Prints when, in seconds since the kernel began, the server was ready.
+serving_since() {
+  echo "$(($(property ActiveEnterTimestampMonotonic) / 1000000))"
+}
+
+# docs/durability.md, b: what is older than a second is there; of what is not,
+# a beginning.
+test_power_cut() {
+  local number last=0
+  enter anna
+  says anna 'before the power cut'
+  hears anna 'before the power cut' || die "anna is not answered"
+  # The second after which a message is safe, and as much for a slow machine.
+  sleep 3
+  for number in {1..8}; do says anna "at the last moment $number"; done
+  hears anna 'at the last moment 1' || die "anna is not answered"
+  cut_power
+  all_leave
+  switch_on
+  wait_until 60 is_serving || die "it does not come back"
+  note "serving $(serving_since) s after the kernel began"
+  enter bob
+  [[ $(times_heard bob 'before the power cut') == 1 ]] || die "what was said 3 s before is lost"
+  for number in {1..8}; do
+    [[ $(times_heard bob "at the last moment $number") == 1 ]] || break
+    last=$number
+  done
+  while ((++number <= 8)); do
+    [[ $(times_heard bob "at the last moment $number") == 0 ]] || die "message $((last + 1)) is lost, and $number is not"
+  done
+  note "$last of the last 8 messages are there"
+  says bob 'after the power cut'
+  hears bob 'after the power cut' || die "nobody can talk"
+  leaves bob
+}
+
+test_remove() {
+  enter anna
+  says anna 'before it was removed'
+  leaves anna
+  apt_get remove chat-server
+  is_serving && die "it is removed and serves"
+  inside 'test -e /var/lib/chat-server/chat.db && test -e /etc/chat-server/config.toml' ||
+    die "its messages or its configuration are gone"
+  install_package "${packages:?}/chat-server.deb"
+  enter bob
+  [[ $(times_heard bob 'before it was removed') == 1 ]] || die "the history is gone"
+  leaves bob
+}
+
+test_purge() {
+  local left
+  apt_get purge chat-server
+  left=$(files_in_machine | comm -13 "$machine/files-before" -)
+  [[ -z $left ]] || die "left behind: $left"
+  inside getent passwd chat-server && die "its user is left behind"
+  install_package "${packages:?}/chat-server.deb"
+  enter bob
+  grep --quiet '"type":"message"' "$machine/bob.out" && die "it remembers what was said before it was purged"
+  leaves bob
+}

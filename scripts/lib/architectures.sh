@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# What pi-chat is built for, by Debian's names of the architectures, and
+# windows. Sourced, never run.
+
+# Those that there are packages for.
+# shellcheck disable=SC2034  # for the scripts that source this
+architectures=(amd64 arm64 armhf)
+
+# The newest glibc that a program may need: Debian 12's. What is built on a
+# newer system does not start on an older one.
+# shellcheck disable=SC2034  # for the scripts that source this
+newest_glibc=2.36
+
+# Sets, for an architecture: `triple`, Rust's name; `gnu`, which the names of
+# its compiler and libraries begin with; `emulator`, which runs its programs;
+# `compiler`, the Debian packages that link for it on another machine.
+# shellcheck disable=SC2034  # for the scripts that source this
+choose_architecture() {
+  case $1 in
+  amd64)
+    triple=x86_64-unknown-linux-gnu gnu=x86_64-linux-gnu emulator=qemu-x86_64-static
+    compiler=(gcc-x86-64-linux-gnu libc6-dev-amd64-cross)
+    ;;
+  arm64)
+    triple=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu emulator=qemu-aarch64-static
+    compiler=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+    ;;
+  armhf)
+    triple=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf emulator=qemu-arm-static
+    compiler=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross)
+    ;;
+  windows)
+    triple=x86_64-pc-windows-gnu gnu=x86_64-w64-mingw32 emulator=
+    compiler=(gcc-mingw-w64-x86-64-win32)
+    ;;
+  *) die "no such architecture: $1 (known: ${architectures[*]} windows)" ;;
+  esac
+}
+
+# Debian's name of this machine's architecture.
+host_architecture() {
+  dpkg --print-architecture 2>/dev/null || case $(uname -m) in
+  x86_64) echo amd64 ;;
+  aarch64) echo arm64 ;;
+  *) echo armhf ;;
+  esac
+}
+
+# Tells cargo what to link the chosen architecture's programs with, and what
+# to run them with where this machine can't. (SQLite is C: the compiler of the
+# same name is found by itself.)
+use_compiler() {
+  local name=${triple//-/_}
+  name=${name^^}
+  export "CARGO_TARGET_${name}_LINKER=$gnu-gcc"
+  if [[ -n $emulator && $1 != "$(host_architecture)" ]]; then
+    export "CARGO_TARGET_${name}_RUNNER=$emulator -L /usr/$gnu"
+  fi
+}

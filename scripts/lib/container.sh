@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# A Debian with systemd in a container of its own, without a network, for tests
+# that install something. Needs root. Sourced, never run; the script has `dir`,
+# a directory that is its own, and lib/common.sh.
+# shellcheck disable=SC2154  # target and dir are theirs
+
+# The container's file system, the process that holds it, and its first one.
+machine=
+holder=
+init=
+
+# Makes the file system, from an archive that is kept for the next time.
+make_machine() {
+  local suites=([12]=bookworm [13]=trixie) suite archive
+  suite=${suites[$1]}
+  archive=$target/machines/$suite-$(host_architecture).tar
+  if [[ ! -e $archive ]]; then
+    say "making a Debian $1 ($suite) with systemd"
+    mkdir -p "${archive%/*}"
+    mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,init-system-helpers "$suite" "$archive.part"
+    mv "$archive.part" "$archive"
+  fi
+  machine=$dir/machine
+  mkdir "$machine"
+  tar --extract --file "$archive" --directory "$machine"
+}
+
+# Starts it and waits until it is up.
+boot() {
+  systemd-nspawn --quiet --directory "$machine" --boot --register=no --keep-unit --private-network \
+    --console=pipe </dev/null >"$dir/console" 2>&1 &
+  holder=$!
+  wait_until "the container's first process" find_init
+  wait_until "the container" is_up
+}
+
+# Finds the container's first process, the holder's only child.
+find_init() {
+  read -r init _ < <(cat "/proc/$holder/task/$holder/children")
+  [[ -n $init ]]
+}
+
+# Whether it has come up: a service that failed is not ours.
+is_up() {
+  [[ $(inside systemctl is-system-running 2>/dev/null) =~ running|degraded ]]
+}
+
+# Runs a command in the container, with nothing of this host's environment.
+inside() {
+  env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    DEBIAN_FRONTEND=noninteractive nsenter --target "$init" --mount --pid --ipc --uts --net --wd=/ -- "$@"
+}
+
+# Waits for a command to succeed, a minute at the most.
+wait_until() {
+  local what=$1 deadline=$((SECONDS + 60))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || die "waited a minute for $what in vain"
+    sleep 0.1
+  done
+}
+
+# Ends the container, and with it whatever runs in it, and takes the directory
+# away, on this file system only.
+clean_up() {
+  if [[ -n $init ]]; then kill -KILL "$init" 2>/dev/null || true; fi
+  if [[ -n $holder ]]; then
+    kill -TERM "$holder" 2>/dev/null || true
+    wait "$holder" || true
+  fi
+  rm --recursive --force --one-file-system "$dir"
+}

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# The images of emulated Debian machines: made of Debian's packages, once, and
+# kept. Sourced, never run.
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# What an image may take of the disk, in MB: it is kept for as long as target/.
+image_limit=300
+
+# Runs a command as root.
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "making an image needs root or sudo, for its files are root's"
+  fi
+}
+
+# Makes sure that there is an image of the given architecture and release, and
+# prints its directory: disk, vmlinuz, initrd (see make-image), and the key
+# with which root is reached by ssh. It is made again when what makes it has
+# changed; to get newer packages, remove the directory.
+image() {
+  local arch=$1 release=$2 dir=$target/appliance/$1-$2 recipe started=$SECONDS size
+  recipe=$(sha256sum <"$root/scripts/lib/make-image")
+  if [[ $(cat "$dir/recipe" 2>/dev/null) == "$recipe" ]]; then
+    printf '%s\n' "$dir"
+    return
+  fi
+
+  say "making an image: Debian $release for $arch"
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  ssh-keygen -q -t ed25519 -N '' -C 'emulated appliance' -f "$dir/key"
+  if ! as_root "$root/scripts/lib/make-image" "$arch" "$release" "$dir" >"$dir/log" 2>&1; then
+    tail -n 30 "$dir/log" >&2
+    die "the image could not be made; what was said last is above"
+  fi
+  as_root chown "$(id -u):$(id -g)" "$dir"/*
+  size=$(du --summarize --block-size=1M "$dir" | cut -f 1)
+  ((size <= image_limit)) || die "the image takes $size MB of the disk, over $image_limit"
+  # Written last: an image without it is not whole.
+  echo "$recipe" >"$dir/recipe"
+  say "made in $((SECONDS - started)) s; it takes $size MB of the disk"
+  printf '%s\n' "$dir"
+}
