@@ -1,9 +1,11 @@
-//! What a log does when a thread or a row of it is broken.
+//! What a log does when one of its threads, or a row, is broken.
 
 use std::future::poll_fn;
 use std::thread;
 
 use super::*;
+use crate::hub::ReadRange;
+use crate::model::Sequence;
 
 /// The next event of a log.
 fn next(log: &mut SqliteLog) -> Option<LogEvent> {
@@ -29,4 +31,56 @@ fn without_a_thread_that_reads_the_events_end() {
     assert_eq!(next(&mut log), Some(LogEvent::Storage(crate::hub::Storage::Sound)));
     assert_eq!(next(&mut log), None);
     assert_eq!(next(&mut log), None, "and nothing comes after that");
+}
+
+#[test]
+fn a_damaged_row_is_passed_over() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("log");
+    let settings = StoreSettings { directory, ..StoreSettings::default() };
+    drop(SqliteLog::open(settings.clone()).unwrap());
+    let path = settings.directory.join("chat.db");
+    let connection = database::open_to_write(&path, None).unwrap();
+    let damage = "
+        INSERT INTO rooms (id, key, name) VALUES (1, 'lobby', 'Lobby');
+        INSERT INTO entries VALUES (1, 1, 0, 1, 'anna', 1, 1, 0, 'tea');
+        INSERT INTO entries VALUES (2, 1, 1, 1, '', 2, 2, 0, 'nobody');
+        INSERT INTO entries VALUES (3, 1, 2, 1, 'anna', 3, 3, 256, 'how?');
+        INSERT INTO entries VALUES (4, 1, 3, 1, 'anna', 4, 4, 0, CAST(x'ff' AS TEXT));
+        INSERT INTO entries VALUES (5, 1, 4, 1, 'bob', 5, 5, 0, 'milk');
+        INSERT INTO directs VALUES (6, 1, '', 2, 'bob', 6, 6, 0, 'psst');
+        INSERT INTO directs VALUES (7, 1, 'anna', 2, 'bob', 7, 7, 0, 'hush');
+        INSERT INTO mailboxes VALUES (2, 6), (2, 7);
+        INSERT INTO sessions VALUES (1, zeroblob(32), '', NULL, 0, x'', 0);
+        INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 0, x'', 0);
+        INSERT INTO sessions VALUES (3, zeroblob(31), 'carl', NULL, 0, x'', 0);
+    ";
+    connection.execute_batch(damage).unwrap();
+    drop(connection);
+    let (mut log, restored) = SqliteLog::open(settings).unwrap();
+    assert_eq!(restored.sessions.iter().map(|it| it.session.0).collect::<Vec<_>>(), [2]);
+    for (range, expected, more) in [
+        (ReadRange::Latest(10), &[1, 5, 7][..], false),
+        (ReadRange::After(Sequence::ZERO, 10), &[1, 5, 7], false),
+        (ReadRange::After(Sequence::ZERO, 1), &[1], true),
+        (ReadRange::Before(Sequence(8), 1), &[5], true),
+    ] {
+        let rooms = vec![RoomName::lobby()];
+        let request = ReadRequest { rooms, session: Some(SessionId(2)), range };
+        log.read(ReadTag::of_nobody(), request);
+        let Some(LogEvent::ReadDone { outcome: Ok(outcome), .. }) = next(&mut log) else {
+            panic!("it could not be read");
+        };
+        let sequences: Vec<u64> = outcome.entries.iter().map(|it| it.sequence.0).collect();
+        assert_eq!((&sequences[..], outcome.more), (expected, more));
+    }
+    drop(log);
+    // Also those behind the damage can be found.
+    let connection = database::open_to_write(&path, None).unwrap();
+    search::index(&connection, 10).unwrap();
+    assert_eq!(search::indexed(&connection).unwrap(), Sequence(5));
+    // The name of a room, too.
+    connection.execute_batch("UPDATE rooms SET name = ''").unwrap();
+    let lobby = rows::find_room(&connection, RoomName::lobby().key()).unwrap();
+    assert_eq!(lobby, Some((1, RoomName::lobby())));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, Rows, params};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::LogEvent;
@@ -136,7 +136,7 @@ fn read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome>
             for room in &rooms {
                 before(&transaction, room, job.head.next(), (*count).into(), &mut found)?;
             }
-            directs_before(&transaction, request.session, job.head, *count, &mut found)?;
+            directs_before(&transaction, request.session, job.head, (*count).into(), &mut found)?;
         }
         ReadRange::Before(bound, count) => {
             let bound = (*bound).min(job.head.next());
@@ -181,6 +181,26 @@ fn shorten_first(found: &mut Found, count: u16) -> bool {
     dropped
 }
 
+/// Takes the first so many rows that are not damaged: only those count, for
+/// else a page that is not full would look like the last one.
+fn take_rows(
+    found_rows: &mut Rows<'_>,
+    most: i64,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<SharedEntry>,
+    found: &mut Found,
+) -> rusqlite::Result<()> {
+    let mut left = most;
+    while left > 0
+        && let Some(row) = found_rows.next()?
+    {
+        if let Some(entry) = rows::unless_damaged(read(row))? {
+            found.insert(entry.sequence, entry);
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
 /// The latest so many of a room before a sequence.
 fn before(
     connection: &Connection,
@@ -191,14 +211,10 @@ fn before(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {ENTRY} FROM entries e WHERE room = ? AND sequence < ?
-         ORDER BY sequence DESC LIMIT ?"
+         ORDER BY sequence DESC"
     ))?;
-    let mut found_rows = statement.query(params![number, place(bound), most])?;
-    while let Some(row) = found_rows.next()? {
-        let entry = rows::room_entry(row, room)?;
-        found.insert(entry.sequence, entry);
-    }
-    Ok(())
+    let mut found_rows = statement.query(params![number, place(bound)])?;
+    take_rows(&mut found_rows, most, |row| rows::room_entry(row, room), found)
 }
 
 /// The first so many of a room behind a sequence, up to another one.
@@ -212,14 +228,10 @@ fn after(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {ENTRY} FROM entries e WHERE room = ? AND sequence > ? AND sequence <= ?
-         ORDER BY sequence LIMIT ?"
+         ORDER BY sequence"
     ))?;
-    let mut found_rows = statement.query(params![number, place(sequence), place(head), most])?;
-    while let Some(row) = found_rows.next()? {
-        let entry = rows::room_entry(row, room)?;
-        found.insert(entry.sequence, entry);
-    }
-    Ok(())
+    let mut found_rows = statement.query(params![number, place(sequence), place(head)])?;
+    take_rows(&mut found_rows, most, |row| rows::room_entry(row, room), found)
 }
 
 /// The latest so many direct messages of a session, up to a sequence.
@@ -227,20 +239,16 @@ fn directs_before(
     connection: &Connection,
     session: Option<SessionId>,
     head: Sequence,
-    count: u16,
+    most: i64,
     found: &mut Found,
 ) -> rusqlite::Result<()> {
     let Some(session) = session else { return Ok(()) };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {DIRECT} FROM mailboxes m JOIN directs d ON d.sequence = m.sequence
-         WHERE m.session = ? AND m.sequence <= ? ORDER BY m.sequence DESC LIMIT ?"
+         WHERE m.session = ? AND m.sequence <= ? ORDER BY m.sequence DESC"
     ))?;
-    let mut found_rows = statement.query(params![signed(session.0), place(head), count])?;
-    while let Some(row) = found_rows.next()? {
-        let entry = rows::direct_entry(row)?;
-        found.insert(entry.sequence, entry);
-    }
-    Ok(())
+    let mut found_rows = statement.query(params![signed(session.0), place(head)])?;
+    take_rows(&mut found_rows, most, rows::direct_entry, found)
 }
 
 /// The first so many direct messages of a session behind a sequence, up to
@@ -256,15 +264,11 @@ fn directs_after(
     let Some(session) = session else { return Ok(()) };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {DIRECT} FROM mailboxes m JOIN directs d ON d.sequence = m.sequence
-         WHERE m.session = ? AND m.sequence > ? AND m.sequence <= ? ORDER BY m.sequence LIMIT ?"
+         WHERE m.session = ? AND m.sequence > ? AND m.sequence <= ? ORDER BY m.sequence"
     ))?;
     let session = signed(session.0);
-    let mut found_rows = statement.query(params![session, place(sequence), place(head), most])?;
-    while let Some(row) = found_rows.next()? {
-        let entry = rows::direct_entry(row)?;
-        found.insert(entry.sequence, entry);
-    }
-    Ok(())
+    let mut found_rows = statement.query(params![session, place(sequence), place(head)])?;
+    take_rows(&mut found_rows, most, rows::direct_entry, found)
 }
 
 /// The rooms in which something behind the range's sequence has been

@@ -1,6 +1,7 @@
 //! Messages and sessions as rows of the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -40,6 +41,32 @@ fn damaged(
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+/// Damaged rows that were passed over.
+static PASSED_OVER: AtomicU64 = AtomicU64::new(0);
+
+/// None for a row that our rules refuse: one such row shall not keep
+/// everybody from reading the others. That is logged ever more seldom, for the
+/// same row is read again and again.
+pub(super) fn unless_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(
+            error @ (FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)),
+        ) => {
+            let count = PASSED_OVER.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            if count.is_power_of_two() {
+                tracing::error!("passed over damaged rows of the database ({count}): {error}");
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Keeps a message of a room with this number.
@@ -141,12 +168,20 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
 }
 
 /// A room's number and its name as it is spelt, if anything was said in it.
+/// A damaged name does not hide the room: the key is a spelling, too.
 pub(super) fn find_room(
     connection: &Connection,
     key: &NameKey,
 ) -> rusqlite::Result<Option<(i64, RoomName)>> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM rooms WHERE key = ?")?;
-    statement.query_row([key.as_str()], |row| Ok((row.get(0)?, room_name(row, 1)?))).optional()
+    let known = statement.query_row([key.as_str()], |row| {
+        let name = match unless_damaged(room_name(row, 1))? {
+            Some(name) => name,
+            None => RoomName::new(key.as_str()).map_err(|error| damaged(1, error))?,
+        };
+        Ok((row.get(0)?, name))
+    });
+    known.optional()
 }
 
 /// A room's name from this column.
@@ -177,30 +212,50 @@ pub(super) fn put_session(
     Ok(())
 }
 
-/// The sessions that are kept, each with the sequence up to which its
+/// The sessions that are kept, but for damaged ones, each with the sequence up to which its
 /// `last_reference` is right.
 pub(super) fn sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
+    let mut sessions = Vec::new();
+    each_session(connection, |session| {
+        sessions.extend(unless_damaged(session)?);
+        Ok(())
+    })?;
+    Ok(sessions)
+}
+
+/// Does something with each session that is kept, or with what is wrong with
+/// it.
+pub(super) fn each_session(
+    connection: &Connection,
+    mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT id, token, username, away_since, last_reference, refused, noted FROM sessions",
     )?;
-    let rows = statement.query_map([], |row| {
-        let refused = row.get_ref(5)?.as_blob()?;
-        let record = SessionRecord {
-            session: SessionId(row.get::<_, i64>(0)?.cast_unsigned()),
-            token: TokenHash(row.get(1)?),
-            username: username(row, 2)?,
-            away_since: row.get::<_, Option<i64>>(3)?.map(|it| Timestamp(it.cast_unsigned())),
-            last_reference: Reference(row.get::<_, i64>(4)?.cast_unsigned()),
-            refused: refused
-                .as_chunks()
-                .0
-                .iter()
-                .map(|it| Reference(u64::from_be_bytes(*it)))
-                .collect(),
-        };
-        Ok((record, sequence(row.get(6)?)))
-    })?;
-    rows.collect()
+    let mut found_rows = statement.query([])?;
+    while let Some(row) = found_rows.next()? {
+        take(session(row))?;
+    }
+    Ok(())
+}
+
+/// A session and up to which sequence its `last_reference` is right.
+fn session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
+    let refused = row.get_ref(5)?.as_blob()?;
+    let record = SessionRecord {
+        session: SessionId(row.get::<_, i64>(0)?.cast_unsigned()),
+        token: TokenHash(row.get(1)?),
+        username: username(row, 2)?,
+        away_since: row.get::<_, Option<i64>>(3)?.map(|it| Timestamp(it.cast_unsigned())),
+        last_reference: Reference(row.get::<_, i64>(4)?.cast_unsigned()),
+        refused: refused
+            .as_chunks()
+            .0
+            .iter()
+            .map(|it| Reference(u64::from_be_bytes(*it)))
+            .collect(),
+    };
+    Ok((record, sequence(row.get(6)?)))
 }

@@ -58,7 +58,7 @@ pub(super) fn find(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {ENTRY}, e.room FROM found JOIN entries e ON e.sequence = found.rowid
          WHERE found MATCH ? AND found.rowid >= ? AND found.rowid <= ? AND e.time >= ? AND e.time < ?
-         ORDER BY found.rowid DESC LIMIT ?"
+         ORDER BY found.rowid DESC"
     ))?;
     let time = |time: Option<Timestamp>, default| {
         time.map_or(default, |it| i64::try_from(it.0).unwrap_or(i64::MAX))
@@ -69,9 +69,9 @@ pub(super) fn find(
         last,
         time(query.since, i64::MIN),
         time(query.until, i64::MAX),
-        i64::from(query.limit) + 1,
     ])?;
-    take_rows(&mut found_rows, rooms, |_| true, found)?;
+    let most = usize::from(query.limit).saturating_add(1);
+    take_rows(&mut found_rows, rooms, most, |_| true, found)?;
     find_in_rest(connection, rooms, query, head, found)
 }
 
@@ -96,24 +96,25 @@ fn find_in_rest(
         "SELECT {ENTRY}, e.room FROM entries e WHERE sequence > ? AND sequence <= ?"
     ))?;
     let mut rest = statement.query([indexed, place(head)])?;
-    take_rows(&mut rest, rooms, |entry| query.matches(entry), found)
+    take_rows(&mut rest, rooms, usize::MAX, |entry| query.matches(entry), found)
 }
 
-/// Takes those rows that are of one of the rooms and match. A row has its
-/// room's number behind the columns of [`ENTRY`].
+/// Takes the first so many rows that are of one of the rooms and match. A row
+/// has its room's number behind the columns of [`ENTRY`].
 fn take_rows(
     found_rows: &mut Rows<'_>,
     rooms: &[(i64, RoomName)],
+    most: usize,
     matches: impl Fn(&Logged) -> bool,
     found: &mut Found,
 ) -> rusqlite::Result<()> {
-    while let Some(row) = found_rows.next()? {
+    while found.len() < most
+        && let Some(row) = found_rows.next()?
+    {
         let number: i64 = row.get(8)?;
         if let Some((_, room)) = rooms.iter().find(|(it, _)| *it == number) {
-            let entry = rows::room_entry(row, room)?;
-            if matches(&entry) {
-                found.insert(entry.sequence, entry);
-            }
+            let entry = rows::unless_damaged(rows::room_entry(row, room))?;
+            found.extend(entry.filter(|it| matches(it)).map(|it| (it.sequence, it)));
         }
     }
     Ok(())
@@ -191,9 +192,11 @@ pub(super) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(S
         last = row.get(0)?;
         count = count.saturating_add(1);
         let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
-        let author = Username::new(row.get_ref(2)?.as_str()?).ok();
+        // What is damaged cannot be found; everything behind it can.
+        let author = row.get_ref(2)?.as_str().ok().and_then(|it| Username::new(it).ok());
         let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
-        insert.execute(params![last, format!("r{room} {author}"), row.get_ref(4)?.as_str()?])?;
+        let text = row.get_ref(4)?.as_str().unwrap_or_default();
+        insert.execute(params![last, format!("r{room} {author}"), text])?;
         days.entry(time / DAY).or_insert((last, last)).1 = last;
     }
     let mut note = connection.prepare_cached(

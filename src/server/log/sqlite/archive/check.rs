@@ -191,8 +191,10 @@ fn mailboxes(connection: &Connection, report: &mut Report) -> rusqlite::Result<(
 
 /// Sessions are valid, and their numbers will not be given again.
 fn sessions(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let read = rows::sessions(connection);
-    report.noted("a session", read);
+    rows::each_session(connection, |session| {
+        report.noted("a session", session);
+        Ok(())
+    })?;
     let query = "SELECT id FROM sessions
                  WHERE id > (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'sessions')";
     none(connection, report, query, |it| format!("session {it}: its number may be given again"))
