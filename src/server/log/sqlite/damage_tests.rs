@@ -42,7 +42,7 @@ fn a_damaged_row_is_passed_over() {
     let path = settings.directory.join("chat.db");
     let connection = database::open_to_write(&path, None).unwrap();
     let damage = "
-        INSERT INTO rooms (id, key, name) VALUES (1, 'lobby', 'Lobby');
+        INSERT INTO rooms (id, key, name) VALUES (1, 'lobby', 'Lobby'), (2, 'attic', '');
         INSERT INTO entries VALUES (1, 1, 0, 1, 'anna', 1, 1, 0, 'tea');
         INSERT INTO entries VALUES (2, 1, 1, 1, '', 2, 2, 0, 'nobody');
         INSERT INTO entries VALUES (3, 1, 2, 1, 'anna', 3, 3, 256, 'how?');

@@ -148,11 +148,12 @@ pub(super) fn last_in_rooms(
     connection: &Connection,
 ) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
     let mut statement = connection.prepare(
-        "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) FROM rooms",
+        "SELECT key, (SELECT max(sequence) FROM entries WHERE room = rooms.id) FROM rooms",
     )?;
     let rows = statement.query_map([], |row| {
         let last: Option<i64> = row.get(1)?;
-        Ok(last.map(|last| Ok((rows::room_name(row, 0)?.key().clone(), sequence(last)))))
+        let key = NameKey::of(row.get_ref(0)?.as_str()?);
+        Ok(last.map(|last| Ok((key, sequence(last)))))
     })?;
     rows.filter_map(Result::transpose).map(Result::flatten).collect()
 }
@@ -170,8 +171,9 @@ fn room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last
          FROM rooms ORDER BY last DESC LIMIT ?",
     )?;
-    let names = statement.query_map([MAX_ROOMS], |row| rows::room_name(row, 0))?;
-    let mut names = names.collect::<rusqlite::Result<Vec<_>>>()?;
+    let names =
+        statement.query_map([MAX_ROOMS], |row| rows::unless_damaged(rows::room_name(row, 0)))?;
+    let mut names = names.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()?;
     names.reverse();
     Ok(names)
 }
