@@ -321,7 +321,7 @@ impl Peer {
             }
             let count = match self.stream.read(&mut buffer) {
                 Ok(count) => count,
-                                // The system was stopped for a moment.
+                // The system was stopped for a moment.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     panic!("nothing came for {PATIENCE:?}")
