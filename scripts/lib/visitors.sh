@@ -27,6 +27,7 @@ enter() {
 
 # Lets a person say something plain: no quotation marks, no backslashes.
 says() {
+  runs "${visitor_pid[$1]}" || die "$1 is gone: $(tail -n 3 "$machine/$1.out" "$machine/$1.err")"
   printf '{"type":"say","text":"%s"}\n' "$2" >&"${visitor_input[$1]}"
 }
 
