@@ -17,7 +17,8 @@ make_machine() {
   if [[ ! -e $archive ]]; then
     say "making a Debian $1 ($suite) with systemd"
     mkdir -p "${archive%/*}"
-    mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,init-system-helpers "$suite" "$archive.part"
+    # (By itself it would go by the name, and make a directory.)
+    mmdebstrap --quiet --format=tar --variant=minbase --include=systemd,systemd-sysv,dbus,init-system-helpers "$suite" "$archive.part"
     mv "$archive.part" "$archive"
   fi
   machine=$dir/machine
