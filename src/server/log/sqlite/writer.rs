@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use rusqlite::ErrorCode;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::LogEvent;
@@ -92,7 +93,6 @@ pub(super) struct State {
     /// A write or a sync has failed: what was written before may not be on the
     /// disk although it seems so.
     is_doubtful: bool,
-
     /// When the disk is tried again.
     retry_at: Moment,
     /// When everything that was written then was synced.
@@ -114,7 +114,6 @@ impl State {
             storage: Storage::Sound,
             debt: Debt::default(),
             is_doubtful: false,
-
             retry_at: now,
             synced_at: now,
             is_unsynced: false,
@@ -215,7 +214,6 @@ impl Writer {
         for change in &plan.changes {
             if let Change::Entry(entry) = change {
                 self.state.since_chores += 1;
-
                 if let Target::Room(room) = &entry.draft.target {
                     self.state.touched.insert(room.key().clone());
                 }
@@ -305,7 +303,6 @@ impl Writer {
             self.state.is_doubtful = true;
             return Err(error);
         }
-
         // Even if there was nothing, something has to be written: else
         // nothing is learnt of the disk.
         let synced = self.store.sync(self.ledger.head, self.full_sync());
@@ -343,7 +340,6 @@ impl Writer {
     /// Hands a request to the thread that reads.
     fn pass_on(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_sound = self.state.storage == Storage::Sound;
-
         let unwritten = (!is_sound).then(|| self.state.debt.entries());
         let job = ReadJob { tag, request, head: self.ledger.head, unwritten };
         if let Err(tag) = self.reads.send(job) {
@@ -380,12 +376,11 @@ impl Writer {
                     self.state.synced_at = now;
                     self.state.is_unsynced = false;
                 }
-                Err(error) => self.fail(&error, Vec::new()),
+                Err(error) => return self.fail(&error, Vec::new()),
             }
         }
         if let Err(error) = self.store.bring_home() {
-            self.fail(&error, Vec::new());
-            return;
+            return self.fail(&error, Vec::new());
         }
         if now >= self.state.chores_at {
             match self.do_chores() {
@@ -394,6 +389,8 @@ impl Writer {
                     self.state.chores_at = now + CHORES_INTERVAL;
                     self.state.since_chores = 0;
                 }
+                // What a failed sync leaves is not to be believed, whatever it was for.
+                Err(error) if is_of_disk(&error) => self.fail(&error, Vec::new()),
                 Err(error) => {
                     tracing::warn!("cannot tidy up: {error}");
                     self.state.chores_at = now + CHORES_INTERVAL;
@@ -431,7 +428,9 @@ impl Writer {
             match storage {
                 Storage::Sound => tracing::info!("messages can be written again"),
                 Storage::MemoryOnly => tracing::error!("messages are kept in memory only"),
-                Storage::Refusing | Storage::Stalled => tracing::error!("messages are refused"),
+                Storage::Refusing => tracing::error!("messages are refused"),
+                // That is said of the log by others.
+                Storage::Stalled => {}
             }
             self.state.storage = storage;
             self.tell(LogEvent::Storage(storage));
@@ -459,4 +458,17 @@ impl Writer {
             tracing::error!("cannot close the log: {error}");
         }
     }
+}
+
+/// Whether it is the disk that has failed, not what is on it.
+fn is_of_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+        )
+    )
 }
