@@ -1,10 +1,14 @@
 //! By which name a log goes on.
 
 use std::fs;
+use std::future::poll_fn;
 use std::path::Path;
 
 use super::*;
-use crate::model::LogId;
+use crate::hub::ReadRange;
+use crate::model::{
+    LogId, MessageText, Moment, Reference, Sequence, Style, Target, Timestamp, TokenHash, Username,
+};
 
 /// Opens the log of a directory in this run of the system, and closes it if
 /// that is wanted; else it is left as by a process that was killed. Gives its
@@ -49,4 +53,62 @@ fn a_copy_is_another_log() {
     let second = open(directory.path(), "1", Durability::Strict, true);
     assert_ne!(second, first);
     assert_eq!(open(directory.path(), "1", Durability::Strict, true), second);
+}
+
+/// Something that somebody said in the lobby.
+fn said(session: u64, reference: u64) -> Draft {
+    Draft {
+        session: SessionId(session),
+        username: Username::new("anna").unwrap(),
+        reference: Reference(reference),
+        target: Target::Room(RoomName::lobby()),
+        style: Style::SAID,
+        text: MessageText::new("x").unwrap(),
+    }
+}
+
+/// A server that is killed knows what somebody has said although it has
+/// forgotten the messages: none of them is taken twice.
+#[test]
+fn what_was_said_is_known_after_it_was_forgotten() {
+    let parent = tempfile::tempdir().unwrap();
+    let settings = StoreSettings {
+        directory: parent.path().join("log"),
+        retention: Retention { messages: 10, ..Retention::default() },
+        ..StoreSettings::default()
+    };
+    let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
+    let now = Now { moment: Moment::START, time: Timestamp(1) };
+    log.keep_session(SessionRecord {
+        session: SessionId(1),
+        token: TokenHash([1; 32]),
+        username: Username::new("anna").unwrap(),
+        away_since: None,
+        last_reference: Reference(0),
+        refused: Vec::new(),
+    });
+    log.append(now, (1..=5).map(|it| said(1, it)).collect());
+    log.append(now, (1..=600).map(|it| said(2, it)).collect());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut is_forgotten = || {
+        let range = ReadRange::Before(Sequence(10), 1);
+        let rooms = vec![RoomName::lobby()];
+        log.read(ReadTag::of_nobody(), ReadRequest { rooms, session: None, range });
+        loop {
+            match runtime.block_on(poll_fn(|context| log.poll_event(context))).unwrap() {
+                LogEvent::ReadDone { outcome, .. } => return outcome.unwrap().entries.is_empty(),
+                LogEvent::Committed { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert!((0..100_000).any(|_| is_forgotten()));
+    // As a process that is killed leaves it.
+    let copy = parent.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for name in ["chat.db", "chat.db-wal"] {
+        fs::copy(settings.directory.join(name), copy.join(name)).unwrap();
+    }
+    let (_log, restored) = SqliteLog::open(StoreSettings { directory: copy, ..settings }).unwrap();
+    assert_eq!(restored.sessions[0].last_reference, Reference(5));
 }
