@@ -13,6 +13,15 @@ pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
+/// Whether everybody on this machine can read a file. The directories above it
+/// are not asked: whoever may change them may do so tomorrow.
+#[cfg(all(unix, feature = "server"))]
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0)
+}
+
 /// Opens a file for its owner only; makes it if it is not there.
 pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

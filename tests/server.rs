@@ -1,5 +1,5 @@
-//! The real `chat-server` from outside: what the issue asks for, what
-//! systemd sees, and the command line.
+//! The real `chat-server` from outside: what people see of it, and what
+//! systemd sees.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -13,15 +13,15 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{ANYBODY, PATIENCE, Peer, Server, join, program, run, say};
+use common::{ANYBODY, PATIENCE, Peer, Server, join, program, say};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{Direct, Entry, Join, Leave, Members, ServerFrame, flag};
 use rustix::process::Signal;
@@ -399,133 +399,6 @@ fn it_stops_in_time_though_somebody_does_not_read() {
     drop(deaf);
 }
 
-// The command line and the configuration.
-
-#[test]
-fn two_addresses() {
-    let server = Server::start(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"]);
-    assert_eq!(server.addresses().len(), 2);
-    let mut peers: Vec<Peer> = (server.addresses().iter().zip(["anna", "bob"]))
-        .map(|(address, name)| {
-            let mut peer = Peer::connect(*address);
-            peer.greet(0);
-            peer.send(join(name, &[]));
-            peer.arrival();
-            peer
-        })
-        .collect();
-    peers[0].say("lobby", "one house");
-    for peer in &mut peers {
-        assert_eq!(peer.next_entry().text, "one house");
-    }
-}
-
-/// An address that this machine does not have (one that is reserved for
-/// documentation) is waited for; the others are served meanwhile.
-#[test]
-fn an_address_that_is_not_there_is_waited_for() {
-    let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
-    assert!(server.address().ip().is_loopback());
-    let told = "203.0.113.7:0 is no address of this machine yet";
-    server.wait_for_log(|lines| lines.iter().any(|line| line.contains(told)));
-    server.join("anna");
-}
-
-#[test]
-fn a_port_that_is_taken() {
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = other.local_addr().unwrap().to_string();
-    let output = run(&["--listen", &address]);
-    assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(told.lines().count(), 1, "{told}");
-    assert!(
-        told.contains(&format!("cannot listen on {address}: Address already in use")),
-        "{told}"
-    );
-}
-
-/// A configuration file with this text.
-fn configuration(text: &str) -> tempfile::TempPath {
-    let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    std::fs::write(&file, text).unwrap();
-    file
-}
-
-/// Exit status and standard error of the program with this configuration.
-fn with_configuration(text: &str, first: &[&str]) -> (Option<i32>, String) {
-    let file = configuration(text);
-    let mut arguments = first.to_vec();
-    arguments.extend(["--config", file.to_str().unwrap()]);
-    let output = run(&arguments);
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
-
-#[test]
-fn configurations_are_checked() {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("debian/chat-server.toml");
-    let output = run(&["validate", "--config", shipped.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-
-    let (code, told) = with_configuration("name = \"attic\"\nport = 2428\n", &["validate"]);
-    assert_eq!(code, Some(78));
-    assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
-
-    for text in ["burst = 0", "burst = \"many\"", "listen = [\"here\"]", "burst =", "[chat]"] {
-        let (code, told) = with_configuration(text, &["validate"]);
-        assert_eq!(code, Some(78), "{text}: {told}");
-        // And it does not start with it either.
-        assert_eq!(with_configuration(text, &[]).0, Some(78), "{text}");
-    }
-    let output = run(&["validate", "--config", "/nowhere/chat-server.toml"]);
-    assert_eq!(output.status.code(), Some(78));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("/nowhere/chat-server.toml"), "{told}");
-}
-
-#[test]
-fn flags_before_environment_before_file() {
-    let file = configuration("name = \"file\"\nburst = 100\nper-minute = 1000\n");
-    let arguments = ["--config", file.to_str().unwrap(), "--name", "flag"];
-    let server = Server::start_with(&arguments, |command| {
-        command.env("CHAT_SERVER_NAME", "environment").env("CHAT_SERVER_BURST", "200");
-    });
-    let (_anna, arrival) = server.arrive("anna", &[]);
-    let welcome = arrival.welcome;
-    assert_eq!(
-        (welcome.server_name.as_str(), welcome.burst, welcome.per_minute),
-        ("flag", 200, 1_000)
-    );
-}
-
-#[test]
-fn a_password_from_a_file() {
-    let password = configuration("sesame\nnot this\n");
-    let server = Server::start(&["--password-file", password.to_str().unwrap()]);
-    let mut anna = server.connect();
-    anna.greet(0);
-    anna.send(join("anna", &[]));
-    anna.expect_error(203);
-    anna.send(Join { password: Some("sesame".to_owned()), ..join("anna", &[]) });
-    anna.arrival();
-}
-
-#[test]
-fn usage_version_and_help() {
-    for wrong in [&["--colour", "red"][..], &["--listen", "everywhere"], &["dance"], &["--burst"]] {
-        let output = run(wrong);
-        assert_eq!(output.status.code(), Some(64), "{wrong:?}");
-        assert!(!output.stderr.is_empty() && output.stdout.is_empty());
-    }
-    let output = run(&["--version"]);
-    assert_eq!(output.status.code(), Some(0));
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(told, format!("chat-server {}\n", env!("CARGO_PKG_VERSION")));
-    let output = run(&["--help"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("--listen"));
-}
-
 // systemd.
 
 #[test]
@@ -584,7 +457,9 @@ fn the_journal_gets_priorities() {
 
 #[test]
 fn the_log_tells_no_secrets() {
-    let password = configuration("sesame\n");
+    let mut password = tempfile::NamedTempFile::new().unwrap();
+    password.write_all(b"sesame\n").unwrap();
+    let password = password.into_temp_path();
     let mut server = Server::start(&["--password-file", password.to_str().unwrap()]);
     let mut anna = server.connect();
     anna.greet(0);

@@ -13,7 +13,7 @@ use super::status::StatusCommand;
 use super::{logging, status};
 use crate::config::server::ServerOptions;
 use crate::server::{self, Reread, ServerSettings};
-use crate::systemd;
+use crate::{disk, systemd};
 
 /// Exit status for a configuration that makes no sense (`EX_CONFIG`).
 pub(super) const BAD_CONFIG: u8 = 78;
@@ -71,13 +71,24 @@ struct Run {
 }
 
 impl Run {
-    /// Puts the settings together and checks them.
+    /// Puts the settings together and checks them. A password that everybody
+    /// on this machine can read is warned of.
     fn settings(&self) -> Result<ServerSettings> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
             None => ServerOptions::default(),
         };
-        self.options.clone().or(file).into_settings()
+        let options = self.options.clone().or(file);
+        if let Some(path) = options.password_in(self.config.as_deref())
+            && disk::is_open_to_all(path)
+        {
+            tracing::warn!(
+                "everybody on this machine can read the password in {}; chmod o-r would keep it \
+                 from them, and the server's user has to be able to read it still",
+                path.display()
+            );
+        }
+        options.into_settings()
     }
 }
 
@@ -100,6 +111,7 @@ pub fn main() -> ExitCode {
         Some(Action::Tool(tool)) => return tool.run(),
         None => (command.run, false),
     };
+    logging::start();
     match run.settings() {
         Err(error) => {
             if !only_validate {
@@ -121,7 +133,6 @@ pub fn main() -> ExitCode {
 
 /// Runs the server until it is told to stop.
 fn serve(run: Run, settings: ServerSettings) -> Result<()> {
-    logging::start();
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {

@@ -219,6 +219,17 @@ impl ServerOptions {
         self.data_dir
     }
 
+    /// The file that the password stands in, if there is one: the
+    /// configuration, which is at `config`, or a file of its own. To be asked
+    /// when all places are put together.
+    #[must_use]
+    pub fn password_in<'a>(&'a self, config: Option<&'a Path>) -> Option<&'a Path> {
+        match self.password {
+            Some(_) => config,
+            None => self.password_file.as_deref(),
+        }
+    }
+
     /// Where the server tells how it fares, if it does.
     #[must_use]
     pub fn control(&self) -> Option<PathBuf> {

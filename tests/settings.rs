@@ -1,0 +1,171 @@
+//! The command line and the configuration of the real `chat-server`.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use common::{Peer, Server, join, run};
+use pi_chat::wire::tcp::Join;
+
+#[test]
+fn two_addresses() {
+    let server = Server::start(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"]);
+    assert_eq!(server.addresses().len(), 2);
+    let mut peers: Vec<Peer> = (server.addresses().iter().zip(["anna", "bob"]))
+        .map(|(address, name)| {
+            let mut peer = Peer::connect(*address);
+            peer.greet(0);
+            peer.send(join(name, &[]));
+            peer.arrival();
+            peer
+        })
+        .collect();
+    peers[0].say("lobby", "one house");
+    for peer in &mut peers {
+        assert_eq!(peer.next_entry().text, "one house");
+    }
+}
+
+/// An address that this machine does not have (one that is reserved for
+/// documentation) is waited for; the others are served meanwhile.
+#[test]
+fn an_address_that_is_not_there_is_waited_for() {
+    let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
+    assert!(server.address().ip().is_loopback());
+    let told = "203.0.113.7:0 is no address of this machine yet";
+    server.wait_for_log(|lines| lines.iter().any(|line| line.contains(told)));
+    server.join("anna");
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let output = run(&["--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.contains(&format!("cannot listen on {address}: Address already in use")),
+        "{told}"
+    );
+}
+
+/// A configuration file with this text.
+fn configuration(text: &str) -> tempfile::TempPath {
+    let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    fs::write(&file, text).unwrap();
+    file
+}
+
+/// Exit status and standard error of the program with this configuration.
+fn with_configuration(text: &str, first: &[&str]) -> (Option<i32>, String) {
+    let file = configuration(text);
+    let mut arguments = first.to_vec();
+    arguments.extend(["--config", file.to_str().unwrap()]);
+    let output = run(&arguments);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn configurations_are_checked() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("debian/chat-server.toml");
+    let output = run(&["validate", "--config", shipped.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+
+    let (code, told) = with_configuration("name = \"attic\"\nport = 2428\n", &["validate"]);
+    assert_eq!(code, Some(78));
+    assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
+
+    for text in ["burst = 0", "burst = \"many\"", "listen = [\"here\"]", "burst =", "[chat]"] {
+        let (code, told) = with_configuration(text, &["validate"]);
+        assert_eq!(code, Some(78), "{text}: {told}");
+        // And it does not start with it either.
+        assert_eq!(with_configuration(text, &[]).0, Some(78), "{text}");
+    }
+    let output = run(&["validate", "--config", "/nowhere/chat-server.toml"]);
+    assert_eq!(output.status.code(), Some(78));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("/nowhere/chat-server.toml"), "{told}");
+}
+
+#[test]
+fn flags_before_environment_before_file() {
+    let file = configuration("name = \"file\"\nburst = 100\nper-minute = 1000\n");
+    let arguments = ["--config", file.to_str().unwrap(), "--name", "flag"];
+    let server = Server::start_with(&arguments, |command| {
+        command.env("CHAT_SERVER_NAME", "environment").env("CHAT_SERVER_BURST", "200");
+    });
+    let (_anna, arrival) = server.arrive("anna", &[]);
+    let welcome = arrival.welcome;
+    assert_eq!(
+        (welcome.server_name.as_str(), welcome.burst, welcome.per_minute),
+        ("flag", 200, 1_000)
+    );
+}
+
+#[test]
+fn a_password_from_a_file() {
+    let password = configuration("sesame\nnot this\n");
+    let server = Server::start(&["--password-file", password.to_str().unwrap()]);
+    let mut anna = server.connect();
+    anna.greet(0);
+    anna.send(join("anna", &[]));
+    anna.expect_error(203);
+    anna.send(Join { password: Some("sesame".to_owned()), ..join("anna", &[]) });
+    anna.arrival();
+}
+
+#[test]
+fn a_password_that_everybody_can_read_is_warned_of() {
+    let secret = configuration("sesame\n");
+    let in_file = format!("password-file = \"{}\"", secret.display());
+    for (text, mode, warned) in [
+        ("password = \"sesame\"", 0o644, true),
+        ("password = \"sesame\"", 0o640, false),
+        ("name = \"attic\"", 0o644, false),
+        (&in_file, 0o644, false),
+    ] {
+        let file = configuration(text);
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let output = run(&["validate", "--config", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{text}: {output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        let warning =
+            format!("everybody on this machine can read the password in {}", file.display());
+        assert_eq!(told.contains(&warning), warned, "{text}, {mode:o}: {told}");
+        assert!(!told.contains("sesame"), "{told}");
+    }
+    // The password's own file counts, where there is one.
+    fs::set_permissions(&secret, Permissions::from_mode(0o604)).unwrap();
+    let output = run(&["validate", "--password-file", secret.to_str().unwrap()]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains(&format!("the password in {}", secret.display())), "{told}");
+}
+
+#[test]
+fn usage_version_and_help() {
+    for wrong in [&["--colour", "red"][..], &["--listen", "everywhere"], &["dance"], &["--burst"]] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(64), "{wrong:?}");
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty());
+    }
+    let output = run(&["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told, format!("chat-server {}\n", env!("CARGO_PKG_VERSION")));
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("--listen"));
+}
