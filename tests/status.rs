@@ -12,14 +12,17 @@
 mod common;
 
 use std::fs;
+use std::iter;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
+use std::time::Duration;
 
 use common::{PATIENCE, Peer, Server, join, program};
 use pi_chat::model::{Reference, Sequence};
+use pi_chat::server::connect_control;
 use pi_chat::wire::tcp::{History, Join, ServerFrame};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -152,6 +155,16 @@ fn a_server_that_hangs_is_not_healthy() {
     assert_eq!(status(&path).1, Some(0));
     server.signal(Signal::STOP);
     assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    // Nor is it when those who wait are so many that no more can connect, and
+    // another server does not wait for it.
+    let moment = Duration::from_millis(1);
+    let waiting: Vec<_> = iter::from_fn(|| connect_control(&path, moment).ok()).take(100).collect();
+    assert!(waiting.len() < 100);
+    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    let mut other = Server::start(&["--control", &control]);
+    other.wait_for_log(|lines| lines.iter().any(|it| it.contains("a server listens there")));
+    other.terminate();
+    drop(waiting);
     server.signal(Signal::CONT);
     assert_eq!(status(&path).1, Some(0));
 }

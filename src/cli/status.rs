@@ -1,16 +1,16 @@
 //! `chat-server status`: asks the server on this machine how it fares.
 
-use std::io::{Read, Write, stdout};
-use std::os::unix::net::UnixStream;
+use std::io::{ErrorKind, Read, Write, stdout};
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use clap::Args;
 
 use crate::config::server::ServerOptions;
-use crate::server::{Status, StoreKind, StoreState, StoreStatus};
+use crate::server::{Status, StoreKind, StoreState, StoreStatus, connect_control};
 
 /// The socket of the packaged service, where nothing says otherwise.
 const OF_SERVICE: &str = "/run/chat-server/control";
@@ -73,8 +73,11 @@ fn ask_and_show(command: StatusCommand) -> Result<bool> {
 /// What the server says.
 fn ask(path: &Path) -> Result<String> {
     let shown = path.display();
-    let stream = UnixStream::connect(path)
-        .with_context(|| format!("no server can be asked at {shown} (--control names another)"))?;
+    let stream = connect_control(path, PATIENCE).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
+        _ => Error::from(error)
+            .context(format!("no server can be asked at {shown} (--control names another)")),
+    })?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut answer = String::new();
     stream

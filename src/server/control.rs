@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ use super::status::Asked;
 
 /// Who asks is answered within this time, or not at all.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So long a server that starts looks whether another one listens.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// After a failed accept the next one waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -81,11 +85,27 @@ async fn tell(mut stream: UnixStream, settings: ServerSettings, asked: &Asked) {
     }
 }
 
+/// Connects to a server's socket. Where those who wait are many, so much time
+/// is waited for a place among them.
+///
+/// # Errors
+/// Nobody listens there, or [`ErrorKind::WouldBlock`]: somebody does, who has
+/// let nobody in for all that time.
+pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // It counts for connecting, too.
+    socket.set_write_timeout(Some(patience))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(OwnedFd::from(socket).into())
+}
+
 /// Listens at a path, for the owner only. The file of a server that has died
 /// is replaced, that of one that lives is not.
 fn bind(path: &Path) -> io::Result<UnixListener> {
-    match StdStream::connect(path) {
-        Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there")),
+    let in_use = || Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there"));
+    match connect(path, MOMENT) {
+        Ok(_) => return in_use(),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return in_use(),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
             fs::remove_file(path)?;
         }

@@ -25,6 +25,7 @@ mod service;
 mod status;
 mod tally;
 
+pub use control::connect as connect_control;
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use reload::Reread;
