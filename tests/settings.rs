@@ -88,7 +88,14 @@ fn configurations_are_checked() {
     assert_eq!(code, Some(78));
     assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
 
-    for text in ["burst = 0", "burst = \"many\"", "listen = [\"here\"]", "burst =", "[chat]"] {
+    for text in [
+        "burst = 0",
+        "burst = \"many\"",
+        "listen = [\"here\"]",
+        "burst =",
+        "[chat]",
+        "name = \"a\\u202Eb\"",
+    ] {
         let (code, told) = with_configuration(text, &["validate"]);
         assert_eq!(code, Some(78), "{text}: {told}");
         // And it does not start with it either.

@@ -16,7 +16,7 @@ use std::iter;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -102,6 +102,35 @@ fn a_server_with_a_directory_has_its_socket_there() {
     assert_eq!((&store["kind"], &store["durability"]), (&json!("disk"), &json!("strict")));
     assert_eq!((&store["directory"], &told["watchdog"]), (&json!(data), &json!(5.0)));
     assert!(store["bytes"].as_u64().unwrap() > 10_000, "{told}");
+}
+
+#[test]
+fn systemd_gives_a_directory_for_messages_where_nothing_else_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let (given, wanted) = (directory.path().join("given"), directory.path().join("wanted"));
+    let config = directory.path().join("config.toml");
+    for (text, place) in [(String::new(), &given), (format!("data-dir = {wanted:?}\n"), &wanted)] {
+        fs::write(&config, text).unwrap();
+        let (_directory, path, control) = socket();
+        let arguments = ["--config", config.to_str().unwrap(), "--control", &control];
+        let _server = Server::start_with(&arguments, |command| {
+            command.env("STATE_DIRECTORY", &given);
+        });
+        assert_eq!(status(&path).0["store"]["directory"], json!(place));
+    }
+}
+
+#[test]
+fn who_reads_no_more_is_no_reason_to_worry() {
+    let (_directory, path, control) = socket();
+    let _server = Server::start(&["--control", &control]);
+    let mut command = program();
+    command.args(["status", "--control", &control]).stderr(Stdio::piped());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    drop(path);
 }
 
 #[test]

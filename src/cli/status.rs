@@ -66,8 +66,13 @@ fn ask_and_show(command: StatusCommand) -> Result<bool> {
     let status: Status = serde_json::from_str(&answer)
         .context("the server's answer is of another version of this program")?;
     let shown = if command.json { answer } else { in_words(&status) };
-    stdout().write_all(shown.as_bytes()).context("cannot write the answer")?;
-    Ok(status.healthy)
+    match stdout().write_all(shown.as_bytes()) {
+        // Whoever reads it may have seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the answer")
+        }
+        _ => Ok(status.healthy),
+    }
 }
 
 /// What the server says.

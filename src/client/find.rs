@@ -2,7 +2,7 @@
 //! DNS, `docs/protocol/tcp.md`, section 20.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
@@ -164,8 +164,12 @@ fn found(service: &ResolvedService) -> Option<Found> {
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
     let label = entry.strip_suffix(SERVICE.trim_end_matches('.'))?.trim_end_matches('.');
     let name = Some(text("name")).filter(|it| !it.is_empty());
-    let mut addresses: Vec<SocketAddr> =
-        service.addresses.iter().map(|it| socket(it, service.port)).collect();
+    let mut addresses: Vec<SocketAddr> = service
+        .addresses
+        .iter()
+        .map(|it| socket(it, service.port))
+        .filter(is_of_another_machine)
+        .collect();
     addresses.sort_by_key(|it| (likelihood(it), *it));
     let name = name.unwrap_or_else(|| label.to_owned());
     (!addresses.is_empty()).then(|| Found {
@@ -190,6 +194,14 @@ fn socket(address: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
+/// Whether a machine on the network could have this address. What somebody
+/// tells of a server is believed only so far.
+fn is_of_another_machine(address: &SocketAddr) -> bool {
+    let ip = address.ip().to_canonical();
+    let is_nobodys = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
+    address.port() != 0 && !is_nobodys && !ip.is_loopback()
+}
+
 /// Smaller: more likely to lead there at once.
 fn likelihood(address: &SocketAddr) -> u8 {
     match address.ip() {
@@ -211,6 +223,25 @@ mod tests {
             assert!(!is_entry(host), "{host}");
         }
         assert_eq!(entry_of("a\\.b\\\\c._pi-chat._tcp.local."), "a.b\\c._pi-chat._tcp.local");
+    }
+
+    #[test]
+    fn addresses_of_nobody_are_left_out() {
+        let of_machines = ["192.0.2.1:1", "169.254.0.1:1", "[2001:db8::1]:1", "[fe80::1%2]:1"];
+        let of_nobody = [
+            "192.0.2.1:0",
+            "0.0.0.0:1",
+            "127.0.0.1:1",
+            "224.0.0.1:1",
+            "255.255.255.255:1",
+            "[::]:1",
+            "[::1]:1",
+            "[ff02::1]:1",
+            "[::ffff:127.0.0.1]:1",
+        ];
+        let is_good = |it: &&str| is_of_another_machine(&it.parse().unwrap());
+        assert!(of_machines.iter().all(&is_good));
+        assert!(!of_nobody.iter().any(is_good));
     }
 
     #[test]

@@ -82,8 +82,9 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_LOG_BYTES")]
     log_bytes: Option<usize>,
 
-    /// Keep messages in this directory, beyond restarts. Without it they are
-    /// kept in memory, as --log-length and --log-bytes say
+    /// Keep messages in this directory, beyond restarts. Without it they are kept in systemd's
+    /// STATE_DIRECTORY, else in memory, as --log-length and --log-bytes say
+
     #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
     data_dir: Option<PathBuf>,
 
@@ -154,6 +155,12 @@ enum LookAlikes {
     Refuse,
     /// They are let in.
     Allow,
+}
+
+/// A directory that systemd gives the service, if this is one.
+fn of_service(variable: &str) -> Option<PathBuf> {
+    // There may be several, the first of which is the service's own.
+    env::split_paths(&env::var_os(variable)?).next().filter(|it| it.is_absolute())
 }
 
 impl ServerOptions {
@@ -233,13 +240,9 @@ impl ServerOptions {
     /// Where the server tells how it fares, if it does.
     #[must_use]
     pub fn control(&self) -> Option<PathBuf> {
-        let of_service = env::var_os("RUNTIME_DIRECTORY").and_then(|all| {
-            // There may be several, the first of which is the service's own.
-            let first = env::split_paths(&all).next()?;
-            Some(first.join("control")).filter(|it| it.is_absolute())
-        });
+        let of_service = || Some(of_service("RUNTIME_DIRECTORY")?.join("control"));
         let in_data = || Some(self.data_dir.as_ref()?.join("control.sock"));
-        self.control.clone().or(of_service).or_else(in_data)
+        self.control.clone().or_else(of_service).or_else(in_data)
     }
 
     /// The settings, with defaults where nothing is given, and checked.
@@ -298,7 +301,8 @@ impl ServerOptions {
     /// Where messages are kept, and how long.
     fn log(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
-        let Some(directory) = self.data_dir.clone() else {
+        let given = self.data_dir.clone().or_else(|| of_service("STATE_DIRECTORY"));
+        let Some(directory) = given else {
             let log = MemoryLimits::default();
             let room_entries = self.log_length.unwrap_or(log.room_entries);
             let total_bytes = self.log_bytes.unwrap_or(log.total_bytes);

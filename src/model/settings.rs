@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::limits;
+use super::safe::is_dangerous;
 
 /// Settings of the hub. Made by `config` from file, environment and flags;
 /// checked once by [`HubSettings::check`].
@@ -82,8 +83,8 @@ impl HubSettings {
         if self.server_name.is_empty() || self.server_name.len() > limits::MAX_SERVER_NAME {
             return wrong("name", "must have 1 to 64 bytes");
         }
-        if self.server_name.chars().any(char::is_control) {
-            return wrong("name", "must not hold control characters");
+        if self.server_name.chars().any(is_dangerous) {
+            return wrong("name", "must not hold characters that control how it is shown");
         }
         if self.password.as_ref().is_some_and(|p| p.is_empty() || p.len() > limits::MAX_PASSWORD) {
             return wrong("password", "must have 1 to 256 bytes");
