@@ -334,21 +334,38 @@ fn a_wrong_configuration_changes_nothing_and_is_told() {
     assert_eq!(it.name(), "cellar");
 }
 
-#[test]
-fn systemd_is_told_what_keeps_it_from_starting() {
+/// What systemd is told by a server that does not start with this
+/// configuration, and its exit status.
+fn cannot_start(config: &str) -> (String, Option<i32>) {
     let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("config.toml");
-    fs::write(&config, "name = \"attic\"\nburst = 0\n").unwrap();
+    let file = directory.path().join("config.toml");
+    fs::write(&file, config).unwrap();
     let path = directory.path().join("notify");
     let notify = UnixDatagram::bind(&path).unwrap();
     notify.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut server = program();
-    let output = server.arg("--config").arg(&config).env("NOTIFY_SOCKET", &path).output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
+    let output = server.arg("--config").arg(&file).env("NOTIFY_SOCKET", &path).output().unwrap();
     let mut buffer = [0; 4_096];
     let count = notify.recv(&mut buffer).unwrap();
     let told = std::str::from_utf8(&buffer[..count]).unwrap();
-    assert_eq!(told.trim_end(), "STATUS=wrong configuration: burst: must be at least 1");
+    (told.trim_end().to_owned(), output.status.code())
+}
+
+#[test]
+fn systemd_is_told_what_keeps_it_from_starting() {
+    let (told, status) = cannot_start("name = \"attic\"\nburst = 0\n");
+    assert_eq!(told, "STATUS=wrong configuration: burst: must be at least 1");
+    assert_eq!(status, Some(78));
+    // The configuration is right, and what it names is not.
+    let newer = tempfile::tempdir().unwrap();
+    let database = rusqlite::Connection::open(newer.path().join("chat.db")).unwrap();
+    database
+        .execute_batch("PRAGMA application_id = 1349075816; PRAGMA user_version = 1000")
+        .unwrap();
+    let config = format!("listen = [\"127.0.0.1:0\"]\ndata-dir = {:?}\n", newer.path());
+    let (told, status) = cannot_start(&config);
+    assert!(told.starts_with("STATUS=") && told.contains("by a newer version"), "{told}");
+    assert_eq!((told.lines().count(), status), (1, Some(1)));
 }
 
 #[test]

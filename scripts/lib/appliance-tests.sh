@@ -11,6 +11,13 @@ note() {
   echo "$*" >>"$machine/notes"
 }
 
+# Ends a test that this host can't do, and says why.
+skip() {
+  [[ -z ${PI_CHAT_NEED_NETNS-} ]] || die "$*"
+  note "$*"
+  exit "$skipped"
+}
+
 # Runs apt-get in the machine as somebody would who is not asked anything:
 # files that were edited are kept.
 apt_get() {
@@ -181,17 +188,77 @@ test_status() {
   [[ $told == *"kept in /var/lib/chat-server"* ]] || die "it does not keep messages: $told"
 }
 
-# Within the machine: no multicast leads in.
+# From a second machine, on a network of the two: the server has that one
+# beside QEMU's own.
 test_discovery() {
-  wait_until 60 is_discovered || die "chat-client discover does not find it"
+  local config=/etc/chat-server/config.toml link looking began status=0
+  [[ -e $machine/wire ]] || skip "without root or sudo there is no second machine"
+  link=$(inside ip -oneline link | sed -n "s/^[0-9]*: \([^:]*\):.*$wire_mac.*/\1/p")
+  # It is there before its network is.
+  began=$SECONDS
+  inside "ip link set $link up && ip address add 192.0.2.2/24 dev $link"
+  wait_until 60 is_found_at 192.0.2.2 || die "it is not found: $(discovered)"
+  note "found after $((SECONDS - began)) s"
+  enter_by_wire anna
+  says anna 'found you'
+  hears anna 'found you' || die "anna is not answered"
+
+  began=$SECONDS
+  inside "ip address delete 192.0.2.2/24 dev $link && ip address add 192.0.2.3/24 dev $link"
+  wait_until 30 is_found_at 192.0.2.3 || die "it has moved and is not found again: $(discovered)"
+  [[ $(discovered) != *192.0.2.2* ]] || die "it tells of the address that it had"
+  note "found at another address after $((SECONDS - began)) s"
+  enter_by_wire bob
+  says bob 'you have moved'
+  # Anna asks after 30 s of silence whether somebody is there, and looks for
+  # the server again when nobody was for another 30 s.
+  hears anna 'you have moved' 120 || die "anna has not found it again: $(last_words anna)"
+  note "who was in is back after $((SECONDS - began)) s"
+  leaves anna
+  leaves bob
+
+  # Who looks on is told of the end: what is not taken back stays in the list.
+  discovered --wait 30 >"$machine/discovered" &
+  looking=$!
+  is_found_at 192.0.2.3 || die "it is not found: $(discovered)"
+  inside systemctl stop chat-server
+  wait "$looking" || status=$?
+  ((status == nothing_found)) || die "it went without a goodbye: $(cat "$machine/discovered")"
+  inside systemctl start chat-server
+  wait_until 30 is_found_at 192.0.2.3 || die "started again, it is not found"
+
+  inside "cp --preserve $config /root/config.toml && echo 'announce = false' >>$config && systemctl reload chat-server"
+  wait_until 30 is_hidden || die "it shall not be found and is: $(discovered)"
+  inside "cat /root/config.toml >$config && systemctl reload chat-server"
+  wait_until 30 is_found_at 192.0.2.3 || die "it shall be found again and is not"
+  inside "ip address flush dev $link && ip link set $link down"
 }
 
-# Whether a client in the machine finds the server by itself.
-is_discovered() {
-  inside chat-client discover --json | grep --quiet --fixed-strings '2428'
+# Prints the servers that the second machine finds; flags may be given.
+discovered() {
+  at_far_end "${chat_client:?}" discover --json "$@" 2>"$machine/discover.err"
 }
 
-# An older package, with another configuration, is made of the one at hand.
+# Whether the second machine finds the server, with its name and its port, at
+# the address.
+is_found_at() {
+  local found
+  found=$(discovered) || return 1
+  [[ $found == *'"name":"pi-chat"'* && $found == *'"port":2428'* && $found == *"\"$1:2428\""* ]]
+}
+
+# What chat-client says where there is no server.
+nothing_found=69
+
+# Whether the second machine finds nothing.
+is_hidden() {
+  local status=0
+  discovered >"$machine/discovered" || status=$?
+  ((status == nothing_found))
+}
+
+# An older package, with another configuration, is made of the one at hand:
+# scripts/package --version would build, and its configuration is the same.
 test_upgrade() {
   local older=$machine/older config=/etc/chat-server/config.toml before
   rm -rf "$older"
@@ -228,6 +295,39 @@ test_upgrade() {
   inside grep --quiet "'^name = \"cellar\"'" "$config" || die "the edited configuration is gone"
   inside "rm $config"
   apt_get install --reinstall -o Dpkg::Options::=--force-confmiss /root/chat-server.deb
+}
+
+# As a version would find it that has been replaced by a newer one: the number
+# of the format, which SQLite keeps in the bytes from 60 on, is higher.
+test_downgrade() {
+  local database=/var/lib/chat-server/chat.db before after told
+  enter anna
+  says anna 'before the downgrade'
+  leaves anna
+  inside "systemctl stop chat-server && test ! -s $database-wal && cp --archive $database /root/older.db"
+  inside "printf '\\0\\0\\3\\347' | dd of=$database bs=1 seek=60 conv=notrunc status=none"
+  before=$(inside sha256sum "$database")
+  inside systemctl start chat-server 2>/dev/null && die "it starts with messages of a newer version"
+  wait_until 30 status_line_says 'was written by a newer version' || true
+  told=$(property StatusText)
+  after=$(inside sha256sum "$database")
+  # It is tried again and again, so nobody need start it.
+  inside "mv /root/older.db $database"
+  wait_until 60 is_serving || die "it does not come back with messages of its own"
+  note "it says: $told"
+  [[ $told == *'was written by a newer version'* ]] || die "the status line does not say why it does not start"
+  [[ $after == "$before" ]] || die "it has changed the newer version's messages"
+  enter bob
+  [[ $(times_heard bob 'before the downgrade') == 1 ]] || die "the history is gone"
+  leaves bob
+}
+
+test_readable() {
+  local database=/var/lib/chat-server/chat.db
+  inside "systemctl stop chat-server && chmod 644 $database && systemctl start chat-server"
+  [[ $(inside journalctl --no-pager --unit=chat-server --lines=20) == *"others could read $database"* ]] ||
+    die "the journal does not tell"
+  [[ $(inside stat --format=%a "$database") == 600 ]] || die "everybody can still read it"
 }
 
 # Lets somebody visit the peers' room: a chat-peer in the machine itself, for

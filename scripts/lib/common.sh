@@ -49,6 +49,10 @@ find_python() {
   return 1
 }
 
+# What a test or a step returns that this machine can't do.
+# shellcheck disable=SC2034  # for the scripts that source this
+skipped=77
+
 # All that the scripts say goes to stderr, so that stdout is the programs' own.
 say() {
   printf '%s\n' "$*" >&2
@@ -58,6 +62,17 @@ say() {
 die() {
   say "${0##*/}: $*"
   exit 1
+}
+
+# Whether this user is root or may ask to be.
+can_be_root() {
+  ((EUID == 0)) || command -v sudo >/dev/null
+}
+
+# Runs a command as root.
+as_root() {
+  can_be_root || die "this needs root or sudo: $*"
+  if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
 # Whether the first version is at least the second.

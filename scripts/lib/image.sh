@@ -7,17 +7,6 @@
 # What an image may take of the disk, in MB: it is kept for as long as target/.
 image_limit=300
 
-# Runs a command as root.
-as_root() {
-  if ((EUID == 0)); then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    die "making an image needs root or sudo, for its files are root's"
-  fi
-}
-
 # Makes sure that there is an image of the given architecture and release, and
 # prints its directory: disk, vmlinuz, initrd (see make-image), and the key
 # with which root is reached by ssh. It is made again when what makes it has

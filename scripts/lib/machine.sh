@@ -2,8 +2,8 @@
 # An emulated machine: starting it, reaching it, taking its power away. Sourced,
 # never run. One machine at a time; all about it is in files of a directory,
 # for a subshell may cut its power and start it again.
-# shellcheck source=scripts/lib/common.sh
-. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=scripts/lib/wire.sh
+. "$(dirname "${BASH_SOURCE[0]}")/wire.sh"
 
 # The machine's memory, in MB: that of the smallest board that is promised.
 machine_memory=512
@@ -41,13 +41,18 @@ wait_until() {
 # Switches the machine on, and returns when it is up. The disk is cached as a
 # real one is: what the machine has flushed survives a power cut, and what it
 # has only in its own memory does not. No way leads out of its network; ssh and
-# the chat's port lead in, by ports of the host that happen to be free.
+# the chat's port lead in, by ports of the host that happen to be free. Its
+# other interface is at the wire.
 switch_on() {
-  local qemu pipe=$machine/monitor
+  local qemu pipe=$machine/monitor wire=()
   case $(basename "$machine_image") in
   arm64-*) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a72) ;;
   armhf-*) qemu=(qemu-system-arm -M virt -cpu cortex-a15) ;;
   esac
+  lay_wire
+  [[ ! -e $machine/wire ]] ||
+    wire=(-netdev "tap,id=wire,ifname=$wire_tap,script=no,downscript=no"
+      -device "virtio-net-pci,netdev=wire,mac=$wire_mac,romfile=")
   rm -f "$pipe".{in,out}
   mkfifo "$pipe".{in,out}
   # In a session of its own: a Ctrl-C is for us, and we end it.
@@ -55,7 +60,7 @@ switch_on() {
     -kernel "$machine_image/vmlinuz" -initrd "$machine_image/initrd" -append 'rw console=ttyAMA0 quiet' \
     -drive "if=none,id=disk,format=raw,cache=writeback,file=$machine/disk" -device virtio-blk-pci,drive=disk \
     -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:2428 \
-    -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci \
+    -device virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile= "${wire[@]}" -device virtio-rng-pci \
     -chardev "file,id=console,path=$machine/console,append=on" -serial chardev:console \
     -chardev "pipe,id=monitor,path=$pipe" -monitor chardev:monitor \
     </dev/null >"$machine/qemu.log" 2>&1 &
@@ -63,6 +68,7 @@ switch_on() {
   # The shell need not tell that it was killed.
   disown
   wait_until 20 read_ports || die "QEMU does not say its ports: $(cat "$machine/qemu.log")"
+  join_wire
   wait_until_up
 }
 
@@ -158,6 +164,7 @@ cut_power() {
   pid=$(cat "$machine/pid")
   kill -KILL "$pid"
   wait_until 20 is_gone "$pid"
+  take_up_wire
   hang_up
 }
 
@@ -168,6 +175,7 @@ is_gone() {
 
 # Ends the machine, if there is one.
 end_machine() {
+  take_up_wire
   [[ -s $machine/pid ]] || return 0
   hang_up
   kill -KILL "$(cat "$machine/pid")" 2>/dev/null || true

@@ -11,24 +11,48 @@ declare -A visitor_pid=() visitor_input=()
 # Brings a person in, and returns when they have been shown what was said
 # before. Flags of chat-client may follow the name.
 enter() {
+  visit "$1" env "$(chat_address)" "${@:2}"
+}
+
+# The same from the second machine. They are not told where the server is.
+enter_by_wire() {
+  visit "$1" at_far_end "${@:2}"
+}
+
+# Starts a person's client with `env` or what takes its place, and waits until
+# they are in.
+visit() {
   local name=$1 input
   rm -f "$machine/$name.in"
   mkfifo "$machine/$name.in"
   : >"$machine/$name.out"
   # The state is what a client comes back with: everybody has their own.
-  XDG_STATE_HOME=$machine/state-$name XDG_CONFIG_HOME=$machine/none \
-    "${chat_client:?}" "$(chat_address)" --name "$name" --wait --json "${@:2}" \
+  "$2" XDG_STATE_HOME="$machine/state-$name" XDG_CONFIG_HOME="$machine/none" \
+    "${chat_client:?}" "${@:3}" --name "$name" --wait --json \
     <"$machine/$name.in" >"$machine/$name.out" 2>"$machine/$name.err" &
   visitor_pid[$name]=$!
   exec {input}>"$machine/$name.in"
   visitor_input[$name]=$input
-  sees "$name" '"type":"history_end"' || die "$name did not come in: $(tail -n 3 "$machine/$name.out" "$machine/$name.err")"
+  sees "$name" '"type":"history_end"' || die "$name did not come in: $(last_words "$name")"
 }
 
 # Lets a person say something plain: no quotation marks, no backslashes.
 says() {
-  runs "${visitor_pid[$1]}" || die "$1 is gone: $(tail -n 3 "$machine/$1.out" "$machine/$1.err")"
-  printf '{"type":"say","text":"%s"}\n' "$2" >&"${visitor_input[$1]}"
+  # One who is gone would end this shell by SIGPIPE, without a word: the shell
+  # within dies of it instead.
+  (printf '{"type":"say","text":"%s"}\n' "$2" >&"${visitor_input[$1]}") || die_of_absence "$1"
+}
+
+# Tells that somebody's client has ended, how, and what it said last.
+die_of_absence() {
+  local status=0
+  wait "${visitor_pid[$1]}" || status=$?
+  die "the client of $1 has ended with status $status: $(last_words "$1")"
+}
+
+# Prints what somebody's client said last.
+last_words() {
+  tail -n 3 "$machine/$1.out" "$machine/$1.err"
 }
 
 # Whether the person's client has told a line, or comes to do so within 30 (or
@@ -51,10 +75,10 @@ times_heard() {
 # told to, for others may have inherited the end of their input.
 leaves() {
   local input=${visitor_input[$1]} pid=${visitor_pid[$1]}
-  echo '{"type":"quit"}' >&"$input"
+  (echo '{"type":"quit"}' >&"$input") || die_of_absence "$1"
   exec {input}>&-
   unset "visitor_input[$1]" "visitor_pid[$1]"
-  wait "$pid" || die "$1 did not leave in order: $(tail -n 2 "$machine/$1.out")"
+  wait "$pid" || die "$1 did not leave in order (status $?): $(last_words "$1")"
 }
 
 # Ends everybody who is still there.

@@ -124,6 +124,7 @@ pub fn main() -> ExitCode {
         Ok(settings) => match serve(run, settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
+                systemd::tell_status(&format!("{error:#}"));
                 super::tell_error(&error);
                 ExitCode::FAILURE
             }
