@@ -12,6 +12,7 @@
 mod common;
 
 use std::fs;
+use std::io::Write;
 use std::iter;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -175,6 +176,31 @@ fn who_does_not_answer_is_not_healthy() {
     let server = thread::spawn(move || drop(listener.accept().unwrap()));
     assert!(refusal(&ask(&path, &["--json"])).contains("does not answer"));
     server.join().unwrap();
+}
+
+#[test]
+fn a_server_whose_answer_has_no_end_is_not_healthy() {
+    let (_directory, path, _) = socket();
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Each byte comes in time, and all together do not.
+        while stream.write_all(b" ").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    server.join().unwrap();
+}
+
+#[test]
+fn the_socket_of_another_server_stays() {
+    let (_directory, path, control) = socket();
+    let mut first = Server::start(&["--control", &control]);
+    fs::remove_file(&path).unwrap();
+    let second = Server::start(&["--control", &control]);
+    first.terminate();
+    assert_eq!(status(&path).0["process"], second.id());
 }
 
 #[test]

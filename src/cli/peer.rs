@@ -21,6 +21,7 @@ use crate::config::person::state_directory;
 use crate::mesh::End;
 use crate::model::{ErrorCode, Request};
 use crate::peer::{Headless, Key, Setup, doctor, run as drive};
+use crate::systemd;
 use crate::ui::{
     Dialect, Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal,
 };
@@ -153,6 +154,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(told) => return tell_usage(&told),
     };
+    let is_service = cli.chat.headless;
     let outcome = match cli.action {
         Some(Action::Doctor(common)) => examine(&common),
         None => chat(&cli.chat),
@@ -160,6 +162,9 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code.into(),
         Err((code, error)) => {
+            if is_service {
+                systemd::tell_status(&format!("{error:#}"));
+            }
             tell_error(&error);
             code.into()
         }
@@ -250,6 +255,10 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
             logging::start();
             if !setup.key.is_kept() {
                 tracing::info!("another peer has the key, or there is no place for one");
+            }
+            match config.passphrase {
+                Some(_) => tracing::info!("a room with a passphrase"),
+                None => tracing::info!("an open room: everybody in the network can read along"),
             }
             let outcome = run_driver(setup, &mut Headless::default(), taken).map_err(os);
             // It listens for as long as the peer runs.

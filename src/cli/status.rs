@@ -10,16 +10,17 @@ use anyhow::{Context, Error, Result, anyhow, ensure};
 use clap::Args;
 
 use crate::config::server::ServerOptions;
+use crate::os::Clock;
 use crate::server::{Status, StoreKind, StoreState, StoreStatus, connect_control};
 
 /// The socket of the packaged service, where nothing says otherwise.
 const OF_SERVICE: &str = "/run/chat-server/control";
 
-/// A server that takes longer does not answer.
+/// A server that takes longer, from the first attempt to the last byte, does not answer.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A longer answer is not one.
-const MAX_ANSWER: u64 = 1 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 
 /// Which server, and how it is shown.
 #[derive(Args, Debug)]
@@ -78,19 +79,31 @@ fn ask_and_show(command: StatusCommand) -> Result<bool> {
 /// What the server says.
 fn ask(path: &Path) -> Result<String> {
     let shown = path.display();
-    let stream = connect_control(path, PATIENCE).map_err(|error| match error.kind() {
+    let clock = Clock::start();
+    let mut stream = connect_control(path, PATIENCE).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
         _ => Error::from(error)
             .context(format!("no server can be asked at {shown} (--control names another)")),
     })?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut answer = String::new();
-    stream
-        .take(MAX_ANSWER)
-        .read_to_string(&mut answer)
-        .with_context(|| format!("the server at {shown} does not answer"))?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4_096];
+    loop {
+        let left = PATIENCE.saturating_sub(clock.now().since_start());
+        ensure!(
+            !left.is_zero() && answer.len() < MAX_ANSWER,
+            "the server at {shown} does not answer"
+        );
+        stream.set_read_timeout(Some(left))?;
+        let count = stream
+            .read(&mut piece)
+            .with_context(|| format!("the server at {shown} does not answer"))?;
+        if count == 0 {
+            break;
+        }
+        answer.extend(piece.iter().take(count));
+    }
     ensure!(!answer.is_empty(), "the server at {shown} does not answer");
-    Ok(answer)
+    String::from_utf8(answer).context("the answer is no text")
 }
 
 /// The answer for people.

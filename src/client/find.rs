@@ -22,6 +22,9 @@ const MORE: Duration = Duration::from_millis(1_200);
 /// More servers are not listed: somebody is joking.
 const MOST: usize = 256;
 
+/// More addresses of one server are not tried: each may take its time.
+const MOST_ADDRESSES: usize = 8;
+
 /// A server on the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -150,12 +153,7 @@ impl Drop for Asking {
 /// A full name without the root, and without the escapes in which the library
 /// writes dots of a name.
 fn entry_of(fullname: &str) -> String {
-    let mut entry = String::new();
-    let mut letters = fullname.trim_end_matches('.').chars();
-    while let Some(letter) = letters.next() {
-        entry.push(if letter == '\\' { letters.next().unwrap_or(letter) } else { letter });
-    }
-    entry
+    fullname.trim_end_matches('.').replace("\\.", ".")
 }
 
 /// What somebody tells of a server; nothing if it cannot be reached.
@@ -171,6 +169,8 @@ fn found(service: &ResolvedService) -> Option<Found> {
         .filter(is_of_another_machine)
         .collect();
     addresses.sort_by_key(|it| (likelihood(it), *it));
+    addresses.truncate(MOST_ADDRESSES);
+
     let name = name.unwrap_or_else(|| label.to_owned());
     (!addresses.is_empty()).then(|| Found {
         name,
@@ -222,7 +222,7 @@ mod tests {
         for host in ["pi.local", "_pi-chat._tcp.local", "::1", "x_pi-chat._tcp.local"] {
             assert!(!is_entry(host), "{host}");
         }
-        assert_eq!(entry_of("a\\.b\\\\c._pi-chat._tcp.local."), "a.b\\c._pi-chat._tcp.local");
+        assert_eq!(entry_of("a\\.b\\c._pi-chat._tcp.local."), "a.b\\c._pi-chat._tcp.local");
     }
 
     #[test]

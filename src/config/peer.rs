@@ -129,7 +129,14 @@ impl Partial {
             |it: &String| it.parse().with_context(|| format!("“{it}” is no peer's address"));
         let hosts: Result<Vec<HostAddress>> = self.peers.iter().flatten().map(parse).collect();
         let interfaces = self.interfaces.into_iter().flatten().collect();
-        let passphrase = self.passphrase_file.as_deref().map(read_passphrase).transpose()?;
+        let passphrase = match self.passphrase_file {
+            Some(file) => Some(read_passphrase(&file)?),
+            None => env::var_os("CREDENTIALS_DIRECTORY")
+                .map(PathBuf::from)
+                .as_deref()
+                .and_then(credential),
+        };
+
         let network = Network { port, interfaces, hosts: hosts? };
         Ok(Config { name, room, passphrase, network, ask: self.ask.unwrap_or(false) })
     }
@@ -148,6 +155,12 @@ fn yes_or_no(key: &str, text: &str) -> Result<bool> {
 #[must_use]
 pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+/// The passphrase that systemd gives the service, if it does
+/// (`LoadCredential`): an empty one stands for none.
+fn credential(directory: &Path) -> Option<Password> {
+    read_passphrase(&directory.join("passphrase")).ok()
 }
 
 /// The first line of a file.
@@ -199,6 +212,17 @@ mod tests {
         let config = Partial::from_file(Some(&path)).unwrap().finish().unwrap();
         assert_eq!(config.passphrase, Some(Password("open sesame".to_owned())));
         assert_eq!(config.network.hosts[0].to_string(), "pi:7");
+    }
+
+    /// What systemd gives counts, unless it is empty.
+    #[test]
+    fn the_credential() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(credential(directory.path()), None);
+        for (text, passphrase) in [("\n", None), ("open sesame\n", Some("open sesame"))] {
+            fs::write(directory.path().join("passphrase"), text).unwrap();
+            assert_eq!(credential(directory.path()), passphrase.map(|it| Password(it.to_owned())));
+        }
     }
 
     /// What is on or off in the environment.

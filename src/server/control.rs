@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(super) struct Control {
     listener: UnixListener,
     /// The file.
     path: PathBuf,
+    /// Which one it is: another server may have put its own there since.
+    file: Option<(u64, u64)>,
 }
 
 impl Control {
@@ -44,7 +46,7 @@ impl Control {
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
         let path = settings.control.clone()?;
         match bind(&path) {
-            Ok(listener) => Some(Self { listener, path }),
+            Ok(listener) => Some(Self { listener, file: identity(&path), path }),
             Err(error) => {
                 let path = path.display();
                 tracing::warn!("`chat-server status` will not work: cannot use {path}: {error}");
@@ -71,8 +73,10 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // If it stays, the next server sees that nobody listens.
-        let _ = fs::remove_file(&self.path);
+        if self.file.is_some() && identity(&self.path) == self.file {
+            // If it stays, the next server sees that nobody listens.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -119,6 +123,11 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(socket.into())
+}
+
+/// What tells a file from others: its device and number there.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }
 
 /// Whether there is a socket, and not somebody's file.

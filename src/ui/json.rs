@@ -48,7 +48,7 @@ impl<O: Write> Screen for Json<O> {
 
 /// The same JSON with everything escaped that a terminal might act upon:
 /// somebody may be looking. (Such characters occur in strings only.)
-fn escaped(json: &str) -> String {
+pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_dangerous(c) {
