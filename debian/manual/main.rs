@@ -1,7 +1,7 @@
 //! Writes what belongs to the programs in a package: man pages, and
 //! completions for bash, zsh and fish. All of it comes from the command lines
 //! and from the configuration files that are shipped, so none of it can be
-//! out of date. `scripts/package` runs it: `cargo run --example manual -- DIR`.
+//! out of date. `scripts/lib/release.sh` runs it: `cargo run --example manual -- DIR`.
 
 mod settings;
 

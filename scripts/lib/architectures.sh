@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What pi-chat is built for, by Debian's names of the architectures, and
-# windows. Sourced, never run.
+# What pi-chat is built for, by Debian's names of the architectures, and other
+# systems, which get the programs of people only. Sourced, never run.
 
 # Those that there are packages for.
 # shellcheck disable=SC2034  # for the scripts that source this
@@ -10,6 +10,11 @@ architectures=(amd64 arm64 armhf)
 # newer system does not start on an older one.
 # shellcheck disable=SC2034  # for the scripts that source this
 newest_glibc=2.36
+
+# What a program for Windows may need: this and no more is part of Windows 10.
+# A compiler's own libraries are not.
+# shellcheck disable=SC2034  # for the scripts that source this
+windows_libraries='api-ms-win-core-[a-z0-9-]+|advapi32|bcryptprimitives|combase|gdi32|iphlpapi|kernel32|msvcrt|ntdll|secur32|shell32|user32|userenv|ws2_32'
 
 # Sets, for an architecture: `triple`, Rust's name; `gnu`, which the names of
 # its compiler and libraries begin with; `emulator`, which runs its programs;
@@ -33,7 +38,20 @@ choose_architecture() {
     triple=x86_64-pc-windows-gnu gnu=x86_64-w64-mingw32 emulator=
     compiler=(gcc-mingw-w64-x86-64-win32)
     ;;
-  *) die "no such architecture: $1 (known: ${architectures[*]} windows)" ;;
+  # Built on a Mac only, with what it brings along.
+  macos-aarch64) triple=aarch64-apple-darwin gnu='' emulator='' compiler=() ;;
+  macos-x86_64) triple=x86_64-apple-darwin gnu='' emulator='' compiler=() ;;
+  *) die "no such architecture: $1 (known: ${architectures[*]} windows macos)" ;;
+  esac
+}
+
+# Sets `programs`: what there is for an architecture. The server is for Linux.
+# shellcheck disable=SC2034  # for the scripts that source this
+choose_programs() {
+  case $1 in
+  windows) programs=(chat-client.exe chat-peer.exe) ;;
+  macos-*) programs=(chat-client chat-peer) ;;
+  *) programs=(chat-server chat-client chat-peer) ;;
   esac
 }
 
@@ -50,6 +68,7 @@ host_architecture() {
 # to run them with where this machine can't. (SQLite is C: the compiler of the
 # same name is found by itself.)
 use_compiler() {
+  [[ -n $gnu ]] || return 0
   local name=${triple//-/_}
   name=${name^^}
   export "CARGO_TARGET_${name}_LINKER=$gnu-gcc"

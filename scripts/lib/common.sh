@@ -32,6 +32,14 @@ desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
   cargo_deb=$target/tools/cargo-deb-$cargo_deb_version/bin/cargo-deb
 }
 
+# What builds the programs with a list of their crates inside, pinned;
+# scripts/setup builds it there.
+# shellcheck disable=SC2034  # for the scripts that source this
+{
+  cargo_auditable_version=0.7.7
+  cargo_auditable=$target/tools/cargo-auditable-$cargo_auditable_version/bin/cargo-auditable
+}
+
 # The Python module that the example peers sign and seal with, where it can't
 # come from Debian: pinned, in a virtual environment (scripts/setup makes it).
 # shellcheck disable=SC2034  # for the scripts that source this
@@ -52,6 +60,11 @@ find_python() {
 # What a test or a step returns that this machine can't do.
 # shellcheck disable=SC2034  # for the scripts that source this
 skipped=77
+
+# Prints the Wine that is here. Debian has the 64-bit one where no PATH leads.
+find_wine() {
+  command -v wine || command -v wine64 || command -v /usr/lib/wine/wine64
+}
 
 # All that the scripts say goes to stderr, so that stdout is the programs' own.
 say() {
