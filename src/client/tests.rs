@@ -73,8 +73,6 @@ impl Guest {
     /// Lets it in.
     fn let_in(&mut self) {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
-        let Some(ClientFrame::Join(join)) = self.read() else { panic!() };
-        let (log_id, rooms) = (LogId([1; 16]), vec!["lobby".to_owned()]);
         let hello = ServerHello {
             version: 1,
             min_version: 1,
@@ -83,6 +81,9 @@ impl Guest {
             server_program: "part".to_owned(),
             server_version: "1".to_owned(),
         };
+        self.send(&[hello.into()]);
+        let Some(ClientFrame::Join(join)) = self.read() else { panic!() };
+        let (log_id, rooms) = (LogId([1; 16]), vec!["lobby".to_owned()]);
         let welcome = Welcome {
             session: SessionId(1),
             username: join.username,
@@ -108,7 +109,7 @@ impl Guest {
         let entered =
             Entered { reference: Reference(0), room: "lobby".to_owned(), flags: 0, members: 1 };
         let end = EndFrame { about: 2, reference: Reference(0), head: Sequence(0), flags: 0 };
-        self.send(&[hello.into(), welcome.into(), entered.into(), end.into()]);
+        self.send(&[welcome.into(), entered.into(), end.into()]);
     }
 
     /// Reads a message and echoes it; gives its text.

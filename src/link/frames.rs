@@ -118,6 +118,8 @@ impl Link {
             self.protocol(format!(
                 "The server speaks versions {min_version} to {max_version}, this client speaks {VERSION}: update {which}."
             ));
+        } else {
+            self.join();
         }
     }
 

@@ -261,10 +261,10 @@ impl Link {
             client_name: self.settings.program.to_owned(),
             client_version: self.settings.version.to_owned(),
         });
-        self.join();
     }
 
-    /// Asks to be let in. The password goes only to a server that has asked
+    /// Asks to be let in, once the server has answered: a join in a connection
+    /// that was given up may yet arrive, and end the one that followed. The password goes only to a server that has asked
     /// for one, now or earlier.
     fn join(&mut self) {
         let password = self.settings.password.clone().filter(|_| self.password_asked);

@@ -442,6 +442,20 @@ fn silence() {
     assert_eq!(world.end, None);
 }
 
+/// A connection that is given up before the server has answered has no join in
+/// it, which could arrive late and end the next one.
+#[test]
+fn a_join_waits_for_an_answer() {
+    let mut world = World::new(Settings { patient: true, ..settings() }, Server::new());
+    world.connects();
+    assert!(matches!(world.up.pop_front(), Some(ClientFrame::Hello(_))));
+    assert!(world.up.is_empty());
+    world.passes(Duration::from_secs(10));
+    assert!(!world.connected && world.up.is_empty());
+    world.settle();
+    assert_eq!((world.end, world.server.joins.len()), (None, 1));
+}
+
 /// A script that ends while the server is away waits, but not for ever.
 #[test]
 fn a_script_is_patient() {
