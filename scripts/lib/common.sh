@@ -32,6 +32,13 @@ desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
   cargo_deb=$target/tools/cargo-deb-$cargo_deb_version/bin/cargo-deb
 }
 
+# What builds in a container, pinned; scripts/setup builds it there.
+# shellcheck disable=SC2034  # for the scripts that source this
+{
+  cross_version=0.2.5
+  cross=$target/tools/cross-$cross_version/bin/cross
+}
+
 # The Python module that the example peers sign and seal with, where it can't
 # come from Debian: pinned, in a virtual environment (scripts/setup makes it).
 # shellcheck disable=SC2034  # for the scripts that source this
@@ -44,6 +51,18 @@ find_python() {
   for python in python3 /usr/bin/python3 "$python_tools/bin/python3"; do
     "$python" -E -c 'import cryptography' 2>/dev/null || continue
     printf '%s\n' "$python"
+    return
+  done
+  return 1
+}
+
+# Prints the first container engine that works. A docker without its daemon, or
+# without the right to use it, does not.
+find_engine() {
+  local engine
+  for engine in ${CROSS_CONTAINER_ENGINE:-docker podman}; do
+    "$engine" info >/dev/null 2>&1 || continue
+    printf '%s\n' "$engine"
     return
   done
   return 1
