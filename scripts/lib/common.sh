@@ -40,6 +40,13 @@ desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
   cargo_auditable=$target/tools/cargo-auditable-$cargo_auditable_version/bin/cargo-auditable
 }
 
+# What builds in a container, pinned; scripts/setup builds it there.
+# shellcheck disable=SC2034  # for the scripts that source this
+{
+  cross_version=0.2.5
+  cross=$target/tools/cross-$cross_version/bin/cross
+}
+
 # The Python module that the example peers sign and seal with, where it can't
 # come from Debian: pinned, in a virtual environment (scripts/setup makes it).
 # shellcheck disable=SC2034  # for the scripts that source this
@@ -64,6 +71,18 @@ skipped=77
 # Prints the Wine that is here. Debian has the 64-bit one where no PATH leads.
 find_wine() {
   command -v wine || command -v wine64 || command -v /usr/lib/wine/wine64
+}
+
+# Prints the first container engine that works. A docker without its daemon, or
+# without the right to use it, does not.
+find_engine() {
+  local engine
+  for engine in ${CROSS_CONTAINER_ENGINE:-docker podman}; do
+    "$engine" info >/dev/null 2>&1 || continue
+    printf '%s\n' "$engine"
+    return
+  done
+  return 1
 }
 
 # All that the scripts say goes to stderr, so that stdout is the programs' own.
