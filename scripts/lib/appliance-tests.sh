@@ -49,6 +49,11 @@ serves_anew() {
   [[ $pid != 0 && $pid != "$1" ]] && is_serving
 }
 
+# Notes the beginning of a status line.
+note_status() {
+  note "it says: ${1:0:120}"
+}
+
 # Whether the status line, that of the program itself, has the words in it.
 status_line_says() {
   [[ $(property StatusText) == *"$1"* ]]
@@ -147,7 +152,7 @@ test_wrong_config() {
   inside "cp --preserve $config /root/config.toml && echo 'nonsense = 1' >>$config"
   inside systemctl restart chat-server 2>/dev/null && die "it starts with a configuration that makes no sense"
   wait_until 30 status_line_says nonsense && said=yes
-  note "it says: $(property StatusText)"
+  note_status "$(property StatusText)"
   # It is tried again and again, so nobody need start it.
   inside "cat /root/config.toml >$config"
   wait_until 60 is_serving || die "it does not come back when the configuration is right again"
@@ -314,7 +319,7 @@ test_downgrade() {
   # It is tried again and again, so nobody need start it.
   inside "mv /root/older.db $database"
   wait_until 60 is_serving || die "it does not come back with messages of its own"
-  note "it says: $told"
+  note_status "$told"
   [[ $told == *'was written by a newer version'* ]] || die "the status line does not say why it does not start"
   [[ $after == "$before" ]] || die "it has changed the newer version's messages"
   enter bob
