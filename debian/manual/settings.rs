@@ -39,10 +39,15 @@ pub(crate) fn page(name: &str, about: &str, text: &str, related: &str) -> String
     page.to_roff() + &see_also(related).to_roff()
 }
 
+/// Where a package puts what the pages call docs/….
+const DOCUMENTS: &str = "Files that are named as docs/... are in /usr/share/doc/chat-server/docs; \
+                         the package chat-client has json.md, in its own directory there.";
+
 /// The section that names other pages.
 pub(crate) fn see_also(related: &str) -> Roff {
     let mut section = Roff::new();
     section.control("SH", ["SEE ALSO"]).text([roman(related)]);
+    section.control("PP", []).text([roman(DOCUMENTS)]);
     section
 }
 
