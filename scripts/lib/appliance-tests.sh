@@ -360,7 +360,7 @@ test_backup() {
   enter anna
   says anna 'before the backup'
   hears anna 'before the backup' || die "anna is not answered"
-  inside "rm -f /tmp/chat-backup.db && runuser -u chat-server -- chat-server backup --data $data /tmp/chat-backup.db"
+  inside "rm -f /tmp/chat-backup.db && runuser -u chat-server -- chat-server backup --data $data /tmp/chat-backup.db" >/dev/null
   says anna 'after the backup'
   leaves anna
   # As docs/appliance.md has it.

@@ -85,6 +85,7 @@ leaves() {
 all_leave() {
   local name
   for name in "${!visitor_pid[@]}"; do
-    kill -KILL "${visitor_pid[$name]}" 2>/dev/null || true
+    # The shell would tell that they were killed.
+    { kill -KILL "${visitor_pid[$name]}" && wait "${visitor_pid[$name]}"; } 2>/dev/null || true
   done
 }
