@@ -66,13 +66,14 @@ host_architecture() {
 
 # Tells cargo what to link the chosen architecture's programs with, and what
 # to run them with where this machine can't. (SQLite is C: the compiler of the
-# same name is found by itself.)
+# same name is found by itself.) Nothing is told of this machine's own: another
+# linker for what runs in each build would have all of it built again.
 use_compiler() {
-  [[ -n $gnu ]] || return 0
+  [[ -n $gnu && $1 != "$(host_architecture)" ]] || return 0
   local name=${triple//-/_}
   name=${name^^}
   export "CARGO_TARGET_${name}_LINKER=$gnu-gcc"
-  if [[ -n $emulator && $1 != "$(host_architecture)" ]]; then
+  if [[ -n $emulator ]]; then
     export "CARGO_TARGET_${name}_RUNNER=$emulator -L /usr/$gnu"
   fi
 }
