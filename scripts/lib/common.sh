@@ -40,6 +40,13 @@ desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
   cargo_auditable=$target/tools/cargo-auditable-$cargo_auditable_version/bin/cargo-auditable
 }
 
+# What lists the crates for a release, pinned; scripts/setup builds it there.
+# shellcheck disable=SC2034  # for the scripts that source this
+{
+  cargo_cyclonedx_version=0.5.9
+  cargo_cyclonedx=$target/tools/cargo-cyclonedx-$cargo_cyclonedx_version/bin/cargo-cyclonedx
+}
+
 # What builds in a container, pinned; scripts/setup builds it there.
 # shellcheck disable=SC2034  # for the scripts that source this
 {

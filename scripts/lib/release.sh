@@ -42,7 +42,7 @@ write_notices() {
 write_checksums() (
   cd "$1" || exit
   shopt -s nullglob
-  set -- *.deb *.tar.gz *.zip
+  set -- *.deb *.tar.gz *.zip *.cdx.json
   sha256sum -- "$@" >SHA256SUMS
   say "in $PWD:"
   du --apparent-size --human-readable -- "$@" >&2
