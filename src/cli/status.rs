@@ -94,9 +94,11 @@ fn ask(path: &Path) -> Result<String> {
             "the server at {shown} does not answer"
         );
         stream.set_read_timeout(Some(left))?;
-        let count = stream
-            .read(&mut piece)
-            .with_context(|| format!("the server at {shown} does not answer"))?;
+        let count = match stream.read(&mut piece) {
+            // That is how the end of the time is told.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            read => read.with_context(|| format!("the server at {shown} does not answer"))?,
+        };
         if count == 0 {
             break;
         }

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::find;
-use crate::model::HostAddress;
+use crate::model::{HostAddress, is_entry};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
 
@@ -165,7 +165,7 @@ impl Open {
 /// server that was found on the network by asking the network again, for it may
 /// have moved.
 async fn look_up(address: &HostAddress) -> io::Result<Vec<SocketAddr>> {
-    if !find::is_entry(&address.host) {
+    if !is_entry(&address.host) {
         let found = lookup_host((address.host.as_str(), address.port)).await?;
         return Ok(found.collect());
     }

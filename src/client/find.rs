@@ -51,11 +51,6 @@ impl Found {
     }
 }
 
-/// Whether this is the entry of a server, not the name of a host.
-pub(super) fn is_entry(host: &str) -> bool {
-    host.strip_suffix(SERVICE.trim_end_matches('.')).is_some_and(|it| it.ends_with('.'))
-}
-
 /// Everybody who tells of themselves within this time, by their names.
 ///
 /// # Errors
@@ -216,12 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_told_from_hosts() {
-        assert!(is_entry("attic._pi-chat._tcp.local"));
-        assert!(is_entry("Anna's pi 2.0._pi-chat._tcp.local"));
-        for host in ["pi.local", "_pi-chat._tcp.local", "::1", "x_pi-chat._tcp.local"] {
-            assert!(!is_entry(host), "{host}");
-        }
+    fn an_entry_is_read() {
         assert_eq!(entry_of("a\\.b\\c._pi-chat._tcp.local."), "a.b\\c._pi-chat._tcp.local");
     }
 

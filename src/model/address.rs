@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::limits::DEFAULT_PORT;
+use super::limits::{DEFAULT_PORT, SERVICE};
 
 /// The host and port of a server or a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +36,31 @@ pub enum AddressError {
     Character(char),
 }
 
+/// What the entry of a server ends with that has told of itself on the network.
+fn service() -> &'static str {
+    SERVICE.trim_end_matches('.')
+}
+
+/// Whether this is the entry of a server in the network's directory, such as
+/// `Anna's pi (2)._pi-chat._tcp.local`, and not the name of a host.
+#[must_use]
+pub fn is_entry(host: &str) -> bool {
+    host.strip_suffix(service()).is_some_and(|it| it.ends_with('.'))
+}
+
+/// An entry, and what may be a port behind it.
+fn split_entry(text: &str) -> Option<(&str, Option<&str>)> {
+    let (entry, behind) = text.split_at(text.rfind(service())? + service().len());
+    let port = behind.strip_prefix(':');
+    (is_entry(entry) && !entry.starts_with('[') && (behind.is_empty() || port.is_some()))
+        .then_some((entry, port))
+}
+
 impl FromStr for HostAddress {
     type Err = AddressError;
 
     /// Takes `host`, `host:port`, `[::1]`, `[::1]:port`, `::1`, each with
-    /// `chat://` in front or without.
+    /// `chat://` in front or without; for `host` also an entry ([`is_entry`]).
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let rest = match text.split_once("://") {
@@ -53,7 +73,9 @@ impl FromStr for HostAddress {
             Some(_) => return Err(AddressError::Scheme),
             None => text,
         };
-        let (host, port) = if let Some(inside) = rest.strip_prefix('[') {
+        let (host, port) = if let Some(split) = split_entry(rest) {
+            split
+        } else if let Some(inside) = rest.strip_prefix('[') {
             let (host, behind) = inside.split_once(']').ok_or(AddressError::Character('['))?;
             match behind.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
@@ -75,8 +97,12 @@ impl FromStr for HostAddress {
         if host.is_empty() {
             return Err(AddressError::NoHost);
         }
+        let is_entry = is_entry(host);
         let is_odd = |c: &char| {
-            c.is_whitespace() || c.is_control() || matches!(c, '/' | '[' | ']' | '@' | '?' | '#')
+            // An entry is the name that an owner has given.
+            c.is_control()
+                || !is_entry
+                    && (c.is_whitespace() || matches!(c, '/' | '[' | ']' | '@' | '?' | '#'))
         };
         if let Some(odd) = host.chars().find(is_odd) {
             return Err(AddressError::Character(odd));
@@ -112,6 +138,9 @@ mod tests {
             ("[::1]", "::1", 2428),
             ("[::1]:7", "::1", 7),
             ("chat://[fe80::1%eth0]:7", "fe80::1%eth0", 7),
+            ("Käte's (2)._pi-chat._tcp.local", "Käte's (2)._pi-chat._tcp.local", 2428),
+            ("a/b._pi-chat._tcp.local:7", "a/b._pi-chat._tcp.local", 7),
+            ("a:1 b._pi-chat._tcp.local:7", "a:1 b._pi-chat._tcp.local", 7),
         ] {
             let address: HostAddress = text.parse().unwrap();
             assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
@@ -128,6 +157,9 @@ mod tests {
             "[::1",
             "a b",
             "[::1]x",
+            "a b_pi-chat._tcp.local",
+            "a\u{1b}b._pi-chat._tcp.local",
+            "a b._pi-chat._tcp.local.example",
         ] {
             assert!(text.parse::<HostAddress>().is_err(), "{text}");
         }

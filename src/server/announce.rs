@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::ServerSettings;
-use crate::model::limits::SERVICE;
+use crate::model::limits::{DEFAULT_PORT, SERVICE};
 
 /// Longest label of a name in the DNS, in bytes.
 const MAX_LABEL: usize = 63;
@@ -17,7 +17,13 @@ const MAX_LABEL: usize = 63;
 /// What our name has behind that of the machine. A name of our own keeps out
 /// of the way of a responder that the machine has already, such as avahi: two
 /// that tell different addresses for one name take each other for strangers.
+/// The port follows, if it is not the usual one: a server that stops takes its
+/// name back, and must not take that of another one on the machine.
 const HOST_SUFFIX: &str = "-chat";
+
+/// Room for what the library puts behind a name that somebody else has, such
+/// as ` (2)`.
+const NUMBER: usize = 5;
 
 /// The network gets the last word within this time, or not at all.
 const GOODBYE: Duration = Duration::from_millis(300);
@@ -120,8 +126,8 @@ impl Announcement {
         let daemon = &announcement.daemon;
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         let text = [("name", wanted.name.as_str()), ("version", env!("CARGO_PKG_VERSION"))];
-        let label = beginning(&wanted.name, MAX_LABEL);
-        let host = format!("{}.local.", host_label(&machine_name()));
+        let label = beginning(&wanted.name, MAX_LABEL - NUMBER);
+        let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
         let entry = ServiceInfo::new(SERVICE, label, &host, (), wanted.port, &text[..])?;
         let mut entry = entry.enable_addr_auto();
         entry.set_interfaces(wanted.interfaces());
@@ -148,13 +154,17 @@ fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// A label for this machine that is nobody else's.
-fn host_label(machine: &str) -> String {
+/// A label for the server at this port of this machine that is nobody else's.
+fn host_label(machine: &str, port: u16) -> String {
+    let suffix = match port {
+        DEFAULT_PORT => HOST_SUFFIX.to_owned(),
+        other => format!("{HOST_SUFFIX}-{other}"),
+    };
     let first = machine.split('.').next().unwrap_or_default();
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let name: String = first.chars().filter(|c| fits(*c)).collect();
-    let name = beginning(&name, MAX_LABEL - HOST_SUFFIX.len());
-    format!("{}{HOST_SUFFIX}", if name.is_empty() { "pi" } else { name })
+    let name = beginning(&name, MAX_LABEL - NUMBER - suffix.len());
+    format!("{}{suffix}", if name.is_empty() { "pi" } else { name })
 }
 
 #[cfg(test)]
@@ -180,10 +190,10 @@ mod tests {
 
     #[test]
     fn names_fit_into_the_dns() {
-        assert_eq!(host_label("raspberrypi"), "raspberrypi-chat");
-        assert_eq!(host_label("my_pi.example.org"), "mypi-chat");
-        assert_eq!(host_label(""), "pi-chat");
-        assert_eq!(host_label(&"x".repeat(64)).len(), MAX_LABEL);
+        assert_eq!(host_label("raspberrypi", DEFAULT_PORT), "raspberrypi-chat");
+        assert_eq!(host_label("my_pi.example.org", 2429), "mypi-chat-2429");
+        assert_eq!(host_label("", DEFAULT_PORT), "pi-chat");
+        assert_eq!(host_label(&"x".repeat(64), 2429).len(), MAX_LABEL - NUMBER);
         assert_eq!(beginning(&"é".repeat(32), MAX_LABEL).len(), 62);
     }
 }

@@ -77,7 +77,8 @@ fn the_only_server_is_taken() {
         let port = server.address().port();
         assert_eq!((&all[0]["type"], &all[0]["port"]), (&json!("server"), &json!(port)));
         assert_eq!(all[0]["version"], env!("CARGO_PKG_VERSION"));
-        assert!(all[0]["host"].as_str().unwrap().ends_with("-chat.local"), "{all:?}");
+        let host = all[0]["host"].as_str().unwrap();
+        assert!(host.ends_with(&format!("-chat-{port}.local")), "{all:?}");
         let addresses = all[0]["addresses"].as_array().unwrap();
         let has = |part: &str| addresses.iter().any(|it| it.as_str().unwrap().starts_with(part));
         assert!(has("[fe80:") && !has("127.") && !has("[::1]"), "{addresses:?}");
@@ -162,6 +163,36 @@ fn a_server_that_goes_says_goodbye() {
     servers[1].kill();
     assert_eq!(listed(long).0, ["cellar"]);
     assert_eq!(listed(discover(&machines[2], "1")).0, Vec::<String>::new());
+}
+
+/// Two servers on one machine, whose names are the same and as long as a name
+/// may be: each is found, led to by its entry, and outlives the other's
+/// goodbye.
+#[test]
+fn neighbours_on_a_machine() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    let name = "a b".repeat(21);
+    let mut first = serve(&machines[0], &name, &[]);
+    let second = serve(&machines[0], &name, &[]);
+    let home = tempfile::tempdir().unwrap();
+    let (names, all) = listed(discover(&machines[1], "4"));
+    assert_eq!(names, [name.as_str(), &name]);
+    for server in &all {
+        let entry = server["entry"].as_str().unwrap();
+        let begin = client(&machines[1], &home, &[entry, "--name", "bob"]).spawn().unwrap();
+        let (code, _, error) = told(finish(begin, "hi\n"));
+        assert_eq!(code, Some(0), "{entry}: {error}");
+    }
+    let long = discover(&machines[1], "6");
+    assert_eq!(listed(discover(&machines[1], "3")).0.len(), 2);
+    first.terminate();
+    let (_, left) = listed(long);
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["port"], second.address().port());
+    // Also for whoever has not known it before.
+    let (_, left) = listed(discover(&machines[1], "2"));
+    assert_eq!((left.len(), &left[0]["port"]), (1, &json!(second.address().port())));
 }
 
 /// Two servers of the same name are two; what the owner does not want told is
