@@ -178,6 +178,8 @@ fn neighbours_on_a_machine() {
     let home = tempfile::tempdir().unwrap();
     let (names, all) = listed(discover(&machines[1], "4"));
     assert_eq!(names, [name.as_str(), &name]);
+    // A goodbye takes back the addresses of a host.
+    assert_ne!(all[0]["host"], all[1]["host"]);
     for server in &all {
         let entry = server["entry"].as_str().unwrap();
         let begin = client(&machines[1], &home, &[entry, "--name", "bob"]).spawn().unwrap();
