@@ -14,9 +14,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-
 use std::os::unix::net::UnixDatagram;
-
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -110,4 +110,15 @@ mod tests {
             assert!(page.contains(piece), "{piece}\nis not in\n{page}");
         }
     }
+
+    /// An empty line between a key and its explanation would part them.
+    #[test]
+    fn every_key_is_explained() {
+        for text in [include_str!("../chat-server.toml"), include_str!("../chat-peer.toml")] {
+            for paragraph in paragraphs(text) {
+                let Paragraph { words, keys } = paragraph;
+                assert!(keys.is_empty() || !words.is_empty(), "{keys:?}");
+            }
+        }
+    }
 }

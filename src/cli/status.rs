@@ -1,7 +1,6 @@
 //! `chat-server status`: asks the server on this machine how it fares.
 
 use std::io::{ErrorKind, Read, Write, stdout};
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -96,7 +95,11 @@ fn ask(path: &Path) -> Result<String> {
         stream.set_read_timeout(Some(left))?;
         let count = match stream.read(&mut piece) {
             // That is how the end of the time is told.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error)
+                if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) =>
+            {
+                continue;
+            }
             read => read.with_context(|| format!("the server at {shown} does not answer"))?,
         };
         if count == 0 {

@@ -165,7 +165,6 @@ fn found(service: &ResolvedService) -> Option<Found> {
         .collect();
     addresses.sort_by_key(|it| (likelihood(it), *it));
     addresses.truncate(MOST_ADDRESSES);
-
     let name = name.unwrap_or_else(|| label.to_owned());
     (!addresses.is_empty()).then(|| Found {
         name,

@@ -129,14 +129,11 @@ impl Partial {
             |it: &String| it.parse().with_context(|| format!("“{it}” is no peer's address"));
         let hosts: Result<Vec<HostAddress>> = self.peers.iter().flatten().map(parse).collect();
         let interfaces = self.interfaces.into_iter().flatten().collect();
-        let passphrase = match self.passphrase_file {
-            Some(file) => Some(read_passphrase(&file)?),
-            None => env::var_os("CREDENTIALS_DIRECTORY")
-                .map(PathBuf::from)
-                .as_deref()
-                .and_then(credential),
+        let passphrase = match (self.passphrase_file, env::var_os("CREDENTIALS_DIRECTORY")) {
+            (Some(file), _) => Some(read_passphrase(&file)?),
+            (None, Some(directory)) => credential(Path::new(&directory))?,
+            (None, None) => None,
         };
-
         let network = Network { port, interfaces, hosts: hosts? };
         Ok(Config { name, room, passphrase, network, ask: self.ask.unwrap_or(false) })
     }
@@ -157,10 +154,19 @@ pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
+/// What systemd gives the service where there is no file with a passphrase:
+/// `SetCredential` in the unit.
+const NO_CREDENTIAL: &[u8] = b"\n";
+
 /// The passphrase that systemd gives the service, if it does
-/// (`LoadCredential`): an empty one stands for none.
-fn credential(directory: &Path) -> Option<Password> {
-    read_passphrase(&directory.join("passphrase")).ok()
+/// (`LoadCredential`). One that cannot be read is an error: a room that was to
+/// be closed must not be open.
+fn credential(directory: &Path) -> Result<Option<Password>> {
+    let file = directory.join("passphrase");
+    if !file.exists() || fs::read(&file).is_ok_and(|it| it == NO_CREDENTIAL) {
+        return Ok(None);
+    }
+    read_passphrase(&file).map(Some)
 }
 
 /// The first line of a file.
@@ -214,14 +220,20 @@ mod tests {
         assert_eq!(config.network.hosts[0].to_string(), "pi:7");
     }
 
-    /// What systemd gives counts, unless it is empty.
+    /// What systemd gives counts; only what stands for none is none.
     #[test]
     fn the_credential() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(credential(directory.path()), None);
-        for (text, passphrase) in [("\n", None), ("open sesame\n", Some("open sesame"))] {
-            fs::write(directory.path().join("passphrase"), text).unwrap();
-            assert_eq!(credential(directory.path()), passphrase.map(|it| Password(it.to_owned())));
+        let file = directory.path().join("passphrase");
+        assert_eq!(credential(directory.path()).unwrap(), None);
+        for (bytes, passphrase) in [(&b"\n"[..], None), (b"open sesame\n", Some("open sesame"))] {
+            fs::write(&file, bytes).unwrap();
+            let wanted = passphrase.map(|it| Password(it.to_owned()));
+            assert_eq!(credential(directory.path()).unwrap(), wanted);
+        }
+        for wrong in [&b""[..], b"\nopen sesame\n", b"caf\xe9\n"] {
+            fs::write(&file, wrong).unwrap();
+            assert!(credential(directory.path()).is_err(), "{wrong:?}");
         }
     }
 

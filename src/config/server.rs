@@ -84,7 +84,6 @@ pub struct ServerOptions {
 
     /// Keep messages in this directory, beyond restarts. Without it they are kept in systemd's
     /// STATE_DIRECTORY, else in memory, as --log-length and --log-bytes say
-
     #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
     data_dir: Option<PathBuf>,
 

@@ -244,7 +244,7 @@ impl Link {
         self.put(Output::Connect);
     }
 
-    /// The connection is there: greets and joins in one go.
+    /// The connection is there: greets.
     fn on_connected(&mut self, now: Moment) {
         if self.phase != Phase::Connecting {
             return;
@@ -264,8 +264,8 @@ impl Link {
     }
 
     /// Asks to be let in, once the server has answered: a join in a connection
-    /// that was given up may yet arrive, and end the one that followed. The password goes only to a server that has asked
-    /// for one, now or earlier.
+    /// that was given up may yet arrive, and end the one that followed. The
+    /// password goes only to a server that has asked for one, now or earlier.
     fn join(&mut self) {
         let password = self.settings.password.clone().filter(|_| self.password_asked);
         self.password_sent = password.is_some();

@@ -52,8 +52,34 @@ pub fn is_entry(host: &str) -> bool {
 fn split_entry(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service())? + service().len());
     let port = behind.strip_prefix(':');
-    (is_entry(entry) && !entry.starts_with('[') && (behind.is_empty() || port.is_some()))
-        .then_some((entry, port))
+    (is_entry(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
+}
+
+/// What stands behind the scheme, where there is the right one.
+fn without_scheme(text: &str) -> Result<&str, AddressError> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("chat") => {
+            Ok(rest.strip_suffix('/').unwrap_or(rest))
+        }
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("chats") => Err(AddressError::Tls),
+        Some(_) => Err(AddressError::Scheme),
+        None => Ok(text),
+    }
+}
+
+/// A host, and what may be a port behind it.
+fn split_host(text: &str) -> Result<(&str, Option<&str>), AddressError> {
+    let Some(inside) = text.strip_prefix('[') else {
+        // With several colons it is a number of IPv6.
+        let split = text.split_once(':').filter(|_| text.matches(':').count() == 1);
+        return Ok(split.map_or((text, None), |(host, port)| (host, Some(port))));
+    };
+    let (host, behind) = inside.split_once(']').ok_or(AddressError::Character('['))?;
+    match behind.strip_prefix(':') {
+        Some(port) => Ok((host, Some(port))),
+        None if behind.is_empty() => Ok((host, None)),
+        None => Err(AddressError::Port(behind.to_owned())),
+    }
 }
 
 impl FromStr for HostAddress {
@@ -63,29 +89,11 @@ impl FromStr for HostAddress {
     /// `chat://` in front or without; for `host` also an entry ([`is_entry`]).
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("chat") => {
-                rest.strip_suffix('/').unwrap_or(rest)
-            }
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("chats") => {
-                return Err(AddressError::Tls);
-            }
-            Some(_) => return Err(AddressError::Scheme),
-            None => text,
-        };
-        let (host, port) = if let Some(split) = split_entry(rest) {
-            split
-        } else if let Some(inside) = rest.strip_prefix('[') {
-            let (host, behind) = inside.split_once(']').ok_or(AddressError::Character('['))?;
-            match behind.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if behind.is_empty() => (host, None),
-                None => return Err(AddressError::Port(behind.to_owned())),
-            }
-        } else if rest.matches(':').count() > 1 {
-            (rest, None)
-        } else {
-            rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)))
+        // The name in an entry may hold anything, also what looks like a scheme.
+        let entry = split_entry(text.strip_prefix("chat://").unwrap_or(text));
+        let (host, port) = match entry {
+            Some(split) => split,
+            None => split_host(without_scheme(text)?)?,
         };
         let port = match port {
             None => DEFAULT_PORT,
@@ -113,7 +121,7 @@ impl FromStr for HostAddress {
 
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
+        if self.host.contains(':') && !is_entry(&self.host) {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
@@ -140,6 +148,8 @@ mod tests {
             ("chat://[fe80::1%eth0]:7", "fe80::1%eth0", 7),
             ("Käte's (2)._pi-chat._tcp.local", "Käte's (2)._pi-chat._tcp.local", 2428),
             ("a/b._pi-chat._tcp.local:7", "a/b._pi-chat._tcp.local", 7),
+            ("[a] b://c._pi-chat._tcp.local", "[a] b://c._pi-chat._tcp.local", 2428),
+            ("chat://Anna's pi._pi-chat._tcp.local", "Anna's pi._pi-chat._tcp.local", 2428),
             ("a:1 b._pi-chat._tcp.local:7", "a:1 b._pi-chat._tcp.local", 7),
         ] {
             let address: HostAddress = text.parse().unwrap();

@@ -99,7 +99,12 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // It counts for connecting, too.
     socket.set_write_timeout(Some(patience))?;
-    socket.connect(&SockAddr::unix(path)?)?;
+    let address = SockAddr::unix(path)?;
+    while let Err(error) = socket.connect(&address) {
+        if error.kind() != ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
     Ok(OwnedFd::from(socket).into())
 }
 
