@@ -160,7 +160,7 @@ impl Client {
 fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) -> Client {
     let (requests, inbox) = mpsc::channel(MESSAGES);
     let setup = Setup {
-        address: HostAddress { host: address.ip().to_string(), port: address.port() },
+        server: HostAddress { host: address.ip().to_string(), port: address.port() }.into(),
         settings: Settings {
             username: format!("client{number}"),
             rooms: Vec::new(),

@@ -18,7 +18,7 @@ use crate::client::{Setup, Store, run as drive};
 use crate::config::client::{Config, Partial, split_rooms};
 use crate::config::person::state_directory;
 use crate::link::{End, Settings};
-use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
+use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task, is_entry};
 use crate::os::random_bytes;
 use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
 
@@ -185,11 +185,13 @@ impl Common {
     /// looked for; `can_ask` says whether somebody is there to choose.
     fn config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failed> {
         let partial = self.partial(server).map_err(usage)?;
-        let address = match partial.address().map_err(usage)? {
-            Some(address) => address,
-            None => discover::choose(can_ask, partial.wait.unwrap_or(false))?,
+        let is_patient = partial.wait.unwrap_or(false);
+        let server = match partial.address().map_err(usage)? {
+            Some(address) if is_entry(&address.host) => discover::named(&address.host, is_patient)?,
+            Some(address) => address.into(),
+            None => discover::choose(can_ask, is_patient)?,
         };
-        partial.finish(address).map_err(usage)
+        partial.finish(server).map_err(usage)
     }
 
     /// What flags, environment and file say.
@@ -239,7 +241,7 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
         seed: u64::from_ne_bytes(seed),
     };
     let hold_back = look != Look::Terminal;
-    Ok(Setup { address: config.server.clone(), settings, store, hold_back })
+    Ok(Setup { server: config.server.clone(), settings, store, hold_back })
 }
 
 /// Says one thing.

@@ -10,12 +10,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Failed, os, usage};
+use crate::client::Destination;
 use crate::client::find::{self, Found};
-use crate::model::HostAddress;
 use crate::ui::{escaped, safe_line};
 
 /// Without an address it is looked for so long, if nobody tells of themselves.
 const MOMENT: Duration = Duration::from_secs(3);
+
+/// A server that is named by its entry is looked for so long.
+const LONGER: Duration = Duration::from_secs(10);
 
 /// What to do where nobody is found.
 const ADVICE: &str = "\
@@ -51,7 +54,7 @@ pub(super) fn list(command: &DiscoverCommand) -> Result<u8, Failed> {
 
 /// The server to go to where none is named: the only one on the network, or
 /// the one that the person chooses.
-pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<HostAddress, Failed> {
+pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<Destination, Failed> {
     let mut found = look()?;
     if found.is_empty() && is_patient {
         tell("no server was found on this network yet; looking on");
@@ -63,7 +66,7 @@ pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<HostAddress, Fai
         [] => Err((exit::UNAVAILABLE, anyhow!(ADVICE))),
         [only] => {
             tell(&format!("found {}", in_words(only)));
-            Ok(only.address())
+            Ok(only.destination())
         }
         several if can_ask => ask(several),
         several => {
@@ -75,6 +78,20 @@ pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<HostAddress, Fai
             Err(usage(anyhow!(told)))
         }
     }
+}
+
+/// The server whose entry is named.
+pub(super) fn named(entry: &str, is_patient: bool) -> Result<Destination, Failed> {
+    let look = || find::named(entry, LONGER).context("cannot look for the server").map_err(os);
+    let mut found = look()?;
+    if found.is_none() && is_patient {
+        tell(&safe_line(&format!("{entry} was not found on this network yet; looking on")));
+        while found.is_none() {
+            found = look()?;
+        }
+    }
+    let nobody = || anyhow!("{entry} was not found on this network (--wait keeps looking)");
+    found.map(|it| it.destination()).ok_or_else(|| (exit::UNAVAILABLE, nobody()))
 }
 
 /// Looks for a moment.
@@ -89,7 +106,7 @@ fn tell(line: &str) {
 }
 
 /// Has the person choose.
-fn ask(several: &[Found]) -> Result<HostAddress, Failed> {
+fn ask(several: &[Found]) -> Result<Destination, Failed> {
     let mut screen = stdout();
     let mut question = "Servers on this network:\n".to_owned();
     for (number, server) in (1..).zip(several) {
@@ -106,7 +123,7 @@ fn ask(several: &[Found]) -> Result<HostAddress, Failed> {
         }
         let chosen = line.trim().parse::<usize>().ok().and_then(|it| it.checked_sub(1));
         if let Some(server) = chosen.and_then(|it| several.get(it)) {
-            return Ok(server.address());
+            return Ok(server.destination());
         }
         question.clear();
     }
@@ -134,5 +151,6 @@ fn as_json(server: &Found) -> serde_json::Value {
         "addresses": server.addresses,
         "version": server.version,
         "entry": server.entry,
+        "id": server.id.map(|it| it.to_string()).unwrap_or_default(),
     })
 }

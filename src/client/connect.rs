@@ -12,7 +12,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::find;
+use super::Destination;
+use super::find::{self, Sought};
 use crate::model::{HostAddress, is_entry};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
@@ -64,8 +65,8 @@ pub(super) enum WireEvent {
 
 impl Wire {
     /// Begins to connect. Drops what was there.
-    pub(super) fn connect(&mut self, address: HostAddress) {
-        *self = Self::Connecting(Box::pin(connect(address)));
+    pub(super) fn connect(&mut self, server: Destination) {
+        *self = Self::Connecting(Box::pin(connect(server)));
     }
 
     /// Waits until something happens. May be dropped and called again.
@@ -161,30 +162,39 @@ impl Open {
     }
 }
 
-/// The addresses of a name: of a host by whatever way the system has, of a
-/// server that was found on the network by asking the network again, for it may
-/// have moved.
-async fn look_up(address: &HostAddress) -> io::Result<Vec<SocketAddr>> {
-    if !is_entry(&address.host) {
-        let found = lookup_host((address.host.as_str(), address.port)).await?;
-        return Ok(found.collect());
+/// The addresses of a host, by whatever way the system has.
+async fn of_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
+    let host = &address.host;
+    match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(format!("The name {host} was not found ({error}).")),
+        Err(_) => Err(format!("Looking up the name {host} took too long.")),
     }
-    let entry = address.host.clone();
-    let found = spawn_blocking(move || find::entry(&entry, LOOKUP_TIMEOUT)).await?;
-    let found = found.map_err(io::Error::other)?;
-    found.map(|it| it.addresses).ok_or_else(|| io::Error::other("nobody answers to it"))
 }
 
-/// Tries every address of the host in turn. The sentence about the failure
+/// The addresses of a server that was found on the network, by asking the
+/// network again: it may have moved.
+async fn of_found(server: &Destination) -> Result<Vec<SocketAddr>, String> {
+    let sought = server.clone();
+    let found = spawn_blocking(move || find::again(&sought, LOOKUP_TIMEOUT)).await;
+    let entry = &server.address.host;
+    match found {
+        Ok(Ok(Sought::Here(found))) => Ok(found.addresses),
+        Ok(Ok(Sought::Replaced)) => Err(format!(
+            "The server that was {entry} is not on this network, and another one is called so now."
+        )),
+        Ok(Ok(Sought::Gone)) => Err(format!("{entry} was not found on this network.")),
+        Ok(Err(error)) => Err(format!("Cannot look for {entry} ({error}).")),
+        Err(error) => Err(format!("Cannot look for {entry} ({error}).")),
+    }
+}
+
+/// Tries every address of the server in turn. The sentence about the failure
 /// tells what was tried.
-async fn connect(address: HostAddress) -> Result<TcpStream, String> {
-    let found: Vec<SocketAddr> = match timeout(LOOKUP_TIMEOUT, look_up(&address)).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => {
-            return Err(format!("The name {} was not found ({error}).", address.host));
-        }
-        Err(_) => return Err(format!("Looking up the name {} took too long.", address.host)),
-    };
+async fn connect(server: Destination) -> Result<TcpStream, String> {
+    let address = &server.address;
+    let found =
+        if is_entry(&address.host) { of_found(&server).await? } else { of_host(address).await? };
     let mut failures = Vec::new();
     for candidate in found {
         match timeout(CONNECT_TIMEOUT, TcpStream::connect(candidate)).await {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 
-use crate::model::HostAddress;
+use super::Destination;
 use crate::model::limits::SERVICE;
+use crate::model::{HostAddress, ServerId};
 use crate::os::Clock;
 
 /// Why the network cannot be asked.
@@ -41,13 +42,16 @@ pub struct Found {
     pub addresses: Vec<SocketAddr>,
     /// Of the program; empty if it does not say.
     pub version: String,
+    /// Which server it is, whatever its entry; if it says it.
+    pub id: Option<ServerId>,
 }
 
 impl Found {
-    /// What to remember it by: its entry, for its addresses may change.
+    /// What to remember it by: its addresses may change.
     #[must_use]
-    pub fn address(&self) -> HostAddress {
-        HostAddress { host: self.entry.clone(), port: self.port }
+    pub fn destination(&self) -> Destination {
+        let address = HostAddress { host: self.entry.clone(), port: self.port };
+        Destination { address, id: self.id }
     }
 }
 
@@ -56,7 +60,7 @@ impl Found {
 /// # Errors
 /// The network cannot be asked.
 pub fn all(patience: Duration) -> Result<Vec<Found>, FindError> {
-    Ok(look(patience, |_| Pause::None)?.into_values().collect())
+    Ok(look(patience, |_| Regard::Keep)?.into_values().collect())
 }
 
 /// The same, but does not wait much longer when somebody has.
@@ -64,45 +68,91 @@ pub fn all(patience: Duration) -> Result<Vec<Found>, FindError> {
 /// # Errors
 /// The network cannot be asked.
 pub fn some(patience: Duration) -> Result<Vec<Found>, FindError> {
-    Ok(look(patience, |_| Pause::More)?.into_values().collect())
+    Ok(look(patience, |_| Regard::Hurry)?.into_values().collect())
 }
 
 /// The server with this entry, as soon as it tells of itself.
 ///
 /// # Errors
 /// The network cannot be asked.
-pub(super) fn entry(entry: &str, patience: Duration) -> Result<Option<Found>, FindError> {
-    let is_it = |it: &Found| if it.entry == entry { Pause::Over } else { Pause::None };
+pub fn named(entry: &str, patience: Duration) -> Result<Option<Found>, FindError> {
+    let is_it = |it: &Found| if it.entry == entry { Regard::Enough } else { Regard::Ignore };
     let mut found = look(patience, is_it)?;
     Ok(found.remove(entry))
 }
 
-/// What a server means that was found, for how long is still looked.
+/// What has become of a server that was found before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// Here it is.
+    Here(Found),
+    /// It does not tell of itself, and its entry is that of another one now.
+    Replaced,
+    /// It does not tell of itself.
+    Gone,
+}
+
+/// Looks for a server that was found before.
+///
+/// # Errors
+/// The network cannot be asked.
+pub(super) fn again(sought: &Destination, patience: Duration) -> Result<Sought, FindError> {
+    Ok(pick(look(patience, |it| regard(sought, it))?, sought))
+}
+
+/// What somebody who tells of themselves is to whoever seeks that server.
+fn regard(sought: &Destination, found: &Found) -> Regard {
+    let has_entry = found.entry == sought.address.host;
+    let is_it = sought.id.is_none() || sought.id == found.id;
+    match (has_entry, is_it) {
+        (true, true) => Regard::Enough,
+        // A copy of it may have the same id.
+        (false, true) if sought.id.is_some() => Regard::Hurry,
+        (true, false) => Regard::Keep,
+        (false, _) => Regard::Ignore,
+    }
+}
+
+/// The server among those that were kept.
+fn pick(mut kept: BTreeMap<String, Found>, sought: &Destination) -> Sought {
+    match kept.remove(&sought.address.host) {
+        Some(it) if sought.id.is_none() || it.id == sought.id => Sought::Here(it),
+        other => match kept.into_values().next() {
+            Some(elsewhere) => Sought::Here(elsewhere),
+            None if other.is_some() => Sought::Replaced,
+            None => Sought::Gone,
+        },
+    }
+}
+
+/// What a server is that tells of itself to whoever looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pause {
+enum Regard {
     /// Nothing.
-    None,
-    /// A little longer.
-    More,
-    /// No longer.
-    Over,
+    Ignore,
+    /// One of those that are looked for.
+    Keep,
+    /// The same, and there is no need to look much longer.
+    Hurry,
+    /// The only one that is looked for.
+    Enough,
 }
 
 /// Asks the network, and takes what comes.
 fn look(
     patience: Duration,
-    pause: impl Fn(&Found) -> Pause,
+    regard: impl Fn(&Found) -> Regard,
 ) -> Result<BTreeMap<String, Found>, FindError> {
     let asking = Asking { daemon: ServiceDaemon::new()? };
     let events = asking.daemon.browse(SERVICE)?;
-    Ok(collect(&events, patience, pause))
+    Ok(collect(&events, patience, regard))
 }
 
 /// Takes what comes.
 fn collect(
     events: &Receiver<ServiceEvent>,
     patience: Duration,
-    pause: impl Fn(&Found) -> Pause,
+    regard: impl Fn(&Found) -> Regard,
 ) -> BTreeMap<String, Found> {
     let clock = Clock::start();
     let mut until = clock.now() + patience;
@@ -114,13 +164,20 @@ fn collect(
         }
         match event {
             ServiceEvent::ServiceResolved(service) => {
-                let Some(found) = found(&service).filter(|_| all.len() < MOST) else { continue };
-                let pause = pause(&found);
+                let Some(found) = found(&service) else { continue };
+                let regard = match regard(&found) {
+                    // It may come by itself.
+                    Regard::Enough if service.txt_properties.is_empty() => Regard::Hurry,
+                    other => other,
+                };
+                if regard == Regard::Ignore || all.len() >= MOST {
+                    continue;
+                }
                 all.insert(found.entry.clone(), found);
-                match pause {
-                    Pause::None => {}
-                    Pause::More => until = until.min(clock.now() + MORE),
-                    Pause::Over => break,
+                match regard {
+                    Regard::Ignore | Regard::Keep => {}
+                    Regard::Hurry => until = until.min(clock.now() + MORE),
+                    Regard::Enough => break,
                 }
             }
             ServiceEvent::ServiceRemoved(_, fullname) => {
@@ -171,6 +228,7 @@ fn found(service: &ResolvedService) -> Option<Found> {
         host: service.host.trim_end_matches('.').to_owned(),
         port: service.port,
         version: text("version"),
+        id: text("id").parse().ok(),
         addresses,
         entry,
     })
@@ -207,11 +265,49 @@ fn likelihood(address: &SocketAddr) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     #[test]
     fn an_entry_is_read() {
         assert_eq!(entry_of("a\\.b\\c._pi-chat._tcp.local."), "a.b\\c._pi-chat._tcp.local");
+    }
+
+    /// A server with this name, and perhaps an id of this digit.
+    fn server(name: &str, id: Option<u8>) -> Found {
+        Found {
+            name: name.to_owned(),
+            entry: format!("{name}.{}", SERVICE.trim_end_matches('.')),
+            host: "pi-chat.local".to_owned(),
+            port: 2428,
+            addresses: Vec::new(),
+            version: String::new(),
+            id: id.map(|it| ServerId([it; 16])),
+        }
+    }
+
+    /// What comes of looking again for a server among these.
+    fn look_again(sought: &Found, there: &[Found]) -> Sought {
+        let sought = sought.destination();
+        let is_kept = |it: &&Found| regard(&sought, it) != Regard::Ignore;
+        let kept = there.iter().filter(is_kept).map(|it| (it.entry.clone(), it.clone())).collect();
+        pick(kept, &sought)
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_id_and_else_by_its_entry() {
+        let (pi, other) = (server("pi", Some(1)), server("pi", Some(2)));
+        let (moved, copy) = (server("pi (2)", Some(1)), server("attic", Some(1)));
+        let here = |it: &Found| Sought::Here(it.clone());
+        assert_eq!(look_again(&pi, &[other.clone(), moved.clone()]), here(&moved));
+        assert_eq!(look_again(&pi, &[copy, pi.clone(), moved.clone()]), here(&pi));
+        assert_eq!(look_again(&pi, slice::from_ref(&other)), Sought::Replaced);
+        assert_eq!(look_again(&pi, &[server("pi", None)]), Sought::Replaced);
+        assert_eq!(look_again(&pi, &[server("attic", Some(2))]), Sought::Gone);
+        let silent = server("pi", None);
+        assert_eq!(look_again(&silent, &[server("attic", None), other.clone()]), here(&other));
+        assert_eq!(look_again(&silent, &[server("attic", None)]), Sought::Gone);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and moves things between the link, the server and the user interface.
 
 mod connect;
+mod destination;
 pub mod find;
 mod state;
 #[cfg(test)]
@@ -12,11 +13,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+pub use destination::Destination;
 pub use state::{Store, StoreError};
 
 use self::connect::{Open, Wire, WireEvent};
 use crate::link::{End, Input, Link, Output, Settings};
-use crate::model::{Command, Event, HostAddress, Moment, Request, Tag};
+use crate::model::{Command, Event, Moment, Request, Tag};
 use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
@@ -29,8 +31,8 @@ const MAX_PIECES: usize = 16;
 
 /// What a client runs with.
 pub struct Setup {
-    /// Where the server is.
-    pub address: HostAddress,
+    /// Which server it goes to.
+    pub server: Destination,
     /// How the link begins.
     pub settings: Settings,
     /// Where its state is kept, if it is.
@@ -50,7 +52,7 @@ struct Driver<'a> {
     /// The connection.
     wire: Wire,
     /// As in [`Setup`].
-    address: HostAddress,
+    server: Destination,
     /// As in [`Setup`].
     store: Option<Store>,
     /// Shows what happens.
@@ -75,7 +77,7 @@ pub async fn run(
         clock: Clock::start(),
         link: Link::new(setup.settings),
         wire: Wire::None,
-        address: setup.address,
+        server: setup.server,
         store: setup.store,
         screen,
         is_blind: false,
@@ -132,7 +134,7 @@ impl Driver<'_> {
     async fn act(&mut self) -> Option<End> {
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Connect => self.wire.connect(self.address.clone()),
+                Output::Connect => self.wire.connect(self.server.clone()),
                 Output::Send(frame) => {
                     if let Wire::Open(open) = &mut self.wire {
                         open.send(&frame);

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Destination;
 use crate::disk::{make_private, private_file};
 use crate::link::Saved;
-use crate::model::{HostAddress, LogId, NameKey, Position, Sequence, SessionId, Token};
+use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
 /// Longest piece of a path that is made from a name.
 const MAX_PIECE: usize = 200;
@@ -29,7 +30,7 @@ pub struct StoreError {
 /// The file's content.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
-    /// Which server it is for, with its port.
+    /// Which server it is for: its [`Destination::key`].
     server: String,
     /// Which name it is for: its key.
     name: String,
@@ -55,14 +56,14 @@ pub struct Store {
     _lock: File,
     /// The file.
     path: PathBuf,
-    /// Its server.
+    /// Its server's key.
     server: String,
     /// Its name's key.
     name: String,
 }
 
 impl Store {
-    /// Takes the place below `directory` for `name` on `address`. `None`
+    /// Takes the place below `directory` for `name` on `server`. `None`
     /// if another process has it: that one holds the session, and this one
     /// must do without.
     ///
@@ -70,10 +71,10 @@ impl Store {
     /// The directory or the lock cannot be made. A client can go on without.
     pub fn open(
         directory: &Path,
-        address: &HostAddress,
+        server: &Destination,
         name: &str,
     ) -> Result<Option<Self>, StoreError> {
-        let server = address.to_string().to_lowercase();
+        let server = server.key();
         let name = NameKey::of(name).as_str().to_owned();
         let directory = directory.join(format!("at-{}", piece(&server)));
         make_private(&directory).map_err(|source| at(&directory, source))?;
@@ -163,13 +164,19 @@ fn piece(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{HostAddress, ServerId};
+
+    /// A server that was named.
+    fn pi() -> Destination {
+        Destination::from(HostAddress { host: "pi".to_owned(), port: 2428 })
+    }
 
     /// What is kept is found again, by the same server and name only.
     #[test]
     fn what_is_kept_is_found_again() {
         let directory = tempfile::tempdir().unwrap();
-        let address: HostAddress = "pi".parse().unwrap();
-        let open = |name| Store::open(directory.path(), &address, name).unwrap();
+        let server = pi();
+        let open = |name| Store::open(directory.path(), &server, name).unwrap();
         let store = open("Anna").unwrap();
         assert_eq!(store.load(), None);
         let saved = Saved {
@@ -184,7 +191,16 @@ mod tests {
         assert!(open("ANNA").is_none(), "held by the first");
         assert_eq!(open("bob").unwrap().load(), None);
         drop(store);
-        assert_eq!(open("anna").unwrap().load(), Some(saved));
+        assert_eq!(open("anna").unwrap().load(), Some(saved.clone()));
+        // One that was found is known by its id, and by nothing else.
+        let found = |host: &str, id| Destination {
+            address: format!("{host}._pi-chat._tcp.local").parse().unwrap(),
+            id: Some(ServerId([id; 16])),
+        };
+        let at = |server: &Destination| Store::open(directory.path(), server, "anna").unwrap();
+        at(&found("pi", 1)).unwrap().save(&saved).unwrap();
+        assert_eq!(at(&found("attic", 1)).unwrap().load(), Some(saved));
+        assert_eq!(at(&found("pi", 2)).unwrap().load(), None);
     }
 
     /// Only the owner may read it.
@@ -193,8 +209,7 @@ mod tests {
     fn it_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        let address = "pi".parse().unwrap();
-        let store = Store::open(&directory.path().join("new"), &address, "a/b").unwrap().unwrap();
+        let store = Store::open(&directory.path().join("new"), &pi(), "a/b").unwrap().unwrap();
         let saved = Saved {
             token: Token([7; 16]),
             session: SessionId(3),
@@ -212,8 +227,7 @@ mod tests {
     #[test]
     fn a_broken_file_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
-        let address = "pi".parse().unwrap();
-        let store = Store::open(directory.path(), &address, "anna").unwrap().unwrap();
+        let store = Store::open(directory.path(), &pi(), "anna").unwrap().unwrap();
         fs::write(&store.path, b"{\"server\":").unwrap();
         assert_eq!(store.load(), None);
     }

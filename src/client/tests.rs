@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    ErrorCode, LogId, Place, Reference, Sequence, SessionId, State, Style, Task, Timestamp, Token,
+    ErrorCode, HostAddress, LogId, Place, Reference, Sequence, SessionId, State, Style, Task,
+    Timestamp, Token,
 };
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
@@ -159,7 +160,7 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
         version: "1",
         seed: 1,
     };
-    let address = HostAddress { host: "127.0.0.1".to_owned(), port };
+    let server = HostAddress { host: "127.0.0.1".to_owned(), port }.into();
     let (requests, taken) = mpsc::channel(4);
     let say = Task::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
     let finish = asks_to_leave.then_some(Command::Finish { patience: Duration::from_secs(20) });
@@ -168,7 +169,7 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
     }
     drop(requests);
     let mut screen = Recorder::default();
-    let setup = Setup { address, settings, store: None, hold_back: true };
+    let setup = Setup { server, settings, store: None, hold_back: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
     (end, screen.0)

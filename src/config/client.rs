@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::from_toml;
 use super::person::{directories, login_name};
+use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
 
@@ -36,8 +37,8 @@ pub struct Partial {
 
 /// All settings.
 pub struct Config {
-    /// Where the server is.
-    pub server: HostAddress,
+    /// Which server to go to.
+    pub server: Destination,
     /// What one would like to be called.
     pub name: String,
     /// Rooms to go into; none: the lobby.
@@ -141,7 +142,7 @@ impl Partial {
     ///
     /// # Errors
     /// What makes no sense.
-    pub fn finish(self, server: HostAddress) -> Result<Config> {
+    pub fn finish(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
             let text = fs::read_to_string(file)
@@ -200,8 +201,8 @@ mod tests {
         assert_eq!(near.address().unwrap(), None);
         let both = near.or(far);
         let address = both.address().unwrap().unwrap();
-        let config = both.finish(address).unwrap();
-        assert_eq!((config.name.as_str(), config.server.host.as_str()), ("a", "pi"));
+        let config = both.finish(address.into()).unwrap();
+        assert_eq!((config.name.as_str(), config.server.address.host.as_str()), ("a", "pi"));
         let wrong = Partial { server: Some("a b".to_owned()), ..Partial::default() };
         assert!(wrong.address().is_err());
     }

@@ -1,8 +1,10 @@
 //! Numbers and secrets that identify things.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// Place of an entry in the server's log. The first is 1; 0 is before it.
 #[derive(
@@ -71,6 +73,39 @@ impl fmt::Debug for LogId {
     }
 }
 
+/// Which server it is, whatever it is called and wherever it is. Random; it
+/// belongs to what the server keeps on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ServerId(pub [u8; 16]);
+
+impl fmt::Display for ServerId {
+    /// 32 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerId({self})")
+    }
+}
+
+/// Something that is no [`ServerId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a server's id has 32 hexadecimal digits")]
+pub struct ServerIdError;
+
+impl FromStr for ServerId {
+    type Err = ServerIdError;
+
+    fn from_str(text: &str) -> Result<Self, ServerIdError> {
+        let is_id = text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit());
+        let number = is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(|it| Self(it.to_be_bytes())).ok_or(ServerIdError)
+    }
+}
+
 /// How far a client has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -88,5 +123,21 @@ pub struct Token(pub [u8; 16]);
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_id_is_32_digits() {
+        let id = ServerId([0x0a; 16]);
+        assert_eq!(id.to_string(), "0a".repeat(16));
+        assert_eq!("0A".repeat(16).parse(), Ok(id));
+        for wrong in ["", "0a", &"0a".repeat(17), &"0g".repeat(16), &format!("+{}", "1".repeat(31))]
+        {
+            assert_eq!(wrong.parse::<ServerId>(), Err(ServerIdError), "{wrong}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};
 pub use find::{Found, Search};
-pub use id::{LogId, Position, Reference, Sequence, SessionId, Token};
+pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
 pub use peer::{Heard, Lamport, PeerId, RoomClock, Way};
 pub use safe::{REPLACEMENT, is_dangerous, safe_text};

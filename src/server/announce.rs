@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::ServerSettings;
+use crate::model::ServerId;
 use crate::model::limits::{DEFAULT_PORT, SERVICE};
 
 /// Longest label of a name in the DNS, in bytes.
@@ -31,6 +32,8 @@ const GOODBYE: Duration = Duration::from_millis(300);
 /// What is announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wanted {
+    /// Which server it is, if that is kept.
+    id: Option<ServerId>,
     /// What the server is called.
     name: String,
     /// Its port.
@@ -42,11 +45,16 @@ struct Wanted {
 impl Wanted {
     /// What is to be announced of a server that listens there, if anything:
     /// nothing that other machines cannot reach.
-    fn of(settings: &ServerSettings, listening: &[SocketAddr]) -> Option<Self> {
+    fn of(
+        id: Option<ServerId>,
+        settings: &ServerSettings,
+        listening: &[SocketAddr],
+    ) -> Option<Self> {
         let reachable = || listening.iter().filter(|it| !it.ip().to_canonical().is_loopback());
         // An instance has one port.
         let port = reachable().next()?.port();
         settings.announce.then(|| Self {
+            id,
             name: settings.hub.server_name.clone(),
             port,
             addresses: reachable().filter(|it| it.port() == port).copied().collect(),
@@ -68,12 +76,13 @@ impl Wanted {
 /// time. Ends when nobody will tell any more where it listens; then the
 /// network knows that it has gone.
 pub(super) async fn announce(
+    id: Option<ServerId>,
     mut settings: watch::Receiver<ServerSettings>,
     mut listening: watch::Receiver<Vec<SocketAddr>>,
 ) {
     let mut shown: Option<(Wanted, Announcement)> = None;
     loop {
-        let wanted = Wanted::of(&settings.borrow_and_update(), &listening.borrow_and_update());
+        let wanted = Wanted::of(id, &settings.borrow_and_update(), &listening.borrow_and_update());
         if shown.as_ref().map(|(it, _)| it) != wanted.as_ref() {
             take_back(shown.take()).await;
             shown = wanted.and_then(|it| Some((it.clone(), Announcement::begin(&it)?)));
@@ -125,7 +134,9 @@ impl Announcement {
         let announcement = Self { daemon };
         let daemon = &announcement.daemon;
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
-        let text = [("name", wanted.name.as_str()), ("version", env!("CARGO_PKG_VERSION"))];
+        let mut text =
+            vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
+        text.extend(wanted.id.map(|it| ("id", it.to_string())));
         let label = beginning(&wanted.name, MAX_LABEL - NUMBER);
         let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
         let entry = ServiceInfo::new(SERVICE, label, &host, (), wanted.port, &text[..])?;
@@ -174,7 +185,7 @@ mod tests {
     /// What is announced of a server that listens there.
     fn announced(listening: &[&str]) -> Option<Wanted> {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
-        Wanted::of(&ServerSettings::default(), &listening)
+        Wanted::of(None, &ServerSettings::default(), &listening)
     }
 
     #[test]
@@ -185,7 +196,7 @@ mod tests {
         let Some(Wanted { port, addresses, .. }) = wanted else { panic!("nothing") };
         assert_eq!((port, addresses.len()), (8, 2));
         let silent = ServerSettings { announce: false, ..ServerSettings::default() };
-        assert_eq!(Wanted::of(&silent, &["[::]:2428".parse().unwrap()]), None);
+        assert_eq!(Wanted::of(None, &silent, &["[::]:2428".parse().unwrap()]), None);
     }
 
     #[test]

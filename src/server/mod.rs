@@ -51,7 +51,7 @@ use self::log::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettin
 use self::reload::Reloading;
 use self::status::Asked;
 use crate::hub::Restored;
-use crate::model::{HubSettings, LogId};
+use crate::model::{HubSettings, LogId, ServerId};
 use crate::os::{Clock, random_bytes};
 use crate::systemd;
 
@@ -88,17 +88,29 @@ pub enum LogSettings {
     Disk(StoreSettings),
 }
 
+/// A log that is ready.
+struct Opened {
+    /// It.
+    log: Box<dyn Log>,
+    /// What the hub takes over.
+    restored: Restored,
+    /// Which server it is, if that is kept.
+    server_id: Option<ServerId>,
+}
+
 impl LogSettings {
-    /// Opens the log; gives it, and what the hub takes over.
-    fn open(self) -> Result<(Box<dyn Log>, Restored), ServerError> {
+    /// Opens the log.
+    fn open(self) -> Result<Opened, ServerError> {
         match self {
             Self::Memory(limits) => {
                 let log_id = LogId(random_bytes().map_err(ServerError::Random)?);
-                Ok((Box::new(MemoryLog::new(limits)), Restored::empty(log_id)))
+                let (log, restored) = (MemoryLog::new(limits), Restored::empty(log_id));
+                Ok(Opened { log: Box::new(log), restored, server_id: None })
             }
             Self::Disk(settings) => {
                 let (log, restored) = SqliteLog::open(settings)?;
-                Ok((Box::new(log), restored))
+                let server_id = Some(log.server_id());
+                Ok(Opened { log: Box::new(log), restored, server_id })
             }
         }
     }
@@ -150,7 +162,7 @@ pub async fn run(
     let log = settings.log.clone();
     // A large one takes its time.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
-    let (log, restored) = opened.map_err(|_| ServerError::Engine)??;
+    let Opened { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
 
     let (engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
@@ -171,7 +183,8 @@ pub async fn run(
         let asked = Asked { engine: handle.clone(), listening: listening.subscribe(), clock };
         helpers.spawn(control.serve(current.subscribe(), asked));
     }
-    let announced = tokio::spawn(announce::announce(current.subscribe(), listening.subscribe()));
+    let announcing = announce::announce(server_id, current.subscribe(), listening.subscribe());
+    let announced = tokio::spawn(announcing);
     drop(listening);
     // Whoever hears that it listens can ask how it fares.
     let mut listeners = JoinSet::new();

@@ -257,3 +257,61 @@ fn a_server_that_has_moved_is_found_again() {
     anna.tells(&json!({"type": "acknowledged", "id": 2}));
     assert_eq!(anna.ends().0, Some(0));
 }
+
+/// Two servers of one name that start in another order change their numbers.
+/// Whoever has found one stays with it, for it keeps its id.
+#[test]
+fn a_server_is_known_by_its_id() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(3, Family::Both);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let start = |which: usize| {
+        serve(&machines[which], "pi", &["--data", folders[which].path().to_str().unwrap()])
+    };
+    // The entries and ids of the servers that there are, by their ports.
+    let entries_of = |servers: &[&Server]| {
+        let (_, all) = listed(discover(&machines[2], "4"));
+        let of = |server: &&Server| {
+            let port = json!(server.address().port());
+            let found = all.iter().find(|it| it["port"] == port).unwrap();
+            ["entry", "id"].map(|key| found[key].as_str().unwrap().to_owned())
+        };
+        servers.iter().map(of).collect::<Vec<_>>()
+    };
+    let mut first = start(0);
+    assert_eq!(entries_of(&[&first])[0][0], "pi._pi-chat._tcp.local");
+    let mut second = start(1);
+    let before = entries_of(&[&first, &second]);
+    assert_ne!(before[0], before[1]);
+    assert!(before.iter().all(|it| it[1].len() == 32), "{before:?}");
+
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["pi._pi-chat._tcp.local", "--json", "--name", "anna"];
+    let mut anna = Program::start(client(&machines[2], &home, &arguments));
+    anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
+    anna.tells(&json!({"type": "acknowledged", "id": 1}));
+    first.terminate();
+    second.terminate();
+    let second = start(1);
+    assert_eq!(entries_of(&[&second])[0], [before[0][0].clone(), before[1][1].clone()]);
+    anna.shows("another one is called so now");
+    let first = start(0);
+    anna.gets(&json!({"type": "say", "text": "after", "id": 2}));
+    anna.tells(&json!({"type": "acknowledged", "id": 2}));
+    assert_eq!(anna.ends().0, Some(0));
+    assert_eq!(entries_of(&[&first])[0], [before[1][0].clone(), before[0][1].clone()]);
+
+    // In her next run, too, she is the same at that server, by whatever name.
+    let said = |server: &Server, machine: &Machine| {
+        let at = format!("[::1]:{}", server.address().port());
+        let begin = client(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
+        told(finish(begin, "")).1
+    };
+    let again = ["pi (2)._pi-chat._tcp.local", "--json", "--name", "anna"];
+    let (code, out, error) = told(finish(client(&machines[2], &home, &again).spawn().unwrap(), ""));
+    assert!(code == Some(0) && out.contains("\"session_kept\":true"), "{out}{error}");
+    let history = said(&first, &machines[0]);
+    assert!(history.contains("before") && history.contains("after"), "{history}");
+    let other = said(&second, &machines[1]);
+    assert!(!other.contains("before") && !other.contains("after"), "{other}");
+}

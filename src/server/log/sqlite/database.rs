@@ -17,6 +17,8 @@ const WAL_KEPT: i64 = 8 << 20;
 
 /// Names of facts.
 pub(super) mod fact {
+    /// Which server it is: 16 bytes, which never change.
+    pub(in super::super) const SERVER_ID: &str = "server_id";
     /// Which log the sequences belong to: 16 bytes.
     pub(in super::super) const LOG_ID: &str = "log_id";
     /// 1 if whoever had the database has closed it properly.

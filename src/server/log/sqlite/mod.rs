@@ -63,7 +63,7 @@ use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
 use crate::hub::{Now, ReadRequest, ReadTag, Restored};
-use crate::model::{Draft, Retention, RoomName, SessionId, SessionRecord};
+use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
 use crate::os::Clock;
 
 /// Bytes of messages that may wait for the disk; beyond that they are
@@ -88,6 +88,8 @@ pub struct SqliteLog {
     waiting: Arc<AtomicUsize>,
     /// Ended in this order.
     threads: Vec<JoinHandle<()>>,
+    /// Which server it belongs to.
+    server_id: ServerId,
     /// Held until all threads have ended.
     _directory: Directory,
 }
@@ -104,6 +106,7 @@ impl SqliteLog {
         let vfs = settings.vfs.clone();
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
         let log_id = opening::begin(&mut connection, &settings, &path)?;
+        let server_id = opening::server_id(&connection)?;
         let restored = opening::restore(&connection, log_id)?;
         let lasts = opening::last_in_rooms(&connection)?;
         let last_time = opening::last_time(&connection)?;
@@ -150,9 +153,17 @@ impl SqliteLog {
             stamper: last_time.map_or_else(Stamper::default, Stamper::after),
             waiting,
             threads,
+            server_id,
             _directory: directory,
         };
         Ok((log, restored))
+    }
+
+    /// Which server it belongs to. It stays when the log is moved, renamed or
+    /// restored.
+    #[must_use]
+    pub const fn server_id(&self) -> ServerId {
+        self.server_id
     }
 
     /// Gives the writing thread something to do. If it has died, the events

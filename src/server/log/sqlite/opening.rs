@@ -12,7 +12,7 @@ use super::settings::{Durability, StoreError, StoreSettings};
 use super::voids;
 use crate::hub::Restored;
 use crate::model::{
-    LogId, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord, Timestamp,
+    LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
 };
 use crate::os::random_bytes;
 
@@ -69,6 +69,16 @@ pub(super) fn begin(
     note_fact(&transaction, fact::FILE_ID, file_id)?;
     transaction.commit()?;
     Ok(LogId(log_id))
+}
+
+/// Which server this is. A database that does not say it yet does from now on.
+pub(super) fn server_id(connection: &Connection) -> Result<ServerId, StoreError> {
+    if let Some(known) = fact(connection, fact::SERVER_ID)? {
+        return Ok(ServerId(known));
+    }
+    let new: [u8; 16] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
+    note_fact(connection, fact::SERVER_ID, new)?;
+    Ok(ServerId(new))
 }
 
 /// What the system calls its run, if anybody tells. systemd writes it without

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::*;
 use crate::hub::ReadRange;
 use crate::model::{
-    LogId, MessageText, Moment, Reference, Sequence, Style, Target, Timestamp, TokenHash, Username,
+    LogId, MessageText, Moment, Reference, Sequence, ServerId, Style, Target, Timestamp, TokenHash,
+    Username,
 };
 
 /// Opens the log of a directory in this run of the system, and closes it if
@@ -53,6 +54,25 @@ fn a_copy_is_another_log() {
     let second = open(directory.path(), "1", Durability::Strict, true);
     assert_ne!(second, first);
     assert_eq!(open(directory.path(), "1", Durability::Strict, true), second);
+}
+
+/// Opens the log of a directory, and closes it. Gives its server's id.
+fn server_id(directory: &Path) -> ServerId {
+    let directory = directory.join("log");
+    let (log, _) = SqliteLog::open(StoreSettings { directory, ..Default::default() }).unwrap();
+    log.server_id()
+}
+
+#[test]
+fn a_servers_id_goes_where_its_messages_go() {
+    let directories = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [origin, copy, other] = directories.each_ref().map(tempfile::TempDir::path);
+    let id = server_id(origin);
+    assert_eq!(server_id(origin), id);
+    fs::create_dir(copy.join("log")).unwrap();
+    fs::copy(origin.join("log/chat.db"), copy.join("log/chat.db")).unwrap();
+    assert_eq!(server_id(copy), id);
+    assert_ne!(server_id(other), id);
 }
 
 /// Something that somebody said in the lobby.

@@ -1,0 +1,40 @@
+//! Which server a client goes to, wherever that may be at the time.
+
+use std::fmt;
+
+use crate::model::{HostAddress, ServerId};
+
+/// A server, as somebody has named it or as it was found on the network. What
+/// is kept on disk is kept for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// A host; or the entry of a server that was found, which may have another
+    /// one by now.
+    pub address: HostAddress,
+    /// Which of those that are found it is. Only of one that was found, and
+    /// that says it.
+    pub id: Option<ServerId>,
+}
+
+impl Destination {
+    /// What tells it from every other one.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.id {
+            Some(id) => format!("id {id}"),
+            None => self.address.to_string().to_lowercase(),
+        }
+    }
+}
+
+impl From<HostAddress> for Destination {
+    fn from(address: HostAddress) -> Self {
+        Self { address, id: None }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
