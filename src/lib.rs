@@ -6,7 +6,7 @@
 //! | floor | module | what lives there |
 //! |---|---|---|
 //! | 4 | [`cli`], [`config`] | command lines, configuration files |
-//! | 3 | `server`, `client`, `peer`, `ui`, [`os`], `disk`, `systemd` | drivers: sockets, clock, entropy, disk, terminal |
+//! | 3 | `server`, `client`, `peer`, `ui`, [`os`], `disk`, `mdns`, `systemd` | drivers: sockets, clock, entropy, disk, terminal |
 //! | 2 | [`hub`], `link`, [`mesh`] | engines: the server's, the client's and the peer's, without I/O |
 //! | 1 | [`wire`] | bytes to values and back |
 //! | 0 | [`model`] | the words |
@@ -26,6 +26,8 @@ mod disk;
 pub mod hub;
 #[cfg(feature = "client")]
 pub mod link;
+#[cfg(any(feature = "server", feature = "client"))]
+mod mdns;
 #[cfg(feature = "peer")]
 pub mod mesh;
 pub mod model;

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("mesh", 2),
     ("os", 3),
     ("disk", 3),
+    ("mdns", 3),
     ("systemd", 3),
     ("server", 3),
     ("client", 3),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 
 use super::Destination;
+use crate::mdns;
 use crate::model::limits::SERVICE;
 use crate::model::{HostAddress, ServerId};
 use crate::os::Clock;
@@ -143,7 +144,7 @@ fn look(
     patience: Duration,
     regard: impl Fn(&Found) -> Regard,
 ) -> Result<BTreeMap<String, Found>, FindError> {
-    let asking = Asking { daemon: ServiceDaemon::new()? };
+    let asking = Asking { daemon: mdns::begin()? };
     let events = asking.daemon.browse(SERVICE)?;
     Ok(collect(&events, patience, regard))
 }

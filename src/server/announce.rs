@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::ServerSettings;
+use crate::mdns;
 use crate::model::ServerId;
 use crate::model::limits::{DEFAULT_PORT, SERVICE};
 
@@ -130,8 +131,7 @@ impl Announcement {
 
     /// Makes an entry.
     fn try_begin(wanted: &Wanted) -> Result<Self, mdns_sd::Error> {
-        let daemon = ServiceDaemon::new()?;
-        let announcement = Self { daemon };
+        let announcement = Self { daemon: mdns::begin()? };
         let daemon = &announcement.daemon;
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         let mut text =

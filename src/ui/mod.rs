@@ -23,6 +23,7 @@ mod turns;
 use std::io;
 
 pub use json::Json;
+#[cfg(feature = "client")]
 pub(crate) use json::escaped;
 pub use json_input::read_json;
 pub use plain::{Plain, read_plain};

@@ -315,3 +315,32 @@ fn a_server_is_known_by_its_id() {
     let other = said(&second, &machines[1]);
     assert!(!other.contains("before") && !other.contains("after"), "{other}");
 }
+
+/// A program that keeps the port to itself is complained of; the server serves.
+#[test]
+fn a_port_that_is_kept_from_all_others_is_named() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(1, Family::Both);
+    let mut holder = machines[0].inside("python3");
+    holder.args([
+        "-c",
+        "import socket\n\
+         it = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
+         it.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)\n\
+         it.bind(('::', 5353))\n\
+         print('held', flush=True)\n\
+         input()",
+    ]);
+    let holder = Program::start(holder);
+    holder.shows("held");
+    let server = serve(&machines[0], "attic", &[]);
+    let complaint = "UDP port 5353 cannot be had";
+    server.wait_for_log(|log| log.iter().any(|it| it.contains(complaint)));
+    let home = tempfile::tempdir().unwrap();
+    let (code, _, error) =
+        told(finish(client(&machines[0], &home, &["--name", "bob"]).spawn().unwrap(), ""));
+    assert!(code == Some(71) && error.contains(complaint), "{error}");
+    let at = format!("[::1]:{}", server.address().port());
+    let begin = client(&machines[0], &home, &[&at, "--name", "bob"]).spawn().unwrap();
+    assert_eq!(told(finish(begin, "hi\n")).0, Some(0));
+}
