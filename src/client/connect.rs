@@ -177,15 +177,14 @@ async fn of_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
 async fn of_found(server: &Destination) -> Result<Vec<SocketAddr>, String> {
     let sought = server.clone();
     let found = spawn_blocking(move || find::again(&sought, LOOKUP_TIMEOUT)).await;
-    let entry = &server.address.host;
     match found {
         Ok(Ok(Sought::Here(found))) => Ok(found.addresses),
         Ok(Ok(Sought::Replaced)) => Err(format!(
-            "The server that was {entry} is not on this network, and another one is called so now."
+            "The server that was {server} is not on this network, and another one is called so now."
         )),
-        Ok(Ok(Sought::Gone)) => Err(format!("{entry} was not found on this network.")),
-        Ok(Err(error)) => Err(format!("Cannot look for {entry} ({error}).")),
-        Err(error) => Err(format!("Cannot look for {entry} ({error}).")),
+        Ok(Ok(Sought::Gone)) => Err(format!("{server} was not found on this network.")),
+        Ok(Err(error)) => Err(format!("Cannot look for {server} ({error}).")),
+        Err(error) => Err(format!("Cannot look for {server} ({error}).")),
     }
 }
 
@@ -203,5 +202,5 @@ async fn connect(server: Destination) -> Result<TcpStream, String> {
             Err(_) => failures.push(format!("{candidate}: no answer")),
         }
     }
-    Err(format!("No connection to {address} ({}).", failures.join("; ")))
+    Err(format!("No connection to {server} ({}).", failures.join("; ")))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{HostAddress, ServerId};
+use crate::model::{HostAddress, ServerId, instance};
 
 /// A server, as somebody has named it or as it was found on the network. What
 /// is kept on disk is kept for it.
@@ -34,7 +34,11 @@ impl From<HostAddress> for Destination {
 }
 
 impl fmt::Display for Destination {
+    /// For people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
+        match instance(&self.address.host) {
+            Some(instance) => f.write_str(instance),
+            None => self.address.fmt(f),
+        }
     }
 }

@@ -45,7 +45,14 @@ fn service() -> &'static str {
 /// `Anna's pi (2)._pi-chat._tcp.local`, and not the name of a host.
 #[must_use]
 pub fn is_entry(host: &str) -> bool {
-    host.strip_suffix(service()).is_some_and(|it| it.ends_with('.'))
+    instance(host).is_some()
+}
+
+/// What people call the server with this entry: `Anna's pi (2)`. None if it is
+/// no entry.
+#[must_use]
+pub fn instance(entry: &str) -> Option<&str> {
+    entry.strip_suffix(service())?.strip_suffix('.')
 }
 
 /// An entry, and what may be a port behind it.
@@ -156,6 +163,8 @@ mod tests {
             assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
             assert_eq!(address.to_string().parse(), Ok(address));
         }
+        assert_eq!(instance("a.b (2)._pi-chat._tcp.local"), Some("a.b (2)"));
+        assert_eq!(instance("pi.local"), None);
         for text in [
             "",
             ":1",

@@ -20,7 +20,7 @@ mod talk;
 mod text;
 mod time;
 
-pub use address::{AddressError, HostAddress, is_entry};
+pub use address::{AddressError, HostAddress, instance, is_entry};
 pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};
