@@ -23,14 +23,13 @@ pub(crate) fn begin() -> Result<ServiceDaemon, Error> {
     ServiceDaemon::new()
 }
 
-/// Whether an address can be had together with others, just now.
+/// Whether an address can be had together with others, just now: as the library
+/// asks for it.
 fn share(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
-    socket.set_reuse_port(true)?;
+    // Where there is no such thing, the other one does.
+    let _ = socket.set_reuse_port(true);
     socket.bind(&address.into())
 }

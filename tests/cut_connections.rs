@@ -165,7 +165,6 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
             username: format!("client{number}"),
             rooms: Vec::new(),
             password: None,
-            saved: None,
             observe: true,
             patient: false,
             can_ask: false,
@@ -173,7 +172,7 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
             version: "",
             seed: u64::try_from(number).unwrap(),
         },
-        store: None,
+        state: None,
         hold_back: false,
     };
     let (seen, welcomes) = (Rc::default(), Rc::default());

@@ -1,6 +1,6 @@
 //! The command line of `chat-client`.
 
-use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
+use std::io::{IsTerminal, Read, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -14,11 +14,11 @@ use super::discover::{self, DiscoverCommand};
 use super::exit::{self, Failed, os, usage};
 use super::signals::interrupted;
 use super::{tell_error, tell_usage};
-use crate::client::{Setup, Store, run as drive};
+use crate::client::{Setup, run as drive};
 use crate::config::client::{Config, Partial, split_rooms};
 use crate::config::person::state_directory;
 use crate::link::{End, Settings};
-use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task, is_entry};
+use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
 use crate::os::random_bytes;
 use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
 
@@ -187,7 +187,6 @@ impl Common {
         let partial = self.partial(server).map_err(usage)?;
         let is_patient = partial.wait.unwrap_or(false);
         let server = match partial.address().map_err(usage)? {
-            Some(address) if is_entry(&address.host) => discover::named(&address.host, is_patient)?,
             Some(address) => address.into(),
             None => discover::choose(can_ask, is_patient)?,
         };
@@ -214,25 +213,11 @@ impl Common {
 /// Everything that the driver needs. `observe` is false for programs that
 /// do not show what is said.
 fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
-    let directory = state_directory().filter(|_| !fresh);
-    let store = match directory {
-        // Without a place on disk one can chat, only not come back exactly.
-        Some(directory) => {
-            Store::open(&directory, &config.server, &config.name).unwrap_or_else(|error| {
-                let sentence = safe_line(&format!("{:#}", anyhow!(error)));
-                // Nobody may be there to read it.
-                let _ = writeln!(stderr(), "!! {sentence}");
-                None
-            })
-        }
-        None => None,
-    };
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
         username: config.name.clone(),
         rooms: config.rooms.clone(),
         password: config.password.clone(),
-        saved: store.as_ref().and_then(Store::load),
         observe: look != Look::Silent,
         patient: config.wait,
         can_ask: look == Look::Terminal,
@@ -241,7 +226,8 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
         seed: u64::from_ne_bytes(seed),
     };
     let hold_back = look != Look::Terminal;
-    Ok(Setup { server: config.server.clone(), settings, store, hold_back })
+    let state = state_directory().filter(|_| !fresh);
+    Ok(Setup { server: config.server.clone(), settings, state, hold_back })
 }
 
 /// Says one thing.

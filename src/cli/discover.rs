@@ -17,9 +17,6 @@ use crate::ui::{escaped, safe_line};
 /// Without an address it is looked for so long, if nobody tells of themselves.
 const MOMENT: Duration = Duration::from_secs(3);
 
-/// A server that is named by its entry is looked for so long.
-const LONGER: Duration = Duration::from_secs(10);
-
 /// What to do where nobody is found.
 const ADVICE: &str = "\
 no server was found on this network. Does chat-server run, and are both machines on the same \
@@ -78,20 +75,6 @@ pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<Destination, Fai
             Err(usage(anyhow!(told)))
         }
     }
-}
-
-/// The server whose entry is named.
-pub(super) fn named(entry: &str, is_patient: bool) -> Result<Destination, Failed> {
-    let look = || find::named(entry, LONGER).context("cannot look for the server").map_err(os);
-    let mut found = look()?;
-    if found.is_none() && is_patient {
-        tell(&safe_line(&format!("{entry} was not found on this network yet; looking on")));
-        while found.is_none() {
-            found = look()?;
-        }
-    }
-    let nobody = || anyhow!("{entry} was not found on this network (--wait keeps looking)");
-    found.map(|it| it.destination()).ok_or_else(|| (exit::UNAVAILABLE, nobody()))
 }
 
 /// Looks for a moment.

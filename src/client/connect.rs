@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Destination;
-use super::find::{self, Sought};
+use super::find::{self, Found, Sought};
 use crate::model::{HostAddress, is_entry};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
@@ -30,8 +30,12 @@ const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
 /// Bytes that are read at once.
 const READ_SIZE: usize = 16 * 1024;
 
-/// A connection being made; why it failed is said for people.
-type Connecting = Pin<Box<dyn Future<Output = Result<TcpStream, String>>>>;
+/// A connection being made.
+type Connecting = Pin<Box<dyn Future<Output = Made>>>;
+
+/// A connection and the server that it leads to, as far as that is known now;
+/// or why there is none, for people.
+type Made = Result<(TcpStream, Destination), String>;
 
 /// The connection, in whatever state it is.
 pub(super) enum Wire {
@@ -56,7 +60,7 @@ pub(super) struct Open {
 /// What has become of the wire.
 pub(super) enum WireEvent {
     /// It is being made no more: here it is, or why not.
-    Made(Result<TcpStream, String>),
+    Made(Made),
     /// Bytes can be read or written: call [`Open::write`] and [`Open::read`].
     Ready(Ready),
     /// It is broken.
@@ -172,15 +176,15 @@ async fn of_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-/// The addresses of a server that was found on the network, by asking the
-/// network again: it may have moved.
-async fn of_found(server: &Destination) -> Result<Vec<SocketAddr>, String> {
+/// Asks the network again for a server that was found there: it may have
+/// moved.
+async fn of_found(server: &Destination) -> Result<Found, String> {
     let sought = server.clone();
     let found = spawn_blocking(move || find::again(&sought, LOOKUP_TIMEOUT)).await;
     match found {
-        Ok(Ok(Sought::Here(found))) => Ok(found.addresses),
+        Ok(Ok(Sought::Here(found))) => Ok(found),
         Ok(Ok(Sought::Replaced)) => Err(format!(
-            "The server that was {server} is not on this network, and another one is called so now."
+            "The server that was {server} is not on this network, and another one is called so now. (To go there, start again.)"
         )),
         Ok(Ok(Sought::Gone)) => Err(format!("{server} was not found on this network.")),
         Ok(Err(error)) => Err(format!("Cannot look for {server} ({error}).")),
@@ -190,14 +194,18 @@ async fn of_found(server: &Destination) -> Result<Vec<SocketAddr>, String> {
 
 /// Tries every address of the server in turn. The sentence about the failure
 /// tells what was tried.
-async fn connect(server: Destination) -> Result<TcpStream, String> {
-    let address = &server.address;
-    let found =
-        if is_entry(&address.host) { of_found(&server).await? } else { of_host(address).await? };
+async fn connect(mut server: Destination) -> Made {
+    let addresses = if is_entry(&server.address.host) {
+        let found = of_found(&server).await?;
+        server = found.destination();
+        found.addresses
+    } else {
+        of_host(&server.address).await?
+    };
     let mut failures = Vec::new();
-    for candidate in found {
+    for candidate in addresses {
         match timeout(CONNECT_TIMEOUT, TcpStream::connect(candidate)).await {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => return Ok((stream, server)),
             Ok(Err(error)) => failures.push(format!("{candidate}: {error}")),
             Err(_) => failures.push(format!("{candidate}: no answer")),
         }

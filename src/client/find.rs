@@ -35,7 +35,7 @@ pub struct Found {
     /// Its entry in the network's directory, which no other server there has:
     /// its name, perhaps with a number, and the service.
     pub entry: String,
-    /// The machine's name on the network.
+    /// The server's host name.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -72,16 +72,6 @@ pub fn some(patience: Duration) -> Result<Vec<Found>, FindError> {
     Ok(look(patience, |_| Regard::Hurry)?.into_values().collect())
 }
 
-/// The server with this entry, as soon as it tells of itself.
-///
-/// # Errors
-/// The network cannot be asked.
-pub fn named(entry: &str, patience: Duration) -> Result<Option<Found>, FindError> {
-    let is_it = |it: &Found| if it.entry == entry { Regard::Enough } else { Regard::Ignore };
-    let mut found = look(patience, is_it)?;
-    Ok(found.remove(entry))
-}
-
 /// What has become of a server that was found before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sought {
@@ -104,25 +94,30 @@ pub(super) fn again(sought: &Destination, patience: Duration) -> Result<Sought, 
 /// What somebody who tells of themselves is to whoever seeks that server.
 fn regard(sought: &Destination, found: &Found) -> Regard {
     let has_entry = found.entry == sought.address.host;
-    let is_it = sought.id.is_none() || sought.id == found.id;
-    match (has_entry, is_it) {
+    match (is_it(sought, found), has_entry) {
         (true, true) => Regard::Enough,
         // A copy of it may have the same id.
-        (false, true) if sought.id.is_some() => Regard::Hurry,
-        (true, false) => Regard::Keep,
-        (false, _) => Regard::Ignore,
+        (true, false) => Regard::Hurry,
+        (false, true) => Regard::Keep,
+        (false, false) => Regard::Ignore,
     }
 }
 
-/// The server among those that were kept.
-fn pick(mut kept: BTreeMap<String, Found>, sought: &Destination) -> Sought {
-    match kept.remove(&sought.address.host) {
-        Some(it) if sought.id.is_none() || it.id == sought.id => Sought::Here(it),
-        other => match kept.into_values().next() {
-            Some(elsewhere) => Sought::Here(elsewhere),
-            None if other.is_some() => Sought::Replaced,
-            None => Sought::Gone,
-        },
+/// Whether this can be the server that is sought.
+fn is_it(sought: &Destination, found: &Found) -> bool {
+    sought.id.map_or(found.entry == sought.address.host, |id| found.id == Some(id))
+}
+
+/// The server among those that were kept, the one with its entry if there are
+/// several.
+fn pick(kept: BTreeMap<String, Found>, sought: &Destination) -> Sought {
+    // Another id was seen, and not only that none has come.
+    let is_replaced = kept.values().any(|it| !is_it(sought, it) && it.id.is_some());
+    let its = kept.into_values().filter(|it| is_it(sought, it));
+    match its.min_by_key(|it| it.entry != sought.address.host) {
+        Some(found) => Sought::Here(found),
+        None if is_replaced => Sought::Replaced,
+        None => Sought::Gone,
     }
 }
 
@@ -304,7 +299,7 @@ mod tests {
         assert_eq!(look_again(&pi, &[other.clone(), moved.clone()]), here(&moved));
         assert_eq!(look_again(&pi, &[copy, pi.clone(), moved.clone()]), here(&pi));
         assert_eq!(look_again(&pi, slice::from_ref(&other)), Sought::Replaced);
-        assert_eq!(look_again(&pi, &[server("pi", None)]), Sought::Replaced);
+        assert_eq!(look_again(&pi, &[server("pi", None)]), Sought::Gone);
         assert_eq!(look_again(&pi, &[server("attic", Some(2))]), Sought::Gone);
         let silent = server("pi", None);
         assert_eq!(look_again(&silent, &[server("attic", None), other.clone()]), here(&other));

@@ -8,16 +8,17 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 pub use destination::Destination;
-pub use state::{Store, StoreError};
 
 use self::connect::{Open, Wire, WireEvent};
-use crate::link::{End, Input, Link, Output, Settings};
+use self::state::{Store, StoreError};
+use crate::link::{End, Input, Link, Output, Saved, Settings};
 use crate::model::{Command, Event, Moment, Request, Tag};
 use crate::os::Clock;
 use crate::ui::Screen;
@@ -35,8 +36,8 @@ pub struct Setup {
     pub server: Destination,
     /// How the link begins.
     pub settings: Settings,
-    /// Where its state is kept, if it is.
-    pub store: Option<Store>,
+    /// The directory where its state is kept, if it is.
+    pub state: Option<PathBuf>,
     /// The requests come from an input that can wait and that ends: do not
     /// take more of them than can be sent soon, and take all of them even
     /// where nobody sees what becomes of them.
@@ -53,7 +54,11 @@ struct Driver<'a> {
     wire: Wire,
     /// As in [`Setup`].
     server: Destination,
-    /// As in [`Setup`].
+    /// What the person would like to be called.
+    username: String,
+    /// As in [`Setup`], until it is known which server it is about.
+    state: Option<PathBuf>,
+    /// The place of this server in it, from then on.
     store: Option<Store>,
     /// Shows what happens.
     screen: &'a mut dyn Screen,
@@ -75,10 +80,12 @@ pub async fn run(
 ) -> End {
     let mut driver = Driver {
         clock: Clock::start(),
+        username: setup.settings.username.clone(),
         link: Link::new(setup.settings),
         wire: Wire::None,
         server: setup.server,
-        store: setup.store,
+        state: setup.state,
+        store: None,
         screen,
         is_blind: false,
         hold_back: setup.hold_back,
@@ -156,8 +163,7 @@ impl Driver<'_> {
                     if let Some(Err(error)) = outcome {
                         // Once is enough: the next one will not work either.
                         self.store = None;
-                        let text = format!("{error}: coming back later will not be exact.");
-                        let _ = self.screen.show(&Event::Problem { code: 0, text });
+                        self.complain(&error);
                     }
                 }
                 Output::WakeAt(moment) => self.wake = Some(moment),
@@ -177,9 +183,11 @@ impl Driver<'_> {
     /// Something has become of the wire.
     fn on_wire(&mut self, event: WireEvent) {
         match event {
-            WireEvent::Made(Ok(stream)) => {
+            WireEvent::Made(Ok((stream, server))) => {
                 self.wire = Wire::Open(Open::new(stream));
-                self.input(Input::Connected);
+                self.server = server;
+                let saved = self.open_store();
+                self.input(Input::Connected { saved });
             }
             WireEvent::Made(Err(reason)) => {
                 self.wire = Wire::None;
@@ -192,6 +200,26 @@ impl Driver<'_> {
                 }
             }
         }
+    }
+
+    /// Takes the server's place on disk, now that it is known which server it
+    /// is; gives what was kept there. Without a place one can chat, only not
+    /// come back exactly.
+    fn open_store(&mut self) -> Option<Saved> {
+        let directory = self.state.take()?;
+        match Store::open(&directory, &self.server, &self.username) {
+            Ok(store) => self.store = store,
+            Err(error) => self.complain(&error),
+        }
+        self.store.as_ref()?.load()
+    }
+
+    /// Tells that the disk does not work.
+    fn complain(&mut self, error: &StoreError) {
+        let why = &error.source;
+        let text = format!("{error} ({why}): coming back later will not be exact.");
+        // The link notices if nobody sees it.
+        let _ = self.screen.show(&Event::Problem { code: 0, text });
     }
 
     /// Reads what has come and gives the link its frames.

@@ -19,12 +19,12 @@ const MAX_PIECE: usize = 200;
 /// The place on disk could not be used.
 #[derive(Debug, Error)]
 #[error("cannot use {path}")]
-pub struct StoreError {
+pub(super) struct StoreError {
     /// Which file or directory.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// What is wrong with it.
     #[source]
-    pub source: io::Error,
+    pub(super) source: io::Error,
 }
 
 /// The file's content.
@@ -51,7 +51,7 @@ struct Kept {
 /// The place on disk of one name on one server. As long as it lives, no
 /// other process of this user gets it.
 #[derive(Debug)]
-pub struct Store {
+pub(super) struct Store {
     /// Holds the lock.
     _lock: File,
     /// The file.
@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// The directory or the lock cannot be made. A client can go on without.
-    pub fn open(
+    pub(super) fn open(
         directory: &Path,
         server: &Destination,
         name: &str,
@@ -94,7 +94,7 @@ impl Store {
     /// file that was cut short by a power failure is worth no more): then a
     /// new session begins.
     #[must_use]
-    pub fn load(&self) -> Option<Saved> {
+    pub(super) fn load(&self) -> Option<Saved> {
         let text = fs::read(&self.path).ok()?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
         if kept.server != self.server || kept.name != self.name {
@@ -115,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// It could not be written; what was kept before is still there.
-    pub fn save(&self, saved: &Saved) -> Result<(), StoreError> {
+    pub(super) fn save(&self, saved: &Saved) -> Result<(), StoreError> {
         let kept = Kept {
             server: self.server.clone(),
             name: self.name.clone(),

@@ -152,7 +152,6 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
         username: "anna".to_owned(),
         rooms: Vec::new(),
         password: None,
-        saved: None,
         observe: true,
         patient: false,
         can_ask: false,
@@ -169,7 +168,7 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
     }
     drop(requests);
     let mut screen = Recorder::default();
-    let setup = Setup { server, settings, store: None, hold_back: true };
+    let setup = Setup { server, settings, state: None, hold_back: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
     (end, screen.0)

@@ -12,8 +12,6 @@ pub struct Settings {
     pub rooms: Vec<String>,
     /// Given only to a server that asks for it.
     pub password: Option<Password>,
-    /// What an earlier link left behind.
-    pub saved: Option<Saved>,
     /// Show what is said. Without it nothing that was missed is fetched, and
     /// the saved position stays as it is, for whoever shows it later.
     pub observe: bool,
@@ -48,7 +46,11 @@ pub struct Saved {
 #[derive(Debug)]
 pub enum Input {
     /// The connection that [`Output::Connect`] asked for is there.
-    Connected,
+    Connected {
+        /// What an earlier link left behind for this server, where that is
+        /// known since just now. It counts with the first connection only.
+        saved: Option<Saved>,
+    },
     /// It could not be made.
     ConnectFailed {
         /// Why, for people.

@@ -140,29 +140,23 @@ pub struct Link {
 impl Link {
     /// Begins; take the outputs at once, the first asks for a connection.
     #[must_use]
-    pub fn new(mut settings: Settings) -> Self {
-        let saved = settings.saved.take();
-        let position = saved.as_ref().and_then(|it| it.position);
-        let mut outbox = Outbox::default();
-        let (rooms, has_position) = first_rooms(&settings, saved.as_ref(), &mut outbox);
+    pub fn new(settings: Settings) -> Self {
         let mut link = Self {
             phase: Phase::Connecting,
             outputs: VecDeque::new(),
             backoff: Backoff::new(settings.seed),
-            seen: Seen::from(position.filter(|_| settings.observe)),
-            outbox,
+            seen: Seen::default(),
+            outbox: Outbox::default(),
             pins: Pins::default(),
-            untouched: position
-                .filter(|_| !settings.observe)
-                .zip(saved.as_ref().map(|it| it.rooms.clone())),
-            has_position,
-            sessions: saved.iter().map(|it| it.session).collect(),
-            password_asked: saved.as_ref().is_some_and(|it| it.password_asked),
-            saved,
+            untouched: None,
+            has_position: settings.observe,
+            sessions: Vec::new(),
+            password_asked: false,
+            saved: None,
             welcome: None,
             server_program: String::new(),
             features: 0,
-            rooms,
+            rooms: settings.rooms.clone(),
             was_joined: false,
             password_sent: false,
             heard: Moment::START,
@@ -183,7 +177,7 @@ impl Link {
             return;
         }
         match input {
-            Input::Connected => self.on_connected(now),
+            Input::Connected { saved } => self.on_connected(now, saved),
             Input::Heard => self.on_heard(now),
             Input::Received(received) => {
                 self.on_heard(now);
@@ -245,9 +239,12 @@ impl Link {
     }
 
     /// The connection is there: greets.
-    fn on_connected(&mut self, now: Moment) {
+    fn on_connected(&mut self, now: Moment, saved: Option<Saved>) {
         if self.phase != Phase::Connecting {
             return;
+        }
+        if let Some(saved) = saved.filter(|_| self.saved.is_none()) {
+            self.take_up(saved);
         }
         self.phase = Phase::Hailing { since: now };
         self.heard = now;
@@ -261,6 +258,40 @@ impl Link {
             client_name: self.settings.program.to_owned(),
             client_version: self.settings.version.to_owned(),
         });
+    }
+
+    /// Goes on where an earlier link stopped.
+    fn take_up(&mut self, saved: Saved) {
+        self.sessions.push(saved.session);
+        self.password_asked |= saved.password_asked;
+        if let Some(position) = saved.position {
+            if self.settings.observe {
+                self.seen = Seen::from(position);
+                self.choose_rooms(&saved.rooms);
+            } else {
+                self.untouched = Some((position, saved.rooms.clone()));
+            }
+        }
+        self.saved = Some(saved);
+    }
+
+    /// Decides which rooms the first join names, and whether it brings the position. A
+    /// room that the position is not about would bring everything since then:
+    /// such rooms are entered afterwards, but before anything else that was
+    /// asked. If there are no others, the join brings no position.
+    fn choose_rooms(&mut self, seen: &[String]) {
+        if self.rooms.is_empty() {
+            self.rooms.push(RoomName::lobby().as_str().to_owned());
+        }
+        let is_known = |room: &String| seen.iter().any(|it| NameKey::of(it) == NameKey::of(room));
+        let (known, new): (Vec<_>, Vec<_>) = self.rooms.iter().cloned().partition(is_known);
+        self.has_position = !known.is_empty();
+        if self.has_position {
+            for room in new.into_iter().rev() {
+                self.outbox.put_back(Tag::default(), Task::Enter { room }, Vec::new());
+            }
+            self.rooms = known;
+        }
     }
 
     /// Asks to be let in, once the server has answered: a join in a connection
@@ -392,32 +423,4 @@ impl Link {
         let (to, message) = (task.target(), task.message().map(str::to_owned));
         self.show(Event::Refused(Refusal { tag, code, text, to, message }));
     }
-}
-
-/// Which rooms the first join names, and whether it brings the position. A
-/// room that the position is not about would bring everything since then:
-/// such rooms are entered afterwards. If there are no others, the join
-/// brings no position.
-fn first_rooms(
-    settings: &Settings,
-    saved: Option<&Saved>,
-    outbox: &mut Outbox,
-) -> (Vec<String>, bool) {
-    let mut wanted = settings.rooms.clone();
-    let Some(saved) = saved.filter(|it| settings.observe && it.position.is_some()) else {
-        return (wanted, settings.observe);
-    };
-    if wanted.is_empty() {
-        wanted.push(RoomName::lobby().as_str().to_owned());
-    }
-    let is_known =
-        |room: &String| saved.rooms.iter().any(|it| NameKey::of(it) == NameKey::of(room));
-    let (known, new): (Vec<_>, Vec<_>) = wanted.iter().cloned().partition(is_known);
-    if known.is_empty() {
-        return (wanted, false);
-    }
-    for room in new {
-        outbox.push(Tag::default(), Task::Enter { room });
-    }
-    (known, true)
 }

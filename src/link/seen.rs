@@ -50,12 +50,8 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Goes on where an earlier program stopped.
-    pub(super) fn from(position: Option<Position>) -> Self {
-        position.map_or_else(Self::default, |position| Self {
-            log: Some(position.log_id),
-            position: Some(position.sequence),
-            ..Self::default()
-        })
+    pub(super) fn from(position: Position) -> Self {
+        Self { log: Some(position.log_id), position: Some(position.sequence), ..Self::default() }
     }
 
     /// The position, if there is one.
@@ -196,7 +192,7 @@ mod tests {
     #[test]
     fn after_a_restart() {
         let position = Position { log_id: LogId([1; 16]), sequence: Sequence(10) };
-        let mut seen = Seen::from(Some(position));
+        let mut seen = Seen::from(position);
         seen.welcome(LogId([1; 16]), true);
         assert_eq!(entry(&mut seen, 10, 9), Verdict::Duplicate);
         assert_eq!(entry(&mut seen, 11, 10), Verdict::Show { gap: false });

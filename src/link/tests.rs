@@ -37,6 +37,8 @@ struct World {
     events: Vec<Event>,
     /// What was kept.
     saved: Option<Saved>,
+    /// What an earlier link has kept, until the first connection.
+    former: Option<Saved>,
     /// How it ended.
     end: Option<End>,
     /// Messages that were asked for.
@@ -49,7 +51,6 @@ fn settings() -> Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
         password: None,
-        saved: None,
         observe: true,
         patient: false,
         can_ask: false,
@@ -73,11 +74,18 @@ impl World {
             down: VecDeque::new(),
             events: Vec::new(),
             saved: None,
+            former: None,
             end: None,
             said: 0,
         };
         world.take_outputs();
         world
+    }
+
+    /// The next run of the client, with what this one has kept.
+    fn next_run(self, settings: Settings) -> Self {
+        let world = Self::new(settings, self.server);
+        Self { former: self.saved.clone(), saved: self.saved, now: self.now, ..world }
     }
 
     /// Does what the link wants done.
@@ -132,7 +140,8 @@ impl World {
             self.connected = true;
             self.up.clear();
             self.down.clear();
-            self.input(Input::Connected);
+            let saved = self.former.take();
+            self.input(Input::Connected { saved });
         }
     }
 
@@ -268,10 +277,7 @@ proptest! {
                 4 => {
                     world.breaks();
                     shown.extend(world.shown("lobby"));
-                    let settings = Settings { saved: world.saved.clone(), ..settings() };
-                    let (now, saved) = (world.now, world.saved);
-                    world = World::new(settings, world.server);
-                    (world.now, world.saved) = (now, saved);
+                    world = world.next_run(settings());
                 }
                 5 => world.passes(Duration::from_secs(2)),
                 _ => world.settle(),
@@ -367,12 +373,8 @@ fn a_new_room_does_not_bring_everything() {
         world.server.other_says("lobby");
         world.server.other_says("garden");
     }
-    let settings = Settings {
-        saved: world.saved.clone(),
-        rooms: vec!["Lobby".to_owned(), "garden".to_owned()],
-        ..settings()
-    };
-    let mut world = World::new(settings, world.server);
+    let rooms = vec!["Lobby".to_owned(), "garden".to_owned()];
+    let mut world = world.next_run(Settings { rooms, ..settings() });
     world.settle();
     assert_eq!(world.shown("lobby").len(), 30);
     assert_eq!(world.shown("garden").len(), 10);
@@ -389,8 +391,7 @@ fn who_does_not_observe_moves_nothing() {
     world.passes(Duration::from_secs(4));
     world.breaks();
     let before = world.saved.clone().unwrap();
-    let settings = Settings { saved: Some(before.clone()), observe: false, ..settings() };
-    let mut world = World::new(settings, world.server);
+    let mut world = world.next_run(Settings { observe: false, ..settings() });
     world.say();
     world.request(Command::Finish { patience: Duration::from_secs(60) });
     world.settle();

@@ -119,7 +119,6 @@ impl Talker {
             username: format!("talker{number}"),
             rooms: rooms_of(number).map(str::to_owned).to_vec(),
             password: None,
-            saved: None,
             observe: true,
             patient: true,
             can_ask: false,
@@ -203,7 +202,7 @@ impl Talker {
         let address = server.wait_for(Option::is_some).await.unwrap().unwrap();
         let stream = TcpStream::connect(address).await;
         self.input(match &stream {
-            Ok(_) => Input::Connected,
+            Ok(_) => Input::Connected { saved: None },
             Err(error) => Input::ConnectFailed { reason: error.to_string() },
         });
         stream.ok()

@@ -316,31 +316,54 @@ fn a_server_is_known_by_its_id() {
     assert!(!other.contains("before") && !other.contains("after"), "{other}");
 }
 
+/// Whoever looks for an entry that nobody has is told so, and a patient script
+/// looks no longer than it may.
+#[test]
+fn an_entry_that_nobody_has() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(1, Family::Both);
+    let home = tempfile::tempdir().unwrap();
+    let ask = |more: &[&str]| {
+        let all = [&["attic._pi-chat._tcp.local", "--json", "--name", "bob"], more].concat();
+        client(&machines[0], &home, &all).spawn().unwrap()
+    };
+    let (hasty, patient) = (ask(&[]), ask(&["--wait", "--timeout", "1"]));
+    let last = |out: &str| serde_json::from_str::<Value>(out.lines().last().unwrap()).unwrap();
+    let (code, out, error) = told(finish(hasty, ""));
+    assert_eq!((code, &last(&out)["reason"]), (Some(69), &json!("unavailable")), "{out}{error}");
+    assert!(out.contains("attic was not found on this network"), "{out}");
+    let said = "{\"type\":\"say\",\"text\":\"x\"}\n";
+    let (code, out, error) = told(finish(patient, said));
+    assert_eq!((code, &last(&out)["type"]), (Some(69), &json!("end")), "{out}{error}");
+}
+
 /// A program that keeps the port to itself is complained of; the server serves.
 #[test]
 fn a_port_that_is_kept_from_all_others_is_named() {
-    let Some(lab) = Lab::new() else { return };
-    let machines = lab.machines(1, Family::Both);
-    let mut holder = machines[0].inside("python3");
-    holder.args([
-        "-c",
-        "import socket\n\
-         it = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n\
-         it.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)\n\
-         it.bind(('::', 5353))\n\
-         print('held', flush=True)\n\
-         input()",
-    ]);
-    let holder = Program::start(holder);
-    holder.shows("held");
-    let server = serve(&machines[0], "attic", &[]);
-    let complaint = "UDP port 5353 cannot be had";
-    server.wait_for_log(|log| log.iter().any(|it| it.contains(complaint)));
-    let home = tempfile::tempdir().unwrap();
-    let (code, _, error) =
-        told(finish(client(&machines[0], &home, &["--name", "bob"]).spawn().unwrap(), ""));
-    assert!(code == Some(71) && error.contains(complaint), "{error}");
-    let at = format!("[::1]:{}", server.address().port());
-    let begin = client(&machines[0], &home, &[&at, "--name", "bob"]).spawn().unwrap();
-    assert_eq!(told(finish(begin, "hi\n")).0, Some(0));
+    // Whoever has it for IPv4 has it for sockets of both families.
+    for holds in ["AF_INET, 0.0.0.0", "AF_INET6, ::"] {
+        let Some(lab) = Lab::new() else { return };
+        let machines = lab.machines(1, Family::Both);
+        let (family, address) = holds.split_once(", ").unwrap();
+        let mut holder = machines[0].inside("python3");
+        holder.arg("-c").arg(format!(
+            "import socket\n\
+             it = socket.socket(socket.{family}, socket.SOCK_DGRAM)\n\
+             it.bind(('{address}', 5353))\n\
+             print('held', flush=True)\n\
+             input()"
+        ));
+        let holder = Program::start(holder);
+        holder.shows("held");
+        let server = serve(&machines[0], "attic", &[]);
+        let complaint = "UDP port 5353 cannot be had";
+        server.wait_for_log(|log| log.iter().any(|it| it.contains(complaint)));
+        let home = tempfile::tempdir().unwrap();
+        let (code, _, error) =
+            told(finish(client(&machines[0], &home, &["--name", "bob"]).spawn().unwrap(), ""));
+        assert!(code == Some(71) && error.contains(complaint), "{error}");
+        let at = format!("[::1]:{}", server.address().port());
+        let begin = client(&machines[0], &home, &[&at, "--name", "bob"]).spawn().unwrap();
+        assert_eq!(told(finish(begin, "hi\n")).0, Some(0));
+    }
 }

@@ -208,6 +208,7 @@ fn facts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
         [],
         |row| row.get(0),
     )?;
+    report.noted(fact::SERVER_ID, fact::<[u8; 16]>(connection, fact::SERVER_ID));
     let log_id = fact::<[u8; 16]>(connection, fact::LOG_ID);
     if let Some(None) = report.noted(fact::LOG_ID, log_id)
         && last > 0
