@@ -210,8 +210,7 @@ impl Common {
     }
 }
 
-/// Everything that the driver needs. `observe` is false for programs that
-/// do not show what is said.
+/// Everything that the driver needs.
 fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{HostAddress, ServerId, instance};
+use crate::model::{HostAddress, ServerId, instance, is_entry};
 
 /// A server, as somebody has named it or as it was found on the network. What
 /// is kept on disk is kept for it.
@@ -17,6 +17,13 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// Whether it is certain which server it is. (Of an entry that somebody
+    /// has named that shows when the server is found.)
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.id.is_some() || !is_entry(&self.address.host)
+    }
+
     /// What tells it from every other one.
     #[must_use]
     pub fn key(&self) -> String {

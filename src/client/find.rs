@@ -45,6 +45,9 @@ pub struct Found {
     pub version: String,
     /// Which server it is, whatever its entry; if it says it.
     pub id: Option<ServerId>,
+    /// It has said something of itself. Until then a version or an id may yet
+    /// come.
+    pub is_described: bool,
 }
 
 impl Found {
@@ -111,8 +114,7 @@ fn is_it(sought: &Destination, found: &Found) -> bool {
 /// The server among those that were kept, the one with its entry if there are
 /// several.
 fn pick(kept: BTreeMap<String, Found>, sought: &Destination) -> Sought {
-    // Another id was seen, and not only that none has come.
-    let is_replaced = kept.values().any(|it| !is_it(sought, it) && it.id.is_some());
+    let is_replaced = kept.values().any(|it| !is_it(sought, it) && it.is_described);
     let its = kept.into_values().filter(|it| is_it(sought, it));
     match its.min_by_key(|it| it.entry != sought.address.host) {
         Some(found) => Sought::Here(found),
@@ -161,9 +163,10 @@ fn collect(
         match event {
             ServiceEvent::ServiceResolved(service) => {
                 let Some(found) = found(&service) else { continue };
+                let is_described = found.is_described;
                 let regard = match regard(&found) {
                     // It may come by itself.
-                    Regard::Enough if service.txt_properties.is_empty() => Regard::Hurry,
+                    Regard::Enough if !is_described => Regard::Hurry,
                     other => other,
                 };
                 if regard == Regard::Ignore || all.len() >= MOST {
@@ -225,6 +228,7 @@ fn found(service: &ResolvedService) -> Option<Found> {
         port: service.port,
         version: text("version"),
         id: text("id").parse().ok(),
+        is_described: !service.txt_properties.is_empty(),
         addresses,
         entry,
     })
@@ -280,6 +284,7 @@ mod tests {
             addresses: Vec::new(),
             version: String::new(),
             id: id.map(|it| ServerId([it; 16])),
+            is_described: true,
         }
     }
 
@@ -299,7 +304,10 @@ mod tests {
         assert_eq!(look_again(&pi, &[other.clone(), moved.clone()]), here(&moved));
         assert_eq!(look_again(&pi, &[copy, pi.clone(), moved.clone()]), here(&pi));
         assert_eq!(look_again(&pi, slice::from_ref(&other)), Sought::Replaced);
-        assert_eq!(look_again(&pi, &[server("pi", None)]), Sought::Gone);
+        let mut unsaid = server("pi", None);
+        assert_eq!(look_again(&pi, slice::from_ref(&unsaid)), Sought::Replaced);
+        unsaid.is_described = false;
+        assert_eq!(look_again(&pi, &[unsaid]), Sought::Gone);
         assert_eq!(look_again(&pi, &[server("attic", Some(2))]), Sought::Gone);
         let silent = server("pi", None);
         assert_eq!(look_again(&silent, &[server("attic", None), other.clone()]), here(&other));

@@ -52,14 +52,19 @@ struct Driver<'a> {
     link: Link,
     /// The connection.
     wire: Wire,
-    /// As in [`Setup`].
+    /// Which server it goes to. One that was found may be called otherwise by
+    /// now.
     server: Destination,
+    /// Whether that is certain.
+    is_settled: bool,
     /// What the person would like to be called.
     username: String,
     /// As in [`Setup`], until it is known which server it is about.
     state: Option<PathBuf>,
     /// The place of this server in it, from then on.
     store: Option<Store>,
+    /// What was kept there, until the link has it.
+    saved: Option<Saved>,
     /// Shows what happens.
     screen: &'a mut dyn Screen,
     /// Nobody sees what is shown.
@@ -83,14 +88,19 @@ pub async fn run(
         username: setup.settings.username.clone(),
         link: Link::new(setup.settings),
         wire: Wire::None,
+        is_settled: setup.server.is_settled(),
         server: setup.server,
         state: setup.state,
         store: None,
+        saved: None,
         screen,
         is_blind: false,
         hold_back: setup.hold_back,
         wake: None,
     };
+    if driver.is_settled {
+        driver.open_store();
+    }
     let mut interrupted = std::pin::pin!(interrupted);
     let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
     loop {
@@ -185,8 +195,8 @@ impl Driver<'_> {
         match event {
             WireEvent::Made(Ok((stream, server))) => {
                 self.wire = Wire::Open(Open::new(stream));
-                self.server = server;
-                let saved = self.open_store();
+                self.arrive_at(server);
+                let saved = self.saved.take();
                 self.input(Input::Connected { saved });
             }
             WireEvent::Made(Err(reason)) => {
@@ -202,23 +212,32 @@ impl Driver<'_> {
         }
     }
 
-    /// Takes the server's place on disk, now that it is known which server it
-    /// is; gives what was kept there. Without a place one can chat, only not
-    /// come back exactly.
-    fn open_store(&mut self) -> Option<Saved> {
-        let directory = self.state.take()?;
+    /// A connection leads to this server. What was not settled before is now:
+    /// one that was first met without an id is known by its entry for good.
+    fn arrive_at(&mut self, server: Destination) {
+        if !self.is_settled || server.id == self.server.id {
+            self.server = server;
+        }
+        self.is_settled = true;
+        self.open_store();
+    }
+
+    /// Takes the server's place on disk, unless that was done before. Without
+    /// a place one can chat, only not come back exactly.
+    fn open_store(&mut self) {
+        let Some(directory) = self.state.take() else { return };
         match Store::open(&directory, &self.server, &self.username) {
             Ok(store) => self.store = store,
             Err(error) => self.complain(&error),
         }
-        self.store.as_ref()?.load()
+        self.saved = self.store.as_ref().and_then(Store::load);
     }
 
     /// Tells that the disk does not work.
     fn complain(&mut self, error: &StoreError) {
         let why = &error.source;
         let text = format!("{error} ({why}): coming back later will not be exact.");
-        // The link notices if nobody sees it.
+        // Whether anybody sees it shows with the next event.
         let _ = self.screen.show(&Event::Problem { code: 0, text });
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -71,8 +72,8 @@ impl Guest {
         self.stream.write_all(second).unwrap();
     }
 
-    /// Lets it in.
-    fn let_in(&mut self) {
+    /// Lets it in; gives the token that it brought.
+    fn let_in(&mut self) -> Option<Token> {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
         let hello = ServerHello {
             version: 1,
@@ -111,6 +112,7 @@ impl Guest {
             Entered { reference: Reference(0), room: "lobby".to_owned(), flags: 0, members: 1 };
         let end = EndFrame { about: 2, reference: Reference(0), head: Sequence(0), flags: 0 };
         self.send(&[welcome.into(), entered.into(), end.into()]);
+        join.token
     }
 
     /// Reads a message and echoes it; gives its text.
@@ -141,13 +143,23 @@ fn run_against<T: Send + 'static>(
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server: JoinHandle<T> = thread::spawn(move || part(listener));
-    let (end, events) = run_client(port, true);
+    let (end, events) = run_client(port, true, None);
     (end, events, server.join().unwrap())
+}
+
+/// A part: lets one client in and has it say something; gives the token that
+/// it brought.
+fn serve_one(listener: &TcpListener) -> Option<Token> {
+    let mut guest = Guest::welcome(listener);
+    let token = guest.let_in();
+    guest.echo();
+    guest.read();
+    token
 }
 
 /// Runs a client that says one thing and leaves, or whose requests end
 /// without that.
-fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
+fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (End, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
@@ -168,7 +180,7 @@ fn run_client(port: u16, asks_to_leave: bool) -> (End, Vec<Event>) {
     }
     drop(requests);
     let mut screen = Recorder::default();
-    let setup = Setup { server, settings, state: None, hold_back: true };
+    let setup = Setup { server, settings, state, hold_back: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
     (end, screen.0)
@@ -199,7 +211,7 @@ fn no_requests_any_more() {
         guest.echo();
         guest.read()
     });
-    let (end, _) = run_client(port, false);
+    let (end, _) = run_client(port, false, None);
     assert_eq!(end, End::Left { unsent: 0, refused: 0 });
     assert_eq!(server.join().unwrap(), None);
 }
@@ -219,6 +231,32 @@ fn comes_back() {
     });
     assert_eq!(end, End::Left { unsent: 0, refused: 0 });
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
+}
+
+/// The next run comes back to the session, unless another one holds its place;
+/// without a usable place it says so and chats.
+#[test]
+fn the_place_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = Destination::from(HostAddress { host: "127.0.0.1".to_owned(), port });
+    let no_directory = folder.path().join("file");
+    std::fs::write(&no_directory, "").unwrap();
+    let server = thread::spawn(move || [(); 4].map(|()| serve_one(&listener)));
+    let run = |state: &Path| {
+        let (end, events) = run_client(port, true, Some(state.to_owned()));
+        assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+        let problems = events.iter().filter(|it| matches!(it, Event::Problem { code: 0, .. }));
+        problems.count()
+    };
+    assert_eq!(run(folder.path()), 0);
+    assert_eq!(run(folder.path()), 0);
+    let held = Store::open(folder.path(), &address, "anna").unwrap().unwrap();
+    assert_eq!(run(folder.path()), 0);
+    drop(held);
+    assert_eq!(run(&no_directory), 1);
+    assert_eq!(server.join().unwrap(), [None, Some(Token([1; 16])), None, None]);
 }
 
 /// What the server says before it closes decides when it is tried again, not
@@ -270,7 +308,7 @@ fn nobody_listens() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.local_addr().unwrap().port()
     };
-    let (end, events) = run_client(port, true);
+    let (end, events) = run_client(port, true, None);
     assert!(matches!(end, End::Unavailable { .. }), "{end:?}");
     let is_unsent = |it: &Event| matches!(it, Event::Unsent { perhaps_taken: false, .. });
     assert!(events.iter().any(is_unsent));

@@ -47,8 +47,8 @@ pub struct Saved {
 pub enum Input {
     /// The connection that [`Output::Connect`] asked for is there.
     Connected {
-        /// What an earlier link left behind for this server, where that is
-        /// known since just now. It counts with the first connection only.
+        /// What an earlier link left behind for this server; with the first
+        /// connection only.
         saved: Option<Saved>,
     },
     /// It could not be made.
