@@ -21,11 +21,11 @@ use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use pi_chat::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
+use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchText, Sequence,
     SessionId, Style, Target, Timestamp, Username,
 };
-use pi_chat::server::log::{Log, LogEvent, SqliteLog, StoreSettings};
 
 /// Different words.
 const WORDS: u64 = 50_000;

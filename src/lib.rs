@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "server")]
+pub mod archive;
 pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
@@ -26,6 +28,8 @@ mod disk;
 pub mod hub;
 #[cfg(feature = "client")]
 pub mod link;
+#[cfg(feature = "server")]
+pub mod log;
 #[cfg(any(feature = "server", feature = "client"))]
 mod mdns;
 #[cfg(feature = "peer")]

@@ -22,6 +22,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("disk", 3),
     ("mdns", 3),
     ("systemd", 3),
+    ("log", 3),
+    ("archive", 3),
     ("server", 3),
     ("client", 3),
     ("peer", 3),

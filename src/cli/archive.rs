@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::server::BAD_CONFIG;
+use crate::archive::{self, ArchiveError, Form, Report, Wanted};
 use crate::config::server::ServerOptions;
 use crate::model::{RoomName, Timestamp};
-use crate::server::log::archive::{self, ArchiveError, Form, Report, Wanted};
 
 /// What to do with the messages on disk.
 #[derive(Debug, Subcommand)]

@@ -11,9 +11,9 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::from_toml;
+use crate::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
-use crate::server::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
 use crate::server::{FanoutLimits, LogSettings, ServerSettings};
 
 /// Everything that can be set. What is not given keeps its default.

@@ -16,10 +16,10 @@ use tokio::time::sleep_until;
 
 use super::complaints::Complaints;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
-use super::log::{Log, LogEvent};
 use super::outbox::{Budget, Outbox};
 use super::tally::Tally;
 use crate::hub::{Census, ConnectionId, Delivery, Hub, Input, Now, Output, Restored, Storage};
+use crate::log::{Log, LogEvent};
 use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};

@@ -92,8 +92,8 @@ fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::{Durability, StoreSettings};
     use crate::model::{HubSettings, Retention};
-    use crate::server::log::{Durability, StoreSettings};
 
     /// Settings with a log on disk.
     fn durable(directory: &str, durability: Durability, days: u32) -> ServerSettings {

@@ -8,9 +8,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::engine::{EngineHandle, Message, Told};
-use super::log::Durability;
 use super::{LogSettings, ServerSettings, service};
 use crate::hub::Storage;
+use crate::log::Durability;
 use crate::os::Clock;
 use crate::systemd;
 

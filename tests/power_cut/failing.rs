@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use pi_chat::hub::Storage;
+use pi_chat::log::{Durability, LogEvent, OnFailure, StoreSettings};
 use pi_chat::model::Logged;
-use pi_chat::server::log::{Durability, LogEvent, OnFailure, StoreSettings};
 use tempfile::tempdir;
 
 use super::world::{World, look, settings};

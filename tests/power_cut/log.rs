@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use pi_chat::log::{Durability, StoreSettings};
 use pi_chat::model::LogId;
-use pi_chat::server::log::{Durability, StoreSettings};
 use tempfile::tempdir;
 
 use super::cut::Cut;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use pi_chat::hub::{Now, Restored};
+use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Draft, Logged, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
     Style, Target, Timestamp, TokenHash, Username,
 };
-use pi_chat::server::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use rusqlite::{Connection, Row};
 use tempfile::{TempDir, tempdir};
 use tokio::runtime::Runtime;

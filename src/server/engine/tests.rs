@@ -1,8 +1,8 @@
 //! The engine without its loop: messages given by hand.
 
 use super::*;
+use crate::log::{MemoryLimits, MemoryLog};
 use crate::model::LogId;
-use crate::server::log::{MemoryLimits, MemoryLog};
 use crate::server::outbox::Item;
 use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
 

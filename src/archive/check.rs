@@ -6,12 +6,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
-use super::super::database::fact;
-use super::super::retention::used_bytes;
-use super::super::rows::{self, DIRECT, ENTRY, place};
-use super::super::search;
 use super::links::Links;
 use super::{ArchiveError, open};
+use crate::log::sqlite::database::fact;
+use crate::log::sqlite::retention::used_bytes;
+use crate::log::sqlite::rows::{self, DIRECT, ENTRY, place};
+use crate::log::sqlite::search;
 
 /// Faults that are told; of more, only how many they are.
 const MAX_TOLD: usize = 50;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::hub::Now;
+use crate::log::Stamper;
 use crate::model::Moment;
-use crate::server::log::Stamper;
 
 /// A clock that has gone for so long without being set is believed. By then
 /// a wrong one has been noticed, by the system or its owner.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::super::super::{SqliteLog, StoreSettings};
 use super::*;
+use crate::log::{SqliteLog, StoreSettings};
 use crate::model::LogId;
 
 /// A log with messages in two rooms, direct messages and a session.

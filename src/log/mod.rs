@@ -1,21 +1,22 @@
-//! The log: gives every message its place and its time, keeps it, and is
-//! read from a position.
+//! Layer 3: the log. It gives every message its sequence and its time, keeps it, and is read from
+//! a position.
 //!
-//! Everything that people are shown has been through it: the hub broadcasts
-//! what the log has committed, in the log's order, and nothing else.
+//! Everything that users are shown has passed through it: the hub publishes what the log has
+//! committed, in the log's order, and nothing else. The contract is the [`Log`] trait; nothing
+//! outside this module knows which implementation it has. An implementation may take its time, and
+//! it may live on other machines: its commits are events, never return values.
 //!
-//! | file | what it is about |
+//! | module | implementation |
 //! |---|---|
-//! | `memory` | the log that forgets everything when the server stops |
-//! | `sqlite/` | the log that does not: a directory with a database |
-//! | `stamp` | the times of messages, from clocks that may be wrong |
+//! | `memory` | keeps entries in memory, until the process ends |
+//! | `sqlite` | keeps entries in an SQLite database, in a directory |
+//! | `stamp` | shared by both: timestamps from a clock that may be wrong |
 //!
-//! Nothing else in the server knows which log it has. A log may take its
-//! time, and it may be somewhere else: one on a distributed engine would fit, whose
-//! stream also brings what other nodes have taken.
+//! The owner's tools (export, import, backup, check) read and write the database of `sqlite`
+//! without a server; they are in `crate::archive`.
 
 mod memory;
-mod sqlite;
+pub(crate) mod sqlite;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ mod tests;
 use std::task::{Context, Poll};
 
 pub use memory::{MemoryLimits, MemoryLog};
-pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings, archive};
+pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use stamp::Stamper;
 
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, Storage};

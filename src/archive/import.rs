@@ -6,10 +6,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::super::database::{open_to_read, open_to_write};
-use super::super::directory::Directory;
-use super::super::settings::StoreError;
 use super::{ArchiveError, line, merge};
+use crate::log::StoreError;
+use crate::log::sqlite::database::{open_to_read, open_to_write};
+use crate::log::sqlite::directory::Directory;
 
 /// What has come of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

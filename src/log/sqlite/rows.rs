@@ -12,20 +12,20 @@ use crate::model::{
 };
 
 /// The columns of `entries` in the order of [`room_entry`].
-pub(super) const ENTRY: &str =
+pub(crate) const ENTRY: &str =
     "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text";
 
 /// The columns of `directs` in the order of [`direct_entry`].
-pub(super) const DIRECT: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
+pub(crate) const DIRECT: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
                                  d.time, d.reference, d.style, d.text";
 
 /// Numbers up to 2^64 as the database has them: with a sign.
-pub(super) const fn signed(number: u64) -> i64 {
+pub(crate) const fn signed(number: u64) -> i64 {
     number.cast_signed()
 }
 
 /// A sequence as the database has it. (They stay far below 2^63.)
-pub(super) const fn place(sequence: Sequence) -> i64 {
+pub(crate) const fn place(sequence: Sequence) -> i64 {
     if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn unless_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<O
 }
 
 /// Keeps a message of a room with this number.
-pub(super) fn insert_room_entry(
+pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
     entry: &Logged,
@@ -95,7 +95,7 @@ pub(super) fn insert_room_entry(
 }
 
 /// Keeps a direct message, for the sender and this recipient.
-pub(super) fn insert_direct(
+pub(crate) fn insert_direct(
     connection: &Connection,
     entry: &Logged,
     to: SessionId,
@@ -121,7 +121,7 @@ pub(super) fn insert_direct(
 }
 
 /// A message of this room, of a row that begins with the columns of [`ENTRY`].
-pub(super) fn room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
+pub(crate) fn room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
         username: username(row, 3)?,
@@ -139,7 +139,7 @@ pub(super) fn room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<Sha
 }
 
 /// A direct message, of a row that begins with the columns of [`DIRECT`].
-pub(super) fn direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
+pub(crate) fn direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
     let to = SessionId(row.get::<_, i64>(3)?.cast_unsigned());
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(1)?.cast_unsigned()),
@@ -169,7 +169,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
 
 /// A room's number and its name as it is spelt, if anything was said in it.
 /// A damaged name does not hide the room: the key is a spelling, too.
-pub(super) fn find_room(
+pub(crate) fn find_room(
     connection: &Connection,
     key: &NameKey,
 ) -> rusqlite::Result<Option<(i64, RoomName)>> {
@@ -185,12 +185,12 @@ pub(super) fn find_room(
 }
 
 /// A room's name from this column.
-pub(super) fn room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
+pub(crate) fn room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
     RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
 }
 
 /// Keeps a session whose `last_reference` is right up to this sequence.
-pub(super) fn put_session(
+pub(crate) fn put_session(
     connection: &Connection,
     record: &SessionRecord,
     noted: Sequence,
@@ -227,7 +227,7 @@ pub(super) fn sessions(
 
 /// Does something with each session that is kept, or with what is wrong with
 /// it.
-pub(super) fn each_session(
+pub(crate) fn each_session(
     connection: &Connection,
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {

@@ -16,32 +16,32 @@ const BUSY_TIMEOUT: u32 = 10_000;
 const WAL_KEPT: i64 = 8 << 20;
 
 /// Names of facts.
-pub(super) mod fact {
+pub(crate) mod fact {
     /// Which server it is: 16 bytes, which never change.
-    pub(in super::super) const SERVER_ID: &str = "server_id";
+    pub(crate) const SERVER_ID: &str = "server_id";
     /// Which log the sequences belong to: 16 bytes.
-    pub(in super::super) const LOG_ID: &str = "log_id";
+    pub(crate) const LOG_ID: &str = "log_id";
     /// 1 if whoever had the database has closed it properly.
-    pub(in super::super) const IS_CLEAN: &str = "is_clean";
+    pub(crate) const IS_CLEAN: &str = "is_clean";
     /// The run of the operating system in which the database was opened.
-    pub(in super::super) const BOOT_ID: &str = "boot_id";
+    pub(crate) const BOOT_ID: &str = "boot_id";
     /// What names the database's file: another one if it is a copy.
-    pub(in super::super) const FILE_ID: &str = "file_id";
+    pub(crate) const FILE_ID: &str = "file_id";
     /// 1 if everything that was shown since was synced before.
-    pub(in super::super) const IS_STRICT: &str = "is_strict";
+    pub(crate) const IS_STRICT: &str = "is_strict";
     /// At least the greatest sequence of what has been deleted.
-    pub(in super::super) const HEAD: &str = "head";
+    pub(crate) const HEAD: &str = "head";
     /// Up to this sequence everything can be found by `search`.
-    pub(in super::super) const INDEXED: &str = "indexed";
+    pub(crate) const INDEXED: &str = "indexed";
     /// Between which sequences there is nothing: pairs of 8 bytes each.
-    pub(in super::super) const VOIDS: &str = "voids";
+    pub(crate) const VOIDS: &str = "voids";
     /// The greatest sequence of a room whose row is gone.
-    pub(in super::super) const FORGOTTEN: &str = "forgotten";
+    pub(crate) const FORGOTTEN: &str = "forgotten";
 }
 
 /// Opens the connection that writes, and brings the database to the latest
 /// format. One that cannot be used is left as it is.
-pub(super) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let format = schema::inspect(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -59,7 +59,7 @@ pub(super) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
 
 /// Opens a connection that only reads, beside one that writes. A database
 /// that has not the latest format is refused, and left as it is.
-pub(super) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Readers, too, write to the index of the write-ahead log.
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let found = schema::inspect(&connection, path)?;
@@ -97,13 +97,13 @@ fn connect(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> Result<Connectio
 }
 
 /// A fact, if it is noted.
-pub(super) fn fact<T: FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
+pub(crate) fn fact<T: FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
     let mut statement = connection.prepare_cached("SELECT value FROM facts WHERE name = ?")?;
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
 /// Notes a fact.
-pub(super) fn note_fact(
+pub(crate) fn note_fact(
     connection: &Connection,
     name: &str,
     value: impl ToSql,

@@ -29,7 +29,7 @@ const STEPS: i32 = 10_000;
 
 /// Does something with the database, and gives it up when it takes too
 /// long.
-pub(super) fn with_deadline<T>(
+pub(crate) fn with_deadline<T>(
     connection: &mut Connection,
     clock: Clock,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -43,7 +43,7 @@ pub(super) fn with_deadline<T>(
 
 /// The latest matches in these rooms, one more than are asked for if there
 /// are more.
-pub(super) fn find(
+pub(crate) fn find(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
     query: &SearchQuery,
@@ -169,13 +169,13 @@ fn author_tag(key: &NameKey) -> String {
 }
 
 /// Up to which sequence messages can be found.
-pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<Sequence> {
+pub(crate) fn indexed(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(rows::sequence(fact(connection, fact::INDEXED)?.unwrap_or(0)))
 }
 
 /// Makes the next messages findable, so many at the most; gives up to which
 /// sequence they are then, and how many it were. Call it within a transaction.
-pub(super) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(Sequence, usize)> {
+pub(crate) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(Sequence, usize)> {
     let indexed = indexed(connection)?;
     let mut select = connection.prepare_cached(
         "SELECT sequence, room, username, time, text FROM entries WHERE sequence > ?

@@ -96,7 +96,7 @@ pub(super) fn step(
 }
 
 /// Bytes that the database needs.
-pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let pages = ask("page_count")?.saturating_sub(ask("freelist_count")?);
     Ok(pages.saturating_mul(ask("page_size")?).cast_unsigned())

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::database::{fact, note_fact};
 use super::{ArchiveError, open};
 use crate::disk::private_file;
+use crate::log::sqlite::database::{fact, note_fact};
 
 /// Copies the log of a directory to a file that is not there yet; gives its
 /// bytes. Whoever opens the copy goes on under another log id: what was

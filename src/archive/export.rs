@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::super::database::fact;
-use super::super::rows::{self, ENTRY};
 use super::{ArchiveError, line, open, when};
+use crate::log::sqlite::database::fact;
+use crate::log::sqlite::rows::{self, ENTRY};
 use crate::model::{LogId, Logged, RoomName, Style, Timestamp, safe_text};
 
 /// What stands in place of a time that cannot be shown.

@@ -1,4 +1,4 @@
-//! What the owner does with a log on disk: look at it, copy it, fill it.
+//! Layer 3: the owner's tools for a log on disk: export, import, backup and check.
 //!
 //! Exporting, backing up and checking only read, one state of the database,
 //! and may be done while a server runs. Importing needs the directory.
@@ -32,9 +32,9 @@ pub use export::{Form, Wanted, export};
 pub use import::{Imported, import};
 pub use when::read_since;
 
-use super::database;
-use super::directory::database_in;
-use super::settings::StoreError;
+use crate::log::StoreError;
+use crate::log::sqlite::database;
+use crate::log::sqlite::directory::database_in;
 
 /// Why the owner does not get what was asked for. The log is as it was.
 #[derive(Debug, Error)]

@@ -4,12 +4,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::database::{fact, note_fact};
-use super::super::rows::{self, place, signed};
-use super::super::settings::StoreError;
-use super::super::{opening, search};
 use super::ArchiveError;
 use super::line::Message;
+use crate::log::StoreError;
+use crate::log::sqlite::database::{fact, note_fact};
+use crate::log::sqlite::rows::{self, place, signed};
+use crate::log::sqlite::{opening, search};
 use crate::model::{LogId, RoomName, Sequence};
 use crate::os::random_bytes;
 

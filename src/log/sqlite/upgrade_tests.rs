@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::archive::{ArchiveError, Form, Wanted, backup, check, export, import};
 use super::database::{open_to_read, open_to_write};
 use super::{SqliteLog, StoreError, StoreSettings, rows, schema, search};
+use crate::archive::{ArchiveError, Form, Wanted, backup, check, export, import};
 use crate::model::{
     Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
     Style, Target, Timestamp, Username,

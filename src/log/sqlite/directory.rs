@@ -20,7 +20,7 @@ const FILES: [&str; 4] = [DATABASE, "chat.db-wal", "chat.db-shm", LOCK];
 
 /// A directory that this process alone may write to, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     /// Where it is.
     path: PathBuf,
     /// Locked.
@@ -29,7 +29,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Takes a directory; makes it if it is not there.
-    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
         let wrap = |at: &Path| {
             let path = at.to_path_buf();
             |source| StoreError::Directory { path, source }
@@ -59,13 +59,13 @@ impl Directory {
     }
 
     /// Where the database is.
-    pub(super) fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 }
 
 /// Where the database of a directory is, to be read beside whoever has it.
-pub(super) fn database_in(directory: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn database_in(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(DATABASE);
     match fs::metadata(&path) {
         Ok(_) => Ok(path),

@@ -2,10 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::super::super::database::{open_to_read, open_to_write};
-use super::super::super::{SqliteLog, StoreSettings, opening, rows, search};
 use super::*;
 use crate::hub::Restored;
+use crate::log::sqlite::database::{open_to_read, open_to_write};
+use crate::log::sqlite::{opening, rows, search};
+use crate::log::{SqliteLog, StoreSettings};
 use crate::model::{
     Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
     SessionRecord, Style, Target, TokenHash, Username,

@@ -100,7 +100,7 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads what the hub takes over.
-pub(super) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Result<Restored> {
+pub(crate) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Result<Restored> {
     let head = head(connection)?;
     let last_session: Option<i64> = connection.query_row(
         "SELECT max(seq) FROM sqlite_sequence WHERE name = 'sessions'",

@@ -23,21 +23,19 @@
 //! | `reader`, `search`, `unwritten` | reading, searching, and what is not on the disk |
 //! | `debt`, `voids` | what the disk has not taken, and the sequences that are left out then |
 //! | `retention` | forgetting |
-//! | `archive/` | the owner's tools: export, import, backup, check |
 
-pub mod archive;
-mod database;
+pub(crate) mod database;
 mod debt;
-mod directory;
+pub(crate) mod directory;
 mod ledger;
-mod opening;
+pub(crate) mod opening;
 #[cfg(test)]
 mod opening_tests;
 mod reader;
-mod retention;
-mod rows;
+pub(crate) mod retention;
+pub(crate) mod rows;
 mod schema;
-mod search;
+pub(crate) mod search;
 mod settings;
 mod store;
 mod unwritten;
