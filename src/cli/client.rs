@@ -17,7 +17,7 @@ use super::{tell_error, tell_usage};
 use crate::client::{Setup, run as drive};
 use crate::config::client::{Config, Partial, split_rooms};
 use crate::config::person::state_directory;
-use crate::link::{End, Settings};
+use crate::link::{EndReason, Settings};
 use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
 use crate::os::random_bytes;
 use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
@@ -218,8 +218,8 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
         rooms: config.rooms.clone(),
         password: config.password.clone(),
         observe: look != Look::Silent,
-        patient: config.wait,
-        can_ask: look == Look::Terminal,
+        retry_first_connect: config.wait,
+        can_prompt: look == Look::Terminal,
         program: "chat-client",
         version: env!("CARGO_PKG_VERSION"),
         seed: u64::from_ne_bytes(seed),
@@ -312,7 +312,11 @@ fn chat(chat: Chat) -> Result<u8, Failed> {
 }
 
 /// Runs the driver to its end.
-fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -> Result<End> {
+fn run_driver(
+    setup: Setup,
+    screen: &mut dyn Screen,
+    taken: Receiver<Request>,
+) -> Result<EndReason> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -324,18 +328,18 @@ fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -
 }
 
 /// How an end is called, and its exit code.
-const fn words(end: &End) -> (&'static str, u8) {
+const fn words(end: &EndReason) -> (&'static str, u8) {
     match end {
-        End::Left { .. } => ("left", 0),
-        End::Unavailable { .. } => ("unavailable", exit::UNAVAILABLE),
-        End::Refused { .. } => ("refused", exit::REFUSED),
-        End::Protocol { .. } => ("protocol", exit::PROTOCOL),
+        EndReason::Left { .. } => ("left", 0),
+        EndReason::Unavailable { .. } => ("unavailable", exit::UNAVAILABLE),
+        EndReason::Refused { .. } => ("refused", exit::REFUSED),
+        EndReason::Protocol { .. } => ("protocol", exit::PROTOCOL),
     }
 }
 
 /// As [`finish`], for an input of lines or objects: it is a script unless
 /// somebody types it. Lines that made no sense count, too.
-fn finish_script(end: &End, config: &Config, scene: &SharedScene) -> Result<u8, Failed> {
+fn finish_script(end: &EndReason, config: &Config, scene: &SharedScene) -> Result<u8, Failed> {
     let is_script = !stdin().is_terminal();
     let code = finish(end, config, is_script)?;
     let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
@@ -344,22 +348,22 @@ fn finish_script(end: &End, config: &Config, scene: &SharedScene) -> Result<u8, 
 
 /// The exit code of an end, with a sentence where it is an error. A script
 /// wants to know of every message that did not arrive.
-fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
+fn finish(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failed> {
     let (_, code) = words(end);
     // Sentences of the server are in it.
     let failed = |sentence: String| Err((code, anyhow!(safe_line(&sentence))));
     match end {
-        End::Left { unsent, .. } if *unsent > 0 => Err((
+        EndReason::Left { unsent, .. } if *unsent > 0 => Err((
             exit::UNAVAILABLE,
             anyhow!("{unsent} messages were not acknowledged by {}.", config.server),
         )),
-        End::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
-        End::Left { .. } => Ok(0),
-        End::Unavailable { reason } => failed(format!(
+        EndReason::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
+        EndReason::Left { .. } => Ok(0),
+        EndReason::Unavailable { reason } => failed(format!(
             "{reason} Does chat-server run at {}? (--wait keeps trying.)",
             config.server
         )),
-        End::Refused { code: why, reason } => failed(match why {
+        EndReason::Refused { code: why, reason } => failed(match why {
             Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
                 format!("{reason} You asked for “{}”; --name asks for another.", config.name)
             }
@@ -368,6 +372,6 @@ fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
             }
             _ => reason.clone(),
         }),
-        End::Protocol { reason } => failed(format!("{reason} ({})", config.server)),
+        EndReason::Protocol { reason } => failed(format!("{reason} ({})", config.server)),
     }
 }

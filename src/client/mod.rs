@@ -18,7 +18,7 @@ pub use destination::Destination;
 
 use self::connect::{Open, Wire, WireEvent};
 use self::state::{Store, StoreError};
-use crate::link::{End, Input, Link, Output, Saved, Settings};
+use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
 use crate::model::{Command, Event, Moment, Request, Tag};
 use crate::os::Clock;
 use crate::ui::Screen;
@@ -64,7 +64,7 @@ struct Driver<'a> {
     /// The place of this server in it, from then on.
     store: Option<Store>,
     /// What was kept there, until the link has it.
-    saved: Option<Saved>,
+    saved: Option<SavedSession>,
     /// Shows what happens.
     screen: &'a mut dyn Screen,
     /// Nobody sees what is shown.
@@ -82,7 +82,7 @@ pub async fn run(
     screen: &mut dyn Screen,
     mut requests: mpsc::Receiver<Request>,
     interrupted: impl Future<Output = ()>,
-) -> End {
+) -> EndReason {
     let mut driver = Driver {
         clock: Clock::start(),
         username: setup.settings.username.clone(),
@@ -107,7 +107,7 @@ pub async fn run(
         if let Some(end) = driver.act().await {
             return end;
         }
-        let takes_requests = has_requests && (!driver.hold_back || driver.link.wants_more());
+        let takes_requests = has_requests && (!driver.hold_back || driver.link.has_capacity());
         let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
             event = driver.wire.next() => driver.on_wire(event),
@@ -148,7 +148,7 @@ impl Driver<'_> {
     }
 
     /// Does what the link wants done. Gives the end when it has come.
-    async fn act(&mut self) -> Option<End> {
+    async fn act(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
                 Output::Connect => self.wire.connect(self.server.clone()),
@@ -264,13 +264,13 @@ impl Driver<'_> {
                 return;
             }
             let (link, now) = (&mut self.link, self.clock.now());
-            link.handle_input(now, Input::Heard);
+            link.handle_input(now, Input::BytesReceived);
             let outcome = open.reader.feed(&piece, |body| {
                 link.handle_input(now, Input::Received(ServerFrame::decode(body)));
                 true
             });
             if outcome.is_err() {
-                link.handle_input(now, Input::Garbled);
+                link.handle_input(now, Input::FramingError);
                 return;
             }
         }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::Destination;
 use crate::disk::{make_private, private_file};
-use crate::link::Saved;
+use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
 /// Longest piece of a path that is made from a name.
@@ -34,17 +34,17 @@ struct Kept {
     server: String,
     /// Which name it is for: its key.
     name: String,
-    /// See [`Saved`].
+    /// See [`SavedSession`].
     token: Token,
-    /// See [`Saved`].
+    /// See [`SavedSession`].
     session: SessionId,
-    /// See [`Saved`].
+    /// See [`SavedSession`].
     log_id: Option<LogId>,
-    /// See [`Saved`].
+    /// See [`SavedSession`].
     sequence: Option<Sequence>,
-    /// See [`Saved`].
+    /// See [`SavedSession`].
     rooms: Vec<String>,
-    /// See [`Saved`].
+    /// See [`SavedSession`].
     password_asked: bool,
 }
 
@@ -94,19 +94,19 @@ impl Store {
     /// file that was cut short by a power failure is worth no more): then a
     /// new session begins.
     #[must_use]
-    pub(super) fn load(&self) -> Option<Saved> {
+    pub(super) fn load(&self) -> Option<SavedSession> {
         let text = fs::read(&self.path).ok()?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
         if kept.server != self.server || kept.name != self.name {
             return None;
         }
         let position = kept.log_id.zip(kept.sequence);
-        Some(Saved {
+        Some(SavedSession {
             token: kept.token,
             session: kept.session,
             position: position.map(|(log_id, sequence)| Position { log_id, sequence }),
             rooms: kept.rooms,
-            password_asked: kept.password_asked,
+            password_required: kept.password_asked,
         })
     }
 
@@ -115,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// It could not be written; what was kept before is still there.
-    pub(super) fn save(&self, saved: &Saved) -> Result<(), StoreError> {
+    pub(super) fn save(&self, saved: &SavedSession) -> Result<(), StoreError> {
         let kept = Kept {
             server: self.server.clone(),
             name: self.name.clone(),
@@ -124,7 +124,7 @@ impl Store {
             log_id: saved.position.map(|it| it.log_id),
             sequence: saved.position.map(|it| it.sequence),
             rooms: saved.rooms.clone(),
-            password_asked: saved.password_asked,
+            password_asked: saved.password_required,
         };
         self.write(&kept).map_err(|source| at(&self.path, source))
     }
@@ -179,12 +179,12 @@ mod tests {
         let open = |name| Store::open(directory.path(), &server, name).unwrap();
         let store = open("Anna").unwrap();
         assert_eq!(store.load(), None);
-        let saved = Saved {
+        let saved = SavedSession {
             token: Token([7; 16]),
             session: SessionId(3),
             position: Some(Position { log_id: LogId([9; 16]), sequence: Sequence(12) }),
             rooms: vec!["lobby".to_owned()],
-            password_asked: true,
+            password_required: true,
         };
         store.save(&saved).unwrap();
         assert_eq!(store.load(), Some(saved.clone()));
@@ -210,12 +210,12 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("new"), &pi(), "a/b").unwrap().unwrap();
-        let saved = Saved {
+        let saved = SavedSession {
             token: Token([7; 16]),
             session: SessionId(3),
             position: None,
             rooms: Vec::new(),
-            password_asked: false,
+            password_required: false,
         };
         store.save(&saved).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

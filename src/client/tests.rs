@@ -139,7 +139,7 @@ impl Guest {
 /// does `part`.
 fn run_against<T: Send + 'static>(
     part: impl FnOnce(TcpListener) -> T + Send + 'static,
-) -> (End, Vec<Event>, T) {
+) -> (EndReason, Vec<Event>, T) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server: JoinHandle<T> = thread::spawn(move || part(listener));
@@ -159,14 +159,14 @@ fn serve_one(listener: &TcpListener) -> Option<Token> {
 
 /// Runs a client that says one thing and leaves, or whose requests end
 /// without that.
-fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (End, Vec<Event>) {
+fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndReason, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
         password: None,
         observe: true,
-        patient: false,
-        can_ask: false,
+        retry_first_connect: false,
+        can_prompt: false,
         program: "test",
         version: "1",
         seed: 1,
@@ -195,7 +195,7 @@ fn says_and_leaves() {
         assert_eq!(guest.echo(), "hi");
         guest.read()
     });
-    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     assert_eq!(last, None);
     assert!(events.iter().any(|it| matches!(it, Event::Message(it) if it.own)));
 }
@@ -212,7 +212,7 @@ fn no_requests_any_more() {
         guest.read()
     });
     let (end, _) = run_client(port, false, None);
-    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     assert_eq!(server.join().unwrap(), None);
 }
 
@@ -229,7 +229,7 @@ fn comes_back() {
         guest.echo();
         guest.read();
     });
-    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
 }
 
@@ -246,7 +246,7 @@ fn the_place_on_disk() {
     let server = thread::spawn(move || [(); 4].map(|()| serve_one(&listener)));
     let run = |state: &Path| {
         let (end, events) = run_client(port, true, Some(state.to_owned()));
-        assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+        assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
         let problems = events.iter().filter(|it| matches!(it, Event::Problem { code: 0, .. }));
         problems.count()
     };
@@ -279,7 +279,7 @@ fn advice_is_followed() {
         guest.echo();
         guest.read();
     });
-    assert_eq!(end, End::Left { unsent: 0, refused: 0 });
+    assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     let delays: Vec<_> = events
         .iter()
         .filter_map(|it| match it {
@@ -298,7 +298,7 @@ fn something_else_listens() {
         stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    assert!(matches!(end, End::Protocol { .. }), "{end:?}");
+    assert!(matches!(end, EndReason::Protocol { .. }), "{end:?}");
 }
 
 /// Nobody there.
@@ -309,7 +309,7 @@ fn nobody_listens() {
         listener.local_addr().unwrap().port()
     };
     let (end, events) = run_client(port, true, None);
-    assert!(matches!(end, End::Unavailable { .. }), "{end:?}");
+    assert!(matches!(end, EndReason::Unavailable { .. }), "{end:?}");
     let is_unsent = |it: &Event| matches!(it, Event::Unsent { perhaps_taken: false, .. });
     assert!(events.iter().any(is_unsent));
 }

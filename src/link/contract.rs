@@ -16,9 +16,9 @@ pub struct Settings {
     /// the saved position stays as it is, for whoever shows it later.
     pub observe: bool,
     /// Try again when the very first attempt fails.
-    pub patient: bool,
+    pub retry_first_connect: bool,
     /// Somebody can answer [`Event::PasswordWanted`] before the first welcome.
-    pub can_ask: bool,
+    pub can_prompt: bool,
     /// What the program calls itself; at most 32 bytes.
     pub program: &'static str,
     /// Its version; at most 32 bytes.
@@ -29,7 +29,7 @@ pub struct Settings {
 
 /// What has to outlive the program so that the next one can go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saved {
+pub struct SavedSession {
     /// The session's secret.
     pub token: Token,
     /// The session's public number.
@@ -39,7 +39,7 @@ pub struct Saved {
     /// The rooms that the position is about.
     pub rooms: Vec<String>,
     /// This server has asked for a password, so it may be sent at once.
-    pub password_asked: bool,
+    pub password_required: bool,
 }
 
 /// Something that has happened.
@@ -49,7 +49,7 @@ pub enum Input {
     Connected {
         /// What an earlier link left behind for this server; with the first
         /// connection only.
-        saved: Option<Saved>,
+        saved: Option<SavedSession>,
     },
     /// It could not be made.
     ConnectFailed {
@@ -57,11 +57,11 @@ pub enum Input {
         reason: String,
     },
     /// Bytes have arrived, whole frames or not.
-    Heard,
+    BytesReceived,
     /// A frame has arrived.
     Received(Received<ServerFrame>),
     /// What arrives are no frames; nothing more will be read.
-    Garbled,
+    FramingError,
     /// The connection is gone.
     Disconnected {
         /// Why, for people.
@@ -88,16 +88,16 @@ pub enum Output {
     /// Show this.
     Event(Event),
     /// Keep this on disk in place of what was kept before.
-    Persist(Saved),
+    Persist(SavedSession),
     /// Send [`Input::Wake`] at this time; replaces the one before.
     WakeAt(Moment),
     /// It is over. Nothing comes after it, and inputs are ignored.
-    Finished(End),
+    Finished(EndReason),
 }
 
 /// Why it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum EndReason {
     /// It was asked for.
     Left {
         /// So many messages were not acknowledged.

@@ -16,7 +16,7 @@ impl Link {
         let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
         if closes {
             self.on_closing_error(now, known, error);
-        } else if error.about == kind::JOIN && matches!(self.phase, Phase::Greeted { .. }) {
+        } else if error.about == kind::JOIN && matches!(self.phase, Phase::AwaitingWelcome { .. }) {
             self.on_join_refused(now, known, error);
         } else {
             self.on_request_refused(now, known, error);
@@ -36,13 +36,13 @@ impl Link {
             )
         );
         if is_protocol {
-            self.protocol(error.text);
+            self.end_with_protocol_error(error.text);
         } else if known.is_some_and(ErrorCode::is_final) {
-            self.turned_away(error.code, error.text);
+            self.finish_refused(error.code, error.text);
         } else {
             let advice = u64::from(error.retry_after);
             let advice = (advice > 0).then(|| Duration::from_millis(advice));
-            self.give_up(now, error.text, advice);
+            self.drop_connection(now, error.text, advice);
         }
     }
 
@@ -52,41 +52,41 @@ impl Link {
         let wants_password =
             matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
         if !wants_password {
-            self.turned_away(error.code, error.text);
+            self.finish_refused(error.code, error.text);
             return;
         }
-        self.password_asked = true;
+        self.password_required = true;
         if self.settings.password.is_some() && !self.password_sent {
-            self.phase = Phase::Greeted { since: now };
-            self.join();
-        } else if self.settings.can_ask && !self.was_joined {
+            self.phase = Phase::AwaitingWelcome { since: now };
+            self.send_join();
+        } else if self.settings.can_prompt && !self.has_joined {
             let again = self.password_sent;
-            self.put(Output::Disconnect);
-            self.phase = Phase::Asking;
-            self.show(Event::PasswordWanted { again });
+            self.push_output(Output::Disconnect);
+            self.phase = Phase::AwaitingPassword;
+            self.emit(Event::PasswordWanted { again });
         } else {
-            self.turned_away(error.code, error.text);
+            self.finish_refused(error.code, error.text);
         }
     }
 
     /// The server does not do what was asked.
     fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
-        let session = self.sessions.last().copied();
+        let session = self.own_sessions.last().copied();
         let item = match error.about {
             kind::SAY | kind::DIRECT => {
-                session.and_then(|it| self.outbox.take_message(it, error.reference))
+                session.and_then(|it| self.pending.take_message(it, error.reference))
             }
-            about => session.and_then(|it| self.outbox.take_request(it, about, error.reference)),
+            about => session.and_then(|it| self.pending.take_request(it, about, error.reference)),
         };
         let Some(item) = item else {
-            self.show(Event::Problem { code: error.code, text: error.text });
+            self.emit(Event::Problem { code: error.code, text: error.text });
             return;
         };
-        self.progress(now);
+        self.record_answer(now);
         if known == Some(ErrorCode::RecipientChanged) {
-            self.pins.forget(&item.task.target());
+            self.pinned_sessions.unpin(&item.task.target());
         }
         self.refuse(item.tag, error.code, error.text, &item.task);
-        self.pump();
+        self.send_unsent();
     }
 }

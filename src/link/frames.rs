@@ -1,10 +1,10 @@
 //! What the server says: `docs/protocol/tcp.md`, sections 15 and 16, from
 //! the client's side.
 
-use super::contract::Saved;
-use super::outbox::Item;
+use super::contract::SavedSession;
+use super::cursor::Novelty;
+use super::pending::PendingRequest;
 use super::search::collect;
-use super::seen::Verdict;
 use super::{Link, Phase};
 use crate::model::{
     DirectMessage, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference, Retention,
@@ -16,7 +16,7 @@ use crate::wire::tcp::{
 };
 
 /// Members that are collected from page to page at most.
-const MAX_COLLECTED: usize = 50_000;
+const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 /// Kinds of the frames that answers are about.
 pub(super) mod kind {
@@ -53,14 +53,14 @@ impl Link {
         match received {
             // What may not come now is ignored before it is even read.
             Received::Ignored => {}
-            Received::Malformed(kind) if kind != 0 && !self.may_come(kind) => {}
+            Received::Malformed(kind) if kind != 0 && !self.is_allowed_in_phase(kind) => {}
             Received::Malformed(kind) => {
-                self.protocol(format!(
+                self.end_with_protocol_error(format!(
                     "The server sent a frame of kind {kind} that cannot be read."
                 ));
             }
             Received::Frame(frame) => {
-                if self.may_come(frame.kind()) {
+                if self.is_allowed_in_phase(frame.kind()) {
                     self.on_frame(now, frame);
                 }
             }
@@ -68,10 +68,10 @@ impl Link {
     }
 
     /// The state table.
-    const fn may_come(&self, kind: u16) -> bool {
+    const fn is_allowed_in_phase(&self, kind: u16) -> bool {
         match kind {
-            kind::SERVER_HELLO => matches!(self.phase, Phase::Hailing { .. }),
-            kind::WELCOME => matches!(self.phase, Phase::Greeted { .. }),
+            kind::SERVER_HELLO => matches!(self.phase, Phase::AwaitingHello { .. }),
+            kind::WELCOME => matches!(self.phase, Phase::AwaitingWelcome { .. }),
             kind::ENTERED..=kind::ACCEPTED => {
                 matches!(self.phase, Phase::Replaying | Phase::Live)
             }
@@ -95,7 +95,7 @@ impl Link {
             ServerFrame::Presence(presence) => self.on_presence(presence),
             ServerFrame::Accepted(accepted) => self.on_accepted(now, accepted.reference),
             ServerFrame::Notice(notice) => {
-                self.show(Event::Notice { code: notice.code, text: notice.text });
+                self.emit(Event::Notice { code: notice.code, text: notice.text });
             }
             ServerFrame::Error(error) => self.on_error(now, error),
         }
@@ -105,21 +105,21 @@ impl Link {
     /// it better than we could.
     fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
-        self.phase = Phase::Greeted { since: now };
+        self.phase = Phase::AwaitingWelcome { since: now };
         self.features = hello.features;
         self.server_program = format!("{} {}", hello.server_program, hello.server_version);
         if version != VERSION && version != 0 {
-            self.protocol(format!(
+            self.end_with_protocol_error(format!(
                 "The server chose version {version}, which this client does not speak."
             ));
         } else if version == 0 {
             let is_older = max_version < VERSION;
             let which = if is_older { "the server" } else { "this client" };
-            self.protocol(format!(
+            self.end_with_protocol_error(format!(
                 "The server speaks versions {min_version} to {max_version}, this client speaks {VERSION}: update {which}."
             ));
         } else {
-            self.join();
+            self.send_join();
         }
     }
 
@@ -127,23 +127,23 @@ impl Link {
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
-        let log_changed = self.enter_log(welcome.log_id, position_kept);
-        self.outbox.welcome(session_kept, log_changed, welcome.last_reference);
-        self.sessions.retain(|it| *it != welcome.session);
-        self.sessions.push(welcome.session);
-        self.saved = Some(Saved {
+        let log_changed = self.adopt_log(welcome.log_id, position_kept);
+        self.pending.begin_session(session_kept, log_changed, welcome.last_reference);
+        self.own_sessions.retain(|it| *it != welcome.session);
+        self.own_sessions.push(welcome.session);
+        self.saved = Some(SavedSession {
             token: welcome.token,
             session: welcome.session,
             position: None,
             rooms: Vec::new(),
-            password_asked: self.password_asked,
+            password_required: self.password_required,
         });
-        self.has_position = self.settings.observe;
+        self.sends_position = self.settings.observe;
         // (Before the rooms of a join are entered, those of before count.)
         self.persist();
-        self.backoff.joined(now);
+        self.backoff.record_join(now);
         self.phase = Phase::Replaying;
-        self.show(Event::Welcome(Joined {
+        self.emit(Event::Welcome(Joined {
             session: welcome.session,
             username: welcome.username.clone(),
             server_name: welcome.server_name.clone(),
@@ -167,13 +167,13 @@ impl Link {
     /// Learns which log the sequences belong to; true if it is another one
     /// than before. Without [`super::Settings::observe`] only the position
     /// on disk can tell.
-    fn enter_log(&mut self, log: LogId, position_kept: bool) -> bool {
-        let changed = self.seen.welcome(log, position_kept)
-            || self.untouched.as_ref().is_some_and(|(it, _)| it.log_id != log);
+    fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
+        let changed = self.cursor.welcome(log, position_kept)
+            || self.preserved_position.as_ref().is_some_and(|(it, _)| it.log_id != log);
         if changed {
-            self.untouched = None;
-            self.pins.clear();
-            self.sessions.clear();
+            self.preserved_position = None;
+            self.pinned_sessions.clear();
+            self.own_sessions.clear();
         }
         changed
     }
@@ -182,49 +182,49 @@ impl Link {
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         if self.phase == Phase::Live {
             // What was said while we were not here is not missing.
-            self.seen.gap_told(&entered.room);
+            self.cursor.suppress_next_gap(&entered.room);
         }
         let tag = if entered.reference == Reference::NONE {
             Tag::default()
         } else {
-            self.progress(now);
-            self.outbox.entered(entered.reference, &entered.room).unwrap_or_default()
+            self.record_answer(now);
+            self.pending.set_room_spelling(entered.reference, &entered.room).unwrap_or_default()
         };
-        self.show(Event::Entered { tag, room: entered.room.clone(), members: entered.members });
+        self.emit(Event::Entered { tag, room: entered.room.clone(), members: entered.members });
         if entered.flags & flag::GAP != 0 {
-            self.seen.gap_told(&entered.room);
-            self.show(Event::Gap { room: entered.room.clone() });
+            self.cursor.suppress_next_gap(&entered.room);
+            self.emit(Event::Gap { room: entered.room.clone() });
         }
     }
 
     /// Something was said in a room: shown once, unless it was asked for.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
-        let message = self.message(entry);
+        let message = self.to_message(entry);
         let (sequence, time) = (message.sequence, message.time);
         let verdict = if message.requested {
-            if let Some(item) = self.outbox.searching() {
+            if let Some(item) = self.pending.current_search() {
                 return collect(item, message);
             }
-            self.seen.requested(&message.room, sequence);
-            Verdict::Show { gap: false }
+            self.cursor.on_requested_entry(&message.room, sequence);
+            Novelty::New { gap: false }
         } else {
-            self.keep_position(now);
-            self.seen.entry(&message.room, sequence, previous)
+            self.schedule_persist(now);
+            self.cursor.on_entry(&message.room, sequence, previous)
         };
-        let tag = self.take_tag(now, session, reference);
-        if let Verdict::Show { gap } = verdict {
+        let tag = self.take_answered_message(now, session, reference);
+        if let Novelty::New { gap } = verdict {
             if gap {
-                self.show(Event::Gap { room: message.room.clone() });
+                self.emit(Event::Gap { room: message.room.clone() });
             }
             let tag = tag.clone().unwrap_or_default();
-            self.show(Event::Message(Message { tag, ..message }));
+            self.emit(Event::Message(Message { tag, ..message }));
         }
-        self.acknowledge(tag, (sequence, time));
+        self.emit_acknowledged(tag, (sequence, time));
     }
 
     /// What was said, for whoever shows it.
-    fn message(&self, entry: Entry) -> Message {
+    fn to_message(&self, entry: Entry) -> Message {
         Message {
             sequence: entry.sequence,
             time: entry.time,
@@ -236,22 +236,22 @@ impl Link {
             history: entry.flags & flag::HISTORY != 0,
             requested: entry.flags & flag::REQUESTED != 0,
             late: false,
-            own: self.sessions.contains(&entry.session),
+            own: self.own_sessions.contains(&entry.session),
             tag: Tag::default(),
         }
     }
 
     /// Something was said to us, or by us to one person.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
-        self.keep_position(now);
-        let verdict = self.seen.direct(entry.sequence);
-        let own = self.sessions.contains(&entry.from_session);
-        let tag = self.take_tag(now, entry.from_session, entry.reference);
-        if verdict != Verdict::Duplicate {
+        self.schedule_persist(now);
+        let verdict = self.cursor.on_direct(entry.sequence);
+        let own = self.own_sessions.contains(&entry.from_session);
+        let tag = self.take_answered_message(now, entry.from_session, entry.reference);
+        if verdict != Novelty::Duplicate {
             if !own {
-                self.pins.heard(&entry.from, entry.from_session);
+                self.pinned_sessions.pin(&entry.from, entry.from_session);
             }
-            self.show(Event::Direct(DirectMessage {
+            self.emit(Event::Direct(DirectMessage {
                 sequence: entry.sequence,
                 time: entry.time,
                 from_session: entry.from_session,
@@ -265,51 +265,56 @@ impl Link {
                 tag: tag.clone().unwrap_or_default(),
             }));
         }
-        self.acknowledge(tag, (entry.sequence, entry.time));
+        self.emit_acknowledged(tag, (entry.sequence, entry.time));
     }
 
     /// Strikes a message off the list; its tag, if it stood there.
-    fn take_tag(&mut self, now: Moment, session: SessionId, reference: Reference) -> Option<Tag> {
-        let item = self.outbox.take_message(session, reference)?;
-        self.progress(now);
+    fn take_answered_message(
+        &mut self,
+        now: Moment,
+        session: SessionId,
+        reference: Reference,
+    ) -> Option<Tag> {
+        let item = self.pending.take_message(session, reference)?;
+        self.record_answer(now);
         Some(item.tag)
     }
 
     /// Tells that a message is in the log.
-    fn acknowledge(&mut self, tag: Option<Tag>, place: (Sequence, Timestamp)) {
+    fn emit_acknowledged(&mut self, tag: Option<Tag>, place: (Sequence, Timestamp)) {
         if let Some(tag) = tag {
             let (sequence, time) = (Some(place.0), Some(place.1));
-            self.show(Event::Acknowledged { tag, sequence, time, unechoed: None });
-            self.pump();
+            self.emit(Event::Acknowledged { tag, sequence, time, unechoed: None });
+            self.send_unsent();
         }
     }
 
     /// A message is in the log and no echo of it comes.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
-        let session = self.sessions.last().copied();
-        if let Some(item) = session.and_then(|it| self.outbox.take_message(it, reference)) {
-            self.progress(now);
-            let unechoed = item.task.message().map(str::to_owned);
-            self.show(Event::Acknowledged { tag: item.tag, sequence: None, time: None, unechoed });
-            self.pump();
+        let session = self.own_sessions.last().copied();
+        if let Some(item) = session.and_then(|it| self.pending.take_message(it, reference)) {
+            self.record_answer(now);
+            let unechoed = item.task.message_text().map(str::to_owned);
+            self.emit(Event::Acknowledged { tag: item.tag, sequence: None, time: None, unechoed });
+            self.send_unsent();
         }
     }
 
     /// All of an answer has come.
     fn on_end(&mut self, now: Moment, end: End) {
-        self.seen.advance(end.head);
-        self.keep_position(now);
+        self.cursor.advance(end.head);
+        self.schedule_persist(now);
         if self.phase == Phase::Replaying {
-            self.on_replayed(now);
+            self.on_replay_end(now);
             return;
         }
         if let Some(item) = self.take_request(now, end.about, end.reference) {
             let more = end.flags & flag::MORE != 0;
             if let Task::Search(search) = &item.task {
                 let search = search.clone();
-                return self.show_found(item, search, more);
+                return self.emit_search_result(item, search, more);
             }
-            let Item { tag, task, .. } = item;
+            let PendingRequest { tag, task, .. } = item;
             let room = task.target();
             // Only now is it a room that the next join may name.
             if end.about == kind::ENTER {
@@ -317,21 +322,21 @@ impl Link {
                 self.rooms.push(room.clone());
             }
             let requested = end.about == kind::HISTORY;
-            self.show(Event::HistoryEnd { tag, room: Some(room), more, requested });
+            self.emit(Event::HistoryEnd { tag, room: Some(room), more, requested });
         }
     }
 
     /// Everything that was missed has been shown: now what was not answered
     /// is sent again. (Somebody who had left all rooms finds themselves in
     /// the lobby, for a join cannot name none: they leave it again.)
-    fn on_replayed(&mut self, now: Moment) {
-        self.seen.replay_ended();
+    fn on_replay_end(&mut self, now: Moment) {
+        self.cursor.end_replay();
         self.phase = Phase::Live;
-        self.progress(now);
-        let wants_none = self.was_joined && self.rooms.is_empty();
+        self.record_answer(now);
+        let wants_none = self.has_joined && self.rooms.is_empty();
         let rooms = self.welcome.as_ref().map(|it| it.rooms.clone()).unwrap_or_default();
-        self.was_joined = true;
-        self.show(Event::HistoryEnd {
+        self.has_joined = true;
+        self.emit(Event::HistoryEnd {
             tag: Tag::default(),
             room: None,
             more: false,
@@ -340,14 +345,14 @@ impl Link {
         if wants_none {
             for room in rooms {
                 let place = Place::Named(room);
-                self.outbox.put_back(Tag::default(), Task::Leave { place }, Vec::new());
+                self.pending.push_front(Tag::default(), Task::Leave { place }, Vec::new());
             }
         } else {
             self.rooms = rooms;
         }
         self.persist_at = None;
         self.persist();
-        self.pump();
+        self.send_unsent();
     }
 
     /// Out of a room.
@@ -355,8 +360,8 @@ impl Link {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
         let tag = self.take_request(now, kind::LEAVE, left.reference).map(|it| it.tag);
-        self.keep_position(now);
-        self.show(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
+        self.schedule_persist(now);
+        self.emit(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
     }
 
     /// Who is there: all of them unasked, or a page of what was asked for.
@@ -364,22 +369,24 @@ impl Link {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {
             let names = (flags & flag::COUNT_ONLY == 0).then_some(names);
-            self.show(Event::Roster { tag: Tag::default(), room, members, names, asked: false });
+            self.emit(Event::Roster { tag: Tag::default(), room, members, names, asked: false });
             return;
         }
-        let Some(Item { tag, task, mut so_far, .. }) =
+        let Some(PendingRequest { tag, task, mut members_so_far, .. }) =
             self.take_request(now, kind::MEMBERS, reference)
         else {
             return;
         };
-        let is_last = names.is_empty() || flags & flag::MORE == 0 || so_far.len() >= MAX_COLLECTED;
-        so_far.extend(names);
+        let is_last = names.is_empty()
+            || flags & flag::MORE == 0
+            || members_so_far.len() >= MAX_COLLECTED_MEMBERS;
+        members_so_far.extend(names);
         if is_last {
-            let names = Some(so_far);
-            self.show(Event::Roster { tag, room, members, names, asked: true });
+            let names = Some(members_so_far);
+            self.emit(Event::Roster { tag, room, members, names, asked: true });
         } else {
-            self.outbox.put_back(tag, task, so_far);
-            self.pump();
+            self.pending.push_front(tag, task, members_so_far);
+            self.send_unsent();
         }
     }
 
@@ -388,14 +395,19 @@ impl Link {
         let Presence { room, flags, members, joined, left } = presence;
         let is_counted = flags & flag::COUNT_ONLY != 0;
         let (joined, left) = if is_counted { (None, None) } else { (Some(joined), Some(left)) };
-        self.show(Event::Presence { room, members, joined, left });
+        self.emit(Event::Presence { room, members, joined, left });
     }
 
     /// Strikes a request off the list.
-    fn take_request(&mut self, now: Moment, kind: u16, reference: Reference) -> Option<Item> {
-        let session = self.sessions.last().copied()?;
-        let item = self.outbox.take_request(session, kind, reference)?;
-        self.progress(now);
+    fn take_request(
+        &mut self,
+        now: Moment,
+        kind: u16,
+        reference: Reference,
+    ) -> Option<PendingRequest> {
+        let session = self.own_sessions.last().copied()?;
+        let item = self.pending.take_request(session, kind, reference)?;
+        self.record_answer(now);
         Some(item)
     }
 }

@@ -1,18 +1,18 @@
 //! What is asked of the link, on its way to the server.
 
-use super::contract::{End, Output};
-use super::outbox::Hints;
-use super::{Leaving, Link, MAX_WAITING, MAX_WAITING_BYTES, Phase};
+use super::contract::{EndReason, Output};
+use super::pending::FrameContext;
+use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
     Command, Event, MessageText, Moment, NameKey, Place, Refusal, Request, Tag, Task,
 };
 use crate::wire::tcp::feature;
 
 /// Why a server that does not do it is not asked: it would never answer.
-const CANNOT_SEARCH: &str = "This server cannot search.";
+const SEARCH_UNSUPPORTED: &str = "This server cannot search.";
 
 /// Messages that are sent before the first of them is acknowledged.
-const MAX_ON_WIRE: usize = 64;
+const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
     /// Somebody wants something done. It is done now or, while there is no
@@ -22,12 +22,12 @@ impl Link {
         match command {
             Command::Do(Task::History { place, before, limit }) => {
                 let limit = limit.clamp(1, 100);
-                self.take(tag, Task::History { place, before, limit });
+                self.queue(tag, Task::History { place, before, limit });
             }
-            Command::Do(Task::Search(search)) => self.take_search(tag, search),
-            Command::Do(task) if task.message().is_some() => self.take_message(tag, task),
-            Command::Do(task) => self.take(tag, task),
-            Command::DoAsPeer(_) => self.show(Event::Refused(Refusal {
+            Command::Do(Task::Search(search)) => self.queue_search(tag, search),
+            Command::Do(task) if task.message_text().is_some() => self.queue_message(tag, task),
+            Command::Do(task) => self.queue(tag, task),
+            Command::DoAsPeer(_) => self.emit(Event::Refused(Refusal {
                 tag,
                 code: 0,
                 text: "That can be done among peers only.".to_owned(),
@@ -36,24 +36,24 @@ impl Link {
             })),
             Command::Password(password) => {
                 self.settings.password = Some(password);
-                if self.phase == Phase::Asking {
+                if self.phase == Phase::AwaitingPassword {
                     self.connect();
                 }
             }
             Command::Finish { patience } => {
-                self.leaving = Some(Leaving { patience, progress: now });
+                self.draining = Some(Draining { patience, last_answer: now });
             }
-            Command::Quit => self.leave(),
+            Command::Quit => self.finish_left(),
         }
     }
 
     /// Takes a message if its text may be sent at all.
-    fn take_message(&mut self, tag: Tag, task: Task) {
-        let text = task.message().unwrap_or_default();
+    fn queue_message(&mut self, tag: Tag, task: Task) {
+        let text = task.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
         let is_too_long = most.is_some_and(|most| text.len() > usize::from(most));
         match MessageText::new(text) {
-            Ok(_) if !is_too_long => self.take(tag, task),
+            Ok(_) if !is_too_long => self.queue(tag, task),
             Ok(_) => {
                 let (have, most) = (text.len(), most.unwrap_or_default());
                 let why = format!("The message has {have} bytes; the server takes {most}.");
@@ -67,78 +67,82 @@ impl Link {
     }
 
     /// Puts it in its place in the queue and sends what can be sent.
-    pub(super) fn take(&mut self, tag: Tag, task: Task) {
-        let bytes = self.outbox.bytes() + task.message().map_or(0, str::len);
-        if self.outbox.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
+    pub(super) fn queue(&mut self, tag: Tag, task: Task) {
+        let bytes = self.pending.bytes() + task.message_text().map_or(0, str::len);
+        if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
             let why = format!(
                 "Not sent: {} messages are waiting for the server already.",
-                self.outbox.len()
+                self.pending.len()
             );
             self.refuse(tag, 0, why, &task);
             return;
         }
-        self.outbox.push(tag, task);
-        self.pump();
+        self.pending.push(tag, task);
+        self.send_unsent();
     }
 
     /// Sends everything that has not been sent on this connection, in
     /// order. Call it whenever there is something new, and after every
     /// answer.
-    pub(super) fn pump(&mut self) {
+    pub(super) fn send_unsent(&mut self) {
         if self.phase != Phase::Live {
             return;
         }
-        let Some(session) = self.sessions.last().copied() else {
+        let Some(session) = self.own_sessions.last().copied() else {
             return;
         };
-        let mut messages = self.outbox.messages_on_wire();
-        while let Some(task) = self.outbox.next() {
-            if messages >= MAX_ON_WIRE && task.message().is_some() {
+        let mut messages = self.pending.messages_on_wire();
+        while let Some(task) = self.pending.next_unsent() {
+            if messages >= MAX_MESSAGES_IN_FLIGHT && task.message_text().is_some() {
                 return;
             }
-            messages += usize::from(task.message().is_some());
+            messages += usize::from(task.message_text().is_some());
             let is_search = matches!(task, Task::Search(_));
             if is_search && self.features & feature::SEARCH == 0 {
-                self.refuse_next(CANNOT_SEARCH);
+                self.refuse_next_unsent(SEARCH_UNSUPPORTED);
                 continue;
             }
             let (place, is_enter) = (task.place().cloned(), matches!(task, Task::Enter { .. }));
-            match place.as_ref().map(|place| find_room(&self.rooms, place)) {
-                Some(Ok(room)) => task.settle(&room),
+            match place.as_ref().map(|place| resolve_room(&self.rooms, place)) {
+                Some(Ok(room)) => task.set_room(&room),
                 Some(Err(why)) => {
-                    self.refuse_next(why);
+                    self.refuse_next_unsent(why);
                     continue;
                 }
                 None => {}
             }
             let target = task.target();
-            let hints = Hints {
-                pinned: if place.is_none() && !is_enter { self.pins.of(&target) } else { None },
-                oldest: self.seen.oldest(&target),
+            let context = FrameContext {
+                pinned_session: if place.is_none() && !is_enter {
+                    self.pinned_sessions.session_of(&target)
+                } else {
+                    None
+                },
+                oldest_shown: self.cursor.oldest_shown(&target),
             };
-            if let Some(frame) = self.outbox.send_next(session, &hints) {
-                self.put(Output::Send(frame));
+            if let Some(frame) = self.pending.send_next(session, &context) {
+                self.push_output(Output::Send(frame));
             }
         }
     }
 
     /// Does not send what would be sent next.
-    fn refuse_next(&mut self, why: &str) {
-        if let Some(item) = self.outbox.drop_next() {
+    fn refuse_next_unsent(&mut self, why: &str) {
+        if let Some(item) = self.pending.remove_next_unsent() {
             self.refuse(item.tag, 0, why.to_owned(), &item.task);
         }
     }
 
     /// Ends because the server does not let us in.
-    pub(super) fn turned_away(&mut self, code: u16, text: String) {
+    pub(super) fn finish_refused(&mut self, code: u16, text: String) {
         let code = crate::model::ErrorCode::from_number(code);
-        self.conclude(End::Refused { code, reason: text });
+        self.finish(EndReason::Refused { code, reason: text });
     }
 }
 
 /// Which room is meant. A name that is not among `rooms` is taken as it is:
 /// its `enter` may be on the way, and the server knows best.
-fn find_room(rooms: &[String], place: &Place) -> Result<String, &'static str> {
+fn resolve_room(rooms: &[String], place: &Place) -> Result<String, &'static str> {
     match place {
         Place::Named(name) => {
             let key = NameKey::of(name);

@@ -1,26 +1,26 @@
 //! The link against a model of a server, in virtual time, with connections
 //! that break at every point.
 
-mod logs;
+mod log_change;
+mod model_server;
 mod search;
-mod server;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use self::server::Server;
+use self::model_server::ModelServer;
 use super::*;
 use crate::model::{Command, Place, Request, Style, Token};
 use crate::wire::tcp::{Error, Received, ServerFrame};
 
 /// A client, the way to the server and back, and what was shown.
-struct World {
+struct Simulation {
     /// The engine.
     link: Link,
     /// The model.
-    server: Server,
+    server: ModelServer,
     /// Time.
     now: Moment,
     /// The engine wants to be woken.
@@ -30,19 +30,19 @@ struct World {
     /// There is one.
     connected: bool,
     /// On the way to the server.
-    up: VecDeque<ClientFrame>,
+    to_server: VecDeque<ClientFrame>,
     /// On the way to the client.
-    down: VecDeque<ServerFrame>,
+    to_client: VecDeque<ServerFrame>,
     /// What was shown.
     events: Vec<Event>,
     /// What was kept.
-    saved: Option<Saved>,
+    saved: Option<SavedSession>,
     /// What an earlier link has kept, until the first connection.
-    former: Option<Saved>,
+    initial_saved: Option<SavedSession>,
     /// How it ended.
-    end: Option<End>,
+    end: Option<EndReason>,
     /// Messages that were asked for.
-    said: u32,
+    message_count: u32,
 }
 
 /// How links begin here.
@@ -52,59 +52,59 @@ fn settings() -> Settings {
         rooms: Vec::new(),
         password: None,
         observe: true,
-        patient: false,
-        can_ask: false,
+        retry_first_connect: false,
+        can_prompt: false,
         program: "test",
         version: "1",
         seed: 7,
     }
 }
 
-impl World {
+impl Simulation {
     /// A client that is about to connect.
-    fn new(settings: Settings, server: Server) -> Self {
-        let mut world = Self {
+    fn new(settings: Settings, server: ModelServer) -> Self {
+        let mut sim = Self {
             link: Link::new(settings),
             server,
             now: Moment::START,
             wake: None,
             wants_connection: false,
             connected: false,
-            up: VecDeque::new(),
-            down: VecDeque::new(),
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
             events: Vec::new(),
             saved: None,
-            former: None,
+            initial_saved: None,
             end: None,
-            said: 0,
+            message_count: 0,
         };
-        world.take_outputs();
-        world
+        sim.process_outputs();
+        sim
     }
 
     /// The next run of the client, with what this one has kept.
-    fn next_run(self, settings: Settings) -> Self {
-        let world = Self::new(settings, self.server);
-        Self { former: self.saved.clone(), saved: self.saved, now: self.now, ..world }
+    fn restart(self, settings: Settings) -> Self {
+        let sim = Self::new(settings, self.server);
+        Self { initial_saved: self.saved.clone(), saved: self.saved, now: self.now, ..sim }
     }
 
     /// Does what the link wants done.
-    fn take_outputs(&mut self) {
+    fn process_outputs(&mut self) {
         while let Some(output) = self.link.poll_output() {
             assert!(self.end.is_none(), "{output:?} after the end");
             match output {
                 Output::Connect => self.wants_connection = true,
                 Output::Send(frame) => {
                     assert!(self.connected, "{frame:?} without a connection");
-                    self.up.push_back(frame);
+                    self.to_server.push_back(frame);
                 }
                 Output::Disconnect => {
                     assert!(self.connected);
                     self.connected = false;
                     // What is due is sent.
-                    while self.server_reads() {}
+                    while self.deliver_to_server() {}
                     self.server.disconnect();
-                    self.down.clear();
+                    self.to_client.clear();
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Persist(saved) => self.saved = Some(saved),
@@ -117,7 +117,7 @@ impl World {
     /// Tells the link something.
     fn input(&mut self, input: Input) {
         self.link.handle_input(self.now, input);
-        self.take_outputs();
+        self.process_outputs();
     }
 
     /// Somebody wants something done.
@@ -126,37 +126,37 @@ impl World {
     }
 
     /// Says the next message.
-    fn say(&mut self) {
-        self.said += 1;
-        let tag = Tag(Some(self.said.to_string().into()));
-        let text = format!("mine {}", self.said);
+    fn say_next(&mut self) {
+        self.message_count += 1;
+        let tag = Tag(Some(self.message_count.to_string().into()));
+        let text = format!("mine {}", self.message_count);
         let command = Command::Do(Task::Say { place: Place::First, style: Style::SAID, text });
         self.input(Input::Request(Request { tag, command }));
     }
 
     /// The connection that was asked for is made.
-    fn connects(&mut self) {
+    fn connect(&mut self) {
         if std::mem::take(&mut self.wants_connection) {
             self.connected = true;
-            self.up.clear();
-            self.down.clear();
-            let saved = self.former.take();
+            self.to_server.clear();
+            self.to_client.clear();
+            let saved = self.initial_saved.take();
             self.input(Input::Connected { saved });
         }
     }
 
     /// The server reads one frame; false if there was none.
-    fn server_reads(&mut self) -> bool {
-        let Some(frame) = self.up.pop_front() else {
+    fn deliver_to_server(&mut self) -> bool {
+        let Some(frame) = self.to_server.pop_front() else {
             return false;
         };
-        self.down.extend(self.server.receive(frame));
+        self.to_client.extend(self.server.handle(frame));
         true
     }
 
     /// The client reads one frame; false if there was none.
-    fn client_reads(&mut self) -> bool {
-        let Some(frame) = self.down.pop_front() else {
+    fn deliver_to_client(&mut self) -> bool {
+        let Some(frame) = self.to_client.pop_front() else {
             return false;
         };
         self.input(Input::Received(Received::Frame(frame)));
@@ -164,10 +164,10 @@ impl World {
     }
 
     /// The connection breaks: what is on the way may be lost.
-    fn breaks(&mut self) {
+    fn break_connection(&mut self) {
         if std::mem::take(&mut self.connected) {
-            self.up.clear();
-            self.down.clear();
+            self.to_server.clear();
+            self.to_client.clear();
             self.server.disconnect();
             self.input(Input::Disconnected { reason: "broken".to_owned() });
         }
@@ -175,11 +175,11 @@ impl World {
 
     /// Somebody else says something.
     fn other_says(&mut self, room: &str) {
-        self.down.extend(self.server.other_says(room));
+        self.to_client.extend(self.server.other_says(room));
     }
 
     /// Time passes.
-    fn passes(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         self.now = self.now + time;
         if self.wake.is_some_and(|at| at <= self.now) {
             self.wake = None;
@@ -188,21 +188,21 @@ impl World {
     }
 
     /// Until nothing more happens by itself.
-    fn settle(&mut self) {
+    fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
-            self.connects();
-            if !self.server_reads() && !self.client_reads() {
+            self.connect();
+            if !self.deliver_to_server() && !self.deliver_to_client() {
                 if self.end.is_some() || (self.connected && self.link.phase == Phase::Live) {
                     return;
                 }
-                self.passes(Duration::from_millis(500));
+                self.advance(Duration::from_millis(500));
             }
         }
         panic!("it never settles: {:?}", self.link.phase);
     }
 
     /// The texts that were shown of a room, with their sequences.
-    fn shown(&self, room: &str) -> Vec<(u64, String)> {
+    fn shown_messages(&self, room: &str) -> Vec<(u64, String)> {
         let of_room = |event: &Event| match event {
             Event::Message(it) if it.room == room && !it.requested => {
                 Some((it.sequence.0, it.text.clone()))
@@ -213,7 +213,7 @@ impl World {
     }
 
     /// The tags of the messages that were acknowledged, in order.
-    fn acknowledged(&self) -> Vec<u32> {
+    fn acknowledged_tags(&self) -> Vec<u32> {
         let tag = |event: &Event| match event {
             Event::Acknowledged { tag, .. } => tag.0.as_ref()?.parse().ok(),
             _ => None,
@@ -222,7 +222,7 @@ impl World {
     }
 
     /// How often something was shown.
-    fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
+    fn count_events(&self, is: impl Fn(&Event) -> bool) -> usize {
         self.events.iter().filter(|it| is(it)).count()
     }
 }
@@ -234,77 +234,77 @@ proptest! {
     /// once and in order, everything in the log is shown once and in order,
     /// every message is acknowledged once. Sessions may be lost meanwhile.
     #[test]
-    fn nothing_is_lost_and_nothing_comes_twice(
+    fn messages_survive_connection_losses_exactly_once(
         steps in prop::collection::vec(0_u8..24, 0..400),
     ) {
-        let mut world = World::new(settings(), Server::new());
-        world.settle();
+        let mut sim = Simulation::new(settings(), ModelServer::new());
+        sim.run_until_idle();
         for step in steps {
             match step {
-                0..4 => world.say(),
-                4..6 => world.other_says("lobby"),
-                6 => world.breaks(),
-                7 => world.server.forget_sessions_without_connection(),
-                8 => world.passes(Duration::from_secs(1)),
-                9..12 => world.connects(),
-                12..18 => drop(world.server_reads()),
-                _ => drop(world.client_reads()),
+                0..4 => sim.say_next(),
+                4..6 => sim.other_says("lobby"),
+                6 => sim.break_connection(),
+                7 => sim.server.expire_disconnected_sessions(),
+                8 => sim.advance(Duration::from_secs(1)),
+                9..12 => sim.connect(),
+                12..18 => drop(sim.deliver_to_server()),
+                _ => drop(sim.deliver_to_client()),
             }
         }
-        world.settle();
-        let log = world.server.texts("lobby");
-        prop_assert_eq!(&world.shown("lobby"), &log);
+        sim.run_until_idle();
+        let log = sim.server.texts("lobby");
+        prop_assert_eq!(&sim.shown_messages("lobby"), &log);
         let mine: Vec<_> = log.iter().filter(|(_, it)| it.starts_with("mine")).map(|(_, it)| it.clone()).collect();
-        let said: Vec<_> = (1..=world.said).map(|it| format!("mine {it}")).collect();
+        let said: Vec<_> = (1..=sim.message_count).map(|it| format!("mine {it}")).collect();
         prop_assert_eq!(mine, said);
-        prop_assert_eq!(world.acknowledged(), (1..=world.said).collect::<Vec<_>>());
-        prop_assert_eq!(world.count(|it| matches!(it, Event::Gap { .. } | Event::Refused(_) | Event::Problem { .. })), 0);
+        prop_assert_eq!(sim.acknowledged_tags(), (1..=sim.message_count).collect::<Vec<_>>());
+        prop_assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. } | Event::Refused(_) | Event::Problem { .. })), 0);
     }
 
     /// The same with a process that ends at any point and another that goes
     /// on with what the first kept: nothing of the log is missing.
     #[test]
-    fn another_process_goes_on(
+    fn resumed_process_misses_nothing(
         steps in prop::collection::vec(0_u8..10, 0..200),
     ) {
-        let mut world = World::new(settings(), Server::new());
+        let mut sim = Simulation::new(settings(), ModelServer::new());
         let mut shown: Vec<(u64, String)> = Vec::new();
-        world.settle();
+        sim.run_until_idle();
         for step in steps {
             match step {
-                0..3 => world.other_says("lobby"),
-                3 => world.say(),
+                0..3 => sim.other_says("lobby"),
+                3 => sim.say_next(),
                 4 => {
-                    world.breaks();
-                    shown.extend(world.shown("lobby"));
-                    world = world.next_run(settings());
+                    sim.break_connection();
+                    shown.extend(sim.shown_messages("lobby"));
+                    sim = sim.restart(settings());
                 }
-                5 => world.passes(Duration::from_secs(2)),
-                _ => world.settle(),
+                5 => sim.advance(Duration::from_secs(2)),
+                _ => sim.run_until_idle(),
             }
         }
-        world.settle();
-        shown.extend(world.shown("lobby"));
+        sim.run_until_idle();
+        shown.extend(sim.shown_messages("lobby"));
         // Up to three seconds may be shown again by the next process.
         shown.sort();
         shown.dedup();
-        prop_assert_eq!(shown, world.server.texts("lobby"));
+        prop_assert_eq!(shown, sim.server.texts("lobby"));
     }
 
     /// Whatever a server sends, the link neither panics nor goes on after
     /// its end.
     #[test]
-    fn any_bytes_are_survived(
+    fn arbitrary_server_bytes_do_not_panic(
         bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..40),
         kinds in prop::collection::vec(prop::option::of(60_u8..80), 40),
     ) {
-        let mut world = World::new(settings(), Server::new());
-        world.settle();
+        let mut sim = Simulation::new(settings(), ModelServer::new());
+        sim.run_until_idle();
         for (mut body, kind) in bodies.into_iter().zip(kinds) {
             if let Some(kind) = kind {
                 body[0] = kind;
             }
-            world.input(Input::Received(ServerFrame::decode(&body)));
+            sim.input(Input::Received(ServerFrame::decode(&body)));
         }
     }
 }
@@ -312,24 +312,27 @@ proptest! {
 /// In the same session a message keeps its number, in another it gets a new
 /// one.
 #[test]
-fn references() {
+fn resend_keeps_reference_in_same_session_only() {
     for is_kept in [true, false] {
-        let mut world = World::new(settings(), Server::new());
-        world.settle();
-        world.say();
-        world.settle();
-        world.say();
-        world.breaks();
+        let mut sim = Simulation::new(settings(), ModelServer::new());
+        sim.run_until_idle();
+        sim.say_next();
+        sim.run_until_idle();
+        sim.say_next();
+        sim.break_connection();
         if !is_kept {
-            world.server.forget_sessions_without_connection();
+            sim.server.expire_disconnected_sessions();
         }
-        while world.link.phase != Phase::Live {
-            world.passes(Duration::from_secs(1));
-            world.connects();
-            while !world.up.is_empty() && world.link.phase != Phase::Live && world.server_reads() {}
-            world.client_reads();
+        while sim.link.phase != Phase::Live {
+            sim.advance(Duration::from_secs(1));
+            sim.connect();
+            while !sim.to_server.is_empty()
+                && sim.link.phase != Phase::Live
+                && sim.deliver_to_server()
+            {}
+            sim.deliver_to_client();
         }
-        let Some(ClientFrame::Say(say)) = world.up.pop_back() else {
+        let Some(ClientFrame::Say(say)) = sim.to_server.pop_back() else {
             panic!("nothing was sent again");
         };
         assert_eq!(say.reference.0, if is_kept { 2 } else { 1 });
@@ -338,207 +341,209 @@ fn references() {
 
 /// A room that is entered, left and entered again while connections break.
 #[test]
-fn rooms_survive_a_loss() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.request(Command::Do(Task::Enter { room: "garden".to_owned() }));
-    world.breaks();
-    world.settle();
-    world.other_says("garden");
-    world.settle();
-    assert_eq!(world.shown("garden").len(), 1);
-    world.breaks();
-    world.server.other_says("garden");
-    world.settle();
-    assert_eq!(world.shown("garden"), world.server.texts("garden"));
+fn rooms_are_rejoined_after_connection_loss() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.request(Command::Do(Task::Enter { room: "garden".to_owned() }));
+    sim.break_connection();
+    sim.run_until_idle();
+    sim.other_says("garden");
+    sim.run_until_idle();
+    assert_eq!(sim.shown_messages("garden").len(), 1);
+    sim.break_connection();
+    sim.server.other_says("garden");
+    sim.run_until_idle();
+    assert_eq!(sim.shown_messages("garden"), sim.server.texts("garden"));
     for room in ["garden", "lobby"] {
-        world.request(Command::Do(Task::Leave { place: Place::Named(room.to_owned()) }));
+        sim.request(Command::Do(Task::Leave { place: Place::Named(room.to_owned()) }));
     }
-    world.settle();
-    world.breaks();
-    world.settle();
-    assert_eq!(world.link.rooms, Vec::<String>::new());
-    assert_eq!(world.server.rooms(), Vec::<String>::new());
+    sim.run_until_idle();
+    sim.break_connection();
+    sim.run_until_idle();
+    assert_eq!(sim.link.rooms, Vec::<String>::new());
+    assert_eq!(sim.server.rooms(), Vec::<String>::new());
 }
 
 /// A second run in a further room gets what was missed in the first, and
 /// the usual history of the second.
 #[test]
-fn a_new_room_does_not_bring_everything() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.passes(Duration::from_secs(4));
-    world.breaks();
+fn new_room_in_second_run_gets_recent_history_only() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.advance(Duration::from_secs(4));
+    sim.break_connection();
     for _ in 0..30 {
-        world.server.other_says("lobby");
-        world.server.other_says("garden");
+        sim.server.other_says("lobby");
+        sim.server.other_says("garden");
     }
     let rooms = vec!["Lobby".to_owned(), "garden".to_owned()];
-    let mut world = world.next_run(Settings { rooms, ..settings() });
-    world.settle();
-    assert_eq!(world.shown("lobby").len(), 30);
-    assert_eq!(world.shown("garden").len(), 10);
-    assert_eq!(world.count(|it| matches!(it, Event::Gap { .. })), 0);
+    let mut sim = sim.restart(Settings { rooms, ..settings() });
+    sim.run_until_idle();
+    assert_eq!(sim.shown_messages("lobby").len(), 30);
+    assert_eq!(sim.shown_messages("garden").len(), 10);
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. })), 0);
 }
 
 /// A program that only sends leaves the position to the one that shows.
 #[test]
-fn who_does_not_observe_moves_nothing() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.other_says("lobby");
-    world.settle();
-    world.passes(Duration::from_secs(4));
-    world.breaks();
-    let before = world.saved.clone().unwrap();
-    let mut world = world.next_run(Settings { observe: false, ..settings() });
-    world.say();
-    world.request(Command::Finish { patience: Duration::from_secs(60) });
-    world.settle();
-    assert_eq!(world.end, Some(End::Left { unsent: 0, refused: 0 }));
-    assert_eq!(world.saved, Some(before));
+fn send_only_link_leaves_saved_position_unchanged() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.other_says("lobby");
+    sim.run_until_idle();
+    sim.advance(Duration::from_secs(4));
+    sim.break_connection();
+    let before = sim.saved.clone().unwrap();
+    let mut sim = sim.restart(Settings { observe: false, ..settings() });
+    sim.say_next();
+    sim.request(Command::Finish { patience: Duration::from_secs(60) });
+    sim.run_until_idle();
+    assert_eq!(sim.end, Some(EndReason::Left { unsent: 0, refused: 0 }));
+    assert_eq!(sim.saved, Some(before));
 }
 
 /// A first attempt that fails ends it, unless somebody said to wait.
 #[test]
-fn the_first_attempt() {
+fn first_connect_failure_ends_link_unless_retry_is_set() {
     let failed = || Input::ConnectFailed { reason: "no".to_owned() };
-    let mut world = World::new(settings(), Server::new());
-    world.input(failed());
-    assert!(matches!(world.end, Some(End::Unavailable { .. })));
-    let mut world = World::new(Settings { patient: true, ..settings() }, Server::new());
-    world.wants_connection = false;
-    world.input(failed());
-    assert_eq!(world.end, None);
-    world.settle();
-    assert_eq!(world.link.phase, Phase::Live);
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.input(failed());
+    assert!(matches!(sim.end, Some(EndReason::Unavailable { .. })));
+    let mut sim =
+        Simulation::new(Settings { retry_first_connect: true, ..settings() }, ModelServer::new());
+    sim.wants_connection = false;
+    sim.input(failed());
+    assert_eq!(sim.end, None);
+    sim.run_until_idle();
+    assert_eq!(sim.link.phase, Phase::Live);
 }
 
 /// Once it was in, it never gives up by itself.
 #[test]
-fn it_tries_for_ever() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.breaks();
+fn joined_link_reconnects_without_limit() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.break_connection();
     for _ in 0..500 {
-        world.passes(Duration::from_secs(61));
-        assert!(std::mem::take(&mut world.wants_connection));
-        world.input(Input::ConnectFailed { reason: "no".to_owned() });
+        sim.advance(Duration::from_secs(61));
+        assert!(std::mem::take(&mut sim.wants_connection));
+        sim.input(Input::ConnectFailed { reason: "no".to_owned() });
     }
-    assert_eq!(world.end, None);
+    assert_eq!(sim.end, None);
 }
 
 /// Silence: a ping, then the connection counts as lost.
 #[test]
-fn silence() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.passes(Duration::from_secs(30));
-    assert!(matches!(world.up.pop_front(), Some(ClientFrame::Ping(_))));
-    world.passes(Duration::from_secs(29));
-    assert!(world.connected);
-    world.passes(Duration::from_secs(1));
-    assert!(!world.connected);
-    world.settle();
-    assert_eq!(world.end, None);
+fn silence_causes_ping_then_disconnect() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.advance(Duration::from_secs(30));
+    assert!(matches!(sim.to_server.pop_front(), Some(ClientFrame::Ping(_))));
+    sim.advance(Duration::from_secs(29));
+    assert!(sim.connected);
+    sim.advance(Duration::from_secs(1));
+    assert!(!sim.connected);
+    sim.run_until_idle();
+    assert_eq!(sim.end, None);
 }
 
 /// A connection that is given up before the server has answered has no join in
 /// it, which could arrive late and end the next one.
 #[test]
-fn a_join_waits_for_an_answer() {
-    let mut world = World::new(Settings { patient: true, ..settings() }, Server::new());
-    world.connects();
-    assert!(matches!(world.up.pop_front(), Some(ClientFrame::Hello(_))));
-    assert!(world.up.is_empty());
-    world.passes(Duration::from_secs(10));
-    assert!(!world.connected && world.up.is_empty());
-    world.settle();
-    assert_eq!((world.end, world.server.joins.len()), (None, 1));
+fn join_is_sent_only_after_server_hello() {
+    let mut sim =
+        Simulation::new(Settings { retry_first_connect: true, ..settings() }, ModelServer::new());
+    sim.connect();
+    assert!(matches!(sim.to_server.pop_front(), Some(ClientFrame::Hello(_))));
+    assert!(sim.to_server.is_empty());
+    sim.advance(Duration::from_secs(10));
+    assert!(!sim.connected && sim.to_server.is_empty());
+    sim.run_until_idle();
+    assert_eq!((sim.end, sim.server.joins.len()), (None, 1));
 }
 
 /// A script that ends while the server is away waits, but not for ever.
 #[test]
-fn a_script_is_patient() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
-    world.breaks();
-    world.say();
-    world.request(Command::Finish { patience: Duration::from_secs(60) });
-    world.passes(Duration::from_secs(59));
-    assert_eq!(world.end, None);
-    world.passes(Duration::from_secs(2));
-    assert_eq!(world.end, Some(End::Left { unsent: 1, refused: 0 }));
-    assert_eq!(world.count(|it| matches!(it, Event::Unsent { perhaps_taken: false, .. })), 1);
+fn finish_waits_for_answers_until_timeout() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.break_connection();
+    sim.say_next();
+    sim.request(Command::Finish { patience: Duration::from_secs(60) });
+    sim.advance(Duration::from_secs(59));
+    assert_eq!(sim.end, None);
+    sim.advance(Duration::from_secs(2));
+    assert_eq!(sim.end, Some(EndReason::Left { unsent: 1, refused: 0 }));
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Unsent { perhaps_taken: false, .. })), 1);
 }
 
 /// The password goes only to who asks, and is not asked for twice.
 #[test]
-fn passwords() {
+fn password_is_sent_only_on_demand() {
     let password = Some(crate::model::Password("secret".to_owned()));
-    let mut server = Server::new();
+    let mut server = ModelServer::new();
     server.password = Some("secret");
-    let mut world = World::new(Settings { password, ..settings() }, server);
-    world.settle();
-    assert_eq!(world.end, None);
-    assert_eq!(world.server.joins, [None, Some("secret".to_owned())]);
-    assert!(world.saved.as_ref().unwrap().password_asked);
+    let mut sim = Simulation::new(Settings { password, ..settings() }, server);
+    sim.run_until_idle();
+    assert_eq!(sim.end, None);
+    assert_eq!(sim.server.joins, [None, Some("secret".to_owned())]);
+    assert!(sim.saved.as_ref().unwrap().password_required);
 
-    let mut server = Server::new();
+    let mut server = ModelServer::new();
     server.password = Some("secret");
-    let mut world = World::new(settings(), server);
-    world.settle();
-    assert!(matches!(world.end, Some(End::Refused { .. })));
+    let mut sim = Simulation::new(settings(), server);
+    sim.run_until_idle();
+    assert!(matches!(sim.end, Some(EndReason::Refused { .. })));
 }
 
 /// A person is asked, with the connection closed meanwhile.
 #[test]
-fn a_person_is_asked_for_the_password() {
-    let mut server = Server::new();
+fn user_is_asked_for_password_while_disconnected() {
+    let mut server = ModelServer::new();
     server.password = Some("secret");
-    let mut world = World::new(Settings { can_ask: true, ..settings() }, server);
-    world.connects();
-    while world.server_reads() || world.client_reads() {}
+    let mut sim = Simulation::new(Settings { can_prompt: true, ..settings() }, server);
+    sim.connect();
+    while sim.deliver_to_server() || sim.deliver_to_client() {}
     for wrong in ["wrong", "secret"] {
-        assert!(!world.connected);
-        world.request(Command::Password(crate::model::Password(wrong.to_owned())));
-        world.connects();
-        while world.server_reads() || world.client_reads() {}
+        assert!(!sim.connected);
+        sim.request(Command::Password(crate::model::Password(wrong.to_owned())));
+        sim.connect();
+        while sim.deliver_to_server() || sim.deliver_to_client() {}
     }
-    assert_eq!(world.link.phase, Phase::Live);
-    assert_eq!(world.count(|it| *it == Event::PasswordWanted { again: true }), 1);
+    assert_eq!(sim.link.phase, Phase::Live);
+    assert_eq!(sim.count_events(|it| *it == Event::PasswordWanted { again: true }), 1);
 }
 
 /// What is final ends it; what is not is tried again when the server says.
 #[test]
-fn errors_that_close() {
+fn only_final_closing_errors_end_the_link() {
     use crate::model::ErrorCode;
     for code in ErrorCode::ALL.iter().filter(|it| it.closes()) {
-        let mut world = World::new(settings(), Server::new());
-        world.settle();
+        let mut sim = Simulation::new(settings(), ModelServer::new());
+        sim.run_until_idle();
         let error = Error { retry_after: 5_000, ..Error::new(*code) };
-        world.input(Input::Received(Received::Frame(error.into())));
-        assert!(!world.connected);
-        assert_eq!(world.end.is_some(), code.is_final(), "{code:?}");
+        sim.input(Input::Received(Received::Frame(error.into())));
+        assert!(!sim.connected);
+        assert_eq!(sim.end.is_some(), code.is_final(), "{code:?}");
         if !code.is_final() {
             // The driver reads on to the end of the stream: that changes nothing.
-            world.input(Input::Disconnected { reason: "closed".to_owned() });
-            world.input(Input::ConnectFailed { reason: "closed".to_owned() });
+            sim.input(Input::Disconnected { reason: "closed".to_owned() });
+            sim.input(Input::ConnectFailed { reason: "closed".to_owned() });
             let waits = |it: &Event| matches!(it, Event::State(State::Reconnecting { .. }));
-            assert_eq!(world.count(waits), 1);
-            world.passes(Duration::from_millis(4_900));
-            assert!(!world.wants_connection);
-            world.passes(Duration::from_millis(2_700));
-            assert!(world.wants_connection);
+            assert_eq!(sim.count_events(waits), 1);
+            sim.advance(Duration::from_millis(4_900));
+            assert!(!sim.wants_connection);
+            sim.advance(Duration::from_millis(2_700));
+            assert!(sim.wants_connection);
         }
     }
 }
 
 /// Answers go to whom they are meant for.
 #[test]
-fn answers_are_pinned() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
+fn direct_reply_is_pinned_to_sender_session() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
     let direct = || {
         Command::Do(Task::Direct {
             to: "BOB".to_owned(),
@@ -551,44 +556,44 @@ fn answers_are_pinned() {
         Some(ClientFrame::Direct(it)) => it.session,
         other => panic!("{other:?}"),
     };
-    world.request(direct());
-    assert_eq!(session_of(world.up.pop_back()), SessionId(0));
-    world.down.extend(world.server.other_writes("bob", 77));
-    while world.client_reads() {}
-    world.request(direct());
-    assert_eq!(session_of(world.up.pop_back()), SessionId(77));
+    sim.request(direct());
+    assert_eq!(session_of(sim.to_server.pop_back()), SessionId(0));
+    sim.to_client.extend(sim.server.other_sends_direct("bob", 77));
+    while sim.deliver_to_client() {}
+    sim.request(direct());
+    assert_eq!(session_of(sim.to_server.pop_back()), SessionId(77));
 }
 
 /// More than 64 unanswered messages wait for the answers of the first.
 #[test]
-fn not_everything_is_sent_at_once() {
-    let mut world = World::new(settings(), Server::new());
-    world.settle();
+fn messages_in_flight_and_pending_requests_are_limited() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
     for _ in 0..100 {
-        world.say();
+        sim.say_next();
     }
-    assert_eq!(world.up.len(), 64);
-    world.settle();
-    assert_eq!(world.acknowledged().len(), 100);
-    world.breaks();
+    assert_eq!(sim.to_server.len(), 64);
+    sim.run_until_idle();
+    assert_eq!(sim.acknowledged_tags().len(), 100);
+    sim.break_connection();
     for _ in 0..1_001 {
-        world.say();
+        sim.say_next();
     }
-    assert_eq!(world.count(|it| matches!(it, Event::Refused(_))), 1);
-    assert!(!world.link.wants_more());
-    world.settle();
-    assert_eq!(world.acknowledged().len(), 1_100);
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Refused(_))), 1);
+    assert!(!sim.link.has_capacity());
+    sim.run_until_idle();
+    assert_eq!(sim.acknowledged_tags().len(), 1_100);
 }
 
 /// Tokens are not shown by accident.
 #[test]
-fn tokens_stay_secret() {
-    let saved = Saved {
+fn token_is_hidden_in_debug_output() {
+    let saved = SavedSession {
         token: Token([0xab; 16]),
         session: SessionId(1),
         position: None,
         rooms: Vec::new(),
-        password_asked: false,
+        password_required: false,
     };
     assert!(!format!("{saved:?}").contains("171"));
 }

@@ -3,61 +3,64 @@
 
 use std::time::Duration;
 
-use super::contract::{End, Output};
+use super::contract::{EndReason, Output};
 use super::{Link, Phase};
 use crate::model::Moment;
 use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
 use crate::wire::tcp::Ping;
 
 /// From `hello` to `server_hello`, and from `join` to `welcome`.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Link {
     /// Does what is due.
-    pub(super) fn on_time(&mut self, now: Moment) {
-        if let Phase::Resting { until } = self.phase
+    pub(super) fn run_timers(&mut self, now: Moment) {
+        if let Phase::BackingOff { until } = self.phase
             && now >= until
         {
             self.connect();
         }
-        let (ping_after, idle_after) = self.silences();
-        if let Phase::Hailing { since } | Phase::Greeted { since } = self.phase
-            && now >= since + GREETING_TIMEOUT
+        let (ping_after, idle_after) = self.silence_limits();
+        if let Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } = self.phase
+            && now >= since + HANDSHAKE_TIMEOUT
         {
-            self.give_up(now, "Nobody answered there.".to_owned(), None);
-        } else if self.is_connected() && now >= self.heard + idle_after {
-            self.give_up(now, "The server fell silent.".to_owned(), None);
-        } else if self.may_ping() && !self.pinged && now >= self.heard + ping_after {
-            self.pinged = true;
+            self.drop_connection(now, "Nobody answered there.".to_owned(), None);
+        } else if self.is_connected() && now >= self.last_received + idle_after {
+            self.drop_connection(now, "The server fell silent.".to_owned(), None);
+        } else if self.sends_pings()
+            && !self.ping_outstanding
+            && now >= self.last_received + ping_after
+        {
+            self.ping_outstanding = true;
             self.send(Ping { token: 0 });
         }
         if self.persist_at.is_some_and(|at| now >= at) {
             self.persist_at = None;
             self.persist();
         }
-        if let Some(leaving) = self.leaving
-            && self.phase != Phase::Over
+        if let Some(draining) = self.draining
+            && self.phase != Phase::Ended
         {
-            let is_done = self.phase == Phase::Live && self.outbox.is_empty();
-            if is_done || now >= leaving.progress + leaving.patience {
-                if self.was_joined {
-                    self.leave();
+            let is_done = self.phase == Phase::Live && self.pending.is_empty();
+            if is_done || now >= draining.last_answer + draining.patience {
+                if self.has_joined {
+                    self.finish_left();
                 } else {
                     let reason = "The server could not be reached in time.".to_owned();
-                    self.conclude(End::Unavailable { reason });
+                    self.finish(EndReason::Unavailable { reason });
                 }
             }
         }
     }
 
     /// The page allows pings from *greeted* on; we need none before we are in.
-    const fn may_ping(&self) -> bool {
+    const fn sends_pings(&self) -> bool {
         matches!(self.phase, Phase::Replaying | Phase::Live)
     }
 
     /// After how much silence to ping, and to give up: the server's own
     /// times, once it has told them.
-    fn silences(&self) -> (Duration, Duration) {
+    fn silence_limits(&self) -> (Duration, Duration) {
         let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
         self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {
             (seconds(it.ping_interval), seconds(it.idle_timeout))
@@ -65,25 +68,28 @@ impl Link {
     }
 
     /// Tells the driver when to wake us, if that has changed.
-    pub(super) fn tell_wake(&mut self) {
+    pub(super) fn announce_wake(&mut self) {
         let mut due: Vec<Moment> = self.persist_at.into_iter().collect();
         match self.phase {
-            Phase::Over => return,
-            Phase::Resting { until } => due.push(until),
-            Phase::Hailing { since } | Phase::Greeted { since } => {
-                due.push(since + GREETING_TIMEOUT);
+            Phase::Ended => return,
+            Phase::BackingOff { until } => due.push(until),
+            Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } => {
+                due.push(since + HANDSHAKE_TIMEOUT);
             }
-            Phase::Connecting | Phase::Asking => {}
+            Phase::Connecting | Phase::AwaitingPassword => {}
             Phase::Replaying | Phase::Live => {
-                let (ping_after, idle_after) = self.silences();
-                due.push(self.heard + if self.pinged { idle_after } else { ping_after });
+                let (ping_after, idle_after) = self.silence_limits();
+                due.push(
+                    self.last_received
+                        + if self.ping_outstanding { idle_after } else { ping_after },
+                );
             }
         }
-        due.extend(self.leaving.map(|it| it.progress + it.patience));
+        due.extend(self.draining.map(|it| it.last_answer + it.patience));
         let next = due.into_iter().min();
-        if let Some(next) = next.filter(|it| self.wake_told != Some(*it)) {
-            self.wake_told = Some(next);
-            self.put(Output::WakeAt(next));
+        if let Some(next) = next.filter(|it| self.announced_wake != Some(*it)) {
+            self.announced_wake = Some(next);
+            self.push_output(Output::WakeAt(next));
         }
     }
 }

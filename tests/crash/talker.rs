@@ -120,8 +120,8 @@ impl Talker {
             rooms: rooms_of(number).map(str::to_owned).to_vec(),
             password: None,
             observe: true,
-            patient: true,
-            can_ask: false,
+            retry_first_connect: true,
+            can_prompt: false,
             program: "crash",
             version: "",
             seed,
@@ -210,7 +210,7 @@ impl Talker {
 
     /// Takes what has come.
     fn hear(&mut self, reader: &mut FrameReader, bytes: &[u8]) {
-        self.input(Input::Heard);
+        self.input(Input::BytesReceived);
         let outcome = reader.feed(bytes, |body| {
             self.input(Input::Received(ServerFrame::decode(body)));
             true

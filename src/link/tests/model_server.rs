@@ -18,47 +18,47 @@ struct Session {
 }
 
 /// The model.
-pub(super) struct Server {
+pub(super) struct ModelServer {
     log_id: LogId,
     log: Vec<Entry>,
     directs: u64,
     sessions: Vec<Session>,
-    sessions_made: u8,
+    session_count: u8,
     /// The session that is connected.
-    present: Option<SessionId>,
+    connected_session: Option<SessionId>,
     rooms: Vec<String>,
     pub(super) password: Option<&'static str>,
     /// What it says it can do.
     pub(super) features: u64,
     /// What it answers to searches, if not what it finds.
-    pub(super) refuses_searches: Option<ErrorCode>,
+    pub(super) search_error: Option<ErrorCode>,
     /// It finds more than it is asked for.
-    pub(super) forgets_limits: bool,
+    pub(super) ignores_limits: bool,
     /// The passwords that joins brought.
     pub(super) joins: Vec<Option<String>>,
 }
 
-impl Server {
+impl ModelServer {
     /// With an empty log.
     pub(super) fn new() -> Self {
-        Self::new_with_log(1)
+        Self::with_log(1)
     }
 
     /// With an empty log of this number.
-    pub(super) fn new_with_log(number: u8) -> Self {
+    pub(super) fn with_log(number: u8) -> Self {
         Self {
             log_id: LogId([number; 16]),
             log: Vec::new(),
             directs: 0,
             sessions: Vec::new(),
-            sessions_made: number,
-            present: None,
+            session_count: number,
+            connected_session: None,
             rooms: Vec::new(),
             password: None,
             joins: Vec::new(),
             features: 0,
-            refuses_searches: None,
-            forgets_limits: false,
+            search_error: None,
+            ignores_limits: false,
         }
     }
 
@@ -75,12 +75,12 @@ impl Server {
 
     /// The guest's connection is gone.
     pub(super) fn disconnect(&mut self) {
-        self.present = None;
+        self.connected_session = None;
     }
 
     /// Sessions that have no connection expire.
-    pub(super) fn forget_sessions_without_connection(&mut self) {
-        self.sessions.retain(|it| Some(it.id) == self.present);
+    pub(super) fn expire_disconnected_sessions(&mut self) {
+        self.sessions.retain(|it| Some(it.id) == self.connected_session);
     }
 
     /// Puts something into the log.
@@ -117,17 +117,17 @@ impl Server {
     pub(super) fn other_says(&mut self, room: &str) -> Option<ServerFrame> {
         let text = format!("other {}", self.log.len());
         let entry = self.append(room, OTHER, Reference(1), &text);
-        let is_here = self.present.is_some() && self.rooms.iter().any(|it| it == room);
+        let is_here = self.connected_session.is_some() && self.rooms.iter().any(|it| it == room);
         is_here.then(|| entry.into())
     }
 
     /// Somebody else, who has this number here, says something.
-    pub(super) fn stranger_says(&mut self, room: &str, session: SessionId, reference: u64) {
+    pub(super) fn other_session_says(&mut self, room: &str, session: SessionId, reference: u64) {
         self.append(room, session, Reference(reference), "a stranger's");
     }
 
     /// Somebody else writes to the guest.
-    pub(super) fn other_writes(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
+    pub(super) fn other_sends_direct(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;
         Some(
             DirectEntry {
@@ -135,7 +135,7 @@ impl Server {
                 sequence: self.head(),
                 from_session: SessionId(session),
                 from: from.to_owned(),
-                to_session: self.present?,
+                to_session: self.connected_session?,
                 to: "anna".to_owned(),
                 time: Timestamp(0),
                 reference: Reference(1),
@@ -147,7 +147,7 @@ impl Server {
     }
 
     /// A frame of the guest; the answers.
-    pub(super) fn receive(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
+    pub(super) fn handle(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
         match frame {
             ClientFrame::Hello(_) => vec![
                 ServerHello {
@@ -163,7 +163,7 @@ impl Server {
             ClientFrame::Join(join) => self.join(join),
             ClientFrame::Say(say) => {
                 assert_ne!(say.reference, Reference::NONE);
-                let Some(id) = self.present else {
+                let Some(id) = self.connected_session else {
                     return vec![];
                 };
                 let session = self.sessions.iter_mut().find(|it| it.id == id).unwrap();
@@ -206,13 +206,13 @@ impl Server {
 
     /// Messages of the guest's rooms that hold a text.
     fn search(&self, asked: &Search) -> Vec<ServerFrame> {
-        if let Some(code) = self.refuses_searches {
+        if let Some(code) = self.search_error {
             return vec![Error::about(code, 11, asked.reference).into()];
         }
         let is_before = |it: &Entry| asked.before.0 == 0 || it.sequence < asked.before;
         let fits = |it: &&Entry| it.text.contains(&asked.text) && is_before(it);
         let all: Vec<_> = self.log.iter().filter(fits).collect();
-        let limit = if self.forgets_limits { u16::MAX } else { asked.limit };
+        let limit = if self.ignores_limits { u16::MAX } else { asked.limit };
         self.page(11, asked.reference, &all, limit)
     }
 
@@ -250,16 +250,16 @@ impl Server {
         }
         let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
         let at = kept.unwrap_or_else(|| {
-            self.sessions_made += 1;
+            self.session_count += 1;
             self.sessions.push(Session {
-                id: SessionId(self.sessions_made.into()),
-                token: Token([self.sessions_made; 16]),
+                id: SessionId(self.session_count.into()),
+                token: Token([self.session_count; 16]),
                 last_reference: Reference::NONE,
             });
             self.sessions.len() - 1
         });
         let session = &self.sessions[at];
-        self.present = Some(session.id);
+        self.connected_session = Some(session.id);
         self.rooms = if join.rooms.is_empty() { vec!["lobby".to_owned()] } else { join.rooms };
         for room in &mut self.rooms {
             *room = room.to_lowercase();

@@ -8,7 +8,7 @@ use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say,
 
 impl Task {
     /// The kind of its frame.
-    pub(super) const fn kind(&self) -> u16 {
+    pub(super) const fn frame_kind(&self) -> u16 {
         match self {
             Self::Say { .. } => 3,
             Self::Direct { .. } => 4,
@@ -32,7 +32,7 @@ impl Task {
     }
 
     /// Says which room it is about, once that is known.
-    pub(super) fn settle(&mut self, name: &str) {
+    pub(super) fn set_room(&mut self, name: &str) {
         match self {
             Self::Say { place, .. }
             | Self::Leave { place }
@@ -43,7 +43,7 @@ impl Task {
     }
 
     /// What was to be said, if it is a message.
-    pub(super) fn message(&self) -> Option<&str> {
+    pub(super) fn message_text(&self) -> Option<&str> {
         match self {
             Self::Say { text, .. } | Self::Direct { text, .. } => Some(text),
             _ => None,
@@ -61,7 +61,12 @@ impl Task {
     }
 
     /// Its frame, once its room is settled.
-    fn frame(&self, reference: Reference, hints: &Hints, so_far: &[String]) -> ClientFrame {
+    fn to_frame(
+        &self,
+        reference: Reference,
+        context: &FrameContext,
+        members_so_far: &[String],
+    ) -> ClientFrame {
         let room = self.target();
         match self {
             Self::Say { style, text, .. } => {
@@ -70,7 +75,7 @@ impl Task {
             Self::Direct { to, session, style, text } => Direct {
                 reference,
                 to: to.clone(),
-                session: session.or(hints.pinned).unwrap_or(SessionId(0)),
+                session: session.or(context.pinned_session).unwrap_or(SessionId(0)),
                 style: style.0,
                 text: text.clone(),
             }
@@ -80,14 +85,16 @@ impl Task {
             Self::History { before, limit, .. } => History {
                 reference,
                 room,
-                before: before.or(hints.oldest).unwrap_or_default(),
+                before: before.or(context.oldest_shown).unwrap_or_default(),
                 limit: *limit,
             }
             .into(),
-            Self::Members { .. } => {
-                Members { reference, room, after: so_far.last().cloned().unwrap_or_default() }
-                    .into()
+            Self::Members { .. } => Members {
+                reference,
+                room,
+                after: members_so_far.last().cloned().unwrap_or_default(),
             }
+            .into(),
             Self::Search(search) => Search {
                 reference,
                 room,
@@ -105,54 +112,62 @@ impl Task {
 
 /// What a frame may need to know from elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Hints {
+pub(super) struct FrameContext {
     /// The session that answers to this name go to.
-    pub(super) pinned: Option<SessionId>,
+    pub(super) pinned_session: Option<SessionId>,
     /// The oldest entry of the room that was shown.
-    pub(super) oldest: Option<Sequence>,
+    pub(super) oldest_shown: Option<Sequence>,
 }
 
 /// One thing that was asked.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct PendingRequest {
     /// The user interface's name for it.
     pub(super) tag: Tag,
     /// What it is.
     pub(super) task: Task,
     /// Names of members of the pages that have come.
-    pub(super) so_far: Vec<String>,
+    pub(super) members_so_far: Vec<String>,
     /// Messages that were found, while the answer is coming.
     pub(super) found: Vec<Message>,
     /// The number that it bears, and in which session.
-    number: Option<(SessionId, Reference)>,
+    sent_as: Option<(SessionId, Reference)>,
     /// It had a number in a log that is gone.
-    was_sent: bool,
+    sent_in_former_log: bool,
 
     /// It was sent on the connection that there is now.
-    on_wire: bool,
+    in_flight: bool,
 }
 
-impl Item {
+impl PendingRequest {
     /// Something that is to be sent.
-    const fn new(tag: Tag, task: Task, so_far: Vec<String>) -> Self {
-        Self { tag, task, so_far, found: Vec::new(), number: None, was_sent: false, on_wire: false }
+    const fn new(tag: Tag, task: Task, members_so_far: Vec<String>) -> Self {
+        Self {
+            tag,
+            task,
+            members_so_far,
+            found: Vec::new(),
+            sent_as: None,
+            sent_in_former_log: false,
+            in_flight: false,
+        }
     }
 }
 
 /// All things that were asked, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct PendingRequests {
     /// The things.
-    items: VecDeque<Item>,
+    items: VecDeque<PendingRequest>,
     /// Bytes of the texts in them.
     bytes: usize,
     /// The last reference of a message in this session.
-    last_message: Reference,
+    last_message_reference: Reference,
     /// The last reference of any other request.
-    last_request: Reference,
+    last_request_reference: Reference,
 }
 
-impl Outbox {
+impl PendingRequests {
     /// Nothing is unanswered.
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -170,26 +185,29 @@ impl Outbox {
 
     /// Puts a thing behind the others.
     pub(super) fn push(&mut self, tag: Tag, task: Task) {
-        self.bytes += task.message().map_or(0, str::len);
-        self.items.push_back(Item::new(tag, task, Vec::new()));
+        self.bytes += task.message_text().map_or(0, str::len);
+        self.items.push_back(PendingRequest::new(tag, task, Vec::new()));
     }
 
     /// How many messages are on the wire and not answered.
     pub(super) fn messages_on_wire(&self) -> usize {
-        self.items.iter().filter(|item| item.on_wire && item.task.message().is_some()).count()
+        self.items
+            .iter()
+            .filter(|item| item.in_flight && item.task.message_text().is_some())
+            .count()
     }
 
     /// The connection is gone. A room that one has asked to leave counts as
     /// left, unless something that was said there before may have to be
     /// sent again. Gives those rooms.
-    pub(super) fn forget_leaves(&mut self) -> Vec<(Tag, String)> {
+    pub(super) fn remove_sent_leaves(&mut self) -> Vec<(Tag, String)> {
         let mut left = Vec::new();
-        let mut talked_in: Vec<NameKey> = Vec::new();
+        let mut rooms_with_messages: Vec<NameKey> = Vec::new();
         self.items.retain(|item| {
             let key = NameKey::of(&item.task.target());
             match item.task {
-                Task::Say { .. } => talked_in.push(key),
-                Task::Leave { .. } if item.on_wire && !talked_in.contains(&key) => {
+                Task::Say { .. } => rooms_with_messages.push(key),
+                Task::Leave { .. } if item.in_flight && !rooms_with_messages.contains(&key) => {
                     left.push((item.tag.clone(), item.task.target()));
                     return false;
                 }
@@ -203,36 +221,47 @@ impl Outbox {
     /// A session has begun or goes on: which number comes next. Call it for
     /// each welcome, before anything is sent. In another log the numbers of a
     /// former session mean nothing: somebody else may have them.
-    pub(super) fn welcome(
+    pub(super) fn begin_session(
         &mut self,
         session_kept: bool,
         log_changed: bool,
         last_reference: Reference,
     ) {
-        self.last_message =
-            if session_kept { self.last_message.max(last_reference) } else { last_reference };
+        self.last_message_reference = if session_kept {
+            self.last_message_reference.max(last_reference)
+        } else {
+            last_reference
+        };
         for item in &mut self.items {
-            item.on_wire = false;
+            item.in_flight = false;
             item.found.clear();
             if log_changed && !session_kept {
-                item.was_sent |= item.number.take().is_some();
+                item.sent_in_former_log |= item.sent_as.take().is_some();
             }
         }
     }
 
     /// The first thing that is to be sent, if any. Afterwards either
-    /// [`Outbox::send_next`] or [`Outbox::drop_next`] it.
-    pub(super) fn next(&mut self) -> Option<&mut Task> {
-        self.items.iter_mut().find(|item| !item.on_wire).map(|item| &mut item.task)
+    /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] it.
+    pub(super) fn next_unsent(&mut self) -> Option<&mut Task> {
+        self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.task)
     }
 
     /// The frame for the first thing that is to be sent. A message that has
     /// a number in this session keeps it.
-    pub(super) fn send_next(&mut self, session: SessionId, hints: &Hints) -> Option<ClientFrame> {
-        let item = self.items.iter_mut().find(|item| !item.on_wire)?;
-        let is_message = item.task.message().is_some();
-        let kept = item.number.filter(|(within, _)| is_message && *within == session);
-        let counter = if is_message { &mut self.last_message } else { &mut self.last_request };
+    pub(super) fn send_next(
+        &mut self,
+        session: SessionId,
+        context: &FrameContext,
+    ) -> Option<ClientFrame> {
+        let item = self.items.iter_mut().find(|item| !item.in_flight)?;
+        let is_message = item.task.message_text().is_some();
+        let kept = item.sent_as.filter(|(within, _)| is_message && *within == session);
+        let counter = if is_message {
+            &mut self.last_message_reference
+        } else {
+            &mut self.last_request_reference
+        };
         let reference = kept.map_or_else(
             || {
                 *counter = counter.next();
@@ -240,14 +269,14 @@ impl Outbox {
             },
             |(_, reference)| reference,
         );
-        item.number = Some((session, reference));
-        item.on_wire = true;
-        Some(item.task.frame(reference, hints, &item.so_far))
+        item.sent_as = Some((session, reference));
+        item.in_flight = true;
+        Some(item.task.to_frame(reference, context, &item.members_so_far))
     }
 
     /// Takes out the first thing that is to be sent.
-    pub(super) fn drop_next(&mut self) -> Option<Item> {
-        let at = self.items.iter().position(|item| !item.on_wire)?;
+    pub(super) fn remove_next_unsent(&mut self) -> Option<PendingRequest> {
+        let at = self.items.iter().position(|item| !item.in_flight)?;
         self.remove(at)
     }
 
@@ -256,9 +285,9 @@ impl Outbox {
         &mut self,
         session: SessionId,
         reference: Reference,
-    ) -> Option<Item> {
+    ) -> Option<PendingRequest> {
         let at = self.items.iter().position(|item| {
-            item.task.message().is_some() && item.number == Some((session, reference))
+            item.task.message_text().is_some() && item.sent_as == Some((session, reference))
         })?;
         self.remove(at)
     }
@@ -270,41 +299,49 @@ impl Outbox {
         session: SessionId,
         kind: u16,
         reference: Reference,
-    ) -> Option<Item> {
+    ) -> Option<PendingRequest> {
         let at = self.items.iter().position(|item| {
-            item.task.kind() == kind && item.on_wire && item.number == Some((session, reference))
+            item.task.frame_kind() == kind
+                && item.in_flight
+                && item.sent_as == Some((session, reference))
         })?;
         self.remove(at)
     }
 
     /// The search whose answer is coming, if the messages that come now were
     /// asked for by one: requests are answered in their order.
-    pub(super) fn searching(&mut self) -> Option<&mut Item> {
-        let asks = |item: &&mut Item| matches!(item.task, Task::History { .. } | Task::Search(_));
-        let first = self.items.iter_mut().filter(|item| item.on_wire).find(asks)?;
+    pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
+        let asks = |item: &&mut PendingRequest| {
+            matches!(item.task, Task::History { .. } | Task::Search(_))
+        };
+        let first = self.items.iter_mut().filter(|item| item.in_flight).find(asks)?;
         matches!(first.task, Task::Search(_)).then_some(first)
     }
 
     /// Puts a request back in front, to be sent again: it needs more than
     /// one answer.
-    pub(super) fn put_back(&mut self, tag: Tag, task: Task, so_far: Vec<String>) {
-        self.items.push_front(Item::new(tag, task, so_far));
+    pub(super) fn push_front(&mut self, tag: Tag, task: Task, members_so_far: Vec<String>) {
+        self.items.push_front(PendingRequest::new(tag, task, members_so_far));
     }
 
     /// Takes out everything; tells of each whether it was ever sent.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Item, bool)> + '_ {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (PendingRequest, bool)> + '_ {
         self.bytes = 0;
         self.items.drain(..).map(|item| {
-            let was_sent = item.was_sent || item.number.is_some();
-            (item, was_sent)
+            let sent_in_former_log = item.sent_in_former_log || item.sent_as.is_some();
+            (item, sent_in_former_log)
         })
     }
 
     /// The server has told how it spells the room of an `enter` under way.
     /// Gives the request's tag.
-    pub(super) fn entered(&mut self, reference: Reference, spelling: &str) -> Option<Tag> {
+    pub(super) fn set_room_spelling(
+        &mut self,
+        reference: Reference,
+        spelling: &str,
+    ) -> Option<Tag> {
         self.items.iter_mut().find_map(|item| match &mut item.task {
-            Task::Enter { room } if item.number.is_some_and(|(_, it)| it == reference) => {
+            Task::Enter { room } if item.sent_as.is_some_and(|(_, it)| it == reference) => {
                 spelling.clone_into(room);
                 Some(item.tag.clone())
             }
@@ -313,9 +350,9 @@ impl Outbox {
     }
 
     /// Takes out what stands at `at`.
-    fn remove(&mut self, at: usize) -> Option<Item> {
+    fn remove(&mut self, at: usize) -> Option<PendingRequest> {
         let item = self.items.remove(at)?;
-        self.bytes = self.bytes.saturating_sub(item.task.message().map_or(0, str::len));
+        self.bytes = self.bytes.saturating_sub(item.task.message_text().map_or(0, str::len));
         Some(item)
     }
 }
@@ -323,38 +360,38 @@ impl Outbox {
 /// The sessions that were heard under a name, so that an answer goes to
 /// whom it is meant for.
 #[derive(Debug, Default)]
-pub(super) struct Pins {
+pub(super) struct PinnedSessions {
     /// Newest last.
-    heard: VecDeque<(NameKey, SessionId)>,
+    pins: VecDeque<(NameKey, SessionId)>,
 }
 
-impl Pins {
+impl PinnedSessions {
     /// How many are remembered.
-    const MOST: usize = 1_000;
+    const MAX_PINS: usize = 1_000;
 
     /// Somebody with this name has written to us.
-    pub(super) fn heard(&mut self, name: &str, session: SessionId) {
-        self.forget(name);
-        self.heard.push_back((NameKey::of(name), session));
-        if self.heard.len() > Self::MOST {
-            self.heard.pop_front();
+    pub(super) fn pin(&mut self, name: &str, session: SessionId) {
+        self.unpin(name);
+        self.pins.push_back((NameKey::of(name), session));
+        if self.pins.len() > Self::MAX_PINS {
+            self.pins.pop_front();
         }
     }
 
     /// Who that was, if it was anybody.
-    pub(super) fn of(&self, name: &str) -> Option<SessionId> {
+    pub(super) fn session_of(&self, name: &str) -> Option<SessionId> {
         let key = NameKey::of(name);
-        self.heard.iter().find(|(it, _)| *it == key).map(|(_, session)| *session)
+        self.pins.iter().find(|(it, _)| *it == key).map(|(_, session)| *session)
     }
 
     /// The next message to this name may go to whoever holds it.
-    pub(super) fn forget(&mut self, name: &str) {
+    pub(super) fn unpin(&mut self, name: &str) {
         let key = NameKey::of(name);
-        self.heard.retain(|(it, _)| *it != key);
+        self.pins.retain(|(it, _)| *it != key);
     }
 
     /// Sessions mean nothing in another log.
     pub(super) fn clear(&mut self) {
-        self.heard.clear();
+        self.pins.clear();
     }
 }

@@ -1,0 +1,36 @@
+//! A server whose log is another one than before.
+
+use super::*;
+
+/// Another log: said so, everything shown anew, nothing kept.
+#[test]
+fn log_change_is_reported_and_replayed() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.say_next();
+    sim.run_until_idle();
+    sim.break_connection();
+    sim.server = ModelServer::with_log(9);
+    sim.server.other_says("lobby");
+    sim.run_until_idle();
+    let is_told = |it: &Event| matches!(it, Event::Welcome(it) if it.log_changed);
+    assert_eq!(sim.count_events(is_told), 1);
+    assert_eq!(sim.shown_messages("lobby").len(), 2);
+}
+
+/// Whoever has the former number in another log does not acknowledge what was
+/// said by it in the one before.
+#[test]
+fn former_session_number_does_not_acknowledge_in_new_log() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    let session = sim.saved.clone().unwrap().session;
+    sim.say_next();
+    sim.break_connection();
+    sim.server = ModelServer::with_log(9);
+    sim.server.other_session_says("lobby", session, 1);
+    sim.run_until_idle();
+    assert_eq!(sim.acknowledged_tags(), [1]);
+    let texts: Vec<_> = sim.server.texts("lobby").into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["a stranger's", "mine 1"]);
+}
