@@ -9,9 +9,11 @@
 mod backoff;
 mod contract;
 mod cursor;
+mod encode;
 mod errors;
 mod frames;
 mod pending;
+mod pinned;
 mod requests;
 mod search;
 #[cfg(test)]
@@ -25,7 +27,8 @@ pub use contract::{EndReason, Input, Output, SavedSession, Settings};
 
 use self::backoff::Backoff;
 use self::cursor::ReceiveCursor;
-use self::pending::{PendingRequests, PinnedSessions};
+use self::pending::PendingRequests;
+use self::pinned::PinnedSessions;
 use crate::model::{
     Event, Moment, NameKey, Position, Refusal, RoomName, SessionId, State, Tag, Task,
 };

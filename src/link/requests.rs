@@ -1,7 +1,7 @@
 //! What is asked of the link, on its way to the server.
 
 use super::contract::{EndReason, Output};
-use super::pending::FrameContext;
+use super::encode::FrameContext;
 use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
     Command, Event, MessageText, Moment, NameKey, Place, Refusal, Request, Tag, Task,

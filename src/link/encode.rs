@@ -1,0 +1,117 @@
+//! Building the request frames for tasks.
+
+use crate::model::{Place, Reference, Sequence, SessionId, Task};
+use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search};
+
+impl Task {
+    /// The kind of its frame.
+    pub(super) const fn frame_kind(&self) -> u16 {
+        match self {
+            Self::Say { .. } => 3,
+            Self::Direct { .. } => 4,
+            Self::Enter { .. } => 5,
+            Self::Leave { .. } => 6,
+            Self::History { .. } => 7,
+            Self::Members { .. } => 8,
+            Self::Search(_) => 11,
+        }
+    }
+
+    /// Which room it is about.
+    pub(super) const fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Say { place, .. }
+            | Self::Leave { place }
+            | Self::History { place, .. }
+            | Self::Members { place, .. } => Some(place),
+            Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => None,
+        }
+    }
+
+    /// Says which room it is about, once that is known.
+    pub(super) fn set_room(&mut self, name: &str) {
+        match self {
+            Self::Say { place, .. }
+            | Self::Leave { place }
+            | Self::History { place, .. }
+            | Self::Members { place, .. } => *place = Place::Named(name.to_owned()),
+            Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => {}
+        }
+    }
+
+    /// What was to be said, if it is a message.
+    pub(super) fn message_text(&self) -> Option<&str> {
+        match self {
+            Self::Say { text, .. } | Self::Direct { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whom or which room it is for, for people.
+    pub(super) fn target(&self) -> String {
+        match (self, self.place()) {
+            (Self::Direct { to, .. }, _) => to.clone(),
+            (Self::Search(search), _) => search.room.clone().unwrap_or_default(),
+            (Self::Enter { room }, _) | (_, Some(Place::Named(room))) => room.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// Its frame, once its room is settled.
+    pub(super) fn to_frame(
+        &self,
+        reference: Reference,
+        context: &FrameContext,
+        members_so_far: &[String],
+    ) -> ClientFrame {
+        let room = self.target();
+        match self {
+            Self::Say { style, text, .. } => {
+                Say { reference, room, style: style.0, text: text.clone() }.into()
+            }
+            Self::Direct { to, session, style, text } => Direct {
+                reference,
+                to: to.clone(),
+                session: session.or(context.pinned_session).unwrap_or(SessionId(0)),
+                style: style.0,
+                text: text.clone(),
+            }
+            .into(),
+            Self::Enter { .. } => Enter { reference, room }.into(),
+            Self::Leave { .. } => Leave { reference, room }.into(),
+            Self::History { before, limit, .. } => History {
+                reference,
+                room,
+                before: before.or(context.oldest_shown).unwrap_or_default(),
+                limit: *limit,
+            }
+            .into(),
+            Self::Members { .. } => Members {
+                reference,
+                room,
+                after: members_so_far.last().cloned().unwrap_or_default(),
+            }
+            .into(),
+            Self::Search(search) => Search {
+                reference,
+                room,
+                from: search.from.clone().unwrap_or_default(),
+                text: search.text.clone(),
+                since: search.since.unwrap_or_default(),
+                until: search.until.unwrap_or_default(),
+                before: search.before.unwrap_or_default(),
+                limit: search.limit,
+            }
+            .into(),
+        }
+    }
+}
+
+/// What a frame may need to know from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FrameContext {
+    /// The session that answers to this name go to.
+    pub(super) pinned_session: Option<SessionId>,
+    /// The oldest entry of the room that was shown.
+    pub(super) oldest_shown: Option<Sequence>,
+}
