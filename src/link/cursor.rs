@@ -126,7 +126,7 @@ impl ReceiveCursor {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
 
-    /// A direct message. As [`ReceiveCursor::entry`].
+    /// A direct message. As [`ReceiveCursor::on_entry`].
     pub(super) fn on_direct(&mut self, sequence: Sequence) -> Novelty {
         let is_known = sequence <= self.newest_direct || sequence <= self.replay_start;
         self.advance(sequence);

@@ -78,7 +78,7 @@ impl PendingRequests {
     }
 
     /// How many messages are on the wire and not answered.
-    pub(super) fn messages_on_wire(&self) -> usize {
+    pub(super) fn messages_in_flight(&self) -> usize {
         self.items
             .iter()
             .filter(|item| item.in_flight && item.task.message_text().is_some())

@@ -91,7 +91,7 @@ impl Link {
         let Some(session) = self.own_sessions.last().copied() else {
             return;
         };
-        let mut messages = self.pending.messages_on_wire();
+        let mut messages = self.pending.messages_in_flight();
         while let Some(task) = self.pending.next_unsent() {
             if messages >= MAX_MESSAGES_IN_FLIGHT && task.message_text().is_some() {
                 return;

@@ -8,7 +8,7 @@ use crate::wire::tcp::{
 };
 
 /// The session of everybody else.
-const OTHER: SessionId = SessionId(1_000_000);
+const OTHER_SESSION: SessionId = SessionId(1_000_000);
 
 /// A session.
 struct Session {
@@ -116,7 +116,7 @@ impl ModelServer {
     /// Somebody else says something; what the guest gets of it.
     pub(super) fn other_says(&mut self, room: &str) -> Option<ServerFrame> {
         let text = format!("other {}", self.log.len());
-        let entry = self.append(room, OTHER, Reference(1), &text);
+        let entry = self.append(room, OTHER_SESSION, Reference(1), &text);
         let is_here = self.connected_session.is_some() && self.rooms.iter().any(|it| it == room);
         is_here.then(|| entry.into())
     }
