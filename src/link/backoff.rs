@@ -1,5 +1,4 @@
-//! How long to wait before connecting again: `docs/protocol/tcp.md`,
-//! section 13.
+//! Exponential back-off with jitter for reconnecting: `docs/protocol/tcp.md`, section 13.
 
 use std::time::Duration;
 
@@ -7,40 +6,39 @@ use fastrand::Rng;
 
 use crate::model::Moment;
 
-/// Longest wait that is chosen without the server's advice.
+/// Maximum reconnect delay if the server advises none.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// Longest wait whatever the server asks for, its random part included.
+/// Maximum reconnect delay if the server advises one, jitter included.
 const MAX_ADVISED_DELAY: Duration = Duration::from_secs(600);
 
-/// A connection that has been joined for so long was a good one.
+/// Duration of a joined connection after which the attempt count is reset.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// Counts attempts and draws waits.
+/// Back-off state: counts attempts and draws delays.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    /// For the random part.
+    /// Random generator for the jitter.
     rng: Rng,
-    /// Attempts since the last good connection.
+    /// Connection attempts since the last stable connection.
     attempts: u32,
-    /// Since when this connection has been joined.
+    /// Time at which the current connection joined, if it has.
     joined_at: Option<Moment>,
 }
 
 impl Backoff {
-    /// Before the first attempt.
+    /// Creates the state before the first attempt.
     pub(super) fn new(seed: u64) -> Self {
         Self { rng: Rng::with_seed(seed), attempts: 0, joined_at: None }
     }
 
-    /// Call it when the server has let us in.
+    /// Records a successful join, so that a stable connection can reset the attempt count.
     pub(super) fn record_join(&mut self, now: Moment) {
         self.joined_at = Some(now);
     }
 
-    /// How long to wait now that the connection has ended or could not be
-    /// made. `advice` is the server's `retry_after`. Call it once for each
-    /// ending.
+    /// Returns the delay before the next attempt. Call it once for each connection that has ended
+    /// or failed. `advice` is the server's `retry_after`, a minimum.
     pub(super) fn next_delay(&mut self, now: Moment, advice: Option<Duration>) -> Duration {
         if self.joined_at.take().is_some_and(|since| now.since(since) >= STABLE_AFTER) {
             self.attempts = 0;
@@ -58,7 +56,7 @@ impl Backoff {
         }
     }
 
-    /// A random time between zero and `most`.
+    /// Returns a random duration between zero and `most`, in whole milliseconds.
     fn random_up_to(&mut self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.rng.u64(0..=most))
@@ -69,7 +67,7 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    /// The bounds are those of the page, also after very many attempts.
+    /// Delays stay within the protocol's bounds, also after very many attempts.
     #[test]
     fn delays_stay_within_protocol_bounds() {
         let mut backoff = Backoff::new(1);
@@ -79,7 +77,7 @@ mod tests {
         }
     }
 
-    /// Only a connection that held resets the counting.
+    /// Only a stable connection resets the attempt count.
     #[test]
     fn short_connection_does_not_reset_attempts() {
         let mut backoff = Backoff::new(1);
@@ -95,7 +93,7 @@ mod tests {
         assert_eq!(backoff.attempts, 1);
     }
 
-    /// The server's advice is a lower bound, and it is spread.
+    /// The server's advice is a lower bound, and jitter is added to it.
     #[test]
     fn advised_delay_is_minimum_with_jitter() {
         let mut backoff = Backoff::new(1);

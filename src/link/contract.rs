@@ -1,125 +1,124 @@
-//! What goes into the link and what comes out of it.
+//! The link's contract with its driver: settings, inputs and outputs.
 
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
-/// How a link begins. Does not change afterwards.
+/// Settings of a link. They are fixed when it is created, except for the password.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the person would like to be called. The server checks it.
+    /// Requested username. The server validates it.
     pub username: String,
-    /// Rooms to go into; none: the server's lobby.
+    /// Rooms to join; if empty, the server's lobby.
     pub rooms: Vec<String>,
-    /// Given only to a server that asks for it.
+    /// The server's password. It is sent only to a server that asks for it.
     pub password: Option<Password>,
-    /// Show what is said. Without it nothing that was missed is fetched, and
-    /// the saved position stays as it is, for whoever shows it later.
+    /// Whether received messages are shown. If false, the link is send-only: it fetches no missed
+    /// messages and leaves the saved position unchanged, for a later client that shows messages.
     pub observe: bool,
-    /// Try again when the very first attempt fails.
+    /// Whether to retry if the first connection attempt fails. After a first successful join the
+    /// link always reconnects.
     pub retry_first_connect: bool,
-    /// Somebody can answer [`Event::PasswordWanted`] before the first welcome.
+    /// Whether the user can answer [`Event::PasswordWanted`] before the first welcome.
     pub can_prompt: bool,
-    /// What the program calls itself; at most 32 bytes.
+    /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,
-    /// Its version; at most 32 bytes.
+    /// Version of the client program, sent in `hello`; at most 32 bytes.
     pub version: &'static str,
-    /// For the random part of delays: any number, another one each time.
+    /// Seed for the jitter of reconnect delays. Use a different one for each link.
     pub seed: u64,
 }
 
-/// What has to outlive the program so that the next one can go on.
+/// Persistent session state, with which a later process resumes the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSession {
-    /// The session's secret.
+    /// Secret token of the session.
     pub token: Token,
-    /// The session's public number.
+    /// Public number of the session.
     pub session: SessionId,
-    /// How far it had got, if anywhere.
+    /// Position in the server's log up to which messages were received, if any.
     pub position: Option<Position>,
-    /// The rooms that the position is about.
+    /// Rooms that the position covers.
     pub rooms: Vec<String>,
-    /// This server has asked for a password, so it may be sent at once.
+    /// Whether this server has asked for a password; the next join then includes it at once.
     pub password_required: bool,
 }
 
-/// Something that has happened.
+/// Event that the driver reports to the link.
 #[derive(Debug)]
 pub enum Input {
-    /// The connection that [`Output::Connect`] asked for is there.
+    /// The connection requested by [`Output::Connect`] is established.
     Connected {
-        /// What an earlier link left behind for this server; with the first
-        /// connection only.
+        /// Session saved by an earlier link for this server. Used with the first connection only.
         saved: Option<SavedSession>,
     },
-    /// It could not be made.
+    /// The connection requested by [`Output::Connect`] failed.
     ConnectFailed {
-        /// Why, for people.
+        /// Human-readable reason.
         reason: String,
     },
-    /// Bytes have arrived, whole frames or not.
+    /// Bytes were received, whether or not they complete a frame. Restarts the silence timers.
     BytesReceived,
-    /// A frame has arrived.
+    /// A frame was received and decoded.
     Received(Received<ServerFrame>),
-    /// What arrives are no frames; nothing more will be read.
+    /// The received bytes cannot be split into frames; the driver reads no further.
     FramingError,
-    /// The connection is gone.
+    /// The connection has ended or broken.
     Disconnected {
-        /// Why, for people.
+        /// Human-readable reason.
         reason: String,
     },
-    /// Somebody wants something done.
+    /// Request from the user interface.
     Request(Request),
-    /// The time of the last [`Output::WakeAt`] has come. Harmless when it
-    /// has not.
+    /// The time of the last [`Output::WakeAt`] has come. A wake-up that comes too early does no
+    /// harm.
     Wake,
 }
 
-/// What the driver is to do.
+/// Action for the driver to carry out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Make a connection; answer with [`Input::Connected`] or
-    /// [`Input::ConnectFailed`].
+    /// Connect to the server; answer with [`Input::Connected`] or [`Input::ConnectFailed`].
     Connect,
-    /// Send this frame after those before it.
+    /// Send this frame, in order.
     Send(ClientFrame),
-    /// Send what is due, then close. It is not answered by
-    /// [`Input::Disconnected`]; what else this connection brings is ignored.
+    /// Send all queued frames, then close the connection. Do not report [`Input::Disconnected`] for
+    /// it; any further input from this connection is ignored.
     Disconnect,
-    /// Show this.
+    /// Show this event to the user.
     Event(Event),
-    /// Keep this on disk in place of what was kept before.
+    /// Save this session to disk, replacing what was saved before.
     Persist(SavedSession),
-    /// Send [`Input::Wake`] at this time; replaces the one before.
+    /// Send [`Input::Wake`] at this time; replaces the wake-up time announced before.
     WakeAt(Moment),
-    /// It is over. Nothing comes after it, and inputs are ignored.
+    /// The link has ended. It is the last output, and further inputs are ignored.
     Finished(EndReason),
 }
 
-/// Why it is over.
+/// Reason why the link has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// It was asked for.
+    /// The client left on request.
     Left {
-        /// So many messages were not acknowledged.
+        /// Number of messages that were not acknowledged.
         unsent: usize,
-        /// So many requests were refused.
+        /// Number of requests that were refused.
         refused: usize,
     },
-    /// There is no such server, or it takes nobody.
+    /// The server could not be reached.
     Unavailable {
-        /// For people.
+        /// Human-readable reason.
         reason: String,
     },
-    /// The server does not take us like this.
+    /// The server refused the client for good, for example because of its name or password.
     Refused {
-        /// From the registry, if it is in ours.
+        /// Error code, if this client knows it.
         code: Option<ErrorCode>,
-        /// For people.
+        /// Human-readable reason.
         reason: String,
     },
-    /// One side does not speak the protocol.
+    /// The peer violated the protocol, or there is no common version.
     Protocol {
-        /// For people.
+        /// Human-readable reason.
         reason: String,
     },
 }

@@ -1,55 +1,57 @@
-//! What has been received already: the position, what comes twice, what is
-//! missing (`docs/protocol/tcp.md`, section 6).
+//! The client's cursor into the server's log: resume position, duplicate detection and gap
+//! detection (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::HashMap;
 
 use crate::model::{LogId, NameKey, Position, Sequence};
 
-/// Rooms that are remembered. Nobody is in so many; it bounds what a server
-/// can make us keep.
+/// Maximum number of rooms that are tracked. It exceeds what any server allows, and bounds the
+/// memory that a server can make the client use. Entries of further rooms count as new.
 const MAX_ROOMS: usize = 1_000;
 
-/// What to do with an entry.
+/// Result of duplicate and gap detection for a received entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Novelty {
-    /// It is new.
+    /// The entry is new: show it.
     New {
-        /// Something before it is missing, and nobody has been told.
+        /// Whether entries before it are missing and the user has not been told.
         gap: bool,
     },
-    /// It was shown before.
+    /// The entry was received before: do not show it.
     Duplicate,
 }
 
-/// How far one room has been cursor.
+/// Progress within one room.
 #[derive(Debug, Default)]
 struct RoomProgress {
-    /// The oldest entry that was shown.
+    /// Sequence of the oldest entry that was shown.
     oldest_shown: Option<Sequence>,
-    /// The newest.
+    /// Sequence of the newest entry that was received.
     newest_received: Option<Sequence>,
-    /// The server has said that something before the next entry is missing.
+    /// Whether the gap before the next entry must not be reported, because the user knows of it or
+    /// it is expected.
     gap_reported: bool,
 }
 
-/// How far everything has been cursor, within one log.
+/// Cursor into one log: the position, and the progress within each room.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveCursor {
-    /// Which log.
+    /// Id of the log; `None` before the first welcome.
     log_id: Option<LogId>,
-    /// The greatest sequence of all that have come. (That may be zero: the
-    /// end of an empty history.)
+    /// Greatest sequence received, the position to resume from. It may be zero, from the `end` of
+    /// an empty log; `None` means that there is no position.
     max_sequence: Option<Sequence>,
-    /// Until the end of the replay nothing up to here is new.
+    /// Position from which the current replay started: until the replay ends, entries up to here
+    /// are duplicates. Zero otherwise.
     replay_start: Sequence,
-    /// The newest direct message.
+    /// Sequence of the newest direct message.
     newest_direct: Sequence,
-    /// The rooms.
+    /// Progress within each room.
     rooms: HashMap<NameKey, RoomProgress>,
 }
 
 impl ReceiveCursor {
-    /// Goes on where an earlier program stopped.
+    /// Creates a cursor that resumes from a saved position.
     pub(super) fn resume_from(position: Position) -> Self {
         Self {
             log_id: Some(position.log_id),
@@ -58,19 +60,19 @@ impl ReceiveCursor {
         }
     }
 
-    /// The position, if there is one.
+    /// Returns the position, if there is one.
     pub(super) fn position(&self) -> Option<Position> {
         let log_id = self.log_id?;
         self.max_sequence.map(|sequence| Position { log_id, sequence })
     }
 
-    /// Which log it is, if any is known.
+    /// Returns the id of the log, if it is known.
     pub(super) const fn log_id(&self) -> Option<LogId> {
         self.log_id
     }
 
-    /// Call it for each welcome. True if this is another log than the one
-    /// known before, all of which is then forgotten.
+    /// Updates the cursor for a `welcome`: call it for each. Returns true if the log differs from
+    /// the one known before; the cursor is then reset.
     pub(super) fn welcome(&mut self, log: LogId, position_kept: bool) -> bool {
         let changed = self.log_id.is_some_and(|known| known != log);
         if changed {
@@ -81,15 +83,16 @@ impl ReceiveCursor {
         changed
     }
 
-    /// The next `previous` of this room says nothing that is not known: the
-    /// server has told of a gap, or the room was entered anew.
+    /// Suppresses the gap report for the next entry of this room: the server has announced the gap,
+    /// or the room was entered anew, so missing entries are expected.
     pub(super) fn suppress_next_gap(&mut self, room: &str) {
         if let Some(room) = self.room_mut(room) {
             room.gap_reported = true;
         }
     }
 
-    /// An entry of a room. Call it once for each, in the order of arrival.
+    /// Advances the cursor past an entry of a room, and returns whether it is new. Call it once for
+    /// each entry, in the order of arrival.
     pub(super) fn on_entry(
         &mut self,
         room: &str,
@@ -112,7 +115,9 @@ impl ReceiveCursor {
         Novelty::New { gap }
     }
 
-    /// An entry that was asked for: always shown, for somebody wants it.
+    /// Records an entry of an answer to `history`, which is always shown. Advances the position
+    /// like any other entry, because the answer may contain the greatest sequence so far, and
+    /// extends the room's oldest shown entry.
     pub(super) fn on_requested_entry(&mut self, room: &str, sequence: Sequence) {
         self.advance(sequence);
         if let Some(room) = self.room_mut(room) {
@@ -121,12 +126,13 @@ impl ReceiveCursor {
         }
     }
 
-    /// The oldest entry of a room that was shown.
+    /// Returns the sequence of the oldest entry of a room that was shown.
     pub(super) fn oldest_shown(&self, room: &str) -> Option<Sequence> {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
 
-    /// A direct message. As [`ReceiveCursor::on_entry`].
+    /// Advances the cursor past a direct message, and returns whether it is new. Never reports a
+    /// gap.
     pub(super) fn on_direct(&mut self, sequence: Sequence) -> Novelty {
         let is_known = sequence <= self.newest_direct || sequence <= self.replay_start;
         self.advance(sequence);
@@ -134,17 +140,19 @@ impl ReceiveCursor {
         if is_known { Novelty::Duplicate } else { Novelty::New { gap: false } }
     }
 
-    /// The `head` of an `end`, or a sequence of whatever else.
+    /// Raises the position to `sequence` if it is greater. Used directly for the `head` of an `end`
+    /// frame.
     pub(super) fn advance(&mut self, sequence: Sequence) {
         self.max_sequence = self.max_sequence.max(Some(sequence));
     }
 
-    /// The replay after a welcome is over.
+    /// Ends the replay after a welcome: from now on no entry counts as replayed.
     pub(super) fn end_replay(&mut self) {
         self.replay_start = Sequence::ZERO;
     }
 
-    /// What is known of a room; `None` if there are too many.
+    /// Returns the progress of a room, creating it if necessary; `None` if [`MAX_ROOMS`] are
+    /// tracked.
     fn room_mut(&mut self, name: &str) -> Option<&mut RoomProgress> {
         let key = NameKey::of(name);
         if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains_key(&key) {
@@ -158,12 +166,12 @@ impl ReceiveCursor {
 mod tests {
     use super::*;
 
-    /// Short for a verdict on an entry of the lobby.
+    /// Passes an entry of the lobby to the cursor.
     fn entry(cursor: &mut ReceiveCursor, sequence: u64, previous: u64) -> Novelty {
         cursor.on_entry("lobby", Sequence(sequence), Sequence(previous))
     }
 
-    /// New, again, with a hole.
+    /// A repeated sequence is a duplicate, and a greater `previous` than expected is a gap.
     #[test]
     fn duplicates_and_gaps_are_detected() {
         let mut cursor = ReceiveCursor::default();
@@ -175,7 +183,7 @@ mod tests {
         assert_eq!(cursor.position().unwrap().sequence, Sequence(20));
     }
 
-    /// A hole that the server has told of is not told twice.
+    /// A gap that the server has announced is not reported again; the next one is.
     #[test]
     fn announced_gap_is_not_reported_again() {
         let mut cursor = ReceiveCursor::default();
@@ -186,7 +194,7 @@ mod tests {
         assert_eq!(entry(&mut cursor, 30, 25), Novelty::New { gap: true });
     }
 
-    /// Another log: everything is new.
+    /// Another log id resets the position and the progress of rooms.
     #[test]
     fn log_change_clears_cursor() {
         let mut cursor = ReceiveCursor::default();
@@ -197,8 +205,8 @@ mod tests {
         assert_eq!(entry(&mut cursor, 1, 0), Novelty::New { gap: false });
     }
 
-    /// After a restart only the position is known; what is replayed up to it
-    /// is not shown again, but what a later `enter` brings is.
+    /// After a restart only the position is known: replayed entries up to it are duplicates, but
+    /// after the replay an older entry brought by `enter` is new.
     #[test]
     fn resume_skips_replayed_entries_up_to_position() {
         let position = Position { log_id: LogId([1; 16]), sequence: Sequence(10) };

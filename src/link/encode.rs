@@ -1,10 +1,10 @@
-//! Building the request frames for tasks.
+//! Encoding of tasks as request frames (`docs/protocol/tcp.md`, section 14).
 
 use crate::model::{Place, Reference, Sequence, SessionId, Task};
 use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search};
 
 impl Task {
-    /// The kind of its frame.
+    /// Returns the kind number of the task's frame.
     pub(super) const fn frame_kind(&self) -> u16 {
         match self {
             Self::Say { .. } => 3,
@@ -17,7 +17,7 @@ impl Task {
         }
     }
 
-    /// Which room it is about.
+    /// Returns the place that the task names, if it concerns a room by place.
     pub(super) const fn place(&self) -> Option<&Place> {
         match self {
             Self::Say { place, .. }
@@ -28,7 +28,7 @@ impl Task {
         }
     }
 
-    /// Says which room it is about, once that is known.
+    /// Replaces the task's place by the name of the resolved room, if it has a place.
     pub(super) fn set_room(&mut self, name: &str) {
         match self {
             Self::Say { place, .. }
@@ -39,7 +39,7 @@ impl Task {
         }
     }
 
-    /// What was to be said, if it is a message.
+    /// Returns the message text, if the task is to send a message.
     pub(super) fn message_text(&self) -> Option<&str> {
         match self {
             Self::Say { text, .. } | Self::Direct { text, .. } => Some(text),
@@ -47,7 +47,7 @@ impl Task {
         }
     }
 
-    /// Whom or which room it is for, for people.
+    /// Returns the recipient or room of the task, for display and room lookup; empty if not known.
     pub(super) fn target(&self) -> String {
         match (self, self.place()) {
             (Self::Direct { to, .. }, _) => to.clone(),
@@ -57,7 +57,7 @@ impl Task {
         }
     }
 
-    /// Its frame, once its room is settled.
+    /// Returns the task's request frame. Its room must have been resolved.
     pub(super) fn to_frame(
         &self,
         reference: Reference,
@@ -107,11 +107,11 @@ impl Task {
     }
 }
 
-/// What a frame may need to know from elsewhere.
+/// Values from elsewhere in the link that a request frame may need.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FrameContext {
-    /// The session that answers to this name go to.
+    /// Session that a direct message to this username is pinned to.
     pub(super) pinned_session: Option<SessionId>,
-    /// The oldest entry of the room that was shown.
+    /// Sequence of the oldest shown entry of the room, from which `history` goes on.
     pub(super) oldest_shown: Option<Sequence>,
 }

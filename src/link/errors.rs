@@ -1,4 +1,4 @@
-//! What the server does not like: `docs/protocol/README.md`, section 7.
+//! Handling of `error` frames: `docs/protocol/README.md`, section 7.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::model::{ErrorCode, Event, Moment};
 use crate::wire::tcp::Error;
 
 impl Link {
-    /// Something was wrong: about a request of ours, about the join, or with
-    /// the connection.
+    /// Handles an `error` frame. Depending on its code and on the request kind that it answers, it
+    /// concerns the connection, the join, or a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
         let known = ErrorCode::from_number(error.code);
         let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
@@ -23,7 +23,8 @@ impl Link {
         }
     }
 
-    /// The server closes. What is final is not tried again.
+    /// Handles an error after which the server closes the connection: ends the link if the error is
+    /// final, and reconnects otherwise, after the delay that the server advises.
     fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let is_protocol = matches!(
             known,
@@ -46,8 +47,8 @@ impl Link {
         }
     }
 
-    /// The server does not let us in like this. A password can be brought;
-    /// for everything else the person has to begin anew.
+    /// Handles an error that refuses the join. If the server wants a password, the link sends the
+    /// configured one or asks the user; any other error ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =
             matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
@@ -69,7 +70,8 @@ impl Link {
         }
     }
 
-    /// The server does not do what was asked.
+    /// Handles an error that refuses a request: reports the request as refused, or reports the
+    /// error itself if no request matches.
     fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let session = self.own_sessions.last().copied();
         let item = match error.about {

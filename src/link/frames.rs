@@ -1,5 +1,4 @@
-//! What the server says: `docs/protocol/tcp.md`, sections 15 and 16, from
-//! the client's side.
+//! Handling of frames received from the server: `docs/protocol/tcp.md`, sections 15 and 16.
 
 use super::contract::SavedSession;
 use super::cursor::Novelty;
@@ -15,10 +14,10 @@ use crate::wire::tcp::{
     ServerHello, VERSION, Welcome, flag,
 };
 
-/// Members that are collected from page to page at most.
+/// Number of member names at which collecting further pages of a `members` answer stops.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
-/// Kinds of the frames that answers are about.
+/// Frame kind numbers: `docs/protocol/tcp.md`, section 14.
 pub(super) mod kind {
     /// `join`
     pub(in crate::link) const JOIN: u16 = 2;
@@ -45,13 +44,14 @@ pub(super) mod kind {
 }
 
 impl Link {
-    /// A body has arrived: the page's steps 3 to 9.
+    /// Handles a received frame: ignores it if it is not allowed in the current phase, and ends the
+    /// link if it is malformed.
     pub(super) fn on_received(&mut self, now: Moment, received: Received<ServerFrame>) {
         if !self.is_connected() {
             return;
         }
         match received {
-            // What may not come now is ignored before it is even read.
+            // A frame that is not allowed now is ignored even if it is malformed.
             Received::Ignored => {}
             Received::Malformed(kind) if kind != 0 && !self.is_allowed_in_phase(kind) => {}
             Received::Malformed(kind) => {
@@ -67,7 +67,8 @@ impl Link {
         }
     }
 
-    /// The state table.
+    /// Returns true if a frame of this kind is allowed in the current phase: the state table of
+    /// section 16.
     const fn is_allowed_in_phase(&self, kind: u16) -> bool {
         match kind {
             kind::SERVER_HELLO => matches!(self.phase, Phase::AwaitingHello { .. }),
@@ -79,7 +80,7 @@ impl Link {
         }
     }
 
-    /// A frame that may come now.
+    /// Dispatches a frame that is allowed in the current phase to its handler.
     fn on_frame(&mut self, now: Moment, frame: ServerFrame) {
         match frame {
             ServerFrame::Ping(ping) => self.send(Pong { token: ping.token }),
@@ -101,8 +102,7 @@ impl Link {
         }
     }
 
-    /// The server's greeting. Version 0 is followed by error 101, which says
-    /// it better than we could.
+    /// Handles `server_hello`: sends `join`, or ends the link if there is no common version.
     fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
         self.phase = Phase::AwaitingWelcome { since: now };
@@ -123,7 +123,7 @@ impl Link {
         }
     }
 
-    /// We are in.
+    /// Handles `welcome`: the join has succeeded and the replay begins.
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
@@ -139,7 +139,7 @@ impl Link {
             password_required: self.password_required,
         });
         self.sends_position = self.settings.observe;
-        // (Before the rooms of a join are entered, those of before count.)
+        // The rooms saved here are still those of before: new ones count after the replay.
         self.persist();
         self.backoff.record_join(now);
         self.phase = Phase::Replaying;
@@ -164,9 +164,9 @@ impl Link {
         self.welcome = Some(welcome);
     }
 
-    /// Learns which log the sequences belong to; true if it is another one
-    /// than before. Without [`super::Settings::observe`] only the position
-    /// on disk can tell.
+    /// Adopts the log of a `welcome`, and returns true if it differs from the log known before.
+    /// Without [`super::Settings::observe`] the cursor is empty in a new process, so the preserved
+    /// position is compared as well.
     fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
         let changed = self.cursor.welcome(log, position_kept)
             || self.preserved_position.as_ref().is_some_and(|(it, _)| it.log_id != log);
@@ -178,10 +178,10 @@ impl Link {
         changed
     }
 
-    /// In a room.
+    /// Handles `entered`: reports the room, and a gap if the server announces one.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         if self.phase == Phase::Live {
-            // What was said while we were not here is not missing.
+            // Entries from before this client entered the room are not a gap.
             self.cursor.suppress_next_gap(&entered.room);
         }
         let tag = if entered.reference == Reference::NONE {
@@ -197,7 +197,8 @@ impl Link {
         }
     }
 
-    /// Something was said in a room: shown once, unless it was asked for.
+    /// Handles `entry`, a message in a room: reports it unless it is a duplicate, and acknowledges
+    /// the pending request that it echoes. Search results are collected instead.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
@@ -223,7 +224,7 @@ impl Link {
         self.emit_acknowledged(tag, (sequence, time));
     }
 
-    /// What was said, for whoever shows it.
+    /// Converts an entry to a message for the user interface.
     fn to_message(&self, entry: Entry) -> Message {
         Message {
             sequence: entry.sequence,
@@ -241,7 +242,8 @@ impl Link {
         }
     }
 
-    /// Something was said to us, or by us to one person.
+    /// Handles `direct_entry`, a direct message to or from this client: reports it unless it is a
+    /// duplicate, and pins its sender's name.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);
@@ -268,7 +270,8 @@ impl Link {
         self.emit_acknowledged(tag, (entry.sequence, entry.time));
     }
 
-    /// Strikes a message off the list; its tag, if it stood there.
+    /// Removes the pending message that was sent in this session with this reference, and returns
+    /// its tag, if there is one.
     fn take_answered_message(
         &mut self,
         now: Moment,
@@ -280,7 +283,8 @@ impl Link {
         Some(item.tag)
     }
 
-    /// Tells that a message is in the log.
+    /// Reports a message as acknowledged if `tag` is set, with its sequence and time in the log,
+    /// then sends further requests.
     fn emit_acknowledged(&mut self, tag: Option<Tag>, place: (Sequence, Timestamp)) {
         if let Some(tag) = tag {
             let (sequence, time) = (Some(place.0), Some(place.1));
@@ -289,7 +293,7 @@ impl Link {
         }
     }
 
-    /// A message is in the log and no echo of it comes.
+    /// Handles `accepted`: the message is in the log, but no echo of it will come.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
         let session = self.own_sessions.last().copied();
         if let Some(item) = session.and_then(|it| self.pending.take_message(it, reference)) {
@@ -300,7 +304,7 @@ impl Link {
         }
     }
 
-    /// All of an answer has come.
+    /// Handles `end`: the replay after a join, or the answer to a request, is complete.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);
@@ -316,7 +320,8 @@ impl Link {
             }
             let PendingRequest { tag, task, .. } = item;
             let room = task.target();
-            // Only now is it a room that the next join may name.
+            // A room counts as joined, so that the next join names it, only once its history has
+            // arrived.
             if end.about == kind::ENTER {
                 self.rooms.retain(|it| NameKey::of(it) != NameKey::of(&room));
                 self.rooms.push(room.clone());
@@ -326,9 +331,10 @@ impl Link {
         }
     }
 
-    /// Everything that was missed has been shown: now what was not answered
-    /// is sent again. (Somebody who had left all rooms finds themselves in
-    /// the lobby, for a join cannot name none: they leave it again.)
+    /// Handles the end of the replay: the link is live, and unanswered requests are sent again.
+    ///
+    /// A join cannot name an empty set of rooms: a client that has left all rooms is put into the
+    /// lobby, and leaves it again here.
     fn on_replay_end(&mut self, now: Moment) {
         self.cursor.end_replay();
         self.phase = Phase::Live;
@@ -355,7 +361,7 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Out of a room.
+    /// Handles `left`: the client is no longer in the room.
     fn on_left(&mut self, now: Moment, left: Left) {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
@@ -364,7 +370,8 @@ impl Link {
         self.emit(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
     }
 
-    /// Who is there: all of them unasked, or a page of what was asked for.
+    /// Handles `roster`: the members of a room, either unsolicited or one page of the answer to
+    /// `members`. Pages are collected and reported together.
     fn on_roster(&mut self, now: Moment, roster: Roster) {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {
@@ -390,7 +397,7 @@ impl Link {
         }
     }
 
-    /// Who has come and gone.
+    /// Handles `presence`: members that have joined or left a room.
     fn on_presence(&mut self, presence: Presence) {
         let Presence { room, flags, members, joined, left } = presence;
         let is_counted = flags & flag::COUNT_ONLY != 0;
@@ -398,7 +405,8 @@ impl Link {
         self.emit(Event::Presence { room, members, joined, left });
     }
 
-    /// Strikes a request off the list.
+    /// Removes the pending request of this kind and reference in the current session, and returns
+    /// it.
     fn take_request(
         &mut self,
         now: Moment,

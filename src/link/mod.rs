@@ -1,10 +1,19 @@
-//! Floor 2: the client's engine. It holds one person's place on one server:
-//! joins, comes back after every loss, sends again what was not answered,
-//! shows everything once and in order.
+//! Layer 2: the client's protocol engine. It manages one user's session on one server: it joins,
+//! reconnects and resumes after every connection loss, resends unanswered requests, and reports
+//! every message once and in order.
 //!
-//! It has no socket, no clock and no disk. A driver feeds it [`Input`]s with
-//! the time at which they happened and then takes [`Output`]s until there
-//! are none; the same inputs give the same outputs.
+//! The engine does no I/O and reads no clock. A driver passes [`Input`]s with the time at which
+//! they occurred to [`Link::handle_input`], then takes [`Output`]s from [`Link::poll_output`] until
+//! there are none. The same inputs always produce the same outputs.
+//!
+//! - `contract`: settings, inputs and outputs
+//! - `requests`, `search`: requests of the user interface, and when they are sent
+//! - `pending`, `encode`, `pinned`: the queue of unanswered requests and their frames
+//! - `frames`, `errors`: frames and errors received from the server
+//! - `cursor`: the position, duplicate and gap detection
+//! - `timers`, `backoff`: timeouts, pings, reconnect delays
+//!
+//! The protocol is described in `docs/protocol/tcp.md`; section 6 covers resuming.
 
 mod backoff;
 mod contract;
@@ -34,114 +43,117 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
-/// A position is kept so long before it is written to disk: a card wears.
+/// Delay before a changed position is written to disk. It batches writes, to reduce wear on SD
+/// cards.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
 
-/// Things that may wait for an answer, and bytes of text in them. More is
-/// refused; a driver that can hold its input back does so earlier.
+/// Maximum number of unanswered requests. Further requests are refused. A driver that can pause its
+/// input should do so earlier: see [`Link::has_capacity`].
 const MAX_PENDING_REQUESTS: usize = 1_000;
 
-/// See [`MAX_PENDING_REQUESTS`].
+/// Maximum number of bytes of message text in unanswered requests. See [`MAX_PENDING_REQUESTS`].
 const MAX_PENDING_BYTES: usize = 1 << 20;
 
-/// What is asked of a server where somebody sees what is said.
+/// Optional protocol features, as bits of [`feature`], that `hello` requests if
+/// [`Settings::observe`] is set.
 const REQUESTED_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
 
-/// Where it stands.
+/// State of the connection state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// A connection is being made.
+    /// The driver is making a connection.
     Connecting,
-    /// `hello` and `join` are sent.
+    /// Connected: `hello` has been sent, `server_hello` is awaited.
     AwaitingHello {
-        /// Since when.
+        /// Start of the wait, for the handshake timeout.
         since: Moment,
     },
-    /// `server_hello` has come, `join` is sent.
+    /// `server_hello` has been received and `join` sent; `welcome` is awaited.
     AwaitingWelcome {
-        /// Since when.
+        /// Start of the wait, for the handshake timeout.
         since: Moment,
     },
-    /// A person is asked for the password; there is no connection meanwhile.
+    /// Disconnected while the user is asked for the server's password.
     AwaitingPassword,
-    /// `welcome` has come, what was missed is coming.
+    /// `welcome` has been received; missed messages are being replayed until `end`.
     Replaying,
-    /// Everything that comes is new.
+    /// The replay has ended: received messages are new, and requests are sent.
     Live,
-    /// Waiting before the next attempt.
+    /// Disconnected; waiting before the next connection attempt.
     BackingOff {
-        /// Until when.
+        /// Time of the next connection attempt.
         until: Moment,
     },
-    /// Nothing more happens.
+    /// Final state: inputs are ignored.
     Ended,
 }
 
-/// Draining as soon as everything is answered.
+/// Graceful shutdown in progress: the link leaves as soon as no request is pending.
 #[derive(Clone, Copy, Debug)]
 struct Draining {
-    /// Give up when nothing was answered for so long.
+    /// Timeout: give up after this time without any answer.
     patience: Duration,
-    /// When something was answered last.
+    /// Time of the last answer, or of the shutdown request if there was none since.
     last_answer: Moment,
 }
 
-/// The engine; see the module's page.
+/// The client's protocol engine. The module documentation explains how to drive it.
 #[derive(Debug)]
 pub struct Link {
-    /// How it was begun.
+    /// Settings passed to [`Link::new`].
     settings: Settings,
-    /// Where it stands.
+    /// State of the connection state machine.
     phase: Phase,
-    /// What the driver has not taken yet.
+    /// Queue of outputs that the driver has not taken yet.
     outputs: VecDeque<Output>,
-    /// When to connect again.
+    /// Reconnect delays.
     backoff: Backoff,
-    /// What has been received.
+    /// Position in the server's log, duplicate and gap detection.
     cursor: ReceiveCursor,
-    /// What is not answered.
+    /// Queue of unanswered requests.
     pending: PendingRequests,
-    /// Whom answers are for.
+    /// Sessions that direct messages to a username are pinned to.
     pinned_sessions: PinnedSessions,
-    /// What the next join brings to come back.
+    /// Session state to persist; its token resumes the session at the next join.
     saved: Option<SavedSession>,
-    /// The position that is not ours to move (see [`Settings::observe`]),
-    /// with its rooms.
+    /// Saved position and its rooms, kept unchanged because a link without [`Settings::observe`]
+    /// must not advance them.
     preserved_position: Option<(Position, Vec<String>)>,
-    /// The next join brings the position.
+    /// Whether the next `join` includes the position.
     sends_position: bool,
-    /// The sessions that were ours, the present one last.
+    /// This client's session numbers within the current log, former ones included, the current one
+    /// last.
     own_sessions: Vec<SessionId>,
-    /// What the welcome said; it is shown together with the replay.
+    /// Last `welcome` received, for its limits, intervals and rooms.
     welcome: Option<Welcome>,
-    /// The server's program and version.
+    /// Name and version of the server's program, from `server_hello`.
     server_program: String,
-    /// What the server will do of what was asked for: bits of [`feature`].
+    /// Features that the server has granted: bits of [`feature`].
     features: u64,
-    /// Rooms that we are in, or want to be in: the next join names them.
+    /// Joined rooms; the next `join` names them.
     rooms: Vec<String>,
-    /// We have been let in before.
+    /// Whether a join has succeeded before, up to the end of its replay.
     has_joined: bool,
-    /// The join under way brought the password.
+    /// Whether the last `join` included the password.
     password_sent: bool,
-    /// This server has asked for a password.
+    /// Whether this server has ever asked for a password.
     password_required: bool,
-    /// When the last bytes came on this connection.
+    /// Time at which bytes were last received on this connection.
     last_received: Moment,
-    /// A ping is out since then.
+    /// Whether a ping has been sent since `last_received`.
     ping_outstanding: bool,
-    /// When to write the position to disk.
+    /// Time of the next write of the position to disk, if it has changed.
     persist_at: Option<Moment>,
-    /// Draining as soon as possible.
+    /// Graceful shutdown in progress, if one was requested.
     draining: Option<Draining>,
-    /// Requests that were refused.
+    /// Number of refused requests.
     refused_count: usize,
-    /// What the driver was last told.
+    /// Wake-up time that was last announced to the driver.
     announced_wake: Option<Moment>,
 }
 
 impl Link {
-    /// Begins; take the outputs at once, the first asks for a connection.
+    /// Creates a link and queues its first outputs: take them at once, they ask for a connection.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut link = Self {
@@ -174,7 +186,7 @@ impl Link {
         link
     }
 
-    /// Something has happened at `now`. Take the outputs afterwards.
+    /// Processes an input that occurred at `now`. Take the outputs afterwards.
     pub fn handle_input(&mut self, now: Moment, input: Input) {
         if self.phase == Phase::Ended {
             return;
@@ -196,7 +208,7 @@ impl Link {
                 self.on_connection_lost(now, reason, None);
             }
             Input::Request(request) => self.on_request(now, request),
-            // What a connection brings after it was given up is of no interest.
+            // Late events of a connection that has been given up.
             Input::FramingError
             | Input::ConnectFailed { .. }
             | Input::Disconnected { .. }
@@ -206,43 +218,42 @@ impl Link {
         self.announce_wake();
     }
 
-    /// What the driver is to do next. Call it until it gives nothing, after
-    /// every input.
+    /// Returns the next output, if any. Call it after every input until it returns `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Whether little enough waits that a driver which can hold its input
-    /// back should go on reading it. Ask again after every input.
+    /// Returns true if the queue of unanswered requests is less than a quarter full, so that a
+    /// driver that can pause its input should keep reading it. Ask again after every input.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.pending.len() < MAX_PENDING_REQUESTS / 4
             && self.pending.bytes() < MAX_PENDING_BYTES / 4
     }
 
-    /// Puts an output behind the others.
+    /// Queues an output.
     fn push_output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
 
-    /// Has something shown.
+    /// Queues an event for the user interface.
     fn emit(&mut self, event: Event) {
         self.push_output(Output::Event(event));
     }
 
-    /// Has a frame sent.
+    /// Queues a frame to send.
     fn send(&mut self, frame: impl Into<ClientFrame>) {
         self.push_output(Output::Send(frame.into()));
     }
 
-    /// Has a connection made.
+    /// Starts a connection attempt.
     fn connect(&mut self) {
         self.phase = Phase::Connecting;
         self.emit(Event::State(State::Connecting));
         self.push_output(Output::Connect);
     }
 
-    /// The connection is there: greets.
+    /// Handles a new connection: restores a saved session, then sends `hello`.
     fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
         if self.phase != Phase::Connecting {
             return;
@@ -264,7 +275,7 @@ impl Link {
         });
     }
 
-    /// Goes on where an earlier link stopped.
+    /// Restores the session that an earlier link has saved.
     fn restore(&mut self, saved: SavedSession) {
         self.own_sessions.push(saved.session);
         self.password_required |= saved.password_required;
@@ -279,10 +290,12 @@ impl Link {
         self.saved = Some(saved);
     }
 
-    /// Decides which rooms the first join names, and whether it brings the position. A
-    /// room that the position is not about would bring everything since then:
-    /// such rooms are entered afterwards, but before anything else that was
-    /// asked. If there are no others, the join brings no position.
+    /// Chooses which rooms the first `join` names and whether it includes the position, from the
+    /// rooms that the saved position covers.
+    ///
+    /// A room that it does not cover would replay everything since the position. Such rooms are
+    /// entered after the join instead, before any other pending request. If the position covers
+    /// none of the rooms, the join names them all and includes no position.
     fn choose_join_rooms(&mut self, seen: &[String]) {
         if self.rooms.is_empty() {
             self.rooms.push(RoomName::lobby().as_str().to_owned());
@@ -298,9 +311,10 @@ impl Link {
         }
     }
 
-    /// Asks to be let in, once the server has answered: a join in a connection
-    /// that was given up may yet arrive, and end the one that followed. The
-    /// password goes only to a server that has asked for one, now or earlier.
+    /// Sends `join`. It includes the password only if this server has asked for one.
+    ///
+    /// Call it only after `server_hello`: a join that is still under way in an abandoned connection
+    /// could arrive late and end the connection that followed.
     fn send_join(&mut self) {
         let password = self.settings.password.clone().filter(|_| self.password_required);
         self.password_sent = password.is_some();
@@ -313,13 +327,13 @@ impl Link {
         });
     }
 
-    /// Bytes have come.
+    /// Records activity on the connection, which restarts the silence timers.
     fn on_bytes_received(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_outstanding = false;
     }
 
-    /// There is a connection, or there seems to be.
+    /// Returns true if the link regards the connection as established.
     const fn is_connected(&self) -> bool {
         matches!(
             self.phase,
@@ -330,8 +344,9 @@ impl Link {
         )
     }
 
-    /// The connection has ended, or was given up: rests and tries again, or
-    /// ends if it has never worked and nobody said to wait.
+    /// Handles the end of the connection: schedules a reconnect, or ends the link if no join has
+    /// ever succeeded and [`Settings::retry_first_connect`] is not set. `advice` is the server's
+    /// minimum delay.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
@@ -349,18 +364,19 @@ impl Link {
         self.emit(Event::State(State::Reconnecting { delay }));
     }
 
-    /// Closes the connection, then as [`Link::on_connection_lost`].
+    /// Closes the connection, then proceeds as [`Link::on_connection_lost`].
     fn drop_connection(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         self.push_output(Output::Disconnect);
         self.on_connection_lost(now, reason, advice);
     }
 
-    /// One side does not keep to the protocol: it ends here.
+    /// Ends the link because of a protocol violation.
     fn end_with_protocol_error(&mut self, reason: String) {
         self.finish(EndReason::Protocol { reason });
     }
 
-    /// It is over: tells what is lost, keeps what is to be kept, closes.
+    /// Ends the link: reports unsent messages, persists the position if it has changed,
+    /// disconnects, and queues [`Output::Finished`].
     fn finish(&mut self, end: EndReason) {
         let mut end = end;
         let mut lost = 0;
@@ -386,20 +402,21 @@ impl Link {
         self.push_output(Output::Finished(end));
     }
 
-    /// Leaves in order.
+    /// Ends the link normally, as [`EndReason::Left`].
     fn finish_left(&mut self) {
         let refused = self.refused_count;
         self.finish(EndReason::Left { unsent: 0, refused });
     }
 
-    /// The position has changed: it goes to disk soon.
+    /// Schedules a write of the position to disk after [`PERSIST_DELAY`], unless one is scheduled.
+    /// Does nothing without [`Settings::observe`].
     fn schedule_persist(&mut self, now: Moment) {
         if self.settings.observe && self.persist_at.is_none() {
             self.persist_at = Some(now + PERSIST_DELAY);
         }
     }
 
-    /// Hands out what is to be on disk.
+    /// Queues [`Output::Persist`] with the current session, position and rooms.
     fn persist(&mut self) {
         let (position, rooms) = if self.settings.observe {
             (self.cursor.position(), self.rooms.clone())
@@ -419,14 +436,14 @@ impl Link {
         }
     }
 
-    /// Something was answered.
+    /// Records that a request was answered, which restarts the timeout of a graceful shutdown.
     fn record_answer(&mut self, now: Moment) {
         if let Some(draining) = &mut self.draining {
             draining.last_answer = now;
         }
     }
 
-    /// A request was answered with "no".
+    /// Reports a request as refused, with its message text, and counts it.
     fn refuse(&mut self, tag: Tag, code: u16, text: String, task: &Task) {
         self.refused_count += 1;
         let (to, message) = (task.target(), task.message_text().map(str::to_owned));

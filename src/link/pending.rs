@@ -1,5 +1,5 @@
-//! Everything that was asked of us and is not answered, in the order in
-//! which it was asked. After a lost connection all of it is sent again.
+//! Queue of unanswered requests, in the order in which they were made. After a connection loss all
+//! of them are sent again (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
@@ -7,28 +7,28 @@ use super::encode::FrameContext;
 use crate::model::{Message, NameKey, Reference, SessionId, Tag, Task};
 use crate::wire::tcp::ClientFrame;
 
-/// One thing that was asked.
+/// A request that the server has not answered yet.
 #[derive(Clone, Debug)]
 pub(super) struct PendingRequest {
-    /// The user interface's name for it.
+    /// Tag that the user interface gave to the request; events about it repeat the tag.
     pub(super) tag: Tag,
-    /// What it is.
+    /// The task that the server is asked to do.
     pub(super) task: Task,
-    /// Names of members of the pages that have come.
+    /// Member names collected from the pages of a `members` answer received so far.
     pub(super) members_so_far: Vec<String>,
-    /// Messages that were found, while the answer is coming.
+    /// Search results collected while the answer is being received.
     pub(super) found: Vec<Message>,
-    /// The number that it bears, and in which session.
+    /// Session and reference with which the request was last sent, if it was.
     sent_as: Option<(SessionId, Reference)>,
-    /// It had a number in a log that is gone.
+    /// Whether the request was sent in a former log, where its reference is meaningless now.
     sent_in_former_log: bool,
 
-    /// It was sent on the connection that there is now.
+    /// Whether the request has been sent on the current connection.
     in_flight: bool,
 }
 
 impl PendingRequest {
-    /// Something that is to be sent.
+    /// Creates a request that has not been sent.
     const fn new(tag: Tag, task: Task, members_so_far: Vec<String>) -> Self {
         Self {
             tag,
@@ -42,42 +42,42 @@ impl PendingRequest {
     }
 }
 
-/// All things that were asked, oldest first.
+/// Queue of unanswered requests, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
-    /// The things.
+    /// The requests.
     items: VecDeque<PendingRequest>,
-    /// Bytes of the texts in them.
+    /// Total size of the message texts, in bytes.
     bytes: usize,
-    /// The last reference of a message in this session.
+    /// Last reference used for a message in this session.
     last_message_reference: Reference,
-    /// The last reference of any other request.
+    /// Last reference used for any other request.
     last_request_reference: Reference,
 }
 
 impl PendingRequests {
-    /// Nothing is unanswered.
+    /// Returns true if no request is unanswered.
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// How many things are unanswered.
+    /// Returns the number of unanswered requests.
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// How much text they hold.
+    /// Returns the total size of the message texts, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Puts a thing behind the others.
+    /// Appends a request to the queue.
     pub(super) fn push(&mut self, tag: Tag, task: Task) {
         self.bytes += task.message_text().map_or(0, str::len);
         self.items.push_back(PendingRequest::new(tag, task, Vec::new()));
     }
 
-    /// How many messages are on the wire and not answered.
+    /// Returns the number of messages that were sent on this connection and are not acknowledged.
     pub(super) fn messages_in_flight(&self) -> usize {
         self.items
             .iter()
@@ -85,9 +85,11 @@ impl PendingRequests {
             .count()
     }
 
-    /// The connection is gone. A room that one has asked to leave counts as
-    /// left, unless something that was said there before may have to be
-    /// sent again. Gives those rooms.
+    /// Removes `leave` requests that were in flight when the connection was lost, and returns their
+    /// tags and rooms: those rooms count as left, since the next join does not name them.
+    ///
+    /// A `leave` behind an unacknowledged message to the same room stays: the message may have to
+    /// be sent again, so the room must be joined first.
     pub(super) fn remove_sent_leaves(&mut self) -> Vec<(Tag, String)> {
         let mut left = Vec::new();
         let mut rooms_with_messages: Vec<NameKey> = Vec::new();
@@ -106,9 +108,12 @@ impl PendingRequests {
         left
     }
 
-    /// A session has begun or goes on: which number comes next. Call it for
-    /// each welcome, before anything is sent. In another log the numbers of a
-    /// former session mean nothing: somebody else may have them.
+    /// Prepares the queue for a session that has begun or been resumed: marks all requests as unsent,
+    /// drops partial search results and chooses the next message reference. Call it for each
+    /// `welcome`, before anything is sent.
+    ///
+    /// If the log has changed and the session was not kept, references of former sessions are
+    /// discarded, because the same session numbers may belong to other users now.
     pub(super) fn begin_session(
         &mut self,
         session_kept: bool,
@@ -129,14 +134,14 @@ impl PendingRequests {
         }
     }
 
-    /// The first thing that is to be sent, if any. Afterwards either
-    /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] it.
+    /// Returns the first request that has not been sent on this connection, if any. Call
+    /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] afterwards.
     pub(super) fn next_unsent(&mut self) -> Option<&mut Task> {
         self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.task)
     }
 
-    /// The frame for the first thing that is to be sent. A message that has
-    /// a number in this session keeps it.
+    /// Marks the first unsent request as sent and returns its frame. A message that already has a
+    /// reference in this session keeps it.
     pub(super) fn send_next(
         &mut self,
         session: SessionId,
@@ -162,13 +167,13 @@ impl PendingRequests {
         Some(item.task.to_frame(reference, context, &item.members_so_far))
     }
 
-    /// Takes out the first thing that is to be sent.
+    /// Removes the first unsent request and returns it.
     pub(super) fn remove_next_unsent(&mut self) -> Option<PendingRequest> {
         let at = self.items.iter().position(|item| !item.in_flight)?;
         self.remove(at)
     }
 
-    /// Takes out the message with this number.
+    /// Removes the message that was sent in this session with this reference and returns it.
     pub(super) fn take_message(
         &mut self,
         session: SessionId,
@@ -180,8 +185,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Takes out the request that was sent in a frame of this kind with this
-    /// reference.
+    /// Removes the request, of this frame kind, that was sent on this connection with this session
+    /// and reference, and returns it.
     pub(super) fn take_request(
         &mut self,
         session: SessionId,
@@ -196,8 +201,9 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// The search whose answer is coming, if the messages that come now were
-    /// asked for by one: requests are answered in their order.
+    /// Returns the search whose answer is being received, if entries marked as requested belong to
+    /// a search now. Requests are answered in order, so they belong to the first `history` or
+    /// `search` in flight.
     pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
         let asks = |item: &&mut PendingRequest| {
             matches!(item.task, Task::History { .. } | Task::Search(_))
@@ -206,13 +212,13 @@ impl PendingRequests {
         matches!(first.task, Task::Search(_)).then_some(first)
     }
 
-    /// Puts a request back in front, to be sent again: it needs more than
-    /// one answer.
+    /// Puts a request at the front of the queue, as unsent: for one that needs several answers, or
+    /// that must precede all others.
     pub(super) fn push_front(&mut self, tag: Tag, task: Task, members_so_far: Vec<String>) {
         self.items.push_front(PendingRequest::new(tag, task, members_so_far));
     }
 
-    /// Takes out everything; tells of each whether it was ever sent.
+    /// Removes all requests and returns them, each with true if it was ever sent.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (PendingRequest, bool)> + '_ {
         self.bytes = 0;
         self.items.drain(..).map(|item| {
@@ -221,8 +227,8 @@ impl PendingRequests {
         })
     }
 
-    /// The server has told how it spells the room of an `enter` under way.
-    /// Gives the request's tag.
+    /// Stores the server's spelling of the room in the `enter` request with this reference, and
+    /// returns the request's tag.
     pub(super) fn set_room_spelling(
         &mut self,
         reference: Reference,
@@ -237,7 +243,7 @@ impl PendingRequests {
         })
     }
 
-    /// Takes out what stands at `at`.
+    /// Removes the request at this index.
     fn remove(&mut self, at: usize) -> Option<PendingRequest> {
         let item = self.items.remove(at)?;
         self.bytes = self.bytes.saturating_sub(item.task.message_text().map_or(0, str::len));

@@ -1,4 +1,4 @@
-//! What is asked of the link, on its way to the server.
+//! Requests of the user interface: validation, queueing and sending.
 
 use super::contract::{EndReason, Output};
 use super::encode::FrameContext;
@@ -8,15 +8,16 @@ use crate::model::{
 };
 use crate::wire::tcp::feature;
 
-/// Why a server that does not do it is not asked: it would never answer.
+/// Text of the refusal of a search if the server lacks the feature. It is not asked, because it
+/// would never answer.
 const SEARCH_UNSUPPORTED: &str = "This server cannot search.";
 
-/// Messages that are sent before the first of them is acknowledged.
+/// Maximum number of messages that are sent without acknowledgement.
 const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
-    /// Somebody wants something done. It is done now or, while there is no
-    /// connection, in its turn when there is one again.
+    /// Handles a request of the user interface. Tasks for the server are queued and sent as soon as
+    /// possible, after a reconnect if need be.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -47,7 +48,7 @@ impl Link {
         }
     }
 
-    /// Takes a message if its text may be sent at all.
+    /// Queues a message, or refuses it if its text is invalid or longer than the server allows.
     fn queue_message(&mut self, tag: Tag, task: Task) {
         let text = task.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
@@ -66,7 +67,7 @@ impl Link {
         }
     }
 
-    /// Puts it in its place in the queue and sends what can be sent.
+    /// Appends a task to the queue and sends what can be sent; refuses it if the queue is full.
     pub(super) fn queue(&mut self, tag: Tag, task: Task) {
         let bytes = self.pending.bytes() + task.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
@@ -81,9 +82,9 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Sends everything that has not been sent on this connection, in
-    /// order. Call it whenever there is something new, and after every
-    /// answer.
+    /// Sends all requests that have not been sent on this connection, in order, up to
+    /// [`MAX_MESSAGES_IN_FLIGHT`] messages. Requests that cannot be sent are refused. Call it after
+    /// each new request and each answer; does nothing unless the link is live.
     pub(super) fn send_unsent(&mut self) {
         if self.phase != Phase::Live {
             return;
@@ -126,22 +127,25 @@ impl Link {
         }
     }
 
-    /// Does not send what would be sent next.
+    /// Removes the first unsent request and reports it as refused.
     fn refuse_next_unsent(&mut self, why: &str) {
         if let Some(item) = self.pending.remove_next_unsent() {
             self.refuse(item.tag, 0, why.to_owned(), &item.task);
         }
     }
 
-    /// Ends because the server does not let us in.
+    /// Ends the link because the server refused the client for good.
     pub(super) fn finish_refused(&mut self, code: u16, text: String) {
         let code = crate::model::ErrorCode::from_number(code);
         self.finish(EndReason::Refused { code, reason: text });
     }
 }
 
-/// Which room is meant. A name that is not among `rooms` is taken as it is:
-/// its `enter` may be on the way, and the server knows best.
+/// Resolves a place to a room name. A name that is not in `rooms` is returned unchanged: its
+/// `enter` may be in flight, and the server decides.
+///
+/// # Errors
+/// The place does not identify a room; the text says why.
 fn resolve_room(rooms: &[String], place: &Place) -> Result<String, &'static str> {
     match place {
         Place::Named(name) => {

@@ -1,4 +1,4 @@
-//! Looking for messages of the past: `docs/protocol/tcp.md`, section 10.
+//! Searching past messages: `docs/protocol/tcp.md`, section 10.
 
 use super::Link;
 use super::pending::PendingRequest;
@@ -6,8 +6,8 @@ use crate::model::limits::{MAX_RAW_NAME_BYTES, MAX_SEARCH_PAGE, MAX_SEARCH_TEXT}
 use crate::model::{Event, Found, Message, Search, Tag, Task};
 
 impl Link {
-    /// Takes a search, unless it is too long to be sent. Everything else that
-    /// may be wrong with it the server knows better.
+    /// Queues a search, or refuses it if it is too long to be sent. Its limit is clamped to the
+    /// allowed range; everything else is left to the server to check.
     pub(super) fn queue_search(&mut self, tag: Tag, search: Search) {
         let name_is_long =
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);
@@ -23,16 +23,16 @@ impl Link {
         self.refuse(tag, 0, why, &Task::Search(search));
     }
 
-    /// All of an answer has come.
+    /// Reports a complete search result. `more` says whether there are older matches.
     pub(super) fn emit_search_result(&mut self, item: PendingRequest, search: Search, more: bool) {
         let found = Found { tag: item.tag, search, messages: item.found, more };
         self.emit(Event::Found(found));
     }
 }
 
-/// Keeps a message of an answer that is coming, to be shown with its end: so
-/// a search that has to be made again shows nothing twice. (What is more than
-/// was asked for is not kept.)
+/// Adds a received entry to the results of the search in progress. They are reported together at
+/// the end, so that a repeated search reports nothing twice. Entries beyond the search's limit are
+/// dropped.
 pub(super) fn collect(item: &mut PendingRequest, message: Message) {
     if let Task::Search(search) = &item.task
         && item.found.len() < usize::from(search.limit)

@@ -1,5 +1,5 @@
-//! The link against a model of a server, in virtual time, with connections
-//! that break at every point.
+//! Tests of the link against a model server, in virtual time, with connections that break at any
+//! point.
 
 mod log_change;
 mod model_server;
@@ -15,37 +15,37 @@ use super::*;
 use crate::model::{Command, Place, Request, Style, Token};
 use crate::wire::tcp::{Error, Received, ServerFrame};
 
-/// A client, the way to the server and back, and what was shown.
+/// Simulation of a link, a model server and the connection between them.
 struct Simulation {
-    /// The engine.
+    /// Link under test.
     link: Link,
-    /// The model.
+    /// Model server.
     server: ModelServer,
-    /// Time.
+    /// Virtual time.
     now: Moment,
-    /// The engine wants to be woken.
+    /// Wake-up time that the link has announced.
     wake: Option<Moment>,
-    /// It has asked for a connection.
+    /// Whether the link has asked for a connection.
     wants_connection: bool,
-    /// There is one.
+    /// Whether there is a connection.
     connected: bool,
-    /// On the way to the server.
+    /// Frames under way to the server.
     to_server: VecDeque<ClientFrame>,
-    /// On the way to the client.
+    /// Frames under way to the client.
     to_client: VecDeque<ServerFrame>,
-    /// What was shown.
+    /// Events that the link has reported.
     events: Vec<Event>,
-    /// What was kept.
+    /// Session last persisted.
     saved: Option<SavedSession>,
-    /// What an earlier link has kept, until the first connection.
+    /// Session persisted by an earlier link; passed with the first connection.
     initial_saved: Option<SavedSession>,
-    /// How it ended.
+    /// Reason why the link has ended, once it has.
     end: Option<EndReason>,
-    /// Messages that were asked for.
+    /// Number of messages sent with [`Simulation::say_next`].
     message_count: u32,
 }
 
-/// How links begin here.
+/// Returns the settings that these tests start from.
 fn settings() -> Settings {
     Settings {
         username: "anna".to_owned(),
@@ -61,7 +61,7 @@ fn settings() -> Settings {
 }
 
 impl Simulation {
-    /// A client that is about to connect.
+    /// Creates a simulation whose link has asked for its first connection.
     fn new(settings: Settings, server: ModelServer) -> Self {
         let mut sim = Self {
             link: Link::new(settings),
@@ -82,13 +82,13 @@ impl Simulation {
         sim
     }
 
-    /// The next run of the client, with what this one has kept.
+    /// Starts a new link, as another process would, with the session that this one has persisted.
     fn restart(self, settings: Settings) -> Self {
         let sim = Self::new(settings, self.server);
         Self { initial_saved: self.saved.clone(), saved: self.saved, now: self.now, ..sim }
     }
 
-    /// Does what the link wants done.
+    /// Carries out all outputs of the link.
     fn process_outputs(&mut self) {
         while let Some(output) = self.link.poll_output() {
             assert!(self.end.is_none(), "{output:?} after the end");
@@ -101,7 +101,7 @@ impl Simulation {
                 Output::Disconnect => {
                     assert!(self.connected);
                     self.connected = false;
-                    // What is due is sent.
+                    // Queued frames are sent before the connection closes.
                     while self.deliver_to_server() {}
                     self.server.disconnect();
                     self.to_client.clear();
@@ -114,18 +114,18 @@ impl Simulation {
         }
     }
 
-    /// Tells the link something.
+    /// Passes an input to the link and carries out its outputs.
     fn input(&mut self, input: Input) {
         self.link.handle_input(self.now, input);
         self.process_outputs();
     }
 
-    /// Somebody wants something done.
+    /// Makes a request without a tag.
     fn request(&mut self, command: Command) {
         self.input(Input::Request(Request { tag: Tag::default(), command }));
     }
 
-    /// Says the next message.
+    /// Sends the next numbered message; the number is its tag.
     fn say_next(&mut self) {
         self.message_count += 1;
         let tag = Tag(Some(self.message_count.to_string().into()));
@@ -134,7 +134,7 @@ impl Simulation {
         self.input(Input::Request(Request { tag, command }));
     }
 
-    /// The connection that was asked for is made.
+    /// Establishes the connection if the link has asked for one.
     fn connect(&mut self) {
         if std::mem::take(&mut self.wants_connection) {
             self.connected = true;
@@ -145,7 +145,7 @@ impl Simulation {
         }
     }
 
-    /// The server reads one frame; false if there was none.
+    /// Delivers one frame to the server; returns false if there is none.
     fn deliver_to_server(&mut self) -> bool {
         let Some(frame) = self.to_server.pop_front() else {
             return false;
@@ -154,7 +154,7 @@ impl Simulation {
         true
     }
 
-    /// The client reads one frame; false if there was none.
+    /// Delivers one frame to the client; returns false if there is none.
     fn deliver_to_client(&mut self) -> bool {
         let Some(frame) = self.to_client.pop_front() else {
             return false;
@@ -163,7 +163,7 @@ impl Simulation {
         true
     }
 
-    /// The connection breaks: what is on the way may be lost.
+    /// Breaks the connection; frames under way are lost.
     fn break_connection(&mut self) {
         if std::mem::take(&mut self.connected) {
             self.to_server.clear();
@@ -173,12 +173,12 @@ impl Simulation {
         }
     }
 
-    /// Somebody else says something.
+    /// Has another user send a message to a room.
     fn other_says(&mut self, room: &str) {
         self.to_client.extend(self.server.other_says(room));
     }
 
-    /// Time passes.
+    /// Advances the virtual time, and wakes the link if its time has come.
     fn advance(&mut self, time: Duration) {
         self.now = self.now + time;
         if self.wake.is_some_and(|at| at <= self.now) {
@@ -187,7 +187,8 @@ impl Simulation {
         }
     }
 
-    /// Until nothing more happens by itself.
+    /// Delivers frames and advances the time until the link is live, or has ended, and no frame is
+    /// under way.
     fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
             self.connect();
@@ -201,7 +202,7 @@ impl Simulation {
         panic!("it never settles: {:?}", self.link.phase);
     }
 
-    /// The texts that were shown of a room, with their sequences.
+    /// Returns sequence and text of the messages shown in a room, without requested history.
     fn shown_messages(&self, room: &str) -> Vec<(u64, String)> {
         let of_room = |event: &Event| match event {
             Event::Message(it) if it.room == room && !it.requested => {
@@ -212,7 +213,7 @@ impl Simulation {
         self.events.iter().filter_map(of_room).collect()
     }
 
-    /// The tags of the messages that were acknowledged, in order.
+    /// Returns the tags of acknowledged messages, in order.
     fn acknowledged_tags(&self) -> Vec<u32> {
         let tag = |event: &Event| match event {
             Event::Acknowledged { tag, .. } => tag.0.as_ref()?.parse().ok(),
@@ -221,7 +222,7 @@ impl Simulation {
         self.events.iter().filter_map(tag).collect()
     }
 
-    /// How often something was shown.
+    /// Returns the number of events that satisfy the predicate.
     fn count_events(&self, is: impl Fn(&Event) -> bool) -> usize {
         self.events.iter().filter(|it| is(it)).count()
     }
@@ -230,9 +231,8 @@ impl Simulation {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever breaks and whenever: everything that is said is in the log
-    /// once and in order, everything in the log is shown once and in order,
-    /// every message is acknowledged once. Sessions may be lost meanwhile.
+    /// Whatever connections break and sessions expire: each message sent is in the log once and in
+    /// order, each log entry is shown once and in order, and each message is acknowledged once.
     #[test]
     fn messages_survive_connection_losses_exactly_once(
         steps in prop::collection::vec(0_u8..24, 0..400),
@@ -261,8 +261,8 @@ proptest! {
         prop_assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. } | Event::Refused(_) | Event::Problem { .. })), 0);
     }
 
-    /// The same with a process that ends at any point and another that goes
-    /// on with what the first kept: nothing of the log is missing.
+    /// A process that ends at any point and another that resumes from its saved session show
+    /// everything in the log.
     #[test]
     fn resumed_process_misses_nothing(
         steps in prop::collection::vec(0_u8..10, 0..200),
@@ -285,14 +285,13 @@ proptest! {
         }
         sim.run_until_idle();
         shown.extend(sim.shown_messages("lobby"));
-        // Up to three seconds may be shown again by the next process.
+        // Up to three seconds of entries may be shown again by the next process.
         shown.sort();
         shown.dedup();
         prop_assert_eq!(shown, sim.server.texts("lobby"));
     }
 
-    /// Whatever a server sends, the link neither panics nor goes on after
-    /// its end.
+    /// Arbitrary bytes from a server cause no panic and no output after the end.
     #[test]
     fn arbitrary_server_bytes_do_not_panic(
         bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..40),
@@ -309,8 +308,8 @@ proptest! {
     }
 }
 
-/// In the same session a message keeps its number, in another it gets a new
-/// one.
+/// A message that is sent again keeps its reference in the same session, and gets a new one in
+/// another.
 #[test]
 fn resend_keeps_reference_in_same_session_only() {
     for is_kept in [true, false] {
@@ -339,7 +338,7 @@ fn resend_keeps_reference_in_same_session_only() {
     }
 }
 
-/// A room that is entered, left and entered again while connections break.
+/// Rooms that are entered and left while connections break end up as requested.
 #[test]
 fn rooms_are_rejoined_after_connection_loss() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -364,8 +363,8 @@ fn rooms_are_rejoined_after_connection_loss() {
     assert_eq!(sim.server.rooms(), Vec::<String>::new());
 }
 
-/// A second run in a further room gets what was missed in the first, and
-/// the usual history of the second.
+/// A second run that joins one more room gets the missed messages of the first room, and only the
+/// recent history of the new one.
 #[test]
 fn new_room_in_second_run_gets_recent_history_only() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -384,7 +383,7 @@ fn new_room_in_second_run_gets_recent_history_only() {
     assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. })), 0);
 }
 
-/// A program that only sends leaves the position to the one that shows.
+/// A send-only link leaves the saved position as it was.
 #[test]
 fn send_only_link_leaves_saved_position_unchanged() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -402,7 +401,7 @@ fn send_only_link_leaves_saved_position_unchanged() {
     assert_eq!(sim.saved, Some(before));
 }
 
-/// A first attempt that fails ends it, unless somebody said to wait.
+/// A failed first connection attempt ends the link unless it is set to retry.
 #[test]
 fn first_connect_failure_ends_link_unless_retry_is_set() {
     let failed = || Input::ConnectFailed { reason: "no".to_owned() };
@@ -418,7 +417,7 @@ fn first_connect_failure_ends_link_unless_retry_is_set() {
     assert_eq!(sim.link.phase, Phase::Live);
 }
 
-/// Once it was in, it never gives up by itself.
+/// After a first join the link reconnects without limit.
 #[test]
 fn joined_link_reconnects_without_limit() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -432,7 +431,7 @@ fn joined_link_reconnects_without_limit() {
     assert_eq!(sim.end, None);
 }
 
-/// Silence: a ping, then the connection counts as lost.
+/// Silence causes a ping, and more silence a disconnect.
 #[test]
 fn silence_causes_ping_then_disconnect() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -447,8 +446,8 @@ fn silence_causes_ping_then_disconnect() {
     assert_eq!(sim.end, None);
 }
 
-/// A connection that is given up before the server has answered has no join in
-/// it, which could arrive late and end the next one.
+/// A connection that is given up before `server_hello` has carried no join, which could arrive late
+/// and end the next connection.
 #[test]
 fn join_is_sent_only_after_server_hello() {
     let mut sim =
@@ -462,7 +461,7 @@ fn join_is_sent_only_after_server_hello() {
     assert_eq!((sim.end, sim.server.joins.len()), (None, 1));
 }
 
-/// A script that ends while the server is away waits, but not for ever.
+/// A graceful shutdown waits for answers while the server is away, until its timeout.
 #[test]
 fn finish_waits_for_answers_until_timeout() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -477,7 +476,7 @@ fn finish_waits_for_answers_until_timeout() {
     assert_eq!(sim.count_events(|it| matches!(it, Event::Unsent { perhaps_taken: false, .. })), 1);
 }
 
-/// The password goes only to who asks, and is not asked for twice.
+/// The password is sent only to a server that asks for it; without one, the link ends.
 #[test]
 fn password_is_sent_only_on_demand() {
     let password = Some(crate::model::Password("secret".to_owned()));
@@ -496,7 +495,7 @@ fn password_is_sent_only_on_demand() {
     assert!(matches!(sim.end, Some(EndReason::Refused { .. })));
 }
 
-/// A person is asked, with the connection closed meanwhile.
+/// The user is asked for the password while the connection is closed, and again if it is wrong.
 #[test]
 fn user_is_asked_for_password_while_disconnected() {
     let mut server = ModelServer::new();
@@ -514,7 +513,7 @@ fn user_is_asked_for_password_while_disconnected() {
     assert_eq!(sim.count_events(|it| *it == Event::PasswordWanted { again: true }), 1);
 }
 
-/// What is final ends it; what is not is tried again when the server says.
+/// A final error ends the link; after any other closing error it reconnects with the advised delay.
 #[test]
 fn only_final_closing_errors_end_the_link() {
     use crate::model::ErrorCode;
@@ -526,7 +525,7 @@ fn only_final_closing_errors_end_the_link() {
         assert!(!sim.connected);
         assert_eq!(sim.end.is_some(), code.is_final(), "{code:?}");
         if !code.is_final() {
-            // The driver reads on to the end of the stream: that changes nothing.
+            // The driver may still report the end of the stream: it changes nothing.
             sim.input(Input::Disconnected { reason: "closed".to_owned() });
             sim.input(Input::ConnectFailed { reason: "closed".to_owned() });
             let waits = |it: &Event| matches!(it, Event::State(State::Reconnecting { .. }));
@@ -539,7 +538,7 @@ fn only_final_closing_errors_end_the_link() {
     }
 }
 
-/// Answers go to whom they are meant for.
+/// A reply to a username goes to the session that wrote under it.
 #[test]
 fn direct_reply_is_pinned_to_sender_session() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -564,7 +563,7 @@ fn direct_reply_is_pinned_to_sender_session() {
     assert_eq!(session_of(sim.to_server.pop_back()), SessionId(77));
 }
 
-/// More than 64 unanswered messages wait for the answers of the first.
+/// At most 64 messages are in flight, and at most 1,000 requests pending.
 #[test]
 fn messages_in_flight_and_pending_requests_are_limited() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -585,7 +584,7 @@ fn messages_in_flight_and_pending_requests_are_limited() {
     assert_eq!(sim.acknowledged_tags().len(), 1_100);
 }
 
-/// Tokens are not shown by accident.
+/// Debug output does not contain the token.
 #[test]
 fn token_is_hidden_in_debug_output() {
     let saved = SavedSession {

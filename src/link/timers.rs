@@ -1,5 +1,5 @@
-//! What the link does because time has passed: `docs/protocol/tcp.md`,
-//! section 17.
+//! Timers of the link: handshake timeout, pings, silence, persisting, shutdown
+//! (`docs/protocol/tcp.md`, section 17).
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::model::Moment;
 use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
 use crate::wire::tcp::Ping;
 
-/// From `hello` to `server_hello`, and from `join` to `welcome`.
+/// Maximum time from `hello` to `server_hello`, and from `join` to `welcome`.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Link {
-    /// Does what is due.
+    /// Runs all timers that have expired. Called after every input.
     pub(super) fn run_timers(&mut self, now: Moment) {
         if let Phase::BackingOff { until } = self.phase
             && now >= until
@@ -53,13 +53,14 @@ impl Link {
         }
     }
 
-    /// The page allows pings from *greeted* on; we need none before we are in.
+    /// Returns true if the link sends pings in this phase. The protocol allows them from
+    /// `server_hello` on; the handshake timeout covers the time before `welcome`.
     const fn sends_pings(&self) -> bool {
         matches!(self.phase, Phase::Replaying | Phase::Live)
     }
 
-    /// After how much silence to ping, and to give up: the server's own
-    /// times, once it has told them.
+    /// Returns the silence after which to ping and the silence after which to disconnect: the
+    /// server's values once `welcome` has told them, defaults before.
     fn silence_limits(&self) -> (Duration, Duration) {
         let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
         self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {
@@ -67,7 +68,8 @@ impl Link {
         })
     }
 
-    /// Tells the driver when to wake us, if that has changed.
+    /// Queues [`Output::WakeAt`] with the earliest timer, if it differs from the time announced
+    /// before.
     pub(super) fn announce_wake(&mut self) {
         let mut due: Vec<Moment> = self.persist_at.into_iter().collect();
         match self.phase {

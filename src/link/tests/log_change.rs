@@ -1,8 +1,8 @@
-//! A server whose log is another one than before.
+//! Tests of a server whose log has been replaced by another.
 
 use super::*;
 
-/// Another log: said so, everything shown anew, nothing kept.
+/// Another log id is reported once, and all messages are shown anew.
 #[test]
 fn log_change_is_reported_and_replayed() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -18,8 +18,8 @@ fn log_change_is_reported_and_replayed() {
     assert_eq!(sim.shown_messages("lobby").len(), 2);
 }
 
-/// Whoever has the former number in another log does not acknowledge what was
-/// said by it in the one before.
+/// A message of another session that has the client's former session number in the new log does not
+/// acknowledge the client's message.
 #[test]
 fn former_session_number_does_not_acknowledge_in_new_log() {
     let mut sim = Simulation::new(settings(), ModelServer::new());

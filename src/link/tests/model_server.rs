@@ -1,5 +1,5 @@
-//! A model of a server with one guest: no more than `docs/protocol/tcp.md`
-//! says, for the link's tests.
+//! Minimal model of a server with one client, following `docs/protocol/tcp.md`, for the link's
+//! tests.
 
 use crate::model::{ErrorCode, LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::tcp::{
@@ -7,44 +7,54 @@ use crate::wire::tcp::{
     Search, ServerFrame, ServerHello, Welcome, flag,
 };
 
-/// The session of everybody else.
+/// Session number of all other users.
 const OTHER_SESSION: SessionId = SessionId(1_000_000);
 
-/// A session.
+/// Session of the model server.
 struct Session {
+    /// Public number.
     id: SessionId,
+    /// Secret token.
     token: Token,
+    /// Greatest message reference taken.
     last_reference: Reference,
 }
 
-/// The model.
+/// Model server.
 pub(super) struct ModelServer {
+    /// Id of the log.
     log_id: LogId,
+    /// Entries of all rooms.
     log: Vec<Entry>,
+    /// Number of direct messages, which take sequences too.
     directs: u64,
+    /// Sessions that have not expired.
     sessions: Vec<Session>,
+    /// Last session number given out.
     session_count: u8,
-    /// The session that is connected.
+    /// Session of the connected client, if any.
     connected_session: Option<SessionId>,
+    /// Rooms that the client is in.
     rooms: Vec<String>,
+    /// Password that joins must include, if any.
     pub(super) password: Option<&'static str>,
-    /// What it says it can do.
+    /// Features granted in `server_hello`.
     pub(super) features: u64,
-    /// What it answers to searches, if not what it finds.
+    /// Error that answers searches, if not their results.
     pub(super) search_error: Option<ErrorCode>,
-    /// It finds more than it is asked for.
+    /// Whether searches ignore the requested limit.
     pub(super) ignores_limits: bool,
-    /// The passwords that joins brought.
+    /// Passwords of the joins received.
     pub(super) joins: Vec<Option<String>>,
 }
 
 impl ModelServer {
-    /// With an empty log.
+    /// Creates a server with an empty log.
     pub(super) fn new() -> Self {
         Self::with_log(1)
     }
 
-    /// With an empty log of this number.
+    /// Creates a server with an empty log, whose id consists of this number.
     pub(super) fn with_log(number: u8) -> Self {
         Self {
             log_id: LogId([number; 16]),
@@ -62,28 +72,28 @@ impl ModelServer {
         }
     }
 
-    /// Sequence and text of everything in a room.
+    /// Returns sequence and text of all entries of a room.
     pub(super) fn texts(&self, room: &str) -> Vec<(u64, String)> {
         let of_room = self.log.iter().filter(|it| it.room == room);
         of_room.map(|it| (it.sequence.0, it.text.clone())).collect()
     }
 
-    /// The rooms that the guest is in.
+    /// Returns the rooms that the client is in.
     pub(super) fn rooms(&self) -> Vec<String> {
         self.rooms.clone()
     }
 
-    /// The guest's connection is gone.
+    /// Records that the client's connection has ended.
     pub(super) fn disconnect(&mut self) {
         self.connected_session = None;
     }
 
-    /// Sessions that have no connection expire.
+    /// Expires all sessions without a connection.
     pub(super) fn expire_disconnected_sessions(&mut self) {
         self.sessions.retain(|it| Some(it.id) == self.connected_session);
     }
 
-    /// Puts something into the log.
+    /// Appends an entry to the log.
     fn append(
         &mut self,
         room: &str,
@@ -108,12 +118,13 @@ impl ModelServer {
         entry
     }
 
-    /// The last sequence.
+    /// Returns the last sequence.
     fn head(&self) -> Sequence {
         Sequence(self.log.len() as u64 + self.directs)
     }
 
-    /// Somebody else says something; what the guest gets of it.
+    /// Appends a message of another user, and returns the frame for the client, if it is in the
+    /// room.
     pub(super) fn other_says(&mut self, room: &str) -> Option<ServerFrame> {
         let text = format!("other {}", self.log.len());
         let entry = self.append(room, OTHER_SESSION, Reference(1), &text);
@@ -121,12 +132,12 @@ impl ModelServer {
         is_here.then(|| entry.into())
     }
 
-    /// Somebody else, who has this number here, says something.
+    /// Appends a message of another user with this session number.
     pub(super) fn other_session_says(&mut self, room: &str, session: SessionId, reference: u64) {
         self.append(room, session, Reference(reference), "a stranger's");
     }
 
-    /// Somebody else writes to the guest.
+    /// Sends a direct message of another user to the client, and returns its frame.
     pub(super) fn other_sends_direct(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;
         Some(
@@ -146,7 +157,7 @@ impl ModelServer {
         )
     }
 
-    /// A frame of the guest; the answers.
+    /// Handles a frame of the client and returns the answers.
     pub(super) fn handle(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
         match frame {
             ClientFrame::Hello(_) => vec![
@@ -197,14 +208,14 @@ impl ModelServer {
         }
     }
 
-    /// Older messages of a room.
+    /// Answers `history`.
     fn history(&self, asked: &History) -> Vec<ServerFrame> {
         let fits = |it: &&Entry| it.room == asked.room && it.sequence < asked.before;
         let all: Vec<_> = self.log.iter().filter(fits).collect();
         self.page(7, asked.reference, &all, asked.limit)
     }
 
-    /// Messages of the guest's rooms that hold a text.
+    /// Answers `search` in all rooms.
     fn search(&self, asked: &Search) -> Vec<ServerFrame> {
         if let Some(code) = self.search_error {
             return vec![Error::about(code, 11, asked.reference).into()];
@@ -216,7 +227,7 @@ impl ModelServer {
         self.page(11, asked.reference, &all, limit)
     }
 
-    /// The last of what was asked for.
+    /// Returns the last `limit` entries as requested ones, and their `end`.
     fn page(
         &self,
         about: u16,
@@ -232,7 +243,7 @@ impl ModelServer {
         out
     }
 
-    /// Lets the guest in.
+    /// Answers `join`.
     fn join(&mut self, join: Join) -> Vec<ServerFrame> {
         self.joins.push(join.password.clone());
         if let Some(password) = self.password {
@@ -294,7 +305,7 @@ impl ModelServer {
         out
     }
 
-    /// What a join brings of the past.
+    /// Returns the replay of a join: entries after the position, or the recent history without one.
     fn replay(&self, position: Option<Position>) -> Vec<ServerFrame> {
         let Some(position) = position else {
             return self.rooms.iter().flat_map(|room| self.latest(room)).collect();
@@ -303,24 +314,24 @@ impl ModelServer {
         self.log.iter().filter(missed).map(history).collect()
     }
 
-    /// The ten most recent of a room.
+    /// Returns the ten most recent entries of a room, marked as history.
     fn latest(&self, room: &str) -> Vec<ServerFrame> {
         let all: Vec<_> = self.log.iter().filter(|it| it.room == room).collect();
         all.iter().skip(all.len().saturating_sub(10)).map(|it| history(it)).collect()
     }
 
-    /// The end of an answer.
+    /// Returns the `end` frame of an answer.
     fn end(&self, about: u16, reference: Reference) -> ServerFrame {
         End { about, reference, head: self.head(), flags: 0 }.into()
     }
 }
 
-/// An entry of the past.
+/// Returns an entry as a frame marked as history.
 fn history(entry: &Entry) -> ServerFrame {
     Entry { flags: flag::HISTORY, ..entry.clone() }.into()
 }
 
-/// In a room.
+/// Returns an `entered` frame.
 fn entered(room: &str, reference: Reference) -> ServerFrame {
     Entered { reference, room: room.to_owned(), flags: 0, members: 1 }.into()
 }

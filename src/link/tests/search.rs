@@ -1,10 +1,10 @@
-//! Searches.
+//! Tests of searches.
 
 use super::*;
 use crate::model::{ErrorCode, Found, Search, Sequence};
 
-/// A sim with somebody in `lobby`, who has seen 5 to 14 of what was said
-/// there, and whose server searches.
+/// Returns a simulation whose server can search, with a client in `lobby` that has been shown
+/// messages 5 to 14.
 fn search_simulation() -> Simulation {
     let mut server = ModelServer::new();
     server.features = feature::SEARCH;
@@ -16,7 +16,7 @@ fn search_simulation() -> Simulation {
     sim
 }
 
-/// Asks for messages with this in them, two at a time.
+/// Searches for messages that contain `text`, two per page.
 fn search(sim: &mut Simulation, text: &str, before: Option<u64>) {
     let before = before.map(Sequence);
     let search = Search { text: text.to_owned(), before, limit: 2, ..Search::default() };
@@ -26,7 +26,7 @@ fn search(sim: &mut Simulation, text: &str, before: Option<u64>) {
     }));
 }
 
-/// What was found, answer by answer.
+/// Returns the search results reported so far.
 fn results(sim: &Simulation) -> Vec<&Found> {
     let mut all = Vec::new();
     for event in &sim.events {
@@ -37,18 +37,18 @@ fn results(sim: &Simulation) -> Vec<&Found> {
     all
 }
 
-/// Sequences of what was found.
+/// Returns the sequences of the messages found.
 fn sequences(found: &Found) -> Vec<u64> {
     found.messages.iter().map(|it| it.sequence.0).collect()
 }
 
-/// Asks for two messages older than those shown.
+/// Requests two messages older than those shown.
 fn request_history(sim: &mut Simulation) {
     let place = Place::First;
     sim.request(Command::Do(Task::History { place, before: None, limit: 2 }));
 }
 
-/// Sequences of the older messages that were shown.
+/// Returns the sequences of the requested older messages that were shown.
 fn shown_history(sim: &Simulation) -> Vec<u64> {
     let requested = |event: &Event| match event {
         Event::Message(it) if it.requested => Some(it.sequence.0),
@@ -57,7 +57,7 @@ fn shown_history(sim: &Simulation) -> Vec<u64> {
     sim.events.iter().filter_map(requested).collect()
 }
 
-/// Why requests were refused: codes and sentences.
+/// Returns code and text of each refused request.
 fn refusals(sim: &Simulation) -> Vec<(u16, &str)> {
     let mut all = Vec::new();
     for event in &sim.events {
@@ -68,7 +68,7 @@ fn refusals(sim: &Simulation) -> Vec<(u16, &str)> {
     all
 }
 
-/// The answer comes as one thing; from it one gets to the page before it.
+/// Results are reported as one event, from which the page before it can be requested.
 #[test]
 fn search_pages_lead_to_older_results() {
     let mut sim = search_simulation();
@@ -85,15 +85,15 @@ fn search_pages_lead_to_older_results() {
     sim.run_until_idle();
     let last = results(&sim)[1];
     assert_eq!((sequences(last), last.more, last.older()), (vec![1], false, None));
-    // Nothing of it was shown as if it had just been said.
+    // Results are not shown as ordinary messages.
     assert!(shown_history(&sim).is_empty());
     search(&mut sim, "nothing", None);
     sim.run_until_idle();
     assert!(results(&sim)[2].messages.is_empty());
 }
 
-/// Answers that were asked for together are told apart, and what was found
-/// does not change what `history` goes on from.
+/// Answers to a search and to `history` in flight together are told apart, and search results do
+/// not change where `history` goes on from.
 #[test]
 fn search_and_history_answers_are_told_apart() {
     let mut sim = search_simulation();
@@ -107,8 +107,8 @@ fn search_and_history_answers_are_told_apart() {
     assert_eq!((shown_history(&sim), sequences(results(&sim)[1])), (vec![3, 4, 1, 2], vec![1]));
 }
 
-/// A connection that breaks in the middle of the answer: it comes again, and
-/// nothing in it comes twice.
+/// A search whose answer is interrupted by a connection loss is repeated, and reports nothing
+/// twice.
 #[test]
 fn interrupted_search_is_repeated_without_duplicates() {
     let mut sim = search_simulation();
@@ -121,8 +121,7 @@ fn interrupted_search_is_repeated_without_duplicates() {
     assert_eq!(sequences(results(&sim)[0]), [13, 14]);
 }
 
-/// A server that never said that it searches is not asked; nor is any with
-/// what it would not take.
+/// A search is refused locally if the server lacks the feature or the search is too long.
 #[test]
 fn unsupported_or_oversized_search_is_refused_locally() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -130,7 +129,7 @@ fn unsupported_or_oversized_search_is_refused_locally() {
     search(&mut sim, "tea", None);
     assert_eq!(refusals(&sim), [(0, "This server cannot search.")]);
     assert!(sim.to_server.is_empty());
-    // The next server may be a newer one.
+    // After a reconnect the server may have the feature.
     sim.server.features = feature::SEARCH;
     sim.break_connection();
     search(&mut sim, "tea", None);
@@ -143,7 +142,7 @@ fn unsupported_or_oversized_search_is_refused_locally() {
     assert!(sim.to_server.is_empty());
 }
 
-/// What the server refuses is refused as what it is, and others go on.
+/// A search that the server refuses is reported with its error, and later searches work.
 #[test]
 fn refused_search_does_not_affect_later_searches() {
     for code in [ErrorCode::NotInRoom, ErrorCode::SearchInvalid, ErrorCode::Unavailable] {
@@ -159,7 +158,7 @@ fn refused_search_does_not_affect_later_searches() {
     }
 }
 
-/// A server that sends more than was asked for fills no memory with it.
+/// Results beyond the requested limit are dropped.
 #[test]
 fn surplus_search_results_are_dropped() {
     let mut sim = search_simulation();
