@@ -172,8 +172,8 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
             version: "",
             seed: u64::try_from(number).unwrap(),
         },
-        state: None,
-        hold_back: false,
+        state_dir: None,
+        throttle_requests: false,
     };
     let (seen, welcomes) = (Rc::default(), Rc::default());
     let mut witness = Witness { seen: Rc::clone(&seen), welcomes: Rc::clone(&welcomes), progress };

@@ -224,9 +224,9 @@ fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
         version: env!("CARGO_PKG_VERSION"),
         seed: u64::from_ne_bytes(seed),
     };
-    let hold_back = look != Look::Terminal;
+    let throttle_requests = look != Look::Terminal;
     let state = state_directory().filter(|_| !fresh);
-    Ok(Setup { server: config.server.clone(), settings, state, hold_back })
+    Ok(Setup { server: config.server.clone(), settings, state_dir: state, throttle_requests })
 }
 
 /// Says one thing.

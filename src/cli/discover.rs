@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::exit::{self, Failed, os, usage};
 use crate::client::Destination;
-use crate::client::find::{self, Found};
+use crate::client::discovery::{self, DiscoveredServer};
 use crate::ui::{escaped, safe_line};
 
 /// Without an address it is looked for so long, if nobody tells of themselves.
@@ -36,7 +36,7 @@ pub(super) struct DiscoverCommand {
 
 /// Lists the servers on the network.
 pub(super) fn list(command: &DiscoverCommand) -> Result<u8, Failed> {
-    let found = find::all(Duration::from_secs(command.wait.into()));
+    let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
     let found = found.context("cannot look for servers").map_err(os)?;
     let mut lines = String::new();
     for server in &found {
@@ -78,8 +78,8 @@ pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<Destination, Fai
 }
 
 /// Looks for a moment.
-fn look() -> Result<Vec<Found>, Failed> {
-    find::some(MOMENT).context("cannot look for servers").map_err(os)
+fn look() -> Result<Vec<DiscoveredServer>, Failed> {
+    discovery::discover_some(MOMENT).context("cannot look for servers").map_err(os)
 }
 
 /// Says something beside what is shown.
@@ -89,7 +89,7 @@ fn tell(line: &str) {
 }
 
 /// Has the person choose.
-fn ask(several: &[Found]) -> Result<Destination, Failed> {
+fn ask(several: &[DiscoveredServer]) -> Result<Destination, Failed> {
     let mut screen = stdout();
     let mut question = "Servers on this network:\n".to_owned();
     for (number, server) in (1..).zip(several) {
@@ -113,7 +113,7 @@ fn ask(several: &[Found]) -> Result<Destination, Failed> {
 }
 
 /// A server for people. What it says of itself is a stranger's.
-fn in_words(server: &Found) -> String {
+fn in_words(server: &DiscoveredServer) -> String {
     let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
     let mut told = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);
     if !server.version.is_empty() {
@@ -125,7 +125,7 @@ fn in_words(server: &Found) -> String {
 }
 
 /// A server for programs.
-fn as_json(server: &Found) -> serde_json::Value {
+fn as_json(server: &DiscoveredServer) -> serde_json::Value {
     json!({
         "type": "server",
         "name": server.name,
@@ -133,7 +133,7 @@ fn as_json(server: &Found) -> serde_json::Value {
         "port": server.port,
         "addresses": server.addresses,
         "version": server.version,
-        "entry": server.entry,
+        "entry": server.instance_name,
         "id": server.id.map(|it| it.to_string()).unwrap_or_default(),
     })
 }

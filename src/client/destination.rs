@@ -20,7 +20,7 @@ impl Destination {
     /// Whether it is certain which server it is. (Of an entry that somebody
     /// has named that shows when the server is found.)
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn is_certain(&self) -> bool {
         self.id.is_some() || !is_entry(&self.address.host)
     }
 

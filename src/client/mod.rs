@@ -1,10 +1,10 @@
 //! Floor 3: the client's driver. It owns the socket, the timer and the disk,
 //! and moves things between the link, the server and the user interface.
 
-mod connect;
+mod connection;
 mod destination;
-pub mod find;
-mod state;
+pub mod discovery;
+mod session_store;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep_until};
 
 pub use destination::Destination;
 
-use self::connect::{Open, Wire, WireEvent};
-use self::state::{Store, StoreError};
+use self::connection::{Connection, ConnectionEvent, OpenConnection};
+use self::session_store::{SessionStore, StoreError};
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
 use crate::model::{Command, Event, Moment, Request, Tag};
 use crate::os::Clock;
@@ -25,10 +25,10 @@ use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
 
 /// How long to wait for answers where nobody has said how long.
-const BLIND_PATIENCE: Duration = Duration::from_secs(60);
+const DEFAULT_FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Pieces that are read before anything else gets its turn.
-const MAX_PIECES: usize = 16;
+const MAX_READS_PER_WAKE: usize = 16;
 
 /// What a client runs with.
 pub struct Setup {
@@ -37,11 +37,11 @@ pub struct Setup {
     /// How the link begins.
     pub settings: Settings,
     /// The directory where its state is kept, if it is.
-    pub state: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
     /// The requests come from an input that can wait and that ends: do not
     /// take more of them than can be sent soon, and take all of them even
     /// where nobody sees what becomes of them.
-    pub hold_back: bool,
+    pub throttle_requests: bool,
 }
 
 /// Everything that the driver holds.
@@ -51,28 +51,28 @@ struct Driver<'a> {
     /// The engine.
     link: Link,
     /// The connection.
-    wire: Wire,
+    connection: Connection,
     /// Which server it goes to. One that was found may be called otherwise by
     /// now.
     server: Destination,
     /// Whether that is certain.
-    is_settled: bool,
+    is_server_certain: bool,
     /// What the person would like to be called.
     username: String,
     /// As in [`Setup`], until it is known which server it is about.
-    state: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
     /// The place of this server in it, from then on.
-    store: Option<Store>,
+    store: Option<SessionStore>,
     /// What was kept there, until the link has it.
     saved: Option<SavedSession>,
     /// Shows what happens.
     screen: &'a mut dyn Screen,
     /// Nobody sees what is shown.
-    is_blind: bool,
+    screen_failed: bool,
     /// As in [`Setup`].
-    hold_back: bool,
+    throttle_requests: bool,
     /// When the link wants to be woken.
-    wake: Option<Moment>,
+    wake_at: Option<Moment>,
 }
 
 /// Runs a client to its end. `interrupted` resolves when the operating
@@ -87,46 +87,47 @@ pub async fn run(
         clock: Clock::start(),
         username: setup.settings.username.clone(),
         link: Link::new(setup.settings),
-        wire: Wire::None,
-        is_settled: setup.server.is_settled(),
+        connection: Connection::Closed,
+        is_server_certain: setup.server.is_certain(),
         server: setup.server,
-        state: setup.state,
+        state_dir: setup.state_dir,
         store: None,
         saved: None,
         screen,
-        is_blind: false,
-        hold_back: setup.hold_back,
-        wake: None,
+        screen_failed: false,
+        throttle_requests: setup.throttle_requests,
+        wake_at: None,
     };
-    if driver.is_settled {
+    if driver.is_server_certain {
         driver.open_store();
     }
     let mut interrupted = std::pin::pin!(interrupted);
     let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
     loop {
-        if let Some(end) = driver.act().await {
+        if let Some(end) = driver.run_outputs().await {
             return end;
         }
-        let takes_requests = has_requests && (!driver.hold_back || driver.link.has_capacity());
-        let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
+        let takes_requests =
+            has_requests && (!driver.throttle_requests || driver.link.has_capacity());
+        let wake = driver.wake_at.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
-            event = driver.wire.next() => driver.on_wire(event),
+            event = driver.connection.next_event() => driver.on_connection_event(event),
             request = requests.recv(), if takes_requests => match request {
                 Some(request) => {
                     is_leaving |= matches!(request.command, Command::Finish { .. });
-                    driver.input(Input::Request(request));
+                    driver.handle_input(Input::Request(request));
                 }
                 None => {
                     has_requests = false;
                     // Nobody is left who could ask for the end.
                     if !is_leaving {
-                        driver.request(Command::Finish { patience: BLIND_PATIENCE });
+                        driver.request(Command::Finish { patience: DEFAULT_FINISH_TIMEOUT });
                     }
                 }
             },
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
-                driver.wake = None;
-                driver.input(Input::Wake);
+                driver.wake_at = None;
+                driver.handle_input(Input::Wake);
             }
             () = &mut interrupted, if may_be_interrupted => {
                 may_be_interrupted = false;
@@ -138,33 +139,33 @@ pub async fn run(
 
 impl Driver<'_> {
     /// Tells the link what has happened.
-    fn input(&mut self, input: Input) {
+    fn handle_input(&mut self, input: Input) {
         self.link.handle_input(self.clock.now(), input);
     }
 
     /// Has the link do something that nobody has typed.
     fn request(&mut self, command: Command) {
-        self.input(Input::Request(Request { tag: Tag::default(), command }));
+        self.handle_input(Input::Request(Request { tag: Tag::default(), command }));
     }
 
     /// Does what the link wants done. Gives the end when it has come.
-    async fn act(&mut self) -> Option<EndReason> {
+    async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Connect => self.wire.connect(self.server.clone()),
+                Output::Connect => self.connection.connect(self.server.clone()),
                 Output::Send(frame) => {
-                    if let Wire::Open(open) = &mut self.wire {
-                        open.send(&frame);
+                    if let Connection::Open(open) = &mut self.connection {
+                        open.queue_frame(&frame);
                     }
                 }
-                Output::Disconnect => self.wire.close().await,
+                Output::Disconnect => self.connection.close().await,
                 // Where nobody sees it any more (a closed pipe), what a
                 // script asks for is still done, up to the end of its input.
                 Output::Event(event) => {
-                    if !self.is_blind && self.screen.show(&event).is_err() {
-                        self.is_blind = true;
-                        if !self.hold_back {
-                            self.request(Command::Finish { patience: BLIND_PATIENCE });
+                    if !self.screen_failed && self.screen.show(&event).is_err() {
+                        self.screen_failed = true;
+                        if !self.throttle_requests {
+                            self.request(Command::Finish { patience: DEFAULT_FINISH_TIMEOUT });
                         }
                     }
                 }
@@ -173,40 +174,40 @@ impl Driver<'_> {
                     if let Some(Err(error)) = outcome {
                         // Once is enough: the next one will not work either.
                         self.store = None;
-                        self.complain(&error);
+                        self.report_store_error(&error);
                     }
                 }
-                Output::WakeAt(moment) => self.wake = Some(moment),
+                Output::WakeAt(moment) => self.wake_at = Some(moment),
                 Output::Finished(end) => return Some(end),
             }
         }
         // All frames that are due go out in one write.
-        if let Wire::Open(open) = &mut self.wire
-            && let Err(error) = open.write()
+        if let Connection::Open(open) = &mut self.connection
+            && let Err(error) = open.flush()
         {
-            self.lost(&error);
-            return Box::pin(self.act()).await;
+            self.on_connection_error(&error);
+            return Box::pin(self.run_outputs()).await;
         }
         None
     }
 
     /// Something has become of the wire.
-    fn on_wire(&mut self, event: WireEvent) {
+    fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
-            WireEvent::Made(Ok((stream, server))) => {
-                self.wire = Wire::Open(Open::new(stream));
-                self.arrive_at(server);
+            ConnectionEvent::ConnectDone(Ok((stream, server))) => {
+                self.connection = Connection::Open(OpenConnection::new(stream));
+                self.on_server_identified(server);
                 let saved = self.saved.take();
-                self.input(Input::Connected { saved });
+                self.handle_input(Input::Connected { saved });
             }
-            WireEvent::Made(Err(reason)) => {
-                self.wire = Wire::None;
-                self.input(Input::ConnectFailed { reason });
+            ConnectionEvent::ConnectDone(Err(reason)) => {
+                self.connection = Connection::Closed;
+                self.handle_input(Input::ConnectFailed { reason });
             }
-            WireEvent::Broken(error) => self.lost(&error),
-            WireEvent::Ready(ready) => {
+            ConnectionEvent::Broken(error) => self.on_connection_error(&error),
+            ConnectionEvent::Ready(ready) => {
                 if ready.is_readable() || ready.is_read_closed() {
-                    self.read();
+                    self.read_frames();
                 }
             }
         }
@@ -214,27 +215,27 @@ impl Driver<'_> {
 
     /// A connection leads to this server. What was not settled before is now:
     /// one that was first met without an id is known by its entry for good.
-    fn arrive_at(&mut self, server: Destination) {
-        if !self.is_settled || server.id == self.server.id {
+    fn on_server_identified(&mut self, server: Destination) {
+        if !self.is_server_certain || server.id == self.server.id {
             self.server = server;
         }
-        self.is_settled = true;
+        self.is_server_certain = true;
         self.open_store();
     }
 
     /// Takes the server's place on disk, unless that was done before. Without
     /// a place one can chat, only not come back exactly.
     fn open_store(&mut self) {
-        let Some(directory) = self.state.take() else { return };
-        match Store::open(&directory, &self.server, &self.username) {
+        let Some(directory) = self.state_dir.take() else { return };
+        match SessionStore::open(&directory, &self.server, &self.username) {
             Ok(store) => self.store = store,
-            Err(error) => self.complain(&error),
+            Err(error) => self.report_store_error(&error),
         }
-        self.saved = self.store.as_ref().and_then(Store::load);
+        self.saved = self.store.as_ref().and_then(SessionStore::load);
     }
 
     /// Tells that the disk does not work.
-    fn complain(&mut self, error: &StoreError) {
+    fn report_store_error(&mut self, error: &StoreError) {
         let why = &error.source;
         let text = format!("{error} ({why}): coming back later will not be exact.");
         // Whether anybody sees it shows with the next event.
@@ -242,30 +243,30 @@ impl Driver<'_> {
     }
 
     /// Reads what has come and gives the link its frames.
-    fn read(&mut self) {
-        for _ in 0..MAX_PIECES {
-            let Wire::Open(open) = &mut self.wire else {
+    fn read_frames(&mut self) {
+        for _ in 0..MAX_READS_PER_WAKE {
+            let Connection::Open(open) = &mut self.connection else {
                 return;
             };
-            let piece = match open.read() {
-                Ok(Some(piece)) => piece,
+            let chunk = match open.read() {
+                Ok(Some(chunk)) => chunk,
                 Ok(None) => return,
                 Err(error) => {
-                    self.wire = Wire::None;
+                    self.connection = Connection::Closed;
                     let reason = format!("The connection broke ({error}).");
-                    self.input(Input::Disconnected { reason });
+                    self.handle_input(Input::Disconnected { reason });
                     return;
                 }
             };
-            if piece.is_empty() {
-                self.wire = Wire::None;
+            if chunk.is_empty() {
+                self.connection = Connection::Closed;
                 let reason = "The server closed the connection.".to_owned();
-                self.input(Input::Disconnected { reason });
+                self.handle_input(Input::Disconnected { reason });
                 return;
             }
             let (link, now) = (&mut self.link, self.clock.now());
             link.handle_input(now, Input::BytesReceived);
-            let outcome = open.reader.feed(&piece, |body| {
+            let outcome = open.reader.feed(&chunk, |body| {
                 link.handle_input(now, Input::Received(ServerFrame::decode(body)));
                 true
             });
@@ -277,13 +278,13 @@ impl Driver<'_> {
     }
 
     /// The connection is broken. What has come before may say why.
-    fn lost(&mut self, error: &std::io::Error) {
-        self.read();
-        if !matches!(self.wire, Wire::Open(_)) {
+    fn on_connection_error(&mut self, error: &std::io::Error) {
+        self.read_frames();
+        if !matches!(self.connection, Connection::Open(_)) {
             return;
         }
-        self.wire = Wire::None;
+        self.connection = Connection::Closed;
         let reason = format!("The connection broke ({error}).");
-        self.input(Input::Disconnected { reason });
+        self.handle_input(Input::Disconnected { reason });
     }
 }

@@ -28,15 +28,15 @@ impl Screen for Recorder {
 }
 
 /// The server's side of a connection.
-struct Guest {
+struct ServerConnection {
     stream: TcpStream,
     reader: FrameReader,
     frames: Vec<ClientFrame>,
 }
 
-impl Guest {
+impl ServerConnection {
     /// The next one to come.
-    fn welcome(listener: &TcpListener) -> Self {
+    fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Self { stream, reader: FrameReader::from_client(), frames: Vec::new() }
@@ -73,7 +73,7 @@ impl Guest {
     }
 
     /// Lets it in; gives the token that it brought.
-    fn let_in(&mut self) -> Option<Token> {
+    fn accept_join(&mut self) -> Option<Token> {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
         let hello = ServerHello {
             version: 1,
@@ -116,7 +116,7 @@ impl Guest {
     }
 
     /// Reads a message and echoes it; gives its text.
-    fn echo(&mut self) -> String {
+    fn echo_message(&mut self) -> String {
         let Some(ClientFrame::Say(say)) = self.read() else { panic!() };
         let entry = Entry {
             flags: 0,
@@ -149,11 +149,11 @@ fn run_against<T: Send + 'static>(
 
 /// A part: lets one client in and has it say something; gives the token that
 /// it brought.
-fn serve_one(listener: &TcpListener) -> Option<Token> {
-    let mut guest = Guest::welcome(listener);
-    let token = guest.let_in();
-    guest.echo();
-    guest.read();
+fn serve_one_client(listener: &TcpListener) -> Option<Token> {
+    let mut connection = ServerConnection::accept(listener);
+    let token = connection.accept_join();
+    connection.echo_message();
+    connection.read();
     token
 }
 
@@ -180,7 +180,7 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
     }
     drop(requests);
     let mut screen = Recorder::default();
-    let setup = Setup { server, settings, state, hold_back: true };
+    let setup = Setup { server, settings, state_dir: state, throttle_requests: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
     (end, screen.0)
@@ -188,12 +188,12 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
 
 /// What is said arrives, and the connection is closed in order.
 #[test]
-fn says_and_leaves() {
+fn message_is_delivered_and_connection_closed_in_order() {
     let (end, events, last) = run_against(|listener| {
-        let mut guest = Guest::welcome(&listener);
-        guest.let_in();
-        assert_eq!(guest.echo(), "hi");
-        guest.read()
+        let mut connection = ServerConnection::accept(&listener);
+        connection.accept_join();
+        assert_eq!(connection.echo_message(), "hi");
+        connection.read()
     });
     assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     assert_eq!(last, None);
@@ -202,14 +202,14 @@ fn says_and_leaves() {
 
 /// Where nobody is left who could ask for anything, it leaves.
 #[test]
-fn no_requests_any_more() {
+fn end_of_requests_ends_client() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
-        let mut guest = Guest::welcome(&listener);
-        guest.let_in();
-        guest.echo();
-        guest.read()
+        let mut connection = ServerConnection::accept(&listener);
+        connection.accept_join();
+        connection.echo_message();
+        connection.read()
     });
     let (end, _) = run_client(port, false, None);
     assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
@@ -218,16 +218,16 @@ fn no_requests_any_more() {
 
 /// A connection that breaks is made again, and what was said is said again.
 #[test]
-fn comes_back() {
+fn lost_connection_is_reestablished_and_message_resent() {
     let (end, events, ()) = run_against(|listener| {
-        let mut guest = Guest::welcome(&listener);
-        guest.let_in();
-        assert!(matches!(guest.read(), Some(ClientFrame::Say(_))));
-        drop(guest);
-        let mut guest = Guest::welcome(&listener);
-        guest.let_in();
-        guest.echo();
-        guest.read();
+        let mut connection = ServerConnection::accept(&listener);
+        connection.accept_join();
+        assert!(matches!(connection.read(), Some(ClientFrame::Say(_))));
+        drop(connection);
+        let mut connection = ServerConnection::accept(&listener);
+        connection.accept_join();
+        connection.echo_message();
+        connection.read();
     });
     assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
@@ -236,14 +236,14 @@ fn comes_back() {
 /// The next run comes back to the session, unless another one holds its place;
 /// without a usable place it says so and chats.
 #[test]
-fn the_place_on_disk() {
+fn session_is_resumed_from_disk_unless_locked() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let address = Destination::from(HostAddress { host: "127.0.0.1".to_owned(), port });
     let no_directory = folder.path().join("file");
     std::fs::write(&no_directory, "").unwrap();
-    let server = thread::spawn(move || [(); 4].map(|()| serve_one(&listener)));
+    let server = thread::spawn(move || [(); 4].map(|()| serve_one_client(&listener)));
     let run = |state: &Path| {
         let (end, events) = run_client(port, true, Some(state.to_owned()));
         assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
@@ -252,7 +252,7 @@ fn the_place_on_disk() {
     };
     assert_eq!(run(folder.path()), 0);
     assert_eq!(run(folder.path()), 0);
-    let held = Store::open(folder.path(), &address, "anna").unwrap().unwrap();
+    let held = SessionStore::open(folder.path(), &address, "anna").unwrap().unwrap();
     assert_eq!(run(folder.path()), 0);
     drop(held);
     assert_eq!(run(&no_directory), 1);
@@ -262,22 +262,22 @@ fn the_place_on_disk() {
 /// What the server says before it closes decides when it is tried again, not
 /// the end of the stream behind it.
 #[test]
-fn advice_is_followed() {
+fn server_retry_advice_is_followed() {
     let (end, events, ()) = run_against(|listener| {
-        let mut guest = Guest::welcome(&listener);
-        guest.let_in();
+        let mut connection = ServerConnection::accept(&listener);
+        connection.accept_join();
         let error = Error { retry_after: 200, ..Error::new(ErrorCode::ShuttingDown) };
         // In one piece with the end of the stream.
         let mut bytes = Vec::new();
         ServerFrame::from(error).encode(&mut bytes);
-        guest.stream.write_all(&bytes).unwrap();
-        guest.stream.shutdown(Shutdown::Write).unwrap();
-        while guest.read().is_some() {}
-        drop(guest);
-        let mut guest = Guest::welcome(&listener);
-        guest.let_in();
-        guest.echo();
-        guest.read();
+        connection.stream.write_all(&bytes).unwrap();
+        connection.stream.shutdown(Shutdown::Write).unwrap();
+        while connection.read().is_some() {}
+        drop(connection);
+        let mut connection = ServerConnection::accept(&listener);
+        connection.accept_join();
+        connection.echo_message();
+        connection.read();
     });
     assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
     let delays: Vec<_> = events
@@ -292,7 +292,7 @@ fn advice_is_followed() {
 
 /// Something else on this port.
 #[test]
-fn something_else_listens() {
+fn foreign_protocol_is_a_protocol_error() {
     let (end, _, ()) = run_against(|listener| {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").unwrap();
@@ -303,7 +303,7 @@ fn something_else_listens() {
 
 /// Nobody there.
 #[test]
-fn nobody_listens() {
+fn refused_connection_is_unavailable() {
     let port = {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.local_addr().unwrap().port()

@@ -14,7 +14,7 @@ use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
 /// Longest piece of a path that is made from a name.
-const MAX_PIECE: usize = 200;
+const MAX_PATH_PART: usize = 200;
 
 /// The place on disk could not be used.
 #[derive(Debug, Error)]
@@ -29,7 +29,7 @@ pub(super) struct StoreError {
 
 /// The file's content.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct SessionFile {
     /// Which server it is for: its [`Destination::key`].
     server: String,
     /// Which name it is for: its key.
@@ -51,7 +51,7 @@ struct Kept {
 /// The place on disk of one name on one server. As long as it lives, no
 /// other process of this user gets it.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct SessionStore {
     /// Holds the lock.
     _lock: File,
     /// The file.
@@ -62,7 +62,7 @@ pub(super) struct Store {
     name: String,
 }
 
-impl Store {
+impl SessionStore {
     /// Takes the place below `directory` for `name` on `server`. `None`
     /// if another process has it: that one holds the session, and this one
     /// must do without.
@@ -76,15 +76,15 @@ impl Store {
     ) -> Result<Option<Self>, StoreError> {
         let server = server.key();
         let name = NameKey::of(name).as_str().to_owned();
-        let directory = directory.join(format!("at-{}", piece(&server)));
-        make_private(&directory).map_err(|source| at(&directory, source))?;
-        let stem = format!("as-{}", piece(&name));
+        let directory = directory.join(format!("at-{}", escape_path_part(&server)));
+        make_private(&directory).map_err(|source| store_error(&directory, source))?;
+        let stem = format!("as-{}", escape_path_part(&name));
         let lock_path = directory.join(format!("{stem}.lock"));
-        let lock = private_file(&lock_path).map_err(|source| at(&lock_path, source))?;
+        let lock = private_file(&lock_path).map_err(|source| store_error(&lock_path, source))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(source)) => return Err(at(&lock_path, source)),
+            Err(TryLockError::Error(source)) => return Err(store_error(&lock_path, source)),
         }
         let path = directory.join(format!("{stem}.json"));
         Ok(Some(Self { _lock: lock, path, server, name }))
@@ -96,17 +96,17 @@ impl Store {
     #[must_use]
     pub(super) fn load(&self) -> Option<SavedSession> {
         let text = fs::read(&self.path).ok()?;
-        let kept: Kept = serde_json::from_slice(&text).ok()?;
-        if kept.server != self.server || kept.name != self.name {
+        let file: SessionFile = serde_json::from_slice(&text).ok()?;
+        if file.server != self.server || file.name != self.name {
             return None;
         }
-        let position = kept.log_id.zip(kept.sequence);
+        let position = file.log_id.zip(file.sequence);
         Some(SavedSession {
-            token: kept.token,
-            session: kept.session,
+            token: file.token,
+            session: file.session,
             position: position.map(|(log_id, sequence)| Position { log_id, sequence }),
-            rooms: kept.rooms,
-            password_required: kept.password_asked,
+            rooms: file.rooms,
+            password_required: file.password_asked,
         })
     }
 
@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     /// It could not be written; what was kept before is still there.
     pub(super) fn save(&self, saved: &SavedSession) -> Result<(), StoreError> {
-        let kept = Kept {
+        let file = SessionFile {
             server: self.server.clone(),
             name: self.name.clone(),
             token: saved.token,
@@ -126,39 +126,39 @@ impl Store {
             rooms: saved.rooms.clone(),
             password_asked: saved.password_required,
         };
-        self.write(&kept).map_err(|source| at(&self.path, source))
+        self.write(&file).map_err(|source| store_error(&self.path, source))
     }
 
     /// Writes a file beside the old one and puts it in its place. (Temporary
     /// files are readable by their owner only.)
-    fn write(&self, kept: &Kept) -> io::Result<()> {
+    fn write(&self, content: &SessionFile) -> io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, kept)?;
-        file.flush()?;
-        file.persist(&self.path).map_err(|failed| failed.error)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+        serde_json::to_writer(&mut temporary, content)?;
+        temporary.flush()?;
+        temporary.persist(&self.path).map_err(|failed| failed.error)?;
         Ok(())
     }
 }
 
 /// Names the file in an error.
-fn at(path: &Path, source: io::Error) -> StoreError {
+fn store_error(path: &Path, source: io::Error) -> StoreError {
     StoreError { path: path.to_owned(), source }
 }
 
 /// A piece of a path that stands for `text` on every file system: what is
 /// neither a lower-case letter nor a digit, `.` or `-` is written in hex. (One that
 /// would be too long is cut; what it stands for is in the file as well.)
-fn piece(text: &str) -> String {
-    let mut piece = String::new();
+fn escape_path_part(text: &str) -> String {
+    let mut part = String::new();
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => piece.push(char::from(byte)),
-            _ => piece.push_str(&format!("_{byte:02x}")),
+            b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => part.push(char::from(byte)),
+            _ => part.push_str(&format!("_{byte:02x}")),
         }
     }
-    piece.truncate(MAX_PIECE);
-    piece
+    part.truncate(MAX_PATH_PART);
+    part
 }
 
 #[cfg(test)]
@@ -167,16 +167,16 @@ mod tests {
     use crate::model::{HostAddress, ServerId};
 
     /// A server that was named.
-    fn pi() -> Destination {
+    fn named_server() -> Destination {
         Destination::from(HostAddress { host: "pi".to_owned(), port: 2428 })
     }
 
     /// What is kept is found again, by the same server and name only.
     #[test]
-    fn what_is_kept_is_found_again() {
+    fn saved_session_is_loaded_for_same_server_and_name_only() {
         let directory = tempfile::tempdir().unwrap();
-        let server = pi();
-        let open = |name| Store::open(directory.path(), &server, name).unwrap();
+        let server = named_server();
+        let open = |name| SessionStore::open(directory.path(), &server, name).unwrap();
         let store = open("Anna").unwrap();
         assert_eq!(store.load(), None);
         let saved = SavedSession {
@@ -197,7 +197,8 @@ mod tests {
             address: format!("{host}._pi-chat._tcp.local").parse().unwrap(),
             id: Some(ServerId([id; 16])),
         };
-        let at = |server: &Destination| Store::open(directory.path(), server, "anna").unwrap();
+        let at =
+            |server: &Destination| SessionStore::open(directory.path(), server, "anna").unwrap();
         at(&found("pi", 1)).unwrap().save(&saved).unwrap();
         assert_eq!(at(&found("attic", 1)).unwrap().load(), Some(saved));
         assert_eq!(at(&found("pi", 2)).unwrap().load(), None);
@@ -206,10 +207,12 @@ mod tests {
     /// Only the owner may read it.
     #[cfg(unix)]
     #[test]
-    fn it_is_private() {
+    fn session_file_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("new"), &pi(), "a/b").unwrap().unwrap();
+        let store = SessionStore::open(&directory.path().join("new"), &named_server(), "a/b")
+            .unwrap()
+            .unwrap();
         let saved = SavedSession {
             token: Token([7; 16]),
             session: SessionId(3),
@@ -225,9 +228,9 @@ mod tests {
 
     /// A file that makes no sense is no obstacle.
     #[test]
-    fn a_broken_file_is_ignored() {
+    fn corrupt_session_file_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path(), &pi(), "anna").unwrap().unwrap();
+        let store = SessionStore::open(directory.path(), &named_server(), "anna").unwrap().unwrap();
         fs::write(&store.path, b"{\"server\":").unwrap();
         assert_eq!(store.load(), None);
     }

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Destination;
-use super::find::{self, Found, Sought};
+use super::discovery::{self, DiscoveredServer, Rediscovery};
 use crate::model::{HostAddress, is_entry};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
@@ -31,24 +31,24 @@ const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
 const READ_SIZE: usize = 16 * 1024;
 
 /// A connection being made.
-type Connecting = Pin<Box<dyn Future<Output = Made>>>;
+type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
 /// A connection and the server that it leads to, as far as that is known now;
 /// or why there is none, for people.
-type Made = Result<(TcpStream, Destination), String>;
+type ConnectResult = Result<(TcpStream, Destination), String>;
 
 /// The connection, in whatever state it is.
-pub(super) enum Wire {
+pub(super) enum Connection {
     /// There is none.
-    None,
+    Closed,
     /// It is being made.
-    Connecting(Connecting),
+    Connecting(ConnectFuture),
     /// It is there.
-    Open(Open),
+    Open(OpenConnection),
 }
 
 /// A connection that is there.
-pub(super) struct Open {
+pub(super) struct OpenConnection {
     /// The socket.
     stream: TcpStream,
     /// What is to be sent.
@@ -58,26 +58,26 @@ pub(super) struct Open {
 }
 
 /// What has become of the wire.
-pub(super) enum WireEvent {
+pub(super) enum ConnectionEvent {
     /// It is being made no more: here it is, or why not.
-    Made(Made),
-    /// Bytes can be read or written: call [`Open::write`] and [`Open::read`].
+    ConnectDone(ConnectResult),
+    /// Bytes can be read or written: call [`OpenConnection::flush`] and [`OpenConnection::read`].
     Ready(Ready),
     /// It is broken.
     Broken(io::Error),
 }
 
-impl Wire {
+impl Connection {
     /// Begins to connect. Drops what was there.
     pub(super) fn connect(&mut self, server: Destination) {
         *self = Self::Connecting(Box::pin(connect(server)));
     }
 
     /// Waits until something happens. May be dropped and called again.
-    pub(super) async fn next(&mut self) -> WireEvent {
+    pub(super) async fn next_event(&mut self) -> ConnectionEvent {
         match self {
-            Self::None => pending().await,
-            Self::Connecting(connecting) => WireEvent::Made(connecting.await),
+            Self::Closed => pending().await,
+            Self::Connecting(connecting) => ConnectionEvent::ConnectDone(connecting.await),
             Self::Open(open) => {
                 let interest = if open.outgoing.is_empty() {
                     Interest::READABLE
@@ -85,8 +85,8 @@ impl Wire {
                     Interest::READABLE | Interest::WRITABLE
                 };
                 match open.stream.ready(interest).await {
-                    Ok(ready) => WireEvent::Ready(ready),
-                    Err(error) => WireEvent::Broken(error),
+                    Ok(ready) => ConnectionEvent::Ready(ready),
+                    Err(error) => ConnectionEvent::Broken(error),
                 }
             }
         }
@@ -95,13 +95,13 @@ impl Wire {
     /// Sends what is due, as far as that goes quickly, and closes: its own
     /// half first, so that nothing that was sent is thrown away unread.
     pub(super) async fn close(&mut self) {
-        if let Self::Open(mut open) = std::mem::replace(self, Self::None) {
-            let _ = timeout(CLOSING_TIMEOUT, open.finish()).await;
+        if let Self::Open(mut open) = std::mem::replace(self, Self::Closed) {
+            let _ = timeout(CLOSING_TIMEOUT, open.shut_down()).await;
         }
     }
 }
 
-impl Open {
+impl OpenConnection {
     /// Takes over a connection that has just been made.
     pub(super) fn new(stream: TcpStream) -> Self {
         // Where it cannot be set, messages are a little later.
@@ -110,7 +110,7 @@ impl Open {
     }
 
     /// Puts a frame behind what is to be sent.
-    pub(super) fn send(&mut self, frame: &ClientFrame) {
+    pub(super) fn queue_frame(&mut self, frame: &ClientFrame) {
         frame.encode(&mut self.outgoing);
     }
 
@@ -119,7 +119,7 @@ impl Open {
     ///
     /// # Errors
     /// The connection is broken.
-    pub(super) fn write(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             match self.stream.try_write(&self.outgoing) {
                 Ok(count) => drop(self.outgoing.drain(..count)),
@@ -131,7 +131,7 @@ impl Open {
     }
 
     /// Reads what has come; `None` when there is nothing more for now, an
-    /// empty piece at the end of the stream. Call it until it gives `None`,
+    /// empty chunk at the end of the stream. Call it until it gives `None`,
     /// or again when the socket is ready.
     ///
     /// # Errors
@@ -149,16 +149,16 @@ impl Open {
     }
 
     /// Sends the rest, closes the sending half, waits for the other side.
-    async fn finish(&mut self) -> io::Result<()> {
+    async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             self.stream.writable().await?;
-            self.write()?;
+            self.flush()?;
         }
         SockRef::from(&self.stream).shutdown(Shutdown::Write)?;
         loop {
             self.stream.readable().await?;
-            while let Some(piece) = self.read()? {
-                if piece.is_empty() {
+            while let Some(chunk) = self.read()? {
+                if chunk.is_empty() {
                     return Ok(());
                 }
             }
@@ -167,7 +167,7 @@ impl Open {
 }
 
 /// The addresses of a host, by whatever way the system has.
-async fn of_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
+async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
     let host = &address.host;
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
         Ok(Ok(found)) => Ok(found.collect()),
@@ -178,15 +178,15 @@ async fn of_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
 
 /// Asks the network again for a server that was found there: it may have
 /// moved.
-async fn of_found(server: &Destination) -> Result<Found, String> {
+async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, String> {
     let sought = server.clone();
-    let found = spawn_blocking(move || find::again(&sought, LOOKUP_TIMEOUT)).await;
+    let found = spawn_blocking(move || discovery::rediscover(&sought, LOOKUP_TIMEOUT)).await;
     match found {
-        Ok(Ok(Sought::Here(found))) => Ok(found),
-        Ok(Ok(Sought::Replaced)) => Err(format!(
+        Ok(Ok(Rediscovery::Found(found))) => Ok(found),
+        Ok(Ok(Rediscovery::Replaced)) => Err(format!(
             "The server that was {server} is not on this network, and another one is called so now. (To go there, start again.)"
         )),
-        Ok(Ok(Sought::Gone)) => Err(format!("{server} was not found on this network.")),
+        Ok(Ok(Rediscovery::NotFound)) => Err(format!("{server} was not found on this network.")),
         Ok(Err(error)) => Err(format!("Cannot look for {server} ({error}).")),
         Err(error) => Err(format!("Cannot look for {server} ({error}).")),
     }
@@ -194,13 +194,13 @@ async fn of_found(server: &Destination) -> Result<Found, String> {
 
 /// Tries every address of the server in turn. The sentence about the failure
 /// tells what was tried.
-async fn connect(mut server: Destination) -> Made {
+async fn connect(mut server: Destination) -> ConnectResult {
     let addresses = if is_entry(&server.address.host) {
-        let found = of_found(&server).await?;
+        let found = rediscover_server(&server).await?;
         server = found.destination();
         found.addresses
     } else {
-        of_host(&server.address).await?
+        resolve_host(&server.address).await?
     };
     let mut failures = Vec::new();
     for candidate in addresses {
