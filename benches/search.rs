@@ -127,7 +127,7 @@ fn query(text: &str) -> SearchQuery {
 async fn search(log: &mut SqliteLog, room: &str, query: SearchQuery) -> Option<ReadOutcome> {
     let rooms = room.split(' ').map(|it| RoomName::new(it).unwrap()).collect();
     let range = ReadRange::Matching(query);
-    log.read(ReadTag::of_nobody(), ReadRequest { rooms, session: None, range });
+    log.read(ReadTag::without_hub(), ReadRequest { rooms, session: None, range });
     match poll_fn(|context| log.poll_event(context)).await.unwrap() {
         LogEvent::ReadDone { outcome, .. } => outcome.ok(),
         other => panic!("{other:?}"),

@@ -29,7 +29,7 @@ pub struct Now {
 
 /// What the hub takes over from the log at the start.
 #[derive(Clone, Debug)]
-pub struct Restored {
+pub struct RestoredState {
     /// Which log the sequences belong to.
     pub log_id: LogId,
     /// The last sequence that it has given.
@@ -42,10 +42,10 @@ pub struct Restored {
     pub rooms: Vec<RoomName>,
     /// From behind the first up to the second sequence of each there is
     /// nothing: whoever has a position there has seen what is lost.
-    pub voids: Vec<(Sequence, Sequence)>,
+    pub sequence_gaps: Vec<(Sequence, Sequence)>,
 }
 
-impl Restored {
+impl RestoredState {
     /// A log with this id in which there is nothing.
     #[must_use]
     pub const fn empty(log_id: LogId) -> Self {
@@ -55,14 +55,14 @@ impl Restored {
             next_session: SessionId(1),
             sessions: Vec::new(),
             rooms: Vec::new(),
-            voids: Vec::new(),
+            sequence_gaps: Vec::new(),
         }
     }
 }
 
 /// How the log fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Storage {
+pub enum StorageHealth {
     /// It keeps what it is there to keep.
     Sound,
     /// It cannot write: what is said goes on, in memory only, and will be
@@ -78,11 +78,11 @@ pub enum Storage {
 
 /// What the hub knows of itself, for whoever looks after the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Census {
+pub struct HubStats {
     /// What the server is called.
     pub server_name: String,
     /// People who are connected.
-    pub people: usize,
+    pub connected_users: usize,
     /// Connections, also of those who have not said who they are.
     pub connections: usize,
     /// Rooms with somebody in them.
@@ -90,7 +90,7 @@ pub struct Census {
     /// The last sequence that was committed.
     pub head: Sequence,
     /// How the log fares.
-    pub storage: Storage,
+    pub storage: StorageHealth,
 }
 
 /// Something that has happened.
@@ -115,7 +115,7 @@ pub enum Input {
     },
     /// The driver gives a connection up and wants it told why: bytes that
     /// are no frames, a reader that is too slow, a bug.
-    Broken {
+    ConnectionFailed {
         /// This connection.
         connection: ConnectionId,
         /// Why; a code that closes.
@@ -123,7 +123,7 @@ pub enum Input {
     },
     /// The client will say nothing more, but may still listen. It gets what
     /// it has asked for, and then [`Delivery::Close`].
-    Finished {
+    HalfClosed {
         /// On this connection.
         connection: ConnectionId,
     },
@@ -154,12 +154,12 @@ pub enum Input {
     },
     /// Everything before a [`Delivery::Mark`] has been taken up by the
     /// connection.
-    Marked {
+    MarkReached {
         /// This connection.
         connection: ConnectionId,
     },
     /// The log has changed its state.
-    Storage(Storage),
+    StorageChanged(StorageHealth),
     /// The log was told by its clock that time has been set by more than
     /// [`crate::model::limits::CLOCK_STEP`].
     ClockChanged,
@@ -176,7 +176,7 @@ pub enum Input {
     Wake,
     /// The owner wants something else from now on. Whoever is there stays;
     /// whether messages are durable cannot change.
-    Settings(HubSettings),
+    SettingsChanged(HubSettings),
     /// Tell everybody goodbye and take nobody in any more.
     ShutDown {
         /// When they may come back, in milliseconds; 0 for no advice.
@@ -238,10 +238,10 @@ pub enum Output {
     },
     /// Keep this beyond a restart, in place of what was kept of the same
     /// session. Comes before the `Append`s that it has a part in.
-    KeepSession(SessionRecord),
+    PersistSession(SessionRecord),
     /// A session is forgotten: so are its direct messages. Its number is not
     /// used again.
-    SessionEnded {
+    DeleteSession {
         /// The session.
         session: SessionId,
     },
@@ -249,7 +249,7 @@ pub enum Output {
     /// after every input that changes it.
     WakeAt(Moment),
     /// How many people are connected; comes when it changes.
-    People(usize),
+    ConnectedUsers(usize),
 }
 
 /// Something for one connection.
@@ -268,7 +268,7 @@ pub enum Delivery {
     Subscribe(RoomId),
     /// From here on it no longer gets what is published in this room.
     Unsubscribe(RoomId),
-    /// Answer with [`Input::Marked`] when this is reached and what was in front of it
+    /// Answer with [`Input::MarkReached`] when this is reached and what was in front of it
     /// is no longer kept for the connection, but for a bounded number of bytes.
     Mark,
     /// Send what is due, then close. Nothing is delivered after it; the
@@ -289,7 +289,7 @@ impl ReadTag {
     /// For whoever reads a log without a hub. A hub does nothing with what
     /// comes of it.
     #[must_use]
-    pub const fn of_nobody() -> Self {
+    pub const fn without_hub() -> Self {
         Self { connection: ConnectionId(u64::MAX), purpose: Purpose::Join }
     }
 }

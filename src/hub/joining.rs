@@ -110,7 +110,7 @@ impl Hub {
         let (session, token) = kept.unwrap_or((self.next_session, fresh));
         if kept.is_none() {
             if let Some(session) = self.sessions.make_room(self.settings.max_sessions) {
-                self.outputs.push_back(Output::SessionEnded { session });
+                self.outputs.push_back(Output::DeleteSession { session });
             }
             self.next_session = SessionId(session.0.saturating_add(1));
             self.sessions.begin(session, hash(&token), username.clone());
@@ -147,7 +147,7 @@ impl Hub {
     fn is_sound(&self, position: Position) -> bool {
         let Position { log_id, sequence } = position;
         let is_void = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
-        log_id == self.log_id && sequence <= self.head && !self.voids.iter().any(is_void)
+        log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_void)
     }
 
     /// Moves a session to this connection, to this name and into these

@@ -38,13 +38,13 @@ impl Hub {
         self.forget_expired(now.moment);
         let one_more = self.settings.max_sessions.saturating_add(1);
         while let Some(session) = self.sessions.make_room(one_more) {
-            self.outputs.push_back(Output::SessionEnded { session });
+            self.outputs.push_back(Output::DeleteSession { session });
         }
         self.rooms.restore(rooms);
     }
 
     /// Has a session kept beyond a restart, as it is now.
     pub(super) fn keep(&mut self, session: SessionId) {
-        self.outputs.extend(self.sessions.record(session).map(Output::KeepSession));
+        self.outputs.extend(self.sessions.record(session).map(Output::PersistSession));
     }
 }

@@ -188,7 +188,7 @@ impl Hub {
     /// Forgets the sessions whose time is over.
     pub(super) fn forget_expired(&mut self, now: Moment) {
         for session in self.sessions.forget_expired(now) {
-            self.outputs.push_back(Output::SessionEnded { session });
+            self.outputs.push_back(Output::DeleteSession { session });
         }
     }
 

@@ -140,7 +140,7 @@ impl Hub {
                 continue;
             }
             if entry.sequence > self.head.next() {
-                self.voids.push((self.head, Sequence(entry.sequence.0.saturating_sub(1))));
+                self.sequence_gaps.push((self.head, Sequence(entry.sequence.0.saturating_sub(1))));
             }
             self.head = entry.sequence;
 

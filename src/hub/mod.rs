@@ -42,8 +42,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 pub use contract::{
-    Census, ConnectionId, Delivery, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange,
-    ReadRequest, ReadTag, Restored, RoomId, Storage,
+    ConnectionId, Delivery, HubStats, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange,
+    ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth,
 };
 
 use backlog::Backlog;
@@ -68,7 +68,7 @@ pub struct Hub {
     head: Sequence,
     /// From behind the first up to the second sequence of each there is
     /// nothing in the log.
-    voids: Vec<(Sequence, Sequence)>,
+    sequence_gaps: Vec<(Sequence, Sequence)>,
     /// The number of the next session.
     next_session: SessionId,
     /// All connections that the driver has, but those that were refused.
@@ -88,7 +88,7 @@ pub struct Hub {
     /// What was committed while something is being read.
     backlog: Backlog,
     /// How the log fares.
-    storage: Storage,
+    storage: StorageHealth,
     /// When the connections' timers are to be looked at next.
     next_sweep: Option<Moment>,
     /// The server is stopping; with the advice when to come back.
@@ -99,7 +99,7 @@ pub struct Hub {
     wake_at: Option<Moment>,
     /// What the driver was last told by `People`.
     people: usize,
-    /// Stands for a bug, in tests of the driver: see [`Hub::plant_bug`].
+    /// Stands for a bug, in tests of the driver: see [`Hub::inject_panic`].
     #[cfg(test)]
     bug: Option<ConnectionId>,
 }
@@ -108,14 +108,14 @@ impl Hub {
     /// An engine that takes over what the log has restored. Call
     /// [`Self::poll_output`] until it gives nothing more.
     #[must_use]
-    pub fn new(now: Now, settings: HubSettings, restored: Restored) -> Self {
+    pub fn new(now: Now, settings: HubSettings, restored: RestoredState) -> Self {
         let names = Names::new(settings.refuse_lookalikes);
         let mut hub = Self {
             most_waiting: most_waiting(&settings),
             settings,
             log_id: restored.log_id,
             head: restored.head,
-            voids: restored.voids,
+            sequence_gaps: restored.sequence_gaps,
             next_session: restored.next_session,
             connections: BTreeMap::new(),
             finished: BTreeSet::new(),
@@ -124,7 +124,7 @@ impl Hub {
             names,
             rooms: Rooms::default(),
             backlog: Backlog::default(),
-            storage: Storage::Sound,
+            storage: StorageHealth::Sound,
             next_sweep: None,
             shutting_down: None,
             outputs: VecDeque::new(),
@@ -148,18 +148,18 @@ impl Hub {
                 self.connected(now.moment, connection, address, token);
             }
             Input::Received { connection, frame } => self.received(now, connection, frame),
-            Input::Broken { connection, error } => self.fail(now, connection, error),
-            Input::Finished { connection } => self.finished(connection),
+            Input::ConnectionFailed { connection, error } => self.fail(now, connection, error),
+            Input::HalfClosed { connection } => self.finished(connection),
             Input::Disconnected { connection } => self.disconnected(now, connection),
             Input::Committed { entries } => self.committed(entries),
             Input::NotStored { session, reference } => self.not_stored(session, reference),
             Input::ReadDone { tag, outcome } => self.read_done(now, &tag, outcome),
-            Input::Marked { connection } => self.marked(now, connection),
-            Input::Storage(storage) => self.storage_changed(storage),
+            Input::MarkReached { connection } => self.marked(now, connection),
+            Input::StorageChanged(storage) => self.storage_changed(storage),
             Input::ClockChanged => self.clock_changed(),
             Input::Probe { connection, token } => self.deliver(connection, Pong { token }),
             Input::Wake => self.wake(now),
-            Input::Settings(settings) => self.change(settings),
+            Input::SettingsChanged(settings) => self.change(settings),
             Input::ShutDown { retry_after } => self.shut_down(now, retry_after),
         }
         self.let_go(now);
@@ -169,10 +169,10 @@ impl Hub {
 
     /// What there is now.
     #[must_use]
-    pub fn census(&self) -> Census {
-        Census {
+    pub fn stats(&self) -> HubStats {
+        HubStats {
             server_name: self.settings.server_name.clone(),
-            people: self.sessions.connected(),
+            connected_users: self.sessions.connected(),
             connections: self.connections.len(),
             rooms: self.rooms.len(),
             head: self.head,
@@ -191,13 +191,13 @@ impl Hub {
 
     /// Whether somebody is in this room.
     #[must_use]
-    pub fn is_open(&self, room: &RoomName) -> bool {
+    pub fn is_room_open(&self, room: &RoomName) -> bool {
         self.rooms.find(room).is_some()
     }
 
     /// From now on a frame of this connection finds a bug.
     #[cfg(test)]
-    pub(crate) fn plant_bug(&mut self, connection: ConnectionId) {
+    pub(crate) fn inject_panic(&mut self, connection: ConnectionId) {
         self.bug = Some(connection);
     }
 
@@ -238,7 +238,7 @@ impl Hub {
         let people = self.sessions.connected();
         if people != self.people {
             self.people = people;
-            self.outputs.push_back(Output::People(people));
+            self.outputs.push_back(Output::ConnectedUsers(people));
         }
     }
 

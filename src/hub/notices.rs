@@ -1,7 +1,7 @@
 //! What everybody is told: `docs/protocol/README.md`, section 8.
 
 use super::Hub;
-use super::contract::{ConnectionId, Storage};
+use super::contract::{ConnectionId, StorageHealth};
 use crate::model::NoticeCode;
 use crate::wire::tcp::Notice;
 
@@ -13,18 +13,18 @@ impl Hub {
     }
 
     /// Tells everybody that the log fares differently, if it does.
-    pub(super) fn storage_changed(&mut self, storage: Storage) {
+    pub(super) fn storage_changed(&mut self, storage: StorageHealth) {
         let before = std::mem::replace(&mut self.storage, storage);
         if before == storage {
             return;
         }
         let notice = trouble(storage).unwrap_or_else(|| {
             let sentence = match before {
-                Storage::Refusing => {
+                StorageHealth::Refusing => {
                     "The server can write to its disk again; messages are taken again."
                 }
-                Storage::Stalled => "The server's disk answers again; nothing is lost.",
-                Storage::MemoryOnly | Storage::Sound => {
+                StorageHealth::Stalled => "The server's disk answers again; nothing is lost.",
+                StorageHealth::MemoryOnly | StorageHealth::Sound => {
                     "The server can write to its disk again; everything said is kept."
                 }
             };
@@ -53,17 +53,17 @@ impl Hub {
 }
 
 /// What people have to know of a log that cannot write.
-fn trouble(storage: Storage) -> Option<Notice> {
+fn trouble(storage: StorageHealth) -> Option<Notice> {
     let sentence = match storage {
-        Storage::Sound => return None,
-        Storage::MemoryOnly => {
+        StorageHealth::Sound => return None,
+        StorageHealth::MemoryOnly => {
             "The server cannot write to its disk: what is said now is kept in memory only, \
              and is lost if the server stops."
         }
-        Storage::Refusing => {
+        StorageHealth::Refusing => {
             "The server cannot write to its disk: new messages are refused until it can."
         }
-        Storage::Stalled => {
+        StorageHealth::Stalled => {
             "The server's disk does not answer: what is said now appears when it does."
         }
     };

@@ -27,7 +27,7 @@ pub use memory::{MemoryLimits, MemoryLog};
 pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use stamp::Stamper;
 
-use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, Storage};
+use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord, SharedEntry};
 
 /// Where messages are kept. What it is asked for is done in the order of
@@ -92,5 +92,5 @@ pub enum LogEvent {
         outcome: Result<ReadOutcome, ReadFailed>,
     },
     /// It fares differently from now on.
-    Storage(Storage),
+    Storage(StorageHealth),
 }

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 
 use super::*;
-use crate::hub::{ReadRange, Restored};
+use crate::hub::{ReadRange, RestoredState};
 use crate::model::{
     MessageText, Moment, NameKey, RoomName, SearchQuery, SearchText, Sequence, SessionRecord,
     Style, Target, Timestamp, TokenHash, Username,
@@ -131,7 +131,7 @@ struct Pair {
 }
 
 /// Opens the log on disk.
-fn open(directory: &Path) -> (SqliteLog, Restored) {
+fn open(directory: &Path) -> (SqliteLog, RestoredState) {
     let directory = directory.join("log");
     SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap()
 }
@@ -222,8 +222,8 @@ impl Pair {
                     session: session.map(|who| self.sessions[who]),
                     range: self.range(range),
                 };
-                self.memory.read(ReadTag::of_nobody(), request.clone());
-                self.disk.as_mut().unwrap().read(ReadTag::of_nobody(), request);
+                self.memory.read(ReadTag::without_hub(), request.clone());
+                self.disk.as_mut().unwrap().read(ReadTag::without_hub(), request);
                 self.compare();
             }
             Step::End(who) => {

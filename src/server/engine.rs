@@ -18,7 +18,9 @@ use super::complaints::Complaints;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::outbox::{Budget, Outbox};
 use super::tally::Tally;
-use crate::hub::{Census, ConnectionId, Delivery, Hub, Input, Now, Output, Restored, Storage};
+use crate::hub::{
+    ConnectionId, Delivery, Hub, HubStats, Input, Now, Output, RestoredState, StorageHealth,
+};
 use crate::log::{Log, LogEvent};
 use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
@@ -106,7 +108,7 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Told {
     /// What the hub knows.
-    pub(super) census: Census,
+    pub(super) census: HubStats,
     /// Messages since the server was started.
     pub(super) messages: u64,
     /// Those of the last minute.
@@ -162,7 +164,7 @@ pub(super) struct Engine {
     /// The log will say nothing more.
     is_log_gone: bool,
     /// How the log fares, as it said last.
-    storage: Storage,
+    storage: StorageHealth,
     /// Since when drafts have been under way without any answer.
     unanswered_since: Option<Moment>,
     /// Everybody was told that the log does not answer.
@@ -195,7 +197,7 @@ impl Engine {
     /// A new engine with nobody in the house, and how to talk to it.
     pub(super) fn new(
         settings: HubSettings,
-        restored: Restored,
+        restored: RestoredState,
         log: Box<dyn Log>,
         limits: FanoutLimits,
         clock: Clock,
@@ -211,7 +213,7 @@ impl Engine {
             goodbye: None,
 
             is_log_gone: false,
-            storage: Storage::Sound,
+            storage: StorageHealth::Sound,
             unanswered_since: None,
             is_stalled: false,
             ends_at: None,
@@ -302,7 +304,7 @@ impl Engine {
         if !self.is_stalled && self.unanswered_since.is_some_and(is_late) {
             tracing::error!("the log has not answered for {} s", HOUSEKEEPING.as_secs());
             self.is_stalled = true;
-            self.guard(|it| it.input(Input::Storage(Storage::Stalled)));
+            self.guard(|it| it.input(Input::StorageChanged(StorageHealth::Stalled)));
         }
     }
 
@@ -329,13 +331,13 @@ impl Engine {
                 }
             }
             Message::Broken { connection, error } => {
-                self.guarded(connection, Input::Broken { connection, error });
+                self.guarded(connection, Input::ConnectionFailed { connection, error });
             }
             Message::Marked { connection } => {
-                self.guarded(connection, Input::Marked { connection });
+                self.guarded(connection, Input::MarkReached { connection });
             }
             Message::Finished { connection } => {
-                self.guarded(connection, Input::Finished { connection });
+                self.guarded(connection, Input::HalfClosed { connection });
             }
             Message::Disconnected { connection } => {
                 self.guarded(connection, Input::Disconnected { connection });
@@ -349,7 +351,7 @@ impl Engine {
             }
             Message::Ask { answer } => {
                 let told = Told {
-                    census: self.hub.census(),
+                    census: self.hub.stats(),
                     messages: self.tally.total(),
                     last_minute: self.tally.last_minute(self.clock.now()),
                 };
@@ -358,7 +360,7 @@ impl Engine {
             }
             Message::Settings(settings) => {
                 self.log.set_retention(settings.retention);
-                self.guard(|it| it.input(Input::Settings(settings)));
+                self.guard(|it| it.input(Input::SettingsChanged(settings)));
             }
             Message::ShutDown { retry_after } => {
                 let now = self.clock.now();
@@ -379,7 +381,7 @@ impl Engine {
         }
         tracing::error!(connection = connection.0, "a bug in the hub; closing the connection");
         let error = ErrorCode::Internal;
-        let told = AssertUnwindSafe(|| self.input(Input::Broken { connection, error }));
+        let told = AssertUnwindSafe(|| self.input(Input::ConnectionFailed { connection, error }));
         if catch_unwind(told).is_err() {
             self.fanout.disconnect(connection);
         }
@@ -419,7 +421,7 @@ impl Engine {
         self.given += drafts.len() as u64;
         self.unanswered_since.get_or_insert(now.moment);
         self.log.append(now, drafts);
-        self.log.tidy(&|room| self.hub.is_open(room));
+        self.log.tidy(&|room| self.hub.is_room_open(room));
     }
 
     /// Tells the hub everything that the log has to tell by now.
@@ -455,7 +457,7 @@ impl Engine {
             }
             Some(LogEvent::Storage(storage)) => {
                 self.storage = storage;
-                self.guard(|it| it.input(Input::Storage(storage)));
+                self.guard(|it| it.input(Input::StorageChanged(storage)));
             }
             None => self.is_log_gone = true,
         }
@@ -471,7 +473,7 @@ impl Engine {
         self.unanswered_since = is_waiting.then(|| self.clock.now());
         if std::mem::replace(&mut self.is_stalled, false) {
             let storage = self.storage;
-            self.guard(|it| it.input(Input::Storage(storage)));
+            self.guard(|it| it.input(Input::StorageChanged(storage)));
         }
     }
 
@@ -506,17 +508,17 @@ impl Engine {
                 }
             }
             Output::RoomClosed { room } => self.fanout.close_room(room),
-            Output::KeepSession(record) => {
+            Output::PersistSession(record) => {
                 self.give();
                 self.log.keep_session(record);
             }
-            Output::SessionEnded { session } => {
+            Output::DeleteSession { session } => {
                 // What was said to it before must not outlive it.
                 self.give();
                 self.log.forget_session(session);
             }
             Output::WakeAt(moment) => self.wake_at = Some(moment),
-            Output::People(count) => {
+            Output::ConnectedUsers(count) => {
                 self.people.send_replace(count);
             }
         }
@@ -535,7 +537,7 @@ impl Engine {
     /// A connection has more mail than it may have.
     fn overflow(&mut self, connection: ConnectionId) {
         self.fanout.discard_mail(connection);
-        self.input(Input::Broken { connection, error: ErrorCode::TooSlow });
+        self.input(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow });
     }
 }
 

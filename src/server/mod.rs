@@ -48,7 +48,7 @@ use self::engine::{Engine, Message};
 use self::listen::Bound;
 use self::reload::Reloading;
 use self::status::Asked;
-use crate::hub::Restored;
+use crate::hub::RestoredState;
 use crate::log::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
 use crate::model::{HubSettings, LogId, ServerId};
 use crate::os::{Clock, random_bytes};
@@ -92,7 +92,7 @@ struct Opened {
     /// It.
     log: Box<dyn Log>,
     /// What the hub takes over.
-    restored: Restored,
+    restored: RestoredState,
     /// Which server it is, if that is kept.
     server_id: Option<ServerId>,
 }
@@ -103,7 +103,7 @@ impl LogSettings {
         match self {
             Self::Memory(limits) => {
                 let log_id = LogId(random_bytes().map_err(ServerError::Random)?);
-                let (log, restored) = (MemoryLog::new(limits), Restored::empty(log_id));
+                let (log, restored) = (MemoryLog::new(limits), RestoredState::empty(log_id));
                 Ok(Opened { log: Box::new(log), restored, server_id: None })
             }
             Self::Disk(settings) => {

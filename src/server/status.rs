@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::engine::{EngineHandle, Message, Told};
 use super::{LogSettings, ServerSettings, service};
-use crate::hub::Storage;
+use crate::hub::StorageHealth;
 use crate::log::Durability;
 use crate::os::Clock;
 use crate::systemd;
@@ -121,7 +121,7 @@ impl Asked {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             process: std::process::id(),
             uptime: self.clock.now().since_start().as_secs(),
-            people: census.people,
+            people: census.connected_users,
             connections: census.connections,
             rooms: census.rooms,
             messages,
@@ -136,12 +136,12 @@ impl Asked {
 }
 
 /// Where messages are kept. May wait for the disk.
-fn store(settings: &ServerSettings, storage: Storage) -> StoreStatus {
+fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     let state = match storage {
-        Storage::Sound => StoreState::Sound,
-        Storage::MemoryOnly => StoreState::MemoryOnly,
-        Storage::Refusing => StoreState::Refusing,
-        Storage::Stalled => StoreState::Stalled,
+        StorageHealth::Sound => StoreState::Sound,
+        StorageHealth::MemoryOnly => StoreState::MemoryOnly,
+        StorageHealth::Refusing => StoreState::Refusing,
+        StorageHealth::Stalled => StoreState::Stalled,
     };
     match &settings.log {
         LogSettings::Memory(_) => StoreStatus {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use pi_chat::hub::Storage;
+use pi_chat::hub::StorageHealth;
 use pi_chat::log::{Durability, LogEvent, OnFailure, StoreSettings};
 use pi_chat::model::Logged;
 use tempfile::tempdir;
@@ -30,7 +30,7 @@ fn live(settings: StoreSettings, seed: u64) {
     world.disk.fail_in([first, first + 1 + seed_size]);
     let state = |world: &World| match world.told.last() {
         Some(LogEvent::Storage(storage)) => *storage,
-        _ => Storage::Sound,
+        _ => StorageHealth::Sound,
     };
     // Some are said before the log notices, some while it is so.
     while world.told.is_empty() {
@@ -38,15 +38,15 @@ fn live(settings: StoreSettings, seed: u64) {
         world.wait(0);
     }
     let expected = match on_failure {
-        OnFailure::Continue => Storage::MemoryOnly,
-        OnFailure::Refuse => Storage::Refusing,
+        OnFailure::Continue => StorageHealth::MemoryOnly,
+        OnFailure::Refuse => StorageHealth::Refusing,
     };
     assert_eq!(state(&world), expected, "seed {seed}");
     for _ in 0..BATCHES {
         world.say();
         world.wait(0);
     }
-    while state(&world) != Storage::Sound {
+    while state(&world) != StorageHealth::Sound {
         world.hear();
     }
     for _ in 0..BATCHES {
@@ -181,7 +181,7 @@ fn what_is_written_after_a_failed_sync_outlives_a_power_cut() {
     }
     world.disk.fail_next_sync();
     // (Nothing more is said until then: it shall be the sync of what was written without one.)
-    while world.told.last() != Some(&LogEvent::Storage(Storage::Sound)) {
+    while world.told.last() != Some(&LogEvent::Storage(StorageHealth::Sound)) {
         world.hear();
     }
     for _ in 0..BATCHES {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use pi_chat::hub::{Now, Restored};
+use pi_chat::hub::{Now, RestoredState};
 use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Draft, Logged, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
@@ -38,7 +38,7 @@ pub(super) struct World {
     /// None: the disk was cut off before it was open.
     pub(super) log: Box<dyn Log>,
     /// What it said when it was opened.
-    pub(super) restored: Restored,
+    pub(super) restored: RestoredState,
     /// Waits.
     runtime: Runtime,
     /// Chance.
@@ -182,7 +182,7 @@ impl World {
 /// What a new server finds.
 pub(super) struct Found {
     /// What it takes over.
-    pub(super) restored: Restored,
+    pub(super) restored: RestoredState,
     /// All messages in their order.
     pub(super) messages: Vec<Logged>,
 }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::hub::Restored;
+use crate::hub::RestoredState;
 use crate::log::sqlite::database::{open_to_read, open_to_write};
 use crate::log::sqlite::{opening, rows, search};
 use crate::log::{SqliteLog, StoreSettings};
@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 /// Opens a log as a server does, and closes it; gives what it had found.
-fn opened(directory: &Path) -> Restored {
+fn opened(directory: &Path) -> RestoredState {
     let settings = StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() };
     SqliteLog::open(settings).unwrap().1
 }
@@ -42,7 +42,7 @@ fn entry(sequence: u64, time: u64, target: Target) -> Logged {
 
 /// A log of a server that was stopped: sessions 3 and 4, a message in the
 /// lobby, one from the one session to the other, and much forgotten.
-fn server_log(directory: &Path) -> Restored {
+fn server_log(directory: &Path) -> RestoredState {
     opened(directory);
     let mut connection = database(directory);
     let transaction = connection.transaction().unwrap();

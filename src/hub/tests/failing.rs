@@ -2,7 +2,7 @@
 
 use super::table::*;
 use super::words::*;
-use crate::hub::{ConnectionId, Input, Storage};
+use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
@@ -41,7 +41,7 @@ fn a_position_in_a_void() {
     table.answer();
     table.drop(anna);
     let lost = |from, to| (Sequence(from), Sequence(to));
-    table.hub.voids = vec![lost(0, 0), lost(1, 1_000)];
+    table.hub.sequence_gaps = vec![lost(0, 0), lost(1, 1_000)];
     table.hub.head = Sequence(2_000);
     for (position, is_kept) in
         [(1, true), (2, false), (1_000, false), (1_001, true), (2_001, false)]
@@ -184,19 +184,19 @@ fn notices(table: &mut Table, connection: ConnectionId) -> Vec<(u16, String)> {
 fn trouble_is_told_once() {
     let (mut table, anna, _) = slow_table();
     let mut told = |storage| {
-        table.input(Input::Storage(storage));
+        table.input(Input::StorageChanged(storage));
         notices(&mut table, anna)
     };
-    assert_eq!(told(Storage::Sound), []);
-    let memory_only = told(Storage::MemoryOnly);
+    assert_eq!(told(StorageHealth::Sound), []);
+    let memory_only = told(StorageHealth::MemoryOnly);
     assert!(matches!(&memory_only[..], [(5, text)] if text.contains("in memory only")));
-    assert_eq!(told(Storage::MemoryOnly), []);
-    let refusing = told(Storage::Refusing);
+    assert_eq!(told(StorageHealth::MemoryOnly), []);
+    let refusing = told(StorageHealth::Refusing);
     assert!(matches!(&refusing[..], [(5, text)] if text.contains("refused")));
-    let sound = told(Storage::Sound);
+    let sound = told(StorageHealth::Sound);
     assert!(matches!(&sound[..], [(6, text)] if text.contains("taken again")));
-    told(Storage::MemoryOnly);
-    let sound = told(Storage::Sound);
+    told(StorageHealth::MemoryOnly);
+    let sound = told(StorageHealth::Sound);
     assert!(matches!(&sound[..], [(6, text)] if text.contains("everything said is kept")));
 }
 
@@ -207,7 +207,7 @@ fn trouble_is_told_to_who_comes() {
     let (mut table, _, _) = slow_table();
     let bob = table.greet(0);
     table.send(bob, join("bob", &[]));
-    table.input(Input::Storage(Storage::MemoryOnly));
+    table.input(Input::StorageChanged(StorageHealth::MemoryOnly));
     assert_eq!(table.words(bob), [""; 0]);
     table.answer();
     assert_eq!(table.words(bob)[2..], ["end 2 0 0", "notice 5"]);
@@ -215,7 +215,7 @@ fn trouble_is_told_to_who_comes() {
     table.send(carl, join("carl", &["attic"]));
     table.answer();
     assert_eq!(table.words(carl)[2..], ["end 2 0 0", "notice 5", "roster attic 0 1 [\"carl\"]"]);
-    table.input(Input::Storage(Storage::Sound));
+    table.input(Input::StorageChanged(StorageHealth::Sound));
     assert_eq!(table.words(bob), ["notice 6"]);
     let dora = table.greet(0);
     table.send(dora, join("dora", &[]));

@@ -148,11 +148,11 @@ fn pings_are_answered() {
 fn what_the_driver_complains_of() {
     let mut table = Table::new();
     let (anna, _) = table.come("anna", &[]);
-    table.input(Input::Broken { connection: anna, error: ErrorCode::TooSlow });
-    table.input(Input::Broken { connection: anna, error: ErrorCode::FrameTooLarge });
+    table.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::TooSlow });
+    table.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::FrameTooLarge });
     assert_eq!(table.words(anna), ["too_slow 0 0", "closed"]);
     table.drop(anna);
-    table.input(Input::Broken { connection: anna, error: ErrorCode::FrameTooLarge });
+    table.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::FrameTooLarge });
     table.input(Input::Disconnected { connection: anna });
     assert_eq!(table.people, 0);
 }
@@ -210,10 +210,10 @@ fn finished_means_gone() {
     let mut table = Table::with(settings);
     for _ in 0..2 {
         let (anna, _) = table.come("anna", &[]);
-        table.input(Input::Finished { connection: anna });
+        table.input(Input::HalfClosed { connection: anna });
         assert_eq!(table.words(anna), ["closed"]);
         let greeted = table.greet(0);
-        table.input(Input::Finished { connection: greeted });
+        table.input(Input::HalfClosed { connection: greeted });
         assert_eq!(table.words(greeted), ["closed"]);
         table.drop(anna);
     }
@@ -228,7 +228,7 @@ fn settings_change() {
     table.come("anna", &["lobby"]);
     table.come("\u{430}nna", &["lobby"]);
     let is_durable = false;
-    table.input(Input::Settings(HubSettings { max_rooms: 2, is_durable, ..wanted }));
+    table.input(Input::SettingsChanged(HubSettings { max_rooms: 2, is_durable, ..wanted }));
     let bob = table.greet(0);
     for (name, rooms, told) in [
         ("\u{430}nn\u{430}", ["lobby"].as_slice(), "name_lookalike 2 0"),
@@ -242,10 +242,12 @@ fn settings_change() {
     let (_, welcome) = table.come("carl", &[]);
     assert_ne!(welcome.flags & flag::DURABLE, 0, "what the log is does not change");
     // And back again.
-    table
-        .input(Input::Settings(HubSettings { refuse_lookalikes: false, ..HubSettings::default() }));
+    table.input(Input::SettingsChanged(HubSettings {
+        refuse_lookalikes: false,
+        ..HubSettings::default()
+    }));
     table.come("\u{430}nn\u{430}", &["lobby"]);
-    let census = table.hub.census();
-    let counts = (census.people, census.connections, census.rooms, census.head.0);
+    let census = table.hub.stats();
+    let counts = (census.connected_users, census.connections, census.rooms, census.head.0);
     assert_eq!(counts, (5, 5, 2, 0));
 }

@@ -200,7 +200,7 @@ fn history_is_taken_up_before_more_comes() {
 fn a_mark_that_nobody_has_set() {
     let (mut table, anna, bob, _) = missed_five();
     for connection in [anna, bob, ConnectionId(99)] {
-        table.input(Input::Marked { connection });
+        table.input(Input::MarkReached { connection });
     }
     assert_eq!((table.reads.len(), table.words(anna)), (1, vec![]));
     table.answer();
@@ -218,7 +218,7 @@ fn finished_with_much_to_be_answered() {
         table.send(bob, frame);
     }
     table.send(bob, say(7, "two"));
-    table.input(Input::Finished { connection: bob });
+    table.input(Input::HalfClosed { connection: bob });
     assert_eq!((table.words(bob), table.people), (vec![], 2));
     table.answer();
     let words = table.words(bob);
@@ -226,8 +226,8 @@ fn finished_with_much_to_be_answered() {
     assert_eq!(words[words.len() - 2..], ["7:lobby bob: two (0)", "closed"]);
     assert_eq!(table.people, 1);
     table.drop(bob);
-    table.input(Input::Finished { connection: bob });
-    table.input(Input::Finished { connection: anna });
+    table.input(Input::HalfClosed { connection: bob });
+    table.input(Input::HalfClosed { connection: anna });
     assert_eq!(table.words(anna).last().unwrap(), "closed");
     table.drop(anna);
     table.pass(2 * 24 * 60 * 60 * 1_000);

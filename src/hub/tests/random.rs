@@ -9,7 +9,7 @@ use super::reading_back::{is_answer, is_echo, is_entering, new_entry, sequence_o
 use super::steps::{NAMES, ROOMS, Step, step};
 use super::table::*;
 use super::words::*;
-use crate::hub::{ConnectionId, Input, Storage};
+use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
 
@@ -86,7 +86,7 @@ impl People {
             Step::Finish(who) => {
                 if let Some(connection) = self.line(*who) {
                     self.finished.insert(connection);
-                    self.table.input(Input::Finished { connection });
+                    self.table.input(Input::HalfClosed { connection });
                 }
             }
             Step::Say(who, room) => self.message(*who, |it| say_in(ROOMS[*room], it, "x")),
@@ -112,8 +112,9 @@ impl People {
             Step::Tell => _ = self.table.tell(),
             Step::Mark => _ = self.table.mark(),
             Step::Fare(how) => {
-                let all = [Storage::Sound, Storage::MemoryOnly, Storage::Refusing];
-                self.table.input(Input::Storage(all[usize::from(*how)]));
+                let all =
+                    [StorageHealth::Sound, StorageHealth::MemoryOnly, StorageHealth::Refusing];
+                self.table.input(Input::StorageChanged(all[usize::from(*how)]));
             }
             Step::Restart => {
                 for id in self.lines.clone() {

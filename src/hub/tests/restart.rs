@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::table::*;
 use super::words::*;
 use crate::hub::keeping::hash;
-use crate::hub::{Hub, Restored};
+use crate::hub::{Hub, RestoredState};
 use crate::model::{
     HubSettings, Reference, RoomName, Sequence, SessionId, SessionRecord, Target, Timestamp, Token,
 };
@@ -42,13 +42,13 @@ impl Table {
             }
         }
         let last = self.kept.iter().map(|it| it.session.0).max().unwrap_or_default();
-        let restored = Restored {
+        let restored = RestoredState {
             log_id: LOG,
             head: Sequence(u64::try_from(self.log.len()).unwrap()),
             next_session: SessionId(last + 1),
             sessions: self.sessions(),
             rooms,
-            voids: Vec::new(),
+            sequence_gaps: Vec::new(),
         };
         self.lines.clear();
         self.drafts.clear();
@@ -270,9 +270,9 @@ fn too_many_to_remember() {
 /// No more spellings are remembered than before, and the latest of them.
 #[test]
 fn the_latest_spellings() {
-    let restored = Restored {
+    let restored = RestoredState {
         rooms: (0..1_010).map(|it| RoomName::new(&format!("R{it}")).unwrap()).collect(),
-        ..Restored::empty(LOG)
+        ..RestoredState::empty(LOG)
     };
     let mut table = Table::new();
     table.hub = Hub::new(table.clocks(), HubSettings::default(), restored);

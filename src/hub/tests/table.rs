@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, ReadOutcome, ReadRequest, ReadTag,
-    Restored, RoomId,
+    RestoredState, RoomId,
 };
 use crate::model::{
     Draft, HubSettings, LogId, Moment, Position, Sequence, SessionId, SessionRecord, SharedEntry,
@@ -91,7 +91,7 @@ impl Table {
             hub: Hub::new(
                 Now { moment: at(1_000), time: Timestamp(1_000_000) },
                 settings,
-                Restored::empty(LOG),
+                RestoredState::empty(LOG),
             ),
             now: at(1_000),
             wall: 1_000_000,
@@ -174,10 +174,10 @@ impl Table {
                 );
                 self.closed_rooms.push(room);
             }
-            Output::KeepSession(record) => self.kept.push(record),
-            Output::SessionEnded { session } => self.ended.push(session),
+            Output::PersistSession(record) => self.kept.push(record),
+            Output::DeleteSession { session } => self.ended.push(session),
             Output::WakeAt(moment) => self.wake_at = Some(moment),
-            Output::People(people) => {
+            Output::ConnectedUsers(people) => {
                 assert_ne!(people, self.people);
                 self.people = people;
             }
@@ -222,7 +222,7 @@ impl Table {
         };
         line.marked = false;
         let connection = *id;
-        self.input(Input::Marked { connection });
+        self.input(Input::MarkReached { connection });
         true
     }
 
@@ -341,7 +341,7 @@ impl Table {
                         let outcome = self.find(&request);
                         inputs.push_back(Input::ReadDone { tag, outcome: Ok(outcome) });
                     }
-                    Output::People(people) => self.people = people,
+                    Output::ConnectedUsers(people) => self.people = people,
                     _ => {}
                 }
             }

@@ -19,7 +19,7 @@ fn without_a_thread_that_reads_the_events_end() {
     let directory = directory.path().to_path_buf();
     let (mut log, _) =
         SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap();
-    log.answered.push_back(LogEvent::Storage(crate::hub::Storage::Sound));
+    log.answered.push_back(LogEvent::Storage(crate::hub::StorageHealth::Sound));
     let (ending, endings) = unbounded_channel();
     log.endings = endings;
     let ending = Ending(ending);
@@ -28,7 +28,7 @@ fn without_a_thread_that_reads_the_events_end() {
         panic!("a bug");
     });
     assert!(broken.join().is_err());
-    assert_eq!(next(&mut log), Some(LogEvent::Storage(crate::hub::Storage::Sound)));
+    assert_eq!(next(&mut log), Some(LogEvent::Storage(crate::hub::StorageHealth::Sound)));
     assert_eq!(next(&mut log), None);
     assert_eq!(next(&mut log), None, "and nothing comes after that");
 }
@@ -67,7 +67,7 @@ fn a_damaged_row_is_passed_over() {
     ] {
         let rooms = vec![RoomName::lobby()];
         let request = ReadRequest { rooms, session: Some(SessionId(2)), range };
-        log.read(ReadTag::of_nobody(), request);
+        log.read(ReadTag::without_hub(), request);
         let Some(LogEvent::ReadDone { outcome: Ok(outcome), .. }) = next(&mut log) else {
             panic!("it could not be read");
         };

@@ -60,7 +60,7 @@ use self::reader::{Ending, Readers};
 use self::store::Store;
 use self::writer::{Job, State, Writer};
 use super::{Log, LogEvent, Stamper};
-use crate::hub::{Now, ReadRequest, ReadTag, Restored};
+use crate::hub::{Now, ReadRequest, ReadTag, RestoredState};
 use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
 use crate::os::Clock;
 
@@ -98,7 +98,7 @@ impl SqliteLog {
     ///
     /// # Errors
     /// [`StoreError`]; the log is as it was.
-    pub fn open(settings: StoreSettings) -> Result<(Self, Restored), StoreError> {
+    pub fn open(settings: StoreSettings) -> Result<(Self, RestoredState), StoreError> {
         let directory = Directory::take(&settings.directory)?;
         let path = directory.database();
         let vfs = settings.vfs.clone();

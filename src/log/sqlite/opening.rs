@@ -10,7 +10,7 @@ use super::database::{fact, note_fact};
 use super::rows::{self, sequence};
 use super::settings::{Durability, StoreError, StoreSettings};
 use super::voids;
-use crate::hub::Restored;
+use crate::hub::RestoredState;
 use crate::model::{
     LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
 };
@@ -100,7 +100,7 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads what the hub takes over.
-pub(crate) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Result<Restored> {
+pub(crate) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Result<RestoredState> {
     let head = head(connection)?;
     let last_session: Option<i64> = connection.query_row(
         "SELECT max(seq) FROM sqlite_sequence WHERE name = 'sessions'",
@@ -112,7 +112,7 @@ pub(crate) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Resul
     catch_up(connection, &mut sessions)?;
     let sessions = sessions.into_iter().map(|(record, _)| record).collect();
     let (rooms, voids) = (room_names(connection)?, voids::all(connection)?);
-    Ok(Restored { log_id, head, next_session, sessions, rooms, voids })
+    Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps: voids })
 }
 
 /// The last sequence that was given.

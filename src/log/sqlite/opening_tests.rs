@@ -113,7 +113,7 @@ fn what_was_said_is_known_after_it_was_forgotten() {
     let mut is_forgotten = || {
         let range = ReadRange::Before(Sequence(10), 1);
         let rooms = vec![RoomName::lobby()];
-        log.read(ReadTag::of_nobody(), ReadRequest { rooms, session: None, range });
+        log.read(ReadTag::without_hub(), ReadRequest { rooms, session: None, range });
         loop {
             match runtime.block_on(poll_fn(|context| log.poll_event(context))).unwrap() {
                 LogEvent::ReadDone { outcome, .. } => return outcome.unwrap().entries.is_empty(),

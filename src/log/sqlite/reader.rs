@@ -303,7 +303,7 @@ mod tests {
     fn job(range: ReadRange) -> ReadJob {
         let rooms = vec![RoomName::lobby()];
         ReadJob {
-            tag: ReadTag::of_nobody(),
+            tag: ReadTag::without_hub(),
             request: ReadRequest { rooms, session: None, range },
             head: Sequence(9),
             unwritten: Some(Arc::new([])),
@@ -350,7 +350,7 @@ mod tests {
         for _ in 0..MAX_SEARCHES {
             readers.send(job(search())).unwrap();
         }
-        assert_eq!(readers.send(job(search())), Err(ReadTag::of_nobody()));
+        assert_eq!(readers.send(job(search())), Err(ReadTag::without_hub()));
         readers.send(job(ReadRange::Latest(5))).unwrap();
         assert_eq!(to_read.try_recv().unwrap().request.range, ReadRange::Latest(5));
         assert_eq!(to_search.try_iter().count(), MAX_SEARCHES);

@@ -18,7 +18,7 @@ use super::reader::{ReadJob, Readers};
 use super::search;
 use super::settings::{Durability, OnFailure, StoreSettings};
 use super::store::{Store, Sync};
-use crate::hub::{Now, ReadFailed, ReadRequest, ReadTag, Storage};
+use crate::hub::{Now, ReadFailed, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Moment, NameKey, Retention, Sequence, Target};
 use crate::os::{Clock, random_bytes};
 
@@ -87,7 +87,7 @@ pub(super) struct Writer {
 /// How the disk fares, and what is owed to it.
 pub(super) struct State {
     /// What everybody was told last.
-    storage: Storage,
+    storage: StorageHealth,
     /// What the disk has not taken.
     debt: Debt,
     /// A write or a sync has failed: what was written before may not be on the
@@ -111,7 +111,7 @@ impl State {
     /// All is well.
     pub(super) fn new(now: Moment, touched: BTreeSet<NameKey>) -> Self {
         Self {
-            storage: Storage::Sound,
+            storage: StorageHealth::Sound,
             debt: Debt::default(),
             is_doubtful: false,
             retry_at: now,
@@ -154,7 +154,7 @@ impl Writer {
         if self.state.is_unsynced {
             at = at.min(self.state.synced_at + SYNC_INTERVAL);
         }
-        if self.state.storage != Storage::Sound {
+        if self.state.storage != StorageHealth::Sound {
             at = at.min(self.state.retry_at);
         }
         at.since(self.clock.now())
@@ -198,7 +198,7 @@ impl Writer {
     /// Puts items into the log.
     fn keep(&mut self, items: Vec<Item>) {
         let plan = self.ledger.plan(self.ledger.head, items);
-        if self.state.storage == Storage::Sound {
+        if self.state.storage == StorageHealth::Sound {
             match self.write(&plan.changes) {
                 Ok(()) => self.settle(plan),
                 Err(error) => self.fail(&error, plan.into_items()),
@@ -233,14 +233,14 @@ impl Writer {
         self.state.is_doubtful = true;
         self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
         let storage = match self.settings.on_failure {
-            OnFailure::Continue => Storage::MemoryOnly,
-            OnFailure::Refuse => Storage::Refusing,
+            OnFailure::Continue => StorageHealth::MemoryOnly,
+            OnFailure::Refuse => StorageHealth::Refusing,
         };
         self.change_storage(storage);
         // Positions of what is only in memory must not be mistaken for those of
         // what will be said if it is lost.
         let head = match (storage, random_bytes()) {
-            (Storage::MemoryOnly, Ok(random)) => {
+            (StorageHealth::MemoryOnly, Ok(random)) => {
                 let leap = LEAP.saturating_add(u64::from_be_bytes(random) >> 28);
                 Sequence(self.ledger.head.0.saturating_add(leap))
             }
@@ -255,11 +255,12 @@ impl Writer {
     fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.debt.bytes() + bytes > MAX_UNWRITTEN;
-        if self.state.storage == Storage::MemoryOnly && is_full {
+        if self.state.storage == StorageHealth::MemoryOnly && is_full {
             tracing::error!("too much is kept in memory; messages are refused until it is written");
-            self.change_storage(Storage::Refusing);
+            self.change_storage(StorageHealth::Refusing);
         }
-        let plan = if self.state.storage == Storage::Refusing { self.refuse(plan) } else { plan };
+        let plan =
+            if self.state.storage == StorageHealth::Refusing { self.refuse(plan) } else { plan };
         self.state.debt.add(&plan.changes);
         self.settle(plan);
     }
@@ -287,7 +288,7 @@ impl Writer {
             tracing::debug!("still cannot write messages: {error}");
             self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
         } else {
-            self.change_storage(Storage::Sound);
+            self.change_storage(StorageHealth::Sound);
         }
     }
 
@@ -339,7 +340,7 @@ impl Writer {
 
     /// Hands a request to the thread that reads.
     fn pass_on(&mut self, tag: ReadTag, request: ReadRequest) {
-        let is_sound = self.state.storage == Storage::Sound;
+        let is_sound = self.state.storage == StorageHealth::Sound;
         let unwritten = (!is_sound).then(|| self.state.debt.entries());
         let job = ReadJob { tag, request, head: self.ledger.head, unwritten };
         if let Err(tag) = self.reads.send(job) {
@@ -363,7 +364,7 @@ impl Writer {
     /// Does what is due.
     fn look_at_the_time(&mut self) {
         let now = self.clock.now();
-        if self.state.storage != Storage::Sound {
+        if self.state.storage != StorageHealth::Sound {
             if now >= self.state.retry_at {
                 self.retry();
             }
@@ -423,14 +424,14 @@ impl Writer {
     }
 
     /// Tells of the disk's state, if it is another one.
-    fn change_storage(&mut self, storage: Storage) {
+    fn change_storage(&mut self, storage: StorageHealth) {
         if self.state.storage != storage {
             match storage {
-                Storage::Sound => tracing::info!("messages can be written again"),
-                Storage::MemoryOnly => tracing::error!("messages are kept in memory only"),
-                Storage::Refusing => tracing::error!("messages are refused"),
+                StorageHealth::Sound => tracing::info!("messages can be written again"),
+                StorageHealth::MemoryOnly => tracing::error!("messages are kept in memory only"),
+                StorageHealth::Refusing => tracing::error!("messages are refused"),
                 // That is said of the log by others.
-                Storage::Stalled => {}
+                StorageHealth::Stalled => {}
             }
             self.state.storage = storage;
             self.tell(LogEvent::Storage(storage));
@@ -445,11 +446,11 @@ impl Writer {
     /// Writes what is left, and that the database was closed. If the disk still
     /// takes nothing, nothing is noted that is not so.
     fn close(mut self) {
-        if self.state.storage != Storage::Sound {
+        if self.state.storage != StorageHealth::Sound {
             self.retry();
         }
         let lost = self.state.debt.entries().len();
-        if self.state.storage != Storage::Sound {
+        if self.state.storage != StorageHealth::Sound {
             tracing::error!("the disk takes nothing: {lost} messages that were seen are lost");
             return;
         }

@@ -9,7 +9,7 @@ use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
 /// An engine whose messages the test gives it by hand.
 fn engine() -> Engine {
     let log = Box::new(MemoryLog::new(MemoryLimits::default()));
-    let restored = Restored::empty(LogId([0; 16]));
+    let restored = RestoredState::empty(LogId([0; 16]));
     let settings = HubSettings::default();
     Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
 }
@@ -71,7 +71,7 @@ fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
 fn a_bug_costs_only_the_one_who_triggers_it() {
     let mut engine = engine();
     let (unlucky, bystander) = (come(&mut engine, 1), come(&mut engine, 2));
-    engine.hub.plant_bug(ConnectionId(1));
+    engine.hub.inject_panic(ConnectionId(1));
     send(&mut engine, 1, Ping { token: 1 });
     let (told, is_end) = frames(&unlucky);
     let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
