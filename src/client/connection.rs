@@ -1,4 +1,4 @@
-//! Making a connection, and moving bytes over it.
+//! The client's TCP connection: address lookup, connecting, reading, writing and closing.
 
 use std::future::pending;
 use std::io;
@@ -18,62 +18,63 @@ use crate::model::{HostAddress, is_entry};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
 
-/// For finding the addresses of a name.
+/// Timeout of resolving a host name, and of finding a discovered server again.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For each address.
+/// Timeout of connecting, for each address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// For sending what is due before closing.
+/// Timeout of sending queued data and closing in order.
 const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Bytes that are read at once.
+/// Maximum number of bytes per read.
 const READ_SIZE: usize = 16 * 1024;
 
-/// A connection being made.
+/// Future of a connection attempt.
 type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
-/// A connection and the server that it leads to, as far as that is known now;
-/// or why there is none, for people.
+/// Result of a connection attempt: the stream and the server that it leads to, or a human-readable
+/// reason.
 type ConnectResult = Result<(TcpStream, Destination), String>;
 
-/// The connection, in whatever state it is.
+/// Connection in any state.
 pub(super) enum Connection {
-    /// There is none.
+    /// There is no connection.
     Closed,
-    /// It is being made.
+    /// A connection attempt is in progress.
     Connecting(ConnectFuture),
-    /// It is there.
+    /// The connection is established.
     Open(OpenConnection),
 }
 
-/// A connection that is there.
+/// Established connection.
 pub(super) struct OpenConnection {
-    /// The socket.
+    /// TCP socket.
     stream: TcpStream,
-    /// What is to be sent.
+    /// Send buffer: encoded frames that have not been written.
     outgoing: Vec<u8>,
-    /// Cuts what comes into frames.
+    /// Splits the received bytes into frames.
     pub(super) reader: FrameReader,
 }
 
-/// What has become of the wire.
+/// Event of the connection.
 pub(super) enum ConnectionEvent {
-    /// It is being made no more: here it is, or why not.
+    /// The connection attempt has succeeded or failed.
     ConnectDone(ConnectResult),
-    /// Bytes can be read or written: call [`OpenConnection::flush`] and [`OpenConnection::read`].
+    /// The socket is readable or writable: call [`OpenConnection::flush`] and
+    /// [`OpenConnection::read`].
     Ready(Ready),
-    /// It is broken.
+    /// The connection is broken.
     Broken(io::Error),
 }
 
 impl Connection {
-    /// Begins to connect. Drops what was there.
+    /// Starts a connection attempt. Drops an existing connection.
     pub(super) fn connect(&mut self, server: Destination) {
         *self = Self::Connecting(Box::pin(connect(server)));
     }
 
-    /// Waits until something happens. May be dropped and called again.
+    /// Waits for the next event; pending forever if there is no connection. Cancel-safe.
     pub(super) async fn next_event(&mut self) -> ConnectionEvent {
         match self {
             Self::Closed => pending().await,
@@ -92,8 +93,8 @@ impl Connection {
         }
     }
 
-    /// Sends what is due, as far as that goes quickly, and closes: its own
-    /// half first, so that nothing that was sent is thrown away unread.
+    /// Sends queued frames and closes the connection, within [`CLOSING_TIMEOUT`]. The sending half
+    /// is closed first, so that the server can read everything that was sent.
     pub(super) async fn close(&mut self) {
         if let Self::Open(mut open) = std::mem::replace(self, Self::Closed) {
             let _ = timeout(CLOSING_TIMEOUT, open.shut_down()).await;
@@ -102,20 +103,20 @@ impl Connection {
 }
 
 impl OpenConnection {
-    /// Takes over a connection that has just been made.
+    /// Wraps a socket that has just been connected.
     pub(super) fn new(stream: TcpStream) -> Self {
-        // Where it cannot be set, messages are a little later.
+        // If this fails, messages only arrive a little later.
         let _ = stream.set_nodelay(true);
         Self { stream, outgoing: Vec::new(), reader: FrameReader::from_server() }
     }
 
-    /// Puts a frame behind what is to be sent.
+    /// Appends a frame to the send buffer.
     pub(super) fn queue_frame(&mut self, frame: &ClientFrame) {
         frame.encode(&mut self.outgoing);
     }
 
-    /// Sends as much as can be sent now. Call it when there is something to
-    /// send, and again when the socket is ready.
+    /// Writes as much of the send buffer as the socket accepts now. Call it after queueing frames,
+    /// and again when the socket is writable.
     ///
     /// # Errors
     /// The connection is broken.
@@ -130,9 +131,8 @@ impl OpenConnection {
         Ok(())
     }
 
-    /// Reads what has come; `None` when there is nothing more for now, an
-    /// empty chunk at the end of the stream. Call it until it gives `None`,
-    /// or again when the socket is ready.
+    /// Reads available bytes. Returns `None` if there are none for now, and an empty chunk at the
+    /// end of the stream. Call it until it returns `None`, and again when the socket is readable.
     ///
     /// # Errors
     /// The connection is broken.
@@ -148,7 +148,8 @@ impl OpenConnection {
         }
     }
 
-    /// Sends the rest, closes the sending half, waits for the other side.
+    /// Writes the rest of the send buffer, shuts down the sending half, and waits until the server
+    /// has closed its own.
     async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             self.stream.writable().await?;
@@ -166,7 +167,7 @@ impl OpenConnection {
     }
 }
 
-/// The addresses of a host, by whatever way the system has.
+/// Resolves a host name to its addresses with the system's resolver.
 async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
     let host = &address.host;
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
@@ -176,8 +177,7 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
     }
 }
 
-/// Asks the network again for a server that was found there: it may have
-/// moved.
+/// Finds a discovered server again by multicast DNS, since its address may have changed.
 async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, String> {
     let sought = server.clone();
     let found = spawn_blocking(move || discovery::rediscover(&sought, LOOKUP_TIMEOUT)).await;
@@ -192,8 +192,7 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
-/// Tries every address of the server in turn. The sentence about the failure
-/// tells what was tried.
+/// Connects to the server, trying each of its addresses in turn. The error text lists all failures.
 async fn connect(mut server: Destination) -> ConnectResult {
     let addresses = if is_entry(&server.address.host) {
         let found = rediscover_server(&server).await?;

@@ -1,30 +1,29 @@
-//! Which server a client goes to, wherever that may be at the time.
+//! Identity of the server that a client connects to, independent of its current address.
 
 use std::fmt;
 
 use crate::model::{HostAddress, ServerId, instance, is_entry};
 
-/// A server, as somebody has named it or as it was found on the network. What
-/// is kept on disk is kept for it.
+/// Server to connect to, given by host name or discovered on the network. Saved sessions belong to
+/// a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// A host; or the entry of a server that was found, which may have another
-    /// one by now.
+    /// Host name and port, or the DNS-SD instance name of a discovered server, which may change
+    /// later.
     pub address: HostAddress,
-    /// Which of those that are found it is. Only of one that was found, and
-    /// that says it.
+    /// Id of a discovered server, if it announces one.
     pub id: Option<ServerId>,
 }
 
 impl Destination {
-    /// Whether it is certain which server it is. (Of an entry that somebody
-    /// has named that shows when the server is found.)
+    /// Returns true if it is certain which server this is. An instance name without an id is
+    /// uncertain until the server has been found, because the server may turn out to have an id.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         self.id.is_some() || !is_entry(&self.address.host)
     }
 
-    /// What tells it from every other one.
+    /// Returns the key that distinguishes this server from all others, for saved sessions.
     #[must_use]
     pub fn key(&self) -> String {
         match self.id {
@@ -41,7 +40,7 @@ impl From<HostAddress> for Destination {
 }
 
 impl fmt::Display for Destination {
-    /// For people.
+    /// Formats the server's name for people: the instance's label, or host and port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match instance(&self.address.host) {
             Some(instance) => f.write_str(instance),

@@ -1,5 +1,5 @@
-//! Servers on the network, which tell of themselves: DNS-SD over multicast
-//! DNS, `docs/protocol/tcp.md`, section 20.
+//! Discovery of servers on the local network: DNS-SD over multicast DNS, `docs/protocol/tcp.md`,
+//! section 20.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
@@ -13,45 +13,46 @@ use crate::model::limits::SERVICE;
 use crate::model::{HostAddress, ServerId};
 use crate::os::Clock;
 
-/// Why the network cannot be asked.
+/// Error of the multicast DNS daemon: the network cannot be queried.
 pub use mdns_sd::Error as DiscoveryError;
 
-/// Once a server has told of itself, others are waited for so long: answers
-/// are held back for a moment, so that not all come at once, and may have to
-/// be asked for again.
+/// Time to wait for further servers after the first answer. Responders delay their answers at
+/// random to avoid collisions, and a lost query must be repeated.
 const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 
-/// More servers are not listed: somebody is joking.
+/// Maximum number of servers listed. It bounds memory if something floods the network with
+/// announcements.
 const MAX_SERVERS: usize = 256;
 
-/// More addresses of one server are not tried: each may take its time.
+/// Maximum number of addresses per server. Each may cost a connection timeout.
 const MAX_ADDRESSES: usize = 8;
 
-/// A server on the network.
+/// Server that announces itself on the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredServer {
-    /// What its owner calls it.
+    /// Human-readable name, from the TXT record, or else from the instance name.
     pub name: String,
-    /// Its entry in the network's directory, which no other server there has:
-    /// its name, perhaps with a number, and the service.
+    /// DNS-SD service instance name, unique on this network, without the final dot; for example
+    /// `attic._pi-chat._tcp.local`.
     pub instance_name: String,
-    /// The server's host name.
+    /// Host name of the server.
     pub host: String,
-    /// Its port.
+    /// TCP port.
     pub port: u16,
-    /// Where it can be reached, the most likely first.
+    /// Socket addresses to try, most likely to work first.
     pub addresses: Vec<SocketAddr>,
-    /// Of the program; empty if it does not say.
+    /// Version of the server's program, from the TXT record; empty if not announced.
     pub version: String,
-    /// Which server it is, whatever its entry; if it says it.
+    /// Server id, from the TXT record, if announced. It stays the same when the instance name
+    /// changes.
     pub id: Option<ServerId>,
-    /// It has said something of itself. Until then a version or an id may yet
-    /// come.
+    /// Whether the TXT record has been received. Until then version and id may still be missing.
     pub has_txt_record: bool,
 }
 
 impl DiscoveredServer {
-    /// What to remember it by: its addresses may change.
+    /// Returns the destination to remember this server by; it does not depend on the current
+    /// addresses.
     #[must_use]
     pub fn destination(&self) -> Destination {
         let address = HostAddress { host: self.instance_name.clone(), port: self.port };
@@ -59,37 +60,38 @@ impl DiscoveredServer {
     }
 }
 
-/// Everybody who tells of themselves within this time, by their names.
+/// Discovers servers for the whole time `patience`, and returns them sorted by instance name.
 ///
 /// # Errors
-/// The network cannot be asked.
+/// The network cannot be queried.
 pub fn discover_all(patience: Duration) -> Result<Vec<DiscoveredServer>, DiscoveryError> {
     Ok(browse(patience, |_| CollectAction::Keep)?.into_values().collect())
 }
 
-/// The same, but does not wait much longer when somebody has.
+/// Discovers servers, and returns them sorted by instance name. Stops soon after the first answer,
+/// at the latest after `patience`.
 ///
 /// # Errors
-/// The network cannot be asked.
+/// The network cannot be queried.
 pub fn discover_some(patience: Duration) -> Result<Vec<DiscoveredServer>, DiscoveryError> {
     Ok(browse(patience, |_| CollectAction::KeepThenStopSoon)?.into_values().collect())
 }
 
-/// What has become of a server that was found before.
+/// Result of looking for a server that was discovered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rediscovery {
-    /// Here it is.
+    /// The server was found.
     Found(DiscoveredServer),
-    /// It does not tell of itself, and its entry is that of another one now.
+    /// The server was not found, and another server uses its instance name now.
     Replaced,
-    /// It does not tell of itself.
+    /// The server was not found.
     NotFound,
 }
 
-/// Looks for a server that was found before.
+/// Looks for a server that was discovered before, for at most `patience`.
 ///
 /// # Errors
-/// The network cannot be asked.
+/// The network cannot be queried.
 pub(super) fn rediscover(
     sought: &Destination,
     patience: Duration,
@@ -97,25 +99,26 @@ pub(super) fn rediscover(
     Ok(select_server(browse(patience, |it| collect_action(sought, it))?, sought))
 }
 
-/// What somebody who tells of themselves is to whoever seeks that server.
+/// Decides what to do with an announced server while looking for the server `sought`.
 fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectAction {
     let has_instance_name = found.instance_name == sought.address.host;
     match (matches_destination(sought, found), has_instance_name) {
         (true, true) => CollectAction::KeepAndStop,
-        // A copy of it may have the same id.
+        // A copy of the server's database may announce the same id.
         (true, false) => CollectAction::KeepThenStopSoon,
         (false, true) => CollectAction::Keep,
         (false, false) => CollectAction::Ignore,
     }
 }
 
-/// Whether this can be the server that is sought.
+/// Returns true if this can be the server that is sought: it has the same id or, if the id is not
+/// known, the same instance name.
 fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
     sought.id.map_or(found.instance_name == sought.address.host, |id| found.id == Some(id))
 }
 
-/// The server among those that were kept, the one with its entry if there are
-/// several.
+/// Selects the server that is sought among those collected. If several match, it prefers the one
+/// with the same instance name.
 fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination) -> Rediscovery {
     let is_replaced = kept.values().any(|it| !matches_destination(sought, it) && it.has_txt_record);
     let its = kept.into_values().filter(|it| matches_destination(sought, it));
@@ -126,20 +129,24 @@ fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination)
     }
 }
 
-/// What a server is that tells of itself to whoever looks.
+/// Decision of the collection loop about an announced server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CollectAction {
-    /// Nothing.
+    /// Ignore the server.
     Ignore,
-    /// One of those that are looked for.
+    /// Keep the server and continue.
     Keep,
-    /// The same, and there is no need to look much longer.
+    /// Keep the server, and stop after [`FURTHER_ANSWERS_WAIT`].
     KeepThenStopSoon,
-    /// The only one that is looked for.
+    /// Keep the server and stop at once.
     KeepAndStop,
 }
 
-/// Asks the network, and takes what comes.
+/// Browses the network for announced servers for at most `patience`, and returns those to keep, by
+/// instance name.
+///
+/// # Errors
+/// The network cannot be queried.
 fn browse(
     patience: Duration,
     collect_action: impl Fn(&DiscoveredServer) -> CollectAction,
@@ -149,7 +156,8 @@ fn browse(
     Ok(collect_servers(&events, patience, collect_action))
 }
 
-/// Takes what comes.
+/// Collects announced servers from the daemon's events until `patience` is over, or until
+/// `collect_action` ends it.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,
@@ -158,7 +166,7 @@ fn collect_servers(
     let clock = Clock::start();
     let mut until = clock.now() + patience;
     let mut all = BTreeMap::new();
-    // The end comes when time is up or nobody will tell any more.
+    // An error means that the time is up or the daemon has ended.
     while let Ok(event) = events.recv_deadline(clock.instant(until)) {
         if clock.now() >= until {
             break;
@@ -168,7 +176,7 @@ fn collect_servers(
                 let Some(found) = parse_service(&service) else { continue };
                 let has_txt_record = found.has_txt_record;
                 let action = match collect_action(&found) {
-                    // It may come by itself.
+                    // The TXT record may arrive separately.
                     CollectAction::KeepAndStop if !has_txt_record => {
                         CollectAction::KeepThenStopSoon
                     }
@@ -195,26 +203,27 @@ fn collect_servers(
     all
 }
 
-/// The thread that asks. It ends with this.
+/// Guard that shuts the multicast DNS daemon down when it is dropped.
 struct DaemonGuard {
-    /// The thread.
+    /// Handle to the daemon's thread.
     daemon: ServiceDaemon,
 }
 
 impl Drop for DaemonGuard {
     fn drop(&mut self) {
-        // Nobody waits for its end.
+        // Nobody waits for the thread to end.
         let _ = self.daemon.shutdown();
     }
 }
 
-/// A full name without the root, and without the escapes in which the library
-/// writes dots of a name.
+/// Converts a full DNS name to an instance name: removes the final dot, and the backslashes with
+/// which the library escapes dots.
 fn unescape_full_name(fullname: &str) -> String {
     fullname.trim_end_matches('.').replace("\\.", ".")
 }
 
-/// What somebody tells of a server; nothing if it cannot be reached.
+/// Converts a resolved service to a server; `None` if it has no usable address or its name is not
+/// of our service type.
 fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     let instance_name = unescape_full_name(&service.fullname);
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
@@ -241,11 +250,11 @@ fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     })
 }
 
-/// Where to connect to.
+/// Converts an announced address to a socket address.
 fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     match address {
-        // Without the interface an address that is valid on one link only
-        // leads nowhere.
+        // A link-local address is valid on one link only, so it needs the scope id of the
+        // interface.
         ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
             SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into()
         }
@@ -253,15 +262,15 @@ fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
-/// Whether a machine on the network could have this address. What somebody
-/// tells of a server is believed only so far.
+/// Returns true if the address can belong to another machine. Excludes unspecified, multicast,
+/// broadcast and loopback addresses, since announcements come from strangers.
 fn is_usable_address(address: &SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     let is_nobodys = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
     address.port() != 0 && !is_nobodys && !ip.is_loopback()
 }
 
-/// Smaller: more likely to lead there at once.
+/// Returns the sort key of an address: smaller values are more likely to connect at once.
 fn address_rank(address: &SocketAddr) -> u8 {
     match address.ip() {
         IpAddr::V4(v4) if !v4.is_link_local() => 0,
@@ -276,6 +285,7 @@ mod tests {
 
     use super::*;
 
+    /// The final dot and escapes of dots are removed, other backslashes kept.
     #[test]
     fn full_name_is_unescaped() {
         assert_eq!(
@@ -284,7 +294,7 @@ mod tests {
         );
     }
 
-    /// A server with this name, and perhaps an id of this digit.
+    /// Returns a discovered server with this name, and an id made of this digit if there is one.
     fn discovered(name: &str, id: Option<u8>) -> DiscoveredServer {
         DiscoveredServer {
             name: name.to_owned(),
@@ -298,7 +308,7 @@ mod tests {
         }
     }
 
-    /// What comes of looking again for a server among these.
+    /// Returns the result of looking for the server `sought` among the announced ones.
     fn rediscover_among(sought: &DiscoveredServer, there: &[DiscoveredServer]) -> Rediscovery {
         let sought = sought.destination();
         let is_kept = |it: &&DiscoveredServer| collect_action(&sought, it) != CollectAction::Ignore;
@@ -307,6 +317,7 @@ mod tests {
         select_server(kept, &sought)
     }
 
+    /// A server is found again by its id or, if it announces none, by its instance name.
     #[test]
     fn server_is_identified_by_id_or_instance_name() {
         let (pi, other) = (discovered("pi", Some(1)), discovered("pi", Some(2)));
@@ -328,6 +339,7 @@ mod tests {
         assert_eq!(rediscover_among(&silent, &[discovered("attic", None)]), Rediscovery::NotFound);
     }
 
+    /// Addresses that no other machine can have are excluded.
     #[test]
     fn unusable_addresses_are_excluded() {
         let of_machines = ["192.0.2.1:1", "169.254.0.1:1", "[2001:db8::1]:1", "[fe80::1%2]:1"];
@@ -347,6 +359,7 @@ mod tests {
         assert!(!of_nobody.iter().any(is_good));
     }
 
+    /// Addresses that are not link-local come first, and IPv4 before IPv6.
     #[test]
     fn addresses_are_sorted_by_rank() {
         let mut all: Vec<SocketAddr> =

@@ -1,5 +1,10 @@
-//! Floor 3: the client's driver. It owns the socket, the timer and the disk,
-//! and moves things between the link, the server and the user interface.
+//! Layer 3: the client's driver. It owns the socket, the timer and the saved session on disk, and
+//! carries inputs and outputs between the link, the server and the user interface.
+//!
+//! - `connection`: the TCP connection: connecting, reading, writing, closing
+//! - `discovery`: servers on the local network (DNS-SD over multicast DNS)
+//! - `destination`: identity of the server to connect to
+//! - `session_store`: the saved session on disk
 
 mod connection;
 mod destination;
@@ -24,59 +29,58 @@ use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
 
-/// How long to wait for answers where nobody has said how long.
+/// Timeout without any answer for a graceful shutdown that the driver itself requests.
 const DEFAULT_FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Pieces that are read before anything else gets its turn.
+/// Maximum number of reads from the socket before other events get their turn.
 const MAX_READS_PER_WAKE: usize = 16;
 
-/// What a client runs with.
+/// Configuration of a client.
 pub struct Setup {
-    /// Which server it goes to.
+    /// Server to connect to.
     pub server: Destination,
-    /// How the link begins.
+    /// Settings of the link.
     pub settings: Settings,
-    /// The directory where its state is kept, if it is.
+    /// Directory for saved sessions; `None`: nothing is saved.
     pub state_dir: Option<PathBuf>,
-    /// The requests come from an input that can wait and that ends: do not
-    /// take more of them than can be sent soon, and take all of them even
-    /// where nobody sees what becomes of them.
+    /// Whether requests come from an input that can be paused and that ends, such as a script. Then
+    /// the driver takes only as many requests as can be sent soon (backpressure), and continues to
+    /// the end of the input even if output can no longer be shown.
     pub throttle_requests: bool,
 }
 
-/// Everything that the driver holds.
+/// State of the driver.
 struct Driver<'a> {
-    /// Shows both kinds of time.
+    /// Clock for the times of inputs and wake-ups.
     clock: Clock,
-    /// The engine.
+    /// The client's engine.
     link: Link,
-    /// The connection.
+    /// Connection to the server.
     connection: Connection,
-    /// Which server it goes to. One that was found may be called otherwise by
-    /// now.
+    /// Server to connect to. Its instance name is updated when a discovered server has changed it.
     server: Destination,
-    /// Whether that is certain.
+    /// Whether the identity of `server` is certain; see [`Destination::is_certain`].
     is_server_certain: bool,
-    /// What the person would like to be called.
+    /// Requested username, part of the saved session's location.
     username: String,
-    /// As in [`Setup`], until it is known which server it is about.
+    /// Directory for saved sessions, until the store has been opened.
     state_dir: Option<PathBuf>,
-    /// The place of this server in it, from then on.
+    /// Store of the saved session, once it is open.
     store: Option<SessionStore>,
-    /// What was kept there, until the link has it.
+    /// Session loaded from the store, until it has been passed to the link.
     saved: Option<SavedSession>,
-    /// Shows what happens.
+    /// Screen that shows events.
     screen: &'a mut dyn Screen,
-    /// Nobody sees what is shown.
+    /// Whether showing an event has failed; nothing is shown from then on.
     screen_failed: bool,
-    /// As in [`Setup`].
+    /// Whether to limit how many requests are taken; see [`Setup::throttle_requests`].
     throttle_requests: bool,
-    /// When the link wants to be woken.
+    /// Wake-up time that the link has requested.
     wake_at: Option<Moment>,
 }
 
-/// Runs a client to its end. `interrupted` resolves when the operating
-/// system wants it to end.
+/// Runs a client until its link ends, and returns the reason. `interrupted` resolves when the
+/// operating system asks the program to terminate; the client then leaves at once.
 pub async fn run(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -119,7 +123,7 @@ pub async fn run(
                 }
                 None => {
                     has_requests = false;
-                    // Nobody is left who could ask for the end.
+                    // Without further requests nobody else can end the client.
                     if !is_leaving {
                         driver.request(Command::Finish { patience: DEFAULT_FINISH_TIMEOUT });
                     }
@@ -138,17 +142,18 @@ pub async fn run(
 }
 
 impl Driver<'_> {
-    /// Tells the link what has happened.
+    /// Passes an input to the link.
     fn handle_input(&mut self, input: Input) {
         self.link.handle_input(self.clock.now(), input);
     }
 
-    /// Has the link do something that nobody has typed.
+    /// Makes a request on behalf of the driver itself.
     fn request(&mut self, command: Command) {
         self.handle_input(Input::Request(Request { tag: Tag::default(), command }));
     }
 
-    /// Does what the link wants done. Gives the end when it has come.
+    /// Carries out all outputs of the link, then writes the queued frames. Returns the reason once
+    /// the link has ended.
     async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
@@ -159,8 +164,8 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.connection.close().await,
-                // Where nobody sees it any more (a closed pipe), what a
-                // script asks for is still done, up to the end of its input.
+                // If output can no longer be shown (a closed pipe), a script's requests are still
+                // carried out, up to the end of its input.
                 Output::Event(event) => {
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;
@@ -172,7 +177,8 @@ impl Driver<'_> {
                 Output::Persist(saved) => {
                     let outcome = self.store.as_ref().map(|store| store.save(&saved));
                     if let Some(Err(error)) = outcome {
-                        // Once is enough: the next one will not work either.
+                        // Do not try again: the next write would fail as well, and report the same
+                        // error.
                         self.store = None;
                         self.report_store_error(&error);
                     }
@@ -181,7 +187,7 @@ impl Driver<'_> {
                 Output::Finished(end) => return Some(end),
             }
         }
-        // All frames that are due go out in one write.
+        // All queued frames go out in one write.
         if let Connection::Open(open) = &mut self.connection
             && let Err(error) = open.flush()
         {
@@ -191,7 +197,7 @@ impl Driver<'_> {
         None
     }
 
-    /// Something has become of the wire.
+    /// Handles an event of the connection.
     fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
             ConnectionEvent::ConnectDone(Ok((stream, server))) => {
@@ -213,8 +219,10 @@ impl Driver<'_> {
         }
     }
 
-    /// A connection leads to this server. What was not settled before is now:
-    /// one that was first met without an id is known by its entry for good.
+    /// Records which server the new connection leads to, and opens its store.
+    ///
+    /// An identity that was uncertain becomes certain: a server first reached without an id is
+    /// identified by its instance name from then on.
     fn on_server_identified(&mut self, server: Destination) {
         if !self.is_server_certain || server.id == self.server.id {
             self.server = server;
@@ -223,8 +231,8 @@ impl Driver<'_> {
         self.open_store();
     }
 
-    /// Takes the server's place on disk, unless that was done before. Without
-    /// a place one can chat, only not come back exactly.
+    /// Opens the store of the saved session and loads the session, unless that was done before.
+    /// Without a store the client works, but cannot resume exactly.
     fn open_store(&mut self) {
         let Some(directory) = self.state_dir.take() else { return };
         match SessionStore::open(&directory, &self.server, &self.username) {
@@ -234,15 +242,15 @@ impl Driver<'_> {
         self.saved = self.store.as_ref().and_then(SessionStore::load);
     }
 
-    /// Tells that the disk does not work.
+    /// Reports that the session cannot be saved or loaded.
     fn report_store_error(&mut self, error: &StoreError) {
         let why = &error.source;
         let text = format!("{error} ({why}): coming back later will not be exact.");
-        // Whether anybody sees it shows with the next event.
+        // If the screen has failed, the next event shows it.
         let _ = self.screen.show(&Event::Problem { code: 0, text });
     }
 
-    /// Reads what has come and gives the link its frames.
+    /// Reads from the socket and passes the frames received to the link.
     fn read_frames(&mut self) {
         for _ in 0..MAX_READS_PER_WAKE {
             let Connection::Open(open) = &mut self.connection else {
@@ -277,7 +285,8 @@ impl Driver<'_> {
         }
     }
 
-    /// The connection is broken. What has come before may say why.
+    /// Handles a broken connection. Data received before may hold an error frame with the reason,
+    /// so it is read first.
     fn on_connection_error(&mut self, error: &std::io::Error) {
         self.read_frames();
         if !matches!(self.connection, Connection::Open(_)) {

@@ -1,5 +1,5 @@
-//! What a client keeps on disk to come back to its session: one file for
-//! each server and name, readable by its owner only.
+//! Saved sessions on disk: one JSON file per server and username, readable by its owner only, with
+//! which a client resumes its session.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -13,62 +13,61 @@ use crate::disk::{make_private, private_file};
 use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
-/// Longest piece of a path that is made from a name.
+/// Maximum length of a path component made from a server key or username, in bytes.
 const MAX_PATH_PART: usize = 200;
 
-/// The place on disk could not be used.
+/// Error of the session store, with the file or directory that it concerns.
 #[derive(Debug, Error)]
 #[error("cannot use {path}")]
 pub(super) struct StoreError {
-    /// Which file or directory.
+    /// Path of the file or directory.
     pub(super) path: PathBuf,
-    /// What is wrong with it.
+    /// Cause of the error.
     #[source]
     pub(super) source: io::Error,
 }
 
-/// The file's content.
+/// JSON content of the session file.
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionFile {
-    /// Which server it is for: its [`Destination::key`].
+    /// Server that the session belongs to: its [`Destination::key`].
     server: String,
-    /// Which name it is for: its key.
+    /// Username that the session was requested with: its [`NameKey`].
     name: String,
-    /// See [`SavedSession`].
+    /// Secret token; see [`SavedSession`].
     token: Token,
-    /// See [`SavedSession`].
+    /// Public session number; see [`SavedSession`].
     session: SessionId,
-    /// See [`SavedSession`].
+    /// Log id of the position; see [`SavedSession`].
     log_id: Option<LogId>,
-    /// See [`SavedSession`].
+    /// Sequence of the position; see [`SavedSession`].
     sequence: Option<Sequence>,
-    /// See [`SavedSession`].
+    /// Rooms that the position covers; see [`SavedSession`].
     rooms: Vec<String>,
-    /// See [`SavedSession`].
+    /// Whether the server has asked for a password; see [`SavedSession`].
     password_asked: bool,
 }
 
-/// The place on disk of one name on one server. As long as it lives, no
-/// other process of this user gets it.
+/// Store of the saved session of one username on one server. It holds a lock: no other process can
+/// open it at the same time.
 #[derive(Debug)]
 pub(super) struct SessionStore {
-    /// Holds the lock.
+    /// Lock file, locked while the store exists.
     _lock: File,
-    /// The file.
+    /// Path of the session file.
     path: PathBuf,
-    /// Its server's key.
+    /// Key of the server.
     server: String,
-    /// Its name's key.
+    /// Key of the username.
     name: String,
 }
 
 impl SessionStore {
-    /// Takes the place below `directory` for `name` on `server`. `None`
-    /// if another process has it: that one holds the session, and this one
-    /// must do without.
+    /// Opens and locks the store for `name` on `server` below `directory`. Returns `None` if
+    /// another process has locked it: that process uses the session, and this one must do without.
     ///
     /// # Errors
-    /// The directory or the lock cannot be made. A client can go on without.
+    /// The directory or the lock file cannot be created. A client can go on without a store.
     pub(super) fn open(
         directory: &Path,
         server: &Destination,
@@ -90,9 +89,8 @@ impl SessionStore {
         Ok(Some(Self { _lock: lock, path, server, name }))
     }
 
-    /// What was kept last. Nothing, if it is not there or cannot be read (a
-    /// file that was cut short by a power failure is worth no more): then a
-    /// new session begins.
+    /// Loads the saved session. Returns `None` if the file is missing, corrupt, or belongs to
+    /// another server or username; a new session begins then.
     #[must_use]
     pub(super) fn load(&self) -> Option<SavedSession> {
         let text = fs::read(&self.path).ok()?;
@@ -110,11 +108,11 @@ impl SessionStore {
         })
     }
 
-    /// Keeps this in place of what was kept before; after a crash there is
-    /// the one or the other.
+    /// Saves the session, replacing the file atomically: after a crash either the old or the new
+    /// content is there.
     ///
     /// # Errors
-    /// It could not be written; what was kept before is still there.
+    /// The file cannot be written; the old one is intact.
     pub(super) fn save(&self, saved: &SavedSession) -> Result<(), StoreError> {
         let file = SessionFile {
             server: self.server.clone(),
@@ -129,8 +127,8 @@ impl SessionStore {
         self.write(&file).map_err(|source| store_error(&self.path, source))
     }
 
-    /// Writes a file beside the old one and puts it in its place. (Temporary
-    /// files are readable by their owner only.)
+    /// Writes the content to a temporary file and renames it over the old one. (Temporary files are
+    /// readable by their owner only.)
     fn write(&self, content: &SessionFile) -> io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
@@ -141,14 +139,14 @@ impl SessionStore {
     }
 }
 
-/// Names the file in an error.
+/// Adds the path to an I/O error.
 fn store_error(path: &Path, source: io::Error) -> StoreError {
     StoreError { path: path.to_owned(), source }
 }
 
-/// A piece of a path that stands for `text` on every file system: what is
-/// neither a lower-case letter nor a digit, `.` or `-` is written in hex. (One that
-/// would be too long is cut; what it stands for is in the file as well.)
+/// Escapes a text as a path component that is valid on every file system: bytes other than
+/// lower-case letters, digits, `.` and `-` are written in hex. Longer ones than [`MAX_PATH_PART`]
+/// are cut; the full text is in the file, so a collision is noticed.
 fn escape_path_part(text: &str) -> String {
     let mut part = String::new();
     for byte in text.bytes() {
@@ -166,12 +164,12 @@ mod tests {
     use super::*;
     use crate::model::{HostAddress, ServerId};
 
-    /// A server that was named.
+    /// Returns a server that is identified by its host name.
     fn named_server() -> Destination {
         Destination::from(HostAddress { host: "pi".to_owned(), port: 2428 })
     }
 
-    /// What is kept is found again, by the same server and name only.
+    /// A saved session is loaded for the same server and username only.
     #[test]
     fn saved_session_is_loaded_for_same_server_and_name_only() {
         let directory = tempfile::tempdir().unwrap();
@@ -192,7 +190,7 @@ mod tests {
         assert_eq!(open("bob").unwrap().load(), None);
         drop(store);
         assert_eq!(open("anna").unwrap().load(), Some(saved.clone()));
-        // One that was found is known by its id, and by nothing else.
+        // A discovered server is identified by its id alone.
         let found = |host: &str, id| Destination {
             address: format!("{host}._pi-chat._tcp.local").parse().unwrap(),
             id: Some(ServerId([id; 16])),
@@ -204,7 +202,7 @@ mod tests {
         assert_eq!(at(&found("pi", 2)).unwrap().load(), None);
     }
 
-    /// Only the owner may read it.
+    /// The session file is readable by its owner only.
     #[cfg(unix)]
     #[test]
     fn session_file_is_private() {
@@ -226,7 +224,7 @@ mod tests {
         assert_eq!(mode(store.path.parent().unwrap()), 0o700);
     }
 
-    /// A file that makes no sense is no obstacle.
+    /// A corrupt session file is ignored.
     #[test]
     fn corrupt_session_file_is_ignored() {
         let directory = tempfile::tempdir().unwrap();

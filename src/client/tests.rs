@@ -1,4 +1,4 @@
-//! The driver on real sockets, against a server that plays a part.
+//! Tests of the driver on real sockets, against a scripted server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::wire::tcp::{
     ClientFrame, End as EndFrame, Entered, Entry, Error, Received, ServerHello, Welcome,
 };
 
-/// Keeps what it is shown.
+/// Screen that records the events it is shown.
 #[derive(Default)]
 struct Recorder(Vec<Event>);
 
@@ -27,22 +27,25 @@ impl Screen for Recorder {
     }
 }
 
-/// The server's side of a connection.
+/// Server side of a connection.
 struct ServerConnection {
+    /// Socket.
     stream: TcpStream,
+    /// Splits the received bytes into frames.
     reader: FrameReader,
+    /// Frames received and not yet returned.
     frames: Vec<ClientFrame>,
 }
 
 impl ServerConnection {
-    /// The next one to come.
+    /// Accepts the next connection.
     fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Self { stream, reader: FrameReader::from_client(), frames: Vec::new() }
     }
 
-    /// The next frame; none at the end of the stream.
+    /// Returns the next frame, or `None` at the end of the stream.
     fn read(&mut self) -> Option<ClientFrame> {
         while self.frames.is_empty() {
             let mut buffer = [0; 7];
@@ -62,7 +65,7 @@ impl ServerConnection {
         Some(self.frames.remove(0))
     }
 
-    /// Sends frames in two pieces that do not end where frames do.
+    /// Sends frames in two chunks that do not end at frame boundaries.
     fn send(&mut self, frames: &[ServerFrame]) {
         let mut bytes = Vec::new();
         frames.iter().for_each(|frame| frame.encode(&mut bytes));
@@ -72,7 +75,7 @@ impl ServerConnection {
         self.stream.write_all(second).unwrap();
     }
 
-    /// Lets it in; gives the token that it brought.
+    /// Completes the handshake and returns the token that the client's join included.
     fn accept_join(&mut self) -> Option<Token> {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
         let hello = ServerHello {
@@ -115,7 +118,7 @@ impl ServerConnection {
         join.token
     }
 
-    /// Reads a message and echoes it; gives its text.
+    /// Reads a message, echoes it and returns its text.
     fn echo_message(&mut self) -> String {
         let Some(ClientFrame::Say(say)) = self.read() else { panic!() };
         let entry = Entry {
@@ -135,20 +138,20 @@ impl ServerConnection {
     }
 }
 
-/// Runs a client that says one thing and leaves, against a server that
-/// does `part`.
+/// Runs a client that sends one message and leaves, against a server that follows the script
+/// `script`.
 fn run_against<T: Send + 'static>(
-    part: impl FnOnce(TcpListener) -> T + Send + 'static,
+    script: impl FnOnce(TcpListener) -> T + Send + 'static,
 ) -> (EndReason, Vec<Event>, T) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let server: JoinHandle<T> = thread::spawn(move || part(listener));
+    let server: JoinHandle<T> = thread::spawn(move || script(listener));
     let (end, events) = run_client(port, true, None);
     (end, events, server.join().unwrap())
 }
 
-/// A part: lets one client in and has it say something; gives the token that
-/// it brought.
+/// Server script: accepts one client and echoes its message; returns the token that its join
+/// included.
 fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     let mut connection = ServerConnection::accept(listener);
     let token = connection.accept_join();
@@ -157,8 +160,7 @@ fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     token
 }
 
-/// Runs a client that says one thing and leaves, or whose requests end
-/// without that.
+/// Runs a client that sends one message and then leaves, or whose requests just end.
 fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndReason, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
@@ -186,7 +188,7 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
     (end, screen.0)
 }
 
-/// What is said arrives, and the connection is closed in order.
+/// A message arrives, and the connection is closed in order.
 #[test]
 fn message_is_delivered_and_connection_closed_in_order() {
     let (end, events, last) = run_against(|listener| {
@@ -200,7 +202,7 @@ fn message_is_delivered_and_connection_closed_in_order() {
     assert!(events.iter().any(|it| matches!(it, Event::Message(it) if it.own)));
 }
 
-/// Where nobody is left who could ask for anything, it leaves.
+/// The end of the requests makes the client leave.
 #[test]
 fn end_of_requests_ends_client() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -216,7 +218,7 @@ fn end_of_requests_ends_client() {
     assert_eq!(server.join().unwrap(), None);
 }
 
-/// A connection that breaks is made again, and what was said is said again.
+/// A broken connection is made again, and the unacknowledged message is sent again.
 #[test]
 fn lost_connection_is_reestablished_and_message_resent() {
     let (end, events, ()) = run_against(|listener| {
@@ -233,8 +235,8 @@ fn lost_connection_is_reestablished_and_message_resent() {
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
 }
 
-/// The next run comes back to the session, unless another one holds its place;
-/// without a usable place it says so and chats.
+/// The next run resumes the saved session, unless another process has locked it. Without a usable
+/// directory the client reports the problem and works.
 #[test]
 fn session_is_resumed_from_disk_unless_locked() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,15 +261,15 @@ fn session_is_resumed_from_disk_unless_locked() {
     assert_eq!(server.join().unwrap(), [None, Some(Token([1; 16])), None, None]);
 }
 
-/// What the server says before it closes decides when it is tried again, not
-/// the end of the stream behind it.
+/// The retry delay in the server's error determines the next attempt, even if the end of the stream
+/// follows at once.
 #[test]
 fn server_retry_advice_is_followed() {
     let (end, events, ()) = run_against(|listener| {
         let mut connection = ServerConnection::accept(&listener);
         connection.accept_join();
         let error = Error { retry_after: 200, ..Error::new(ErrorCode::ShuttingDown) };
-        // In one piece with the end of the stream.
+        // In the same write as the end of the stream.
         let mut bytes = Vec::new();
         ServerFrame::from(error).encode(&mut bytes);
         connection.stream.write_all(&bytes).unwrap();
@@ -290,7 +292,7 @@ fn server_retry_advice_is_followed() {
     assert!(matches!(delays[..], [200..=300]), "{delays:?}");
 }
 
-/// Something else on this port.
+/// A server that speaks another protocol ends the client with a protocol error.
 #[test]
 fn foreign_protocol_is_a_protocol_error() {
     let (end, _, ()) = run_against(|listener| {
@@ -301,7 +303,7 @@ fn foreign_protocol_is_a_protocol_error() {
     assert!(matches!(end, EndReason::Protocol { .. }), "{end:?}");
 }
 
-/// Nobody there.
+/// A refused connection ends the client as unavailable, and its message is reported as unsent.
 #[test]
 fn refused_connection_is_unavailable() {
     let port = {
