@@ -9,18 +9,18 @@ architectures=(amd64 arm64 armhf)
 # The newest glibc that a program may need: Debian 12's. What is built on a
 # newer system does not start on an older one.
 # shellcheck disable=SC2034  # for the scripts that source this
-newest_glibc=2.36
+maximum_glibc=2.36
 
 # What a program for Windows may need: this and no more is part of Windows 10.
 # A compiler's own libraries are not.
 # shellcheck disable=SC2034  # for the scripts that source this
-windows_libraries='api-ms-win-core-[a-z0-9-]+|advapi32|bcryptprimitives|combase|gdi32|iphlpapi|kernel32|msvcrt|ntdll|secur32|shell32|user32|userenv|ws2_32'
+windows_system_dlls='api-ms-win-core-[a-z0-9-]+|advapi32|bcryptprimitives|combase|gdi32|iphlpapi|kernel32|msvcrt|ntdll|secur32|shell32|user32|userenv|ws2_32'
 
 # Sets, for an architecture: `triple`, Rust's name; `gnu`, which the names of
 # its compiler and libraries begin with; `emulator`, which runs its programs;
 # `compiler`, the Debian packages that link for it on another machine.
 # shellcheck disable=SC2034  # for the scripts that source this
-choose_architecture() {
+set_architecture() {
   case $1 in
   amd64)
     triple=x86_64-unknown-linux-gnu gnu=x86_64-linux-gnu emulator=qemu-x86_64-static
@@ -47,7 +47,7 @@ choose_architecture() {
 
 # Sets `programs`: what there is for an architecture. The server is for Linux.
 # shellcheck disable=SC2034  # for the scripts that source this
-choose_programs() {
+set_programs() {
   case $1 in
   windows) programs=(chat-client.exe chat-peer.exe) ;;
   macos-*) programs=(chat-client chat-peer) ;;
@@ -68,7 +68,7 @@ host_architecture() {
 # to run them with where this machine can't. (SQLite is C: the compiler of the
 # same name is found by itself.) Nothing is told of this machine's own: another
 # linker for what runs in each build would have all of it built again.
-use_compiler() {
+configure_cross_compiler() {
   [[ -n $gnu && $1 != "$(host_architecture)" ]] || return 0
   local name=${triple//-/_}
   name=${name^^}

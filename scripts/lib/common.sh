@@ -8,13 +8,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 
 # The Rust that is installed where there is none, or only one that is too old.
-rust_toolchain=1.95.0
+pinned_rust=1.95.0
 # The oldest Rust that the project promises to build with, as Cargo.toml has it.
-rust_oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+minimum_rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
 
 # The desktops that client and peer are for, besides Linux.
 # shellcheck disable=SC2034  # for the scripts that source this
-desktops=(x86_64-pc-windows-gnu aarch64-apple-darwin)
+desktop_targets=(x86_64-pc-windows-gnu aarch64-apple-darwin)
 
 # The linters of the workflows, pinned; scripts/setup installs them there.
 # shellcheck disable=SC2034  # for the scripts that source this
@@ -73,7 +73,7 @@ find_python() {
 
 # What a test or a step returns that this machine can't do.
 # shellcheck disable=SC2034  # for the scripts that source this
-skipped=77
+exit_skipped=77
 
 # Prints the Wine that is here. Debian has the 64-bit one where no PATH leads.
 find_wine() {
@@ -82,7 +82,7 @@ find_wine() {
 
 # Prints the first container engine that works. A docker without its daemon, or
 # without the right to use it, does not.
-find_engine() {
+find_container_engine() {
   local engine
   for engine in ${CROSS_CONTAINER_ENGINE:-docker podman}; do
     "$engine" info >/dev/null 2>&1 || continue
@@ -125,33 +125,33 @@ cargo_is_new_enough() {
   local version
   version=$(RUSTUP_AUTO_INSTALL=0 cargo --version 2>/dev/null) || return 1
   version=${version#cargo }
-  version_at_least "${version%% *}" "$rust_oldest"
+  version_at_least "${version%% *}" "$minimum_rust"
 }
 
 # Settles which cargo this script and its children use: the user's own if it
 # will do, then rustup's in the home directory (which a new installation has
 # not put on the PATH yet), then the toolchain that scripts/setup installs
 # beside an older default.
-find_cargo() {
+select_cargo() {
   cargo_is_new_enough && return
   PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
   cargo_is_new_enough && return
-  export RUSTUP_TOOLCHAIN=$rust_toolchain
+  export RUSTUP_TOOLCHAIN=$pinned_rust
   cargo_is_new_enough && return
   unset RUSTUP_TOOLCHAIN
   return 1
 }
 
 # Prints the comment at the head of the script: its help.
-help() {
+print_help() {
   sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
 }
 
 # Installs what is missing of the given needs (see scripts/setup) and makes
 # this script use it.
-prepare() {
+require() {
   "$root/scripts/setup" "$@"
-  find_cargo || die "no cargo $rust_oldest or newer, even after scripts/setup"
+  select_cargo || die "no cargo $minimum_rust or newer, even after scripts/setup"
 }
 
 # Waits until the process has printed the line `listening on ADDR:PORT` into the
@@ -171,7 +171,7 @@ wait_for_listening() {
 
 # Asks a process that this script started to stop and waits for it; one that
 # has not gone when the seconds are over is killed. Returns its exit status.
-stop() {
+stop_process() {
   local pid=$1 deadline=$((SECONDS + $2))
   kill -TERM "$pid" 2>/dev/null || true
   while kill -0 "$pid" 2>/dev/null; do

@@ -5,12 +5,12 @@
 # shellcheck disable=SC2154  # target and dir are theirs
 
 # The container's file system, the process that holds it, and its first one.
-machine=
-holder=
-init=
+container_root=
+nspawn_pid=
+container_init=
 
 # Makes the file system, from an archive that is kept for the next time.
-make_machine() {
+create_container() {
   local suites=([12]=bookworm [13]=trixie) suite archive
   suite=${suites[$1]}
   archive=$target/machines/$suite-$(host_architecture).tar
@@ -21,35 +21,35 @@ make_machine() {
     mmdebstrap --quiet --format=tar --variant=minbase --include=systemd,systemd-sysv,dbus,init-system-helpers "$suite" "$archive.part"
     mv "$archive.part" "$archive"
   fi
-  machine=$dir/machine
-  mkdir "$machine"
-  tar --extract --file "$archive" --directory "$machine"
+  container_root=$dir/machine
+  mkdir "$container_root"
+  tar --extract --file "$archive" --directory "$container_root"
 }
 
 # Starts it and waits until it is up.
-boot() {
-  systemd-nspawn --quiet --directory "$machine" --boot --register=no --keep-unit --private-network \
+start_container() {
+  systemd-nspawn --quiet --directory "$container_root" --boot --register=no --keep-unit --private-network \
     --console=pipe </dev/null >"$dir/console" 2>&1 &
-  holder=$!
-  wait_until "the container's first process" find_init
-  wait_until "the container" is_up
+  nspawn_pid=$!
+  wait_until "the container's first process" find_container_init
+  wait_until "the container" container_is_up
 }
 
 # Finds the container's first process, the holder's only child.
-find_init() {
-  read -r init _ < <(cat "/proc/$holder/task/$holder/children")
-  [[ -n $init ]]
+find_container_init() {
+  read -r container_init _ < <(cat "/proc/$nspawn_pid/task/$nspawn_pid/children")
+  [[ -n $container_init ]]
 }
 
 # Whether it has come up: a service that failed is not ours.
-is_up() {
-  [[ $(inside systemctl is-system-running 2>/dev/null) =~ running|degraded ]]
+container_is_up() {
+  [[ $(in_container systemctl is-system-running 2>/dev/null) =~ running|degraded ]]
 }
 
 # Runs a command in the container, with nothing of this host's environment.
-inside() {
+in_container() {
   env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    DEBIAN_FRONTEND=noninteractive nsenter --target "$init" --mount --pid --ipc --uts --net --wd=/ -- "$@"
+    DEBIAN_FRONTEND=noninteractive nsenter --target "$container_init" --mount --pid --ipc --uts --net --wd=/ -- "$@"
 }
 
 # Waits for a command to succeed, a minute at the most.
@@ -65,10 +65,10 @@ wait_until() {
 # Ends the container, and with it whatever runs in it, and takes the directory
 # away, on this file system only.
 clean_up() {
-  if [[ -n $init ]]; then kill -KILL "$init" 2>/dev/null || true; fi
-  if [[ -n $holder ]]; then
-    kill -TERM "$holder" 2>/dev/null || true
-    wait "$holder" || true
+  if [[ -n $container_init ]]; then kill -KILL "$container_init" 2>/dev/null || true; fi
+  if [[ -n $nspawn_pid ]]; then
+    kill -TERM "$nspawn_pid" 2>/dev/null || true
+    wait "$nspawn_pid" || true
   fi
   rm --recursive --force --one-file-system "$dir"
 }

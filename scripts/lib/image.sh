@@ -5,13 +5,13 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # What an image may take of the disk, in MB: it is kept for as long as target/.
-image_limit=300
+maximum_image_mb=300
 
 # Makes sure that there is an image of the given architecture and release, and
 # prints its directory: disk, vmlinuz, initrd (see make-image), and the key
 # with which root is reached by ssh. It is made again when what makes it has
 # changed; to get newer packages, remove the directory.
-image() {
+ensure_image() {
   local arch=$1 release=$2 dir=$target/appliance/$1-$2 recipe started=$SECONDS size
   recipe=$(sha256sum <"$root/scripts/lib/make-image")
   if [[ $(cat "$dir/recipe" 2>/dev/null) == "$recipe" ]]; then
@@ -29,7 +29,7 @@ image() {
   fi
   as_root chown "$(id -u):$(id -g)" "$dir"/*
   size=$(du --summarize --block-size=1M "$dir" | cut -f 1)
-  ((size <= image_limit)) || die "the image takes $size MB of the disk, over $image_limit"
+  ((size <= maximum_image_mb)) || die "the image takes $size MB of the disk, over $maximum_image_mb"
   # Written last: an image without it is not whole.
   echo "$recipe" >"$dir/recipe"
   say "made in $((SECONDS - started)) s; it takes $size MB of the disk"

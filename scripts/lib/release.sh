@@ -14,7 +14,7 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/d
 export SOURCE_DATE_EPOCH
 
 # Has this script make files in target/ alone: the others wait.
-one_at_a_time() {
+lock_target() {
   exec 9>"$target/package.lock"
   flock 9
 }

@@ -2,8 +2,8 @@
 # An emulated machine: starting it, reaching it, taking its power away. Sourced,
 # never run. One machine at a time; all about it is in files of a directory,
 # for a subshell may cut its power and start it again.
-# shellcheck source=scripts/lib/wire.sh
-. "$(dirname "${BASH_SOURCE[0]}")/wire.sh"
+# shellcheck source=scripts/lib/tap-network.sh
+. "$(dirname "${BASH_SOURCE[0]}")/tap-network.sh"
 
 # The machine's memory, in MB: that of the smallest board that is promised.
 machine_memory=512
@@ -14,7 +14,7 @@ boot_limit=420
 
 # Gives the machine that lives in directory $1 a fresh disk, of the image in
 # directory $2.
-new_machine() {
+create_machine() {
   machine=$1 machine_image=$2
   mkdir -p "$machine"
   cp --sparse=always "$machine_image/disk" "$machine/disk"
@@ -22,7 +22,7 @@ new_machine() {
 
 # Whether a process runs. A dead one that its parent has not asked after has
 # still a number, and does not.
-runs() {
+is_running() {
   local state
   state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
   [[ -n $state && $state != [ZX] ]]
@@ -43,16 +43,16 @@ wait_until() {
 # has only in its own memory does not. No way leads out of its network; ssh and
 # the chat's port lead in, by ports of the host that happen to be free. Its
 # other interface is at the wire.
-switch_on() {
-  local qemu pipe=$machine/monitor wire=()
+start_machine() {
+  local qemu pipe=$machine/monitor tap_arguments=()
   case $(basename "$machine_image") in
   arm64-*) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a72) ;;
   armhf-*) qemu=(qemu-system-arm -M virt -cpu cortex-a15) ;;
   esac
-  lay_wire
-  [[ ! -e $machine/wire ]] ||
-    wire=(-netdev "tap,id=wire,ifname=$wire_tap,script=no,downscript=no"
-      -device "virtio-net-pci,netdev=wire,mac=$wire_mac,romfile=")
+  create_tap_network
+  [[ ! -e $machine/tap-network ]] ||
+    tap_arguments=(-netdev "tap,id=tap,ifname=$tap_device,script=no,downscript=no"
+      -device "virtio-net-pci,netdev=tap,mac=$tap_guest_mac,romfile=")
   rm -f "$pipe".{in,out}
   mkfifo "$pipe".{in,out}
   # In a session of its own: a Ctrl-C is for us, and we end it.
@@ -60,20 +60,20 @@ switch_on() {
     -kernel "$machine_image/vmlinuz" -initrd "$machine_image/initrd" -append 'rw console=ttyAMA0 quiet' \
     -drive "if=none,id=disk,format=raw,cache=writeback,file=$machine/disk" -device virtio-blk-pci,drive=disk \
     -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:2428 \
-    -device virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile= "${wire[@]}" -device virtio-rng-pci \
+    -device virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile= "${tap_arguments[@]}" -device virtio-rng-pci \
     -chardev "file,id=console,path=$machine/console,append=on" -serial chardev:console \
     -chardev "pipe,id=monitor,path=$pipe" -monitor chardev:monitor \
     </dev/null >"$machine/qemu.log" 2>&1 &
   echo $! >"$machine/pid"
   # The shell need not tell that it was killed.
   disown
-  wait_until 20 read_ports || die "QEMU does not say its ports: $(cat "$machine/qemu.log")"
-  join_wire
-  wait_until_up
+  wait_until 20 read_forwarded_ports || die "QEMU does not say its ports: $(cat "$machine/qemu.log")"
+  connect_tap_network
+  wait_for_boot
 }
 
 # Asks QEMU which ports of this host lead in, and keeps them.
-read_ports() {
+read_forwarded_ports() {
   local line words monitor
   exec {monitor}<>"$machine/monitor.out"
   echo 'info usernet' >"$machine/monitor.in"
@@ -94,65 +94,65 @@ chat_address() {
 }
 
 # Calls ssh for the machine. One connection is kept for all calls.
-reach() {
-  timeout --foreground "${inside_limit:-240}" ssh -q -i "$machine_image/key" -p "$(cat "$machine/ssh_port")" \
+run_ssh() {
+  timeout --foreground "${ssh_timeout:-240}" ssh -q -i "$machine_image/key" -p "$(cat "$machine/ssh_port")" \
     -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o ControlMaster=auto -o ControlPath="$machine/ssh" -o ControlPersist=600 \
     -o ServerAliveInterval=10 -o ServerAliveCountMax=6 "$@"
 }
 
 # Runs a command in the machine, as root.
-inside() {
-  reach -n root@127.0.0.1 "$@"
+in_machine() {
+  run_ssh -n root@127.0.0.1 "$@"
 }
 
 # Writes the standard input into a file of the machine.
-send() {
-  reach root@127.0.0.1 "cat >$1"
+write_file() {
+  run_ssh root@127.0.0.1 "cat >$1"
 }
 
 # Forgets the connection, which a boot has made worthless.
-hang_up() {
+close_ssh() {
   ssh -q -o ControlPath="$machine/ssh" -O exit root@127.0.0.1 2>/dev/null || true
 }
 
 # Whether the machine lets us in. QEMU accepts connections before it does, so
 # this is asked with a short limit, and again.
 is_reachable() {
-  runs "$(cat "$machine/pid")" || die "QEMU has ended: $(cat "$machine/qemu.log")"
-  inside_limit=15 inside true 2>/dev/null
+  is_running "$(cat "$machine/pid")" || die "QEMU has ended: $(cat "$machine/qemu.log")"
+  ssh_timeout=15 in_machine true 2>/dev/null
 }
 
 # Returns when the machine has done all that it does at boot.
-wait_until_up() {
+wait_for_boot() {
   local failed
   wait_until "$boot_limit" is_reachable || die "the machine was not up after $boot_limit s"
-  if ! inside systemctl is-system-running --wait >/dev/null; then
-    failed=$(inside systemctl list-units --failed --no-legend --plain)
+  if ! in_machine systemctl is-system-running --wait >/dev/null; then
+    failed=$(in_machine systemctl list-units --failed --no-legend --plain)
     [[ -z $failed ]] || die "the machine has booted, but: $failed"
   fi
 }
 
 # Prints what is another one after each boot.
 boot_id() {
-  inside_limit=15 inside cat /proc/sys/kernel/random/boot_id
+  ssh_timeout=15 in_machine cat /proc/sys/kernel/random/boot_id
 }
 
 # Boots the machine again, in order.
 reboot_machine() {
   local before
   before=$(boot_id)
-  inside systemctl reboot || true
-  hang_up
+  in_machine systemctl reboot || true
+  close_ssh
   wait_until "$boot_limit" has_booted_since "$before" || die "the machine has not booted again"
-  wait_until_up
+  wait_for_boot
 }
 
 # Whether the machine is up in another boot than the given one.
 has_booted_since() {
   local now
   if ! now=$(boot_id 2>/dev/null) || [[ $now == "$1" ]]; then
-    hang_up
+    close_ssh
     return 1
   fi
 }
@@ -163,20 +163,20 @@ cut_power() {
   local pid
   pid=$(cat "$machine/pid")
   kill -KILL "$pid"
-  wait_until 20 is_gone "$pid"
-  take_up_wire
-  hang_up
+  wait_until 20 has_ended "$pid"
+  remove_tap_network
+  close_ssh
 }
 
 # Whether a process has ended.
-is_gone() {
-  ! runs "$1"
+has_ended() {
+  ! is_running "$1"
 }
 
 # Ends the machine, if there is one.
 end_machine() {
-  take_up_wire
+  remove_tap_network
   [[ -s $machine/pid ]] || return 0
-  hang_up
+  close_ssh
   kill -KILL "$(cat "$machine/pid")" 2>/dev/null || true
 }

@@ -8,46 +8,46 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Names that no other run of the script has.
-wire_tap=pichat$$
-wire_far=pi-chat-$$
+tap_device=pichat$$
+tap_namespace=pi-chat-$$
 
 # The machine's interface at the wire has this address.
-# shellcheck disable=SC2034  # for machine.sh and the tests
-wire_mac=52:54:00:12:34:57
+# shellcheck disable=SC2034  # for emulated-machine.sh and the tests
+tap_guest_mac=52:54:00:12:34:57
 # The second machine's on the wire.
-wire_far_address=192.0.2.1/24
+second_machine_address=192.0.2.1/24
 
 # Makes the wire before the machine is switched on. Without root or sudo, or
 # where no such thing can be made, there is none.
-lay_wire() {
+create_tap_network() {
   ((EUID == 0)) || sudo -n true 2>/dev/null || return 0
-  as_root ip netns add "$wire_far" 2>"${machine:?}/wire.log" || return 0
-  echo yes >"$machine/wire"
-  as_root ip tuntap add dev "$wire_tap" mode tap user "$(id -u)" 2>>"$machine/wire.log" || take_up_wire
+  as_root ip netns add "$tap_namespace" 2>"${machine:?}/tap-network.log" || return 0
+  echo yes >"$machine/tap-network"
+  as_root ip tuntap add dev "$tap_device" mode tap user "$(id -u)" 2>>"$machine/tap-network.log" || remove_tap_network
 }
 
 # Takes the second machine's end out of this host's own networks. It stays
 # down until then, and QEMU has to have the other end already.
-join_wire() {
-  [[ -e $machine/wire ]] || return 0
-  as_root ip link set "$wire_tap" netns "$wire_far"
-  as_root ip -n "$wire_far" address add "$wire_far_address" dev "$wire_tap"
-  as_root ip -n "$wire_far" link set "$wire_tap" up
+connect_tap_network() {
+  [[ -e $machine/tap-network ]] || return 0
+  as_root ip link set "$tap_device" netns "$tap_namespace"
+  as_root ip -n "$tap_namespace" address add "$second_machine_address" dev "$tap_device"
+  as_root ip -n "$tap_namespace" link set "$tap_device" up
 }
 
 # Runs a program on the second machine, as env does, and as this user.
-at_far_end() {
-  as_root ip netns exec "$wire_far" setpriv --reuid "$(id -u)" --regid "$(id -g)" --clear-groups env "$@"
+on_second_machine() {
+  as_root ip netns exec "$tap_namespace" setpriv --reuid "$(id -u)" --regid "$(id -g)" --clear-groups env "$@"
 }
 
 # Takes the wire away and ends what still runs on the second machine.
-take_up_wire() {
+remove_tap_network() {
   local pids
-  [[ -e $machine/wire ]] || return 0
-  mapfile -t pids < <(as_root ip netns pids "$wire_far")
+  [[ -e $machine/tap-network ]] || return 0
+  mapfile -t pids < <(as_root ip netns pids "$tap_namespace")
   ((${#pids[@]} == 0)) || as_root kill -KILL "${pids[@]}" 2>/dev/null || true
   # The device goes with the namespace, unless it never came in there.
-  as_root ip netns delete "$wire_far"
-  as_root ip link delete "$wire_tap" 2>/dev/null || true
-  rm "$machine/wire"
+  as_root ip netns delete "$tap_namespace"
+  as_root ip link delete "$tap_device" 2>/dev/null || true
+  rm "$machine/tap-network"
 }
