@@ -1,32 +1,35 @@
 //! pi-chat: a chat server for the Raspberry Pi, and its clients.
 //!
-//! The house has floors, and imports go down only (`docs/architecture.md`
-//! has the picture, `tests/floors.rs` holds it):
+//! The crate is built in layers, and imports go down only (`docs/architecture.md` has the picture,
+//! `tests/layers.rs` enforces it):
 //!
-//! | floor | module | what lives there |
+//! | layer | modules | contents |
 //! |---|---|---|
-//! | 4 | [`cli`], [`config`] | command lines, configuration files |
-//! | 3 | `server`, `client`, `peer`, `ui`, [`os`], `disk`, `mdns`, `systemd` | drivers: sockets, clock, entropy, disk, terminal |
-//! | 2 | [`hub`], `link`, [`mesh`] | engines: the server's, the client's and the peer's, without I/O |
-//! | 1 | [`wire`] | bytes to values and back |
-//! | 0 | [`model`] | the words |
+//! | 4 | `cli`, `config` | command lines, configuration files |
+//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
+//! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
+//! | 1 | [`wire`] | conversion between bytes and values |
+//! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
 //!
-//! The protocol that all of it speaks is documented in `docs/protocol/`,
-//! which is the authority.
+//! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly.
+//!
+//! The protocols are documented in `docs/protocol/`, which is the authority.
 
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "server")]
 pub mod archive;
+#[cfg(feature = "programs")]
 pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "programs")]
 pub mod config;
 #[cfg(any(feature = "server", feature = "ui"))]
 mod disk;
 #[cfg(feature = "server")]
 pub mod hub;
-#[cfg(feature = "client")]
+#[cfg(feature = "link")]
 pub mod link;
 #[cfg(feature = "server")]
 pub mod log;
@@ -35,6 +38,7 @@ mod mdns;
 #[cfg(feature = "peer")]
 pub mod mesh;
 pub mod model;
+#[cfg(feature = "programs")]
 pub mod os;
 #[cfg(feature = "peer")]
 pub mod peer;

@@ -50,6 +50,7 @@ impl NameKey {
 
     /// What it looks like: two names whose skeletons are equal are hard to
     /// tell apart (Unicode UTS #39).
+    #[cfg(any(feature = "server", feature = "peer"))]
     #[must_use]
     pub fn skeleton(&self) -> String {
         unicode_security::skeleton(&self.0).collect()
@@ -210,6 +211,7 @@ mod tests {
     }
 
     /// Look-alikes are told by their skeletons.
+    #[cfg(any(feature = "server", feature = "peer"))]
     #[test]
     fn look_alikes_have_one_skeleton() {
         let latin = Username::new("anna").unwrap();
