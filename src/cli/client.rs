@@ -20,7 +20,9 @@ use crate::config::person::state_directory;
 use crate::link::{EndReason, Settings};
 use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
 use crate::os::random_bytes;
-use crate::ui::{Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal};
+use crate::ui::{
+    JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain, safe_line, terminal,
+};
 
 /// Requests on their way from the thread that reads to the driver.
 const CHANNEL: usize = 16;
@@ -251,7 +253,8 @@ fn send(send: Send) -> Result<u8, Failed> {
         // There is room for two.
         let _ = requests.try_send(Request { tag: Tag::default(), command });
     }
-    let mut screen = Plain::new(stdout(), stderr(), false, SharedScene::default()).quiet();
+    let mut screen =
+        PlainScreen::new(stdout(), stderr(), false, SharedViewState::default()).quiet();
     let end = run_driver(setup, &mut screen, taken).map_err(os)?;
     finish(&end, &config, true)
 }
@@ -267,7 +270,7 @@ fn chat(chat: Chat) -> Result<u8, Failed> {
         _ => Look::Plain,
     };
     let setup = setup(&config, chat.common.fresh, look).map_err(os)?;
-    let scene = SharedScene::default();
+    let scene = SharedViewState::default();
     let (requests, taken) = mpsc::channel(CHANNEL);
     let patience = Duration::from_secs(config.timeout.into());
     let end = match look {
@@ -279,7 +282,8 @@ fn chat(chat: Chat) -> Result<u8, Failed> {
             run_driver(setup, &mut screen, taken).map_err(os)?
         }
         Look::Plain | Look::Silent => {
-            let mut screen = Plain::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
+            let mut screen =
+                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
             let shared = scene.clone();
             thread::spawn(move || {
                 read_plain(&mut stdin().lock(), &shared, &requests, patience);
@@ -288,7 +292,7 @@ fn chat(chat: Chat) -> Result<u8, Failed> {
             return finish_script(&end, &config, &scene);
         }
         Look::Json => {
-            let mut screen = Json::new(stdout());
+            let mut screen = JsonScreen::new(stdout());
             let shared = scene.clone();
             thread::spawn(move || {
                 read_json(&mut stdin().lock(), &shared, &requests, patience);
@@ -339,10 +343,10 @@ const fn words(end: &EndReason) -> (&'static str, u8) {
 
 /// As [`finish`], for an input of lines or objects: it is a script unless
 /// somebody types it. Lines that made no sense count, too.
-fn finish_script(end: &EndReason, config: &Config, scene: &SharedScene) -> Result<u8, Failed> {
+fn finish_script(end: &EndReason, config: &Config, scene: &SharedViewState) -> Result<u8, Failed> {
     let is_script = !stdin().is_terminal();
     let code = finish(end, config, is_script)?;
-    let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
+    let has_mistakes = is_script && scene.with(|it| it.input_errors > 0);
     Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 

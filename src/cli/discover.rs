@@ -12,7 +12,7 @@ use serde_json::json;
 use super::exit::{self, Failed, os, usage};
 use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
-use crate::ui::{escaped, safe_line};
+use crate::ui::{escape_dangerous, safe_line};
 
 /// Without an address it is looked for so long, if nobody tells of themselves.
 const MOMENT: Duration = Duration::from_secs(3);
@@ -40,8 +40,11 @@ pub(super) fn list(command: &DiscoverCommand) -> Result<u8, Failed> {
     let found = found.context("cannot look for servers").map_err(os)?;
     let mut lines = String::new();
     for server in &found {
-        let line =
-            if command.json { escaped(&as_json(server).to_string()) } else { in_words(server) };
+        let line = if command.json {
+            escape_dangerous(&as_json(server).to_string())
+        } else {
+            in_words(server)
+        };
         lines.push_str(&line);
         lines.push('\n');
     }

@@ -23,7 +23,8 @@ use crate::model::{ErrorCode, Request};
 use crate::peer::{Headless, Key, Setup, doctor, run as drive};
 use crate::systemd;
 use crate::ui::{
-    Dialect, Json, Plain, Screen, SharedScene, read_json, read_plain, safe_line, terminal,
+    Dialect, JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain, safe_line,
+    terminal,
 };
 use crate::wire::udp::Room;
 
@@ -248,7 +249,7 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
         network: config.network.clone(),
         hold_back: matches!(look, Look::Plain | Look::Json),
     };
-    let scene = SharedScene::speaking(Dialect::Peers);
+    let scene = SharedViewState::with_dialect(Dialect::Peers);
     let (requests, taken) = mpsc::channel(CHANNEL);
     match look {
         Look::Headless => {
@@ -275,7 +276,8 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
             finish(&end, &config, false)
         }
         Look::Plain => {
-            let mut screen = Plain::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
+            let mut screen =
+                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
             let shared = scene.clone();
             thread::spawn(move || {
                 read_plain(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
@@ -284,7 +286,7 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
             finish_script(&end, &config, &scene)
         }
         Look::Json => {
-            let mut screen = Json::new(stdout());
+            let mut screen = JsonScreen::new(stdout());
             let shared = scene.clone();
             thread::spawn(move || {
                 read_json(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
@@ -305,7 +307,7 @@ fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -
 }
 
 /// The last object of a bot. Gives the exit code.
-fn tell_end(screen: &mut Json<impl Write>, end: &End, outcome: Result<u8, Failed>) -> u8 {
+fn tell_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failed>) -> u8 {
     let (exit, text) = match outcome {
         Ok(code) => (code, String::new()),
         Err((code, error)) => (code, format!("{error:#}")),
@@ -323,10 +325,10 @@ fn tell_end(screen: &mut Json<impl Write>, end: &End, outcome: Result<u8, Failed
 
 /// As [`finish`], for an input of lines or objects: it is a script unless
 /// somebody types it. Lines that made no sense count, too.
-fn finish_script(end: &End, config: &Config, scene: &SharedScene) -> Result<u8, Failed> {
+fn finish_script(end: &End, config: &Config, scene: &SharedViewState) -> Result<u8, Failed> {
     let is_script = !stdin().is_terminal();
     let code = finish(end, config, is_script)?;
-    let has_mistakes = is_script && scene.with(|it| it.mistakes > 0);
+    let has_mistakes = is_script && scene.with(|it| it.input_errors > 0);
     Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 

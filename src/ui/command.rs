@@ -1,6 +1,6 @@
 //! What a typed line means.
 
-use super::scene::Dialect;
+use super::view_state::Dialect;
 use crate::model::{PeerTask, Place, Style, Task};
 
 /// Shown by `/help` where there is a server.
@@ -44,7 +44,7 @@ const PEER_COMMANDS: &[&str] =
     &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/who", "/yes"];
 
 /// What `/help` shows.
-pub(super) const fn help(dialect: Dialect) -> &'static str {
+pub(super) const fn help_text(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Server => SERVER_HELP,
         Dialect::Peers => PEER_HELP,
@@ -52,7 +52,7 @@ pub(super) const fn help(dialect: Dialect) -> &'static str {
 }
 
 /// All commands, for completion.
-pub(super) const fn commands(dialect: Dialect) -> &'static [&'static str] {
+pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Server => SERVER_COMMANDS,
         Dialect::Peers => PEER_COMMANDS,
@@ -60,13 +60,13 @@ pub(super) const fn commands(dialect: Dialect) -> &'static [&'static str] {
 }
 
 /// Messages that `/history` brings.
-const HISTORY: u16 = 20;
+const DEFAULT_HISTORY_LIMIT: u16 = 20;
 
 /// What a line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum ParsedLine {
     /// An empty line: nothing.
-    Nothing,
+    Empty,
     /// Something for the server.
     Do(Task),
     /// Something for peers.
@@ -83,12 +83,12 @@ pub(super) enum Meaning {
 
 /// What `line` (without its end) means; `here` is where messages go. An
 /// error is a sentence for the person; nothing is sent then.
-pub(super) fn parse(line: &str, here: Place, dialect: Dialect) -> Result<Meaning, String> {
+pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<ParsedLine, String> {
     if line.trim().is_empty() {
-        return Ok(Meaning::Nothing);
+        return Ok(ParsedLine::Empty);
     }
     let say = |text: &str, style| {
-        Ok(Meaning::Do(Task::Say { place: here.clone(), style, text: text.to_owned() }))
+        Ok(ParsedLine::Do(Task::Say { place: here.clone(), style, text: text.to_owned() }))
     };
     let Some(rest) = line.strip_prefix('/') else {
         return say(line, Style::SAID);
@@ -99,23 +99,23 @@ pub(super) fn parse(line: &str, here: Place, dialect: Dialect) -> Result<Meaning
     let (word, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let text = text.trim();
     let room = |place: Place| {
-        if text.is_empty() { place } else { Place::Named(room_name(text).to_owned()) }
+        if text.is_empty() { place } else { Place::Named(strip_room_prefix(text).to_owned()) }
     };
     let word = word.to_ascii_lowercase();
-    if let Some(sentence) = elsewhere(&word, text, dialect) {
+    if let Some(sentence) = unavailable_command(&word, text, dialect) {
         return Err(sentence.to_owned());
     }
     let by_name = |task: fn(String) -> PeerTask| match text.strip_prefix('@').unwrap_or(text) {
         "" => Err(format!("/{word} NAME: whom?")),
-        name => Ok(Meaning::DoAsPeer(task(name.to_owned()))),
+        name => Ok(ParsedLine::DoAsPeer(task(name.to_owned()))),
     };
     match word.as_str() {
-        "help" | "?" => Ok(Meaning::Help),
-        "quit" | "exit" => Ok(Meaning::Quit),
+        "help" | "?" => Ok(ParsedLine::Help),
+        "quit" | "exit" => Ok(ParsedLine::Quit),
         "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
-            Some((to, text)) if !text.trim().is_empty() => Ok(Meaning::Do(Task::Direct {
+            Some((to, text)) if !text.trim().is_empty() => Ok(ParsedLine::Do(Task::Direct {
                 to: to.to_owned(),
                 session: None,
                 style: Style::SAID,
@@ -124,22 +124,22 @@ pub(super) fn parse(line: &str, here: Place, dialect: Dialect) -> Result<Meaning
             _ => Err("/msg NAME TEXT: to whom, and what?".to_owned()),
         },
         "join" if text.is_empty() => Err("/join ROOM: which room?".to_owned()),
-        "join" => Ok(Meaning::Do(Task::Enter { room: room_name(text).to_owned() })),
-        "leave" => Ok(Meaning::Do(Task::Leave { place: room(here) })),
-        "room" if text.is_empty() => Ok(Meaning::Room(None)),
-        "room" => Ok(Meaning::Room(Some(room_name(text).to_owned()))),
-        "who" => Ok(Meaning::Do(Task::Members { place: room(here) })),
+        "join" => Ok(ParsedLine::Do(Task::Enter { room: strip_room_prefix(text).to_owned() })),
+        "leave" => Ok(ParsedLine::Do(Task::Leave { place: room(here) })),
+        "room" if text.is_empty() => Ok(ParsedLine::Room(None)),
+        "room" => Ok(ParsedLine::Room(Some(strip_room_prefix(text).to_owned()))),
+        "who" => Ok(ParsedLine::Do(Task::Members { place: room(here) })),
         "history" => {
-            let limit = if text.is_empty() { Ok(HISTORY) } else { text.parse() };
+            let limit = if text.is_empty() { Ok(DEFAULT_HISTORY_LIMIT) } else { text.parse() };
             match limit {
                 Ok(limit @ 1..=100) => {
-                    Ok(Meaning::Do(Task::History { place: here, before: None, limit }))
+                    Ok(ParsedLine::Do(Task::History { place: here, before: None, limit }))
                 }
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
         }
-        "search" => Ok(Meaning::Search(text.to_owned())),
-        "peers" => Ok(Meaning::DoAsPeer(PeerTask::Peers)),
+        "search" => Ok(ParsedLine::Search(text.to_owned())),
+        "peers" => Ok(ParsedLine::DoAsPeer(PeerTask::Peers)),
         "block" => by_name(|name| PeerTask::Block { name }),
         "yes" => by_name(|name| PeerTask::Admit { name, is_welcome: true }),
         "no" => by_name(|name| PeerTask::Admit { name, is_welcome: false }),
@@ -150,7 +150,7 @@ pub(super) fn parse(line: &str, here: Place, dialect: Dialect) -> Result<Meaning
 }
 
 /// Why a command is one of the other program only, if it is.
-fn elsewhere(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
+fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
         (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),
         (Dialect::Peers, "join" | "leave") => Some(
@@ -175,7 +175,7 @@ fn elsewhere(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
 }
 
 /// Rooms are shown with a `#`, so people type it.
-pub(super) fn room_name(text: &str) -> &str {
+pub(super) fn strip_room_prefix(text: &str) -> &str {
     text.strip_prefix('#').unwrap_or(text)
 }
 
@@ -184,44 +184,44 @@ mod tests {
     use super::*;
 
     /// What is said by a line.
-    fn said(line: &str) -> Option<(String, Style)> {
-        match parse(line, Place::First, Dialect::Server) {
-            Ok(Meaning::Do(Task::Say { text, style, .. })) => Some((text, style)),
+    fn parse_said(line: &str) -> Option<(String, Style)> {
+        match parse_line(line, Place::First, Dialect::Server) {
+            Ok(ParsedLine::Do(Task::Say { text, style, .. })) => Some((text, style)),
             _ => None,
         }
     }
 
     /// Messages, as they are.
     #[test]
-    fn a_line_is_a_message() {
-        assert_eq!(said("  hello "), Some(("  hello ".to_owned(), Style::SAID)));
-        assert_eq!(said("//me x"), Some(("/me x".to_owned(), Style::SAID)));
-        assert_eq!(said("/me  waves"), Some(("waves".to_owned(), Style::ACTION)));
-        assert_eq!(parse(" ", Place::First, Dialect::Server), Ok(Meaning::Nothing));
+    fn plain_line_is_a_message() {
+        assert_eq!(parse_said("  hello "), Some(("  hello ".to_owned(), Style::SAID)));
+        assert_eq!(parse_said("//me x"), Some(("/me x".to_owned(), Style::SAID)));
+        assert_eq!(parse_said("/me  waves"), Some(("waves".to_owned(), Style::ACTION)));
+        assert_eq!(parse_line(" ", Place::First, Dialect::Server), Ok(ParsedLine::Empty));
     }
 
     /// What is not understood is not sent.
     #[test]
-    fn unknown_commands_are_errors() {
+    fn invalid_commands_are_errors() {
         for line in
             ["/nosuch", "/etc/passwd", "/", "/me", "/msg bob", "/join", "/history 0", "/history x"]
         {
-            assert!(parse(line, Place::First, Dialect::Server).is_err(), "{line}");
+            assert!(parse_line(line, Place::First, Dialect::Server).is_err(), "{line}");
         }
     }
 
     /// The other commands.
     #[test]
-    fn commands() {
+    fn commands_are_parsed() {
         let garden = Place::Named("garden".to_owned());
-        let parsed = |line| parse(line, Place::First, Dialect::Server).unwrap();
-        assert_eq!(parsed("/JOIN #garden"), Meaning::Do(Task::Enter { room: "garden".into() }));
-        assert_eq!(parsed("/who garden"), Meaning::Do(Task::Members { place: garden }));
-        assert_eq!(parsed("/room"), Meaning::Room(None));
-        assert_eq!(parsed("/quit"), Meaning::Quit);
-        assert_eq!(parsed("/search  a \"b  c\" "), Meaning::Search("a \"b  c\"".into()));
-        assert_eq!(parsed("/search"), Meaning::Search(String::new()));
-        let Meaning::Do(Task::Direct { to, text, .. }) = parsed("/msg bob  hi there") else {
+        let parsed = |line| parse_line(line, Place::First, Dialect::Server).unwrap();
+        assert_eq!(parsed("/JOIN #garden"), ParsedLine::Do(Task::Enter { room: "garden".into() }));
+        assert_eq!(parsed("/who garden"), ParsedLine::Do(Task::Members { place: garden }));
+        assert_eq!(parsed("/room"), ParsedLine::Room(None));
+        assert_eq!(parsed("/quit"), ParsedLine::Quit);
+        assert_eq!(parsed("/search  a \"b  c\" "), ParsedLine::Search("a \"b  c\"".into()));
+        assert_eq!(parsed("/search"), ParsedLine::Search(String::new()));
+        let ParsedLine::Do(Task::Direct { to, text, .. }) = parsed("/msg bob  hi there") else {
             panic!("no direct message");
         };
         assert_eq!((to.as_str(), text.as_str()), ("bob", "hi there"));
@@ -229,10 +229,10 @@ mod tests {
 
     /// Those of peers, and those that each program leaves to the other.
     #[test]
-    fn dialects() {
-        let peers = |line| parse(line, Place::First, Dialect::Peers);
+    fn commands_depend_on_dialect() {
+        let peers = |line| parse_line(line, Place::First, Dialect::Peers);
         let task = |line| match peers(line) {
-            Ok(Meaning::DoAsPeer(task)) => task,
+            Ok(ParsedLine::DoAsPeer(task)) => task,
             other => panic!("{line}: {other:?}"),
         };
         let name = || "bob".to_owned();
@@ -246,22 +246,22 @@ mod tests {
         {
             assert!(peers(line).is_err(), "{line}");
         }
-        assert_eq!(peers("/room"), Ok(Meaning::Room(None)));
+        assert_eq!(peers("/room"), Ok(ParsedLine::Room(None)));
         for line in ["/peers", "/block bob", "/yes bob", "/no bob"] {
-            let sentence = parse(line, Place::First, Dialect::Server).unwrap_err();
+            let sentence = parse_line(line, Place::First, Dialect::Server).unwrap_err();
             assert!(sentence.contains("chat-peer"), "{sentence}");
         }
     }
 
     /// What the help lists can be completed, and the other way round.
     #[test]
-    fn help_and_completion_agree() {
+    fn help_lists_all_completed_commands() {
         for dialect in [Dialect::Server, Dialect::Peers] {
-            let words = help(dialect).lines().filter_map(|line| line.split([' ', '[']).next());
+            let words = help_text(dialect).lines().filter_map(|line| line.split([' ', '[']).next());
             let mut listed: Vec<_> =
                 words.filter(|it| it.starts_with('/') && !it.starts_with("//")).collect();
             listed.sort_unstable();
-            assert_eq!(listed, super::commands(dialect));
+            assert_eq!(listed, command_names(dialect));
         }
     }
 }

@@ -6,20 +6,20 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Screen;
+use super::local_time::format_utc;
 use super::safe::is_dangerous;
-use super::time_of_day::utc;
 use crate::model::{
     DirectMessage, ErrorCode, Event, Message, PeerReport, Reach, Refusal, State, Style, Tag,
     Timestamp, Way,
 };
 
 /// Shows events as JSON.
-pub struct Json<O> {
+pub struct JsonScreen<O> {
     /// Where to.
     out: O,
 }
 
-impl<O: Write> Json<O> {
+impl<O: Write> JsonScreen<O> {
     /// Shows everything on `out`.
     pub const fn new(out: O) -> Self {
         Self { out }
@@ -30,25 +30,25 @@ impl<O: Write> Json<O> {
     /// # Errors
     /// Nobody reads it any more.
     pub fn write(&mut self, object: &Value) -> io::Result<()> {
-        writeln!(self.out, "{}", escaped(&object.to_string()))?;
+        writeln!(self.out, "{}", escape_dangerous(&object.to_string()))?;
         self.out.flush()
     }
 }
 
-impl<O: Write> Screen for Json<O> {
+impl<O: Write> Screen for JsonScreen<O> {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         if let Event::Found(found) = event {
             for message in &found.messages {
-                self.write(&self::found(message, &found.tag))?;
+                self.write(&found_object(message, &found.tag))?;
             }
         }
-        self.write(&object(event))
+        self.write(&event_object(event))
     }
 }
 
-/// The same JSON with everything escaped that a terminal might act upon:
+/// The same JSON with everything escape_dangerous that a terminal might act upon:
 /// somebody may be looking. (Such characters occur in strings only.)
-pub(crate) fn escaped(json: &str) -> String {
+pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_dangerous(c) {
@@ -61,12 +61,12 @@ pub(crate) fn escaped(json: &str) -> String {
 }
 
 /// A time, or null if it has no form.
-fn time(time: Timestamp) -> Value {
-    utc(time).map_or(Value::Null, Value::String)
+fn time_value(time: Timestamp) -> Value {
+    format_utc(time).map_or(Value::Null, Value::String)
 }
 
 /// How a text is meant.
-const fn style(style: Style) -> &'static str {
+const fn style_name(style: Style) -> &'static str {
     match style {
         Style::ACTION => "action",
         _ => "said",
@@ -74,13 +74,13 @@ const fn style(style: Style) -> &'static str {
 }
 
 /// The object of an event.
-fn object(event: &Event) -> Value {
+fn event_object(event: &Event) -> Value {
     match event {
-        Event::State(state) => self::state(state),
+        Event::State(state) => state_object(state),
         Event::Welcome(it) => json!({
             "type": "welcome", "session": it.session.0, "name": it.username,
             "server": it.server_name, "program": it.server_program, "rooms": it.rooms,
-            "time": time(it.time), "max_text": it.max_text, "session_kept": it.session_kept,
+            "time": time_value(it.time), "max_text": it.max_text, "session_kept": it.session_kept,
             "position_kept": it.position_kept, "log_changed": it.log_changed,
             "durable": it.is_durable, "keep_days": it.retention.days,
             "keep_messages": it.retention.messages, "keep_bytes": it.retention.bytes,
@@ -89,8 +89,8 @@ fn object(event: &Event) -> Value {
             with_id(json!({"type": "entered", "room": room, "members": members}), tag)
         }
         Event::Left { tag, room } => with_id(json!({"type": "left", "room": room}), tag),
-        Event::Message(it) => message(it),
-        Event::Direct(it) => direct(it),
+        Event::Message(it) => message_object(it),
+        Event::Direct(it) => direct_object(it),
         Event::Gap { room } => json!({"type": "gap", "room": room}),
         Event::HistoryEnd { tag, room, more, requested } => with_id(
             json!({"type": "history_end", "room": room, "more": more, "requested": requested}),
@@ -115,12 +115,12 @@ fn object(event: &Event) -> Value {
         Event::Notice { code, text } => json!({"type": "notice", "code": code, "text": text}),
         Event::Acknowledged { tag, sequence, time: when, unechoed } => with_id(
             json!({
-                "type": "acknowledged", "seq": sequence.map(|it| it.0), "time": when.map(time),
+                "type": "acknowledged", "seq": sequence.map(|it| it.0), "time": when.map(time_value),
                 "text": unechoed,
             }),
             tag,
         ),
-        Event::Refused(it) => refused(it),
+        Event::Refused(it) => refusal_object(it),
         Event::Unsent { tag, to, text, perhaps_taken } => with_id(
             json!({"type": "unsent", "to": to, "text": text, "perhaps_taken": perhaps_taken}),
             tag,
@@ -133,16 +133,16 @@ fn object(event: &Event) -> Value {
         Event::AdmissionAsked { name } => json!({"type": "admission_asked", "name": name}),
         Event::Renamed { from, to } => json!({"type": "renamed", "from": from, "to": to}),
         Event::Peers { tag, peers } => {
-            let peers: Vec<Value> = peers.iter().map(peer).collect();
+            let peers: Vec<Value> = peers.iter().map(peer_object).collect();
             with_id(json!({"type": "peers", "peers": peers}), tag)
         }
         Event::Done { tag, text } => with_id(json!({"type": "done", "text": text}), tag),
-        Event::Problem { code, text } => error(*code, text),
+        Event::Problem { code, text } => error_object(*code, text),
     }
 }
 
 /// How a peer is reached.
-fn peer(it: &PeerReport) -> Value {
+fn peer_object(it: &PeerReport) -> Value {
     let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
     json!({
         "name": it.name, "session": it.session.0, "self": it.is_self,
@@ -161,7 +161,7 @@ fn peer(it: &PeerReport) -> Value {
 }
 
 /// How the connection is.
-fn state(state: &State) -> Value {
+fn state_object(state: &State) -> Value {
     match state {
         State::Connecting => json!({"type": "state", "state": "connecting"}),
         State::Connected => json!({"type": "state", "state": "connected"}),
@@ -176,11 +176,11 @@ fn state(state: &State) -> Value {
 }
 
 /// Something was said in a room.
-fn message(it: &Message) -> Value {
+fn message_object(it: &Message) -> Value {
     with_id(
         json!({
-            "type": "message", "seq": it.sequence.0, "time": time(it.time), "room": it.room,
-            "from": it.from, "session": it.session.0, "style": style(it.style), "text": it.text,
+            "type": "message", "seq": it.sequence.0, "time": time_value(it.time), "room": it.room,
+            "from": it.from, "session": it.session.0, "style": style_name(it.style), "text": it.text,
             "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
         }),
         &it.tag,
@@ -188,11 +188,11 @@ fn message(it: &Message) -> Value {
 }
 
 /// A message that was searched for.
-fn found(it: &Message, tag: &Tag) -> Value {
+fn found_object(it: &Message, tag: &Tag) -> Value {
     with_id(
         json!({
-            "type": "found", "seq": it.sequence.0, "time": time(it.time), "room": it.room,
-            "from": it.from, "session": it.session.0, "style": style(it.style), "text": it.text,
+            "type": "found", "seq": it.sequence.0, "time": time_value(it.time), "room": it.room,
+            "from": it.from, "session": it.session.0, "style": style_name(it.style), "text": it.text,
             "own": it.own,
         }),
         tag,
@@ -200,20 +200,20 @@ fn found(it: &Message, tag: &Tag) -> Value {
 }
 
 /// Something was said to one person.
-fn direct(it: &DirectMessage) -> Value {
+fn direct_object(it: &DirectMessage) -> Value {
     with_id(
         json!({
-            "type": "direct", "seq": it.sequence.0, "time": time(it.time), "from": it.from,
+            "type": "direct", "seq": it.sequence.0, "time": time_value(it.time), "from": it.from,
             "from_session": it.from_session.0, "to": it.to, "to_session": it.to_session.0,
-            "style": style(it.style), "text": it.text, "history": it.history, "own": it.own,
+            "style": style_name(it.style), "text": it.text, "history": it.history, "own": it.own,
         }),
         &it.tag,
     )
 }
 
 /// A request was not done.
-fn refused(it: &Refusal) -> Value {
-    let mut object = error(it.code, &it.text);
+fn refusal_object(it: &Refusal) -> Value {
+    let mut object = error_object(it.code, &it.text);
     if let Some(object) = object.as_object_mut() {
         object.insert("to".to_owned(), json!(it.to));
         if let Some(message) = &it.message {
@@ -224,14 +224,14 @@ fn refused(it: &Refusal) -> Value {
 }
 
 /// Something went wrong. Code 0 is the client's own.
-fn error(code: u16, text: &str) -> Value {
+fn error_object(code: u16, text: &str) -> Value {
     let name = ErrorCode::from_number(code).map(ErrorCode::name);
     let name = if code == 0 { Some("client") } else { name };
     json!({"type": "error", "code": code, "name": name, "text": text})
 }
 
 /// A line of the input that cannot be understood. Nothing was done.
-pub(super) fn bad_line(line: u64, text: &str, id: Option<&Value>) -> Value {
+pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> Value {
     let mut object =
         json!({"type": "error", "code": 0, "name": "input", "text": text, "line": line});
     if let (Some(object), Some(id)) = (object.as_object_mut(), id) {
@@ -241,22 +241,22 @@ pub(super) fn bad_line(line: u64, text: &str, id: Option<&Value>) -> Value {
 }
 
 /// Puts the id of the request into an object. (A tag is made by
-/// [`tag_of`], so it can be read again.)
+/// [`tag_from_id`], so it can be read again.)
 fn with_id(mut object: Value, tag: &Tag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
     if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
-        insert(map, id);
+        insert_id(map, id);
     }
     object
 }
 
 /// Inserts the id.
-fn insert(map: &mut Map<String, Value>, id: Value) {
+fn insert_id(map: &mut Map<String, Value>, id: Value) {
     map.insert("id".to_owned(), id);
 }
 
 /// The tag that stands for an id.
-pub(super) fn tag_of(id: Option<&Value>) -> Tag {
+pub(super) fn tag_from_id(id: Option<&Value>) -> Tag {
     Tag(id.map(|it| it.to_string().into()))
 }
 
@@ -266,16 +266,16 @@ mod tests {
     use crate::model::{Admitted, Found, Search, Sequence, SessionId};
 
     /// What is written of an event.
-    fn written(event: &Event) -> String {
+    fn json_lines(event: &Event) -> String {
         let mut out = Vec::new();
-        Json::new(&mut out).show(event).unwrap();
+        JsonScreen::new(&mut out).show(event).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     /// A message with everything, in one line, its text exactly as it came
     /// although nothing dangerous is in the line.
     #[test]
-    fn a_message() {
+    fn message_text_round_trips_without_dangerous_characters() {
         let text = "a\n\u{9b}31m\u{202e}\u{7f}\"é";
         let event = Event::Message(Message {
             sequence: Sequence(7),
@@ -289,9 +289,9 @@ mod tests {
             history: false,
             requested: false,
             own: true,
-            tag: tag_of(Some(&json!({"n": 1}))),
+            tag: tag_from_id(Some(&json!({"n": 1}))),
         });
-        let line = written(&event);
+        let line = json_lines(&event);
         assert!(!line.trim_end().chars().any(is_dangerous), "{line}");
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["text"], text);
@@ -303,7 +303,7 @@ mod tests {
 
     /// What a search has found: the messages, each with its id, and the end.
     #[test]
-    fn what_was_found() {
+    fn search_results_and_end_are_written_with_id() {
         let message = |sequence| Message {
             sequence: Sequence(sequence),
             time: Timestamp(1_795_384_987_123),
@@ -319,14 +319,14 @@ mod tests {
             tag: Tag::default(),
         };
         let mut found = Found {
-            tag: tag_of(Some(&json!("s1"))),
+            tag: tag_from_id(Some(&json!("s1"))),
             search: Search::default(),
             messages: vec![message(7), message(9)],
             more: true,
         };
         let objects = |found: &Found| -> Vec<Value> {
-            let written = written(&Event::Found(found.clone()));
-            written.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+            let json_lines = json_lines(&Event::Found(found.clone()));
+            json_lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
         };
         let all = objects(&found);
         let first = json!({
@@ -343,7 +343,7 @@ mod tests {
 
     /// How peers are reached, in units that programs like.
     #[test]
-    fn peers() {
+    fn peer_reports_are_written() {
         let report = PeerReport {
             name: "bob".to_owned(),
             session: SessionId(2),
@@ -355,8 +355,8 @@ mod tests {
             skew: -7_000,
             silence: Duration::from_millis(1_500),
         };
-        let event = Event::Peers { tag: tag_of(Some(&json!(7))), peers: vec![report] };
-        let value: Value = serde_json::from_str(&written(&event)).unwrap();
+        let event = Event::Peers { tag: tag_from_id(Some(&json!(7))), peers: vec![report] };
+        let value: Value = serde_json::from_str(&json_lines(&event)).unwrap();
         let bob = json!({
             "name": "bob", "session": 2, "self": false, "present_ms": 60_000,
             "address": "10.0.0.7:4000", "reach": "group4", "loss": 0.025, "skew_ms": -7_000,
@@ -367,7 +367,7 @@ mod tests {
 
     /// One is in, and who asks to be.
     #[test]
-    fn coming_in() {
+    fn admission_events_are_written() {
         let admitted = Event::Admitted(Admitted {
             session: SessionId(7),
             username: "anna".to_owned(),
@@ -376,7 +376,7 @@ mod tests {
             members: vec!["anna".to_owned(), "bob".to_owned()],
             history_from: Some("bob".to_owned()),
         });
-        let value: Value = serde_json::from_str(&written(&admitted)).unwrap();
+        let value: Value = serde_json::from_str(&json_lines(&admitted)).unwrap();
         assert_eq!(
             value,
             json!({
@@ -384,7 +384,7 @@ mod tests {
                 "members": ["anna", "bob"], "history_from": "bob",
             })
         );
-        let asked = written(&Event::AdmissionAsked { name: "c\u{1b}".to_owned() });
+        let asked = json_lines(&Event::AdmissionAsked { name: "c\u{1b}".to_owned() });
         assert_eq!(asked, "{\"type\":\"admission_asked\",\"name\":\"c\\u001b\"}\n");
     }
 }

@@ -7,23 +7,23 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
-use super::json::{Json, bad_line, tag_of};
-use super::lines::{Line, next_line};
-use super::plain::finish;
-use super::scene::{Dialect, SharedScene};
-use super::time_of_day::read_time;
+use super::json::{JsonScreen, input_error_object, tag_from_id};
+use super::lines::{Line, read_line};
+use super::local_time::parse_time;
+use super::plain::request_finish;
+use super::view_state::{Dialect, SharedViewState};
 use crate::model::{Command, PeerTask, Place, Request, Search, Sequence, SessionId, Style, Task};
 
 /// Messages that `history` and `search` bring when they do not say.
-const PAGE: u16 = 20;
+const DEFAULT_LIMIT: u16 = 20;
 
 /// Longest id, in bytes of JSON. It is kept until it is answered.
-const MAX_ID: usize = 256;
+const MAX_ID_BYTES: usize = 256;
 
 /// All fields that an object may have; which of them it needs, its type says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Object {
+struct RequestObject {
     /// What to do.
     #[serde(rename = "type")]
     kind: String,
@@ -57,14 +57,14 @@ struct Object {
     now: Option<bool>,
 }
 
-impl Object {
+impl RequestObject {
     /// The request that it is; an error is a sentence.
-    fn command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
+    fn to_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
             (_, "quit") => Ok(Command::Finish { patience }),
             (Dialect::Peers, "peers" | "block" | "admit") => {
-                self.peer_task().map(Command::DoAsPeer)
+                self.to_peer_task().map(Command::DoAsPeer)
             }
             (Dialect::Server, "peers" | "block" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
@@ -72,13 +72,13 @@ impl Object {
             (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search") => {
                 Err(format!("there is no {} among peers", self.kind))
             }
-            (_, "search") => self.search().map(|it| Command::Do(Task::Search(it))),
-            _ => self.task().map(Command::Do),
+            (_, "search") => self.to_search().map(|it| Command::Do(Task::Search(it))),
+            _ => self.to_task().map(Command::Do),
         }
     }
 
     /// The task for peers that it is.
-    fn peer_task(self) -> Result<PeerTask, String> {
+    fn to_peer_task(self) -> Result<PeerTask, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
         match self.kind.as_str() {
@@ -92,10 +92,10 @@ impl Object {
     }
 
     /// What it searches for.
-    fn search(self) -> Result<Search, String> {
+    fn to_search(self) -> Result<Search, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
-            written.map(|it| read_time(&it).ok_or(wrong)).transpose()
+            written.map(|it| parse_time(&it).ok_or(wrong)).transpose()
         };
         Ok(Search {
             room: self.room,
@@ -104,12 +104,12 @@ impl Object {
             since: time("since", self.since)?,
             until: time("until", self.until)?,
             before: self.before.map(Sequence),
-            limit: self.limit.unwrap_or(PAGE),
+            limit: self.limit.unwrap_or(DEFAULT_LIMIT),
         })
     }
 
     /// The task that it is.
-    fn task(self) -> Result<Task, String> {
+    fn to_task(self) -> Result<Task, String> {
         let place = self.room.map_or(Place::Only, Place::Named);
         let style = match self.style.as_deref() {
             None | Some("said") => Style::SAID,
@@ -137,7 +137,7 @@ impl Object {
             "history" => Ok(Task::History {
                 place,
                 before: self.before.map(Sequence),
-                limit: self.limit.unwrap_or(PAGE),
+                limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             }),
             other => Err(format!("there is no type {other}")),
         }
@@ -146,7 +146,7 @@ impl Object {
 
 /// Reads the request in a line. An error is a sentence and the id, if one
 /// could be read.
-fn read_request(
+fn parse_request(
     line: &str,
     dialect: Dialect,
     patience: Duration,
@@ -154,13 +154,14 @@ fn read_request(
     if !line.trim_start().starts_with('{') {
         return Err(("the line is no object".to_owned(), None));
     }
-    let object: Object = serde_json::from_str(line).map_err(|error| (error.to_string(), None))?;
+    let object: RequestObject =
+        serde_json::from_str(line).map_err(|error| (error.to_string(), None))?;
     let id = object.id.clone();
-    let tag = tag_of(id.as_ref());
-    if tag.0.as_ref().is_some_and(|it| it.len() > MAX_ID) {
-        return Err((format!("an id has at most {MAX_ID} bytes"), None));
+    let tag = tag_from_id(id.as_ref());
+    if tag.0.as_ref().is_some_and(|it| it.len() > MAX_ID_BYTES) {
+        return Err((format!("an id has at most {MAX_ID_BYTES} bytes"), None));
     }
-    match object.command(dialect, patience) {
+    match object.to_command(dialect, patience) {
         Ok(command) => Ok(Request { tag, command }),
         Err(sentence) => Err((sentence, id)),
     }
@@ -172,17 +173,17 @@ fn read_request(
 /// thread of its own.
 pub fn read_json(
     input: &mut impl BufRead,
-    scene: &SharedScene,
+    view: &SharedViewState,
     requests: &Sender<Request>,
     patience: Duration,
 ) {
-    let dialect = scene.with(|it| it.dialect);
+    let dialect = view.with(|it| it.dialect);
     let mut number = 0;
     loop {
         number += 1;
-        let (sentence, id) = match next_line(input) {
+        let (sentence, id) = match read_line(input) {
             Ok(Some(Line::Text(line))) if line.trim().is_empty() => continue,
-            Ok(Some(Line::Text(line))) => match read_request(&line, dialect, patience) {
+            Ok(Some(Line::Text(line))) => match parse_request(&line, dialect, patience) {
                 Ok(request) => {
                     let is_last = matches!(request.command, Command::Finish { .. } | Command::Quit);
                     if requests.blocking_send(request).is_err() || is_last {
@@ -195,14 +196,18 @@ pub fn read_json(
             Ok(Some(Line::TooLong(bytes))) => {
                 (format!("a line of {bytes} bytes is too long"), None)
             }
-            Ok(Some(Line::NotText)) => ("the line is no UTF-8".to_owned(), None),
+            Ok(Some(Line::InvalidUtf8)) => ("the line is no UTF-8".to_owned(), None),
             Ok(None) | Err(_) => break,
         };
-        scene.with(|it| it.mistakes += 1);
+        view.with(|it| it.input_errors += 1);
         // If nobody reads it, the screen will notice.
-        let _ = Json::new(std::io::stdout()).write(&bad_line(number, &sentence, id.as_ref()));
+        let _ = JsonScreen::new(std::io::stdout()).write(&input_error_object(
+            number,
+            &sentence,
+            id.as_ref(),
+        ));
     }
-    finish(requests, patience);
+    request_finish(requests, patience);
 }
 
 #[cfg(test)]
@@ -217,14 +222,14 @@ mod tests {
 
     /// What a line asks for in this dialect.
     fn command_of(line: &str, dialect: Dialect) -> Result<Command, String> {
-        read_request(line, dialect, Duration::ZERO)
+        parse_request(line, dialect, Duration::ZERO)
             .map(|it| it.command)
             .map_err(|(sentence, _)| sentence)
     }
 
     /// The requests of the page.
     #[test]
-    fn requests() {
+    fn requests_are_parsed() {
         let say =
             |place| Command::Do(Task::Say { place, style: Style::SAID, text: "hi".to_owned() });
         let named = Place::Named("lobby".to_owned());
@@ -240,12 +245,12 @@ mod tests {
     /// A search has the fields of the protocol, with times as they are
     /// written everywhere here.
     #[test]
-    fn searches() {
+    fn search_fields_are_parsed() {
         let search = |line: &str| match command(line) {
             Ok(Command::Do(Task::Search(search))) => Ok(search),
             other => Err(format!("{other:?}")),
         };
-        let bare = Search { limit: PAGE, ..Search::default() };
+        let bare = Search { limit: DEFAULT_LIMIT, ..Search::default() };
         assert_eq!(search(r#"{"type":"search"}"#), Ok(bare));
         let line = r#"{"type":"search","text":"tea \"hot milk\"","room":"attic","from":"bob",
             "since":"1970-01-01T00:00:07.123Z","until":"1970-01-01T02:00:00+01:00","before":9,"limit":50}"#;
@@ -267,7 +272,7 @@ mod tests {
 
     /// Mistakes are told, with the id where there is one.
     #[test]
-    fn mistakes() {
+    fn invalid_requests_are_errors_with_id() {
         for line in [
             "hello",
             "{}",
@@ -281,13 +286,13 @@ mod tests {
             assert!(command(line).is_err(), "{line}");
         }
         let line = r#"{"type":"say","id":"x7"}"#;
-        let (_, id) = read_request(line, Dialect::Server, Duration::ZERO).unwrap_err();
+        let (_, id) = parse_request(line, Dialect::Server, Duration::ZERO).unwrap_err();
         assert_eq!(id, Some(Value::from("x7")));
     }
 
     /// What only peers can be asked for, and what they cannot.
     #[test]
-    fn among_peers() {
+    fn requests_depend_on_dialect() {
         let peers = |line| command_of(line, Dialect::Peers);
         let name = || "bob".to_owned();
         for (line, task) in [

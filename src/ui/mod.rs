@@ -1,7 +1,7 @@
 //! Floor 3: the user interface. It shows events and makes requests, and
 //! knows no engine: the same one serves clients and peers.
 //!
-//! There are three: [`Plain`] lines, [`Json`] objects, and lines with
+//! There are three: [`PlainScreen`] lines, [`JsonScreen`] objects, and lines with
 //! editing on a [`Terminal`](terminal). Each has a [`Screen`], which the
 //! driver calls, and an input that runs in a thread of its own.
 
@@ -9,26 +9,23 @@ mod command;
 mod json;
 mod json_input;
 mod lines;
-mod paint;
-mod peers;
+mod local_time;
 mod plain;
-mod printer;
+mod render;
 mod safe;
-mod scene;
-mod search;
+mod search_query;
 pub mod terminal;
-mod time_of_day;
-mod turns;
+mod view_state;
 
 use std::io;
 
-pub use json::Json;
+pub use json::JsonScreen;
 #[cfg(feature = "client")]
-pub(crate) use json::escaped;
+pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
-pub use plain::{Plain, read_plain};
+pub use plain::{PlainScreen, read_plain};
 pub use safe::{safe_line, safe_text};
-pub use scene::{Dialect, Scene, SharedScene};
+pub use view_state::{Dialect, SharedViewState, ViewState};
 
 use crate::model::Event;
 

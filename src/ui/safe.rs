@@ -48,7 +48,7 @@ mod tests {
     }
 
     /// Characters that matter here come up often.
-    fn nasty() -> impl Strategy<Value = String> {
+    fn hostile_text() -> impl Strategy<Value = String> {
         let one = prop_oneof![
             any::<char>(),
             (0_u32..0x250).prop_map(|c| char::from_u32(c).unwrap()),
@@ -61,7 +61,7 @@ mod tests {
         /// Nothing dangerous is left, whatever came; and what was harmless
         /// is as it was.
         #[test]
-        fn everything_is_made_safe(text in nasty()) {
+        fn sanitized_text_has_no_dangerous_characters(text in hostile_text()) {
             prop_assert!(is_clean(&safe_text(&text), &['\n', '\t']));
             prop_assert!(is_clean(&safe_line(&text), &[]));
             let name = safe_name(&text);
@@ -75,7 +75,7 @@ mod tests {
 
     /// All that the page names.
     #[test]
-    fn what_the_page_names_is_dangerous() {
+    fn dangerous_characters_of_the_protocol_are_replaced() {
         let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";
         assert!(bidi.chars().all(is_dangerous));
         assert!("\u{1b}\u{9b}\u{7f}\r\u{0}".chars().all(is_dangerous));

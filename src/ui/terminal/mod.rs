@@ -1,6 +1,9 @@
 //! Lines with editing on a terminal. What arrives is printed above the line
 //! that is being typed.
 
+mod access;
+mod printer;
+
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -13,16 +16,14 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter};
 use tokio::sync::mpsc::Sender;
 
+use self::access::TerminalAccess;
+use self::printer::Printer;
 use super::Screen;
-use super::command::commands;
-use super::paint::{Painted, Painter};
-use super::plain::{Next, columns, finish, obey};
-use super::printer::Printer;
-use super::scene::{Scene, SharedScene};
-use super::time_of_day::TimeOfDay;
-
-use super::turns::Turns;
-
+use super::command::command_names;
+use super::local_time::LocalTime;
+use super::plain::{AfterLine, execute_line, request_finish, terminal_width};
+use super::render::{Rendered, Renderer};
+use super::view_state::{SharedViewState, ViewState};
 use crate::model::{Command, Event, Password, Request, Tag};
 
 /// In front of the line being typed.
@@ -35,11 +36,11 @@ const MAX_HISTORY: usize = 500;
 pub type TerminalError = ReadlineError;
 
 /// Something for the thread that reads.
-enum Cue {
+enum ReaderCommand {
     /// We are in: read lines.
-    Begin,
+    ReadLines,
     /// Ask for the password. True: the last one was wrong.
-    Password(bool),
+    AskPassword(bool),
 }
 
 /// The half that shows.
@@ -48,27 +49,27 @@ pub struct TerminalScreen {
     printer: Printer,
 
     /// Makes the lines.
-    painter: Painter,
+    renderer: Renderer,
     /// What the input has to know.
-    scene: SharedScene,
+    view: SharedViewState,
     /// For the reading half.
-    cues: mpsc::Sender<Cue>,
+    commands: mpsc::Sender<ReaderCommand>,
     /// The reading half has been told to begin.
-    has_begun: bool,
+    reader_started: bool,
     /// Puts the terminal back as it was when this is dropped.
-    _modes: modes::Modes,
+    _modes: modes::TerminalModes,
 }
 
 /// The half that reads.
 pub struct TerminalInput {
     /// Edits lines.
-    editor: Editor<Assistant, MemHistory>,
+    editor: Editor<LineHelper, MemHistory>,
     /// Where one is.
-    scene: SharedScene,
+    view: SharedViewState,
     /// Who may use the terminal.
-    turns: Arc<Turns>,
+    access: Arc<TerminalAccess>,
     /// From the showing half.
-    cues: mpsc::Receiver<Cue>,
+    commands: mpsc::Receiver<ReaderCommand>,
 }
 
 /// Takes the terminal. Drop the screen last: it puts the terminal back as
@@ -76,8 +77,8 @@ pub struct TerminalInput {
 ///
 /// # Errors
 /// There is no terminal, or it cannot be used like this.
-pub fn open(scene: SharedScene) -> Result<(TerminalScreen, TerminalInput), TerminalError> {
-    let modes = modes::Modes::keep();
+pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), TerminalError> {
+    let modes = modes::TerminalModes::save();
     let config = Config::builder()
         .max_history_size(MAX_HISTORY)?
         .history_ignore_space(true)
@@ -86,45 +87,47 @@ pub fn open(scene: SharedScene) -> Result<(TerminalScreen, TerminalInput), Termi
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    let turns = Arc::new(Turns::default());
-    editor.set_helper(Some(Assistant { scene: scene.clone(), turns: turns.clone() }));
-    let printer = Printer::begin(editor.create_external_printer()?, turns.clone())?;
-    let painter = Painter::new(TimeOfDay::local(), true, scene.clone());
-    let (cues, heard) = mpsc::channel();
+    let access = Arc::new(TerminalAccess::default());
+    editor.set_helper(Some(LineHelper { view: view.clone(), access: access.clone() }));
+    let printer = Printer::spawn(editor.create_external_printer()?, access.clone())?;
+    let renderer = Renderer::new(LocalTime::local(), true, view.clone());
+    let (commands, heard) = mpsc::channel();
     let screen = TerminalScreen {
         printer,
-        painter,
-        scene: scene.clone(),
-        cues,
-        has_begun: false,
+        renderer,
+        view: view.clone(),
+        commands,
+        reader_started: false,
         _modes: modes,
     };
-    Ok((screen, TerminalInput { editor, scene, turns, cues: heard }))
+    Ok((screen, TerminalInput { editor, view, access, commands: heard }))
 }
 
 impl TerminalScreen {
     /// Prints some lines.
-    fn print(&self, painted: &Painted) -> io::Result<()> {
-        let bell = if painted.bell { "\u{7}" } else { "" };
-        let text = format!("{}{bell}\n", painted.text);
+    fn print(&self, rendered: &Rendered) -> io::Result<()> {
+        let bell = if rendered.bell { "\u{7}" } else { "" };
+        let text = format!("{}{bell}\n", rendered.text);
         self.printer.print(text)
     }
 }
 
 impl Screen for TerminalScreen {
     fn show(&mut self, event: &Event) -> io::Result<()> {
-        self.scene.with(|it| it.follow(event));
-        self.painter.set_width(columns());
-        for painted in self.painter.paint(event) {
-            self.print(&painted)?;
+        self.view.with(|it| it.update(event));
+        self.renderer.set_width(terminal_width());
+        for rendered in self.renderer.render(event) {
+            self.print(&rendered)?;
         }
         // A reading half that is gone has no use for cues.
         match event {
-            Event::Welcome(_) | Event::Admitted(_) if !self.has_begun => {
-                self.has_begun = true;
-                let _ = self.cues.send(Cue::Begin);
+            Event::Welcome(_) | Event::Admitted(_) if !self.reader_started => {
+                self.reader_started = true;
+                let _ = self.commands.send(ReaderCommand::ReadLines);
             }
-            Event::PasswordWanted { again } => drop(self.cues.send(Cue::Password(*again))),
+            Event::PasswordWanted { again } => {
+                drop(self.commands.send(ReaderCommand::AskPassword(*again)))
+            }
             _ => {}
         }
         Ok(())
@@ -137,8 +140,8 @@ impl TerminalInput {
     /// `patience`) or Ctrl-C (leaves at once). Runs in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: Tag::default(), command: Command::Quit };
-        while let Ok(cue) = self.cues.recv() {
-            let Cue::Password(again) = cue else {
+        while let Ok(command) = self.commands.recv() {
+            let ReaderCommand::AskPassword(again) = command else {
                 break;
             };
             let question = if again { "Wrong. The password: " } else { "The server's password: " };
@@ -150,12 +153,12 @@ impl TerminalInput {
                 return;
             }
         }
-        let tell = |painted: Painted| drop(writeln!(io::stdout(), "{}", painted.text));
+        let tell = |rendered: Rendered| drop(writeln!(io::stdout(), "{}", rendered.text));
         loop {
             match self.editor.readline(PROMPT) {
                 Ok(line) => {
                     // A paste of several lines is one message.
-                    if obey(&line, &self.scene, requests, tell) == Next::Stop {
+                    if execute_line(&line, &self.view, requests, tell) == AfterLine::Stop {
                         break;
                     }
                 }
@@ -167,40 +170,40 @@ impl TerminalInput {
             }
         }
         // There will be no further line to wait for.
-        self.turns.begin_line();
-        finish(requests, patience);
+        self.access.begin_line();
+        request_finish(requests, patience);
     }
 }
 
 /// Completes commands at the beginning of a line, rooms behind the commands
 /// and filters that want one, and names of those present everywhere; and tells whose turn it is.
 #[derive(Helper, Highlighter)]
-struct Assistant {
+struct LineHelper {
     /// Who is there.
-    scene: SharedScene,
+    view: SharedViewState,
     /// Who may use the terminal.
-    turns: Arc<Turns>,
+    access: Arc<TerminalAccess>,
 }
 
-impl Hinter for Assistant {
+impl Hinter for LineHelper {
     type Hint = String;
 
     /// Asked when a line begins, and at each key.
     fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
-        self.turns.begin_line();
+        self.access.begin_line();
         None
     }
 }
 
-impl Validator for Assistant {
+impl Validator for LineHelper {
     /// Asked when a line is done, before the editor leaves the terminal.
     fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.turns.end_line();
+        self.access.end_line();
         Ok(ValidationResult::Valid(None))
     }
 }
 
-impl Completer for Assistant {
+impl Completer for LineHelper {
     type Candidate = String;
 
     fn complete(
@@ -209,18 +212,18 @@ impl Completer for Assistant {
         pos: usize,
         _ctx: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.scene.with(|scene| complete(line.get(..pos).unwrap_or(line), scene)))
+        Ok(self.view.with(|view| complete(line.get(..pos).unwrap_or(line), view)))
     }
 }
 
 /// Where the word at the end of `line` begins, and what it may become.
-fn complete(line: &str, scene: &Scene) -> (usize, Vec<String>) {
+fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| {
         at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)
     });
     let word = line.get(start..).unwrap_or_default();
     if start == 0 && word.starts_with('/') {
-        let fitting = commands(scene.dialect).iter().filter(|it| it.starts_with(word));
+        let fitting = command_names(view.dialect).iter().filter(|it| it.starts_with(word));
         return (0, fitting.map(|it| format!("{it} ")).collect());
     }
     // Behind /search a name or a room follows its filter directly.
@@ -230,14 +233,14 @@ fn complete(line: &str, scene: &Scene) -> (usize, Vec<String>) {
     let (start, word) = (start + filter.len(), word.get(filter.len()..).unwrap_or_default());
     let commands = ["/room", "/leave", "/who"];
     let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
-    let candidates = if is_room { scene.rooms.clone() } else { scene.names() };
+    let candidates = if is_room { view.rooms.clone() } else { view.member_names() };
     let begun = word.to_lowercase();
     // At the beginning of a line a name is an address.
     let end = if start == 0 { ": " } else { " " };
     let fitting = candidates
         .into_iter()
         .filter(|it| !begun.is_empty() && it.to_lowercase().starts_with(&begun))
-        .map(|it| format!("{}{end}", super::safe::safe_name(&it)));
+        .map(|it| format!("{}{end}", crate::ui::safe::safe_name(&it)));
     (start, fitting.collect())
 }
 
@@ -251,16 +254,16 @@ mod modes {
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
     /// The modes as they were.
-    pub(super) struct Modes(Option<Termios>);
+    pub(super) struct TerminalModes(Option<Termios>);
 
-    impl Modes {
+    impl TerminalModes {
         /// Looks at them.
-        pub(super) fn keep() -> Self {
+        pub(super) fn save() -> Self {
             Self(tcgetattr(stdin()).ok())
         }
     }
 
-    impl Drop for Modes {
+    impl Drop for TerminalModes {
         /// Puts them back: also that of pasting, which the editor has set.
         fn drop(&mut self) {
             if let Some(modes) = &self.0 {
@@ -277,11 +280,11 @@ mod modes {
     //! Consoles elsewhere are put in order by the shell.
 
     /// Nothing.
-    pub(super) struct Modes;
+    pub(super) struct TerminalModes;
 
-    impl Modes {
+    impl TerminalModes {
         /// Nothing is to be kept.
-        pub(super) const fn keep() -> Self {
+        pub(super) const fn save() -> Self {
             Self
         }
     }
@@ -293,23 +296,23 @@ mod tests {
 
     /// Names, rooms, commands.
     #[test]
-    fn completion() {
-        let mut scene = Scene::default();
-        scene.follow(&Event::Roster {
+    fn commands_names_and_rooms_are_completed() {
+        let mut view = ViewState::default();
+        view.update(&Event::Roster {
             tag: Tag::default(),
             room: "lobby".to_owned(),
             members: 2,
             names: Some(vec!["Anna".to_owned(), "bob".to_owned()]),
             asked: false,
         });
-        scene.rooms = vec!["lobby".to_owned()];
-        assert_eq!(complete("an", &scene), (0, vec!["Anna: ".to_owned()]));
-        assert_eq!(complete("hi b", &scene), (3, vec!["bob ".to_owned()]));
-        assert_eq!(complete("/room l", &scene), (6, vec!["lobby ".to_owned()]));
-        assert_eq!(complete("/search from:a", &scene), (13, vec!["Anna ".to_owned()]));
-        assert_eq!(complete("/search x in:l", &scene), (13, vec!["lobby ".to_owned()]));
-        assert_eq!(complete("in:l", &scene), (0, vec![]));
-        assert_eq!(complete("/hi", &scene), (0, vec!["/history ".to_owned()]));
-        assert_eq!(complete("", &scene), (0, vec![]));
+        view.rooms = vec!["lobby".to_owned()];
+        assert_eq!(complete("an", &view), (0, vec!["Anna: ".to_owned()]));
+        assert_eq!(complete("hi b", &view), (3, vec!["bob ".to_owned()]));
+        assert_eq!(complete("/room l", &view), (6, vec!["lobby ".to_owned()]));
+        assert_eq!(complete("/search from:a", &view), (13, vec!["Anna ".to_owned()]));
+        assert_eq!(complete("/search x in:l", &view), (13, vec!["lobby ".to_owned()]));
+        assert_eq!(complete("in:l", &view), (0, vec![]));
+        assert_eq!(complete("/hi", &view), (0, vec!["/history ".to_owned()]));
+        assert_eq!(complete("", &view), (0, vec![]));
     }
 }

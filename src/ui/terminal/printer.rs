@@ -12,20 +12,20 @@ use std::time::Duration;
 
 use rustyline::ExternalPrinter;
 
-use super::turns::Turns;
+use super::access::TerminalAccess;
 
 /// Texts that may wait; then whoever prints waits, and in the end the server.
-const QUEUE: usize = 10_000;
+const QUEUE_CAPACITY: usize = 10_000;
 
 /// How long the last texts may take at the end.
-const PATIENCE: Duration = Duration::from_millis(500);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Where texts are put to be printed, in this order.
 pub(super) struct Printer {
     /// To the thread. None: it ends.
     texts: Option<SyncSender<String>>,
     /// Ends when the thread does.
-    end: Receiver<()>,
+    thread_end: Receiver<()>,
 }
 
 impl Printer {
@@ -33,21 +33,21 @@ impl Printer {
     ///
     /// # Errors
     /// No thread can be had.
-    pub(super) fn begin<P>(mut printer: P, turns: Arc<Turns>) -> io::Result<Self>
+    pub(super) fn spawn<P>(mut printer: P, access: Arc<TerminalAccess>) -> io::Result<Self>
     where
         P: ExternalPrinter + Send + 'static,
     {
-        let (texts, queue) = mpsc::sync_channel::<String>(QUEUE);
+        let (texts, queue) = mpsc::sync_channel::<String>(QUEUE_CAPACITY);
         let (running, end) = mpsc::channel();
         thread::Builder::new().name("printer".to_owned()).spawn(move || {
             let _running: mpsc::Sender<()> = running;
             for text in queue {
-                if turns.print(|| printer.print(text)).is_err() {
+                if access.print(|| printer.print(text)).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { texts: Some(texts), end })
+        Ok(Self { texts: Some(texts), thread_end: end })
     }
 
     /// Puts a text in the queue.
@@ -64,7 +64,7 @@ impl Drop for Printer {
     /// Waits for the last texts, though not for a terminal that takes none.
     fn drop(&mut self) {
         self.texts = None;
-        if self.end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if self.thread_end.recv_timeout(FLUSH_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             tracing::debug!("the terminal has not taken everything");
         }
     }

@@ -1,40 +1,40 @@
 //! What a server says of itself: notices, and how long it keeps messages.
 
-use super::{Painted, Painter, status};
+use super::{Rendered, Renderer, error_line};
 use crate::model::{Joined, NoticeCode};
 use crate::ui::safe::safe_line;
-use crate::ui::scene::Dialect;
+use crate::ui::view_state::Dialect;
 
-impl Painter {
+impl Renderer {
     /// A sentence of the server. What it says of its disk must not be
     /// overlooked.
-    pub(super) fn notice(&self, code: u16, text: &str) -> Painted {
+    pub(super) fn render_notice(&self, code: u16, text: &str) -> Rendered {
         let text = safe_line(text);
         let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
-        match self.scene.with(|it| it.dialect) {
+        match self.view.with(|it| it.dialect) {
             Dialect::Server if storage.iter().any(|it| it.number() == code) => {
-                status(&format!("server: {text}"))
+                error_line(&format!("server: {text}"))
             }
-            Dialect::Server => self.chat(&format!("-- server: {text}")),
-            Dialect::Peers => self.chat(&format!("-- {text}")),
+            Dialect::Server => self.chat_line(&format!("-- server: {text}")),
+            Dialect::Peers => self.chat_line(&format!("-- {text}")),
         }
     }
 
     /// Tells how long messages are kept, where it is worth a line: at the
     /// first welcome, if the server keeps anything at all, and when that has
     /// changed.
-    pub(super) fn keeping(&mut self, joined: &Joined, out: &mut Vec<Painted>) {
-        let sentence = sentence(joined);
-        let before = self.kept.replace(sentence.clone());
+    pub(super) fn render_retention(&mut self, joined: &Joined, out: &mut Vec<Rendered>) {
+        let sentence = retention_text(joined);
+        let before = self.last_retention.replace(sentence.clone());
         let is_news = before.map_or(joined.is_durable, |it| it != sentence);
         if is_news {
-            out.push(self.status(&sentence));
+            out.push(self.status_line(&sentence));
         }
     }
 }
 
 /// How long messages are kept.
-fn sentence(joined: &Joined) -> String {
+fn retention_text(joined: &Joined) -> String {
     if !joined.is_durable {
         return "messages are not kept when the server restarts".to_owned();
     }
@@ -43,13 +43,13 @@ fn sentence(joined: &Joined) -> String {
     match kept.days {
         0 => {}
         1 => bounds.push("for 1 day".to_owned()),
-        days => bounds.push(format!("for {} days", grouped(days.into()))),
+        days => bounds.push(format!("for {} days", format_grouped(days.into()))),
     }
     if kept.messages > 0 {
-        bounds.push(format!("{} in each room", grouped(kept.messages.into())));
+        bounds.push(format!("{} in each room", format_grouped(kept.messages.into())));
     }
     if kept.bytes > 0 {
-        bounds.push(format!("{} in all", size(kept.bytes)));
+        bounds.push(format!("{} in all", format_size(kept.bytes)));
     }
     let colon = if kept.days == 0 { ":" } else { "" };
     match bounds.join(", ").as_str() {
@@ -59,7 +59,7 @@ fn sentence(joined: &Joined) -> String {
 }
 
 /// `10,000`
-fn grouped(number: u64) -> String {
+fn format_grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -72,14 +72,14 @@ fn grouped(number: u64) -> String {
 }
 
 /// `1.5 GB`, rounded down.
-fn size(bytes: u64) -> String {
+fn format_size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     let Some((name, unit)) = units.into_iter().find(|(_, unit)| bytes >= *unit) else {
         return format!("{bytes} bytes");
     };
     match bytes % unit / (unit / 10) {
-        0 => format!("{} {name}", grouped(bytes / unit)),
-        tenths => format!("{}.{tenths} {name}", grouped(bytes / unit)),
+        0 => format!("{} {name}", format_grouped(bytes / unit)),
+        tenths => format!("{}.{tenths} {name}", format_grouped(bytes / unit)),
     }
 }
 
@@ -89,10 +89,10 @@ mod tests {
 
     /// Numbers and sizes as people read them.
     #[test]
-    fn numbers() {
-        let numbers = [7, 999, 10_000, 1_234_567].map(grouped);
+    fn numbers_and_sizes_are_formatted() {
+        let numbers = [7, 999, 10_000, 1_234_567].map(format_grouped);
         assert_eq!(numbers, ["7", "999", "10,000", "1,234,567"]);
-        let sizes = [999, 1_000, 64_000_000, 1_550_000_000, 4_000_000_000_000].map(size);
+        let sizes = [999, 1_000, 64_000_000, 1_550_000_000, 4_000_000_000_000].map(format_size);
         assert_eq!(sizes, ["999 bytes", "1 kB", "64 MB", "1.5 GB", "4,000 GB"]);
     }
 }

@@ -1,37 +1,43 @@
 //! What people type behind `/search`: words, phrases, and filters such as
 //! `from:anna`.
 
-use super::time_of_day::TimeOfDay;
+use super::local_time::LocalTime;
 use crate::model::{Search, Timestamp};
 
 /// Messages on one page.
-const PAGE: u16 = 20;
+const RESULTS_PER_PAGE: u16 = 20;
 
 /// What can be asked for besides words.
-const FILTERS: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
+const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 
 /// What stands behind `/search`, as a search. An error is a sentence for the
 /// person.
-pub(super) fn parse(typed: &str, time: &TimeOfDay, now: Timestamp) -> Result<Search, String> {
-    let mut search = Search { limit: PAGE, ..Search::default() };
+pub(super) fn parse_search(
+    typed: &str,
+    time: &LocalTime,
+    now: Timestamp,
+) -> Result<Search, String> {
+    let mut search = Search { limit: RESULTS_PER_PAGE, ..Search::default() };
     let mut words = Vec::new();
-    for piece in pieces(typed) {
-        let Some((filter, value)) = filter_of(piece) else {
+    for piece in split_terms(typed) {
+        let Some((filter, value)) = split_filter(piece) else {
             words.push(piece);
             continue;
         };
-        let date = || time.read(value, now).ok_or_else(|| no_date(value));
+        let date = || time.parse_typed(value, now).ok_or_else(|| date_error(value));
         let is_new = match filter.to_ascii_lowercase().as_str() {
             _ if value.is_empty() => {
                 return Err(format!("What is meant has to follow {filter}: without a blank."));
             }
-            "from" => set(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned()),
-            "in" => set(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned()),
-            "before" => set(&mut search.until, date()?),
-            "after" => set(&mut search.since, date()?),
+            "from" => {
+                set_once(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
+            }
+            "in" => set_once(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned()),
+            "before" => set_once(&mut search.until, date()?),
+            "after" => set_once(&mut search.since, date()?),
             _ => {
                 return Err(format!(
-                    "{filter}: is nothing to search by; there are {FILTERS}. \
+                    "{filter}: is nothing to search by; there are {FILTER_SYNTAX}. \
                      (To look for it as text, put it in quotes: \"{piece}\".)"
                 ));
             }
@@ -45,7 +51,7 @@ pub(super) fn parse(typed: &str, time: &TimeOfDay, now: Timestamp) -> Result<Sea
 }
 
 /// What is between blanks, but for blanks between double quotes.
-fn pieces(typed: &str) -> impl Iterator<Item = &str> {
+fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     let between = move |c: char| {
         is_quoted ^= c == '"';
@@ -57,7 +63,7 @@ fn pieces(typed: &str) -> impl Iterator<Item = &str> {
 /// Filter and value of a piece, if it is meant as such. What begins with a
 /// quote is text, and so are addresses of pages, times of day, and words with
 /// a colon behind them that are no filters.
-fn filter_of(piece: &str) -> Option<(&str, &str)> {
+fn split_filter(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);
     let is_known =
@@ -67,12 +73,12 @@ fn filter_of(piece: &str) -> Option<(&str, &str)> {
 }
 
 /// Sets what has not been set; says whether it was so.
-fn set<T>(place: &mut Option<T>, value: T) -> bool {
+fn set_once<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
 /// A date that is not understood.
-fn no_date(value: &str) -> String {
+fn date_error(value: &str) -> String {
     format!("{value} is no date: write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
 }
 
@@ -91,19 +97,22 @@ mod tests {
 
     /// What is searched for, in Berlin.
     fn parsed(typed: &str) -> Result<Search, String> {
-        parse(typed, &TimeOfDay::posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
+        parse_search(typed, &LocalTime::from_posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
     }
 
     /// The text of a search for nothing else.
     fn text(typed: &str) -> String {
         let search = parsed(typed).unwrap();
-        assert_eq!(search, Search { text: search.text.clone(), limit: PAGE, ..Search::default() });
+        assert_eq!(
+            search,
+            Search { text: search.text.clone(), limit: RESULTS_PER_PAGE, ..Search::default() }
+        );
         search.text
     }
 
     /// What is said stays as it was typed; filters are taken out.
     #[test]
-    fn words_and_filters() {
+    fn words_are_kept_and_filters_extracted() {
         assert_eq!(text("  hot   tea* \"with  milk\" "), "hot tea* \"with  milk\"");
         assert_eq!(text("\"from:bob\" \"a in:b"), "\"from:bob\" \"a in:b");
         assert_eq!(
@@ -119,7 +128,7 @@ mod tests {
 
     /// Days begin where the person lives.
     #[test]
-    fn dates() {
+    fn dates_are_local_days() {
         let bounds = |typed| {
             let search = parsed(typed).unwrap();
             (search.since.map(|it| it.0), search.until.map(|it| it.0))
@@ -136,7 +145,7 @@ mod tests {
 
     /// What is not understood is told, with what is possible.
     #[test]
-    fn mistakes() {
+    fn invalid_filters_are_errors() {
         for (typed, part) in [
             ("after:monday", "monday is no date: write 2026-11-03"),
             ("after:2026-13-01", "is no date"),

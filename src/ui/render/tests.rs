@@ -6,15 +6,15 @@ use super::*;
 use crate::model::{Found, NoticeCode, Retention, Search, Sequence, SessionId, Tag};
 use crate::ui::safe::is_dangerous;
 
-/// A painter in UTC.
-fn painter() -> Painter {
-    let scene = SharedScene::default();
-    scene.with(|it| it.me = Some("Anna".to_owned()));
-    Painter::new(TimeOfDay::posix("UTC0"), false, scene)
+/// A renderer in UTC.
+fn test_renderer() -> Renderer {
+    let view = SharedViewState::default();
+    view.with(|it| it.own_name = Some("Anna".to_owned()));
+    Renderer::new(LocalTime::from_posix("UTC0"), false, view)
 }
 
 /// Something that `from` says.
-fn said(from: &str, text: &str) -> Message {
+fn message_from(from: &str, text: &str) -> Message {
     Message {
         sequence: Sequence(1),
         time: Timestamp(1_795_384_987_123),
@@ -32,44 +32,44 @@ fn said(from: &str, text: &str) -> Message {
 }
 
 /// What is shown of an event, all in one.
-fn shown(painter: &mut Painter, event: &Event) -> String {
-    painter.paint(event).iter().map(|it| it.text.clone()).collect::<Vec<_>>().join("\n")
+fn shown(renderer: &mut Renderer, event: &Event) -> String {
+    renderer.render(event).iter().map(|it| it.text.clone()).collect::<Vec<_>>().join("\n")
 }
 
 /// How the sorts of messages look.
 #[test]
-fn messages() {
-    let mut painter = painter();
-    let mut message = said("bob", "hello\nthere");
-    let text = shown(&mut painter, &Event::Message(message.clone()));
+fn messages_are_rendered() {
+    let mut renderer = test_renderer();
+    let mut message = message_from("bob", "hello\nthere");
+    let text = shown(&mut renderer, &Event::Message(message.clone()));
     assert_eq!(text, "[22:03:07] bob: hello\n         | there");
     message.style = Style::ACTION;
     message.text = "waves".to_owned();
     message.history = true;
-    let text = shown(&mut painter, &Event::Message(message.clone()));
+    let text = shown(&mut renderer, &Event::Message(message.clone()));
     assert_eq!(text, "~[22:03:07] * bob waves");
     message.time.0 += 86_400_000;
-    painter.scene.with(|it| it.rooms = vec!["lobby".to_owned(), "garden".to_owned()]);
-    let text = shown(&mut painter, &Event::Message(message));
+    renderer.view.with(|it| it.rooms = vec!["lobby".to_owned(), "garden".to_owned()]);
+    let text = shown(&mut renderer, &Event::Message(message));
     assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
 }
 
 /// What comes too late says so, and a notice among peers is nobody's.
 #[test]
-fn among_peers() {
-    let mut painter = painter();
-    painter.scene.with(|it| it.dialect = Dialect::Peers);
-    let message = Message { late: true, ..said("bob", "hello") };
-    let text = shown(&mut painter, &Event::Message(message));
+fn peer_events_are_rendered() {
+    let mut renderer = test_renderer();
+    renderer.view.with(|it| it.dialect = Dialect::Peers);
+    let message = Message { late: true, ..message_from("bob", "hello") };
+    let text = shown(&mut renderer, &Event::Message(message));
     assert_eq!(text, "[22:03:07] (late) bob: hello");
     let text = "bob's clock is 7 s slow".to_owned();
-    let text = shown(&mut painter, &Event::Notice { code: 4, text });
+    let text = shown(&mut renderer, &Event::Notice { code: 4, text });
     assert_eq!(text, "-- bob's clock is 7 s slow");
     let (from, to) = ("anna".to_owned(), "anna-2".to_owned());
-    let text = shown(&mut painter, &Event::Renamed { from, to });
+    let text = shown(&mut renderer, &Event::Renamed { from, to });
     assert_eq!(text, "!! Somebody has been anna for longer than you: you are anna-2 now.");
     let name = "e\u{202e}ve".to_owned();
-    let text = shown(&mut painter, &Event::AdmissionAsked { name });
+    let text = shown(&mut renderer, &Event::AdmissionAsked { name });
     let begin = "-- e\u{fffd}ve wants to come in: /yes e\u{fffd}ve or /no e\u{fffd}ve";
     assert!(text.starts_with(begin), "{text}");
 }
@@ -77,7 +77,7 @@ fn among_peers() {
 /// What was not done says about whom or what it was; what the client itself
 /// refuses says so in its sentence.
 #[test]
-fn refusals() {
+fn refusals_are_rendered() {
     let mut refusal = Refusal {
         tag: Tag::default(),
         code: 306,
@@ -85,7 +85,7 @@ fn refusals() {
         to: "nob\u{202e}ody".to_owned(),
         message: Some("hi\nthere".to_owned()),
     };
-    let text = shown(&mut painter(), &Event::Refused(refusal.clone()));
+    let text = shown(&mut test_renderer(), &Event::Refused(refusal.clone()));
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("!! nob"), "{text}");
     assert!(lines[0].ends_with("ody: Nobody has this name."), "{text}");
@@ -93,7 +93,7 @@ fn refusals() {
     assert!(!text.contains('\u{202e}'));
     for code in [0, 310] {
         refusal.code = code;
-        let text = shown(&mut painter(), &Event::Refused(refusal.clone()));
+        let text = shown(&mut test_renderer(), &Event::Refused(refusal.clone()));
         assert!(text.starts_with("!! Nobody has this name.\n"), "{text}");
     }
 }
@@ -101,20 +101,24 @@ fn refusals() {
 /// What was found says what was looked for, and of each message the day and
 /// the room.
 #[test]
-fn what_was_found() {
-    let mut painter = painter();
+fn search_results_are_rendered() {
+    let mut renderer = test_renderer();
     let text = "hot\u{1b}tea".to_owned();
     let search = Search { text, limit: 20, ..Search::default() };
     let mut found = Found { tag: Tag::default(), search, messages: Vec::new(), more: false };
-    let text = shown(&mut painter, &Event::Found(found.clone()));
+    let text = shown(&mut renderer, &Event::Found(found.clone()));
     assert_eq!(text, "-- nothing found with hot\u{fffd}tea");
-    found.messages.push(Message { history: true, requested: true, ..said("bob", "tea\nis hot") });
-    let text = shown(&mut painter, &Event::Found(found.clone()));
+    found.messages.push(Message {
+        history: true,
+        requested: true,
+        ..message_from("bob", "tea\nis hot")
+    });
+    let text = shown(&mut renderer, &Event::Found(found.clone()));
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "-- 1 message with hot\u{fffd}tea:");
     assert_eq!(lines[1], "~[2026-11-22 22:03:07] #lobby bob: tea");
     assert_eq!(lines[2..], ["         | is hot"]);
-    found.messages.push(Message { style: Style::ACTION, ..said("bob", "waves") });
+    found.messages.push(Message { style: Style::ACTION, ..message_from("bob", "waves") });
     found.search = Search {
         room: Some("lobby".to_owned()),
         from: Some("Bob".to_owned()),
@@ -124,7 +128,7 @@ fn what_was_found() {
         ..Search::default()
     };
     found.more = true;
-    let text = shown(&mut painter, &Event::Found(found));
+    let text = shown(&mut renderer, &Event::Found(found));
     let lines: Vec<_> = text.lines().collect();
     let heading =
         "-- 2 older messages from Bob in #lobby since 2026-11-22 before 2026-11-22 00:01:";
@@ -135,8 +139,8 @@ fn what_was_found() {
 
 /// How long messages are kept is told once, and again when it has changed.
 #[test]
-fn what_the_server_keeps() {
-    let mut painter = painter();
+fn retention_is_shown_once_and_on_change() {
+    let mut renderer = test_renderer();
     let mut told = |is_durable, days, messages, bytes| {
         let joined = Joined {
             session: SessionId(1),
@@ -152,7 +156,7 @@ fn what_the_server_keeps() {
             position_kept: true,
             log_changed: false,
         };
-        let text = shown(&mut painter, &Event::Welcome(joined));
+        let text = shown(&mut renderer, &Event::Welcome(joined));
         text.lines().nth(1).map(str::to_owned)
     };
     let line = |line: &str| Some(format!("-- messages are {line}"));
@@ -169,30 +173,30 @@ fn what_the_server_keeps() {
 /// What a server says of its disk is not dimmed, and shown to those, too, who
 /// want to see only what goes wrong.
 #[test]
-fn notices() {
-    let scene = SharedScene::default();
-    let mut painter = Painter::new(TimeOfDay::posix("UTC0"), true, scene);
+fn storage_notices_are_shown_as_errors() {
+    let view = SharedViewState::default();
+    let mut renderer = Renderer::new(LocalTime::from_posix("UTC0"), true, view);
     let mut notice = |code: NoticeCode| {
         let event = Event::Notice { code: code.number(), text: "so\nit is".to_owned() };
-        let painted = painter.paint(&event).remove(0);
-        (painted.text, painted.kind)
+        let rendered = renderer.render(&event).remove(0);
+        (rendered.text, rendered.kind)
     };
     let plain = "\u{1b}[2m-- server: so it is\u{1b}[0m".to_owned();
-    assert_eq!(notice(NoticeCode::Announcement), (plain, Kind::Chat));
+    assert_eq!(notice(NoticeCode::Announcement), (plain, LineKind::Chat));
     for code in [NoticeCode::StorageFailing, NoticeCode::StorageSound] {
-        assert_eq!(notice(code), ("!! server: so it is".to_owned(), Kind::Status));
+        assert_eq!(notice(code), ("!! server: so it is".to_owned(), LineKind::Status));
     }
 }
 
 /// One's name in any spelling, as a word.
 #[test]
-fn mentions() {
-    let painter = painter();
+fn mentions_ring_the_bell_in_any_spelling() {
+    let renderer = test_renderer();
     for text in ["anna?", "hi ANNA.", "@Anna", "ＡＮＮＡ!"] {
-        assert!(painter.names_me(text), "{text}");
+        assert!(renderer.mentions_me(text), "{text}");
     }
     for text in ["hannah", "anna-lena", "annas"] {
-        assert!(!painter.names_me(text), "{text}");
+        assert!(!renderer.mentions_me(text), "{text}");
     }
 }
 
@@ -201,27 +205,27 @@ proptest! {
     /// begins with the indent, none is wider than the screen, and
     /// nothing dangerous is in any.
     #[test]
-    fn nobody_draws_a_line_of_somebody_else(
+    fn no_message_can_imitate_a_line_of_another(
         from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",
         text in "(\\PC|[\n\t\u{1b}\u{9b}\u{202e}\u{2028}a ]){1,300}",
         width in prop::option::of(15_usize..200),
     ) {
-        let mut painter = painter();
-        painter.set_width(width);
-        let message = said(&from, &text);
+        let mut renderer = test_renderer();
+        renderer.set_width(width);
+        let message = message_from(&from, &text);
         let search = Search { text: text.clone(), from: Some(from), ..Search::default() };
         let messages = vec![message.clone()];
         let found = Found { tag: Tag::default(), search, messages, more: true };
-        let searched = shown(&mut painter, &Event::Found(found));
+        let searched = shown(&mut renderer, &Event::Found(found));
         prop_assert!(!searched.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
-        let begins = ["-- 1 message ", "~[", CONTINUED, "-- there are"];
+        let begins = ["-- 1 message ", "~[", CONTINUATION_PREFIX, "-- there are"];
         prop_assert!(searched.split('\n').all(|line| begins.iter().any(|it| line.starts_with(it))));
-        let shown = shown(&mut painter, &Event::Message(message));
+        let shown = shown(&mut renderer, &Event::Message(message));
         prop_assert!(!shown.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
         let mut lines = shown.split('\n');
         prop_assert!(lines.next().unwrap().starts_with("[22:03:07] "));
         for line in lines {
-            prop_assert!(line.starts_with(CONTINUED));
+            prop_assert!(line.starts_with(CONTINUATION_PREFIX));
         }
         if let Some(width) = width {
             for line in shown.split('\n') {

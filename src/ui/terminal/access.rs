@@ -20,37 +20,37 @@ const READER_PATIENCE: Duration = Duration::from_millis(10);
 
 /// Who is at it.
 #[derive(Debug, Default)]
-struct State {
+struct AccessState {
     /// A line is done, and the next one has not begun.
-    is_between: bool,
+    is_between_lines: bool,
     /// Something is being printed.
     is_printing: bool,
 }
 
 /// Who may use the terminal.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct TerminalAccess {
     /// Who does.
-    state: Mutex<State>,
+    state: Mutex<AccessState>,
     /// Rung when that changes.
     changed: Condvar,
 }
 
-impl Turns {
+impl TerminalAccess {
     /// A line is done.
     pub(super) fn end_line(&self) {
-        self.update(|state| state.is_between = true);
-        self.wait(READER_PATIENCE, |state| state.is_printing);
+        self.update(|state| state.is_between_lines = true);
+        self.wait_while(READER_PATIENCE, |state| state.is_printing);
     }
 
     /// The editor has begun with a line, and shows what is printed.
     pub(super) fn begin_line(&self) {
-        self.update(|state| state.is_between = false);
+        self.update(|state| state.is_between_lines = false);
     }
 
     /// Prints in its turn.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.wait(PRINTER_PATIENCE, |state| state.is_between);
+        self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
         self.update(|state| state.is_printing = true);
         let printed = print();
         self.update(|state| state.is_printing = false);
@@ -58,13 +58,13 @@ impl Turns {
     }
 
     /// Changes something, and tells who waits.
-    fn update(&self, change: impl FnOnce(&mut State)) {
+    fn update(&self, change: impl FnOnce(&mut AccessState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
     }
 
     /// Waits while something is so, but not for ever.
-    fn wait(&self, patience: Duration, is_so: impl Fn(&State) -> bool) {
+    fn wait_while(&self, patience: Duration, is_so: impl Fn(&AccessState) -> bool) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.changed.wait_timeout_while(state, patience, |state| is_so(state)));
     }
@@ -80,24 +80,24 @@ mod tests {
 
     #[test]
     fn nothing_is_printed_between_lines() {
-        let turns = Arc::new(Turns::default());
+        let access = Arc::new(TerminalAccess::default());
         let (sender, order) = mpsc::channel();
-        turns.end_line();
+        access.end_line();
         let printer = {
-            let (turns, sender) = (turns.clone(), sender.clone());
-            thread::spawn(move || turns.print(|| sender.send("printed")).unwrap())
+            let (access, sender) = (access.clone(), sender.clone());
+            thread::spawn(move || access.print(|| sender.send("printed")).unwrap())
         };
         sender.send("begun").unwrap();
-        turns.begin_line();
+        access.begin_line();
         printer.join().unwrap();
         assert_eq!(order.iter().take(2).collect::<Vec<_>>(), ["begun", "printed"]);
     }
 
     #[test]
-    fn a_reader_who_never_comes_back_stops_nobody() {
-        let turns = Turns::default();
-        turns.end_line();
-        assert_eq!(turns.print(|| "printed"), "printed");
-        turns.print(|| turns.end_line());
+    fn absent_reader_does_not_block_printer() {
+        let access = TerminalAccess::default();
+        access.end_line();
+        assert_eq!(access.print(|| "printed"), "printed");
+        access.print(|| access.end_line());
     }
 }

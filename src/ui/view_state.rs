@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::{Event, NameKey, Place, Search, Tag, Task};
 
 /// Names of a room that are remembered.
-const MAX_NAMES: usize = 1_000;
+const MAX_MEMBERS_PER_ROOM: usize = 1_000;
 
 /// Whom one talks with, and so what one can ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,98 +21,98 @@ pub enum Dialect {
 
 /// Where one is and who is there.
 #[derive(Debug, Default)]
-pub struct Scene {
+pub struct ViewState {
     /// Whom one talks with.
     pub dialect: Dialect,
     /// What one is called.
-    pub me: Option<String>,
+    pub own_name: Option<String>,
     /// Rooms that one is in, in the order in which one entered them.
     pub rooms: Vec<String>,
     /// Where a typed line goes, if that was chosen.
-    pub talking_in: Option<String>,
+    pub selected_room: Option<String>,
     /// The room that one has asked to enter, to talk there: typed lines go
     /// there already.
-    going_to: Option<String>,
+    pending_room: Option<String>,
     /// Who is there, by room.
-    present: BTreeMap<NameKey, Vec<String>>,
+    members: BTreeMap<NameKey, Vec<String>>,
     /// What brings the page before that of the last search.
-    pub older: Option<Search>,
+    pub older_search: Option<Search>,
     /// Lines of the input that made no sense.
-    pub mistakes: usize,
+    pub input_errors: usize,
 }
 
 /// A scene that input and screen have in common.
 #[derive(Clone, Debug, Default)]
-pub struct SharedScene(Arc<Mutex<Scene>>);
+pub struct SharedViewState(Arc<Mutex<ViewState>>);
 
-impl SharedScene {
+impl SharedViewState {
     /// A scene for this dialect.
     #[must_use]
-    pub fn speaking(dialect: Dialect) -> Self {
-        Self(Arc::new(Mutex::new(Scene { dialect, ..Scene::default() })))
+    pub fn with_dialect(dialect: Dialect) -> Self {
+        Self(Arc::new(Mutex::new(ViewState { dialect, ..ViewState::default() })))
     }
 
     /// Looks at it, or changes it. Do not call it from within `with`.
-    pub fn with<T>(&self, with: impl FnOnce(&mut Scene) -> T) -> T {
+    pub fn with<T>(&self, with: impl FnOnce(&mut ViewState) -> T) -> T {
         // A scene is never half changed, so that of a thread that panicked
         // is as good as any.
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Scene {
+impl ViewState {
     /// Follows what happens. Call it for every event, before it is shown.
-    pub fn follow(&mut self, event: &Event) {
+    pub fn update(&mut self, event: &Event) {
         match event {
             Event::Welcome(joined) => {
-                self.me = Some(joined.username.clone());
+                self.own_name = Some(joined.username.clone());
                 self.rooms.clone_from(&joined.rooms);
-                self.present.clear();
-                self.older.take_if(|_| joined.log_changed);
+                self.members.clear();
+                self.older_search.take_if(|_| joined.log_changed);
             }
             Event::Admitted(admitted) => {
-                self.me = Some(admitted.username.clone());
+                self.own_name = Some(admitted.username.clone());
                 self.rooms = vec![admitted.room.clone()];
-                let names = admitted.members.iter().take(MAX_NAMES).cloned().collect();
-                self.present = BTreeMap::from([(NameKey::of(&admitted.room), names)]);
+                let names = admitted.members.iter().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
+                self.members = BTreeMap::from([(NameKey::of(&admitted.room), names)]);
             }
-            Event::Renamed { to, .. } => self.me = Some(to.clone()),
+            Event::Renamed { to, .. } => self.own_name = Some(to.clone()),
             Event::Entered { room, .. } => {
                 if !self.rooms.contains(room) {
                     self.rooms.push(room.clone());
                 }
-                if self.going_to.take_if(|it| is_same(it, room)).is_some() {
-                    self.talking_in = Some(room.clone());
+                if self.pending_room.take_if(|it| is_same_room(it, room)).is_some() {
+                    self.selected_room = Some(room.clone());
                 }
             }
             // Only requests to enter bear a tag.
             Event::Refused(refusal) if refusal.tag.0.is_some() => {
-                let refused = self.going_to.take_if(|it| entering(it) == refusal.tag);
+                let refused = self.pending_room.take_if(|it| enter_tag(it) == refusal.tag);
                 // Unless one is there already.
                 if let Some(room) = refused {
-                    self.talk_in(&room);
+                    self.select_room(&room);
                 }
             }
             Event::Left { room, .. } => {
                 self.rooms.retain(|it| it != room);
-                self.present.remove(&NameKey::of(room));
-                if self.talking_in.as_ref() == Some(room) {
-                    self.talking_in = None;
+                self.members.remove(&NameKey::of(room));
+                if self.selected_room.as_ref() == Some(room) {
+                    self.selected_room = None;
                 }
             }
             Event::Roster { room, names, .. } => {
-                let names = names.iter().flatten().take(MAX_NAMES).cloned().collect();
-                self.present.insert(NameKey::of(room), names);
+                let names = names.iter().flatten().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
+                self.members.insert(NameKey::of(room), names);
             }
-            Event::Found(found) => self.older = found.older(),
+            Event::Found(found) => self.older_search = found.older(),
             Event::Presence { room, joined, left, .. } => {
-                let present = self.present.entry(NameKey::of(room)).or_default();
+                let present = self.members.entry(NameKey::of(room)).or_default();
                 let (Some(joined), Some(left)) = (joined, left) else {
                     present.clear();
                     return;
                 };
                 present.retain(|it| !left.contains(it) && !joined.contains(it));
-                let free = MAX_NAMES.saturating_sub(present.len());
+                let free = MAX_MEMBERS_PER_ROOM.saturating_sub(present.len());
                 present.extend(joined.iter().take(free).cloned());
             }
             _ => {}
@@ -121,29 +121,29 @@ impl Scene {
 
     /// Where a typed line goes.
     #[must_use]
-    pub fn place(&self) -> Place {
-        let chosen = self.going_to.as_ref().or(self.talking_in.as_ref());
+    pub fn target_place(&self) -> Place {
+        let chosen = self.pending_room.as_ref().or(self.selected_room.as_ref());
         chosen.cloned().map_or(Place::First, Place::Named)
     }
 
     /// The room that a typed line goes to, if one is in any.
     #[must_use]
-    pub fn here(&self) -> Option<&str> {
-        let chosen = self.going_to.as_deref().or(self.talking_in.as_deref());
+    pub fn current_room(&self) -> Option<&str> {
+        let chosen = self.pending_room.as_deref().or(self.selected_room.as_deref());
         chosen.or(self.rooms.first().map(String::as_str))
     }
 
     /// One asks to do something: lines that are typed after it go where it
     /// will have led. Gives the tag that the request must bear.
-    pub fn ask(&mut self, task: &Task) -> Tag {
+    pub fn prepare_request(&mut self, task: &Task) -> Tag {
         match task {
             Task::Enter { room } => {
-                self.going_to = Some(room.clone());
-                entering(room)
+                self.pending_room = Some(room.clone());
+                enter_tag(room)
             }
             Task::Leave { place: Place::Named(room) } => {
-                self.going_to.take_if(|it| is_same(it, room));
-                self.talking_in.take_if(|it| is_same(it, room));
+                self.pending_room.take_if(|it| is_same_room(it, room));
+                self.selected_room.take_if(|it| is_same_room(it, room));
                 Tag::default()
             }
             _ => Tag::default(),
@@ -152,20 +152,20 @@ impl Scene {
 
     /// Chooses where typed lines go; the room's name as the server spells
     /// it, or `None` if one is not in it.
-    pub fn talk_in(&mut self, room: &str) -> Option<String> {
-        if let Some(going_to) = self.going_to.as_ref().filter(|it| is_same(it, room)) {
-            return Some(going_to.clone());
+    pub fn select_room(&mut self, room: &str) -> Option<String> {
+        if let Some(pending_room) = self.pending_room.as_ref().filter(|it| is_same_room(it, room)) {
+            return Some(pending_room.clone());
         }
-        let found = self.rooms.iter().find(|it| is_same(it, room))?.clone();
-        self.going_to = None;
-        self.talking_in = Some(found.clone());
+        let found = self.rooms.iter().find(|it| is_same_room(it, room))?.clone();
+        self.pending_room = None;
+        self.selected_room = Some(found.clone());
         Some(found)
     }
 
     /// Everybody who is in one of the rooms, each once.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.present.values().flatten().cloned().collect();
+    pub fn member_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.members.values().flatten().cloned().collect();
         names.sort();
         names.dedup();
         names
@@ -179,12 +179,12 @@ impl Scene {
 }
 
 /// Whether two spellings are of the same room.
-fn is_same(one: &str, other: &str) -> bool {
+fn is_same_room(one: &str, other: &str) -> bool {
     NameKey::of(one) == NameKey::of(other)
 }
 
 /// The tag of the request to enter a room.
-fn entering(room: &str) -> Tag {
+fn enter_tag(room: &str) -> Tag {
     Tag(Some(room.into()))
 }
 
@@ -194,50 +194,53 @@ mod tests {
     use crate::model::{Found, Message, Refusal, Sequence, SessionId, Style, Timestamp};
 
     /// Somebody in the lobby who has asked to enter the kitchen.
-    fn going() -> (Scene, Tag) {
-        let mut scene = Scene { rooms: vec!["lobby".to_owned()], ..Scene::default() };
-        let tag = scene.ask(&Task::Enter { room: "KITCHEN".to_owned() });
-        (scene, tag)
+    fn view_entering_kitchen() -> (ViewState, Tag) {
+        let mut view = ViewState { rooms: vec!["lobby".to_owned()], ..ViewState::default() };
+        let tag = view.prepare_request(&Task::Enter { room: "KITCHEN".to_owned() });
+        (view, tag)
     }
 
     /// The kitchen has been entered.
-    fn entered() -> Event {
+    fn kitchen_entered() -> Event {
         Event::Entered { tag: Tag::default(), room: "kitchen".to_owned(), members: 1 }
     }
 
     /// One in this room.
-    fn named(room: &str) -> Place {
+    fn named_place(room: &str) -> Place {
         Place::Named(room.to_owned())
     }
 
     /// Lines go to a room as soon as one has asked to enter it, and to the
     /// old one again if that was refused.
     #[test]
-    fn lines_go_where_one_goes() {
-        let (mut scene, tag) = going();
-        assert_eq!((scene.place(), scene.here()), (named("KITCHEN"), Some("KITCHEN")));
-        scene.follow(&entered());
-        assert_eq!(scene.place(), named("kitchen"));
-        let (mut scene, _) = going();
+    fn typed_lines_go_to_pending_room_until_refused() {
+        let (mut view, tag) = view_entering_kitchen();
+        assert_eq!(
+            (view.target_place(), view.current_room()),
+            (named_place("KITCHEN"), Some("KITCHEN"))
+        );
+        view.update(&kitchen_entered());
+        assert_eq!(view.target_place(), named_place("kitchen"));
+        let (mut view, _) = view_entering_kitchen();
         let refused = |tag: &Tag| {
             let (text, to, message) = (String::new(), String::new(), None);
             Event::Refused(Refusal { tag: tag.clone(), code: 1, text, to, message })
         };
-        scene.follow(&refused(&Tag::default()));
-        assert_eq!(scene.place(), named("KITCHEN"));
-        scene.follow(&refused(&tag));
-        assert_eq!((scene.place(), scene.here()), (Place::First, Some("lobby")));
+        view.update(&refused(&Tag::default()));
+        assert_eq!(view.target_place(), named_place("KITCHEN"));
+        view.update(&refused(&tag));
+        assert_eq!((view.target_place(), view.current_room()), (Place::First, Some("lobby")));
         // A room in which one is already cannot be entered, but talked in.
-        scene.rooms.push("kitchen".to_owned());
-        let tag = scene.ask(&Task::Enter { room: "Kitchen".to_owned() });
-        scene.follow(&refused(&tag));
-        assert_eq!(scene.place(), named("kitchen"));
+        view.rooms.push("kitchen".to_owned());
+        let tag = view.prepare_request(&Task::Enter { room: "Kitchen".to_owned() });
+        view.update(&refused(&tag));
+        assert_eq!(view.target_place(), named_place("kitchen"));
     }
 
     /// The next page is that before the last answer, for as long as there is
     /// one.
     #[test]
-    fn older_messages_of_a_search() {
+    fn search_result_determines_next_older_page() {
         let message = Message {
             sequence: Sequence(7),
             time: Timestamp(0),
@@ -254,30 +257,30 @@ mod tests {
         };
         let search = Search { text: "tea".to_owned(), limit: 1, ..Search::default() };
         let mut found = Found { tag: Tag::default(), search, messages: vec![message], more: true };
-        let mut scene = Scene::default();
-        scene.follow(&Event::Found(found.clone()));
-        let older = scene.older.clone().unwrap();
+        let mut view = ViewState::default();
+        view.update(&Event::Found(found.clone()));
+        let older = view.older_search.clone().unwrap();
         assert_eq!(older, Search { before: Some(Sequence(7)), ..found.search.clone() });
         found.more = false;
-        scene.follow(&Event::Found(found));
-        assert_eq!(scene.older, None);
+        view.update(&Event::Found(found));
+        assert_eq!(view.older_search, None);
     }
 
     /// One leaves, or chooses another room, before one is in.
     #[test]
-    fn changing_one_s_mind() {
-        let (mut scene, _) = going();
-        scene.ask(&Task::Leave { place: scene.place() });
-        assert_eq!(scene.place(), Place::First);
-        scene.follow(&entered());
-        assert_eq!(scene.place(), Place::First);
+    fn pending_room_is_dropped_by_leave_or_other_selection() {
+        let (mut view, _) = view_entering_kitchen();
+        view.prepare_request(&Task::Leave { place: view.target_place() });
+        assert_eq!(view.target_place(), Place::First);
+        view.update(&kitchen_entered());
+        assert_eq!(view.target_place(), Place::First);
 
-        let (mut scene, _) = going();
-        assert_eq!(scene.talk_in("kitchen").as_deref(), Some("KITCHEN"));
-        assert_eq!(scene.talk_in("lobby").as_deref(), Some("lobby"));
-        scene.follow(&entered());
-        assert_eq!(scene.place(), named("lobby"));
-        scene.ask(&Task::Leave { place: scene.place() });
-        assert_eq!(scene.place(), Place::First);
+        let (mut view, _) = view_entering_kitchen();
+        assert_eq!(view.select_room("kitchen").as_deref(), Some("KITCHEN"));
+        assert_eq!(view.select_room("lobby").as_deref(), Some("lobby"));
+        view.update(&kitchen_entered());
+        assert_eq!(view.target_place(), named_place("lobby"));
+        view.prepare_request(&Task::Leave { place: view.target_place() });
+        assert_eq!(view.target_place(), Place::First);
     }
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::safe::safe_name;
 use crate::model::{Admitted, PeerReport, Reach, Way};
+use crate::ui::safe::safe_name;
 
 /// Others that are named to whoever comes in.
-const MAX_NAMED: usize = 8;
+const MAX_NAMED_MEMBERS: usize = 8;
 
 /// A clock that differs by less is not worth a word.
-const SKEW_SHOWN: u64 = 500;
+const MIN_SHOWN_SKEW_MS: u64 = 500;
 
 /// One is in.
-pub(super) fn admitted(it: &Admitted) -> String {
+pub(super) fn admitted_text(it: &Admitted) -> String {
     let (room, name) = (safe_name(&it.room), safe_name(&it.username));
     let closed = if it.is_closed { " (closed)" } else { "" };
     let others: Vec<_> =
@@ -22,29 +22,30 @@ pub(super) fn admitted(it: &Admitted) -> String {
     let who = match others.as_slice() {
         [] => "you are the first".to_owned(),
         [one] => format!("{one} is here"),
-        all if all.len() <= MAX_NAMED => format!("{} are here", all.join(", ")),
+        all if all.len() <= MAX_NAMED_MEMBERS => format!("{} are here", all.join(", ")),
         all => format!("{} others are here", all.len()),
     };
     format!("you are in #{room}{closed} as {name}; {who}")
 }
 
 /// Somebody wants to come in.
-pub(super) fn question(name: &str) -> String {
+pub(super) fn admission_question(name: &str) -> String {
     let name = safe_name(name);
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
 }
 
 /// One has another name.
-pub(super) fn renamed(from: &str, to: &str) -> String {
+pub(super) fn renamed_text(from: &str, to: &str) -> String {
     let (from, to) = (safe_name(from), safe_name(to));
     format!("Somebody has been {from} for longer than you: you are {to} now.")
 }
 
 /// Who is there, since when, and how they are reached: a table with a line
 /// of titles.
-pub(super) fn table(peers: &[PeerReport]) -> Vec<String> {
+pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(titles).chain(peers.iter().map(row)).collect();
+    let rows: Vec<[String; 6]> =
+        std::iter::once(titles).chain(peers.iter().map(peer_row)).collect();
     let mut widths = [0; 6];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -63,10 +64,10 @@ pub(super) fn table(peers: &[PeerReport]) -> Vec<String> {
 }
 
 /// The line of one peer.
-fn row(it: &PeerReport) -> [String; 6] {
+fn peer_row(it: &PeerReport) -> [String; 6] {
     let name = safe_name(&it.name);
     if it.is_self {
-        let present = duration(it.present);
+        let present = duration_text(it.present);
         return [format!("{name} (you)"), present, "–".into(), "–".into(), "–".into(), "–".into()];
     }
     let reach = match it.reach {
@@ -79,28 +80,28 @@ fn row(it: &PeerReport) -> [String; 6] {
     };
     let heard = match it.silence.as_secs() {
         0..5 => "now".to_owned(),
-        _ => format!("{} ago", duration(it.silence)),
+        _ => format!("{} ago", duration_text(it.silence)),
     };
     let loss = format!("{}.{} %", it.loss / 10, it.loss % 10);
-    [name, duration(it.present), reach.to_owned(), heard, loss, clock(it.skew)]
+    [name, duration_text(it.present), reach.to_owned(), heard, loss, skew_text(it.skew)]
 }
 
 /// How a clock differs from ours, of which `skew` is ahead in milliseconds.
-fn clock(skew: i64) -> String {
+fn skew_text(skew: i64) -> String {
     let apart = skew.unsigned_abs();
-    if apart < SKEW_SHOWN {
+    if apart < MIN_SHOWN_SKEW_MS {
         return "right".to_owned();
     }
     let how = if skew > 0 { "fast" } else { "slow" };
     let apart = Duration::from_millis(apart);
     match apart.as_secs() {
         0..60 => format!("{:.1} s {how}", apart.as_secs_f32()),
-        _ => format!("{} {how}", duration(apart)),
+        _ => format!("{} {how}", duration_text(apart)),
     }
 }
 
 /// A duration with its two greatest units.
-fn duration(it: Duration) -> String {
+fn duration_text(it: Duration) -> String {
     let seconds = it.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {
@@ -132,20 +133,20 @@ mod tests {
 
     /// Who is there already.
     #[test]
-    fn coming_in() {
-        assert_eq!(admitted(&newcomer(&[])), "you are in #lobby as anna; you are the first");
-        assert_eq!(admitted(&newcomer(&["bob"])), "you are in #lobby as anna; bob is here");
-        let three = admitted(&newcomer(&["bob", "carol", "d\u{1b}ave"]));
+    fn admission_names_present_members() {
+        assert_eq!(admitted_text(&newcomer(&[])), "you are in #lobby as anna; you are the first");
+        assert_eq!(admitted_text(&newcomer(&["bob"])), "you are in #lobby as anna; bob is here");
+        let three = admitted_text(&newcomer(&["bob", "carol", "d\u{1b}ave"]));
         assert_eq!(three, "you are in #lobby as anna; bob, carol, d\u{fffd}ave are here");
         let many = newcomer(&["x"; 9]);
-        assert_eq!(admitted(&many), "you are in #lobby as anna; 9 others are here");
+        assert_eq!(admitted_text(&many), "you are in #lobby as anna; 9 others are here");
         let closed = Admitted { is_closed: true, ..newcomer(&[]) };
-        assert!(admitted(&closed).contains("#lobby (closed) as anna"));
+        assert!(admitted_text(&closed).contains("#lobby (closed) as anna"));
     }
 
     /// Columns stand below each other, whatever the names are.
     #[test]
-    fn the_table() {
+    fn peers_table_columns_are_aligned() {
         let bob = PeerReport {
             name: "b好b".to_owned(),
             session: SessionId(2),
@@ -166,7 +167,7 @@ mod tests {
             ..bob.clone()
         };
         assert_eq!(
-            table(&[me, bob, far]),
+            peers_table(&[me, bob, far]),
             [
                 "--  name        here for   reached by   heard    loss   clock",
                 "--  anna (you)  2 h 5 min  –            –        –      –",
