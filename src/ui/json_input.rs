@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
+use super::execute::request_finish;
 use super::json::{JsonScreen, input_error_object, tag_from_id};
 use super::lines::{Line, read_line};
 use super::local_time::parse_time;
-use super::plain::request_finish;
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{Command, PeerTask, Place, Request, Search, Sequence, SessionId, Style, Task};
 

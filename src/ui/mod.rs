@@ -6,6 +6,7 @@
 //! driver calls, and an input that runs in a thread of its own.
 
 mod command;
+mod execute;
 mod json;
 mod json_input;
 mod lines;

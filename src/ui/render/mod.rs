@@ -1,26 +1,19 @@
 //! Events as lines for people.
 
+mod layout;
 mod peers;
 mod search_results;
 mod server_info;
 
 use jiff::civil::Date;
-use unicode_width::UnicodeWidthChar;
 
+use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
 use super::local_time::LocalTime;
 use super::safe::{safe_line, safe_name, safe_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     DirectMessage, ErrorCode, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
 };
-
-/// In front of every line of a message but the first: what stands behind it
-/// cannot be taken for a line of its own.
-const CONTINUATION_PREFIX: &str = "         | ";
-
-/// Narrower screens are treated as if they were so wide: a line has room for
-/// the time, or for [`CONTINUATION_PREFIX`], and one wide character.
-const MIN_WIDTH: usize = 15;
 
 /// Names in one line at most.
 const MAX_LISTED_NAMES: usize = 50;
@@ -231,33 +224,6 @@ impl Renderer {
         Rendered { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
     }
 
-    /// Lines behind the first are indented, and no line is left to the
-    /// terminal to wrap: where it did, a message could draw a line of
-    /// somebody else.
-    fn wrap(&self, text: &str) -> String {
-        let Some(width) = self.width else {
-            return indent(text);
-        };
-        let mut out = String::new();
-        let mut column = 0;
-        for c in text.chars() {
-            let (shown, columns) = match c {
-                '\t' => (' ', 1),
-                c => (c, c.width().unwrap_or(1)),
-            };
-            if c == '\n' || column + columns >= width {
-                out.push('\n');
-                out.push_str(CONTINUATION_PREFIX);
-                column = CONTINUATION_PREFIX.len();
-            }
-            if c != '\n' {
-                out.push(shown);
-                column += columns;
-            }
-        }
-        out
-    }
-
     /// Tells the day when it is another one than that of the line before.
     fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<Rendered>) {
         let Some(date) = self.local_time.date(time) else {
@@ -361,15 +327,6 @@ impl Renderer {
             NameKey::of(word) == me || NameKey::of(word.trim_end_matches(['.', '-'])) == me
         })
     }
-
-    /// Dims it on a terminal, line by line.
-    fn dim(&self, text: &str) -> String {
-        if !self.is_terminal {
-            return text.to_owned();
-        }
-        let lines: Vec<_> = text.lines().map(|line| format!("\u{1b}[2m{line}\u{1b}[0m")).collect();
-        lines.join("\n")
-    }
 }
 
 /// A line about something that went wrong.
@@ -392,11 +349,6 @@ fn render_refusal(refusal: &Refusal) -> Rendered {
         }
         None => error_line(&why),
     }
-}
-
-/// Lines behind the first are indented.
-fn indent(text: &str) -> String {
-    text.replace('\n', &format!("\n{CONTINUATION_PREFIX}"))
 }
 
 #[cfg(test)]

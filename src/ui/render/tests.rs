@@ -1,6 +1,7 @@
 //! How events look.
 
 use proptest::prelude::*;
+use unicode_width::UnicodeWidthChar;
 
 use super::*;
 use crate::model::{Found, NoticeCode, Retention, Search, Sequence, SessionId, Tag};

@@ -2,28 +2,29 @@
 //! that is being typed.
 
 mod access;
+mod completion;
+mod modes;
 mod printer;
 
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter};
+use rustyline::{CompletionType, Config, Editor};
 use tokio::sync::mpsc::Sender;
 
 use self::access::TerminalAccess;
+use self::completion::LineHelper;
+use self::modes::TerminalModes;
 use self::printer::Printer;
 use super::Screen;
-use super::command::command_names;
+use super::execute::{AfterLine, execute_line, request_finish};
 use super::local_time::LocalTime;
-use super::plain::{AfterLine, execute_line, request_finish, terminal_width};
+use super::plain::terminal_width;
 use super::render::{Rendered, Renderer};
-use super::view_state::{SharedViewState, ViewState};
+use super::view_state::SharedViewState;
 use crate::model::{Command, Event, Password, Request, Tag};
 
 /// In front of the line being typed.
@@ -57,7 +58,7 @@ pub struct TerminalScreen {
     /// The reading half has been told to begin.
     reader_started: bool,
     /// Puts the terminal back as it was when this is dropped.
-    _modes: modes::TerminalModes,
+    _modes: TerminalModes,
 }
 
 /// The half that reads.
@@ -78,7 +79,7 @@ pub struct TerminalInput {
 /// # Errors
 /// There is no terminal, or it cannot be used like this.
 pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), TerminalError> {
-    let modes = modes::TerminalModes::save();
+    let modes = TerminalModes::save();
     let config = Config::builder()
         .max_history_size(MAX_HISTORY)?
         .history_ignore_space(true)
@@ -172,147 +173,5 @@ impl TerminalInput {
         // There will be no further line to wait for.
         self.access.begin_line();
         request_finish(requests, patience);
-    }
-}
-
-/// Completes commands at the beginning of a line, rooms behind the commands
-/// and filters that want one, and names of those present everywhere; and tells whose turn it is.
-#[derive(Helper, Highlighter)]
-struct LineHelper {
-    /// Who is there.
-    view: SharedViewState,
-    /// Who may use the terminal.
-    access: Arc<TerminalAccess>,
-}
-
-impl Hinter for LineHelper {
-    type Hint = String;
-
-    /// Asked when a line begins, and at each key.
-    fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
-        self.access.begin_line();
-        None
-    }
-}
-
-impl Validator for LineHelper {
-    /// Asked when a line is done, before the editor leaves the terminal.
-    fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.access.end_line();
-        Ok(ValidationResult::Valid(None))
-    }
-}
-
-impl Completer for LineHelper {
-    type Candidate = String;
-
-    fn complete(
-        &self,
-        line: &str,
-        pos: usize,
-        _ctx: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.view.with(|view| complete(line.get(..pos).unwrap_or(line), view)))
-    }
-}
-
-/// Where the word at the end of `line` begins, and what it may become.
-fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
-    let start = line.rfind(char::is_whitespace).map_or(0, |at| {
-        at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)
-    });
-    let word = line.get(start..).unwrap_or_default();
-    if start == 0 && word.starts_with('/') {
-        let fitting = command_names(view.dialect).iter().filter(|it| it.starts_with(word));
-        return (0, fitting.map(|it| format!("{it} ")).collect());
-    }
-    // Behind /search a name or a room follows its filter directly.
-    let is_search = line.starts_with("/search ");
-    let filter = ["from:", "in:"].into_iter().find(|it| is_search && word.starts_with(it));
-    let filter = filter.unwrap_or_default();
-    let (start, word) = (start + filter.len(), word.get(filter.len()..).unwrap_or_default());
-    let commands = ["/room", "/leave", "/who"];
-    let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
-    let candidates = if is_room { view.rooms.clone() } else { view.member_names() };
-    let begun = word.to_lowercase();
-    // At the beginning of a line a name is an address.
-    let end = if start == 0 { ": " } else { " " };
-    let fitting = candidates
-        .into_iter()
-        .filter(|it| !begun.is_empty() && it.to_lowercase().starts_with(&begun))
-        .map(|it| format!("{}{end}", crate::ui::safe::safe_name(&it)));
-    (start, fitting.collect())
-}
-
-#[cfg(unix)]
-mod modes {
-    //! The terminal's modes. The line editor changes them and its thread
-    //! may be in the middle of a line when the program ends.
-
-    use std::io::{Write, stdin, stdout};
-
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-
-    /// The modes as they were.
-    pub(super) struct TerminalModes(Option<Termios>);
-
-    impl TerminalModes {
-        /// Looks at them.
-        pub(super) fn save() -> Self {
-            Self(tcgetattr(stdin()).ok())
-        }
-    }
-
-    impl Drop for TerminalModes {
-        /// Puts them back: also that of pasting, which the editor has set.
-        fn drop(&mut self) {
-            if let Some(modes) = &self.0 {
-                let _ = write!(stdout(), "\r\u{1b}[K\u{1b}[?2004l");
-                let _ = stdout().flush();
-                let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod modes {
-    //! Consoles elsewhere are put in order by the shell.
-
-    /// Nothing.
-    pub(super) struct TerminalModes;
-
-    impl TerminalModes {
-        /// Nothing is to be kept.
-        pub(super) const fn save() -> Self {
-            Self
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Names, rooms, commands.
-    #[test]
-    fn commands_names_and_rooms_are_completed() {
-        let mut view = ViewState::default();
-        view.update(&Event::Roster {
-            tag: Tag::default(),
-            room: "lobby".to_owned(),
-            members: 2,
-            names: Some(vec!["Anna".to_owned(), "bob".to_owned()]),
-            asked: false,
-        });
-        view.rooms = vec!["lobby".to_owned()];
-        assert_eq!(complete("an", &view), (0, vec!["Anna: ".to_owned()]));
-        assert_eq!(complete("hi b", &view), (3, vec!["bob ".to_owned()]));
-        assert_eq!(complete("/room l", &view), (6, vec!["lobby ".to_owned()]));
-        assert_eq!(complete("/search from:a", &view), (13, vec!["Anna ".to_owned()]));
-        assert_eq!(complete("/search x in:l", &view), (13, vec!["lobby ".to_owned()]));
-        assert_eq!(complete("in:l", &view), (0, vec![]));
-        assert_eq!(complete("/hi", &view), (0, vec!["/history ".to_owned()]));
-        assert_eq!(complete("", &view), (0, vec![]));
     }
 }

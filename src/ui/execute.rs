@@ -1,0 +1,100 @@
+//! Execution of typed lines: parses them and makes requests of them.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+
+use super::command::{ParsedLine, help_text, parse_line};
+use super::local_time::LocalTime;
+use super::render::{LineKind, Rendered, error_line};
+use super::safe::safe_name;
+use super::search_query::parse_search;
+use super::view_state::SharedViewState;
+use crate::model::{Command, Request, Search, Tag, Task};
+use crate::os::Clock;
+
+/// What to do after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterLine {
+    /// Read another.
+    Continue,
+    /// Stop reading.
+    Stop,
+}
+
+/// Does what a typed line means. Sentences for the person go to `tell`.
+/// Blocks while the driver takes no requests.
+pub(super) fn execute_line(
+    line: &str,
+    view: &SharedViewState,
+    requests: &Sender<Request>,
+    mut tell: impl FnMut(Rendered),
+) -> AfterLine {
+    let information =
+        |text: &str| Rendered { text: text.to_owned(), kind: LineKind::Chat, bell: false };
+    let (dialect, place) = view.with(|it| (it.dialect, it.target_place()));
+    match parse_line(line, place, dialect) {
+        Ok(ParsedLine::Empty) => {}
+        Ok(ParsedLine::DoAsPeer(task)) => {
+            let request = Request { tag: Tag::default(), command: Command::DoAsPeer(task) };
+            if requests.blocking_send(request).is_err() {
+                return AfterLine::Stop;
+            }
+        }
+        Ok(ParsedLine::Do(task)) => return send_task(task, view, requests),
+        Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
+            Ok(search) => return send_task(Task::Search(search), view, requests),
+            Err(sentence) => tell(input_error(&sentence, view)),
+        },
+        Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
+        Ok(ParsedLine::Room(None)) => {
+            let here = view.with(|it| it.current_room().map(safe_name));
+            let sentence = here.map_or("-- you are in no room".to_owned(), |here| {
+                format!("-- you are talking in #{here}")
+            });
+            tell(information(&sentence));
+        }
+        Ok(ParsedLine::Room(Some(room))) => match view.with(|it| it.select_room(&room)) {
+            Some(room) => {
+                tell(information(&format!("-- you are talking in #{} now", safe_name(&room))));
+            }
+            None => {
+                view.with(|it| it.input_errors += 1);
+                let room = safe_name(&room);
+                tell(error_line(&format!("You are not in #{room}; /join {room} enters it.")));
+            }
+        },
+        Ok(ParsedLine::Quit) => return AfterLine::Stop,
+        Err(sentence) => tell(input_error(&sentence, view)),
+    }
+    AfterLine::Continue
+}
+
+/// A line that made no sense.
+fn input_error(sentence: &str, view: &SharedViewState) -> Rendered {
+    view.with(|it| it.input_errors += 1);
+    error_line(&super::safe_line(sentence))
+}
+
+/// Has the engine do something.
+fn send_task(task: Task, view: &SharedViewState, requests: &Sender<Request>) -> AfterLine {
+    let tag = view.with(|it| it.prepare_request(&task));
+    let request = Request { tag, command: Command::Do(task) };
+    if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
+}
+
+/// What is searched for by what was typed behind `/search`.
+fn build_search(typed: &str, view: &SharedViewState) -> Result<Search, String> {
+    if typed.is_empty() {
+        let nothing = "There is nothing older to show. /search WORDS looks for messages.";
+        return view.with(|it| it.older_search.clone()).ok_or_else(|| nothing.to_owned());
+    }
+    parse_search(typed, &LocalTime::local(), Clock::start().time_of_day())
+}
+
+/// Asks to leave in order.
+pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
+    let request = Request { tag: Tag::default(), command: Command::Finish { patience } };
+    // If nobody takes it, it is over already.
+    let _ = requests.blocking_send(request);
+}

@@ -1,0 +1,110 @@
+//! Line editor helper: tab completion, and signals at the beginning and end of a line.
+
+use std::sync::Arc;
+
+use rustyline::completion::Completer;
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Helper, Highlighter};
+
+use super::access::TerminalAccess;
+use crate::ui::command::command_names;
+use crate::ui::safe::safe_name;
+use crate::ui::view_state::{SharedViewState, ViewState};
+
+/// Completes commands at the beginning of a line, rooms behind the commands
+/// and filters that want one, and names of those present everywhere; and tells whose turn it is.
+#[derive(Helper, Highlighter)]
+pub(super) struct LineHelper {
+    /// Who is there.
+    pub(super) view: SharedViewState,
+    /// Who may use the terminal.
+    pub(super) access: Arc<TerminalAccess>,
+}
+
+impl Hinter for LineHelper {
+    type Hint = String;
+
+    /// Asked when a line begins, and at each key.
+    fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
+        self.access.begin_line();
+        None
+    }
+}
+
+impl Validator for LineHelper {
+    /// Asked when a line is done, before the editor leaves the terminal.
+    fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.access.end_line();
+        Ok(ValidationResult::Valid(None))
+    }
+}
+
+impl Completer for LineHelper {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _ctx: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.view.with(|view| complete(line.get(..pos).unwrap_or(line), view)))
+    }
+}
+
+/// Where the word at the end of `line` begins, and what it may become.
+fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
+    let start = line.rfind(char::is_whitespace).map_or(0, |at| {
+        at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)
+    });
+    let word = line.get(start..).unwrap_or_default();
+    if start == 0 && word.starts_with('/') {
+        let fitting = command_names(view.dialect).iter().filter(|it| it.starts_with(word));
+        return (0, fitting.map(|it| format!("{it} ")).collect());
+    }
+    // Behind /search a name or a room follows its filter directly.
+    let is_search = line.starts_with("/search ");
+    let filter = ["from:", "in:"].into_iter().find(|it| is_search && word.starts_with(it));
+    let filter = filter.unwrap_or_default();
+    let (start, word) = (start + filter.len(), word.get(filter.len()..).unwrap_or_default());
+    let commands = ["/room", "/leave", "/who"];
+    let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
+    let candidates = if is_room { view.rooms.clone() } else { view.member_names() };
+    let begun = word.to_lowercase();
+    // At the beginning of a line a name is an address.
+    let end = if start == 0 { ": " } else { " " };
+    let fitting = candidates
+        .into_iter()
+        .filter(|it| !begun.is_empty() && it.to_lowercase().starts_with(&begun))
+        .map(|it| format!("{}{end}", safe_name(&it)));
+    (start, fitting.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Event, Tag};
+
+    /// Names, rooms, commands.
+    #[test]
+    fn commands_names_and_rooms_are_completed() {
+        let mut view = ViewState::default();
+        view.update(&Event::Roster {
+            tag: Tag::default(),
+            room: "lobby".to_owned(),
+            members: 2,
+            names: Some(vec!["Anna".to_owned(), "bob".to_owned()]),
+            asked: false,
+        });
+        view.rooms = vec!["lobby".to_owned()];
+        assert_eq!(complete("an", &view), (0, vec!["Anna: ".to_owned()]));
+        assert_eq!(complete("hi b", &view), (3, vec!["bob ".to_owned()]));
+        assert_eq!(complete("/room l", &view), (6, vec!["lobby ".to_owned()]));
+        assert_eq!(complete("/search from:a", &view), (13, vec!["Anna ".to_owned()]));
+        assert_eq!(complete("/search x in:l", &view), (13, vec!["lobby ".to_owned()]));
+        assert_eq!(complete("in:l", &view), (0, vec![]));
+        assert_eq!(complete("/hi", &view), (0, vec!["/history ".to_owned()]));
+        assert_eq!(complete("", &view), (0, vec![]));
+    }
+}
