@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::server::BAD_CONFIG;
+use super::exit::BAD_CONFIG;
 use crate::archive::{self, ArchiveError, Form, Report, Wanted};
 use crate::config::server::ServerOptions;
 use crate::model::{RoomName, Timestamp};

@@ -1,26 +1,35 @@
-//! Exit codes of the programs of a person, as in `sysexits.h`.
+//! Exit codes of the programs, as in `sysexits.h`.
 
-pub(super) use super::USAGE;
-
-/// Nobody there.
+/// Wrong command line (`EX_USAGE`).
+pub(super) const USAGE: u8 = 64;
+/// No server or peer answers (`EX_UNAVAILABLE`).
+#[cfg(feature = "ui")]
 pub(super) const UNAVAILABLE: u8 = 69;
-/// Something in this computer.
+/// An operating-system call has failed (`EX_OSERR`).
+#[cfg(feature = "ui")]
 pub(super) const OS: u8 = 71;
-/// Somebody does not speak the protocol.
+/// The other side does not follow the protocol (`EX_PROTOCOL`).
 #[cfg(feature = "client")]
 pub(super) const PROTOCOL: u8 = 76;
-/// The other side says no.
+/// The other side has refused (`EX_NOPERM`).
+#[cfg(feature = "ui")]
 pub(super) const REFUSED: u8 = 77;
+/// Invalid configuration (`EX_CONFIG`).
+#[cfg(feature = "server")]
+pub(super) const BAD_CONFIG: u8 = 78;
 
 /// An error with its exit code.
+#[cfg(feature = "ui")]
 pub(super) type Failed = (u8, anyhow::Error);
 
-/// For errors in what the person has said.
+/// Marks an error as one of the command line.
+#[cfg(feature = "ui")]
 pub(super) fn usage(error: anyhow::Error) -> Failed {
     (USAGE, error)
 }
 
-/// For errors of this computer.
+/// Marks an error as one of the operating system.
+#[cfg(feature = "ui")]
 pub(super) fn os(error: anyhow::Error) -> Failed {
     (OS, error)
 }

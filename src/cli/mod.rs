@@ -6,7 +6,6 @@ mod archive;
 pub mod client;
 #[cfg(feature = "client")]
 mod discover;
-#[cfg(feature = "ui")]
 mod exit;
 #[cfg(any(feature = "server", feature = "peer"))]
 mod logging;
@@ -22,15 +21,12 @@ mod status;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-/// Exit status for a wrong command line (`EX_USAGE`).
-const USAGE: u8 = 64;
-
 /// Shows what clap has to say: help and version on standard output and all
 /// is well, anything else on standard error.
 fn tell_usage(told: &clap::Error) -> ExitCode {
     // Nobody may be there to read it.
     let _ = told.print();
-    if told.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    if told.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
 /// Shows an error with its causes on standard error, on one line if they

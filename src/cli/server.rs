@@ -9,14 +9,12 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::spawn_blocking;
 
 use super::archive::Tool;
+use super::exit::BAD_CONFIG;
 use super::status::StatusCommand;
 use super::{logging, status};
 use crate::config::server::ServerOptions;
 use crate::server::{self, Reread, ServerSettings};
 use crate::{disk, systemd};
-
-/// Exit status for a configuration that makes no sense (`EX_CONFIG`).
-pub(super) const BAD_CONFIG: u8 = 78;
 
 /// A chat server for a house, a class or a club.
 ///
