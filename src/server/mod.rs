@@ -8,17 +8,16 @@
 //! The engine's task owns the hub; connections share with it only their
 //! outbox and the feeds of their rooms.
 
+mod acceptor;
 mod announce;
 mod complaints;
 mod connection;
 mod control;
-mod doorman;
 mod engine;
 mod fanout;
 mod feed;
 mod listen;
 mod outbox;
-mod outgoing;
 mod reload;
 mod service;
 mod status;
@@ -42,8 +41,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::acceptor::Acceptor;
 use self::control::Control;
-use self::doorman::Doorman;
 use self::engine::{Engine, Message};
 use self::listen::Bound;
 use self::reload::Reloading;
@@ -167,7 +166,7 @@ pub async fn run(
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
-    let doorman = Doorman {
+    let acceptor = Acceptor {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
         budget: engine.budget(),
@@ -188,9 +187,9 @@ pub async fn run(
     // Whoever hears that it listens can ask how it fares.
     let mut listeners = JoinSet::new();
     for bound in addresses {
-        listeners.spawn(doorman.clone().serve(bound));
+        listeners.spawn(acceptor.clone().serve(bound));
     }
-    drop(doorman);
+    drop(acceptor);
     let trouble = watch::Sender::new(None);
     helpers.spawn(service::keep_status(engine.people(), trouble.subscribe()));
     helpers.spawn(service::feed_watchdog(handle.clone()));

@@ -1,6 +1,8 @@
 //! One client's connection: a task that owns the socket, cuts what it reads
 //! into frames for the engine, and writes what is due.
 
+mod outgoing;
+
 use std::future::pending;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -10,15 +12,15 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
 
-use super::engine::{EngineHandle, Message};
-use super::fanout::PublishedHead;
-use super::outbox::Outbox;
-use super::outgoing::Outgoing;
+use self::outgoing::Outgoing;
 use crate::hub::ConnectionId;
 use crate::model::TokenBucket;
 use crate::model::limits::{SHUTDOWN_GRACE, SLOW_READER_TIMEOUT};
 use crate::model::{ErrorCode, Moment, NoticeCode};
 use crate::os::Clock;
+use crate::server::engine::{EngineHandle, Message};
+use crate::server::fanout::PublishedHead;
+use crate::server::outbox::Outbox;
 use crate::wire::tcp::{ClientFrame, Notice, Received, ServerFrame};
 use crate::wire::{FrameError, FrameReader};
 

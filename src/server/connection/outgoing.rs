@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::feed::{Behind, Cursor};
-use super::outbox::{Item, Outbox, Reserved, SharedFeed, lock_feed};
 use crate::hub::RoomId;
 use crate::model::{Sequence, SharedEntry};
+use crate::server::feed::{Behind, Cursor};
+use crate::server::outbox::{Item, Outbox, Reserved, SharedFeed, lock_feed};
 use crate::wire::tcp::entry_frame;
 
 /// Bytes that are collected at one time; bounds what a connection holds.
@@ -239,10 +239,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::feed::{BatchBuilder, Feed};
-    use super::super::outbox::Mail;
     use super::*;
     use crate::model::Moment;
+    use crate::server::feed::{BatchBuilder, Feed};
+    use crate::server::outbox::Mail;
 
     /// A feed with one batch; each frame is its sequence as one byte.
     fn publish(feed: &SharedFeed, sequences: &[u8]) {

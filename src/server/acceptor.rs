@@ -1,4 +1,4 @@
-//! The doorman: takes connections in, one task for each address that is
+//! The acceptor: takes connections in, one task for each address that is
 //! listened on.
 
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use crate::os::{Clock, random_bytes};
 
 /// Takes connections in.
 #[derive(Clone)]
-pub(super) struct Doorman {
+pub(super) struct Acceptor {
     /// The next connection's number; all listeners count together.
     pub(super) next_id: Arc<AtomicU64>,
     /// How far everything is published.
@@ -38,7 +38,7 @@ pub(super) struct Doorman {
     pub(super) clock: Clock,
 }
 
-impl Doorman {
+impl Acceptor {
     /// Takes in all that come to one address, for ever; waits for the address
     /// first where the machine does not have it yet.
     pub(super) async fn serve(self, bound: Bound) {
