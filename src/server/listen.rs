@@ -1,4 +1,4 @@
-//! Sockets that are listened on.
+//! Listening sockets: binding them, and accepting connections through temporary failures.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,48 +13,44 @@ use crate::model::Moment;
 use crate::model::limits::DEFAULT_PORT;
 use crate::os::Clock;
 
-/// Connections that the kernel holds until they are accepted.
+/// Length of the kernel's queue of connections that are not accepted yet.
 const BACKLOG: i32 = 4_096;
 
-/// “Address family not supported by protocol” on Linux, for which `std` has
-/// no name.
+/// Linux's error number for “address family not supported by protocol”, which `std` does not name.
 const EAFNOSUPPORT: i32 = 97;
 
-/// An address that the machine does not have is tried again so often.
-const RETRY: Duration = Duration::from_secs(2);
+/// Time between attempts to bind to an address that the machine does not have yet.
+const BIND_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// After a failed accept the next one waits so long: the usual reason, too
-/// few file descriptors, does not pass at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a failed accept: its usual reason, no free file descriptors, lasts for a while.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// What does not pass is complained of so often.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+/// Least time between two warnings about failed accepts.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// An address cannot be listened on, and waiting would not help. Nothing has
-/// been bound for it.
+/// Error: an address cannot be listened on, and waiting would not help. No socket is left for it.
 #[derive(Debug, Error)]
 #[error("cannot listen on {address}")]
 pub struct ListenError {
     /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// The error of the operating system.
     #[source]
     pub source: io::Error,
 }
 
-/// What came of trying to listen on an address.
+/// Result of binding to an address.
 pub(super) enum Bound {
-    /// It is listened on.
+    /// A listening socket.
     Listening(TcpListener),
-    /// The machine does not have the address now; it may come.
+    /// The machine does not have this address now but may get it later.
     NotYet(SocketAddr),
 }
 
-/// Listens on `address`; where `[::]` is wanted and IPv6 is switched off, on
-/// all addresses of IPv4.
+/// Listens on `address`; on all IPv4 addresses if it is `[::]` and IPv6 is switched off.
 ///
 /// # Errors
-/// [`ListenError`] for everything but an address that may still come.
+/// [`ListenError`] for every failure except an address that the machine may still get.
 pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
     match try_bind(address) {
         Ok(listener) => Ok(Bound::Listening(listener)),
@@ -66,20 +62,19 @@ pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
     }
 }
 
-/// Where a server listens that is not told: on all addresses of IPv6 and
-/// IPv4.
+/// Returns the default address: the default port on all addresses of IPv6 and IPv4.
 pub(super) fn default_address() -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
 }
 
-/// Whether an error says that there is no IPv6 here.
+/// Returns true if an error of binding means that IPv6 is switched off.
 fn is_without_ipv6(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.kind() == ErrorKind::Unsupported
         || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-/// Makes a listening socket.
+/// Creates a non-blocking listening socket; one on `[::]` accepts IPv4 too.
 fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -92,22 +87,22 @@ fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Whether it stands for all addresses, those of IPv4 too.
+/// Returns true for the wildcard addresses `0.0.0.0` and `[::]`.
 fn is_any(address: SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 
-/// Waits until the address can be listened on. A server that runs does not
-/// die of one that is taken when it comes: it says so, and goes on trying.
-pub(super) async fn bind_when_there(address: SocketAddr) -> TcpListener {
-    let mut complained = false;
+/// Waits until the address can be listened on. An address that appears but is in use does not end a
+/// running server: it is logged once and tried again.
+pub(super) async fn bind_when_available(address: SocketAddr) -> TcpListener {
+    let mut has_warned = false;
     loop {
-        sleep(RETRY).await;
+        sleep(BIND_RETRY_INTERVAL).await;
         match bind(address) {
             Ok(Bound::Listening(listener)) => return listener,
             Ok(Bound::NotYet(_)) => {}
-            Err(error) if !complained => {
-                complained = true;
+            Err(error) if !has_warned => {
+                has_warned = true;
                 tracing::warn!("{error}, and go on trying: {}", error.source);
             }
             Err(_) => {}
@@ -115,35 +110,35 @@ pub(super) async fn bind_when_there(address: SocketAddr) -> TcpListener {
     }
 }
 
-/// Takes connections in, and says so when it cannot: not oftener than once a
-/// minute, for the usual reason, too few file descriptors, may last.
-pub(super) struct Entrance {
-    /// Where they come.
+/// A listening socket whose failures to accept are logged at most once a minute and retried: their
+/// usual reason, no free file descriptors, lasts for a while.
+pub(super) struct RetryingListener {
+    /// The socket.
     listener: TcpListener,
-    /// When it said so last.
-    complained_at: Option<Moment>,
-    /// The time.
+    /// Time of the last warning.
+    warned_at: Option<Moment>,
+    /// The clock of the server.
     clock: Clock,
 }
 
-impl Entrance {
-    /// The entrance at this socket.
+impl RetryingListener {
+    /// Wraps a listening socket.
     pub(super) const fn new(listener: TcpListener, clock: Clock) -> Self {
-        Self { listener, complained_at: None, clock }
+        Self { listener, warned_at: None, clock }
     }
 
-    /// The next connection. Failures are waited for to pass.
+    /// Waits for the next connection and returns it with the client's address.
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
                     let now = self.clock.now();
-                    if self.complained_at.is_none_or(|at| now.since(at) >= COMPLAINT_INTERVAL) {
-                        self.complained_at = Some(now);
+                    if self.warned_at.is_none_or(|at| now.since(at) >= WARNING_INTERVAL) {
+                        self.warned_at = Some(now);
                         tracing::warn!("cannot accept connections for now: {error}");
                     }
-                    sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }

@@ -9,6 +9,7 @@
 //! outbox and the feeds of their rooms.
 
 mod acceptor;
+mod admission;
 mod announce;
 mod complaints;
 mod connection;
@@ -42,6 +43,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::acceptor::Acceptor;
+use self::admission::Admission;
 use self::control::Control;
 use self::engine::{Engine, Message};
 use self::listen::Bound;
@@ -166,15 +168,15 @@ pub async fn run(
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
-    let acceptor = Acceptor {
+    let admission = Admission {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
         budget: engine.budget(),
         engine: handle.clone(),
         settings: current.subscribe(),
-        listening: listening.clone(),
         clock,
     };
+    let acceptor = Acceptor { admission, listening: listening.clone() };
     let addresses = bind_all(&settings.listen)?;
     let mut helpers = JoinSet::new();
     if let Some(control) = Control::open(&settings) {
@@ -187,7 +189,7 @@ pub async fn run(
     // Whoever hears that it listens can ask how it fares.
     let mut listeners = JoinSet::new();
     for bound in addresses {
-        listeners.spawn(acceptor.clone().serve(bound));
+        listeners.spawn(acceptor.clone().run(bound));
     }
     drop(acceptor);
     let trouble = watch::Sender::new(None);

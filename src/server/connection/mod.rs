@@ -1,135 +1,136 @@
-//! One client's connection: a task that owns the socket, cuts what it reads
-//! into frames for the engine, and writes what is due.
+//! A client's connection: a task that owns the socket, passes received frames to the engine, and
+//! writes what is due.
+//!
+//! | file | part |
+//! |---|---|
+//! | `transport` | the socket: how the bytes of frames travel |
+//! | `inbound` | received bytes: framing, rate limit |
+//! | `outgoing` | bytes to send: the rooms' feeds and the connection's outbox, merged |
+//! | here | the state of the connection between them: paused, blocked, closing |
 
+mod inbound;
 mod outgoing;
+mod transport;
 
 use std::future::pending;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::io::{Interest, Ready};
+use tokio::time::sleep_until;
 
+use self::inbound::{Cut, Inbound};
 use self::outgoing::Outgoing;
+pub(super) use self::transport::Transport;
 use crate::hub::ConnectionId;
-use crate::model::TokenBucket;
 use crate::model::limits::{SHUTDOWN_GRACE, SLOW_READER_TIMEOUT};
-use crate::model::{ErrorCode, Moment, NoticeCode};
+use crate::model::{ErrorCode, Moment, NoticeCode, TokenBucket};
 use crate::os::Clock;
 use crate::server::engine::{EngineHandle, Message};
 use crate::server::fanout::PublishedHead;
 use crate::server::outbox::Outbox;
-use crate::wire::tcp::{ClientFrame, Notice, Received, ServerFrame};
-use crate::wire::{FrameError, FrameReader};
+use crate::wire::FrameError;
+use crate::wire::tcp::{Notice, ServerFrame};
 
-/// Bytes that are read at one time. The buffer is on the stack for the
-/// moment of reading, so that a silent connection has none.
+/// Bytes read at a time. The buffer is on the stack while reading, so a silent connection has none.
 const READ_SIZE: usize = 8_192;
 
-/// Pieces that are written at one time.
-const WRITE_PIECES: usize = 64;
+/// Slices written at a time.
+const WRITE_SLICES: usize = 64;
 
-/// How long the other side may take to read the last words and hang up.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// What the connection's task is made of.
+/// The identity of a connection and its links to the rest of the server; made by
+/// [`super::admission`].
 pub(super) struct Connection {
-    /// Its number.
+    /// The connection's number.
     pub(super) id: ConnectionId,
-    /// The socket.
-    pub(super) stream: TcpStream,
-    /// Where the engine puts what is for this connection alone.
+    /// Frames and commands of the engine for this connection alone.
     pub(super) outbox: Arc<Outbox>,
-    /// How far everything is published.
+    /// The sequence up to which entries are published in all rooms.
     pub(super) head: Arc<PublishedHead>,
-    /// Where frames go.
+    /// Receives this connection's frames and events.
     pub(super) engine: EngineHandle,
-    /// How fast this client may send.
-    pub(super) bucket: TokenBucket,
-    /// The time.
+    /// The clock of the server.
     pub(super) clock: Clock,
 }
 
-/// The parts of [`Connection`] with the state that they come to have.
-struct Driver {
-    /// See [`Connection`].
+/// The task of a connection: its transport, both directions, and the state between them.
+struct Driver<T> {
+    /// The connection's identity and links.
     connection: Connection,
-    /// What is to be sent.
+    /// The socket.
+    transport: T,
+    /// Received bytes.
+    inbound: Inbound,
+    /// Bytes to send.
     outgoing: Outgoing,
-    /// Makes frames of what is read.
-    reader: FrameReader,
-    /// What this side still does with the stream.
+    /// State of the receiving side.
     reading: Reading,
-    /// The client has been told that it sends too fast, and has not rested
-    /// since.
-    told_to_slow_down: bool,
-    /// The socket takes nothing more since this time.
+    /// Time since when the socket takes no bytes, if it takes none.
     blocked_since: Option<Moment>,
-    /// The end has been asked for: it comes at this time at the latest.
+    /// Deadline of the connection, once its end has been requested.
     ends_at: Option<Moment>,
 }
 
-/// What becomes of what the client sends.
+/// State of a connection's receiving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
-    /// It is read.
+    /// Bytes are read as they arrive.
     Open,
-    /// The client has sent too fast: nothing is read until then.
+    /// Nothing is read until this time, for the client has exceeded its rate limit.
     Paused(Moment),
     /// Nothing is read any more.
     Over,
 }
 
-/// Why a connection's loop ends without last words.
+/// The connection is lost: nothing more can be sent on it.
 struct Gone;
 
 impl From<io::Error> for Gone {
-    /// Whatever happened to the socket, the connection is gone.
+    /// Treats every error of the socket as a lost connection.
     fn from(_: io::Error) -> Self {
         Self
     }
 }
 
 impl Connection {
-    /// Serves the client until one side has had enough. The engine is told
-    /// of the end however it comes, even by a bug.
-    pub(super) async fn run(self) {
-        let farewell = Farewell { engine: self.engine.clone(), id: self.id };
+    /// Serves the client over `transport` until the connection ends; `bucket` is the client's rate
+    /// limit. The engine is told of the end in any case, even after a panic.
+    pub(super) async fn run(self, transport: impl Transport, bucket: TokenBucket) {
+        let disconnect = DisconnectOnDrop { engine: self.engine.clone(), id: self.id };
         let mut driver = Driver {
+            transport,
+            inbound: Inbound::new(bucket),
             outgoing: Outgoing::new(self.outbox.clone()),
-            reader: FrameReader::from_client(),
             reading: Reading::Open,
-            told_to_slow_down: false,
             blocked_since: None,
             ends_at: None,
             connection: self,
         };
         if driver.serve().await.is_ok() {
-            hang_up(driver.connection.stream).await;
+            driver.transport.close().await;
         }
-        drop(farewell);
+        drop(disconnect);
     }
 }
 
-/// Tells the engine that a connection is gone, when it is dropped.
-struct Farewell {
-    /// Whom to tell.
+/// Tells the engine that a connection is gone when it is dropped.
+struct DisconnectOnDrop {
+    /// Receives the event.
     engine: EngineHandle,
-    /// Which connection.
+    /// The connection's number.
     id: ConnectionId,
 }
 
-impl Drop for Farewell {
+impl Drop for DisconnectOnDrop {
     fn drop(&mut self) {
         self.engine.send_eventually(Message::Disconnected { connection: self.id });
     }
 }
 
-impl Driver {
-    /// Writes what is due, waits for something to happen, deals with it, and
-    /// so on until everything has been said.
+impl<T: Transport> Driver<T> {
+    /// Runs the connection's loop: writes what is due, waits for an event and handles it, until
+    /// everything has been sent after the engine has closed the connection.
     async fn serve(&mut self) -> Result<(), Gone> {
         loop {
             self.write_due().await?;
@@ -140,7 +141,7 @@ impl Driver {
             let deadline = self.deadline();
             tokio::select! {
                 () = self.connection.outbox.rung() => self.on_bell().await?,
-                ready = ready(&self.connection.stream, interest) => {
+                ready = ready(&self.transport, interest) => {
                     if ready?.is_readable() && self.reading == Reading::Open {
                         self.read().await?;
                     }
@@ -150,8 +151,8 @@ impl Driver {
         }
     }
 
-    /// There is something new. A client that takes nothing may have fallen
-    /// behind by it.
+    /// Handles a wake-up: there is something new in the outbox or a feed, so a client whose socket
+    /// is blocked may have fallen out of a feed.
     async fn on_bell(&mut self) -> Result<(), Gone> {
         if self.blocked_since.is_some() && self.outgoing.is_behind() {
             self.give_up(ErrorCode::TooSlow).await?;
@@ -159,8 +160,8 @@ impl Driver {
         Ok(())
     }
 
-    /// What to wait for at the socket. A client that does not take what is
-    /// due is not read either: so what it asks for is bounded.
+    /// Returns the readiness to wait for at the socket. A client that does not take what is due is
+    /// not read either, which bounds what it can request.
     fn interest(&self) -> Option<Interest> {
         if self.blocked_since.is_some() {
             Some(Interest::WRITABLE)
@@ -171,7 +172,7 @@ impl Driver {
         }
     }
 
-    /// When something is to be done though nothing happens.
+    /// Returns the earliest timer: end of a pause, slow reader, or end of the connection.
     fn deadline(&self) -> Option<Moment> {
         let paused = match self.reading {
             Reading::Paused(until) => Some(until),
@@ -183,15 +184,15 @@ impl Driver {
         [paused, blocked, self.ends_at].into_iter().flatten().min()
     }
 
-    /// Does what [`Self::deadline`] was for.
+    /// Handles the timers of [`Self::deadline`] that have expired.
     async fn on_deadline(&mut self) -> Result<(), Gone> {
         let now = self.connection.clock.now();
         if self.ends_at.is_some_and(|at| at <= now) {
             return Err(Gone);
         }
         if matches!(self.reading, Reading::Paused(until) if until <= now) {
-            let kept = self.cut(&[]);
-            self.pass_on(kept).await?;
+            let cut = self.inbound.cut(&[], now);
+            self.pass_on(cut).await?;
         }
         if self.blocked_since.is_some_and(|since| since + SLOW_READER_TIMEOUT <= now) {
             self.give_up(ErrorCode::TooSlow).await?;
@@ -199,8 +200,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Asks the engine to end this connection with an error. Its rooms are
-    /// not read any more, only what the engine has to say to that.
+    /// Asks the engine to end this connection with `error`. From now on nothing is read, and nothing
+    /// of the rooms is sent; the connection closes when the engine's error frame has been written,
+    /// or after [`SHUTDOWN_GRACE`].
     async fn give_up(&mut self, error: ErrorCode) -> Result<(), Gone> {
         if self.ends_at.is_none() {
             self.outgoing.abandon_rooms();
@@ -216,7 +218,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes until nothing is due any more or the socket takes no more.
+    /// Writes until nothing is due or the socket takes no more bytes.
     async fn write_due(&mut self) -> Result<(), Gone> {
         loop {
             if self.outgoing.collect(self.connection.head.get()).is_err() {
@@ -240,15 +242,15 @@ impl Driver {
         }
     }
 
-    /// Writes once; false if the socket takes nothing more for now.
+    /// Writes once; returns false if the socket takes no more bytes now.
     fn write_once(&mut self) -> Result<bool, Gone> {
         let due = self.outgoing.due();
-        let mut pieces = [IoSlice::new(&[]); WRITE_PIECES];
-        for (piece, bytes) in pieces.iter_mut().zip(due) {
-            *piece = IoSlice::new(bytes);
+        let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+        for (slice, bytes) in slices.iter_mut().zip(due) {
+            *slice = IoSlice::new(bytes);
         }
-        let pieces = pieces.get(..due.len().min(WRITE_PIECES)).unwrap_or_default();
-        match self.connection.stream.try_write_vectored(pieces) {
+        let slices = slices.get(..due.len().min(WRITE_SLICES)).unwrap_or_default();
+        match self.transport.try_write(slices) {
             Ok(0) => Err(Gone),
             Ok(count) => {
                 self.outgoing.written(count);
@@ -264,13 +266,13 @@ impl Driver {
         }
     }
 
-    /// Reads once and deals with the frames that are complete.
+    /// Reads once and passes on the frames that are complete.
     async fn read(&mut self) -> Result<(), Gone> {
         let Some((cut, at_end)) = self.read_and_cut()? else { return Ok(()) };
         self.pass_on(cut).await?;
         if at_end && self.reading == Reading::Open {
-            // The client will say nothing more, but may still want to hear
-            // what is due; the engine answers with the end.
+            // The client sends nothing more but may still want to receive what is due; the engine
+            // closes the connection when that has been sent.
             self.reading = Reading::Over;
             let message = Message::Finished { connection: self.connection.id };
             self.connection.engine.send(message).await.or(Err(Gone))?;
@@ -278,38 +280,23 @@ impl Driver {
         Ok(())
     }
 
-    /// Reads once; gives what was cut, and whether the client will send
-    /// nothing more. (Not `async`: the buffer must not become a part of the
-    /// task, of which there are thousands.)
+    /// Reads once; returns the frames, and true if the client sends nothing more. None if there was
+    /// nothing to read. (Not `async`: the buffer must not become a part of the task, of which there
+    /// are thousands.)
     fn read_and_cut(&mut self) -> Result<Option<(Cut, bool)>, Gone> {
         let mut buffer = [0; READ_SIZE];
-        match self.connection.stream.try_read(&mut buffer) {
-            Ok(count) => Ok(Some((self.cut(buffer.get(..count).unwrap_or_default()), count == 0))),
+        match self.transport.try_read(&mut buffer) {
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                Ok(Some((self.inbound.cut(bytes, self.connection.clock.now()), count == 0)))
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Cuts frames from what was read, no more than the client may send now.
-    fn cut(&mut self, bytes: &[u8]) -> Cut {
-        let Self { reader, connection, told_to_slow_down, .. } = self;
-        let now = connection.clock.now();
-        *told_to_slow_down &= !connection.bucket.is_full(now);
-        let mut frames = Vec::new();
-        let mut wait = Duration::ZERO;
-        let outcome = reader.feed(bytes, |body| {
-            let frame = ClientFrame::decode(body);
-            if !matches!(frame, Received::Frame(ClientFrame::Pong(_))) {
-                wait = connection.bucket.take(now);
-            }
-            frames.push(frame);
-            wait.is_zero()
-        });
-        Cut { frames, wait, error: outcome.err() }
-    }
-
-    /// Gives the engine what was cut, and slows the client down where it has
-    /// sent too fast.
+    /// Passes frames on to the engine, pauses a client that exceeds its rate limit, and ends the
+    /// connection after a violation of the framing rules.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
         self.slow_down(cut.wait);
@@ -325,15 +312,15 @@ impl Driver {
         }
     }
 
-    /// Reads on only after `wait`, and says so once until the client has
-    /// rested.
+    /// Pauses reading for `wait`, and tells the client about it with a `slow_down` notice where it
+    /// has not been told yet; a `wait` of zero ends a pause.
     fn slow_down(&mut self, wait: Duration) {
         if wait.is_zero() {
             self.reading = Reading::Open;
             return;
         }
         self.reading = Reading::Paused(self.connection.clock.now() + wait);
-        if !std::mem::replace(&mut self.told_to_slow_down, true) {
+        if self.inbound.must_send_slow_down() {
             let text = "You are sending faster than this server takes; it reads you more slowly.";
             let notice = Notice::new(NoticeCode::SlowDown, text);
             let mut bytes = Vec::new();
@@ -343,49 +330,18 @@ impl Driver {
     }
 }
 
-/// Frames that were cut from what was read.
-struct Cut {
-    /// In order.
-    frames: Vec<Received<ClientFrame>>,
-    /// How long to wait before more is cut.
-    wait: Duration,
-    /// What is wrong with the bytes behind them.
-    error: Option<FrameError>,
-}
-
-/// Waits for the socket; for ever where nothing is wanted of it.
-async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
+/// Waits until the socket is ready for `interest`; for ever if there is none.
+async fn ready(transport: &impl Transport, interest: Option<Interest>) -> io::Result<Ready> {
     match interest {
-        Some(interest) => stream.ready(interest).await,
+        Some(interest) => transport.ready(interest).await,
         None => pending().await,
     }
 }
 
-/// Waits for a time; for ever where there is none.
+/// Waits until `deadline`; for ever if there is none.
 async fn wait_until(deadline: Option<Moment>, clock: Clock) {
     match deadline {
         Some(at) => sleep_until(clock.instant(at).into()).await,
         None => pending().await,
     }
-}
-
-/// Ends a connection so that the last words arrive: a socket that is closed
-/// while there are bytes to be read in it throws away what the other side
-/// has not read either.
-async fn hang_up(mut stream: TcpStream) {
-    let listen_to_the_end = async {
-        stream.shutdown().await?;
-        let mut buffer = [0; 1_024];
-        loop {
-            stream.readable().await?;
-            match stream.try_read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-    };
-    // Whether the other side hangs up properly is its own affair.
-    let _: Result<io::Result<()>, _> = timeout(LINGER, listen_to_the_end).await;
 }
