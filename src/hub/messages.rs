@@ -4,7 +4,7 @@
 use super::Hub;
 use super::connection::{PendingRead, State, Wait, kind};
 use super::contract::{ConnectionId, Delivery, Output, Purpose, RoomId};
-use super::outgoing::Known;
+use super::message_dedup::Known;
 use crate::model::{
     Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
     Style, Target, Username,

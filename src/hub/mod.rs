@@ -10,32 +10,32 @@
 //! | `contract` | what goes in and comes out |
 //! | `connection` | one connection's states and timers |
 //! | `lifecycle` | connections come, fail, end; timers; shutting down |
-//! | `receiving` | a frame: whether it may come now, and who deals with it |
-//! | `joining` | `hello` and `join` |
+//! | `dispatch` | a frame: whether it may come now, and who deals with it |
+//! | `handshake` | `hello` and `join` |
 //! | `messages` | `say`, `direct`, and what the log answers |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
-//! | `reading` | what the log was asked for is there, or cannot be read |
-//! | `replaying` | the welcome and what was said before, page by page |
-//! | `notices` | what everybody is told |
-//! | `keeping` | what outlives a restart |
-//! | `sessions`, `outgoing`, `names`, `rooms`, `presence`, `backlog` | what the hub keeps |
+//! | `read_completion` | what the log was asked for is there, or cannot be read |
+//! | `replay` | the welcome and what was said before, page by page |
+//! | `broadcast` | what everybody is told |
+//! | `session_persistence` | what outlives a restart |
+//! | `sessions`, `message_dedup`, `names`, `rooms`, `presence`, `backlog` | what the hub keeps |
 
 mod backlog;
+mod broadcast;
 mod connection;
 mod contract;
-mod joining;
-mod keeping;
+mod dispatch;
+mod handshake;
 mod lifecycle;
+mod message_dedup;
 mod messages;
 mod names;
-mod notices;
-mod outgoing;
 mod presence;
-mod reading;
-mod receiving;
-mod replaying;
+mod read_completion;
+mod replay;
 mod requests;
 mod rooms;
+mod session_persistence;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::contract::{ConnectionId, Now, RoomId};
-use super::outgoing::Outgoing;
+use super::message_dedup::Outgoing;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
     Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash, Username,

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::hub::Input;
 use crate::model::{ErrorCode, HubSettings};
 use crate::wire::tcp::{Ping, Pong, ServerFrame, flag};

@@ -1,7 +1,7 @@
 //! What is said, to all and to one.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 
 /// What is refused did not happen, and its reference may be used again.
 #[test]

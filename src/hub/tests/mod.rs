@@ -1,18 +1,18 @@
 //! The hub in virtual time, with a log in memory that answers at once or
 //! when it is told to.
 
-mod failing;
-mod joining;
+mod fake_log;
+mod frames;
+mod handshake;
+mod harness;
+mod inspect;
 mod lifecycle;
-mod log;
+mod log_failures;
 mod messages;
 mod paging;
 mod presence;
 mod races;
 mod random;
-mod reading_back;
 mod restart;
 mod rooms;
 mod steps;
-mod table;
-mod words;

@@ -1,8 +1,8 @@
 //! Much that was missed comes page by page, and nobody is given more than
 //! they take.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::hub::{ConnectionId, Input, ReadRange};
 use crate::model::limits::REPLAY_PAGE;
 use crate::model::{Sequence, Token};

@@ -1,7 +1,7 @@
 //! Who comes and who goes, as it is told.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::hub::ConnectionId;
 use crate::model::HubSettings;
 

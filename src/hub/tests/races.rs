@@ -1,7 +1,7 @@
 //! What happens while the log takes its time.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 

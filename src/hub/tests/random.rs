@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::reading_back::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
+use super::frames::*;
+use super::harness::*;
+use super::inspect::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
 use super::steps::{NAMES, ROOMS, Step, step};
-use super::table::*;
-use super::words::*;
 use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};

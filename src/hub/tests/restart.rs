@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::table::*;
-use super::words::*;
-use crate::hub::keeping::hash;
+use super::frames::*;
+use super::harness::*;
+use crate::hub::session_persistence::hash;
 use crate::hub::{Hub, RestoredState};
 use crate::model::{
     HubSettings, Reference, RoomName, Sequence, SessionId, SessionRecord, Target, Timestamp, Token,

@@ -1,7 +1,7 @@
 //! Entering, leaving, older messages, members.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::hub::ReadRange;
 use crate::model::{HubSettings, Sequence};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::table::Table;
+use super::harness::Table;
 use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{Draft, Logged, RoomName, Sequence, SharedEntry, Target, Timestamp};
 

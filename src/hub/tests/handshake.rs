@@ -1,7 +1,7 @@
 //! Greeting, joining, coming back.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::model::{HubSettings, LogId, Position, Sequence, Token};
 use crate::wire::tcp::{Hello, Join, Received};
 

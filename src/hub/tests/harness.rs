@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Join, Received, Welcome, entry_frame};
 
-use super::words::{Got, hello, join, welcome, word};
+use super::frames::{Got, hello, join, welcome, word};
 
 /// The log of all tests.
 pub(super) const LOG: LogId = LogId([7; 16]);

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use super::Hub;
 use super::connection::{PendingRead, Promise, State, kind};
 use super::contract::{ConnectionId, Now, Output, Purpose, ReadRange, ReadRequest, ReadTag};
-use super::keeping::hash;
+use super::session_persistence::hash;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
 use crate::model::{
     ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token, Username,

@@ -1,6 +1,6 @@
 //! What is in what a client has got.
 
-use super::words::Got;
+use super::frames::Got;
 use crate::model::{Reference, Sequence, SessionId};
 use crate::wire::tcp::{ServerFrame, flag};
 

@@ -1,7 +1,7 @@
 //! A log that cannot be read, or cannot write.
 
-use super::table::*;
-use super::words::*;
+use super::frames::*;
+use super::harness::*;
 use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
