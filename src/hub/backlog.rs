@@ -10,7 +10,7 @@ use crate::model::{NameKey, Sequence, SharedEntry, Target};
 #[derive(Default)]
 pub(super) struct Backlog {
     /// The heads at which reads were asked for, and how many at each.
-    reads: BTreeMap<Sequence, usize>,
+    read_heads: BTreeMap<Sequence, usize>,
     /// Everything behind the least of them.
     entries: VecDeque<SharedEntry>,
 }
@@ -19,19 +19,19 @@ impl Backlog {
     /// A read is asked for while the log's head is this. Call
     /// [`Self::end`] with the same when it is answered or not needed.
     pub(super) fn begin(&mut self, head: Sequence) {
-        let reads = self.reads.entry(head).or_default();
+        let reads = self.read_heads.entry(head).or_default();
         *reads = reads.saturating_add(1);
     }
 
     /// A read is over.
     pub(super) fn end(&mut self, head: Sequence) {
-        if let Some(reads) = self.reads.get_mut(&head) {
+        if let Some(reads) = self.read_heads.get_mut(&head) {
             *reads = reads.saturating_sub(1);
             if *reads == 0 {
-                self.reads.remove(&head);
+                self.read_heads.remove(&head);
             }
         }
-        match self.reads.keys().next() {
+        match self.read_heads.keys().next() {
             Some(least) => {
                 while self.entries.front().is_some_and(|it| it.sequence <= *least) {
                     self.entries.pop_front();
@@ -43,7 +43,7 @@ impl Backlog {
 
     /// An entry is committed.
     pub(super) fn push(&mut self, entry: &SharedEntry) {
-        if !self.reads.is_empty() {
+        if !self.read_heads.is_empty() {
             self.entries.push_back(entry.clone());
         }
     }
@@ -51,7 +51,7 @@ impl Backlog {
     /// Adds to what a read has found, when the log's head was this, what was
     /// committed after it and was asked for, so that it reaches up to the
     /// hub's head. Call it before [`Self::end`].
-    pub(super) fn complete(
+    pub(super) fn add_later_entries(
         &self,
         found: &mut Vec<SharedEntry>,
         head: Sequence,
@@ -77,7 +77,7 @@ impl Backlog {
     /// Nothing is kept.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.reads.is_empty() && self.entries.is_empty()
+        self.read_heads.is_empty() && self.entries.is_empty()
     }
 }
 

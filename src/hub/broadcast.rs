@@ -7,19 +7,19 @@ use crate::wire::tcp::Notice;
 
 impl Hub {
     /// Tells everybody that times before and after do not compare.
-    pub(super) fn clock_changed(&mut self) {
-        let sentence = "The server's clock was set: times before and after do not compare.";
-        self.tell_everybody(Notice::new(NoticeCode::ClockChanged, sentence));
+    pub(super) fn handle_clock_changed(&mut self) {
+        let text = "The server's clock was set: times before and after do not compare.";
+        self.broadcast(Notice::new(NoticeCode::ClockChanged, text));
     }
 
     /// Tells everybody that the log fares differently, if it does.
-    pub(super) fn storage_changed(&mut self, storage: StorageHealth) {
+    pub(super) fn handle_storage_changed(&mut self, storage: StorageHealth) {
         let before = std::mem::replace(&mut self.storage, storage);
         if before == storage {
             return;
         }
-        let notice = trouble(storage).unwrap_or_else(|| {
-            let sentence = match before {
+        let notice = storage_failure_notice(storage).unwrap_or_else(|| {
+            let text = match before {
                 StorageHealth::Refusing => {
                     "The server can write to its disk again; messages are taken again."
                 }
@@ -28,33 +28,33 @@ impl Hub {
                     "The server can write to its disk again; everything said is kept."
                 }
             };
-            Notice::new(NoticeCode::StorageSound, sentence)
+            Notice::new(NoticeCode::StorageSound, text)
         });
-        self.tell_everybody(notice);
+        self.broadcast(notice);
     }
 
     /// Tells somebody who has just come what everybody else knows.
-    pub(super) fn tell_trouble(&mut self, id: ConnectionId) {
-        if let Some(notice) = trouble(self.storage) {
-            self.deliver(id, notice);
+    pub(super) fn send_storage_notice(&mut self, id: ConnectionId) {
+        if let Some(notice) = storage_failure_notice(self.storage) {
+            self.send_frame(id, notice);
         }
     }
 
     /// Tells all who have joined.
-    fn tell_everybody(&mut self, notice: Notice) {
+    fn broadcast(&mut self, notice: Notice) {
         let everybody = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.joined().is_some())
+            .filter(|(_, connection)| connection.joined_session().is_some())
             .map(|(id, _)| *id)
             .collect();
-        self.deliver_all(everybody, notice.into());
+        self.send_frame_to_all(everybody, notice.into());
     }
 }
 
 /// What people have to know of a log that cannot write.
-fn trouble(storage: StorageHealth) -> Option<Notice> {
-    let sentence = match storage {
+fn storage_failure_notice(storage: StorageHealth) -> Option<Notice> {
+    let text = match storage {
         StorageHealth::Sound => return None,
         StorageHealth::MemoryOnly => {
             "The server cannot write to its disk: what is said now is kept in memory only, \
@@ -67,5 +67,5 @@ fn trouble(storage: StorageHealth) -> Option<Notice> {
             "The server's disk does not answer: what is said now appears when it does."
         }
     };
-    Some(Notice::new(NoticeCode::StorageFailing, sentence))
+    Some(Notice::new(NoticeCode::StorageFailing, text))
 }

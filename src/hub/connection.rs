@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::contract::{Purpose, ReadRequest};
+use super::contract::{ReadPurpose, ReadRequest};
 use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
@@ -40,18 +40,18 @@ pub(super) mod kind {
 /// Something that the log has been asked for.
 pub(super) struct PendingRead {
     /// What it answers.
-    pub(super) purpose: Purpose,
+    pub(super) purpose: ReadPurpose,
     /// What was asked for.
     pub(super) request: ReadRequest,
     /// If what is committed meanwhile has to be added to what is found: the
     /// head at the time of asking. It is registered with the backlog.
-    pub(super) registered: Option<Sequence>,
+    pub(super) backlog_start: Option<Sequence>,
     /// What must wait for the answer.
-    pub(super) owed: Vec<ServerFrame>,
+    pub(super) frames_after: Vec<ServerFrame>,
 }
 
 /// What a welcome says that nothing else knows.
-pub(super) struct Promise {
+pub(super) struct WelcomeData {
     /// The session's secret; here only until it is told.
     pub(super) token: Token,
     /// What became of token and position.
@@ -59,7 +59,7 @@ pub(super) struct Promise {
 }
 
 /// What the frames of somebody who has joined wait for.
-pub(super) enum Wait {
+pub(super) enum BlockedOn {
     /// The log reads.
     Read(Box<PendingRead>),
     /// The client takes up what it was given.
@@ -78,7 +78,7 @@ pub(super) enum State {
         /// By when a join must have come.
         deadline: Moment,
         /// So many were refused.
-        refused: u8,
+        refused_joins: u8,
     },
     /// Its join is accepted; what was said before is being read and sent.
     Joining {
@@ -87,7 +87,7 @@ pub(super) enum State {
         /// What is being read, or will be.
         read: Box<PendingRead>,
         /// What its welcome has to say; none when it was sent.
-        promise: Option<Promise>,
+        welcome: Option<WelcomeData>,
         /// Nothing is being read: first the client has to take up the page
         /// before.
         is_paused: bool,
@@ -97,7 +97,7 @@ pub(super) enum State {
         /// Whose connection it is.
         session: SessionId,
         /// What its frames wait for.
-        wait: Option<Wait>,
+        blocked_on: Option<BlockedOn>,
     },
     /// Everything was said; the driver still has it.
     Closing,
@@ -105,15 +105,15 @@ pub(super) enum State {
 
 /// What time it is for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum TimerAction {
     /// Nothing before this moment.
-    At(Moment),
+    WaitUntil(Moment),
     /// A `ping`.
-    Ping,
+    SendPing,
     /// Its end.
-    End(ErrorCode),
+    Close(ErrorCode),
     /// Nothing ever.
-    Never,
+    Nothing,
 }
 
 /// A connection.
@@ -127,11 +127,11 @@ pub(super) struct Connection {
     /// How far it has come.
     pub(super) state: State,
     /// Frames that came while others had to be dealt with first.
-    waiting: VecDeque<Received<ClientFrame>>,
+    deferred: VecDeque<Received<ClientFrame>>,
     /// When something came last.
-    heard: Moment,
+    last_received: Moment,
     /// A ping was sent since.
-    pinged: bool,
+    ping_pending: bool,
 }
 
 impl Connection {
@@ -142,16 +142,16 @@ impl Connection {
             token: Some(token),
             features: 0,
             state: State::Connected { deadline: now + GREETING_TIMEOUT },
-            waiting: VecDeque::new(),
-            heard: now,
-            pinged: false,
+            deferred: VecDeque::new(),
+            last_received: now,
+            ping_pending: false,
         }
     }
 
     /// Notes that a frame has come, of whatever kind.
-    pub(super) fn hear(&mut self, now: Moment) {
-        self.heard = now;
-        self.pinged = false;
+    pub(super) fn record_activity(&mut self, now: Moment) {
+        self.last_received = now;
+        self.ping_pending = false;
     }
 
     /// Whether it wants to be told who comes and goes.
@@ -173,7 +173,7 @@ impl Connection {
     }
 
     /// The session that has got its welcome and what was said before here.
-    pub(super) const fn joined(&self) -> Option<SessionId> {
+    pub(super) const fn joined_session(&self) -> Option<SessionId> {
         match self.state {
             State::Joined { session, .. } => Some(session),
             _ => None,
@@ -181,84 +181,88 @@ impl Connection {
     }
 
     /// The `hello` was good; a `join` is awaited, no longer than before.
-    pub(super) fn greet(&mut self, features: u64) {
+    pub(super) fn accept_hello(&mut self, features: u64) {
         if let State::Connected { deadline } = self.state {
             self.features = features;
-            self.state = State::Greeted { deadline, refused: 0 };
+            self.state = State::Greeted { deadline, refused_joins: 0 };
         }
     }
 
     /// A `join` was refused. Says whether another one may come.
     #[must_use]
-    pub(super) fn refuse(&mut self, now: Moment) -> bool {
-        let State::Greeted { deadline, refused } = &mut self.state else {
+    pub(super) fn count_refused_join(&mut self, now: Moment) -> bool {
+        let State::Greeted { deadline, refused_joins } = &mut self.state else {
             return false;
         };
-        *refused = refused.saturating_add(1);
+        *refused_joins = refused_joins.saturating_add(1);
         *deadline = now + NEXT_JOIN_TIMEOUT;
-        *refused < MAX_JOIN_ATTEMPTS
+        *refused_joins < MAX_JOIN_ATTEMPTS
     }
 
     /// Whether its frames have to wait.
-    pub(super) const fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Joining { .. } | State::Joined { wait: Some(_), .. })
+    pub(super) const fn is_blocked(&self) -> bool {
+        matches!(self.state, State::Joining { .. } | State::Joined { blocked_on: Some(_), .. })
     }
 
     /// Its frames wait for this from now on, if it has joined.
-    pub(super) fn begin_wait(&mut self, what: Wait) {
-        if let State::Joined { wait, .. } = &mut self.state {
-            *wait = Some(what);
+    pub(super) fn block_on(&mut self, what: BlockedOn) {
+        if let State::Joined { blocked_on, .. } = &mut self.state {
+            *blocked_on = Some(what);
         }
     }
 
     /// What was being read is there. Gives whose it is, what was waited for,
     /// and what its welcome has to say if that is still to come; nothing if
     /// it was not this that was waited for. The connection has joined then,
-    /// but for [`Self::pause`]. [`Self::next_waiting`] is to be called
+    /// but for [`Self::pause_replay`]. [`Self::next_deferred`] is to be called
     /// afterwards.
     #[must_use]
-    pub(super) fn finish_read(
+    pub(super) fn complete_read(
         &mut self,
-        purpose: &Purpose,
-    ) -> Option<(SessionId, Box<PendingRead>, Option<Promise>)> {
+        purpose: &ReadPurpose,
+    ) -> Option<(SessionId, Box<PendingRead>, Option<WelcomeData>)> {
         let is_awaited = match &self.state {
             State::Joining { read, is_paused: false, .. }
-            | State::Joined { wait: Some(Wait::Read(read)), .. } => read.purpose == *purpose,
+            | State::Joined { blocked_on: Some(BlockedOn::Read(read)), .. } => {
+                read.purpose == *purpose
+            }
             _ => false,
         };
         if !is_awaited {
             return None;
         }
-        let (session, read, promise) = match std::mem::replace(&mut self.state, State::Closing) {
-            State::Joining { session, read, promise, .. } => (session, read, promise),
-            State::Joined { session, wait: Some(Wait::Read(read)) } => (session, read, None),
+        let (session, read, welcome) = match std::mem::replace(&mut self.state, State::Closing) {
+            State::Joining { session, read, welcome, .. } => (session, read, welcome),
+            State::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
+                (session, read, None)
+            }
             other => {
                 self.state = other;
                 return None;
             }
         };
-        self.state = State::Joined { session, wait: None };
-        Some((session, read, promise))
+        self.state = State::Joined { session, blocked_on: None };
+        Some((session, read, welcome))
     }
 
     /// It goes on joining: this is to be read when its client has taken up
     /// what it was given.
-    pub(super) fn pause(&mut self, session: SessionId, read: Box<PendingRead>) {
-        self.state = State::Joining { session, read, promise: None, is_paused: true };
+    pub(super) fn pause_replay(&mut self, session: SessionId, read: Box<PendingRead>) {
+        self.state = State::Joining { session, read, welcome: None, is_paused: true };
     }
 
     /// The client has taken up what it was given. If it goes on joining,
     /// gives what is to be read next, registered at this head; if it has joined, its frames go on:
-    /// [`Self::next_waiting`] is to be called afterwards.
-    pub(super) fn pass_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
+    /// [`Self::next_deferred`] is to be called afterwards.
+    pub(super) fn resume_at_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
         match &mut self.state {
-            State::Joined { wait: wait @ Some(Wait::Mark), .. } => {
-                *wait = None;
+            State::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
+                *blocked_on = None;
                 None
             }
             State::Joining { read, is_paused: is_paused @ true, .. } => {
                 *is_paused = false;
-                read.registered = Some(head);
+                read.backlog_start = Some(head);
                 Some(read.request.clone())
             }
             _ => None,
@@ -268,40 +272,40 @@ impl Connection {
     /// Keeps a frame for later if its turn has not come, and gives it back
     /// if it has.
     #[must_use]
-    pub(super) fn wait_or_pass(
+    pub(super) fn defer_if_blocked(
         &mut self,
         frame: Received<ClientFrame>,
     ) -> Option<Received<ClientFrame>> {
-        if !self.is_waiting() && self.waiting.is_empty() {
+        if !self.is_blocked() && self.deferred.is_empty() {
             return Some(frame);
         }
         // What needs no answer need not wait.
         if !matches!(frame, Received::Ignored | Received::Frame(ClientFrame::Pong(_))) {
-            self.waiting.push_back(frame);
+            self.deferred.push_back(frame);
         }
         None
     }
 
     /// How many frames wait for their turn.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    pub(super) fn deferred_count(&self) -> usize {
+        self.deferred.len()
     }
 
     /// The next frame whose turn has come. Call it until there is none.
-    pub(super) fn next_waiting(&mut self) -> Option<Received<ClientFrame>> {
-        if self.is_waiting() || self.is_closing() {
+    pub(super) fn next_deferred(&mut self) -> Option<Received<ClientFrame>> {
+        if self.is_blocked() || self.is_closing() {
             return None;
         }
-        let next = self.waiting.pop_front();
+        let next = self.deferred.pop_front();
         if next.is_none() {
-            self.waiting = VecDeque::new();
+            self.deferred = VecDeque::new();
         }
         next
     }
 
     /// The fault of a frame in the state in which the connection is, if it
     /// is one that closes: steps 3, 5 and 6 of the page's section 15.
-    pub(super) fn fault(&self, frame: &Received<ClientFrame>) -> Option<ErrorCode> {
+    pub(super) fn protocol_violation(&self, frame: &Received<ClientFrame>) -> Option<ErrorCode> {
         let (kind, readable) = match frame {
             Received::Frame(frame) => (Some(frame.kind()), true),
             Received::Malformed(0) => (None, false),
@@ -325,38 +329,38 @@ impl Connection {
     }
 
     /// What its timers ask for.
-    pub(super) fn due(&self, now: Moment) -> Due {
+    pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         let deadline = match self.state {
-            State::Closing => return Due::Never,
+            State::Closing => return TimerAction::Nothing,
             State::Connected { deadline } | State::Greeted { deadline, .. } => Some(deadline),
             State::Joining { .. } | State::Joined { .. } => None,
         };
         if deadline.is_some_and(|at| at <= now) {
-            return Due::End(ErrorCode::HandshakeTimeout);
+            return TimerAction::Close(ErrorCode::HandshakeTimeout);
         }
-        let (ping, idle) = (self.heard + PING_INTERVAL, self.heard + IDLE_TIMEOUT);
+        let (ping, idle) = (self.last_received + PING_INTERVAL, self.last_received + IDLE_TIMEOUT);
         if idle <= now {
-            return Due::End(ErrorCode::IdleTimeout);
+            return TimerAction::Close(ErrorCode::IdleTimeout);
         }
-        let may_ping = !self.pinged && !matches!(self.state, State::Connected { .. });
+        let may_ping = !self.ping_pending && !matches!(self.state, State::Connected { .. });
         if may_ping && ping <= now {
-            return Due::Ping;
+            return TimerAction::SendPing;
         }
         let silence = if may_ping { ping } else { idle };
-        Due::At(deadline.map_or(silence, |at| at.min(silence)))
+        TimerAction::WaitUntil(deadline.map_or(silence, |at| at.min(silence)))
     }
 
     /// Notes that a ping is sent; gives when to look again.
-    pub(super) fn ping(&mut self) -> Moment {
-        self.pinged = true;
-        self.heard + IDLE_TIMEOUT
+    pub(super) fn record_ping(&mut self) -> Moment {
+        self.ping_pending = true;
+        self.last_received + IDLE_TIMEOUT
     }
 
     /// Takes what the connection had, for it is over. No frame of it is
     /// looked at any more.
     #[must_use]
-    pub(super) fn end(&mut self) -> State {
-        self.waiting = VecDeque::new();
+    pub(super) fn begin_closing(&mut self) -> State {
+        self.deferred = VecDeque::new();
         std::mem::replace(&mut self.state, State::Closing)
     }
 }

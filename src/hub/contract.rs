@@ -282,7 +282,7 @@ pub struct ReadTag {
     /// Whom it is for.
     pub(super) connection: ConnectionId,
     /// What it answers.
-    pub(super) purpose: Purpose,
+    pub(super) purpose: ReadPurpose,
 }
 
 impl ReadTag {
@@ -290,13 +290,13 @@ impl ReadTag {
     /// comes of it.
     #[must_use]
     pub const fn without_hub() -> Self {
-        Self { connection: ConnectionId(u64::MAX), purpose: Purpose::Join }
+        Self { connection: ConnectionId(u64::MAX), purpose: ReadPurpose::Join }
     }
 }
 
 /// What a read answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum ReadPurpose {
     /// A `join`.
     Join,
     /// An `enter` with this reference.

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use subtle::ConstantTimeEq;
 
 use super::Hub;
-use super::connection::{PendingRead, Promise, State, kind};
-use super::contract::{ConnectionId, Now, Output, Purpose, ReadRange, ReadRequest, ReadTag};
-use super::session_persistence::hash;
+use super::connection::{PendingRead, State, WelcomeData, kind};
+use super::contract::{ConnectionId, Now, Output, ReadPurpose, ReadRange, ReadRequest, ReadTag};
+use super::session_persistence::hash_token;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
 use crate::model::{
     ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token, Username,
@@ -15,7 +15,7 @@ use crate::model::{
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
 
 /// What a `join` asks for, after all checks.
-struct Checked {
+struct ValidatedJoin {
     /// What it wants to be called.
     username: Username,
     /// Where it wants to be, each room once.
@@ -26,9 +26,9 @@ struct Checked {
 
 impl Hub {
     /// Answers a `hello`.
-    pub(super) fn hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
+    pub(super) fn handle_hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
         if hello.magic != MAGIC {
-            return self.fail(now, id, ErrorCode::NotPiChat);
+            return self.close_with_code(now, id, ErrorCode::NotPiChat);
         }
         if hello.min_version > hello.max_version {
             let error = Error::about(ErrorCode::Malformed, kind::HELLO, Reference::NONE);
@@ -44,25 +44,27 @@ impl Hub {
             server_program: "chat-server".to_owned(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        self.deliver(id, answer);
+        self.send_frame(id, answer);
         if !in_common {
             let error = Error::about(ErrorCode::VersionUnsupported, kind::HELLO, Reference::NONE);
             return self.close(now, id, error);
         }
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.greet(features);
+            connection.accept_hello(features);
         }
     }
 
     /// Answers a `join`: with an error, or by reading what the welcome
     /// needs.
-    pub(super) fn join(&mut self, now: Now, id: ConnectionId, join: &Join) {
+    pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         match self.check_join(now.moment, join) {
             Ok(checked) => self.accept_join(now, id, checked, join.position),
             Err(code) => {
-                self.refuse(id, code, kind::JOIN, Reference::NONE);
-                let may_try_again =
-                    self.connections.get_mut(&id).is_some_and(|it| it.refuse(now.moment));
+                self.send_request_error(id, code, kind::JOIN, Reference::NONE);
+                let may_try_again = self
+                    .connections
+                    .get_mut(&id)
+                    .is_some_and(|it| it.count_refused_join(now.moment));
                 if !may_try_again {
                     let code = ErrorCode::TooManyAttempts;
                     self.close(now, id, Error::about(code, kind::JOIN, Reference::NONE));
@@ -72,7 +74,7 @@ impl Hub {
     }
 
     /// Checks a `join` in the order of the page. Nothing changes.
-    fn check_join(&self, now: Moment, join: &Join) -> Result<Checked, ErrorCode> {
+    fn check_join(&self, now: Moment, join: &Join) -> Result<ValidatedJoin, ErrorCode> {
         if let Some(password) = &self.settings.password {
             let given = join.password.as_ref().ok_or(ErrorCode::PasswordRequired)?;
             if !bool::from(given.as_bytes().ct_eq(password.as_bytes())) {
@@ -80,7 +82,7 @@ impl Hub {
             }
         }
         let username = Username::new(&join.username).map_err(|_| ErrorCode::NameInvalid)?;
-        let rooms = distinct_rooms(&join.rooms)?;
+        let rooms = parse_rooms(&join.rooms)?;
         if rooms.len() > usize::from(MAX_ROOMS) {
             return Err(ErrorCode::TooManyRooms);
         }
@@ -88,63 +90,64 @@ impl Hub {
         if new_rooms > 0 && self.rooms.len() + new_rooms > self.settings.max_rooms {
             return Err(ErrorCode::RoomsFull);
         }
-        let kept =
-            join.token.and_then(|token| Some((self.sessions.by_token(&hash(&token), now)?, token)));
-        self.names.check(&username, kept.map(|(session, _)| session))?;
-        Ok(Checked { username, rooms, kept })
+        let kept = join.token.and_then(|token| {
+            Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
+        });
+        self.names.check_available(&username, kept.map(|(session, _)| session))?;
+        Ok(ValidatedJoin { username, rooms, kept })
     }
 
     /// Gives a connection its session, name and rooms, and reads what its
-    /// welcome needs. It goes on in `replay`.
+    /// welcome needs. It goes on in `send_replay_page`.
     fn accept_join(
         &mut self,
         now: Now,
         id: ConnectionId,
-        checked: Checked,
+        checked: ValidatedJoin,
         position: Option<Position>,
     ) {
         let Some(fresh) = self.connections.get_mut(&id).and_then(|it| it.token.take()) else {
             return;
         };
-        let Checked { username, rooms, kept } = checked;
+        let ValidatedJoin { username, rooms, kept } = checked;
         let (session, token) = kept.unwrap_or((self.next_session, fresh));
         if kept.is_none() {
-            if let Some(session) = self.sessions.make_room(self.settings.max_sessions) {
+            if let Some(session) = self.sessions.evict_if_full(self.settings.max_sessions) {
                 self.outputs.push_back(Output::DeleteSession { session });
             }
             self.next_session = SessionId(session.0.saturating_add(1));
-            self.sessions.begin(session, hash(&token), username.clone());
+            self.sessions.create(session, hash_token(&token), username.clone());
         }
-        let names = self.move_in(now.moment, id, session, username, &rooms);
-        self.keep(session);
+        let names = self.attach_session(now.moment, id, session, username, &rooms);
+        self.persist_session(session);
 
-        let position = position.filter(|it| self.is_sound(*it));
+        let position = position.filter(|it| self.can_replay_from(*it));
         let range = position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| {
             ReadRange::After(it.sequence, REPLAY_PAGE)
         });
         let kept_session = if kept.is_some() { flag::SESSION_KEPT } else { 0 };
         let kept_position = if position.is_some() { flag::POSITION_KEPT } else { 0 };
         let durable = if self.settings.is_durable { flag::DURABLE } else { 0 };
-        let promise = Some(Promise { token, flags: kept_session | kept_position | durable });
+        let welcome = Some(WelcomeData { token, flags: kept_session | kept_position | durable });
         // A new session has direct messages only if somebody was quick: then
         // they belong to its history as well.
         let request = ReadRequest { rooms: names, session: Some(session), range };
         let read = Box::new(PendingRead {
-            purpose: Purpose::Join,
+            purpose: ReadPurpose::Join,
             request: request.clone(),
-            registered: Some(self.head),
-            owed: Vec::new(),
+            backlog_start: Some(self.head),
+            frames_after: Vec::new(),
         });
         self.backlog.begin(self.head);
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Joining { session, read, promise, is_paused: false };
+            connection.state = State::Joining { session, read, welcome, is_paused: false };
         }
-        let tag = ReadTag { connection: id, purpose: Purpose::Join };
+        let tag = ReadTag { connection: id, purpose: ReadPurpose::Join };
         self.outputs.push_back(Output::Read { tag, request });
     }
 
     /// Whether everything behind this position can be told.
-    fn is_sound(&self, position: Position) -> bool {
+    fn can_replay_from(&self, position: Position) -> bool {
         let Position { log_id, sequence } = position;
         let is_void = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_void)
@@ -153,7 +156,7 @@ impl Hub {
     /// Moves a session to this connection, to this name and into these
     /// rooms, from wherever it was. Rooms in which it stays notice nothing.
     /// Gives the rooms as they are spelled.
-    fn move_in(
+    fn attach_session(
         &mut self,
         now: Moment,
         id: ConnectionId,
@@ -166,7 +169,7 @@ impl Hub {
         };
         let old_name = known.username.clone();
         if let Some(old) = known.connection {
-            self.replace(old);
+            self.close_replaced_connection(old);
         }
         let old_rooms = self
             .sessions
@@ -187,7 +190,7 @@ impl Hub {
             self.close_if_empty(room);
         }
         self.names.release(&old_name, session);
-        self.names.hold(&username, session);
+        self.names.claim(&username, session);
         let names = new_rooms
             .iter()
             .filter_map(|room| self.rooms.get(*room))
@@ -199,7 +202,7 @@ impl Hub {
 }
 
 /// The rooms of a `join`: each once, the lobby if none is named.
-fn distinct_rooms(raw: &[String]) -> Result<Vec<RoomName>, ErrorCode> {
+fn parse_rooms(raw: &[String]) -> Result<Vec<RoomName>, ErrorCode> {
     if raw.is_empty() {
         return Ok(vec![RoomName::lobby()]);
     }

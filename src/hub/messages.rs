@@ -2,9 +2,9 @@
 //! sections 7 and 8.
 
 use super::Hub;
-use super::connection::{PendingRead, State, Wait, kind};
-use super::contract::{ConnectionId, Delivery, Output, Purpose, RoomId};
-use super::message_dedup::Known;
+use super::connection::{BlockedOn, PendingRead, State, kind};
+use super::contract::{ConnectionId, Delivery, Output, ReadPurpose, RoomId};
+use super::message_dedup::MessageStatus;
 use crate::model::{
     Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
     Style, Target, Username,
@@ -13,13 +13,20 @@ use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame};
 
 impl Hub {
     /// Gives what is said in a room to the log, or says why not.
-    pub(super) fn say(&mut self, id: ConnectionId, session: SessionId, say: &Say) {
-        if !self.is_new(id, session, say.reference, kind::SAY) {
+    pub(super) fn handle_say(&mut self, id: ConnectionId, session: SessionId, say: &Say) {
+        if !self.check_reference(id, session, say.reference, kind::SAY) {
             return;
         }
         match self.check_say(session, say) {
             Ok((target, text)) => {
-                self.give(session, say.reference, kind::SAY, target, Style(say.style), text);
+                self.append_message(
+                    session,
+                    say.reference,
+                    kind::SAY,
+                    target,
+                    Style(say.style),
+                    text,
+                );
             }
             Err(code) => self.refuse_message(id, session, code, kind::SAY, say.reference),
         }
@@ -27,29 +34,29 @@ impl Hub {
 
     /// Checks a `say` in the order of the page. Nothing changes.
     fn check_say(&self, session: SessionId, say: &Say) -> Result<(Target, MessageText), ErrorCode> {
-        let room = self.room_of(session, &say.room).and_then(|room| self.rooms.get(room));
+        let room = self.joined_room(session, &say.room).and_then(|room| self.rooms.get(room));
         let target = Target::Room(room.ok_or(ErrorCode::NotInRoom)?.name.clone());
-        Ok((target, checked_text(&say.text)?))
+        Ok((target, parse_text(&say.text)?))
     }
 
     /// Gives a direct message to the log, or says why not.
-    pub(super) fn direct(
+    pub(super) fn handle_direct(
         &mut self,
         now: Moment,
         id: ConnectionId,
         session: SessionId,
         direct: &Direct,
     ) {
-        if !self.is_new(id, session, direct.reference, kind::DIRECT) {
+        if !self.check_reference(id, session, direct.reference, kind::DIRECT) {
             return;
         }
         let checked = self
-            .recipient(now, &direct.to, direct.session)
-            .and_then(|target| Ok((target, checked_text(&direct.text)?)));
+            .find_recipient(now, &direct.to, direct.session)
+            .and_then(|target| Ok((target, parse_text(&direct.text)?)));
         match checked {
             Ok((target, text)) => {
                 let style = Style(direct.style);
-                self.give(session, direct.reference, kind::DIRECT, target, style, text);
+                self.append_message(session, direct.reference, kind::DIRECT, target, style, text);
             }
             Err(code) => self.refuse_message(id, session, code, kind::DIRECT, direct.reference),
         }
@@ -65,15 +72,15 @@ impl Hub {
         reference: Reference,
     ) {
         if let Some(author) = self.sessions.get_mut(session) {
-            author.outgoing.refused(reference);
-            self.keep(session);
+            author.dedup.mark_refused(reference);
+            self.persist_session(session);
         }
-        self.refuse(id, code, kind, reference);
+        self.send_request_error(id, code, kind, reference);
     }
 
     /// Whether a message with this reference is to be looked at. If not, it
     /// has been answered, or its answer will come from the log.
-    fn is_new(
+    fn check_reference(
         &mut self,
         id: ConnectionId,
         session: SessionId,
@@ -81,27 +88,32 @@ impl Hub {
         kind: u16,
     ) -> bool {
         if reference == Reference::NONE {
-            self.refuse(id, ErrorCode::ReferenceInvalid, kind, reference);
+            self.send_request_error(id, ErrorCode::ReferenceInvalid, kind, reference);
             return false;
         }
-        match self.sessions.get(session).map(|it| it.outgoing.known(reference)) {
-            Some(Known::New) => true,
-            Some(Known::Taken) => {
-                self.deliver(id, Accepted { reference });
+        match self.sessions.get(session).map(|it| it.dedup.status(reference)) {
+            Some(MessageStatus::New) => true,
+            Some(MessageStatus::Accepted) => {
+                self.send_frame(id, Accepted { reference });
                 false
             }
-            Some(Known::InFlight) | None => false,
+            Some(MessageStatus::InFlight) | None => false,
         }
     }
 
     /// Whom a direct message is for: who has the name, or else who had it
     /// last and can come back.
-    fn recipient(&self, now: Moment, to: &str, insisted: SessionId) -> Result<Target, ErrorCode> {
+    fn find_recipient(
+        &self,
+        now: Moment,
+        to: &str,
+        insisted: SessionId,
+    ) -> Result<Target, ErrorCode> {
         let name = Username::new(to).map_err(|_| ErrorCode::RecipientUnknown)?;
         let found = self
             .names
             .holder(name.key())
-            .or_else(|| self.sessions.away_by_name(name.key(), now))
+            .or_else(|| self.sessions.find_away_by_name(name.key(), now))
             .ok_or(ErrorCode::RecipientUnknown)?;
         if insisted != SessionId(0) && insisted != found {
             return Err(ErrorCode::RecipientChanged);
@@ -112,7 +124,7 @@ impl Hub {
 
     /// Gives a message to the log. It answers with `Committed` or
     /// `NotStored`.
-    fn give(
+    fn append_message(
         &mut self,
         session: SessionId,
         reference: Reference,
@@ -124,17 +136,17 @@ impl Hub {
         let Some(author) = self.sessions.get_mut(session) else {
             return;
         };
-        author.outgoing.give(reference, kind);
+        author.dedup.submit(reference, kind);
         let username = author.username.clone();
         if let Target::Session(recipient, _) = &target {
-            self.sessions.has_mail(*recipient);
+            self.sessions.mark_worth_keeping(*recipient);
         }
         let draft = Draft { session, username, reference, target, style, text };
         self.outputs.push_back(Output::Append(draft));
     }
 
     /// The log has taken messages: sends them to whom they are for.
-    pub(super) fn committed(&mut self, entries: Vec<SharedEntry>) {
+    pub(super) fn handle_committed(&mut self, entries: Vec<SharedEntry>) {
         for entry in entries {
             if entry.sequence <= self.head {
                 continue;
@@ -147,7 +159,7 @@ impl Hub {
             self.backlog.push(&entry);
             let author = entry.draft.session;
             if let Some(author) = self.sessions.get_mut(author) {
-                author.outgoing.stored(entry.draft.reference);
+                author.dedup.mark_stored(entry.draft.reference);
             }
             match &entry.draft.target {
                 Target::Room(name) => {
@@ -155,14 +167,14 @@ impl Hub {
                     if let Some(room) = room {
                         self.outputs.push_back(Output::Publish { room, entry: entry.clone() });
                     }
-                    self.acknowledge(author, room, entry.draft.reference);
+                    self.acknowledge_room_message(author, room, entry.draft.reference);
                 }
                 Target::Session(to, _) => {
-                    self.hand_direct(*to, &entry);
+                    self.send_direct_entry(*to, &entry);
                     if *to != author {
-                        self.hand_direct(author, &entry);
+                        self.send_direct_entry(author, &entry);
                     }
-                    self.acknowledge_direct(author, entry.draft.reference);
+                    self.acknowledge_direct_message(author, entry.draft.reference);
                 }
             }
         }
@@ -171,12 +183,12 @@ impl Hub {
 
     /// Gives a session a direct message, if it is connected. One that is
     /// joining gets it from the backlog.
-    fn hand_direct(&mut self, session: SessionId, entry: &SharedEntry) {
+    fn send_direct_entry(&mut self, session: SessionId, entry: &SharedEntry) {
         let connection = self.sessions.get(session).and_then(|it| it.connection);
         if let Some(id) = connection
-            && self.connections.get(&id).is_some_and(|it| it.joined().is_some())
+            && self.connections.get(&id).is_some_and(|it| it.joined_session().is_some())
         {
-            self.hand(id, Delivery::Entries { entries: vec![entry.clone()], flags: 0 });
+            self.deliver(id, Delivery::Entries { entries: vec![entry.clone()], flags: 0 });
         }
     }
 
@@ -184,7 +196,12 @@ impl Hub {
     /// the log: by the echo if they are subscribed, else by `accepted`. If
     /// the room's history is being read for them, it depends on what is
     /// found.
-    fn acknowledge(&mut self, author: SessionId, room: Option<RoomId>, reference: Reference) {
+    fn acknowledge_room_message(
+        &mut self,
+        author: SessionId,
+        room: Option<RoomId>,
+        reference: Reference,
+    ) {
         let Some(session) = self.sessions.get(author) else {
             return;
         };
@@ -195,46 +212,47 @@ impl Hub {
         };
         let accepted = ServerFrame::from(Accepted { reference });
         match self.connections.get_mut(&id).map(|it| &mut it.state) {
-            Some(State::Joining { read, .. }) => read.owed.push(accepted),
-            Some(State::Joined { wait: Some(Wait::Read(read)), .. })
+            Some(State::Joining { read, .. }) => read.frames_after.push(accepted),
+            Some(State::Joined { blocked_on: Some(BlockedOn::Read(read)), .. })
                 if is_entering(read, name.as_ref()) =>
             {
-                read.owed.push(accepted);
+                read.frames_after.push(accepted);
             }
-            Some(State::Joined { .. }) if !in_room => self.deliver(id, accepted),
+            Some(State::Joined { .. }) if !in_room => self.send_frame(id, accepted),
             _ => {}
         }
     }
 
     /// The same for a direct message: its echo was handed over unless the
     /// author is joining.
-    fn acknowledge_direct(&mut self, author: SessionId, reference: Reference) {
+    fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection
             && let Some(State::Joining { read, .. }) =
                 self.connections.get_mut(&id).map(|it| &mut it.state)
         {
-            read.owed.push(Accepted { reference }.into());
+            read.frames_after.push(Accepted { reference }.into());
         }
     }
 
     /// The log could not take a message: tells its author.
-    pub(super) fn not_stored(&mut self, session: SessionId, reference: Reference) {
-        let kind = self.sessions.get_mut(session).and_then(|it| it.outgoing.not_stored(reference));
+    pub(super) fn handle_not_stored(&mut self, session: SessionId, reference: Reference) {
+        let kind =
+            self.sessions.get_mut(session).and_then(|it| it.dedup.mark_not_stored(reference));
         if let Some(kind) = kind {
-            self.keep(session);
-            self.tell(session, Error::about(ErrorCode::NotStored, kind, reference));
+            self.persist_session(session);
+            self.send_to_session(session, Error::about(ErrorCode::NotStored, kind, reference));
         }
     }
 }
 
 /// A text that obeys the rule.
-fn checked_text(text: &str) -> Result<MessageText, ErrorCode> {
+fn parse_text(text: &str) -> Result<MessageText, ErrorCode> {
     MessageText::new(text).map_err(|_| ErrorCode::TextInvalid)
 }
 
 /// Whether what is being read is the history of a room that is being
 /// entered.
 fn is_entering(read: &PendingRead, room: Option<&RoomName>) -> bool {
-    matches!(&read.purpose, Purpose::Enter(_, entering) if Some(entering) == room)
+    matches!(&read.purpose, ReadPurpose::Enter(_, entering) if Some(entering) == room)
 }

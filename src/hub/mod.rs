@@ -48,7 +48,7 @@ pub use contract::{
 
 use backlog::Backlog;
 use connection::Connection;
-use names::Names;
+use names::NameRegistry;
 use rooms::Rooms;
 use sessions::Sessions;
 
@@ -61,7 +61,7 @@ pub struct Hub {
     settings: HubSettings,
     /// So many frames of a connection may wait for the log. When the owner
     /// allows less, it stays: who has come before keeps their pace.
-    most_waiting: usize,
+    max_deferred_frames: usize,
     /// Which log the sequences belong to.
     log_id: LogId,
     /// The last sequence that was committed.
@@ -76,13 +76,13 @@ pub struct Hub {
     connections: BTreeMap<ConnectionId, Connection>,
     /// Those whose clients will say nothing more, and are still to be
     /// answered.
-    finished: BTreeSet<ConnectionId>,
+    half_closed: BTreeSet<ConnectionId>,
     /// How many connections there are from each address.
-    addresses: HashMap<IpAddr, usize>,
+    connections_per_address: HashMap<IpAddr, usize>,
     /// Who people are.
     sessions: Sessions,
     /// What they are called.
-    names: Names,
+    names: NameRegistry,
     /// Where they are.
     rooms: Rooms,
     /// What was committed while something is being read.
@@ -90,7 +90,7 @@ pub struct Hub {
     /// How the log fares.
     storage: StorageHealth,
     /// When the connections' timers are to be looked at next.
-    next_sweep: Option<Moment>,
+    next_timer_check: Option<Moment>,
     /// The server is stopping; with the advice when to come back.
     shutting_down: Option<u32>,
     /// What the driver has not fetched.
@@ -98,10 +98,10 @@ pub struct Hub {
     /// What the driver was last told by `WakeAt` and has not answered.
     wake_at: Option<Moment>,
     /// What the driver was last told by `People`.
-    people: usize,
+    reported_users: usize,
     /// Stands for a bug, in tests of the driver: see [`Hub::inject_panic`].
     #[cfg(test)]
-    bug: Option<ConnectionId>,
+    injected_panic: Option<ConnectionId>,
 }
 
 impl Hub {
@@ -109,32 +109,32 @@ impl Hub {
     /// [`Self::poll_output`] until it gives nothing more.
     #[must_use]
     pub fn new(now: Now, settings: HubSettings, restored: RestoredState) -> Self {
-        let names = Names::new(settings.refuse_lookalikes);
+        let names = NameRegistry::new(settings.refuse_lookalikes);
         let mut hub = Self {
-            most_waiting: most_waiting(&settings),
+            max_deferred_frames: deferred_frame_limit(&settings),
             settings,
             log_id: restored.log_id,
             head: restored.head,
             sequence_gaps: restored.sequence_gaps,
             next_session: restored.next_session,
             connections: BTreeMap::new(),
-            finished: BTreeSet::new(),
-            addresses: HashMap::new(),
+            half_closed: BTreeSet::new(),
+            connections_per_address: HashMap::new(),
             sessions: Sessions::default(),
             names,
             rooms: Rooms::default(),
             backlog: Backlog::default(),
             storage: StorageHealth::Sound,
-            next_sweep: None,
+            next_timer_check: None,
             shutting_down: None,
             outputs: VecDeque::new(),
             wake_at: None,
-            people: 0,
+            reported_users: 0,
             #[cfg(test)]
-            bug: None,
+            injected_panic: None,
         };
         hub.restore(now, restored.sessions, restored.rooms);
-        hub.set_timer();
+        hub.schedule_wake();
         hub
     }
 
@@ -142,29 +142,31 @@ impl Hub {
     /// afterwards until it gives nothing more.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         #[cfg(test)]
-        self.run_into_bug(&input);
+        self.panic_if_injected(&input);
         match input {
             Input::Connected { connection, address, token } => {
-                self.connected(now.moment, connection, address, token);
+                self.handle_connected(now.moment, connection, address, token);
             }
-            Input::Received { connection, frame } => self.received(now, connection, frame),
-            Input::ConnectionFailed { connection, error } => self.fail(now, connection, error),
-            Input::HalfClosed { connection } => self.finished(connection),
-            Input::Disconnected { connection } => self.disconnected(now, connection),
-            Input::Committed { entries } => self.committed(entries),
-            Input::NotStored { session, reference } => self.not_stored(session, reference),
-            Input::ReadDone { tag, outcome } => self.read_done(now, &tag, outcome),
-            Input::MarkReached { connection } => self.marked(now, connection),
-            Input::StorageChanged(storage) => self.storage_changed(storage),
-            Input::ClockChanged => self.clock_changed(),
-            Input::Probe { connection, token } => self.deliver(connection, Pong { token }),
-            Input::Wake => self.wake(now),
-            Input::SettingsChanged(settings) => self.change(settings),
-            Input::ShutDown { retry_after } => self.shut_down(now, retry_after),
+            Input::Received { connection, frame } => self.handle_received(now, connection, frame),
+            Input::ConnectionFailed { connection, error } => {
+                self.close_with_code(now, connection, error)
+            }
+            Input::HalfClosed { connection } => self.handle_half_closed(connection),
+            Input::Disconnected { connection } => self.handle_disconnected(now, connection),
+            Input::Committed { entries } => self.handle_committed(entries),
+            Input::NotStored { session, reference } => self.handle_not_stored(session, reference),
+            Input::ReadDone { tag, outcome } => self.handle_read_done(now, &tag, outcome),
+            Input::MarkReached { connection } => self.handle_mark_reached(now, connection),
+            Input::StorageChanged(storage) => self.handle_storage_changed(storage),
+            Input::ClockChanged => self.handle_clock_changed(),
+            Input::Probe { connection, token } => self.send_frame(connection, Pong { token }),
+            Input::Wake => self.handle_wake(now),
+            Input::SettingsChanged(settings) => self.apply_settings(settings),
+            Input::ShutDown { retry_after } => self.handle_shut_down(now, retry_after),
         }
-        self.let_go(now);
-        self.tell_people();
-        self.set_timer();
+        self.close_half_closed(now);
+        self.report_connected_users();
+        self.schedule_wake();
     }
 
     /// What there is now.
@@ -172,7 +174,7 @@ impl Hub {
     pub fn stats(&self) -> HubStats {
         HubStats {
             server_name: self.settings.server_name.clone(),
-            connected_users: self.sessions.connected(),
+            connected_users: self.sessions.connected_count(),
             connections: self.connections.len(),
             rooms: self.rooms.len(),
             head: self.head,
@@ -182,9 +184,9 @@ impl Hub {
 
     /// Goes by other settings from now on. What is there already and is too
     /// much by them stays.
-    fn change(&mut self, settings: HubSettings) {
-        self.names.change_policy(settings.refuse_lookalikes);
-        self.most_waiting = self.most_waiting.max(most_waiting(&settings));
+    fn apply_settings(&mut self, settings: HubSettings) {
+        self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
+        self.max_deferred_frames = self.max_deferred_frames.max(deferred_frame_limit(&settings));
         let is_durable = self.settings.is_durable;
         self.settings = HubSettings { is_durable, ..settings };
     }
@@ -198,14 +200,14 @@ impl Hub {
     /// From now on a frame of this connection finds a bug.
     #[cfg(test)]
     pub(crate) fn inject_panic(&mut self, connection: ConnectionId) {
-        self.bug = Some(connection);
+        self.injected_panic = Some(connection);
     }
 
     /// Panics, if this is what the planted bug is about.
     #[cfg(test)]
-    fn run_into_bug(&self, input: &Input) {
+    fn panic_if_injected(&self, input: &Input) {
         if let Input::Received { connection, .. } = input {
-            assert_ne!(Some(*connection), self.bug, "a bug that a test has planted");
+            assert_ne!(Some(*connection), self.injected_panic, "a bug that a test has planted");
         }
     }
 
@@ -217,34 +219,38 @@ impl Hub {
     }
 
     /// Gives a connection a frame, after everything that was committed.
-    fn deliver(&mut self, connection: ConnectionId, frame: impl Into<ServerFrame>) {
-        self.hand(connection, Delivery::Frame(frame.into()));
+    fn send_frame(&mut self, connection: ConnectionId, frame: impl Into<ServerFrame>) {
+        self.deliver(connection, Delivery::Frame(frame.into()));
     }
 
     /// Gives a connection something, after everything that was committed.
-    fn hand(&mut self, connection: ConnectionId, delivery: Delivery) {
+    fn deliver(&mut self, connection: ConnectionId, delivery: Delivery) {
         self.outputs.push_back(Output::Deliver { connection, after: self.head, delivery });
     }
 
     /// Gives several connections the same frame.
-    fn deliver_all(&mut self, connections: Vec<ConnectionId>, frame: ServerFrame) {
+    fn send_frame_to_all(&mut self, connections: Vec<ConnectionId>, frame: ServerFrame) {
         if !connections.is_empty() {
             self.outputs.push_back(Output::DeliverAll { connections, after: self.head, frame });
         }
     }
 
     /// Tells the driver how many people are connected, if that has changed.
-    fn tell_people(&mut self) {
-        let people = self.sessions.connected();
-        if people != self.people {
-            self.people = people;
-            self.outputs.push_back(Output::ConnectedUsers(people));
+    fn report_connected_users(&mut self) {
+        let users = self.sessions.connected_count();
+        if users != self.reported_users {
+            self.reported_users = users;
+            self.outputs.push_back(Output::ConnectedUsers(users));
         }
     }
 
     /// Tells the driver when to wake the hub, if that has changed.
-    fn set_timer(&mut self) {
-        let timers = [self.next_sweep, self.rooms.next_due(), self.sessions.next_expiry()];
+    fn schedule_wake(&mut self) {
+        let timers = [
+            self.next_timer_check,
+            self.rooms.next_presence_deadline(),
+            self.sessions.next_expiry(),
+        ];
         let earliest = timers.into_iter().flatten().min();
         if let Some(at) = earliest
             && earliest != self.wake_at
@@ -257,7 +263,7 @@ impl Hub {
 
 /// So many frames of a connection may wait for the log: what it may send in
 /// ten seconds.
-fn most_waiting(settings: &HubSettings) -> usize {
+fn deferred_frame_limit(settings: &HubSettings) -> usize {
     let frames = settings.burst.saturating_add(settings.frames_per_minute / 6);
     usize::try_from(frames).unwrap_or(usize::MAX)
 }

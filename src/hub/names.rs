@@ -6,33 +6,34 @@ use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
 /// The names of all who are connected. A name is held by one session at a
 /// time, and nobody holds one without a connection.
-pub(super) struct Names {
+pub(super) struct NameRegistry {
     /// By key.
     holders: HashMap<NameKey, SessionId>,
     /// By what they look like; empty unless look-alikes are refused.
-    looks: HashMap<String, SessionId>,
+    skeleton_holders: HashMap<String, SessionId>,
     /// The owner's policy.
     refuse_lookalikes: bool,
 }
 
-impl Names {
+impl NameRegistry {
     /// Nobody is here.
     pub(super) fn new(refuse_lookalikes: bool) -> Self {
-        Self { holders: HashMap::new(), looks: HashMap::new(), refuse_lookalikes }
+        Self { holders: HashMap::new(), skeleton_holders: HashMap::new(), refuse_lookalikes }
     }
 
     /// From now on look-alikes are refused or not. Those who are here stay.
-    pub(super) fn change_policy(&mut self, refuse_lookalikes: bool) {
+    pub(super) fn set_refuse_lookalikes(&mut self, refuse_lookalikes: bool) {
         if self.refuse_lookalikes != refuse_lookalikes {
             self.refuse_lookalikes = refuse_lookalikes;
             let looks = self.holders.iter().filter(|_| refuse_lookalikes);
-            self.looks = looks.map(|(key, session)| (key.skeleton(), *session)).collect();
+            self.skeleton_holders =
+                looks.map(|(key, session)| (key.skeleton(), *session)).collect();
         }
     }
 
     /// Whether `session` (none: a new one) may be called so. Call it before
-    /// [`Self::hold`].
-    pub(super) fn check(
+    /// [`Self::claim`].
+    pub(super) fn check_available(
         &self,
         name: &Username,
         session: Option<SessionId>,
@@ -41,7 +42,8 @@ impl Names {
         if self.holders.get(name.key()).filter(other).is_some() {
             return Err(ErrorCode::NameTaken);
         }
-        if self.refuse_lookalikes && self.looks.get(&name.key().skeleton()).filter(other).is_some()
+        if self.refuse_lookalikes
+            && self.skeleton_holders.get(&name.key().skeleton()).filter(other).is_some()
         {
             return Err(ErrorCode::NameLookalike);
         }
@@ -49,10 +51,10 @@ impl Names {
     }
 
     /// Gives a name that has been checked to a session that holds none.
-    pub(super) fn hold(&mut self, name: &Username, session: SessionId) {
+    pub(super) fn claim(&mut self, name: &Username, session: SessionId) {
         self.holders.insert(name.key().clone(), session);
         if self.refuse_lookalikes {
-            self.looks.insert(name.key().skeleton(), session);
+            self.skeleton_holders.insert(name.key().skeleton(), session);
         }
     }
 
@@ -63,8 +65,8 @@ impl Names {
         }
         if self.refuse_lookalikes {
             let look = name.key().skeleton();
-            if self.looks.get(&look) == Some(&session) {
-                self.looks.remove(&look);
+            if self.skeleton_holders.get(&look) == Some(&session) {
+                self.skeleton_holders.remove(&look);
             }
         }
     }
@@ -77,6 +79,6 @@ impl Names {
     /// Nothing is kept about anybody.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.holders.is_empty() && self.looks.is_empty()
+        self.holders.is_empty() && self.skeleton_holders.is_empty()
     }
 }

@@ -4,90 +4,95 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::contract::ConnectionId;
-use super::rooms::Members;
+use super::rooms::RoomMembers;
 use crate::model::limits::{CROWD_PRESENCE_DELAY, MAX_NAMES, PRESENCE_DELAY};
 use crate::model::{Moment, Reference, RoomName, Username};
 use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 
 /// What has changed in one room since it was told last, and who is told.
 #[derive(Default)]
-pub(super) struct Changes {
+pub(super) struct PresenceChanges {
     /// Who has come or gone (or both), by the name as it is shown: another
     /// spelling of the same name is another line in a client's list.
-    touched: BTreeMap<String, Username>,
+    changed: BTreeMap<String, Username>,
     /// When it will be told; none when nothing has changed.
     deadline: Option<Moment>,
     /// Somebody may have been told a number in place of names.
-    crowded: bool,
+    count_only_sent: bool,
     /// Who wants to be told and has got a roster.
-    audience: BTreeSet<ConnectionId>,
+    subscribers: BTreeSet<ConnectionId>,
 }
 
-impl Changes {
+impl PresenceChanges {
     /// Notes that somebody has come or gone. Gives the time at which
-    /// [`Self::tell`] is to be called, if that was not set already.
+    /// [`Self::take_frames`] is to be called, if that was not set already.
     #[must_use]
-    pub(super) fn touch(
+    pub(super) fn record(
         &mut self,
         username: &Username,
-        members: &Members,
+        members: &RoomMembers,
         now: Moment,
     ) -> Option<Moment> {
-        self.touched.entry(username.as_str().to_owned()).or_insert_with(|| username.clone());
+        self.changed.entry(username.as_str().to_owned()).or_insert_with(|| username.clone());
         if self.deadline.is_some() {
             return None;
         }
-        self.deadline = Some(now + delay(members.len()));
+        self.deadline = Some(now + collection_delay(members.len()));
         self.deadline
     }
 
-    /// When [`Self::tell`] is to be called.
+    /// When [`Self::take_frames`] is to be called.
     pub(super) const fn deadline(&self) -> Option<Moment> {
         self.deadline
     }
 
     /// Makes a connection one of those which are told, and gives the roster
     /// that it gets before anything else.
-    pub(super) fn add_listener(
+    pub(super) fn add_subscriber(
         &mut self,
         connection: ConnectionId,
         room: &RoomName,
-        members: &Members,
+        members: &RoomMembers,
     ) -> ServerFrame {
-        self.audience.insert(connection);
+        self.subscribers.insert(connection);
         // Whoever gets a number now must get the names when there are fewer.
-        self.crowded |= members.len() > MAX_NAMES;
+        self.count_only_sent |= members.len() > MAX_NAMES;
         roster(room, members)
     }
 
     /// A connection is not told any more.
-    pub(super) fn remove_listener(&mut self, connection: ConnectionId) {
-        self.audience.remove(&connection);
+    pub(super) fn remove_subscriber(&mut self, connection: ConnectionId) {
+        self.subscribers.remove(&connection);
     }
 
     /// Who is told.
-    pub(super) fn listeners(&self) -> Vec<ConnectionId> {
-        self.audience.iter().copied().collect()
+    pub(super) fn subscribers(&self) -> Vec<ConnectionId> {
+        self.subscribers.iter().copied().collect()
     }
 
     /// The frames that tell what has changed. Call it at the deadline; then
-    /// nothing is left to be told until the next [`Self::touch`].
+    /// nothing is left to be told until the next [`Self::record`].
     #[must_use]
-    pub(super) fn tell(&mut self, room: &RoomName, members: &Members) -> Vec<ServerFrame> {
-        let touched = std::mem::take(&mut self.touched);
+    pub(super) fn take_frames(
+        &mut self,
+        room: &RoomName,
+        members: &RoomMembers,
+    ) -> Vec<ServerFrame> {
+        let changed = std::mem::take(&mut self.changed);
         self.deadline = None;
-        let was_crowded = std::mem::replace(&mut self.crowded, members.len() > MAX_NAMES);
-        if self.audience.is_empty() {
+        let was_count_only =
+            std::mem::replace(&mut self.count_only_sent, members.len() > MAX_NAMES);
+        if self.subscribers.is_empty() {
             return Vec::new();
         }
-        if self.crowded {
+        if self.count_only_sent {
             return vec![presence(room, flag::COUNT_ONLY, members, &[], &[])];
         }
-        if was_crowded {
+        if was_count_only {
             return vec![roster(room, members)];
         }
         let (joined, left): (Vec<Username>, Vec<Username>) =
-            touched.into_values().partition(|name| members.has_exactly(name));
+            changed.into_values().partition(|name| members.has_exactly(name));
         let mut frames = Vec::new();
         let mut joined = joined.as_slice();
         let mut left = left.as_slice();
@@ -103,18 +108,18 @@ impl Changes {
 }
 
 /// How long changes are collected in a room of so many.
-const fn delay(members: usize) -> Duration {
+const fn collection_delay(members: usize) -> Duration {
     if members > MAX_NAMES { CROWD_PRESENCE_DELAY } else { PRESENCE_DELAY }
 }
 
 /// A `roster` that nobody has asked for.
-fn roster(room: &RoomName, members: &Members) -> ServerFrame {
-    let crowded = members.len() > MAX_NAMES;
-    let names = if crowded { Vec::new() } else { members.page("").0 };
+fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
+    let count_only = members.len() > MAX_NAMES;
+    let names = if count_only { Vec::new() } else { members.page("").0 };
     ServerFrame::Roster(Roster {
         reference: Reference::NONE,
         room: room.as_str().to_owned(),
-        flags: if crowded { flag::COUNT_ONLY } else { 0 },
+        flags: if count_only { flag::COUNT_ONLY } else { 0 },
         members: members.count(),
         names,
     })
@@ -124,7 +129,7 @@ fn roster(room: &RoomName, members: &Members) -> ServerFrame {
 fn presence(
     room: &RoomName,
     flags: u8,
-    members: &Members,
+    members: &RoomMembers,
     joined: &[Username],
     left: &[Username],
 ) -> ServerFrame {

@@ -1,17 +1,17 @@
 //! What the log was asked for is there, or cannot be read.
 
 use super::Hub;
-use super::connection::{PendingRead, Wait, kind};
+use super::connection::{BlockedOn, PendingRead, kind};
 use super::contract::{
-    ConnectionId, Delivery, Now, Purpose, ReadFailed, ReadOutcome, ReadTag, RoomId,
+    ConnectionId, Delivery, Now, ReadFailed, ReadOutcome, ReadPurpose, ReadTag, RoomId,
 };
 use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry};
 use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag};
 
 impl PendingRead {
     /// Takes from what is owed what these entries tell their author anyway.
-    pub(super) fn strike_off(&mut self, author: SessionId, entries: &[SharedEntry]) {
-        self.owed.retain(|frame| match frame {
+    pub(super) fn drop_redundant_accepted(&mut self, author: SessionId, entries: &[SharedEntry]) {
+        self.frames_after.retain(|frame| match frame {
             ServerFrame::Accepted(Accepted { reference }) => !entries
                 .iter()
                 .any(|it| it.draft.session == author && it.draft.reference == *reference),
@@ -23,48 +23,50 @@ impl PendingRead {
 impl Hub {
     /// Answers the request that a read was for, and takes up the frames that
     /// have come meanwhile. Nothing happens if its connection is gone.
-    pub(super) fn read_done(
+    pub(super) fn handle_read_done(
         &mut self,
         now: Now,
         tag: &ReadTag,
         outcome: Result<ReadOutcome, ReadFailed>,
     ) {
         let id = tag.connection;
-        let finished = self.connections.get_mut(&id).and_then(|it| it.finish_read(&tag.purpose));
-        let Some((session, read, promise)) = finished else {
+        let finished = self.connections.get_mut(&id).and_then(|it| it.complete_read(&tag.purpose));
+        let Some((session, read, welcome)) = finished else {
             return;
         };
-        let outcome = outcome.map(|it| self.completed(&read, it));
-        if let Some(head) = read.registered {
+        let outcome = outcome.map(|it| self.with_backlog(&read, it));
+        if let Some(head) = read.backlog_start {
             self.backlog.end(head);
         }
         match (&tag.purpose, outcome) {
-            (Purpose::Join, Ok(outcome)) => {
-                self.replay(now, id, session, read, promise, outcome);
+            (ReadPurpose::Join, Ok(outcome)) => {
+                self.send_replay_page(now, id, session, read, welcome, outcome);
             }
             // It comes back and is told everything then.
-            (Purpose::Join, Err(ReadFailed)) => self.fail(now, id, ErrorCode::Internal),
-            (Purpose::Enter(reference, name), Ok(outcome)) => {
+            (ReadPurpose::Join, Err(ReadFailed)) => {
+                self.close_with_code(now, id, ErrorCode::Internal);
+            }
+            (ReadPurpose::Enter(reference, name), Ok(outcome)) => {
                 self.finish_enter(id, session, *read, outcome, *reference, name);
             }
-            (Purpose::Enter(reference, name), Err(ReadFailed)) => {
+            (ReadPurpose::Enter(reference, name), Err(ReadFailed)) => {
                 self.undo_enter(now, id, session, *read, *reference, name);
             }
-            (Purpose::History(reference), outcome) => {
-                self.finish_history(id, outcome, kind::HISTORY, *reference);
+            (ReadPurpose::History(reference), outcome) => {
+                self.finish_history_or_search(id, outcome, kind::HISTORY, *reference);
             }
-            (Purpose::Search(reference), outcome) => {
-                self.finish_history(id, outcome, kind::SEARCH, *reference);
+            (ReadPurpose::Search(reference), outcome) => {
+                self.finish_history_or_search(id, outcome, kind::SEARCH, *reference);
             }
         }
-        self.process_waiting(now, id);
+        self.process_deferred(now, id);
     }
 
     /// Adds to what was found what was committed since, if that is due. Of a page that is not the
     /// last one, it comes with the next.
-    fn completed(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
-        if read.registered.is_some() && !outcome.more {
-            self.backlog.complete(&mut outcome.entries, outcome.head, &read.request);
+    fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
+        if read.backlog_start.is_some() && !outcome.more {
+            self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);
         }
         outcome
     }
@@ -82,13 +84,13 @@ impl Hub {
         let Some(room) = self.rooms.find(name) else {
             return;
         };
-        self.tell_entered(id, room, reference, &outcome.gaps);
-        read.strike_off(session, &outcome.entries);
-        self.hand_and_end(id, outcome.entries, flag::HISTORY, kind::ENTER, reference, 0);
-        self.hand(id, Delivery::Subscribe(room));
-        self.tell_roster(id, room);
-        for frame in read.owed {
-            self.deliver(id, frame);
+        self.send_entered(id, room, reference, &outcome.gaps);
+        read.drop_redundant_accepted(session, &outcome.entries);
+        self.send_entries_and_end(id, outcome.entries, flag::HISTORY, kind::ENTER, reference, 0);
+        self.deliver(id, Delivery::Subscribe(room));
+        self.start_presence(id, room);
+        for frame in read.frames_after {
+            self.send_frame(id, frame);
         }
     }
 
@@ -104,16 +106,16 @@ impl Hub {
         name: &RoomName,
     ) {
         if let Some(room) = self.rooms.find(name) {
-            self.take_out(now.moment, session, room);
+            self.remove_from_room(now.moment, session, room);
         }
-        self.refuse(id, ErrorCode::Unavailable, kind::ENTER, reference);
-        for frame in read.owed {
-            self.deliver(id, frame);
+        self.send_request_error(id, ErrorCode::Unavailable, kind::ENTER, reference);
+        for frame in read.frames_after {
+            self.send_frame(id, frame);
         }
     }
 
     /// Gives somebody the entries that they asked for.
-    fn finish_history(
+    fn finish_history_or_search(
         &mut self,
         id: ConnectionId,
         outcome: Result<ReadOutcome, ReadFailed>,
@@ -121,15 +123,15 @@ impl Hub {
         reference: Reference,
     ) {
         let Ok(outcome) = outcome else {
-            return self.refuse(id, ErrorCode::Unavailable, about, reference);
+            return self.send_request_error(id, ErrorCode::Unavailable, about, reference);
         };
         let more = if outcome.more { flag::MORE } else { 0 };
         let flags = flag::HISTORY | flag::REQUESTED;
-        self.hand_and_end(id, outcome.entries, flags, about, reference, more);
+        self.send_entries_and_end(id, outcome.entries, flags, about, reference, more);
     }
 
     /// Tells somebody that they are in a room.
-    pub(super) fn tell_entered(
+    pub(super) fn send_entered(
         &mut self,
         id: ConnectionId,
         room: RoomId,
@@ -145,20 +147,20 @@ impl Hub {
             flags: if gaps.contains(&known.name) { flag::GAP } else { 0 },
             members: known.members.count(),
         };
-        self.deliver(id, entered);
+        self.send_frame(id, entered);
     }
 
     /// Gives somebody entries, if there are any.
-    pub(super) fn hand_entries(&mut self, id: ConnectionId, entries: Vec<SharedEntry>, flags: u8) {
+    pub(super) fn send_entries(&mut self, id: ConnectionId, entries: Vec<SharedEntry>, flags: u8) {
         if !entries.is_empty() {
-            self.hand(id, Delivery::Entries { entries, flags });
+            self.deliver(id, Delivery::Entries { entries, flags });
         }
     }
 
     /// Gives somebody the last entries of an answer, and tells them that it is complete.
     /// Their frames wait until they have taken them up: so nobody can ask for more
     /// than they take.
-    pub(super) fn hand_and_end(
+    pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,
         entries: Vec<SharedEntry>,
@@ -168,23 +170,23 @@ impl Hub {
         more: u8,
     ) {
         let has_entries = !entries.is_empty();
-        self.hand_entries(id, entries, flags);
-        self.deliver(id, End { about, reference, head: self.head, flags: more });
+        self.send_entries(id, entries, flags);
+        self.send_frame(id, End { about, reference, head: self.head, flags: more });
         if has_entries && let Some(connection) = self.connections.get_mut(&id) {
-            connection.begin_wait(Wait::Mark);
-            self.hand(id, Delivery::Mark);
+            connection.block_on(BlockedOn::Mark);
+            self.deliver(id, Delivery::Mark);
         }
     }
 
     /// Tells somebody who is in a room, and from now on who comes and goes,
     /// if they want to know.
-    pub(super) fn tell_roster(&mut self, id: ConnectionId, room: RoomId) {
+    pub(super) fn start_presence(&mut self, id: ConnectionId, room: RoomId) {
         if !self.connections.get(&id).is_some_and(|it| it.wants_presence()) {
             return;
         }
         if let Some(known) = self.rooms.get_mut(room) {
-            let roster = known.add_listener(id);
-            self.deliver(id, roster);
+            let roster = known.add_subscriber(id);
+            self.send_frame(id, roster);
         }
     }
 }

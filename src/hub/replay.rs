@@ -2,9 +2,9 @@
 //! `docs/protocol/tcp.md`, sections 5 and 6.
 
 use super::Hub;
-use super::connection::{PendingRead, Promise, kind};
+use super::connection::{PendingRead, WelcomeData, kind};
 use super::contract::{
-    ConnectionId, Delivery, Now, Output, Purpose, ReadOutcome, ReadRange, ReadTag,
+    ConnectionId, Delivery, Now, Output, ReadOutcome, ReadPurpose, ReadRange, ReadTag,
 };
 use crate::model::limits::{
     HISTORY_LENGTH, IDLE_TIMEOUT, MAX_ROOMS, MAX_TEXT, PING_INTERVAL, SESSION_LIFETIME,
@@ -17,51 +17,58 @@ impl Hub {
     /// time with the welcome. If there is more, the next page is read when
     /// they have taken up this one, so that what waits for them is bounded
     /// however much they have missed.
-    pub(super) fn replay(
+    pub(super) fn send_replay_page(
         &mut self,
         now: Now,
         id: ConnectionId,
         session: SessionId,
         mut read: Box<PendingRead>,
-        promise: Option<Promise>,
+        welcome: Option<WelcomeData>,
         outcome: ReadOutcome,
     ) {
-        if let Some(promise) = promise {
-            self.welcome(now, id, session, &promise, &outcome.gaps);
+        if let Some(welcome) = welcome {
+            self.send_welcome(now, id, session, &welcome, &outcome.gaps);
         }
-        read.strike_off(session, &outcome.entries);
+        read.drop_redundant_accepted(session, &outcome.entries);
         if outcome.more
             && let ReadRange::After(after, _) = &mut read.request.range
         {
             *after = outcome.entries.last().map_or(outcome.head, |it| it.sequence);
-            self.hand_entries(id, outcome.entries, flag::HISTORY);
-            self.hand(id, Delivery::Mark);
+            self.send_entries(id, outcome.entries, flag::HISTORY);
+            self.deliver(id, Delivery::Mark);
             if let Some(connection) = self.connections.get_mut(&id) {
-                connection.pause(session, read);
+                connection.pause_replay(session, read);
             }
             return;
         }
-        self.hand_and_end(id, outcome.entries, flag::HISTORY, kind::JOIN, Reference::NONE, 0);
-        self.tell_trouble(id);
+        self.send_entries_and_end(
+            id,
+            outcome.entries,
+            flag::HISTORY,
+            kind::JOIN,
+            Reference::NONE,
+            0,
+        );
+        self.send_storage_notice(id);
         let rooms = self.sessions.get(session).map(|it| it.rooms.clone()).unwrap_or_default();
         for room in &rooms {
-            self.hand(id, Delivery::Subscribe(*room));
+            self.deliver(id, Delivery::Subscribe(*room));
         }
         for room in rooms {
-            self.tell_roster(id, room);
+            self.start_presence(id, room);
         }
-        for frame in read.owed {
-            self.deliver(id, frame);
+        for frame in read.frames_after {
+            self.send_frame(id, frame);
         }
     }
 
     /// Welcomes somebody, and tells them which rooms they are in.
-    fn welcome(
+    fn send_welcome(
         &mut self,
         now: Now,
         id: ConnectionId,
         session: SessionId,
-        promise: &Promise,
+        welcome: &WelcomeData,
         gaps: &[RoomName],
     ) {
         let Some(known) = self.sessions.get(session) else {
@@ -72,9 +79,9 @@ impl Hub {
         let welcome = Welcome {
             session,
             username: known.username.as_str().to_owned(),
-            token: promise.token,
-            flags: promise.flags,
-            last_reference: known.outgoing.last(),
+            token: welcome.token,
+            flags: welcome.flags,
+            last_reference: known.dedup.last_submitted(),
             log_id: self.log_id,
             time: now.time,
             server_name: self.settings.server_name.clone(),
@@ -91,21 +98,21 @@ impl Hub {
             keep_messages: self.settings.retention.messages,
             keep_bytes: self.settings.retention.bytes,
         };
-        self.deliver(id, welcome);
+        self.send_frame(id, welcome);
         for room in rooms {
-            self.tell_entered(id, room, Reference::NONE, gaps);
+            self.send_entered(id, room, Reference::NONE, gaps);
         }
     }
 
     /// A client has taken up what it was given: reads the next page, or goes
     /// on with its frames. Nothing happens if that was not waited for.
-    pub(super) fn marked(&mut self, now: Now, id: ConnectionId) {
-        let next = self.connections.get_mut(&id).and_then(|it| it.pass_mark(self.head));
+    pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
+        let next = self.connections.get_mut(&id).and_then(|it| it.resume_at_mark(self.head));
         if let Some(request) = next {
             self.backlog.begin(self.head);
-            let tag = ReadTag { connection: id, purpose: Purpose::Join };
+            let tag = ReadTag { connection: id, purpose: ReadPurpose::Join };
             self.outputs.push_back(Output::Read { tag, request });
         }
-        self.process_waiting(now, id);
+        self.process_deferred(now, id);
     }
 }

@@ -2,9 +2,9 @@
 //! 9 to 11.
 
 use super::Hub;
-use super::connection::{PendingRead, Wait, kind};
+use super::connection::{BlockedOn, PendingRead, kind};
 use super::contract::{
-    ConnectionId, Delivery, Output, Purpose, ReadRange, ReadRequest, ReadTag, RoomId,
+    ConnectionId, Delivery, Output, ReadPurpose, ReadRange, ReadRequest, ReadTag, RoomId,
 };
 use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
 use crate::model::{
@@ -14,14 +14,14 @@ use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, fla
 
 impl Hub {
     /// The room of this name, if the session is in it.
-    pub(super) fn room_of(&self, session: SessionId, name: &str) -> Option<RoomId> {
+    pub(super) fn joined_room(&self, session: SessionId, name: &str) -> Option<RoomId> {
         let room = self.rooms.find(&RoomName::new(name).ok()?)?;
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
     }
 
     /// Puts a session into a further room and reads its history, or says why
     /// not. It goes on in `finish_enter`.
-    pub(super) fn enter(
+    pub(super) fn handle_enter(
         &mut self,
         now: Moment,
         id: ConnectionId,
@@ -30,7 +30,7 @@ impl Hub {
     ) {
         let name = match self.check_enter(session, &enter.room) {
             Ok(name) => name,
-            Err(code) => return self.refuse(id, code, kind::ENTER, enter.reference),
+            Err(code) => return self.send_request_error(id, code, kind::ENTER, enter.reference),
         };
         let room = self.rooms.find_or_open(&name);
         let name = self.rooms.get(room).map_or(name, |it| it.name.clone());
@@ -39,9 +39,9 @@ impl Hub {
             self.rooms.add_member(room, &known.username, now);
         }
         let range = ReadRange::Latest(HISTORY_LENGTH);
-        let purpose = Purpose::Enter(enter.reference, name.clone());
+        let purpose = ReadPurpose::Enter(enter.reference, name.clone());
         self.backlog.begin(self.head);
-        self.read(id, purpose, vec![name], range, Some(self.head));
+        self.start_read(id, purpose, vec![name], range, Some(self.head));
     }
 
     /// Whether a session may enter a room of this name. Nothing changes.
@@ -62,47 +62,47 @@ impl Hub {
     }
 
     /// Asks the log for entries of some rooms. The connection's frames wait
-    /// until `read_done`.
-    fn read(
+    /// until `handle_read_done`.
+    fn start_read(
         &mut self,
         id: ConnectionId,
-        purpose: Purpose,
+        purpose: ReadPurpose,
         rooms: Vec<RoomName>,
         range: ReadRange,
-        registered: Option<Sequence>,
+        backlog_start: Option<Sequence>,
     ) {
         let tag = ReadTag { connection: id, purpose: purpose.clone() };
         let request = ReadRequest { rooms, session: None, range };
         if let Some(connection) = self.connections.get_mut(&id) {
-            let (request, owed) = (request.clone(), Vec::new());
-            let read = PendingRead { purpose, request, registered, owed };
-            connection.begin_wait(Wait::Read(Box::new(read)));
+            let (request, frames_after) = (request.clone(), Vec::new());
+            let read = PendingRead { purpose, request, backlog_start, frames_after };
+            connection.block_on(BlockedOn::Read(Box::new(read)));
         }
         self.outputs.push_back(Output::Read { tag, request });
     }
 
     /// Takes a session out of a room.
-    pub(super) fn leave(
+    pub(super) fn handle_leave(
         &mut self,
         now: Moment,
         id: ConnectionId,
         session: SessionId,
         leave: &Leave,
     ) {
-        let Some(room) = self.room_of(session, &leave.room) else {
-            return self.refuse(id, ErrorCode::NotInRoom, kind::LEAVE, leave.reference);
+        let Some(room) = self.joined_room(session, &leave.room) else {
+            return self.send_request_error(id, ErrorCode::NotInRoom, kind::LEAVE, leave.reference);
         };
-        self.hand(id, Delivery::Unsubscribe(room));
+        self.deliver(id, Delivery::Unsubscribe(room));
         if let Some(known) = self.rooms.get_mut(room) {
-            known.changes.remove_listener(id);
+            known.presence.remove_subscriber(id);
             let left = Left { reference: leave.reference, room: known.name.as_str().to_owned() };
-            self.deliver(id, left);
+            self.send_frame(id, left);
         }
-        self.take_out(now, session, room);
+        self.remove_from_room(now, session, room);
     }
 
     /// Takes a session out of a room, whatever it has been told.
-    pub(super) fn take_out(&mut self, now: Moment, session: SessionId, room: RoomId) {
+    pub(super) fn remove_from_room(&mut self, now: Moment, session: SessionId, room: RoomId) {
         if let Some(known) = self.sessions.get_mut(session) {
             known.rooms.retain(|it| *it != room);
             self.rooms.remove_member(room, &known.username, now);
@@ -110,33 +110,43 @@ impl Hub {
         self.close_if_empty(room);
     }
 
-    /// Reads older entries of a room. It goes on in `finish_history`.
-    pub(super) fn history(&mut self, id: ConnectionId, session: SessionId, history: &History) {
+    /// Reads older entries of a room. It goes on in `finish_history_or_search`.
+    pub(super) fn handle_history(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        history: &History,
+    ) {
         let name = self
-            .room_of(session, &history.room)
+            .joined_room(session, &history.room)
             .and_then(|room| self.rooms.get(room))
             .map(|room| room.name.clone());
         let Some(name) = name else {
-            return self.refuse(id, ErrorCode::NotInRoom, kind::HISTORY, history.reference);
+            return self.send_request_error(
+                id,
+                ErrorCode::NotInRoom,
+                kind::HISTORY,
+                history.reference,
+            );
         };
-        let before = self.bound(history.before);
+        let before = self.upper_bound(history.before);
         let limit = match history.limit {
             limit @ 1..=MAX_HISTORY_PAGE => limit,
             _ => MAX_HISTORY_PAGE,
         };
-        let purpose = Purpose::History(history.reference);
-        self.read(id, purpose, vec![name], ReadRange::Before(before, limit), None);
+        let purpose = ReadPurpose::History(history.reference);
+        self.start_read(id, purpose, vec![name], ReadRange::Before(before, limit), None);
     }
 
     /// Looks for something in the rooms of a session. It goes on in
-    /// `finish_history`.
-    pub(super) fn search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
+    /// `finish_history_or_search`.
+    pub(super) fn handle_search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
         match self.check_search(session, search) {
             Ok((rooms, query)) => {
-                let purpose = Purpose::Search(search.reference);
-                self.read(id, purpose, rooms, ReadRange::Matching(query), None);
+                let purpose = ReadPurpose::Search(search.reference);
+                self.start_read(id, purpose, rooms, ReadRange::Matching(query), None);
             }
-            Err(code) => self.refuse(id, code, kind::SEARCH, search.reference),
+            Err(code) => self.send_request_error(id, code, kind::SEARCH, search.reference),
         }
     }
 
@@ -149,7 +159,7 @@ impl Hub {
         let rooms = if search.room.is_empty() {
             self.sessions.get(session).map(|it| it.rooms.clone()).unwrap_or_default()
         } else {
-            vec![self.room_of(session, &search.room).ok_or(ErrorCode::NotInRoom)?]
+            vec![self.joined_room(session, &search.room).ok_or(ErrorCode::NotInRoom)?]
         };
         let names = rooms.iter().filter_map(|room| self.rooms.get(*room));
         let names = names.map(|room| room.name.clone()).collect();
@@ -159,7 +169,7 @@ impl Hub {
             from: (!search.from.is_empty()).then(|| NameKey::of(&search.from)),
             since: is_set(search.since),
             until: is_set(search.until),
-            before: self.bound(search.before),
+            before: self.upper_bound(search.before),
             limit: match search.limit {
                 limit @ 1..=MAX_SEARCH_PAGE => limit,
                 _ => MAX_SEARCH_PAGE,
@@ -169,15 +179,25 @@ impl Hub {
     }
 
     /// A sequence before which something is asked for; 0 is none.
-    fn bound(&self, before: Sequence) -> Sequence {
+    fn upper_bound(&self, before: Sequence) -> Sequence {
         if before == Sequence::ZERO { self.head.next() } else { before }
     }
 
     /// Answers with a page of the names in a room.
-    pub(super) fn members(&mut self, id: ConnectionId, session: SessionId, members: &Members) {
-        let room = self.room_of(session, &members.room).and_then(|room| self.rooms.get(room));
+    pub(super) fn handle_members(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        members: &Members,
+    ) {
+        let room = self.joined_room(session, &members.room).and_then(|room| self.rooms.get(room));
         let Some(room) = room else {
-            return self.refuse(id, ErrorCode::NotInRoom, kind::MEMBERS, members.reference);
+            return self.send_request_error(
+                id,
+                ErrorCode::NotInRoom,
+                kind::MEMBERS,
+                members.reference,
+            );
         };
         let (names, more) = room.members.page(&members.after);
         let roster = Roster {
@@ -187,6 +207,6 @@ impl Hub {
             members: room.members.count(),
             names,
         };
-        self.deliver(id, roster);
+        self.send_frame(id, roster);
     }
 }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use super::contract::{ConnectionId, RoomId};
-use super::presence::Changes;
+use super::presence::PresenceChanges;
 use crate::model::limits::MAX_NAMES;
 use crate::model::{Moment, NameKey, RoomName, Username};
 use crate::wire::tcp::ServerFrame;
 
 /// Who is in a room, in the order of the names' keys.
 #[derive(Default)]
-pub(super) struct Members(BTreeMap<NameKey, Username>);
+pub(super) struct RoomMembers(BTreeMap<NameKey, Username>);
 
-impl Members {
+impl RoomMembers {
     /// How many they are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -46,40 +46,40 @@ pub(super) struct Room {
     /// As it was spelled by whoever opened it.
     pub(super) name: RoomName,
     /// Who is in it.
-    pub(super) members: Members,
+    pub(super) members: RoomMembers,
     /// What is to be told about that.
-    pub(super) changes: Changes,
+    pub(super) presence: PresenceChanges,
 }
 
 impl Room {
     /// Makes a connection one of those which are told who comes and goes;
     /// gives the roster that it has to get now.
-    pub(super) fn add_listener(&mut self, connection: ConnectionId) -> ServerFrame {
-        self.changes.add_listener(connection, &self.name, &self.members)
+    pub(super) fn add_subscriber(&mut self, connection: ConnectionId) -> ServerFrame {
+        self.presence.add_subscriber(connection, &self.name, &self.members)
     }
 }
 
 /// So many rooms are remembered with nobody in them.
-const MAX_SPELLINGS: usize = 1_000;
+const MAX_CLOSED_ROOM_NAMES: usize = 1_000;
 
 /// The names of rooms that were closed, those closed last.
 #[derive(Default)]
-struct Spellings {
+struct ClosedRoomNames {
     /// By key.
     names: HashMap<NameKey, RoomName>,
     /// In the order of closing.
     order: VecDeque<NameKey>,
 }
 
-impl Spellings {
+impl ClosedRoomNames {
     /// Remembers how a room was spelt that has been closed.
-    fn keep(&mut self, name: RoomName) {
+    fn remember(&mut self, name: RoomName) {
         let key = name.key().clone();
         if self.names.insert(key.clone(), name).is_some() {
             self.order.retain(|it| *it != key);
         }
         self.order.push_back(key);
-        if self.order.len() > MAX_SPELLINGS
+        if self.order.len() > MAX_CLOSED_ROOM_NAMES
             && let Some(key) = self.order.pop_front()
         {
             self.names.remove(&key);
@@ -108,11 +108,11 @@ pub(super) struct Rooms {
     by_name: HashMap<NameKey, RoomId>,
     /// How rooms are spelt in which nobody is now: the log still has what
     /// was said in them under that spelling.
-    spellings: Spellings,
+    closed_names: ClosedRoomNames,
     /// The number of the last room that was opened.
     last_id: u32,
     /// The rooms in which something is to be told, by when.
-    due: BTreeSet<(Moment, RoomId)>,
+    presence_deadlines: BTreeSet<(Moment, RoomId)>,
 }
 
 impl Rooms {
@@ -120,7 +120,7 @@ impl Rooms {
     /// last ones.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
-            self.spellings.keep(name);
+            self.closed_names.remember(name);
         }
     }
 
@@ -159,9 +159,10 @@ impl Rooms {
             }
         }
         let id = RoomId(self.last_id);
-        let name = self.spellings.take(name);
+        let name = self.closed_names.take(name);
         self.by_name.insert(name.key().clone(), id);
-        let room = Room { name, members: Members::default(), changes: Changes::default() };
+        let room =
+            Room { name, members: RoomMembers::default(), presence: PresenceChanges::default() };
         self.by_id.insert(id, room);
         id
     }
@@ -172,7 +173,7 @@ impl Rooms {
             && !room.members.has_exactly(username)
         {
             room.members.0.insert(username.key().clone(), username.clone());
-            self.touch(id, username, now);
+            self.record_presence_change(id, username, now);
         }
     }
 
@@ -182,16 +183,16 @@ impl Rooms {
         if let Some(room) = self.by_id.get_mut(&id)
             && room.members.0.remove(username.key()).is_some()
         {
-            self.touch(id, username, now);
+            self.record_presence_change(id, username, now);
         }
     }
 
     /// Notes that somebody has come or gone.
-    fn touch(&mut self, id: RoomId, username: &Username, now: Moment) {
+    fn record_presence_change(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
-            && let Some(deadline) = room.changes.touch(username, &room.members, now)
+            && let Some(deadline) = room.presence.record(username, &room.members, now)
         {
-            self.due.insert((deadline, id));
+            self.presence_deadlines.insert((deadline, id));
         }
     }
 
@@ -203,39 +204,40 @@ impl Rooms {
         }
         if let Some(room) = self.by_id.remove(&id) {
             self.by_name.remove(room.name.key());
-            self.spellings.keep(room.name);
-            if let Some(deadline) = room.changes.deadline() {
-                self.due.remove(&(deadline, id));
+            self.closed_names.remember(room.name);
+            if let Some(deadline) = room.presence.deadline() {
+                self.presence_deadlines.remove(&(deadline, id));
             }
         }
         true
     }
 
     /// When something is to be told next.
-    pub(super) fn next_due(&self) -> Option<Moment> {
-        self.due.first().map(|(deadline, _)| *deadline)
+    pub(super) fn next_presence_deadline(&self) -> Option<Moment> {
+        self.presence_deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// What is to be told now in one of the rooms: the frames, and whom.
     /// Call it until there is nothing more, and again at
-    /// [`Self::next_due`].
+    /// [`Self::next_presence_deadline`].
     #[must_use]
-    pub(super) fn tell_next(
+    pub(super) fn take_due_presence(
         &mut self,
         now: Moment,
     ) -> Option<(Vec<ServerFrame>, Vec<ConnectionId>)> {
-        let due = self.due.first().copied().filter(|(deadline, _)| *deadline <= now)?;
-        self.due.remove(&due);
+        let due =
+            self.presence_deadlines.first().copied().filter(|(deadline, _)| *deadline <= now)?;
+        self.presence_deadlines.remove(&due);
         let Some(room) = self.by_id.get_mut(&due.1) else {
             return Some((Vec::new(), Vec::new()));
         };
-        let frames = room.changes.tell(&room.name, &room.members);
-        Some((frames, room.changes.listeners()))
+        let frames = room.presence.take_frames(&room.name, &room.members);
+        Some((frames, room.presence.subscribers()))
     }
 
     /// Nothing is kept about any room.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty() && self.by_name.is_empty() && self.due.is_empty()
+        self.by_id.is_empty() && self.by_name.is_empty() && self.presence_deadlines.is_empty()
     }
 }

@@ -8,7 +8,7 @@ use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};
 
 /// What is kept of a token.
-pub(super) fn hash(token: &Token) -> TokenHash {
+pub(super) fn hash_token(token: &Token) -> TokenHash {
     TokenHash(Sha256::digest(token.0).into())
 }
 
@@ -32,19 +32,19 @@ impl Hub {
             let left = SESSION_LIFETIME.saturating_sub(away_since.until(now.time));
             self.sessions.restore(record, away_since, now.moment + left);
             if was_connected {
-                self.keep(session);
+                self.persist_session(session);
             }
         }
         self.forget_expired(now.moment);
         let one_more = self.settings.max_sessions.saturating_add(1);
-        while let Some(session) = self.sessions.make_room(one_more) {
+        while let Some(session) = self.sessions.evict_if_full(one_more) {
             self.outputs.push_back(Output::DeleteSession { session });
         }
         self.rooms.restore(rooms);
     }
 
     /// Has a session kept beyond a restart, as it is now.
-    pub(super) fn keep(&mut self, session: SessionId) {
-        self.outputs.extend(self.sessions.record(session).map(Output::PersistSession));
+    pub(super) fn persist_session(&mut self, session: SessionId) {
+        self.outputs.extend(self.sessions.to_record(session).map(Output::PersistSession));
     }
 }

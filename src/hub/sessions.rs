@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::contract::{ConnectionId, Now, RoomId};
-use super::message_dedup::Outgoing;
+use super::message_dedup::MessageDedup;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
     Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash, Username,
@@ -21,7 +21,7 @@ pub(super) struct Session {
     /// Where it is, in the order of entering; none while it is away.
     pub(super) rooms: Vec<RoomId>,
     /// What became of its messages.
-    pub(super) outgoing: Outgoing,
+    pub(super) dedup: MessageDedup,
     /// When it will be forgotten; none while it is connected.
     expires: Option<Moment>,
     /// Since when it has been away; none while it is connected.
@@ -41,7 +41,7 @@ pub(super) struct Sessions {
     away: BTreeSet<(Moment, SessionId)>,
     /// Those of them that have never said anything, and to whom nobody has
     /// said anything while they were away: nothing is lost with them.
-    silent: BTreeSet<(Moment, SessionId)>,
+    disposable: BTreeSet<(Moment, SessionId)>,
     /// Those which are away, by the name that they had last; of several the
     /// one that had it last.
     away_names: HashMap<NameKey, SessionId>,
@@ -59,30 +59,30 @@ impl Sessions {
     }
 
     /// The session with this secret, unless its time is over.
-    pub(super) fn by_token(&self, token: &TokenHash, now: Moment) -> Option<SessionId> {
-        self.by_token.get(token).copied().filter(|id| self.is_alive(*id, now))
+    pub(super) fn find_by_token(&self, token: &TokenHash, now: Moment) -> Option<SessionId> {
+        self.by_token.get(token).copied().filter(|id| self.is_resumable(*id, now))
     }
 
     /// Who was called so last, is away, and can still come back.
-    pub(super) fn away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
-        self.away_names.get(key).copied().filter(|id| self.is_alive(*id, now))
+    pub(super) fn find_away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
+        self.away_names.get(key).copied().filter(|id| self.is_resumable(*id, now))
     }
 
     /// Whether a session can still be taken up.
-    fn is_alive(&self, id: SessionId, now: Moment) -> bool {
+    fn is_resumable(&self, id: SessionId, now: Moment) -> bool {
         self.get(id).is_some_and(|it| it.expires.is_none_or(|end| now < end))
     }
 
     /// Begins a session that is away until [`Self::connect`] is called,
     /// which has to follow at once.
-    pub(super) fn begin(&mut self, id: SessionId, token: TokenHash, username: Username) {
+    pub(super) fn create(&mut self, id: SessionId, token: TokenHash, username: Username) {
         self.by_token.insert(token, id);
         let session = Session {
             token,
             username,
             connection: None,
             rooms: Vec::new(),
-            outgoing: Outgoing::default(),
+            dedup: MessageDedup::default(),
             expires: None,
             away_since: None,
         };
@@ -95,9 +95,9 @@ impl Sessions {
     /// lightly.
     pub(super) fn restore(&mut self, record: SessionRecord, since: Timestamp, expires: Moment) {
         let SessionRecord { session: id, token, username, last_reference, refused, .. } = record;
-        self.begin(id, token, username);
+        self.create(id, token, username);
         if let Some(session) = self.by_id.get_mut(&id) {
-            session.outgoing = Outgoing::restored(last_reference, refused);
+            session.dedup = MessageDedup::restored(last_reference, refused);
             session.away_since = Some(since);
             session.expires = Some(expires);
             self.away.insert((expires, id));
@@ -106,15 +106,15 @@ impl Sessions {
     }
 
     /// A session as it outlives a restart.
-    pub(super) fn record(&self, id: SessionId) -> Option<SessionRecord> {
+    pub(super) fn to_record(&self, id: SessionId) -> Option<SessionRecord> {
         let session = self.get(id)?;
         Some(SessionRecord {
             session: id,
             token: session.token,
             username: session.username.clone(),
             away_since: session.away_since,
-            last_reference: session.outgoing.last_stored(),
-            refused: session.outgoing.not_taken(),
+            last_reference: session.dedup.last_stored(),
+            refused: session.dedup.resubmittable(),
         })
     }
 
@@ -127,7 +127,7 @@ impl Sessions {
         username: Username,
         rooms: Vec<RoomId>,
     ) {
-        self.end_absence(id);
+        self.remove_from_away_indexes(id);
         if let Some(session) = self.by_id.get_mut(&id) {
             session.connection = Some(connection);
             session.username = username;
@@ -147,21 +147,21 @@ impl Sessions {
         session.expires = Some(end);
         session.away_since = Some(now.time);
         self.away.insert((end, id));
-        if session.outgoing.last() == Reference::NONE {
-            self.silent.insert((end, id));
+        if session.dedup.last_submitted() == Reference::NONE {
+            self.disposable.insert((end, id));
         }
         self.away_names.insert(session.username.key().clone(), id);
     }
 
     /// Takes a session out of what is known of the absent.
-    fn end_absence(&mut self, id: SessionId) {
+    fn remove_from_away_indexes(&mut self, id: SessionId) {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
         };
         session.away_since = None;
         if let Some(end) = session.expires.take() {
             self.away.remove(&(end, id));
-            self.silent.remove(&(end, id));
+            self.disposable.remove(&(end, id));
         }
         if self.away_names.get(session.username.key()) == Some(&id) {
             self.away_names.remove(session.username.key());
@@ -170,15 +170,15 @@ impl Sessions {
 
     /// Notes that something is kept for a session: it is not forgotten
     /// lightly any more.
-    pub(super) fn has_mail(&mut self, id: SessionId) {
+    pub(super) fn mark_worth_keeping(&mut self, id: SessionId) {
         if let Some(end) = self.by_id.get(&id).and_then(|session| session.expires) {
-            self.silent.remove(&(end, id));
+            self.disposable.remove(&(end, id));
         }
     }
 
     /// Forgets a session.
-    fn forget(&mut self, id: SessionId) {
-        self.end_absence(id);
+    fn remove(&mut self, id: SessionId) {
+        self.remove_from_away_indexes(id);
         if let Some(session) = self.by_id.remove(&id)
             && self.by_token.get(&session.token) == Some(&id)
         {
@@ -191,12 +191,12 @@ impl Sessions {
     /// nobody drives out people by coming and going. Call it before a new
     /// one begins.
     #[must_use]
-    pub(super) fn make_room(&mut self, max: usize) -> Option<SessionId> {
+    pub(super) fn evict_if_full(&mut self, max: usize) -> Option<SessionId> {
         if self.by_id.len() < max {
             return None;
         }
-        let (_, id) = self.silent.first().or_else(|| self.away.first()).copied()?;
-        self.forget(id);
+        let (_, id) = self.disposable.first().or_else(|| self.away.first()).copied()?;
+        self.remove(id);
         Some(id)
     }
 
@@ -208,7 +208,7 @@ impl Sessions {
         while let Some((end, id)) = self.away.first().copied()
             && end <= now
         {
-            self.forget(id);
+            self.remove(id);
             forgotten.push(id);
         }
         forgotten
@@ -220,7 +220,7 @@ impl Sessions {
     }
 
     /// How many are connected.
-    pub(super) fn connected(&self) -> usize {
+    pub(super) fn connected_count(&self) -> usize {
         self.by_id.len().saturating_sub(self.away.len())
     }
 
@@ -230,7 +230,7 @@ impl Sessions {
         self.by_id.is_empty()
             && self.by_token.is_empty()
             && self.away.is_empty()
-            && self.silent.is_empty()
+            && self.disposable.is_empty()
             && self.away_names.is_empty()
     }
 }
@@ -244,9 +244,9 @@ mod tests {
     fn absent(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
         let id = SessionId(number);
         let token = TokenHash([u8::try_from(number).unwrap(); 32]);
-        sessions.begin(id, token, Username::new(&format!("guest{number}")).unwrap());
+        sessions.create(id, token, Username::new(&format!("guest{number}")).unwrap());
         if has_spoken {
-            sessions.get_mut(id).unwrap().outgoing.give(Reference(1), 3);
+            sessions.get_mut(id).unwrap().dedup.submit(Reference(1), 3);
         }
         sessions.disconnect(id, Now { moment: away, time: Timestamp(0) });
     }
@@ -261,9 +261,9 @@ mod tests {
         absent(&mut sessions, 2, at(2), false);
         absent(&mut sessions, 3, at(3), false);
         absent(&mut sessions, 4, at(4), false);
-        sessions.has_mail(SessionId(2));
-        assert_eq!(sessions.make_room(5), None);
-        let order: Vec<_> = (0..5).map(|_| sessions.make_room(1).map(|it| it.0)).collect();
+        sessions.mark_worth_keeping(SessionId(2));
+        assert_eq!(sessions.evict_if_full(5), None);
+        let order: Vec<_> = (0..5).map(|_| sessions.evict_if_full(1).map(|it| it.0)).collect();
         assert_eq!(order[..4], [Some(3), Some(4), Some(1), Some(2)]);
         assert!(sessions.is_empty() && order[4].is_none());
     }

@@ -352,8 +352,8 @@ impl Table {
     /// Nothing is kept about anybody.
     pub(super) fn is_empty(&self) -> bool {
         self.hub.connections.is_empty()
-            && self.hub.finished.is_empty()
-            && self.hub.addresses.is_empty()
+            && self.hub.half_closed.is_empty()
+            && self.hub.connections_per_address.is_empty()
             && self.hub.sessions.is_empty()
             && self.hub.names.is_empty()
             && self.hub.rooms.is_empty()

@@ -264,7 +264,7 @@ impl People {
     fn check_at_rest(&mut self) {
         self.table.answer();
         // Somebody may fall silent for too long meanwhile.
-        while self.table.hub.rooms.next_due().is_some() {
+        while self.table.hub.rooms.next_presence_deadline().is_some() {
             self.table.pass(500);
         }
         self.note();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::frames::*;
 use super::harness::*;
-use crate::hub::session_persistence::hash;
+use crate::hub::session_persistence::hash_token;
 use crate::hub::{Hub, RestoredState};
 use crate::model::{
     HubSettings, Reference, RoomName, Sequence, SessionId, SessionRecord, Target, Timestamp, Token,
@@ -70,7 +70,8 @@ impl Table {
 /// What is kept of a token is its SHA-256, and nothing by which one comes back.
 #[test]
 fn tokens_are_kept_as_hashes() {
-    let digits: String = hash(&Token([0; 16])).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String =
+        hash_token(&Token([0; 16])).0.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digits, "374708fff7719dd5979ec875d56cd2286f6d3cf7ec317a3b25632aab28ec37bb");
 }
 
@@ -90,7 +91,7 @@ fn when_a_session_is_kept() {
     table.send(again, say(6, ""));
     let record = |username: &str, away_since, last, refused: &[u64]| SessionRecord {
         session: SessionId(1),
-        token: hash(&welcome.token),
+        token: hash_token(&welcome.token),
         username: crate::model::Username::new(username).unwrap(),
         away_since,
         last_reference: Reference(last),
