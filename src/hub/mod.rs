@@ -18,7 +18,7 @@
 //! | `replay` | the welcome and what was said before, page by page |
 //! | `broadcast` | what everybody is told |
 //! | `session_persistence` | what outlives a restart |
-//! | `sessions`, `message_dedup`, `names`, `rooms`, `presence`, `backlog` | what the hub keeps |
+//! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | what the hub keeps |
 
 mod backlog;
 mod broadcast;
@@ -27,6 +27,7 @@ mod contract;
 mod dispatch;
 mod handshake;
 mod lifecycle;
+mod members;
 mod message_dedup;
 mod messages;
 mod names;

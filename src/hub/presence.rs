@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::contract::ConnectionId;
-use super::rooms::RoomMembers;
+use super::members::RoomMembers;
 use crate::model::limits::{CROWD_PRESENCE_DELAY, MAX_NAMES, PRESENCE_DELAY};
 use crate::model::{Moment, Reference, RoomName, Username};
 use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};

@@ -1,45 +1,12 @@
 //! Rooms and who is in them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ops::Bound;
 
 use super::contract::{ConnectionId, RoomId};
+use super::members::RoomMembers;
 use super::presence::PresenceChanges;
-use crate::model::limits::MAX_NAMES;
 use crate::model::{Moment, NameKey, RoomName, Username};
 use crate::wire::tcp::ServerFrame;
-
-/// Who is in a room, in the order of the names' keys.
-#[derive(Default)]
-pub(super) struct RoomMembers(BTreeMap<NameKey, Username>);
-
-impl RoomMembers {
-    /// How many they are.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// How many they are, as frames say it.
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Whether somebody with this name, spelled so, is in the room.
-    pub(super) fn has_exactly(&self, name: &Username) -> bool {
-        self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
-    }
-
-    /// The names behind `after` in the order of keys, as many as a frame
-    /// holds, and whether there are more. Call it again with the last of
-    /// them for the next page.
-    pub(super) fn page(&self, after: &str) -> (Vec<String>, bool) {
-        let after = NameKey::of(after);
-        let mut behind = self.0.range((Bound::Excluded(after), Bound::Unbounded));
-        let names =
-            behind.by_ref().take(MAX_NAMES).map(|(_, name)| name.as_str().to_owned()).collect();
-        (names, behind.next().is_some())
-    }
-}
 
 /// A room with somebody in it.
 pub(super) struct Room {
@@ -172,7 +139,7 @@ impl Rooms {
         if let Some(room) = self.by_id.get_mut(&id)
             && !room.members.has_exactly(username)
         {
-            room.members.0.insert(username.key().clone(), username.clone());
+            room.members.insert(username);
             self.record_presence_change(id, username, now);
         }
     }
@@ -181,7 +148,7 @@ impl Rooms {
     /// nobody else is about to be added.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
-            && room.members.0.remove(username.key()).is_some()
+            && room.members.remove(username)
         {
             self.record_presence_change(id, username, now);
         }
