@@ -1,29 +1,29 @@
-//! What the log took while it was being read.
+//! Entries that the log commits while reads are pending.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::contract::{ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// Entries that were committed since the oldest read that is not answered.
-/// Empty while nothing is being read.
+/// Buffer of the entries committed since the oldest pending read was registered. Empty while no
+/// read is registered.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// The heads at which reads were asked for, and how many at each.
+    /// Number of registered reads for each log head at which they were requested.
     read_heads: BTreeMap<Sequence, usize>,
-    /// Everything behind the least of them.
+    /// Entries after the lowest of those heads.
     entries: VecDeque<SharedEntry>,
 }
 
 impl Backlog {
-    /// A read is asked for while the log's head is this. Call
-    /// [`Self::end`] with the same when it is answered or not needed.
+    /// Registers a read that is requested while the log's head is `head`. Call [`Self::end`] with
+    /// the same head when the read is answered or cancelled.
     pub(super) fn begin(&mut self, head: Sequence) {
         let reads = self.read_heads.entry(head).or_default();
         *reads = reads.saturating_add(1);
     }
 
-    /// A read is over.
+    /// Unregisters a read and drops the entries that no other read needs.
     pub(super) fn end(&mut self, head: Sequence) {
         if let Some(reads) = self.read_heads.get_mut(&head) {
             *reads = reads.saturating_sub(1);
@@ -41,16 +41,21 @@ impl Backlog {
         }
     }
 
-    /// An entry is committed.
+    /// Buffers a committed entry if a read is registered.
     pub(super) fn push(&mut self, entry: &SharedEntry) {
         if !self.read_heads.is_empty() {
             self.entries.push_back(entry.clone());
         }
     }
 
-    /// Adds to what a read has found, when the log's head was this, what was
-    /// committed after it and was asked for, so that it reaches up to the
-    /// hub's head. Call it before [`Self::end`].
+    /// Adds to the result of a read the buffered entries after `head` (the log's head when it was
+    /// read) that match the request's rooms and session, so that the result reaches up to the hub's
+    /// head.
+    ///
+    /// With [`ReadRange::Latest`] the result is cut to its limit again, if entries were added.
+    /// Limits of other ranges are not applied: all later entries are added.
+    ///
+    /// Call it before [`Self::end`].
     pub(super) fn add_later_entries(
         &self,
         found: &mut Vec<SharedEntry>,
@@ -74,14 +79,14 @@ impl Backlog {
         }
     }
 
-    /// Nothing is kept.
+    /// Returns true if no read is registered and no entry is buffered.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.read_heads.is_empty() && self.entries.is_empty()
     }
 }
 
-/// Drops all but the latest so many of each room and of the direct messages.
+/// Keeps the latest `most` entries of each room, and the latest `most` direct messages.
 fn keep_latest(entries: &mut Vec<SharedEntry>, most: u16) {
     let mut seen: HashMap<Option<NameKey>, u16> = HashMap::new();
     entries.reverse();

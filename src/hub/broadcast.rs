@@ -1,4 +1,4 @@
-//! What everybody is told: `docs/protocol/README.md`, section 8.
+//! Notices to all joined clients: `docs/protocol/README.md`, section 8.
 
 use super::Hub;
 use super::contract::{ConnectionId, StorageHealth};
@@ -6,13 +6,13 @@ use crate::model::NoticeCode;
 use crate::wire::tcp::Notice;
 
 impl Hub {
-    /// Tells everybody that times before and after do not compare.
+    /// Broadcasts a notice that the wall clock was stepped.
     pub(super) fn handle_clock_changed(&mut self) {
         let text = "The server's clock was set: times before and after do not compare.";
         self.broadcast(Notice::new(NoticeCode::ClockChanged, text));
     }
 
-    /// Tells everybody that the log fares differently, if it does.
+    /// Records the health of the log's storage, and broadcasts a notice if it has changed.
     pub(super) fn handle_storage_changed(&mut self, storage: StorageHealth) {
         let before = std::mem::replace(&mut self.storage, storage);
         if before == storage {
@@ -33,14 +33,15 @@ impl Hub {
         self.broadcast(notice);
     }
 
-    /// Tells somebody who has just come what everybody else knows.
+    /// Sends a client that has just joined the notice of a current storage failure, if there is
+    /// one.
     pub(super) fn send_storage_notice(&mut self, id: ConnectionId) {
         if let Some(notice) = storage_failure_notice(self.storage) {
             self.send_frame(id, notice);
         }
     }
 
-    /// Tells all who have joined.
+    /// Sends a notice to all joined connections.
     fn broadcast(&mut self, notice: Notice) {
         let everybody = self
             .connections
@@ -52,7 +53,7 @@ impl Hub {
     }
 }
 
-/// What people have to know of a log that cannot write.
+/// Returns the notice for a failing storage; `None` if it is healthy.
 fn storage_failure_notice(storage: StorageHealth) -> Option<Notice> {
     let text = match storage {
         StorageHealth::Sound => return None,

@@ -1,5 +1,4 @@
-//! A connection's life as the hub sees it: `docs/protocol/tcp.md`, sections
-//! 3, 16 and 17.
+//! State machine and timers of one connection: `docs/protocol/tcp.md`, sections 3, 16 and 17.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -11,131 +10,130 @@ use crate::model::limits::{
 use crate::model::{ErrorCode, Moment, Sequence, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame, feature};
 
-/// The kinds of a client's frames that answers are about.
+/// Kind numbers of client frames, as in the `about` field of answers.
 pub(super) mod kind {
-    /// `hello`.
+    /// Kind of `hello`.
     pub(in crate::hub) const HELLO: u16 = 1;
-    /// `join`.
+    /// Kind of `join`.
     pub(in crate::hub) const JOIN: u16 = 2;
-    /// `say`.
+    /// Kind of `say`.
     pub(in crate::hub) const SAY: u16 = 3;
-    /// `direct`.
+    /// Kind of `direct`.
     pub(in crate::hub) const DIRECT: u16 = 4;
-    /// `enter`.
+    /// Kind of `enter`.
     pub(in crate::hub) const ENTER: u16 = 5;
-    /// `leave`.
+    /// Kind of `leave`.
     pub(in crate::hub) const LEAVE: u16 = 6;
-    /// `history`.
+    /// Kind of `history`.
     pub(in crate::hub) const HISTORY: u16 = 7;
-    /// `members`.
+    /// Kind of `members`.
     pub(in crate::hub) const MEMBERS: u16 = 8;
-    /// `ping`.
+    /// Kind of `ping`.
     pub(in crate::hub) const PING: u16 = 9;
-    /// `pong`.
+    /// Kind of `pong`.
     pub(in crate::hub) const PONG: u16 = 10;
-    /// `search`.
+    /// Kind of `search`.
     pub(in crate::hub) const SEARCH: u16 = 11;
 }
 
-/// Something that the log has been asked for.
+/// A read that the log has not answered yet.
 pub(super) struct PendingRead {
-    /// What it answers.
+    /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
-    /// What was asked for.
+    /// Query that was sent to the log.
     pub(super) request: ReadRequest,
-    /// If what is committed meanwhile has to be added to what is found: the
-    /// head at the time of asking. It is registered with the backlog.
+    /// Head of the log when the read was registered with the backlog; `None` if entries committed
+    /// meanwhile do not belong to the answer.
     pub(super) backlog_start: Option<Sequence>,
-    /// What must wait for the answer.
+    /// Frames to send after the answer to the read.
     pub(super) frames_after: Vec<ServerFrame>,
 }
 
-/// What a welcome says that nothing else knows.
+/// Fields of the `welcome` frame that are known only when the `join` is accepted.
 pub(super) struct WelcomeData {
-    /// The session's secret; here only until it is told.
+    /// Session token. It is kept only until the welcome is sent.
     pub(super) token: Token,
-    /// What became of token and position.
+    /// Flags of the `welcome` frame: session kept, position kept, durable.
     pub(super) flags: u8,
 }
 
-/// What the frames of somebody who has joined wait for.
+/// Reason why the frames of a joined connection are deferred.
 pub(super) enum BlockedOn {
-    /// The log reads.
+    /// A log read is pending.
     Read(Box<PendingRead>),
-    /// The client takes up what it was given.
+    /// A [`Delivery::Mark`](super::Delivery::Mark) has not been reached (flow control).
     Mark,
 }
 
-/// How far a connection has come.
+/// Handshake and session state of a connection.
 pub(super) enum State {
-    /// Its `hello` has not come.
+    /// Waiting for `hello`.
     Connected {
-        /// By when its join must have come.
+        /// Latest moment for an accepted `join`.
         deadline: Moment,
     },
-    /// Its `join` has not come, or was refused.
+    /// Waiting for `join`, perhaps after a refused one.
     Greeted {
-        /// By when a join must have come.
+        /// Latest moment for the next `join`.
         deadline: Moment,
-        /// So many were refused.
+        /// Number of refused `join`s.
         refused_joins: u8,
     },
-    /// Its join is accepted; what was said before is being read and sent.
+    /// The `join` is accepted; history or missed entries are being read and sent.
     Joining {
-        /// Whose connection it is.
+        /// Session of the connection.
         session: SessionId,
-        /// What is being read, or will be.
+        /// Pending read, or the next one while `is_paused`.
         read: Box<PendingRead>,
-        /// What its welcome has to say; none when it was sent.
+        /// Data for the welcome; `None` once it is sent.
         welcome: Option<WelcomeData>,
-        /// Nothing is being read: first the client has to take up the page
-        /// before.
+        /// True between two pages: the next read starts when the client has taken the last page.
         is_paused: bool,
     },
-    /// It is in.
+    /// Joined: frames are handled.
     Joined {
-        /// Whose connection it is.
+        /// Session of the connection.
         session: SessionId,
-        /// What its frames wait for.
+        /// Reason why frames are deferred; `None` if they are handled at once.
         blocked_on: Option<BlockedOn>,
     },
-    /// Everything was said; the driver still has it.
+    /// The last frame is queued; waiting for the driver to disconnect.
     Closing,
 }
 
-/// What time it is for a connection.
+/// Action that a connection's timers require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimerAction {
-    /// Nothing before this moment.
+    /// None before this moment.
     WaitUntil(Moment),
-    /// A `ping`.
+    /// Send a `ping`.
     SendPing,
-    /// Its end.
+    /// Close the connection with this error.
     Close(ErrorCode),
-    /// Nothing ever.
+    /// None ever: the connection is closing.
     Nothing,
 }
 
-/// A connection.
+/// A client's connection.
 pub(super) struct Connection {
-    /// Where from.
+    /// IP address of the client.
     pub(super) address: IpAddr,
-    /// For the session that it may begin; none when that is decided.
+    /// Fresh token for a new session; `None` once a `join` was accepted.
     pub(super) token: Option<Token>,
-    /// What the client wants and the server does.
+    /// Negotiated feature bits.
     pub(super) features: u64,
-    /// How far it has come.
+    /// Handshake and session state.
     pub(super) state: State,
-    /// Frames that came while others had to be dealt with first.
+    /// Queue of frames that wait until the connection is no longer blocked.
     deferred: VecDeque<Received<ClientFrame>>,
-    /// When something came last.
+    /// Moment when the last frame was received.
     last_received: Moment,
-    /// A ping was sent since.
+    /// True if a `ping` was sent since the last received frame.
     ping_pending: bool,
 }
 
 impl Connection {
-    /// A new one.
+    /// Creates a connection that waits for `hello`.
     pub(super) fn new(address: IpAddr, token: Token, now: Moment) -> Self {
         Self {
             address,
@@ -148,23 +146,23 @@ impl Connection {
         }
     }
 
-    /// Notes that a frame has come, of whatever kind.
+    /// Records that a frame was received, which resets the idle timer.
     pub(super) fn record_activity(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_pending = false;
     }
 
-    /// Whether it wants to be told who comes and goes.
+    /// Returns true if the client negotiated presence (`roster` and `presence` frames).
     pub(super) const fn wants_presence(&self) -> bool {
         self.features & feature::PRESENCE != 0
     }
 
-    /// Whether everything was said.
+    /// Returns true if the last frame is queued.
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing)
     }
 
-    /// Whose it is, from an accepted join on.
+    /// Returns the session, from the accepted `join` on.
     pub(super) const fn session(&self) -> Option<SessionId> {
         match self.state {
             State::Joining { session, .. } | State::Joined { session, .. } => Some(session),
@@ -172,7 +170,7 @@ impl Connection {
         }
     }
 
-    /// The session that has got its welcome and what was said before here.
+    /// Returns the session once its welcome and replay are sent.
     pub(super) const fn joined_session(&self) -> Option<SessionId> {
         match self.state {
             State::Joined { session, .. } => Some(session),
@@ -180,7 +178,8 @@ impl Connection {
         }
     }
 
-    /// The `hello` was good; a `join` is awaited, no longer than before.
+    /// Accepts the `hello`: stores the negotiated features and waits for `join`, until the same
+    /// deadline.
     pub(super) fn accept_hello(&mut self, features: u64) {
         if let State::Connected { deadline } = self.state {
             self.features = features;
@@ -188,7 +187,7 @@ impl Connection {
         }
     }
 
-    /// A `join` was refused. Says whether another one may come.
+    /// Counts a refused `join` and extends the deadline. Returns true if the client may try again.
     #[must_use]
     pub(super) fn count_refused_join(&mut self, now: Moment) -> bool {
         let State::Greeted { deadline, refused_joins } = &mut self.state else {
@@ -199,23 +198,23 @@ impl Connection {
         *refused_joins < MAX_JOIN_ATTEMPTS
     }
 
-    /// Whether its frames have to wait.
+    /// Returns true if received frames must be deferred.
     pub(super) const fn is_blocked(&self) -> bool {
         matches!(self.state, State::Joining { .. } | State::Joined { blocked_on: Some(_), .. })
     }
 
-    /// Its frames wait for this from now on, if it has joined.
+    /// Defers received frames from now on, if the connection has joined.
     pub(super) fn block_on(&mut self, what: BlockedOn) {
         if let State::Joined { blocked_on, .. } = &mut self.state {
             *blocked_on = Some(what);
         }
     }
 
-    /// What was being read is there. Gives whose it is, what was waited for,
-    /// and what its welcome has to say if that is still to come; nothing if
-    /// it was not this that was waited for. The connection has joined then,
-    /// but for [`Self::pause_replay`]. [`Self::next_deferred`] is to be called
-    /// afterwards.
+    /// Takes the pending read when the log has answered it; returns session, read, and the data for
+    /// the welcome if that is not sent yet. Returns `None` if no read for this request is pending.
+    ///
+    /// The connection is in state `Joined` afterwards; call [`Self::pause_replay`] if another page
+    /// follows, and handle [`Self::next_deferred`].
     #[must_use]
     pub(super) fn complete_read(
         &mut self,
@@ -245,15 +244,15 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// It goes on joining: this is to be read when its client has taken up
-    /// what it was given.
+    /// Returns to state `Joining` between two replay pages. `read` is the next read, which starts
+    /// when the client has taken the last page.
     pub(super) fn pause_replay(&mut self, session: SessionId, read: Box<PendingRead>) {
         self.state = State::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// The client has taken up what it was given. If it goes on joining,
-    /// gives what is to be read next, registered at this head; if it has joined, its frames go on:
-    /// [`Self::next_deferred`] is to be called afterwards.
+    /// Continues after a flow-control mark. While joining, returns the next read, registered with
+    /// the backlog at `head`. Once joined, unblocks the connection and returns `None`: handle
+    /// [`Self::next_deferred`] then. Does nothing if no mark was awaited.
     pub(super) fn resume_at_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
         match &mut self.state {
             State::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
@@ -269,8 +268,9 @@ impl Connection {
         }
     }
 
-    /// Keeps a frame for later if its turn has not come, and gives it back
-    /// if it has.
+    /// Defers a frame if the connection is blocked or earlier frames are deferred; otherwise
+    /// returns the frame.
+    /// A blocked connection drops frames that need no answer.
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,
@@ -279,19 +279,20 @@ impl Connection {
         if !self.is_blocked() && self.deferred.is_empty() {
             return Some(frame);
         }
-        // What needs no answer need not wait.
+        // These need no answer, so they need not wait.
         if !matches!(frame, Received::Ignored | Received::Frame(ClientFrame::Pong(_))) {
             self.deferred.push_back(frame);
         }
         None
     }
 
-    /// How many frames wait for their turn.
+    /// Returns the number of deferred frames.
     pub(super) fn deferred_count(&self) -> usize {
         self.deferred.len()
     }
 
-    /// The next frame whose turn has come. Call it until there is none.
+    /// Takes the next deferred frame if the connection is not blocked. Call it until it returns
+    /// `None`.
     pub(super) fn next_deferred(&mut self) -> Option<Received<ClientFrame>> {
         if self.is_blocked() || self.is_closing() {
             return None;
@@ -303,8 +304,8 @@ impl Connection {
         next
     }
 
-    /// The fault of a frame in the state in which the connection is, if it
-    /// is one that closes: steps 3, 5 and 6 of the page's section 15.
+    /// Returns the error code if a frame violates the protocol in the current state so that the
+    /// connection must be closed: steps 3, 5 and 6 of section 15 of the page.
     pub(super) fn protocol_violation(&self, frame: &Received<ClientFrame>) -> Option<ErrorCode> {
         let (kind, readable) = match frame {
             Received::Frame(frame) => (Some(frame.kind()), true),
@@ -328,7 +329,7 @@ impl Connection {
         }
     }
 
-    /// What its timers ask for.
+    /// Returns the action that the timers (handshake, idle, ping) require now.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         let deadline = match self.state {
             State::Closing => return TimerAction::Nothing,
@@ -350,14 +351,13 @@ impl Connection {
         TimerAction::WaitUntil(deadline.map_or(silence, |at| at.min(silence)))
     }
 
-    /// Notes that a ping is sent; gives when to look again.
+    /// Records that a ping was sent; returns the moment of the next timer.
     pub(super) fn record_ping(&mut self) -> Moment {
         self.ping_pending = true;
         self.last_received + IDLE_TIMEOUT
     }
 
-    /// Takes what the connection had, for it is over. No frame of it is
-    /// looked at any more.
+    /// Switches to state `Closing`, drops deferred frames and returns the previous state.
     #[must_use]
     pub(super) fn begin_closing(&mut self) -> State {
         self.deferred = VecDeque::new();

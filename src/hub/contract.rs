@@ -1,4 +1,4 @@
-//! What goes into the hub and what comes out of it.
+//! Inputs and outputs of the hub: the contract between the engine and its driver.
 
 use std::net::IpAddr;
 
@@ -8,45 +8,44 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
-/// A connection, as long as it lasts. The driver numbers them and never
-/// uses a number twice.
+/// Identifier of a connection, assigned by the driver. It is never reused while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// A room, as long as it exists. The hub numbers them and never uses a
-/// number twice.
+/// Identifier of an open room, assigned by the hub. A room that is closed and opened again gets a
+/// new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub u32);
 
-/// What the clocks show when something happens.
+/// The current time by both clocks, passed in with every input.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// For timers.
+    /// Monotonic time, for timers.
     pub moment: Moment,
-    /// For people.
+    /// Wall-clock time, for display and for what is stored.
     pub time: Timestamp,
 }
 
-/// What the hub takes over from the log at the start.
+/// State that the hub restores from the log when the server starts.
 #[derive(Clone, Debug)]
 pub struct RestoredState {
-    /// Which log the sequences belong to.
+    /// Identifier of the log that the sequences belong to.
     pub log_id: LogId,
-    /// The last sequence that it has given.
+    /// Sequence of the last entry that the log has assigned.
     pub head: Sequence,
-    /// A number that no session in this log has, nor any above it; not 0.
+    /// Next free session number: greater than that of every session in this log, and not 0.
     pub next_session: SessionId,
-    /// The sessions that may still come back, in any order.
+    /// Records of the sessions that can still be resumed, in any order.
     pub sessions: Vec<SessionRecord>,
-    /// How rooms are spelt in which something was said, those used last at the end.
+    /// Names of the rooms that have entries, in the spelling of the log, least recently used first.
     pub rooms: Vec<RoomName>,
-    /// From behind the first up to the second sequence of each there is
-    /// nothing: whoever has a position there has seen what is lost.
+    /// Unused ranges of sequences, `(first, second]`. A client whose position lies in such a range
+    /// has seen entries that the log has lost, so its position is not accepted.
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
 }
 
 impl RestoredState {
-    /// A log with this id in which there is nothing.
+    /// Returns the restored state of an empty log with this id.
     #[must_use]
     pub const fn empty(log_id: LogId) -> Self {
         Self {
@@ -60,295 +59,289 @@ impl RestoredState {
     }
 }
 
-/// How the log fares.
+/// Health of the log's storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageHealth {
-    /// It keeps what it is there to keep.
+    /// Healthy: the log stores entries as durably as it is configured to.
     Sound,
-    /// It cannot write: what is said goes on, in memory only, and will be
-    /// written as soon as that is possible.
+    /// Writing fails. New entries are kept in memory only, until they can be written.
     MemoryOnly,
-    /// It cannot write and takes nothing: every draft comes back with
+    /// Writing fails and the log refuses new entries: every draft is answered by
     /// [`Input::NotStored`].
     Refusing,
-    /// It has not answered for some time. (No log says that of itself: the
-    /// driver does, and then again what the log said last.)
+    /// The log has not answered for some time. The driver reports this state, not the log; when the
+    /// log answers again, the driver repeats the state that the log reported last.
     Stalled,
 }
 
-/// What the hub knows of itself, for whoever looks after the server.
+/// Snapshot of the hub's counters, for the status report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubStats {
-    /// What the server is called.
+    /// Name of the server, from the settings.
     pub server_name: String,
-    /// People who are connected.
+    /// Number of sessions that are connected.
     pub connected_users: usize,
-    /// Connections, also of those who have not said who they are.
+    /// Number of connections, including those that have not joined.
     pub connections: usize,
-    /// Rooms with somebody in them.
+    /// Number of rooms that have members.
     pub rooms: usize,
-    /// The last sequence that was committed.
+    /// Sequence of the last committed entry.
     pub head: Sequence,
-    /// How the log fares.
+    /// Health of the log's storage.
     pub storage: StorageHealth,
 }
 
-/// Something that has happened.
+/// An event that the driver reports to the hub.
 #[derive(Debug)]
 pub enum Input {
-    /// Somebody has connected.
+    /// A client has connected.
     Connected {
-        /// The new connection.
+        /// Identifier of the new connection.
         connection: ConnectionId,
-        /// Where from.
+        /// IP address of the client.
         address: IpAddr,
-        /// Fresh from the operating system's random source; becomes the
-        /// token if this connection begins a session.
+        /// Fresh random token. It becomes the session token if this connection starts a new
+        /// session.
         token: Token,
     },
-    /// A frame has arrived.
+    /// A frame has been received.
     Received {
-        /// On this connection.
+        /// Connection that received it.
         connection: ConnectionId,
-        /// What it is.
+        /// The decoded frame.
         frame: Received<ClientFrame>,
     },
-    /// The driver gives a connection up and wants it told why: bytes that
-    /// are no frames, a reader that is too slow, a bug.
+    /// The driver asks the hub to close a connection with an error: undecodable bytes, a reader
+    /// that is too slow, a panic.
     ConnectionFailed {
-        /// This connection.
+        /// Connection to close.
         connection: ConnectionId,
-        /// Why; a code that closes.
+        /// Error code to send; it must be one that closes the connection.
         error: ErrorCode,
     },
-    /// The client will say nothing more, but may still listen. It gets what
-    /// it has asked for, and then [`Delivery::Close`].
+    /// The client has closed its sending half, but may still read. The hub answers the pending
+    /// requests and then delivers [`Delivery::Close`].
     HalfClosed {
-        /// On this connection.
+        /// Connection that is half-closed.
         connection: ConnectionId,
     },
-    /// The connection is gone: whatever is delivered to it goes nowhere.
+    /// A connection is gone. Later deliveries to it are discarded.
     Disconnected {
-        /// This connection.
+        /// Connection that is gone.
         connection: ConnectionId,
     },
-    /// The log has taken drafts: all of them in the log's order, those of
-    /// this hub and, one day, those of other nodes.
+    /// The log has committed entries, in the order of the log: those that this hub appended and,
+    /// with a distributed log, those of other nodes.
     Committed {
-        /// In ascending order. A hole is a void: nothing will ever be there.
+        /// Committed entries in ascending order. Sequences left out between them stay unused for
+        /// ever (a sequence gap).
         entries: Vec<SharedEntry>,
     },
-    /// The log could not take a draft.
+    /// The log could not store a draft.
     NotStored {
-        /// Its author.
+        /// Session of the author.
         session: SessionId,
-        /// The author's number for it.
+        /// Reference of the message.
         reference: Reference,
     },
-    /// What a [`Output::Read`] has brought.
+    /// Answer to [`Output::Read`].
     ReadDone {
-        /// As in the request.
+        /// Tag of the read request.
         tag: ReadTag,
-        /// What was found.
+        /// Entries that were read, or the failure.
         outcome: Result<ReadOutcome, ReadFailed>,
     },
-    /// Everything before a [`Delivery::Mark`] has been taken up by the
-    /// connection.
+    /// A connection has reached its flow-control mark ([`Delivery::Mark`]).
     MarkReached {
-        /// This connection.
+        /// Connection that reached the mark.
         connection: ConnectionId,
     },
-    /// The log has changed its state.
+    /// The health of the log's storage has changed.
     StorageChanged(StorageHealth),
-    /// The log was told by its clock that time has been set by more than
-    /// [`crate::model::limits::CLOCK_STEP`].
+    /// The wall clock was stepped by more than [`crate::model::limits::CLOCK_STEP`].
     ClockChanged,
-    /// The driver's own probe: answered by a `pong` with this token through
-    /// [`Output::Deliver`] to this connection, which need not be known.
+    /// Health probe of the driver's watchdog. The hub answers with a `pong` through
+    /// [`Output::Deliver`], also if the connection is unknown.
     Probe {
-        /// Where the answer goes.
+        /// Connection that receives the `pong`.
         connection: ConnectionId,
-        /// Repeated in the answer.
+        /// Token that the `pong` repeats.
         token: u64,
     },
-    /// The time of the last [`Output::WakeAt`] has come. Harmless when it
-    /// has not.
+    /// The moment of the last [`Output::WakeAt`] has come. Harmless if it comes early.
     Wake,
-    /// The owner wants something else from now on. Whoever is there stays;
-    /// whether messages are durable cannot change.
+    /// The settings were reloaded. Connections, sessions and rooms that exist stay, also above new
+    /// limits; `is_durable` keeps its value.
     SettingsChanged(HubSettings),
-    /// Tell everybody goodbye and take nobody in any more.
+    /// Close all connections and refuse new ones.
     ShutDown {
-        /// When they may come back, in milliseconds; 0 for no advice.
+        /// Time after which clients should reconnect, in milliseconds; 0 for no advice.
         retry_after: u32,
     },
 }
 
-/// What the driver is to do.
+/// An action that the driver must perform.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Put this into the log; answer with [`Input::Committed`] or
+    /// Append this draft to the log. The log answers with [`Input::Committed`] or
     /// [`Input::NotStored`].
     Append(Draft),
-    /// Read from the log; answer with [`Input::ReadDone`].
+    /// Read entries from the log; the answer is [`Input::ReadDone`].
     Read {
-        /// To be repeated in the answer.
+        /// Tag to return with the answer.
         tag: ReadTag,
-        /// What to read.
+        /// Entries to read.
         request: ReadRequest,
     },
-    /// Send an entry to everybody who is subscribed to this room.
+    /// Send an entry to all subscribers of a room.
     Publish {
-        /// The room.
+        /// Room of the entry.
         room: RoomId,
-        /// The entry, to be encoded once for all.
+        /// Entry, to be encoded once for all subscribers.
         entry: SharedEntry,
     },
-    /// Everything up to here has been published: subscribers may be woken.
-    /// Comes once after the `Publish`es of one `Committed`.
+    /// End of a batch of `Publish`es: all entries up to `head` are published, so subscribers may be
+    /// woken. Comes once for each [`Input::Committed`].
     Published {
-        /// The last sequence.
+        /// Sequence of the last published entry.
         head: Sequence,
     },
-    /// Give a connection something of its own.
+    /// Deliver an item to one connection.
     Deliver {
-        /// This connection.
+        /// Connection that receives it.
         connection: ConnectionId,
-        /// Only after everything of its rooms with a sequence up to and with
-        /// this one, and before everything behind it.
+        /// Position of the item among the room entries: the connection sends it after all entries
+        /// of its rooms up to and including this sequence, and before all later ones.
         after: Sequence,
-        /// What it is.
+        /// Item to deliver.
         delivery: Delivery,
     },
-    /// Give several connections the same frame, as `Deliver` does; it is
-    /// encoded once.
+    /// Deliver the same frame to several connections, as `Deliver` does. It is encoded once.
     DeliverAll {
-        /// These connections.
+        /// Connections that receive it.
         connections: Vec<ConnectionId>,
-        /// As in `Deliver`.
+        /// Position among the room entries, as in `Deliver`.
         after: Sequence,
-        /// What they get.
+        /// Frame to send.
         frame: ServerFrame,
     },
-    /// A room has ceased to exist: nobody is subscribed to it and its number
-    /// is not used again.
+    /// A room is closed: it has no subscribers left, and its identifier is not used again.
     RoomClosed {
-        /// The room.
+        /// Room that is closed.
         room: RoomId,
     },
-    /// Keep this beyond a restart, in place of what was kept of the same
-    /// session. Comes before the `Append`s that it has a part in.
+    /// Persist this session record, replacing the previous one of the same session. Comes before
+    /// the session's first `Append`.
     PersistSession(SessionRecord),
-    /// A session is forgotten: so are its direct messages. Its number is not
-    /// used again.
+    /// Delete a session that has expired or was evicted, together with its direct messages. Its
+    /// number is not used again.
     DeleteSession {
-        /// The session.
+        /// Session to delete.
         session: SessionId,
     },
-    /// Send [`Input::Wake`] at this time; replaces the one before. Comes
-    /// after every input that changes it.
+    /// Send [`Input::Wake`] at this moment. Replaces the previous `WakeAt`.
     WakeAt(Moment),
-    /// How many people are connected; comes when it changes.
+    /// Number of connected sessions; comes when it changes.
     ConnectedUsers(usize),
 }
 
-/// Something for one connection.
+/// Item to deliver to a single connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// One frame.
+    /// A frame.
     Frame(ServerFrame),
-    /// Entries of the log, encoded as they are sent.
+    /// Log entries, encoded when they are sent.
     Entries {
-        /// In ascending order.
+        /// Entries in ascending order of sequence.
         entries: Vec<SharedEntry>,
-        /// Flags of their frames.
+        /// Flags of the entries' frames.
         flags: u8,
     },
-    /// From here on (behind `after`) it also gets what is published in this room.
+    /// Subscribe the connection to a room: it also sends the entries published there after `after`.
     Subscribe(RoomId),
-    /// From here on it no longer gets what is published in this room.
+    /// Unsubscribe the connection from a room.
     Unsubscribe(RoomId),
-    /// Answer with [`Input::MarkReached`] when this is reached and what was in front of it
-    /// is no longer kept for the connection, but for a bounded number of bytes.
+    /// Flow-control mark. The connection answers with [`Input::MarkReached`] once it has passed
+    /// everything in front of the mark on to the operating system, except for a bounded number of
+    /// bytes.
     Mark,
-    /// Send what is due, then close. Nothing is delivered after it; the
-    /// driver answers with [`Input::Disconnected`] as for every connection.
+    /// Send what is pending, then close the connection. Nothing is delivered after it; the driver
+    /// answers with [`Input::Disconnected`] as for every connection.
     Close,
 }
 
-/// What a read is for; opaque to the driver.
+/// Tag that matches a read's answer to its request; opaque to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadTag {
-    /// Whom it is for.
+    /// Connection that waits for the answer.
     pub(super) connection: ConnectionId,
-    /// What it answers.
+    /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
 }
 
 impl ReadTag {
-    /// For whoever reads a log without a hub. A hub does nothing with what
-    /// comes of it.
+    /// Returns a tag for reading a log without a hub. A hub ignores an answer with this tag.
     #[must_use]
     pub const fn without_hub() -> Self {
         Self { connection: ConnectionId(u64::MAX), purpose: ReadPurpose::Join }
     }
 }
 
-/// What a read answers.
+/// Client request that a log read serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReadPurpose {
-    /// A `join`.
+    /// A `join`: history or replay.
     Join,
-    /// An `enter` with this reference.
+    /// An `enter` with this reference, into this room.
     Enter(Reference, RoomName),
-    /// A `history` with this reference.
+    /// A `history` request with this reference.
     History(Reference),
-    /// A `search` with this reference.
+    /// A `search` request with this reference.
     Search(Reference),
 }
 
-/// What to read from the log.
+/// Query for entries of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
-    /// Entries of these rooms.
+    /// Rooms whose entries are wanted.
     pub rooms: Vec<RoomName>,
-    /// Direct messages from and to this session as well ([`ReadRange::Latest`]
-    /// and [`ReadRange::After`]).
+    /// Session whose direct messages, sent and received, are wanted too. Only used with
+    /// [`ReadRange::Latest`] and [`ReadRange::After`].
     pub session: Option<SessionId>,
-    /// Which of them.
+    /// Range of entries to read.
     pub range: ReadRange,
 }
 
-/// Which entries to read.
+/// Range of log entries to read. The numbers are limits: counts of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadRange {
-    /// Of each room, and of the direct messages, the latest so many.
+    /// The latest entries: up to the limit for each room, and up to the limit of direct messages.
     Latest(u16),
-    /// The first so many behind this sequence, of rooms and direct messages
-    /// together, as far as the log reaches back.
+    /// The first entries after this sequence, up to the limit for rooms and direct messages
+    /// together.
     After(Sequence, u16),
-    /// Of each room the latest so many before this sequence.
+    /// The latest entries before this sequence, up to the limit for each room.
     Before(Sequence, u16),
-    /// Those of the rooms that match, none of the direct messages.
+    /// Entries of the rooms that match a search query, without direct messages.
     Matching(SearchQuery),
 }
 
-/// What a read has brought.
+/// Result of a log read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOutcome {
-    /// In ascending order of sequence, rooms and direct messages mixed.
+    /// Entries in ascending order of sequence, rooms and direct messages mixed.
     pub entries: Vec<SharedEntry>,
-    /// The last sequence of the log at the time of the read. Everything up
-    /// to it has been given to the hub by `Committed` before this outcome.
+    /// Last sequence of the log at the time of the read. The hub has got every entry up to it by
+    /// [`Input::Committed`] before this result.
     pub head: Sequence,
-    /// Rooms in which something between the range's sequence and the
-    /// entries is missing (only for [`ReadRange::After`]).
+    /// Rooms in which entries after the range's sequence are missing, because retention deleted
+    /// them. Only used with [`ReadRange::After`].
     pub gaps: Vec<RoomName>,
-    /// There are more: older ones ([`ReadRange::Before`], one room;
+    /// True if more entries match: older ones ([`ReadRange::Before`] with one room,
     /// [`ReadRange::Matching`]) or later ones up to `head` ([`ReadRange::After`]).
     pub more: bool,
 }
 
-/// The log could not be read. It may be tried again.
+/// Error: the log could not be read. The same read may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadFailed;

@@ -1,4 +1,4 @@
-//! A frame has come: `docs/protocol/tcp.md`, sections 15 and 16.
+//! Dispatch of received frames: `docs/protocol/tcp.md`, sections 15 and 16.
 
 use super::Hub;
 use super::contract::{ConnectionId, Now};
@@ -6,10 +6,9 @@ use crate::model::{ErrorCode, Reference};
 use crate::wire::tcp::{ClientFrame, Error, Pong, Received};
 
 impl Hub {
-    /// Takes a frame. If something is being read for its connection, or has
-    /// to be taken up by it first, the frame waits for its turn; if too many
-    /// do, the log is at fault. (A client that takes nothing is not read
-    /// either.)
+    /// Handles a received frame, or defers it while a log read or a flow-control mark is pending.
+    /// Closes the connection with `internal` if too many frames are deferred: a client that does
+    /// not read is not read from either, so only a slow log leads to this.
     pub(super) fn handle_received(
         &mut self,
         now: Now,
@@ -33,15 +32,15 @@ impl Hub {
         }
     }
 
-    /// Takes up the frames that have waited, until one of them makes the
-    /// others wait again. Call it when what was waited for is there.
+    /// Handles deferred frames until one of them blocks the connection again. Call it when the
+    /// connection is unblocked.
     pub(super) fn process_deferred(&mut self, now: Now, id: ConnectionId) {
         while let Some(frame) = self.connections.get_mut(&id).and_then(|it| it.next_deferred()) {
             self.process_frame(now, id, frame);
         }
     }
 
-    /// Steps 3 to 9 of the page: deals with a frame whose turn has come.
+    /// Checks and dispatches a frame whose turn has come: steps 3 to 9 of the page.
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Received<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -92,7 +91,7 @@ impl Hub {
         }
     }
 
-    /// Tells a connection that what it asked for was not done.
+    /// Sends an error that answers a request and does not close the connection.
     pub(super) fn send_request_error(
         &mut self,
         id: ConnectionId,
@@ -104,8 +103,8 @@ impl Hub {
     }
 }
 
-/// Whether a frame asks for something by a reference of its own, which must
-/// be there. (Messages have references, too: `messages` checks those.)
+/// Returns true if a frame is a request that must have a reference other than 0. (References of
+/// messages are checked in `messages`.)
 const fn requires_reference(frame: &ClientFrame) -> bool {
     matches!(
         frame,
@@ -117,7 +116,7 @@ const fn requires_reference(frame: &ClientFrame) -> bool {
     )
 }
 
-/// The reference of a frame, none if it has none.
+/// Returns the reference of a frame, or [`Reference::NONE`] if its kind has none.
 const fn reference_of(frame: &ClientFrame) -> Reference {
     match frame {
         ClientFrame::Say(it) => it.reference,

@@ -1,4 +1,4 @@
-//! `hello` and `join`: `docs/protocol/tcp.md`, sections 4 to 6.
+//! Handshake: `hello` and `join` (`docs/protocol/tcp.md`, sections 4 to 6).
 
 use std::collections::HashSet;
 
@@ -14,18 +14,18 @@ use crate::model::{
 };
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
 
-/// What a `join` asks for, after all checks.
+/// A `join` that passed all checks.
 struct ValidatedJoin {
-    /// What it wants to be called.
+    /// Name to join with.
     username: Username,
-    /// Where it wants to be, each room once.
+    /// Rooms to join, without duplicates.
     rooms: Vec<RoomName>,
-    /// The session that it takes up, by which secret; none for a new one.
+    /// Session to resume and the token that identified it; `None` starts a new session.
     kept: Option<(SessionId, Token)>,
 }
 
 impl Hub {
-    /// Answers a `hello`.
+    /// Handles `hello`: negotiates version and features, or closes the connection.
     pub(super) fn handle_hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
         if hello.magic != MAGIC {
             return self.close_with_code(now, id, ErrorCode::NotPiChat);
@@ -54,8 +54,8 @@ impl Hub {
         }
     }
 
-    /// Answers a `join`: with an error, or by reading what the welcome
-    /// needs.
+    /// Handles `join`: sends an error, or starts reading the history. Closes the connection after
+    /// the last permitted attempt.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         match self.check_join(now.moment, join) {
             Ok(checked) => self.accept_join(now, id, checked, join.position),
@@ -73,7 +73,7 @@ impl Hub {
         }
     }
 
-    /// Checks a `join` in the order of the page. Nothing changes.
+    /// Validates a `join` in the order of the page. Changes nothing.
     fn check_join(&self, now: Moment, join: &Join) -> Result<ValidatedJoin, ErrorCode> {
         if let Some(password) = &self.settings.password {
             let given = join.password.as_ref().ok_or(ErrorCode::PasswordRequired)?;
@@ -97,8 +97,8 @@ impl Hub {
         Ok(ValidatedJoin { username, rooms, kept })
     }
 
-    /// Gives a connection its session, name and rooms, and reads what its
-    /// welcome needs. It goes on in `send_replay_page`.
+    /// Attaches a connection to its new or resumed session, name and rooms, and starts reading
+    /// history or missed entries. `send_replay_page` continues.
     fn accept_join(
         &mut self,
         now: Now,
@@ -129,8 +129,8 @@ impl Hub {
         let kept_position = if position.is_some() { flag::POSITION_KEPT } else { 0 };
         let durable = if self.settings.is_durable { flag::DURABLE } else { 0 };
         let welcome = Some(WelcomeData { token, flags: kept_session | kept_position | durable });
-        // A new session has direct messages only if somebody was quick: then
-        // they belong to its history as well.
+        // A new session can have direct messages already: those sent to it while the read was
+        // pending. They belong to its history.
         let request = ReadRequest { rooms: names, session: Some(session), range };
         let read = Box::new(PendingRead {
             purpose: ReadPurpose::Join,
@@ -146,16 +146,19 @@ impl Hub {
         self.outputs.push_back(Output::Read { tag, request });
     }
 
-    /// Whether everything behind this position can be told.
+    /// Returns true if all entries after this position can be replayed: it is in this log, not
+    /// beyond its head, and not in a sequence gap.
     fn can_replay_from(&self, position: Position) -> bool {
         let Position { log_id, sequence } = position;
         let is_void = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_void)
     }
 
-    /// Moves a session to this connection, to this name and into these
-    /// rooms, from wherever it was. Rooms in which it stays notice nothing.
-    /// Gives the rooms as they are spelled.
+    /// Moves a session from its previous connection, name and rooms to the new ones. Returns the
+    /// rooms in the spelling of the log.
+    ///
+    /// Closes the previous connection. No presence change is recorded in rooms that the session
+    /// stays in under the same spelling of the name.
     fn attach_session(
         &mut self,
         now: Moment,
@@ -201,7 +204,7 @@ impl Hub {
     }
 }
 
-/// The rooms of a `join`: each once, the lobby if none is named.
+/// Parses the rooms of a `join`: drops duplicates, and returns the lobby if the list is empty.
 fn parse_rooms(raw: &[String]) -> Result<Vec<RoomName>, ErrorCode> {
     if raw.is_empty() {
         return Ok(vec![RoomName::lobby()]);

@@ -1,4 +1,4 @@
-//! Connections come, fail and end; timers; shutting down.
+//! Lifecycle of connections: connecting, half-close, errors, timers, shutdown.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,16 +10,15 @@ use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{ErrorCode, Moment, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
-/// When somebody who found the server full is to come again, in
-/// milliseconds.
+/// Advice to clients that find the server full: time until they should reconnect, in milliseconds.
 const FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// The connections' timers are looked at no more often than this.
+/// Minimum time between two checks of all connection timers.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Takes somebody in who has connected, or tells them why not. Who is
-    /// not taken in is forgotten at once.
+    /// Admits a new connection, or refuses it with an error and closes it. The hub keeps nothing
+    /// about a refused connection.
     pub(super) fn handle_connected(
         &mut self,
         now: Moment,
@@ -49,15 +48,15 @@ impl Hub {
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));
     }
 
-    /// Notes that a client will say nothing more.
+    /// Marks a connection as half-closed: its client will send no more frames.
     pub(super) fn handle_half_closed(&mut self, id: ConnectionId) {
         if self.connections.contains_key(&id) {
             self.half_closed.insert(id);
         }
     }
 
-    /// Lets those go who will say nothing more, once everything that they
-    /// have said is dealt with and answered. Call it after each input.
+    /// Closes the half-closed connections that are not blocked (no frame is deferred) and have no
+    /// message in flight. Call it after each input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -72,7 +71,8 @@ impl Hub {
             if connection.is_blocked() || is_under_way {
                 return true;
             }
-            // Whoever sees the end may come again at once: it counts no more.
+            // A client that sees the end may reconnect at once: this connection must not count by
+            // then.
             self.deliver(*id, Delivery::Close);
             self.handle_disconnected(now, *id);
             false
@@ -80,8 +80,8 @@ impl Hub {
         self.half_closed = half_closed;
     }
 
-    /// Forgets a connection that is gone. What was said on it before counts,
-    /// unless it waits for the log: nothing will be taken up there any more.
+    /// Removes a connection that is gone. Frames that wait for a flow-control mark are still
+    /// handled; those that wait for a log read are dropped.
     pub(super) fn handle_disconnected(&mut self, now: Now, id: ConnectionId) {
         if self.connections.get(&id).is_some_and(|it| it.joined_session().is_some()) {
             self.handle_mark_reached(now, id);
@@ -98,14 +98,14 @@ impl Hub {
         }
     }
 
-    /// Closes a connection with an error that is about no frame. Nothing
-    /// happens if it is closing already.
+    /// Closes a connection with an error that concerns no particular frame. Does nothing if it is
+    /// closing.
     pub(super) fn close_with_code(&mut self, now: Now, id: ConnectionId, code: ErrorCode) {
         self.close(now, id, Error::new(code));
     }
 
-    /// Tells a connection what is wrong and closes it; its name is free and
-    /// its rooms are left at once. Nothing happens if it is closing already.
+    /// Sends an error, closes the connection and releases its session's name and rooms at once.
+    /// Does nothing if it is closing.
     pub(super) fn close(&mut self, now: Now, id: ConnectionId, error: Error) {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
@@ -115,7 +115,7 @@ impl Hub {
         self.release_session(now, id);
     }
 
-    /// Takes everything from a connection that it holds.
+    /// Detaches the session and releases its name and rooms; the session is away afterwards.
     fn release_session(&mut self, now: Now, id: ConnectionId) {
         let Some(session) = self.detach_session(id) else {
             return;
@@ -134,8 +134,9 @@ impl Hub {
         self.persist_session(session);
     }
 
-    /// Parts a connection from its session, which keeps name and rooms:
-    /// whoever calls it gives them to another connection or takes them away.
+    /// Detaches a connection from its session, and unregisters its pending read and presence
+    /// subscriptions. Returns the session, which keeps name and rooms: the caller must release them
+    /// or move them to another connection.
     fn detach_session(&mut self, id: ConnectionId) -> Option<SessionId> {
         let state = self.connections.get_mut(&id)?.begin_closing();
         let (session, backlog_start) = match state {
@@ -160,22 +161,22 @@ impl Hub {
         Some(session)
     }
 
-    /// Closes the connection of a session that goes on with another one.
-    /// Name and rooms stay with the session.
+    /// Closes the old connection of a session that was resumed on another one. The session keeps
+    /// its name and rooms.
     pub(super) fn close_replaced_connection(&mut self, id: ConnectionId) {
         self.send_frame(id, Error::new(ErrorCode::Replaced));
         self.deliver(id, Delivery::Close);
         self.detach_session(id);
     }
 
-    /// Closes a room that the last one has left.
+    /// Closes a room that has no members left, and emits `RoomClosed`.
     pub(super) fn close_if_empty(&mut self, room: RoomId) {
         if self.rooms.close_if_empty(room) {
             self.outputs.push_back(Output::RoomClosed { room });
         }
     }
 
-    /// Does what is due. Comes again at the next `WakeAt`.
+    /// Runs all timers that are due: connections, presence, session expiry.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -187,16 +188,18 @@ impl Hub {
         self.forget_expired(now.moment);
     }
 
-    /// Forgets the sessions whose time is over.
+    /// Removes expired sessions and emits `DeleteSession` for each.
     pub(super) fn forget_expired(&mut self, now: Moment) {
         for session in self.sessions.forget_expired(now) {
             self.outputs.push_back(Output::DeleteSession { session });
         }
     }
 
-    /// Looks at the timers of all connections, if the time has come. The
-    /// next time is that of the earliest of them: what happens meanwhile
-    /// only puts them off, and new connections set it anew.
+    /// Checks the timers of all connections if the check is due: sends pings, closes timed-out
+    /// connections.
+    ///
+    /// The next check is at the earliest timer. Activity only postpones timers, and new connections
+    /// move the check forward, so none is missed.
     fn run_connection_timers(&mut self, now: Now) {
         if self.next_timer_check.is_none_or(|at| now.moment < at) {
             return;
@@ -226,7 +229,7 @@ impl Hub {
         }
     }
 
-    /// Sends everybody away and takes nobody in any more.
+    /// Closes all connections with `shutting_down` and refuses new ones from now on.
     pub(super) fn handle_shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
         let everybody: Vec<ConnectionId> = self.connections.keys().copied().collect();
@@ -235,8 +238,8 @@ impl Hub {
         }
     }
 
-    /// Tells a session something, if it is connected; if its welcome has
-    /// still to come, after that.
+    /// Sends a frame to a session's connection, if it has one. While it is joining, the frame is
+    /// queued behind the welcome and the replay.
     pub(super) fn send_to_session(&mut self, session: SessionId, frame: impl Into<ServerFrame>) {
         let Some(id) = self.sessions.get(session).and_then(|it| it.connection) else {
             return;

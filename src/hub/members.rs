@@ -1,4 +1,4 @@
-//! The members of a room.
+//! Membership of a room.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,7 +6,7 @@ use std::ops::Bound;
 use crate::model::limits::MAX_NAMES;
 use crate::model::{NameKey, Username};
 
-/// Who is in a room, in the order of the names' keys.
+/// Members of a room, ordered by name key.
 #[derive(Default)]
 pub(super) struct RoomMembers(BTreeMap<NameKey, Username>);
 
@@ -21,24 +21,23 @@ impl RoomMembers {
         self.0.remove(username.key()).is_some()
     }
 
-    /// How many they are.
+    /// Returns the number of members.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// How many they are, as frames say it.
+    /// Returns the number of members as a frame field.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether somebody with this name, spelled so, is in the room.
+    /// Returns true if a member has this name in exactly this spelling.
     pub(super) fn has_exactly(&self, name: &Username) -> bool {
         self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
     }
 
-    /// The names behind `after` in the order of keys, as many as a frame
-    /// holds, and whether there are more. Call it again with the last of
-    /// them for the next page.
+    /// Returns a page of names after `after` in the order of keys, and true if more follow. A page
+    /// holds at most [`MAX_NAMES`] names; pass its last name for the next page.
     pub(super) fn page(&self, after: &str) -> (Vec<String>, bool) {
         let after = NameKey::of(after);
         let mut behind = self.0.range((Bound::Excluded(after), Bound::Unbounded));

@@ -1,38 +1,39 @@
-//! Which of a session's messages the log has, is being given, or was
-//! refused.
+//! Deduplication of a session's messages by their references.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Reference;
 use crate::model::limits::MAX_REFUSED;
 
-/// What is known of a message by its reference.
+/// Processing status of a message, by its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageStatus {
-    /// Nothing, or that it was refused: it can be given to the log.
+    /// Never submitted to the log, or refused: it may be submitted.
     New,
-    /// The log is being given it; its acknowledgement is still to come.
+    /// Submitted to the log, which has not answered.
     InFlight,
-    /// The log has it.
+    /// Counts as stored in the log: not above the greatest reference submitted, not in flight, not
+    /// refused.
     Accepted,
 }
 
-/// A session's references. Makes that no message is taken twice and that
-/// none is acknowledged which was refused.
+/// References of a session's messages. Ensures that no message is stored twice and that no refused
+/// message is acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct MessageDedup {
-    /// The greatest that was given to the log.
+    /// Greatest reference submitted to the log.
     last_submitted: Reference,
-    /// The greatest that the log has.
+    /// Greatest reference that the log has stored.
     last_stored: Reference,
-    /// Given to the log, which has not answered; with the frame's kind.
+    /// References submitted to the log and not answered, with the kind number of their frames.
     in_flight: BTreeMap<Reference, u16>,
-    /// Refused by the hub or the log. They may come again.
+    /// References refused by the hub or the log, which may be submitted again. At most
+    /// [`MAX_REFUSED`]: the lowest are dropped.
     refused: BTreeSet<Reference>,
 }
 
 impl MessageDedup {
-    /// Those of a session that has outlived a restart.
+    /// Restores the references of a session after a restart.
     pub(super) fn restored(last: Reference, refused: Vec<Reference>) -> Self {
         let mut dedup = Self { last_submitted: last, last_stored: last, ..Self::default() };
         for reference in refused {
@@ -41,19 +42,19 @@ impl MessageDedup {
         dedup
     }
 
-    /// Whether the log has still to answer.
+    /// Returns true if the log has not answered all submitted messages.
     pub(super) fn has_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
     }
 
-    /// The greatest reference that the log has.
+    /// Returns the greatest reference that the log has stored.
     pub(super) const fn last_stored(&self) -> Reference {
         self.last_stored
     }
 
-    /// The references that may come again although the log has later ones,
-    /// in ascending order: those that were refused, and those which the log
-    /// has still to answer. No more than [`MAX_REFUSED`], the last ones.
+    /// Returns the references below the greatest stored one that may still be submitted again after
+    /// a restart: refused and in-flight ones, in ascending order. At most [`MAX_REFUSED`]: the
+    /// lowest are left out.
     pub(super) fn resubmittable(&self) -> Vec<Reference> {
         let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
         let all: BTreeSet<Reference> = in_flight.chain(&self.refused).copied().collect();
@@ -61,12 +62,12 @@ impl MessageDedup {
         all.into_iter().skip(excess).collect()
     }
 
-    /// The greatest reference that was given to the log.
+    /// Returns the greatest reference submitted to the log.
     pub(super) const fn last_submitted(&self) -> Reference {
         self.last_submitted
     }
 
-    /// What is known of the message with this reference.
+    /// Returns the status of a message.
     pub(super) fn status(&self, reference: Reference) -> MessageStatus {
         if self.in_flight.contains_key(&reference) {
             MessageStatus::InFlight
@@ -77,31 +78,29 @@ impl MessageDedup {
         }
     }
 
-    /// Notes that a message, which came in a frame of this kind, is given to
-    /// the log.
+    /// Records that a message is submitted to the log. `kind` is the kind number of its frame.
     pub(super) fn submit(&mut self, reference: Reference, kind: u16) {
         self.refused.remove(&reference);
         self.last_submitted = self.last_submitted.max(reference);
         self.in_flight.insert(reference, kind);
     }
 
-    /// Notes that the log has it.
+    /// Records that the log has stored a message.
     pub(super) fn mark_stored(&mut self, reference: Reference) {
         self.in_flight.remove(&reference);
         self.last_stored = self.last_stored.max(reference);
     }
 
-    /// Notes that the log could not take it; gives the kind of its frame,
-    /// or nothing if the log was never given it.
+    /// Records that the log could not store a message. Returns the kind number of its frame, or
+    /// `None` if the message was not in flight.
     pub(super) fn mark_not_stored(&mut self, reference: Reference) -> Option<u16> {
         let kind = self.in_flight.remove(&reference)?;
         self.mark_refused(reference);
         Some(kind)
     }
 
-    /// Notes that a message was refused. Its author may not learn of it, and
-    /// send it again behind later ones: then it must not be taken for one
-    /// that the log has.
+    /// Records that a message was refused. A client that does not learn of it sends the message
+    /// again behind later ones; it must not be taken for a duplicate then.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         self.refused.insert(reference);
         if self.refused.len() > MAX_REFUSED {
@@ -114,7 +113,7 @@ impl MessageDedup {
 mod tests {
     use super::*;
 
-    /// A message that was refused may come again, even behind a later one.
+    /// A refused message may be submitted again, also after a later one.
     #[test]
     fn what_was_refused_may_come_again() {
         let mut dedup = MessageDedup::default();

@@ -1,5 +1,4 @@
-//! `say`, `direct`, and what the log answers: `docs/protocol/tcp.md`,
-//! sections 7 and 8.
+//! Messages: `say`, `direct`, and the log's commits (`docs/protocol/tcp.md`, sections 7 and 8).
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead, State, kind};
@@ -12,7 +11,7 @@ use crate::model::{
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame};
 
 impl Hub {
-    /// Gives what is said in a room to the log, or says why not.
+    /// Handles `say`: appends the message to the log, or sends an error.
     pub(super) fn handle_say(&mut self, id: ConnectionId, session: SessionId, say: &Say) {
         if !self.check_reference(id, session, say.reference, kind::SAY) {
             return;
@@ -32,14 +31,14 @@ impl Hub {
         }
     }
 
-    /// Checks a `say` in the order of the page. Nothing changes.
+    /// Validates a `say` in the order of the page; returns target and text. Changes nothing.
     fn check_say(&self, session: SessionId, say: &Say) -> Result<(Target, MessageText), ErrorCode> {
         let room = self.joined_room(session, &say.room).and_then(|room| self.rooms.get(room));
         let target = Target::Room(room.ok_or(ErrorCode::NotInRoom)?.name.clone());
         Ok((target, parse_text(&say.text)?))
     }
 
-    /// Gives a direct message to the log, or says why not.
+    /// Handles `direct`: appends the direct message to the log, or sends an error.
     pub(super) fn handle_direct(
         &mut self,
         now: Moment,
@@ -62,7 +61,8 @@ impl Hub {
         }
     }
 
-    /// Tells an author that a message was not taken, and remembers it.
+    /// Sends an error for a refused message and records its reference as refused, so that it may be
+    /// sent again.
     fn refuse_message(
         &mut self,
         id: ConnectionId,
@@ -78,8 +78,9 @@ impl Hub {
         self.send_request_error(id, code, kind, reference);
     }
 
-    /// Whether a message with this reference is to be looked at. If not, it
-    /// has been answered, or its answer will come from the log.
+    /// Checks the reference of a message: returns true if the message is new. Otherwise returns
+    /// false, after sending `accepted` for a duplicate or an error for reference 0; a duplicate of
+    /// a message in flight is answered when the log commits.
     fn check_reference(
         &mut self,
         id: ConnectionId,
@@ -101,8 +102,8 @@ impl Hub {
         }
     }
 
-    /// Whom a direct message is for: who has the name, or else who had it
-    /// last and can come back.
+    /// Finds the recipient of a direct message by name: the connected session that holds it, else
+    /// the resumable session that held it last. Fails if `insisted` is not 0 and not this session.
     fn find_recipient(
         &self,
         now: Moment,
@@ -122,8 +123,8 @@ impl Hub {
         Ok(Target::Session(found, recipient.username.clone()))
     }
 
-    /// Gives a message to the log. It answers with `Committed` or
-    /// `NotStored`.
+    /// Appends a message to the log, which answers with `Committed` or `NotStored`, and marks its
+    /// reference as in flight.
     fn append_message(
         &mut self,
         session: SessionId,
@@ -145,7 +146,8 @@ impl Hub {
         self.outputs.push_back(Output::Append(draft));
     }
 
-    /// The log has taken messages: sends them to whom they are for.
+    /// Handles committed entries: advances the head, publishes room messages, sends direct messages
+    /// and acknowledges them to their authors. Entries up to the current head are ignored.
     pub(super) fn handle_committed(&mut self, entries: Vec<SharedEntry>) {
         for entry in entries {
             if entry.sequence <= self.head {
@@ -181,8 +183,8 @@ impl Hub {
         self.outputs.push_back(Output::Published { head: self.head });
     }
 
-    /// Gives a session a direct message, if it is connected. One that is
-    /// joining gets it from the backlog.
+    /// Sends a direct message to a session that is connected and joined. A session that is joining
+    /// gets it from the backlog instead.
     fn send_direct_entry(&mut self, session: SessionId, entry: &SharedEntry) {
         let connection = self.sessions.get(session).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -192,10 +194,11 @@ impl Hub {
         }
     }
 
-    /// Sees to it that an author learns that what they said in a room is in
-    /// the log: by the echo if they are subscribed, else by `accepted`. If
-    /// the room's history is being read for them, it depends on what is
-    /// found.
+    /// Acknowledges a stored room message to its author. An author who is subscribed to the room
+    /// gets the echo and nothing else; others get `accepted`.
+    ///
+    /// While the author's replay or this room's history is being read, `accepted` is queued behind
+    /// it, and dropped if the read brings the entry.
     fn acknowledge_room_message(
         &mut self,
         author: SessionId,
@@ -223,8 +226,8 @@ impl Hub {
         }
     }
 
-    /// The same for a direct message: its echo was handed over unless the
-    /// author is joining.
+    /// Queues `accepted` for a stored direct message if its author is joining; otherwise the author
+    /// has got the echo already.
     fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -235,7 +238,8 @@ impl Hub {
         }
     }
 
-    /// The log could not take a message: tells its author.
+    /// Handles a message that the log could not store: records it as refused and sends an error to
+    /// the author.
     pub(super) fn handle_not_stored(&mut self, session: SessionId, reference: Reference) {
         let kind =
             self.sessions.get_mut(session).and_then(|it| it.dedup.mark_not_stored(reference));
@@ -246,13 +250,12 @@ impl Hub {
     }
 }
 
-/// A text that obeys the rule.
+/// Parses a message text; fails with `text_invalid`.
 fn parse_text(text: &str) -> Result<MessageText, ErrorCode> {
     MessageText::new(text).map_err(|_| ErrorCode::TextInvalid)
 }
 
-/// Whether what is being read is the history of a room that is being
-/// entered.
+/// Returns true if a pending read is for an `enter` into this room.
 fn is_entering(read: &PendingRead, room: Option<&RoomName>) -> bool {
     matches!(&read.purpose, ReadPurpose::Enter(_, entering) if Some(entering) == room)
 }

@@ -1,24 +1,23 @@
-//! Floor 2: the server's engine. Sessions, names, rooms, presence, limits;
-//! no I/O, no clock, no randomness.
+//! Layer 2: the server's engine. It decides about sessions, names, rooms, presence and limits,
+//! without I/O, clock or randomness.
 //!
-//! The driver (`server`) calls [`Hub::handle_input`] whenever something has
-//! happened and then [`Hub::poll_output`] until it gives nothing more. Time
-//! and secrets come in with the inputs.
+//! The driver (`server`) calls [`Hub::handle_input`] for every event and then [`Hub::poll_output`]
+//! until it returns `None`. Time and random tokens come in with the inputs.
 //!
-//! | file | what it is about |
+//! | file | concern |
 //! |---|---|
-//! | `contract` | what goes in and comes out |
-//! | `connection` | one connection's states and timers |
-//! | `lifecycle` | connections come, fail, end; timers; shutting down |
-//! | `dispatch` | a frame: whether it may come now, and who deals with it |
+//! | `contract` | inputs and outputs |
+//! | `connection` | state machine and timers of one connection |
+//! | `lifecycle` | connecting, closing, timers, shutdown |
+//! | `dispatch` | received frames: deferring, state checks, dispatch to the handlers |
 //! | `handshake` | `hello` and `join` |
-//! | `messages` | `say`, `direct`, and what the log answers |
+//! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
-//! | `read_completion` | what the log was asked for is there, or cannot be read |
-//! | `replay` | the welcome and what was said before, page by page |
-//! | `broadcast` | what everybody is told |
-//! | `session_persistence` | what outlives a restart |
-//! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | what the hub keeps |
+//! | `read_completion` | answers to requests, once the log has read or failed to read |
+//! | `replay` | the welcome, then history and missed entries page by page |
+//! | `broadcast` | notices to all joined clients |
+//! | `session_persistence` | session records that survive a restart |
+//! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | the hub's state |
 
 mod backlog;
 mod broadcast;
@@ -56,58 +55,56 @@ use sessions::Sessions;
 use crate::model::{HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
 use crate::wire::tcp::{Pong, ServerFrame};
 
-/// The server's engine.
+/// The server's engine: a state machine for all connections, sessions and rooms.
 pub struct Hub {
-    /// What the owner has set.
+    /// Current settings.
     settings: HubSettings,
-    /// So many frames of a connection may wait for the log. When the owner
-    /// allows less, it stays: who has come before keeps their pace.
+    /// Maximum number of deferred frames for each connection. A reload can only raise it, so that
+    /// connected clients keep the rate that their welcome promised.
     max_deferred_frames: usize,
-    /// Which log the sequences belong to.
+    /// Identifier of the log that the sequences belong to.
     log_id: LogId,
-    /// The last sequence that was committed.
+    /// Sequence of the last committed entry.
     head: Sequence,
-    /// From behind the first up to the second sequence of each there is
-    /// nothing in the log.
+    /// Unused ranges of sequences, `(first, second]`.
     sequence_gaps: Vec<(Sequence, Sequence)>,
-    /// The number of the next session.
+    /// Number of the next new session.
     next_session: SessionId,
-    /// All connections that the driver has, but those that were refused.
-    /// (In order, so that the same inputs give the same outputs.)
+    /// Connections by identifier, without those refused at once. Ordered, so that the same inputs
+    /// give the same outputs.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// Those whose clients will say nothing more, and are still to be
-    /// answered.
+    /// Half-closed connections whose pending requests are not answered yet.
     half_closed: BTreeSet<ConnectionId>,
-    /// How many connections there are from each address.
+    /// Number of connections for each IP address.
     connections_per_address: HashMap<IpAddr, usize>,
-    /// Who people are.
+    /// Sessions, connected and away.
     sessions: Sessions,
-    /// What they are called.
+    /// Names that are in use.
     names: NameRegistry,
-    /// Where they are.
+    /// Open rooms.
     rooms: Rooms,
-    /// What was committed while something is being read.
+    /// Entries committed while reads are pending.
     backlog: Backlog,
-    /// How the log fares.
+    /// Health of the log's storage, as reported last.
     storage: StorageHealth,
-    /// When the connections' timers are to be looked at next.
+    /// Moment of the next check of all connection timers; `None` if no connection has one.
     next_timer_check: Option<Moment>,
-    /// The server is stopping; with the advice when to come back.
+    /// Set while the server shuts down: time after which clients should reconnect, in milliseconds.
     shutting_down: Option<u32>,
-    /// What the driver has not fetched.
+    /// Queue of outputs that the driver has not polled.
     outputs: VecDeque<Output>,
-    /// What the driver was last told by `WakeAt` and has not answered.
+    /// Moment of the last `WakeAt` output; `None` once the hub was woken.
     wake_at: Option<Moment>,
-    /// What the driver was last told by `People`.
+    /// Number of connected users in the last `ConnectedUsers` output.
     reported_users: usize,
-    /// Stands for a bug, in tests of the driver: see [`Hub::inject_panic`].
+    /// Connection whose next frame panics, for tests of the driver: see [`Hub::inject_panic`].
     #[cfg(test)]
     injected_panic: Option<ConnectionId>,
 }
 
 impl Hub {
-    /// An engine that takes over what the log has restored. Call
-    /// [`Self::poll_output`] until it gives nothing more.
+    /// Creates a hub from the state that the log has restored. Call [`Self::poll_output`]
+    /// afterwards until it returns `None`.
     #[must_use]
     pub fn new(now: Now, settings: HubSettings, restored: RestoredState) -> Self {
         let names = NameRegistry::new(settings.refuse_lookalikes);
@@ -139,8 +136,7 @@ impl Hub {
         hub
     }
 
-    /// Takes in something that has happened. Call [`Self::poll_output`]
-    /// afterwards until it gives nothing more.
+    /// Handles an event. Call [`Self::poll_output`] afterwards until it returns `None`.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         #[cfg(test)]
         self.panic_if_injected(&input);
@@ -170,7 +166,7 @@ impl Hub {
         self.schedule_wake();
     }
 
-    /// What there is now.
+    /// Returns a snapshot of the hub's counters.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         HubStats {
@@ -183,8 +179,8 @@ impl Hub {
         }
     }
 
-    /// Goes by other settings from now on. What is there already and is too
-    /// much by them stays.
+    /// Applies reloaded settings. `is_durable` keeps its value, and what exceeds a new limit
+    /// already stays.
     fn apply_settings(&mut self, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
         self.max_deferred_frames = self.max_deferred_frames.max(deferred_frame_limit(&settings));
@@ -192,19 +188,19 @@ impl Hub {
         self.settings = HubSettings { is_durable, ..settings };
     }
 
-    /// Whether somebody is in this room.
+    /// Returns true if the room has members.
     #[must_use]
     pub fn is_room_open(&self, room: &RoomName) -> bool {
         self.rooms.find(room).is_some()
     }
 
-    /// From now on a frame of this connection finds a bug.
+    /// Makes the next frame of this connection panic (fault injection).
     #[cfg(test)]
     pub(crate) fn inject_panic(&mut self, connection: ConnectionId) {
         self.injected_panic = Some(connection);
     }
 
-    /// Panics, if this is what the planted bug is about.
+    /// Panics if the input is a frame of the connection chosen by [`Self::inject_panic`].
     #[cfg(test)]
     fn panic_if_injected(&self, input: &Input) {
         if let Input::Received { connection, .. } = input {
@@ -212,31 +208,31 @@ impl Hub {
         }
     }
 
-    /// What the driver is to do next, in this order. Call it again until it
-    /// gives nothing; then again after the next [`Self::handle_input`].
+    /// Returns the next output; the driver must perform outputs in this order. Returns `None` when
+    /// none is left until the next [`Self::handle_input`].
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Gives a connection a frame, after everything that was committed.
+    /// Queues a frame for a connection, behind all committed entries.
     fn send_frame(&mut self, connection: ConnectionId, frame: impl Into<ServerFrame>) {
         self.deliver(connection, Delivery::Frame(frame.into()));
     }
 
-    /// Gives a connection something, after everything that was committed.
+    /// Queues an item for a connection, behind all committed entries.
     fn deliver(&mut self, connection: ConnectionId, delivery: Delivery) {
         self.outputs.push_back(Output::Deliver { connection, after: self.head, delivery });
     }
 
-    /// Gives several connections the same frame.
+    /// Queues the same frame for several connections, behind all committed entries.
     fn send_frame_to_all(&mut self, connections: Vec<ConnectionId>, frame: ServerFrame) {
         if !connections.is_empty() {
             self.outputs.push_back(Output::DeliverAll { connections, after: self.head, frame });
         }
     }
 
-    /// Tells the driver how many people are connected, if that has changed.
+    /// Emits the number of connected users if it has changed.
     fn report_connected_users(&mut self) {
         let users = self.sessions.connected_count();
         if users != self.reported_users {
@@ -245,7 +241,7 @@ impl Hub {
         }
     }
 
-    /// Tells the driver when to wake the hub, if that has changed.
+    /// Emits a `WakeAt` for the earliest timer if it differs from the last one.
     fn schedule_wake(&mut self) {
         let timers = [
             self.next_timer_check,
@@ -262,8 +258,8 @@ impl Hub {
     }
 }
 
-/// So many frames of a connection may wait for the log: what it may send in
-/// ten seconds.
+/// Returns the maximum number of deferred frames for each connection: the number that a client may
+/// send in ten seconds.
 fn deferred_frame_limit(settings: &HubSettings) -> usize {
     let frames = settings.burst.saturating_add(settings.frames_per_minute / 6);
     usize::try_from(frames).unwrap_or(usize::MAX)

@@ -1,27 +1,27 @@
-//! Who is called what at this moment.
+//! Registry of the names in use.
 
 use std::collections::HashMap;
 
 use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
-/// The names of all who are connected. A name is held by one session at a
-/// time, and nobody holds one without a connection.
+/// Names of all connected sessions. A name is held by one session at a time, and only while the
+/// session is connected.
 pub(super) struct NameRegistry {
-    /// By key.
+    /// Session that holds each name, by name key.
     holders: HashMap<NameKey, SessionId>,
-    /// By what they look like; empty unless look-alikes are refused.
+    /// Session that holds a look-alike name, by skeleton; empty unless look-alikes are refused.
     skeleton_holders: HashMap<String, SessionId>,
-    /// The owner's policy.
+    /// Policy: true if names that look like a name in use are refused.
     refuse_lookalikes: bool,
 }
 
 impl NameRegistry {
-    /// Nobody is here.
+    /// Creates an empty registry.
     pub(super) fn new(refuse_lookalikes: bool) -> Self {
         Self { holders: HashMap::new(), skeleton_holders: HashMap::new(), refuse_lookalikes }
     }
 
-    /// From now on look-alikes are refused or not. Those who are here stay.
+    /// Sets the look-alike policy and rebuilds the index of skeletons. Names in use stay.
     pub(super) fn set_refuse_lookalikes(&mut self, refuse_lookalikes: bool) {
         if self.refuse_lookalikes != refuse_lookalikes {
             self.refuse_lookalikes = refuse_lookalikes;
@@ -31,8 +31,8 @@ impl NameRegistry {
         }
     }
 
-    /// Whether `session` (none: a new one) may be called so. Call it before
-    /// [`Self::claim`].
+    /// Checks that a session may take this name; `None` stands for a new session. Fails with
+    /// `name_taken` or `name_lookalike`. Call it before [`Self::claim`].
     pub(super) fn check_available(
         &self,
         name: &Username,
@@ -50,7 +50,7 @@ impl NameRegistry {
         Ok(())
     }
 
-    /// Gives a name that has been checked to a session that holds none.
+    /// Assigns a checked name to a session that holds none.
     pub(super) fn claim(&mut self, name: &Username, session: SessionId) {
         self.holders.insert(name.key().clone(), session);
         if self.refuse_lookalikes {
@@ -58,7 +58,7 @@ impl NameRegistry {
         }
     }
 
-    /// Frees a name, if this session holds it.
+    /// Releases a name if this session holds it.
     pub(super) fn release(&mut self, name: &Username, session: SessionId) {
         if self.holders.get(name.key()) == Some(&session) {
             self.holders.remove(name.key());
@@ -71,12 +71,12 @@ impl NameRegistry {
         }
     }
 
-    /// Who is connected by this name.
+    /// Returns the connected session that holds the name with this key.
     pub(super) fn holder(&self, key: &NameKey) -> Option<SessionId> {
         self.holders.get(key).copied()
     }
 
-    /// Nothing is kept about anybody.
+    /// Returns true if no name is in use.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.holders.is_empty() && self.skeleton_holders.is_empty()

@@ -1,4 +1,4 @@
-//! Telling those in a room who comes and who goes, a while's worth at once.
+//! Presence: batched updates about who joins and leaves a room.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use crate::model::limits::{CROWD_PRESENCE_DELAY, MAX_NAMES, PRESENCE_DELAY};
 use crate::model::{Moment, Reference, RoomName, Username};
 use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 
-/// What has changed in one room since it was told last, and who is told.
+/// Presence changes of a room since the last update, and the subscribers of the updates.
 #[derive(Default)]
 pub(super) struct PresenceChanges {
-    /// Who has come or gone (or both), by the name as it is shown: another
-    /// spelling of the same name is another line in a client's list.
+    /// Users who joined or left (or both), by the spelling of their names: another spelling is
+    /// another line in a client's list.
     changed: BTreeMap<String, Username>,
-    /// When it will be told; none when nothing has changed.
+    /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,
-    /// Somebody may have been told a number in place of names.
+    /// True if a subscriber may have been sent a member count in place of names.
     count_only_sent: bool,
-    /// Who wants to be told and has got a roster.
+    /// Connections that want presence updates and have got a roster.
     subscribers: BTreeSet<ConnectionId>,
 }
 
 impl PresenceChanges {
-    /// Notes that somebody has come or gone. Gives the time at which
-    /// [`Self::take_frames`] is to be called, if that was not set already.
+    /// Records that a user joined or left. Returns the deadline at which to call
+    /// [`Self::take_frames`], if it was not set before.
     #[must_use]
     pub(super) fn record(
         &mut self,
@@ -41,13 +41,12 @@ impl PresenceChanges {
         self.deadline
     }
 
-    /// When [`Self::take_frames`] is to be called.
+    /// Returns the deadline at which to call [`Self::take_frames`].
     pub(super) const fn deadline(&self) -> Option<Moment> {
         self.deadline
     }
 
-    /// Makes a connection one of those which are told, and gives the roster
-    /// that it gets before anything else.
+    /// Subscribes a connection to presence updates. Returns the roster to send to it first.
     pub(super) fn add_subscriber(
         &mut self,
         connection: ConnectionId,
@@ -55,23 +54,24 @@ impl PresenceChanges {
         members: &RoomMembers,
     ) -> ServerFrame {
         self.subscribers.insert(connection);
-        // Whoever gets a number now must get the names when there are fewer.
+        // A subscriber that got a count must get the names when there are fewer members.
         self.count_only_sent |= members.len() > MAX_NAMES;
         roster(room, members)
     }
 
-    /// A connection is not told any more.
+    /// Unsubscribes a connection from presence updates.
     pub(super) fn remove_subscriber(&mut self, connection: ConnectionId) {
         self.subscribers.remove(&connection);
     }
 
-    /// Who is told.
+    /// Returns the subscribed connections.
     pub(super) fn subscribers(&self) -> Vec<ConnectionId> {
         self.subscribers.iter().copied().collect()
     }
 
-    /// The frames that tell what has changed. Call it at the deadline; then
-    /// nothing is left to be told until the next [`Self::record`].
+    /// Takes the collected changes and returns the frames for all subscribers: `presence` with
+    /// names, a member count in a crowded room, or a full `roster` when a room is no longer
+    /// crowded. Call it at the deadline; the next [`Self::record`] sets a new one.
     #[must_use]
     pub(super) fn take_frames(
         &mut self,
@@ -107,12 +107,12 @@ impl PresenceChanges {
     }
 }
 
-/// How long changes are collected in a room of so many.
+/// Returns the time for which presence changes are collected in a room with `members` members.
 const fn collection_delay(members: usize) -> Duration {
     if members > MAX_NAMES { CROWD_PRESENCE_DELAY } else { PRESENCE_DELAY }
 }
 
-/// A `roster` that nobody has asked for.
+/// Builds an unsolicited `roster` frame; without names if the room is crowded.
 fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
     let count_only = members.len() > MAX_NAMES;
     let names = if count_only { Vec::new() } else { members.page("").0 };
@@ -125,7 +125,7 @@ fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
     })
 }
 
-/// One `presence` frame.
+/// Builds a `presence` frame.
 fn presence(
     room: &RoomName,
     flags: u8,

@@ -1,4 +1,4 @@
-//! What the log was asked for is there, or cannot be read.
+//! Completion of log reads: answers to the requests that waited for them.
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead, kind};
@@ -9,7 +9,8 @@ use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry};
 use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag};
 
 impl PendingRead {
-    /// Takes from what is owed what these entries tell their author anyway.
+    /// Drops the queued `accepted` frames for messages of `author` that are among `entries`: the
+    /// entry itself acknowledges them.
     pub(super) fn drop_redundant_accepted(&mut self, author: SessionId, entries: &[SharedEntry]) {
         self.frames_after.retain(|frame| match frame {
             ServerFrame::Accepted(Accepted { reference }) => !entries
@@ -21,8 +22,8 @@ impl PendingRead {
 }
 
 impl Hub {
-    /// Answers the request that a read was for, and takes up the frames that
-    /// have come meanwhile. Nothing happens if its connection is gone.
+    /// Answers the request that a read was for, then handles the deferred frames. Does nothing if
+    /// the connection is gone or no such read is pending.
     pub(super) fn handle_read_done(
         &mut self,
         now: Now,
@@ -42,7 +43,7 @@ impl Hub {
             (ReadPurpose::Join, Ok(outcome)) => {
                 self.send_replay_page(now, id, session, read, welcome, outcome);
             }
-            // It comes back and is told everything then.
+            // The client reconnects and gets everything then.
             (ReadPurpose::Join, Err(ReadFailed)) => {
                 self.close_with_code(now, id, ErrorCode::Internal);
             }
@@ -62,8 +63,8 @@ impl Hub {
         self.process_deferred(now, id);
     }
 
-    /// Adds to what was found what was committed since, if that is due. Of a page that is not the
-    /// last one, it comes with the next.
+    /// Adds the entries committed since the read, if the read is registered with the backlog. To a
+    /// page that is not the last one nothing is added: the next page brings them.
     fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
         if read.backlog_start.is_some() && !outcome.more {
             self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);
@@ -71,7 +72,8 @@ impl Hub {
         outcome
     }
 
-    /// Shows a room to somebody who has entered it.
+    /// Completes an `enter`: sends `entered`, the room's history and the roster, and subscribes the
+    /// connection.
     fn finish_enter(
         &mut self,
         id: ConnectionId,
@@ -94,8 +96,8 @@ impl Hub {
         }
     }
 
-    /// Takes somebody out of a room whose history could not be read: they have
-    /// not been told that they are in it.
+    /// Undoes an `enter` whose history could not be read: leaves the room and sends an error. The
+    /// client has not been told that it entered.
     fn undo_enter(
         &mut self,
         now: Now,
@@ -114,7 +116,7 @@ impl Hub {
         }
     }
 
-    /// Gives somebody the entries that they asked for.
+    /// Completes a `history` or `search` request: sends the entries and `end`, or an error.
     fn finish_history_or_search(
         &mut self,
         id: ConnectionId,
@@ -130,7 +132,7 @@ impl Hub {
         self.send_entries_and_end(id, outcome.entries, flags, about, reference, more);
     }
 
-    /// Tells somebody that they are in a room.
+    /// Sends `entered`, with the gap flag if the room is among `gaps`.
     pub(super) fn send_entered(
         &mut self,
         id: ConnectionId,
@@ -150,16 +152,16 @@ impl Hub {
         self.send_frame(id, entered);
     }
 
-    /// Gives somebody entries, if there are any.
+    /// Queues entries for a connection, if there are any.
     pub(super) fn send_entries(&mut self, id: ConnectionId, entries: Vec<SharedEntry>, flags: u8) {
         if !entries.is_empty() {
             self.deliver(id, Delivery::Entries { entries, flags });
         }
     }
 
-    /// Gives somebody the last entries of an answer, and tells them that it is complete.
-    /// Their frames wait until they have taken them up: so nobody can ask for more
-    /// than they take.
+    /// Sends the last entries of an answer and `end`. If there are entries, the connection's frames
+    /// are deferred until it has taken them (flow control), so that no client can request more than
+    /// it reads.
     pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,
@@ -178,8 +180,8 @@ impl Hub {
         }
     }
 
-    /// Tells somebody who is in a room, and from now on who comes and goes,
-    /// if they want to know.
+    /// Sends the roster of a room and subscribes the connection to presence updates, if the client
+    /// negotiated presence.
     pub(super) fn start_presence(&mut self, id: ConnectionId, room: RoomId) {
         if !self.connections.get(&id).is_some_and(|it| it.wants_presence()) {
             return;

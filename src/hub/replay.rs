@@ -1,5 +1,5 @@
-//! The welcome, and what was said before, page by page:
-//! `docs/protocol/tcp.md`, sections 5 and 6.
+//! Welcome and replay: history or missed entries, page by page (`docs/protocol/tcp.md`, sections 5
+//! and 6).
 
 use super::Hub;
 use super::connection::{PendingRead, WelcomeData, kind};
@@ -13,10 +13,11 @@ use crate::model::{Reference, RoomName, SessionId};
 use crate::wire::tcp::{Welcome, flag};
 
 impl Hub {
-    /// Gives somebody who joins a page of what was said before; the first
-    /// time with the welcome. If there is more, the next page is read when
-    /// they have taken up this one, so that what waits for them is bounded
-    /// however much they have missed.
+    /// Sends a replay page to a joining client; the first one with the welcome.
+    ///
+    /// If more entries follow, the next page is read when the client has taken this one, so that
+    /// the memory for it is bounded however much it has missed. After the last page come `end`,
+    /// subscriptions, rosters and the queued frames.
     pub(super) fn send_replay_page(
         &mut self,
         now: Now,
@@ -62,7 +63,7 @@ impl Hub {
         }
     }
 
-    /// Welcomes somebody, and tells them which rooms they are in.
+    /// Sends `welcome`, and `entered` for each room.
     fn send_welcome(
         &mut self,
         now: Now,
@@ -104,8 +105,8 @@ impl Hub {
         }
     }
 
-    /// A client has taken up what it was given: reads the next page, or goes
-    /// on with its frames. Nothing happens if that was not waited for.
+    /// Handles a reached flow-control mark: reads the next replay page, or handles the deferred
+    /// frames. Does nothing if no mark was awaited.
     pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
         let next = self.connections.get_mut(&id).and_then(|it| it.resume_at_mark(self.head));
         if let Some(request) = next {

@@ -1,5 +1,5 @@
-//! `enter`, `leave`, `history`, `members`, `search`: `docs/protocol/tcp.md`, sections
-//! 9 to 11.
+//! Requests: `enter`, `leave`, `history`, `members`, `search` (`docs/protocol/tcp.md`, sections 9
+//! to 11).
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead, kind};
@@ -13,14 +13,14 @@ use crate::model::{
 use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag};
 
 impl Hub {
-    /// The room of this name, if the session is in it.
+    /// Returns the room with this name if the session is a member of it.
     pub(super) fn joined_room(&self, session: SessionId, name: &str) -> Option<RoomId> {
         let room = self.rooms.find(&RoomName::new(name).ok()?)?;
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
     }
 
-    /// Puts a session into a further room and reads its history, or says why
-    /// not. It goes on in `finish_enter`.
+    /// Handles `enter`: adds the session to the room and starts reading its history, or sends an
+    /// error. `finish_enter` continues.
     pub(super) fn handle_enter(
         &mut self,
         now: Moment,
@@ -44,7 +44,7 @@ impl Hub {
         self.start_read(id, purpose, vec![name], range, Some(self.head));
     }
 
-    /// Whether a session may enter a room of this name. Nothing changes.
+    /// Checks whether a session may enter a room with this name. Changes nothing.
     fn check_enter(&self, session: SessionId, name: &str) -> Result<RoomName, ErrorCode> {
         let name = RoomName::new(name).map_err(|_| ErrorCode::RoomInvalid)?;
         let rooms = self.sessions.get(session).map(|it| it.rooms.as_slice()).unwrap_or_default();
@@ -61,8 +61,8 @@ impl Hub {
         Ok(name)
     }
 
-    /// Asks the log for entries of some rooms. The connection's frames wait
-    /// until `handle_read_done`.
+    /// Starts a log read. The connection's frames are deferred until `handle_read_done`.
+    /// `backlog_start` is the head at which the read is registered with the backlog, if it is.
     fn start_read(
         &mut self,
         id: ConnectionId,
@@ -81,7 +81,7 @@ impl Hub {
         self.outputs.push_back(Output::Read { tag, request });
     }
 
-    /// Takes a session out of a room.
+    /// Handles `leave`: unsubscribes the connection and removes the session from the room.
     pub(super) fn handle_leave(
         &mut self,
         now: Moment,
@@ -101,7 +101,8 @@ impl Hub {
         self.remove_from_room(now, session, room);
     }
 
-    /// Takes a session out of a room, whatever it has been told.
+    /// Removes a session from a room without telling its client, and closes the room if it is
+    /// empty.
     pub(super) fn remove_from_room(&mut self, now: Moment, session: SessionId, room: RoomId) {
         if let Some(known) = self.sessions.get_mut(session) {
             known.rooms.retain(|it| *it != room);
@@ -110,7 +111,8 @@ impl Hub {
         self.close_if_empty(room);
     }
 
-    /// Reads older entries of a room. It goes on in `finish_history_or_search`.
+    /// Handles `history`: starts reading older entries of a room. `finish_history_or_search`
+    /// continues.
     pub(super) fn handle_history(
         &mut self,
         id: ConnectionId,
@@ -138,8 +140,8 @@ impl Hub {
         self.start_read(id, purpose, vec![name], ReadRange::Before(before, limit), None);
     }
 
-    /// Looks for something in the rooms of a session. It goes on in
-    /// `finish_history_or_search`.
+    /// Handles `search`: starts a search in the session's rooms. `finish_history_or_search`
+    /// continues.
     pub(super) fn handle_search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
         match self.check_search(session, search) {
             Ok((rooms, query)) => {
@@ -150,7 +152,7 @@ impl Hub {
         }
     }
 
-    /// What a `search` asks for, and where to look. Nothing changes.
+    /// Validates a `search`; returns the rooms to search in and the query. Changes nothing.
     fn check_search(
         &self,
         session: SessionId,
@@ -178,12 +180,12 @@ impl Hub {
         Ok((names, query))
     }
 
-    /// A sequence before which something is asked for; 0 is none.
+    /// Returns the exclusive upper bound for a read: `before`, or the end of the log if it is 0.
     fn upper_bound(&self, before: Sequence) -> Sequence {
         if before == Sequence::ZERO { self.head.next() } else { before }
     }
 
-    /// Answers with a page of the names in a room.
+    /// Handles `members`: sends a page of the names in a room.
     pub(super) fn handle_members(
         &mut self,
         id: ConnectionId,

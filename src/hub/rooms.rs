@@ -1,4 +1,4 @@
-//! Rooms and who is in them.
+//! Open rooms.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -8,38 +8,37 @@ use super::presence::PresenceChanges;
 use crate::model::{Moment, NameKey, RoomName, Username};
 use crate::wire::tcp::ServerFrame;
 
-/// A room with somebody in it.
+/// A room with members.
 pub(super) struct Room {
-    /// As it was spelled by whoever opened it.
+    /// Name in the spelling of the session that opened the room first.
     pub(super) name: RoomName,
-    /// Who is in it.
+    /// Members.
     pub(super) members: RoomMembers,
-    /// What is to be told about that.
+    /// Presence changes that are not sent yet, and the subscribers.
     pub(super) presence: PresenceChanges,
 }
 
 impl Room {
-    /// Makes a connection one of those which are told who comes and goes;
-    /// gives the roster that it has to get now.
+    /// Subscribes a connection to presence updates; returns the roster to send to it now.
     pub(super) fn add_subscriber(&mut self, connection: ConnectionId) -> ServerFrame {
         self.presence.add_subscriber(connection, &self.name, &self.members)
     }
 }
 
-/// So many rooms are remembered with nobody in them.
+/// Maximum number of closed rooms whose spelling is remembered.
 const MAX_CLOSED_ROOM_NAMES: usize = 1_000;
 
-/// The names of rooms that were closed, those closed last.
+/// Spellings of closed rooms, those closed last.
 #[derive(Default)]
 struct ClosedRoomNames {
-    /// By key.
+    /// Spelling by name key.
     names: HashMap<NameKey, RoomName>,
-    /// In the order of closing.
+    /// Keys in the order of closing.
     order: VecDeque<NameKey>,
 }
 
 impl ClosedRoomNames {
-    /// Remembers how a room was spelt that has been closed.
+    /// Remembers the spelling of a room that is closed; drops the oldest if there are too many.
     fn remember(&mut self, name: RoomName) {
         let key = name.key().clone();
         if self.names.insert(key.clone(), name).is_some() {
@@ -53,7 +52,8 @@ impl ClosedRoomNames {
         }
     }
 
-    /// How a room was spelt that is opened again; as it is if it is new.
+    /// Takes the remembered spelling of a room that is opened again; returns `name` if there is
+    /// none.
     fn take(&mut self, name: &RoomName) -> RoomName {
         match self.names.remove(name.key()) {
             Some(former) => {
@@ -65,60 +65,57 @@ impl ClosedRoomNames {
     }
 }
 
-/// All rooms with somebody in them. (What was said in the others is in the
-/// log, by their names.)
+/// All rooms with members. The messages of other rooms are in the log, under their names.
 #[derive(Default)]
 pub(super) struct Rooms {
-    /// By number.
+    /// Room by identifier.
     by_id: BTreeMap<RoomId, Room>,
-    /// By name.
+    /// Room identifier by name key.
     by_name: HashMap<NameKey, RoomId>,
-    /// How rooms are spelt in which nobody is now: the log still has what
-    /// was said in them under that spelling.
+    /// Spellings of rooms without members, so that a room opened again keeps the spelling that its
+    /// entries in the log have.
     closed_names: ClosedRoomNames,
-    /// The number of the last room that was opened.
+    /// Identifier of the room opened last.
     last_id: u32,
-    /// The rooms in which something is to be told, by when.
+    /// Deadlines of the presence updates, by moment and room.
     presence_deadlines: BTreeSet<(Moment, RoomId)>,
 }
 
 impl Rooms {
-    /// Takes over how rooms are spelt in which nobody is: of too many the
-    /// last ones.
+    /// Restores the spellings of closed rooms; if there are too many, the last ones in the list.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
             self.closed_names.remember(name);
         }
     }
 
-    /// How many there are.
+    /// Returns the number of open rooms.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// A room by its number.
+    /// Returns a room by its identifier.
     pub(super) fn get(&self, id: RoomId) -> Option<&Room> {
         self.by_id.get(&id)
     }
 
-    /// A room by its number, to be changed.
+    /// Returns a room by its identifier, for changes.
     pub(super) fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
         self.by_id.get_mut(&id)
     }
 
-    /// A room by its name in any spelling.
+    /// Returns the open room with this name in any spelling.
     pub(super) fn find(&self, name: &RoomName) -> Option<RoomId> {
         self.by_name.get(name.key()).copied()
     }
 
-    /// The room of this name, which is opened if need be. Somebody has to be
-    /// added to it at once.
+    /// Returns the room with this name, opening it if necessary. The caller must add a member at
+    /// once.
     pub(super) fn find_or_open(&mut self, name: &RoomName) -> RoomId {
         if let Some(id) = self.find(name) {
             return id;
         }
-        // Four thousand million rooms later numbers come round; those of
-        // rooms which exist are left out.
+        // Identifiers wrap around after 2^32 rooms: skip those in use.
         loop {
             self.last_id = self.last_id.wrapping_add(1);
             if !self.by_id.contains_key(&RoomId(self.last_id)) {
@@ -134,7 +131,8 @@ impl Rooms {
         id
     }
 
-    /// Puts somebody into a room; nothing changes if they are there already.
+    /// Adds a user to a room and records the presence change. Does nothing if the user is a member
+    /// in this spelling.
     pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && !room.members.has_exactly(username)
@@ -144,8 +142,8 @@ impl Rooms {
         }
     }
 
-    /// Takes somebody out of a room. Call [`Self::close_if_empty`] when
-    /// nobody else is about to be added.
+    /// Removes a user from a room and records the presence change. Call [`Self::close_if_empty`]
+    /// afterwards, unless another member is about to be added.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && room.members.remove(username)
@@ -154,7 +152,7 @@ impl Rooms {
         }
     }
 
-    /// Notes that somebody has come or gone.
+    /// Records that a user joined or left, and schedules the presence update.
     fn record_presence_change(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && let Some(deadline) = room.presence.record(username, &room.members, now)
@@ -163,7 +161,7 @@ impl Rooms {
         }
     }
 
-    /// Closes a room in which nobody is; says whether it did.
+    /// Closes a room if it has no members. Returns true if it did.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> bool {
         if self.by_id.get(&id).is_none_or(|room| room.members.len() > 0) {
@@ -179,14 +177,13 @@ impl Rooms {
         true
     }
 
-    /// When something is to be told next.
+    /// Returns the deadline of the next presence update.
     pub(super) fn next_presence_deadline(&self) -> Option<Moment> {
         self.presence_deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// What is to be told now in one of the rooms: the frames, and whom.
-    /// Call it until there is nothing more, and again at
-    /// [`Self::next_presence_deadline`].
+    /// Takes the presence update of one room that is due: its frames and the subscribers to send
+    /// them to. Call it until it returns `None`, and again at [`Self::next_presence_deadline`].
     #[must_use]
     pub(super) fn take_due_presence(
         &mut self,
@@ -202,7 +199,7 @@ impl Rooms {
         Some((frames, room.presence.subscribers()))
     }
 
-    /// Nothing is kept about any room.
+    /// Returns true if no room is open.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.by_id.is_empty() && self.by_name.is_empty() && self.presence_deadlines.is_empty()

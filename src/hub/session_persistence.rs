@@ -1,4 +1,4 @@
-//! What outlives a restart: `docs/protocol/tcp.md`, section 6.
+//! Session records that survive a restart: `docs/protocol/tcp.md`, section 6.
 
 use sha2::{Digest, Sha256};
 
@@ -7,22 +7,22 @@ use super::contract::{Now, Output};
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};
 
-/// What is kept of a token.
+/// Hashes a session token with SHA-256. Only the hash is stored.
 pub(super) fn hash_token(token: &Token) -> TokenHash {
     TokenHash(Sha256::digest(token.0).into())
 }
 
 impl Hub {
-    /// Takes over what the log has kept. Nobody is connected: who was when
-    /// the server ended has been away since now, for all that anybody knows.
+    /// Restores sessions and room names from the log. All sessions are away; those that were
+    /// connected when the server stopped count as away since now.
     pub(super) fn restore(
         &mut self,
         now: Now,
         mut sessions: Vec<SessionRecord>,
         rooms: Vec<RoomName>,
     ) {
-        // By how long they have been away, and the last of a name is the one
-        // that had it last. A clock that went back says nothing.
+        // Sorted by time away, so that of several sessions with one name the last to use it wins.
+        // Times after `now` come from a clock that was set back, and count as now.
         sessions
             .sort_by_key(|it| (it.away_since.map_or(now.time, |at| at.min(now.time)), it.session));
         for record in sessions {
@@ -43,7 +43,7 @@ impl Hub {
         self.rooms.restore(rooms);
     }
 
-    /// Has a session kept beyond a restart, as it is now.
+    /// Emits the session's current record for the log to persist.
     pub(super) fn persist_session(&mut self, session: SessionId) {
         self.outputs.extend(self.sessions.to_record(session).map(Output::PersistSession));
     }

@@ -1,4 +1,4 @@
-//! Sessions: who somebody is, beyond connections and names.
+//! Sessions: the identities of users, beyond connections and names.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,72 +9,69 @@ use crate::model::{
     Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash, Username,
 };
 
-/// Somebody, connected or away.
+/// A session, connected or away.
 pub(super) struct Session {
-    /// The secret by which it is taken up again, hashed: the secret itself is
-    /// not kept.
+    /// Hash of the session token. The token itself is not kept.
     token: TokenHash,
-    /// What it is called, or was called last.
+    /// Current name; the last one while the session is away.
     pub(super) username: Username,
-    /// Where it is connected; none while it is away.
+    /// Connection of the session; `None` while it is away.
     pub(super) connection: Option<ConnectionId>,
-    /// Where it is, in the order of entering; none while it is away.
+    /// Rooms in the order of entering; empty while the session is away.
     pub(super) rooms: Vec<RoomId>,
-    /// What became of its messages.
+    /// References of the session's messages, to detect duplicates.
     pub(super) dedup: MessageDedup,
-    /// When it will be forgotten; none while it is connected.
+    /// Moment when the session expires; `None` while it is connected.
     expires: Option<Moment>,
-    /// Since when it has been away; none while it is connected.
+    /// Wall-clock time since when the session is away; `None` while it is connected.
     away_since: Option<Timestamp>,
 }
 
-/// All sessions that are remembered.
+/// All sessions, connected and away, with their indexes.
 #[derive(Default)]
 pub(super) struct Sessions {
-    /// By number.
+    /// Session by number.
     by_id: HashMap<SessionId, Session>,
-    /// By hashed secret: so the time that it takes to look for one tells
-    /// nothing about those that are there.
+    /// Session number by token hash. The lookup is by hash so that its duration reveals nothing
+    /// about the tokens.
     by_token: HashMap<TokenHash, SessionId>,
-    /// Those which are away, by when they will be forgotten: first the one
-    /// that has been away longest.
+    /// Sessions that are away, ordered by expiry: the one away longest first.
     away: BTreeSet<(Moment, SessionId)>,
-    /// Those of them that have never said anything, and to whom nobody has
-    /// said anything while they were away: nothing is lost with them.
+    /// Sessions that are away and may be evicted first: they never sent a message and got no direct
+    /// message while away, so nothing is lost with them.
     disposable: BTreeSet<(Moment, SessionId)>,
-    /// Those which are away, by the name that they had last; of several the
-    /// one that had it last.
+    /// Sessions that are away by name key: the last session to hold each name.
     away_names: HashMap<NameKey, SessionId>,
 }
 
 impl Sessions {
-    /// A session by its number.
+    /// Returns a session by its number.
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
         self.by_id.get(&id)
     }
 
-    /// A session by its number, to be changed.
+    /// Returns a session by its number, for changes.
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.by_id.get_mut(&id)
     }
 
-    /// The session with this secret, unless its time is over.
+    /// Finds the session with this token hash, unless it has expired.
     pub(super) fn find_by_token(&self, token: &TokenHash, now: Moment) -> Option<SessionId> {
         self.by_token.get(token).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Who was called so last, is away, and can still come back.
+    /// Finds the session that held this name last, if it is away and has not expired.
     pub(super) fn find_away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
         self.away_names.get(key).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Whether a session can still be taken up.
+    /// Returns true if a session exists and has not expired.
     fn is_resumable(&self, id: SessionId, now: Moment) -> bool {
         self.get(id).is_some_and(|it| it.expires.is_none_or(|end| now < end))
     }
 
-    /// Begins a session that is away until [`Self::connect`] is called,
-    /// which has to follow at once.
+    /// Creates a session without a connection. The caller must call [`Self::connect`] at once, or
+    /// mark the session as away.
     pub(super) fn create(&mut self, id: SessionId, token: TokenHash, username: Username) {
         self.by_token.insert(token, id);
         let session = Session {
@@ -89,10 +86,9 @@ impl Sessions {
         self.by_id.insert(id, session);
     }
 
-    /// Takes over a session that has been away since before the server was
-    /// started. Of several with one name the last that is taken over had it
-    /// last. Somebody may have said something to it, so it is not forgotten
-    /// lightly.
+    /// Restores a session that has been away since before the restart. Of several sessions with one
+    /// name, the one restored last counts as its last holder. A restored session is never evicted
+    /// first, as it may have direct messages.
     pub(super) fn restore(&mut self, record: SessionRecord, since: Timestamp, expires: Moment) {
         let SessionRecord { session: id, token, username, last_reference, refused, .. } = record;
         self.create(id, token, username);
@@ -105,7 +101,7 @@ impl Sessions {
         }
     }
 
-    /// A session as it outlives a restart.
+    /// Returns the record of a session that survives a restart.
     pub(super) fn to_record(&self, id: SessionId) -> Option<SessionRecord> {
         let session = self.get(id)?;
         Some(SessionRecord {
@@ -118,8 +114,8 @@ impl Sessions {
         })
     }
 
-    /// Gives a session its connection, name and rooms. Whoever calls it has
-    /// seen to the ones that it had.
+    /// Attaches a session to its connection, name and rooms. The caller must have released the
+    /// previous ones.
     pub(super) fn connect(
         &mut self,
         id: SessionId,
@@ -135,8 +131,8 @@ impl Sessions {
         }
     }
 
-    /// Takes a session's connection away; it can come back for a day. Call
-    /// it when name and rooms have been given up.
+    /// Marks a session as away: it can be resumed for [`SESSION_LIFETIME`]. The caller must have
+    /// released name and rooms.
     pub(super) fn disconnect(&mut self, id: SessionId, now: Now) {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
@@ -153,7 +149,7 @@ impl Sessions {
         self.away_names.insert(session.username.key().clone(), id);
     }
 
-    /// Takes a session out of what is known of the absent.
+    /// Removes a session from the indexes of sessions that are away.
     fn remove_from_away_indexes(&mut self, id: SessionId) {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
@@ -168,15 +164,14 @@ impl Sessions {
         }
     }
 
-    /// Notes that something is kept for a session: it is not forgotten
-    /// lightly any more.
+    /// Marks a session as having direct messages, so that it is not evicted first.
     pub(super) fn mark_worth_keeping(&mut self, id: SessionId) {
         if let Some(end) = self.by_id.get(&id).and_then(|session| session.expires) {
             self.disposable.remove(&(end, id));
         }
     }
 
-    /// Forgets a session.
+    /// Removes a session.
     fn remove(&mut self, id: SessionId) {
         self.remove_from_away_indexes(id);
         if let Some(session) = self.by_id.remove(&id)
@@ -186,10 +181,9 @@ impl Sessions {
         }
     }
 
-    /// Forgets the session that has been away longest, if there are `max`
-    /// or more; gives it. Those with whom nothing is lost go first, so that
-    /// nobody drives out people by coming and going. Call it before a new
-    /// one begins.
+    /// Evicts one session that is away if there are `max` sessions or more, and returns it: the one
+    /// away longest, disposable ones first, so that clients that only come and go cannot displace
+    /// others. Call it before a new session is created.
     #[must_use]
     pub(super) fn evict_if_full(&mut self, max: usize) -> Option<SessionId> {
         if self.by_id.len() < max {
@@ -200,8 +194,7 @@ impl Sessions {
         Some(id)
     }
 
-    /// Forgets the sessions whose time is over; gives them. Call it again
-    /// at [`Self::next_expiry`].
+    /// Removes all expired sessions and returns them. Call it again at [`Self::next_expiry`].
     #[must_use]
     pub(super) fn forget_expired(&mut self, now: Moment) -> Vec<SessionId> {
         let mut forgotten = Vec::new();
@@ -214,17 +207,17 @@ impl Sessions {
         forgotten
     }
 
-    /// When the next session will have to be forgotten.
+    /// Returns the moment when the next session expires.
     pub(super) fn next_expiry(&self) -> Option<Moment> {
         self.away.first().map(|(end, _)| *end)
     }
 
-    /// How many are connected.
+    /// Returns the number of connected sessions.
     pub(super) fn connected_count(&self) -> usize {
         self.by_id.len().saturating_sub(self.away.len())
     }
 
-    /// Nothing is kept about anybody.
+    /// Returns true if there are no sessions.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.by_id.is_empty()
@@ -239,8 +232,7 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    /// A session that has been away since `away`; it has said something if
-    /// `has_spoken`.
+    /// Adds a session that went away at `away`; it has sent a message if `has_spoken`.
     fn absent(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
         let id = SessionId(number);
         let token = TokenHash([u8::try_from(number).unwrap(); 32]);
@@ -251,8 +243,7 @@ mod tests {
         sessions.disconnect(id, Now { moment: away, time: Timestamp(0) });
     }
 
-    /// Whoever only comes and goes does not drive out those who come back
-    /// to something.
+    /// Sessions that only came and went are evicted before those with messages.
     #[test]
     fn those_with_whom_nothing_is_lost_are_forgotten_first() {
         let mut sessions = Sessions::default();
