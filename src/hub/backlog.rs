@@ -73,9 +73,9 @@ impl Backlog {
         let before = found.len();
         found.extend(later.cloned());
         if found.len() > before
-            && let ReadRange::Latest(most) = range
+            && let ReadRange::Latest(limit) = range
         {
-            keep_latest(found, *most);
+            keep_latest(found, *limit);
         }
     }
 
@@ -86,8 +86,8 @@ impl Backlog {
     }
 }
 
-/// Keeps the latest `most` entries of each room, and the latest `most` direct messages.
-fn keep_latest(entries: &mut Vec<SharedEntry>, most: u16) {
+/// Keeps the latest `limit` entries of each room, and the latest `limit` direct messages.
+fn keep_latest(entries: &mut Vec<SharedEntry>, limit: u16) {
     let mut seen: HashMap<Option<NameKey>, u16> = HashMap::new();
     entries.reverse();
     entries.retain(|entry| {
@@ -97,7 +97,7 @@ fn keep_latest(entries: &mut Vec<SharedEntry>, most: u16) {
         };
         let count = seen.entry(room).or_default();
         *count = count.saturating_add(1);
-        *count <= most
+        *count <= limit
     });
     entries.reverse();
 }

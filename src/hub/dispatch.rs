@@ -15,7 +15,7 @@ impl Hub {
         id: ConnectionId,
         frame: Received<ClientFrame>,
     ) {
-        let most = self.max_deferred_frames;
+        let limit = self.max_deferred_frames;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -25,7 +25,7 @@ impl Hub {
         connection.record_activity(now.moment);
         match connection.defer_if_blocked(frame) {
             Some(frame) => self.process_frame(now, id, frame),
-            None if connection.deferred_count() > most => {
+            None if connection.deferred_count() > limit => {
                 self.close_with_code(now, id, ErrorCode::Internal);
             }
             None => {}

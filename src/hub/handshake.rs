@@ -21,7 +21,7 @@ struct ValidatedJoin {
     /// Rooms to join, without duplicates.
     rooms: Vec<RoomName>,
     /// Session to resume and the token that identified it; `None` starts a new session.
-    kept: Option<(SessionId, Token)>,
+    resumed: Option<(SessionId, Token)>,
 }
 
 impl Hub {
@@ -58,7 +58,7 @@ impl Hub {
     /// the last permitted attempt.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         match self.check_join(now.moment, join) {
-            Ok(checked) => self.accept_join(now, id, checked, join.position),
+            Ok(valid) => self.accept_join(now, id, valid, join.position),
             Err(code) => {
                 self.send_request_error(id, code, kind::JOIN, Reference::NONE);
                 let may_try_again = self
@@ -90,11 +90,11 @@ impl Hub {
         if new_rooms > 0 && self.rooms.len() + new_rooms > self.settings.max_rooms {
             return Err(ErrorCode::RoomsFull);
         }
-        let kept = join.token.and_then(|token| {
+        let resumed = join.token.and_then(|token| {
             Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
         });
-        self.names.check_available(&username, kept.map(|(session, _)| session))?;
-        Ok(ValidatedJoin { username, rooms, kept })
+        self.names.check_available(&username, resumed.map(|(session, _)| session))?;
+        Ok(ValidatedJoin { username, rooms, resumed })
     }
 
     /// Attaches a connection to its new or resumed session, name and rooms, and starts reading
@@ -103,15 +103,15 @@ impl Hub {
         &mut self,
         now: Now,
         id: ConnectionId,
-        checked: ValidatedJoin,
+        join: ValidatedJoin,
         position: Option<Position>,
     ) {
         let Some(fresh) = self.connections.get_mut(&id).and_then(|it| it.token.take()) else {
             return;
         };
-        let ValidatedJoin { username, rooms, kept } = checked;
-        let (session, token) = kept.unwrap_or((self.next_session, fresh));
-        if kept.is_none() {
+        let ValidatedJoin { username, rooms, resumed } = join;
+        let (session, token) = resumed.unwrap_or((self.next_session, fresh));
+        if resumed.is_none() {
             if let Some(session) = self.sessions.evict_if_full(self.settings.max_sessions) {
                 self.outputs.push_back(Output::DeleteSession { session });
             }
@@ -125,10 +125,11 @@ impl Hub {
         let range = position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| {
             ReadRange::After(it.sequence, REPLAY_PAGE)
         });
-        let kept_session = if kept.is_some() { flag::SESSION_KEPT } else { 0 };
-        let kept_position = if position.is_some() { flag::POSITION_KEPT } else { 0 };
-        let durable = if self.settings.is_durable { flag::DURABLE } else { 0 };
-        let welcome = Some(WelcomeData { token, flags: kept_session | kept_position | durable });
+        let session_flag = if resumed.is_some() { flag::SESSION_KEPT } else { 0 };
+        let position_flag = if position.is_some() { flag::POSITION_KEPT } else { 0 };
+        let durable_flag = if self.settings.is_durable { flag::DURABLE } else { 0 };
+        let welcome =
+            Some(WelcomeData { token, flags: session_flag | position_flag | durable_flag });
         // A new session can have direct messages already: those sent to it while the read was
         // pending. They belong to its history.
         let request = ReadRequest { rooms: names, session: Some(session), range };

@@ -67,8 +67,8 @@ impl Hub {
                 return false;
             };
             let session = connection.session().and_then(|it| self.sessions.get(it));
-            let is_under_way = session.is_some_and(|it| it.dedup.has_in_flight());
-            if connection.is_blocked() || is_under_way {
+            let has_in_flight = session.is_some_and(|it| it.dedup.has_in_flight());
+            if connection.is_blocked() || has_in_flight {
                 return true;
             }
             // A client that sees the end may reconnect at once: this connection must not count by

@@ -32,7 +32,7 @@ impl RoomMembers {
     }
 
     /// Returns true if a member has this name in exactly this spelling.
-    pub(super) fn has_exactly(&self, name: &Username) -> bool {
+    pub(super) fn contains_exactly(&self, name: &Username) -> bool {
         self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
     }
 

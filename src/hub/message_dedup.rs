@@ -115,7 +115,7 @@ mod tests {
 
     /// A refused message may be submitted again, also after a later one.
     #[test]
-    fn what_was_refused_may_come_again() {
+    fn refused_message_may_be_submitted_again() {
         let mut dedup = MessageDedup::default();
         dedup.submit(Reference(1), 3);
         dedup.submit(Reference(2), 4);

@@ -103,12 +103,12 @@ impl Hub {
     }
 
     /// Finds the recipient of a direct message by name: the connected session that holds it, else
-    /// the resumable session that held it last. Fails if `insisted` is not 0 and not this session.
+    /// the resumable session that held it last. Fails if `required_session` is not 0 and not this session.
     fn find_recipient(
         &self,
         now: Moment,
         to: &str,
-        insisted: SessionId,
+        required_session: SessionId,
     ) -> Result<Target, ErrorCode> {
         let name = Username::new(to).map_err(|_| ErrorCode::RecipientUnknown)?;
         let found = self
@@ -116,7 +116,7 @@ impl Hub {
             .holder(name.key())
             .or_else(|| self.sessions.find_away_by_name(name.key(), now))
             .ok_or(ErrorCode::RecipientUnknown)?;
-        if insisted != SessionId(0) && insisted != found {
+        if required_session != SessionId(0) && required_session != found {
             return Err(ErrorCode::RecipientChanged);
         }
         let recipient = self.sessions.get(found).ok_or(ErrorCode::RecipientUnknown)?;

@@ -92,7 +92,7 @@ impl PresenceChanges {
             return vec![roster(room, members)];
         }
         let (joined, left): (Vec<Username>, Vec<Username>) =
-            changed.into_values().partition(|name| members.has_exactly(name));
+            changed.into_values().partition(|name| members.contains_exactly(name));
         let mut frames = Vec::new();
         let mut joined = joined.as_slice();
         let mut left = left.as_slice();

@@ -135,7 +135,7 @@ impl Rooms {
     /// in this spelling.
     pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
-            && !room.members.has_exactly(username)
+            && !room.members.contains_exactly(username)
         {
             room.members.insert(username);
             self.record_presence_change(id, username, now);

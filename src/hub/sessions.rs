@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     /// Adds a session that went away at `away`; it has sent a message if `has_spoken`.
-    fn absent(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
+    fn add_away(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
         let id = SessionId(number);
         let token = TokenHash([u8::try_from(number).unwrap(); 32]);
         sessions.create(id, token, Username::new(&format!("guest{number}")).unwrap());
@@ -245,13 +245,13 @@ mod tests {
 
     /// Sessions that only came and went are evicted before those with messages.
     #[test]
-    fn those_with_whom_nothing_is_lost_are_forgotten_first() {
+    fn disposable_sessions_are_evicted_first() {
         let mut sessions = Sessions::default();
         let at = |seconds| Moment::after_start(std::time::Duration::from_secs(seconds));
-        absent(&mut sessions, 1, at(1), true);
-        absent(&mut sessions, 2, at(2), false);
-        absent(&mut sessions, 3, at(3), false);
-        absent(&mut sessions, 4, at(4), false);
+        add_away(&mut sessions, 1, at(1), true);
+        add_away(&mut sessions, 2, at(2), false);
+        add_away(&mut sessions, 3, at(3), false);
+        add_away(&mut sessions, 4, at(4), false);
         sessions.mark_worth_keeping(SessionId(2));
         assert_eq!(sessions.evict_if_full(5), None);
         let order: Vec<_> = (0..5).map(|_| sessions.evict_if_full(1).map(|it| it.0)).collect();
