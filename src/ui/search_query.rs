@@ -30,11 +30,13 @@ pub(super) fn parse_search(
                 return Err(format!("What is meant has to follow {filter}: without a blank."));
             }
             "from" => {
-                set_once(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
+                store_value(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
             }
-            "in" => set_once(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned()),
-            "before" => set_once(&mut search.until, date()?),
-            "after" => set_once(&mut search.since, date()?),
+            "in" => {
+                store_value(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned())
+            }
+            "before" => store_value(&mut search.until, date()?),
+            "after" => store_value(&mut search.since, date()?),
             _ => {
                 return Err(format!(
                     "{filter}: is nothing to search by; there are {FILTER_SYNTAX}. \
@@ -73,7 +75,7 @@ fn split_filter(piece: &str) -> Option<(&str, &str)> {
 }
 
 /// Sets what has not been set; says whether it was so.
-fn set_once<T>(place: &mut Option<T>, value: T) -> bool {
+fn store_value<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
