@@ -1,9 +1,9 @@
-//! What a typed line means.
+//! Parsing of typed lines: messages and slash commands.
 
 use super::view_state::Dialect;
 use crate::model::{PeerTask, Place, Style, Task};
 
-/// Shown by `/help` where there is a server.
+/// Help text in the server dialect.
 const SERVER_HELP: &str = "\
 a line            is said to the room
 //text            says “/text”
@@ -21,7 +21,7 @@ a line            is said to the room
 /quit             leaves
 /help             this";
 
-/// The same among peers.
+/// Help text in the peer dialect.
 const PEER_HELP: &str = "\
 a line            is said to the room
 //text            says “/text”
@@ -35,15 +35,15 @@ a line            is said to the room
 /quit             leaves
 /help             this";
 
-/// All commands, for completion.
+/// Command names in the server dialect, sorted, for tab completion.
 const SERVER_COMMANDS: &[&str] =
     &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/search", "/who"];
 
-/// The same among peers.
+/// Command names in the peer dialect, sorted, for tab completion.
 const PEER_COMMANDS: &[&str] =
     &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/who", "/yes"];
 
-/// What `/help` shows.
+/// Returns the help text of a dialect.
 pub(super) const fn help_text(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Server => SERVER_HELP,
@@ -51,7 +51,7 @@ pub(super) const fn help_text(dialect: Dialect) -> &'static str {
     }
 }
 
-/// All commands, for completion.
+/// Returns all command names of a dialect, for tab completion.
 pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Server => SERVER_COMMANDS,
@@ -59,30 +59,32 @@ pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// Messages that `/history` brings.
+/// Number of messages that `/history` requests by default.
 const DEFAULT_HISTORY_LIMIT: u16 = 20;
 
-/// What a line asks for.
+/// Parsed line: the action that a typed line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ParsedLine {
-    /// An empty line: nothing.
+    /// Empty line: no action.
     Empty,
-    /// Something for the server.
+    /// Request to the server.
     Do(Task),
-    /// Something for peers.
+    /// Request to the peers.
     DoAsPeer(PeerTask),
-    /// Show the help.
+    /// Show the help text.
     Help,
-    /// Search for this; empty: for the page before the last one.
+    /// Search for this query; if empty, request the page before the last result.
     Search(String),
-    /// Talk in this room from now on; without one: tell where.
+    /// Select this room as the target of typed lines; `None`: show the current one.
     Room(Option<String>),
-    /// Leave when everything is answered.
+    /// Leave once all requests are answered.
     Quit,
 }
 
-/// What `line` (without its end) means; `here` is where messages go. An
-/// error is a sentence for the person; nothing is sent then.
+/// Parses `line`, without its line ending. `here` is the room that messages are sent to.
+///
+/// # Errors
+/// The line is not valid; the text tells the user why.
 pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<ParsedLine, String> {
     if line.trim().is_empty() {
         return Ok(ParsedLine::Empty);
@@ -149,7 +151,7 @@ pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<Pa
     }
 }
 
-/// Why a command is one of the other program only, if it is.
+/// Returns the error text for a command that exists only in the other dialect.
 fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
         (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),
@@ -174,7 +176,7 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
     }
 }
 
-/// Rooms are shown with a `#`, so people type it.
+/// Strips the `#` with which rooms are displayed, and which users therefore type.
 pub(super) fn strip_room_prefix(text: &str) -> &str {
     text.strip_prefix('#').unwrap_or(text)
 }
@@ -183,7 +185,7 @@ pub(super) fn strip_room_prefix(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// What is said by a line.
+    /// Parses a line and returns text and style if it is a message.
     fn parse_said(line: &str) -> Option<(String, Style)> {
         match parse_line(line, Place::First, Dialect::Server) {
             Ok(ParsedLine::Do(Task::Say { text, style, .. })) => Some((text, style)),
@@ -191,7 +193,7 @@ mod tests {
         }
     }
 
-    /// Messages, as they are.
+    /// A line without a command is sent unchanged.
     #[test]
     fn plain_line_is_a_message() {
         assert_eq!(parse_said("  hello "), Some(("  hello ".to_owned(), Style::SAID)));
@@ -200,7 +202,7 @@ mod tests {
         assert_eq!(parse_line(" ", Place::First, Dialect::Server), Ok(ParsedLine::Empty));
     }
 
-    /// What is not understood is not sent.
+    /// Unknown commands and missing arguments are errors.
     #[test]
     fn invalid_commands_are_errors() {
         for line in
@@ -210,7 +212,7 @@ mod tests {
         }
     }
 
-    /// The other commands.
+    /// Commands are parsed with their arguments.
     #[test]
     fn commands_are_parsed() {
         let garden = Place::Named("garden".to_owned());
@@ -227,7 +229,7 @@ mod tests {
         assert_eq!((to.as_str(), text.as_str()), ("bob", "hi there"));
     }
 
-    /// Those of peers, and those that each program leaves to the other.
+    /// Each dialect has its own commands, and refuses those of the other with an explanation.
     #[test]
     fn commands_depend_on_dialect() {
         let peers = |line| parse_line(line, Place::First, Dialect::Peers);
@@ -253,7 +255,7 @@ mod tests {
         }
     }
 
-    /// What the help lists can be completed, and the other way round.
+    /// The help text lists the same commands as tab completion.
     #[test]
     fn help_lists_all_completed_commands() {
         for dialect in [Dialect::Server, Dialect::Peers] {

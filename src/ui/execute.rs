@@ -1,4 +1,4 @@
-//! Execution of typed lines: parses them and makes requests of them.
+//! Execution of typed lines: parses them and sends the requests that they ask for.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use super::view_state::SharedViewState;
 use crate::model::{Command, Request, Search, Tag, Task};
 use crate::os::Clock;
 
-/// What to do after a line.
+/// Result of executing a line: whether the reader continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterLine {
-    /// Read another.
+    /// Read the next line.
     Continue,
-    /// Stop reading.
+    /// Stop reading: the user wants to quit, or the driver has ended.
     Stop,
 }
 
-/// Does what a typed line means. Sentences for the person go to `tell`.
-/// Blocks while the driver takes no requests.
+/// Executes a typed line. Information and errors for the user are passed to `tell`. Blocks while
+/// the driver accepts no requests.
 pub(super) fn execute_line(
     line: &str,
     view: &SharedViewState,
@@ -70,20 +70,24 @@ pub(super) fn execute_line(
     AfterLine::Continue
 }
 
-/// A line that made no sense.
+/// Counts an invalid line in the view state and returns its error text as a line to show.
 fn input_error(sentence: &str, view: &SharedViewState) -> Rendered {
     view.with(|it| it.input_errors += 1);
     error_line(&super::safe_line(sentence))
 }
 
-/// Has the engine do something.
+/// Sends a task to the driver as a request.
 fn send_task(task: Task, view: &SharedViewState, requests: &Sender<Request>) -> AfterLine {
     let tag = view.with(|it| it.prepare_request(&task));
     let request = Request { tag, command: Command::Do(task) };
     if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
 }
 
-/// What is searched for by what was typed behind `/search`.
+/// Builds the search for the text typed after `/search`. An empty text requests the page before the
+/// last result.
+///
+/// # Errors
+/// The text is not a valid query, or there are no older results; the error text is for the user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<Search, String> {
     if typed.is_empty() {
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";
@@ -92,9 +96,10 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<Search, String> {
     parse_search(typed, &LocalTime::local(), Clock::start().time_of_day())
 }
 
-/// Asks to leave in order.
+/// Sends the request to leave once all requests are answered, or after `patience` without an
+/// answer.
 pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
     let request = Request { tag: Tag::default(), command: Command::Finish { patience } };
-    // If nobody takes it, it is over already.
+    // An error means that the driver has ended already.
     let _ = requests.blocking_send(request);
 }

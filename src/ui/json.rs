@@ -1,4 +1,4 @@
-//! Events as JSON objects, one a line, for bots: `docs/json.md`.
+//! JSON output for bots: each event as a JSON object on a line of its own, `docs/json.md`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::model::{
     Timestamp, Way,
 };
 
-/// Shows events as JSON.
+/// Screen that writes events as JSON lines.
 pub struct JsonScreen<O> {
-    /// Where to.
+    /// Output stream.
     out: O,
 }
 
 impl<O: Write> JsonScreen<O> {
-    /// Shows everything on `out`.
+    /// Creates a screen that writes to `out`.
     pub const fn new(out: O) -> Self {
         Self { out }
     }
 
-    /// Writes one object, ended by a newline.
+    /// Writes one object as a line and flushes it.
     ///
     /// # Errors
-    /// Nobody reads it any more.
+    /// The output cannot be written any more.
     pub fn write(&mut self, object: &Value) -> io::Result<()> {
         writeln!(self.out, "{}", escape_dangerous(&object.to_string()))?;
         self.out.flush()
@@ -46,8 +46,8 @@ impl<O: Write> Screen for JsonScreen<O> {
     }
 }
 
-/// The same JSON with everything escape_dangerous that a terminal might act upon:
-/// somebody may be looking. (Such characters occur in strings only.)
+/// Escapes characters in JSON text that a terminal might act upon, such as control and
+/// bidirectional characters. They can occur only within strings, so the result is equivalent JSON.
 pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -60,12 +60,12 @@ pub(crate) fn escape_dangerous(json: &str) -> String {
     out
 }
 
-/// A time, or null if it has no form.
+/// Returns a timestamp as a JSON string, or null if it is out of range.
 fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
 
-/// How a text is meant.
+/// Returns the JSON name of a message style.
 const fn style_name(style: Style) -> &'static str {
     match style {
         Style::ACTION => "action",
@@ -73,7 +73,7 @@ const fn style_name(style: Style) -> &'static str {
     }
 }
 
-/// The object of an event.
+/// Returns the JSON object of an event.
 fn event_object(event: &Event) -> Value {
     match event {
         Event::State(state) => state_object(state),
@@ -141,7 +141,7 @@ fn event_object(event: &Event) -> Value {
     }
 }
 
-/// How a peer is reached.
+/// Returns the JSON object of a peer report.
 fn peer_object(it: &PeerReport) -> Value {
     let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
     json!({
@@ -160,7 +160,7 @@ fn peer_object(it: &PeerReport) -> Value {
     })
 }
 
-/// How the connection is.
+/// Returns the JSON object of a connection state.
 fn state_object(state: &State) -> Value {
     match state {
         State::Connecting => json!({"type": "state", "state": "connecting"}),
@@ -175,7 +175,7 @@ fn state_object(state: &State) -> Value {
     }
 }
 
-/// Something was said in a room.
+/// Returns the JSON object of a message in a room.
 fn message_object(it: &Message) -> Value {
     with_id(
         json!({
@@ -187,7 +187,7 @@ fn message_object(it: &Message) -> Value {
     )
 }
 
-/// A message that was searched for.
+/// Returns the JSON object of a search result, with the id of the search.
 fn found_object(it: &Message, tag: &Tag) -> Value {
     with_id(
         json!({
@@ -199,7 +199,7 @@ fn found_object(it: &Message, tag: &Tag) -> Value {
     )
 }
 
-/// Something was said to one person.
+/// Returns the JSON object of a direct message.
 fn direct_object(it: &DirectMessage) -> Value {
     with_id(
         json!({
@@ -211,7 +211,7 @@ fn direct_object(it: &DirectMessage) -> Value {
     )
 }
 
-/// A request was not done.
+/// Returns the JSON object of a refused request.
 fn refusal_object(it: &Refusal) -> Value {
     let mut object = error_object(it.code, &it.text);
     if let Some(object) = object.as_object_mut() {
@@ -223,14 +223,14 @@ fn refusal_object(it: &Refusal) -> Value {
     with_id(object, &it.tag)
 }
 
-/// Something went wrong. Code 0 is the client's own.
+/// Returns the JSON object of an error. Code 0 is reported by the client itself.
 fn error_object(code: u16, text: &str) -> Value {
     let name = ErrorCode::from_number(code).map(ErrorCode::name);
     let name = if code == 0 { Some("client") } else { name };
     json!({"type": "error", "code": code, "name": name, "text": text})
 }
 
-/// A line of the input that cannot be understood. Nothing was done.
+/// Returns the JSON object that reports an invalid input line, which had no effect.
 pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> Value {
     let mut object =
         json!({"type": "error", "code": 0, "name": "input", "text": text, "line": line});
@@ -240,8 +240,7 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
     object
 }
 
-/// Puts the id of the request into an object. (A tag is made by
-/// [`tag_from_id`], so it can be read again.)
+/// Adds the id of the request to an object. The tag was made by [`tag_from_id`], so it holds JSON.
 fn with_id(mut object: Value, tag: &Tag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
     if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
@@ -250,12 +249,12 @@ fn with_id(mut object: Value, tag: &Tag) -> Value {
     object
 }
 
-/// Inserts the id.
+/// Inserts the request id into a JSON object.
 fn insert_id(map: &mut Map<String, Value>, id: Value) {
     map.insert("id".to_owned(), id);
 }
 
-/// The tag that stands for an id.
+/// Returns the tag that carries a request id, as JSON text.
 pub(super) fn tag_from_id(id: Option<&Value>) -> Tag {
     Tag(id.map(|it| it.to_string().into()))
 }
@@ -265,15 +264,15 @@ mod tests {
     use super::*;
     use crate::model::{Admitted, Found, Search, Sequence, SessionId};
 
-    /// What is written of an event.
+    /// Returns the lines written for an event.
     fn json_lines(event: &Event) -> String {
         let mut out = Vec::new();
         JsonScreen::new(&mut out).show(event).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    /// A message with everything, in one line, its text exactly as it came
-    /// although nothing dangerous is in the line.
+    /// The text of a message survives unchanged, although the line contains no dangerous
+    /// characters.
     #[test]
     fn message_text_round_trips_without_dangerous_characters() {
         let text = "a\n\u{9b}31m\u{202e}\u{7f}\"é";
@@ -301,7 +300,7 @@ mod tests {
         assert_eq!(value["id"], json!({"n": 1}));
     }
 
-    /// What a search has found: the messages, each with its id, and the end.
+    /// A search is written as its results and an end object, each with the id of the search.
     #[test]
     fn search_results_and_end_are_written_with_id() {
         let message = |sequence| Message {
@@ -341,7 +340,7 @@ mod tests {
         assert_eq!(objects(&found)[2]["before"], Value::Null);
     }
 
-    /// How peers are reached, in units that programs like.
+    /// Peer reports are written with machine-readable units.
     #[test]
     fn peer_reports_are_written() {
         let report = PeerReport {
@@ -365,7 +364,7 @@ mod tests {
         assert_eq!(value, json!({"type": "peers", "peers": [bob], "id": 7}));
     }
 
-    /// One is in, and who asks to be.
+    /// Admission events are written with their fields.
     #[test]
     fn admission_events_are_written() {
         let admitted = Event::Admitted(Admitted {

@@ -1,4 +1,4 @@
-//! Requests as JSON objects, one a line, from bots: `docs/json.md`.
+//! JSON input of bots: each request is a JSON object on a line of its own, `docs/json.md`.
 
 use std::io::BufRead;
 use std::time::Duration;
@@ -14,51 +14,55 @@ use super::local_time::parse_time;
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{Command, PeerTask, Place, Request, Search, Sequence, SessionId, Style, Task};
 
-/// Messages that `history` and `search` bring when they do not say.
+/// Default limit of messages for `history` and `search`.
 const DEFAULT_LIMIT: u16 = 20;
 
-/// Longest id, in bytes of JSON. It is kept until it is answered.
+/// Maximum length of a request id, in bytes of JSON. It is kept until the request is answered.
 const MAX_ID_BYTES: usize = 256;
 
-/// All fields that an object may have; which of them it needs, its type says.
+/// JSON request object with all fields that any type may have. The type determines which are
+/// required.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequestObject {
-    /// What to do.
+    /// Type of the request.
     #[serde(rename = "type")]
     kind: String,
-    /// Comes back with the answer.
+    /// Request id, repeated in the events that answer it.
     id: Option<Value>,
-    /// Which room.
+    /// Room name.
     room: Option<String>,
-    /// What to say.
+    /// Message text or search query.
     text: Option<String>,
-    /// `said` or `action`.
+    /// Message style: `said` or `action`.
     style: Option<String>,
-    /// To whom.
+    /// Username of the recipient.
     to: Option<String>,
-    /// By whom.
+    /// Username of the author to search for.
     from: Option<String>,
-    /// About whom.
+    /// Username that a peer request concerns.
     name: Option<String>,
-    /// Let them in.
+    /// Whether to admit the user.
     welcome: Option<bool>,
-    /// To which session only.
+    /// Session number of the recipient, if only this one may receive the message.
     session: Option<u64>,
-    /// Messages not before this time.
+    /// Earliest time to search, inclusive.
     since: Option<String>,
-    /// Messages before this time.
+    /// Latest time to search, exclusive.
     until: Option<String>,
-    /// Messages before this one.
+    /// Sequence before which to search or fetch history.
     before: Option<u64>,
-    /// So many messages.
+    /// Maximum number of messages.
     limit: Option<u16>,
-    /// Without waiting.
+    /// Whether to quit without waiting for answers.
     now: Option<bool>,
 }
 
 impl RequestObject {
-    /// The request that it is; an error is a sentence.
+    /// Converts the object to a command. `patience` is the timeout of a graceful quit.
+    ///
+    /// # Errors
+    /// The object is not a valid request; the text says why.
     fn to_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
@@ -77,7 +81,10 @@ impl RequestObject {
         }
     }
 
-    /// The task for peers that it is.
+    /// Converts the object to a task for peers.
+    ///
+    /// # Errors
+    /// A required field is missing.
     fn to_peer_task(self) -> Result<PeerTask, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
@@ -91,7 +98,10 @@ impl RequestObject {
         }
     }
 
-    /// What it searches for.
+    /// Converts the object to a search.
+    ///
+    /// # Errors
+    /// A time is not valid.
     fn to_search(self) -> Result<Search, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
@@ -108,7 +118,10 @@ impl RequestObject {
         })
     }
 
-    /// The task that it is.
+    /// Converts the object to a task for the server, or for the room of peers.
+    ///
+    /// # Errors
+    /// The type is unknown, a required field is missing, or the style is not valid.
     fn to_task(self) -> Result<Task, String> {
         let place = self.room.map_or(Place::Only, Place::Named);
         let style = match self.style.as_deref() {
@@ -144,8 +157,10 @@ impl RequestObject {
     }
 }
 
-/// Reads the request in a line. An error is a sentence and the id, if one
-/// could be read.
+/// Parses a line as a request.
+///
+/// # Errors
+/// The line is not a valid request. Returns the error text, and the request id if it could be read.
 fn parse_request(
     line: &str,
     dialect: Dialect,
@@ -167,10 +182,9 @@ fn parse_request(
     }
 }
 
-/// Reads objects until the end of the input and makes requests of them; at
-/// the end asks to leave when everything is answered, or when nothing was
-/// for `patience`. The scene counts lines that made no sense. Runs in a
-/// thread of its own.
+/// Reads JSON lines until the end of the input and sends the requests; then requests a graceful
+/// shutdown with the timeout `patience`. Invalid lines are reported on standard output and counted
+/// in the view state. Blocks: run it in a thread of its own.
 pub fn read_json(
     input: &mut impl BufRead,
     view: &SharedViewState,
@@ -200,7 +214,7 @@ pub fn read_json(
             Ok(None) | Err(_) => break,
         };
         view.with(|it| it.input_errors += 1);
-        // If nobody reads it, the screen will notice.
+        // If the output is closed, the screen notices it.
         let _ = JsonScreen::new(std::io::stdout()).write(&input_error_object(
             number,
             &sentence,
@@ -215,19 +229,19 @@ mod tests {
     use super::*;
     use crate::model::Timestamp;
 
-    /// What a line asks for.
+    /// Parses a line in the server dialect.
     fn command(line: &str) -> Result<Command, String> {
         command_of(line, Dialect::Server)
     }
 
-    /// What a line asks for in this dialect.
+    /// Parses a line in this dialect.
     fn command_of(line: &str, dialect: Dialect) -> Result<Command, String> {
         parse_request(line, dialect, Duration::ZERO)
             .map(|it| it.command)
             .map_err(|(sentence, _)| sentence)
     }
 
-    /// The requests of the page.
+    /// Requests of the documentation are parsed.
     #[test]
     fn requests_are_parsed() {
         let say =
@@ -242,8 +256,7 @@ mod tests {
         ));
     }
 
-    /// A search has the fields of the protocol, with times as they are
-    /// written everywhere here.
+    /// All fields of a search are parsed; times need date, time and zone.
     #[test]
     fn search_fields_are_parsed() {
         let search = |line: &str| match command(line) {
@@ -270,7 +283,7 @@ mod tests {
         }
     }
 
-    /// Mistakes are told, with the id where there is one.
+    /// Invalid requests are errors, with the request id if there is one.
     #[test]
     fn invalid_requests_are_errors_with_id() {
         for line in [
@@ -290,7 +303,7 @@ mod tests {
         assert_eq!(id, Some(Value::from("x7")));
     }
 
-    /// What only peers can be asked for, and what they cannot.
+    /// Each dialect accepts only its own requests.
     #[test]
     fn requests_depend_on_dialect() {
         let peers = |line| command_of(line, Dialect::Peers);

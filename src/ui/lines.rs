@@ -1,25 +1,25 @@
-//! Lines of bytes from an input that cannot be trusted to end.
+//! Line reader with bounded memory, for input that may contain endless lines.
 
 use std::io::{self, BufRead};
 
-/// Longest line that is kept in memory.
+/// Maximum length of a line kept in memory, in bytes.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
 
-/// One line.
+/// Line read from the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Its text, without its end.
+    /// Text of the line, without its line ending.
     Text(String),
-    /// It has so many bytes, which is more than is kept.
+    /// The line was longer than [`MAX_LINE_BYTES`]; its length in bytes. Its content was discarded.
     TooLong(usize),
-    /// It is no UTF-8.
+    /// The line is not valid UTF-8.
     InvalidUtf8,
 }
 
-/// Reads the next line; `None` at the end. (`\r\n` ends a line too.)
+/// Reads the next line, ended by `\n` or `\r\n`; returns `None` at the end of the input.
 ///
 /// # Errors
-/// Nothing more can be read.
+/// The input cannot be read.
 pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
     let mut count = io::Read::take(&mut *input, MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
@@ -48,12 +48,12 @@ pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
 mod tests {
     use super::*;
 
-    /// All lines of an input.
+    /// Reads all lines of an input.
     fn read_lines(mut input: &[u8]) -> Vec<Line> {
         std::iter::from_fn(|| read_line(&mut input).unwrap()).collect()
     }
 
-    /// Ends of lines, and lines without.
+    /// Line endings are removed; the last line needs none.
     #[test]
     fn line_endings_are_removed() {
         let text = |it: &str| Line::Text(it.to_owned());
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(read_lines(b"\xff\nb"), [Line::InvalidUtf8, text("b")]);
     }
 
-    /// A line that is too long is counted, not kept, and the next is read.
+    /// An overlong line is measured and discarded, and the next one is read.
     #[test]
     fn overlong_line_is_skipped() {
         let mut input = vec![b'x'; 600_000];

@@ -1,4 +1,4 @@
-//! Times as people read them.
+//! Times of day in the user's time zone: formatting and parsing.
 
 use jiff::Timestamp as Instant;
 use jiff::civil::{Date, DateTime, Time};
@@ -6,51 +6,53 @@ use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
 
-/// What stands in place of a time that cannot be shown.
+/// Placeholder for a time that cannot be represented.
 const INVALID_TIME: &str = "--:--:--";
 
-/// Knows the zone that the person lives in.
+/// The user's time zone, for formatting and parsing times.
 #[derive(Clone, Debug)]
 pub(super) struct LocalTime {
-    /// That zone, with its summer times.
+    /// Time zone, including its daylight saving rules.
     zone: TimeZone,
 }
 
 impl LocalTime {
-    /// The zone that the operating system (or `TZ`) names.
+    /// Returns the system's time zone, or that of the environment variable `TZ`.
     pub(super) fn local() -> Self {
         Self { zone: TimeZone::system() }
     }
 
-    /// The zone with this rule, for tests.
+    /// Returns the time zone of a POSIX rule, for tests.
     #[cfg(test)]
     pub(super) fn from_posix(rule: &str) -> Self {
         Self { zone: TimeZone::posix(rule).unwrap() }
     }
 
-    /// `14:03:07`
+    /// Formats the time of day, as `14:03:07`.
     pub(super) fn format_time(&self, time: Timestamp) -> String {
         self.format(time, "%H:%M:%S")
     }
 
-    /// The day that it was.
+    /// Returns the local date of a time; `None` if it is out of range.
     pub(super) fn date(&self, time: Timestamp) -> Option<Date> {
         Some(to_jiff(time)?.to_zoned(self.zone.clone()).date())
     }
 
-    /// `2026-11-22 14:03:07`
+    /// Formats date and time, as `2026-11-22 14:03:07`.
     pub(super) fn format_date_time(&self, time: Timestamp) -> String {
         self.format(time, "%Y-%m-%d %H:%M:%S")
     }
 
-    /// `2026-11-22 14:03`, or only the day when it is its beginning.
+    /// Formats date and minute, as `2026-11-22 14:03`; the date alone if the time is the start of
+    /// that day.
     pub(super) fn format_date_minute(&self, time: Timestamp) -> String {
         let is_day = self.date(time).is_some_and(|day| self.start_of_day(day) == Some(time));
         self.format(time, if is_day { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" })
     }
 
-    /// The time that somebody means who writes `2026-11-03` (when that day
-    /// begins), `2026-11-03T14:30`, `today` or `yesterday`. None before 1970.
+    /// Parses a date or time typed by the user: `2026-11-03` (the start of that day),
+    /// `2026-11-03T14:30`, `today` or `yesterday`. Returns `None` if it is not valid or not after
+    /// the start of 1970.
     pub(super) fn parse_typed(&self, typed: &str, now: Timestamp) -> Option<Timestamp> {
         match typed.to_ascii_lowercase().as_str() {
             "today" => self.start_of_day(self.date(now)?),
@@ -62,18 +64,18 @@ impl LocalTime {
         }
     }
 
-    /// When a day begins.
+    /// Returns the time at which a local day starts.
     fn start_of_day(&self, day: Date) -> Option<Timestamp> {
         self.to_timestamp(day.to_datetime(Time::midnight()))
     }
 
-    /// When a clock here shows this. (One that summer time leaves out is
-    /// taken as an hour later; of two that are the same, the first.)
+    /// Converts a local date and time to a timestamp. A time that daylight saving skips is taken as
+    /// one hour later; of a time that occurs twice, the first is used.
     fn to_timestamp(&self, shown: DateTime) -> Option<Timestamp> {
         checked_timestamp(shown.to_zoned(self.zone.clone()).ok()?.timestamp())
     }
 
-    /// In this form.
+    /// Formats a time with this `strftime` format.
     fn format(&self, time: Timestamp, form: &str) -> String {
         to_jiff(time).map_or_else(
             || INVALID_TIME.to_owned(),
@@ -82,23 +84,24 @@ impl LocalTime {
     }
 }
 
-/// `2026-11-22T14:03:07.123Z`; `None` for a time that has no such form.
+/// Formats a time in UTC, as `2026-11-22T14:03:07.123Z`; `None` if it is out of range.
 pub(super) fn format_utc(time: Timestamp) -> Option<String> {
     Some(to_jiff(time)?.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
-/// The time that is written like this, in any zone that is given with it.
+/// Parses a time in RFC 3339 format, with a time zone offset or `Z`.
 pub(super) fn parse_time(written: &str) -> Option<Timestamp> {
     checked_timestamp(written.parse().ok()?)
 }
 
-/// A time after the beginning of 1970: zero would mean that there is none.
+/// Converts to a protocol timestamp, unless it is not after the start of 1970: zero means "no time"
+/// in the protocol.
 fn checked_timestamp(time: Instant) -> Option<Timestamp> {
     let milliseconds = u64::try_from(time.as_millisecond()).ok()?;
     (milliseconds > 0).then_some(Timestamp(milliseconds))
 }
 
-/// A time up to the year 9999.
+/// Converts a protocol timestamp to jiff's type; `None` after the year 9999.
 fn to_jiff(time: Timestamp) -> Option<Instant> {
     Instant::from_millisecond(i64::try_from(time.0).ok()?).ok()
 }
@@ -107,7 +110,7 @@ fn to_jiff(time: Timestamp) -> Option<Instant> {
 mod tests {
     use super::*;
 
-    /// The same hour of the clock, before and after summer time began.
+    /// Daylight saving is that of the formatted time, not of now.
     #[test]
     fn summer_time_follows_the_formatted_time() {
         let berlin = LocalTime::from_posix("CET-1CEST,M3.5.0,M10.5.0/3");
@@ -117,7 +120,7 @@ mod tests {
         assert_eq!(berlin.date(winter).unwrap().to_string(), "2026-03-29");
     }
 
-    /// In UTC to the millisecond, always with three digits.
+    /// UTC format always has three digits of milliseconds.
     #[test]
     fn utc_format_has_millisecond_digits() {
         let time = |ms| format_utc(Timestamp(ms));
@@ -125,7 +128,7 @@ mod tests {
         assert_eq!(time(0).unwrap(), "1970-01-01T00:00:00.000Z");
     }
 
-    /// Times that no clock shows do no harm.
+    /// Times that are out of range are replaced by a placeholder or `None`.
     #[test]
     fn out_of_range_times_are_invalid() {
         assert_eq!(format_utc(Timestamp(u64::MAX)), None);

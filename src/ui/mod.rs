@@ -1,9 +1,15 @@
-//! Floor 3: the user interface. It shows events and makes requests, and
-//! knows no engine: the same one serves clients and peers.
+//! Layer 3: the user interface. It shows events and turns input into requests. It knows no engine,
+//! so the client and the peer share it.
 //!
-//! There are three: [`PlainScreen`] lines, [`JsonScreen`] objects, and lines with
-//! editing on a [`Terminal`](terminal). Each has a [`Screen`], which the
-//! driver calls, and an input that runs in a thread of its own.
+//! There are three interfaces: plain lines ([`PlainScreen`]), JSON lines ([`JsonScreen`]), and a
+//! line editor ([`terminal`]). Each has a [`Screen`], which the driver calls, and an input reader,
+//! which runs in a thread of its own. Screen and reader share a [`ViewState`].
+//!
+//! - `command`, `search_query`, `execute`: parsing and executing typed lines
+//! - `render`, `local_time`, `safe`: rendering events as text
+//! - `plain`, `lines`: plain lines
+//! - `json`, `json_input`: JSON lines, `docs/json.md`
+//! - `terminal`: the line editor
 
 mod command;
 mod execute;
@@ -30,11 +36,11 @@ pub use view_state::{Dialect, SharedViewState, ViewState};
 
 use crate::model::Event;
 
-/// Something that shows events.
+/// Screen that shows events to the user.
 pub trait Screen {
     /// Shows one event. Call it for every event, in order.
     ///
     /// # Errors
-    /// Nobody can see it any more. Stop then.
+    /// The output cannot be written any more; do not call it again.
     fn show(&mut self, event: &Event) -> io::Result<()>;
 }

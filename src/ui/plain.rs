@@ -1,4 +1,4 @@
-//! Lines in, lines out: for people without a terminal, and for scripts.
+//! Plain line interface, for scripts and for use without a line editor.
 
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -14,31 +14,31 @@ use super::view_state::SharedViewState;
 use crate::model::limits::MAX_TEXT;
 use crate::model::{Event, Request};
 
-/// Shows what goes on in the chat on one stream, and what goes on with the
-/// connection on another.
+/// Screen that writes chat lines to one stream and status lines to another.
 pub struct PlainScreen<O, E> {
-    /// For the chat.
+    /// Stream for chat lines, usually standard output.
     out: O,
-    /// For everything else.
+    /// Stream for status lines and errors, usually standard error.
     err: E,
-    /// Makes the lines.
+    /// Renders events as lines.
     renderer: Renderer,
-    /// What the input has to know.
+    /// View state shared with the reader.
     view: SharedViewState,
-    /// Shows only what goes wrong.
+    /// Whether to write error lines only.
     is_quiet: bool,
-    /// Wrap lines for the terminal that `out` is.
+    /// Whether `out` is a terminal, so that lines are wrapped to its width.
     is_terminal: bool,
 }
 
 impl<O: Write, E: Write> PlainScreen<O, E> {
-    /// Shows everything. On a terminal lines are dimmed and wrapped.
+    /// Creates a screen that writes all lines. If `is_terminal` is set, lines are dimmed and
+    /// wrapped.
     pub fn new(out: O, err: E, is_terminal: bool, view: SharedViewState) -> Self {
         let renderer = Renderer::new(LocalTime::local(), is_terminal, view.clone());
         Self { out, err, renderer, view, is_quiet: false, is_terminal }
     }
 
-    /// Shows only what goes wrong.
+    /// Makes the screen write error lines only.
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.is_quiet = true;
@@ -61,7 +61,7 @@ impl<O: Write, E: Write> Screen for PlainScreen<O, E> {
                     self.out.flush()?;
                 }
                 LineKind::Status if self.is_quiet && !text.starts_with("!!") => {}
-                // Whether anybody reads it is not important enough to end.
+                // A status stream that is closed does not end the program.
                 LineKind::Status => drop(writeln!(self.err, "{text}")),
             }
         }
@@ -69,21 +69,20 @@ impl<O: Write, E: Write> Screen for PlainScreen<O, E> {
     }
 }
 
-/// Columns of the terminal, if there is one.
+/// Returns the width of the terminal in columns, if there is a terminal.
 pub(super) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
-/// Reads lines until the end of the input and makes requests of them; at
-/// the end asks to leave when everything is answered, or when nothing was
-/// for `patience`. Runs in a thread of its own.
+/// Reads lines until the end of the input or `/quit` and executes them; then requests a graceful
+/// shutdown with the timeout `patience`. Blocks: run it in a thread of its own.
 pub fn read_plain(
     input: &mut impl BufRead,
     view: &SharedViewState,
     requests: &Sender<Request>,
     patience: Duration,
 ) {
-    // Nobody may be there to read it; what was asked for is still done.
+    // If the output is closed, requests are still carried out.
     let tell = |rendered: Rendered| match rendered.kind {
         LineKind::Chat => drop(writeln!(io::stdout(), "{}", rendered.text)),
         LineKind::Status => drop(writeln!(io::stderr(), "{}", rendered.text)),

@@ -1,15 +1,14 @@
-//! Makes the text of strangers safe to show: `docs/protocol/README.md`,
-//! section 3.
+//! Sanitizing of untrusted text for display: `docs/protocol/README.md`, section 3.
 
 use crate::model::REPLACEMENT;
 pub(super) use crate::model::is_dangerous;
 pub use crate::model::safe_text;
 
-/// Longest name that is shown, in characters; a well-behaved server has none
-/// that are longer.
+/// Maximum number of characters of a name that are displayed. Valid names are never longer.
 const MAX_NAME_SHOWN: usize = 64;
 
-/// A text that stays on one line: a sentence of the server.
+/// Sanitizes text for display on a single line, such as a server's notice: replaces dangerous
+/// characters, and line breaks and tabs by spaces.
 #[must_use]
 pub fn safe_line(text: &str) -> String {
     text.chars()
@@ -21,8 +20,8 @@ pub fn safe_line(text: &str) -> String {
         .collect()
 }
 
-/// A name that cannot be taken for anything around it: no blanks, none of
-/// the signs that lines are built with, not endless.
+/// Sanitizes a name for display: replaces dangerous characters, whitespace and most punctuation, so
+/// that a name cannot imitate the text around it, and cuts it to [`MAX_NAME_SHOWN`].
 pub(super) fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
         let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
@@ -42,12 +41,12 @@ mod tests {
 
     use super::*;
 
-    /// Whether a terminal shows it as it is.
+    /// Returns true if the text has no dangerous characters except the allowed ones.
     fn is_clean(text: &str, allowed: &[char]) -> bool {
         text.chars().all(|c| allowed.contains(&c) || !is_dangerous(c))
     }
 
-    /// Characters that matter here come up often.
+    /// Returns random text in which control and formatting characters are frequent.
     fn hostile_text() -> impl Strategy<Value = String> {
         let one = prop_oneof![
             any::<char>(),
@@ -58,8 +57,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing dangerous is left, whatever came; and what was harmless
-        /// is as it was.
+        /// Sanitized text has no dangerous characters, and harmless text is unchanged.
         #[test]
         fn sanitized_text_has_no_dangerous_characters(text in hostile_text()) {
             prop_assert!(is_clean(&safe_text(&text), &['\n', '\t']));
@@ -73,7 +71,7 @@ mod tests {
         }
     }
 
-    /// All that the page names.
+    /// The dangerous characters that the protocol lists are replaced.
     #[test]
     fn dangerous_characters_of_the_protocol_are_replaced() {
         let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";

@@ -1,17 +1,19 @@
-//! What people type behind `/search`: words, phrases, and filters such as
+//! Parsing of search queries typed after `/search`: words, phrases, and filters such as
 //! `from:anna`.
 
 use super::local_time::LocalTime;
 use crate::model::{Search, Timestamp};
 
-/// Messages on one page.
+/// Number of search results per page.
 const RESULTS_PER_PAGE: u16 = 20;
 
-/// What can be asked for besides words.
+/// Filter syntax, for error texts.
 const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 
-/// What stands behind `/search`, as a search. An error is a sentence for the
-/// person.
+/// Parses a typed query. `now` is the current time, for `today` and `yesterday`.
+///
+/// # Errors
+/// A filter is not valid; the text tells the user why.
 pub(super) fn parse_search(
     typed: &str,
     time: &LocalTime,
@@ -52,7 +54,7 @@ pub(super) fn parse_search(
     Ok(search)
 }
 
-/// What is between blanks, but for blanks between double quotes.
+/// Splits a query at whitespace outside double quotes.
 fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     let between = move |c: char| {
@@ -62,9 +64,8 @@ fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
     typed.split(between).filter(|it| !it.is_empty())
 }
 
-/// Filter and value of a piece, if it is meant as such. What begins with a
-/// quote is text, and so are addresses of pages, times of day, and words with
-/// a colon behind them that are no filters.
+/// Splits a term into filter name and value if it is a filter, known or misspelt. Quoted terms,
+/// URLs, times of day and unknown words that end with a colon are text.
 fn split_filter(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);
@@ -74,12 +75,12 @@ fn split_filter(piece: &str) -> Option<(&str, &str)> {
     (is_word && (is_known || !is_text)).then(|| (filter, value.trim_matches('"')))
 }
 
-/// Sets what has not been set; says whether it was so.
+/// Stores the value of a filter, and returns true if it had none before.
 fn store_value<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
-/// A date that is not understood.
+/// Returns the error text for a date that is not valid.
 fn date_error(value: &str) -> String {
     format!("{value} is no date: write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
 }
@@ -88,21 +89,21 @@ fn date_error(value: &str) -> String {
 mod tests {
     use super::*;
 
-    /// 2026-11-22T23:03:07 in Berlin, where it is winter.
+    /// 2026-11-22T23:03:07 in Berlin (winter time).
     const NOW: Timestamp = Timestamp(1_795_384_987_123);
 
-    /// An hour.
+    /// One hour in milliseconds.
     const HOUR: u64 = 3_600_000;
 
-    /// The midnight in Berlin with which that day began.
+    /// Start of that day in Berlin.
     const MIDNIGHT: u64 = 1_795_302_000_000;
 
-    /// What is searched for, in Berlin.
+    /// Parses a query at [`NOW`] in Berlin.
     fn parsed(typed: &str) -> Result<Search, String> {
         parse_search(typed, &LocalTime::from_posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
     }
 
-    /// The text of a search for nothing else.
+    /// Parses a query without filters and returns its text.
     fn text(typed: &str) -> String {
         let search = parsed(typed).unwrap();
         assert_eq!(
@@ -112,7 +113,7 @@ mod tests {
         search.text
     }
 
-    /// What is said stays as it was typed; filters are taken out.
+    /// Words and phrases are kept as typed, and filters are extracted.
     #[test]
     fn words_are_kept_and_filters_extracted() {
         assert_eq!(text("  hot   tea* \"with  milk\" "), "hot tea* \"with  milk\"");
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(parsed("from:\"bob\"").unwrap().from.as_deref(), Some("bob"));
     }
 
-    /// Days begin where the person lives.
+    /// Dates are days of the local time zone.
     #[test]
     fn dates_are_local_days() {
         let bounds = |typed| {
@@ -140,12 +141,12 @@ mod tests {
         assert_eq!(bounds("before:today after:yesterday"), (Some(MIDNIGHT - day), Some(MIDNIGHT)));
         let half_past_two = MIDNIGHT + 14 * HOUR + HOUR / 2;
         assert_eq!(bounds("before:2026-11-22T14:30"), (None, Some(half_past_two)));
-        // In summer the clock is an hour ahead.
+        // In summer the clock is one hour ahead.
         let summer = MIDNIGHT - 145 * day - HOUR;
         assert_eq!(bounds("after:2026-06-30"), (Some(summer), None));
     }
 
-    /// What is not understood is told, with what is possible.
+    /// Invalid filters are errors that explain the syntax.
     #[test]
     fn invalid_filters_are_errors() {
         for (typed, part) in [

@@ -1,67 +1,67 @@
-//! What the input has to know of what the screen has shown: where one is,
-//! and who is there.
+//! View state that screen and input reader share: the joined rooms, the selected room, the members.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{Event, NameKey, Place, Search, Tag, Task};
 
-/// Names of a room that are remembered.
+/// Maximum number of member names kept per room.
 const MAX_MEMBERS_PER_ROOM: usize = 1_000;
 
-/// Whom one talks with, and so what one can ask for.
+/// Command dialect: which commands and requests are available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// A server: several rooms, direct messages.
+    /// Client of a server: several rooms, history, search and direct messages.
     #[default]
     Server,
-    /// Peers: one room.
+    /// Peer: one room, without a server.
     Peers,
 }
 
-/// Where one is and who is there.
+/// View state: what the input reader needs to know of the events shown so far.
 #[derive(Debug, Default)]
 pub struct ViewState {
-    /// Whom one talks with.
+    /// Command dialect.
     pub dialect: Dialect,
-    /// What one is called.
+    /// The user's own name, once joined.
     pub own_name: Option<String>,
-    /// Rooms that one is in, in the order in which one entered them.
+    /// Joined rooms, in the order in which they were entered.
     pub rooms: Vec<String>,
-    /// Where a typed line goes, if that was chosen.
+    /// Room selected as the target of typed lines, if any.
     pub selected_room: Option<String>,
-    /// The room that one has asked to enter, to talk there: typed lines go
-    /// there already.
+    /// Room that the user has asked to enter, as typed. Typed lines go there until the request is
+    /// answered, and it is selected once entered.
     pending_room: Option<String>,
-    /// Who is there, by room.
+    /// Names of the members of each room, as far as they are known.
     members: BTreeMap<NameKey, Vec<String>>,
-    /// What brings the page before that of the last search.
+    /// Search for the page before the last search result, if there are older ones.
     pub older_search: Option<Search>,
-    /// Lines of the input that made no sense.
+    /// Number of invalid input lines.
     pub input_errors: usize,
 }
 
-/// A scene that input and screen have in common.
+/// View state shared between screen and input reader.
 #[derive(Clone, Debug, Default)]
 pub struct SharedViewState(Arc<Mutex<ViewState>>);
 
 impl SharedViewState {
-    /// A scene for this dialect.
+    /// Creates the view state of a dialect.
     #[must_use]
     pub fn with_dialect(dialect: Dialect) -> Self {
         Self(Arc::new(Mutex::new(ViewState { dialect, ..ViewState::default() })))
     }
 
-    /// Looks at it, or changes it. Do not call it from within `with`.
+    /// Calls a function with exclusive access to the view state. Must not be nested: it would
+    /// deadlock.
     pub fn with<T>(&self, with: impl FnOnce(&mut ViewState) -> T) -> T {
-        // A scene is never half changed, so that of a thread that panicked
-        // is as good as any.
+        // No update panics halfway, so the state is valid even if a thread that held the lock has
+        // panicked.
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl ViewState {
-    /// Follows what happens. Call it for every event, before it is shown.
+    /// Updates the state for an event. Call it for every event, before it is shown.
     pub fn update(&mut self, event: &Event) {
         match event {
             Event::Welcome(joined) => {
@@ -85,10 +85,10 @@ impl ViewState {
                     self.selected_room = Some(room.clone());
                 }
             }
-            // Only requests to enter bear a tag.
+            // Only requests to enter a room carry a tag.
             Event::Refused(refusal) if refusal.tag.0.is_some() => {
                 let refused = self.pending_room.take_if(|it| enter_tag(it) == refusal.tag);
-                // Unless one is there already.
+                // It may have been refused because the room is joined already: select it then.
                 if let Some(room) = refused {
                     self.select_room(&room);
                 }
@@ -119,22 +119,24 @@ impl ViewState {
         }
     }
 
-    /// Where a typed line goes.
+    /// Returns the place that typed lines are sent to.
     #[must_use]
     pub fn target_place(&self) -> Place {
         let chosen = self.pending_room.as_ref().or(self.selected_room.as_ref());
         chosen.cloned().map_or(Place::First, Place::Named)
     }
 
-    /// The room that a typed line goes to, if one is in any.
+    /// Returns the name of the room that typed lines are sent to, as typed while entering it is
+    /// pending; `None` if no room is joined or pending.
     #[must_use]
     pub fn current_room(&self) -> Option<&str> {
         let chosen = self.pending_room.as_deref().or(self.selected_room.as_deref());
         chosen.or(self.rooms.first().map(String::as_str))
     }
 
-    /// One asks to do something: lines that are typed after it go where it
-    /// will have led. Gives the tag that the request must bear.
+    /// Updates the state for a task about to be requested, and returns the tag that the request
+    /// must carry. Lines typed afterwards already go to a room that is being entered, and no longer
+    /// to one that is being left.
     pub fn prepare_request(&mut self, task: &Task) -> Tag {
         match task {
             Task::Enter { room } => {
@@ -150,8 +152,9 @@ impl ViewState {
         }
     }
 
-    /// Chooses where typed lines go; the room's name as the server spells
-    /// it, or `None` if one is not in it.
+    /// Selects a room as the target of typed lines and returns its name; `None` if the room is not
+    /// joined, and the selection stays as it was. If entering this room is pending, the returned
+    /// name is spelt as typed, otherwise as by the server.
     pub fn select_room(&mut self, room: &str) -> Option<String> {
         if let Some(pending_room) = self.pending_room.as_ref().filter(|it| is_same_room(it, room)) {
             return Some(pending_room.clone());
@@ -162,7 +165,7 @@ impl ViewState {
         Some(found)
     }
 
-    /// Everybody who is in one of the rooms, each once.
+    /// Returns the names of all known members of the joined rooms, sorted and without duplicates.
     #[must_use]
     pub fn member_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.members.values().flatten().cloned().collect();
@@ -171,19 +174,20 @@ impl ViewState {
         names
     }
 
-    /// More than one room: lines have to say which.
+    /// Returns true if more than one room is joined, so that displayed lines have to name their
+    /// room.
     #[must_use]
     pub fn has_several_rooms(&self) -> bool {
         self.rooms.len() > 1
     }
 }
 
-/// Whether two spellings are of the same room.
+/// Returns true if two spellings denote the same room.
 fn is_same_room(one: &str, other: &str) -> bool {
     NameKey::of(one) == NameKey::of(other)
 }
 
-/// The tag of the request to enter a room.
+/// Returns the tag of the request to enter a room.
 fn enter_tag(room: &str) -> Tag {
     Tag(Some(room.into()))
 }
@@ -193,25 +197,26 @@ mod tests {
     use super::*;
     use crate::model::{Found, Message, Refusal, Sequence, SessionId, Style, Timestamp};
 
-    /// Somebody in the lobby who has asked to enter the kitchen.
+    /// Returns the state of a user in the lobby who has asked to enter the kitchen, and the
+    /// request's tag.
     fn view_entering_kitchen() -> (ViewState, Tag) {
         let mut view = ViewState { rooms: vec!["lobby".to_owned()], ..ViewState::default() };
         let tag = view.prepare_request(&Task::Enter { room: "KITCHEN".to_owned() });
         (view, tag)
     }
 
-    /// The kitchen has been entered.
+    /// Returns the event that the kitchen has been entered.
     fn kitchen_entered() -> Event {
         Event::Entered { tag: Tag::default(), room: "kitchen".to_owned(), members: 1 }
     }
 
-    /// One in this room.
+    /// Returns the place of a named room.
     fn named_place(room: &str) -> Place {
         Place::Named(room.to_owned())
     }
 
-    /// Lines go to a room as soon as one has asked to enter it, and to the
-    /// old one again if that was refused.
+    /// Typed lines go to a room as soon as it is being entered, and to the former one if that is
+    /// refused.
     #[test]
     fn typed_lines_go_to_pending_room_until_refused() {
         let (mut view, tag) = view_entering_kitchen();
@@ -230,15 +235,14 @@ mod tests {
         assert_eq!(view.target_place(), named_place("KITCHEN"));
         view.update(&refused(&tag));
         assert_eq!((view.target_place(), view.current_room()), (Place::First, Some("lobby")));
-        // A room in which one is already cannot be entered, but talked in.
+        // A room that is joined already cannot be entered, but is selected.
         view.rooms.push("kitchen".to_owned());
         let tag = view.prepare_request(&Task::Enter { room: "Kitchen".to_owned() });
         view.update(&refused(&tag));
         assert_eq!(view.target_place(), named_place("kitchen"));
     }
 
-    /// The next page is that before the last answer, for as long as there is
-    /// one.
+    /// The next older page is the one before the last search result, if there is one.
     #[test]
     fn search_result_determines_next_older_page() {
         let message = Message {
@@ -266,7 +270,7 @@ mod tests {
         assert_eq!(view.older_search, None);
     }
 
-    /// One leaves, or chooses another room, before one is in.
+    /// Leaving, or selecting another room, cancels the switch to a room that is being entered.
     #[test]
     fn pending_room_is_dropped_by_leave_or_other_selection() {
         let (mut view, _) = view_entering_kitchen();

@@ -1,21 +1,21 @@
-//! Layout of rendered text: wrapping, indenting, dimming.
+//! Text layout: wrapping, indenting, dimming.
 
 use unicode_width::UnicodeWidthChar;
 
 use super::Renderer;
 
-/// In front of every line of a message but the first: what stands behind it
-/// cannot be taken for a line of its own.
+/// Prefix of every line of a message but the first. It ensures that no such line looks like a
+/// message of its own.
 pub(super) const CONTINUATION_PREFIX: &str = "         | ";
 
-/// Narrower screens are treated as if they were so wide: a line has room for
-/// the time, or for [`CONTINUATION_PREFIX`], and one wide character.
+/// Minimum screen width in columns; narrower screens are treated like this. A line has room for the
+/// time, or for [`CONTINUATION_PREFIX`], and one wide character.
 pub(super) const MIN_WIDTH: usize = 15;
 
 impl Renderer {
-    /// Lines behind the first are indented, and no line is left to the
-    /// terminal to wrap: where it did, a message could draw a line of
-    /// somebody else.
+    /// Wraps text to the screen width and indents continuation lines. Without a width it only
+    /// indents. The terminal must not wrap by itself, or a message could imitate a line of someone
+    /// else.
     pub(super) fn wrap(&self, text: &str) -> String {
         let Some(width) = self.width else {
             return indent(text);
@@ -40,7 +40,7 @@ impl Renderer {
         out
     }
 
-    /// Dims it on a terminal, line by line.
+    /// Dims text line by line, if rendering for a terminal.
     pub(super) fn dim(&self, text: &str) -> String {
         if !self.is_terminal {
             return text.to_owned();
@@ -50,7 +50,7 @@ impl Renderer {
     }
 }
 
-/// Lines behind the first are indented.
+/// Indents all lines but the first with [`CONTINUATION_PREFIX`].
 pub(super) fn indent(text: &str) -> String {
     text.replace('\n', &format!("\n{CONTINUATION_PREFIX}"))
 }

@@ -1,4 +1,4 @@
-//! Events as lines for people.
+//! Rendering of events as text lines for people.
 
 mod layout;
 mod peers;
@@ -15,52 +15,52 @@ use crate::model::{
     DirectMessage, ErrorCode, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
 };
 
-/// Names in one line at most.
+/// Maximum number of names in one line.
 const MAX_LISTED_NAMES: usize = 50;
 
-/// What a line is about.
+/// Kind of a rendered line: it determines the output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// What goes on in the chat.
+    /// Chat: messages, members, answers to commands.
     Chat,
-    /// What goes on between this program and the server.
+    /// Status: the connection to the server, and errors.
     Status,
 }
 
-/// Something to be shown, without the newline at its end.
+/// Rendered text, of one or more lines, without the final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rendered {
-    /// The lines.
+    /// Text.
     pub(super) text: String,
-    /// What they are about.
+    /// Kind of the text.
     pub(super) kind: LineKind,
-    /// Somebody has named us.
+    /// Whether to ring the terminal bell, to alert the user.
     pub(super) bell: bool,
 }
 
-/// Makes lines of events.
+/// Renderer: turns events into lines.
 #[derive(Debug)]
 pub(super) struct Renderer {
-    /// Knows the zone.
+    /// Time zone for timestamps.
     local_time: LocalTime,
-    /// May dim lines.
+    /// Whether to render for a terminal: dim lines and ring the bell.
     is_terminal: bool,
-    /// Where one is.
+    /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
-    /// The day that the last line was of.
+    /// Date of the last line that had one, to announce date changes.
     last_date: Option<Date>,
-    /// Columns of the screen, if lines must not be wrapped by it.
+    /// Width to wrap messages to, in columns; `None`: no wrapping.
     width: Option<usize>,
-    /// We have been let in before.
+    /// Whether a join has succeeded before.
     has_joined: bool,
-    /// What was missed is being shown.
+    /// Whether missed messages are being replayed.
     is_replaying: bool,
-    /// What was last known of how long messages are kept.
+    /// Last text about how long messages are kept, to show changes only.
     last_retention: Option<String>,
 }
 
 impl Renderer {
-    /// Begins. On a terminal lines are dimmed and wrapped.
+    /// Creates a renderer. If `is_terminal` is set, lines are dimmed, and the bell is used.
     pub(super) fn new(local_time: LocalTime, is_terminal: bool, view: SharedViewState) -> Self {
         Self {
             local_time,
@@ -74,13 +74,13 @@ impl Renderer {
         }
     }
 
-    /// How wide the screen is now. Call it when that may have changed.
+    /// Sets the width of the screen in columns. Call it when the width may have changed.
     pub(super) fn set_width(&mut self, width: Option<usize>) {
         self.width = width.map(|it| it.max(MIN_WIDTH));
     }
 
-    /// The lines of an event, if it has any. Call it for every event, in
-    /// order, after the scene has followed it.
+    /// Renders an event; returns no lines for events that are not shown. Call it for every event,
+    /// in order, after the view state has been updated.
     pub(super) fn render(&mut self, event: &Event) -> Vec<Rendered> {
         let mut out = Vec::new();
         match event {
@@ -155,12 +155,12 @@ impl Renderer {
         out
     }
 
-    /// A dim line about the chat.
+    /// Renders a dim chat line.
     pub(super) fn chat_line(&self, line: &str) -> Rendered {
         Rendered { text: self.dim(line), kind: LineKind::Chat, bell: false }
     }
 
-    /// A dim line that says which room it is about, where there are several.
+    /// Renders a dim chat line about a room; it names the room if several are joined.
     fn room_line(&self, room: &str, line: &str) -> Rendered {
         if self.view.with(|it| it.has_several_rooms()) {
             self.chat_line(&format!("-- #{} {line}", safe_name(room)))
@@ -169,7 +169,7 @@ impl Renderer {
         }
     }
 
-    /// Something was said in a room.
+    /// Renders a message in a room.
     fn render_message(&mut self, message: &Message, out: &mut Vec<Rendered>) {
         self.render_date_change(message.time, out);
         let room = if self.view.with(|it| it.has_several_rooms()) {
@@ -188,7 +188,7 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// Something was said to one person.
+    /// Renders a direct message.
     fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<Rendered>) {
         self.render_date_change(message.time, out);
         let is_to_me = message.to_session == message.from_session;
@@ -207,7 +207,7 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// A message: when, who said it, and all of its lines.
+    /// Renders the lines of a message: time, `head` with the author, and the text.
     fn message_lines(
         &self,
         when: &str,
@@ -224,7 +224,7 @@ impl Renderer {
         Rendered { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
     }
 
-    /// Tells the day when it is another one than that of the line before.
+    /// Renders a line with the date if it differs from that of the previous line.
     fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<Rendered>) {
         let Some(date) = self.local_time.date(time) else {
             return;
@@ -236,7 +236,7 @@ impl Renderer {
         self.last_date = Some(date);
     }
 
-    /// We are in.
+    /// Renders a welcome: server, own name, rooms, and changes of retention or log.
     fn render_welcome(&mut self, joined: &Joined, out: &mut Vec<Rendered>) {
         self.is_replaying = true;
         let server = safe_line(&joined.server_name);
@@ -253,11 +253,11 @@ impl Renderer {
             let line = "the server has lost part of its log: what follows may overlap with what you have seen, or lack something";
             out.push(self.status_line(line));
         }
-        // History of today needs no date; of another day it does.
+        // Messages of today's history need no date line, older ones do.
         self.last_date = self.last_date.or(self.local_time.date(joined.time));
     }
 
-    /// Who has come and gone, in one line.
+    /// Renders members that have joined or left, in one line, without the user.
     fn render_presence(
         &self,
         room: &str,
@@ -270,7 +270,7 @@ impl Renderer {
             out.push(self.room_line(room, &format!("{members} people are here")));
             return;
         };
-        // Of oneself one knows.
+        // The user's own joining is known already.
         let me = self.view.with(|it| it.own_name.as_deref().map(NameKey::of));
         let others = |names: &[String]| -> Vec<String> {
             names.iter().filter(|it| Some(NameKey::of(it)) != me).cloned().collect()
@@ -288,7 +288,7 @@ impl Renderer {
         }
     }
 
-    /// How the connection is, where it is worth a line.
+    /// Renders a change of the connection state, if it is worth a line.
     fn render_state(&self, state: &State, out: &mut Vec<Rendered>) {
         match state {
             State::Disconnected { reason } => out.push(self.status_line(&safe_line(reason))),
@@ -303,12 +303,12 @@ impl Renderer {
         }
     }
 
-    /// A dim line about the connection.
+    /// Renders a dim status line.
     fn status_line(&self, line: &str) -> Rendered {
         Rendered { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
     }
 
-    /// Names in a row.
+    /// Joins names to a list, cut to [`MAX_LISTED_NAMES`].
     fn list_names(&self, names: &[String]) -> String {
         let shown: Vec<_> = names.iter().take(MAX_LISTED_NAMES).map(|it| safe_name(it)).collect();
         let rest = names.len().saturating_sub(MAX_LISTED_NAMES);
@@ -316,7 +316,7 @@ impl Renderer {
         if rest > 0 { format!("{shown} and {rest} others") } else { shown }
     }
 
-    /// Whether a text names us, in any spelling.
+    /// Returns true if the text mentions the user's own name as a word, in any spelling.
     fn mentions_me(&self, text: &str) -> bool {
         let Some(me) = self.view.with(|it| it.own_name.clone()) else {
             return false;
@@ -329,14 +329,14 @@ impl Renderer {
     }
 }
 
-/// A line about something that went wrong.
+/// Renders an error line.
 pub(super) fn error_line(line: &str) -> Rendered {
     Rendered { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }
 
-/// Something was not done; the text is not lost.
+/// Renders a refused request, with its message text so that it is not lost.
 fn render_refusal(refusal: &Refusal) -> Rendered {
-    // What the server says is about “this name”, “this room”.
+    // The server's error texts refer to "this name" or "this room", so the name is added.
     let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
     let why = if !is_about_it || refusal.to.is_empty() {
         safe_line(&refusal.text)

@@ -1,4 +1,4 @@
-//! How things look that there are among peers only.
+//! Rendering of events that occur among peers only.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::{Admitted, PeerReport, Reach, Way};
 use crate::ui::safe::safe_name;
 
-/// Others that are named to whoever comes in.
+/// Maximum number of members named when the user is admitted.
 const MAX_NAMED_MEMBERS: usize = 8;
 
-/// A clock that differs by less is not worth a word.
+/// Minimum clock skew that is shown, in milliseconds.
 const MIN_SHOWN_SKEW_MS: u64 = 500;
 
-/// One is in.
+/// Returns the text for being admitted to a room: its name, and who is present.
 pub(super) fn admitted_text(it: &Admitted) -> String {
     let (room, name) = (safe_name(&it.room), safe_name(&it.username));
     let closed = if it.is_closed { " (closed)" } else { "" };
@@ -28,20 +28,20 @@ pub(super) fn admitted_text(it: &Admitted) -> String {
     format!("you are in #{room}{closed} as {name}; {who}")
 }
 
-/// Somebody wants to come in.
+/// Returns the question whether to admit another user.
 pub(super) fn admission_question(name: &str) -> String {
     let name = safe_name(name);
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
 }
 
-/// One has another name.
+/// Returns the text for the user's own name having changed because of a conflict.
 pub(super) fn renamed_text(from: &str, to: &str) -> String {
     let (from, to) = (safe_name(from), safe_name(to));
     format!("Somebody has been {from} for longer than you: you are {to} now.")
 }
 
-/// Who is there, since when, and how they are reached: a table with a line
-/// of titles.
+/// Returns the lines of the `/peers` table, with a heading: time in the room, reachability, loss
+/// and clock skew of each peer.
 pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
     let rows: Vec<[String; 6]> =
@@ -63,7 +63,7 @@ pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// The line of one peer.
+/// Returns the cells of a peer's row.
 fn peer_row(it: &PeerReport) -> [String; 6] {
     let name = safe_name(&it.name);
     if it.is_self {
@@ -86,7 +86,7 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     [name, duration_text(it.present), reach.to_owned(), heard, loss, skew_text(it.skew)]
 }
 
-/// How a clock differs from ours, of which `skew` is ahead in milliseconds.
+/// Describes a peer's clock skew in milliseconds; positive: its clock is fast.
 fn skew_text(skew: i64) -> String {
     let apart = skew.unsigned_abs();
     if apart < MIN_SHOWN_SKEW_MS {
@@ -100,7 +100,7 @@ fn skew_text(skew: i64) -> String {
     }
 }
 
-/// A duration with its two greatest units.
+/// Formats a duration with its two largest units.
 fn duration_text(it: Duration) -> String {
     let seconds = it.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::model::SessionId;
 
-    /// Somebody who came in with these others there.
+    /// Returns the admission of a user with these other members present.
     fn newcomer(others: &[&str]) -> Admitted {
         let mut members: Vec<_> = others.iter().map(|it| (*it).to_owned()).collect();
         members.push("anna".to_owned());
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// Who is there already.
+    /// The admission text names the present members, or counts them if there are many.
     #[test]
     fn admission_names_present_members() {
         assert_eq!(admitted_text(&newcomer(&[])), "you are in #lobby as anna; you are the first");
@@ -144,7 +144,7 @@ mod tests {
         assert!(admitted_text(&closed).contains("#lobby (closed) as anna"));
     }
 
-    /// Columns stand below each other, whatever the names are.
+    /// Columns are aligned, also with wide characters in names.
     #[test]
     fn peers_table_columns_are_aligned() {
         let bob = PeerReport {

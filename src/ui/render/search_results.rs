@@ -1,12 +1,12 @@
-//! What a search has found, as lines.
+//! Rendering of search results.
 
 use super::{Rendered, Renderer};
 use crate::model::{Found, Message, Search, Style};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
-    /// How many there are, each with its room and its day, and how to get
-    /// those before them.
+    /// Renders a search result: a heading with the number of messages, the messages, and a hint if
+    /// there are older ones.
     pub(super) fn render_search_results(&self, found: &Found, out: &mut Vec<Rendered>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };
@@ -22,7 +22,7 @@ impl Renderer {
         }
     }
 
-    /// What was looked for: ` with tea from bob in #attic`.
+    /// Describes the query of a search, as ` with tea from bob in #attic`.
     fn describe_search(&self, search: &Search) -> String {
         let mut about = String::new();
         if !search.text.is_empty() {
@@ -43,8 +43,8 @@ impl Renderer {
         about
     }
 
-    /// One of them. It says its room even where there is only one: one may
-    /// have left others meanwhile.
+    /// Renders one message found, with its date. It always names its room, because the user may
+    /// have left other rooms since.
     fn search_result_line(&self, message: &Message) -> Rendered {
         let (room, from) = (safe_name(&message.room), safe_name(&message.from));
         let head = match message.style {

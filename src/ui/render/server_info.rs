@@ -1,4 +1,4 @@
-//! What a server says of itself: notices, and how long it keeps messages.
+//! Rendering of server notices and of message retention.
 
 use super::{Rendered, Renderer, error_line};
 use crate::model::{Joined, NoticeCode};
@@ -6,8 +6,8 @@ use crate::ui::safe::safe_line;
 use crate::ui::view_state::Dialect;
 
 impl Renderer {
-    /// A sentence of the server. What it says of its disk must not be
-    /// overlooked.
+    /// Renders a notice of the server. Notices about its storage are rendered as errors, so that
+    /// they are not overlooked.
     pub(super) fn render_notice(&self, code: u16, text: &str) -> Rendered {
         let text = safe_line(text);
         let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
@@ -20,9 +20,8 @@ impl Renderer {
         }
     }
 
-    /// Tells how long messages are kept, where it is worth a line: at the
-    /// first welcome, if the server keeps anything at all, and when that has
-    /// changed.
+    /// Renders how long the server keeps messages, if that is worth a line: at the first welcome if
+    /// it keeps them at all, and when it has changed.
     pub(super) fn render_retention(&mut self, joined: &Joined, out: &mut Vec<Rendered>) {
         let sentence = retention_text(joined);
         let before = self.last_retention.replace(sentence.clone());
@@ -33,7 +32,7 @@ impl Renderer {
     }
 }
 
-/// How long messages are kept.
+/// Describes how long messages are kept.
 fn retention_text(joined: &Joined) -> String {
     if !joined.is_durable {
         return "messages are not kept when the server restarts".to_owned();
@@ -58,7 +57,7 @@ fn retention_text(joined: &Joined) -> String {
     }
 }
 
-/// `10,000`
+/// Formats a number with thousands separators, as `10,000`.
 fn format_grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -71,7 +70,7 @@ fn format_grouped(number: u64) -> String {
     out
 }
 
-/// `1.5 GB`, rounded down.
+/// Formats a size in bytes with a decimal unit, rounded down, as `1.5 GB`.
 fn format_size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     let Some((name, unit)) = units.into_iter().find(|(_, unit)| bytes >= *unit) else {
@@ -87,7 +86,7 @@ fn format_size(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    /// Numbers and sizes as people read them.
+    /// Numbers have thousands separators, and sizes are rounded down.
     #[test]
     fn numbers_and_sizes_are_formatted() {
         let numbers = [7, 999, 10_000, 1_234_567].map(format_grouped);

@@ -1,4 +1,4 @@
-//! How events look.
+//! Tests of the renderer.
 
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthChar;
@@ -7,14 +7,14 @@ use super::*;
 use crate::model::{Found, NoticeCode, Retention, Search, Sequence, SessionId, Tag};
 use crate::ui::safe::is_dangerous;
 
-/// A renderer in UTC.
+/// Returns a renderer in UTC, without a terminal, for a user named Anna.
 fn test_renderer() -> Renderer {
     let view = SharedViewState::default();
     view.with(|it| it.own_name = Some("Anna".to_owned()));
     Renderer::new(LocalTime::from_posix("UTC0"), false, view)
 }
 
-/// Something that `from` says.
+/// Returns a message with this author and text.
 fn message_from(from: &str, text: &str) -> Message {
     Message {
         sequence: Sequence(1),
@@ -32,12 +32,12 @@ fn message_from(from: &str, text: &str) -> Message {
     }
 }
 
-/// What is shown of an event, all in one.
+/// Renders an event and joins its lines.
 fn shown(renderer: &mut Renderer, event: &Event) -> String {
     renderer.render(event).iter().map(|it| it.text.clone()).collect::<Vec<_>>().join("\n")
 }
 
-/// How the sorts of messages look.
+/// Messages are rendered with time, style, room and date changes.
 #[test]
 fn messages_are_rendered() {
     let mut renderer = test_renderer();
@@ -55,7 +55,7 @@ fn messages_are_rendered() {
     assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
 }
 
-/// What comes too late says so, and a notice among peers is nobody's.
+/// Late messages are marked, and notices among peers have no `server:` prefix.
 #[test]
 fn peer_events_are_rendered() {
     let mut renderer = test_renderer();
@@ -75,8 +75,7 @@ fn peer_events_are_rendered() {
     assert!(text.starts_with(begin), "{text}");
 }
 
-/// What was not done says about whom or what it was; what the client itself
-/// refuses says so in its sentence.
+/// Refusals name the recipient or room, unless the client itself has refused.
 #[test]
 fn refusals_are_rendered() {
     let mut refusal = Refusal {
@@ -99,8 +98,7 @@ fn refusals_are_rendered() {
     }
 }
 
-/// What was found says what was looked for, and of each message the day and
-/// the room.
+/// Search results show the query, and date and room of each message.
 #[test]
 fn search_results_are_rendered() {
     let mut renderer = test_renderer();
@@ -138,7 +136,7 @@ fn search_results_are_rendered() {
     assert_eq!(lines[4], "-- there are older ones: /search shows them");
 }
 
-/// How long messages are kept is told once, and again when it has changed.
+/// Retention is shown at the first welcome and after a change.
 #[test]
 fn retention_is_shown_once_and_on_change() {
     let mut renderer = test_renderer();
@@ -171,8 +169,7 @@ fn retention_is_shown_once_and_on_change() {
     assert_eq!(told(false, 0, 0, 0), None);
 }
 
-/// What a server says of its disk is not dimmed, and shown to those, too, who
-/// want to see only what goes wrong.
+/// Notices about the server's storage are error lines, which a quiet screen shows too.
 #[test]
 fn storage_notices_are_shown_as_errors() {
     let view = SharedViewState::default();
@@ -189,7 +186,7 @@ fn storage_notices_are_shown_as_errors() {
     }
 }
 
-/// One's name in any spelling, as a word.
+/// The user's own name is recognized as a word, in any spelling.
 #[test]
 fn mentions_ring_the_bell_in_any_spelling() {
     let renderer = test_renderer();
@@ -202,9 +199,8 @@ fn mentions_ring_the_bell_in_any_spelling() {
 }
 
 proptest! {
-    /// Whoever says whatever: one line begins as a message, every other
-    /// begins with the indent, none is wider than the screen, and
-    /// nothing dangerous is in any.
+    /// Whatever a message contains, its first line begins with the time and every other with the
+    /// continuation prefix; no line exceeds the width or has dangerous characters.
     #[test]
     fn no_message_can_imitate_a_line_of_another(
         from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",

@@ -1,54 +1,55 @@
-//! Keeps what is printed in order while one line is done and the next one
-//! has not begun.
+//! Access to the terminal, coordinated between reader and printer: nothing is printed between two
+//! lines.
 //!
-//! The line editor shows what is printed while it edits by itself, when it
-//! finds the time: not before the keys that wait have been read. Between two
-//! lines it lets whoever prints write to the terminal at once, and that would
-//! overtake what still waits. So nothing is printed between two lines.
+//! While the editor is editing a line, it queues texts and prints them once it has read all pending
+//! keys. Between two lines it lets the printer write to the terminal directly, and such a text
+//! would overtake those that are queued. So the printer waits until the next line has begun.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a printer waits for the next line to begin. It takes longer only if
-/// the program does not come to take the lines: then showing something, even
-/// in the wrong place, is what gets it going again.
+/// How long a printer waits for the next line to begin. It takes longer only if the program does
+/// not come to take the lines: then showing something, even in the wrong place, is what gets it
+/// going again.
 const PRINTER_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long the reader waits for a printer that is just at it. A printer that
-/// takes longer has handed its text to the editor, and waits for its turn.
+/// How long the reader waits for a printer that is printing. A printer that takes longer has handed
+/// its text to the editor, and waits for the editor to print it.
 const READER_PATIENCE: Duration = Duration::from_millis(10);
 
-/// Who is at it.
+/// State of the terminal access.
 #[derive(Debug, Default)]
 struct AccessState {
-    /// A line is done, and the next one has not begun.
+    /// Whether a line has ended and the next one has not begun.
     is_between_lines: bool,
-    /// Something is being printed.
+    /// Whether the printer is printing.
     is_printing: bool,
 }
 
-/// Who may use the terminal.
+/// Coordination of terminal access between the reading and the printing thread.
 #[derive(Debug, Default)]
 pub(super) struct TerminalAccess {
-    /// Who does.
+    /// Current state.
     state: Mutex<AccessState>,
-    /// Rung when that changes.
+    /// Condition variable, notified when the state changes.
     changed: Condvar,
 }
 
 impl TerminalAccess {
-    /// A line is done.
+    /// Marks the current line as finished, and waits up to [`READER_PATIENCE`] for printing in
+    /// progress.
     pub(super) fn end_line(&self) {
         self.update(|state| state.is_between_lines = true);
         self.wait_while(READER_PATIENCE, |state| state.is_printing);
     }
 
-    /// The editor has begun with a line, and shows what is printed.
+    /// Marks a line as begun: the editor accepts texts to print.
     pub(super) fn begin_line(&self) {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Prints in its turn.
+    /// Calls `print` while a line is being edited; waits up to [`PRINTER_PATIENCE`] for one to
+    /// begin.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
         self.update(|state| state.is_printing = true);
@@ -57,13 +58,13 @@ impl TerminalAccess {
         printed
     }
 
-    /// Changes something, and tells who waits.
+    /// Changes the state and notifies waiting threads.
     fn update(&self, change: impl FnOnce(&mut AccessState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
     }
 
-    /// Waits while something is so, but not for ever.
+    /// Waits while the condition holds, at most for `patience`.
     fn wait_while(&self, patience: Duration, is_so: impl Fn(&AccessState) -> bool) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.changed.wait_timeout_while(state, patience, |state| is_so(state)));

@@ -1,4 +1,4 @@
-//! Line editor helper: tab completion, and signals at the beginning and end of a line.
+//! Line editor helper: tab completion, and hooks at the beginning and end of a line.
 
 use std::sync::Arc;
 
@@ -12,20 +12,22 @@ use crate::ui::command::command_names;
 use crate::ui::safe::safe_name;
 use crate::ui::view_state::{SharedViewState, ViewState};
 
-/// Completes commands at the beginning of a line, rooms behind the commands
-/// and filters that want one, and names of those present everywhere; and tells whose turn it is.
+/// Helper of the line editor. It completes commands at the beginning of a line, room names after
+/// commands and filters that take a room, and member names elsewhere. It also reports the beginning
+/// and end of lines to [`TerminalAccess`].
 #[derive(Helper, Highlighter)]
 pub(super) struct LineHelper {
-    /// Who is there.
+    /// View state, for the names to complete.
     pub(super) view: SharedViewState,
-    /// Who may use the terminal.
+    /// Coordination with the printing thread.
     pub(super) access: Arc<TerminalAccess>,
 }
 
 impl Hinter for LineHelper {
     type Hint = String;
 
-    /// Asked when a line begins, and at each key.
+    /// Called by the editor when a line begins and at each key: marks the line as begun. Never
+    /// returns a hint.
     fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
         self.access.begin_line();
         None
@@ -33,7 +35,8 @@ impl Hinter for LineHelper {
 }
 
 impl Validator for LineHelper {
-    /// Asked when a line is done, before the editor leaves the terminal.
+    /// Called by the editor when a line is complete, before it leaves raw mode: marks the line as
+    /// finished. Accepts every line.
     fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         self.access.end_line();
         Ok(ValidationResult::Valid(None))
@@ -53,7 +56,8 @@ impl Completer for LineHelper {
     }
 }
 
-/// Where the word at the end of `line` begins, and what it may become.
+/// Completes the word at the end of `line`: returns the byte offset at which the word begins, and
+/// its possible completions.
 fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| {
         at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)
@@ -63,7 +67,7 @@ fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
         let fitting = command_names(view.dialect).iter().filter(|it| it.starts_with(word));
         return (0, fitting.map(|it| format!("{it} ")).collect());
     }
-    // Behind /search a name or a room follows its filter directly.
+    // After `/search`, a name or room directly follows its filter.
     let is_search = line.starts_with("/search ");
     let filter = ["from:", "in:"].into_iter().find(|it| is_search && word.starts_with(it));
     let filter = filter.unwrap_or_default();
@@ -72,7 +76,7 @@ fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
     let candidates = if is_room { view.rooms.clone() } else { view.member_names() };
     let begun = word.to_lowercase();
-    // At the beginning of a line a name is an address.
+    // A name at the beginning of a line addresses its user.
     let end = if start == 0 { ": " } else { " " };
     let fitting = candidates
         .into_iter()
@@ -86,7 +90,7 @@ mod tests {
     use super::*;
     use crate::model::{Event, Tag};
 
-    /// Names, rooms, commands.
+    /// Commands, member names and room names are completed.
     #[test]
     fn commands_names_and_rooms_are_completed() {
         let mut view = ViewState::default();

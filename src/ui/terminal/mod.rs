@@ -1,5 +1,9 @@
-//! Lines with editing on a terminal. What arrives is printed above the line
-//! that is being typed.
+//! Line editor interface on a terminal. Events are printed above the line that is being typed.
+//!
+//! - `completion`: tab completion, and hooks at the beginning and end of a line
+//! - `printer`: printing thread
+//! - `access`: coordination between printing and reading
+//! - `modes`: restores the terminal modes
 
 mod access;
 mod completion;
@@ -27,57 +31,57 @@ use super::render::{Rendered, Renderer};
 use super::view_state::SharedViewState;
 use crate::model::{Command, Event, Password, Request, Tag};
 
-/// In front of the line being typed.
+/// Prompt of the line editor.
 const PROMPT: &str = "> ";
 
-/// Lines that can be brought back with the arrow keys.
+/// Maximum number of lines in the editor's history.
 const MAX_HISTORY: usize = 500;
 
-/// What the terminal could not do; ends the program.
+/// Error of the line editor; it ends the program.
 pub type TerminalError = ReadlineError;
 
-/// Something for the thread that reads.
+/// Command of the screen to the reading thread.
 enum ReaderCommand {
-    /// We are in: read lines.
+    /// Start reading lines: the client has joined.
     ReadLines,
-    /// Ask for the password. True: the last one was wrong.
+    /// Prompt for the password; true if the previous one was wrong.
     AskPassword(bool),
 }
 
-/// The half that shows.
+/// Screen of the line editor interface: prints events.
 pub struct TerminalScreen {
-    /// Prints above the line being typed.
+    /// Prints above the line that is being typed.
     printer: Printer,
 
-    /// Makes the lines.
+    /// Renders events as lines.
     renderer: Renderer,
-    /// What the input has to know.
+    /// View state shared with the reader.
     view: SharedViewState,
-    /// For the reading half.
+    /// Commands to the reading thread.
     commands: mpsc::Sender<ReaderCommand>,
-    /// The reading half has been told to begin.
+    /// Whether the reader has been told to read lines.
     reader_started: bool,
-    /// Puts the terminal back as it was when this is dropped.
+    /// Restores the terminal modes when dropped.
     _modes: TerminalModes,
 }
 
-/// The half that reads.
+/// Reader of the line editor interface.
 pub struct TerminalInput {
-    /// Edits lines.
+    /// Line editor.
     editor: Editor<LineHelper, MemHistory>,
-    /// Where one is.
+    /// View state shared with the screen.
     view: SharedViewState,
-    /// Who may use the terminal.
+    /// Coordination with the printing thread.
     access: Arc<TerminalAccess>,
-    /// From the showing half.
+    /// Commands from the screen.
     commands: mpsc::Receiver<ReaderCommand>,
 }
 
-/// Takes the terminal. Drop the screen last: it puts the terminal back as
-/// it was.
+/// Opens the terminal and returns its screen and its reader. Drop the screen last: it restores the
+/// terminal modes.
 ///
 /// # Errors
-/// There is no terminal, or it cannot be used like this.
+/// There is no terminal, or it cannot be used for line editing.
 pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), TerminalError> {
     let modes = TerminalModes::save();
     let config = Config::builder()
@@ -105,7 +109,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
 }
 
 impl TerminalScreen {
-    /// Prints some lines.
+    /// Prints rendered lines.
     fn print(&self, rendered: &Rendered) -> io::Result<()> {
         let bell = if rendered.bell { "\u{7}" } else { "" };
         let text = format!("{}{bell}\n", rendered.text);
@@ -120,7 +124,7 @@ impl Screen for TerminalScreen {
         for rendered in self.renderer.render(event) {
             self.print(&rendered)?;
         }
-        // A reading half that is gone has no use for cues.
+        // Sending fails only if the reading thread has ended.
         match event {
             Event::Welcome(_) | Event::Admitted(_) if !self.reader_started => {
                 self.reader_started = true;
@@ -136,9 +140,9 @@ impl Screen for TerminalScreen {
 }
 
 impl TerminalInput {
-    /// Reads lines and makes requests of them, until Ctrl-D or `/quit`
-    /// (leaves when everything is answered, or when nothing was for
-    /// `patience`) or Ctrl-C (leaves at once). Runs in a thread of its own.
+    /// Prompts for the password if asked to, then reads lines and executes them. Ctrl-D and `/quit`
+    /// request a graceful shutdown with the timeout `patience`, Ctrl-C leaves at once. Blocks: run
+    /// it in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: Tag::default(), command: Command::Quit };
         while let Ok(command) = self.commands.recv() {
@@ -158,7 +162,7 @@ impl TerminalInput {
         loop {
             match self.editor.readline(PROMPT) {
                 Ok(line) => {
-                    // A paste of several lines is one message.
+                    // Several pasted lines are one message.
                     if execute_line(&line, &self.view, requests, tell) == AfterLine::Stop {
                         break;
                     }
@@ -170,7 +174,7 @@ impl TerminalInput {
                 }
             }
         }
-        // There will be no further line to wait for.
+        // No further line will begin, so the printer must not wait for one.
         self.access.begin_line();
         request_finish(requests, patience);
     }

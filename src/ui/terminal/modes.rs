@@ -1,26 +1,27 @@
-//! Terminal modes, restored at the end of the program.
+//! Terminal modes, saved and restored at the end of the program.
 
 #[cfg(unix)]
 mod platform {
-    //! The terminal's modes. The line editor changes them and its thread
-    //! may be in the middle of a line when the program ends.
+    //! Unix: the line editor changes the terminal modes, and its thread may be in the middle of a
+    //! line when the program ends.
 
     use std::io::{Write, stdin, stdout};
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-    /// The modes as they were.
+    /// Terminal modes as they were when saved; restored on drop.
     pub(in crate::ui::terminal) struct TerminalModes(Option<Termios>);
 
     impl TerminalModes {
-        /// Looks at them.
+        /// Saves the current terminal modes.
         pub(in crate::ui::terminal) fn save() -> Self {
             Self(tcgetattr(stdin()).ok())
         }
     }
 
     impl Drop for TerminalModes {
-        /// Puts them back: also that of pasting, which the editor has set.
+        /// Restores the modes, clears the current line, and switches off bracketed paste, which the
+        /// editor has enabled.
         fn drop(&mut self) {
             if let Some(modes) = &self.0 {
                 let _ = write!(stdout(), "\r\u{1b}[K\u{1b}[?2004l");
@@ -33,13 +34,13 @@ mod platform {
 
 #[cfg(not(unix))]
 mod platform {
-    //! Consoles elsewhere are put in order by the shell.
+    //! Other systems: the shell resets the console.
 
-    /// Nothing.
+    /// Placeholder without effect.
     pub(in crate::ui::terminal) struct TerminalModes;
 
     impl TerminalModes {
-        /// Nothing is to be kept.
+        /// Saves nothing.
         pub(in crate::ui::terminal) const fn save() -> Self {
             Self
         }

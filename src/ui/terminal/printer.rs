@@ -1,8 +1,8 @@
-//! Prints above the line that is being typed, from a thread of its own.
+//! Printer thread: prints above the line that is being typed.
 //!
-//! The line editor takes what is printed when it has nothing else to do, so a
-//! printer may have to wait for who types. Who types may have to wait
-//! until what was typed is taken. So the one who takes it must not be the one who prints.
+//! The editor prints a text only when it has no keys to read, so printing may block on the reader.
+//! The reader in turn blocks while the driver accepts no requests. If the driver printed by itself,
+//! they could deadlock; so a separate thread prints.
 
 use std::io;
 use std::sync::Arc;
@@ -14,25 +14,26 @@ use rustyline::ExternalPrinter;
 
 use super::access::TerminalAccess;
 
-/// Texts that may wait; then whoever prints waits, and in the end the server.
+/// Maximum number of texts queued for printing. When the queue is full, the driver blocks, and
+/// finally the server's connection.
 const QUEUE_CAPACITY: usize = 10_000;
 
-/// How long the last texts may take at the end.
+/// Maximum time to print the queued texts when the program ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Where texts are put to be printed, in this order.
+/// Handle to the printer thread: a queue of texts, printed in order.
 pub(super) struct Printer {
-    /// To the thread. None: it ends.
+    /// Queue to the thread; `None` makes it end.
     texts: Option<SyncSender<String>>,
-    /// Ends when the thread does.
+    /// Disconnected when the thread ends.
     thread_end: Receiver<()>,
 }
 
 impl Printer {
-    /// Begins a thread that prints when it is its turn.
+    /// Starts the printer thread, which prints as `access` allows.
     ///
     /// # Errors
-    /// No thread can be had.
+    /// No thread can be started.
     pub(super) fn spawn<P>(mut printer: P, access: Arc<TerminalAccess>) -> io::Result<Self>
     where
         P: ExternalPrinter + Send + 'static,
@@ -50,7 +51,7 @@ impl Printer {
         Ok(Self { texts: Some(texts), thread_end: end })
     }
 
-    /// Puts a text in the queue.
+    /// Queues a text for printing. Blocks while the queue is full.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -61,7 +62,7 @@ impl Printer {
 }
 
 impl Drop for Printer {
-    /// Waits for the last texts, though not for a terminal that takes none.
+    /// Waits for the queued texts to be printed, at most for [`FLUSH_TIMEOUT`].
     fn drop(&mut self) {
         self.texts = None;
         if self.thread_end.recv_timeout(FLUSH_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
