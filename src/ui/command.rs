@@ -104,8 +104,8 @@ pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<Pa
         if text.is_empty() { place } else { Place::Named(strip_room_prefix(text).to_owned()) }
     };
     let word = word.to_ascii_lowercase();
-    if let Some(sentence) = unavailable_command(&word, text, dialect) {
-        return Err(sentence.to_owned());
+    if let Some(error_text) = unavailable_command(&word, text, dialect) {
+        return Err(error_text.to_owned());
     }
     let by_name = |task: fn(String) -> PeerTask| match text.strip_prefix('@').unwrap_or(text) {
         "" => Err(format!("/{word} NAME: whom?")),
@@ -250,8 +250,8 @@ mod tests {
         }
         assert_eq!(peers("/room"), Ok(ParsedLine::Room(None)));
         for line in ["/peers", "/block bob", "/yes bob", "/no bob"] {
-            let sentence = parse_line(line, Place::First, Dialect::Server).unwrap_err();
-            assert!(sentence.contains("chat-peer"), "{sentence}");
+            let error_text = parse_line(line, Place::First, Dialect::Server).unwrap_err();
+            assert!(error_text.contains("chat-peer"), "{error_text}");
         }
     }
 

@@ -44,15 +44,15 @@ pub(super) fn execute_line(
         Ok(ParsedLine::Do(task)) => return send_task(task, view, requests),
         Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
             Ok(search) => return send_task(Task::Search(search), view, requests),
-            Err(sentence) => tell(input_error(&sentence, view)),
+            Err(error_text) => tell(input_error(&error_text, view)),
         },
         Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
         Ok(ParsedLine::Room(None)) => {
             let here = view.with(|it| it.current_room().map(safe_name));
-            let sentence = here.map_or("-- you are in no room".to_owned(), |here| {
+            let information_text = here.map_or("-- you are in no room".to_owned(), |here| {
                 format!("-- you are talking in #{here}")
             });
-            tell(information(&sentence));
+            tell(information(&information_text));
         }
         Ok(ParsedLine::Room(Some(room))) => match view.with(|it| it.select_room(&room)) {
             Some(room) => {
@@ -65,15 +65,15 @@ pub(super) fn execute_line(
             }
         },
         Ok(ParsedLine::Quit) => return AfterLine::Stop,
-        Err(sentence) => tell(input_error(&sentence, view)),
+        Err(error_text) => tell(input_error(&error_text, view)),
     }
     AfterLine::Continue
 }
 
 /// Counts an invalid line in the view state and returns its error text as a line to show.
-fn input_error(sentence: &str, view: &SharedViewState) -> Rendered {
+fn input_error(error_text: &str, view: &SharedViewState) -> Rendered {
     view.with(|it| it.input_errors += 1);
-    error_line(&super::safe_line(sentence))
+    error_line(&super::safe_line(error_text))
 }
 
 /// Sends a task to the driver as a request.

@@ -178,7 +178,7 @@ fn parse_request(
     }
     match object.to_command(dialect, patience) {
         Ok(command) => Ok(Request { tag, command }),
-        Err(sentence) => Err((sentence, id)),
+        Err(error_text) => Err((error_text, id)),
     }
 }
 
@@ -195,7 +195,7 @@ pub fn read_json(
     let mut number = 0;
     loop {
         number += 1;
-        let (sentence, id) = match read_line(input) {
+        let (error_text, id) = match read_line(input) {
             Ok(Some(Line::Text(line))) if line.trim().is_empty() => continue,
             Ok(Some(Line::Text(line))) => match parse_request(&line, dialect, patience) {
                 Ok(request) => {
@@ -217,7 +217,7 @@ pub fn read_json(
         // If the output is closed, the screen notices it.
         let _ = JsonScreen::new(std::io::stdout()).write(&input_error_object(
             number,
-            &sentence,
+            &error_text,
             id.as_ref(),
         ));
     }
@@ -238,7 +238,7 @@ mod tests {
     fn command_of(line: &str, dialect: Dialect) -> Result<Command, String> {
         parse_request(line, dialect, Duration::ZERO)
             .map(|it| it.command)
-            .map_err(|(sentence, _)| sentence)
+            .map_err(|(error_text, _)| error_text)
     }
 
     /// Requests of the documentation are parsed.

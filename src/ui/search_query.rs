@@ -160,8 +160,8 @@ mod tests {
             ("from: bob", "without a blank"),
             ("from:bob From:anna", "only one From:"),
         ] {
-            let sentence = parsed(typed).unwrap_err();
-            assert!(sentence.contains(part), "{typed}: {sentence}");
+            let error_text = parsed(typed).unwrap_err();
+            assert!(error_text.contains(part), "{typed}: {error_text}");
         }
     }
 }

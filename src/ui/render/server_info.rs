@@ -23,11 +23,11 @@ impl Renderer {
     /// Renders how long the server keeps messages, if that is worth a line: at the first welcome if
     /// it keeps them at all, and when it has changed.
     pub(super) fn render_retention(&mut self, joined: &Joined, out: &mut Vec<Rendered>) {
-        let sentence = retention_text(joined);
-        let before = self.last_retention.replace(sentence.clone());
-        let is_news = before.map_or(joined.is_durable, |it| it != sentence);
+        let text = retention_text(joined);
+        let before = self.last_retention.replace(text.clone());
+        let is_news = before.map_or(joined.is_durable, |it| it != text);
         if is_news {
-            out.push(self.status_line(&sentence));
+            out.push(self.status_line(&text));
         }
     }
 }

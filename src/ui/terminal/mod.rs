@@ -96,7 +96,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
     editor.set_helper(Some(LineHelper { view: view.clone(), access: access.clone() }));
     let printer = Printer::spawn(editor.create_external_printer()?, access.clone())?;
     let renderer = Renderer::new(LocalTime::local(), true, view.clone());
-    let (commands, heard) = mpsc::channel();
+    let (commands, command_receiver) = mpsc::channel();
     let screen = TerminalScreen {
         printer,
         renderer,
@@ -105,7 +105,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
         reader_started: false,
         _modes: modes,
     };
-    Ok((screen, TerminalInput { editor, view, access, commands: heard }))
+    Ok((screen, TerminalInput { editor, view, access, commands: command_receiver }))
 }
 
 impl TerminalScreen {
