@@ -182,9 +182,9 @@ fn parse_request(
     }
 }
 
-/// Reads JSON lines until the end of the input and sends the requests; then requests a graceful
-/// shutdown with the timeout `patience`. Invalid lines are reported on standard output and counted
-/// in the view state. Blocks: run it in a thread of its own.
+/// Reads JSON lines until the end of the input or a `quit` request, and sends the requests. At the
+/// end of the input it requests a graceful shutdown with the timeout `patience`. Invalid lines are
+/// reported on standard output and counted in the view state. Blocks: run it in a thread of its own.
 pub fn read_json(
     input: &mut impl BufRead,
     view: &SharedViewState,

@@ -79,6 +79,7 @@ mod tests {
 
     use super::*;
 
+    /// The printer waits until the next line has begun.
     #[test]
     fn nothing_is_printed_between_lines() {
         let access = Arc::new(TerminalAccess::default());
@@ -94,6 +95,7 @@ mod tests {
         assert_eq!(order.iter().take(2).collect::<Vec<_>>(), ["begun", "printed"]);
     }
 
+    /// If no line begins, the printer prints after its patience; and a line can end during printing.
     #[test]
     fn absent_reader_does_not_block_printer() {
         let access = TerminalAccess::default();
