@@ -10,6 +10,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod scenario;
+mod tcp_scenarios;
 mod udp;
 
 use std::fs;
