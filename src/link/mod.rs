@@ -77,7 +77,7 @@ enum Phase {
     AwaitingPassword,
     /// `welcome` has been received; missed messages are being replayed until `end`.
     Replaying,
-    /// The replay has ended: received messages are new, and requests are sent.
+    /// Joined, and the replay has ended: requests are sent as they are made.
     Live,
     /// Disconnected; waiting before the next connection attempt.
     BackingOff {
