@@ -13,7 +13,7 @@ use super::exit::BAD_CONFIG;
 use super::status::StatusCommand;
 use super::{logging, status};
 use crate::config::server::ServerOptions;
-use crate::server::{self, Reread, ServerSettings};
+use crate::server::{self, ReloadResult, ServerSettings};
 use crate::{disk, systemd};
 
 /// A chat server for a house, a class or a club.
@@ -136,8 +136,8 @@ fn serve(run: Run, settings: ServerSettings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let stop = told_to_stop()?;
-        let rereads = rereads(run)?;
-        server::run(settings, stop, rereads).await.map_err(anyhow::Error::from)
+        let reloads = reloads(run)?;
+        server::run(settings, stop, reloads).await.map_err(anyhow::Error::from)
     });
     // Connections that still hang on have been waited for long enough.
     runtime.shutdown_background();
@@ -146,7 +146,7 @@ fn serve(run: Run, settings: ServerSettings) -> Result<()> {
 
 /// What comes of reading the configuration again, each time that SIGHUP has
 /// come.
-fn rereads(run: Run) -> Result<Receiver<Reread>> {
+fn reloads(run: Run) -> Result<Receiver<ReloadResult>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
@@ -157,12 +157,12 @@ fn rereads(run: Run) -> Result<Receiver<Reread>> {
             let run = run.clone();
             // A file may be on a slow disk.
             let read = spawn_blocking(move || run.settings()).await;
-            let reread = match read {
+            let reload = match read {
                 Ok(Ok(settings)) => Ok(Box::new(settings)),
                 Ok(Err(error)) => Err(format!("{error:#}")),
                 Err(_) => Err("a bug".to_owned()),
             };
-            if sender.send(reread).await.is_err() {
+            if sender.send(reload).await.is_err() {
                 return;
             }
         }

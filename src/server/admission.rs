@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::ServerSettings;
 use super::connection::{Connection, Transport};
-use super::engine::{EngineHandle, Message};
+use super::engine::{EngineHandle, EngineInput};
 use super::fanout::PublishedHead;
-use super::outbox::{Budget, Outbox};
+use super::outbox::{MemoryBudget, Outbox};
 use crate::hub::ConnectionId;
 use crate::model::{Token, TokenBucket};
 use crate::os::{Clock, random_bytes};
@@ -24,7 +24,7 @@ pub(super) struct Admission {
     /// The sequence up to which entries are published in all rooms.
     pub(super) head: Arc<PublishedHead>,
     /// Memory that all outboxes together may use.
-    pub(super) budget: Arc<Budget>,
+    pub(super) budget: Arc<MemoryBudget>,
     /// The engine, which is told of each connection.
     pub(super) engine: EngineHandle,
     /// The settings in force.
@@ -47,7 +47,7 @@ impl Admission {
         };
         let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let outbox = Arc::new(Outbox::new(self.budget.clone()));
-        let connected = Message::Connected {
+        let connected = EngineInput::Connected {
             connection: id,
             address: address.ip().to_canonical(),
             token,

@@ -25,14 +25,14 @@ const HOST_SUFFIX: &str = "-chat";
 
 /// Room for what the library puts behind a name that somebody else has, such
 /// as ` (2)`.
-const NUMBER: usize = 5;
+const MAX_CONFLICT_SUFFIX: usize = 5;
 
 /// The network gets the last word within this time, or not at all.
-const GOODBYE: Duration = Duration::from_millis(300);
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// What is announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
+struct Advertisement {
     /// Which server it is, if that is kept.
     id: Option<ServerId>,
     /// What the server is called.
@@ -43,7 +43,7 @@ struct Wanted {
     addresses: Vec<SocketAddr>,
 }
 
-impl Wanted {
+impl Advertisement {
     /// What is to be announced of a server that listens there, if anything:
     /// nothing that other machines cannot reach.
     fn of(
@@ -81,12 +81,13 @@ pub(super) async fn announce(
     mut settings: watch::Receiver<ServerSettings>,
     mut listening: watch::Receiver<Vec<SocketAddr>>,
 ) {
-    let mut shown: Option<(Wanted, Announcement)> = None;
+    let mut shown: Option<(Advertisement, Advertiser)> = None;
     loop {
-        let wanted = Wanted::of(id, &settings.borrow_and_update(), &listening.borrow_and_update());
+        let wanted =
+            Advertisement::of(id, &settings.borrow_and_update(), &listening.borrow_and_update());
         if shown.as_ref().map(|(it, _)| it) != wanted.as_ref() {
-            take_back(shown.take()).await;
-            shown = wanted.and_then(|it| Some((it.clone(), Announcement::begin(&it)?)));
+            withdraw(shown.take()).await;
+            shown = wanted.and_then(|it| Some((it.clone(), Advertiser::begin(&it)?)));
         }
         // A change of the settings is one more reason to look, no end.
         tokio::select! {
@@ -94,34 +95,34 @@ pub(super) async fn announce(
             Ok(()) = settings.changed() => {}
         }
     }
-    take_back(shown).await;
+    withdraw(shown).await;
 }
 
 /// Tells the network that a server is not there any more.
-async fn take_back(shown: Option<(Wanted, Announcement)>) {
-    if let Some((_, announcement)) = shown {
+async fn withdraw(shown: Option<(Advertisement, Advertiser)>) {
+    if let Some((_, advertiser)) = shown {
         // It waits; if it has a bug, the entry ages.
-        let _ = spawn_blocking(move || announcement.end()).await;
+        let _ = spawn_blocking(move || advertiser.end()).await;
     }
 }
 
 /// An entry in the network's directory, and the thread that keeps it true:
 /// it answers questions, and sees addresses come and go.
-struct Announcement {
+struct Advertiser {
     /// The thread.
     daemon: ServiceDaemon,
 }
 
-impl Announcement {
+impl Advertiser {
     /// Makes an entry. A server that cannot be found by itself is better than
     /// none: it says so and goes on.
-    fn begin(wanted: &Wanted) -> Option<Self> {
+    fn begin(wanted: &Advertisement) -> Option<Self> {
         if let Err(error) = if_addrs::get_if_addrs() {
             tracing::warn!("clients cannot find this server: cannot list the networks: {error}");
             return None;
         }
         match Self::try_begin(wanted) {
-            Ok(announcement) => Some(announcement),
+            Ok(advertiser) => Some(advertiser),
             Err(error) => {
                 tracing::warn!("clients cannot find this server by themselves: {error}");
                 None
@@ -130,33 +131,33 @@ impl Announcement {
     }
 
     /// Makes an entry.
-    fn try_begin(wanted: &Wanted) -> Result<Self, mdns_sd::Error> {
-        let announcement = Self { daemon: mdns::begin()? };
-        let daemon = &announcement.daemon;
+    fn try_begin(wanted: &Advertisement) -> Result<Self, mdns_sd::Error> {
+        let advertiser = Self { daemon: mdns::begin()? };
+        let daemon = &advertiser.daemon;
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         let mut text =
             vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
         text.extend(wanted.id.map(|it| ("id", it.to_string())));
-        let label = beginning(&wanted.name, MAX_LABEL - NUMBER);
+        let label = truncate(&wanted.name, MAX_LABEL - MAX_CONFLICT_SUFFIX);
         let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
         let entry = ServiceInfo::new(SERVICE, label, &host, (), wanted.port, &text[..])?;
         let mut entry = entry.enable_addr_auto();
         entry.set_interfaces(wanted.interfaces());
         daemon.register(entry)?;
-        Ok(announcement)
+        Ok(advertiser)
     }
 
     /// Takes the entry back.
     fn end(self) {
-        // Ending the thread says goodbye for everything that it has told.
+        // Ending the thread says pending_shutdown for everything that it has told.
         if let Ok(ended) = self.daemon.shutdown() {
-            let _ = ended.recv_timeout(GOODBYE);
+            let _ = ended.recv_timeout(GOODBYE_TIMEOUT);
         }
     }
 }
 
 /// As much of a text as has so many bytes.
-fn beginning(text: &str, most: usize) -> &str {
+fn truncate(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
@@ -174,7 +175,7 @@ fn host_label(machine: &str, port: u16) -> String {
     let first = machine.split('.').next().unwrap_or_default();
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let name: String = first.chars().filter(|c| fits(*c)).collect();
-    let name = beginning(&name, MAX_LABEL - NUMBER - suffix.len());
+    let name = truncate(&name, MAX_LABEL - MAX_CONFLICT_SUFFIX - suffix.len());
     format!("{}{suffix}", if name.is_empty() { "pi" } else { name })
 }
 
@@ -183,28 +184,28 @@ mod tests {
     use super::*;
 
     /// What is announced of a server that listens there.
-    fn announced(listening: &[&str]) -> Option<Wanted> {
+    fn announced(listening: &[&str]) -> Option<Advertisement> {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
-        Wanted::of(None, &ServerSettings::default(), &listening)
+        Advertisement::of(None, &ServerSettings::default(), &listening)
     }
 
     #[test]
-    fn what_nobody_reaches_is_not_announced() {
+    fn loopback_addresses_are_not_announced() {
         assert_eq!(announced(&[]), None);
         assert_eq!(announced(&["127.0.0.1:7", "[::1]:7", "[::ffff:127.0.0.1]:7"]), None);
         let wanted = announced(&["127.0.0.1:7", "192.0.2.1:8", "[2001:db8::1]:8", "192.0.2.2:9"]);
-        let Some(Wanted { port, addresses, .. }) = wanted else { panic!("nothing") };
+        let Some(Advertisement { port, addresses, .. }) = wanted else { panic!("nothing") };
         assert_eq!((port, addresses.len()), (8, 2));
         let silent = ServerSettings { announce: false, ..ServerSettings::default() };
-        assert_eq!(Wanted::of(None, &silent, &["[::]:2428".parse().unwrap()]), None);
+        assert_eq!(Advertisement::of(None, &silent, &["[::]:2428".parse().unwrap()]), None);
     }
 
     #[test]
-    fn names_fit_into_the_dns() {
+    fn host_labels_fit_into_dns() {
         assert_eq!(host_label("raspberrypi", DEFAULT_PORT), "raspberrypi-chat");
         assert_eq!(host_label("my_pi.example.org", 2429), "mypi-chat-2429");
         assert_eq!(host_label("", DEFAULT_PORT), "pi-chat");
-        assert_eq!(host_label(&"x".repeat(64), 2429).len(), MAX_LABEL - NUMBER);
-        assert_eq!(beginning(&"é".repeat(32), MAX_LABEL).len(), 62);
+        assert_eq!(host_label(&"x".repeat(64), 2429).len(), MAX_LABEL - MAX_CONFLICT_SUFFIX);
+        assert_eq!(truncate(&"é".repeat(32), MAX_LABEL).len(), 62);
     }
 }

@@ -16,16 +16,16 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::ServerSettings;
-use super::status::Asked;
+use super::status::StatusSource;
 
 /// Who asks is answered within this time, or not at all.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// So long a server that starts looks whether another one listens.
-const MOMENT: Duration = Duration::from_millis(10);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// After a failed accept the next one waits so long.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Those who may wait for their turn.
 const BACKLOG: i32 = 16;
@@ -46,7 +46,7 @@ impl Control {
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
         let path = settings.control.clone()?;
         match bind(&path) {
-            Ok(listener) => Some(Self { listener, file: identity(&path), path }),
+            Ok(listener) => Some(Self { listener, file: file_identity(&path), path }),
             Err(error) => {
                 let path = path.display();
                 tracing::warn!("`chat-server status` will not work: cannot use {path}: {error}");
@@ -56,16 +56,25 @@ impl Control {
     }
 
     /// Tells all who ask, one after the other, for ever.
-    pub(super) async fn serve(self, settings: watch::Receiver<ServerSettings>, asked: Asked) {
+    pub(super) async fn serve(
+        self,
+        settings: watch::Receiver<ServerSettings>,
+        status_source: StatusSource,
+    ) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let settings = settings.borrow().clone();
-                    if timeout(PATIENCE, tell(stream, settings, &asked)).await.is_err() {
-                        tracing::warn!("somebody who asked for the status had to be sent away");
+                    if timeout(RESPONSE_TIMEOUT, send_status(stream, settings, &status_source))
+                        .await
+                        .is_err()
+                    {
+                        tracing::warn!(
+                            "somebody who status_source for the status had to be sent away"
+                        );
                     }
                 }
-                Err(_) => sleep(ACCEPT_PAUSE).await,
+                Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
             }
         }
     }
@@ -73,16 +82,20 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        if self.file.is_some() && identity(&self.path) == self.file {
+        if self.file.is_some() && file_identity(&self.path) == self.file {
             // If it stays, the next server sees that nobody listens.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Tells one who has asked. Whether they stay to hear it is their affair.
-async fn tell(mut stream: UnixStream, settings: ServerSettings, asked: &Asked) {
-    let Some(status) = asked.status(settings).await else { return };
+/// Tells one who has status_source. Whether they stay to hear it is their affair.
+async fn send_status(
+    mut stream: UnixStream,
+    settings: ServerSettings,
+    status_source: &StatusSource,
+) {
+    let Some(status) = status_source.status(settings).await else { return };
     if let Ok(mut line) = serde_json::to_vec(&status) {
         line.push(b'\n');
         let _ = stream.write_all(&line).await;
@@ -112,7 +125,7 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
 /// is replaced, that of one that lives is not.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let in_use = || Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there"));
-    match connect(path, MOMENT) {
+    match connect(path, PROBE_TIMEOUT) {
         Ok(_) => return in_use(),
         Err(error) if error.kind() == ErrorKind::WouldBlock => return in_use(),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
@@ -131,7 +144,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// What tells a file from others: its device and number there.
-fn identity(path: &Path) -> Option<(u64, u64)> {
+fn file_identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::feed::{BatchBuilder, Feed};
-use super::outbox::{Budget, Item, Mail, Outbox, Overflow, SharedFeed, lock_feed};
+use super::outbox::{Item, MemoryBudget, Outbox, Overflow, Queued, SharedFeed, lock_feed};
 use crate::hub::{ConnectionId, Delivery, RoomId};
 use crate::model::limits::SLOW_READER_TIMEOUT;
 use crate::model::{Moment, Sequence, SharedEntry};
@@ -51,9 +51,9 @@ pub(super) struct Fanout {
     /// The rooms that have readers.
     rooms: HashMap<RoomId, Room>,
     /// Rooms whose batch is not empty.
-    published_in: Vec<RoomId>,
-    /// Outboxes with new mail whose bell has not been rung.
-    to_ring: Vec<Arc<Outbox>>,
+    dirty_rooms: Vec<RoomId>,
+    /// Outboxes with new mail whose wakeup has not been rung.
+    to_wake: Vec<Arc<Outbox>>,
     /// How far everything is published.
     head: Arc<PublishedHead>,
     /// What may be kept.
@@ -61,7 +61,7 @@ pub(super) struct Fanout {
     /// Bytes in all feeds.
     feed_bytes: usize,
     /// What may wait in all letter boxes.
-    budget: Arc<Budget>,
+    budget: Arc<MemoryBudget>,
 }
 
 /// How much may wait to be sent.
@@ -88,17 +88,17 @@ impl Fanout {
         Self {
             outboxes: HashMap::new(),
             rooms: HashMap::new(),
-            published_in: Vec::new(),
-            to_ring: Vec::new(),
+            dirty_rooms: Vec::new(),
+            to_wake: Vec::new(),
             head: Arc::new(PublishedHead(AtomicU64::new(head.0))),
             limits,
             feed_bytes: 0,
-            budget: Arc::new(Budget::new(limits.total_bytes)),
+            budget: Arc::new(MemoryBudget::new(limits.total_bytes)),
         }
     }
 
     /// What may wait in all letter boxes; for those of new connections.
-    pub(super) fn budget(&self) -> Arc<Budget> {
+    pub(super) fn budget(&self) -> Arc<MemoryBudget> {
         self.budget.clone()
     }
 
@@ -116,8 +116,8 @@ impl Fanout {
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let Some(outbox) = self.outboxes.remove(&connection) else { return };
         // `Close` always fits.
-        let _ = outbox.put(Mail { after: self.head.get(), item: Item::Close });
-        outbox.ring();
+        let _ = outbox.put(Queued { after: self.head.get(), item: Item::Close });
+        outbox.wake();
         for room in self.rooms.values_mut() {
             room.readers.remove(&connection);
         }
@@ -125,7 +125,7 @@ impl Fanout {
 
     /// Forgets a connection without telling it anything.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
-        self.ring();
+        self.wake();
         self.outboxes.remove(&connection);
     }
 
@@ -138,7 +138,7 @@ impl Fanout {
     pub(super) fn publish(&mut self, room: RoomId, entry: &SharedEntry) {
         if let Some(it) = self.rooms.get_mut(&room) {
             if it.batch.is_empty() {
-                self.published_in.push(room);
+                self.dirty_rooms.push(room);
             }
             it.batch.push(entry.sequence, |buffer| entry_frame(entry, 0).encode(buffer));
         }
@@ -146,7 +146,7 @@ impl Fanout {
 
     /// Hands the batches over: everything up to `head` is published.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
-        for room in &self.published_in {
+        for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
                 let batch = std::mem::take(&mut it.batch).finish(now);
                 let mut feed = lock_feed(&it.feed);
@@ -157,9 +157,9 @@ impl Fanout {
         }
         self.shrink();
         self.head.set(head);
-        for room in self.published_in.drain(..) {
+        for room in self.dirty_rooms.drain(..) {
             if let Some(it) = self.rooms.get(&room) {
-                it.readers.values().for_each(|outbox| outbox.ring());
+                it.readers.values().for_each(|outbox| outbox.wake());
             }
         }
     }
@@ -218,8 +218,8 @@ impl Fanout {
             Delivery::Mark => Item::Mark,
             Delivery::Close => Item::Close,
         };
-        self.to_ring.push(outbox.clone());
-        outbox.put(Mail { after, item })
+        self.to_wake.push(outbox.clone());
+        outbox.put(Queued { after, item })
     }
 
     /// Gives several connections the same frame; returns those that have
@@ -235,10 +235,10 @@ impl Fanout {
         for connection in connections {
             let Some(outbox) = self.outboxes.get(connection) else { continue };
             let item = Item::Frames(bytes.clone());
-            if outbox.put(Mail { after, item }).is_err() {
+            if outbox.put(Queued { after, item }).is_err() {
                 overflowing.push(*connection);
             }
-            self.to_ring.push(outbox.clone());
+            self.to_wake.push(outbox.clone());
         }
         overflowing
     }
@@ -252,8 +252,8 @@ impl Fanout {
 
     /// Rings for the mail that has been delivered. Call it when the hub has
     /// nothing more to say for now.
-    pub(super) fn ring(&mut self) {
-        self.to_ring.drain(..).for_each(|outbox| outbox.ring());
+    pub(super) fn wake(&mut self) {
+        self.to_wake.drain(..).for_each(|outbox| outbox.wake());
     }
 
     /// Lets go of what is too old for any reader. Call it every few seconds.
@@ -268,7 +268,7 @@ impl Fanout {
 
     /// Throws away what waits for a connection that cannot keep up, so that
     /// the news of its end fit in.
-    pub(super) fn discard_mail(&mut self, connection: ConnectionId) {
+    pub(super) fn clear_outbox(&mut self, connection: ConnectionId) {
         if let Some(outbox) = self.outboxes.get(&connection) {
             outbox.clear();
         }

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_gets_everything_once_whatever_the_limits() {
+    fn cursor_receives_each_entry_once_under_any_limit() {
         let mut feed = Feed::new(100);
         let mut cursor = feed.cursor_after(Sequence(0)).unwrap();
         feed.push(batch(&[1, 3, 4]));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_may_begin_anywhere() {
+    fn cursor_after_starts_at_any_sequence() {
         let mut feed = Feed::new(100);
         feed.push(batch(&[1, 3]));
         feed.push(batch(&[5, 7]));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn who_falls_behind_is_told() {
+    fn cursor_behind_the_feed_is_reported() {
         let mut feed = Feed::new(4);
         let mut early = feed.cursor_after(Sequence(0)).unwrap();
         feed.push(batch(&[1, 2]));

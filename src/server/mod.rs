@@ -11,23 +11,23 @@
 mod acceptor;
 mod admission;
 mod announce;
-mod complaints;
 mod connection;
 mod control;
 mod engine;
+mod error_log;
 mod fanout;
 mod feed;
 mod listen;
+mod message_rate;
 mod outbox;
 mod reload;
 mod service;
 mod status;
-mod tally;
 
 pub use control::connect as connect_control;
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
-pub use reload::Reread;
+pub use reload::ReloadResult;
 pub use status::{Status, StoreKind, StoreState, StoreStatus};
 
 use std::future::Future;
@@ -45,10 +45,10 @@ use tokio::time::timeout;
 use self::acceptor::Acceptor;
 use self::admission::Admission;
 use self::control::Control;
-use self::engine::{Engine, Message};
+use self::engine::{Engine, EngineInput};
 use self::listen::Bound;
-use self::reload::Reloading;
-use self::status::Asked;
+use self::reload::Reloader;
+use self::status::StatusSource;
 use crate::hub::RestoredState;
 use crate::log::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
 use crate::model::{HubSettings, LogId, ServerId};
@@ -57,10 +57,10 @@ use crate::systemd;
 
 /// Advice to clients when a server that stops will be back, in
 /// milliseconds: a restart takes about so long.
-const COME_BACK_AFTER: u32 = 2_000;
+const RESTART_RETRY_AFTER: u32 = 2_000;
 
 /// The network is told of the end within this time, or not at all.
-const ANNOUNCED_WITHIN: Duration = Duration::from_millis(400);
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Everything that can be set of a server. Made by `config`.
 #[derive(Clone, Debug)]
@@ -147,8 +147,8 @@ pub enum ServerError {
     Random(#[source] getrandom::Error),
 }
 
-/// Runs a server until `stop` is ready; then tells everybody goodbye and
-/// returns within two seconds, if the disk does not take longer for what was said. What comes by `rereads` is applied meanwhile,
+/// Runs a server until `stop` is ready; then tells everybody pending_shutdown and
+/// returns within two seconds, if the disk does not take longer for what was said. What comes by `reloads` is applied meanwhile,
 /// as far as that goes while it runs.
 ///
 /// # Errors
@@ -156,7 +156,7 @@ pub enum ServerError {
 pub async fn run(
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
-    rereads: mpsc::Receiver<Reread>,
+    reloads: mpsc::Receiver<ReloadResult>,
 ) -> Result<(), ServerError> {
     let clock = Clock::start();
     let log = settings.log.clone();
@@ -180,8 +180,9 @@ pub async fn run(
     let addresses = bind_all(&settings.listen)?;
     let mut helpers = JoinSet::new();
     if let Some(control) = Control::open(&settings) {
-        let asked = Asked { engine: handle.clone(), listening: listening.subscribe(), clock };
-        helpers.spawn(control.serve(current.subscribe(), asked));
+        let status_source =
+            StatusSource { engine: handle.clone(), listening: listening.subscribe(), clock };
+        helpers.spawn(control.serve(current.subscribe(), status_source));
     }
     let announcing = announce::announce(server_id, current.subscribe(), listening.subscribe());
     let announced = tokio::spawn(announcing);
@@ -192,11 +193,12 @@ pub async fn run(
         listeners.spawn(acceptor.clone().run(bound));
     }
     drop(acceptor);
-    let trouble = watch::Sender::new(None);
-    helpers.spawn(service::keep_status(engine.people(), trouble.subscribe()));
+    let config_problem = watch::Sender::new(None);
+    helpers
+        .spawn(service::update_status_line(engine.connected_users(), config_problem.subscribe()));
     helpers.spawn(service::feed_watchdog(handle.clone()));
-    let reloading = Reloading { current, engine: handle.clone(), trouble };
-    helpers.spawn(reloading.run(rereads));
+    let reloader = Reloader { current, engine: handle.clone(), config_problem };
+    helpers.spawn(reloader.run(reloads));
     let mut engine = tokio::spawn(engine.run());
     systemd::tell_ready();
 
@@ -208,12 +210,12 @@ pub async fn run(
     systemd::tell_stopping();
     // With the listeners ends what is announced.
     listeners.abort_all();
-    handle.send_eventually(Message::ShutDown { retry_after: COME_BACK_AFTER });
+    handle.send_eventually(EngineInput::ShutDown { retry_after: RESTART_RETRY_AFTER });
     let log = engine.await.map_err(|_| ServerError::Engine)?;
     // What was said is kept, however long the disk takes for it.
     let closed = tokio::task::spawn_blocking(|| log.close()).await;
     closed.map_err(|_| ServerError::Engine)?;
-    if timeout(ANNOUNCED_WITHIN, announced).await.is_err() {
+    if timeout(GOODBYE_TIMEOUT, announced).await.is_err() {
         tracing::debug!("the network was not told of the end in time");
     }
     // With it goes the file of the socket.

@@ -1,4 +1,4 @@
-//! What the engine has for one connection, and the bell that wakes it.
+//! What the engine has for one connection, and the wakeup that wakes it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ pub(super) type SharedFeed = Arc<Mutex<Feed>>;
 
 /// Something for one connection, in its place between what its rooms bring.
 #[derive(Debug)]
-pub(super) struct Mail {
+pub(super) struct Queued {
     /// To be processed only when everything of the connection's rooms up to
     /// and with this sequence has been sent, and before anything behind it.
     pub(super) after: Sequence,
@@ -25,7 +25,7 @@ pub(super) struct Mail {
     pub(super) item: Item,
 }
 
-/// The sorts of [`Mail`].
+/// The sorts of [`Queued`].
 #[derive(Debug)]
 pub(super) enum Item {
     /// Encoded frames.
@@ -47,36 +47,36 @@ impl Item {
     /// need not be.)
     fn bytes(&self) -> usize {
         match self {
-            Self::Frames(frames) => size_of::<Mail>() + frames.len(),
+            Self::Frames(frames) => size_of::<Queued>() + frames.len(),
             Self::Entries(entries, _) => {
                 let texts = entries.iter().map(|it| it.draft.text.as_str().len());
                 let each = size_of::<SharedEntry>() + size_of::<Logged>();
-                size_of::<Mail>() + entries.len() * each + texts.sum::<usize>()
+                size_of::<Queued>() + entries.len() * each + texts.sum::<usize>()
             }
-            Self::Subscribe(..) | Self::Unsubscribe(_) | Self::Mark => size_of::<Mail>(),
+            Self::Subscribe(..) | Self::Unsubscribe(_) | Self::Mark => size_of::<Queued>(),
             Self::Close => 0,
         }
     }
 }
 
 /// Bytes of mail that may wait for one connection.
-const MAX_MAIL_BYTES: usize = 1 << 20;
+const MAX_OUTBOX_BYTES: usize = 1 << 20;
 
 /// Pieces of mail that may wait for one connection.
-const MAX_MAIL: usize = 4_096;
+const MAX_OUTBOX_ITEMS: usize = 4_096;
 
 /// Bytes that may still wait for all connections together.
 #[derive(Debug)]
-pub(super) struct Budget(AtomicUsize);
+pub(super) struct MemoryBudget(AtomicUsize);
 
-impl Default for Budget {
+impl Default for MemoryBudget {
     /// No limit.
     fn default() -> Self {
         Self::new(usize::MAX)
     }
 }
 
-impl Budget {
+impl MemoryBudget {
     /// So many bytes.
     pub(super) const fn new(bytes: usize) -> Self {
         Self(AtomicUsize::new(bytes))
@@ -84,23 +84,23 @@ impl Budget {
 
     /// Takes so many bytes for as long as what is returned lives; none if
     /// there are not so many left.
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
+    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let take = |left: usize| left.checked_sub(bytes);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
-        Some(Reserved { budget: self.clone(), bytes })
+        Some(Reservation { budget: self.clone(), bytes })
     }
 }
 
-/// A part of a [`Budget`], given back when it is dropped.
+/// A part of a [`MemoryBudget`], given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Reserved {
+pub(super) struct Reservation {
     /// Where it belongs.
-    budget: Arc<Budget>,
+    budget: Arc<MemoryBudget>,
     /// How much it is.
     bytes: usize,
 }
 
-impl Drop for Reserved {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
     }
@@ -113,16 +113,16 @@ pub(super) struct Outbox {
     /// What waits.
     mail: Mutex<Waiting>,
     /// Rung when there is mail or news in a room.
-    bell: Notify,
+    wakeup: Notify,
     /// What may wait in all letter boxes together.
-    budget: Arc<Budget>,
+    budget: Arc<MemoryBudget>,
 }
 
-/// Mail with its size.
+/// Queued with its size.
 #[derive(Debug, Default)]
 struct Waiting {
     /// In order, each with its part of the budget. (`Close` needs none.)
-    mail: VecDeque<(Mail, Option<Reserved>)>,
+    mail: VecDeque<(Queued, Option<Reservation>)>,
     /// Bytes of its frames.
     bytes: usize,
 }
@@ -133,19 +133,19 @@ pub(super) struct Overflow;
 
 impl Outbox {
     /// An empty one.
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
+    pub(super) fn new(budget: Arc<MemoryBudget>) -> Self {
         Self { budget, ..Self::default() }
     }
 
     /// Puts something in, without ringing. `Close` always fits.
-    pub(super) fn put(&self, mail: Mail) -> Result<(), Overflow> {
+    pub(super) fn put(&self, mail: Queued) -> Result<(), Overflow> {
         let mut waiting = self.lock();
         if matches!(mail.item, Item::Close) {
             waiting.mail.push_back((mail, None));
             return Ok(());
         }
         let bytes = mail.item.bytes();
-        if waiting.mail.len() >= MAX_MAIL || waiting.bytes + bytes > MAX_MAIL_BYTES {
+        if waiting.mail.len() >= MAX_OUTBOX_ITEMS || waiting.bytes + bytes > MAX_OUTBOX_BYTES {
             return Err(Overflow);
         }
         let reserved = self.budget.reserve(bytes).ok_or(Overflow)?;
@@ -166,24 +166,24 @@ impl Outbox {
 
     /// Takes the next mail out. Keep its part of the budget for as long as
     /// the memory is in use.
-    pub(super) fn take(&self) -> Option<(Item, Option<Reserved>)> {
+    pub(super) fn take(&self) -> Option<(Item, Option<Reservation>)> {
         let mut waiting = self.lock();
         let (mail, reserved) = waiting.mail.pop_front()?;
         waiting.bytes = waiting.bytes.saturating_sub(mail.item.bytes());
-        if waiting.mail.is_empty() && waiting.mail.capacity() > MAX_FRAME / size_of::<Mail>() {
+        if waiting.mail.is_empty() && waiting.mail.capacity() > MAX_FRAME / size_of::<Queued>() {
             waiting.mail = VecDeque::new();
         }
         Some((mail.item, reserved))
     }
 
     /// Rings. Rung before anybody waits, it is heard by who waits next.
-    pub(super) fn ring(&self) {
-        self.bell.notify_one();
+    pub(super) fn wake(&self) {
+        self.wakeup.notify_one();
     }
 
-    /// Waits for the bell.
-    pub(super) async fn rung(&self) {
-        self.bell.notified().await;
+    /// Waits for the wakeup.
+    pub(super) async fn woken(&self) {
+        self.wakeup.notified().await;
     }
 
     /// The mail. A task that panicked while it held the lock has left a
@@ -204,18 +204,18 @@ mod tests {
     use super::*;
 
     /// So many bytes of mail.
-    fn mail(bytes: usize) -> Mail {
-        Mail { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
+    fn mail(bytes: usize) -> Queued {
+        Queued { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
     }
 
     #[test]
-    fn what_waits_is_bounded_for_each_and_for_all() {
-        let budget = Arc::new(Budget::new(1_500_000));
+    fn outbox_size_is_bounded_per_connection_and_in_total() {
+        let budget = Arc::new(MemoryBudget::new(1_500_000));
         let (one, other) = (Outbox::new(budget.clone()), Outbox::new(budget.clone()));
         one.put(mail(1_000_000)).unwrap();
         assert_eq!(one.put(mail(100_000)), Err(Overflow), "too much for one");
         assert_eq!(other.put(mail(600_000)), Err(Overflow), "too much together");
-        other.put(Mail { after: Sequence::ZERO, item: Item::Close }).unwrap();
+        other.put(Queued { after: Sequence::ZERO, item: Item::Close }).unwrap();
         let taken = one.take();
         assert_eq!(other.put(mail(600_000)), Err(Overflow), "it is still in use");
         drop(taken);

@@ -2,35 +2,35 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::engine::{EngineHandle, Message};
+use super::engine::{EngineHandle, EngineInput};
 use super::{LogSettings, ServerSettings};
 use crate::systemd;
 
 /// What came of reading the configuration again: all settings, or what is
 /// wrong with it, on one line.
-pub type Reread = Result<Box<ServerSettings>, String>;
+pub type ReloadResult = Result<Box<ServerSettings>, String>;
 
 /// Applies what is read.
-pub(super) struct Reloading {
+pub(super) struct Reloader {
     /// What holds now.
     pub(super) current: watch::Sender<ServerSettings>,
     /// Whom to tell.
     pub(super) engine: EngineHandle,
     /// What the status line has to say of it.
-    pub(super) trouble: watch::Sender<Option<String>>,
+    pub(super) config_problem: watch::Sender<Option<String>>,
 }
 
-impl Reloading {
+impl Reloader {
     /// Applies everything that comes. A configuration that is wrong changes
     /// nothing.
-    pub(super) async fn run(self, mut rereads: mpsc::Receiver<Reread>) {
-        while let Some(reread) = rereads.recv().await {
+    pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
+        while let Some(reread) = reloads.recv().await {
             match reread {
                 Ok(wanted) => self.apply(*wanted).await,
                 Err(problem) => {
                     let told = format!("configuration not read again: {problem}");
                     tracing::error!("{told}; the old one goes on");
-                    self.trouble.send_replace(Some(told));
+                    self.config_problem.send_replace(Some(told));
                 }
             }
             systemd::tell_ready();
@@ -43,14 +43,15 @@ impl Reloading {
     async fn apply(&self, wanted: ServerSettings) {
         let (settings, later) = applicable(&self.current.borrow(), wanted);
         // If it is gone, the server ends.
-        let _ = self.engine.send(Message::Settings(settings.hub.clone())).await;
+        let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;
         self.current.send_replace(settings);
-        let trouble = (!later.is_empty()).then(|| format!("restart to apply {}", later.join(", ")));
-        match &trouble {
+        let config_problem =
+            (!later.is_empty()).then(|| format!("restart to apply {}", later.join(", ")));
+        match &config_problem {
             None => tracing::info!("configuration read again and applied"),
             Some(told) => tracing::warn!("configuration read again and applied, but for: {told}"),
         }
-        self.trouble.send_replace(trouble);
+        self.config_problem.send_replace(config_problem);
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_applied_is_and_the_rest_is_named() {
+    fn reload_applies_live_settings_and_names_the_rest() {
         let old = durable("a", Durability::Relaxed, 1);
         let mut wanted = durable("a", Durability::Strict, 2);
         wanted.hub.server_name = "attic".to_owned();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn another_log_has_to_wait_with_all_that_is_about_it() {
+    fn reload_defers_a_change_of_log_with_its_retention() {
         let old = durable("a", Durability::Relaxed, 1);
         for wanted in [durable("b", Durability::Relaxed, 2), ServerSettings::default()] {
             let (new, later) = applicable(&old, wanted);

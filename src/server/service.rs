@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::engine::{EngineHandle, Message};
+use super::engine::{EngineHandle, EngineInput};
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
 use crate::systemd;
@@ -16,13 +16,13 @@ use crate::systemd;
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of the watchdog's own connection; real ones begin at 1.
-const PROBE: ConnectionId = ConnectionId(0);
+const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
 /// Keeps the status line true for as long as the engine lives. What is wrong
 /// with the configuration stands in front.
-pub(super) async fn keep_status(
+pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
-    mut trouble: watch::Receiver<Option<String>>,
+    mut config_problem: watch::Receiver<Option<String>>,
 ) {
     let mut ticks = interval(STATUS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -33,12 +33,12 @@ pub(super) async fn keep_status(
             1 => "1 person is here".to_owned(),
             count => format!("{count} people are here"),
         };
-        let trouble_now = trouble.borrow_and_update().clone();
+        let trouble_now = config_problem.borrow_and_update().clone();
         let status = trouble_now.map_or(status.clone(), |it| format!("{it}; {status}"));
         systemd::tell_status(&status);
         let changed = tokio::select! {
             changed = people.changed() => changed,
-            changed = trouble.changed() => changed,
+            changed = config_problem.changed() => changed,
         };
         if changed.is_err() {
             return;
@@ -68,12 +68,12 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
 /// is no engine any more.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
-    let message = Message::Probe { connection: PROBE, outbox: outbox.clone() };
+    let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };
     if engine.send(message).await.is_err() {
         return false;
     }
     while outbox.take().is_none() {
-        outbox.rung().await;
+        outbox.woken().await;
     }
     true
 }

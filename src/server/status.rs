@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
-use super::engine::{EngineHandle, Message, Told};
+use super::engine::{EngineHandle, EngineInput, EngineStats};
 use super::{LogSettings, ServerSettings, service};
 use crate::hub::StorageHealth;
 use crate::log::Durability;
@@ -92,8 +92,8 @@ pub enum StoreState {
     Refusing,
 }
 
-/// Who is asked, and what only the driver knows.
-pub(super) struct Asked {
+/// Who is status_source, and what only the driver knows.
+pub(super) struct StatusSource {
     /// The engine.
     pub(super) engine: EngineHandle,
     /// The addresses that are listened on.
@@ -102,7 +102,7 @@ pub(super) struct Asked {
     pub(super) clock: Clock,
 }
 
-impl Asked {
+impl StatusSource {
     /// How the server fares; none if its engine has gone. Comes only when a
     /// probe has made its way through hub and fan-out, as the watchdog's
     /// does.
@@ -111,22 +111,22 @@ impl Asked {
             return None;
         }
         let (answer, told) = oneshot::channel();
-        self.engine.send(Message::Ask { answer }).await.ok()?;
-        let Told { census, messages, last_minute } = told.await.ok()?;
+        self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
+        let EngineStats { hub, messages, last_minute } = told.await.ok()?;
         let (store, memory) =
-            spawn_blocking(move || (store(&settings, census.storage), memory())).await.ok()?;
+            spawn_blocking(move || (store(&settings, hub.storage), memory())).await.ok()?;
         Some(Status {
             healthy: store.state == StoreState::Sound,
-            name: census.server_name,
+            name: hub.server_name,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             process: std::process::id(),
             uptime: self.clock.now().since_start().as_secs(),
-            people: census.connected_users,
-            connections: census.connections,
-            rooms: census.rooms,
+            people: hub.connected_users,
+            connections: hub.connections,
+            rooms: hub.rooms,
             messages,
             messages_last_minute: last_minute,
-            head: census.head.0,
+            head: hub.head.0,
             memory,
             store,
             watchdog: systemd::watchdog().map(|it| it.as_secs_f64()),

@@ -27,7 +27,7 @@ use crate::hub::ConnectionId;
 use crate::model::limits::{SHUTDOWN_GRACE, SLOW_READER_TIMEOUT};
 use crate::model::{ErrorCode, Moment, NoticeCode, TokenBucket};
 use crate::os::Clock;
-use crate::server::engine::{EngineHandle, Message};
+use crate::server::engine::{EngineHandle, EngineInput};
 use crate::server::fanout::PublishedHead;
 use crate::server::outbox::Outbox;
 use crate::wire::FrameError;
@@ -124,7 +124,7 @@ struct DisconnectOnDrop {
 
 impl Drop for DisconnectOnDrop {
     fn drop(&mut self) {
-        self.engine.send_eventually(Message::Disconnected { connection: self.id });
+        self.engine.send_eventually(EngineInput::Disconnected { connection: self.id });
     }
 }
 
@@ -140,7 +140,7 @@ impl<T: Transport> Driver<T> {
             let interest = self.interest();
             let deadline = self.deadline();
             tokio::select! {
-                () = self.connection.outbox.rung() => self.on_bell().await?,
+                () = self.connection.outbox.woken() => self.on_wakeup().await?,
                 ready = ready(&self.transport, interest) => {
                     if ready?.is_readable() && self.reading == Reading::Open {
                         self.read().await?;
@@ -153,7 +153,7 @@ impl<T: Transport> Driver<T> {
 
     /// Handles a wake-up: there is something new in the outbox or a feed, so a client whose socket
     /// is blocked may have fallen out of a feed.
-    async fn on_bell(&mut self) -> Result<(), Gone> {
+    async fn on_wakeup(&mut self) -> Result<(), Gone> {
         if self.blocked_since.is_some() && self.outgoing.is_behind() {
             self.give_up(ErrorCode::TooSlow).await?;
         }
@@ -178,7 +178,7 @@ impl<T: Transport> Driver<T> {
             Reading::Paused(until) => Some(until),
             Reading::Open | Reading::Over => None,
         };
-        // Once the end has been asked for, only the end is waited for.
+        // Once the end has been status_source for, only the end is waited for.
         let blocked = self.blocked_since.filter(|_| self.ends_at.is_none());
         let blocked = blocked.map(|since| since + SLOW_READER_TIMEOUT);
         [paused, blocked, self.ends_at].into_iter().flatten().min()
@@ -205,13 +205,13 @@ impl<T: Transport> Driver<T> {
     /// or after [`SHUTDOWN_GRACE`].
     async fn give_up(&mut self, error: ErrorCode) -> Result<(), Gone> {
         if self.ends_at.is_none() {
-            self.outgoing.abandon_rooms();
+            self.outgoing.stop_reading_rooms();
             self.reading = Reading::Over;
             self.ends_at = Some(self.connection.clock.now() + SHUTDOWN_GRACE);
             let connection = self.connection.id;
             self.connection
                 .engine
-                .send(Message::Broken { connection, error })
+                .send(EngineInput::Failed { connection, error })
                 .await
                 .or(Err(Gone))?;
         }
@@ -225,7 +225,7 @@ impl<T: Transport> Driver<T> {
                 self.give_up(ErrorCode::TooSlow).await?;
             }
             if self.outgoing.take_mark() {
-                let message = Message::Marked { connection: self.connection.id };
+                let message = EngineInput::MarkReached { connection: self.connection.id };
                 self.connection.engine.send(message).await.or(Err(Gone))?;
             }
             if self.outgoing.is_closing() && self.ends_at.is_none() {
@@ -274,7 +274,7 @@ impl<T: Transport> Driver<T> {
             // The client sends nothing more but may still want to receive what is due; the engine
             // closes the connection when that has been sent.
             self.reading = Reading::Over;
-            let message = Message::Finished { connection: self.connection.id };
+            let message = EngineInput::HalfClosed { connection: self.connection.id };
             self.connection.engine.send(message).await.or(Err(Gone))?;
         }
         Ok(())
@@ -301,7 +301,7 @@ impl<T: Transport> Driver<T> {
         let connection = self.connection.id;
         self.slow_down(cut.wait);
         if !cut.frames.is_empty() {
-            let message = Message::Received { connection, frames: cut.frames };
+            let message = EngineInput::Received { connection, frames: cut.frames };
             self.connection.engine.send(message).await.or(Err(Gone))?;
         }
         match cut.error {

@@ -9,11 +9,11 @@ use bytes::{Buf, Bytes};
 use crate::hub::RoomId;
 use crate::model::{Sequence, SharedEntry};
 use crate::server::feed::{Behind, Cursor};
-use crate::server::outbox::{Item, Outbox, Reserved, SharedFeed, lock_feed};
+use crate::server::outbox::{Item, Outbox, Reservation, SharedFeed, lock_feed};
 use crate::wire::tcp::entry_frame;
 
 /// Bytes that are collected at one time; bounds what a connection holds.
-const ENOUGH: usize = 128 << 10;
+const MAX_DUE_BYTES: usize = 128 << 10;
 
 /// Bytes of a replay that are encoded at one time, and one entry more. (What
 /// comes from feeds is shared by all; this is each connection's own.)
@@ -38,13 +38,13 @@ struct Replay {
     /// Flags of their frames.
     flags: u8,
     /// The memory of the list.
-    _reserved: Option<Reserved>,
+    _reserved: Option<Reservation>,
 }
 
 /// The outgoing half of a connection, without its socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Mail from the engine.
+    /// Queued from the engine.
     outbox: Arc<Outbox>,
     /// The rooms that are read.
     subscriptions: Vec<Subscription>,
@@ -55,7 +55,7 @@ pub(super) struct Outgoing {
     /// Bytes in `due`.
     due_bytes: usize,
     /// Rooms are not read any more.
-    abandoned: bool,
+    rooms_stopped: bool,
     /// A mark was reached of which the engine has to be told.
     marked: bool,
     /// Nothing comes behind what is due.
@@ -71,17 +71,17 @@ impl Outgoing {
             replay: None,
             due: VecDeque::new(),
             due_bytes: 0,
-            abandoned: false,
+            rooms_stopped: false,
             marked: false,
             closing: false,
         }
     }
 
     /// Collects what has become due, `head` being the last sequence that has
-    /// been published *in every room*. Call it when the bell has rung, and again
+    /// been published *in every room*. Call it when the wakeup has rung, and again
     /// after everything that was due has been written, until nothing is.
     pub(super) fn collect(&mut self, head: Sequence) -> Result<(), Behind> {
-        while self.due_bytes < ENOUGH && !self.closing {
+        while self.due_bytes < MAX_DUE_BYTES && !self.closing {
             if self.replay.is_some() {
                 if self.due_bytes >= REPLAY_CHUNK {
                     break;
@@ -89,7 +89,7 @@ impl Outgoing {
                 self.encode_replay();
                 continue;
             }
-            // Mail that belongs behind what is not yet published everywhere
+            // Queued that belongs behind what is not yet published everywhere
             // has to wait: the engine rings again when it is.
             let after = self.outbox.next_after();
             self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
@@ -147,12 +147,12 @@ impl Outgoing {
     fn process(
         &mut self,
         item: Item,
-        reserved: Option<Reserved>,
+        reserved: Option<Reservation>,
         after: Sequence,
     ) -> Result<(), Behind> {
         match item {
             Item::Frames(frames) => self.push(frames),
-            Item::Entries(..) | Item::Subscribe(..) if self.abandoned => {}
+            Item::Entries(..) | Item::Subscribe(..) if self.rooms_stopped => {}
             Item::Entries(entries, flags) => {
                 let entries = entries.into_iter();
                 self.replay = Some(Replay { entries, flags, _reserved: reserved });
@@ -226,10 +226,10 @@ impl Outgoing {
 
     /// Reads no rooms any more, only mail. For a reader that is lost in its
     /// feeds and will only be told so.
-    pub(super) fn abandon_rooms(&mut self) {
+    pub(super) fn stop_reading_rooms(&mut self) {
         self.subscriptions.clear();
         self.replay = None;
-        self.abandoned = true;
+        self.rooms_stopped = true;
     }
 }
 
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
     use crate::model::Moment;
     use crate::server::feed::{BatchBuilder, Feed};
-    use crate::server::outbox::Mail;
+    use crate::server::outbox::Queued;
 
     /// A feed with one batch; each frame is its sequence as one byte.
     fn publish(feed: &SharedFeed, sequences: &[u8]) {
@@ -261,7 +261,7 @@ mod tests {
             (0..rooms).map(|_| Arc::new(Mutex::new(Feed::new(1_000)))).collect();
         for (room, feed) in (0..rooms).zip(&feeds) {
             let item = Item::Subscribe(RoomId(room), feed.clone());
-            outbox.put(Mail { after: Sequence::ZERO, item }).unwrap();
+            outbox.put(Queued { after: Sequence::ZERO, item }).unwrap();
         }
         outgoing.collect(Sequence::ZERO).unwrap();
         (outgoing, outbox, feeds)
@@ -279,7 +279,7 @@ mod tests {
         /// However entries are spread over rooms and batches, and wherever
         /// mail stands between them, everything comes once and in order.
         #[test]
-        fn rooms_and_mail_are_merged_in_order(
+        fn rooms_and_outbox_are_merged_in_order(
             rooms in prop::collection::vec(0_u32..3, 1..100),
             batch in 1_usize..20,
             mails in prop::collection::btree_set(1_u8..100, 0..10),
@@ -299,7 +299,7 @@ mod tests {
                 expected.push(sequence);
                 if mails.contains(&sequence) {
                     let item = Item::Frames(Bytes::copy_from_slice(&[sequence + 100]));
-                    outbox.put(Mail { after: Sequence(sequence.into()), item }).unwrap();
+                    outbox.put(Queued { after: Sequence(sequence.into()), item }).unwrap();
                     expected.push(sequence + 100);
                 }
             }
@@ -313,11 +313,11 @@ mod tests {
     }
 
     #[test]
-    fn leaving_a_room_and_closing() {
+    fn unsubscribe_and_close_take_effect_at_their_sequence() {
         let (mut outgoing, outbox, feeds) = reading(2);
         publish(&feeds[0], &[1, 3]);
         publish(&feeds[1], &[2, 4]);
-        let put = |after, item| outbox.put(Mail { after: Sequence(after), item }).unwrap();
+        let put = |after, item| outbox.put(Queued { after: Sequence(after), item }).unwrap();
         put(2, Item::Unsubscribe(RoomId(0)));
         put(4, Item::Close);
         outgoing.collect(Sequence(4)).unwrap();

@@ -18,7 +18,7 @@ fn engine() -> Engine {
 fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     let outbox = Arc::new(Outbox::default());
     let connection = ConnectionId(number);
-    engine.take(Message::Connected {
+    engine.handle_message(EngineInput::Connected {
         connection,
         address: IpAddr::from([127, 0, 0, 1]),
         token: Token([u8::try_from(number).unwrap(); 16]),
@@ -48,7 +48,7 @@ fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
 /// A frame arrives.
 fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
     let frames = vec![Received::Frame(frame.into())];
-    engine.take(Message::Received { connection: ConnectionId(number), frames });
+    engine.handle_message(EngineInput::Received { connection: ConnectionId(number), frames });
 }
 
 /// The frames that wait for somebody, and whether the end does.
@@ -68,7 +68,7 @@ fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
 }
 
 #[test]
-fn a_bug_costs_only_the_one_who_triggers_it() {
+fn panic_in_hub_closes_only_the_triggering_connection() {
     let mut engine = engine();
     let (unlucky, bystander) = (come(&mut engine, 1), come(&mut engine, 2));
     engine.hub.inject_panic(ConnectionId(1));
@@ -128,7 +128,7 @@ fn notices(outbox: &Outbox) -> Vec<u16> {
 }
 
 #[test]
-fn a_log_that_does_not_answer_is_told_of_and_keeps_back_no_goodbye() {
+fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     let mut engine = engine();
     let anna = come(&mut engine, 1);
     let log = SlowLog::default();
@@ -143,21 +143,21 @@ fn a_log_that_does_not_answer_is_told_of_and_keeps_back_no_goodbye() {
     send(&mut engine, 1, say(1));
     engine.commit();
     let begun = engine.unanswered_since.unwrap();
-    engine.watch_log(begun + HOUSEKEEPING / 2);
+    engine.check_log_stall(begun + HOUSEKEEPING_INTERVAL / 2);
     assert_eq!(notices(&anna), [0; 0]);
-    engine.watch_log(begun + HOUSEKEEPING);
-    engine.watch_log(begun + HOUSEKEEPING * 2);
+    engine.check_log_stall(begun + HOUSEKEEPING_INTERVAL);
+    engine.check_log_stall(begun + HOUSEKEEPING_INTERVAL * 2);
     assert_eq!(notices(&anna), [5], "once");
     answers.store(true, std::sync::atomic::Ordering::Relaxed);
-    engine.settle();
+    engine.poll_log();
     assert_eq!(notices(&anna), [6]);
     answers.store(false, std::sync::atomic::Ordering::Relaxed);
     send(&mut engine, 1, say(2));
     engine.commit();
-    engine.take(Message::ShutDown { retry_after: 7 });
+    engine.handle_message(EngineInput::ShutDown { retry_after: 7 });
     assert!(!engine.stopping, "what is under way is waited for");
-    engine.goodbye.as_mut().unwrap().at = engine.clock.now();
-    engine.on_alarm();
+    engine.pending_shutdown.as_mut().unwrap().deadline = engine.clock.now();
+    engine.on_timers();
     let (told, is_end) = frames(&anna);
     let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((error.code, error.retry_after, is_end), (111, 7, true));

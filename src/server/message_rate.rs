@@ -9,7 +9,7 @@ const MINUTE: u64 = 60;
 
 /// Counts messages.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct MessageRate {
     /// All of them.
     total: u64,
     /// Seconds in which there were some, and how many; a minute of them at
@@ -17,7 +17,7 @@ pub(super) struct Tally {
     seconds: VecDeque<(u64, u64)>,
 }
 
-impl Tally {
+impl MessageRate {
     /// So many have come.
     pub(super) fn count(&mut self, now: Moment, messages: usize) {
         let (second, messages) = (now.since_start().as_secs(), messages as u64);
@@ -55,15 +55,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_is_looked_back() {
+    fn last_minute_counts_the_last_60_seconds() {
         let at = |second| Moment::after_start(Duration::from_secs(second));
-        let mut tally = Tally::default();
+        let mut message_rate = MessageRate::default();
         for second in 0..100 {
-            tally.count(at(second), 2);
+            message_rate.count(at(second), 2);
         }
-        assert_eq!((tally.total(), tally.last_minute(at(99))), (200, 120));
-        assert_eq!(tally.last_minute(at(130)), 58);
-        assert_eq!(tally.last_minute(at(159)), 0);
-        assert!(tally.seconds.is_empty());
+        assert_eq!((message_rate.total(), message_rate.last_minute(at(99))), (200, 120));
+        assert_eq!(message_rate.last_minute(at(130)), 58);
+        assert_eq!(message_rate.last_minute(at(159)), 0);
+        assert!(message_rate.seconds.is_empty());
     }
 }

@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Collects errors that clients were given. The first of a kind is logged at
 /// once; further ones are counted, and logged together some minutes later.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
+pub(super) struct ErrorLog {
     /// When what was counted was logged last.
     told_at: Moment,
     /// Where each connection comes from.
@@ -24,7 +24,7 @@ pub(super) struct Complaints {
     repeated: HashMap<u16, u64>,
 }
 
-impl Complaints {
+impl ErrorLog {
     /// Remembers where a connection comes from.
     pub(super) fn connected(&mut self, connection: ConnectionId, address: IpAddr) {
         self.addresses.insert(connection, address);
@@ -37,7 +37,7 @@ impl Complaints {
 
     /// A client has been given this error. Only those that end a connection
     /// because something is wrong are of interest, and guessed passwords.
-    pub(super) fn about(&mut self, connection: ConnectionId, code: u16) {
+    pub(super) fn record(&mut self, connection: ConnectionId, code: u16) {
         let is_of_interest = |error: &ErrorCode| match error {
             ErrorCode::ShuttingDown | ErrorCode::Replaced => false,
             ErrorCode::PasswordWrong => true,
@@ -56,15 +56,15 @@ impl Complaints {
 
     /// Logs what has been counted, if it is time to. Call it every few
     /// seconds.
-    pub(super) fn tell_in_time(&mut self, now: Moment) {
+    pub(super) fn flush_if_due(&mut self, now: Moment) {
         if now.since(self.told_at) >= INTERVAL {
             self.told_at = now;
-            self.tell_rest();
+            self.flush();
         }
     }
 
     /// Logs what has been counted.
-    pub(super) fn tell_rest(&mut self) {
+    pub(super) fn flush(&mut self) {
         for (code, count) in self.repeated.drain().filter(|(_, count)| *count > 0) {
             let name = ErrorCode::from_number(code).map_or("?", ErrorCode::name);
             tracing::warn!("clients were told {count} more times: {name}");
