@@ -1,22 +1,26 @@
-//! The log at the table: it takes, loses, reads and tells when it is told to.
+//! The log at the harness: it takes, loses, reads and tells when it is told to.
 
 use std::sync::Arc;
 
-use super::harness::Table;
+use super::harness::Harness;
 use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{Draft, Logged, RoomName, Sequence, SharedEntry, Target, Timestamp};
 
-impl Table {
+impl Harness {
     /// The log does everything that it was asked for.
-    pub(super) fn answer(&mut self) {
-        while self.commit(usize::MAX) || self.look() || self.tell() || self.mark() {}
+    pub(super) fn run_log(&mut self) {
+        while self.commit(usize::MAX)
+            || self.perform_read()
+            || self.deliver_outcome()
+            || self.reach_mark()
+        {}
     }
 
     /// The log takes so many drafts, if there are any.
     pub(super) fn commit(&mut self, most: usize) -> bool {
         let mut entries = Vec::new();
         while entries.len() < most {
-            let Some(draft) = self.drafts.pop_front() else { break };
+            let Some(draft) = self.pending_drafts.pop_front() else { break };
             entries.push(self.append(draft));
         }
         if entries.is_empty() {
@@ -41,36 +45,36 @@ impl Table {
     }
 
     /// The log refuses a draft, if there is one.
-    pub(super) fn lose(&mut self) -> bool {
-        let Some(draft) = self.drafts.pop_front() else { return false };
+    pub(super) fn reject_draft(&mut self) -> bool {
+        let Some(draft) = self.pending_drafts.pop_front() else { return false };
         self.input(Input::NotStored { session: draft.session, reference: draft.reference });
         true
     }
 
     /// The log does one read, if there is one, and keeps what it found.
-    pub(super) fn look(&mut self) -> bool {
-        let Some((tag, request)) = self.reads.pop_front() else { return false };
-        let outcome = self.find(&request);
-        self.outcomes.push_back((tag, Ok(outcome)));
+    pub(super) fn perform_read(&mut self) -> bool {
+        let Some((tag, request)) = self.pending_reads.pop_front() else { return false };
+        let outcome = self.read_log(&request);
+        self.pending_outcomes.push_back((tag, Ok(outcome)));
         true
     }
 
     /// The log tells what it found in one read, if there is one.
-    pub(super) fn tell(&mut self) -> bool {
-        let Some((tag, outcome)) = self.outcomes.pop_front() else { return false };
+    pub(super) fn deliver_outcome(&mut self) -> bool {
+        let Some((tag, outcome)) = self.pending_outcomes.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome });
         true
     }
 
     /// The log cannot do a read, if there is one.
     pub(super) fn fail_read(&mut self) -> bool {
-        let Some((tag, _)) = self.reads.pop_front() else { return false };
+        let Some((tag, _)) = self.pending_reads.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });
         true
     }
 
     /// What a read finds.
-    pub(super) fn find(&self, request: &ReadRequest) -> ReadOutcome {
+    pub(super) fn read_log(&self, request: &ReadRequest) -> ReadOutcome {
         let mut lists: Vec<Vec<SharedEntry>> = request
             .rooms
             .iter()
@@ -110,7 +114,7 @@ impl Table {
         entries.sort_by_key(|it| it.sequence);
         match &request.range {
             ReadRange::After(_, most) => {
-                let most = usize::from(self.page.min(*most));
+                let most = usize::from(self.page_limit.min(*most));
                 more |= entries.len() > most;
                 entries.truncate(most);
             }

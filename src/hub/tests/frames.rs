@@ -1,4 +1,4 @@
-//! What clients say and get, in few words.
+//! What clients say and get, in few summaries.
 
 use crate::model::{ErrorCode, Reference, Sequence, SessionId, Timestamp};
 use crate::wire::tcp::{
@@ -97,9 +97,9 @@ pub(super) fn members(reference: u64, room: &str, after: &str) -> ClientFrame {
     Members { reference: Reference(reference), room: room.to_owned(), after }.into()
 }
 
-/// Something that a client has got, with the connection's order kept.
+/// Something that a client has received, with the connection's order kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Got {
+pub(super) enum ClientEvent {
     /// A frame, entries of the log included.
     Frame(ServerFrame),
     /// The connection was closed.
@@ -107,18 +107,19 @@ pub(super) enum Got {
 }
 
 /// The welcome among what has come.
-pub(super) fn welcome(got: &[Got]) -> Welcome {
-    got.iter()
+pub(super) fn welcome(received: &[ClientEvent]) -> Welcome {
+    received
+        .iter()
         .find_map(|it| match it {
-            Got::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.clone()),
+            ClientEvent::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.clone()),
             _ => None,
         })
-        .unwrap_or_else(|| panic!("no welcome in {got:?}"))
+        .unwrap_or_else(|| panic!("no welcome in {received:?}"))
 }
 
-/// Something that has come, in few words.
-pub(super) fn word(got: &Got) -> String {
-    let Got::Frame(frame) = got else { return "closed".to_owned() };
+/// Something that has come, in few summaries.
+pub(super) fn summarize(received: &ClientEvent) -> String {
+    let ClientEvent::Frame(frame) = received else { return "closed".to_owned() };
     match frame {
         ServerFrame::Ping(_) => "ping".to_owned(),
         ServerFrame::Pong(it) => format!("pong {}", it.token),

@@ -14,64 +14,64 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Join, Received, Welcome, entry_frame};
 
-use super::frames::{Got, hello, join, welcome, word};
+use super::frames::{ClientEvent, hello, join, summarize, welcome};
 
 /// The log of all tests.
 pub(super) const LOG: LogId = LogId([7; 16]);
 
 /// A connection as the driver has it.
 #[derive(Default)]
-pub(super) struct Line {
+pub(super) struct ClientConnection {
     /// Rooms whose entries it gets, each behind a sequence.
     subscribed: BTreeMap<RoomId, Sequence>,
-    /// Up to here it has got everything.
-    after: Sequence,
+    /// Up to here it has received everything.
+    sent_up_to: Sequence,
     /// What has come.
-    pub(super) got: Vec<Got>,
+    pub(super) received: Vec<ClientEvent>,
     /// It has been asked to tell that it has come so far.
-    marked: bool,
+    mark_pending: bool,
     /// Nothing may come any more.
     closed: bool,
     /// Whatever comes goes nowhere.
-    gone: bool,
+    disconnected: bool,
 }
 
 /// A hub with everything around it.
-pub(super) struct Table {
+pub(super) struct Harness {
     /// What is tested.
     pub(super) hub: Hub,
     /// The time.
     pub(super) now: Moment,
     /// What a clock on the wall showed when it all began.
-    pub(super) wall: u64,
+    pub(super) start_time_ms: u64,
     /// The log.
     pub(super) log: Vec<SharedEntry>,
     /// The connections.
-    pub(super) lines: BTreeMap<ConnectionId, Line>,
+    pub(super) clients: BTreeMap<ConnectionId, ClientConnection>,
     /// When the hub wants to be woken.
     pub(super) wake_at: Option<Moment>,
     /// What it said last of how many people there are.
-    pub(super) people: usize,
+    pub(super) connected_users: usize,
     /// The log answers only when told to.
-    pub(super) delayed: bool,
+    pub(super) manual_log: bool,
     /// It brings no more than so many entries at a time to whoever comes back.
-    pub(super) page: u16,
+    pub(super) page_limit: u16,
     /// Drafts that it has not taken.
-    pub(super) drafts: VecDeque<Draft>,
+    pub(super) pending_drafts: VecDeque<Draft>,
     /// Reads that it has not done.
-    pub(super) reads: VecDeque<(ReadTag, ReadRequest)>,
+    pub(super) pending_reads: VecDeque<(ReadTag, ReadRequest)>,
     /// Reads that were done but not told.
-    pub(super) outcomes: VecDeque<(ReadTag, Result<ReadOutcome, ReadFailed>)>,
+    pub(super) pending_outcomes: VecDeque<(ReadTag, Result<ReadOutcome, ReadFailed>)>,
     /// All requests to read.
-    pub(super) requests: Vec<ReadRequest>,
+    pub(super) read_requests: Vec<ReadRequest>,
     /// Sessions that were to be kept.
-    pub(super) kept: Vec<SessionRecord>,
+    pub(super) persisted_sessions: Vec<SessionRecord>,
     /// Sessions that have ended.
-    pub(super) ended: Vec<SessionId>,
+    pub(super) deleted_sessions: Vec<SessionId>,
     /// Rooms that have been closed.
     pub(super) closed_rooms: Vec<RoomId>,
     /// The number of the last connection.
-    pub(super) last: u64,
+    pub(super) last_connection: u64,
 }
 
 /// So long after the beginning.
@@ -79,13 +79,13 @@ pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
 
-impl Table {
-    /// A table with ordinary settings.
+impl Harness {
+    /// A harness with ordinary settings.
     pub(super) fn new() -> Self {
         Self::with(HubSettings::default())
     }
 
-    /// A table with these settings.
+    /// A harness with these settings.
     pub(super) fn with(settings: HubSettings) -> Self {
         Self {
             hub: Hub::new(
@@ -94,66 +94,66 @@ impl Table {
                 RestoredState::empty(LOG),
             ),
             now: at(1_000),
-            wall: 1_000_000,
+            start_time_ms: 1_000_000,
             log: Vec::new(),
-            lines: BTreeMap::new(),
+            clients: BTreeMap::new(),
             wake_at: None,
-            people: 0,
-            delayed: false,
-            page: u16::MAX,
-            drafts: VecDeque::new(),
-            reads: VecDeque::new(),
-            outcomes: VecDeque::new(),
-            requests: Vec::new(),
-            kept: Vec::new(),
-            ended: Vec::new(),
+            connected_users: 0,
+            manual_log: false,
+            page_limit: u16::MAX,
+            pending_drafts: VecDeque::new(),
+            pending_reads: VecDeque::new(),
+            pending_outcomes: VecDeque::new(),
+            read_requests: Vec::new(),
+            persisted_sessions: Vec::new(),
+            deleted_sessions: Vec::new(),
             closed_rooms: Vec::new(),
-            last: 0,
+            last_connection: 0,
         }
     }
 
     /// Gives the hub an input and does everything that comes of it.
     pub(super) fn input(&mut self, input: Input) {
-        self.hub.handle_input(self.clocks(), input);
-        self.obey();
-        if !self.delayed {
-            self.answer();
+        self.hub.handle_input(self.current_time(), input);
+        self.run_outputs();
+        if !self.manual_log {
+            self.run_log();
         }
     }
 
     /// What the clocks show.
-    pub(super) fn clocks(&self) -> Now {
+    pub(super) fn current_time(&self) -> Now {
         let passed = self.now.since(at(1_000)).as_millis();
-        let time = Timestamp(self.wall + u64::try_from(passed).unwrap());
+        let time = Timestamp(self.start_time_ms + u64::try_from(passed).unwrap());
         Now { moment: self.now, time }
     }
 
     /// Does everything that the hub has asked for.
-    pub(super) fn obey(&mut self) {
+    pub(super) fn run_outputs(&mut self) {
         while let Some(output) = self.hub.poll_output() {
-            self.take(output);
+            self.apply_output(output);
         }
     }
 
     /// Does what the hub has asked for.
-    fn take(&mut self, output: Output) {
+    fn apply_output(&mut self, output: Output) {
         match output {
             Output::Append(draft) => {
-                let is_kept = self.kept.iter().any(|it| it.session == draft.session);
+                let is_kept = self.persisted_sessions.iter().any(|it| it.session == draft.session);
                 assert!(is_kept, "an author must be kept before what they say");
-                self.drafts.push_back(draft);
+                self.pending_drafts.push_back(draft);
             }
             Output::Read { tag, request } => {
-                self.requests.push(request.clone());
-                self.reads.push_back((tag, request));
+                self.read_requests.push(request.clone());
+                self.pending_reads.push_back((tag, request));
             }
             Output::Publish { room, entry } => {
-                for line in self.lines.values_mut() {
-                    if line.subscribed.get(&room).is_some_and(|after| entry.sequence > *after) {
-                        assert!(!line.closed);
-                        assert!(entry.sequence > line.after, "an entry comes too late");
-                        line.after = entry.sequence;
-                        line.got.push(Got::Frame(entry_frame(&entry, 0)));
+                for client in self.clients.values_mut() {
+                    if client.subscribed.get(&room).is_some_and(|after| entry.sequence > *after) {
+                        assert!(!client.closed);
+                        assert!(entry.sequence > client.sent_up_to, "an entry comes too late");
+                        client.sent_up_to = entry.sequence;
+                        client.received.push(ClientEvent::Frame(entry_frame(&entry, 0)));
                     }
                 }
             }
@@ -170,64 +170,67 @@ impl Table {
             }
             Output::RoomClosed { room } => {
                 assert!(
-                    self.lines.values().all(|it| it.closed || !it.subscribed.contains_key(&room))
+                    self.clients.values().all(|it| it.closed || !it.subscribed.contains_key(&room))
                 );
                 self.closed_rooms.push(room);
             }
-            Output::PersistSession(record) => self.kept.push(record),
-            Output::DeleteSession { session } => self.ended.push(session),
+            Output::PersistSession(record) => self.persisted_sessions.push(record),
+            Output::DeleteSession { session } => self.deleted_sessions.push(session),
             Output::WakeAt(moment) => self.wake_at = Some(moment),
-            Output::ConnectedUsers(people) => {
-                assert_ne!(people, self.people);
-                self.people = people;
+            Output::ConnectedUsers(users) => {
+                assert_ne!(users, self.connected_users);
+                self.connected_users = users;
             }
         }
     }
 
     /// Gives a line something, as the driver does.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
-        let line = self.lines.get_mut(&connection).expect("a connection that is known");
-        if line.gone {
+        let client = self.clients.get_mut(&connection).expect("a connection that is known");
+        if client.disconnected {
             return;
         }
-        assert!(!line.closed, "nothing comes after the end: {delivery:?}");
-        assert!(after >= line.after, "what comes must not be behind what has come");
-        line.after = after;
+        assert!(!client.closed, "nothing comes after the end: {delivery:?}");
+        assert!(after >= client.sent_up_to, "what comes must not be behind what has come");
+        client.sent_up_to = after;
         match delivery {
-            Delivery::Frame(frame) => line.got.push(Got::Frame(frame)),
+            Delivery::Frame(frame) => client.received.push(ClientEvent::Frame(frame)),
             Delivery::Entries { entries, flags } => {
                 assert!(entries.is_sorted_by(|a, b| a.sequence < b.sequence));
-                line.got.extend(entries.iter().map(|it| Got::Frame(entry_frame(it, flags))));
+                client
+                    .received
+                    .extend(entries.iter().map(|it| ClientEvent::Frame(entry_frame(it, flags))));
             }
             Delivery::Subscribe(room) => {
-                assert!(line.subscribed.insert(room, after).is_none());
+                assert!(client.subscribed.insert(room, after).is_none());
             }
-            Delivery::Unsubscribe(room) => assert!(line.subscribed.remove(&room).is_some()),
+            Delivery::Unsubscribe(room) => assert!(client.subscribed.remove(&room).is_some()),
             Delivery::Mark => {
-                assert!(!std::mem::replace(&mut line.marked, true), "one mark at a time");
+                assert!(!std::mem::replace(&mut client.mark_pending, true), "one mark at a time");
             }
             Delivery::Close => {
-                line.closed = true;
-                line.marked = false;
-                line.subscribed.clear();
-                line.got.push(Got::Closed);
+                client.closed = true;
+                client.mark_pending = false;
+                client.subscribed.clear();
+                client.received.push(ClientEvent::Closed);
             }
         }
     }
 
     /// A client takes up what it was given, if one has to.
-    pub(super) fn mark(&mut self) -> bool {
-        let Some((id, line)) = self.lines.iter_mut().find(|(_, line)| line.marked) else {
+    pub(super) fn reach_mark(&mut self) -> bool {
+        let Some((id, client)) = self.clients.iter_mut().find(|(_, client)| client.mark_pending)
+        else {
             return false;
         };
-        line.marked = false;
+        client.mark_pending = false;
         let connection = *id;
         self.input(Input::MarkReached { connection });
         true
     }
 
     /// Lets time pass, waking the hub whenever it asked for it.
-    pub(super) fn pass(&mut self, millis: u64) {
+    pub(super) fn advance(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
         while let Some(wake_at) = self.wake_at.filter(|it| *it <= end) {
             self.now = self.now.max(wake_at);
@@ -244,11 +247,11 @@ impl Table {
 
     /// Somebody connects from somewhere.
     pub(super) fn connect_from(&mut self, address: IpAddr) -> ConnectionId {
-        self.last += 1;
-        let connection = ConnectionId(self.last);
+        self.last_connection += 1;
+        let connection = ConnectionId(self.last_connection);
         let mut token = [0; 16];
-        token[..8].copy_from_slice(&self.last.to_be_bytes());
-        self.lines.insert(connection, Line::default());
+        token[..8].copy_from_slice(&self.last_connection.to_be_bytes());
+        self.clients.insert(connection, ClientConnection::default());
         self.input(Input::Connected { connection, address, token: Token(token) });
         connection
     }
@@ -264,26 +267,26 @@ impl Table {
     }
 
     /// A connection is gone.
-    pub(super) fn drop(&mut self, connection: ConnectionId) {
-        let line = self.lines.get_mut(&connection).unwrap();
-        (line.gone, line.closed, line.marked) = (true, true, false);
+    pub(super) fn disconnect(&mut self, connection: ConnectionId) {
+        let client = self.clients.get_mut(&connection).unwrap();
+        (client.disconnected, client.closed, client.mark_pending) = (true, true, false);
         self.input(Input::Disconnected { connection });
-        self.lines.remove(&connection);
+        self.clients.remove(&connection);
     }
 
     /// Somebody connects and greets.
-    pub(super) fn greet(&mut self, features: u64) -> ConnectionId {
+    pub(super) fn connect_and_greet(&mut self, features: u64) -> ConnectionId {
         let connection = self.connect();
         self.send(connection, hello(features));
-        self.got(connection);
+        self.take_received(connection);
         connection
     }
 
     /// Somebody comes in, wanting to know who comes and goes.
-    pub(super) fn come(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
-        let connection = self.greet(1);
+    pub(super) fn join(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
+        let connection = self.connect_and_greet(1);
         self.send(connection, join(name, rooms));
-        let welcome = welcome(&self.got(connection));
+        let welcome = welcome(&self.take_received(connection));
         (connection, welcome)
     }
 
@@ -295,31 +298,31 @@ impl Table {
         token: Token,
         position: Option<u64>,
     ) -> ConnectionId {
-        let connection = self.greet(1);
+        let connection = self.connect_and_greet(1);
         let position = position.map(|it| Position { log_id: LOG, sequence: Sequence(it) });
         self.send(connection, Join { token: Some(token), position, ..join(name, rooms) });
         connection
     }
 
-    /// What a connection has got since the last time.
-    pub(super) fn got(&mut self, connection: ConnectionId) -> Vec<Got> {
-        std::mem::take(&mut self.lines.get_mut(&connection).unwrap().got)
+    /// What a connection has received since the last time.
+    pub(super) fn take_received(&mut self, connection: ConnectionId) -> Vec<ClientEvent> {
+        std::mem::take(&mut self.clients.get_mut(&connection).unwrap().received)
     }
 
-    /// The same, in words.
-    pub(super) fn words(&mut self, connection: ConnectionId) -> Vec<String> {
-        self.got(connection).iter().map(word).collect()
+    /// The same, in summaries.
+    pub(super) fn take_summaries(&mut self, connection: ConnectionId) -> Vec<String> {
+        self.take_received(connection).iter().map(summarize).collect()
     }
 
     /// A line of which the hub knows nothing.
-    pub(super) fn unknown_line(&mut self) -> ConnectionId {
+    pub(super) fn add_unknown_connection(&mut self) -> ConnectionId {
         let connection = ConnectionId(u64::MAX);
-        self.lines.insert(connection, Line::default());
+        self.clients.insert(connection, ClientConnection::default());
         connection
     }
 
     /// Somebody comes into the lobby, and what they get is only counted.
-    pub(super) fn join_quietly(&mut self, number: u64) -> usize {
+    pub(super) fn join_counting_outputs(&mut self, number: u64) -> usize {
         let connection = ConnectionId(number);
         let now = Now { moment: self.now, time: Timestamp(0) };
         let mut token = [1; 16];
@@ -338,10 +341,10 @@ impl Table {
                 count += 1;
                 match output {
                     Output::Read { tag, request } => {
-                        let outcome = self.find(&request);
+                        let outcome = self.read_log(&request);
                         inputs.push_back(Input::ReadDone { tag, outcome: Ok(outcome) });
                     }
-                    Output::ConnectedUsers(people) => self.people = people,
+                    Output::ConnectedUsers(users) => self.connected_users = users,
                     _ => {}
                 }
             }

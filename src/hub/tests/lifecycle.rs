@@ -9,9 +9,9 @@ use crate::model::{ErrorCode, HubSettings};
 use crate::wire::tcp::{Ping, Pong, ServerFrame, flag};
 
 /// The advice when to come again in the first error.
-fn retry_after(got: &[Got]) -> u32 {
-    match got.first() {
-        Some(Got::Frame(ServerFrame::Error(error))) => error.retry_after,
+fn retry_after(received: &[ClientEvent]) -> u32 {
+    match received.first() {
+        Some(ClientEvent::Frame(ServerFrame::Error(error))) => error.retry_after,
         other => panic!("not an error: {other:?}"),
     }
 }
@@ -19,235 +19,248 @@ fn retry_after(got: &[Got]) -> u32 {
 /// The server has so many places. A place is free when its connection is
 /// gone.
 #[test]
-fn connections_are_limited() {
+fn connection_limit_refuses_new_connections() {
     let settings = HubSettings { max_connections: 2, ..HubSettings::default() };
-    let mut table = Table::with(settings);
-    let (anna, _) = table.come("anna", &[]);
-    table.connect();
-    let third = table.connect();
-    let got = table.got(third);
-    assert_eq!(got.iter().map(word).collect::<Vec<_>>(), ["server_full 0 0", "closed"]);
-    assert_eq!(retry_after(&got), 30_000);
-    table.drop(third);
-    table.send(anna, hello(0));
-    let third = table.connect();
-    assert_eq!(table.words(third), ["server_full 0 0", "closed"], "it is closing, not gone");
-    table.drop(anna);
-    let third = table.connect();
-    assert_eq!(table.words(third), [""; 0]);
+    let mut harness = Harness::with(settings);
+    let (anna, _) = harness.join("anna", &[]);
+    harness.connect();
+    let third = harness.connect();
+    let received = harness.take_received(third);
+    assert_eq!(received.iter().map(summarize).collect::<Vec<_>>(), ["server_full 0 0", "closed"]);
+    assert_eq!(retry_after(&received), 30_000);
+    harness.disconnect(third);
+    harness.send(anna, hello(0));
+    let third = harness.connect();
+    assert_eq!(
+        harness.take_summaries(third),
+        ["server_full 0 0", "closed"],
+        "it is closing, not gone"
+    );
+    harness.disconnect(anna);
+    let third = harness.connect();
+    assert_eq!(harness.take_summaries(third), [""; 0]);
 }
 
 /// So has each address, however it is written.
 #[test]
-fn connections_from_one_address_are_limited() {
+fn address_limit_covers_mapped_addresses() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
-    let mut table = Table::with(settings);
+    let mut harness = Harness::with(settings);
     let v4 = Ipv4Addr::new(192, 0, 2, 1);
-    let first = table.connect_from(IpAddr::V4(v4));
-    let second = table.connect_from(IpAddr::V6(v4.to_ipv6_mapped()));
-    assert_eq!(table.words(second), ["too_many_from_address 0 0", "closed"]);
-    table.drop(second);
-    let other = table.connect_from(IpAddr::V6(Ipv6Addr::LOCALHOST));
-    assert_eq!(table.words(other), [""; 0]);
-    table.drop(first);
-    let again = table.connect_from(IpAddr::V4(v4));
-    assert_eq!(table.words(again), [""; 0]);
-    table.drop(again);
-    table.drop(other);
-    assert!(table.is_empty());
+    let first = harness.connect_from(IpAddr::V4(v4));
+    let second = harness.connect_from(IpAddr::V6(v4.to_ipv6_mapped()));
+    assert_eq!(harness.take_summaries(second), ["too_many_from_address 0 0", "closed"]);
+    harness.disconnect(second);
+    let other = harness.connect_from(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    assert_eq!(harness.take_summaries(other), [""; 0]);
+    harness.disconnect(first);
+    let again = harness.connect_from(IpAddr::V4(v4));
+    assert_eq!(harness.take_summaries(again), [""; 0]);
+    harness.disconnect(again);
+    harness.disconnect(other);
+    assert!(harness.is_empty());
 }
 
 /// Ten seconds for greeting and join together, sixty after each refusal.
 #[test]
-fn the_handshake_is_timed() {
-    let mut table = Table::new();
-    let silent = table.connect();
-    table.pass(5_000);
-    let slow = table.greet(0);
-    table.send(silent, hello(0));
-    table.got(silent);
-    table.pass(4_900);
-    assert_eq!(table.words(silent), [""; 0]);
-    table.pass(1_200);
-    assert_eq!(table.words(silent), ["handshake_timeout 0 0", "closed"]);
-    table.send(slow, join("a b", &[]));
-    table.got(slow);
-    table.pass(58_000);
-    assert_eq!(table.words(slow), ["ping"]);
-    table.pass(3_000);
-    assert_eq!(table.words(slow), ["handshake_timeout 0 0", "closed"]);
-    table.drop(silent);
-    table.drop(slow);
-    table.pass(60_000);
-    assert_eq!(table.wake_at, None, "an idle server sleeps");
+fn handshake_times_out() {
+    let mut harness = Harness::new();
+    let silent = harness.connect();
+    harness.advance(5_000);
+    let slow = harness.connect_and_greet(0);
+    harness.send(silent, hello(0));
+    harness.take_received(silent);
+    harness.advance(4_900);
+    assert_eq!(harness.take_summaries(silent), [""; 0]);
+    harness.advance(1_200);
+    assert_eq!(harness.take_summaries(silent), ["handshake_timeout 0 0", "closed"]);
+    harness.send(slow, join("a b", &[]));
+    harness.take_received(slow);
+    harness.advance(58_000);
+    assert_eq!(harness.take_summaries(slow), ["ping"]);
+    harness.advance(3_000);
+    assert_eq!(harness.take_summaries(slow), ["handshake_timeout 0 0", "closed"]);
+    harness.disconnect(silent);
+    harness.disconnect(slow);
+    harness.advance(60_000);
+    assert_eq!(harness.wake_at, None, "an idle server sleeps");
 }
 
 /// A ping after half a minute of silence, the end after a whole one.
 #[test]
-fn silence() {
-    let mut table = Table::new();
-    let (anna, _) = table.come("anna", &[]);
-    let (bob, _) = table.come("bob", &[]);
-    table.pass(29_000);
-    table.got(anna);
-    table.send(bob, Ping { token: 77 });
-    table.got(bob);
-    table.pass(2_500);
-    assert_eq!((table.words(anna), table.words(bob)), (vec!["ping".to_owned()], vec![]));
-    table.send(anna, Pong { token: 0 });
-    table.pass(29_000);
-    assert_eq!((table.words(anna), table.words(bob)), (vec![], vec!["ping".to_owned()]));
-    table.pass(30_000);
-    assert_eq!(table.words(anna), ["ping", "presence lobby 0 1 +[] -[\"bob\"]"]);
-    let words = table.words(bob);
-    assert_eq!(words, ["idle_timeout 0 0", "closed"]);
-    assert_eq!(table.people, 1, "the name is free at once");
-    table.come("bob", &[]);
+fn idle_connection_is_pinged_then_closed() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    let (bob, _) = harness.join("bob", &[]);
+    harness.advance(29_000);
+    harness.take_received(anna);
+    harness.send(bob, Ping { token: 77 });
+    harness.take_received(bob);
+    harness.advance(2_500);
+    assert_eq!(
+        (harness.take_summaries(anna), harness.take_summaries(bob)),
+        (vec!["ping".to_owned()], vec![])
+    );
+    harness.send(anna, Pong { token: 0 });
+    harness.advance(29_000);
+    assert_eq!(
+        (harness.take_summaries(anna), harness.take_summaries(bob)),
+        (vec![], vec!["ping".to_owned()])
+    );
+    harness.advance(30_000);
+    assert_eq!(harness.take_summaries(anna), ["ping", "presence lobby 0 1 +[] -[\"bob\"]"]);
+    let summaries = harness.take_summaries(bob);
+    assert_eq!(summaries, ["idle_timeout 0 0", "closed"]);
+    assert_eq!(harness.connected_users, 1, "the name is free at once");
+    harness.join("bob", &[]);
 }
 
 /// Many connections make no more than one sweep a second.
 #[test]
-fn one_sweep_a_second() {
-    let mut table = Table::new();
+fn connection_timers_are_checked_at_most_once_a_second() {
+    let mut harness = Harness::new();
     for number in 0..100 {
-        table.connect();
-        table.now = at(1_000 + number * 100);
+        harness.connect();
+        harness.now = at(1_000 + number * 100);
     }
     let mut wakes = 0;
-    while let Some(wake_at) = table.wake_at.take() {
-        table.now = table.now.max(wake_at);
-        table.input(Input::Wake);
+    while let Some(wake_at) = harness.wake_at.take() {
+        harness.now = harness.now.max(wake_at);
+        harness.input(Input::Wake);
         wakes += 1;
     }
     assert!(wakes <= 12, "{wakes} wakes");
-    let lines: Vec<_> = table.lines.keys().copied().collect();
+    let lines: Vec<_> = harness.clients.keys().copied().collect();
     for line in lines {
-        assert_eq!(table.words(line), ["handshake_timeout 0 0", "closed"]);
+        assert_eq!(harness.take_summaries(line), ["handshake_timeout 0 0", "closed"]);
     }
 }
 
 /// A ping is answered, in every state from greeted on; so is the driver's
 /// probe, on a connection that is not known.
 #[test]
-fn pings_are_answered() {
-    let mut table = Table::new();
-    let anna = table.greet(0);
-    table.send(anna, Ping { token: 5 });
-    assert_eq!(table.words(anna), ["pong 5"]);
-    table.send(anna, join("anna", &[]));
-    table.got(anna);
-    table.send(anna, Ping { token: 6 });
-    assert_eq!(table.words(anna), ["pong 6"]);
-    let probe = table.unknown_line();
-    table.input(Input::Probe { connection: probe, token: 8 });
-    assert_eq!(table.words(probe), ["pong 8"]);
+fn pings_and_probes_are_answered() {
+    let mut harness = Harness::new();
+    let anna = harness.connect_and_greet(0);
+    harness.send(anna, Ping { token: 5 });
+    assert_eq!(harness.take_summaries(anna), ["pong 5"]);
+    harness.send(anna, join("anna", &[]));
+    harness.take_received(anna);
+    harness.send(anna, Ping { token: 6 });
+    assert_eq!(harness.take_summaries(anna), ["pong 6"]);
+    let probe = harness.add_unknown_connection();
+    harness.input(Input::Probe { connection: probe, token: 8 });
+    assert_eq!(harness.take_summaries(probe), ["pong 8"]);
 }
 
 /// What the driver has to complain of is told, once.
 #[test]
-fn what_the_driver_complains_of() {
-    let mut table = Table::new();
-    let (anna, _) = table.come("anna", &[]);
-    table.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::TooSlow });
-    table.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::FrameTooLarge });
-    assert_eq!(table.words(anna), ["too_slow 0 0", "closed"]);
-    table.drop(anna);
-    table.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::FrameTooLarge });
-    table.input(Input::Disconnected { connection: anna });
-    assert_eq!(table.people, 0);
+fn connection_failure_is_reported_once() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    harness.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::TooSlow });
+    harness.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::FrameTooLarge });
+    assert_eq!(harness.take_summaries(anna), ["too_slow 0 0", "closed"]);
+    harness.disconnect(anna);
+    harness.input(Input::ConnectionFailed { connection: anna, error: ErrorCode::FrameTooLarge });
+    harness.input(Input::Disconnected { connection: anna });
+    assert_eq!(harness.connected_users, 0);
 }
 
 /// Everybody is told goodbye, and nobody comes in any more.
 #[test]
-fn shutting_down() {
-    let mut table = Table::new();
-    let (anna, _) = table.come("anna", &[]);
-    let greeted = table.greet(0);
-    table.input(Input::ShutDown { retry_after: 2_000 });
+fn shutdown_closes_and_refuses_connections() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    let greeted = harness.connect_and_greet(0);
+    harness.input(Input::ShutDown { retry_after: 2_000 });
     for connection in [anna, greeted] {
-        let got = table.got(connection);
-        assert_eq!(got.iter().map(word).collect::<Vec<_>>(), ["shutting_down 0 0", "closed"]);
-        assert_eq!(retry_after(&got), 2_000);
+        let received = harness.take_received(connection);
+        assert_eq!(
+            received.iter().map(summarize).collect::<Vec<_>>(),
+            ["shutting_down 0 0", "closed"]
+        );
+        assert_eq!(retry_after(&received), 2_000);
     }
-    let late = table.connect();
-    let got = table.got(late);
-    assert_eq!(got.iter().map(word).collect::<Vec<_>>(), ["shutting_down 0 0", "closed"]);
-    assert_eq!(retry_after(&got), 2_000);
-    assert_eq!(table.people, 0);
+    let late = harness.connect();
+    let received = harness.take_received(late);
+    assert_eq!(received.iter().map(summarize).collect::<Vec<_>>(), ["shutting_down 0 0", "closed"]);
+    assert_eq!(retry_after(&received), 2_000);
+    assert_eq!(harness.connected_users, 0);
 }
 
 /// A step of the clock is told to all who are in.
 #[test]
-fn a_step_of_the_clock() {
-    let mut table = Table::new();
-    let (anna, _) = table.come("anna", &[]);
-    let greeted = table.greet(0);
-    table.input(Input::ClockChanged);
-    assert_eq!(table.words(anna), ["notice 2"]);
-    assert_eq!(table.words(greeted), [""; 0]);
+fn clock_change_is_broadcast_to_joined_clients() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    let greeted = harness.connect_and_greet(0);
+    harness.input(Input::ClockChanged);
+    assert_eq!(harness.take_summaries(anna), ["notice 2"]);
+    assert_eq!(harness.take_summaries(greeted), [""; 0]);
 }
 
 /// Who wakes the hub too early is told again when to; a room that is closed
 /// has nothing more to tell.
 #[test]
-fn waking_too_early() {
-    let mut table = Table::new();
-    let (anna, _) = table.come("anna", &[]);
-    let wake_at = table.wake_at.take();
+fn early_wake_is_harmless() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    let wake_at = harness.wake_at.take();
     assert_eq!(wake_at, Some(at(1_500)));
-    table.input(Input::Wake);
-    assert_eq!(table.wake_at, wake_at);
-    table.drop(anna);
-    assert!(table.hub.rooms.is_empty());
-    table.pass(20_000);
-    assert_eq!(table.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for her session only");
+    harness.input(Input::Wake);
+    assert_eq!(harness.wake_at, wake_at);
+    harness.disconnect(anna);
+    assert!(harness.hub.rooms.is_empty());
+    harness.advance(20_000);
+    assert_eq!(harness.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for her session only");
 }
 
 /// Who has said everything does not count any more when the end is told.
 #[test]
-fn finished_means_gone() {
+fn half_closed_connection_is_released_before_close() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
-    let mut table = Table::with(settings);
+    let mut harness = Harness::with(settings);
     for _ in 0..2 {
-        let (anna, _) = table.come("anna", &[]);
-        table.input(Input::HalfClosed { connection: anna });
-        assert_eq!(table.words(anna), ["closed"]);
-        let greeted = table.greet(0);
-        table.input(Input::HalfClosed { connection: greeted });
-        assert_eq!(table.words(greeted), ["closed"]);
-        table.drop(anna);
+        let (anna, _) = harness.join("anna", &[]);
+        harness.input(Input::HalfClosed { connection: anna });
+        assert_eq!(harness.take_summaries(anna), ["closed"]);
+        let greeted = harness.connect_and_greet(0);
+        harness.input(Input::HalfClosed { connection: greeted });
+        assert_eq!(harness.take_summaries(greeted), ["closed"]);
+        harness.disconnect(anna);
     }
 }
 
 /// The owner wants something else: it holds for who comes from now on, and
 /// whoever is there stays.
 #[test]
-fn settings_change() {
+fn reloaded_settings_apply_to_new_joins() {
     let wanted = HubSettings { max_rooms: 1, is_durable: true, ..HubSettings::default() };
-    let mut table = Table::with(HubSettings { refuse_lookalikes: false, ..wanted.clone() });
-    table.come("anna", &["lobby"]);
-    table.come("\u{430}nna", &["lobby"]);
+    let mut harness = Harness::with(HubSettings { refuse_lookalikes: false, ..wanted.clone() });
+    harness.join("anna", &["lobby"]);
+    harness.join("\u{430}nna", &["lobby"]);
     let is_durable = false;
-    table.input(Input::SettingsChanged(HubSettings { max_rooms: 2, is_durable, ..wanted }));
-    let bob = table.greet(0);
+    harness.input(Input::SettingsChanged(HubSettings { max_rooms: 2, is_durable, ..wanted }));
+    let bob = harness.connect_and_greet(0);
     for (name, rooms, told) in [
         ("\u{430}nn\u{430}", ["lobby"].as_slice(), "name_lookalike 2 0"),
         ("bob", &["attic", "cellar"], "rooms_full 2 0"),
         ("bob", &["attic"], "welcome bob 4 last 0"),
     ] {
-        table.words(bob);
-        table.send(bob, join(name, rooms));
-        assert_eq!(table.words(bob)[0], told);
+        harness.take_summaries(bob);
+        harness.send(bob, join(name, rooms));
+        assert_eq!(harness.take_summaries(bob)[0], told);
     }
-    let (_, welcome) = table.come("carl", &[]);
+    let (_, welcome) = harness.join("carl", &[]);
     assert_ne!(welcome.flags & flag::DURABLE, 0, "what the log is does not change");
     // And back again.
-    table.input(Input::SettingsChanged(HubSettings {
+    harness.input(Input::SettingsChanged(HubSettings {
         refuse_lookalikes: false,
         ..HubSettings::default()
     }));
-    table.come("\u{430}nn\u{430}", &["lobby"]);
-    let census = table.hub.stats();
-    let counts = (census.connected_users, census.connections, census.rooms, census.head.0);
+    harness.join("\u{430}nn\u{430}", &["lobby"]);
+    let stats = harness.hub.stats();
+    let counts = (stats.connected_users, stats.connections, stats.rooms, stats.head.0);
     assert_eq!(counts, (5, 5, 2, 0));
 }

@@ -6,74 +6,81 @@ use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
-/// A table whose log waits to be told, with Anna in the lobby.
-fn slow_table() -> (Table, ConnectionId, crate::wire::tcp::Welcome) {
-    let mut table = Table::new();
-    let (anna, welcome) = table.come("anna", &[]);
-    table.delayed = true;
-    (table, anna, welcome)
+/// A harness whose log waits to be told, with Anna in the lobby.
+fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
+    let mut harness = Harness::new();
+    let (anna, welcome) = harness.join("anna", &[]);
+    harness.manual_log = true;
+    (harness, anna, welcome)
 }
 
 /// What was to be read for a join cannot be: the connection ends, and nothing
 /// of it stays but the session.
 #[test]
-fn a_join_that_cannot_be_read() {
-    let (mut table, anna, _) = slow_table();
-    let bob = table.greet(1);
-    table.send(bob, join("bob", &["attic"]));
-    table.send(bob, say_in("attic", 1, "x"));
-    table.fail_read();
-    assert_eq!(table.words(bob), ["internal 0 0", "closed"]);
-    assert_eq!((table.people, table.drafts.len(), table.closed_rooms.len()), (1, 0, 1));
-    assert!(table.hub.backlog.is_empty());
-    table.drop(bob);
-    table.drop(anna);
-    table.pass(2 * 24 * 60 * 60 * 1_000);
-    assert!(table.is_empty());
+fn failed_join_read_closes_connection_and_leaves_no_state() {
+    let (mut harness, anna, _) = manual_log_harness();
+    let bob = harness.connect_and_greet(1);
+    harness.send(bob, join("bob", &["attic"]));
+    harness.send(bob, say_in("attic", 1, "x"));
+    harness.fail_read();
+    assert_eq!(harness.take_summaries(bob), ["internal 0 0", "closed"]);
+    assert_eq!(
+        (harness.connected_users, harness.pending_drafts.len(), harness.closed_rooms.len()),
+        (1, 0, 1)
+    );
+    assert!(harness.hub.backlog.is_empty());
+    harness.disconnect(bob);
+    harness.disconnect(anna);
+    harness.advance(2 * 24 * 60 * 60 * 1_000);
+    assert!(harness.is_empty());
 }
 
 /// Somebody has seen what is lost: the sequence has leapt over it twice, and
 /// their position lies between.
 #[test]
-fn a_position_in_a_void() {
-    let (mut table, anna, welcome) = slow_table();
-    table.send(anna, say(1, "x"));
-    table.answer();
-    table.drop(anna);
+fn position_in_sequence_gap_is_not_kept() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.send(anna, say(1, "x"));
+    harness.run_log();
+    harness.disconnect(anna);
     let lost = |from, to| (Sequence(from), Sequence(to));
-    table.hub.sequence_gaps = vec![lost(0, 0), lost(1, 1_000)];
-    table.hub.head = Sequence(2_000);
+    harness.hub.sequence_gaps = vec![lost(0, 0), lost(1, 1_000)];
+    harness.hub.head = Sequence(2_000);
     for (position, is_kept) in
         [(1, true), (2, false), (1_000, false), (1_001, true), (2_001, false)]
     {
-        let back = table.resume("anna", &[], welcome.token, Some(position));
-        table.answer();
+        let back = harness.resume("anna", &[], welcome.token, Some(position));
+        harness.run_log();
         let flags = if is_kept { 3 } else { 1 };
-        assert_eq!(table.words(back)[0], format!("welcome anna {flags} last 1"), "{position}");
+        assert_eq!(
+            harness.take_summaries(back)[0],
+            format!("welcome anna {flags} last 1"),
+            "{position}"
+        );
     }
 }
 
 /// The same in the middle of a replay.
 #[test]
-fn a_page_that_cannot_be_read() {
-    let (mut table, anna, welcome) = slow_table();
-    table.page = 1;
+fn failed_replay_page_closes_connection_and_resume_continues() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.page_limit = 1;
     for reference in 1..=3 {
-        table.send(anna, say(reference, "x"));
+        harness.send(anna, say(reference, "x"));
     }
-    table.answer();
-    let back = table.resume("anna", &[], welcome.token, Some(0));
-    table.look();
-    table.tell();
-    table.mark();
-    assert_eq!(table.words(back)[2..], ["1:lobby anna: x (1)"]);
-    table.fail_read();
-    assert_eq!(table.words(back), ["internal 0 0", "closed"]);
-    assert!(table.hub.backlog.is_empty());
-    let again = table.resume("anna", &[], welcome.token, Some(1));
-    table.answer();
+    harness.run_log();
+    let back = harness.resume("anna", &[], welcome.token, Some(0));
+    harness.perform_read();
+    harness.deliver_outcome();
+    harness.reach_mark();
+    assert_eq!(harness.take_summaries(back)[2..], ["1:lobby anna: x (1)"]);
+    harness.fail_read();
+    assert_eq!(harness.take_summaries(back), ["internal 0 0", "closed"]);
+    assert!(harness.hub.backlog.is_empty());
+    let again = harness.resume("anna", &[], welcome.token, Some(1));
+    harness.run_log();
     assert_eq!(
-        table.words(again)[2..5],
+        harness.take_summaries(again)[2..5],
         ["2:lobby anna: x (1)", "3:lobby anna: x (1)", "end 2 3 0"]
     );
 }
@@ -81,66 +88,69 @@ fn a_page_that_cannot_be_read() {
 /// A room whose history cannot be read is not entered; what was owed comes,
 /// and so does what was waiting.
 #[test]
-fn a_room_that_cannot_be_read() {
-    let (mut table, anna, _) = slow_table();
-    table.delayed = false;
-    let (bob, _) = table.come("bob", &[]);
-    table.pass(600);
-    table.got(bob);
-    table.got(anna);
-    table.delayed = true;
-    table.send(anna, say(1, "x"));
-    table.send(anna, leave(1, "lobby"));
-    table.send(anna, enter(2, "lobby"));
-    table.send(anna, say(2, "not in there"));
-    table.send(anna, enter(3, "attic"));
-    table.commit(1);
-    table.fail_read();
+fn failed_enter_read_leaves_room_and_sends_queued_frames() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.manual_log = false;
+    let (bob, _) = harness.join("bob", &[]);
+    harness.advance(600);
+    harness.take_received(bob);
+    harness.take_received(anna);
+    harness.manual_log = true;
+    harness.send(anna, say(1, "x"));
+    harness.send(anna, leave(1, "lobby"));
+    harness.send(anna, enter(2, "lobby"));
+    harness.send(anna, say(2, "not in there"));
+    harness.send(anna, enter(3, "attic"));
+    harness.commit(1);
+    harness.fail_read();
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         ["left lobby", "unavailable 5 2", "accepted 1", "not_in_room 3 2"]
     );
-    table.fail_read();
-    assert_eq!(table.words(anna), ["unavailable 5 3"]);
-    assert_eq!(table.closed_rooms.len(), 1, "the attic was not there before");
-    table.pass(600);
-    assert_eq!(table.words(bob), ["1:lobby anna: x (0)", "presence lobby 0 1 +[] -[\"anna\"]"]);
-    assert!(table.hub.backlog.is_empty());
-    table.send(anna, enter(4, "lobby"));
-    table.answer();
-    assert_eq!(table.words(anna)[0], "entered lobby 0 of 2");
+    harness.fail_read();
+    assert_eq!(harness.take_summaries(anna), ["unavailable 5 3"]);
+    assert_eq!(harness.closed_rooms.len(), 1, "the attic was not there before");
+    harness.advance(600);
+    assert_eq!(
+        harness.take_summaries(bob),
+        ["1:lobby anna: x (0)", "presence lobby 0 1 +[] -[\"anna\"]"]
+    );
+    assert!(harness.hub.backlog.is_empty());
+    harness.send(anna, enter(4, "lobby"));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna)[0], "entered lobby 0 of 2");
 }
 
 /// History and search that cannot be read.
 #[test]
-fn requests_that_cannot_be_read() {
-    let (mut table, anna, _) = slow_table();
-    table.got(anna);
-    table.send(anna, history(7, "lobby", 0, 0));
-    table.send(anna, search(8, "lobby", "x", 0, 0));
-    table.send(anna, history(9, "lobby", 0, 0));
-    table.fail_read();
-    table.fail_read();
-    table.answer();
-    assert_eq!(table.words(anna), ["unavailable 7 7", "unavailable 11 8", "end 7 0 0"]);
+fn failed_history_and_search_reads_are_answered_unavailable() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.take_received(anna);
+    harness.send(anna, history(7, "lobby", 0, 0));
+    harness.send(anna, search(8, "lobby", "x", 0, 0));
+    harness.send(anna, history(9, "lobby", 0, 0));
+    harness.fail_read();
+    harness.fail_read();
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna), ["unavailable 7 7", "unavailable 11 8", "end 7 0 0"]);
 }
 
 /// What is looked for, and what cannot be: the errors in their order.
 #[test]
-fn searches() {
-    let (mut table, anna, _) = slow_table();
-    table.delayed = false;
-    table.send(anna, say(1, "The kettle is on."));
-    table.send(anna, say(2, "Tea?"));
-    table.send(anna, enter(1, "attic"));
-    table.send(anna, say_in("attic", 3, "No kettle here."));
-    table.got(anna);
-    table.send(anna, search(1, "", "KETTLE", 0, 0));
-    table.send(anna, search(2, "Lobby", "kettle", 0, 0));
-    table.send(anna, search(3, "", "kettle", 3, 0));
-    table.send(anna, search(4, "", "kettle", 0, 1));
+fn search_finds_entries_and_reports_errors_in_order() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.manual_log = false;
+    harness.send(anna, say(1, "The kettle is on."));
+    harness.send(anna, say(2, "Tea?"));
+    harness.send(anna, enter(1, "attic"));
+    harness.send(anna, say_in("attic", 3, "No kettle here."));
+    harness.take_received(anna);
+    harness.send(anna, search(1, "", "KETTLE", 0, 0));
+    harness.send(anna, search(2, "Lobby", "kettle", 0, 0));
+    harness.send(anna, search(3, "", "kettle", 3, 0));
+    harness.send(anna, search(4, "", "kettle", 0, 1));
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         [
             "1:lobby anna: The kettle is on. (3)",
             "3:attic anna: No kettle here. (3)",
@@ -153,13 +163,13 @@ fn searches() {
             "end 11 3 1",
         ]
     );
-    table.send(anna, search(0, "cellar", "!", 0, 0));
-    table.send(anna, search(5, "cellar", "!", 0, 0));
-    table.send(anna, search(6, "", "!", 0, 0));
-    table.send(anna, search(7, "", &"x ".repeat(17), 0, 0));
-    table.send(anna, search(8, "", &"x".repeat(257), 0, 0));
+    harness.send(anna, search(0, "cellar", "!", 0, 0));
+    harness.send(anna, search(5, "cellar", "!", 0, 0));
+    harness.send(anna, search(6, "", "!", 0, 0));
+    harness.send(anna, search(7, "", &"x ".repeat(17), 0, 0));
+    harness.send(anna, search(8, "", &"x".repeat(257), 0, 0));
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         [
             "reference_invalid 11 0",
             "not_in_room 11 5",
@@ -170,22 +180,22 @@ fn searches() {
     );
 }
 
-/// The sentence of the only notice among what a connection has got, with its code.
-fn notices(table: &mut Table, connection: ConnectionId) -> Vec<(u16, String)> {
+/// The sentence of the only notice among what a connection has received, with its code.
+fn take_notices(harness: &mut Harness, connection: ConnectionId) -> Vec<(u16, String)> {
     let notice = |it| match it {
-        Got::Frame(ServerFrame::Notice(it)) => Some((it.code, it.text)),
+        ClientEvent::Frame(ServerFrame::Notice(it)) => Some((it.code, it.text)),
         _ => None,
     };
-    table.got(connection).into_iter().filter_map(notice).collect()
+    harness.take_received(connection).into_iter().filter_map(notice).collect()
 }
 
 /// Everybody is told once that the log cannot write, and that it can again.
 #[test]
-fn trouble_is_told_once() {
-    let (mut table, anna, _) = slow_table();
+fn storage_notice_is_sent_once_per_change() {
+    let (mut harness, anna, _) = manual_log_harness();
     let mut told = |storage| {
-        table.input(Input::StorageChanged(storage));
-        notices(&mut table, anna)
+        harness.input(Input::StorageChanged(storage));
+        take_notices(&mut harness, anna)
     };
     assert_eq!(told(StorageHealth::Sound), []);
     let memory_only = told(StorageHealth::MemoryOnly);
@@ -203,33 +213,36 @@ fn trouble_is_told_once() {
 /// Whoever comes while it lasts is told right after the end; who is about to
 /// come is told then, not before.
 #[test]
-fn trouble_is_told_to_who_comes() {
-    let (mut table, _, _) = slow_table();
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
-    table.input(Input::StorageChanged(StorageHealth::MemoryOnly));
-    assert_eq!(table.words(bob), [""; 0]);
-    table.answer();
-    assert_eq!(table.words(bob)[2..], ["end 2 0 0", "notice 5"]);
-    let carl = table.greet(1);
-    table.send(carl, join("carl", &["attic"]));
-    table.answer();
-    assert_eq!(table.words(carl)[2..], ["end 2 0 0", "notice 5", "roster attic 0 1 [\"carl\"]"]);
-    table.input(Input::StorageChanged(StorageHealth::Sound));
-    assert_eq!(table.words(bob), ["notice 6"]);
-    let dora = table.greet(0);
-    table.send(dora, join("dora", &[]));
-    table.answer();
-    assert_eq!(table.words(dora)[2..], ["end 2 0 0"]);
+fn storage_notice_is_sent_to_new_clients_after_join() {
+    let (mut harness, _, _) = manual_log_harness();
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
+    harness.input(Input::StorageChanged(StorageHealth::MemoryOnly));
+    assert_eq!(harness.take_summaries(bob), [""; 0]);
+    harness.run_log();
+    assert_eq!(harness.take_summaries(bob)[2..], ["end 2 0 0", "notice 5"]);
+    let carl = harness.connect_and_greet(1);
+    harness.send(carl, join("carl", &["attic"]));
+    harness.run_log();
+    assert_eq!(
+        harness.take_summaries(carl)[2..],
+        ["end 2 0 0", "notice 5", "roster attic 0 1 [\"carl\"]"]
+    );
+    harness.input(Input::StorageChanged(StorageHealth::Sound));
+    assert_eq!(harness.take_summaries(bob), ["notice 6"]);
+    let dora = harness.connect_and_greet(0);
+    harness.send(dora, join("dora", &[]));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(dora)[2..], ["end 2 0 0"]);
 }
 
 /// A durable server says so.
 #[test]
-fn the_flag_of_a_durable_server() {
-    let mut table = Table::with(HubSettings { is_durable: true, ..HubSettings::default() });
-    let (anna, welcome) = table.come("anna", &[]);
+fn welcome_has_durable_flag_on_durable_server() {
+    let mut harness = Harness::with(HubSettings { is_durable: true, ..HubSettings::default() });
+    let (anna, welcome) = harness.join("anna", &[]);
     assert_eq!(welcome.flags, 4);
-    table.drop(anna);
-    let anna = table.resume("anna", &[], welcome.token, Some(0));
-    assert_eq!(table.words(anna)[0], "welcome anna 7 last 0");
+    harness.disconnect(anna);
+    let anna = harness.resume("anna", &[], welcome.token, Some(0));
+    assert_eq!(harness.take_summaries(anna)[0], "welcome anna 7 last 0");
 }

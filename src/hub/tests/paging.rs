@@ -7,38 +7,38 @@ use crate::hub::{ConnectionId, Input, ReadRange};
 use crate::model::limits::REPLAY_PAGE;
 use crate::model::{Sequence, Token};
 
-/// A table whose log brings two entries at a time, with Bob in the lobby and
+/// A harness whose log brings two entries at a time, with Bob in the lobby and
 /// Anna, who has missed five things that he said, coming back to it and to the
 /// attic. The log waits to be told.
-fn missed_five() -> (Table, ConnectionId, ConnectionId, Token) {
-    let mut table = Table::new();
-    table.page = 2;
-    let (anna, welcome) = table.come("anna", &[]);
-    table.drop(anna);
-    let (bob, _) = table.come("bob", &["lobby", "attic"]);
+fn resume_after_five_missed() -> (Harness, ConnectionId, ConnectionId, Token) {
+    let mut harness = Harness::new();
+    harness.page_limit = 2;
+    let (anna, welcome) = harness.join("anna", &[]);
+    harness.disconnect(anna);
+    let (bob, _) = harness.join("bob", &["lobby", "attic"]);
     for reference in 1..=4 {
-        table.send(bob, say(reference, "x"));
+        harness.send(bob, say(reference, "x"));
     }
-    table.send(bob, direct("anna", 0, 5, "y"));
-    table.got(bob);
-    table.delayed = true;
-    let anna = table.resume("anna", &["lobby", "attic"], welcome.token, Some(0));
-    (table, anna, bob, welcome.token)
+    harness.send(bob, direct("anna", 0, 5, "y"));
+    harness.take_received(bob);
+    harness.manual_log = true;
+    let anna = harness.resume("anna", &["lobby", "attic"], welcome.token, Some(0));
+    (harness, anna, bob, welcome.token)
 }
 
 /// The log does a read and tells what it has found.
-fn read(table: &mut Table) {
-    assert!(table.look() && table.tell());
+fn complete_read(harness: &mut Harness) {
+    assert!(harness.perform_read() && harness.deliver_outcome());
 }
 
 /// Page after page, each read when the one before was taken up; the welcome
 /// comes before the first, everything else behind the last.
 #[test]
-fn page_by_page() {
-    let (mut table, anna, _, _) = missed_five();
-    read(&mut table);
+fn replay_is_read_page_by_page() {
+    let (mut harness, anna, _, _) = resume_after_five_missed();
+    complete_read(&mut harness);
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         [
             "welcome anna 3 last 0",
             "entered lobby 0 of 2",
@@ -47,14 +47,17 @@ fn page_by_page() {
             "2:lobby bob: x (1)",
         ]
     );
-    assert!(table.reads.is_empty() && table.hub.backlog.is_empty(), "nothing is read ahead");
-    table.mark();
-    read(&mut table);
-    assert_eq!(table.words(anna), ["3:lobby bob: x (1)", "4:lobby bob: x (1)"]);
-    table.mark();
-    read(&mut table);
+    assert!(
+        harness.pending_reads.is_empty() && harness.hub.backlog.is_empty(),
+        "nothing is read ahead"
+    );
+    harness.reach_mark();
+    complete_read(&mut harness);
+    assert_eq!(harness.take_summaries(anna), ["3:lobby bob: x (1)", "4:lobby bob: x (1)"]);
+    harness.reach_mark();
+    complete_read(&mut harness);
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         [
             "5:bob>anna: y (1)",
             "end 2 5 0",
@@ -62,7 +65,8 @@ fn page_by_page() {
             "roster attic 0 2 [\"anna\", \"bob\"]",
         ]
     );
-    let asked: Vec<ReadRange> = table.requests.iter().map(|it| it.range.clone()).skip(2).collect();
+    let asked: Vec<ReadRange> =
+        harness.read_requests.iter().map(|it| it.range.clone()).skip(2).collect();
     let after = |sequence| ReadRange::After(Sequence(sequence), REPLAY_PAGE);
     assert_eq!(asked, [after(0), after(2), after(4)]);
 }
@@ -70,179 +74,182 @@ fn page_by_page() {
 /// What is said meanwhile belongs to the pages, once and in its place; what
 /// the one who comes back wants waits for the end.
 #[test]
-fn said_between_the_pages() {
-    let (mut table, anna, bob, _) = missed_five();
-    table.look();
-    table.send(bob, say_in("attic", 6, "while it is read"));
-    table.commit(1);
-    table.tell();
-    assert_eq!(table.words(anna).last().unwrap(), "2:lobby bob: x (1)");
-    table.send(bob, say(7, "while it is sent"));
-    table.send(anna, say(1, "z"));
-    table.commit(1);
+fn messages_between_pages_are_replayed_once() {
+    let (mut harness, anna, bob, _) = resume_after_five_missed();
+    harness.perform_read();
+    harness.send(bob, say_in("attic", 6, "while it is read"));
+    harness.commit(1);
+    harness.deliver_outcome();
+    assert_eq!(harness.take_summaries(anna).last().unwrap(), "2:lobby bob: x (1)");
+    harness.send(bob, say(7, "while it is sent"));
+    harness.send(anna, say(1, "z"));
+    harness.commit(1);
     for _ in 0..2 {
-        table.mark();
-        read(&mut table);
+        harness.reach_mark();
+        complete_read(&mut harness);
     }
-    assert_eq!(table.words(anna).last().unwrap(), "6:attic bob: while it is read (1)");
-    table.mark();
-    table.look();
-    table.send(bob, say(8, "while the last is read"));
-    table.commit(1);
-    table.tell();
-    let words = table.words(anna);
+    assert_eq!(harness.take_summaries(anna).last().unwrap(), "6:attic bob: while it is read (1)");
+    harness.reach_mark();
+    harness.perform_read();
+    harness.send(bob, say(8, "while the last is read"));
+    harness.commit(1);
+    harness.deliver_outcome();
+    let summaries = harness.take_summaries(anna);
     assert_eq!(
-        words[..3],
+        summaries[..3],
         [
             "7:lobby bob: while it is sent (1)",
             "8:lobby bob: while the last is read (1)",
             "end 2 8 0",
         ]
     );
-    assert_eq!(words.len(), 5, "and the rosters");
-    assert!(table.drafts.is_empty(), "the last page has to be taken up, too");
-    table.answer();
-    assert_eq!(table.words(anna), ["9:lobby anna: z (0)"]);
+    assert_eq!(summaries.len(), 5, "and the rosters");
+    assert!(harness.pending_drafts.is_empty(), "the last page has to be taken up, too");
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna), ["9:lobby anna: z (0)"]);
 }
 
 /// A page that brings nothing, and yet there is more: it goes on behind what
 /// the log had then.
 #[test]
-fn an_empty_page() {
-    let (mut table, anna, _, _) = missed_five();
-    table.look();
-    let outcome = table.outcomes[0].1.as_mut().unwrap();
+fn empty_page_continues_after_its_head() {
+    let (mut harness, anna, _, _) = resume_after_five_missed();
+    harness.perform_read();
+    let outcome = harness.pending_outcomes[0].1.as_mut().unwrap();
     outcome.entries.clear();
     outcome.head = Sequence(3);
-    table.tell();
-    table.answer();
-    let words = table.words(anna);
-    assert_eq!(words[3..6], ["4:lobby bob: x (1)", "5:bob>anna: y (1)", "end 2 5 0"]);
+    harness.deliver_outcome();
+    harness.run_log();
+    let summaries = harness.take_summaries(anna);
+    assert_eq!(summaries[3..6], ["4:lobby bob: x (1)", "5:bob>anna: y (1)", "end 2 5 0"]);
 }
 
 /// What the log has taken meanwhile and no page brings is acknowledged
 /// behind the last of them; what a page brings is not.
 #[test]
-fn what_is_owed_waits_for_the_last_page() {
-    let (mut table, anna, _, token) = missed_five();
-    table.answer();
-    table.send(anna, say(1, "here"));
-    table.send(anna, say_in("attic", 2, "elsewhere"));
-    let back = table.resume("anna", &["lobby"], token, Some(2));
-    table.look();
-    table.commit(9);
-    table.tell();
-    assert_eq!(table.words(back).last().unwrap(), "4:lobby bob: x (1)");
-    table.answer();
-    let words = table.words(back);
-    assert_eq!(words[..3], ["5:bob>anna: y (1)", "6:lobby anna: here (1)", "end 2 7 0"]);
-    assert_eq!(words[4..], ["accepted 2"]);
+fn acknowledgements_wait_for_last_page() {
+    let (mut harness, anna, _, token) = resume_after_five_missed();
+    harness.run_log();
+    harness.send(anna, say(1, "here"));
+    harness.send(anna, say_in("attic", 2, "elsewhere"));
+    let back = harness.resume("anna", &["lobby"], token, Some(2));
+    harness.perform_read();
+    harness.commit(9);
+    harness.deliver_outcome();
+    assert_eq!(harness.take_summaries(back).last().unwrap(), "4:lobby bob: x (1)");
+    harness.run_log();
+    let summaries = harness.take_summaries(back);
+    assert_eq!(summaries[..3], ["5:bob>anna: y (1)", "6:lobby anna: here (1)", "end 2 7 0"]);
+    assert_eq!(summaries[4..], ["accepted 2"]);
 }
 
 /// Whoever goes between two pages, or while one is read, leaves nothing
 /// behind; nor does who comes again.
 #[test]
-fn gone_between_the_pages() {
+fn disconnect_between_pages_leaves_no_state() {
     for at in 0..4 {
         for replaced in [false, true] {
-            let (mut table, anna, bob, token) = missed_five();
+            let (mut harness, anna, bob, token) = resume_after_five_missed();
             for step in 0..at {
                 if step % 2 == 0 {
-                    read(&mut table);
+                    complete_read(&mut harness);
                 } else {
-                    table.mark();
+                    harness.reach_mark();
                 }
             }
             if replaced {
-                let again = table.resume("anna", &[], token, Some(0));
-                table.answer();
-                assert_eq!(table.words(again)[6], "5:bob>anna: y (1)");
-                assert_eq!(table.words(anna).last().unwrap(), "closed");
-                table.drop(again);
+                let again = harness.resume("anna", &[], token, Some(0));
+                harness.run_log();
+                assert_eq!(harness.take_summaries(again)[6], "5:bob>anna: y (1)");
+                assert_eq!(harness.take_summaries(anna).last().unwrap(), "closed");
+                harness.disconnect(again);
             }
-            table.drop(anna);
-            table.answer();
-            assert!(table.hub.backlog.is_empty(), "at {at}, replaced: {replaced}");
-            table.drop(bob);
-            table.pass(2 * 24 * 60 * 60 * 1_000);
-            assert!(table.is_empty(), "at {at}, replaced: {replaced}");
+            harness.disconnect(anna);
+            harness.run_log();
+            assert!(harness.hub.backlog.is_empty(), "at {at}, replaced: {replaced}");
+            harness.disconnect(bob);
+            harness.advance(2 * 24 * 60 * 60 * 1_000);
+            assert!(harness.is_empty(), "at {at}, replaced: {replaced}");
         }
     }
 }
 
 /// Whoever asks for many pages at once is given one at a time.
 #[test]
-fn history_is_taken_up_before_more_comes() {
-    let (mut table, anna, bob, _) = missed_five();
-    table.answer();
-    table.got(anna);
-    table.send(bob, history(1, "lobby", 0, 2));
-    table.send(bob, search(2, "", "x", 0, 3));
-    table.send(bob, enter(3, "cellar"));
-    read(&mut table);
-    assert_eq!(table.words(bob), ["3:lobby bob: x (3)", "4:lobby bob: x (3)", "end 7 5 1"]);
-    assert!(table.reads.is_empty());
-    table.mark();
-    read(&mut table);
-    let words = table.words(bob);
-    assert_eq!(words[2..], ["4:lobby bob: x (3)", "end 11 5 1"]);
-    assert!(table.reads.is_empty());
-    table.mark();
-    read(&mut table);
-    assert_eq!(table.words(bob)[..2], ["entered cellar 0 of 1", "end 5 5 0"]);
+fn requests_wait_for_flow_control_mark() {
+    let (mut harness, anna, bob, _) = resume_after_five_missed();
+    harness.run_log();
+    harness.take_received(anna);
+    harness.send(bob, history(1, "lobby", 0, 2));
+    harness.send(bob, search(2, "", "x", 0, 3));
+    harness.send(bob, enter(3, "cellar"));
+    complete_read(&mut harness);
+    assert_eq!(
+        harness.take_summaries(bob),
+        ["3:lobby bob: x (3)", "4:lobby bob: x (3)", "end 7 5 1"]
+    );
+    assert!(harness.pending_reads.is_empty());
+    harness.reach_mark();
+    complete_read(&mut harness);
+    let summaries = harness.take_summaries(bob);
+    assert_eq!(summaries[2..], ["4:lobby bob: x (3)", "end 11 5 1"]);
+    assert!(harness.pending_reads.is_empty());
+    harness.reach_mark();
+    complete_read(&mut harness);
+    assert_eq!(harness.take_summaries(bob)[..2], ["entered cellar 0 of 1", "end 5 5 0"]);
     // There was nothing to be taken up.
-    table.send(bob, say(6, "z"));
-    assert_eq!(table.drafts.len(), 1);
+    harness.send(bob, say(6, "z"));
+    assert_eq!(harness.pending_drafts.len(), 1);
 }
 
 /// Nobody has waited for it.
 #[test]
-fn a_mark_that_nobody_has_set() {
-    let (mut table, anna, bob, _) = missed_five();
+fn unexpected_mark_is_ignored() {
+    let (mut harness, anna, bob, _) = resume_after_five_missed();
     for connection in [anna, bob, ConnectionId(99)] {
-        table.input(Input::MarkReached { connection });
+        harness.input(Input::MarkReached { connection });
     }
-    assert_eq!((table.reads.len(), table.words(anna)), (1, vec![]));
-    table.answer();
-    assert_eq!(table.words(anna)[8], "end 2 5 0");
+    assert_eq!((harness.pending_reads.len(), harness.take_summaries(anna)), (1, vec![]));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna)[8], "end 2 5 0");
 }
 
 /// Who will say nothing more gets everything that was asked for, and then the
 /// end; their messages are taken.
 #[test]
-fn finished_with_much_to_be_answered() {
-    let (mut table, anna, bob, _) = missed_five();
-    table.answer();
-    table.got(anna);
+fn half_closed_connection_gets_all_answers() {
+    let (mut harness, anna, bob, _) = resume_after_five_missed();
+    harness.run_log();
+    harness.take_received(anna);
     for frame in [history(1, "lobby", 0, 2), say(6, "one"), history(2, "lobby", 4, 1)] {
-        table.send(bob, frame);
+        harness.send(bob, frame);
     }
-    table.send(bob, say(7, "two"));
-    table.input(Input::HalfClosed { connection: bob });
-    assert_eq!((table.words(bob), table.people), (vec![], 2));
-    table.answer();
-    let words = table.words(bob);
-    assert_eq!(words[2..4], ["end 7 5 1", "6:lobby bob: one (0)"]);
-    assert_eq!(words[words.len() - 2..], ["7:lobby bob: two (0)", "closed"]);
-    assert_eq!(table.people, 1);
-    table.drop(bob);
-    table.input(Input::HalfClosed { connection: bob });
-    table.input(Input::HalfClosed { connection: anna });
-    assert_eq!(table.words(anna).last().unwrap(), "closed");
-    table.drop(anna);
-    table.pass(2 * 24 * 60 * 60 * 1_000);
-    assert!(table.is_empty());
+    harness.send(bob, say(7, "two"));
+    harness.input(Input::HalfClosed { connection: bob });
+    assert_eq!((harness.take_summaries(bob), harness.connected_users), (vec![], 2));
+    harness.run_log();
+    let summaries = harness.take_summaries(bob);
+    assert_eq!(summaries[2..4], ["end 7 5 1", "6:lobby bob: one (0)"]);
+    assert_eq!(summaries[summaries.len() - 2..], ["7:lobby bob: two (0)", "closed"]);
+    assert_eq!(harness.connected_users, 1);
+    harness.disconnect(bob);
+    harness.input(Input::HalfClosed { connection: bob });
+    harness.input(Input::HalfClosed { connection: anna });
+    assert_eq!(harness.take_summaries(anna).last().unwrap(), "closed");
+    harness.disconnect(anna);
+    harness.advance(2 * 24 * 60 * 60 * 1_000);
+    assert!(harness.is_empty());
 }
 
 /// What somebody said who is gone before taking up what came before counts.
 #[test]
-fn gone_without_taking_it_up() {
-    let (mut table, _, bob, _) = missed_five();
-    table.answer();
-    table.send(bob, history(1, "lobby", 0, 2));
-    read(&mut table);
-    table.send(bob, say(6, "bye"));
-    table.drop(bob);
-    table.answer();
-    assert_eq!(table.log.last().unwrap().draft.text.as_str(), "bye");
+fn frames_deferred_by_mark_survive_disconnect() {
+    let (mut harness, _, bob, _) = resume_after_five_missed();
+    harness.run_log();
+    harness.send(bob, history(1, "lobby", 0, 2));
+    complete_read(&mut harness);
+    harness.send(bob, say(6, "bye"));
+    harness.disconnect(bob);
+    harness.run_log();
+    assert_eq!(harness.log.last().unwrap().draft.text.as_str(), "bye");
 }

@@ -5,27 +5,27 @@ use super::harness::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 
-/// A table whose log waits to be told, with Anna in the lobby.
-fn slow_table() -> (Table, crate::hub::ConnectionId, crate::wire::tcp::Welcome) {
-    let mut table = Table::new();
-    let (anna, welcome) = table.come("anna", &[]);
-    table.delayed = true;
-    (table, anna, welcome)
+/// A harness whose log waits to be told, with Anna in the lobby.
+fn manual_log_harness() -> (Harness, crate::hub::ConnectionId, crate::wire::tcp::Welcome) {
+    let mut harness = Harness::new();
+    let (anna, welcome) = harness.join("anna", &[]);
+    harness.manual_log = true;
+    (harness, anna, welcome)
 }
 
 /// Frames that come while a join is read wait, in order.
 #[test]
-fn frames_wait_for_the_welcome() {
-    let (mut table, anna, _) = slow_table();
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
-    table.send(bob, say(1, "one"));
-    table.send(bob, enter(1, "attic"));
-    table.send(bob, say_in("attic", 2, "two"));
-    assert_eq!((table.words(bob), table.drafts.len()), (vec![], 0));
-    table.answer();
+fn frames_are_deferred_until_welcome() {
+    let (mut harness, anna, _) = manual_log_harness();
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
+    harness.send(bob, say(1, "one"));
+    harness.send(bob, enter(1, "attic"));
+    harness.send(bob, say_in("attic", 2, "two"));
+    assert_eq!((harness.take_summaries(bob), harness.pending_drafts.len()), (vec![], 0));
+    harness.run_log();
     assert_eq!(
-        table.words(bob),
+        harness.take_summaries(bob),
         [
             "welcome bob 0 last 0",
             "entered lobby 0 of 2",
@@ -36,201 +36,201 @@ fn frames_wait_for_the_welcome() {
             "2:attic bob: two (0)",
         ]
     );
-    assert_eq!(table.words(anna).last().unwrap(), "1:lobby bob: one (0)");
+    assert_eq!(harness.take_summaries(anna).last().unwrap(), "1:lobby bob: one (0)");
 }
 
 /// A fault among the frames that wait comes when its turn comes.
 #[test]
-fn faults_wait_too() {
-    let (mut table, _, _) = slow_table();
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
-    table.send(bob, join("bob", &[]));
-    table.send(bob, say(1, "x"));
-    assert_eq!(table.words(bob), [""; 0]);
-    table.answer();
-    let words = table.words(bob);
-    assert_eq!(words[words.len() - 2..], ["unexpected 2 0", "closed"]);
-    assert_eq!(table.log.len(), 0);
+fn violations_are_deferred_in_order() {
+    let (mut harness, _, _) = manual_log_harness();
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
+    harness.send(bob, join("bob", &[]));
+    harness.send(bob, say(1, "x"));
+    assert_eq!(harness.take_summaries(bob), [""; 0]);
+    harness.run_log();
+    let summaries = harness.take_summaries(bob);
+    assert_eq!(summaries[summaries.len() - 2..], ["unexpected 2 0", "closed"]);
+    assert_eq!(harness.log.len(), 0);
 }
 
 /// Who sends more than can wait is let go: the log is at fault.
 #[test]
-fn not_everything_can_wait() {
+fn too_many_deferred_frames_close_connection() {
     let settings = HubSettings { burst: 10, frames_per_minute: 60, ..HubSettings::default() };
-    let mut table = Table::with(settings);
-    table.delayed = true;
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
+    let mut harness = Harness::with(settings);
+    harness.manual_log = true;
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
     for reference in 1..=20 {
-        table.send(bob, say(reference, "x"));
-        table.send(bob, crate::wire::tcp::Pong { token: 0 });
+        harness.send(bob, say(reference, "x"));
+        harness.send(bob, crate::wire::tcp::Pong { token: 0 });
     }
-    assert_eq!(table.words(bob), [""; 0]);
-    table.send(bob, say(21, "x"));
-    assert_eq!(table.words(bob), ["internal 0 0", "closed"]);
-    table.answer();
-    table.drop(bob);
-    assert_eq!(table.people, 0);
+    assert_eq!(harness.take_summaries(bob), [""; 0]);
+    harness.send(bob, say(21, "x"));
+    assert_eq!(harness.take_summaries(bob), ["internal 0 0", "closed"]);
+    harness.run_log();
+    harness.disconnect(bob);
+    assert_eq!(harness.connected_users, 0);
 }
 
 /// What is said between the reading and the telling belongs to the history.
 #[test]
-fn said_while_reading() {
-    let (mut table, anna, _) = slow_table();
+fn messages_during_join_read_are_in_history() {
+    let (mut harness, anna, _) = manual_log_harness();
     for reference in 1..=9 {
-        table.send(anna, say(reference, "x"));
+        harness.send(anna, say(reference, "x"));
     }
-    table.answer();
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
-    table.look();
-    table.send(anna, say(10, "y"));
-    table.send(anna, direct("bob", 0, 11, "z"));
-    table.send(anna, say(12, "y"));
-    table.commit(9);
-    assert_eq!(table.words(bob), [""; 0]);
-    table.tell();
-    let words = table.words(bob);
-    assert_eq!(words[2], "2:lobby anna: x (1)", "ten of the room, no more");
+    harness.run_log();
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
+    harness.perform_read();
+    harness.send(anna, say(10, "y"));
+    harness.send(anna, direct("bob", 0, 11, "z"));
+    harness.send(anna, say(12, "y"));
+    harness.commit(9);
+    assert_eq!(harness.take_summaries(bob), [""; 0]);
+    harness.deliver_outcome();
+    let summaries = harness.take_summaries(bob);
+    assert_eq!(summaries[2], "2:lobby anna: x (1)", "ten of the room, no more");
     assert_eq!(
-        words[10..],
+        summaries[10..],
         ["10:lobby anna: y (1)", "11:anna>bob: z (1)", "12:lobby anna: y (1)", "end 2 12 0"]
     );
-    table.send(anna, say(13, "y"));
-    table.answer();
-    assert_eq!(table.words(bob), ["13:lobby anna: y (0)"]);
-    table.drop(anna);
-    table.drop(bob);
-    table.pass(2 * 24 * 60 * 60 * 1_000);
-    assert!(table.is_empty());
+    harness.send(anna, say(13, "y"));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(bob), ["13:lobby anna: y (0)"]);
+    harness.disconnect(anna);
+    harness.disconnect(bob);
+    harness.advance(2 * 24 * 60 * 60 * 1_000);
+    assert!(harness.is_empty());
 }
 
 /// The same when a room is entered; the other rooms go on meanwhile.
 #[test]
-fn said_while_entering() {
-    let (mut table, anna, _) = slow_table();
-    table.send(anna, enter(1, "attic"));
-    table.answer();
+fn messages_during_enter_read_are_in_history() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.send(anna, enter(1, "attic"));
+    harness.run_log();
     let (_, bob) = {
-        table.delayed = false;
-        let (bob, _) = table.come("bob", &[]);
-        table.delayed = true;
+        harness.manual_log = false;
+        let (bob, _) = harness.join("bob", &[]);
+        harness.manual_log = true;
         (0, bob)
     };
-    table.send(bob, enter(7, "attic"));
-    table.look();
-    table.send(anna, say(1, "here"));
-    table.send(anna, say_in("attic", 2, "there"));
-    table.commit(9);
-    assert_eq!(table.words(bob), ["1:lobby anna: here (0)"]);
-    table.tell();
-    let words = table.words(bob);
-    assert_eq!(words[..3], ["entered attic 0 of 2", "2:attic anna: there (1)", "end 5 2 0"]);
-    table.send(anna, say_in("attic", 3, "again"));
-    table.answer();
-    assert_eq!(table.words(bob), ["3:attic anna: again (0)"]);
+    harness.send(bob, enter(7, "attic"));
+    harness.perform_read();
+    harness.send(anna, say(1, "here"));
+    harness.send(anna, say_in("attic", 2, "there"));
+    harness.commit(9);
+    assert_eq!(harness.take_summaries(bob), ["1:lobby anna: here (0)"]);
+    harness.deliver_outcome();
+    let summaries = harness.take_summaries(bob);
+    assert_eq!(summaries[..3], ["entered attic 0 of 2", "2:attic anna: there (1)", "end 5 2 0"]);
+    harness.send(anna, say_in("attic", 3, "again"));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(bob), ["3:attic anna: again (0)"]);
 }
 
 /// Who leaves before the message came back gets `accepted`.
 #[test]
-fn left_before_the_echo() {
-    let (mut table, anna, _) = slow_table();
-    table.send(anna, say(1, "x"));
-    table.send(anna, leave(1, "lobby"));
-    table.answer();
-    assert_eq!(table.words(anna), ["left lobby", "accepted 1"]);
+fn leave_before_commit_gets_accepted() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.send(anna, say(1, "x"));
+    harness.send(anna, leave(1, "lobby"));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna), ["left lobby", "accepted 1"]);
 }
 
 /// Who comes back before the log has taken the message gets it from the
 /// history or as echo, once.
 #[test]
-fn a_commit_for_a_session_that_has_moved() {
+fn commit_after_resume_is_delivered_once() {
     for looked_before in [true, false] {
-        let (mut table, anna, welcome) = slow_table();
-        table.send(anna, say(1, "x"));
-        let back = table.resume("anna", &[], welcome.token, Some(0));
-        assert_eq!(table.words(anna), ["replaced 0 0", "closed"]);
+        let (mut harness, anna, welcome) = manual_log_harness();
+        harness.send(anna, say(1, "x"));
+        let back = harness.resume("anna", &[], welcome.token, Some(0));
+        assert_eq!(harness.take_summaries(anna), ["replaced 0 0", "closed"]);
         if looked_before {
-            table.look();
+            harness.perform_read();
         }
-        table.commit(1);
-        table.answer();
-        let words = table.words(back);
-        assert_eq!(words[0], "welcome anna 3 last 1");
-        assert_eq!(words[2..4], ["1:lobby anna: x (1)", "end 2 1 0"]);
-        assert!(!words.contains(&"accepted 1".to_owned()));
+        harness.commit(1);
+        harness.run_log();
+        let summaries = harness.take_summaries(back);
+        assert_eq!(summaries[0], "welcome anna 3 last 1");
+        assert_eq!(summaries[2..4], ["1:lobby anna: x (1)", "end 2 1 0"]);
+        assert!(!summaries.contains(&"accepted 1".to_owned()));
     }
-    let (mut table, anna, welcome) = slow_table();
-    table.send(anna, say(1, "x"));
-    let back = table.resume("anna", &[], welcome.token, Some(0));
-    table.look();
-    table.tell();
-    assert_eq!(table.words(back)[2], "end 2 0 0");
-    table.send(back, say(1, "x"));
-    table.answer();
-    assert_eq!(table.words(back), ["1:lobby anna: x (0)"]);
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.send(anna, say(1, "x"));
+    let back = harness.resume("anna", &[], welcome.token, Some(0));
+    harness.perform_read();
+    harness.deliver_outcome();
+    assert_eq!(harness.take_summaries(back)[2], "end 2 0 0");
+    harness.send(back, say(1, "x"));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(back), ["1:lobby anna: x (0)"]);
 }
 
 /// Who comes back to another room gets `accepted`, after the welcome; so
 /// with what could not be stored.
 #[test]
-fn a_commit_for_a_room_that_was_not_named() {
-    let (mut table, anna, welcome) = slow_table();
-    table.send(anna, say(1, "x"));
-    table.send(anna, direct("anna", 0, 2, "y"));
-    let back = table.resume("anna", &["attic"], welcome.token, Some(0));
-    table.commit(1);
-    table.lose();
-    assert_eq!(table.words(back), [""; 0]);
-    table.answer();
-    let words = table.words(back);
-    assert_eq!(words[2], "end 2 1 0");
-    assert_eq!(words[4..], ["accepted 1", "not_stored 4 2"]);
+fn commit_for_room_not_rejoined_gets_accepted() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.send(anna, say(1, "x"));
+    harness.send(anna, direct("anna", 0, 2, "y"));
+    let back = harness.resume("anna", &["attic"], welcome.token, Some(0));
+    harness.commit(1);
+    harness.reject_draft();
+    assert_eq!(harness.take_summaries(back), [""; 0]);
+    harness.run_log();
+    let summaries = harness.take_summaries(back);
+    assert_eq!(summaries[2], "end 2 1 0");
+    assert_eq!(summaries[4..], ["accepted 1", "not_stored 4 2"]);
 }
 
 /// A connection that goes while its join is read leaves nothing behind.
 #[test]
-fn gone_before_the_welcome() {
-    let (mut table, anna, _) = slow_table();
-    let bob = table.greet(1);
-    table.send(bob, join("bob", &["attic"]));
-    table.look();
-    table.drop(bob);
-    table.send(anna, say(1, "x"));
-    table.answer();
-    assert_eq!((table.people, table.closed_rooms.len()), (1, 1));
-    assert_eq!(table.words(anna), ["1:lobby anna: x (0)"]);
-    table.delayed = false;
-    table.come("bob", &[]);
+fn disconnect_during_join_read_leaves_no_state() {
+    let (mut harness, anna, _) = manual_log_harness();
+    let bob = harness.connect_and_greet(1);
+    harness.send(bob, join("bob", &["attic"]));
+    harness.perform_read();
+    harness.disconnect(bob);
+    harness.send(anna, say(1, "x"));
+    harness.run_log();
+    assert_eq!((harness.connected_users, harness.closed_rooms.len()), (1, 1));
+    assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
+    harness.manual_log = false;
+    harness.join("bob", &[]);
 }
 
 /// A connection that is replaced while its join is read, twice over.
 #[test]
-fn replaced_before_the_welcome() {
-    let (mut table, anna, welcome) = slow_table();
-    table.drop(anna);
-    let first = table.resume("anna", &[], welcome.token, None);
-    let second = table.resume("anna", &["attic"], welcome.token, None);
-    let third = table.resume("Anna", &[], welcome.token, None);
-    table.answer();
+fn resume_replaces_connection_during_join_read() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.disconnect(anna);
+    let first = harness.resume("anna", &[], welcome.token, None);
+    let second = harness.resume("anna", &["attic"], welcome.token, None);
+    let third = harness.resume("Anna", &[], welcome.token, None);
+    harness.run_log();
     for ghost in [first, second] {
-        assert_eq!(table.words(ghost), ["replaced 0 0", "closed"]);
+        assert_eq!(harness.take_summaries(ghost), ["replaced 0 0", "closed"]);
     }
-    assert_eq!(table.words(third)[0], "welcome Anna 1 last 0");
-    assert_eq!(table.people, 1);
+    assert_eq!(harness.take_summaries(third)[0], "welcome Anna 1 last 0");
+    assert_eq!(harness.connected_users, 1);
 }
 
 /// Leaving waits until entering is done; so nothing overtakes.
 #[test]
-fn leaving_while_entering() {
-    let (mut table, anna, _) = slow_table();
-    table.send(anna, enter(1, "attic"));
-    table.send(anna, leave(2, "attic"));
-    table.send(anna, say_in("attic", 1, "x"));
-    table.answer();
+fn leave_is_deferred_until_enter_completes() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.send(anna, enter(1, "attic"));
+    harness.send(anna, leave(2, "attic"));
+    harness.send(anna, say_in("attic", 1, "x"));
+    harness.run_log();
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         [
             "entered attic 0 of 1",
             "end 5 0 0",
@@ -243,81 +243,81 @@ fn leaving_while_entering() {
 
 /// The server stops while things are read and written.
 #[test]
-fn stopping_in_the_middle() {
-    let (mut table, anna, _) = slow_table();
-    table.send(anna, say(1, "x"));
-    table.send(anna, history(1, "lobby", 0, 0));
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
-    table.input(Input::ShutDown { retry_after: 1 });
-    table.answer();
-    assert_eq!(table.words(anna), ["shutting_down 0 0", "closed"]);
-    assert_eq!(table.words(bob), ["shutting_down 0 0", "closed"]);
-    table.drop(anna);
-    table.drop(bob);
-    table.pass(2 * 24 * 60 * 60 * 1_000);
-    assert!(table.is_empty());
+fn shutdown_during_reads_and_writes() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.send(anna, say(1, "x"));
+    harness.send(anna, history(1, "lobby", 0, 0));
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
+    harness.input(Input::ShutDown { retry_after: 1 });
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna), ["shutting_down 0 0", "closed"]);
+    assert_eq!(harness.take_summaries(bob), ["shutting_down 0 0", "closed"]);
+    harness.disconnect(anna);
+    harness.disconnect(bob);
+    harness.advance(2 * 24 * 60 * 60 * 1_000);
+    assert!(harness.is_empty());
 }
 
 /// Who comes back into a room before the message was taken, and finds it
 /// buried under those of others, gets `accepted`.
 #[test]
-fn an_echo_that_is_buried() {
-    let (mut table, anna, _) = slow_table();
-    table.delayed = false;
-    let (bob, _) = table.come("bob", &[]);
-    table.delayed = true;
-    table.got(anna);
-    table.send(anna, say(1, "x"));
+fn echo_beyond_history_limit_gets_accepted() {
+    let (mut harness, anna, _) = manual_log_harness();
+    harness.manual_log = false;
+    let (bob, _) = harness.join("bob", &[]);
+    harness.manual_log = true;
+    harness.take_received(anna);
+    harness.send(anna, say(1, "x"));
     for reference in 1..=10 {
-        table.send(bob, say(reference, "y"));
+        harness.send(bob, say(reference, "y"));
     }
-    table.send(anna, leave(1, "lobby"));
-    table.send(anna, enter(2, "lobby"));
-    table.look();
-    table.commit(11);
-    table.tell();
-    let words = table.words(anna);
-    assert_eq!(words[..2], ["left lobby", "entered lobby 0 of 2"]);
-    assert_eq!(words[2], "2:lobby bob: y (1)");
-    assert_eq!(words[12], "end 5 11 0");
-    assert_eq!(words.last().unwrap(), "accepted 1");
+    harness.send(anna, leave(1, "lobby"));
+    harness.send(anna, enter(2, "lobby"));
+    harness.perform_read();
+    harness.commit(11);
+    harness.deliver_outcome();
+    let summaries = harness.take_summaries(anna);
+    assert_eq!(summaries[..2], ["left lobby", "entered lobby 0 of 2"]);
+    assert_eq!(summaries[2], "2:lobby bob: y (1)");
+    assert_eq!(summaries[12], "end 5 11 0");
+    assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
 /// The same with a direct message, after coming back without a position.
 #[test]
-fn a_direct_echo_that_is_buried() {
-    let (mut table, anna, welcome) = slow_table();
-    table.delayed = false;
-    let (bob, _) = table.come("bob", &[]);
-    table.delayed = true;
-    table.send(anna, direct("bob", 0, 1, "x"));
+fn direct_echo_beyond_history_limit_gets_accepted() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.manual_log = false;
+    let (bob, _) = harness.join("bob", &[]);
+    harness.manual_log = true;
+    harness.send(anna, direct("bob", 0, 1, "x"));
     for reference in 1..=10 {
-        table.send(bob, direct("anna", 0, reference, "y"));
+        harness.send(bob, direct("anna", 0, reference, "y"));
     }
-    let back = table.resume("anna", &[], welcome.token, None);
-    table.look();
-    table.commit(11);
-    table.answer();
-    let words = table.words(back);
-    assert_eq!(words[2], "2:bob>anna: y (1)");
-    assert_eq!(words[12], "end 2 11 0");
-    assert_eq!(words.last().unwrap(), "accepted 1");
+    let back = harness.resume("anna", &[], welcome.token, None);
+    harness.perform_read();
+    harness.commit(11);
+    harness.run_log();
+    let summaries = harness.take_summaries(back);
+    assert_eq!(summaries[2], "2:bob>anna: y (1)");
+    assert_eq!(summaries[12], "end 2 11 0");
+    assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
 /// A read that is answered twice, or for another request, is not taken.
 #[test]
-fn a_read_is_answered_once() {
-    let (mut table, _, _) = slow_table();
-    let bob = table.greet(0);
-    table.send(bob, join("bob", &[]));
-    table.look();
-    let (tag, outcome) = table.outcomes[0].clone();
-    table.tell();
-    table.got(bob);
-    table.send(bob, history(1, "lobby", 0, 0));
-    table.input(Input::ReadDone { tag, outcome });
-    assert_eq!(table.words(bob), [""; 0]);
-    table.answer();
-    assert_eq!(table.words(bob), ["end 7 0 0"]);
+fn stale_read_answer_is_ignored() {
+    let (mut harness, _, _) = manual_log_harness();
+    let bob = harness.connect_and_greet(0);
+    harness.send(bob, join("bob", &[]));
+    harness.perform_read();
+    let (tag, outcome) = harness.pending_outcomes[0].clone();
+    harness.deliver_outcome();
+    harness.take_received(bob);
+    harness.send(bob, history(1, "lobby", 0, 0));
+    harness.input(Input::ReadDone { tag, outcome });
+    assert_eq!(harness.take_summaries(bob), [""; 0]);
+    harness.run_log();
+    assert_eq!(harness.take_summaries(bob), ["end 7 0 0"]);
 }

@@ -15,13 +15,13 @@ use crate::model::{
 /// A day, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000;
 
-impl Table {
+impl Harness {
     /// What the log has kept of sessions by now. It makes good what it was
     /// not told by what it holds.
-    fn sessions(&self) -> Vec<SessionRecord> {
+    fn session_records(&self) -> Vec<SessionRecord> {
         let mut sessions: BTreeMap<SessionId, SessionRecord> =
-            self.kept.iter().map(|it| (it.session, it.clone())).collect();
-        sessions.retain(|session, _| !self.ended.contains(session));
+            self.persisted_sessions.iter().map(|it| (it.session, it.clone())).collect();
+        sessions.retain(|session, _| !self.deleted_sessions.contains(session));
         for entry in &self.log {
             if let Some(author) = sessions.get_mut(&entry.draft.session) {
                 author.last_reference = author.last_reference.max(entry.draft.reference);
@@ -41,35 +41,35 @@ impl Table {
                 rooms.push(room.clone());
             }
         }
-        let last = self.kept.iter().map(|it| it.session.0).max().unwrap_or_default();
+        let last = self.persisted_sessions.iter().map(|it| it.session.0).max().unwrap_or_default();
         let restored = RestoredState {
             log_id: LOG,
             head: Sequence(u64::try_from(self.log.len()).unwrap()),
             next_session: SessionId(last + 1),
-            sessions: self.sessions(),
+            sessions: self.session_records(),
             rooms,
             sequence_gaps: Vec::new(),
         };
-        self.lines.clear();
-        self.drafts.clear();
-        self.reads.clear();
-        self.outcomes.clear();
+        self.clients.clear();
+        self.pending_drafts.clear();
+        self.pending_reads.clear();
+        self.pending_outcomes.clear();
         self.wake_at = None;
-        self.people = 0;
+        self.connected_users = 0;
         self.now = self.now + Duration::from_millis(after);
-        self.hub = Hub::new(self.clocks(), settings, restored);
-        self.obey();
+        self.hub = Hub::new(self.current_time(), settings, restored);
+        self.run_outputs();
     }
 
     /// The same with ordinary settings, at once.
-    fn crash(&mut self) {
+    fn restart_at_once(&mut self) {
         self.restart(HubSettings::default(), 0);
     }
 }
 
 /// What is kept of a token is its SHA-256, and nothing by which one comes back.
 #[test]
-fn tokens_are_kept_as_hashes() {
+fn tokens_are_stored_as_sha256() {
     let digits: String =
         hash_token(&Token([0; 16])).0.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digits, "374708fff7719dd5979ec875d56cd2286f6d3cf7ec317a3b25632aab28ec37bb");
@@ -78,17 +78,17 @@ fn tokens_are_kept_as_hashes() {
 /// A session is kept when it begins, when it is taken up and when its
 /// connection ends, but not with each message.
 #[test]
-fn when_a_session_is_kept() {
-    let mut table = Table::new();
-    let (anna, welcome) = table.come("anna", &[]);
-    table.send(anna, say(4, "x"));
-    table.send(anna, say(5, "y"));
-    table.pass(2_000);
-    table.drop(anna);
-    let anna = table.resume("Anna", &[], welcome.token, None);
-    let again = table.resume("Anna", &[], welcome.token, None);
-    assert_eq!(table.words(anna).last().unwrap(), "closed");
-    table.send(again, say(6, ""));
+fn session_is_persisted_on_join_resume_and_disconnect() {
+    let mut harness = Harness::new();
+    let (anna, welcome) = harness.join("anna", &[]);
+    harness.send(anna, say(4, "x"));
+    harness.send(anna, say(5, "y"));
+    harness.advance(2_000);
+    harness.disconnect(anna);
+    let anna = harness.resume("Anna", &[], welcome.token, None);
+    let again = harness.resume("Anna", &[], welcome.token, None);
+    assert_eq!(harness.take_summaries(anna).last().unwrap(), "closed");
+    harness.send(again, say(6, ""));
     let record = |username: &str, away_since, last, refused: &[u64]| SessionRecord {
         session: SessionId(1),
         token: hash_token(&welcome.token),
@@ -98,7 +98,7 @@ fn when_a_session_is_kept() {
         refused: refused.iter().copied().map(Reference).collect(),
     };
     assert_eq!(
-        table.kept,
+        harness.persisted_sessions,
         [
             record("anna", None, 0, &[]),
             record("anna", Some(Timestamp(1_002_000)), 5, &[]),
@@ -113,188 +113,188 @@ fn when_a_session_is_kept() {
 /// and gets what was missed, direct messages too; what the log had not taken
 /// is sent again.
 #[test]
-fn a_crash_is_like_a_lost_connection() {
-    let mut table = Table::new();
-    let (anna, annas) = table.come("anna", &["Lobby"]);
-    let (bob, bobs) = table.come("bob", &["lobby"]);
-    table.send(anna, say(1, "one"));
-    table.drop(bob);
-    table.send(anna, direct("bob", 0, 2, "two"));
-    table.delayed = true;
-    table.send(anna, say(3, "three"));
-    table.delayed = false;
-    table.crash();
-    assert_eq!((table.people, table.ended.len()), (0, 0));
-    let bob = table.resume("bob", &["LOBBY"], bobs.token, Some(1));
-    let words = table.words(bob);
+fn sessions_resume_after_crash() {
+    let mut harness = Harness::new();
+    let (anna, annas) = harness.join("anna", &["Lobby"]);
+    let (bob, bobs) = harness.join("bob", &["lobby"]);
+    harness.send(anna, say(1, "one"));
+    harness.disconnect(bob);
+    harness.send(anna, direct("bob", 0, 2, "two"));
+    harness.manual_log = true;
+    harness.send(anna, say(3, "three"));
+    harness.manual_log = false;
+    harness.restart_at_once();
+    assert_eq!((harness.connected_users, harness.deleted_sessions.len()), (0, 0));
+    let bob = harness.resume("bob", &["LOBBY"], bobs.token, Some(1));
+    let summaries = harness.take_summaries(bob);
     assert_eq!(
-        words[..4],
+        summaries[..4],
         ["welcome bob 3 last 0", "entered Lobby 0 of 1", "2:anna>bob: two (1)", "end 2 2 0"]
     );
-    let anna = table.resume("anna", &["lobby"], annas.token, Some(0));
-    assert_eq!(welcome(&table.lines[&anna].got).token, annas.token);
-    assert_eq!(table.words(anna)[0], "welcome anna 3 last 2");
-    table.send(anna, say(2, "two"));
-    table.send(anna, say(3, "three"));
-    assert_eq!(table.words(anna), ["accepted 2", "3:Lobby anna: three (0)"]);
-    let (_, carls) = table.come("carl", &[]);
+    let anna = harness.resume("anna", &["lobby"], annas.token, Some(0));
+    assert_eq!(welcome(&harness.clients[&anna].received).token, annas.token);
+    assert_eq!(harness.take_summaries(anna)[0], "welcome anna 3 last 2");
+    harness.send(anna, say(2, "two"));
+    harness.send(anna, say(3, "three"));
+    assert_eq!(harness.take_summaries(anna), ["accepted 2", "3:Lobby anna: three (0)"]);
+    let (_, carls) = harness.join("carl", &[]);
     assert_eq!(carls.session, SessionId(3));
 }
 
 /// What was refused may come again after a restart; what was taken may not.
 #[test]
-fn what_was_refused_stays_refused() {
-    let mut table = Table::new();
-    let (anna, annas) = table.come("anna", &[]);
-    table.send(anna, say(1, ""));
-    table.delayed = true;
-    table.send(anna, say(2, "lost"));
-    table.send(anna, say(3, "kept"));
-    table.lose();
-    table.answer();
-    table.delayed = false;
-    table.crash();
-    let anna = table.resume("anna", &[], annas.token, Some(1));
-    assert_eq!(table.words(anna)[0], "welcome anna 3 last 3");
+fn refused_references_survive_restart() {
+    let mut harness = Harness::new();
+    let (anna, annas) = harness.join("anna", &[]);
+    harness.send(anna, say(1, ""));
+    harness.manual_log = true;
+    harness.send(anna, say(2, "lost"));
+    harness.send(anna, say(3, "kept"));
+    harness.reject_draft();
+    harness.run_log();
+    harness.manual_log = false;
+    harness.restart_at_once();
+    let anna = harness.resume("anna", &[], annas.token, Some(1));
+    assert_eq!(harness.take_summaries(anna)[0], "welcome anna 3 last 3");
     for reference in 1..=3 {
-        table.send(anna, say(reference, "again"));
+        harness.send(anna, say(reference, "again"));
     }
     assert_eq!(
-        table.words(anna),
+        harness.take_summaries(anna),
         ["2:lobby anna: again (0)", "3:lobby anna: again (0)", "accepted 3"]
     );
-    table.crash();
-    let anna = table.resume("anna", &[], annas.token, Some(3));
-    table.got(anna);
-    table.send(anna, say(1, "again"));
-    assert_eq!(table.words(anna), ["accepted 1"]);
+    harness.restart_at_once();
+    let anna = harness.resume("anna", &[], annas.token, Some(3));
+    harness.take_received(anna);
+    harness.send(anna, say(1, "again"));
+    assert_eq!(harness.take_summaries(anna), ["accepted 1"]);
 }
 
 /// What the log has still to answer for when the connection ends is not
 /// taken for what it has.
 #[test]
-fn what_is_on_its_way_is_not_taken() {
-    let mut table = Table::new();
-    let (anna, annas) = table.come("anna", &[]);
-    table.delayed = true;
-    table.send(anna, say(1, "x"));
-    table.drop(anna);
-    table.delayed = false;
-    table.crash();
-    let anna = table.resume("anna", &[], annas.token, Some(0));
-    assert_eq!(table.words(anna)[0], "welcome anna 3 last 0");
-    table.send(anna, say(1, "x"));
-    assert_eq!(table.words(anna), ["1:lobby anna: x (0)"]);
+fn in_flight_messages_are_resent_after_restart() {
+    let mut harness = Harness::new();
+    let (anna, annas) = harness.join("anna", &[]);
+    harness.manual_log = true;
+    harness.send(anna, say(1, "x"));
+    harness.disconnect(anna);
+    harness.manual_log = false;
+    harness.restart_at_once();
+    let anna = harness.resume("anna", &[], annas.token, Some(0));
+    assert_eq!(harness.take_summaries(anna)[0], "welcome anna 3 last 0");
+    harness.send(anna, say(1, "x"));
+    assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
 }
 
 /// The day of a session goes on while the server is not there. Who was
 /// connected has been away since it was started again.
 #[test]
-fn a_day_goes_on() {
-    let mut table = Table::new();
-    let (anna, annas) = table.come("anna", &[]);
-    let (bob, bobs) = table.come("bob", &[]);
-    table.drop(anna);
-    table.pass(1_000);
-    table.drop(bob);
-    let (_, carls) = table.come("carl", &[]);
-    table.restart(HubSettings::default(), A_DAY - 1_000);
-    assert_eq!(table.ended, [annas.session]);
-    assert_eq!(table.wake_at, Some(table.now + Duration::from_millis(1_000)));
-    let away = table.kept.last().unwrap();
-    assert_eq!((away.session, away.away_since), (carls.session, Some(table.clocks().time)));
-    table.pass(1_000);
-    assert_eq!(table.ended, [annas.session, bobs.session]);
-    table.crash();
-    table.pass(A_DAY - 2_000);
-    let carl = table.resume("carl", &[], carls.token, None);
-    assert_eq!(table.words(carl)[0], "welcome carl 1 last 0");
-    table.drop(carl);
-    table.pass(A_DAY + 1);
-    assert!(table.is_empty());
+fn session_lifetime_continues_across_restart() {
+    let mut harness = Harness::new();
+    let (anna, annas) = harness.join("anna", &[]);
+    let (bob, bobs) = harness.join("bob", &[]);
+    harness.disconnect(anna);
+    harness.advance(1_000);
+    harness.disconnect(bob);
+    let (_, carls) = harness.join("carl", &[]);
+    harness.restart(HubSettings::default(), A_DAY - 1_000);
+    assert_eq!(harness.deleted_sessions, [annas.session]);
+    assert_eq!(harness.wake_at, Some(harness.now + Duration::from_millis(1_000)));
+    let away = harness.persisted_sessions.last().unwrap();
+    assert_eq!((away.session, away.away_since), (carls.session, Some(harness.current_time().time)));
+    harness.advance(1_000);
+    assert_eq!(harness.deleted_sessions, [annas.session, bobs.session]);
+    harness.restart_at_once();
+    harness.advance(A_DAY - 2_000);
+    let carl = harness.resume("carl", &[], carls.token, None);
+    assert_eq!(harness.take_summaries(carl)[0], "welcome carl 1 last 0");
+    harness.disconnect(carl);
+    harness.advance(A_DAY + 1);
+    assert!(harness.is_empty());
 }
 
 /// A clock that was wrong, or is now, makes no session live for longer than
 /// a day, and ends none that has just gone.
 #[test]
-fn a_clock_that_went_back() {
-    let mut table = Table::new();
-    table.wall = 9 * A_DAY;
-    let (anna, annas) = table.come("anna", &[]);
-    table.drop(anna);
-    table.wall = A_DAY;
-    table.crash();
-    assert_eq!(table.wake_at, Some(table.now + Duration::from_millis(A_DAY)));
-    table.pass(A_DAY - 1_000);
-    let anna = table.resume("anna", &[], annas.token, None);
-    assert_eq!(table.words(anna)[0], "welcome anna 1 last 0");
+fn session_lifetime_is_bounded_when_clock_goes_back() {
+    let mut harness = Harness::new();
+    harness.start_time_ms = 9 * A_DAY;
+    let (anna, annas) = harness.join("anna", &[]);
+    harness.disconnect(anna);
+    harness.start_time_ms = A_DAY;
+    harness.restart_at_once();
+    assert_eq!(harness.wake_at, Some(harness.now + Duration::from_millis(A_DAY)));
+    harness.advance(A_DAY - 1_000);
+    let anna = harness.resume("anna", &[], annas.token, None);
+    assert_eq!(harness.take_summaries(anna)[0], "welcome anna 1 last 0");
 }
 
 /// Of several who were called so, the last one is meant; who is connected by
 /// the name comes first.
 #[test]
-fn who_had_the_name_last() {
-    let mut table = Table::new();
-    let (first, _) = table.come("anna", &[]);
-    table.drop(first);
-    table.pass(10);
-    let (second, seconds) = table.come("Anna", &[]);
-    table.drop(second);
-    table.pass(10);
-    table.crash();
-    let (bob, _) = table.come("bob", &[]);
-    table.got(bob);
-    table.send(bob, direct("anna", 0, 1, "x"));
-    assert_eq!(table.words(bob), ["1:bob>Anna: x (0)"]);
-    let target = &table.log[0].draft.target;
+fn last_holder_of_name_survives_restart() {
+    let mut harness = Harness::new();
+    let (first, _) = harness.join("anna", &[]);
+    harness.disconnect(first);
+    harness.advance(10);
+    let (second, seconds) = harness.join("Anna", &[]);
+    harness.disconnect(second);
+    harness.advance(10);
+    harness.restart_at_once();
+    let (bob, _) = harness.join("bob", &[]);
+    harness.take_received(bob);
+    harness.send(bob, direct("anna", 0, 1, "x"));
+    assert_eq!(harness.take_summaries(bob), ["1:bob>Anna: x (0)"]);
+    let target = &harness.log[0].draft.target;
     assert!(matches!(target, Target::Session(session, _) if *session == seconds.session));
 }
 
 /// A server that may remember fewer forgets those who have been away longest.
 #[test]
-fn too_many_to_remember() {
-    let mut table = Table::new();
+fn lower_session_limit_evicts_longest_away_on_restart() {
+    let mut harness = Harness::new();
     let mut sessions = Vec::new();
     for name in ["a", "b", "c", "d"] {
-        let (connection, welcome) = table.come(name, &[]);
+        let (connection, welcome) = harness.join(name, &[]);
         sessions.push(welcome.session);
         if name != "b" {
-            table.drop(connection);
+            harness.disconnect(connection);
         }
-        table.pass(1_000);
+        harness.advance(1_000);
     }
     let settings = HubSettings { max_sessions: 2, max_connections: 2, ..HubSettings::default() };
-    table.restart(settings, 1_000);
-    assert_eq!(table.ended, [sessions[0], sessions[2]]);
+    harness.restart(settings, 1_000);
+    assert_eq!(harness.deleted_sessions, [sessions[0], sessions[2]]);
 }
 
 /// No more spellings are remembered than before, and the latest of them.
 #[test]
-fn the_latest_spellings() {
+fn latest_room_spellings_are_restored() {
     let restored = RestoredState {
         rooms: (0..1_010).map(|it| RoomName::new(&format!("R{it}")).unwrap()).collect(),
         ..RestoredState::empty(LOG)
     };
-    let mut table = Table::new();
-    table.hub = Hub::new(table.clocks(), HubSettings::default(), restored);
-    let (_, welcome) = table.come("anna", &["r9", "r10", "r1009"]);
+    let mut harness = Harness::new();
+    harness.hub = Hub::new(harness.current_time(), HubSettings::default(), restored);
+    let (_, welcome) = harness.join("anna", &["r9", "r10", "r1009"]);
     assert_eq!(welcome.rooms, ["r9", "R10", "R1009"]);
 }
 
 /// A session that is restored is not driven out by those who come and go.
 #[test]
-fn those_who_come_and_go_drive_nobody_out() {
-    let mut table = Table::new();
-    let (anna, annas) = table.come("anna", &[]);
-    table.drop(anna);
-    table.restart(
+fn restored_session_is_not_evicted_by_new_sessions() {
+    let mut harness = Harness::new();
+    let (anna, annas) = harness.join("anna", &[]);
+    harness.disconnect(anna);
+    harness.restart(
         HubSettings { max_sessions: 2, max_connections: 2, ..HubSettings::default() },
         1_000,
     );
     for _ in 0..3 {
-        let (guest, _) = table.come("guest", &[]);
-        table.drop(guest);
+        let (guest, _) = harness.join("guest", &[]);
+        harness.disconnect(guest);
     }
-    assert_eq!(table.ended.len(), 2);
-    assert!(!table.ended.contains(&annas.session));
+    assert_eq!(harness.deleted_sessions.len(), 2);
+    assert!(!harness.deleted_sessions.contains(&annas.session));
 }

@@ -12,17 +12,17 @@ pub(super) const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// Somebody comes, with wishes, perhaps with a token and a position.
-    Come { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
+    Join { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
     /// Somebody is gone.
-    Drop(usize),
+    Disconnect(usize),
     /// Somebody will say nothing more.
-    Finish(usize),
+    HalfClose(usize),
     /// Somebody says something in a room.
     Say(usize, usize),
     /// Somebody says something to one person.
     Direct(usize, usize),
     /// Somebody says again what was said last.
-    Again(usize),
+    Resend(usize),
     /// Somebody enters a room.
     Enter(usize, usize),
     /// Somebody leaves a room.
@@ -32,39 +32,39 @@ pub(super) enum Step {
     /// Somebody looks for something, wherever they are.
     Search(usize),
     /// Somebody breaks the rules.
-    Fault(usize),
+    Violate(usize),
     /// The log takes some drafts.
     Commit(usize),
     /// The log loses a draft.
-    Lose,
+    RejectDraft,
     /// The log does a read.
-    Look,
+    PerformRead,
     /// The log cannot do a read.
     FailRead,
     /// The log tells what it has read.
-    Tell,
+    DeliverOutcome,
     /// Somebody takes up what they were given.
-    Mark,
+    ReachMark,
     /// The log fares differently.
-    Fare(u8),
+    SetStorageHealth(u8),
     /// The server is ended by a power cut and started again.
     Restart,
     /// Time passes.
-    Pass(u64),
+    Advance(u64),
     /// The hub is woken although it did not ask for it.
     Wake,
 }
 
 /// One thing that happens.
 pub(super) fn step() -> impl Strategy<Value = Step> {
-    let come = (
+    let join = (
         0..NAMES.len(),
         prop::collection::vec(0..ROOMS.len(), 0..4),
         0_u64..2,
         prop::option::of(any::<usize>()),
         0_u8..3,
     )
-        .prop_map(|(name, rooms, features, token, position)| Step::Come {
+        .prop_map(|(name, rooms, features, token, position)| Step::Join {
             name,
             rooms,
             features,
@@ -72,27 +72,27 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             position,
         });
     prop_oneof![
-        6 => come,
-        2 => any::<usize>().prop_map(Step::Drop),
-        1 => any::<usize>().prop_map(Step::Finish),
+        6 => join,
+        2 => any::<usize>().prop_map(Step::Disconnect),
+        1 => any::<usize>().prop_map(Step::HalfClose),
         8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),
         4 => (any::<usize>(), 0..NAMES.len()).prop_map(|(who, to)| Step::Direct(who, to)),
-        2 => any::<usize>().prop_map(Step::Again),
+        2 => any::<usize>().prop_map(Step::Resend),
         4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Enter(who, room)),
         4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Leave(who, room)),
         1 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::History(who, room)),
         1 => any::<usize>().prop_map(Step::Search),
-        1 => any::<usize>().prop_map(Step::Fault),
+        1 => any::<usize>().prop_map(Step::Violate),
         6 => (1_usize..5).prop_map(Step::Commit),
-        1 => Just(Step::Lose),
-        6 => Just(Step::Look),
+        1 => Just(Step::RejectDraft),
+        6 => Just(Step::PerformRead),
         1 => Just(Step::FailRead),
-        6 => Just(Step::Tell),
-        6 => Just(Step::Mark),
-        1 => (0_u8..3).prop_map(Step::Fare),
+        6 => Just(Step::DeliverOutcome),
+        6 => Just(Step::ReachMark),
+        1 => (0_u8..3).prop_map(Step::SetStorageHealth),
         1 => Just(Step::Restart),
-        4 => (0_u64..800).prop_map(Step::Pass),
-        1 => (0_u64..40_000).prop_map(Step::Pass),
+        4 => (0_u64..800).prop_map(Step::Advance),
+        1 => (0_u64..40_000).prop_map(Step::Advance),
         1 => Just(Step::Wake),
     ]
 }
