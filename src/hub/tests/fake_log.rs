@@ -1,4 +1,4 @@
-//! The log at the harness: it takes, loses, reads and tells when it is told to.
+//! Simulated log of the harness: commits, rejects and reads, at once or step by step.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{Draft, Logged, RoomName, Sequence, SharedEntry, Target, Timestamp};
 
 impl Harness {
-    /// The log does everything that it was asked for.
+    /// Performs everything that the log was asked for, and reaches all marks.
     pub(super) fn run_log(&mut self) {
         while self.commit(usize::MAX)
             || self.perform_read()
@@ -16,7 +16,7 @@ impl Harness {
         {}
     }
 
-    /// The log takes so many drafts, if there are any.
+    /// Commits up to `most` drafts. Returns false if there are none.
     pub(super) fn commit(&mut self, most: usize) -> bool {
         let mut entries = Vec::new();
         while entries.len() < most {
@@ -30,7 +30,7 @@ impl Harness {
         true
     }
 
-    /// Puts a draft into the log.
+    /// Appends a draft to the log.
     fn append(&mut self, draft: Draft) -> SharedEntry {
         let last = Sequence(u64::try_from(self.log.len()).unwrap());
         let previous = match &draft.target {
@@ -44,14 +44,14 @@ impl Harness {
         entry
     }
 
-    /// The log refuses a draft, if there is one.
+    /// Rejects one draft (`NotStored`). Returns false if there is none.
     pub(super) fn reject_draft(&mut self) -> bool {
         let Some(draft) = self.pending_drafts.pop_front() else { return false };
         self.input(Input::NotStored { session: draft.session, reference: draft.reference });
         true
     }
 
-    /// The log does one read, if there is one, and keeps what it found.
+    /// Performs one read and queues its outcome. Returns false if there is none.
     pub(super) fn perform_read(&mut self) -> bool {
         let Some((tag, request)) = self.pending_reads.pop_front() else { return false };
         let outcome = self.read_log(&request);
@@ -59,21 +59,21 @@ impl Harness {
         true
     }
 
-    /// The log tells what it found in one read, if there is one.
+    /// Passes one queued read outcome to the hub. Returns false if there is none.
     pub(super) fn deliver_outcome(&mut self) -> bool {
         let Some((tag, outcome)) = self.pending_outcomes.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome });
         true
     }
 
-    /// The log cannot do a read, if there is one.
+    /// Fails one read. Returns false if there is none.
     pub(super) fn fail_read(&mut self) -> bool {
         let Some((tag, _)) = self.pending_reads.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });
         true
     }
 
-    /// What a read finds.
+    /// Returns the outcome of a read.
     pub(super) fn read_log(&self, request: &ReadRequest) -> ReadOutcome {
         let mut lists: Vec<Vec<SharedEntry>> = request
             .rooms
@@ -126,7 +126,7 @@ impl Harness {
     }
 }
 
-/// Whether an entry is of this room.
+/// Returns true if an entry belongs to this room.
 fn is_in(entry: &SharedEntry, room: &RoomName) -> bool {
     matches!(&entry.draft.target, Target::Room(it) if it == room)
 }

@@ -1,4 +1,4 @@
-//! What clients say and get, in few summaries.
+//! Builders for client frames, and summaries of received frames.
 
 use crate::model::{ErrorCode, Reference, Sequence, SessionId, Timestamp};
 use crate::wire::tcp::{
@@ -6,7 +6,7 @@ use crate::wire::tcp::{
     ServerFrame, Welcome,
 };
 
-/// A greeting with these features.
+/// Builds a `hello` with these features.
 pub(super) fn hello(features: u64) -> ClientFrame {
     let name = "test".to_owned();
     Hello {
@@ -20,7 +20,7 @@ pub(super) fn hello(features: u64) -> ClientFrame {
     .into()
 }
 
-/// A wish to join.
+/// Builds a `join` without password, token or position.
 pub(super) fn join(name: &str, rooms: &[&str]) -> Join {
     Join {
         username: name.to_owned(),
@@ -31,18 +31,18 @@ pub(super) fn join(name: &str, rooms: &[&str]) -> Join {
     }
 }
 
-/// Something said in the lobby.
+/// Builds a `say` in the lobby.
 pub(super) fn say(reference: u64, text: &str) -> ClientFrame {
     say_in("lobby", reference, text)
 }
 
-/// Something said.
+/// Builds a `say`.
 pub(super) fn say_in(room: &str, reference: u64, text: &str) -> ClientFrame {
     let (room, text) = (room.to_owned(), text.to_owned());
     Say { reference: Reference(reference), room, style: 0, text }.into()
 }
 
-/// Something said to one person.
+/// Builds a `direct` message; `session` is 0 for whichever session holds the name.
 pub(super) fn direct(to: &str, session: u64, reference: u64, text: &str) -> ClientFrame {
     Direct {
         reference: Reference(reference),
@@ -54,23 +54,23 @@ pub(super) fn direct(to: &str, session: u64, reference: u64, text: &str) -> Clie
     .into()
 }
 
-/// A wish to enter a room.
+/// Builds an `enter` request.
 pub(super) fn enter(reference: u64, room: &str) -> ClientFrame {
     Enter { reference: Reference(reference), room: room.to_owned() }.into()
 }
 
-/// A wish to leave a room.
+/// Builds a `leave` request.
 pub(super) fn leave(reference: u64, room: &str) -> ClientFrame {
     Leave { reference: Reference(reference), room: room.to_owned() }.into()
 }
 
-/// A wish for older messages.
+/// Builds a `history` request.
 pub(super) fn history(reference: u64, room: &str, before: u64, limit: u16) -> ClientFrame {
     let before = Sequence(before);
     History { reference: Reference(reference), room: room.to_owned(), before, limit }.into()
 }
 
-/// A wish to find something, in one room or in all.
+/// Builds a `search` request; an empty room searches all.
 pub(super) fn search(
     reference: u64,
     room: &str,
@@ -91,22 +91,22 @@ pub(super) fn search(
     .into()
 }
 
-/// A wish to know who is there.
+/// Builds a `members` request.
 pub(super) fn members(reference: u64, room: &str, after: &str) -> ClientFrame {
     let after = after.to_owned();
     Members { reference: Reference(reference), room: room.to_owned(), after }.into()
 }
 
-/// Something that a client has received, with the connection's order kept.
+/// An event that a client observes on its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClientEvent {
-    /// A frame, entries of the log included.
+    /// Received frame, log entries included.
     Frame(ServerFrame),
-    /// The connection was closed.
+    /// Connection closed by the server.
     Closed,
 }
 
-/// The welcome among what has come.
+/// Returns the welcome among the received events. Panics if there is none.
 pub(super) fn welcome(received: &[ClientEvent]) -> Welcome {
     received
         .iter()
@@ -117,7 +117,7 @@ pub(super) fn welcome(received: &[ClientEvent]) -> Welcome {
         .unwrap_or_else(|| panic!("no welcome in {received:?}"))
 }
 
-/// Something that has come, in few summaries.
+/// Summarizes a received event in one line.
 pub(super) fn summarize(received: &ClientEvent) -> String {
     let ClientEvent::Frame(frame) = received else { return "closed".to_owned() };
     match frame {

@@ -1,14 +1,14 @@
-//! Greeting, joining, coming back.
+//! `hello`, `join` and resume.
 
 use super::frames::*;
 use super::harness::*;
 use crate::model::{HubSettings, LogId, Position, Sequence, Token};
 use crate::wire::tcp::{Hello, Join, Received};
 
-/// A day and a little more, in milliseconds.
+/// A day and one millisecond, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000 + 1;
 
-/// A first join, as the page tells it; and what is said comes back.
+/// A first join is answered as documented, and a message is echoed.
 #[test]
 fn first_join_gets_welcome_and_echo() {
     let mut harness = Harness::new();
@@ -30,8 +30,8 @@ fn first_join_gets_welcome_and_echo() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: hi (0)"]);
 }
 
-/// The history comes in the order of the log, ten of each room at the most;
-/// who does not want presence gets no roster.
+/// History is sent in log order, at most ten entries for each room; without presence there is no
+/// roster.
 #[test]
 fn join_history_merges_rooms_in_log_order() {
     let mut harness = Harness::new();
@@ -51,7 +51,7 @@ fn join_history_merges_rooms_in_log_order() {
     assert_eq!(summaries[13..], ["13:attic anna: y (1)", "end 2 13 0"]);
 }
 
-/// The welcome says what is in force.
+/// The welcome reports the limits and settings in force.
 #[test]
 fn welcome_reports_limits_and_settings() {
     let mut harness = Harness::new();
@@ -64,8 +64,7 @@ fn welcome_reports_limits_and_settings() {
     assert_eq!((welcome.session_lifetime, welcome.burst, welcome.per_minute), (86_400, 60, 600));
 }
 
-/// The checks of a join come in the order of the page: whatever is wrong
-/// behind the first thing is not told.
+/// The checks of a `join` run in the documented order, and only the first failure is reported.
 #[test]
 fn join_checks_run_in_documented_order() {
     let settings =
@@ -104,7 +103,7 @@ fn join_checks_run_in_documented_order() {
     assert_eq!(harness.connected_users, 1);
 }
 
-/// Who allows look-alikes has them.
+/// Look-alike names are allowed if the setting says so.
 #[test]
 fn lookalikes_are_allowed_by_setting() {
     let settings = HubSettings { refuse_lookalikes: false, ..HubSettings::default() };
@@ -114,7 +113,7 @@ fn lookalikes_are_allowed_by_setting() {
     assert_eq!(harness.connected_users, 2);
 }
 
-/// The fifth refused join is the last.
+/// The fifth refused `join` closes the connection.
 #[test]
 fn fifth_refused_join_closes_connection() {
     let mut harness = Harness::new();
@@ -128,7 +127,7 @@ fn fifth_refused_join_closes_connection() {
     assert_eq!(harness.take_summaries(bob), ["name_taken 2 0", "too_many_attempts 2 0", "closed"]);
 }
 
-/// What `hello` can get wrong.
+/// Invalid `hello`s are answered as documented.
 #[test]
 fn hello_is_validated() {
     let greeting = |magic: &[u8; 4], min_version, max_version| Hello {
@@ -153,7 +152,7 @@ fn hello_is_validated() {
     }
 }
 
-/// The state harness, with frames that can be read and frames that cannot.
+/// Every kind of frame, decodable or not, is allowed or refused in each state as documented.
 #[test]
 fn frames_are_checked_against_state_table() {
     let mut harness = Harness::new();
@@ -216,7 +215,7 @@ fn frames_are_checked_against_state_table() {
     }
 }
 
-/// Frames that come behind a fault are not looked at.
+/// Frames after a protocol violation are ignored.
 #[test]
 fn frames_after_a_violation_are_ignored() {
     let mut harness = Harness::new();
@@ -229,8 +228,7 @@ fn frames_after_a_violation_are_ignored() {
     harness.join("anna", &[]);
 }
 
-/// After a drop everything behind the position comes, once, and what was
-/// taken is known.
+/// A resume replays the entries after the position once, and acknowledges stored messages.
 #[test]
 fn resume_replays_missed_entries_once() {
     let mut harness = Harness::new();
@@ -252,7 +250,7 @@ fn resume_replays_missed_entries_once() {
     assert_eq!(harness.take_summaries(anna), ["accepted 1", "14:lobby anna: two (0)"]);
 }
 
-/// Token and position are independent; a position that cannot be is none.
+/// Token and position are checked independently; an invalid position counts as none.
 #[test]
 fn token_and_position_are_independent() {
     let mut harness = Harness::new();
@@ -275,8 +273,7 @@ fn token_and_position_are_independent() {
     }
 }
 
-/// Who comes back may be called something else; a name that somebody else
-/// has taken is taken.
+/// A resumed session may take another name, but not one in use.
 #[test]
 fn resume_with_other_name_checks_availability() {
     let mut harness = Harness::new();
@@ -290,8 +287,8 @@ fn resume_with_other_name_checks_availability() {
     assert_eq!(harness.connected_users, 2);
 }
 
-/// A token takes the name back from its own ghost at once, and the others
-/// in the room notice nothing.
+/// A resume replaces the stale connection, and rooms that the session stays in see no presence
+/// change.
 #[test]
 fn resume_replaces_stale_connection_without_presence_change() {
     let mut harness = Harness::new();
@@ -315,7 +312,7 @@ fn resume_replaces_stale_connection_without_presence_change() {
     assert_eq!(harness.take_summaries(bob), ["1:lobby anna: x (0)"]);
 }
 
-/// The ghost's name in another spelling is another line in everybody's list.
+/// A resume under another spelling of the name is a presence change.
 #[test]
 fn resume_with_other_spelling_changes_presence() {
     let mut harness = Harness::new();
@@ -329,7 +326,7 @@ fn resume_with_other_spelling_changes_presence() {
     harness.take_received(anna);
 }
 
-/// A session is forgotten after a day, and nothing of it stays.
+/// A session expires after a day, and no state of it remains.
 #[test]
 fn session_expires_after_a_day() {
     let mut harness = Harness::new();
@@ -347,8 +344,7 @@ fn session_expires_after_a_day() {
     assert_eq!(harness.take_summaries(anna)[0], "welcome anna 0 last 0");
 }
 
-/// When there are too many sessions, the one that has been away longest has
-/// to go.
+/// If there are too many sessions, the one away longest is evicted.
 #[test]
 fn session_limit_evicts_longest_away() {
     let settings = HubSettings { max_sessions: 3, max_connections: 3, ..HubSettings::default() };

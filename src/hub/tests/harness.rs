@@ -1,4 +1,4 @@
-//! What the tests sit at: a hub, a log, and clients that note what they get.
+//! Test harness: a hub, a simulated log, and clients that record what they receive.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,76 +16,76 @@ use crate::wire::tcp::{ClientFrame, Join, Received, Welcome, entry_frame};
 
 use super::frames::{ClientEvent, hello, join, summarize, welcome};
 
-/// The log of all tests.
+/// Log identifier used by all tests.
 pub(super) const LOG: LogId = LogId([7; 16]);
 
-/// A connection as the driver has it.
+/// A client's connection as the driver sees it.
 #[derive(Default)]
 pub(super) struct ClientConnection {
-    /// Rooms whose entries it gets, each behind a sequence.
+    /// Subscribed rooms, each with the sequence after which it receives their entries.
     subscribed: BTreeMap<RoomId, Sequence>,
-    /// Up to here it has received everything.
+    /// Position up to which the connection has been sent everything.
     sent_up_to: Sequence,
-    /// What has come.
+    /// Frames and close events received so far.
     pub(super) received: Vec<ClientEvent>,
-    /// It has been asked to tell that it has come so far.
+    /// True if a flow-control mark was delivered and not reached yet.
     mark_pending: bool,
-    /// Nothing may come any more.
+    /// True once the connection is closed: nothing may be delivered any more.
     closed: bool,
-    /// Whatever comes goes nowhere.
+    /// True once the client has disconnected: deliveries are discarded.
     disconnected: bool,
 }
 
-/// A hub with everything around it.
+/// Test harness around a hub.
 pub(super) struct Harness {
-    /// What is tested.
+    /// The hub under test.
     pub(super) hub: Hub,
-    /// The time.
+    /// Current moment of the virtual clock.
     pub(super) now: Moment,
-    /// What a clock on the wall showed when it all began.
+    /// Wall-clock time at the start, in milliseconds.
     pub(super) start_time_ms: u64,
-    /// The log.
+    /// Committed entries of the simulated log.
     pub(super) log: Vec<SharedEntry>,
-    /// The connections.
+    /// Client connections by identifier.
     pub(super) clients: BTreeMap<ConnectionId, ClientConnection>,
-    /// When the hub wants to be woken.
+    /// Moment when the hub wants to be woken.
     pub(super) wake_at: Option<Moment>,
-    /// What it said last of how many people there are.
+    /// Number of connected users in the hub's last output.
     pub(super) connected_users: usize,
-    /// The log answers only when told to.
+    /// True if the log answers only when a test tells it to.
     pub(super) manual_log: bool,
-    /// It brings no more than so many entries at a time to whoever comes back.
+    /// Maximum number of entries in a replay page that the log returns.
     pub(super) page_limit: u16,
-    /// Drafts that it has not taken.
+    /// Queue of drafts that the log has not committed.
     pub(super) pending_drafts: VecDeque<Draft>,
-    /// Reads that it has not done.
+    /// Queue of reads that the log has not performed.
     pub(super) pending_reads: VecDeque<(ReadTag, ReadRequest)>,
-    /// Reads that were done but not told.
+    /// Queue of outcomes of performed reads that the hub has not got.
     pub(super) pending_outcomes: VecDeque<(ReadTag, Result<ReadOutcome, ReadFailed>)>,
-    /// All requests to read.
+    /// All read requests so far.
     pub(super) read_requests: Vec<ReadRequest>,
-    /// Sessions that were to be kept.
+    /// Session records persisted so far.
     pub(super) persisted_sessions: Vec<SessionRecord>,
-    /// Sessions that have ended.
+    /// Sessions deleted so far.
     pub(super) deleted_sessions: Vec<SessionId>,
-    /// Rooms that have been closed.
+    /// Rooms closed so far.
     pub(super) closed_rooms: Vec<RoomId>,
-    /// The number of the last connection.
+    /// Number of the connection created last.
     pub(super) last_connection: u64,
 }
 
-/// So long after the beginning.
+/// Returns the moment this many milliseconds after the start of the clock.
 pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
 
 impl Harness {
-    /// A harness with ordinary settings.
+    /// Creates a harness with default settings.
     pub(super) fn new() -> Self {
         Self::with(HubSettings::default())
     }
 
-    /// A harness with these settings.
+    /// Creates a harness with these settings.
     pub(super) fn with(settings: HubSettings) -> Self {
         Self {
             hub: Hub::new(
@@ -112,7 +112,8 @@ impl Harness {
         }
     }
 
-    /// Gives the hub an input and does everything that comes of it.
+    /// Passes an input to the hub, performs its outputs, and lets the log answer unless it is
+    /// manual.
     pub(super) fn input(&mut self, input: Input) {
         self.hub.handle_input(self.current_time(), input);
         self.run_outputs();
@@ -121,26 +122,26 @@ impl Harness {
         }
     }
 
-    /// What the clocks show.
+    /// Returns the current time of both clocks.
     pub(super) fn current_time(&self) -> Now {
         let passed = self.now.since(at(1_000)).as_millis();
         let time = Timestamp(self.start_time_ms + u64::try_from(passed).unwrap());
         Now { moment: self.now, time }
     }
 
-    /// Does everything that the hub has asked for.
+    /// Performs all outputs of the hub.
     pub(super) fn run_outputs(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             self.apply_output(output);
         }
     }
 
-    /// Does what the hub has asked for.
+    /// Performs one output, checking the contract.
     fn apply_output(&mut self, output: Output) {
         match output {
             Output::Append(draft) => {
                 let is_kept = self.persisted_sessions.iter().any(|it| it.session == draft.session);
-                assert!(is_kept, "an author must be kept before what they say");
+                assert!(is_kept, "a session must be persisted before its first message");
                 self.pending_drafts.push_back(draft);
             }
             Output::Read { tag, request } => {
@@ -151,7 +152,7 @@ impl Harness {
                 for client in self.clients.values_mut() {
                     if client.subscribed.get(&room).is_some_and(|after| entry.sequence > *after) {
                         assert!(!client.closed);
-                        assert!(entry.sequence > client.sent_up_to, "an entry comes too late");
+                        assert!(entry.sequence > client.sent_up_to, "an entry is out of order");
                         client.sent_up_to = entry.sequence;
                         client.received.push(ClientEvent::Frame(entry_frame(&entry, 0)));
                     }
@@ -184,14 +185,14 @@ impl Harness {
         }
     }
 
-    /// Gives a line something, as the driver does.
+    /// Delivers an item to a client, as the driver does, and checks the order.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
-        let client = self.clients.get_mut(&connection).expect("a connection that is known");
+        let client = self.clients.get_mut(&connection).expect("a known connection");
         if client.disconnected {
             return;
         }
-        assert!(!client.closed, "nothing comes after the end: {delivery:?}");
-        assert!(after >= client.sent_up_to, "what comes must not be behind what has come");
+        assert!(!client.closed, "delivery after close: {delivery:?}");
+        assert!(after >= client.sent_up_to, "a delivery is out of order");
         client.sent_up_to = after;
         match delivery {
             Delivery::Frame(frame) => client.received.push(ClientEvent::Frame(frame)),
@@ -217,7 +218,7 @@ impl Harness {
         }
     }
 
-    /// A client takes up what it was given, if one has to.
+    /// Reports the mark of one connection as reached. Returns false if none is pending.
     pub(super) fn reach_mark(&mut self) -> bool {
         let Some((id, client)) = self.clients.iter_mut().find(|(_, client)| client.mark_pending)
         else {
@@ -229,7 +230,7 @@ impl Harness {
         true
     }
 
-    /// Lets time pass, waking the hub whenever it asked for it.
+    /// Advances the clock, waking the hub at every moment that it has asked for.
     pub(super) fn advance(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
         while let Some(wake_at) = self.wake_at.filter(|it| *it <= end) {
@@ -240,12 +241,12 @@ impl Harness {
         self.now = end;
     }
 
-    /// Somebody connects.
+    /// Connects a client from localhost.
     pub(super) fn connect(&mut self) -> ConnectionId {
         self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 
-    /// Somebody connects from somewhere.
+    /// Connects a client from an address.
     pub(super) fn connect_from(&mut self, address: IpAddr) -> ConnectionId {
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);
@@ -256,17 +257,17 @@ impl Harness {
         connection
     }
 
-    /// A frame comes.
+    /// Sends a frame from a client to the hub.
     pub(super) fn send(&mut self, connection: ConnectionId, frame: impl Into<ClientFrame>) {
         self.receive(connection, Received::Frame(frame.into()));
     }
 
-    /// Whatever comes.
+    /// Passes a received frame to the hub, decodable or not.
     pub(super) fn receive(&mut self, connection: ConnectionId, frame: Received<ClientFrame>) {
         self.input(Input::Received { connection, frame });
     }
 
-    /// A connection is gone.
+    /// Disconnects and removes a client.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let client = self.clients.get_mut(&connection).unwrap();
         (client.disconnected, client.closed, client.mark_pending) = (true, true, false);
@@ -274,7 +275,7 @@ impl Harness {
         self.clients.remove(&connection);
     }
 
-    /// Somebody connects and greets.
+    /// Connects a client and sends `hello` with these features.
     pub(super) fn connect_and_greet(&mut self, features: u64) -> ConnectionId {
         let connection = self.connect();
         self.send(connection, hello(features));
@@ -282,7 +283,7 @@ impl Harness {
         connection
     }
 
-    /// Somebody comes in, wanting to know who comes and goes.
+    /// Connects a client with presence and joins; returns its connection and welcome.
     pub(super) fn join(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
         let connection = self.connect_and_greet(1);
         self.send(connection, join(name, rooms));
@@ -290,7 +291,7 @@ impl Harness {
         (connection, welcome)
     }
 
-    /// Somebody comes back by a token, with a position or without.
+    /// Connects a client and joins with a token, and with a position in the log if there is one.
     pub(super) fn resume(
         &mut self,
         name: &str,
@@ -304,24 +305,25 @@ impl Harness {
         connection
     }
 
-    /// What a connection has received since the last time.
+    /// Takes what a client has received since the last call.
     pub(super) fn take_received(&mut self, connection: ConnectionId) -> Vec<ClientEvent> {
         std::mem::take(&mut self.clients.get_mut(&connection).unwrap().received)
     }
 
-    /// The same, in summaries.
+    /// Takes what a client has received since the last call, as summaries.
     pub(super) fn take_summaries(&mut self, connection: ConnectionId) -> Vec<String> {
         self.take_received(connection).iter().map(summarize).collect()
     }
 
-    /// A line of which the hub knows nothing.
+    /// Adds a connection that the hub does not know.
     pub(super) fn add_unknown_connection(&mut self) -> ConnectionId {
         let connection = ConnectionId(u64::MAX);
         self.clients.insert(connection, ClientConnection::default());
         connection
     }
 
-    /// Somebody comes into the lobby, and what they get is only counted.
+    /// Joins the lobby with a new client and returns the number of outputs that this took. The
+    /// outputs are not recorded.
     pub(super) fn join_counting_outputs(&mut self, number: u64) -> usize {
         let connection = ConnectionId(number);
         let now = Now { moment: self.now, time: Timestamp(0) };
@@ -352,7 +354,7 @@ impl Harness {
         count
     }
 
-    /// Nothing is kept about anybody.
+    /// Returns true if the hub holds no state of any connection, session or room.
     pub(super) fn is_empty(&self) -> bool {
         self.hub.connections.is_empty()
             && self.hub.half_closed.is_empty()

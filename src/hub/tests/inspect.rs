@@ -1,10 +1,10 @@
-//! What is in what a client has received.
+//! Inspection of the events that a client has received.
 
 use super::frames::ClientEvent;
 use crate::model::{Reference, Sequence, SessionId};
 use crate::wire::tcp::{ServerFrame, flag};
 
-/// Whose line this is, if there was a welcome.
+/// Returns the session of the welcome, if there was one.
 pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     received.iter().find_map(|it| match it {
         ClientEvent::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.session),
@@ -12,7 +12,7 @@ pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     })
 }
 
-/// What takes part in a position.
+/// Returns the sequence of an entry or `end`, which counts towards the client's position.
 pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => Some(it.sequence),
@@ -22,7 +22,7 @@ pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// The sequence of an entry, unless it was asked for by `history`.
+/// Returns the sequence of an entry, unless it answers a `history` or `search` request.
 pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) if it.flags & flag::REQUESTED == 0 => {
@@ -33,7 +33,7 @@ pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// Whether this answers a message on its own.
+/// Returns true if this event by itself answers a message: `accepted`, an error, or a live echo.
 pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Accepted(it)) => it.reference == reference,
@@ -50,7 +50,7 @@ pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: R
     }
 }
 
-/// Whether this is the message itself, live or as history.
+/// Returns true if this event is the message itself, live or as history.
 pub(super) fn is_echo(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => {
@@ -63,7 +63,7 @@ pub(super) fn is_echo(received: &ClientEvent, session: SessionId, reference: Ref
     }
 }
 
-/// Whether this is the beginning of a room that was entered later.
+/// Returns true if this event is the `entered` of an `enter` request.
 pub(super) fn is_entering(received: &ClientEvent) -> bool {
     matches!(received, ClientEvent::Frame(ServerFrame::Entered(it)) if it.reference != Reference::NONE)
 }

@@ -1,4 +1,4 @@
-//! Limits, timers, endings.
+//! Limits, timers, closing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,7 +8,7 @@ use crate::hub::Input;
 use crate::model::{ErrorCode, HubSettings};
 use crate::wire::tcp::{Ping, Pong, ServerFrame, flag};
 
-/// The advice when to come again in the first error.
+/// Returns the `retry_after` of the first event, an error.
 fn retry_after(received: &[ClientEvent]) -> u32 {
     match received.first() {
         Some(ClientEvent::Frame(ServerFrame::Error(error))) => error.retry_after,
@@ -16,8 +16,7 @@ fn retry_after(received: &[ClientEvent]) -> u32 {
     }
 }
 
-/// The server has so many places. A place is free when its connection is
-/// gone.
+/// The number of connections is limited; a slot is free once the connection is gone.
 #[test]
 fn connection_limit_refuses_new_connections() {
     let settings = HubSettings { max_connections: 2, ..HubSettings::default() };
@@ -41,7 +40,8 @@ fn connection_limit_refuses_new_connections() {
     assert_eq!(harness.take_summaries(third), [""; 0]);
 }
 
-/// So has each address, however it is written.
+/// The number of connections from one address is limited, also if it is written as a mapped IPv6
+/// address.
 #[test]
 fn address_limit_covers_mapped_addresses() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
@@ -61,7 +61,7 @@ fn address_limit_covers_mapped_addresses() {
     assert!(harness.is_empty());
 }
 
-/// Ten seconds for greeting and join together, sixty after each refusal.
+/// `hello` and `join` must come within ten seconds, another `join` within sixty.
 #[test]
 fn handshake_times_out() {
     let mut harness = Harness::new();
@@ -83,10 +83,10 @@ fn handshake_times_out() {
     harness.disconnect(silent);
     harness.disconnect(slow);
     harness.advance(60_000);
-    assert_eq!(harness.wake_at, None, "an idle server sleeps");
+    assert_eq!(harness.wake_at, None, "an idle server has no timer");
 }
 
-/// A ping after half a minute of silence, the end after a whole one.
+/// An idle client is pinged after 30 seconds and closed after 60.
 #[test]
 fn idle_connection_is_pinged_then_closed() {
     let mut harness = Harness::new();
@@ -115,7 +115,7 @@ fn idle_connection_is_pinged_then_closed() {
     harness.join("bob", &[]);
 }
 
-/// Many connections make no more than one sweep a second.
+/// Timers of many connections cause at most one check a second.
 #[test]
 fn connection_timers_are_checked_at_most_once_a_second() {
     let mut harness = Harness::new();
@@ -136,8 +136,7 @@ fn connection_timers_are_checked_at_most_once_a_second() {
     }
 }
 
-/// A ping is answered, in every state from greeted on; so is the driver's
-/// probe, on a connection that is not known.
+/// Pings are answered once the client has greeted, and probes also on an unknown connection.
 #[test]
 fn pings_and_probes_are_answered() {
     let mut harness = Harness::new();
@@ -153,7 +152,7 @@ fn pings_and_probes_are_answered() {
     assert_eq!(harness.take_summaries(probe), ["pong 8"]);
 }
 
-/// What the driver has to complain of is told, once.
+/// A connection failure reported by the driver is sent once.
 #[test]
 fn connection_failure_is_reported_once() {
     let mut harness = Harness::new();
@@ -167,7 +166,7 @@ fn connection_failure_is_reported_once() {
     assert_eq!(harness.connected_users, 0);
 }
 
-/// Everybody is told goodbye, and nobody comes in any more.
+/// Shutdown closes all connections and refuses new ones.
 #[test]
 fn shutdown_closes_and_refuses_connections() {
     let mut harness = Harness::new();
@@ -189,7 +188,7 @@ fn shutdown_closes_and_refuses_connections() {
     assert_eq!(harness.connected_users, 0);
 }
 
-/// A step of the clock is told to all who are in.
+/// A clock change is broadcast to all joined clients.
 #[test]
 fn clock_change_is_broadcast_to_joined_clients() {
     let mut harness = Harness::new();
@@ -200,8 +199,7 @@ fn clock_change_is_broadcast_to_joined_clients() {
     assert_eq!(harness.take_summaries(greeted), [""; 0]);
 }
 
-/// Who wakes the hub too early is told again when to; a room that is closed
-/// has nothing more to tell.
+/// Waking the hub too early makes it repeat its deadline; a closed room has none.
 #[test]
 fn early_wake_is_harmless() {
     let mut harness = Harness::new();
@@ -213,10 +211,10 @@ fn early_wake_is_harmless() {
     harness.disconnect(anna);
     assert!(harness.hub.rooms.is_empty());
     harness.advance(20_000);
-    assert_eq!(harness.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for her session only");
+    assert_eq!(harness.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for the session only");
 }
 
-/// Who has said everything does not count any more when the end is told.
+/// A half-closed connection no longer counts when its close is delivered.
 #[test]
 fn half_closed_connection_is_released_before_close() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
@@ -232,8 +230,7 @@ fn half_closed_connection_is_released_before_close() {
     }
 }
 
-/// The owner wants something else: it holds for who comes from now on, and
-/// whoever is there stays.
+/// Reloaded settings apply to new joins; connected clients stay.
 #[test]
 fn reloaded_settings_apply_to_new_joins() {
     let wanted = HubSettings { max_rooms: 1, is_durable: true, ..HubSettings::default() };
@@ -253,8 +250,8 @@ fn reloaded_settings_apply_to_new_joins() {
         assert_eq!(harness.take_summaries(bob)[0], told);
     }
     let (_, welcome) = harness.join("carl", &[]);
-    assert_ne!(welcome.flags & flag::DURABLE, 0, "what the log is does not change");
-    // And back again.
+    assert_ne!(welcome.flags & flag::DURABLE, 0, "durability does not change");
+    // Reload settings that allow look-alikes again.
     harness.input(Input::SettingsChanged(HubSettings {
         refuse_lookalikes: false,
         ..HubSettings::default()

@@ -1,4 +1,4 @@
-//! A log that cannot be read, or cannot write.
+//! A log that cannot be read or written.
 
 use super::frames::*;
 use super::harness::*;
@@ -6,7 +6,7 @@ use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
-/// A harness whose log waits to be told, with Anna in the lobby.
+/// Returns a harness with a manual log, and a client `anna` in the lobby.
 fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
     let (anna, welcome) = harness.join("anna", &[]);
@@ -14,8 +14,7 @@ fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
     (harness, anna, welcome)
 }
 
-/// What was to be read for a join cannot be: the connection ends, and nothing
-/// of it stays but the session.
+/// A `join` whose history cannot be read closes the connection; only the session remains.
 #[test]
 fn failed_join_read_closes_connection_and_leaves_no_state() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -35,8 +34,7 @@ fn failed_join_read_closes_connection_and_leaves_no_state() {
     assert!(harness.is_empty());
 }
 
-/// Somebody has seen what is lost: the sequence has leapt over it twice, and
-/// their position lies between.
+/// A position in a sequence gap is not kept: the client has seen lost entries.
 #[test]
 fn position_in_sequence_gap_is_not_kept() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -60,7 +58,7 @@ fn position_in_sequence_gap_is_not_kept() {
     }
 }
 
-/// The same in the middle of a replay.
+/// A replay page that cannot be read closes the connection; the client resumes after the last page.
 #[test]
 fn failed_replay_page_closes_connection_and_resume_continues() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -85,8 +83,7 @@ fn failed_replay_page_closes_connection_and_resume_continues() {
     );
 }
 
-/// A room whose history cannot be read is not entered; what was owed comes,
-/// and so does what was waiting.
+/// An `enter` whose history cannot be read is undone; queued and deferred frames are handled.
 #[test]
 fn failed_enter_read_leaves_room_and_sends_queued_frames() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -121,7 +118,7 @@ fn failed_enter_read_leaves_room_and_sends_queued_frames() {
     assert_eq!(harness.take_summaries(anna)[0], "entered lobby 0 of 2");
 }
 
-/// History and search that cannot be read.
+/// Requests whose read fails are answered by `unavailable`.
 #[test]
 fn failed_history_and_search_reads_are_answered_unavailable() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -135,7 +132,7 @@ fn failed_history_and_search_reads_are_answered_unavailable() {
     assert_eq!(harness.take_summaries(anna), ["unavailable 7 7", "unavailable 11 8", "end 7 0 0"]);
 }
 
-/// What is looked for, and what cannot be: the errors in their order.
+/// Search finds entries in one room or all, and reports errors in their documented order.
 #[test]
 fn search_finds_entries_and_reports_errors_in_order() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -180,7 +177,7 @@ fn search_finds_entries_and_reports_errors_in_order() {
     );
 }
 
-/// The sentence of the only notice among what a connection has received, with its code.
+/// Takes the code and text of each notice that a connection has received.
 fn take_notices(harness: &mut Harness, connection: ConnectionId) -> Vec<(u16, String)> {
     let notice = |it| match it {
         ClientEvent::Frame(ServerFrame::Notice(it)) => Some((it.code, it.text)),
@@ -189,7 +186,7 @@ fn take_notices(harness: &mut Harness, connection: ConnectionId) -> Vec<(u16, St
     harness.take_received(connection).into_iter().filter_map(notice).collect()
 }
 
-/// Everybody is told once that the log cannot write, and that it can again.
+/// Each change of the storage health is broadcast once.
 #[test]
 fn storage_notice_is_sent_once_per_change() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -210,8 +207,7 @@ fn storage_notice_is_sent_once_per_change() {
     assert!(matches!(&sound[..], [(6, text)] if text.contains("everything said is kept")));
 }
 
-/// Whoever comes while it lasts is told right after the end; who is about to
-/// come is told then, not before.
+/// A client that joins during a storage failure gets the notice right after `end`, not before.
 #[test]
 fn storage_notice_is_sent_to_new_clients_after_join() {
     let (mut harness, _, _) = manual_log_harness();
@@ -236,7 +232,7 @@ fn storage_notice_is_sent_to_new_clients_after_join() {
     assert_eq!(harness.take_summaries(dora)[2..], ["end 2 0 0"]);
 }
 
-/// A durable server says so.
+/// A durable server sets the flag in the welcome.
 #[test]
 fn welcome_has_durable_flag_on_durable_server() {
     let mut harness = Harness::with(HubSettings { is_durable: true, ..HubSettings::default() });

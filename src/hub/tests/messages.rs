@@ -1,9 +1,9 @@
-//! What is said, to all and to one.
+//! Room messages and direct messages.
 
 use super::frames::*;
 use super::harness::*;
 
-/// What is refused did not happen, and its reference may be used again.
+/// A refused message has no effect, and its reference may be used again.
 #[test]
 fn refused_messages_leave_reference_usable() {
     let mut harness = Harness::new();
@@ -37,7 +37,7 @@ fn refused_messages_leave_reference_usable() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
 }
 
-/// A reference that was taken is not taken twice; holes are all right.
+/// A reference is stored once; skipped references are allowed.
 #[test]
 fn duplicate_references_are_accepted_without_storing() {
     let mut harness = Harness::new();
@@ -57,8 +57,7 @@ fn duplicate_references_are_accepted_without_storing() {
     );
 }
 
-/// A client that never learnt that a message was refused sends it again,
-/// behind later ones: it must not be told that the log has it.
+/// A refused message that is sent again behind later ones is not taken for a duplicate.
 #[test]
 fn refused_message_is_processed_when_resent() {
     let mut harness = Harness::new();
@@ -72,7 +71,7 @@ fn refused_message_is_processed_when_resent() {
     assert_eq!(harness.take_summaries(anna), ["2:attic anna: x (0)", "accepted 1"]);
 }
 
-/// Requests have to be numbered.
+/// Requests need a reference other than 0.
 #[test]
 fn requests_without_reference_are_refused() {
     let mut harness = Harness::new();
@@ -85,8 +84,7 @@ fn requests_without_reference_are_refused() {
     assert_eq!(harness.take_summaries(anna), expected);
 }
 
-/// While the log has not answered, neither does the hub: what was taken in
-/// may still be lost.
+/// A message is not acknowledged before the log has stored it.
 #[test]
 fn in_flight_messages_are_not_acknowledged() {
     let mut harness = Harness::new();
@@ -105,7 +103,7 @@ fn in_flight_messages_are_not_acknowledged() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)", "accepted 1"]);
 }
 
-/// Only who is in the room gets what is said there.
+/// A message reaches the members of its room only.
 #[test]
 fn messages_reach_only_room_members() {
     let mut harness = Harness::new();
@@ -117,7 +115,7 @@ fn messages_reach_only_room_members() {
     assert_eq!(harness.take_summaries(bob), ["2:attic bob: y (0)"]);
 }
 
-/// A direct message comes to both, and once to oneself.
+/// A direct message reaches recipient and sender, and once if they are the same.
 #[test]
 fn direct_messages_reach_sender_and_recipient() {
     let mut harness = Harness::new();
@@ -134,8 +132,8 @@ fn direct_messages_reach_sender_and_recipient() {
     assert_eq!(harness.take_summaries(carl), [""; 0]);
 }
 
-/// Who is away gets it when they come back; not by somebody else who has the
-/// name now.
+/// A direct message to a session that is away is delivered on resume, and not to another session
+/// that takes the name.
 #[test]
 fn direct_messages_wait_for_away_session() {
     let mut harness = Harness::new();
@@ -148,7 +146,7 @@ fn direct_messages_wait_for_away_session() {
     harness.send(anna, direct("bob", first.session.0, 3, "three"));
     harness.disconnect(bob);
     harness.take_received(anna);
-    // The second had the name last.
+    // The second session held the name last.
     harness.send(anna, direct("bob", 0, 3, "three"));
     assert_eq!(harness.take_summaries(anna), ["3:anna>Bob: three (0)"]);
     let bob = harness.resume("bob", &["attic"], first.token, None);
@@ -158,7 +156,7 @@ fn direct_messages_wait_for_away_session() {
     assert_eq!(harness.take_summaries(bob)[2..4], ["3:anna>Bob: three (1)", "end 2 3 0"]);
 }
 
-/// A session that is over gets nothing.
+/// An expired session cannot be a recipient.
 #[test]
 fn expired_session_is_unknown_recipient() {
     let mut harness = Harness::new();
@@ -170,8 +168,7 @@ fn expired_session_is_unknown_recipient() {
     assert_eq!(harness.take_summaries(anna), ["recipient_unknown 4 1"]);
 }
 
-/// Who had the name earlier and comes back by another does not change who
-/// had it last.
+/// Resuming an older session under another name does not change the last holder of a name.
 #[test]
 fn direct_message_goes_to_last_holder_of_name() {
     let mut harness = Harness::new();

@@ -1,5 +1,4 @@
-//! The hub in virtual time, with a log in memory that answers at once or
-//! when it is told to.
+//! Tests of the hub in virtual time, with an in-memory log that answers at once or step by step.
 
 mod fake_log;
 mod frames;

@@ -1,5 +1,4 @@
-//! Much that was missed comes page by page, and nobody is given more than
-//! they take.
+//! Paged replay and flow control.
 
 use super::frames::*;
 use super::harness::*;
@@ -7,9 +6,9 @@ use crate::hub::{ConnectionId, Input, ReadRange};
 use crate::model::limits::REPLAY_PAGE;
 use crate::model::{Sequence, Token};
 
-/// A harness whose log brings two entries at a time, with Bob in the lobby and
-/// Anna, who has missed five things that he said, coming back to it and to the
-/// attic. The log waits to be told.
+/// Returns a harness with a manual log that reads two entries at a time; anna, who has missed five
+/// messages by bob, is resuming in the lobby and the attic. Returns anna's and bob's connections
+/// and anna's token.
 fn resume_after_five_missed() -> (Harness, ConnectionId, ConnectionId, Token) {
     let mut harness = Harness::new();
     harness.page_limit = 2;
@@ -26,13 +25,13 @@ fn resume_after_five_missed() -> (Harness, ConnectionId, ConnectionId, Token) {
     (harness, anna, bob, welcome.token)
 }
 
-/// The log does a read and tells what it has found.
+/// Performs a read and delivers its outcome.
 fn complete_read(harness: &mut Harness) {
     assert!(harness.perform_read() && harness.deliver_outcome());
 }
 
-/// Page after page, each read when the one before was taken up; the welcome
-/// comes before the first, everything else behind the last.
+/// Each page is read when the previous one has been taken; the welcome comes before the first page,
+/// everything else behind the last.
 #[test]
 fn replay_is_read_page_by_page() {
     let (mut harness, anna, _, _) = resume_after_five_missed();
@@ -71,8 +70,8 @@ fn replay_is_read_page_by_page() {
     assert_eq!(asked, [after(0), after(2), after(4)]);
 }
 
-/// What is said meanwhile belongs to the pages, once and in its place; what
-/// the one who comes back wants waits for the end.
+/// Messages sent during a replay are part of its pages, once and in order; the client's own frames
+/// wait for the end.
 #[test]
 fn messages_between_pages_are_replayed_once() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -109,8 +108,7 @@ fn messages_between_pages_are_replayed_once() {
     assert_eq!(harness.take_summaries(anna), ["9:lobby anna: z (0)"]);
 }
 
-/// A page that brings nothing, and yet there is more: it goes on behind what
-/// the log had then.
+/// An empty page with more entries following continues after the head of its read.
 #[test]
 fn empty_page_continues_after_its_head() {
     let (mut harness, anna, _, _) = resume_after_five_missed();
@@ -124,8 +122,7 @@ fn empty_page_continues_after_its_head() {
     assert_eq!(summaries[3..6], ["4:lobby bob: x (1)", "5:bob>anna: y (1)", "end 2 5 0"]);
 }
 
-/// What the log has taken meanwhile and no page brings is acknowledged
-/// behind the last of them; what a page brings is not.
+/// Messages stored during a replay that no page contains are acknowledged behind the last page.
 #[test]
 fn acknowledgements_wait_for_last_page() {
     let (mut harness, anna, _, token) = resume_after_five_missed();
@@ -143,8 +140,7 @@ fn acknowledgements_wait_for_last_page() {
     assert_eq!(summaries[4..], ["accepted 2"]);
 }
 
-/// Whoever goes between two pages, or while one is read, leaves nothing
-/// behind; nor does who comes again.
+/// A client that disconnects between pages or is replaced leaves no state.
 #[test]
 fn disconnect_between_pages_leaves_no_state() {
     for at in 0..4 {
@@ -174,7 +170,7 @@ fn disconnect_between_pages_leaves_no_state() {
     }
 }
 
-/// Whoever asks for many pages at once is given one at a time.
+/// Requests sent together are answered one at a time, each when the previous answer has been taken.
 #[test]
 fn requests_wait_for_flow_control_mark() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -197,12 +193,12 @@ fn requests_wait_for_flow_control_mark() {
     harness.reach_mark();
     complete_read(&mut harness);
     assert_eq!(harness.take_summaries(bob)[..2], ["entered cellar 0 of 1", "end 5 5 0"]);
-    // There was nothing to be taken up.
+    // An answer without entries sets no mark.
     harness.send(bob, say(6, "z"));
     assert_eq!(harness.pending_drafts.len(), 1);
 }
 
-/// Nobody has waited for it.
+/// A mark that was not awaited is ignored.
 #[test]
 fn unexpected_mark_is_ignored() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -214,8 +210,7 @@ fn unexpected_mark_is_ignored() {
     assert_eq!(harness.take_summaries(anna)[8], "end 2 5 0");
 }
 
-/// Who will say nothing more gets everything that was asked for, and then the
-/// end; their messages are taken.
+/// A half-closed connection gets all its answers before the close, and its messages are stored.
 #[test]
 fn half_closed_connection_gets_all_answers() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -241,7 +236,7 @@ fn half_closed_connection_gets_all_answers() {
     assert!(harness.is_empty());
 }
 
-/// What somebody said who is gone before taking up what came before counts.
+/// A message deferred by a flow-control mark is stored although the client disconnects.
 #[test]
 fn frames_deferred_by_mark_survive_disconnect() {
     let (mut harness, _, bob, _) = resume_after_five_missed();

@@ -1,11 +1,11 @@
-//! Who comes and who goes, as it is told.
+//! Presence updates.
 
 use super::frames::*;
 use super::harness::*;
 use crate::hub::ConnectionId;
 use crate::model::HubSettings;
 
-/// So many people come to the lobby, without wishes.
+/// Joins the lobby with many clients without presence.
 fn join_crowd(harness: &mut Harness, from: usize, to: usize) -> Vec<ConnectionId> {
     let mut connections = Vec::new();
     for number in from..to {
@@ -16,7 +16,7 @@ fn join_crowd(harness: &mut Harness, from: usize, to: usize) -> Vec<ConnectionId
     connections
 }
 
-/// Changes are collected for half a second and told as a set.
+/// Presence changes are collected for half a second and sent as a set.
 #[test]
 fn presence_changes_are_batched() {
     let mut harness = Harness::new();
@@ -44,7 +44,7 @@ fn presence_changes_are_batched() {
     assert_eq!(harness.take_summaries(anna), [""; 0]);
 }
 
-/// Many changes come in several frames.
+/// Many changes are split into several frames.
 #[test]
 fn presence_update_is_split_into_frames_of_a_hundred_names() {
     let mut harness = Harness::new();
@@ -61,8 +61,8 @@ fn presence_update_is_split_into_frames_of_a_hundred_names() {
     assert!(summaries[1].contains("+[] -[\"p00100\"") && summaries[1].ends_with("\"p00129\"]"));
 }
 
-/// Above a hundred only the number is told, every five seconds; and all the
-/// names when there are fewer again.
+/// Above a hundred members only their number is sent, every five seconds; below, the full roster
+/// again.
 #[test]
 fn crowded_room_sends_member_count_only() {
     let mut harness = Harness::new();
@@ -78,7 +78,7 @@ fn crowded_room_sends_member_count_only() {
     let bob = harness.connect_and_greet(0);
     harness.send(bob, join("bob", &[]));
     harness.disconnect(bob);
-    // Over a hundred for a moment only: nobody's list is void.
+    // The room was crowded for a moment only: every client's list is still valid.
     harness.advance(5_000);
     assert_eq!(harness.take_summaries(anna), ["presence lobby 0 100 +[] -[\"bob\"]"]);
     let bob = harness.connect_and_greet(1);
@@ -101,8 +101,7 @@ fn crowded_room_sends_member_count_only() {
     assert_eq!(harness.take_summaries(anna), ["presence lobby 0 99 +[] -[\"p00001\"]"]);
 }
 
-/// Who was given a number in place of names gets the names, even if the
-/// others were never told of a crowd.
+/// A client that got a count gets the names, even if no other client was sent a count.
 #[test]
 fn roster_follows_member_count_for_new_subscriber() {
     let mut harness = Harness::new();
@@ -116,13 +115,13 @@ fn roster_follows_member_count_for_new_subscriber() {
     assert!(harness.take_summaries(bob)[0].starts_with("roster lobby 0 100 [\"anna\", \"bob\""));
 }
 
-/// Ten thousand people cost what ten thousand people cost, not their square.
+/// The number of outputs grows linearly with the number of members.
 #[test]
 fn presence_cost_grows_linearly_with_members() {
     let max_connections_per_address = 10_000;
     let mut harness =
         Harness::with(HubSettings { max_connections_per_address, ..HubSettings::default() });
-    // The clients' notes are not kept: they are not what is measured.
+    // The frames are counted, not recorded.
     let mut outputs = 0;
     for number in 0..10_000 {
         outputs += harness.join_counting_outputs(number);

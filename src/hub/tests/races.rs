@@ -1,11 +1,11 @@
-//! What happens while the log takes its time.
+//! Races between clients and a slow log.
 
 use super::frames::*;
 use super::harness::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 
-/// A harness whose log waits to be told, with Anna in the lobby.
+/// Returns a harness with a manual log, and a client `anna` in the lobby.
 fn manual_log_harness() -> (Harness, crate::hub::ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
     let (anna, welcome) = harness.join("anna", &[]);
@@ -13,7 +13,7 @@ fn manual_log_harness() -> (Harness, crate::hub::ConnectionId, crate::wire::tcp:
     (harness, anna, welcome)
 }
 
-/// Frames that come while a join is read wait, in order.
+/// Frames received while a join is read are handled afterwards, in order.
 #[test]
 fn frames_are_deferred_until_welcome() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -39,7 +39,7 @@ fn frames_are_deferred_until_welcome() {
     assert_eq!(harness.take_summaries(anna).last().unwrap(), "1:lobby bob: one (0)");
 }
 
-/// A fault among the frames that wait comes when its turn comes.
+/// A violation among deferred frames is reported in its turn.
 #[test]
 fn violations_are_deferred_in_order() {
     let (mut harness, _, _) = manual_log_harness();
@@ -54,7 +54,7 @@ fn violations_are_deferred_in_order() {
     assert_eq!(harness.log.len(), 0);
 }
 
-/// Who sends more than can wait is let go: the log is at fault.
+/// A client with more deferred frames than permitted is closed with `internal`.
 #[test]
 fn too_many_deferred_frames_close_connection() {
     let settings = HubSettings { burst: 10, frames_per_minute: 60, ..HubSettings::default() };
@@ -74,7 +74,7 @@ fn too_many_deferred_frames_close_connection() {
     assert_eq!(harness.connected_users, 0);
 }
 
-/// What is said between the reading and the telling belongs to the history.
+/// Messages committed between a read and its answer belong to the history.
 #[test]
 fn messages_during_join_read_are_in_history() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -106,7 +106,7 @@ fn messages_during_join_read_are_in_history() {
     assert!(harness.is_empty());
 }
 
-/// The same when a room is entered; the other rooms go on meanwhile.
+/// Messages committed while a room is entered belong to its history; other rooms continue.
 #[test]
 fn messages_during_enter_read_are_in_history() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -132,7 +132,7 @@ fn messages_during_enter_read_are_in_history() {
     assert_eq!(harness.take_summaries(bob), ["3:attic anna: again (0)"]);
 }
 
-/// Who leaves before the message came back gets `accepted`.
+/// A client that leaves before the commit gets `accepted`.
 #[test]
 fn leave_before_commit_gets_accepted() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -142,8 +142,7 @@ fn leave_before_commit_gets_accepted() {
     assert_eq!(harness.take_summaries(anna), ["left lobby", "accepted 1"]);
 }
 
-/// Who comes back before the log has taken the message gets it from the
-/// history or as echo, once.
+/// A message committed during a resume is replayed or echoed, once.
 #[test]
 fn commit_after_resume_is_delivered_once() {
     for looked_before in [true, false] {
@@ -172,8 +171,8 @@ fn commit_after_resume_is_delivered_once() {
     assert_eq!(harness.take_summaries(back), ["1:lobby anna: x (0)"]);
 }
 
-/// Who comes back to another room gets `accepted`, after the welcome; so
-/// with what could not be stored.
+/// A message to a room that the session did not rejoin gets `accepted` after the welcome, and a
+/// rejected one its error.
 #[test]
 fn commit_for_room_not_rejoined_gets_accepted() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -189,7 +188,7 @@ fn commit_for_room_not_rejoined_gets_accepted() {
     assert_eq!(summaries[4..], ["accepted 1", "not_stored 4 2"]);
 }
 
-/// A connection that goes while its join is read leaves nothing behind.
+/// A connection lost during the read of its join leaves no state.
 #[test]
 fn disconnect_during_join_read_leaves_no_state() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -205,7 +204,7 @@ fn disconnect_during_join_read_leaves_no_state() {
     harness.join("bob", &[]);
 }
 
-/// A connection that is replaced while its join is read, twice over.
+/// A connection replaced during the read of its join is closed, also repeatedly.
 #[test]
 fn resume_replaces_connection_during_join_read() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -221,7 +220,7 @@ fn resume_replaces_connection_during_join_read() {
     assert_eq!(harness.connected_users, 1);
 }
 
-/// Leaving waits until entering is done; so nothing overtakes.
+/// `leave` waits until `enter` is complete.
 #[test]
 fn leave_is_deferred_until_enter_completes() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -241,7 +240,7 @@ fn leave_is_deferred_until_enter_completes() {
     );
 }
 
-/// The server stops while things are read and written.
+/// Shutdown during reads and writes leaves no state.
 #[test]
 fn shutdown_during_reads_and_writes() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -259,8 +258,7 @@ fn shutdown_during_reads_and_writes() {
     assert!(harness.is_empty());
 }
 
-/// Who comes back into a room before the message was taken, and finds it
-/// buried under those of others, gets `accepted`.
+/// A message committed during an `enter` and beyond the history limit gets `accepted`.
 #[test]
 fn echo_beyond_history_limit_gets_accepted() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -284,7 +282,7 @@ fn echo_beyond_history_limit_gets_accepted() {
     assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
-/// The same with a direct message, after coming back without a position.
+/// A direct message beyond the history limit gets `accepted` after a resume without position.
 #[test]
 fn direct_echo_beyond_history_limit_gets_accepted() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -305,7 +303,7 @@ fn direct_echo_beyond_history_limit_gets_accepted() {
     assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
-/// A read that is answered twice, or for another request, is not taken.
+/// A read that is answered twice, or for another request, is ignored.
 #[test]
 fn stale_read_answer_is_ignored() {
     let (mut harness, _, _) = manual_log_harness();

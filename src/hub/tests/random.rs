@@ -1,5 +1,5 @@
-//! Random operations, with a log that takes its time: whatever happens, the
-//! promises of the page are kept.
+//! Property test: random steps with a slow log. The guarantees of the protocol page hold at every
+//! step.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -13,33 +13,33 @@ use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
 
-/// The simulation around the harness.
+/// Simulated clients around the harness.
 struct Simulation {
-    /// Hub, log, lines.
+    /// Hub, log and connections.
     harness: Harness,
-    /// The lines on which somebody may say something.
+    /// Connected clients.
     clients: Vec<ConnectionId>,
-    /// The lines on which nothing more will be said.
+    /// Clients that have half-closed their connection.
     half_closed: HashSet<ConnectionId>,
-    /// The position that each line has brought.
+    /// Position that each client brought with its `join`.
     positions: HashMap<ConnectionId, Sequence>,
-    /// Messages sent on each client: reference and frame, answered or not.
+    /// Messages that each client has sent, answered or not.
     sent: BTreeMap<ConnectionId, Vec<(Reference, ClientFrame)>>,
-    /// What each session has sent on lines that are gone, and what it has
-    /// still to send again before it says anything new.
+    /// Messages that each session sent on lost connections. They are sent again before any new
+    /// message.
     unacknowledged: HashMap<SessionId, BTreeMap<Reference, ClientFrame>>,
-    /// Sent so often.
+    /// Number of times that each message was sent on a connection.
     send_counts: HashMap<(ConnectionId, Reference), usize>,
-    /// Tokens that were given, with the greatest position of their session.
+    /// Tokens received, with their sessions.
     tokens: Vec<(Token, SessionId)>,
-    /// The greatest sequence that each session has received.
+    /// Greatest sequence that each session has received.
     greatest_sequences: HashMap<SessionId, Sequence>,
-    /// The last reference of each session.
+    /// Last message reference of each session.
     last_references: HashMap<SessionId, u64>,
 }
 
 impl Simulation {
-    /// Nobody is here.
+    /// Creates a simulation without clients.
     fn new() -> Self {
         let mut harness = Harness::with(settings());
         harness.manual_log = true;
@@ -58,12 +58,12 @@ impl Simulation {
         }
     }
 
-    /// Somebody with a client, if there is anybody.
+    /// Selects a connected client, if there is one.
     fn pick_client(&self, who: usize) -> Option<ConnectionId> {
         self.clients.get(who % self.clients.len().max(1)).copied()
     }
 
-    /// Somebody with a line who was welcomed.
+    /// Selects a client if it has joined and may still send.
     fn pick_joined(&self, who: usize) -> Option<(ConnectionId, SessionId)> {
         let id = self.pick_client(who)?;
         let received = &self.harness.clients[&id].received;
@@ -72,7 +72,7 @@ impl Simulation {
         (!is_over).then_some((id, session))
     }
 
-    /// Does one thing.
+    /// Applies a step, then checks the invariants.
     fn apply(&mut self, step: &Step) {
         match step {
             Step::Join { name, rooms, features, token, position } => {
@@ -129,7 +129,7 @@ impl Simulation {
         self.check_invariants();
     }
 
-    /// Somebody comes.
+    /// Connects a client and sends its `join`.
     fn join(
         &mut self,
         name: usize,
@@ -157,14 +157,13 @@ impl Simulation {
         self.clients.push(id);
     }
 
-    /// Somebody is gone.
+    /// Disconnects a client.
     fn disconnect(&mut self, id: ConnectionId) {
         self.forget_client(id);
         self.harness.disconnect(id);
     }
 
-    /// Somebody has lost their client: whatever they have said on it they will
-    /// say again.
+    /// Forgets a client's connection: its messages will be sent again.
     fn forget_client(&mut self, id: ConnectionId) {
         let session = session_of(&self.harness.clients[&id].received);
         if let (Some(session), Some(sent)) = (session, self.sent.remove(&id)) {
@@ -173,9 +172,8 @@ impl Simulation {
         self.clients.retain(|it| *it != id);
     }
 
-    /// Somebody who has come back says again what they have said before, in
-    /// order, as if they had heard nothing. Their former lines may not be gone
-    /// yet.
+    /// Sends again, in order, all messages of the session's earlier connections, as a client does
+    /// that received no answer. Those connections may still exist.
     fn resend_messages(&mut self, id: ConnectionId, session: SessionId) {
         let earlier = self.sent.iter_mut().filter(|(client, _)| **client != id);
         for (client, sent) in earlier {
@@ -185,13 +183,13 @@ impl Simulation {
         }
         for (reference, frame) in self.unacknowledged.remove(&session).unwrap_or_default() {
             self.sent.entry(id).or_default().push((reference, frame.clone()));
-            // The first time may still be answered here.
+            // The first copy may still be answered here.
             self.send_counts.insert((id, reference), 2);
             self.harness.send(id, frame);
         }
     }
 
-    /// Somebody sends a message with a new reference.
+    /// Sends a message with a new reference.
     fn send_message(&mut self, who: usize, frame: impl Fn(u64) -> ClientFrame) {
         if let Some((id, session)) = self.pick_joined(who) {
             self.resend_messages(id, session);
@@ -204,14 +202,14 @@ impl Simulation {
         }
     }
 
-    /// Somebody sends something else.
+    /// Sends any other frame.
     fn send_request(&mut self, who: usize, frame: ClientFrame) {
         if let Some((id, _)) = self.pick_joined(who) {
             self.harness.send(id, frame);
         }
     }
 
-    /// Notes tokens and positions, as clients do.
+    /// Records tokens and greatest sequences, as clients do.
     fn record_progress(&mut self) {
         for client in self.harness.clients.values() {
             let Some(session) = session_of(&client.received) else { continue };
@@ -225,7 +223,7 @@ impl Simulation {
         }
     }
 
-    /// What holds at any time. (The harness checks as well.)
+    /// Checks the invariants that hold at any time, in addition to the checks of the harness.
     fn check_invariants(&self) {
         let mut names = HashSet::new();
         let mut sessions = HashSet::new();
@@ -237,7 +235,7 @@ impl Simulation {
                 assert!(sessions.insert(session), "{session} twice");
             }
             let sequences: Vec<Sequence> = client.received.iter().filter_map(new_entry).collect();
-            // A room that is entered brings its history, which may be old.
+            // An entered room brings its history, which may be older.
             let entered = client.received.iter().filter(
                 |it| matches!(it, ClientEvent::Frame(ServerFrame::End(end)) if end.about == 5),
             );
@@ -259,10 +257,10 @@ impl Simulation {
         }
     }
 
-    /// What holds when everything has come to rest.
+    /// Runs the log until it is idle, then checks the guarantees that hold for completed requests.
     fn check_when_idle(&mut self) {
         self.harness.run_log();
-        // Somebody may fall silent for too long meanwhile.
+        // A client may time out meanwhile.
         while self.harness.hub.rooms.next_presence_deadline().is_some() {
             self.harness.advance(500);
         }
@@ -280,9 +278,8 @@ impl Simulation {
         }
     }
 
-    /// Every message was answered: by its echo, by `accepted` or by an
-    /// error, each time that it was sent but for those while it was on its
-    /// way.
+    /// Checks that every message was answered, by its echo, `accepted` or an error, and no more
+    /// often than it was sent.
     fn check_answers(&self, id: ConnectionId, session: SessionId, received: &[ClientEvent]) {
         for (reference, _) in self.sent.get(&id).into_iter().flatten() {
             let answers = received.iter().filter(|it| is_answer(it, session, *reference)).count();
@@ -293,8 +290,8 @@ impl Simulation {
         }
     }
 
-    /// Nothing is missing of what was said in the rooms where somebody is,
-    /// since they came or since their position, nor of what was said to them.
+    /// Checks that no entry is missing: of the client's rooms since it entered them or since its
+    /// position, nor of its direct messages.
     fn check_complete(&self, id: ConnectionId, session: SessionId, received: &[ClientEvent]) {
         let kept = welcome(received).flags & flag::POSITION_KEPT != 0;
         let first = received.iter().take_while(|it| !is_entering(it)).find_map(new_entry);
@@ -337,7 +334,7 @@ impl Simulation {
         }
     }
 
-    /// The lists that a client keeps are what is true.
+    /// Checks that the member lists kept by a client are those of the hub.
     fn check_presence(&self, received: &[ClientEvent]) {
         let mut lists: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut wanted = false;
@@ -370,7 +367,7 @@ impl Simulation {
         }
     }
 
-    /// Everybody goes, and a day passes: nothing is left.
+    /// Disconnects all clients and checks that no state is left once their sessions have expired.
     fn check_cleanup(&mut self) {
         for id in self.clients.clone() {
             self.disconnect(id);
@@ -383,13 +380,13 @@ impl Simulation {
     }
 }
 
-/// What the owner has set: everything can become too much.
+/// Returns settings with low limits, so that every limit can be reached.
 fn settings() -> HubSettings {
     HubSettings { max_sessions: 12, max_connections: 12, max_rooms: 3, ..HubSettings::default() }
 }
 
 proptest! {
-    /// The promises of the page hold, whatever happens.
+    /// The guarantees of the protocol page hold for any sequence of steps.
     #[test]
     fn protocol_invariants_hold_for_random_operations(steps in prop::collection::vec(step(), 1..120)) {
         let mut simulation = Simulation::new();

@@ -1,5 +1,4 @@
-//! The server ends, in whatever way, and is started again: what the log has
-//! kept is all that there is.
+//! Restarts and crashes: the hub restores everything from the log.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use crate::model::{
 const A_DAY: u64 = 24 * 60 * 60 * 1_000;
 
 impl Harness {
-    /// What the log has kept of sessions by now. It makes good what it was
-    /// not told by what it holds.
+    /// Returns the session records that the log would restore: the persisted ones, updated by the
+    /// committed entries.
     fn session_records(&self) -> Vec<SessionRecord> {
         let mut sessions: BTreeMap<SessionId, SessionRecord> =
             self.persisted_sessions.iter().map(|it| (it.session, it.clone())).collect();
@@ -31,8 +30,8 @@ impl Harness {
         sessions.into_values().collect()
     }
 
-    /// The power fails: everybody is gone, and what the log was still asked for is
-    /// not done. So long after that, the server is started again.
+    /// Crashes the server and restarts it `after` milliseconds later. All connections, and all
+    /// requests pending at the log, are lost.
     pub(super) fn restart(&mut self, settings: HubSettings, after: u64) {
         let mut rooms: Vec<RoomName> = Vec::new();
         for entry in &self.log {
@@ -61,13 +60,13 @@ impl Harness {
         self.run_outputs();
     }
 
-    /// The same with ordinary settings, at once.
+    /// Crashes the server and restarts it at once with default settings.
     fn restart_at_once(&mut self) {
         self.restart(HubSettings::default(), 0);
     }
 }
 
-/// What is kept of a token is its SHA-256, and nothing by which one comes back.
+/// A session token is stored only as its SHA-256 hash.
 #[test]
 fn tokens_are_stored_as_sha256() {
     let digits: String =
@@ -75,8 +74,8 @@ fn tokens_are_stored_as_sha256() {
     assert_eq!(digits, "374708fff7719dd5979ec875d56cd2286f6d3cf7ec317a3b25632aab28ec37bb");
 }
 
-/// A session is kept when it begins, when it is taken up and when its
-/// connection ends, but not with each message.
+/// A session is persisted on join, resume, refused messages and disconnect, but not for each stored
+/// message.
 #[test]
 fn session_is_persisted_on_join_resume_and_disconnect() {
     let mut harness = Harness::new();
@@ -109,9 +108,8 @@ fn session_is_persisted_on_join_resume_and_disconnect() {
     );
 }
 
-/// Whoever was there comes back as the same session, under the same token,
-/// and gets what was missed, direct messages too; what the log had not taken
-/// is sent again.
+/// After a crash, clients resume the same sessions with the same tokens, get missed entries and
+/// direct messages, and resend what the log had not stored.
 #[test]
 fn sessions_resume_after_crash() {
     let mut harness = Harness::new();
@@ -141,7 +139,7 @@ fn sessions_resume_after_crash() {
     assert_eq!(carls.session, SessionId(3));
 }
 
-/// What was refused may come again after a restart; what was taken may not.
+/// After a restart, a refused message may be sent again; a stored one is a duplicate.
 #[test]
 fn refused_references_survive_restart() {
     let mut harness = Harness::new();
@@ -170,8 +168,8 @@ fn refused_references_survive_restart() {
     assert_eq!(harness.take_summaries(anna), ["accepted 1"]);
 }
 
-/// What the log has still to answer for when the connection ends is not
-/// taken for what it has.
+/// A message that was in flight at the end of the connection does not count as stored after a
+/// restart.
 #[test]
 fn in_flight_messages_are_resent_after_restart() {
     let mut harness = Harness::new();
@@ -187,8 +185,8 @@ fn in_flight_messages_are_resent_after_restart() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
 }
 
-/// The day of a session goes on while the server is not there. Who was
-/// connected has been away since it was started again.
+/// The lifetime of a session continues while the server is down. Sessions that were connected count
+/// as away since the restart.
 #[test]
 fn session_lifetime_continues_across_restart() {
     let mut harness = Harness::new();
@@ -214,8 +212,7 @@ fn session_lifetime_continues_across_restart() {
     assert!(harness.is_empty());
 }
 
-/// A clock that was wrong, or is now, makes no session live for longer than
-/// a day, and ends none that has just gone.
+/// No session outlives a day because the clock was set back, and none expires early.
 #[test]
 fn session_lifetime_is_bounded_when_clock_goes_back() {
     let mut harness = Harness::new();
@@ -230,8 +227,7 @@ fn session_lifetime_is_bounded_when_clock_goes_back() {
     assert_eq!(harness.take_summaries(anna)[0], "welcome anna 1 last 0");
 }
 
-/// Of several who were called so, the last one is meant; who is connected by
-/// the name comes first.
+/// A direct message goes to the session that held the name last, also after a restart.
 #[test]
 fn last_holder_of_name_survives_restart() {
     let mut harness = Harness::new();
@@ -250,7 +246,7 @@ fn last_holder_of_name_survives_restart() {
     assert!(matches!(target, Target::Session(session, _) if *session == seconds.session));
 }
 
-/// A server that may remember fewer forgets those who have been away longest.
+/// A restart with a lower session limit evicts the sessions that were away longest.
 #[test]
 fn lower_session_limit_evicts_longest_away_on_restart() {
     let mut harness = Harness::new();
@@ -268,7 +264,7 @@ fn lower_session_limit_evicts_longest_away_on_restart() {
     assert_eq!(harness.deleted_sessions, [sessions[0], sessions[2]]);
 }
 
-/// No more spellings are remembered than before, and the latest of them.
+/// Restored spellings of rooms are limited to the latest ones.
 #[test]
 fn latest_room_spellings_are_restored() {
     let restored = RestoredState {
@@ -281,7 +277,7 @@ fn latest_room_spellings_are_restored() {
     assert_eq!(welcome.rooms, ["r9", "R10", "R1009"]);
 }
 
-/// A session that is restored is not driven out by those who come and go.
+/// A restored session is not evicted by new sessions that send nothing.
 #[test]
 fn restored_session_is_not_evicted_by_new_sessions() {
     let mut harness = Harness::new();

@@ -1,11 +1,11 @@
-//! Entering, leaving, older messages, members.
+//! `enter`, `leave`, `history`, `members`.
 
 use super::frames::*;
 use super::harness::*;
 use crate::hub::ReadRange;
 use crate::model::{HubSettings, Sequence};
 
-/// Entering shows what was said, leaving ends it.
+/// `enter` sends the history and subscribes; `leave` unsubscribes.
 #[test]
 fn enter_sends_history_and_leave_ends_subscription() {
     let mut harness = Harness::new();
@@ -30,7 +30,7 @@ fn enter_sends_history_and_leave_ends_subscription() {
     assert_eq!(harness.closed_rooms.len(), 1);
 }
 
-/// What is wrong with an `enter`.
+/// `enter` is refused with the documented errors.
 #[test]
 fn enter_limits_are_enforced() {
     let settings = HubSettings { max_rooms: 17, ..HubSettings::default() };
@@ -56,8 +56,7 @@ fn enter_limits_are_enforced() {
     assert_eq!(harness.take_summaries(bob)[0], "entered cellar 0 of 1");
 }
 
-/// A room that all have left is opened anew, with its history, under
-/// another number.
+/// A room that is reopened keeps its history and gets a new identifier.
 #[test]
 fn reopened_room_keeps_history_and_gets_new_id() {
     let mut harness = Harness::new();
@@ -73,7 +72,7 @@ fn reopened_room_keeps_history_and_gets_new_id() {
     assert_eq!(harness.closed_rooms.len(), 1);
 }
 
-/// Pages of older messages.
+/// History is read in pages of limited size.
 #[test]
 fn history_is_paged() {
     let mut harness = Harness::new();
@@ -99,7 +98,7 @@ fn history_is_paged() {
     }
 }
 
-/// Pages of members, in the order of keys.
+/// Members are listed page by page in the order of keys.
 #[test]
 fn members_are_paged_in_key_order() {
     let mut harness = Harness::new();

@@ -1,61 +1,61 @@
-//! What can happen at random.
+//! Random steps for the property test.
 
 use proptest::prelude::*;
 
-/// What people want to be called: two of them are the same, two look alike.
+/// User names to choose from: two have the same key, two look alike.
 pub(super) const NAMES: &[&str] = &["anna", "Anna", "bob", "b\u{43e}b", "carl"];
 
-/// Where they go.
+/// Room names to choose from: two have the same key.
 pub(super) const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
 
-/// One thing that happens. Numbers choose among what there is.
+/// A random step. Numbers select among the clients, names or rooms that exist.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Somebody comes, with wishes, perhaps with a token and a position.
+    /// A client connects and joins, perhaps with a token and a position.
     Join { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
-    /// Somebody is gone.
+    /// A client disconnects.
     Disconnect(usize),
-    /// Somebody will say nothing more.
+    /// A client half-closes its connection.
     HalfClose(usize),
-    /// Somebody says something in a room.
+    /// A client sends a message to a room: client, room.
     Say(usize, usize),
-    /// Somebody says something to one person.
+    /// A client sends a direct message: client, name of the recipient.
     Direct(usize, usize),
-    /// Somebody says again what was said last.
+    /// A client sends its last message again.
     Resend(usize),
-    /// Somebody enters a room.
+    /// A client enters a room: client, room.
     Enter(usize, usize),
-    /// Somebody leaves a room.
+    /// A client leaves a room: client, room.
     Leave(usize, usize),
-    /// Somebody wants older messages.
+    /// A client requests history: client, room.
     History(usize, usize),
-    /// Somebody looks for something, wherever they are.
+    /// A client searches in all its rooms.
     Search(usize),
-    /// Somebody breaks the rules.
+    /// A client violates the protocol.
     Violate(usize),
-    /// The log takes some drafts.
+    /// The log commits up to this number of drafts.
     Commit(usize),
-    /// The log loses a draft.
+    /// The log rejects a draft.
     RejectDraft,
-    /// The log does a read.
+    /// The log performs a read.
     PerformRead,
-    /// The log cannot do a read.
+    /// The log fails a read.
     FailRead,
-    /// The log tells what it has read.
+    /// The log delivers the outcome of a read.
     DeliverOutcome,
-    /// Somebody takes up what they were given.
+    /// A connection reaches its flow-control mark.
     ReachMark,
-    /// The log fares differently.
+    /// The log's storage changes its health.
     SetStorageHealth(u8),
-    /// The server is ended by a power cut and started again.
+    /// The server crashes and restarts.
     Restart,
-    /// Time passes.
+    /// The clock advances by this number of milliseconds.
     Advance(u64),
-    /// The hub is woken although it did not ask for it.
+    /// The hub is woken without having asked for it.
     Wake,
 }
 
-/// One thing that happens.
+/// Returns the strategy that generates random steps.
 pub(super) fn step() -> impl Strategy<Value = Step> {
     let join = (
         0..NAMES.len(),
