@@ -1,26 +1,29 @@
 # shellcheck shell=bash
-# What pi-chat is built for, by Debian's names of the architectures, and other
-# systems, which get the programs of people only. Sourced, never run.
+# The architectures that pi-chat is built for, by Debian's names, and the other
+# systems, which have the client and the peer only. Sourced, never run. It has
+# to work with the Bash 3.2 of macOS.
 
-# Those that there are packages for.
+# The architectures that have Debian packages.
 # shellcheck disable=SC2034  # for the scripts that source this
 architectures=(amd64 arm64 armhf)
 
-# The newest glibc that a program may need: Debian 12's. What is built on a
-# newer system does not start on an older one.
+# The maximum glibc version that a program may require: Debian 12's. A program
+# built on a newer system does not start on an older one.
 # shellcheck disable=SC2034  # for the scripts that source this
 maximum_glibc=2.36
 
-# What a program for Windows may need: this and no more is part of Windows 10.
-# A compiler's own libraries are not.
+# Regular expression of the DLLs that a Windows program may require: those that
+# are part of Windows 10. A compiler's own libraries are not.
 # shellcheck disable=SC2034  # for the scripts that source this
 windows_system_dlls='api-ms-win-core-[a-z0-9-]+|advapi32|bcryptprimitives|combase|gdi32|iphlpapi|kernel32|msvcrt|ntdll|secur32|shell32|user32|userenv|ws2_32'
 
-# Sets, for an architecture: `triple`, Rust's name; `gnu`, which the names of
-# its compiler and libraries begin with; `emulator`, which runs its programs;
-# `compiler`, the Debian packages that link for it on another machine.
+# Sets the variables that describe an architecture: `triple`, Rust's name;
+# `gnu`, the prefix of its compiler and library directories; `emulator`, which
+# runs its programs on another machine; `compiler`, the Debian packages that
+# link for it on another machine; `programs`, the executables that it has.
 # shellcheck disable=SC2034  # for the scripts that source this
 set_architecture() {
+  programs=(chat-server chat-client chat-peer)
   case $1 in
   amd64)
     triple=x86_64-unknown-linux-gnu gnu=x86_64-linux-gnu emulator=qemu-x86_64-static
@@ -36,26 +39,18 @@ set_architecture() {
     ;;
   windows)
     triple=x86_64-pc-windows-gnu gnu=x86_64-w64-mingw32 emulator=
-    compiler=(gcc-mingw-w64-x86-64-win32)
+    compiler=(gcc-mingw-w64-x86-64-win32) programs=(chat-client.exe chat-peer.exe)
     ;;
-  # Built on a Mac only, with what it brings along.
-  macos-aarch64) triple=aarch64-apple-darwin gnu='' emulator='' compiler=() ;;
-  macos-x86_64) triple=x86_64-apple-darwin gnu='' emulator='' compiler=() ;;
+  # Built on a Mac only, with Apple's compiler.
+  macos-*)
+    triple=${1#macos-}-apple-darwin gnu='' emulator='' compiler=() programs=(chat-client chat-peer)
+    [[ $triple == aarch64-* || $triple == x86_64-* ]] || die "no such architecture: $1"
+    ;;
   *) die "no such architecture: $1 (known: ${architectures[*]} windows macos)" ;;
   esac
 }
 
-# Sets `programs`: what there is for an architecture. The server is for Linux.
-# shellcheck disable=SC2034  # for the scripts that source this
-set_programs() {
-  case $1 in
-  windows) programs=(chat-client.exe chat-peer.exe) ;;
-  macos-*) programs=(chat-client chat-peer) ;;
-  *) programs=(chat-server chat-client chat-peer) ;;
-  esac
-}
-
-# Debian's name of this machine's architecture.
+# Prints Debian's name of this machine's architecture.
 host_architecture() {
   dpkg --print-architecture 2>/dev/null || case $(uname -m) in
   x86_64) echo amd64 ;;
@@ -64,10 +59,10 @@ host_architecture() {
   esac
 }
 
-# Tells cargo what to link the chosen architecture's programs with, and what
-# to run them with where this machine can't. (SQLite is C: the compiler of the
-# same name is found by itself.) Nothing is told of this machine's own: another
-# linker for what runs in each build would have all of it built again.
+# Sets cargo's linker for an architecture, and the emulator that runs its
+# programs on this machine. (For SQLite's C code cargo finds the compiler of the
+# same name by itself.) Nothing is set for this machine's own architecture:
+# another linker would have everything built again.
 configure_cross_compiler() {
   [[ -n $gnu && $1 != "$(host_architecture)" ]] || return 0
   local name=${triple//-/_}

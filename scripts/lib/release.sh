@@ -1,34 +1,63 @@
 # shellcheck shell=bash
-# What packages and archives have in common. Sourced, never run.
+# Functions that packages, archives and the SBOM share. Sourced, never run.
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # shellcheck source=scripts/lib/architectures.sh
 . "$root/scripts/lib/architectures.sh"
 
+# The architectures that `all` stands for: see parse_release_arguments.
+all=()
+
 # The project's version.
 # shellcheck disable=SC2034  # for the scripts that source this
-project_version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+project_version=$(manifest_value version)
 
-# The same source makes the same files: their times are those of the commit.
+# The time stamp of all files in packages and archives, in Unix seconds: the
+# commit's, so that the same source makes the same files.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
 
-# Has this script make files in target/ alone: the others wait.
+# Reads the arguments of a release script. Sets `to` to the output directory,
+# which it creates, and `selected` to the architectures: this machine's if none
+# is given. The script has set `all` to what `all` stands for (without it no
+# architecture is accepted), and `version` if it accepts --version.
+# shellcheck disable=SC2034  # for the scripts that source this
+parse_release_arguments() {
+  help_if_asked "$@"
+  to=$root/dist selected=()
+  while (($#)); do
+    case $1/${version-none}/${#all[@]} in
+    --to/*) to=${2:?} && shift ;;
+    --version//*) version=${2:?} && shift ;;
+    -* | */0) die "unknown argument: $1 (see --help)" ;;
+    all/*) selected+=("${all[@]}") ;;
+    macos/*) selected+=(macos-aarch64 macos-x86_64) ;;
+    *) selected+=("$1") ;;
+    esac
+    shift
+  done
+  ((${#selected[@]})) || selected=("$(host_architecture)")
+  mkdir -p "$to"
+  to=$(cd "$to" && pwd)
+}
+
+# Takes the lock on the files in target/ that release scripts write, and keeps
+# it until the script ends.
 lock_target() {
   exec 9>"$target/package.lock"
   flock 9
 }
 
-# Writes man pages and completions, which all systems have in common, into
-# target/manual. They are made anew each time: nothing old stays.
+# Writes man pages and shell completions, which are the same for all systems,
+# into target/manual. Files of an earlier run are removed.
 write_manual() {
   rm -rf "$target/manual"
   cargo run --quiet --locked --example manual -- "$target/manual"
   gzip --best --no-name "$target"/manual/man/*
 }
 
-# Writes the licences of what is linked into the chosen architecture's programs
-# into a file.
+# Writes the licences of the crates in the current architecture's programs, and
+# of Rust's standard library, into file $1.
 write_notices() {
   local features=client,peer rust
   [[ ${programs[0]} != chat-server ]] || features+=,server
@@ -37,8 +66,8 @@ write_notices() {
   python3 "$root/scripts/lib/notices.py" "$triple" "$features" "$rust" >"$1"
 }
 
-# Lists all packages and archives that are in a directory, whoever made them,
-# in its SHA256SUMS, and shows them.
+# Writes the checksums of all packages, archives and SBOMs in directory $1 into
+# its SHA256SUMS, and lists them with their sizes.
 write_checksums() (
   cd "$1" || exit
   shopt -s nullglob
