@@ -1,66 +1,105 @@
 # shellcheck shell=bash
-# What scripts/test-appliance tests, a function for each of its names. They run
-# in the order of its table, on one machine; each finds the server installed
-# and serving, and leaves it so. Sourced, never run; `packages` has to be the
-# directory with the package for the machine's architecture.
+# The tests of scripts/test-appliance: test_NAME for each line of its table. They
+# run in that order on one machine; each starts with the server installed and
+# serving, and leaves it so. Sourced, never run; `packages` has to be the directory
+# with the package for the machine's architecture, and `chat_client` a chat-client
+# of this host.
 # shellcheck source=scripts/lib/chat-clients.sh
 . "$(dirname "${BASH_SOURCE[0]}")/chat-clients.sh"
+# shellcheck source=scripts/lib/emulated-machine.sh
+. "$root/scripts/lib/emulated-machine.sh"
 
-# Keeps a measured figure for the test's line.
+# The server's configuration, in the machine.
+config=/etc/chat-server/config.toml
+
+# The exit status of `chat-client discover` if there is no server.
+nothing_found=69
+
+# Adds a measurement to the test's line of output.
 note() {
   echo "$*" >>"$machine/notes"
 }
 
-# Ends a test that this host can't do, and says why.
+# Skips the current test, with the reason; fails if namespaces are required.
 skip() {
   [[ -z ${PI_CHAT_NEED_NETNS-} ]] || die "$*"
   note "$*"
   exit "$exit_skipped"
 }
 
-# Runs apt-get in the machine as somebody would who is not asked anything:
-# files that were edited are kept.
+# Runs apt-get in the machine without questions; edited configuration files are kept.
 apt_get() {
   in_machine DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" >"$machine/apt.log" 2>&1 ||
     die "apt-get $* failed: $(cat "$machine/apt.log")"
 }
 
-# Installs a package of this host in the machine.
+# Copies package $1 into the machine and installs it.
 install_package() {
   write_file /root/chat-server.deb <"$1"
   apt_get install --allow-downgrades /root/chat-server.deb
 }
 
-# Prints what systemd says of the server.
+# Prints a systemd property of the server.
 property() {
   in_machine systemctl show chat-server --property="$1" --value
 }
 
-# Whether the server serves.
+# Returns true if the server is active.
 is_serving() {
   in_machine systemctl is-active --quiet chat-server
 }
 
-# Whether the server serves as another process than the given one.
+# Returns true if the server is active with another process id than $1.
 serves_as_new_process() {
   local pid
   pid=$(property MainPID)
   [[ $pid != 0 && $pid != "$1" ]] && is_serving
 }
 
-# Notes the beginning of a status line.
+# Notes the beginning of a status text.
 note_status() {
   note "it says: ${1:0:120}"
 }
 
-# Whether the status line, that of the program itself, has the words in it.
+# Returns true if the status text, which the server itself has set, contains $1.
 status_text_contains() {
   [[ $(property StatusText) == *"$1"* ]]
 }
 
-# Prints the files that a package could leave behind. What the system itself
-# writes down for having had a package is not among them.
+# Starts client $1 on this host, with the given flags of chat-client. It has a state
+# directory of its own.
+start_client() {
+  launch_client "$1" env XDG_STATE_HOME="$machine/state-$1" XDG_CONFIG_HOME="$machine/none" \
+    "${chat_client:?}" "$(chat_address)" --wait "${@:2}"
+}
+
+# Starts client $1 on the second machine, without the server's address.
+start_client_on_second_machine() {
+  launch_client "$1" on_second_machine XDG_STATE_HOME="$machine/state-$1" XDG_CONFIG_HOME="$machine/none" \
+    "${chat_client:?}" --wait "${@:2}"
+}
+
+# Has client $1 send message $2, and waits $3 seconds for its echo.
+send_and_confirm() {
+  send_message "$1" "$2"
+  wait_for_message "$1" "$2" "${3-}" || die "$1 is not answered: $2"
+}
+
+# Adds line $1 to the server's configuration, of which it keeps a copy, and runs
+# `systemctl $2` for the server.
+change_config() {
+  in_machine "{ test -e /root/config.toml || cp --preserve $config /root/config.toml; } && echo '$1' >>$config"
+  in_machine systemctl "$2" chat-server
+}
+
+# Restores the server's configuration from the copy.
+restore_config() {
+  in_machine "cat /root/config.toml >$config && rm /root/config.toml"
+}
+
+# Prints the machine's files, to find those that a package leaves behind. Logs,
+# caches and the records of apt, dpkg and systemd are left out.
 files_in_machine() {
   in_machine 'find / -xdev \( -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg \
     -o -path /var/lib/systemd -o -path /var/backups -o -path /root -o -path /tmp -o -path /var/tmp \) -prune -o -print' |
@@ -113,15 +152,13 @@ test_watchdog() {
   local pid dropin=/run/systemd/system/chat-server.service.d stopped
   in_machine "mkdir -p $dropin && printf '[Service]\nWatchdogSec=5\n' >$dropin/test.conf && systemctl daemon-reload && systemctl restart chat-server"
   start_client anna
-  send_message anna 'before it hangs'
-  wait_for_message anna 'before it hangs' || die "anna is not answered"
+  send_and_confirm anna 'before it hangs'
   pid=$(property MainPID)
   stopped=$SECONDS
   in_machine kill -STOP "$pid"
   wait_until 120 serves_as_new_process "$pid" || die "nobody has noticed that it hangs"
   note "back after $((SECONDS - stopped)) s"
-  send_message anna 'after it hung'
-  wait_for_message anna 'after it hung' 60 || die "anna is not back"
+  send_and_confirm anna 'after it hung' 60
   [[ $(count_messages anna 'before it hangs') == 1 ]] || die "anna is shown again what she had seen"
   quit_client anna
   in_machine "rm -r $dropin && systemctl daemon-reload && systemctl restart chat-server"
@@ -130,8 +167,7 @@ test_watchdog() {
 test_killed() {
   local pid killed
   start_client anna
-  send_message anna 'before the kill'
-  wait_for_message anna 'before the kill' || die "anna is not answered"
+  send_and_confirm anna 'before the kill'
   pid=$(property MainPID)
   killed=$SECONDS
   in_machine kill -KILL "$pid"
@@ -148,36 +184,35 @@ test_killed() {
 }
 
 test_wrong_config() {
-  local config=/etc/chat-server/config.toml said=no
-  in_machine "cp --preserve $config /root/config.toml && echo 'nonsense = 1' >>$config"
-  in_machine systemctl restart chat-server 2>/dev/null && die "it starts with a configuration that makes no sense"
+  local said=no
+  change_config 'nonsense = 1' restart 2>/dev/null && die "it starts with a configuration that makes no sense"
   wait_until 30 status_text_contains nonsense && said=yes
   note_status "$(property StatusText)"
-  # It is tried again and again, so nobody need start it.
-  in_machine "cat /root/config.toml >$config"
+  # systemd restarts it again and again, so it need not be started.
+  restore_config
   wait_until 60 is_serving || die "it does not come back when the configuration is right again"
   [[ $said == yes ]] || die "the status line does not say what is wrong"
 }
 
 test_reload() {
-  local config=/etc/chat-server/config.toml pid
+  local pid
   pid=$(property MainPID)
   start_client anna
-  in_machine "cp --preserve $config /root/config.toml && echo 'name = \"attic\"' >>$config && systemctl reload chat-server"
-  # Each entering shows the name once more.
+  change_config 'name = "attic"' reload
+  # Each new client is told the name.
   wait_until 20 is_called attic || die "a new name is not taken over"
-  in_machine "echo 'nonsense = 1' >>$config && systemctl reload chat-server"
+  change_config 'nonsense = 1' reload
   wait_until 20 status_text_contains nonsense || die "the status line does not say that the new configuration is wrong"
   is_called attic || die "the old configuration is not kept"
-  in_machine "cat /root/config.toml >$config && systemctl reload chat-server"
-  send_message anna 'still here'
-  wait_for_message anna 'still here' || die "anna does not get through"
+  restore_config
+  in_machine systemctl reload chat-server
+  send_and_confirm anna 'still here'
   grep --quiet '"state":"disconnected"' "$machine/anna.out" && die "anna was thrown out"
   quit_client anna
   [[ $(property MainPID) == "$pid" ]] || die "it was restarted"
 }
 
-# Whether the server calls itself so.
+# Returns true if the server tells clients that its name is $1.
 is_called() {
   local status=0
   start_client zoe
@@ -193,20 +228,18 @@ test_status() {
   [[ $told == *"kept in /var/lib/chat-server"* ]] || die "it does not keep messages: $told"
 }
 
-# From a second machine, on a network of the two: the server has that one
-# beside QEMU's own.
+# The second machine is on the tap network, the server's second network.
 test_discovery() {
-  local config=/etc/chat-server/config.toml link looking began status=0
+  local link looking began status=0
   [[ -e $machine/tap-network ]] || skip "without root or sudo there is no second machine"
   link=$(in_machine ip -oneline link | sed -n "s/^[0-9]*: \([^:]*\):.*$tap_guest_mac.*/\1/p")
-  # It is there before its network is.
+  # The server runs before its network is up.
   began=$SECONDS
   in_machine "ip link set $link up && ip address add 192.0.2.2/24 dev $link"
   wait_until 60 is_found_at 192.0.2.2 || die "it is not found: $(discover)"
   note "found after $((SECONDS - began)) s"
   start_client_on_second_machine anna
-  send_message anna 'found you'
-  wait_for_message anna 'found you' || die "anna is not answered"
+  send_and_confirm anna 'found you'
 
   began=$SECONDS
   in_machine "ip address delete 192.0.2.2/24 dev $link && ip address add 192.0.2.3/24 dev $link"
@@ -215,14 +248,14 @@ test_discovery() {
   note "found at another address after $((SECONDS - began)) s"
   start_client_on_second_machine bob
   send_message bob 'you have moved'
-  # Anna asks after 30 s of silence whether somebody is there, and looks for
-  # the server again when nobody was for another 30 s.
+  # Anna's client sends a ping after 30 s of silence, and looks for the server again
+  # after another 30 s without an answer.
   wait_for_message anna 'you have moved' 120 || die "anna has not found it again: $(last_output anna)"
   note "who was in is back after $((SECONDS - began)) s"
   quit_client anna
   quit_client bob
 
-  # Who looks on is told of the end: what is not taken back stays in the list.
+  # A goodbye is seen at once; without it the server would stay in the list.
   discover --wait 30 >"$machine/discovered" &
   looking=$!
   is_found_at 192.0.2.3 || die "it is not found: $(discover)"
@@ -232,40 +265,38 @@ test_discovery() {
   in_machine systemctl start chat-server
   wait_until 30 is_found_at 192.0.2.3 || die "started again, it is not found"
 
-  in_machine "cp --preserve $config /root/config.toml && echo 'announce = false' >>$config && systemctl reload chat-server"
+  change_config 'announce = false' reload
   wait_until 30 is_hidden || die "it shall not be found and is: $(discover)"
-  in_machine "cat /root/config.toml >$config && systemctl reload chat-server"
+  restore_config
+  in_machine systemctl reload chat-server
   wait_until 30 is_found_at 192.0.2.3 || die "it shall be found again and is not"
   in_machine "ip address flush dev $link && ip link set $link down"
 }
 
-# Prints the servers that the second machine finds; flags may be given.
+# Prints the servers that the second machine discovers; flags may be given.
 discover() {
   on_second_machine "${chat_client:?}" discover --json "$@" 2>"$machine/discover.err"
 }
 
-# Whether the second machine finds the server, with its name and its port, at
-# the address.
+# Returns true if the second machine discovers the server by its name and port, at
+# address $1.
 is_found_at() {
   local found
   found=$(discover) || return 1
   [[ $found == *'"name":"pi-chat"'* && $found == *'"port":2428'* && $found == *"\"$1:2428\""* ]]
 }
 
-# What chat-client says where there is no server.
-nothing_found=69
-
-# Whether the second machine finds nothing.
+# Returns true if the second machine discovers no server.
 is_hidden() {
   local status=0
   discover >"$machine/discovered" || status=$?
   ((status == nothing_found))
 }
 
-# An older package, with another configuration, is made of the one at hand:
-# scripts/package --version would build, and its configuration is the same.
+# Makes an older package, with another configuration file, from the current one:
+# scripts/package --version would build, and have the same configuration.
 test_upgrade() {
-  local older=$machine/older config=/etc/chat-server/config.toml before
+  local older=$machine/older before
   rm -rf "$older"
   dpkg-deb --raw-extract "${packages:?}/chat-server.deb" "$older"
   sed -i 's/^Version: .*/Version: 0.0.1/' "$older/DEBIAN/control"
@@ -281,7 +312,7 @@ test_upgrade() {
   wait_for_message anna 'before the upgrade' || die "anna does not hear bob"
   before=$(property MainPID)
   install_package "${packages:?}/chat-server.deb" &
-  # They talk on while it is upgraded.
+  # Messages are sent during the upgrade.
   for number in {1..20}; do
     send_message bob "while upgrading $number"
     sleep 1
@@ -302,8 +333,8 @@ test_upgrade() {
   apt_get install --reinstall -o Dpkg::Options::=--force-confmiss /root/chat-server.deb
 }
 
-# As a version would find it that has been replaced by a newer one: the number
-# of the format, which SQLite keeps in the bytes from 60 on, is higher.
+# Simulates a database of a newer version: sets its format number (SQLite's
+# user_version, the 4 bytes from offset 60) to a higher one.
 test_downgrade() {
   local database=/var/lib/chat-server/chat.db before after told
   start_client anna
@@ -316,7 +347,7 @@ test_downgrade() {
   wait_until 30 status_text_contains 'was written by a newer version' || true
   told=$(property StatusText)
   after=$(in_machine sha256sum "$database")
-  # It is tried again and again, so nobody need start it.
+  # systemd restarts it again and again, so it need not be started.
   in_machine "mv /root/older.db $database"
   wait_until 60 is_serving || die "it does not come back with messages of its own"
   note_status "$told"
@@ -335,8 +366,8 @@ test_readable() {
   [[ $(in_machine stat --format=%a "$database") == 600 ]] || die "everybody can still read it"
 }
 
-# Lets somebody visit the peers' room: a chat-peer in the machine itself, for
-# nothing but ssh and the chat's port leads in. Prints what they are told.
+# Runs a chat-peer named $1 in the machine, where the service's room is reachable,
+# with input line $2, and prints its output.
 run_visiting_peer() {
   in_machine "printf '%s\n' '$2' | XDG_STATE_HOME=/tmp/$1 chat-peer --name $1 --json"
 }
@@ -345,12 +376,12 @@ test_peer() {
   local seen
   in_machine systemctl --quiet enable --now chat-peer
   run_visiting_peer anna '{"type":"say","text":"to whoever comes later"}' >/dev/null
-  # anna has gone: what bob is shown, the service has kept.
+  # Anna has left, so what bob receives comes from the service.
   seen=$(run_visiting_peer bob '{"type":"members"}')
   [[ $seen == *'"text":"to whoever comes later"'* ]] || die "the peer has not kept what was said: $seen"
 }
 
-# Whether chat-peer.service runs.
+# Returns true if chat-peer.service is active.
 peer_runs() {
   in_machine systemctl is-active --quiet chat-peer
 }
@@ -358,12 +389,11 @@ peer_runs() {
 test_backup() {
   local data=/var/lib/chat-server
   start_client anna
-  send_message anna 'before the backup'
-  wait_for_message anna 'before the backup' || die "anna is not answered"
+  send_and_confirm anna 'before the backup'
   in_machine "rm -f /tmp/chat-backup.db && runuser -u chat-server -- chat-server backup --data $data /tmp/chat-backup.db" >/dev/null
   send_message anna 'after the backup'
   quit_client anna
-  # As docs/appliance.md has it.
+  # The commands of docs/appliance.md.
   in_machine "systemctl stop chat-server && rm -f $data/chat.db $data/chat.db-wal $data/chat.db-shm &&
     install -o chat-server -g chat-server -m 600 /tmp/chat-backup.db $data/chat.db && systemctl start chat-server"
   start_client bob
@@ -377,14 +407,12 @@ test_reboot() {
   local started
   in_machine systemctl --quiet enable --now chat-peer
   start_client anna
-  send_message anna 'before the reboot'
-  wait_for_message anna 'before the reboot' || die "anna is not answered"
+  send_and_confirm anna 'before the reboot'
   started=$SECONDS
   reboot_machine
   wait_until 60 peer_runs || die "the peer is not back"
   note "up after $((SECONDS - started)) s, serving $(serving_since) s after the kernel began"
-  send_message anna 'after the reboot'
-  wait_for_message anna 'after the reboot' 60 || die "anna is not back"
+  send_and_confirm anna 'after the reboot' 60
   start_client bob
   [[ $(count_messages bob 'before the reboot') == 1 ]] || die "the history is gone"
   in_machine systemctl --quiet disable --now chat-peer
@@ -392,19 +420,18 @@ test_reboot() {
   quit_client bob
 }
 
-# Prints when, in seconds since the kernel began, the server was ready.
+# Prints when the server was ready, in seconds since the kernel started.
 serving_since() {
   echo "$(($(property ActiveEnterTimestampMonotonic) / 1000000))"
 }
 
-# docs/durability.md, b: what is older than a second is there; of what is not,
-# a beginning.
+# docs/durability.md, b: messages older than a second survive, and of the newer ones
+# a prefix.
 test_power_cut() {
   local number last=0
   start_client anna
-  send_message anna 'before the power cut'
-  wait_for_message anna 'before the power cut' || die "anna is not answered"
-  # The second after which a message is safe, and as much for a slow machine.
+  send_and_confirm anna 'before the power cut'
+  # A message is safe after one second; the rest is for a slow machine.
   sleep 3
   for number in {1..8}; do send_message anna "at the last moment $number"; done
   wait_for_message anna 'at the last moment 1' || die "anna is not answered"
@@ -423,8 +450,7 @@ test_power_cut() {
     [[ $(count_messages bob "at the last moment $number") == 0 ]] || die "message $((last + 1)) is lost, and $number is not"
   done
   note "$last of the last 8 messages are there"
-  send_message bob 'after the power cut'
-  wait_for_message bob 'after the power cut' || die "nobody can talk"
+  send_and_confirm bob 'after the power cut'
   quit_client bob
 }
 

@@ -1,78 +1,71 @@
 # shellcheck shell=bash
-# People on the chat of the emulated machine: chat-clients of this host that
-# speak JSON lines (docs/json.md). Sourced, never run; `chat_client` has to say
-# which program that is.
-# shellcheck source=scripts/lib/emulated-machine.sh
-. "$(dirname "${BASH_SOURCE[0]}")/emulated-machine.sh"
+# Chat clients of this host that tests control: chat-client or chat-peer with
+# JSON lines on stdin and stdout (docs/json.md). Sourced, never run; `machine` has
+# to be the test's directory. Client NAME has the files NAME.in, NAME.out and
+# NAME.err there.
+# shellcheck source=scripts/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# Each person's process and the descriptor that their input is written to.
+# Each client's process id, and the descriptor of its input.
 declare -A client_pid=() client_input=()
 
-# Brings a person in, and returns when they have been shown what was said
-# before. Flags of chat-client may follow the name.
-start_client() {
-  launch_client "$1" env "$(chat_address)" "${@:2}"
-}
+# Seconds that a client may take to show a line, unless a call gives another limit.
+client_timeout=30
 
-# The same from the second machine. They are not told where the server is.
-start_client_on_second_machine() {
-  launch_client "$1" on_second_machine "${@:2}"
-}
-
-# Starts a person's client with `env` or what takes its place, and waits until
-# they are in.
+# Starts client $1, by the given command without its last arguments --name and
+# --json, and waits until it has shown the history.
 launch_client() {
   local name=$1 input
-  rm -f "$machine/$name.in"
+  rm -f "${machine:?}/$name.in"
   mkfifo "$machine/$name.in"
   : >"$machine/$name.out"
-  # The state is what a client comes back with: everybody has their own.
-  "$2" XDG_STATE_HOME="$machine/state-$name" XDG_CONFIG_HOME="$machine/none" \
-    "${chat_client:?}" "${@:3}" --name "$name" --wait --json \
-    <"$machine/$name.in" >"$machine/$name.out" 2>"$machine/$name.err" &
+  "${@:2}" --name "$name" --json <"$machine/$name.in" >"$machine/$name.out" 2>"$machine/$name.err" &
   client_pid[$name]=$!
   exec {input}>"$machine/$name.in"
   client_input[$name]=$input
   wait_for_output "$name" '"type":"history_end"' || die "$name did not come in: $(last_output "$name")"
 }
 
-# Lets a person say something plain: no quotation marks, no backslashes.
+# Has a client send a message. The text must not contain quotation marks or
+# backslashes.
 send_message() {
-  # One who is gone would end this shell by SIGPIPE, without a word: the shell
-  # within dies of it instead.
+  # A subshell, for SIGPIPE would end this shell without a message if the client
+  # has ended.
   (printf '{"type":"say","text":"%s"}\n' "$2" >&"${client_input[$1]}") || die_client_ended "$1"
 }
 
-# Tells that somebody's client has ended, how, and what it said last.
+# Exits because a client has ended, with its status and its last output.
 die_client_ended() {
   local status=0
   wait "${client_pid[$1]}" || status=$?
   die "the client of $1 has ended with status $status: $(last_output "$1")"
 }
 
-# Prints what somebody's client said last.
+# Prints the last lines of a client's output.
 last_output() {
   tail -n 3 "$machine/$1.out" "$machine/$1.err"
 }
 
-# Whether the person's client has told a line, or comes to do so within 30 (or
-# $3) seconds.
+# Waits until client $1 has printed a line that contains $2; fails after $3
+# seconds.
 wait_for_output() {
-  wait_until "${3:-30}" grep --quiet --fixed-strings -- "$2" "$machine/$1.out"
+  wait_until "${3:-$client_timeout}" grep --quiet --fixed-strings -- "$2" "$machine/$1.out"
 }
 
-# Whether the person sees the text, said by somebody, within so many seconds.
+# Waits until client $1 has received a message with text $2; fails after $3
+# seconds.
 wait_for_message() {
-  wait_for_output "$1" "\"text\":\"$2\"" "${3:-30}"
+  wait_for_output "$1" "\"text\":\"$2\"" "${3-}"
 }
 
-# How often the person was shown the text.
+# Prints how many messages with text $2 client $1 has received.
 count_messages() {
   grep '"type":"message"' "$machine/$1.out" | grep --count --fixed-strings "\"text\":\"$2\"" || true
 }
 
-# Lets a person leave in order: everything they said has arrived then. They are
-# told to, for others may have inherited the end of their input.
+# Quits a client in order, so that everything it has sent has arrived, and checks
+# its exit status. (Closing its input is not enough: processes that were started
+# later may have inherited the descriptor.)
 quit_client() {
   local input=${client_input[$1]} pid=${client_pid[$1]}
   (echo '{"type":"quit"}' >&"$input") || die_client_ended "$1"
@@ -81,11 +74,11 @@ quit_client() {
   wait "$pid" || die "$1 did not leave in order (status $?): $(last_output "$1")"
 }
 
-# Ends everybody who is still there.
+# Kills all clients that still run.
 kill_clients() {
   local name
   for name in "${!client_pid[@]}"; do
-    # The shell would tell that they were killed.
+    # Without this redirection the shell would report the kill.
     { kill -KILL "${client_pid[$name]}" && wait "${client_pid[$name]}"; } 2>/dev/null || true
   done
 }

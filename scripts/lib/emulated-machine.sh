@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# An emulated machine: starting it, reaching it, taking its power away. Sourced,
-# never run. One machine at a time; all about it is in files of a directory,
-# for a subshell may cut its power and start it again.
+# An emulated machine: starting it, running commands in it, cutting its power.
+# Sourced, never run. One machine at a time. Its state is in files of the directory
+# `machine`, not in variables: a subshell may cut its power and start it again.
 # shellcheck source=scripts/lib/tap-network.sh
 . "$(dirname "${BASH_SOURCE[0]}")/tap-network.sh"
 
-# The machine's memory, in MB: that of the smallest board that is promised.
+# The machine's memory, in MB: that of the smallest supported board.
 machine_memory=512
 
-# Seconds that a machine may take from its start until it is reached by ssh.
-# It takes 60 to 150 where nothing else runs.
+# Seconds that a machine may take to boot until ssh works. It takes 60 to 150 on
+# an idle host.
 boot_limit=420
 
-# Gives the machine that lives in directory $1 a fresh disk, of the image in
+# Creates a machine in directory $1 with a copy of the disk of the image in
 # directory $2.
 create_machine() {
   machine=$1 machine_image=$2
@@ -20,29 +20,18 @@ create_machine() {
   cp --sparse=always "$machine_image/disk" "$machine/disk"
 }
 
-# Whether a process runs. A dead one that its parent has not asked after has
-# still a number, and does not.
+# Returns true if process $1 is running, and not a zombie.
 is_running() {
   local state
   state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
   [[ -n $state && $state != [ZX] ]]
 }
 
-# Calls the command each half a second until it succeeds; fails when the
-# seconds are over.
-wait_until() {
-  local deadline=$((SECONDS + $1))
-  until "${@:2}"; do
-    ((SECONDS < deadline)) || return 1
-    sleep 0.5
-  done
-}
-
-# Switches the machine on, and returns when it is up. The disk is cached as a
-# real one is: what the machine has flushed survives a power cut, and what it
-# has only in its own memory does not. No way leads out of its network; ssh and
-# the chat's port lead in, by ports of the host that happen to be free. Its
-# other interface is at the wire.
+# Starts the machine and returns when it has booted. As with a real disk, what the
+# machine has flushed survives a power cut, and what is only in its memory does not.
+# Its first network is QEMU's user network: it cannot reach anything, and free ports
+# of the host are forwarded to its ssh and chat ports. Its second one is the tap
+# network.
 start_machine() {
   local qemu pipe=$machine/monitor tap_arguments=()
   case $(basename "$machine_image") in
@@ -55,7 +44,7 @@ start_machine() {
       -device "virtio-net-pci,netdev=tap,mac=$tap_guest_mac,romfile=")
   rm -f "$pipe".{in,out}
   mkfifo "$pipe".{in,out}
-  # In a session of its own: a Ctrl-C is for us, and we end it.
+  # In a session of its own, so that a Ctrl-C ends this script, which ends QEMU.
   setsid "${qemu[@]}" -accel tcg,thread=multi -smp 2 -m "$machine_memory" -display none -nodefaults \
     -kernel "$machine_image/vmlinuz" -initrd "$machine_image/initrd" -append 'rw console=ttyAMA0 quiet' \
     -drive "if=none,id=disk,format=raw,cache=writeback,file=$machine/disk" -device virtio-blk-pci,drive=disk \
@@ -65,14 +54,15 @@ start_machine() {
     -chardev "pipe,id=monitor,path=$pipe" -monitor chardev:monitor \
     </dev/null >"$machine/qemu.log" 2>&1 &
   echo $! >"$machine/pid"
-  # The shell need not tell that it was killed.
+  # Without this the shell would report the kill.
   disown
   wait_until 20 read_forwarded_ports || die "QEMU does not say its ports: $(cat "$machine/qemu.log")"
   connect_tap_network
   wait_for_boot
 }
 
-# Asks QEMU which ports of this host lead in, and keeps them.
+# Asks QEMU's monitor which ports of this host are forwarded, and writes them into
+# the files ssh_port and chat_port; fails if it does not answer yet.
 read_forwarded_ports() {
   local line words monitor
   exec {monitor}<>"$machine/monitor.out"
@@ -88,12 +78,12 @@ read_forwarded_ports() {
   [[ -s $machine/ssh_port && -s $machine/chat_port ]]
 }
 
-# Prints where the chat of the machine is reached from here.
+# Prints the address of this host that is forwarded to the machine's chat port.
 chat_address() {
   echo "127.0.0.1:$(cat "$machine/chat_port")"
 }
 
-# Calls ssh for the machine. One connection is kept for all calls.
+# Runs ssh to the machine, within ssh_timeout seconds. All calls share one connection.
 run_ssh() {
   timeout --foreground "${ssh_timeout:-240}" ssh -q -i "$machine_image/key" -p "$(cat "$machine/ssh_port")" \
     -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
@@ -101,29 +91,29 @@ run_ssh() {
     -o ServerAliveInterval=10 -o ServerAliveCountMax=6 "$@"
 }
 
-# Runs a command in the machine, as root.
+# Runs a command in the machine as root, without input.
 in_machine() {
   run_ssh -n root@127.0.0.1 "$@"
 }
 
-# Writes the standard input into a file of the machine.
+# Writes stdin into file $1 of the machine.
 write_file() {
   run_ssh root@127.0.0.1 "cat >$1"
 }
 
-# Forgets the connection, which a boot has made worthless.
+# Closes the shared ssh connection, which does not survive a boot.
 close_ssh() {
   ssh -q -o ControlPath="$machine/ssh" -O exit root@127.0.0.1 2>/dev/null || true
 }
 
-# Whether the machine lets us in. QEMU accepts connections before it does, so
-# this is asked with a short limit, and again.
+# Returns true if ssh works. The timeout is short, because QEMU accepts connections
+# before the machine does.
 is_reachable() {
   is_running "$(cat "$machine/pid")" || die "QEMU has ended: $(cat "$machine/qemu.log")"
   ssh_timeout=15 in_machine true 2>/dev/null
 }
 
-# Returns when the machine has done all that it does at boot.
+# Waits until the machine has booted, and checks that no service has failed.
 wait_for_boot() {
   local failed
   wait_until "$boot_limit" is_reachable || die "the machine was not up after $boot_limit s"
@@ -133,12 +123,12 @@ wait_for_boot() {
   fi
 }
 
-# Prints what is another one after each boot.
+# Prints the id of the current boot.
 boot_id() {
   ssh_timeout=15 in_machine cat /proc/sys/kernel/random/boot_id
 }
 
-# Boots the machine again, in order.
+# Reboots the machine in order, and waits until it has booted.
 reboot_machine() {
   local before
   before=$(boot_id)
@@ -148,7 +138,7 @@ reboot_machine() {
   wait_for_boot
 }
 
-# Whether the machine is up in another boot than the given one.
+# Returns true if the machine is reachable in another boot than $1.
 has_booted_since() {
   local now
   if ! now=$(boot_id 2>/dev/null) || [[ $now == "$1" ]]; then
@@ -157,8 +147,7 @@ has_booted_since() {
   fi
 }
 
-# Takes the machine's power away at once. What its system has not given to the
-# disk is gone.
+# Cuts the machine's power: what it has not flushed to the disk is lost.
 cut_power() {
   local pid
   pid=$(cat "$machine/pid")
@@ -168,12 +157,12 @@ cut_power() {
   close_ssh
 }
 
-# Whether a process has ended.
+# Returns true if process $1 has ended.
 has_ended() {
   ! is_running "$1"
 }
 
-# Ends the machine, if there is one.
+# Kills the machine, if it runs, and removes its network.
 end_machine() {
   remove_tap_network
   [[ -s $machine/pid ]] || return 0

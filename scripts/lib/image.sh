@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# The images of emulated Debian machines: made of Debian's packages, once, and
-# kept. Sourced, never run.
+# The images of emulated Debian machines, which are made once and kept. Sourced,
+# never run.
 # shellcheck source=scripts/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# What an image may take of the disk, in MB: it is kept for as long as target/.
+# The maximum disk space of an image, in MB: it is kept as long as target/.
 maximum_image_mb=300
 
-# Makes sure that there is an image of the given architecture and release, and
-# prints its directory: disk, vmlinuz, initrd (see make-image), and the key
-# with which root is reached by ssh. It is made again when what makes it has
-# changed; to get newer packages, remove the directory.
+# Makes the image of architecture $1 and Debian release $2 unless it exists, and
+# prints its directory. The directory has disk, vmlinuz and initrd (see make-image)
+# and root's ssh key. The image is made again when make-image has changed; to get
+# newer packages, remove the directory.
 ensure_image() {
   local arch=$1 release=$2 dir=$target/appliance/$1-$2 recipe started=$SECONDS size
   recipe=$(sha256sum <"$root/scripts/lib/make-image")
@@ -30,7 +30,7 @@ ensure_image() {
   as_root chown "$(id -u):$(id -g)" "$dir"/*
   size=$(du --summarize --block-size=1M "$dir" | cut -f 1)
   ((size <= maximum_image_mb)) || die "the image takes $size MB of the disk, over $maximum_image_mb"
-  # Written last: an image without it is not whole.
+  # Written last: an image without it is incomplete.
   echo "$recipe" >"$dir/recipe"
   say "made in $((SECONDS - started)) s; it takes $size MB of the disk"
   printf '%s\n' "$dir"
