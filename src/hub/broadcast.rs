@@ -43,13 +43,13 @@ impl Hub {
 
     /// Sends a notice to all joined connections.
     fn broadcast(&mut self, notice: Notice) {
-        let everybody = self
+        let joined = self
             .connections
             .iter()
             .filter(|(_, connection)| connection.joined_session().is_some())
             .map(|(id, _)| *id)
             .collect();
-        self.send_frame_to_all(everybody, notice.into());
+        self.send_frame_to_all(joined, notice.into());
     }
 }
 

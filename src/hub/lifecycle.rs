@@ -232,8 +232,8 @@ impl Hub {
     /// Closes all connections with `shutting_down` and refuses new ones from now on.
     pub(super) fn handle_shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
-        let everybody: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        for id in everybody {
+        let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in connections {
             self.close(now, id, Error { retry_after, ..Error::new(ErrorCode::ShuttingDown) });
         }
     }

@@ -52,9 +52,9 @@ impl MessageDedup {
         self.last_stored
     }
 
-    /// Returns the references below the greatest stored one that may still be submitted again after
-    /// a restart: refused and in-flight ones, in ascending order. At most [`MAX_REFUSED`]: the
-    /// lowest are left out.
+    /// Returns the references that may be submitted again after a restart: those refused, and
+    /// those in flight below the greatest stored one. In ascending order; at most
+    /// [`MAX_REFUSED`]: the lowest are left out.
     pub(super) fn resubmittable(&self) -> Vec<Reference> {
         let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
         let all: BTreeSet<Reference> = in_flight.chain(&self.refused).copied().collect();
