@@ -28,50 +28,51 @@ use pi_chat::wire::tcp::{Received, ServerFrame};
 use serde_json::Value;
 
 /// Plays the cases of the files that are named, a test for each.
-macro_rules! chapters {
+macro_rules! case_files {
     ($($name:ident)*) => {
         /// The files that are played.
-        const CHAPTERS: &[&str] = &[$(stringify!($name),)*];
+        const CASE_FILES: &[&str] = &[$(stringify!($name),)*];
 
         $(#[test]
         fn $name() {
-            play_file(stringify!($name));
+            run_case_file(stringify!($name));
         })*
     };
 }
 
-chapters! {
+case_files! {
     frames greeting joining names sessions messages direct rooms history search members presence
     endings
 }
 
 /// Reads a file of this package.
-fn read(path: &str) -> String {
+fn read_package_file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 #[test]
-fn every_file_is_played() {
+fn every_case_file_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|it| it == "json") {
             let name = path.file_stem().unwrap().to_str().unwrap();
-            assert!(CHAPTERS.contains(&name), "{name} is not played");
+            assert!(CASE_FILES.contains(&name), "{name} is not played");
         }
     }
 }
 
 /// Plays all cases of a file, several at a time; tells of all that fail.
-fn play_file(name: &str) {
+fn run_case_file(name: &str) {
     let file: Value =
-        serde_json::from_str(&read(&format!("tests/conformance/{name}.json"))).unwrap();
+        serde_json::from_str(&read_package_file(&format!("tests/conformance/{name}.json")))
+            .unwrap();
     let cases = file["cases"].as_array().unwrap();
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(String::new());
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(why) = caught(|| play_case(case)) {
+            if let Err(why) = catch_panic(|| run_case(case)) {
                 let (title, clause) = (&case["name"], &case["clause"]);
                 let _ = write!(failures.lock().unwrap(), "\n{name}: {title} ({clause})\n{why}\n");
             }
@@ -83,7 +84,7 @@ fn play_file(name: &str) {
 }
 
 /// What a function panics with, if it does.
-fn caught(it: impl FnOnce()) -> Result<(), String> {
+fn catch_panic(it: impl FnOnce()) -> Result<(), String> {
     std::panic::catch_unwind(AssertUnwindSafe(it)).map_err(|why| match why.downcast::<String>() {
         Ok(text) => *text,
         Err(why) => why.downcast_ref::<&str>().map_or_else(String::new, |it| (*it).to_owned()),
@@ -91,7 +92,7 @@ fn caught(it: impl FnOnce()) -> Result<(), String> {
 }
 
 /// Starts a server and plays one case to it.
-fn play_case(case: &Value) {
+fn run_case(case: &Value) {
     assert!(case["clause"].is_string(), "no clause");
     let configuration = tempfile::NamedTempFile::new().unwrap();
     let mut text = String::new();
@@ -100,16 +101,16 @@ fn play_case(case: &Value) {
     }
     fs::write(configuration.path(), text).unwrap();
     let server = Server::start(&["--config", configuration.path().to_str().unwrap()]);
-    let mut stage = Stage { server, peers: HashMap::new(), captures: HashMap::new() };
+    let mut runner = CaseRunner { server, peers: HashMap::new(), captures: HashMap::new() };
     for (number, step) in (1..).zip(case["steps"].as_array().unwrap()) {
-        if let Err(why) = caught(|| stage.play(step)) {
+        if let Err(why) = catch_panic(|| runner.run_step(step)) {
             panic!("  step {number}: {step}\n  {why}");
         }
     }
 }
 
 /// Where a case is played.
-struct Stage {
+struct CaseRunner {
     /// The server of this case.
     server: Server,
     /// The connections, by the names that the case gives them.
@@ -118,24 +119,24 @@ struct Stage {
     captures: HashMap<String, Vec<u8>>,
 }
 
-impl Stage {
+impl CaseRunner {
     /// Does one step, or panics.
-    fn play(&mut self, step: &Value) {
+    fn run_step(&mut self, step: &Value) {
         let on = step["on"].as_str().unwrap().to_owned();
         let mut peer = self.peers.remove(&on).unwrap_or_else(|| self.server.connect());
         let mut keys = step.as_object().unwrap().keys().map(String::as_str);
-        let actions: Vec<&str> = keys.by_ref().filter(|it| !BESIDES.contains(it)).collect();
+        let actions: Vec<&str> = keys.by_ref().filter(|it| !NON_ACTION_KEYS.contains(it)).collect();
         let [action] = actions[..] else { panic!("not one action: {actions:?}") };
         let value = &step[action];
         match action {
-            "joins" => self.joins(&on, &mut peer, step),
-            "greets" => self.greets(&mut peer, value.as_u64().unwrap()),
+            "joins" => self.join(&on, &mut peer, step),
+            "greets" => self.greet(&mut peer, value.as_u64().unwrap()),
             "send" => {
-                let bodies = strings(value).into_iter().map(|body| self.bytes(body));
-                peer.send_bytes(&bodies.flat_map(|body| framed(&body)).collect::<Vec<u8>>());
+                let bodies = strings(value).into_iter().map(|body| self.resolve_bytes(body));
+                peer.send_bytes(&bodies.flat_map(|body| encode_frame(&body)).collect::<Vec<u8>>());
             }
-            "write" => peer.send_bytes(&self.bytes(value.as_str().unwrap())),
-            "recv" => strings(value).iter().for_each(|it| self.expect(&mut peer, it)),
+            "write" => peer.send_bytes(&self.resolve_bytes(value.as_str().unwrap())),
+            "recv" => strings(value).iter().for_each(|it| self.expect_frame(&mut peer, it)),
             "quiet" => peer.expect_nothing(),
             "closed" => peer.expect_closed(),
             "ends" if value == "sending" => peer.stream().shutdown(Shutdown::Write).unwrap(),
@@ -146,19 +147,23 @@ impl Stage {
     }
 
     /// The first half of the way in.
-    fn greets(&mut self, peer: &mut Peer, features: u64) {
-        self.exchange(peer, &format!("01 50694368 01 01 ={features} 'test' 00"), HELLO_ANSWER);
+    fn greet(&mut self, peer: &mut Peer, features: u64) {
+        self.exchange(
+            peer,
+            &format!("01 50694368 01 01 ={features} 'test' 00"),
+            SERVER_HELLO_PATTERN,
+        );
     }
 
     /// The whole way in, by which session, token and log id are captured.
-    fn joins(&mut self, on: &str, peer: &mut Peer, step: &Value) {
+    fn join(&mut self, on: &str, peer: &mut Peer, step: &Value) {
         let features = step["features"].as_u64().unwrap_or_default();
         let rooms: Vec<&str> = match &step["rooms"] {
             Value::Null => Vec::new(),
             rooms => strings(rooms),
         };
         let name = step["joins"].as_str().unwrap();
-        self.greets(peer, features);
+        self.greet(peer, features);
         let mut body = format!("02 '{name}' 00 ={}", rooms.len());
         for room in &rooms {
             let _ = write!(body, " '{room}'");
@@ -173,25 +178,25 @@ impl Stage {
                 // entered, entry, direct_entry
                 66..=68 => {}
                 69 => return,
-                _ => panic!("before end: {}", shown(&body)),
+                _ => panic!("before end: {}", describe_body(&body)),
             }
         }
     }
 
     /// Sends a body and expects an answer.
     fn exchange(&mut self, peer: &mut Peer, body: &str, answer: &str) {
-        peer.send_bytes(&framed(&self.bytes(body)));
-        self.expect(peer, answer);
+        peer.send_bytes(&encode_frame(&self.resolve_bytes(body)));
+        self.expect_frame(peer, answer);
     }
 
     /// The bytes that a case writes; nothing in them may be open.
-    fn bytes(&self, written: &str) -> Vec<u8> {
+    fn resolve_bytes(&self, written: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for part in parse(written) {
+        for part in parse_pattern(written) {
             match part {
-                Part::Bytes(it) => bytes.extend(it),
-                Part::Hole(name, _) => bytes.extend(&self.captures[&name]),
-                Part::Any | Part::Rest => panic!("cannot be sent: {written}"),
+                PatternPart::Bytes(it) => bytes.extend(it),
+                PatternPart::Field(name, _) => bytes.extend(&self.captures[&name]),
+                PatternPart::AnyByte | PatternPart::Rest => panic!("cannot be sent: {written}"),
             }
         }
         bytes
@@ -199,40 +204,42 @@ impl Stage {
 
     /// Takes the next body, which must fit the pattern (or leaves it, if the
     /// pattern is one that may come).
-    fn expect(&mut self, peer: &mut Peer, pattern: &str) {
+    fn expect_frame(&mut self, peer: &mut Peer, pattern: &str) {
         let Some(body) = peer.next_body() else {
             panic!("expected {pattern}\n  but it was closed");
         };
-        let (pattern, may_lack) = match pattern.strip_prefix('?') {
+        let (pattern, is_optional) = match pattern.strip_prefix('?') {
             Some(rest) if !rest.starts_with('?') => (rest, true),
             _ => (pattern, false),
         };
-        let misfit = alternatives(pattern).iter().find_map(|it| self.fit(&body, it).err());
-        let fits = alternatives(pattern).iter().any(|it| self.fit(&body, it).is_ok());
-        match misfit.filter(|_| !fits) {
+        let mismatch = alternatives(pattern).iter().find_map(|it| self.match_body(&body, it).err());
+        let fits = alternatives(pattern).iter().any(|it| self.match_body(&body, it).is_ok());
+        match mismatch.filter(|_| !fits) {
             None => {}
-            Some(_) if may_lack => peer.put_back(body),
-            Some(why) => panic!("expected {pattern}\n  but got {}\n  {why}", shown(&body)),
+            Some(_) if is_optional => peer.put_back(body),
+            Some(why) => panic!("expected {pattern}\n  but got {}\n  {why}", describe_body(&body)),
         }
     }
 
     /// Whether a body fits a pattern; captures what is to be captured.
-    fn fit(&mut self, body: &[u8], pattern: &str) -> Result<(), String> {
+    fn match_body(&mut self, body: &[u8], pattern: &str) -> Result<(), String> {
         let mut rest = body;
-        for part in parse(pattern) {
+        for part in parse_pattern(pattern) {
             let at = body.len() - rest.len();
             let length = match &part {
-                Part::Bytes(expected) if rest.starts_with(expected) => expected.len(),
-                Part::Bytes(expected) => return Err(format!("at byte {at}: not {expected:02x?}")),
-                Part::Any => 1,
-                Part::Rest => return Ok(()),
-                Part::Hole(name, shape) => {
-                    let length = match shape {
-                        Shape::Known => self.captures[name].len(),
-                        Shape::Bytes(count) => *count,
-                        Shape::Number => number(rest).1,
-                        Shape::String => {
-                            let (length, header) = number(rest);
+                PatternPart::Bytes(expected) if rest.starts_with(expected) => expected.len(),
+                PatternPart::Bytes(expected) => {
+                    return Err(format!("at byte {at}: not {expected:02x?}"));
+                }
+                PatternPart::AnyByte => 1,
+                PatternPart::Rest => return Ok(()),
+                PatternPart::Field(name, field_length) => {
+                    let length = match field_length {
+                        FieldLength::Captured => self.captures[name].len(),
+                        FieldLength::Bytes(count) => *count,
+                        FieldLength::Varint => decode_varint(rest).1,
+                        FieldLength::String => {
+                            let (length, header) = decode_varint(rest);
                             header + usize::try_from(length).unwrap()
                         }
                     };
@@ -253,10 +260,10 @@ impl Stage {
 }
 
 /// Keys of a step that are no actions.
-const BESIDES: &[&str] = &["on", "features", "rooms", "note"];
+const NON_ACTION_KEYS: &[&str] = &["on", "features", "rooms", "note"];
 
 /// Any `server_hello` of version 1.
-const HELLO_ANSWER: &str = "40 01 {:number} {:number} {:number} {:string} {:string}";
+const SERVER_HELLO_PATTERN: &str = "40 01 {:number} {:number} {:number} {:string} {:string}";
 
 /// A string, or each of a list of strings.
 fn strings(value: &Value) -> Vec<&str> {
@@ -267,31 +274,31 @@ fn strings(value: &Value) -> Vec<&str> {
 }
 
 /// A piece of what a case writes.
-enum Part {
+enum PatternPart {
     /// These bytes.
     Bytes(Vec<u8>),
     /// Any one byte.
-    Any,
+    AnyByte,
     /// Whatever comes.
     Rest,
     /// Something that is captured under a name, unless that is empty.
-    Hole(String, Shape),
+    Field(String, FieldLength),
 }
 
 /// What fills a hole.
-enum Shape {
+enum FieldLength {
     /// What was captured before.
-    Known,
+    Captured,
     /// So many bytes.
     Bytes(usize),
     /// A varint.
-    Number,
+    Varint,
     /// A string with its length.
     String,
 }
 
 /// Reads what a case writes.
-fn parse(written: &str) -> Vec<Part> {
+fn parse_pattern(written: &str) -> Vec<PatternPart> {
     let mut parts = Vec::new();
     let mut rest = written.trim_start();
     while !rest.is_empty() {
@@ -300,31 +307,31 @@ fn parse(written: &str) -> Vec<Part> {
             let mut text = inner[..end].to_owned();
             let mut used = end + 2;
             if let Some(times) = inner[end + 1..].strip_prefix('*') {
-                let digits = digits(times);
+                let digits = leading_digits(times);
                 text = text.repeat(digits.parse().unwrap());
                 used += 1 + digits.len();
             }
-            let mut bytes = varint(u64::try_from(text.len()).unwrap());
+            let mut bytes = encode_varint(u64::try_from(text.len()).unwrap());
             bytes.extend(text.as_bytes());
-            (Part::Bytes(bytes), used)
+            (PatternPart::Bytes(bytes), used)
         } else if let Some(inner) = rest.strip_prefix('=') {
-            let digits = digits(inner);
-            (Part::Bytes(varint(digits.parse().unwrap())), 1 + digits.len())
+            let digits = leading_digits(inner);
+            (PatternPart::Bytes(encode_varint(digits.parse().unwrap())), 1 + digits.len())
         } else if let Some(inner) = rest.strip_prefix('{') {
             let end = inner.find('}').expect("a hole has an end");
-            let (name, shape) = match inner[..end].split_once(':') {
-                None => (&inner[..end], Shape::Known),
-                Some((name, "number")) => (name, Shape::Number),
-                Some((name, "string")) => (name, Shape::String),
-                Some((name, count)) => (name, Shape::Bytes(count.parse().unwrap())),
+            let (name, field_length) = match inner[..end].split_once(':') {
+                None => (&inner[..end], FieldLength::Captured),
+                Some((name, "number")) => (name, FieldLength::Varint),
+                Some((name, "string")) => (name, FieldLength::String),
+                Some((name, count)) => (name, FieldLength::Bytes(count.parse().unwrap())),
             };
-            (Part::Hole(name.to_owned(), shape), end + 2)
+            (PatternPart::Field(name.to_owned(), field_length), end + 2)
         } else if rest.starts_with("...") {
-            (Part::Rest, 3)
+            (PatternPart::Rest, 3)
         } else if rest.starts_with("??") {
-            (Part::Any, 2)
+            (PatternPart::AnyByte, 2)
         } else {
-            (Part::Bytes(vec![u8::from_str_radix(&rest[..2], 16).unwrap()]), 2)
+            (PatternPart::Bytes(vec![u8::from_str_radix(&rest[..2], 16).unwrap()]), 2)
         };
         parts.push(part);
         rest = rest[used..].trim_start();
@@ -340,18 +347,18 @@ fn alternatives(pattern: &str) -> Vec<String> {
 }
 
 /// The digits at the beginning.
-fn digits(text: &str) -> &str {
+fn leading_digits(text: &str) -> &str {
     &text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())]
 }
 
 /// A number as a varint.
-fn varint(number: u64) -> Vec<u8> {
+fn encode_varint(number: u64) -> Vec<u8> {
     postcard::to_allocvec(&number).unwrap()
 }
 
 /// The number at the beginning, and its length; 0 and a length beyond the
 /// end where there is none.
-fn number(bytes: &[u8]) -> (u64, usize) {
+fn decode_varint(bytes: &[u8]) -> (u64, usize) {
     match postcard::take_from_bytes::<u64>(bytes) {
         Ok((number, rest)) => (number, bytes.len() - rest.len()),
         Err(_) => (0, bytes.len() + 1),
@@ -359,14 +366,14 @@ fn number(bytes: &[u8]) -> (u64, usize) {
 }
 
 /// A body with its length in front.
-fn framed(body: &[u8]) -> Vec<u8> {
+fn encode_frame(body: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     bytes.extend(body);
     bytes
 }
 
 /// A body for people.
-fn shown(body: &[u8]) -> String {
+fn describe_body(body: &[u8]) -> String {
     let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
     match ServerFrame::decode(body) {
         Received::Frame(frame) => format!("{hex}\n  = {frame:?}"),
@@ -375,20 +382,20 @@ fn shown(body: &[u8]) -> String {
 }
 
 /// The vectors of one file that clients send.
-fn vectors(file: &str) -> Vec<Value> {
+fn client_vectors(file: &str) -> Vec<Value> {
     let all: Vec<Value> =
-        serde_json::from_str(&read(&format!("docs/protocol/vectors/{file}"))).unwrap();
-    let ours: Vec<Value> = all.into_iter().filter(|it| it["from"] == "client").collect();
-    assert!(ours.len() > 50, "{file} is nearly empty");
-    ours
+        serde_json::from_str(&read_package_file(&format!("docs/protocol/vectors/{file}"))).unwrap();
+    let from_clients: Vec<Value> = all.into_iter().filter(|it| it["from"] == "client").collect();
+    assert!(from_clients.len() > 50, "{file} is nearly empty");
+    from_clients
 }
 
 /// Bytes written in hex.
-fn unhex(hex: &Value) -> Vec<u8> {
-    parse(hex.as_str().unwrap())
+fn parse_hex(hex: &Value) -> Vec<u8> {
+    parse_pattern(hex.as_str().unwrap())
         .into_iter()
         .flat_map(|part| match part {
-            Part::Bytes(bytes) => bytes,
+            PatternPart::Bytes(bytes) => bytes,
             _ => panic!("not hex: {hex}"),
         })
         .collect()
@@ -413,11 +420,11 @@ fn peer_in_state(server: &Server, state: &Value, name: &str) -> Peer {
 }
 
 #[test]
-fn invalid_vectors_are_answered_by_their_error() {
+fn invalid_vectors_get_their_error_code() {
     let server = Server::start(&[]);
-    for (number, vector) in vectors("tcp-invalid.json").iter().enumerate() {
+    for (number, vector) in client_vectors("tcp-invalid.json").iter().enumerate() {
         let mut peer = peer_in_state(&server, &vector["state"], &format!("guest{number}"));
-        peer.send_bytes(&unhex(&vector["wire"]));
+        peer.send_bytes(&parse_hex(&vector["wire"]));
         let code = vector["error"].as_u64().unwrap();
         let mut answer = peer.next_or_end();
         if code == 101 {
@@ -436,7 +443,7 @@ fn invalid_vectors_are_answered_by_their_error() {
 }
 
 /// What comes of a `join` by this name, on a connection of its own.
-fn answer_to_join(server: &Server, name: &str) -> ServerFrame {
+fn join_answer(server: &Server, name: &str) -> ServerFrame {
     let mut peer = server.connect();
     peer.greet(0);
     peer.send(common::join(name, &[]));
@@ -446,12 +453,12 @@ fn answer_to_join(server: &Server, name: &str) -> ServerFrame {
 }
 
 #[test]
-fn names_of_the_vectors() {
+fn name_vectors_match_join_answers() {
     let server = Server::start(&[]);
     let vectors: Vec<Value> =
-        serde_json::from_str(&read("docs/protocol/vectors/names.json")).unwrap();
+        serde_json::from_str(&read_package_file("docs/protocol/vectors/names.json")).unwrap();
     for vector in vectors {
-        match answer_to_join(&server, vector["input"].as_str().unwrap()) {
+        match join_answer(&server, vector["input"].as_str().unwrap()) {
             ServerFrame::Welcome(welcome) => assert_eq!(vector["name"], *welcome.username),
             ServerFrame::Error(error) => {
                 assert_eq!((error.code, vector["name"].as_str()), (200, None), "{vector}");
@@ -462,11 +469,11 @@ fn names_of_the_vectors() {
 }
 
 #[test]
-fn texts_of_the_vectors() {
+fn text_vectors_match_message_answers() {
     let server = Server::start(&["--burst", "10000"]);
     let mut anna = server.join("anna");
     let vectors: Vec<Value> =
-        serde_json::from_str(&read("docs/protocol/vectors/texts.json")).unwrap();
+        serde_json::from_str(&read_package_file("docs/protocol/vectors/texts.json")).unwrap();
     for vector in vectors {
         let text = match vector["text"].as_str() {
             Some(text) => text.to_owned(),
@@ -495,14 +502,14 @@ fn texts_of_the_vectors() {
 #[test]
 fn tolerated_vectors_are_tolerated() {
     let server = Server::start(&[]);
-    for vector in vectors("tcp-tolerated.json") {
+    for vector in client_vectors("tcp-tolerated.json") {
         let mut peer = peer_in_state(&server, &vector["state"], "guest");
-        peer.send_bytes(&unhex(&vector["wire"]));
+        peer.send_bytes(&parse_hex(&vector["wire"]));
         let came = peer.settled();
         let expected: Option<u16> = vector["note"]
             .as_str()
             .and_then(|note| note.strip_prefix("answered by error "))
-            .map(|rest| digits(rest).parse().unwrap());
+            .map(|rest| leading_digits(rest).parse().unwrap());
         let errors: Vec<u16> = came
             .iter()
             .filter_map(|frame| match frame {
