@@ -1,6 +1,6 @@
-//! Plays the cases of `tests/conformance/*.json` and the clients' vectors of
-//! `docs/protocol/vectors/` to the real server. What the cases mean is
-//! written in `tests/conformance/README.md`.
+//! Conformance tests: run the cases of `tests/conformance/*.json` and the client vectors of
+//! `docs/protocol/vectors/` against the real server. `tests/conformance/README.md` describes the
+//! format of the cases.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -27,10 +27,10 @@ use pi_chat::model::ErrorCode;
 use pi_chat::wire::tcp::{Received, ServerFrame};
 use serde_json::Value;
 
-/// Plays the cases of the files that are named, a test for each.
+/// Declares the case files, with a test for each.
 macro_rules! case_files {
     ($($name:ident)*) => {
-        /// The files that are played.
+        /// Names of the case files that have a test.
         const CASE_FILES: &[&str] = &[$(stringify!($name),)*];
 
         $(#[test]
@@ -45,7 +45,7 @@ case_files! {
     endings
 }
 
-/// Reads a file of this package.
+/// Reads a file below the package's directory.
 fn read_package_file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -57,12 +57,12 @@ fn every_case_file_has_a_test() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|it| it == "json") {
             let name = path.file_stem().unwrap().to_str().unwrap();
-            assert!(CASE_FILES.contains(&name), "{name} is not played");
+            assert!(CASE_FILES.contains(&name), "{name} has no test");
         }
     }
 }
 
-/// Plays all cases of a file, several at a time; tells of all that fail.
+/// Runs all cases of a file, four at a time, and reports all that fail.
 fn run_case_file(name: &str) {
     let file: Value =
         serde_json::from_str(&read_package_file(&format!("tests/conformance/{name}.json")))
@@ -83,7 +83,7 @@ fn run_case_file(name: &str) {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// What a function panics with, if it does.
+/// Calls a function and returns the message of its panic as an error.
 fn catch_panic(it: impl FnOnce()) -> Result<(), String> {
     std::panic::catch_unwind(AssertUnwindSafe(it)).map_err(|why| match why.downcast::<String>() {
         Ok(text) => *text,
@@ -91,7 +91,7 @@ fn catch_panic(it: impl FnOnce()) -> Result<(), String> {
     })
 }
 
-/// Starts a server and plays one case to it.
+/// Starts a server and runs one case against it.
 fn run_case(case: &Value) {
     assert!(case["clause"].is_string(), "no clause");
     let configuration = tempfile::NamedTempFile::new().unwrap();
@@ -109,24 +109,24 @@ fn run_case(case: &Value) {
     }
 }
 
-/// Where a case is played.
+/// Runner of a case: its server, connections and captured fields.
 struct CaseRunner {
-    /// The server of this case.
+    /// Server of this case.
     server: Server,
-    /// The connections, by the names that the case gives them.
+    /// Connections, by the names that the case gives them.
     peers: HashMap<String, Peer>,
-    /// What was captured.
+    /// Bytes of captured fields, by name.
     captures: HashMap<String, Vec<u8>>,
 }
 
 impl CaseRunner {
-    /// Does one step, or panics.
+    /// Runs one step; panics if it fails.
     fn run_step(&mut self, step: &Value) {
         let on = step["on"].as_str().unwrap().to_owned();
         let mut peer = self.peers.remove(&on).unwrap_or_else(|| self.server.connect());
         let mut keys = step.as_object().unwrap().keys().map(String::as_str);
         let actions: Vec<&str> = keys.by_ref().filter(|it| !NON_ACTION_KEYS.contains(it)).collect();
-        let [action] = actions[..] else { panic!("not one action: {actions:?}") };
+        let [action] = actions[..] else { panic!("a step needs exactly one action: {actions:?}") };
         let value = &step[action];
         match action {
             "joins" => self.join(&on, &mut peer, step),
@@ -146,7 +146,7 @@ impl CaseRunner {
         self.peers.insert(on, peer);
     }
 
-    /// The first half of the way in.
+    /// Sends `hello` with these features and expects `server_hello`.
     fn greet(&mut self, peer: &mut Peer, features: u64) {
         self.exchange(
             peer,
@@ -155,7 +155,8 @@ impl CaseRunner {
         );
     }
 
-    /// The whole way in, by which session, token and log id are captured.
+    /// Joins: sends `hello` and `join`, receives everything up to `end`, and captures session,
+    /// token and log id.
     fn join(&mut self, on: &str, peer: &mut Peer, step: &Value) {
         let features = step["features"].as_u64().unwrap_or_default();
         let rooms: Vec<&str> = match &step["rooms"] {
@@ -183,30 +184,32 @@ impl CaseRunner {
         }
     }
 
-    /// Sends a body and expects an answer.
+    /// Sends a body and expects an answer that matches a pattern.
     fn exchange(&mut self, peer: &mut Peer, body: &str, answer: &str) {
         peer.send_bytes(&encode_frame(&self.resolve_bytes(body)));
         self.expect_frame(peer, answer);
     }
 
-    /// The bytes that a case writes; nothing in them may be open.
+    /// Resolves a written body to bytes, inserting captured fields. Panics if it holds wildcards.
     fn resolve_bytes(&self, written: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in parse_pattern(written) {
             match part {
                 PatternPart::Bytes(it) => bytes.extend(it),
                 PatternPart::Field(name, _) => bytes.extend(&self.captures[&name]),
-                PatternPart::AnyByte | PatternPart::Rest => panic!("cannot be sent: {written}"),
+                PatternPart::AnyByte | PatternPart::Rest => {
+                    panic!("wildcards cannot be sent: {written}")
+                }
             }
         }
         bytes
     }
 
-    /// Takes the next body, which must fit the pattern (or leaves it, if the
-    /// pattern is one that may come).
+    /// Receives the next body, which must match the pattern. A body that does not match an optional
+    /// pattern (`?` in front) is put back.
     fn expect_frame(&mut self, peer: &mut Peer, pattern: &str) {
         let Some(body) = peer.next_body() else {
-            panic!("expected {pattern}\n  but it was closed");
+            panic!("expected {pattern}\n  but the connection was closed");
         };
         let (pattern, is_optional) = match pattern.strip_prefix('?') {
             Some(rest) if !rest.starts_with('?') => (rest, true),
@@ -221,7 +224,8 @@ impl CaseRunner {
         }
     }
 
-    /// Whether a body fits a pattern; captures what is to be captured.
+    /// Matches a body against a pattern without alternatives and captures its fields. Returns the
+    /// position and reason of a mismatch.
     fn match_body(&mut self, body: &[u8], pattern: &str) -> Result<(), String> {
         let mut rest = body;
         for part in parse_pattern(pattern) {
@@ -243,7 +247,7 @@ impl CaseRunner {
                             header + usize::try_from(length).unwrap()
                         }
                     };
-                    let found = rest.get(..length).ok_or("it ends too soon")?;
+                    let found = rest.get(..length).ok_or("the body is too short")?;
                     if !name.is_empty() {
                         let before = self.captures.entry(name.clone()).or_insert(found.to_vec());
                         if before != found {
@@ -253,19 +257,19 @@ impl CaseRunner {
                     length
                 }
             };
-            rest = rest.get(length..).ok_or("it ends too soon")?;
+            rest = rest.get(length..).ok_or("the body is too short")?;
         }
-        if rest.is_empty() { Ok(()) } else { Err(format!("{} bytes more", rest.len())) }
+        if rest.is_empty() { Ok(()) } else { Err(format!("{} trailing bytes", rest.len())) }
     }
 }
 
-/// Keys of a step that are no actions.
+/// Keys of a step that are not actions.
 const NON_ACTION_KEYS: &[&str] = &["on", "features", "rooms", "note"];
 
-/// Any `server_hello` of version 1.
+/// Pattern that matches any `server_hello` of version 1.
 const SERVER_HELLO_PATTERN: &str = "40 01 {:number} {:number} {:number} {:string} {:string}";
 
-/// A string, or each of a list of strings.
+/// Returns a JSON string, or each string of a JSON list.
 fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(list) => list.iter().map(|it| it.as_str().unwrap()).collect(),
@@ -273,37 +277,37 @@ fn strings(value: &Value) -> Vec<&str> {
     }
 }
 
-/// A piece of what a case writes.
+/// Part of a written body or pattern.
 enum PatternPart {
-    /// These bytes.
+    /// Literal bytes.
     Bytes(Vec<u8>),
-    /// Any one byte.
+    /// Wildcard for any single byte (`??`).
     AnyByte,
-    /// Whatever comes.
+    /// Wildcard for the rest of the body (`...`).
     Rest,
-    /// Something that is captured under a name, unless that is empty.
+    /// Field that is captured under a name, or only skipped if the name is empty.
     Field(String, FieldLength),
 }
 
-/// What fills a hole.
+/// Encoding of a captured field, which determines its length.
 enum FieldLength {
-    /// What was captured before.
+    /// The bytes captured earlier under this name.
     Captured,
-    /// So many bytes.
+    /// This number of bytes.
     Bytes(usize),
     /// A varint.
     Varint,
-    /// A string with its length.
+    /// A string with its length in front.
     String,
 }
 
-/// Reads what a case writes.
+/// Parses a written body or pattern.
 fn parse_pattern(written: &str) -> Vec<PatternPart> {
     let mut parts = Vec::new();
     let mut rest = written.trim_start();
     while !rest.is_empty() {
         let (part, used) = if let Some(inner) = rest.strip_prefix('\'') {
-            let end = inner.find('\'').expect("a string has an end");
+            let end = inner.find('\'').expect("an unclosed string");
             let mut text = inner[..end].to_owned();
             let mut used = end + 2;
             if let Some(times) = inner[end + 1..].strip_prefix('*') {
@@ -318,7 +322,7 @@ fn parse_pattern(written: &str) -> Vec<PatternPart> {
             let digits = leading_digits(inner);
             (PatternPart::Bytes(encode_varint(digits.parse().unwrap())), 1 + digits.len())
         } else if let Some(inner) = rest.strip_prefix('{') {
-            let end = inner.find('}').expect("a hole has an end");
+            let end = inner.find('}').expect("an unclosed field");
             let (name, field_length) = match inner[..end].split_once(':') {
                 None => (&inner[..end], FieldLength::Captured),
                 Some((name, "number")) => (name, FieldLength::Varint),
@@ -339,25 +343,25 @@ fn parse_pattern(written: &str) -> Vec<PatternPart> {
     parts
 }
 
-/// The patterns that one with a choice `(…|…)` stands for.
+/// Expands a pattern with a choice `(…|…)` into its alternatives.
 fn alternatives(pattern: &str) -> Vec<String> {
     let Some((before, rest)) = pattern.split_once('(') else { return vec![pattern.to_owned()] };
     let (choice, after) = rest.split_once(')').unwrap();
     choice.split('|').map(|chosen| format!("{before} {chosen} {after}")).collect()
 }
 
-/// The digits at the beginning.
+/// Returns the decimal digits at the start of a text.
 fn leading_digits(text: &str) -> &str {
     &text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())]
 }
 
-/// A number as a varint.
+/// Encodes a number as a varint.
 fn encode_varint(number: u64) -> Vec<u8> {
     postcard::to_allocvec(&number).unwrap()
 }
 
-/// The number at the beginning, and its length; 0 and a length beyond the
-/// end where there is none.
+/// Decodes the varint at the start; returns the number and its length. If there is none, the number
+/// is 0 and the length exceeds the input.
 fn decode_varint(bytes: &[u8]) -> (u64, usize) {
     match postcard::take_from_bytes::<u64>(bytes) {
         Ok((number, rest)) => (number, bytes.len() - rest.len()),
@@ -365,14 +369,14 @@ fn decode_varint(bytes: &[u8]) -> (u64, usize) {
     }
 }
 
-/// A body with its length in front.
+/// Encodes a frame: a body with its length in front.
 fn encode_frame(body: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     bytes.extend(body);
     bytes
 }
 
-/// A body for people.
+/// Describes a body for a failure message: hex, and the decoded frame.
 fn describe_body(body: &[u8]) -> String {
     let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
     match ServerFrame::decode(body) {
@@ -381,7 +385,7 @@ fn describe_body(body: &[u8]) -> String {
     }
 }
 
-/// The vectors of one file that clients send.
+/// Returns the vectors of a file that are sent by clients.
 fn client_vectors(file: &str) -> Vec<Value> {
     let all: Vec<Value> =
         serde_json::from_str(&read_package_file(&format!("docs/protocol/vectors/{file}"))).unwrap();
@@ -390,7 +394,7 @@ fn client_vectors(file: &str) -> Vec<Value> {
     from_clients
 }
 
-/// Bytes written in hex.
+/// Parses bytes written in hex.
 fn parse_hex(hex: &Value) -> Vec<u8> {
     parse_pattern(hex.as_str().unwrap())
         .into_iter()
@@ -401,7 +405,7 @@ fn parse_hex(hex: &Value) -> Vec<u8> {
         .collect()
 }
 
-/// A connection in the state that a vector names.
+/// Opens a connection and brings it into the state that a vector names.
 fn peer_in_state(server: &Server, state: &Value, name: &str) -> Peer {
     let mut peer = server.connect();
     match state.as_str().unwrap() {
@@ -442,7 +446,7 @@ fn invalid_vectors_get_their_error_code() {
     }
 }
 
-/// What comes of a `join` by this name, on a connection of its own.
+/// Joins under this name on a new connection; returns the server's answer.
 fn join_answer(server: &Server, name: &str) -> ServerFrame {
     let mut peer = server.connect();
     peer.greet(0);
@@ -483,7 +487,7 @@ fn text_vectors_match_message_answers() {
             }
         };
         if text.len() > 16_000 {
-            // No frame could bear it.
+            // No frame can hold it.
             continue;
         }
         anna.say("lobby", &text);
