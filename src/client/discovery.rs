@@ -1,5 +1,5 @@
-//! Discovery of servers on the local network: DNS-SD over multicast DNS, `docs/protocol/tcp.md`,
-//! section 20.
+//! Discovery of servers on the local network: DNS-SD over multicast DNS,
+//! `docs/protocol/discovery.md`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};

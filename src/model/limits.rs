@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Default port, TCP and UDP: CHAT on a telephone's keys.
 pub const DEFAULT_PORT: u16 = 2428;
 
-/// By which servers are found on a network: `docs/protocol/tcp.md`, section 20.
+/// By which servers are found on a network: `docs/protocol/discovery.md`.
 pub const SERVICE: &str = "_pi-chat._tcp.local.";
 
 /// Largest body of a frame, in bytes.

@@ -1,5 +1,5 @@
 //! Lets clients find the server by themselves: DNS-SD over multicast DNS,
-//! `docs/protocol/tcp.md`, section 20.
+//! `docs/protocol/discovery.md`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
