@@ -66,7 +66,7 @@ pub(super) enum BlockedOn {
 }
 
 /// Handshake and session state of a connection.
-pub(super) enum State {
+pub(super) enum ConnectionState {
     /// Waiting for `hello`.
     Connected {
         /// Latest moment for an accepted `join`.
@@ -123,7 +123,7 @@ pub(super) struct Connection {
     /// Negotiated feature bits.
     pub(super) features: u64,
     /// Handshake and session state.
-    pub(super) state: State,
+    pub(super) state: ConnectionState,
     /// Queue of frames that wait until the connection is no longer blocked.
     deferred: VecDeque<Received<ClientFrame>>,
     /// Moment when the last frame was received.
@@ -139,7 +139,7 @@ impl Connection {
             address,
             token: Some(token),
             features: 0,
-            state: State::Connected { deadline: now + GREETING_TIMEOUT },
+            state: ConnectionState::Connected { deadline: now + GREETING_TIMEOUT },
             deferred: VecDeque::new(),
             last_received: now,
             ping_pending: false,
@@ -159,13 +159,15 @@ impl Connection {
 
     /// Returns true if the last frame is queued.
     pub(super) const fn is_closing(&self) -> bool {
-        matches!(self.state, State::Closing)
+        matches!(self.state, ConnectionState::Closing)
     }
 
     /// Returns the session, from the accepted `join` on.
     pub(super) const fn session(&self) -> Option<SessionId> {
         match self.state {
-            State::Joining { session, .. } | State::Joined { session, .. } => Some(session),
+            ConnectionState::Joining { session, .. } | ConnectionState::Joined { session, .. } => {
+                Some(session)
+            }
             _ => None,
         }
     }
@@ -173,7 +175,7 @@ impl Connection {
     /// Returns the session once its welcome and replay are sent.
     pub(super) const fn joined_session(&self) -> Option<SessionId> {
         match self.state {
-            State::Joined { session, .. } => Some(session),
+            ConnectionState::Joined { session, .. } => Some(session),
             _ => None,
         }
     }
@@ -181,16 +183,16 @@ impl Connection {
     /// Accepts the `hello`: stores the negotiated features and waits for `join`, until the same
     /// deadline.
     pub(super) fn accept_hello(&mut self, features: u64) {
-        if let State::Connected { deadline } = self.state {
+        if let ConnectionState::Connected { deadline } = self.state {
             self.features = features;
-            self.state = State::Greeted { deadline, refused_joins: 0 };
+            self.state = ConnectionState::Greeted { deadline, refused_joins: 0 };
         }
     }
 
     /// Counts a refused `join` and extends the deadline. Returns true if the client may try again.
     #[must_use]
     pub(super) fn count_refused_join(&mut self, now: Moment) -> bool {
-        let State::Greeted { deadline, refused_joins } = &mut self.state else {
+        let ConnectionState::Greeted { deadline, refused_joins } = &mut self.state else {
             return false;
         };
         *refused_joins = refused_joins.saturating_add(1);
@@ -200,12 +202,15 @@ impl Connection {
 
     /// Returns true if received frames must be deferred.
     pub(super) const fn is_blocked(&self) -> bool {
-        matches!(self.state, State::Joining { .. } | State::Joined { blocked_on: Some(_), .. })
+        matches!(
+            self.state,
+            ConnectionState::Joining { .. } | ConnectionState::Joined { blocked_on: Some(_), .. }
+        )
     }
 
     /// Defers received frames from now on, if the connection has joined.
     pub(super) fn block_on(&mut self, what: BlockedOn) {
-        if let State::Joined { blocked_on, .. } = &mut self.state {
+        if let ConnectionState::Joined { blocked_on, .. } = &mut self.state {
             *blocked_on = Some(what);
         }
     }
@@ -221,8 +226,8 @@ impl Connection {
         purpose: &ReadPurpose,
     ) -> Option<(SessionId, Box<PendingRead>, Option<WelcomeData>)> {
         let is_awaited = match &self.state {
-            State::Joining { read, is_paused: false, .. }
-            | State::Joined { blocked_on: Some(BlockedOn::Read(read)), .. } => {
+            ConnectionState::Joining { read, is_paused: false, .. }
+            | ConnectionState::Joined { blocked_on: Some(BlockedOn::Read(read)), .. } => {
                 read.purpose == *purpose
             }
             _ => false,
@@ -230,24 +235,25 @@ impl Connection {
         if !is_awaited {
             return None;
         }
-        let (session, read, welcome) = match std::mem::replace(&mut self.state, State::Closing) {
-            State::Joining { session, read, welcome, .. } => (session, read, welcome),
-            State::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
-                (session, read, None)
-            }
-            other => {
-                self.state = other;
-                return None;
-            }
-        };
-        self.state = State::Joined { session, blocked_on: None };
+        let (session, read, welcome) =
+            match std::mem::replace(&mut self.state, ConnectionState::Closing) {
+                ConnectionState::Joining { session, read, welcome, .. } => (session, read, welcome),
+                ConnectionState::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
+                    (session, read, None)
+                }
+                other => {
+                    self.state = other;
+                    return None;
+                }
+            };
+        self.state = ConnectionState::Joined { session, blocked_on: None };
         Some((session, read, welcome))
     }
 
     /// Returns to state `Joining` between two replay pages. `read` is the next read, which starts
     /// when the client has taken the last page.
     pub(super) fn pause_replay(&mut self, session: SessionId, read: Box<PendingRead>) {
-        self.state = State::Joining { session, read, welcome: None, is_paused: true };
+        self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
     /// Continues after a flow-control mark. While joining, returns the next read, registered with
@@ -255,11 +261,11 @@ impl Connection {
     /// [`Self::next_deferred`] then. Does nothing if no mark was awaited.
     pub(super) fn resume_at_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
         match &mut self.state {
-            State::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
+            ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
                 *blocked_on = None;
                 None
             }
-            State::Joining { read, is_paused: is_paused @ true, .. } => {
+            ConnectionState::Joining { read, is_paused: is_paused @ true, .. } => {
                 *is_paused = false;
                 read.backlog_start = Some(head);
                 Some(read.request.clone())
@@ -314,10 +320,10 @@ impl Connection {
             Received::Ignored => (None, true),
         };
         let allowed = match (&self.state, kind) {
-            (State::Connected { .. }, Some(kind::HELLO)) => true,
-            (State::Connected { .. }, _) => return Some(ErrorCode::NotPiChat),
+            (ConnectionState::Connected { .. }, Some(kind::HELLO)) => true,
+            (ConnectionState::Connected { .. }, _) => return Some(ErrorCode::NotPiChat),
             (_, None) => true,
-            (State::Greeted { .. }, Some(kind)) => {
+            (ConnectionState::Greeted { .. }, Some(kind)) => {
                 matches!(kind, kind::JOIN | kind::PING | kind::PONG)
             }
             (_, Some(kind)) => (kind::SAY..=kind::SEARCH).contains(&kind),
@@ -332,9 +338,11 @@ impl Connection {
     /// Returns the action that the timers (handshake, idle, ping) require now.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         let deadline = match self.state {
-            State::Closing => return TimerAction::Nothing,
-            State::Connected { deadline } | State::Greeted { deadline, .. } => Some(deadline),
-            State::Joining { .. } | State::Joined { .. } => None,
+            ConnectionState::Closing => return TimerAction::Nothing,
+            ConnectionState::Connected { deadline } | ConnectionState::Greeted { deadline, .. } => {
+                Some(deadline)
+            }
+            ConnectionState::Joining { .. } | ConnectionState::Joined { .. } => None,
         };
         if deadline.is_some_and(|at| at <= now) {
             return TimerAction::Close(ErrorCode::HandshakeTimeout);
@@ -343,7 +351,8 @@ impl Connection {
         if idle <= now {
             return TimerAction::Close(ErrorCode::IdleTimeout);
         }
-        let may_ping = !self.ping_pending && !matches!(self.state, State::Connected { .. });
+        let may_ping =
+            !self.ping_pending && !matches!(self.state, ConnectionState::Connected { .. });
         if may_ping && ping <= now {
             return TimerAction::SendPing;
         }
@@ -359,8 +368,8 @@ impl Connection {
 
     /// Switches to state `Closing`, drops deferred frames and returns the previous state.
     #[must_use]
-    pub(super) fn begin_closing(&mut self) -> State {
+    pub(super) fn begin_closing(&mut self) -> ConnectionState {
         self.deferred = VecDeque::new();
-        std::mem::replace(&mut self.state, State::Closing)
+        std::mem::replace(&mut self.state, ConnectionState::Closing)
     }
 }

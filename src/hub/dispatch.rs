@@ -51,7 +51,7 @@ impl Hub {
                 Received::Malformed(kind) => (*kind, Reference::NONE),
                 Received::Ignored => (0, Reference::NONE),
             };
-            return self.close(now, id, Error::about(code, kind, reference));
+            return self.close_with_error(now, id, Error::about(code, kind, reference));
         }
         let Received::Frame(frame) = frame else {
             return;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use subtle::ConstantTimeEq;
 
 use super::Hub;
-use super::connection::{PendingRead, State, WelcomeData, kind};
+use super::connection::{ConnectionState, PendingRead, WelcomeData, kind};
 use super::contract::{ConnectionId, Now, Output, ReadPurpose, ReadRange, ReadRequest, ReadTag};
 use super::session_persistence::hash_token;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
@@ -32,7 +32,7 @@ impl Hub {
         }
         if hello.min_version > hello.max_version {
             let error = Error::about(ErrorCode::Malformed, kind::HELLO, Reference::NONE);
-            return self.close(now, id, error);
+            return self.close_with_error(now, id, error);
         }
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
         let features = hello.features & (feature::PRESENCE | feature::SEARCH);
@@ -47,7 +47,7 @@ impl Hub {
         self.send_frame(id, answer);
         if !in_common {
             let error = Error::about(ErrorCode::VersionUnsupported, kind::HELLO, Reference::NONE);
-            return self.close(now, id, error);
+            return self.close_with_error(now, id, error);
         }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.accept_hello(features);
@@ -67,7 +67,7 @@ impl Hub {
                     .is_some_and(|it| it.count_refused_join(now.moment));
                 if !may_try_again {
                     let code = ErrorCode::TooManyAttempts;
-                    self.close(now, id, Error::about(code, kind::JOIN, Reference::NONE));
+                    self.close_with_error(now, id, Error::about(code, kind::JOIN, Reference::NONE));
                 }
             }
         }
@@ -141,7 +141,8 @@ impl Hub {
         });
         self.backlog.begin(self.head);
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Joining { session, read, welcome, is_paused: false };
+            connection.state =
+                ConnectionState::Joining { session, read, welcome, is_paused: false };
         }
         let tag = ReadTag { connection: id, purpose: ReadPurpose::Join };
         self.outputs.push_back(Output::Read { tag, request });

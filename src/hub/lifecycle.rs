@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connection::{BlockedOn, Connection, State, TimerAction};
+use super::connection::{BlockedOn, Connection, ConnectionState, TimerAction};
 use super::contract::{ConnectionId, Delivery, Now, Output};
 use super::{Hub, RoomId};
 use crate::model::limits::GREETING_TIMEOUT;
@@ -11,7 +11,7 @@ use crate::model::{ErrorCode, Moment, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
 /// Advice to clients that find the server full: time until they should reconnect, in milliseconds.
-const FULL_RETRY_AFTER_MS: u32 = 30_000;
+const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
 /// Minimum time between two checks of all connection timers.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,9 +31,9 @@ impl Hub {
         let refusal = if let Some(retry_after) = self.shutting_down {
             Some((ErrorCode::ShuttingDown, retry_after))
         } else if self.connections.len() >= self.settings.max_connections {
-            Some((ErrorCode::ServerFull, FULL_RETRY_AFTER_MS))
+            Some((ErrorCode::ServerFull, SERVER_FULL_RETRY_AFTER_MS))
         } else if from_address >= self.settings.max_connections_per_address {
-            Some((ErrorCode::TooManyFromAddress, FULL_RETRY_AFTER_MS))
+            Some((ErrorCode::TooManyFromAddress, SERVER_FULL_RETRY_AFTER_MS))
         } else {
             None
         };
@@ -101,12 +101,12 @@ impl Hub {
     /// Closes a connection with an error that concerns no particular frame. Does nothing if it is
     /// closing.
     pub(super) fn close_with_code(&mut self, now: Now, id: ConnectionId, code: ErrorCode) {
-        self.close(now, id, Error::new(code));
+        self.close_with_error(now, id, Error::new(code));
     }
 
     /// Sends an error, closes the connection and releases its session's name and rooms at once.
     /// Does nothing if it is closing.
-    pub(super) fn close(&mut self, now: Now, id: ConnectionId, error: Error) {
+    pub(super) fn close_with_error(&mut self, now: Now, id: ConnectionId, error: Error) {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
         }
@@ -140,14 +140,16 @@ impl Hub {
     fn detach_session(&mut self, id: ConnectionId) -> Option<SessionId> {
         let state = self.connections.get_mut(&id)?.begin_closing();
         let (session, backlog_start) = match state {
-            State::Joining { session, read, is_paused, .. } => {
+            ConnectionState::Joining { session, read, is_paused, .. } => {
                 (session, read.backlog_start.filter(|_| !is_paused))
             }
-            State::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
+            ConnectionState::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
                 (session, read.backlog_start)
             }
-            State::Joined { session, .. } => (session, None),
-            State::Connected { .. } | State::Greeted { .. } | State::Closing => return None,
+            ConnectionState::Joined { session, .. } => (session, None),
+            ConnectionState::Connected { .. }
+            | ConnectionState::Greeted { .. }
+            | ConnectionState::Closing => return None,
         };
         if let Some(head) = backlog_start {
             self.backlog.end(head);
@@ -185,12 +187,12 @@ impl Hub {
                 self.send_frame_to_all(subscribers.clone(), frame);
             }
         }
-        self.forget_expired(now.moment);
+        self.remove_expired_sessions(now.moment);
     }
 
     /// Removes expired sessions and emits `DeleteSession` for each.
-    pub(super) fn forget_expired(&mut self, now: Moment) {
-        for session in self.sessions.forget_expired(now) {
+    pub(super) fn remove_expired_sessions(&mut self, now: Moment) {
+        for session in self.sessions.remove_expired(now) {
             self.outputs.push_back(Output::DeleteSession { session });
         }
     }
@@ -234,7 +236,11 @@ impl Hub {
         self.shutting_down = Some(retry_after);
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in connections {
-            self.close(now, id, Error { retry_after, ..Error::new(ErrorCode::ShuttingDown) });
+            self.close_with_error(
+                now,
+                id,
+                Error { retry_after, ..Error::new(ErrorCode::ShuttingDown) },
+            );
         }
     }
 
@@ -245,8 +251,8 @@ impl Hub {
             return;
         };
         match self.connections.get_mut(&id).map(|it| &mut it.state) {
-            Some(State::Joining { read, .. }) => read.frames_after.push(frame.into()),
-            Some(State::Joined { .. }) => self.send_frame(id, frame),
+            Some(ConnectionState::Joining { read, .. }) => read.frames_after.push(frame.into()),
+            Some(ConnectionState::Joined { .. }) => self.send_frame(id, frame),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Messages: `say`, `direct`, and the log's commits (`docs/protocol/tcp.md`, sections 7 and 8).
 
 use super::Hub;
-use super::connection::{BlockedOn, PendingRead, State, kind};
+use super::connection::{BlockedOn, ConnectionState, PendingRead, kind};
 use super::contract::{ConnectionId, Delivery, Output, ReadPurpose, RoomId};
 use super::message_dedup::MessageStatus;
 use crate::model::{
@@ -216,13 +216,13 @@ impl Hub {
         };
         let accepted = ServerFrame::from(Accepted { reference });
         match self.connections.get_mut(&id).map(|it| &mut it.state) {
-            Some(State::Joining { read, .. }) => read.frames_after.push(accepted),
-            Some(State::Joined { blocked_on: Some(BlockedOn::Read(read)), .. })
+            Some(ConnectionState::Joining { read, .. }) => read.frames_after.push(accepted),
+            Some(ConnectionState::Joined { blocked_on: Some(BlockedOn::Read(read)), .. })
                 if is_entering(read, name.as_ref()) =>
             {
                 read.frames_after.push(accepted);
             }
-            Some(State::Joined { .. }) if !in_room => self.send_frame(id, accepted),
+            Some(ConnectionState::Joined { .. }) if !in_room => self.send_frame(id, accepted),
             _ => {}
         }
     }
@@ -232,7 +232,7 @@ impl Hub {
     fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection
-            && let Some(State::Joining { read, .. }) =
+            && let Some(ConnectionState::Joining { read, .. }) =
                 self.connections.get_mut(&id).map(|it| &mut it.state)
         {
             read.frames_after.push(Accepted { reference }.into());

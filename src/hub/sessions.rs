@@ -196,7 +196,7 @@ impl Sessions {
 
     /// Removes all expired sessions and returns them. Call it again at [`Self::next_expiry`].
     #[must_use]
-    pub(super) fn forget_expired(&mut self, now: Moment) -> Vec<SessionId> {
+    pub(super) fn remove_expired(&mut self, now: Moment) -> Vec<SessionId> {
         let mut forgotten = Vec::new();
         while let Some((end, id)) = self.away.first().copied()
             && end <= now
