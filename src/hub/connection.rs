@@ -275,8 +275,7 @@ impl Connection {
     }
 
     /// Defers a frame if the connection is blocked or earlier frames are deferred; otherwise
-    /// returns the frame.
-    /// A blocked connection drops frames that need no answer.
+    /// returns the frame. Frames that need no answer are dropped in place of being deferred.
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,

@@ -10,7 +10,8 @@ use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{ErrorCode, Moment, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
-/// Advice to clients that find the server full: time until they should reconnect, in milliseconds.
+/// Advice to clients that are refused because the server is full, or has too many connections from
+/// their address: time until they should reconnect, in milliseconds.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
 /// Minimum time between two checks of all connection timers.
@@ -80,8 +81,8 @@ impl Hub {
         self.half_closed = half_closed;
     }
 
-    /// Removes a connection that is gone. Frames that wait for a flow-control mark are still
-    /// handled; those that wait for a log read are dropped.
+    /// Removes a connection that is gone. If it has joined, frames deferred by a flow-control mark
+    /// are still handled; those deferred by a log read, or while joining, are dropped.
     pub(super) fn handle_disconnected(&mut self, now: Now, id: ConnectionId) {
         if self.connections.get(&id).is_some_and(|it| it.joined_session().is_some()) {
             self.handle_mark_reached(now, id);
