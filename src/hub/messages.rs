@@ -103,8 +103,8 @@ impl Hub {
     }
 
     /// Finds the recipient of a direct message by name: the connected session that holds it, else
-    /// the resumable session that held it last.
-    /// Fails if `required_session` is neither 0 nor this session.
+    /// the resumable session that held it last. Fails if `required_session` is neither 0 nor
+    /// this session.
     fn find_recipient(
         &self,
         now: Moment,
