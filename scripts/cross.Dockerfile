@@ -1,8 +1,8 @@
-# What `cross` builds in (see Cross.toml): Debian 12, whose glibc is the newest
-# that a program may need, with its compilers for all architectures of the
-# packages, and QEMU to run what was built. Debian is pinned by its release
-# only: its updates are wanted, and do not change the glibc. There are no
-# certificates: cross has fetched the crates before the container starts.
+# The container that `cross` builds in (see Cross.toml): Debian 12, whose glibc is the
+# newest that a program may require, with compilers for all architectures of the
+# packages, and QEMU to run the programs. Debian is pinned by its release only: its
+# updates are wanted, and do not change the glibc. Certificates are not needed: the
+# crates are fetched before the container starts.
 FROM docker.io/library/debian:bookworm-slim
 
 RUN apt-get update \

@@ -1,7 +1,6 @@
-//! Writes what belongs to the programs in a package: man pages, and
-//! completions for bash, zsh and fish. All of it comes from the command lines
-//! and from the configuration files that are shipped, so none of it can be
-//! out of date. `scripts/lib/release.sh` runs it: `cargo run --example manual -- DIR`.
+//! Generates the man pages and the shell completions (bash, zsh, fish) of the packages, from the
+//! programs' command lines and the shipped configuration files, so that they cannot be out of date.
+//! `scripts/lib/release.sh` runs it: `cargo run --example manual -- DIR`.
 
 mod settings;
 
@@ -14,13 +13,13 @@ use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
 use pi_chat::cli;
 
-/// What the pages name as their manual.
+/// Title of the manual, in the header of each man page.
 const MANUAL: &str = "pi-chat";
 
-/// What the pages name as where they come from.
+/// Program and version, in the footer of each man page.
 const SOURCE: &str = concat!("pi-chat ", env!("CARGO_PKG_VERSION"));
 
-/// Writes everything into the directory that is named.
+/// Writes completions into the directory of the first argument, and man pages into its `man/`.
 fn main() -> Result<()> {
     let directory = std::env::args_os().nth(1).context("usage: manual DIRECTORY")?;
     let directory = Path::new(&directory);
@@ -35,7 +34,7 @@ fn main() -> Result<()> {
             let name = command.get_name().to_owned();
             generate_to(shell, &mut command.clone(), name, directory)?;
         }
-        // There is a page for each subcommand: none is needed for `help`.
+        // Each subcommand has a page; `help` needs none.
         let mut command = command.disable_help_subcommand(true);
         command.build();
         write_pages(&manual, &command, section, related)?;
@@ -55,13 +54,15 @@ fn main() -> Result<()> {
         ),
     ] {
         let path = manual.join(format!("{name}.5"));
-        fs::write(&path, settings::page(name, about, text, related))
+        fs::write(&path, settings::config_page(name, about, text, related))
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
-/// Writes the page of a command, and those of its subcommands.
+/// Writes the man page of a command, and recursively those of its subcommands.
+///
+/// `related` is the list of pages in its section SEE ALSO; a subcommand's names its parent.
 fn write_pages(directory: &Path, command: &Command, section: &str, related: &str) -> Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let path = directory.join(format!("{name}.{section}"));

@@ -1,49 +1,50 @@
-//! The page of a configuration file, from the commented file itself.
+//! Man pages of configuration files, generated from the commented files.
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::{MANUAL, SOURCE};
 
-/// What a paragraph of the file is made of: words, then keys with their
-/// values.
+/// A paragraph of a configuration file: text, then the keys that it explains.
 #[derive(Default)]
 struct Paragraph<'a> {
-    /// Lines for people.
-    words: Vec<&'a str>,
-    /// Lines such as `listen = ["[::]:2428"]`.
+    /// Lines of text, without `# `.
+    text: Vec<&'a str>,
+    /// Lines with a key and its default value, such as `listen = ["[::]:2428"]`.
     keys: Vec<&'a str>,
 }
 
-/// The page. `text` is the file: paragraphs of comments between empty lines.
-/// Those without a key go before, the others become one entry each.
-pub(crate) fn page(name: &str, about: &str, text: &str, related: &str) -> String {
+/// Returns the man page of a configuration file in roff.
+///
+/// `text` is the file's content: commented paragraphs between empty lines. Paragraphs without a key
+/// become the description, each other one becomes an entry. `related` is the section SEE ALSO.
+pub(crate) fn config_page(name: &str, about: &str, text: &str, related: &str) -> String {
     let mut page = Roff::new();
     page.control("TH", [name, "5", "", SOURCE, MANUAL]);
     page.control("SH", ["NAME"]).text([roman(format!("{name} - {about}"))]);
     page.control("SH", ["DESCRIPTION"]);
     let (entries, introduction): (Vec<Paragraph<'_>>, Vec<Paragraph<'_>>) =
-        paragraphs(text).into_iter().partition(|it| !it.keys.is_empty());
+        split_paragraphs(text).into_iter().partition(|it| !it.keys.is_empty());
     for paragraph in introduction {
         page.control("PP", []);
-        write_words(&mut page, &paragraph.words);
+        render_text(&mut page, &paragraph.text);
     }
     page.control("SH", ["KEYS"]);
     for paragraph in entries {
         for (index, key) in paragraph.keys.iter().enumerate() {
-            // Keys that are explained together stand together.
+            // Keys of one paragraph share an entry.
             page.control(if index == 0 { "TP" } else { "TQ" }, []);
             page.text([bold(*key)]);
         }
-        write_words(&mut page, &paragraph.words);
+        render_text(&mut page, &paragraph.text);
     }
     page.to_roff() + &see_also(related).to_roff()
 }
 
-/// Where a package puts what the pages call docs/….
+/// Paragraph on where the packages install the files that the pages call `docs/…`.
 const DOCUMENTS: &str = "Files that are named as docs/... are in /usr/share/doc/chat-server/docs; \
                          the package chat-client has json.md, in its own directory there.";
 
-/// The section that names other pages.
+/// Returns the section SEE ALSO, which names related pages and the directory of `docs/`.
 pub(crate) fn see_also(related: &str) -> Roff {
     let mut section = Roff::new();
     section.control("SH", ["SEE ALSO"]).text([roman(related)]);
@@ -51,8 +52,8 @@ pub(crate) fn see_also(related: &str) -> Roff {
     section
 }
 
-/// Cuts the file at its empty lines.
-fn paragraphs(text: &str) -> Vec<Paragraph<'_>> {
+/// Splits a configuration file into paragraphs, at its empty lines.
+fn split_paragraphs(text: &str) -> Vec<Paragraph<'_>> {
     let mut found = vec![Paragraph::default()];
     for line in text.lines() {
         let Some(line) = line.strip_prefix('#').map(|it| it.strip_prefix(' ').unwrap_or(it)) else {
@@ -61,14 +62,15 @@ fn paragraphs(text: &str) -> Vec<Paragraph<'_>> {
         };
         let Some(paragraph) = found.last_mut() else { continue };
         let is_key = line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
-        if is_key { paragraph.keys.push(line) } else { paragraph.words.push(line) }
+        if is_key { paragraph.keys.push(line) } else { paragraph.text.push(line) }
     }
-    found.retain(|it| !it.keys.is_empty() || !it.words.is_empty());
+    found.retain(|it| !it.keys.is_empty() || !it.text.is_empty());
     found
 }
 
-/// Writes words as they stand; what is indented is a line to type.
-fn write_words(page: &mut Roff, words: &[&str]) {
+/// Appends lines of text to a page; a line that is indented by four spaces becomes a bold one, a
+/// command to type.
+fn render_text(page: &mut Roff, lines: &[&str]) {
     let mut prose: Vec<&str> = Vec::new();
     let write = |page: &mut Roff, prose: &mut Vec<&str>| {
         if !prose.is_empty() {
@@ -76,7 +78,7 @@ fn write_words(page: &mut Roff, words: &[&str]) {
             prose.clear();
         }
     };
-    for line in words {
+    for line in lines {
         match line.strip_prefix("    ") {
             Some(typed) => {
                 write(page, &mut prose);
@@ -95,12 +97,11 @@ fn write_words(page: &mut Roff, words: &[&str]) {
 mod tests {
     use super::*;
 
-    /// Keys are entries with what is said about them; what is to be typed has
-    /// a line of its own; nothing is left out.
+    /// Each key becomes an entry with its text, each indented line a line of its own.
     #[test]
-    fn entries() {
+    fn page_has_entries_and_commands() {
         let text = "# A file.\n#\n#     type --this\n\n# A number,\n# and its half.\n# one = 1\n# half = 0.5\n";
-        let page = page("x.toml", "settings of x", text, "x(1)");
+        let page = config_page("x.toml", "settings of x", text, "x(1)");
         for piece in [
             ".TH x.toml 5 ",
             ".SH DESCRIPTION\n.PP\nA file.\n.PP\n.RS 4\n\\fBtype \\-\\-this\\fR\n.RE\n",
@@ -111,13 +112,13 @@ mod tests {
         }
     }
 
-    /// An empty line between a key and its explanation would part them.
+    /// Each key of the shipped files is in one paragraph with its explanation.
     #[test]
     fn every_key_is_explained() {
         for text in [include_str!("../chat-server.toml"), include_str!("../chat-peer.toml")] {
-            for paragraph in paragraphs(text) {
-                let Paragraph { words, keys } = paragraph;
-                assert!(keys.is_empty() || !words.is_empty(), "{keys:?}");
+            for paragraph in split_paragraphs(text) {
+                let Paragraph { text, keys } = paragraph;
+                assert!(keys.is_empty() || !text.is_empty(), "{keys:?}");
             }
         }
     }

@@ -1,9 +1,9 @@
-/* The one function of this library that Rust's programs call, for a Wine that
-   does not have the library yet, as Debian 12's: random bytes, as many as are
-   wanted. Every Windows has it. scripts/test-windows builds it. */
+/* A stand-in for bcryptprimitives.dll, which Debian 12's Wine lacks and every
+   Windows has: its one function that Rust's programs call fills a buffer with random
+   bytes. scripts/test-windows builds it. */
 #include <windows.h>
 
-/* What Windows calls RtlGenRandom. */
+/* RtlGenRandom, by the name that the library exports. */
 BOOLEAN NTAPI SystemFunction036(PVOID bytes, ULONG count);
 
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T count) {
