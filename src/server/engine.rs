@@ -1,8 +1,7 @@
-//! The engine's task: feeds the hub, and does what the hub says.
+//! The engine task: owns the hub, the log and the fan-out, and moves data between them.
 //!
-//! Everything that happens on any connection passes through here, one thing
-//! after the other; that is what gives everybody the same order. Nothing
-//! here waits for a connection.
+//! All events of all connections pass through its queue one by one, which gives every client the
+//! same order. The task never waits for a connection or for the log.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -26,120 +25,122 @@ use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
 
-/// Messages that may wait for the engine; connections wait when it is full.
+/// Capacity of the engine's queue, in inputs; connections wait while it is full.
 const QUEUE_CAPACITY: usize = 1_024;
 
-/// Messages that are dealt with before what they lead to is committed and
-/// published: the size of a batch under load.
-const BATCH: usize = 256;
+/// Largest number of inputs handled before their results are committed and published: the size of
+/// a batch under load.
+const MAX_BATCH: usize = 256;
 
-/// Feeds and error_log are looked after so often.
+/// Time between housekeeping runs: trimming feeds, flushing the error log, checking for a stalled
+/// log. A log that has answered nothing for this time is reported as stalled.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// An engine that stops has ended after this time, whoever still hangs on.
+/// Longest time from a shutdown request to the end of the engine, even if connections are left.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// What the engine is told.
+/// An event for the engine, put into its queue by connections, listeners and services.
 #[derive(Debug)]
 pub(super) enum EngineInput {
-    /// Somebody has connected.
+    /// A connection was admitted.
     Connected {
         /// The new connection.
         connection: ConnectionId,
-        /// Where from.
+        /// The client's address.
         address: IpAddr,
-        /// Fresh random bytes.
+        /// The token of its session, should it begin a new one: fresh random bytes.
         token: Token,
-        /// Where it finds its mail.
+        /// Its outbox, from which its task takes frames and commands.
         outbox: Arc<Outbox>,
     },
-    /// Frames have arrived.
+    /// Frames were received.
     Received {
-        /// On this connection.
+        /// The connection.
         connection: ConnectionId,
-        /// In this order.
+        /// The frames, in the order received.
         frames: Vec<Received<ClientFrame>>,
     },
-    /// The connection has to be ended with an error.
+    /// A connection must be closed with an error.
     Failed {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
-        /// Why.
+        /// The error to send.
         error: ErrorCode,
     },
-    /// The connection has taken up everything before a [`Delivery::Mark`].
+    /// A connection has taken everything before a [`Delivery::Mark`] out of its outbox.
     MarkReached {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// The client will say nothing more.
+    /// A client has closed its sending half.
     HalfClosed {
-        /// Which connection.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// The connection is gone.
+    /// A connection's task has ended.
     Disconnected {
-        /// Which.
+        /// The connection.
         connection: ConnectionId,
     },
-    /// The service's own question whether hub and fan-out are alive; a pong
-    /// goes to `outbox`.
+    /// A liveness probe of the watchdog or the status: the hub's pong travels through the fan-out
+    /// to `outbox`.
     Probe {
-        /// The asker's own connection number.
+        /// The connection number reserved for probes.
         connection: ConnectionId,
-        /// Where it finds the answer.
+        /// Receives the pong.
         outbox: Arc<Outbox>,
     },
-    /// Somebody wants to know what there is.
+    /// A request for a snapshot of the counters.
     QueryStats {
-        /// Where to tell it.
+        /// Receives the snapshot.
         answer: oneshot::Sender<EngineStats>,
     },
-    /// The owner wants something else from now on.
+    /// New settings, in force from now on.
     SettingsChanged(HubSettings),
-    /// Tell everybody pending_shutdown; the engine ends when all are gone.
+    /// A request to close all connections with error 111 and end.
     ShutDown {
-        /// Advice when to come back, in milliseconds.
+        /// Advice to clients when to reconnect, in milliseconds.
         retry_after: u32,
     },
 }
 
-/// What the engine tells of itself.
+/// A snapshot of the engine's counters.
 #[derive(Debug)]
 pub(super) struct EngineStats {
-    /// What the hub knows.
+    /// Counters of the hub.
     pub(super) hub: HubStats,
-    /// Messages since the server was started.
+    /// Number of messages committed since the server was started.
     pub(super) messages: u64,
-    /// Those of the last minute.
+    /// Number of messages committed in the last 60 seconds.
     pub(super) last_minute: u64,
 }
 
-/// What is said when the server stops.
+/// A shutdown that waits for the log to answer the drafts appended before it.
 struct PendingShutdown {
-    /// When the log has answered so many drafts.
+    /// Value of [`Engine::drafts_answered`] from which on the hub may shut down.
     drafts_to_await: u64,
-    /// At this time at the latest.
+    /// Time from which on the hub shuts down even if answers are missing.
     deadline: Moment,
-    /// Advice when to come back, in milliseconds.
+    /// Advice to clients when to reconnect, in milliseconds.
     retry_after: u32,
 }
 
-/// By which the engine is told.
+/// The sending end of the engine's queue.
 #[derive(Clone, Debug)]
 pub(super) struct EngineHandle(mpsc::Sender<EngineInput>);
 
-/// The engine is not there any more.
+/// Error: the engine has ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EngineGone;
 
 impl EngineHandle {
-    /// Tells the engine; waits while it has too much to do.
+    /// Puts an input into the queue; waits while it is full.
     pub(super) async fn send(&self, message: EngineInput) -> Result<(), EngineGone> {
         self.0.send(message).await.or(Err(EngineGone))
     }
 
-    /// Tells the engine without waiting for it, now or a little later.
+    /// Puts an input into the queue without waiting; from a task of its own if the queue is full,
+    /// so inputs sent afterwards may overtake it.
     pub(super) fn send_eventually(&self, message: EngineInput) {
         if let Err(mpsc::error::TrySendError::Full(message)) = self.0.try_send(message) {
             let sender = self.0.clone();
@@ -148,53 +149,52 @@ impl EngineHandle {
     }
 }
 
-/// The hub with all that it needs.
+/// The state of the engine task: the hub and the parts that carry out its outputs.
 pub(super) struct Engine {
-    /// Decides.
+    /// The server's engine without I/O, which makes all decisions.
     hub: Hub,
-    /// Keeps.
+    /// The log of messages and sessions.
     log: Box<dyn Log>,
-    /// Drafts that were given to the log.
+    /// Number of drafts appended to the log so far.
     drafts_given: u64,
-    /// Drafts that it has answered.
+    /// Number of drafts that the log has answered so far, committed or not.
     drafts_answered: u64,
-    /// The pending_shutdown that waits for what is on its way into the log.
+    /// A requested shutdown that waits for the log.
     pending_shutdown: Option<PendingShutdown>,
-
-    /// The log will say nothing more.
+    /// Whether the log's stream of events has ended: the engine then ends, too.
     is_log_closed: bool,
-    /// How the log fares, as it said last.
+    /// Health of the log, as it reported last.
     storage: StorageHealth,
-    /// Since when drafts have been under way without any answer.
+    /// Time since when drafts have been waiting without any answer of the log.
     unanswered_since: Option<Moment>,
-    /// Everybody was told that the log does not answer.
+    /// Whether clients were told that the log does not answer.
     is_stall_reported: bool,
-    /// When the engine ends, whoever still hangs on.
+    /// Time at which the engine ends even if connections are left; set by a shutdown.
     ends_at: Option<Moment>,
-    /// Distributes.
+    /// Distributes frames to the connections.
     fanout: Fanout,
-    /// Drafts that go into the log next.
+    /// Drafts collected for the next append.
     drafts: Vec<Draft>,
-    /// When the hub wants to be woken.
+    /// Time of the hub's next timer.
     wake_at: Option<Moment>,
-    /// When feeds and error_log are looked after next.
+    /// Time of the next housekeeping run.
     housekeeping_at: Moment,
-    /// What went wrong on connections, for the log file.
+    /// Rate-limited log lines about errors sent to clients.
     error_log: ErrorLog,
-    /// How many people there are, for who wants to know.
+    /// Number of connected users, for those who watch it.
     connected_users: watch::Sender<usize>,
-    /// How many messages there were.
+    /// Message counters, for the status.
     message_rate: MessageRate,
-    /// The time.
+    /// The clock of the server.
     clock: Clock,
-    /// Messages from everywhere.
-    messages: mpsc::Receiver<EngineInput>,
-    /// It has been told to stop.
+    /// The receiving end of the engine's queue.
+    inputs: mpsc::Receiver<EngineInput>,
+    /// Whether the hub has been told to shut down.
     stopping: bool,
 }
 
 impl Engine {
-    /// A new engine with nobody in the house, and how to talk to it.
+    /// Creates an engine without connections over an open log, and the handle of its queue.
     pub(super) fn new(
         settings: HubSettings,
         restored: RestoredState,
@@ -202,7 +202,7 @@ impl Engine {
         limits: FanoutLimits,
         clock: Clock,
     ) -> (Self, EngineHandle) {
-        let (sender, messages) = mpsc::channel(QUEUE_CAPACITY);
+        let (sender, inputs) = mpsc::channel(QUEUE_CAPACITY);
         let now = Now { moment: clock.now(), time: clock.time_of_day() };
         let fanout = Fanout::new(limits, restored.head);
         let engine = Self {
@@ -211,7 +211,6 @@ impl Engine {
             drafts_given: 0,
             drafts_answered: 0,
             pending_shutdown: None,
-
             is_log_closed: false,
             storage: StorageHealth::Sound,
             unanswered_since: None,
@@ -225,44 +224,44 @@ impl Engine {
             connected_users: watch::Sender::new(0),
             message_rate: MessageRate::default(),
             clock,
-            messages,
+            inputs,
             stopping: false,
         };
         (engine, EngineHandle(sender))
     }
 
-    /// How far everything is published; for the connections.
+    /// Returns the published head, for the connections.
     pub(super) fn head(&self) -> Arc<PublishedHead> {
         self.fanout.head()
     }
 
-    /// What may wait in all letter boxes; for the connections.
+    /// Returns the memory budget of all outboxes, for the connections.
     pub(super) fn budget(&self) -> Arc<MemoryBudget> {
         self.fanout.budget()
     }
 
-    /// Shows how many people there are.
+    /// Returns a receiver of the number of connected users.
     pub(super) fn connected_users(&self) -> watch::Receiver<usize> {
         self.connected_users.subscribe()
     }
 
-    /// Works until it has been told to stop and everybody is gone (or has had
-    /// the time for it), or the log is; gives the log back.
+    /// Runs the engine's loop until a requested shutdown is complete or late, or the log has closed.
+    /// Returns the log, to be closed by the caller.
     pub(super) async fn run(mut self) -> Box<dyn Log> {
-        let mut batch = Vec::with_capacity(BATCH);
-        // The hub has something to say of the sessions that it has taken over.
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        // The hub may have outputs about the sessions that it has restored.
         self.catch_panic(|it| it.input(Input::Wake));
         while !self.is_over() {
             let shutdown_at = self.pending_shutdown.as_ref().map(|it| it.deadline);
             let alarms = [self.wake_at, self.ends_at, shutdown_at];
             let alarm = alarms.into_iter().flatten().fold(self.housekeeping_at, Moment::min);
             tokio::select! {
-                count = self.messages.recv_many(&mut batch, BATCH) => {
+                count = self.inputs.recv_many(&mut batch, MAX_BATCH) => {
                     if count == 0 {
                         break;
                     }
-                    for message in batch.drain(..) {
-                        self.handle_message(message);
+                    for input in batch.drain(..) {
+                        self.handle_input(input);
                     }
                 }
                 event = poll_fn(|context| self.log.poll_event(context)) => self.on_log_event(event),
@@ -276,13 +275,13 @@ impl Engine {
         self.log
     }
 
-    /// Whether there is nothing more to do.
+    /// Returns true if the loop must end: shutdown complete, shutdown late, or log closed.
     fn is_over(&self) -> bool {
         let is_late = self.ends_at.is_some_and(|at| at <= self.clock.now());
         self.is_log_closed || self.stopping && self.fanout.is_empty() || is_late
     }
 
-    /// Does what was to be done at this time.
+    /// Handles the timers that have expired: the hub's, housekeeping, a pending shutdown.
     fn on_timers(&mut self) {
         let now = self.clock.now();
         if self.wake_at.is_some_and(|at| at <= now) {
@@ -298,7 +297,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Tells everybody if the log does not answer.
+    /// Reports the log as stalled to the hub, once, if it has answered nothing for
+    /// [`HOUSEKEEPING_INTERVAL`].
     fn check_log_stall(&mut self, now: Moment) {
         let is_late = |since: Moment| now.since(since) >= HOUSEKEEPING_INTERVAL;
         if !self.is_stall_reported && self.unanswered_since.is_some_and(is_late) {
@@ -308,15 +308,14 @@ impl Engine {
         }
     }
 
-    /// Deals with one message. What people say is collected, and committed
-    /// together before anything else is looked at: so everything else finds
-    /// the log as its sender believes it to be, and a batch of nothing but
-    /// talk costs one commit.
-    fn handle_message(&mut self, message: EngineInput) {
-        if !matches!(message, EngineInput::Received { .. }) {
+    /// Handles one input. Chat messages are collected as drafts and appended together before any
+    /// other frame or event is handled. So every other request finds the log as its sender expects
+    /// it, and a batch of chat messages costs one commit.
+    fn handle_input(&mut self, input: EngineInput) {
+        if !matches!(input, EngineInput::Received { .. }) {
             self.commit();
         }
-        match message {
+        match input {
             EngineInput::Connected { connection, address, token, outbox } => {
                 self.fanout.connect(connection, outbox);
                 self.error_log.connected(connection, address);
@@ -377,8 +376,8 @@ impl Engine {
         self.poll_log();
     }
 
-    /// Gives the hub something that a client has caused. A bug that it
-    /// triggers costs that client its connection, and nobody else anything.
+    /// Passes an input caused by a client to the hub. A panic is caught and closes that client's
+    /// connection only.
     fn input_of(&mut self, connection: ConnectionId, input: Input) {
         if catch_unwind(AssertUnwindSafe(|| self.input(input))).is_ok() {
             return;
@@ -391,15 +390,15 @@ impl Engine {
         }
     }
 
-    /// Does something in which nobody in particular has a part. A bug in it
-    /// is logged, and whatever it was about has not happened.
+    /// Runs work that no single client has caused. A panic is caught and logged; the rest of the
+    /// work is lost.
     fn catch_panic(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!("a bug in the hub; going on");
         }
     }
 
-    /// Gives the hub something and does what it says to that.
+    /// Passes an input to the hub and carries out its outputs.
     fn input(&mut self, input: Input) {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         self.hub.handle_input(now, input);
@@ -408,14 +407,13 @@ impl Engine {
         }
     }
 
-    /// Gives the collected drafts to the log, and tells the hub what the log
-    /// says at once.
+    /// Appends the collected drafts to the log and passes the events that it has at once to the hub.
     fn commit(&mut self) {
         self.append_drafts();
         self.poll_log();
     }
 
-    /// Gives the collected drafts to the log.
+    /// Appends the collected drafts to the log, in order.
     fn append_drafts(&mut self) {
         if self.drafts.is_empty() {
             return;
@@ -428,7 +426,7 @@ impl Engine {
         self.log.tidy(&|room| self.hub.is_room_open(room));
     }
 
-    /// Tells the hub everything that the log has to tell by now.
+    /// Handles all events that the log has now.
     fn poll_log(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(event) = self.log.poll_event(&mut context) {
@@ -439,7 +437,7 @@ impl Engine {
         }
     }
 
-    /// The log has told something.
+    /// Handles an event of the log; none means that the log has closed.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
         let answered = self.drafts_answered;
         match event {
@@ -471,7 +469,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// The log has answered drafts.
+    /// Ends a reported stall, and restarts its timer if drafts are still unanswered. Call it when
+    /// the log has answered drafts.
     fn on_drafts_answered(&mut self) {
         let is_waiting = self.drafts_answered < self.drafts_given;
         self.unanswered_since = is_waiting.then(|| self.clock.now());
@@ -481,8 +480,8 @@ impl Engine {
         }
     }
 
-    /// Says pending_shutdown, if that was wanted, and what was said before is in the log or takes too
-    /// long.
+    /// Tells the hub to shut down if a shutdown is pending and the drafts before it are answered or
+    /// its deadline is over.
     fn shut_down_if_due(&mut self) {
         let now = self.clock.now();
         let is_due = |it: &mut PendingShutdown| {
@@ -494,12 +493,12 @@ impl Engine {
         }
     }
 
-    /// Does one thing that the hub has decided.
+    /// Carries out one output of the hub.
     fn perform_output(&mut self, now: Now, output: Output) {
         match output {
             Output::Append(draft) => self.drafts.push(draft),
             Output::Read { tag, request } => {
-                // What was said before has to be in the log before it is read.
+                // The read must find the messages accepted before it.
                 self.append_drafts();
                 self.log.read(tag, request);
             }
@@ -519,7 +518,7 @@ impl Engine {
                 self.log.keep_session(record);
             }
             Output::DeleteSession { session } => {
-                // What was said to it before must not outlive it.
+                // Direct messages accepted before it must be deleted with the session.
                 self.append_drafts();
                 self.log.forget_session(session);
             }
@@ -530,7 +529,7 @@ impl Engine {
         }
     }
 
-    /// Gives a connection something of its own.
+    /// Puts a delivery into a connection's outbox, and records errors sent to clients.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
         if let Delivery::Frame(ServerFrame::Error(error)) = &delivery {
             self.error_log.record(connection, error.code);
@@ -540,14 +539,14 @@ impl Engine {
         }
     }
 
-    /// A connection has more mail than it may have.
+    /// Closes a connection whose outbox is full, with error 107.
     fn on_overflow(&mut self, connection: ConnectionId) {
         self.fanout.clear_outbox(connection);
         self.input(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow });
     }
 }
 
-/// Whether a frame is something said.
+/// Returns true for frames that become drafts: `say` and `direct`.
 const fn is_chat_message(frame: &Received<ClientFrame>) -> bool {
     matches!(frame, Received::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }

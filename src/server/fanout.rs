@@ -1,4 +1,4 @@
-//! Takes what the hub wants sent to where the connections find it.
+//! The fan-out: carries the hub's outputs to the connections, through feeds and outboxes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,77 +13,76 @@ use crate::model::limits::SLOW_READER_TIMEOUT;
 use crate::model::{Moment, Sequence, SharedEntry};
 use crate::wire::tcp::{ServerFrame, entry_frame};
 
-/// The last sequence that has been published in every room. Connections
-/// send nothing behind it, so that what they send from several rooms is in
-/// order.
+/// The published head: the sequence up to which entries are in the feeds of all rooms.
+///
+/// Connections send no entry after it. So entries of several rooms are sent in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct PublishedHead(AtomicU64);
 
 impl PublishedHead {
-    /// What it is now. All feeds show everything up to it.
+    /// Returns the head. Every feed holds all its room's entries up to it.
     pub(super) fn get(&self) -> Sequence {
         Sequence(self.0.load(Ordering::Acquire))
     }
 
-    /// Moves it, after all feeds have got their batches.
+    /// Advances the head. Call it after the batches are in all feeds.
     fn set(&self, head: Sequence) {
         self.0.store(head.0, Ordering::Release);
     }
 }
 
-/// A room with its readers.
+/// The feed of a room, and its readers.
 #[derive(Debug)]
 struct Room {
-    /// What is published in it.
+    /// The room's feed.
     feed: SharedFeed,
-    /// Who is rung when something is.
+    /// Connections that read the room, to be woken when entries are published.
     readers: HashMap<ConnectionId, Arc<Outbox>>,
-    /// What the next batch will be.
+    /// The batch under construction.
     batch: BatchBuilder,
 }
 
-/// All connections and rooms, as the sending side sees them. Owned by the
-/// engine's task; shares outboxes and feeds with the connections' tasks.
+/// The outboxes of all connections and the feeds of all rooms. Owned by the engine's task, which
+/// shares each outbox and feed with connections' tasks.
 #[derive(Debug)]
 pub(super) struct Fanout {
-    /// Where connections find their mail.
+    /// The outbox of each connection.
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
-    /// The rooms that have readers.
+    /// Rooms that have readers.
     rooms: HashMap<RoomId, Room>,
-    /// Rooms whose batch is not empty.
+    /// Rooms whose batch under construction is not empty.
     dirty_rooms: Vec<RoomId>,
-    /// Outboxes with new mail whose wakeup has not been rung.
+    /// Outboxes with new items whose connections have not been woken yet.
     to_wake: Vec<Arc<Outbox>>,
-    /// How far everything is published.
+    /// The published head.
     head: Arc<PublishedHead>,
-    /// What may be kept.
+    /// Limits of feeds and outboxes.
     limits: FanoutLimits,
-    /// Bytes in all feeds.
+    /// Sum of all feeds, in bytes.
     feed_bytes: usize,
-    /// What may wait in all letter boxes.
+    /// The memory budget of all outboxes.
     budget: Arc<MemoryBudget>,
 }
 
-/// How much may wait to be sent.
+/// Limits of the memory for unsent frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
-    /// Bytes that a reader may be behind its room: the size of its feed.
+    /// Largest size of a room's feed, in bytes: the distance that a reader may fall behind.
     pub feed_bytes: usize,
-    /// Bytes of all feeds together, and as many again of what is for single
-    /// connections. Who is behind the most is cut off first.
+    /// Largest size of all feeds together, in bytes; all outboxes together have the same limit.
+    /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first.
     pub total_bytes: usize,
 }
 
 impl Default for FanoutLimits {
-    /// Suits a Raspberry Pi with 512 MB.
+    /// Returns limits for a Raspberry Pi with 512 MB.
     fn default() -> Self {
         Self { feed_bytes: 1 << 20, total_bytes: 64 << 20 }
     }
 }
 
 impl Fanout {
-    /// Nobody is there yet. Everything up to `head` was published before the
-    /// server was started.
+    /// Creates a fan-out without connections; `head` is the last sequence of the restored log.
     pub(super) fn new(limits: FanoutLimits, head: Sequence) -> Self {
         Self {
             outboxes: HashMap::new(),
@@ -97,22 +96,22 @@ impl Fanout {
         }
     }
 
-    /// What may wait in all letter boxes; for those of new connections.
+    /// Returns the memory budget of all outboxes, for those of new connections.
     pub(super) fn budget(&self) -> Arc<MemoryBudget> {
         self.budget.clone()
     }
 
-    /// How far everything is published; for the connections.
+    /// Returns the published head, for the connections.
     pub(super) fn head(&self) -> Arc<PublishedHead> {
         self.head.clone()
     }
 
-    /// A new connection, which finds its mail in `outbox`.
+    /// Registers a connection and its outbox.
     pub(super) fn connect(&mut self, connection: ConnectionId, outbox: Arc<Outbox>) {
         self.outboxes.insert(connection, outbox);
     }
 
-    /// A connection is gone: it is told to send what is due and end.
+    /// Removes a connection: puts `Close` into its outbox and drops it from the readers of all rooms.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let Some(outbox) = self.outboxes.remove(&connection) else { return };
         // `Close` always fits.
@@ -123,18 +122,18 @@ impl Fanout {
         }
     }
 
-    /// Forgets a connection without telling it anything.
+    /// Removes a connection without closing it, after waking it for the items delivered so far.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.wake();
         self.outboxes.remove(&connection);
     }
 
-    /// Whether nobody is connected.
+    /// Returns true if no connection is registered.
     pub(super) fn is_empty(&self) -> bool {
         self.outboxes.is_empty()
     }
 
-    /// Adds an entry to the room's next batch.
+    /// Encodes an entry into the batch of its room. Call [`Self::published`] after the last one.
     pub(super) fn publish(&mut self, room: RoomId, entry: &SharedEntry) {
         if let Some(it) = self.rooms.get_mut(&room) {
             if it.batch.is_empty() {
@@ -144,7 +143,8 @@ impl Fanout {
         }
     }
 
-    /// Hands the batches over: everything up to `head` is published.
+    /// Publishes the collected batches: moves them into the feeds, advances the published head to
+    /// `head`, and wakes the rooms' readers.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -164,9 +164,8 @@ impl Fanout {
         }
     }
 
-    /// Drops the oldest of the largest feeds until all together are within
-    /// the limit: an eighth more than has to be, so that it has not to be
-    /// done each time.
+    /// Enforces the limit of all feeds together: drops the oldest batches of the largest feeds, down
+    /// to 7/8 of the limit, so that the search for the largest is not repeated with every batch.
     fn shrink(&mut self) {
         let limit = self.limits.total_bytes;
         if self.feed_bytes <= limit {
@@ -185,11 +184,11 @@ impl Fanout {
         }
     }
 
-    /// Gives one connection something of its own.
+    /// Puts a delivery into a connection's outbox; does nothing for an unknown connection.
     ///
     /// # Errors
-    /// [`Overflow`] if it has more than it may have: break it off. What was
-    /// to be delivered is lost, the connection is not yet told.
+    /// [`Overflow`] if the outbox is full: the delivery is dropped, and the caller must close the
+    /// connection.
     pub(super) fn deliver(
         &mut self,
         connection: ConnectionId,
@@ -222,8 +221,8 @@ impl Fanout {
         outbox.put(Queued { after, item })
     }
 
-    /// Gives several connections the same frame; returns those that have
-    /// more than they may have.
+    /// Puts the same frame, encoded once, into several outboxes; returns the connections whose outbox
+    /// is full, which the caller must close.
     pub(super) fn deliver_all(
         &mut self,
         connections: &[ConnectionId],
@@ -243,20 +242,19 @@ impl Fanout {
         overflowing
     }
 
-    /// A room has ceased to exist.
+    /// Drops a room's feed.
     pub(super) fn close_room(&mut self, room: RoomId) {
         if let Some(room) = self.rooms.remove(&room) {
             self.feed_bytes -= lock_feed(&room.feed).bytes();
         }
     }
 
-    /// Rings for the mail that has been delivered. Call it when the hub has
-    /// nothing more to say for now.
+    /// Wakes the connections whose outboxes have new items. Call it when the hub has no more outputs.
     pub(super) fn wake(&mut self) {
         self.to_wake.drain(..).for_each(|outbox| outbox.wake());
     }
 
-    /// Lets go of what is too old for any reader. Call it every few seconds.
+    /// Drops batches older than the slow-reader timeout from all feeds. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment) {
         for room in self.rooms.values() {
             let mut feed = lock_feed(&room.feed);
@@ -266,8 +264,7 @@ impl Fanout {
         }
     }
 
-    /// Throws away what waits for a connection that cannot keep up, so that
-    /// the news of its end fit in.
+    /// Empties the outbox of a connection that cannot keep up, so that the error that closes it fits.
     pub(super) fn clear_outbox(&mut self, connection: ConnectionId) {
         if let Some(outbox) = self.outboxes.get(&connection) {
             outbox.clear();
@@ -275,7 +272,7 @@ impl Fanout {
     }
 }
 
-/// A frame as bytes.
+/// Returns an encoded frame.
 fn encoded(frame: &ServerFrame) -> Bytes {
     let mut buffer = Vec::new();
     frame.encode(&mut buffer);

@@ -1,9 +1,8 @@
-//! What has been published in one room, encoded once for everybody.
+//! A room's feed: recently published entries, encoded once for all connections.
 //!
-//! A feed is the hot end of a room's log: batches of frames, shared by all
-//! connections, each of which is a cursor into it. It holds no more than a
-//! bounded number of bytes and seconds; a cursor that falls behind that is
-//! lost, and its connection has to resume from the log.
+//! A feed is the newest end of a room's log: batches of frames shared by all connections that read
+//! the room. Each connection has a cursor into it. A feed is bounded in bytes and in age; a cursor
+//! that points before its beginning is lost, and its connection has to resume from the log.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,47 +11,47 @@ use bytes::Bytes;
 
 use crate::model::{Moment, Sequence};
 
-/// Entries that were published together in one room, as frames.
+/// The frames of entries that were published together in one room.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
-    /// The frames, one behind the other.
+    /// The frames, concatenated.
     bytes: Bytes,
-    /// Sequence of each entry with the end of its frame in `bytes`.
+    /// Sequence of each entry, and the offset of the end of its frame in `bytes`.
     ends: Box<[(Sequence, usize)]>,
-    /// When it was published.
+    /// Time of publication.
     published: Moment,
 }
 
-/// Collects the frames of a [`Batch`].
+/// A [`Batch`] under construction.
 #[derive(Debug, Default)]
 pub(super) struct BatchBuilder {
-    /// See [`Batch`].
+    /// The frames so far; see [`Batch::bytes`].
     bytes: Vec<u8>,
-    /// See [`Batch`].
+    /// The entries so far; see [`Batch::ends`].
     ends: Vec<(Sequence, usize)>,
 }
 
 impl BatchBuilder {
-    /// Adds an entry's frame, which `encode` appends to the buffer.
+    /// Adds an entry; `encode` appends its frame to the buffer. Sequences must ascend.
     pub(super) fn push(&mut self, sequence: Sequence, encode: impl FnOnce(&mut Vec<u8>)) {
         encode(&mut self.bytes);
         self.ends.push((sequence, self.bytes.len()));
     }
 
-    /// Whether nothing has been added yet.
+    /// Returns true if no entry has been added.
     pub(super) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The batch.
+    /// Finishes the batch, published at `now`.
     pub(super) fn finish(self, now: Moment) -> Batch {
         Batch { bytes: self.bytes.into(), ends: self.ends.into(), published: now }
     }
 }
 
 impl Batch {
-    /// The frames from the `first` entry on, up to the last whose sequence
-    /// is not above `limit`; with the number of the first entry behind them.
+    /// Returns the frames from entry number `first` to the last one whose sequence is at most
+    /// `limit`, and the number of the entry after them.
     fn slice(&self, first: usize, limit: Sequence) -> (Bytes, usize) {
         let fits = |(sequence, _): &(Sequence, usize)| *sequence <= limit;
         let end = match self.ends.last() {
@@ -65,49 +64,49 @@ impl Batch {
         (self.bytes.slice(self.offset(first)..self.offset(end)), end)
     }
 
-    /// Where the frame of entry `number` begins.
+    /// Returns the offset of the frame of entry `number`.
     fn offset(&self, number: usize) -> usize {
         let before = number.checked_sub(1).and_then(|index| self.ends.get(index));
         before.map_or(0, |(_, end)| *end)
     }
 }
 
-/// The batches of one room that connections may still want.
+/// The most recent batches of one room.
 #[derive(Debug)]
 pub(super) struct Feed {
-    /// In ascending order.
+    /// Batches in ascending order of sequence.
     batches: VecDeque<Batch>,
-    /// Number of the first of them, counted from the room's beginning.
+    /// Number of the first batch, counted from the creation of the feed.
     first: u64,
-    /// Bytes in them.
+    /// Sum of the batches' frames, in bytes.
     bytes: usize,
-    /// Most bytes that may be in them.
+    /// Largest value of `bytes`, except for a single larger batch.
     max_bytes: usize,
-    /// The last sequence that has been dropped.
+    /// Sequence of the last entry that has been dropped.
     dropped: Sequence,
 }
 
-/// How far a connection has got in a feed.
+/// A connection's position in a feed: its next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
-    /// Number of the batch.
+    /// Number of the batch, as counted by [`Feed::first`].
     batch: u64,
-    /// Number of the entry in it.
+    /// Number of the entry in the batch.
     entry: usize,
 }
 
-/// The cursor points at what the feed no longer has.
+/// Error: a cursor points at an entry that the feed has dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind;
 
 impl Feed {
-    /// An empty one that holds up to so many bytes.
+    /// Creates an empty feed that holds up to `max_bytes` of frames.
     pub(super) fn new(max_bytes: usize) -> Self {
         Self { batches: VecDeque::new(), first: 0, bytes: 0, max_bytes, dropped: Sequence::ZERO }
     }
 
-    /// Adds a batch; drops old ones where there are too many bytes. The
-    /// newest is kept however large it is.
+    /// Appends a batch, and drops the oldest ones beyond the limit of bytes. The newest batch is kept
+    /// whatever its size.
     pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.bytes.len();
         self.batches.push_back(batch);
@@ -116,7 +115,7 @@ impl Feed {
         }
     }
 
-    /// Drops what is older than `max_age`. Call it now and then.
+    /// Drops batches older than `max_age`. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment, max_age: Duration) {
         while self.batches.front().is_some_and(|it| now.since(it.published) > max_age) {
             self.drop_oldest();
@@ -126,12 +125,12 @@ impl Feed {
         }
     }
 
-    /// Bytes that it holds.
+    /// Returns the size of all frames held, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Drops one batch.
+    /// Drops the oldest batch, if there is one.
     pub(super) fn drop_oldest(&mut self) {
         if let Some(batch) = self.batches.pop_front() {
             self.first += 1;
@@ -140,7 +139,10 @@ impl Feed {
         }
     }
 
-    /// A cursor at the first entry behind `sequence`.
+    /// Returns a cursor at the first entry after `sequence`.
+    ///
+    /// # Errors
+    /// [`Behind`] if entries after `sequence` have been dropped.
     pub(super) fn cursor_after(&self, sequence: Sequence) -> Result<Cursor, Behind> {
         if sequence < self.dropped {
             return Err(Behind);
@@ -152,14 +154,20 @@ impl Feed {
         Ok(Cursor { batch: self.first + index as u64, entry })
     }
 
-    /// Sequence of the entry that the cursor points at, if it is published.
+    /// Returns the sequence of the entry at the cursor; none if it is not published yet.
+    ///
+    /// # Errors
+    /// [`Behind`] if the entry has been dropped.
     pub(super) fn peek(&self, cursor: Cursor) -> Result<Option<Sequence>, Behind> {
         let entry = self.batch(cursor)?.and_then(|batch| batch.ends.get(cursor.entry));
         Ok(entry.map(|(sequence, _)| *sequence))
     }
 
-    /// Hands to `sink` what is between the cursor and `limit` (included),
-    /// and moves the cursor behind it.
+    /// Passes the frames from the cursor up to and including sequence `limit` to `sink`, and advances
+    /// the cursor past them.
+    ///
+    /// # Errors
+    /// [`Behind`] if an entry at the cursor has been dropped.
     pub(super) fn take(
         &self,
         cursor: &mut Cursor,
@@ -180,7 +188,7 @@ impl Feed {
         Ok(())
     }
 
-    /// The batch that the cursor points into, if it is published.
+    /// Returns the batch at the cursor; none if it is not published yet.
     fn batch(&self, cursor: Cursor) -> Result<Option<&Batch>, Behind> {
         let index = cursor.batch.checked_sub(self.first).ok_or(Behind)?;
         Ok(usize::try_from(index).ok().and_then(|index| self.batches.get(index)))
@@ -191,7 +199,7 @@ impl Feed {
 mod tests {
     use super::*;
 
-    /// A batch in which each entry's frame is its sequence as one byte.
+    /// Returns a batch in which each entry's frame is its sequence as one byte.
     fn batch(sequences: &[u8]) -> Batch {
         let mut builder = BatchBuilder::default();
         for sequence in sequences {
@@ -200,7 +208,7 @@ mod tests {
         builder.finish(Moment::START)
     }
 
-    /// What `take` gives, in one piece.
+    /// Returns the bytes that `take` passes to its sink, concatenated.
     fn taken(feed: &Feed, cursor: &mut Cursor, limit: u64) -> Result<Vec<u8>, Behind> {
         let mut bytes = Vec::new();
         feed.take(cursor, Sequence(limit), |piece| bytes.extend_from_slice(&piece))?;

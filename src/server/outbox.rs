@@ -1,4 +1,4 @@
-//! What the engine has for one connection, and the wakeup that wakes it.
+//! The outbox of a connection: frames and commands from the engine for this connection alone.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,39 +12,39 @@ use crate::hub::RoomId;
 use crate::model::limits::MAX_FRAME;
 use crate::model::{Logged, Sequence, SharedEntry};
 
-/// A room's feed, shared by the fan-out and all its readers.
+/// A room's feed, shared by the fan-out and the connections that read the room.
 pub(super) type SharedFeed = Arc<Mutex<Feed>>;
 
-/// Something for one connection, in its place between what its rooms bring.
+/// An outbox item with its place in the connection's order.
 #[derive(Debug)]
 pub(super) struct Queued {
-    /// To be processed only when everything of the connection's rooms up to
-    /// and with this sequence has been sent, and before anything behind it.
+    /// The item comes after every entry of the connection's rooms up to and including this sequence,
+    /// and before every later one.
     pub(super) after: Sequence,
-    /// What it is.
+    /// The item.
     pub(super) item: Item,
 }
 
-/// The sorts of [`Queued`].
+/// A frame or a command for a connection's task.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// Encoded frames.
+    /// Encoded frames to send.
     Frames(Bytes),
-    /// Entries, to be encoded as they are sent.
+    /// Entries to send, encoded only as they are sent, with the flags of their frames.
     Entries(Vec<SharedEntry>, u8),
-    /// A further room to read.
+    /// A further room to read, with its feed.
     Subscribe(RoomId, SharedFeed),
-    /// One room less.
+    /// A room that is not read any more.
     Unsubscribe(RoomId),
-    /// Tell the engine when this is reached.
+    /// A mark: the connection tells the engine when everything before it has been taken.
     Mark,
-    /// Send what is due, then end.
+    /// The end: the connection sends what is due, then closes.
     Close,
 }
 
 impl Item {
-    /// Bytes of memory that it takes. (Entries may be shared with the log, but
-    /// need not be.)
+    /// Returns the memory that the item holds, in bytes. Entries are counted in full, although they
+    /// may be shared with the log.
     fn bytes(&self) -> usize {
         match self {
             Self::Frames(frames) => size_of::<Queued>() + frames.len(),
@@ -59,31 +59,30 @@ impl Item {
     }
 }
 
-/// Bytes of mail that may wait for one connection.
+/// Largest size of one connection's outbox, in bytes.
 const MAX_OUTBOX_BYTES: usize = 1 << 20;
 
-/// Pieces of mail that may wait for one connection.
+/// Largest number of items in one connection's outbox.
 const MAX_OUTBOX_ITEMS: usize = 4_096;
 
-/// Bytes that may still wait for all connections together.
+/// The memory left for the outboxes of all connections together, in bytes.
 #[derive(Debug)]
 pub(super) struct MemoryBudget(AtomicUsize);
 
 impl Default for MemoryBudget {
-    /// No limit.
+    /// A budget without a limit.
     fn default() -> Self {
         Self::new(usize::MAX)
     }
 }
 
 impl MemoryBudget {
-    /// So many bytes.
+    /// Creates a budget of this many bytes.
     pub(super) const fn new(bytes: usize) -> Self {
         Self(AtomicUsize::new(bytes))
     }
 
-    /// Takes so many bytes for as long as what is returned lives; none if
-    /// there are not so many left.
+    /// Reserves bytes until the returned reservation is dropped; none if fewer are left.
     fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let take = |left: usize| left.checked_sub(bytes);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
@@ -91,12 +90,12 @@ impl MemoryBudget {
     }
 }
 
-/// A part of a [`MemoryBudget`], given back when it is dropped.
+/// A reserved part of a [`MemoryBudget`], released when dropped.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    /// Where it belongs.
+    /// The budget that it was reserved from.
     budget: Arc<MemoryBudget>,
-    /// How much it is.
+    /// Number of reserved bytes.
     bytes: usize,
 }
 
@@ -106,95 +105,96 @@ impl Drop for Reservation {
     }
 }
 
-/// The letter box of one connection: the engine's task puts in, the
-/// connection's task takes out.
+/// The queue from the engine's task to one connection's task, with the connection's wake-up.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// What waits.
-    mail: Mutex<Waiting>,
-    /// Rung when there is mail or news in a room.
+    /// The queued items.
+    queue: Mutex<Queue>,
+    /// Wakes the connection's task when there are new items, or new entries in a room that it reads.
     wakeup: Notify,
-    /// What may wait in all letter boxes together.
+    /// The budget of all outboxes together.
     budget: Arc<MemoryBudget>,
 }
 
-/// Queued with its size.
+/// The queued items and their size.
 #[derive(Debug, Default)]
-struct Waiting {
-    /// In order, each with its part of the budget. (`Close` needs none.)
-    mail: VecDeque<(Queued, Option<Reservation>)>,
-    /// Bytes of its frames.
+struct Queue {
+    /// Items in order, each with its reservation of the budget. (`Close` needs none.)
+    items: VecDeque<(Queued, Option<Reservation>)>,
+    /// Sum of the items' sizes, in bytes.
     bytes: usize,
 }
 
-/// There is more mail than one connection, or all together, may have.
+/// Error: an outbox, or all outboxes together, would exceed their limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
 
 impl Outbox {
-    /// An empty one.
+    /// Creates an empty outbox that shares `budget` with all others.
     pub(super) fn new(budget: Arc<MemoryBudget>) -> Self {
         Self { budget, ..Self::default() }
     }
 
-    /// Puts something in, without ringing. `Close` always fits.
-    pub(super) fn put(&self, mail: Queued) -> Result<(), Overflow> {
-        let mut waiting = self.lock();
-        if matches!(mail.item, Item::Close) {
-            waiting.mail.push_back((mail, None));
+    /// Appends an item without waking the connection: call [`Self::wake`] afterwards. `Close` always
+    /// fits.
+    ///
+    /// # Errors
+    /// [`Overflow`]: the item is dropped, the outbox unchanged.
+    pub(super) fn put(&self, queued: Queued) -> Result<(), Overflow> {
+        let mut queue = self.lock();
+        if matches!(queued.item, Item::Close) {
+            queue.items.push_back((queued, None));
             return Ok(());
         }
-        let bytes = mail.item.bytes();
-        if waiting.mail.len() >= MAX_OUTBOX_ITEMS || waiting.bytes + bytes > MAX_OUTBOX_BYTES {
+        let bytes = queued.item.bytes();
+        if queue.items.len() >= MAX_OUTBOX_ITEMS || queue.bytes + bytes > MAX_OUTBOX_BYTES {
             return Err(Overflow);
         }
         let reserved = self.budget.reserve(bytes).ok_or(Overflow)?;
-        waiting.bytes += bytes;
-        waiting.mail.push_back((mail, Some(reserved)));
+        queue.bytes += bytes;
+        queue.items.push_back((queued, Some(reserved)));
         Ok(())
     }
 
-    /// Throws away what waits: nobody will read it, only the end.
+    /// Discards all queued items.
     pub(super) fn clear(&self) {
-        *self.lock() = Waiting::default();
+        *self.lock() = Queue::default();
     }
 
-    /// Sequence behind which the next mail is to be processed.
+    /// Returns the sequence after which the next item has its place; none if there is no item.
     pub(super) fn next_after(&self) -> Option<Sequence> {
-        self.lock().mail.front().map(|(mail, _)| mail.after)
+        self.lock().items.front().map(|(queued, _)| queued.after)
     }
 
-    /// Takes the next mail out. Keep its part of the budget for as long as
-    /// the memory is in use.
+    /// Removes and returns the next item. Keep its reservation for as long as its memory is in use.
     pub(super) fn take(&self) -> Option<(Item, Option<Reservation>)> {
-        let mut waiting = self.lock();
-        let (mail, reserved) = waiting.mail.pop_front()?;
-        waiting.bytes = waiting.bytes.saturating_sub(mail.item.bytes());
-        if waiting.mail.is_empty() && waiting.mail.capacity() > MAX_FRAME / size_of::<Queued>() {
-            waiting.mail = VecDeque::new();
+        let mut queue = self.lock();
+        let (queued, reserved) = queue.items.pop_front()?;
+        queue.bytes = queue.bytes.saturating_sub(queued.item.bytes());
+        if queue.items.is_empty() && queue.items.capacity() > MAX_FRAME / size_of::<Queued>() {
+            queue.items = VecDeque::new();
         }
-        Some((mail.item, reserved))
+        Some((queued.item, reserved))
     }
 
-    /// Rings. Rung before anybody waits, it is heard by who waits next.
+    /// Wakes the connection's task. A wake-up before the task waits is kept for its next wait.
     pub(super) fn wake(&self) {
         self.wakeup.notify_one();
     }
 
-    /// Waits for the wakeup.
+    /// Waits for a wake-up.
     pub(super) async fn woken(&self) {
         self.wakeup.notified().await;
     }
 
-    /// The mail. A task that panicked while it held the lock has left a
-    /// queue that is whole: each change is a single push or pop.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the queue. Poison is ignored: a task that panicked while it held the lock has left a
+    /// consistent queue, as each change is a single push or pop.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Locks a feed. Poison is ignored for the reason given at
-/// [`Outbox::lock`].
+/// Locks a feed. Poison is ignored for the reason given at [`Outbox::lock`].
 pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
     feed.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -203,8 +203,8 @@ pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
 mod tests {
     use super::*;
 
-    /// So many bytes of mail.
-    fn mail(bytes: usize) -> Queued {
+    /// Returns an item of this many bytes.
+    fn item_of(bytes: usize) -> Queued {
         Queued { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
     }
 
@@ -212,14 +212,14 @@ mod tests {
     fn outbox_size_is_bounded_per_connection_and_in_total() {
         let budget = Arc::new(MemoryBudget::new(1_500_000));
         let (one, other) = (Outbox::new(budget.clone()), Outbox::new(budget.clone()));
-        one.put(mail(1_000_000)).unwrap();
-        assert_eq!(one.put(mail(100_000)), Err(Overflow), "too much for one");
-        assert_eq!(other.put(mail(600_000)), Err(Overflow), "too much together");
+        one.put(item_of(1_000_000)).unwrap();
+        assert_eq!(one.put(item_of(100_000)), Err(Overflow), "too much for one");
+        assert_eq!(other.put(item_of(600_000)), Err(Overflow), "too much together");
         other.put(Queued { after: Sequence::ZERO, item: Item::Close }).unwrap();
         let taken = one.take();
-        assert_eq!(other.put(mail(600_000)), Err(Overflow), "it is still in use");
+        assert_eq!(other.put(item_of(600_000)), Err(Overflow), "it is still in use");
         drop(taken);
-        other.put(mail(600_000)).unwrap();
+        other.put(item_of(600_000)).unwrap();
         other.clear();
         drop((one, other));
         assert_eq!(budget.0.load(Ordering::Relaxed), 1_500_000);

@@ -1,5 +1,5 @@
-//! What one connection is to send next: its rooms' feeds and its own mail,
-//! merged into one stream in which sequences only rise.
+//! The outgoing half of a connection: merges the feeds of its rooms and its outbox into one stream
+//! of frames in which sequences only ascend.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,36 +12,36 @@ use crate::server::feed::{Behind, Cursor};
 use crate::server::outbox::{Item, Outbox, Reservation, SharedFeed, lock_feed};
 use crate::wire::tcp::entry_frame;
 
-/// Bytes that are collected at one time; bounds what a connection holds.
+/// Largest number of bytes collected before they are written; bounds the memory of a connection.
 const MAX_DUE_BYTES: usize = 128 << 10;
 
-/// Bytes of a replay that are encoded at one time, and one entry more. (What
-/// comes from feeds is shared by all; this is each connection's own.)
+/// Number of bytes after which encoding a replay pauses until they are written. Replayed frames, unlike
+/// those of feeds, are not shared between connections.
 const REPLAY_CHUNK: usize = 16 << 10;
 
-/// A room that the connection reads.
+/// A room's feed that the connection reads.
 #[derive(Debug)]
 struct Subscription {
-    /// Which.
+    /// The room.
     room: RoomId,
-    /// What is published in it.
+    /// The room's feed.
     feed: SharedFeed,
-    /// How far this connection has got.
+    /// This connection's position in the feed.
     cursor: Cursor,
 }
 
-/// Entries on their way to be encoded.
+/// Entries from the log that are not encoded yet.
 #[derive(Debug)]
 struct Replay {
-    /// Those which are left.
+    /// The remaining entries.
     entries: std::vec::IntoIter<SharedEntry>,
     /// Flags of their frames.
     flags: u8,
-    /// The memory of the list.
+    /// Holds the part of the outbox budget that the list uses.
     _reserved: Option<Reservation>,
 }
 
-/// The outgoing half of a connection, without its socket.
+/// The outgoing half of a connection, without the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     /// Queued from the engine.
@@ -50,7 +50,7 @@ pub(super) struct Outgoing {
     subscriptions: Vec<Subscription>,
     /// Entries of the log that are still to be encoded.
     replay: Option<Replay>,
-    /// What is to be written, in order.
+    /// Returns the frames to write, in order.
     due: VecDeque<Bytes>,
     /// Bytes in `due`.
     due_bytes: usize,
@@ -63,7 +63,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Nothing to send yet.
+    /// Creates an outgoing half that reads `outbox` and no room.
     pub(super) fn new(outbox: Arc<Outbox>) -> Self {
         Self {
             outbox,
@@ -77,9 +77,11 @@ impl Outgoing {
         }
     }
 
-    /// Collects what has become due, `head` being the last sequence that has
-    /// been published *in every room*. Call it when the wakeup has rung, and again
-    /// after everything that was due has been written, until nothing is.
+    /// Collects frames into [`Self::due`], up to sequence `head`, the published head. Call it after
+    /// each wake-up, and again whenever all due frames have been written, until none are due.
+    ///
+    /// # Errors
+    /// [`Behind`] if a feed no longer holds the next entry: the connection must be closed.
     pub(super) fn collect(&mut self, head: Sequence) -> Result<(), Behind> {
         while self.due_bytes < MAX_DUE_BYTES && !self.closing {
             if self.replay.is_some() {
@@ -104,13 +106,13 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Whether one of the rooms no longer has what comes next.
+    /// Returns true if the feed of a room no longer holds this connection's next entry.
     pub(super) fn is_behind(&self) -> bool {
         let is_lost = |it: &Subscription| lock_feed(&it.feed).peek(it.cursor).is_err();
         self.subscriptions.iter().any(is_lost)
     }
 
-    /// Takes everything up to `limit` from all rooms, in ascending order.
+    /// Collects the frames of all rooms up to sequence `limit`, merged in ascending order.
     fn collect_feeds(&mut self, limit: Sequence) -> Result<(), Behind> {
         let Self { subscriptions, due, due_bytes, .. } = self;
         let mut sink = |bytes: Bytes| {
@@ -121,8 +123,8 @@ impl Outgoing {
             return lock_feed(&only.feed).take(&mut only.cursor, limit, sink);
         }
         loop {
-            // The room whose next entry is the oldest, and up to where it is
-            // nobody else's turn.
+            // The room with the smallest next sequence, and the sequence up to which it is the only
+            // one.
             let mut first: Option<(Sequence, usize)> = None;
             let mut turn_ends = limit;
             for (index, subscription) in subscriptions.iter().enumerate() {
@@ -143,7 +145,8 @@ impl Outgoing {
         }
     }
 
-    /// Does what a piece of mail says. Everything up to `after` is due.
+    /// Applies an outbox item whose place is after `after`: everything up to that sequence has been
+    /// collected.
     fn process(
         &mut self,
         item: Item,
@@ -168,13 +171,13 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Whether a mark has been reached since the last time.
+    /// Returns true if a mark has been reached since the last call.
     #[must_use]
     pub(super) const fn take_mark(&mut self) -> bool {
         std::mem::replace(&mut self.marked, false)
     }
 
-    /// Encodes the next entries of the replay.
+    /// Encodes the next entries of the replay, up to [`REPLAY_CHUNK`] bytes.
     fn encode_replay(&mut self) {
         let Some(replay) = &mut self.replay else { return };
         let mut buffer = Vec::new();
@@ -188,7 +191,7 @@ impl Outgoing {
         self.push(buffer.into());
     }
 
-    /// Something more is due.
+    /// Appends encoded frames to those due.
     pub(super) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.due_bytes += bytes.len();
@@ -196,12 +199,12 @@ impl Outgoing {
         }
     }
 
-    /// What is to be written, in order.
+    /// Returns the frames to write, in order.
     pub(super) const fn due(&self) -> &VecDeque<Bytes> {
         &self.due
     }
 
-    /// So many bytes of what is due have been written.
+    /// Removes the first `count` bytes from those due. Call it after each write.
     pub(super) fn written(&mut self, mut count: usize) {
         self.due_bytes = self.due_bytes.saturating_sub(count);
         while let Some(front) = self.due.front_mut() {
@@ -214,18 +217,18 @@ impl Outgoing {
         }
     }
 
-    /// Whether nothing more will become due.
+    /// Returns true if `Close` was reached: nothing more will become due.
     pub(super) const fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// Whether everything has been written that ever will be.
+    /// Returns true if `Close` was reached and everything due has been written.
     pub(super) fn is_finished(&self) -> bool {
         self.closing && self.due.is_empty()
     }
 
-    /// Reads no rooms any more, only mail. For a reader that is lost in its
-    /// feeds and will only be told so.
+    /// Drops all subscriptions and the replay in progress, and ignores further ones: only frames from
+    /// the outbox are sent from now on. For a connection that is about to be closed with an error.
     pub(super) fn stop_reading_rooms(&mut self) {
         self.subscriptions.clear();
         self.replay = None;
@@ -244,7 +247,7 @@ mod tests {
     use crate::server::feed::{BatchBuilder, Feed};
     use crate::server::outbox::Queued;
 
-    /// A feed with one batch; each frame is its sequence as one byte.
+    /// Publishes a batch in which each frame is its sequence as one byte.
     fn publish(feed: &SharedFeed, sequences: &[u8]) {
         let mut builder = BatchBuilder::default();
         for sequence in sequences {
@@ -253,7 +256,7 @@ mod tests {
         lock_feed(feed).push(builder.finish(Moment::START));
     }
 
-    /// An outgoing half that reads `rooms` feeds from the beginning.
+    /// Returns an outgoing half that reads `rooms` feeds from the beginning.
     fn reading(rooms: u32) -> (Outgoing, Arc<Outbox>, Vec<SharedFeed>) {
         let outbox = Arc::new(Outbox::default());
         let mut outgoing = Outgoing::new(outbox.clone());
@@ -267,7 +270,7 @@ mod tests {
         (outgoing, outbox, feeds)
     }
 
-    /// Everything that is due, as written.
+    /// Returns the due bytes, and marks them as written.
     fn drain(outgoing: &mut Outgoing) -> Vec<u8> {
         let bytes = outgoing.due().iter().flatten().copied().collect::<Vec<u8>>();
         outgoing.written(bytes.len());
@@ -276,13 +279,13 @@ mod tests {
     }
 
     proptest! {
-        /// However entries are spread over rooms and batches, and wherever
-        /// mail stands between them, everything comes once and in order.
+                /// Entries and outbox items come once and in order, however they are spread over rooms and
+                /// batches.
         #[test]
         fn rooms_and_outbox_are_merged_in_order(
             rooms in prop::collection::vec(0_u32..3, 1..100),
             batch in 1_usize..20,
-            mails in prop::collection::btree_set(1_u8..100, 0..10),
+            items in prop::collection::btree_set(1_u8..100, 0..10),
             heads in prop::collection::vec(0_u8..100, 0..10),
         ) {
             let (mut outgoing, outbox, feeds) = reading(3);
@@ -297,7 +300,7 @@ mod tests {
             let mut expected = Vec::new();
             for sequence in 1..=last {
                 expected.push(sequence);
-                if mails.contains(&sequence) {
+                if items.contains(&sequence) {
                     let item = Item::Frames(Bytes::copy_from_slice(&[sequence + 100]));
                     outbox.put(Queued { after: Sequence(sequence.into()), item }).unwrap();
                     expected.push(sequence + 100);

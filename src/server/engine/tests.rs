@@ -18,7 +18,7 @@ fn engine() -> Engine {
 fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     let outbox = Arc::new(Outbox::default());
     let connection = ConnectionId(number);
-    engine.handle_message(EngineInput::Connected {
+    engine.handle_input(EngineInput::Connected {
         connection,
         address: IpAddr::from([127, 0, 0, 1]),
         token: Token([u8::try_from(number).unwrap(); 16]),
@@ -48,7 +48,7 @@ fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
 /// A frame arrives.
 fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
     let frames = vec![Received::Frame(frame.into())];
-    engine.handle_message(EngineInput::Received { connection: ConnectionId(number), frames });
+    engine.handle_input(EngineInput::Received { connection: ConnectionId(number), frames });
 }
 
 /// The frames that wait for somebody, and whether the end does.
@@ -154,7 +154,7 @@ fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     answers.store(false, std::sync::atomic::Ordering::Relaxed);
     send(&mut engine, 1, say(2));
     engine.commit();
-    engine.handle_message(EngineInput::ShutDown { retry_after: 7 });
+    engine.handle_input(EngineInput::ShutDown { retry_after: 7 });
     assert!(!engine.stopping, "what is under way is waited for");
     engine.pending_shutdown.as_mut().unwrap().deadline = engine.clock.now();
     engine.on_timers();
