@@ -1,4 +1,4 @@
-//! Lets clients find the server by themselves: DNS-SD over multicast DNS,
+//! Advertises the server on the local network, by DNS-SD over multicast DNS:
 //! `docs/protocol/discovery.md`.
 
 use std::net::SocketAddr;
@@ -13,46 +13,45 @@ use crate::mdns;
 use crate::model::ServerId;
 use crate::model::limits::{DEFAULT_PORT, SERVICE};
 
-/// Longest label of a name in the DNS, in bytes.
+/// Largest length of a DNS label, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// What our name has behind that of the machine. A name of our own keeps out
-/// of the way of a responder that the machine has already, such as avahi: two
-/// that tell different addresses for one name take each other for strangers.
-/// The port follows, if it is not the usual one: a server that stops takes its
-/// name back, and must not take that of another one on the machine.
+/// Suffix that makes the advertised host name from the machine's name. A host name of its own does
+/// not conflict with a responder that the machine runs already, such as avahi: two responders that
+/// give different addresses for one name contest it. A port other than the default follows the
+/// suffix: a server that stops withdraws its host name, which must not be that of another server on
+/// the machine.
 const HOST_SUFFIX: &str = "-chat";
 
-/// Room for what the library puts behind a name that somebody else has, such
-/// as ` (2)`.
+/// Bytes reserved for the suffix that resolves a name conflict, such as ` (2)`.
 const MAX_CONFLICT_SUFFIX: usize = 5;
 
-/// The network gets the last word within this time, or not at all.
+/// Longest time to send the goodbye packet.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What is announced.
+/// The service record to advertise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Advertisement {
-    /// Which server it is, if that is kept.
+    /// The server's id, if its log is on disk.
     id: Option<ServerId>,
-    /// What the server is called.
+    /// The server's name.
     name: String,
-    /// Its port.
+    /// TCP port.
     port: u16,
-    /// The addresses that are listened on with this port.
+    /// Addresses that the server listens on with this port.
     addresses: Vec<SocketAddr>,
 }
 
 impl Advertisement {
-    /// What is to be announced of a server that listens there, if anything:
-    /// nothing that other machines cannot reach.
+    /// Returns the record for a server with these settings and listening addresses; none if
+    /// advertising is off or no address can be reached from other machines.
     fn of(
         id: Option<ServerId>,
         settings: &ServerSettings,
         listening: &[SocketAddr],
     ) -> Option<Self> {
         let reachable = || listening.iter().filter(|it| !it.ip().to_canonical().is_loopback());
-        // An instance has one port.
+        // A service instance has exactly one port.
         let port = reachable().next()?.port();
         settings.announce.then(|| Self {
             id,
@@ -62,7 +61,7 @@ impl Advertisement {
         })
     }
 
-    /// The interfaces, and their addresses, that lead to the server.
+    /// Returns the interfaces and addresses on which the server can be reached.
     fn interfaces(&self) -> Vec<IfKind> {
         let kind = |address: &SocketAddr| match (address.ip().is_unspecified(), address.is_ipv6()) {
             (true, true) => IfKind::All,
@@ -73,9 +72,8 @@ impl Advertisement {
     }
 }
 
-/// Announces the server for as long as it listens, as the settings say at the
-/// time. Ends when nobody will tell any more where it listens; then the
-/// network knows that it has gone.
+/// Advertises the server while it listens, and updates the record when settings or addresses change.
+/// Returns after all senders of `listening` are dropped and the goodbye has been sent.
 pub(super) async fn announce(
     id: Option<ServerId>,
     mut settings: watch::Receiver<ServerSettings>,
@@ -89,7 +87,7 @@ pub(super) async fn announce(
             withdraw(shown.take()).await;
             shown = wanted.and_then(|it| Some((it.clone(), Advertiser::begin(&it)?)));
         }
-        // A change of the settings is one more reason to look, no end.
+        // When the settings end, only the addresses are watched.
         tokio::select! {
             told = listening.changed() => if told.is_err() { break },
             Ok(()) = settings.changed() => {}
@@ -98,24 +96,23 @@ pub(super) async fn announce(
     withdraw(shown).await;
 }
 
-/// Tells the network that a server is not there any more.
+/// Withdraws an advertised record from the network.
 async fn withdraw(shown: Option<(Advertisement, Advertiser)>) {
     if let Some((_, advertiser)) = shown {
-        // It waits; if it has a bug, the entry ages.
+        // Blocks for a while; after a panic in it the record expires by its time to live.
         let _ = spawn_blocking(move || advertiser.end()).await;
     }
 }
 
-/// An entry in the network's directory, and the thread that keeps it true:
-/// it answers questions, and sees addresses come and go.
+/// An advertised record, and the thread that answers queries for it and follows changes of the
+/// machine's addresses.
 struct Advertiser {
-    /// The thread.
+    /// Handle of the multicast DNS thread.
     daemon: ServiceDaemon,
 }
 
 impl Advertiser {
-    /// Makes an entry. A server that cannot be found by itself is better than
-    /// none: it says so and goes on.
+    /// Starts advertising a record. A failure is logged and does not stop the server.
     fn begin(wanted: &Advertisement) -> Option<Self> {
         if let Err(error) = if_addrs::get_if_addrs() {
             tracing::warn!("clients cannot find this server: cannot list the networks: {error}");
@@ -130,7 +127,7 @@ impl Advertiser {
         }
     }
 
-    /// Makes an entry.
+    /// Starts advertising a record, and returns any error.
     fn try_begin(wanted: &Advertisement) -> Result<Self, mdns_sd::Error> {
         let advertiser = Self { daemon: mdns::begin()? };
         let daemon = &advertiser.daemon;
@@ -147,26 +144,26 @@ impl Advertiser {
         Ok(advertiser)
     }
 
-    /// Takes the entry back.
+    /// Withdraws the record: sends a goodbye and ends the thread.
     fn end(self) {
-        // Ending the thread says pending_shutdown for everything that it has told.
+        // Shutting down the daemon sends a goodbye for all its records.
         if let Ok(ended) = self.daemon.shutdown() {
             let _ = ended.recv_timeout(GOODBYE_TIMEOUT);
         }
     }
 }
 
-/// As much of a text as has so many bytes.
+/// Returns the longest prefix of a text with at most `most` bytes.
 fn truncate(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
-/// What the system calls this machine.
+/// Returns the host name of this machine.
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// A label for the server at this port of this machine that is nobody else's.
+/// Returns the host label to advertise for a server at this port of this machine.
 fn host_label(machine: &str, port: u16) -> String {
     let suffix = match port {
         DEFAULT_PORT => HOST_SUFFIX.to_owned(),
@@ -183,7 +180,7 @@ fn host_label(machine: &str, port: u16) -> String {
 mod tests {
     use super::*;
 
-    /// What is announced of a server that listens there.
+    /// Returns the record of a server with these listening addresses.
     fn announced(listening: &[&str]) -> Option<Advertisement> {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
         Advertisement::of(None, &ServerSettings::default(), &listening)

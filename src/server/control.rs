@@ -1,5 +1,5 @@
-//! The socket on which the server tells its owner how it fares. Whoever
-//! connects is told, and that is all: `docs/status.md`.
+//! The control socket: a Unix socket that answers each connection with a status report as a line of
+//! JSON (`docs/status.md`), and closes it.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -18,31 +18,31 @@ use tokio::time::{sleep, timeout};
 use super::ServerSettings;
 use super::status::StatusSource;
 
-/// Who asks is answered within this time, or not at all.
+/// Longest time to answer one connection.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So long a server that starts looks whether another one listens.
+/// Longest time that a starting server waits to learn whether another one listens.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// After a failed accept the next one waits so long.
+/// Pause after a failed accept.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Those who may wait for their turn.
+/// Length of the queue of connections that are not accepted yet.
 const BACKLOG: i32 = 16;
 
-/// The socket. Its file is taken away when this is dropped.
+/// The listening control socket. Dropping it removes the socket's file.
 pub(super) struct Control {
-    /// Where they come.
+    /// The listening socket.
     listener: UnixListener,
-    /// The file.
+    /// Path of the socket's file.
     path: PathBuf,
-    /// Which one it is: another server may have put its own there since.
+    /// Identity of the file: another server may have replaced it since.
     file: Option<(u64, u64)>,
 }
 
 impl Control {
-    /// Opens the socket, if one is wanted. A server that cannot tell how it
-    /// fares is better than none: it says so and goes on.
+    /// Opens the control socket if one is configured. A failure is logged and does not stop the
+    /// server.
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
         let path = settings.control.clone()?;
         match bind(&path) {
@@ -55,7 +55,7 @@ impl Control {
         }
     }
 
-    /// Tells all who ask, one after the other, for ever.
+    /// Answers connections for ever, one after the other.
     pub(super) async fn serve(
         self,
         settings: watch::Receiver<ServerSettings>,
@@ -83,13 +83,13 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         if self.file.is_some() && file_identity(&self.path) == self.file {
-            // If it stays, the next server sees that nobody listens.
+            // A file that is left is replaced by the next server, as nobody listens there.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Tells one who has status_source. Whether they stay to hear it is their affair.
+/// Writes a status report to a connection; write errors are ignored.
 async fn send_status(
     mut stream: UnixStream,
     settings: ServerSettings,
@@ -102,15 +102,15 @@ async fn send_status(
     }
 }
 
-/// Connects to a server's socket. Where those who wait are many, so much time
-/// is waited for a place among them.
+/// Connects to a server's control socket; waits for up to `patience` while its queue of connections
+/// is full.
 ///
 /// # Errors
-/// Nobody listens there, or [`ErrorKind::WouldBlock`]: somebody does, who has
-/// let nobody in for all that time.
+/// [`ErrorKind::WouldBlock`] if a server listens but its queue stayed full for that time; any other
+/// error if no server listens there.
 pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // It counts for connecting, too.
+    // On Linux the write time-out also limits connecting.
     socket.set_write_timeout(Some(patience))?;
     let address = SockAddr::unix(path)?;
     while let Err(error) = socket.connect(&address) {
@@ -121,8 +121,8 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
     Ok(OwnedFd::from(socket).into())
 }
 
-/// Listens at a path, for the owner only. The file of a server that has died
-/// is replaced, that of one that lives is not.
+/// Listens at a path, for the owner only. Replaces the socket file of a server that has died, but
+/// not of one that runs.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let in_use = || Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there"));
     match connect(path, PROBE_TIMEOUT) {
@@ -131,24 +131,24 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
             fs::remove_file(path)?;
         }
-        // Whatever else is there or is wrong, binding finds it.
+        // Binding reports any other problem.
         Err(_) => {}
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    // Nobody can connect before it is listened on.
+    // Clients cannot connect before `listen`, so the mode is never too wide.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(socket.into())
 }
 
-/// What tells a file from others: its device and number there.
+/// Returns the identity of a file: device and inode number.
 fn file_identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }
 
-/// Whether there is a socket, and not somebody's file.
+/// Returns true if the path is a socket, not a regular file.
 fn is_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())

@@ -1,5 +1,4 @@
-//! What goes wrong on connections, told to the operator once and not a
-//! thousand times.
+//! Rate-limited log lines about errors that clients were sent.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,35 +7,35 @@ use std::time::Duration;
 use crate::hub::ConnectionId;
 use crate::model::{ErrorCode, Moment};
 
-/// What has been counted is logged so often.
-const INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Time between summary log lines.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Collects errors that clients were given. The first of a kind is logged at
-/// once; further ones are counted, and logged together some minutes later.
+/// Counts the errors sent to clients. The first one of each code is logged at once; repetitions are
+/// counted, and logged as a summary every [`SUMMARY_INTERVAL`].
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
-    /// When what was counted was logged last.
-    told_at: Moment,
-    /// Where each connection comes from.
+    /// Time of the last summary.
+    summarized_at: Moment,
+    /// The client address of each connection.
     addresses: HashMap<ConnectionId, IpAddr>,
-    /// How often each error came since [`Self::told_at`], beyond the
-    /// first time.
+    /// Number of repetitions of each error code since [`Self::summarized_at`].
     repeated: HashMap<u16, u64>,
 }
 
 impl ErrorLog {
-    /// Remembers where a connection comes from.
+    /// Notes the address of a new connection.
     pub(super) fn connected(&mut self, connection: ConnectionId, address: IpAddr) {
         self.addresses.insert(connection, address);
     }
 
-    /// The connection is gone.
+    /// Forgets a connection.
     pub(super) fn disconnected(&mut self, connection: ConnectionId) {
         self.addresses.remove(&connection);
     }
 
-    /// A client has been given this error. Only those that end a connection
-    /// because something is wrong are of interest, and guessed passwords.
+    /// Records an error sent to a client: logs it if it is the first of its code since the last
+    /// summary, else counts it. Only wrong passwords and errors that close a connection are recorded,
+    /// without those of a regular end.
     pub(super) fn record(&mut self, connection: ConnectionId, code: u16) {
         let is_of_interest = |error: &ErrorCode| match error {
             ErrorCode::ShuttingDown | ErrorCode::Replaced => false,
@@ -54,16 +53,16 @@ impl ErrorLog {
         tracing::warn!(address, "a client was told: {} ({})", error.name(), error.sentence());
     }
 
-    /// Logs what has been counted, if it is time to. Call it every few
+    /// Logs a summary if [`SUMMARY_INTERVAL`] has passed since the last one. Call it every few
     /// seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
-        if now.since(self.told_at) >= INTERVAL {
-            self.told_at = now;
+        if now.since(self.summarized_at) >= SUMMARY_INTERVAL {
+            self.summarized_at = now;
             self.flush();
         }
     }
 
-    /// Logs what has been counted.
+    /// Logs a summary of the counted repetitions now, and starts counting anew.
     pub(super) fn flush(&mut self) {
         for (code, count) in self.repeated.drain().filter(|(_, count)| *count > 0) {
             let name = ErrorCode::from_number(code).map_or("?", ErrorCode::name);

@@ -1,24 +1,23 @@
-//! How many messages there were, and how many in the last minute.
+//! Message counters: the total since the start, and the last minute.
 
 use std::collections::VecDeque;
 
 use crate::model::Moment;
 
-/// Seconds that are looked back.
+/// Length of the sliding window, in seconds.
 const MINUTE: u64 = 60;
 
-/// Counts messages.
+/// Counts messages in total and over a sliding window of one minute.
 #[derive(Debug, Default)]
 pub(super) struct MessageRate {
-    /// All of them.
+    /// Number of messages since the start.
     total: u64,
-    /// Seconds in which there were some, and how many; a minute of them at
-    /// the most.
+    /// The seconds of the window that had messages, with their number of messages.
     seconds: VecDeque<(u64, u64)>,
 }
 
 impl MessageRate {
-    /// So many have come.
+    /// Adds messages that were committed at `now`.
     pub(super) fn count(&mut self, now: Moment, messages: usize) {
         let (second, messages) = (now.since_start().as_secs(), messages as u64);
         self.total = self.total.saturating_add(messages);
@@ -26,22 +25,22 @@ impl MessageRate {
             Some((last, count)) if *last == second => *count = count.saturating_add(messages),
             _ => self.seconds.push_back((second, messages)),
         }
-        self.forget(second);
+        self.expire(second);
     }
 
-    /// All that have come.
+    /// Returns the number of messages since the start.
     pub(super) const fn total(&self) -> u64 {
         self.total
     }
 
-    /// Those that have come in the last minute.
+    /// Returns the number of messages in the 60 seconds before `now`.
     pub(super) fn last_minute(&mut self, now: Moment) -> u64 {
-        self.forget(now.since_start().as_secs());
+        self.expire(now.since_start().as_secs());
         self.seconds.iter().map(|(_, count)| count).sum()
     }
 
-    /// Forgets what is a minute old in this second.
-    fn forget(&mut self, second: u64) {
+    /// Drops the seconds that have left the window at `second`.
+    fn expire(&mut self, second: u64) {
         while self.seconds.front().is_some_and(|(at, _)| at + MINUTE <= second) {
             self.seconds.pop_front();
         }

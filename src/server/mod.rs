@@ -1,12 +1,13 @@
-//! Floor 3: the server's driver. Sockets, clock, log, systemd; no decisions.
+//! Layer 3: the server's driver: sockets, clock, log and systemd around the hub, without decisions
+//! of its own.
 //!
 //! ```text
 //! socket ─ connection ─▶ engine: hub ─▶ log ─▶ hub ─▶ fanout ─▶ feed ─▶ outgoing ─ connection ─ socket
 //! ```
 //!
-//! One task for each connection, one for each listener, one for the engine.
-//! The engine's task owns the hub; connections share with it only their
-//! outbox and the feeds of their rooms.
+//! There is a task for each connection and each listener, and one for the engine, which owns the
+//! hub, the log and the fan-out. Connections share with it only their outbox and the feeds of their
+//! rooms.
 
 mod acceptor;
 mod admission;
@@ -55,27 +56,27 @@ use crate::model::{HubSettings, LogId, ServerId};
 use crate::os::{Clock, random_bytes};
 use crate::systemd;
 
-/// Advice to clients when a server that stops will be back, in
-/// milliseconds: a restart takes about so long.
+/// Advice of a stopping server to its clients when to reconnect, in milliseconds: about the duration
+/// of a restart.
 const RESTART_RETRY_AFTER: u32 = 2_000;
 
-/// The network is told of the end within this time, or not at all.
+/// Longest time that a stopping server waits for its goodbye on the network.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Everything that can be set of a server. Made by `config`.
+/// All settings of a server, made by `config`.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// What the hub goes by.
+    /// Settings of the hub.
     pub hub: HubSettings,
-    /// Where to listen; empty for the default.
+    /// Addresses to listen on; empty for the default.
     pub listen: Vec<SocketAddr>,
     /// Where messages are kept.
     pub log: LogSettings,
-    /// How much may wait to be sent.
+    /// Limits of the memory for unsent frames.
     pub backlog: FanoutLimits,
-    /// The socket on which the server tells how it fares, if it does.
+    /// Path of the control socket, which reports the status; none to have no such socket.
     pub control: Option<PathBuf>,
-    /// Let clients find the server by themselves.
+    /// Whether the server is advertised on the local network.
     pub announce: bool,
 }
 
@@ -117,7 +118,7 @@ impl LogSettings {
 }
 
 impl Default for ServerSettings {
-    /// What a bare `chat-server` does.
+    /// Returns the settings of `chat-server` without any options.
     fn default() -> Self {
         Self {
             hub: HubSettings::default(),
@@ -130,7 +131,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// Why a server cannot run. Nothing of it is left running.
+/// Error: a server cannot start or go on. None of its tasks is left running.
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// An address cannot be listened on.
@@ -147,12 +148,12 @@ pub enum ServerError {
     Random(#[source] getrandom::Error),
 }
 
-/// Runs a server until `stop` is ready; then tells everybody pending_shutdown and
-/// returns within two seconds, if the disk does not take longer for what was said. What comes by `reloads` is applied meanwhile,
-/// as far as that goes while it runs.
+/// Runs a server until `stop` completes, then closes all connections and returns: within two
+/// seconds, unless the disk takes longer to store what was accepted. Configurations from `reloads`
+/// are applied while it runs, except for settings that need a restart.
 ///
 /// # Errors
-/// [`ServerError`] if it cannot begin, or not go on.
+/// [`ServerError`] if the server cannot start, or if its engine has ended.
 pub async fn run(
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
@@ -160,7 +161,7 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     let clock = Clock::start();
     let log = settings.log.clone();
-    // A large one takes its time.
+    // Opening a large log may block for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
     let Opened { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
 
@@ -187,7 +188,7 @@ pub async fn run(
     let announcing = announce::announce(server_id, current.subscribe(), listening.subscribe());
     let announced = tokio::spawn(announcing);
     drop(listening);
-    // Whoever hears that it listens can ask how it fares.
+    // The control socket is open before the first "listening on" line is printed.
     let mut listeners = JoinSet::new();
     for bound in addresses {
         listeners.spawn(acceptor.clone().run(bound));
@@ -204,26 +205,26 @@ pub async fn run(
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
-        // Without it nothing works: better to be started again.
+        // Nothing works without the engine: let systemd restart the service.
         _ = &mut engine => return Err(ServerError::Engine),
     };
     systemd::tell_stopping();
-    // With the listeners ends what is announced.
+    // This also ends the advertisement on the network.
     listeners.abort_all();
     handle.send_eventually(EngineInput::ShutDown { retry_after: RESTART_RETRY_AFTER });
     let log = engine.await.map_err(|_| ServerError::Engine)?;
-    // What was said is kept, however long the disk takes for it.
+    // Accepted messages are stored, however long the disk takes.
     let closed = tokio::task::spawn_blocking(|| log.close()).await;
     closed.map_err(|_| ServerError::Engine)?;
     if timeout(GOODBYE_TIMEOUT, announced).await.is_err() {
         tracing::debug!("the network was not told of the end in time");
     }
-    // With it goes the file of the socket.
+    // This also removes the file of the control socket.
     helpers.shutdown().await;
     outcome
 }
 
-/// Listens on all addresses that can be had; the default if none is named.
+/// Binds to all `addresses`, or to the default address if there are none.
 fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Bound>, ListenError> {
     if addresses.is_empty() {
         return Ok(vec![listen::bind(listen::default_address())?]);

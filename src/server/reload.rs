@@ -1,4 +1,4 @@
-//! Settings that change while the server runs.
+//! Configuration reload: applies changed settings while the server runs.
 
 use tokio::sync::{mpsc, watch};
 
@@ -6,23 +6,23 @@ use super::engine::{EngineHandle, EngineInput};
 use super::{LogSettings, ServerSettings};
 use crate::systemd;
 
-/// What came of reading the configuration again: all settings, or what is
-/// wrong with it, on one line.
+/// Result of reading the configuration again: the settings, or a description of the error on one
+/// line.
 pub type ReloadResult = Result<Box<ServerSettings>, String>;
 
-/// Applies what is read.
+/// Applies reloaded configurations.
 pub(super) struct Reloader {
-    /// What holds now.
+    /// The settings in force.
     pub(super) current: watch::Sender<ServerSettings>,
-    /// Whom to tell.
+    /// Handle of the engine.
     pub(super) engine: EngineHandle,
-    /// What the status line has to say of it.
+    /// The problem shown in the status line, if there is one.
     pub(super) config_problem: watch::Sender<Option<String>>,
 }
 
 impl Reloader {
-    /// Applies everything that comes. A configuration that is wrong changes
-    /// nothing.
+    /// Applies every configuration received. An invalid one is logged and changes nothing. Never
+    /// returns.
     pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
         while let Some(reread) = reloads.recv().await {
             match reread {
@@ -35,14 +35,14 @@ impl Reloader {
             }
             systemd::tell_ready();
         }
-        // Without who reads it again, it stays as it is; others look at it.
+        // Without a sender the settings stay as they are; others still watch them.
         std::future::pending().await
     }
 
-    /// Applies what can be applied, and names the rest.
+    /// Applies the settings that can change at run time; logs the keys that need a restart.
     async fn apply(&self, wanted: ServerSettings) {
         let (settings, later) = applicable(&self.current.borrow(), wanted);
-        // If it is gone, the server ends.
+        // An engine that has ended also ends the server.
         let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;
         self.current.send_replace(settings);
         let config_problem =
@@ -55,8 +55,8 @@ impl Reloader {
     }
 }
 
-/// What of the wanted settings can hold from now on, in place of the old
-/// ones; and the keys of the rest.
+/// Returns the settings to put in force, and the keys of those in `wanted` that need a restart and
+/// keep their old value.
 fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, Vec<&'static str>) {
     let mut new = wanted;
     let mut later = Vec::new();
@@ -96,7 +96,7 @@ mod tests {
     use crate::log::{Durability, StoreSettings};
     use crate::model::{HubSettings, Retention};
 
-    /// Settings with a log on disk.
+    /// Returns settings with a log on disk.
     fn durable(directory: &str, durability: Durability, days: u32) -> ServerSettings {
         let retention = Retention { days, ..Retention::default() };
         let directory = directory.into();
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(later, ["listen", "durability"]);
         assert_eq!((new.hub.server_name.as_str(), new.hub.retention.days), ("attic", 2));
         assert!(new.listen.is_empty() && !new.announce);
-        // What waits for a restart is named each time.
+        // Keys that need a restart are named at each reload.
         assert_eq!(applicable(&new, wanted).1, later);
     }
 

@@ -1,5 +1,4 @@
-//! What systemd is told of the server: how many people there are, and that
-//! it is alive.
+//! Notifications to systemd: the status line, and the watchdog.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +11,14 @@ use super::outbox::Outbox;
 use crate::hub::ConnectionId;
 use crate::systemd;
 
-/// The status line is renewed no more often than this.
+/// Least time between updates of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The number of the watchdog's own connection; real ones begin at 1.
+/// Connection number reserved for probes; clients' connections begin at 1.
 const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
-/// Keeps the status line true for as long as the engine lives. What is wrong
-/// with the configuration stands in front.
+/// Updates systemd's status line whenever the number of connected users or the problem with the
+/// configuration changes. Returns when the engine has ended.
 pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
@@ -46,12 +45,11 @@ pub(super) async fn update_status_line(
     }
 }
 
-/// Tells systemd's watchdog that we are alive, each time that a probe has
-/// made its way through hub and fan-out and at no other time. Ends at once
-/// where no watchdog is wanted.
+/// Feeds systemd's watchdog each time a probe has passed through hub and fan-out, and at no other
+/// time. Returns at once if no watchdog is configured, and when the engine has ended.
 pub(super) async fn feed_watchdog(engine: EngineHandle) {
     let Some(limit) = systemd::watchdog() else { return };
-    // Twice within the limit, with time to spare for a slow machine.
+    // At least two probes within the limit, with a margin for slow machines.
     let mut ticks = interval(limit / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -64,8 +62,8 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
     }
 }
 
-/// Asks a question that only a living hub and fan-out answer; false if there
-/// is no engine any more.
+/// Sends a liveness probe through the engine's queue, hub and fan-out, and waits for its return;
+/// returns false if the engine has ended.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };

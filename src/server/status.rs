@@ -1,4 +1,4 @@
-//! How the server fares, for its owner: `docs/status.md`.
+//! The server's status report for its owner: `docs/status.md`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,98 +14,93 @@ use crate::log::Durability;
 use crate::os::Clock;
 use crate::systemd;
 
-/// How a server fares. The fields are those of the page; nothing secret is
-/// among them.
+/// A status report. Its fields are the JSON keys of the page; none of them is secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Whether all is well: the engine answers and the log keeps what it is
-    /// there to keep.
+    /// Whether the engine answers and the log stores messages as configured.
     pub healthy: bool,
-    /// What the owner calls it.
+    /// The server's name, as configured.
     pub name: String,
-    /// Of the program.
+    /// Version of the program.
     pub version: String,
-    /// The process's number.
+    /// Process id.
     pub process: u32,
-    /// Seconds since it was started.
+    /// Seconds since the server was started.
     pub uptime: u64,
-    /// People who are connected.
+    /// Number of sessions that are connected.
     pub people: usize,
-    /// Connections, also of those who have not said who they are.
+    /// Number of connections, those that have not joined included.
     pub connections: usize,
-    /// Rooms with somebody in them.
+    /// Number of rooms with at least one member.
     pub rooms: usize,
-    /// Messages since it was started.
+    /// Number of messages since the server was started.
     pub messages: u64,
-    /// Those of the last minute.
+    /// Number of messages in the last 60 seconds.
     pub messages_last_minute: u64,
-    /// The sequence of the last message in the log.
+    /// Sequence of the last entry in the log.
     pub head: u64,
-    /// Bytes of memory that the process has; none where that cannot be read.
+    /// Resident memory of the process, in bytes; none if it cannot be read.
     pub memory: Option<u64>,
-    /// Where messages are kept.
+    /// The message store.
     pub store: StoreStatus,
-    /// Seconds after which systemd's watchdog loses patience; none without
-    /// one.
+    /// Time-out of systemd's watchdog, in seconds; none if there is no watchdog.
     pub watchdog: Option<f64>,
-    /// The addresses that are listened on.
+    /// Addresses that the server listens on.
     pub listening: Vec<SocketAddr>,
 }
 
-/// Where messages are kept.
+/// The message store, as reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStatus {
-    /// Which sort of log it is.
+    /// Kind of log.
     pub kind: StoreKind,
-    /// How it fares.
+    /// Health of the log.
     pub state: StoreState,
-    /// Where it is, on disk.
+    /// Directory of a log on disk.
     pub directory: Option<PathBuf>,
-    /// Bytes of its files; none where that cannot be read.
+    /// Size of its files, in bytes; none if it cannot be read.
     pub bytes: Option<u64>,
-    /// `relaxed` or `strict`.
+    /// `relaxed` or `strict`; none for a log in memory.
     pub durability: Option<String>,
 }
 
-/// Which sort of log it is.
+/// Kind of log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreKind {
-    /// It forgets everything when the server stops.
+    /// In memory: messages are lost when the server stops.
     Memory,
-    /// It does not.
+    /// On disk.
     Disk,
 }
 
-/// How the log fares.
+/// Health of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreState {
-    /// It keeps what it is there to keep.
+    /// Messages are stored as configured.
     Sound,
-    /// It cannot write, and keeps in memory what is said.
+    /// The disk cannot be written; new messages are kept in memory.
     MemoryOnly,
     /// The disk does not answer.
     Stalled,
-
-    /// It cannot write, and messages are refused.
+    /// The disk cannot be written; new messages are refused.
     Refusing,
 }
 
-/// Who is status_source, and what only the driver knows.
+/// The sources of a status report: the engine, and what only the driver knows.
 pub(super) struct StatusSource {
-    /// The engine.
+    /// Handle of the engine.
     pub(super) engine: EngineHandle,
-    /// The addresses that are listened on.
+    /// Addresses that the server listens on.
     pub(super) listening: watch::Receiver<Vec<SocketAddr>>,
-    /// The time, counted from the start.
+    /// Clock of the server, started with it.
     pub(super) clock: Clock,
 }
 
 impl StatusSource {
-    /// How the server fares; none if its engine has gone. Comes only when a
-    /// probe has made its way through hub and fan-out, as the watchdog's
-    /// does.
+    /// Collects a status report; returns none if the engine has ended. Waits until a probe has passed
+    /// through hub and fan-out, like the watchdog's, so a report shows that both are alive.
     pub(super) async fn status(&self, settings: ServerSettings) -> Option<Status> {
         if !service::probe(&self.engine).await {
             return None;
@@ -135,7 +130,7 @@ impl StatusSource {
     }
 }
 
-/// Where messages are kept. May wait for the disk.
+/// Reports on the message store. Reads a directory, so it may block on the disk.
 fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     let state = match storage {
         StorageHealth::Sound => StoreState::Sound,
@@ -167,13 +162,13 @@ fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     }
 }
 
-/// Bytes of the files in a directory.
+/// Returns the size of all files in a directory, in bytes.
 fn bytes_in(directory: &Path) -> Option<u64> {
     let entries = directory.read_dir().ok()?;
     Some(entries.filter_map(|it| Some(it.ok()?.metadata().ok()?.len())).sum())
 }
 
-/// The memory that this process has. (Only Linux tells it in a file.)
+/// Returns the resident memory of this process, in bytes; none on systems without `/proc`.
 fn memory() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

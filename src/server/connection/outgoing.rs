@@ -44,21 +44,21 @@ struct Replay {
 /// The outgoing half of a connection, without the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Queued from the engine.
+    /// Frames and commands of the engine for this connection.
     outbox: Arc<Outbox>,
-    /// The rooms that are read.
+    /// The rooms that the connection reads.
     subscriptions: Vec<Subscription>,
-    /// Entries of the log that are still to be encoded.
+    /// The replay in progress.
     replay: Option<Replay>,
-    /// Returns the frames to write, in order.
+    /// Collected frames that are not written yet, in order.
     due: VecDeque<Bytes>,
-    /// Bytes in `due`.
+    /// Number of bytes in `due`.
     due_bytes: usize,
-    /// Rooms are not read any more.
+    /// Whether rooms and replays are not read any more.
     rooms_stopped: bool,
-    /// A mark was reached of which the engine has to be told.
+    /// Whether a mark was reached that the engine has not been told of.
     marked: bool,
-    /// Nothing comes behind what is due.
+    /// Whether `Close` was reached: nothing follows the frames in `due`.
     closing: bool,
 }
 
@@ -91,8 +91,8 @@ impl Outgoing {
                 self.encode_replay();
                 continue;
             }
-            // Queued that belongs behind what is not yet published everywhere
-            // has to wait: the engine rings again when it is.
+            // An item that follows an entry which is not published in all rooms yet has to wait:
+            // the engine wakes this task again when it is.
             let after = self.outbox.next_after();
             self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
             match after {
