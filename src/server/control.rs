@@ -69,9 +69,7 @@ impl Control {
                         .await
                         .is_err()
                     {
-                        tracing::warn!(
-                            "somebody who status_source for the status had to be sent away"
-                        );
+                        tracing::warn!("somebody who asked for the status had to be sent away");
                     }
                 }
                 Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
