@@ -13,6 +13,7 @@
 mod scenario;
 mod tcp_scenarios;
 mod udp;
+mod udp_scenarios;
 
 use std::fs;
 use std::path::Path;

@@ -19,7 +19,7 @@ type Rooms = HashMap<(String, Option<String>), Arc<Room>>;
 static ROOMS: LazyLock<Mutex<Rooms>> = LazyLock::new(Mutex::default);
 
 /// The room of a vector.
-fn room(vector: &Value) -> Arc<Room> {
+pub(crate) fn room(vector: &Value) -> Arc<Room> {
     let name = vector["room"].as_str().unwrap();
     let passphrase = vector["passphrase"].as_str();
     let make = || {
@@ -50,13 +50,13 @@ fn signer_and_sender(vector: &Value) -> [Arc<Identity>; 2] {
 }
 
 /// A number, or the digits of a great one.
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
 }
 
 /// The value of the field `key` as serde would write our structs: bytes as
 /// arrays, numbers as numbers.
-fn as_ours(key: &str, value: &Value) -> Value {
+pub(crate) fn as_ours(key: &str, value: &Value) -> Value {
     match (key, value) {
         (_, Value::Object(fields)) => {
             fields.iter().map(|(key, value)| (key.clone(), as_ours(key, value))).collect()
