@@ -354,7 +354,7 @@ impl Engine {
                     messages: self.message_rate.total(),
                     last_minute: self.message_rate.last_minute(self.clock.now()),
                 };
-                // Whoever status_source may have gone.
+                // The receiver may have been dropped.
                 let _ = answer.send(told);
             }
             EngineInput::SettingsChanged(settings) => {

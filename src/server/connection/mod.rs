@@ -178,7 +178,7 @@ impl<T: Transport> Driver<T> {
             Reading::Paused(until) => Some(until),
             Reading::Open | Reading::Over => None,
         };
-        // Once the end has been status_source for, only the end is waited for.
+        // Once the end has been requested, only its own deadline counts.
         let blocked = self.blocked_since.filter(|_| self.ends_at.is_none());
         let blocked = blocked.map(|since| since + SLOW_READER_TIMEOUT);
         [paused, blocked, self.ends_at].into_iter().flatten().min()
