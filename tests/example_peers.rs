@@ -113,6 +113,13 @@ fn tests_of_their_own() {
     assert_eq!(code, Some(0), "{lines:#?}");
 }
 
+/// The peer passes the recorded conversations.
+#[test]
+fn peer_passes_the_scenario_vectors() {
+    let (code, lines) = Program::start(python_with(CRYPTOGRAPHY, "test_udp_scenarios.py")).ends();
+    assert_eq!(code, Some(0), "{lines:#?}");
+}
+
 /// It comes into a room of real peers: gets the ten most recent messages,
 /// hears, is heard, and says goodbye.
 #[test]

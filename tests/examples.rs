@@ -165,6 +165,13 @@ fn the_codec_reads_pages_and_vectors() {
     assert_eq!(code, Some(0), "{lines:#?}");
 }
 
+/// The client passes the recorded conversations.
+#[test]
+fn client_passes_the_scenario_vectors() {
+    let (code, lines) = Program::start(python("test_tcp_scenarios.py")).ends();
+    assert_eq!(code, Some(0), "{lines:#?}");
+}
+
 /// The client of section 1 talks, hears and leaves.
 #[test]
 fn the_tiny_client() {

@@ -139,14 +139,14 @@ impl Bindings {
 }
 
 /// A copy of `scenario` for each expectation in it, with that one changed so that no correct program
-/// can meet it; with a description of the change. `sabotage` gives the changed versions of one step.
-pub(crate) fn sabotaged(
+/// can meet it; with a description of the change. `mutate` gives the changed versions of one step.
+pub(crate) fn mutated(
     scenario: &Value,
-    sabotage: impl Fn(&Map<String, Value>) -> Vec<(String, Map<String, Value>)>,
+    mutate: impl Fn(&Map<String, Value>) -> Vec<(String, Map<String, Value>)>,
 ) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     for (at, step) in steps(scenario).enumerate() {
-        for (what, changed) in sabotage(step) {
+        for (what, changed) in mutate(step) {
             let mut copy = scenario.clone();
             copy["steps"][at] = Value::Object(changed);
             all.push((format!("{}: step {at}: {what}", scenario["name"]), copy));

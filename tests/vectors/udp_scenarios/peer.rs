@@ -13,7 +13,7 @@ use pi_chat::model::{
 use pi_chat::wire::udp::{Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
 use serde_json::{Value, json};
 
-use super::cast::{Cast, identity, name_and_fields};
+use super::simulated_peers::{SimulatedPeers, identity, name_and_fields};
 use crate::scenario::as_vector;
 
 /// The wall clock when a scenario begins, in milliseconds since 1970.
@@ -73,7 +73,7 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Starts the peer of a scenario.
-    pub(super) fn new(scenario: &Value, cast: &Cast) -> Self {
+    pub(super) fn new(scenario: &Value, simulated: &SimulatedPeers) -> Self {
         let (identity, _) = identity(&scenario["peer"]);
         let settings = Settings {
             username: Username::new(scenario["peer"]["username"].as_str().unwrap()).unwrap(),
@@ -82,13 +82,13 @@ impl Peer {
             ask: false,
             secret: [9; 32],
         };
-        let author = Author(Arc::clone(&identity), Arc::clone(&cast.room));
+        let author = Author(Arc::clone(&identity), Arc::clone(&simulated.room));
         let mut peer = Self {
             mesh: Mesh::new(settings, Box::new(author), now(0)),
             id: identity.signer().id,
-            room: Arc::clone(&cast.room),
-            sealer: Sealer::new(identity, Arc::clone(&cast.room)),
-            others: cast.addresses(),
+            room: Arc::clone(&simulated.room),
+            sealer: Sealer::new(identity, Arc::clone(&simulated.room)),
+            others: simulated.addresses(),
             now: 0,
             wake: None,
             sent: Vec::new(),

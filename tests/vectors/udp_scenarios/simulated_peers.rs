@@ -12,7 +12,7 @@ use crate::udp::{as_ours, number, room};
 use crate::unhex;
 
 /// Who is in a scenario.
-pub(super) struct Cast {
+pub(super) struct SimulatedPeers {
     /// The room.
     pub(super) room: Arc<Room>,
     /// The others by name: identity, and where they send from.
@@ -29,7 +29,7 @@ pub(super) fn identity(of: &Value) -> (Arc<Identity>, SocketAddr) {
     (Arc::new(identity), of["address"].as_str().unwrap().parse().unwrap())
 }
 
-impl Cast {
+impl SimulatedPeers {
     /// Those of a scenario.
     pub(super) fn new(scenario: &Value) -> Self {
         let others = scenario["others"].as_object().unwrap();

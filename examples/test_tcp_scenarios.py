@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Runs docs/protocol/vectors/tcp-scenarios.json against the Session of chat_client.py.
+
+    python3 examples/test_tcp_scenarios.py
+"""
+
+import unittest
+
+import codec
+from chat_client import Lost, Refused, ServerFault, Session
+from scenarios import Bindings, load
+
+# Scenarios that this client does not pass, and why.
+KNOWN_DIFFERENCES = {
+    "rooms of the next join: those entered to their end, without those left":
+        "it joins a room again that it has asked to leave, and leaves it then",
+    "own message: accepted and shown, then its entry comes after all":
+        "it does not remember what was answered with `accepted`",
+    "direct messages: one that names a session of a former log":
+        "it sends the message again with the former number",
+}
+
+
+def to_python(frame, value):
+    """A value of the vectors as our codec takes it."""
+    kind = codec.KINDS[frame]
+    kinds, fields = dict(codec.FRAMES[kind][1]), {}
+    for key, item in value.items():
+        key = {"from": "from_name", "to": "to_name"}.get(key, key) if kind in (11, 68) else key
+        fields[key] = bytes.fromhex(item) if kinds[key].startswith("bytes") else item
+    return fields
+
+
+def to_vector(item):
+    """A value of our codec as the vectors write it."""
+    if isinstance(item, tuple):
+        return {"log_id": item[0].hex(), "sequence": item[1]}
+    return item.hex() if isinstance(item, bytes) else item
+
+
+class Failed(AssertionError):
+    """The client did something else."""
+
+
+class Run:
+    """One scenario and the session under test."""
+
+    def __init__(self, scenario):
+        self.scenario, self.bindings = scenario, Bindings()
+        client = scenario["client"]
+        kept, saved = client.get("kept"), None
+        if kept:
+            saved = {"token": kept["token"], "rooms": kept["rooms"], **kept["position"]}
+        self.session = Session(client["username"], client["rooms"], client.get("password"), saved)
+        self.up, self.ended, self.typed = False, False, []
+        self.may, self.granted, self.retry_after = [], [], 0
+
+    def step(self, step):
+        """Does what a step says, and compares."""
+        now, session = step["at"] / 1000, self.session
+        self.guard(lambda: self.up and session.tick(now))
+        if "connect" in step:
+            session.connected(now)
+            self.up, self.may, self.granted = True, [], []
+        for frame in step.get("server", []):
+            wire = bytes.fromhex(frame["wire"])
+            if "frame" in frame:
+                wire = codec.encode_frame(frame["frame"], **to_python(frame["frame"], self.bindings.fill(frame["value"])))
+            self.guard(lambda: self.up and session.receive(wire, now))
+        if "user" in step:
+            self.typed += lines(step["user"], session)
+        while self.typed and self.up and session.wants_input():
+            session.typed(self.typed.pop(0))
+        if "drop" in step:
+            self.up = False
+        if "restart" in step:
+            client = self.scenario["client"]
+            self.session = Session(step["restart"]["username"], client["rooms"], client.get("password"), session.to_save()
+                                   or self.kept())
+            self.ended = self.up = False
+        self.compare(step)
+
+    def kept(self):
+        """What the scenario says that was kept, where nothing newer is."""
+        kept = self.scenario["client"].get("kept")
+        return kept and {"token": kept["token"], "rooms": kept["rooms"], **kept["position"]}
+
+    def guard(self, action):
+        """Does something that may end the connection."""
+        try:
+            action()
+        except (Refused, ServerFault):
+            self.ended, self.up = True, False
+        except Lost:
+            self.up = False
+
+    def sent(self):
+        """Takes the frames that were sent."""
+        out, frames = bytes(self.session.out), []
+        self.session.out.clear()
+        while out:
+            length = int.from_bytes(out[:2], "big")
+            fields = vars(codec.decode_frame(out[2:2 + length]))
+            frames.append({"frame": fields.pop("name"), "value": {key: to_vector(item) for key, item in fields.items()}})
+            out = out[2 + length:]
+        return frames
+
+    def compare(self, step):
+        """Compares frames, lines and position with what is expected."""
+        pattern = lambda it: {"frame": it["frame"], "value": it["value"]}  # noqa: E731
+        self.may += map(pattern, step.get("may", []))
+        expected = [pattern(it) for it in step.get("client", [])]
+        for frame in self.sent():
+            if expected and self.bindings.matches(expected[0], frame):
+                expected.pop(0)
+                continue
+            allowed = next((it for it in self.may if self.bindings.matches(it, frame)), None)
+            if allowed:
+                self.may.remove(allowed)
+                self.granted.append(frame)
+            elif frame["frame"] != "ping":
+                raise Failed(f"it sent {frame}")
+        for frame in expected:
+            granted = next((it for it in self.granted if self.bindings.matches(frame, it)), None)
+            if not granted:
+                raise Failed(f"it did not send {frame}")
+            self.granted.remove(granted)
+        shown = [it for it in self.session.lines if it.lstrip("~")[:1] == "[" or it.startswith("-- was taken")]
+        told = [it for it in self.session.lines if it not in shown]
+        self.session.lines.clear()
+        self.compare_lines(step.get("shown", []), shown, lambda it, line: line.endswith(it["text"]))
+        news = [it for it in told if any(word in it for word in TOLD.values())]
+        self.compare_lines(step.get("told", []), news, lambda it, line: TOLD[next(iter(it))] in line)
+        position = self.session.position and to_vector(self.session.position)
+        if "position" in step and step["position"] != position:
+            raise Failed(f"position is {position}")
+        texts = [f["text"] for _, f in self.session.pending.values() if "text" in f] + \
+                [it for it in self.typed if not it.startswith("/")]
+        if "unacknowledged" in step and step["unacknowledged"] != texts:
+            raise Failed(f"unacknowledged is {texts}")
+        if ("ended" in step) != self.ended:
+            raise Failed("it has ended" if self.ended else "it goes on")
+
+    @staticmethod
+    def compare_lines(expected, actual, fits):
+        """Compares two lists, of which the first may have optional items."""
+        rest = list(actual)
+        for item in expected:
+            if rest and fits(item, rest[0]):
+                rest.pop(0)
+            elif not item.get("optional"):
+                raise Failed(f"{item} is missing in {actual}")
+        if rest:
+            raise Failed(f"{rest} is too much")
+
+
+# What the lines of a step's `told` have in them.
+TOLD = {"gap": "something between is missing", "position_lost": "log is a new one", "refused": "not sent:",
+        "notice": "-- server:"}
+
+
+def lines(request, session):
+    """What a person types for a request."""
+    (what, value), = request.items()
+    if what == "say":
+        go = [] if session.find(value["room"], [session.current]) else ["/join " + value["room"]]
+        return [*go, value["text"]]
+    if what == "direct":
+        return [f"/msg {value['to']} {value['text']}"]
+    if what == "history":
+        return [f"/history {value['limit']}"]
+    return [{"enter": "/join ", "leave": "/leave "}[what] + value["room"]]
+
+
+def run_all(scenario):
+    """All steps of a scenario."""
+    run = Run(scenario)
+    for number, step in enumerate(scenario["steps"]):
+        try:
+            run.step(step)
+        except (Failed, KeyError) as why:
+            raise AssertionError(f"step {number}, {step}: {why!r}") from why
+
+
+class ScenarioTest(unittest.TestCase):
+    def test_scenarios(self):
+        for scenario in load("tcp-scenarios.json"):
+            with self.subTest(scenario["name"]):
+                if scenario["name"] not in KNOWN_DIFFERENCES:
+                    run_all(scenario)
+                    continue
+                with self.assertRaises(AssertionError):
+                    run_all(scenario)
+
+    def test_a_wrong_expectation_fails(self):
+        scenario = load("tcp-scenarios.json")[0]
+        scenario["steps"][-1]["position"]["sequence"] += 1
+        with self.assertRaises(AssertionError):
+            run_all(scenario)
+
+
+if __name__ == "__main__":
+    unittest.main()
