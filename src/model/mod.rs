@@ -7,16 +7,16 @@ mod address;
 mod bucket;
 mod code;
 mod entry;
-mod find;
+mod event;
 mod id;
 pub mod limits;
 mod name;
 mod peer;
+mod request;
 mod safe;
 mod search;
 mod session;
 mod settings;
-mod talk;
 mod text;
 mod time;
 
@@ -24,17 +24,16 @@ pub use address::{AddressError, HostAddress, instance, is_entry};
 pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, Logged, SharedEntry, Target};
-pub use find::{Found, Search};
+pub use event::{
+    Admitted, DirectMessage, Event, Found, Joined, Message, PeerReport, Reach, Refusal, State,
+};
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
 pub use peer::{Heard, Lamport, PeerId, RoomClock, Way};
+pub use request::{Command, Password, PeerTask, Place, Request, Search, Tag, Task};
 pub use safe::{REPLACEMENT, is_dangerous, safe_text};
 pub use search::{Phrase, SearchError, SearchQuery, SearchText};
 pub use session::{SessionRecord, TokenHash};
 pub use settings::{HubSettings, Retention, SettingsError};
-pub use talk::{
-    Admitted, Command, DirectMessage, Event, Joined, Message, Password, PeerReport, PeerTask,
-    Place, Reach, Refusal, Request, State, Tag, Task,
-};
 pub use text::{MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

@@ -1,142 +1,13 @@
-//! What a person (or a bot) and an engine say to each other. Engines take
-//! [`Request`]s and give [`Event`]s; the user interface shows the one and
-//! makes the other, and knows no engine.
+//! Events: what an engine reports to the user interface, which knows no
+//! engine.
 //!
-//! Strings in events come from strangers. They are as they arrived:
-//! whoever shows them makes them safe first.
+//! Strings in events come from other users. They are unsanitised: whoever
+//! displays them must sanitise them first.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Found, Retention, Search, Sequence, SessionId, Style, Timestamp, Way};
-
-/// What the user interface calls a request, so that it knows it again in
-/// the events about it. Engines only repeat it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tag(pub Option<Arc<str>>);
-
-/// Something that is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Comes back in the events about it.
-    pub tag: Tag,
-    /// What to do.
-    pub command: Command,
-}
-
-/// What can be asked of an engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Have this done by the server; it waits for a connection if need be.
-    Do(Task),
-    /// Have this done by a peer. A server cannot.
-    DoAsPeer(PeerTask),
-    /// The answer to [`Event::PasswordWanted`].
-    Password(Password),
-    /// Leave as soon as everything that was asked is answered; give up when
-    /// for so long nothing was.
-    Finish {
-        /// How long without any answer.
-        patience: Duration,
-    },
-    /// Leave now.
-    Quit,
-}
-
-/// What a server can be asked to do. Each task is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Say something to everybody in a room. Ends in
-    /// [`Event::Acknowledged`], [`Event::Refused`] or [`Event::Unsent`].
-    Say {
-        /// Which room.
-        place: Place,
-        /// How it is meant.
-        style: Style,
-        /// What to say.
-        text: String,
-    },
-    /// Say something to one person. Ends as `Say` does.
-    Direct {
-        /// Username.
-        to: String,
-        /// Insist on this session. Without it, an answer goes to the session
-        /// that was heard last under this name.
-        session: Option<SessionId>,
-        /// How it is meant.
-        style: Style,
-        /// What to say.
-        text: String,
-    },
-    /// Go into a further room.
-    Enter {
-        /// Any spelling of its name.
-        room: String,
-    },
-    /// Go out of a room.
-    Leave {
-        /// Which room.
-        place: Place,
-    },
-    /// Bring older messages.
-    History {
-        /// Which room.
-        place: Place,
-        /// Those before this one; `None`: before the oldest that was shown.
-        before: Option<Sequence>,
-        /// At most so many; 1 to 100.
-        limit: u16,
-    },
-    /// Tell who is there.
-    Members {
-        /// Which room.
-        place: Place,
-    },
-    /// Look for messages of the past.
-    Search(Search),
-}
-
-/// What can be asked of peers besides. Each task is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerTask {
-    /// Tell how each peer is reached: [`Event::Peers`].
-    Peers,
-    /// Hide what somebody says, and object when they want to come in again.
-    Block {
-        /// Username.
-        name: String,
-    },
-    /// The answer to [`Event::AdmissionAsked`].
-    Admit {
-        /// Username.
-        name: String,
-        /// Let them in.
-        is_welcome: bool,
-    },
-}
-
-/// A room, as far as somebody has said which.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// This one, in any spelling.
-    Named(String),
-    /// The only one; an error where there are several.
-    Only,
-    /// The first one.
-    First,
-}
-
-/// A password. It does not show itself in logs.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(pub String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
+use super::{Retention, Search, Sequence, SessionId, Style, Tag, Timestamp, Way};
 
 /// Something that a person may want to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -402,6 +273,28 @@ pub struct Refusal {
     pub to: String,
     /// What was to be said, if it was a message, so that it is not lost.
     pub message: Option<String>,
+}
+
+/// The whole answer to a [`Search`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// That of the request.
+    pub tag: Tag,
+    /// What was looked for.
+    pub search: Search,
+    /// What was found, oldest first.
+    pub messages: Vec<Message>,
+    /// There are older ones.
+    pub more: bool,
+}
+
+impl Found {
+    /// The search for the older ones, if there are any.
+    #[must_use]
+    pub fn older(&self) -> Option<Search> {
+        let first = self.messages.iter().map(|it| it.sequence).min().filter(|_| self.more)?;
+        Some(Search { before: Some(first), ..self.search.clone() })
+    }
 }
 
 /// What one learns when one is in, among peers.
