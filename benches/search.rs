@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use pi_chat::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
-    Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchText, Sequence,
+    Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, Style, Target, Timestamp, Username,
 };
 
@@ -114,7 +114,7 @@ async fn fill(log: &mut SqliteLog, messages: u64) {
 /// A search for these words.
 fn query(text: &str) -> SearchQuery {
     SearchQuery {
-        text: SearchText::new(text).unwrap(),
+        text: SearchTerms::new(text).unwrap(),
         from: None,
         since: None,
         until: None,

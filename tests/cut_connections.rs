@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use pi_chat::client::{Setup, run};
 use pi_chat::link::Settings;
-use pi_chat::model::{Command, Event, HostAddress, Place, Request, Style, Tag, Task};
+use pi_chat::model::{
+    ChatCommand, Command, Event, HostAddress, Request, RequestTag, RoomSelector, Style,
+};
 use pi_chat::ui::Screen;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -70,7 +72,7 @@ impl Screen for Witness {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Message(message) => self.seen.borrow_mut().push(message.text.clone()),
-            Event::Welcome(joined) => {
+            Event::JoinedServer(joined) => {
                 let mut welcomes = self.welcomes.borrow_mut();
                 assert_eq!(joined.session_kept, *welcomes > 0, "{joined:?}");
                 assert_eq!(joined.position_kept, *welcomes > 0, "{joined:?}");
@@ -146,12 +148,12 @@ impl Client {
     /// Has it say everything that it has to say.
     fn say_everything(&self, number: usize) {
         for message in 0..MESSAGES {
-            let command = Command::Do(Task::Say {
-                place: Place::Only,
+            let command = Command::Chat(ChatCommand::Say {
+                room: RoomSelector::Only,
                 style: Style::SAID,
                 text: format!("client {number}, message {message}"),
             });
-            self.requests.try_send(Request { tag: Tag::default(), command }).unwrap();
+            self.requests.try_send(Request { tag: RequestTag::default(), command }).unwrap();
         }
     }
 }

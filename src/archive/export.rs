@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::{ArchiveError, line, open, when};
 use crate::log::sqlite::database::fact;
 use crate::log::sqlite::rows::{self, ENTRY};
-use crate::model::{LogId, Logged, RoomName, Style, Timestamp, safe_text};
+use crate::model::{LogEntry, LogId, RoomName, Style, Timestamp, sanitize_text};
 
 /// What stands in place of a time that cannot be shown.
 const NO_TIME: &str = "---------- --:--:--Z";
@@ -85,11 +85,11 @@ fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
 }
 
 /// A message for people. No part of it can be taken for another one.
-fn text(entry: &Logged, room: &RoomName) -> String {
+fn text(entry: &LogEntry, room: &RoomName) -> String {
     let time = when::readable(entry.time);
     let time = time.as_deref().unwrap_or(NO_TIME);
     let draft = &entry.draft;
-    let said = safe_text(draft.text.as_str()).replace('\n', &format!("\n{CONTINUED}"));
+    let said = sanitize_text(draft.text.as_str()).replace('\n', &format!("\n{CONTINUED}"));
     match draft.style {
         Style::ACTION => format!("{time} #{room} * {} {said}", draft.username),
         _ => format!("{time} #{room} {}: {said}", draft.username),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::when;
 use crate::model::{
-    LogId, Logged, MessageText, Reference, RoomName, Sequence, SessionId, Style, Timestamp,
+    LogEntry, LogId, MessageText, Reference, RoomName, Sequence, SessionId, Style, Timestamp,
     Username,
 };
 
@@ -135,7 +135,7 @@ impl Number {
 }
 
 /// Writes a message of this room as a line, without its end.
-pub(super) fn write(entry: &Logged, room: &RoomName) -> serde_json::Result<String> {
+pub(super) fn write(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
     serde_json::to_string(&Line {
         sequence: Number::of(entry.sequence.0),
@@ -194,7 +194,7 @@ mod tests {
     fn there_and_back() {
         let room = RoomName::new("küche").unwrap();
         for number in [1, MAX_EXACT, MAX_EXACT + 1, u64::MAX] {
-            let entry = Logged {
+            let entry = LogEntry {
                 sequence: Sequence(number),
                 previous: Sequence::ZERO,
                 time: Timestamp(number.min(i64::MAX as u64)),

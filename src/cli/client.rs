@@ -18,7 +18,7 @@ use crate::client::{Setup, run as drive};
 use crate::config::client::{Config, Partial, split_rooms};
 use crate::config::person::state_directory;
 use crate::link::{EndReason, Settings};
-use crate::model::{Command, ErrorCode, Place, Request, Style, Tag, Task};
+use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
 use crate::os::random_bytes;
 use crate::ui::{
     JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain, safe_line, terminal,
@@ -243,15 +243,15 @@ fn send(send: Send) -> Result<u8, Failed> {
         }
     };
     let task = match send.to {
-        Some(to) => Task::Direct { to, session: None, style: Style::SAID, text },
-        None => Task::Say { place: Place::First, style: Style::SAID, text },
+        Some(to) => ChatCommand::Direct { to, session: None, style: Style::SAID, text },
+        None => ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text },
     };
     let setup = setup(&config, send.common.fresh, Look::Silent).map_err(os)?;
     let (requests, taken) = mpsc::channel(CHANNEL);
     let patience = Duration::from_secs(config.timeout.into());
-    for command in [Command::Do(task), Command::Finish { patience }] {
+    for command in [Command::Chat(task), Command::Finish { patience }] {
         // There is room for two.
-        let _ = requests.try_send(Request { tag: Tag::default(), command });
+        let _ = requests.try_send(Request { tag: RequestTag::default(), command });
     }
     let mut screen =
         PlainScreen::new(stdout(), stderr(), false, SharedViewState::default()).quiet();

@@ -352,7 +352,7 @@ fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
 fn rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let known = ErrorCode::from_number(code);
     // What the code means, then the other's own words, where they say more.
-    let meaning = known.map_or("", ErrorCode::sentence);
+    let meaning = known.map_or("", ErrorCode::default_text);
     let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != meaning);
     let reason = match (meaning, own) {
         ("", None) => "no reason is given.".to_owned(),
@@ -384,7 +384,7 @@ mod tests {
             "anna says no: Somebody here has this name. anna has been here for 5 minutes. \
              You asked for “Anna”; --name asks for another."
         );
-        let blocked = ErrorCode::Blocked.sentence();
+        let blocked = ErrorCode::Blocked.default_text();
         assert_eq!(told(400, blocked), format!("anna says no: {blocked}"));
         assert_eq!(told(400, ""), format!("anna says no: {blocked}"));
         assert_eq!(told(999, " not today "), "anna says no: not today");

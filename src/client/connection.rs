@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Destination;
 use super::discovery::{self, DiscoveredServer, Rediscovery};
-use crate::model::{HostAddress, is_entry};
+use crate::model::{HostAddress, is_service_instance};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
 
@@ -194,7 +194,7 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
 
 /// Connects to the server, trying each of its addresses in turn. The error text lists all failures.
 async fn connect(mut server: Destination) -> ConnectResult {
-    let addresses = if is_entry(&server.address.host) {
+    let addresses = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;
         server = found.destination();
         found.addresses

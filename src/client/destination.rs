@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{HostAddress, ServerId, instance, is_entry};
+use crate::model::{HostAddress, ServerId, instance_label, is_service_instance};
 
 /// Server to connect to, given by host name or discovered on the network. Saved sessions belong to
 /// a destination.
@@ -20,7 +20,7 @@ impl Destination {
     /// uncertain until the server has been found, because the server may turn out to have an id.
     #[must_use]
     pub fn is_certain(&self) -> bool {
-        self.id.is_some() || !is_entry(&self.address.host)
+        self.id.is_some() || !is_service_instance(&self.address.host)
     }
 
     /// Returns the key that distinguishes this server from all others, for saved sessions.
@@ -42,7 +42,7 @@ impl From<HostAddress> for Destination {
 impl fmt::Display for Destination {
     /// Formats the server's name for people: the instance's label, or host and port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match instance(&self.address.host) {
+        match instance_label(&self.address.host) {
             Some(instance) => f.write_str(instance),
             None => self.address.fmt(f),
         }

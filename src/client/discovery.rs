@@ -9,7 +9,7 @@ use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 
 use super::Destination;
 use crate::mdns;
-use crate::model::limits::SERVICE;
+use crate::model::limits::MDNS_SERVICE;
 use crate::model::{HostAddress, ServerId};
 use crate::os::Clock;
 
@@ -152,7 +152,7 @@ fn browse(
     collect_action: impl Fn(&DiscoveredServer) -> CollectAction,
 ) -> Result<BTreeMap<String, DiscoveredServer>, DiscoveryError> {
     let guard = DaemonGuard { daemon: mdns::begin()? };
-    let events = guard.daemon.browse(SERVICE)?;
+    let events = guard.daemon.browse(MDNS_SERVICE)?;
     Ok(collect_servers(&events, patience, collect_action))
 }
 
@@ -227,7 +227,8 @@ fn unescape_full_name(fullname: &str) -> String {
 fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     let instance_name = unescape_full_name(&service.fullname);
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
-    let label = instance_name.strip_suffix(SERVICE.trim_end_matches('.'))?.trim_end_matches('.');
+    let label =
+        instance_name.strip_suffix(MDNS_SERVICE.trim_end_matches('.'))?.trim_end_matches('.');
     let name = Some(text("name")).filter(|it| !it.is_empty());
     let mut addresses: Vec<SocketAddr> = service
         .addresses
@@ -298,7 +299,7 @@ mod tests {
     fn discovered(name: &str, id: Option<u8>) -> DiscoveredServer {
         DiscoveredServer {
             name: name.to_owned(),
-            instance_name: format!("{name}.{}", SERVICE.trim_end_matches('.')),
+            instance_name: format!("{name}.{}", MDNS_SERVICE.trim_end_matches('.')),
             host: "pi-chat.local".to_owned(),
             port: 2428,
             addresses: Vec::new(),

@@ -24,7 +24,7 @@ pub use destination::Destination;
 use self::connection::{Connection, ConnectionEvent, OpenConnection};
 use self::session_store::{SessionStore, StoreError};
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
-use crate::model::{Command, Event, Moment, Request, Tag};
+use crate::model::{Command, Event, Moment, Request, RequestTag};
 use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
@@ -149,7 +149,7 @@ impl Driver<'_> {
 
     /// Makes a request on behalf of the driver itself.
     fn request(&mut self, command: Command) {
-        self.handle_input(Input::Request(Request { tag: Tag::default(), command }));
+        self.handle_input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// Carries out all outputs of the link, then writes the queued frames. Returns the reason once

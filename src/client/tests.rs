@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    ErrorCode, HostAddress, LogId, Place, Reference, Sequence, SessionId, State, Style, Task,
-    Timestamp, Token,
+    ChatCommand, ConnectionState, ErrorCode, HostAddress, LogId, Reference, RoomSelector, Sequence,
+    SessionId, Style, Timestamp, Token,
 };
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
@@ -175,10 +175,11 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
     };
     let server = HostAddress { host: "127.0.0.1".to_owned(), port }.into();
     let (requests, taken) = mpsc::channel(4);
-    let say = Task::Say { place: Place::First, style: Style::SAID, text: "hi".to_owned() };
+    let say =
+        ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text: "hi".to_owned() };
     let finish = asks_to_leave.then_some(Command::Finish { patience: Duration::from_secs(20) });
-    for command in [Some(Command::Do(say)), finish].into_iter().flatten() {
-        requests.try_send(Request { tag: Tag::default(), command }).unwrap();
+    for command in [Some(Command::Chat(say)), finish].into_iter().flatten() {
+        requests.try_send(Request { tag: RequestTag::default(), command }).unwrap();
     }
     drop(requests);
     let mut screen = Recorder::default();
@@ -285,7 +286,7 @@ fn server_retry_advice_is_followed() {
     let delays: Vec<_> = events
         .iter()
         .filter_map(|it| match it {
-            Event::State(State::Reconnecting { delay }) => Some(delay.as_millis()),
+            Event::Connection(ConnectionState::Reconnecting { delay }) => Some(delay.as_millis()),
             _ => None,
         })
         .collect();

@@ -158,7 +158,7 @@ pub enum Input {
     },
     /// The health of the log's storage has changed.
     StorageChanged(StorageHealth),
-    /// The wall clock was stepped by more than [`crate::model::limits::CLOCK_STEP`].
+    /// The wall clock was stepped by more than [`crate::model::limits::MAX_CLOCK_STEP`].
     ClockChanged,
     /// Health probe of the driver's watchdog. The hub answers with a `pong` through
     /// [`Output::Deliver`], also if the connection is unknown.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::model::limits::MAX_NAMES;
+use crate::model::limits::MAX_LISTED_NAMES;
 use crate::model::{NameKey, Username};
 
 /// Members of a room, ordered by name key.
@@ -37,12 +37,15 @@ impl RoomMembers {
     }
 
     /// Returns a page of names after `after` in the order of keys, and true if more follow. A page
-    /// holds at most [`MAX_NAMES`] names; pass its last name for the next page.
+    /// holds at most [`MAX_LISTED_NAMES`] names; pass its last name for the next page.
     pub(super) fn page(&self, after: &str) -> (Vec<String>, bool) {
         let after = NameKey::of(after);
         let mut behind = self.0.range((Bound::Excluded(after), Bound::Unbounded));
-        let names =
-            behind.by_ref().take(MAX_NAMES).map(|(_, name)| name.as_str().to_owned()).collect();
+        let names = behind
+            .by_ref()
+            .take(MAX_LISTED_NAMES)
+            .map(|(_, name)| name.as_str().to_owned())
+            .collect();
         (names, behind.next().is_some())
     }
 }

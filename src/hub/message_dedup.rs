@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Reference;
-use crate::model::limits::MAX_REFUSED;
+use crate::model::limits::MAX_REFUSED_REFERENCES;
 
 /// Processing status of a message, by its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) struct MessageDedup {
     /// References submitted to the log and not answered, with the kind number of their frames.
     in_flight: BTreeMap<Reference, u16>,
     /// References refused by the hub or the log, which may be submitted again. At most
-    /// [`MAX_REFUSED`]: the lowest are dropped.
+    /// [`MAX_REFUSED_REFERENCES`]: the lowest are dropped.
     refused: BTreeSet<Reference>,
 }
 
@@ -54,11 +54,11 @@ impl MessageDedup {
 
     /// Returns the references that may be submitted again after a restart: those refused, and
     /// those in flight below the greatest stored one. In ascending order; at most
-    /// [`MAX_REFUSED`]: the lowest are left out.
+    /// [`MAX_REFUSED_REFERENCES`]: the lowest are left out.
     pub(super) fn resubmittable(&self) -> Vec<Reference> {
         let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
         let all: BTreeSet<Reference> = in_flight.chain(&self.refused).copied().collect();
-        let excess = all.len().saturating_sub(MAX_REFUSED);
+        let excess = all.len().saturating_sub(MAX_REFUSED_REFERENCES);
         all.into_iter().skip(excess).collect()
     }
 
@@ -103,7 +103,7 @@ impl MessageDedup {
     /// again behind later ones; it must not be taken for a duplicate then.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         self.refused.insert(reference);
-        if self.refused.len() > MAX_REFUSED {
+        if self.refused.len() > MAX_REFUSED_REFERENCES {
             self.refused.pop_first();
         }
     }

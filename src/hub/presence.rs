@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::contract::ConnectionId;
 use super::members::RoomMembers;
-use crate::model::limits::{CROWD_PRESENCE_DELAY, MAX_NAMES, PRESENCE_DELAY};
+use crate::model::limits::{LARGE_ROOM_PRESENCE_DELAY, MAX_LISTED_NAMES, PRESENCE_DELAY};
 use crate::model::{Moment, Reference, RoomName, Username};
 use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 
@@ -55,7 +55,7 @@ impl PresenceChanges {
     ) -> ServerFrame {
         self.subscribers.insert(connection);
         // A subscriber that got a count must get the names when there are fewer members.
-        self.count_only_sent |= members.len() > MAX_NAMES;
+        self.count_only_sent |= members.len() > MAX_LISTED_NAMES;
         roster(room, members)
     }
 
@@ -81,7 +81,7 @@ impl PresenceChanges {
         let changed = std::mem::take(&mut self.changed);
         self.deadline = None;
         let was_count_only =
-            std::mem::replace(&mut self.count_only_sent, members.len() > MAX_NAMES);
+            std::mem::replace(&mut self.count_only_sent, members.len() > MAX_LISTED_NAMES);
         if self.subscribers.is_empty() {
             return Vec::new();
         }
@@ -97,8 +97,8 @@ impl PresenceChanges {
         let mut joined = joined.as_slice();
         let mut left = left.as_slice();
         while !joined.is_empty() || !left.is_empty() {
-            let (come, more_come) = joined.split_at(joined.len().min(MAX_NAMES));
-            let (gone, more_gone) = left.split_at(left.len().min(MAX_NAMES));
+            let (come, more_come) = joined.split_at(joined.len().min(MAX_LISTED_NAMES));
+            let (gone, more_gone) = left.split_at(left.len().min(MAX_LISTED_NAMES));
             frames.push(presence(room, 0, members, come, gone));
             joined = more_come;
             left = more_gone;
@@ -109,12 +109,12 @@ impl PresenceChanges {
 
 /// Returns the time for which presence changes are collected in a room with `members` members.
 const fn collection_delay(members: usize) -> Duration {
-    if members > MAX_NAMES { CROWD_PRESENCE_DELAY } else { PRESENCE_DELAY }
+    if members > MAX_LISTED_NAMES { LARGE_ROOM_PRESENCE_DELAY } else { PRESENCE_DELAY }
 }
 
 /// Builds an unsolicited `roster` frame; without names if the room is crowded.
 fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
-    let count_only = members.len() > MAX_NAMES;
+    let count_only = members.len() > MAX_LISTED_NAMES;
     let names = if count_only { Vec::new() } else { members.page("").0 };
     ServerFrame::Roster(Roster {
         reference: Reference::NONE,

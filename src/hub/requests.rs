@@ -8,7 +8,7 @@ use super::contract::{
 };
 use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
 use crate::model::{
-    ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchText, Sequence, SessionId, Timestamp,
+    ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence, SessionId, Timestamp,
 };
 use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag};
 
@@ -167,7 +167,7 @@ impl Hub {
         let names = names.map(|room| room.name.clone()).collect();
         let is_set = |time: Timestamp| (time.0 != 0).then_some(time);
         let query = SearchQuery {
-            text: SearchText::new(&search.text).map_err(|_| ErrorCode::SearchInvalid)?,
+            text: SearchTerms::new(&search.text).map_err(|_| ErrorCode::SearchInvalid)?,
             from: (!search.from.is_empty()).then(|| NameKey::of(&search.from)),
             since: is_set(search.since),
             until: is_set(search.until),

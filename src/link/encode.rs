@@ -1,9 +1,9 @@
 //! Encoding of tasks as request frames (`docs/protocol/tcp.md`, section 14).
 
-use crate::model::{Place, Reference, Sequence, SessionId, Task};
+use crate::model::{ChatCommand, Reference, RoomSelector, Sequence, SessionId};
 use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search};
 
-impl Task {
+impl ChatCommand {
     /// Returns the kind number of the task's frame.
     pub(super) const fn frame_kind(&self) -> u16 {
         match self {
@@ -18,12 +18,12 @@ impl Task {
     }
 
     /// Returns the place that the task names, if it concerns a room by place.
-    pub(super) const fn place(&self) -> Option<&Place> {
+    pub(super) const fn room(&self) -> Option<&RoomSelector> {
         match self {
-            Self::Say { place, .. }
-            | Self::Leave { place }
-            | Self::History { place, .. }
-            | Self::Members { place, .. } => Some(place),
+            Self::Say { room, .. }
+            | Self::Leave { room }
+            | Self::History { room, .. }
+            | Self::Members { room, .. } => Some(room),
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => None,
         }
     }
@@ -31,10 +31,10 @@ impl Task {
     /// Replaces the task's place by the name of the resolved room, if it has a place.
     pub(super) fn set_room(&mut self, name: &str) {
         match self {
-            Self::Say { place, .. }
-            | Self::Leave { place }
-            | Self::History { place, .. }
-            | Self::Members { place, .. } => *place = Place::Named(name.to_owned()),
+            Self::Say { room, .. }
+            | Self::Leave { room }
+            | Self::History { room, .. }
+            | Self::Members { room, .. } => *room = RoomSelector::Named(name.to_owned()),
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => {}
         }
     }
@@ -49,10 +49,10 @@ impl Task {
 
     /// Returns the recipient or room of the task, for display and room lookup; empty if not known.
     pub(super) fn target(&self) -> String {
-        match (self, self.place()) {
+        match (self, self.room()) {
             (Self::Direct { to, .. }, _) => to.clone(),
             (Self::Search(search), _) => search.room.clone().unwrap_or_default(),
-            (Self::Enter { room }, _) | (_, Some(Place::Named(room))) => room.clone(),
+            (Self::Enter { room }, _) | (_, Some(RoomSelector::Named(room))) => room.clone(),
             _ => String::new(),
         }
     }

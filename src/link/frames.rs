@@ -6,8 +6,8 @@ use super::pending::PendingRequest;
 use super::search::collect;
 use super::{Link, Phase};
 use crate::model::{
-    DirectMessage, Event, Joined, LogId, Message, Moment, NameKey, Place, Reference, Retention,
-    Sequence, SessionId, Style, Tag, Task, Timestamp,
+    ChatCommand, DirectMessage, Event, JoinedServer, LogId, Message, Moment, NameKey, Reference,
+    RequestTag, Retention, RoomSelector, Sequence, SessionId, Style, Timestamp,
 };
 use crate::wire::tcp::{
     DirectEntry, End, Entered, Entry, Left, Pong, Presence, Received, Roster, ServerFrame,
@@ -143,7 +143,7 @@ impl Link {
         self.persist();
         self.backoff.record_join(now);
         self.phase = Phase::Replaying;
-        self.emit(Event::Welcome(Joined {
+        self.emit(Event::JoinedServer(JoinedServer {
             session: welcome.session,
             username: welcome.username.clone(),
             server_name: welcome.server_name.clone(),
@@ -185,7 +185,7 @@ impl Link {
             self.cursor.suppress_next_gap(&entered.room);
         }
         let tag = if entered.reference == Reference::NONE {
-            Tag::default()
+            RequestTag::default()
         } else {
             self.record_answer(now);
             self.pending.set_room_spelling(entered.reference, &entered.room).unwrap_or_default()
@@ -238,7 +238,7 @@ impl Link {
             requested: entry.flags & flag::REQUESTED != 0,
             late: false,
             own: self.own_sessions.contains(&entry.session),
-            tag: Tag::default(),
+            tag: RequestTag::default(),
         }
     }
 
@@ -277,7 +277,7 @@ impl Link {
         now: Moment,
         session: SessionId,
         reference: Reference,
-    ) -> Option<Tag> {
+    ) -> Option<RequestTag> {
         let item = self.pending.take_message(session, reference)?;
         self.record_answer(now);
         Some(item.tag)
@@ -285,7 +285,7 @@ impl Link {
 
     /// Reports a message as acknowledged if `tag` is set, with its sequence and time in the log,
     /// then sends further requests.
-    fn emit_acknowledged(&mut self, tag: Option<Tag>, place: (Sequence, Timestamp)) {
+    fn emit_acknowledged(&mut self, tag: Option<RequestTag>, place: (Sequence, Timestamp)) {
         if let Some(tag) = tag {
             let (sequence, time) = (Some(place.0), Some(place.1));
             self.emit(Event::Acknowledged { tag, sequence, time, unechoed: None });
@@ -314,7 +314,7 @@ impl Link {
         }
         if let Some(item) = self.take_request(now, end.about, end.reference) {
             let more = end.flags & flag::MORE != 0;
-            if let Task::Search(search) = &item.task {
+            if let ChatCommand::Search(search) = &item.task {
                 let search = search.clone();
                 return self.emit_search_result(item, search, more);
             }
@@ -343,15 +343,19 @@ impl Link {
         let rooms = self.welcome.as_ref().map(|it| it.rooms.clone()).unwrap_or_default();
         self.has_joined = true;
         self.emit(Event::HistoryEnd {
-            tag: Tag::default(),
+            tag: RequestTag::default(),
             room: None,
             more: false,
             requested: false,
         });
         if wants_none {
             for room in rooms {
-                let place = Place::Named(room);
-                self.pending.push_front(Tag::default(), Task::Leave { place }, Vec::new());
+                let room = RoomSelector::Named(room);
+                self.pending.push_front(
+                    RequestTag::default(),
+                    ChatCommand::Leave { room },
+                    Vec::new(),
+                );
             }
         } else {
             self.rooms = rooms;
@@ -376,7 +380,13 @@ impl Link {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {
             let names = (flags & flag::COUNT_ONLY == 0).then_some(names);
-            self.emit(Event::Roster { tag: Tag::default(), room, members, names, asked: false });
+            self.emit(Event::Roster {
+                tag: RequestTag::default(),
+                room,
+                members,
+                names,
+                asked: false,
+            });
             return;
         }
         let Some(PendingRequest { tag, task, mut members_so_far, .. }) =

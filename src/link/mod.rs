@@ -39,7 +39,8 @@ use self::cursor::ReceiveCursor;
 use self::pending::PendingRequests;
 use self::pinned::PinnedSessions;
 use crate::model::{
-    Event, Moment, NameKey, Position, Refusal, RoomName, SessionId, State, Tag, Task,
+    ChatCommand, ConnectionState, Event, Moment, NameKey, Position, Refusal, RequestTag, RoomName,
+    SessionId,
 };
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
@@ -249,7 +250,7 @@ impl Link {
     /// Starts a connection attempt.
     fn connect(&mut self) {
         self.phase = Phase::Connecting;
-        self.emit(Event::State(State::Connecting));
+        self.emit(Event::Connection(ConnectionState::Connecting));
         self.push_output(Output::Connect);
     }
 
@@ -264,7 +265,7 @@ impl Link {
         self.phase = Phase::AwaitingHello { since: now };
         self.last_received = now;
         self.ping_outstanding = false;
-        self.emit(Event::State(State::Connected));
+        self.emit(Event::Connection(ConnectionState::Connected));
         self.send(Hello {
             magic: MAGIC,
             min_version: VERSION,
@@ -305,7 +306,11 @@ impl Link {
         self.sends_position = !known.is_empty();
         if self.sends_position {
             for room in new.into_iter().rev() {
-                self.pending.push_front(Tag::default(), Task::Enter { room }, Vec::new());
+                self.pending.push_front(
+                    RequestTag::default(),
+                    ChatCommand::Enter { room },
+                    Vec::new(),
+                );
             }
             self.rooms = known;
         }
@@ -358,10 +363,10 @@ impl Link {
             self.finish(EndReason::Unavailable { reason });
             return;
         }
-        self.emit(Event::State(State::Disconnected { reason }));
+        self.emit(Event::Connection(ConnectionState::Disconnected { reason }));
         let delay = self.backoff.next_delay(now, advice);
         self.phase = Phase::BackingOff { until: now + delay };
-        self.emit(Event::State(State::Reconnecting { delay }));
+        self.emit(Event::Connection(ConnectionState::Reconnecting { delay }));
     }
 
     /// Closes the connection, then proceeds as [`Link::on_connection_lost`].
@@ -444,7 +449,7 @@ impl Link {
     }
 
     /// Reports a request as refused, with its message text, and counts it.
-    fn refuse(&mut self, tag: Tag, code: u16, text: String, task: &Task) {
+    fn refuse(&mut self, tag: RequestTag, code: u16, text: String, task: &ChatCommand) {
         self.refused_count += 1;
         let (to, message) = (task.target(), task.message_text().map(str::to_owned));
         self.emit(Event::Refused(Refusal { tag, code, text, to, message }));

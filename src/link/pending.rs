@@ -4,16 +4,16 @@
 use std::collections::VecDeque;
 
 use super::encode::FrameContext;
-use crate::model::{Message, NameKey, Reference, SessionId, Tag, Task};
+use crate::model::{ChatCommand, Message, NameKey, Reference, RequestTag, SessionId};
 use crate::wire::tcp::ClientFrame;
 
 /// A request that the server has not answered yet.
 #[derive(Clone, Debug)]
 pub(super) struct PendingRequest {
     /// Tag that the user interface gave to the request; events about it repeat the tag.
-    pub(super) tag: Tag,
+    pub(super) tag: RequestTag,
     /// The task that the server is asked to do.
-    pub(super) task: Task,
+    pub(super) task: ChatCommand,
     /// Member names collected from the pages of a `members` answer received so far.
     pub(super) members_so_far: Vec<String>,
     /// Search results collected while the answer is being received.
@@ -29,7 +29,7 @@ pub(super) struct PendingRequest {
 
 impl PendingRequest {
     /// Creates a request that has not been sent.
-    const fn new(tag: Tag, task: Task, members_so_far: Vec<String>) -> Self {
+    const fn new(tag: RequestTag, task: ChatCommand, members_so_far: Vec<String>) -> Self {
         Self {
             tag,
             task,
@@ -72,7 +72,7 @@ impl PendingRequests {
     }
 
     /// Appends a request to the queue.
-    pub(super) fn push(&mut self, tag: Tag, task: Task) {
+    pub(super) fn push(&mut self, tag: RequestTag, task: ChatCommand) {
         self.bytes += task.message_text().map_or(0, str::len);
         self.items.push_back(PendingRequest::new(tag, task, Vec::new()));
     }
@@ -90,14 +90,16 @@ impl PendingRequests {
     ///
     /// A `leave` behind an unacknowledged message to the same room stays: the message may have to
     /// be sent again, so the room must be joined first.
-    pub(super) fn remove_sent_leaves(&mut self) -> Vec<(Tag, String)> {
+    pub(super) fn remove_sent_leaves(&mut self) -> Vec<(RequestTag, String)> {
         let mut left = Vec::new();
         let mut rooms_with_messages: Vec<NameKey> = Vec::new();
         self.items.retain(|item| {
             let key = NameKey::of(&item.task.target());
             match item.task {
-                Task::Say { .. } => rooms_with_messages.push(key),
-                Task::Leave { .. } if item.in_flight && !rooms_with_messages.contains(&key) => {
+                ChatCommand::Say { .. } => rooms_with_messages.push(key),
+                ChatCommand::Leave { .. }
+                    if item.in_flight && !rooms_with_messages.contains(&key) =>
+                {
                     left.push((item.tag.clone(), item.task.target()));
                     return false;
                 }
@@ -136,7 +138,7 @@ impl PendingRequests {
 
     /// Returns the first request that has not been sent on this connection, if any. Call
     /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] afterwards.
-    pub(super) fn next_unsent(&mut self) -> Option<&mut Task> {
+    pub(super) fn next_unsent(&mut self) -> Option<&mut ChatCommand> {
         self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.task)
     }
 
@@ -206,15 +208,20 @@ impl PendingRequests {
     /// `search` in flight.
     pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
         let asks = |item: &&mut PendingRequest| {
-            matches!(item.task, Task::History { .. } | Task::Search(_))
+            matches!(item.task, ChatCommand::History { .. } | ChatCommand::Search(_))
         };
         let first = self.items.iter_mut().filter(|item| item.in_flight).find(asks)?;
-        matches!(first.task, Task::Search(_)).then_some(first)
+        matches!(first.task, ChatCommand::Search(_)).then_some(first)
     }
 
     /// Puts a request at the front of the queue, as unsent: for one that needs several answers, or
     /// that must precede all others.
-    pub(super) fn push_front(&mut self, tag: Tag, task: Task, members_so_far: Vec<String>) {
+    pub(super) fn push_front(
+        &mut self,
+        tag: RequestTag,
+        task: ChatCommand,
+        members_so_far: Vec<String>,
+    ) {
         self.items.push_front(PendingRequest::new(tag, task, members_so_far));
     }
 
@@ -233,9 +240,9 @@ impl PendingRequests {
         &mut self,
         reference: Reference,
         spelling: &str,
-    ) -> Option<Tag> {
+    ) -> Option<RequestTag> {
         self.items.iter_mut().find_map(|item| match &mut item.task {
-            Task::Enter { room } if item.sent_as.is_some_and(|(_, it)| it == reference) => {
+            ChatCommand::Enter { room } if item.sent_as.is_some_and(|(_, it)| it == reference) => {
                 spelling.clone_into(room);
                 Some(item.tag.clone())
             }

@@ -4,7 +4,8 @@ use super::contract::{EndReason, Output};
 use super::encode::FrameContext;
 use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
-    Command, Event, MessageText, Moment, NameKey, Place, Refusal, Request, Tag, Task,
+    ChatCommand, Command, Event, MessageText, Moment, NameKey, Refusal, Request, RequestTag,
+    RoomSelector,
 };
 use crate::wire::tcp::feature;
 
@@ -21,14 +22,14 @@ impl Link {
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
-            Command::Do(Task::History { place, before, limit }) => {
+            Command::Chat(ChatCommand::History { room, before, limit }) => {
                 let limit = limit.clamp(1, 100);
-                self.queue(tag, Task::History { place, before, limit });
+                self.queue(tag, ChatCommand::History { room, before, limit });
             }
-            Command::Do(Task::Search(search)) => self.queue_search(tag, search),
-            Command::Do(task) if task.message_text().is_some() => self.queue_message(tag, task),
-            Command::Do(task) => self.queue(tag, task),
-            Command::DoAsPeer(_) => self.emit(Event::Refused(Refusal {
+            Command::Chat(ChatCommand::Search(search)) => self.queue_search(tag, search),
+            Command::Chat(task) if task.message_text().is_some() => self.queue_message(tag, task),
+            Command::Chat(task) => self.queue(tag, task),
+            Command::Peer(_) => self.emit(Event::Refused(Refusal {
                 tag,
                 code: 0,
                 text: "That can be done among peers only.".to_owned(),
@@ -49,7 +50,7 @@ impl Link {
     }
 
     /// Queues a message, or refuses it if its text is invalid or longer than the server allows.
-    fn queue_message(&mut self, tag: Tag, task: Task) {
+    fn queue_message(&mut self, tag: RequestTag, task: ChatCommand) {
         let text = task.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
         let is_too_long = most.is_some_and(|most| text.len() > usize::from(most));
@@ -68,7 +69,7 @@ impl Link {
     }
 
     /// Appends a task to the queue and sends what can be sent; refuses it if the queue is full.
-    pub(super) fn queue(&mut self, tag: Tag, task: Task) {
+    pub(super) fn queue(&mut self, tag: RequestTag, task: ChatCommand) {
         let bytes = self.pending.bytes() + task.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
             let why = format!(
@@ -98,13 +99,14 @@ impl Link {
                 return;
             }
             messages += usize::from(task.message_text().is_some());
-            let is_search = matches!(task, Task::Search(_));
+            let is_search = matches!(task, ChatCommand::Search(_));
             if is_search && self.features & feature::SEARCH == 0 {
                 self.refuse_next_unsent(SEARCH_UNSUPPORTED);
                 continue;
             }
-            let (place, is_enter) = (task.place().cloned(), matches!(task, Task::Enter { .. }));
-            match place.as_ref().map(|place| resolve_room(&self.rooms, place)) {
+            let (room, is_enter) =
+                (task.room().cloned(), matches!(task, ChatCommand::Enter { .. }));
+            match room.as_ref().map(|room| resolve_room(&self.rooms, room)) {
                 Some(Ok(room)) => task.set_room(&room),
                 Some(Err(why)) => {
                     self.refuse_next_unsent(why);
@@ -114,7 +116,7 @@ impl Link {
             }
             let target = task.target();
             let context = FrameContext {
-                pinned_session: if place.is_none() && !is_enter {
+                pinned_session: if room.is_none() && !is_enter {
                     self.pinned_sessions.session_of(&target)
                 } else {
                     None
@@ -146,15 +148,15 @@ impl Link {
 ///
 /// # Errors
 /// The place does not identify a room; the text says why.
-fn resolve_room(rooms: &[String], place: &Place) -> Result<String, &'static str> {
-    match place {
-        Place::Named(name) => {
+fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'static str> {
+    match room {
+        RoomSelector::Named(name) => {
             let key = NameKey::of(name);
             let known = rooms.iter().find(|it| NameKey::of(it) == key);
             Ok(known.unwrap_or(name).clone())
         }
-        Place::Only if rooms.len() > 1 => Err("You are in several rooms: say which one."),
-        Place::Only | Place::First => {
+        RoomSelector::Only if rooms.len() > 1 => Err("You are in several rooms: say which one."),
+        RoomSelector::Only | RoomSelector::First => {
             rooms.first().cloned().ok_or("You are in no room: enter one first.")
         }
     }

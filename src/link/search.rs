@@ -3,12 +3,12 @@
 use super::Link;
 use super::pending::PendingRequest;
 use crate::model::limits::{MAX_RAW_NAME_BYTES, MAX_SEARCH_PAGE, MAX_SEARCH_TEXT};
-use crate::model::{Event, Found, Message, Search, Tag, Task};
+use crate::model::{ChatCommand, Event, Message, RequestTag, SearchRequest, SearchResult};
 
 impl Link {
     /// Queues a search, or refuses it if it is too long to be sent. Its limit is clamped to the
     /// allowed range; everything else is left to the server to check.
-    pub(super) fn queue_search(&mut self, tag: Tag, search: Search) {
+    pub(super) fn queue_search(&mut self, tag: RequestTag, search: SearchRequest) {
         let name_is_long =
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);
         let bytes = search.text.len();
@@ -18,15 +18,20 @@ impl Link {
             "Nothing has so long a name.".to_owned()
         } else {
             let limit = search.limit.clamp(1, MAX_SEARCH_PAGE);
-            return self.queue(tag, Task::Search(Search { limit, ..search }));
+            return self.queue(tag, ChatCommand::Search(SearchRequest { limit, ..search }));
         };
-        self.refuse(tag, 0, why, &Task::Search(search));
+        self.refuse(tag, 0, why, &ChatCommand::Search(search));
     }
 
     /// Reports a complete search result. `more` says whether there are older matches.
-    pub(super) fn emit_search_result(&mut self, item: PendingRequest, search: Search, more: bool) {
-        let found = Found { tag: item.tag, search, messages: item.found, more };
-        self.emit(Event::Found(found));
+    pub(super) fn emit_search_result(
+        &mut self,
+        item: PendingRequest,
+        search: SearchRequest,
+        more: bool,
+    ) {
+        let found = SearchResult { tag: item.tag, search, messages: item.found, more };
+        self.emit(Event::SearchResult(found));
     }
 }
 
@@ -34,7 +39,7 @@ impl Link {
 /// the end, so that a repeated search reports nothing twice. Entries beyond the search's limit are
 /// dropped.
 pub(super) fn collect(item: &mut PendingRequest, message: Message) {
-    if let Task::Search(search) = &item.task
+    if let ChatCommand::Search(search) = &item.task
         && item.found.len() < usize::from(search.limit)
     {
         item.found.push(message);

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use self::model_server::ModelServer;
 use super::*;
-use crate::model::{Command, Place, Request, Style, Token};
+use crate::model::{Command, Request, RoomSelector, Style, Token};
 use crate::wire::tcp::{Error, Received, ServerFrame};
 
 /// Simulation of a link, a model server and the connection between them.
@@ -122,15 +122,16 @@ impl Simulation {
 
     /// Makes a request without a tag.
     fn request(&mut self, command: Command) {
-        self.input(Input::Request(Request { tag: Tag::default(), command }));
+        self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// Sends the next numbered message; the number is its tag.
     fn say_next(&mut self) {
         self.message_count += 1;
-        let tag = Tag(Some(self.message_count.to_string().into()));
+        let tag = RequestTag(Some(self.message_count.to_string().into()));
         let text = format!("mine {}", self.message_count);
-        let command = Command::Do(Task::Say { place: Place::First, style: Style::SAID, text });
+        let command =
+            Command::Chat(ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text });
         self.input(Input::Request(Request { tag, command }));
     }
 
@@ -343,7 +344,7 @@ fn resend_keeps_reference_in_same_session_only() {
 fn rooms_are_rejoined_after_connection_loss() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
     sim.run_until_idle();
-    sim.request(Command::Do(Task::Enter { room: "garden".to_owned() }));
+    sim.request(Command::Chat(ChatCommand::Enter { room: "garden".to_owned() }));
     sim.break_connection();
     sim.run_until_idle();
     sim.other_says("garden");
@@ -354,7 +355,9 @@ fn rooms_are_rejoined_after_connection_loss() {
     sim.run_until_idle();
     assert_eq!(sim.shown_messages("garden"), sim.server.texts("garden"));
     for room in ["garden", "lobby"] {
-        sim.request(Command::Do(Task::Leave { place: Place::Named(room.to_owned()) }));
+        sim.request(Command::Chat(ChatCommand::Leave {
+            room: RoomSelector::Named(room.to_owned()),
+        }));
     }
     sim.run_until_idle();
     sim.break_connection();
@@ -528,7 +531,8 @@ fn only_final_closing_errors_end_the_link() {
             // The driver may still report the end of the stream: it changes nothing.
             sim.input(Input::Disconnected { reason: "closed".to_owned() });
             sim.input(Input::ConnectFailed { reason: "closed".to_owned() });
-            let waits = |it: &Event| matches!(it, Event::State(State::Reconnecting { .. }));
+            let waits =
+                |it: &Event| matches!(it, Event::Connection(ConnectionState::Reconnecting { .. }));
             assert_eq!(sim.count_events(waits), 1);
             sim.advance(Duration::from_millis(4_900));
             assert!(!sim.wants_connection);
@@ -544,7 +548,7 @@ fn direct_reply_is_pinned_to_sender_session() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
     sim.run_until_idle();
     let direct = || {
-        Command::Do(Task::Direct {
+        Command::Chat(ChatCommand::Direct {
             to: "BOB".to_owned(),
             session: None,
             style: Style::SAID,

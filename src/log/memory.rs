@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use super::{Log, LogEvent, Stamper};
 use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
-use crate::model::limits::{HISTORY_LENGTH, MAX_DIRECTS};
+use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
-    Draft, Logged, NameKey, Retention, RoomName, SearchQuery, Sequence, SessionId, SessionRecord,
+    Draft, LogEntry, NameKey, Retention, RoomName, SearchQuery, Sequence, SessionId, SessionRecord,
     SharedEntry, Target,
 };
 
@@ -129,8 +129,8 @@ impl Ring {
 }
 
 /// What an entry takes of memory, roughly.
-fn cost(entry: &Logged) -> usize {
-    size_of::<Logged>() + entry.draft.text.as_str().len()
+fn cost(entry: &LogEntry) -> usize {
+    size_of::<LogEntry>() + entry.draft.text.as_str().len()
 }
 
 impl MemoryLog {
@@ -168,7 +168,7 @@ impl MemoryLog {
                     Target::Session(..) => None,
                 };
                 let previous = previous.unwrap_or_default();
-                let entry = Arc::new(Logged { sequence: self.head, previous, time, draft });
+                let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
                 self.keep(&entry);
                 entry
             })
@@ -207,7 +207,7 @@ impl MemoryLog {
         ring.push(entry.clone());
         self.direct_bytes += cost(entry);
         self.direct_order.push_back((entry.sequence, session));
-        if ring.entries.len() > MAX_DIRECTS {
+        if ring.entries.len() > MAX_KEPT_DIRECT_MESSAGES {
             self.direct_bytes -= ring.drop_oldest();
         }
     }
@@ -232,7 +232,7 @@ impl MemoryLog {
             }
         }
         // Behind one that stays, many may be gone.
-        if self.direct_order.len() > 1_000 + 2 * self.direct_bytes / size_of::<Logged>() {
+        if self.direct_order.len() > 1_000 + 2 * self.direct_bytes / size_of::<LogEntry>() {
             let Self { direct_order, directs, .. } = self;
             direct_order.retain(|(sequence, session)| {
                 let oldest = directs.get(session).and_then(|ring| ring.entries.front());

@@ -1,7 +1,7 @@
 //! The time at which a message was received, from clocks that may be wrong.
 
 use crate::hub::Now;
-use crate::model::limits::CLOCK_STEP;
+use crate::model::limits::MAX_CLOCK_STEP;
 use crate::model::{Moment, Timestamp};
 
 /// Stamps messages. A clock that goes back by a little (NTP corrects it) is
@@ -37,13 +37,13 @@ impl Stamper {
     pub fn stamp(&mut self, now: Now) -> (Timestamp, bool) {
         let (stamp, was_set) = match self.last {
             None => (now.time, false),
-            Some(last) if now.time < last.time && now.time.until(last.time) > CLOCK_STEP => {
+            Some(last) if now.time < last.time && now.time.until(last.time) > MAX_CLOCK_STEP => {
                 (now.time, true)
             }
             Some(last) => {
                 // How long nobody was there to look, nobody knows.
                 let was_set = last.moment.is_some_and(|moment| {
-                    last.time.until(now.time) > now.moment.since(moment) + CLOCK_STEP
+                    last.time.until(now.time) > now.moment.since(moment) + MAX_CLOCK_STEP
                 });
                 (now.time.max(last.stamp), was_set)
             }

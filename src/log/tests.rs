@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::hub::{ReadRange, RestoredState};
 use crate::model::{
-    MessageText, Moment, NameKey, RoomName, SearchQuery, SearchText, Sequence, SessionRecord,
+    MessageText, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence, SessionRecord,
     Style, Target, Timestamp, TokenHash, Username,
 };
 
@@ -263,7 +263,7 @@ impl Pair {
             Range::Before(far, most) => ReadRange::Before(self.before_end(*far), *most),
             Range::Matching(text, from, since, until, before, limit) => {
                 ReadRange::Matching(SearchQuery {
-                    text: SearchText::new(QUERIES[*text]).unwrap(),
+                    text: SearchTerms::new(QUERIES[*text]).unwrap(),
                     from: from.map(|it| NameKey::of(NAMES[it])),
                     since: since.map(day),
                     until: until.map(day),

@@ -9,7 +9,7 @@ use super::timing::{
     ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, SLEPT, WINDOW,
 };
 use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
-use crate::model::{Admitted, ErrorCode, Event, Heard, Lamport, Moment, PeerId, RoomClock};
+use crate::model::{ErrorCode, Event, Heard, JoinedMesh, Lamport, Moment, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
 /// A peer that the candidate has heard of.
@@ -233,7 +233,7 @@ impl Mesh {
         }
         let code = ErrorCode::NameTaken;
         if came.sender.id < self.me.id {
-            self.reject(announce.username.clone(), code.number(), code.sentence().to_owned());
+            self.reject(announce.username.clone(), code.number(), code.default_text().to_owned());
         } else {
             let (me, since) = (self.me.id, RoomClock(0));
             self.object(now, came.from, announce.nonce, code, &announce.username, (since, me));
@@ -263,7 +263,7 @@ impl Mesh {
         let mut members = self.names_of_members();
         members.sort();
         let history_from = history_from.and_then(|it| self.contacts.get(it));
-        let admitted = Admitted {
+        let admitted = JoinedMesh {
             session: super::saying::session(self.me.id),
             username: self.name.as_str().to_owned(),
             room: self.settings.room.as_str().to_owned(),
@@ -271,6 +271,6 @@ impl Mesh {
             members,
             history_from: history_from.map(|it| it.name().to_owned()),
         };
-        self.show(Event::Admitted(admitted));
+        self.show(Event::JoinedMesh(admitted));
     }
 }

@@ -191,7 +191,7 @@ impl Mesh {
             self.show_entry(&entry, true, false);
         }
         let room = Some(self.settings.room.as_str().to_owned());
-        let tag = crate::model::Tag::default();
+        let tag = crate::model::RequestTag::default();
         self.show(Event::HistoryEnd { tag, room, more: false, requested: false });
         for (_, entry) in history.arrived {
             if self.logs.get(entry.author.id).is_some() {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::{End, Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PEER_TEXT;
 use crate::model::{
-    Command, ErrorCode, Event, Heard, MessageText, Moment, NameKey, PeerId, PeerReport, PeerTask,
-    Place, Reach, Refusal, Request, SessionId, Style, Tag, Task, TokenBucket, Way,
+    ChatCommand, Command, ErrorCode, Event, Heard, MessageText, Moment, NameKey, PeerCommand,
+    PeerId, PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId, Style,
+    TokenBucket, Way,
 };
 use crate::wire::udp::{Bye, Control, EntryFields};
 
@@ -29,7 +30,7 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 #[derive(Debug)]
 pub(super) struct Outbox {
     /// Waits until one is in, and for the rate.
-    queue: VecDeque<(Tag, Style, MessageText)>,
+    queue: VecDeque<(RequestTag, Style, MessageText)>,
     /// What was asked before one was in.
     early: Vec<Request>,
     /// How fast one may speak.
@@ -89,8 +90,8 @@ impl Mesh {
         // Who is there is known when one is in.
         let is_about_others = matches!(
             request.command,
-            Command::Do(Task::Members { .. })
-                | Command::DoAsPeer(PeerTask::Peers | PeerTask::Block { .. })
+            Command::Chat(ChatCommand::Members { .. })
+                | Command::Peer(PeerCommand::Peers | PeerCommand::Block { .. })
         );
         if is_about_others && !matches!(self.phase, Phase::In) {
             if self.outbox.early.len() < MAX_EARLY {
@@ -100,13 +101,13 @@ impl Mesh {
         }
         let Request { tag, command } = request;
         match command {
-            Command::Do(task) => self.on_task(now, tag, task),
-            Command::DoAsPeer(PeerTask::Peers) => {
+            Command::Chat(task) => self.on_task(now, tag, task),
+            Command::Peer(PeerCommand::Peers) => {
                 let peers = self.report(now);
                 self.show(Event::Peers { tag, peers });
             }
-            Command::DoAsPeer(PeerTask::Block { name }) => self.block(tag, &name),
-            Command::DoAsPeer(PeerTask::Admit { name, is_welcome }) => {
+            Command::Peer(PeerCommand::Block { name }) => self.block(tag, &name),
+            Command::Peer(PeerCommand::Admit { name, is_welcome }) => {
                 if self.decide(now, &name, is_welcome) {
                     let may = if is_welcome { "may" } else { "may not" };
                     self.show(Event::Done { tag, text: format!("{name} {may} come in.") });
@@ -124,32 +125,32 @@ impl Mesh {
     }
 
     /// A task that a server could do as well.
-    fn on_task(&mut self, now: Now, tag: Tag, task: Task) {
+    fn on_task(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
         match task {
-            Task::Say { place, style, text } if self.is_here(&place) => {
+            ChatCommand::Say { room, style, text } if self.is_here(&room) => {
                 self.take_message(now, tag, style, &text);
             }
-            Task::Say { text, .. } => {
+            ChatCommand::Say { text, .. } => {
                 let code = ErrorCode::NotInRoom.number();
                 self.refuse(tag, code, "Among peers there is one room.".to_owned(), Some(text));
             }
-            Task::Direct { text, .. } => {
+            ChatCommand::Direct { text, .. } => {
                 let why = "There are no direct messages among peers.".to_owned();
                 self.refuse(tag, 0, why, Some(text));
             }
-            Task::Enter { .. } | Task::Leave { .. } => {
+            ChatCommand::Enter { .. } | ChatCommand::Leave { .. } => {
                 let why = "Among peers there is one room for each program.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
-            Task::History { .. } => {
+            ChatCommand::History { .. } => {
                 let why = "There is nothing older here than what was shown.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
-            Task::Search(_) => {
+            ChatCommand::Search(_) => {
                 let why = "Among peers there is nothing to search in.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
-            Task::Members { .. } => {
+            ChatCommand::Members { .. } => {
                 let mut names = self.names_of_members();
                 names.sort();
                 self.show(Event::Roster {
@@ -164,15 +165,15 @@ impl Mesh {
     }
 
     /// Whether a place is this room.
-    fn is_here(&self, place: &Place) -> bool {
-        match place {
-            Place::Named(room) => NameKey::of(room) == *self.settings.room.key(),
-            Place::Only | Place::First => true,
+    fn is_here(&self, room: &RoomSelector) -> bool {
+        match room {
+            RoomSelector::Named(room) => NameKey::of(room) == *self.settings.room.key(),
+            RoomSelector::Only | RoomSelector::First => true,
         }
     }
 
     /// Takes a message if it may be sent at all.
-    fn take_message(&mut self, now: Now, tag: Tag, style: Style, text: &str) {
+    fn take_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
         let why = match &checked {
@@ -198,7 +199,13 @@ impl Mesh {
     }
 
     /// Does not do what was asked.
-    pub(super) fn refuse(&mut self, tag: Tag, code: u16, text: String, message: Option<String>) {
+    pub(super) fn refuse(
+        &mut self,
+        tag: RequestTag,
+        code: u16,
+        text: String,
+        message: Option<String>,
+    ) {
         self.outbox.refused += 1;
         let to = self.settings.room.as_str().to_owned();
         self.show(Event::Refused(Refusal { tag, code, text, to, message }));
@@ -227,7 +234,7 @@ impl Mesh {
     }
 
     /// Says one thing.
-    fn say(&mut self, now: Now, tag: Tag, style: Style, text: &MessageText) {
+    fn say(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else { return };
         let Some(lamport) = self.logs.next_lamport() else {
             let why = "The room's counter is at its end.".to_owned();
@@ -317,7 +324,7 @@ impl Mesh {
             is_self: true,
             present: clock.since(self.since),
             address: None,
-            reach: Reach::Here,
+            route: PeerRoute::Local,
             loss: 0,
             skew: 0,
             silence: Duration::ZERO,
@@ -334,10 +341,10 @@ impl Mesh {
                 is_self: false,
                 present: clock.since(contact.since()),
                 address: contact.address(),
-                reach: match way {
-                    _ if contact.heard.is_none() || !is_direct => Reach::Indirect,
-                    Some(way) => Reach::Way(way),
-                    None => Reach::Unicast,
+                route: match way {
+                    _ if contact.heard.is_none() || !is_direct => PeerRoute::Indirect,
+                    Some(way) => PeerRoute::Way(way),
+                    None => PeerRoute::Unicast,
                 },
                 loss: self.loss(now.moment, contact),
                 skew: contact.skew,

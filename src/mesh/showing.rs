@@ -7,7 +7,7 @@ use super::logs::{Place, place};
 use super::saying::session;
 use super::timing::HOLD;
 use super::{Mesh, Now};
-use crate::model::{Event, Lamport, Message, Moment, Sequence, Style, Tag, Timestamp};
+use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};
 use crate::wire::udp::Entry;
 
 /// What was shown, and what waits to be.
@@ -20,7 +20,7 @@ pub(super) struct Showing {
     /// The last place in the order that was shown.
     last: Option<Place>,
     /// Tags of one's own messages by their sequences, until they are shown.
-    tags: HashMap<u32, Tag>,
+    tags: HashMap<u32, RequestTag>,
 }
 
 impl Showing {
@@ -30,7 +30,7 @@ impl Showing {
     }
 
     /// One's own message with this sequence has this tag.
-    pub(super) fn note_tag(&mut self, sequence: u32, tag: Tag) {
+    pub(super) fn note_tag(&mut self, sequence: u32, tag: RequestTag) {
         self.tags.insert(sequence, tag);
     }
 

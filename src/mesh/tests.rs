@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{
-    Command, Event, Moment, PeerTask, Place, Request, RoomName, Style, Tag, Task, Timestamp,
-    Username, Way,
+    ChatCommand, Command, Event, Moment, PeerCommand, Request, RequestTag, RoomName, RoomSelector,
+    Style, Timestamp, Username, Way,
 };
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
@@ -175,14 +175,14 @@ impl World {
 
     /// A peer's person wants something.
     fn request(&mut self, number: u8, command: Command) {
-        self.give(number, Input::Request(Request { tag: Tag::default(), command }));
+        self.give(number, Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// A peer's person says something.
     fn say(&mut self, number: u8, text: &str) {
         let text = text.to_owned();
-        let task = Task::Say { place: Place::Only, style: Style::SAID, text };
-        self.request(number, Command::Do(task));
+        let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
+        self.request(number, Command::Chat(task));
     }
 
     /// The texts that a peer has shown, those of the history or the others.
@@ -299,8 +299,8 @@ fn asking() {
     world.pass(3_000);
     world.start(2, "bert");
     world.pass(3_000);
-    let task = PeerTask::Admit { name: "bert".to_owned(), is_welcome: false };
-    world.request(1, Command::DoAsPeer(task));
+    let task = PeerCommand::Admit { name: "bert".to_owned(), is_welcome: false };
+    world.request(1, Command::Peer(task));
     world.pass(100);
     assert!(matches!(world.members[&2].end, Some(End::Rejected { code: 401, .. })));
     world.start(3, "carl");

@@ -9,7 +9,7 @@ use super::showing::in_words;
 use super::timing::{AGREE_DELAY, ANSWER_TIME};
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
-use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Tag, Username};
+use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RequestTag, RoomClock, Username};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, VERSION};
 
 /// So many of the oldest members answer for the room.
@@ -254,7 +254,7 @@ impl Mesh {
             if candidate.person == Person::Unasked {
                 candidate.person = Person::Thinks(now.moment + ANSWER_TIME);
                 self.voting.hurry(now.moment + ANSWER_TIME);
-                self.show(Event::AdmissionAsked { name: name.as_str().to_owned() });
+                self.show(Event::AdmissionRequested { name: name.as_str().to_owned() });
             }
             self.object_to_rivals(now, id, name.key());
         }
@@ -377,7 +377,7 @@ impl Mesh {
             Some(contact) => contact.name(),
             None if holder == self.me.id => self.name.as_str(),
             // A candidate, of whom there is nothing to tell.
-            None => return code.sentence().to_owned(),
+            None => return code.default_text().to_owned(),
         };
         let present = in_words(self.room_clock(now.moment).since(since).as_secs());
         let silence = self.contacts.member(holder).map(|it| now.moment.since(it.vouched).as_secs());
@@ -388,13 +388,13 @@ impl Mesh {
             ErrorCode::NameTaken | ErrorCode::NameLookalike => {
                 format!("{name} has been here for {present}.")
             }
-            _ => code.sentence().to_owned(),
+            _ => code.default_text().to_owned(),
         }
     }
 
     /// Blocks somebody by name: what they say is hidden, and one objects
     /// when they want to come in again.
-    pub(super) fn block(&mut self, tag: Tag, name: &str) {
+    pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
             self.refuse(tag, 0, "That is no name.".to_owned(), None);
             return;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::limits::{DEFAULT_PORT, SERVICE};
+use super::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
 /// The host and port of a server or a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,28 +38,28 @@ pub enum AddressError {
 
 /// What the entry of a server ends with that has told of itself on the network.
 fn service() -> &'static str {
-    SERVICE.trim_end_matches('.')
+    MDNS_SERVICE.trim_end_matches('.')
 }
 
 /// Whether this is the entry of a server in the network's directory, such as
 /// `Anna's pi (2)._pi-chat._tcp.local`, and not the name of a host.
 #[must_use]
-pub fn is_entry(host: &str) -> bool {
-    instance(host).is_some()
+pub fn is_service_instance(host: &str) -> bool {
+    instance_label(host).is_some()
 }
 
 /// What people call the server with this entry: `Anna's pi (2)`. None if it is
 /// no entry.
 #[must_use]
-pub fn instance(entry: &str) -> Option<&str> {
+pub fn instance_label(entry: &str) -> Option<&str> {
     entry.strip_suffix(service())?.strip_suffix('.')
 }
 
 /// An entry, and what may be a port behind it.
-fn split_entry(text: &str) -> Option<(&str, Option<&str>)> {
+fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service())? + service().len());
     let port = behind.strip_prefix(':');
-    (is_entry(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
+    (is_service_instance(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
 }
 
 /// What stands behind the scheme, where there is the right one.
@@ -97,7 +97,7 @@ impl FromStr for HostAddress {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         // The name in an entry may hold anything, also what looks like a scheme.
-        let entry = split_entry(text.strip_prefix("chat://").unwrap_or(text));
+        let entry = split_service_instance(text.strip_prefix("chat://").unwrap_or(text));
         let (host, port) = match entry {
             Some(split) => split,
             None => split_host(without_scheme(text)?)?,
@@ -112,11 +112,11 @@ impl FromStr for HostAddress {
         if host.is_empty() {
             return Err(AddressError::NoHost);
         }
-        let is_entry = is_entry(host);
+        let is_service_instance = is_service_instance(host);
         let is_odd = |c: &char| {
             // An entry is the name that an owner has given.
             c.is_control()
-                || !is_entry
+                || !is_service_instance
                     && (c.is_whitespace() || matches!(c, '/' | '[' | ']' | '@' | '?' | '#'))
         };
         if let Some(odd) = host.chars().find(is_odd) {
@@ -128,7 +128,7 @@ impl FromStr for HostAddress {
 
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') && !is_entry(&self.host) {
+        if self.host.contains(':') && !is_service_instance(&self.host) {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
@@ -163,8 +163,8 @@ mod tests {
             assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
             assert_eq!(address.to_string().parse(), Ok(address));
         }
-        assert_eq!(instance("a.b (2)._pi-chat._tcp.local"), Some("a.b (2)"));
-        assert_eq!(instance("pi.local"), None);
+        assert_eq!(instance_label("a.b (2)._pi-chat._tcp.local"), Some("a.b (2)"));
+        assert_eq!(instance_label("pi.local"), None);
         for text in [
             "",
             ":1",

@@ -4,7 +4,7 @@
 /// Makes [`ErrorCode`] from one table, so that a code's number, name and
 /// meaning stand in one line.
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $closes:ident, $final:ident, $sentence:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $closes:ident, $final:ident, $text:literal;)*) => {
         /// What went wrong, as it is told to the other side.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorCode {
@@ -47,8 +47,8 @@ macro_rules! error_codes {
 
             /// What a person should read.
             #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)* }
+            pub const fn default_text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
             }
         }
     };

@@ -33,7 +33,7 @@ pub struct Draft {
 /// A message in the log: a draft to which the log has given its place and
 /// its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logged {
+pub struct LogEntry {
     /// Its place.
     pub sequence: Sequence,
     /// The one before it in the same room; zero for the first, and for
@@ -46,4 +46,4 @@ pub struct Logged {
 }
 
 /// Entries are shared, never copied, between the log and those who read it.
-pub type SharedEntry = Arc<Logged>;
+pub type SharedEntry = Arc<LogEntry>;

@@ -7,19 +7,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Retention, Search, Sequence, SessionId, Style, Tag, Timestamp, Way};
+use super::{RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp, Way};
 
 /// Something that a person may want to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// How the connection is.
-    State(State),
+    Connection(ConnectionState),
     /// In, or in again.
-    Welcome(Joined),
+    JoinedServer(JoinedServer),
     /// In a room.
     Entered {
         /// The `Enter`'s; none after a join.
-        tag: Tag,
+        tag: RequestTag,
         /// Its canonical name.
         room: String,
         /// Members, oneself included.
@@ -28,7 +28,7 @@ pub enum Event {
     /// No longer in a room.
     Left {
         /// The `Leave`'s.
-        tag: Tag,
+        tag: RequestTag,
         /// Its canonical name.
         room: String,
     },
@@ -45,20 +45,20 @@ pub enum Event {
     /// All that there was to show of the past has been shown.
     HistoryEnd {
         /// That of the request; none after a join.
-        tag: Tag,
+        tag: RequestTag,
         /// Which room; `None`: all rooms of the join.
         room: Option<String>,
         /// There are still older messages.
         more: bool,
-        /// It answers a [`Task::History`].
+        /// It answers a [`ChatCommand::History`].
         requested: bool,
     },
-    /// What a [`Task::Search`] has found.
-    Found(Found),
+    /// What a [`ChatCommand::Search`] has found.
+    SearchResult(SearchResult),
     /// Who is in a room.
     Roster {
         /// The `Members`'; none when it came unasked.
-        tag: Tag,
+        tag: RequestTag,
         /// Which room.
         room: String,
         /// How many.
@@ -89,7 +89,7 @@ pub enum Event {
     /// The message is in the log.
     Acknowledged {
         /// That of the request.
-        tag: Tag,
+        tag: RequestTag,
         /// Its place, if an echo told.
         sequence: Option<Sequence>,
         /// Its time, if an echo told.
@@ -104,7 +104,7 @@ pub enum Event {
     /// before an answer came.
     Unsent {
         /// That of the request.
-        tag: Tag,
+        tag: RequestTag,
         /// Room or person.
         to: String,
         /// What was to be said.
@@ -118,10 +118,10 @@ pub enum Event {
         again: bool,
     },
     /// In, among peers.
-    Admitted(Admitted),
+    JoinedMesh(JoinedMesh),
     /// Somebody wants to come in, and this person is asked; answer with
-    /// [`PeerTask::Admit`]. Silence is a yes.
-    AdmissionAsked {
+    /// [`PeerCommand::Admit`]. Silence is a yes.
+    AdmissionRequested {
         /// Username.
         name: String,
     },
@@ -135,14 +135,14 @@ pub enum Event {
     /// How each peer is reached.
     Peers {
         /// The `Peers`'.
-        tag: Tag,
+        tag: RequestTag,
         /// Oneself first, then by standing.
         peers: Vec<PeerReport>,
     },
     /// A task that needs no other answer was done.
     Done {
         /// That of the request.
-        tag: Tag,
+        tag: RequestTag,
         /// For people.
         text: String,
     },
@@ -157,10 +157,10 @@ pub enum Event {
 
 /// How the connection is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ConnectionState {
     /// Being made.
     Connecting,
-    /// Made; [`Event::Welcome`] follows when the server has let us in.
+    /// Made; [`Event::JoinedServer`] follows when the server has let us in.
     Connected,
     /// Ended.
     Disconnected {
@@ -176,7 +176,7 @@ pub enum State {
 
 /// What one learns when one is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Joined {
+pub struct JoinedServer {
     /// One's public number.
     pub session: SessionId,
     /// One's name in its canonical form.
@@ -223,14 +223,14 @@ pub struct Message {
     pub text: String,
     /// From before.
     pub history: bool,
-    /// It was asked for with [`Task::History`].
+    /// It was asked for with [`ChatCommand::History`].
     pub requested: bool,
     /// One said it oneself.
     pub own: bool,
     /// It belongs before something that was shown already. Only among peers.
     pub late: bool,
     /// That of the request, if it was said by this program.
-    pub tag: Tag,
+    pub tag: RequestTag,
 }
 
 /// Something that was said to one person.
@@ -257,14 +257,14 @@ pub struct DirectMessage {
     /// One said it oneself.
     pub own: bool,
     /// That of the request, if it was said by this program.
-    pub tag: Tag,
+    pub tag: RequestTag,
 }
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// That of the request.
-    pub tag: Tag,
+    pub tag: RequestTag,
     /// From the registry; 0 where the client itself refused.
     pub code: u16,
     /// For people.
@@ -277,29 +277,29 @@ pub struct Refusal {
 
 /// The whole answer to a [`Search`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchResult {
     /// That of the request.
-    pub tag: Tag,
+    pub tag: RequestTag,
     /// What was looked for.
-    pub search: Search,
+    pub search: SearchRequest,
     /// What was found, oldest first.
     pub messages: Vec<Message>,
     /// There are older ones.
     pub more: bool,
 }
 
-impl Found {
+impl SearchResult {
     /// The search for the older ones, if there are any.
     #[must_use]
-    pub fn older(&self) -> Option<Search> {
+    pub fn older(&self) -> Option<SearchRequest> {
         let first = self.messages.iter().map(|it| it.sequence).min().filter(|_| self.more)?;
-        Some(Search { before: Some(first), ..self.search.clone() })
+        Some(SearchRequest { before: Some(first), ..self.search.clone() })
     }
 }
 
 /// What one learns when one is in, among peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admitted {
+pub struct JoinedMesh {
     /// One's public number.
     pub session: SessionId,
     /// One's name in its canonical form.
@@ -329,7 +329,7 @@ pub struct PeerReport {
     /// Where it sends from, if it has been heard directly.
     pub address: Option<SocketAddr>,
     /// How it is reached.
-    pub reach: Reach,
+    pub route: PeerRoute,
     /// Share of its heartbeats that did not arrive, in thousandths.
     pub loss: u16,
     /// How much its clock is ahead, in milliseconds.
@@ -340,9 +340,9 @@ pub struct PeerReport {
 
 /// How a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum PeerRoute {
     /// It is oneself.
-    Here,
+    Local,
     /// By what goes to everybody.
     Way(Way),
     /// By copies of its own.

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const DEFAULT_PORT: u16 = 2428;
 
 /// By which servers are found on a network: `docs/protocol/discovery.md`.
-pub const SERVICE: &str = "_pi-chat._tcp.local.";
+pub const MDNS_SERVICE: &str = "_pi-chat._tcp.local.";
 
 /// Largest body of a frame, in bytes.
 pub const MAX_FRAME: usize = 16_384;
@@ -31,7 +31,7 @@ pub const MAX_NAME_BYTES: usize = 64;
 pub const MAX_RAW_NAME_BYTES: usize = 256;
 
 /// Longest program name and program version, in bytes each.
-pub const MAX_PROGRAM: usize = 32;
+pub const MAX_PROGRAM_NAME: usize = 32;
 
 /// Longest server name, in bytes.
 pub const MAX_SERVER_NAME: usize = 64;
@@ -40,7 +40,7 @@ pub const MAX_SERVER_NAME: usize = 64;
 pub const MAX_PASSWORD: usize = 256;
 
 /// Longest sentence in an error or notice, in bytes.
-pub const MAX_SENTENCE: usize = 512;
+pub const MAX_ERROR_TEXT: usize = 512;
 
 /// Rooms that one session may be in.
 pub const MAX_ROOMS: u16 = 16;
@@ -66,13 +66,13 @@ pub const MAX_SEARCH_WORDS: usize = 16;
 
 /// Most names in one `roster` or `presence`; above so many members a room
 /// tells only how many they are.
-pub const MAX_NAMES: usize = 100;
+pub const MAX_LISTED_NAMES: usize = 100;
 
 /// Direct messages kept for one session.
-pub const MAX_DIRECTS: usize = 100;
+pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 
 /// Refused references that a session remembers.
-pub const MAX_REFUSED: usize = 64;
+pub const MAX_REFUSED_REFERENCES: usize = 64;
 
 /// Refused joins after which a connection is closed.
 pub const MAX_JOIN_ATTEMPTS: u8 = 5;
@@ -95,8 +95,8 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Changes of presence are collected for so long.
 pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 
-/// The same in a room of more than [`MAX_NAMES`] members.
-pub const CROWD_PRESENCE_DELAY: Duration = Duration::from_secs(5);
+/// The same in a room of more than [`MAX_LISTED_NAMES`] members.
+pub const LARGE_ROOM_PRESENCE_DELAY: Duration = Duration::from_secs(5);
 
 /// How long a reader may be behind.
 pub const SLOW_READER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,7 +106,7 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_200);
 
 /// A clock that goes back by no more than this is waited for; a larger step
 /// is followed.
-pub const CLOCK_STEP: Duration = Duration::from_secs(5);
+pub const MAX_CLOCK_STEP: Duration = Duration::from_secs(5);
 
 /// The group in which peers meet, over IPv4.
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 24, 28);
@@ -128,7 +128,7 @@ pub const MAX_PADDING: usize = 400;
 pub const MAX_PEER_TEXT: usize = 1_000;
 
 /// Longest sentence in an `object`, in bytes.
-pub const MAX_OBJECTION: usize = 100;
+pub const MAX_OBJECTION_TEXT: usize = 100;
 
 /// Counters of datagrams, Lamport counters and times of entries are below
 /// this: six bytes, or seven as a varint.
@@ -136,7 +136,7 @@ pub const COUNTER_END: u64 = 1 << 48;
 
 /// The longest-standing members: so many answer for the room, and so many
 /// agreements an `announce` can name.
-pub const MAX_AGREED: usize = 8;
+pub const MAX_AGREEMENTS: usize = 8;
 
 /// Most authors in the page of a `heartbeat`, most marks in a `recent`.
 pub const MAX_PAGE: usize = 60;

@@ -13,26 +13,29 @@ pub mod limits;
 mod name;
 mod peer;
 mod request;
-mod safe;
+mod sanitize;
 mod search;
 mod session;
 mod settings;
 mod text;
 mod time;
 
-pub use address::{AddressError, HostAddress, instance, is_entry};
+pub use address::{AddressError, HostAddress, instance_label, is_service_instance};
 pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
-pub use entry::{Draft, Logged, SharedEntry, Target};
+pub use entry::{Draft, LogEntry, SharedEntry, Target};
 pub use event::{
-    Admitted, DirectMessage, Event, Found, Joined, Message, PeerReport, Reach, Refusal, State,
+    ConnectionState, DirectMessage, Event, JoinedMesh, JoinedServer, Message, PeerReport,
+    PeerRoute, Refusal, SearchResult,
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
 pub use peer::{Heard, Lamport, PeerId, RoomClock, Way};
-pub use request::{Command, Password, PeerTask, Place, Request, Search, Tag, Task};
-pub use safe::{REPLACEMENT, is_dangerous, safe_text};
-pub use search::{Phrase, SearchError, SearchQuery, SearchText};
+pub use request::{
+    ChatCommand, Command, Password, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest,
+};
+pub use sanitize::{REPLACEMENT, is_unsafe_char, sanitize_text};
+pub use search::{Phrase, SearchError, SearchQuery, SearchTerms};
 pub use session::{SessionRecord, TokenHash};
 pub use settings::{HubSettings, Retention, SettingsError};
 pub use text::{MessageText, Style, TextError};

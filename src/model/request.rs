@@ -10,13 +10,13 @@ use super::{Sequence, SessionId, Style, Timestamp};
 /// What the user interface calls a request, so that it knows it again in
 /// the events about it. Engines only repeat it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tag(pub Option<Arc<str>>);
+pub struct RequestTag(pub Option<Arc<str>>);
 
 /// Something that is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Comes back in the events about it.
-    pub tag: Tag,
+    pub tag: RequestTag,
     /// What to do.
     pub command: Command,
 }
@@ -25,9 +25,9 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Have this done by the server; it waits for a connection if need be.
-    Do(Task),
+    Chat(ChatCommand),
     /// Have this done by a peer. A server cannot.
-    DoAsPeer(PeerTask),
+    Peer(PeerCommand),
     /// The answer to [`Event::PasswordWanted`].
     Password(Password),
     /// Leave as soon as everything that was asked is answered; give up when
@@ -42,12 +42,12 @@ pub enum Command {
 
 /// What a server can be asked to do. Each task is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
+pub enum ChatCommand {
     /// Say something to everybody in a room. Ends in
     /// [`Event::Acknowledged`], [`Event::Refused`] or [`Event::Unsent`].
     Say {
         /// Which room.
-        place: Place,
+        room: RoomSelector,
         /// How it is meant.
         style: Style,
         /// What to say.
@@ -73,12 +73,12 @@ pub enum Task {
     /// Go out of a room.
     Leave {
         /// Which room.
-        place: Place,
+        room: RoomSelector,
     },
     /// Bring older messages.
     History {
         /// Which room.
-        place: Place,
+        room: RoomSelector,
         /// Those before this one; `None`: before the oldest that was shown.
         before: Option<Sequence>,
         /// At most so many; 1 to 100.
@@ -87,15 +87,15 @@ pub enum Task {
     /// Tell who is there.
     Members {
         /// Which room.
-        place: Place,
+        room: RoomSelector,
     },
     /// Look for messages of the past.
-    Search(Search),
+    Search(SearchRequest),
 }
 
 /// What can be asked of peers besides. Each task is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerTask {
+pub enum PeerCommand {
     /// Tell how each peer is reached: [`Event::Peers`].
     Peers,
     /// Hide what somebody says, and object when they want to come in again.
@@ -103,7 +103,7 @@ pub enum PeerTask {
         /// Username.
         name: String,
     },
-    /// The answer to [`Event::AdmissionAsked`].
+    /// The answer to [`Event::AdmissionRequested`].
     Admit {
         /// Username.
         name: String,
@@ -114,7 +114,7 @@ pub enum PeerTask {
 
 /// A room, as far as somebody has said which.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RoomSelector {
     /// This one, in any spelling.
     Named(String),
     /// The only one; an error where there are several.
@@ -135,7 +135,7 @@ impl fmt::Debug for Password {
 
 /// Something to look for. What is left open is not asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Search {
+pub struct SearchRequest {
     /// In which room, in any spelling; `None`: all that one is in.
     pub room: Option<String>,
     /// Who must have written it, in any spelling.

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::limits::{MAX_SEARCH_TEXT, MAX_SEARCH_WORDS};
-use super::{Logged, NameKey, Sequence, Timestamp};
+use super::{LogEntry, NameKey, Sequence, Timestamp};
 
 /// Words that have to follow one another in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Phrase {
 
 /// Words and phrases all of which a text has to hold; none is everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SearchText(Vec<Phrase>);
+pub struct SearchTerms(Vec<Phrase>);
 
 /// A text that cannot be looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,7 +40,7 @@ pub enum SearchError {
     NoWord,
 }
 
-impl SearchText {
+impl SearchTerms {
     /// Takes words apart at blanks, and phrases between double quotes. A
     /// word that ends with `*` is the beginning of one.
     ///
@@ -159,7 +159,7 @@ fn fold(word: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
     /// What the text must hold.
-    pub text: SearchText,
+    pub text: SearchTerms,
     /// Who must have written it: a name, whoever had it.
     pub from: Option<NameKey>,
     /// Not before this time.
@@ -176,7 +176,7 @@ impl SearchQuery {
     /// Whether an entry is one of those that are looked for; its room is not
     /// asked.
     #[must_use]
-    pub fn matches(&self, entry: &Logged) -> bool {
+    pub fn matches(&self, entry: &LogEntry) -> bool {
         entry.sequence < self.before
             && self.since.is_none_or(|since| entry.time >= since)
             && self.until.is_none_or(|until| entry.time < until)
@@ -191,7 +191,7 @@ mod tests {
 
     /// Whether `query` finds `text`.
     fn finds(query: &str, text: &str) -> bool {
-        SearchText::new(query).unwrap().matches(text)
+        SearchTerms::new(query).unwrap().matches(text)
     }
 
     #[test]
@@ -212,18 +212,18 @@ mod tests {
         assert!(finds("नमस्ते", "नमस्ते दुनिया") && !finds("दुनिया", "नमस्ते"));
         assert!(finds("한국*", "한국어") && !finds("하*", "한국어"));
         assert!(finds("caf\u{e9}", "cafe\u{301}") && finds("TI\u{1ebe}NG", "ti\u{ea}\u{301}ng"));
-        assert!(SearchText::new(&"สวัสดี ".repeat(12)).is_ok(), "these are 12 words");
-        assert_eq!(SearchText::new("Ⓐ 🅱 \u{301}"), Err(SearchError::NoWord));
+        assert!(SearchTerms::new(&"สวัสดี ".repeat(12)).is_ok(), "these are 12 words");
+        assert_eq!(SearchTerms::new("Ⓐ 🅱 \u{301}"), Err(SearchError::NoWord));
     }
 
     #[test]
     fn what_cannot_be_looked_for() {
-        assert_eq!(SearchText::new("?! \"-\""), Err(SearchError::NoWord));
-        assert_eq!(SearchText::new(" "), Err(SearchError::NoWord));
+        assert_eq!(SearchTerms::new("?! \"-\""), Err(SearchError::NoWord));
+        assert_eq!(SearchTerms::new(" "), Err(SearchError::NoWord));
         assert_eq!(
-            SearchText::new(&"a ".repeat(MAX_SEARCH_WORDS + 1)),
+            SearchTerms::new(&"a ".repeat(MAX_SEARCH_WORDS + 1)),
             Err(SearchError::TooManyWords)
         );
-        assert_eq!(SearchText::new(&"a".repeat(MAX_SEARCH_TEXT + 1)), Err(SearchError::TooLong));
+        assert_eq!(SearchTerms::new(&"a".repeat(MAX_SEARCH_TEXT + 1)), Err(SearchError::TooLong));
     }
 }

@@ -29,7 +29,7 @@ pub struct SessionRecord {
     /// by what it holds itself: it need not be told of each message.)
     pub last_reference: Reference,
     /// References that the log has not taken, whatever the greatest is,
-    /// ascending; at the most [`super::limits::MAX_REFUSED`]. (Here, too,
+    /// ascending; at the most [`super::limits::MAX_REFUSED_REFERENCES`]. (Here, too,
     /// what the log holds is right.)
     pub refused: Vec<Reference>,
 }

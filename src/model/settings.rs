@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::limits;
-use super::safe::is_dangerous;
+use super::sanitize::is_unsafe_char;
 
 /// Settings of the hub. Made by `config` from file, environment and flags;
 /// checked once by [`HubSettings::check`].
@@ -83,7 +83,7 @@ impl HubSettings {
         if self.server_name.is_empty() || self.server_name.len() > limits::MAX_SERVER_NAME {
             return wrong("name", "must have 1 to 64 bytes");
         }
-        if self.server_name.chars().any(is_dangerous) {
+        if self.server_name.chars().any(is_unsafe_char) {
             return wrong("name", "must not hold characters that control how it is shown");
         }
         if self.password.as_ref().is_some_and(|p| p.is_empty() || p.len() > limits::MAX_PASSWORD) {

@@ -12,7 +12,7 @@ use super::limit::Limit;
 use super::sockets::{Datagram, Sockets};
 use super::{BLIND_PATIENCE, Key, PeerError, Setup, interfaces, name_of};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
-use crate::model::{Command, Event, Heard, Moment, Request, Tag};
+use crate::model::{Command, Event, Heard, Moment, Request, RequestTag};
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
 use crate::wire::udp::{Dropped, Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
@@ -138,7 +138,7 @@ impl<'a> Driver<'a> {
 
     /// Has the mesh do something that nobody has typed.
     pub(super) fn request(&mut self, command: Command) {
-        self.input(Input::Request(Request { tag: Tag::default(), command }));
+        self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// Does what the mesh wants done. Gives the end when it has come.
@@ -177,7 +177,7 @@ impl<'a> Driver<'a> {
             _ => false,
         };
         self.waiting = self.waiting.saturating_sub(usize::from(is_answered));
-        self.is_in |= matches!(event, Event::Admitted(_));
+        self.is_in |= matches!(event, Event::JoinedMesh(_));
         if !self.is_blind && self.screen.show(event).is_err() {
             self.is_blind = true;
             if !self.hold_back {
@@ -289,7 +289,7 @@ impl<'a> Driver<'a> {
         }
         for name in self.missing.clone().difference(&missing) {
             let text = format!("the interface {name} is there");
-            self.show(&Event::Done { tag: Tag::default(), text });
+            self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         let is_offline = found.is_empty();
         if is_offline && !self.is_offline && self.named.is_empty() {
@@ -298,7 +298,7 @@ impl<'a> Driver<'a> {
         }
         if self.is_offline && !is_offline && self.named.is_empty() {
             let text = "this computer is in a network now".to_owned();
-            self.show(&Event::Done { tag: Tag::default(), text });
+            self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         (self.missing, self.is_offline) = (missing, is_offline);
         for (way, error) in self.sockets.set_interfaces(found) {

@@ -30,7 +30,7 @@ impl Headless {
 impl Screen for Headless {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Admitted(it) => {
+            Event::JoinedMesh(it) => {
                 self.room.clone_from(&it.room);
                 let (room, name) = (safe_line(&it.room), safe_line(&it.username));
                 tracing::info!("in #{room} as {name}");

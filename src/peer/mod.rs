@@ -27,7 +27,9 @@ pub use identity::{Key, KeyError};
 use self::driver::Driver;
 use self::sockets::Opened;
 use crate::mesh::{End, Input};
-use crate::model::{Command, Event, HostAddress, Request, RoomName, State, Task, Username, Way};
+use crate::model::{
+    ChatCommand, Command, ConnectionState, Event, HostAddress, Request, RoomName, Username, Way,
+};
 use crate::systemd;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
@@ -126,7 +128,7 @@ pub async fn run(
     let (mut scans, mut counts) = (ticks(SCAN_INTERVAL), ticks(COUNT_INTERVAL));
     let mut interrupted = std::pin::pin!(interrupted);
     let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
-    driver.show(&Event::State(State::Connecting));
+    driver.show(&Event::Connection(ConnectionState::Connecting));
     // The first words are to go out by all networks.
     driver.scan();
     loop {
@@ -177,7 +179,7 @@ pub async fn run(
 
 /// Whether it is a message, which ends in being acknowledged or not.
 const fn is_message(request: &Request) -> bool {
-    matches!(request.command, Command::Do(Task::Say { .. }))
+    matches!(request.command, Command::Chat(ChatCommand::Say { .. }))
 }
 
 /// How people call a way.

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::ServerSettings;
 use crate::mdns;
 use crate::model::ServerId;
-use crate::model::limits::{DEFAULT_PORT, SERVICE};
+use crate::model::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
 /// Largest length of a DNS label, in bytes.
 const MAX_LABEL: usize = 63;
@@ -137,7 +137,7 @@ impl Advertiser {
         text.extend(wanted.id.map(|it| ("id", it.to_string())));
         let label = truncate(&wanted.name, MAX_LABEL - MAX_CONFLICT_SUFFIX);
         let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
-        let entry = ServiceInfo::new(SERVICE, label, &host, (), wanted.port, &text[..])?;
+        let entry = ServiceInfo::new(MDNS_SERVICE, label, &host, (), wanted.port, &text[..])?;
         let mut entry = entry.enable_addr_auto();
         entry.set_interfaces(wanted.interfaces());
         daemon.register(entry)?;

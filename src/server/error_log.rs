@@ -50,7 +50,7 @@ impl ErrorLog {
             return;
         }
         let address = self.addresses.get(&connection).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(address, "a client was told: {} ({})", error.name(), error.sentence());
+        tracing::warn!(address, "a client was told: {} ({})", error.name(), error.default_text());
     }
 
     /// Logs a summary if [`SUMMARY_INTERVAL`] has passed since the last one. Call it every few

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::feed::Feed;
 use crate::hub::RoomId;
 use crate::model::limits::MAX_FRAME;
-use crate::model::{Logged, Sequence, SharedEntry};
+use crate::model::{LogEntry, Sequence, SharedEntry};
 
 /// A room's feed, shared by the fan-out and the connections that read the room.
 pub(super) type SharedFeed = Arc<Mutex<Feed>>;
@@ -50,7 +50,7 @@ impl Item {
             Self::Frames(frames) => size_of::<Queued>() + frames.len(),
             Self::Entries(entries, _) => {
                 let texts = entries.iter().map(|it| it.draft.text.as_str().len());
-                let each = size_of::<SharedEntry>() + size_of::<Logged>();
+                let each = size_of::<SharedEntry>() + size_of::<LogEntry>();
                 size_of::<Queued>() + entries.len() * each + texts.sum::<usize>()
             }
             Self::Subscribe(..) | Self::Unsubscribe(_) | Self::Mark => size_of::<Queued>(),

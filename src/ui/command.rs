@@ -1,7 +1,7 @@
 //! Parsing of typed lines: messages and slash commands.
 
 use super::view_state::Dialect;
-use crate::model::{PeerTask, Place, Style, Task};
+use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style};
 
 /// Help text in the server dialect.
 const SERVER_HELP: &str = "\
@@ -68,9 +68,9 @@ pub(super) enum ParsedLine {
     /// Empty line: no action.
     Empty,
     /// Request to the server.
-    Do(Task),
+    Do(ChatCommand),
     /// Request to the peers.
-    DoAsPeer(PeerTask),
+    DoAsPeer(PeerCommand),
     /// Show the help text.
     Help,
     /// Search for this query; if empty, request the page before the last result.
@@ -85,12 +85,16 @@ pub(super) enum ParsedLine {
 ///
 /// # Errors
 /// The line is not valid; the text tells the user why.
-pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<ParsedLine, String> {
+pub(super) fn parse_line(
+    line: &str,
+    here: RoomSelector,
+    dialect: Dialect,
+) -> Result<ParsedLine, String> {
     if line.trim().is_empty() {
         return Ok(ParsedLine::Empty);
     }
     let say = |text: &str, style| {
-        Ok(ParsedLine::Do(Task::Say { place: here.clone(), style, text: text.to_owned() }))
+        Ok(ParsedLine::Do(ChatCommand::Say { room: here.clone(), style, text: text.to_owned() }))
     };
     let Some(rest) = line.strip_prefix('/') else {
         return say(line, Style::SAID);
@@ -100,14 +104,14 @@ pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<Pa
     }
     let (word, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let text = text.trim();
-    let room = |place: Place| {
-        if text.is_empty() { place } else { Place::Named(strip_room_prefix(text).to_owned()) }
+    let room = |room: RoomSelector| {
+        if text.is_empty() { room } else { RoomSelector::Named(strip_room_prefix(text).to_owned()) }
     };
     let word = word.to_ascii_lowercase();
     if let Some(error_text) = unavailable_command(&word, text, dialect) {
         return Err(error_text.to_owned());
     }
-    let by_name = |task: fn(String) -> PeerTask| match text.strip_prefix('@').unwrap_or(text) {
+    let by_name = |task: fn(String) -> PeerCommand| match text.strip_prefix('@').unwrap_or(text) {
         "" => Err(format!("/{word} NAME: whom?")),
         name => Ok(ParsedLine::DoAsPeer(task(name.to_owned()))),
     };
@@ -117,34 +121,38 @@ pub(super) fn parse_line(line: &str, here: Place, dialect: Dialect) -> Result<Pa
         "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
-            Some((to, text)) if !text.trim().is_empty() => Ok(ParsedLine::Do(Task::Direct {
-                to: to.to_owned(),
-                session: None,
-                style: Style::SAID,
-                text: text.trim_start().to_owned(),
-            })),
+            Some((to, text)) if !text.trim().is_empty() => {
+                Ok(ParsedLine::Do(ChatCommand::Direct {
+                    to: to.to_owned(),
+                    session: None,
+                    style: Style::SAID,
+                    text: text.trim_start().to_owned(),
+                }))
+            }
             _ => Err("/msg NAME TEXT: to whom, and what?".to_owned()),
         },
         "join" if text.is_empty() => Err("/join ROOM: which room?".to_owned()),
-        "join" => Ok(ParsedLine::Do(Task::Enter { room: strip_room_prefix(text).to_owned() })),
-        "leave" => Ok(ParsedLine::Do(Task::Leave { place: room(here) })),
+        "join" => {
+            Ok(ParsedLine::Do(ChatCommand::Enter { room: strip_room_prefix(text).to_owned() }))
+        }
+        "leave" => Ok(ParsedLine::Do(ChatCommand::Leave { room: room(here) })),
         "room" if text.is_empty() => Ok(ParsedLine::Room(None)),
         "room" => Ok(ParsedLine::Room(Some(strip_room_prefix(text).to_owned()))),
-        "who" => Ok(ParsedLine::Do(Task::Members { place: room(here) })),
+        "who" => Ok(ParsedLine::Do(ChatCommand::Members { room: room(here) })),
         "history" => {
             let limit = if text.is_empty() { Ok(DEFAULT_HISTORY_LIMIT) } else { text.parse() };
             match limit {
                 Ok(limit @ 1..=100) => {
-                    Ok(ParsedLine::Do(Task::History { place: here, before: None, limit }))
+                    Ok(ParsedLine::Do(ChatCommand::History { room: here, before: None, limit }))
                 }
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
         }
         "search" => Ok(ParsedLine::Search(text.to_owned())),
-        "peers" => Ok(ParsedLine::DoAsPeer(PeerTask::Peers)),
-        "block" => by_name(|name| PeerTask::Block { name }),
-        "yes" => by_name(|name| PeerTask::Admit { name, is_welcome: true }),
-        "no" => by_name(|name| PeerTask::Admit { name, is_welcome: false }),
+        "peers" => Ok(ParsedLine::DoAsPeer(PeerCommand::Peers)),
+        "block" => by_name(|name| PeerCommand::Block { name }),
+        "yes" => by_name(|name| PeerCommand::Admit { name, is_welcome: true }),
+        "no" => by_name(|name| PeerCommand::Admit { name, is_welcome: false }),
         _ => Err(format!(
             "There is no command /{word}; /help lists them. (To say it, begin with //.)"
         )),
@@ -187,8 +195,8 @@ mod tests {
 
     /// Parses a line and returns text and style if it is a message.
     fn parse_said(line: &str) -> Option<(String, Style)> {
-        match parse_line(line, Place::First, Dialect::Server) {
-            Ok(ParsedLine::Do(Task::Say { text, style, .. })) => Some((text, style)),
+        match parse_line(line, RoomSelector::First, Dialect::Server) {
+            Ok(ParsedLine::Do(ChatCommand::Say { text, style, .. })) => Some((text, style)),
             _ => None,
         }
     }
@@ -199,7 +207,7 @@ mod tests {
         assert_eq!(parse_said("  hello "), Some(("  hello ".to_owned(), Style::SAID)));
         assert_eq!(parse_said("//me x"), Some(("/me x".to_owned(), Style::SAID)));
         assert_eq!(parse_said("/me  waves"), Some(("waves".to_owned(), Style::ACTION)));
-        assert_eq!(parse_line(" ", Place::First, Dialect::Server), Ok(ParsedLine::Empty));
+        assert_eq!(parse_line(" ", RoomSelector::First, Dialect::Server), Ok(ParsedLine::Empty));
     }
 
     /// Unknown commands and missing arguments are errors.
@@ -208,22 +216,26 @@ mod tests {
         for line in
             ["/nosuch", "/etc/passwd", "/", "/me", "/msg bob", "/join", "/history 0", "/history x"]
         {
-            assert!(parse_line(line, Place::First, Dialect::Server).is_err(), "{line}");
+            assert!(parse_line(line, RoomSelector::First, Dialect::Server).is_err(), "{line}");
         }
     }
 
     /// Commands are parsed with their arguments.
     #[test]
     fn commands_are_parsed() {
-        let garden = Place::Named("garden".to_owned());
-        let parsed = |line| parse_line(line, Place::First, Dialect::Server).unwrap();
-        assert_eq!(parsed("/JOIN #garden"), ParsedLine::Do(Task::Enter { room: "garden".into() }));
-        assert_eq!(parsed("/who garden"), ParsedLine::Do(Task::Members { place: garden }));
+        let garden = RoomSelector::Named("garden".to_owned());
+        let parsed = |line| parse_line(line, RoomSelector::First, Dialect::Server).unwrap();
+        assert_eq!(
+            parsed("/JOIN #garden"),
+            ParsedLine::Do(ChatCommand::Enter { room: "garden".into() })
+        );
+        assert_eq!(parsed("/who garden"), ParsedLine::Do(ChatCommand::Members { room: garden }));
         assert_eq!(parsed("/room"), ParsedLine::Room(None));
         assert_eq!(parsed("/quit"), ParsedLine::Quit);
         assert_eq!(parsed("/search  a \"b  c\" "), ParsedLine::Search("a \"b  c\"".into()));
         assert_eq!(parsed("/search"), ParsedLine::Search(String::new()));
-        let ParsedLine::Do(Task::Direct { to, text, .. }) = parsed("/msg bob  hi there") else {
+        let ParsedLine::Do(ChatCommand::Direct { to, text, .. }) = parsed("/msg bob  hi there")
+        else {
             panic!("no direct message");
         };
         assert_eq!((to.as_str(), text.as_str()), ("bob", "hi there"));
@@ -232,16 +244,16 @@ mod tests {
     /// Each dialect has its own commands, and refuses those of the other with an explanation.
     #[test]
     fn commands_depend_on_dialect() {
-        let peers = |line| parse_line(line, Place::First, Dialect::Peers);
+        let peers = |line| parse_line(line, RoomSelector::First, Dialect::Peers);
         let task = |line| match peers(line) {
             Ok(ParsedLine::DoAsPeer(task)) => task,
             other => panic!("{line}: {other:?}"),
         };
         let name = || "bob".to_owned();
-        assert_eq!(task("/peers"), PeerTask::Peers);
-        assert_eq!(task("/block @bob"), PeerTask::Block { name: name() });
-        assert_eq!(task("/YES bob "), PeerTask::Admit { name: name(), is_welcome: true });
-        assert_eq!(task("/no bob"), PeerTask::Admit { name: name(), is_welcome: false });
+        assert_eq!(task("/peers"), PeerCommand::Peers);
+        assert_eq!(task("/block @bob"), PeerCommand::Block { name: name() });
+        assert_eq!(task("/YES bob "), PeerCommand::Admit { name: name(), is_welcome: true });
+        assert_eq!(task("/no bob"), PeerCommand::Admit { name: name(), is_welcome: false });
         assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
         for line in
             ["/join x", "/leave", "/room x", "/history", "/search x", "/block", "/yes", "/no"]
@@ -250,7 +262,7 @@ mod tests {
         }
         assert_eq!(peers("/room"), Ok(ParsedLine::Room(None)));
         for line in ["/peers", "/block bob", "/yes bob", "/no bob"] {
-            let error_text = parse_line(line, Place::First, Dialect::Server).unwrap_err();
+            let error_text = parse_line(line, RoomSelector::First, Dialect::Server).unwrap_err();
             assert!(error_text.contains("chat-peer"), "{error_text}");
         }
     }

@@ -10,7 +10,7 @@ use super::render::{LineKind, Rendered, error_line};
 use super::safe::safe_name;
 use super::search_query::parse_search;
 use super::view_state::SharedViewState;
-use crate::model::{Command, Request, Search, Tag, Task};
+use crate::model::{ChatCommand, Command, Request, RequestTag, SearchRequest};
 use crate::os::Clock;
 
 /// Result of executing a line: whether the reader continues.
@@ -36,14 +36,14 @@ pub(super) fn execute_line(
     match parse_line(line, place, dialect) {
         Ok(ParsedLine::Empty) => {}
         Ok(ParsedLine::DoAsPeer(task)) => {
-            let request = Request { tag: Tag::default(), command: Command::DoAsPeer(task) };
+            let request = Request { tag: RequestTag::default(), command: Command::Peer(task) };
             if requests.blocking_send(request).is_err() {
                 return AfterLine::Stop;
             }
         }
         Ok(ParsedLine::Do(task)) => return send_task(task, view, requests),
         Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
-            Ok(search) => return send_task(Task::Search(search), view, requests),
+            Ok(search) => return send_task(ChatCommand::Search(search), view, requests),
             Err(error_text) => tell(input_error(&error_text, view)),
         },
         Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
@@ -77,9 +77,9 @@ fn input_error(error_text: &str, view: &SharedViewState) -> Rendered {
 }
 
 /// Sends a task to the driver as a request.
-fn send_task(task: Task, view: &SharedViewState, requests: &Sender<Request>) -> AfterLine {
+fn send_task(task: ChatCommand, view: &SharedViewState, requests: &Sender<Request>) -> AfterLine {
     let tag = view.with(|it| it.prepare_request(&task));
-    let request = Request { tag, command: Command::Do(task) };
+    let request = Request { tag, command: Command::Chat(task) };
     if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
 }
 
@@ -88,7 +88,7 @@ fn send_task(task: Task, view: &SharedViewState, requests: &Sender<Request>) -> 
 ///
 /// # Errors
 /// The text is not a valid query, or there are no older results; the error text is for the user.
-fn build_search(typed: &str, view: &SharedViewState) -> Result<Search, String> {
+fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";
         return view.with(|it| it.older_search.clone()).ok_or_else(|| nothing.to_owned());
@@ -99,7 +99,7 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<Search, String> {
 /// Sends the request to leave once all requests are answered, or after `patience` without an
 /// answer.
 pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
-    let request = Request { tag: Tag::default(), command: Command::Finish { patience } };
+    let request = Request { tag: RequestTag::default(), command: Command::Finish { patience } };
     // An error means that the driver has ended already.
     let _ = requests.blocking_send(request);
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::Screen;
 use super::local_time::format_utc;
-use super::safe::is_dangerous;
+use super::safe::is_unsafe_char;
 use crate::model::{
-    DirectMessage, ErrorCode, Event, Message, PeerReport, Reach, Refusal, State, Style, Tag,
-    Timestamp, Way,
+    ConnectionState, DirectMessage, ErrorCode, Event, Message, PeerReport, PeerRoute, Refusal,
+    RequestTag, Style, Timestamp, Way,
 };
 
 /// Screen that writes events as JSON lines.
@@ -37,7 +37,7 @@ impl<O: Write> JsonScreen<O> {
 
 impl<O: Write> Screen for JsonScreen<O> {
     fn show(&mut self, event: &Event) -> io::Result<()> {
-        if let Event::Found(found) = event {
+        if let Event::SearchResult(found) = event {
             for message in &found.messages {
                 self.write(&found_object(message, &found.tag))?;
             }
@@ -51,7 +51,7 @@ impl<O: Write> Screen for JsonScreen<O> {
 pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_dangerous(c) {
+        if is_unsafe_char(c) {
             out.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             out.push(c);
@@ -76,8 +76,8 @@ const fn style_name(style: Style) -> &'static str {
 /// Returns the JSON object of an event.
 fn event_object(event: &Event) -> Value {
     match event {
-        Event::State(state) => state_object(state),
-        Event::Welcome(it) => json!({
+        Event::Connection(state) => state_object(state),
+        Event::JoinedServer(it) => json!({
             "type": "welcome", "session": it.session.0, "name": it.username,
             "server": it.server_name, "program": it.server_program, "rooms": it.rooms,
             "time": time_value(it.time), "max_text": it.max_text, "session_kept": it.session_kept,
@@ -96,7 +96,7 @@ fn event_object(event: &Event) -> Value {
             json!({"type": "history_end", "room": room, "more": more, "requested": requested}),
             tag,
         ),
-        Event::Found(it) => with_id(
+        Event::SearchResult(it) => with_id(
             json!({
                 "type": "search_end", "found": it.messages.len(), "more": it.more,
                 "before": it.older().and_then(|it| it.before).map(|it| it.0),
@@ -126,11 +126,11 @@ fn event_object(event: &Event) -> Value {
             tag,
         ),
         Event::PasswordWanted { again } => json!({"type": "password_wanted", "again": again}),
-        Event::Admitted(it) => json!({
+        Event::JoinedMesh(it) => json!({
             "type": "admitted", "session": it.session.0, "name": it.username, "room": it.room,
             "closed": it.is_closed, "members": it.members, "history_from": it.history_from,
         }),
-        Event::AdmissionAsked { name } => json!({"type": "admission_asked", "name": name}),
+        Event::AdmissionRequested { name } => json!({"type": "admission_asked", "name": name}),
         Event::Renamed { from, to } => json!({"type": "renamed", "from": from, "to": to}),
         Event::Peers { tag, peers } => {
             let peers: Vec<Value> = peers.iter().map(peer_object).collect();
@@ -147,13 +147,13 @@ fn peer_object(it: &PeerReport) -> Value {
     json!({
         "name": it.name, "session": it.session.0, "self": it.is_self,
         "present_ms": milliseconds(it.present), "address": it.address.map(|it| it.to_string()),
-        "reach": match it.reach {
-            Reach::Here => "here",
-            Reach::Way(Way::GroupV4) => "group4",
-            Reach::Way(Way::GroupV6) => "group6",
-            Reach::Way(Way::Broadcast) => "broadcast",
-            Reach::Unicast => "unicast",
-            Reach::Indirect => "indirect",
+        "reach": match it.route {
+            PeerRoute::Local => "here",
+            PeerRoute::Way(Way::GroupV4) => "group4",
+            PeerRoute::Way(Way::GroupV6) => "group6",
+            PeerRoute::Way(Way::Broadcast) => "broadcast",
+            PeerRoute::Unicast => "unicast",
+            PeerRoute::Indirect => "indirect",
         },
         "loss": f64::from(it.loss) / 1000.0, "skew_ms": it.skew,
         "silence_ms": milliseconds(it.silence),
@@ -161,14 +161,14 @@ fn peer_object(it: &PeerReport) -> Value {
 }
 
 /// Returns the JSON object of a connection state.
-fn state_object(state: &State) -> Value {
+fn state_object(state: &ConnectionState) -> Value {
     match state {
-        State::Connecting => json!({"type": "state", "state": "connecting"}),
-        State::Connected => json!({"type": "state", "state": "connected"}),
-        State::Disconnected { reason } => {
+        ConnectionState::Connecting => json!({"type": "state", "state": "connecting"}),
+        ConnectionState::Connected => json!({"type": "state", "state": "connected"}),
+        ConnectionState::Disconnected { reason } => {
             json!({"type": "state", "state": "disconnected", "reason": reason})
         }
-        State::Reconnecting { delay } => {
+        ConnectionState::Reconnecting { delay } => {
             let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             json!({"type": "state", "state": "reconnecting", "delay_ms": delay})
         }
@@ -188,7 +188,7 @@ fn message_object(it: &Message) -> Value {
 }
 
 /// Returns the JSON object of a search result, with the id of the search.
-fn found_object(it: &Message, tag: &Tag) -> Value {
+fn found_object(it: &Message, tag: &RequestTag) -> Value {
     with_id(
         json!({
             "type": "found", "seq": it.sequence.0, "time": time_value(it.time), "room": it.room,
@@ -241,7 +241,7 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
 }
 
 /// Adds the id of the request to an object. The tag was made by [`tag_from_id`], so it holds JSON.
-fn with_id(mut object: Value, tag: &Tag) -> Value {
+fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
     if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
         insert_id(map, id);
@@ -255,14 +255,14 @@ fn insert_id(map: &mut Map<String, Value>, id: Value) {
 }
 
 /// Returns the tag that carries a request id, as JSON text.
-pub(super) fn tag_from_id(id: Option<&Value>) -> Tag {
-    Tag(id.map(|it| it.to_string().into()))
+pub(super) fn tag_from_id(id: Option<&Value>) -> RequestTag {
+    RequestTag(id.map(|it| it.to_string().into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Admitted, Found, Search, Sequence, SessionId};
+    use crate::model::{JoinedMesh, SearchRequest, SearchResult, Sequence, SessionId};
 
     /// Returns the lines written for an event.
     fn json_lines(event: &Event) -> String {
@@ -291,7 +291,7 @@ mod tests {
             tag: tag_from_id(Some(&json!({"n": 1}))),
         });
         let line = json_lines(&event);
-        assert!(!line.trim_end().chars().any(is_dangerous), "{line}");
+        assert!(!line.trim_end().chars().any(is_unsafe_char), "{line}");
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["text"], text);
         assert_eq!(value["seq"], 7);
@@ -315,16 +315,16 @@ mod tests {
             history: true,
             requested: true,
             own: false,
-            tag: Tag::default(),
+            tag: RequestTag::default(),
         };
-        let mut found = Found {
+        let mut found = SearchResult {
             tag: tag_from_id(Some(&json!("s1"))),
-            search: Search::default(),
+            search: SearchRequest::default(),
             messages: vec![message(7), message(9)],
             more: true,
         };
-        let objects = |found: &Found| -> Vec<Value> {
-            let json_lines = json_lines(&Event::Found(found.clone()));
+        let objects = |found: &SearchResult| -> Vec<Value> {
+            let json_lines = json_lines(&Event::SearchResult(found.clone()));
             json_lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
         };
         let all = objects(&found);
@@ -349,7 +349,7 @@ mod tests {
             is_self: false,
             present: Duration::from_secs(60),
             address: Some(([10, 0, 0, 7], 4_000).into()),
-            reach: Reach::Way(Way::GroupV4),
+            route: PeerRoute::Way(Way::GroupV4),
             loss: 25,
             skew: -7_000,
             silence: Duration::from_millis(1_500),
@@ -367,7 +367,7 @@ mod tests {
     /// Admission events are written with their fields.
     #[test]
     fn admission_events_are_written() {
-        let admitted = Event::Admitted(Admitted {
+        let admitted = Event::JoinedMesh(JoinedMesh {
             session: SessionId(7),
             username: "anna".to_owned(),
             room: "lobby".to_owned(),
@@ -383,7 +383,7 @@ mod tests {
                 "members": ["anna", "bob"], "history_from": "bob",
             })
         );
-        let asked = json_lines(&Event::AdmissionAsked { name: "c\u{1b}".to_owned() });
+        let asked = json_lines(&Event::AdmissionRequested { name: "c\u{1b}".to_owned() });
         assert_eq!(asked, "{\"type\":\"admission_asked\",\"name\":\"c\\u001b\"}\n");
     }
 }

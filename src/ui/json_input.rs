@@ -12,7 +12,10 @@ use super::json::{JsonScreen, input_error_object, tag_from_id};
 use super::lines::{Line, read_line};
 use super::local_time::parse_time;
 use super::view_state::{Dialect, SharedViewState};
-use crate::model::{Command, PeerTask, Place, Request, Search, Sequence, SessionId, Style, Task};
+use crate::model::{
+    ChatCommand, Command, PeerCommand, Request, RoomSelector, SearchRequest, Sequence, SessionId,
+    Style,
+};
 
 /// Default limit of messages for `history` and `search`.
 const DEFAULT_LIMIT: u16 = 20;
@@ -67,17 +70,15 @@ impl RequestObject {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
             (_, "quit") => Ok(Command::Finish { patience }),
-            (Dialect::Peers, "peers" | "block" | "admit") => {
-                self.to_peer_task().map(Command::DoAsPeer)
-            }
+            (Dialect::Peers, "peers" | "block" | "admit") => self.to_peer_task().map(Command::Peer),
             (Dialect::Server, "peers" | "block" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
             }
             (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search") => {
                 Err(format!("there is no {} among peers", self.kind))
             }
-            (_, "search") => self.to_search().map(|it| Command::Do(Task::Search(it))),
-            _ => self.to_task().map(Command::Do),
+            (_, "search") => self.to_search().map(|it| Command::Chat(ChatCommand::Search(it))),
+            _ => self.to_task().map(Command::Chat),
         }
     }
 
@@ -85,13 +86,13 @@ impl RequestObject {
     ///
     /// # Errors
     /// A required field is missing.
-    fn to_peer_task(self) -> Result<PeerTask, String> {
+    fn to_peer_task(self) -> Result<PeerCommand, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
         match self.kind.as_str() {
-            "peers" => Ok(PeerTask::Peers),
-            "block" => Ok(PeerTask::Block { name: name? }),
-            _ => Ok(PeerTask::Admit {
+            "peers" => Ok(PeerCommand::Peers),
+            "block" => Ok(PeerCommand::Block { name: name? }),
+            _ => Ok(PeerCommand::Admit {
                 name: name?,
                 is_welcome: self.welcome.ok_or(needs("welcome"))?,
             }),
@@ -102,12 +103,12 @@ impl RequestObject {
     ///
     /// # Errors
     /// A time is not valid.
-    fn to_search(self) -> Result<Search, String> {
+    fn to_search(self) -> Result<SearchRequest, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
             written.map(|it| parse_time(&it).ok_or(wrong)).transpose()
         };
-        Ok(Search {
+        Ok(SearchRequest {
             room: self.room,
             from: self.from,
             text: self.text.unwrap_or_default(),
@@ -122,8 +123,8 @@ impl RequestObject {
     ///
     /// # Errors
     /// The type is unknown, a required field is missing, or the style is not valid.
-    fn to_task(self) -> Result<Task, String> {
-        let place = self.room.map_or(Place::Only, Place::Named);
+    fn to_task(self) -> Result<ChatCommand, String> {
+        let room = self.room.map_or(RoomSelector::Only, RoomSelector::Named);
         let style = match self.style.as_deref() {
             None | Some("said") => Style::SAID,
             Some("action") => Style::ACTION,
@@ -131,24 +132,26 @@ impl RequestObject {
         };
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         match self.kind.as_str() {
-            "say" => Ok(Task::Say { place, style, text: self.text.ok_or(needs("text"))? }),
-            "action" => {
-                Ok(Task::Say { place, style: Style::ACTION, text: self.text.ok_or(needs("text"))? })
-            }
-            "direct" => Ok(Task::Direct {
+            "say" => Ok(ChatCommand::Say { room, style, text: self.text.ok_or(needs("text"))? }),
+            "action" => Ok(ChatCommand::Say {
+                room,
+                style: Style::ACTION,
+                text: self.text.ok_or(needs("text"))?,
+            }),
+            "direct" => Ok(ChatCommand::Direct {
                 to: self.to.ok_or(needs("to"))?,
                 session: self.session.map(SessionId),
                 style,
                 text: self.text.ok_or(needs("text"))?,
             }),
-            "join" => match place {
-                Place::Named(room) => Ok(Task::Enter { room }),
+            "join" => match room {
+                RoomSelector::Named(room) => Ok(ChatCommand::Enter { room }),
                 _ => Err(needs("room")),
             },
-            "leave" => Ok(Task::Leave { place }),
-            "members" => Ok(Task::Members { place }),
-            "history" => Ok(Task::History {
-                place,
+            "leave" => Ok(ChatCommand::Leave { room }),
+            "members" => Ok(ChatCommand::Members { room }),
+            "history" => Ok(ChatCommand::History {
+                room,
                 before: self.before.map(Sequence),
                 limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             }),
@@ -244,15 +247,16 @@ mod tests {
     /// Requests of the documentation are parsed.
     #[test]
     fn requests_are_parsed() {
-        let say =
-            |place| Command::Do(Task::Say { place, style: Style::SAID, text: "hi".to_owned() });
-        let named = Place::Named("lobby".to_owned());
-        assert_eq!(command(r#"{"type":"say","text":"hi"}"#), Ok(say(Place::Only)));
+        let say = |room| {
+            Command::Chat(ChatCommand::Say { room, style: Style::SAID, text: "hi".to_owned() })
+        };
+        let named = RoomSelector::Named("lobby".to_owned());
+        assert_eq!(command(r#"{"type":"say","text":"hi"}"#), Ok(say(RoomSelector::Only)));
         assert_eq!(command(r#"{"type":"say","room":"lobby","text":"hi","id":1}"#), Ok(say(named)));
         assert_eq!(command(r#"{"type":"quit","now":true}"#), Ok(Command::Quit));
         assert!(matches!(
             command(r#"{"type":"history","before":7}"#),
-            Ok(Command::Do(Task::History { .. }))
+            Ok(Command::Chat(ChatCommand::History { .. }))
         ));
     }
 
@@ -260,14 +264,14 @@ mod tests {
     #[test]
     fn search_fields_are_parsed() {
         let search = |line: &str| match command(line) {
-            Ok(Command::Do(Task::Search(search))) => Ok(search),
+            Ok(Command::Chat(ChatCommand::Search(search))) => Ok(search),
             other => Err(format!("{other:?}")),
         };
-        let bare = Search { limit: DEFAULT_LIMIT, ..Search::default() };
+        let bare = SearchRequest { limit: DEFAULT_LIMIT, ..SearchRequest::default() };
         assert_eq!(search(r#"{"type":"search"}"#), Ok(bare));
         let line = r#"{"type":"search","text":"tea \"hot milk\"","room":"attic","from":"bob",
             "since":"1970-01-01T00:00:07.123Z","until":"1970-01-01T02:00:00+01:00","before":9,"limit":50}"#;
-        let all = Search {
+        let all = SearchRequest {
             room: Some("attic".to_owned()),
             from: Some("bob".to_owned()),
             text: "tea \"hot milk\"".to_owned(),
@@ -309,17 +313,17 @@ mod tests {
         let peers = |line| command_of(line, Dialect::Peers);
         let name = || "bob".to_owned();
         for (line, task) in [
-            (r#"{"type":"peers"}"#, PeerTask::Peers),
-            (r#"{"type":"block","name":"bob"}"#, PeerTask::Block { name: name() }),
+            (r#"{"type":"peers"}"#, PeerCommand::Peers),
+            (r#"{"type":"block","name":"bob"}"#, PeerCommand::Block { name: name() }),
             (
                 r#"{"type":"admit","name":"bob","welcome":false}"#,
-                PeerTask::Admit { name: name(), is_welcome: false },
+                PeerCommand::Admit { name: name(), is_welcome: false },
             ),
         ] {
-            assert_eq!(peers(line), Ok(Command::DoAsPeer(task)));
+            assert_eq!(peers(line), Ok(Command::Peer(task)));
             assert!(command(line).is_err(), "{line}");
         }
-        assert!(matches!(peers(r#"{"type":"say","text":"hi"}"#), Ok(Command::Do(_))));
+        assert!(matches!(peers(r#"{"type":"say","text":"hi"}"#), Ok(Command::Chat(_))));
         for line in [
             r#"{"type":"direct","to":"bob","text":"hi"}"#,
             r#"{"type":"join","room":"x"}"#,

@@ -31,7 +31,7 @@ pub use json::JsonScreen;
 pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
 pub use plain::{PlainScreen, read_plain};
-pub use safe::{safe_line, safe_text};
+pub use safe::{safe_line, sanitize_text};
 pub use view_state::{Dialect, SharedViewState, ViewState};
 
 use crate::model::Event;

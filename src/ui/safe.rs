@@ -1,8 +1,8 @@
 //! Sanitizing of untrusted text for display: `docs/protocol/README.md`, section 3.
 
 use crate::model::REPLACEMENT;
-pub(super) use crate::model::is_dangerous;
-pub use crate::model::safe_text;
+pub(super) use crate::model::is_unsafe_char;
+pub use crate::model::sanitize_text;
 
 /// Maximum number of characters of a name that are displayed. Valid names are never longer.
 const MAX_NAME_SHOWN: usize = 64;
@@ -14,7 +14,7 @@ pub fn safe_line(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => ' ',
-            c if is_dangerous(c) => REPLACEMENT,
+            c if is_unsafe_char(c) => REPLACEMENT,
             c => c,
         })
         .collect()
@@ -25,7 +25,7 @@ pub fn safe_line(text: &str) -> String {
 pub(super) fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
         let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
-        !is_dangerous(c) && !c.is_whitespace() && !is_sign
+        !is_unsafe_char(c) && !c.is_whitespace() && !is_sign
     };
     let shown: String = name
         .chars()
@@ -43,7 +43,7 @@ mod tests {
 
     /// Returns true if the text has no dangerous characters except the allowed ones.
     fn is_clean(text: &str, allowed: &[char]) -> bool {
-        text.chars().all(|c| allowed.contains(&c) || !is_dangerous(c))
+        text.chars().all(|c| allowed.contains(&c) || !is_unsafe_char(c))
     }
 
     /// Returns random text in which control and formatting characters are frequent.
@@ -60,13 +60,13 @@ mod tests {
         /// Sanitized text has no dangerous characters, and harmless text is unchanged.
         #[test]
         fn sanitized_text_has_no_dangerous_characters(text in hostile_text()) {
-            prop_assert!(is_clean(&safe_text(&text), &['\n', '\t']));
+            prop_assert!(is_clean(&sanitize_text(&text), &['\n', '\t']));
             prop_assert!(is_clean(&safe_line(&text), &[]));
             let name = safe_name(&text);
             prop_assert!(is_clean(&name, &[]) && !name.contains([' ', ':', '[', ']', '*', '#', '~']));
-            prop_assert_eq!(safe_text(&safe_text(&text)), safe_text(&text));
+            prop_assert_eq!(sanitize_text(&sanitize_text(&text)), sanitize_text(&text));
             if is_clean(&text, &['\n', '\t']) {
-                prop_assert_eq!(safe_text(&text), text);
+                prop_assert_eq!(sanitize_text(&text), text);
             }
         }
     }
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn dangerous_characters_of_the_protocol_are_replaced() {
         let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";
-        assert!(bidi.chars().all(is_dangerous));
-        assert!("\u{1b}\u{9b}\u{7f}\r\u{0}".chars().all(is_dangerous));
-        assert_eq!(safe_text("👩‍👧 ok\n\u{1b}[2J"), "👩‍👧 ok\n\u{fffd}[2J");
+        assert!(bidi.chars().all(is_unsafe_char));
+        assert!("\u{1b}\u{9b}\u{7f}\r\u{0}".chars().all(is_unsafe_char));
+        assert_eq!(sanitize_text("👩‍👧 ok\n\u{1b}[2J"), "👩‍👧 ok\n\u{fffd}[2J");
     }
 }

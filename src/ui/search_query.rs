@@ -2,7 +2,7 @@
 //! `from:anna`.
 
 use super::local_time::LocalTime;
-use crate::model::{Search, Timestamp};
+use crate::model::{SearchRequest, Timestamp};
 
 /// Number of search results per page.
 const RESULTS_PER_PAGE: u16 = 20;
@@ -18,8 +18,8 @@ pub(super) fn parse_search(
     typed: &str,
     time: &LocalTime,
     now: Timestamp,
-) -> Result<Search, String> {
-    let mut search = Search { limit: RESULTS_PER_PAGE, ..Search::default() };
+) -> Result<SearchRequest, String> {
+    let mut search = SearchRequest { limit: RESULTS_PER_PAGE, ..SearchRequest::default() };
     let mut words = Vec::new();
     for piece in split_terms(typed) {
         let Some((filter, value)) = split_filter(piece) else {
@@ -99,7 +99,7 @@ mod tests {
     const MIDNIGHT: u64 = 1_795_302_000_000;
 
     /// Parses a query at [`NOW`] in Berlin.
-    fn parsed(typed: &str) -> Result<Search, String> {
+    fn parsed(typed: &str) -> Result<SearchRequest, String> {
         parse_search(typed, &LocalTime::from_posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
     }
 
@@ -108,7 +108,11 @@ mod tests {
         let search = parsed(typed).unwrap();
         assert_eq!(
             search,
-            Search { text: search.text.clone(), limit: RESULTS_PER_PAGE, ..Search::default() }
+            SearchRequest {
+                text: search.text.clone(),
+                limit: RESULTS_PER_PAGE,
+                ..SearchRequest::default()
+            }
         );
         search.text
     }

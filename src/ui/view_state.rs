@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Event, NameKey, Place, Search, Tag, Task};
+use crate::model::{ChatCommand, Event, NameKey, RequestTag, RoomSelector, SearchRequest};
 
 /// Maximum number of member names kept per room.
 const MAX_MEMBERS_PER_ROOM: usize = 1_000;
@@ -35,7 +35,7 @@ pub struct ViewState {
     /// Names of the members of each room, as far as they are known.
     members: BTreeMap<NameKey, Vec<String>>,
     /// Search for the page before the last search result, if there are older ones.
-    pub older_search: Option<Search>,
+    pub older_search: Option<SearchRequest>,
     /// Number of invalid input lines.
     pub input_errors: usize,
 }
@@ -64,13 +64,13 @@ impl ViewState {
     /// Updates the state for an event. Call it for every event, before it is shown.
     pub fn update(&mut self, event: &Event) {
         match event {
-            Event::Welcome(joined) => {
+            Event::JoinedServer(joined) => {
                 self.own_name = Some(joined.username.clone());
                 self.rooms.clone_from(&joined.rooms);
                 self.members.clear();
                 self.older_search.take_if(|_| joined.log_changed);
             }
-            Event::Admitted(admitted) => {
+            Event::JoinedMesh(admitted) => {
                 self.own_name = Some(admitted.username.clone());
                 self.rooms = vec![admitted.room.clone()];
                 let names = admitted.members.iter().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
@@ -104,7 +104,7 @@ impl ViewState {
                 let names = names.iter().flatten().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
                 self.members.insert(NameKey::of(room), names);
             }
-            Event::Found(found) => self.older_search = found.older(),
+            Event::SearchResult(found) => self.older_search = found.older(),
             Event::Presence { room, joined, left, .. } => {
                 let present = self.members.entry(NameKey::of(room)).or_default();
                 let (Some(joined), Some(left)) = (joined, left) else {
@@ -121,9 +121,9 @@ impl ViewState {
 
     /// Returns the place that typed lines are sent to.
     #[must_use]
-    pub fn target_place(&self) -> Place {
+    pub fn target_place(&self) -> RoomSelector {
         let chosen = self.pending_room.as_ref().or(self.selected_room.as_ref());
-        chosen.cloned().map_or(Place::First, Place::Named)
+        chosen.cloned().map_or(RoomSelector::First, RoomSelector::Named)
     }
 
     /// Returns the name of the room that typed lines are sent to, as typed while entering it is
@@ -137,18 +137,18 @@ impl ViewState {
     /// Updates the state for a task about to be requested, and returns the tag that the request
     /// must carry. Lines typed afterwards already go to a room that is being entered, and no longer
     /// to one that is being left.
-    pub fn prepare_request(&mut self, task: &Task) -> Tag {
+    pub fn prepare_request(&mut self, task: &ChatCommand) -> RequestTag {
         match task {
-            Task::Enter { room } => {
+            ChatCommand::Enter { room } => {
                 self.pending_room = Some(room.clone());
                 enter_tag(room)
             }
-            Task::Leave { place: Place::Named(room) } => {
+            ChatCommand::Leave { room: RoomSelector::Named(room) } => {
                 self.pending_room.take_if(|it| is_same_room(it, room));
                 self.selected_room.take_if(|it| is_same_room(it, room));
-                Tag::default()
+                RequestTag::default()
             }
-            _ => Tag::default(),
+            _ => RequestTag::default(),
         }
     }
 
@@ -188,31 +188,31 @@ fn is_same_room(one: &str, other: &str) -> bool {
 }
 
 /// Returns the tag of the request to enter a room.
-fn enter_tag(room: &str) -> Tag {
-    Tag(Some(room.into()))
+fn enter_tag(room: &str) -> RequestTag {
+    RequestTag(Some(room.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Found, Message, Refusal, Sequence, SessionId, Style, Timestamp};
+    use crate::model::{Message, Refusal, SearchResult, Sequence, SessionId, Style, Timestamp};
 
     /// Returns the state of a user in the lobby who has asked to enter the kitchen, and the
     /// request's tag.
-    fn view_entering_kitchen() -> (ViewState, Tag) {
+    fn view_entering_kitchen() -> (ViewState, RequestTag) {
         let mut view = ViewState { rooms: vec!["lobby".to_owned()], ..ViewState::default() };
-        let tag = view.prepare_request(&Task::Enter { room: "KITCHEN".to_owned() });
+        let tag = view.prepare_request(&ChatCommand::Enter { room: "KITCHEN".to_owned() });
         (view, tag)
     }
 
     /// Returns the event that the kitchen has been entered.
     fn kitchen_entered() -> Event {
-        Event::Entered { tag: Tag::default(), room: "kitchen".to_owned(), members: 1 }
+        Event::Entered { tag: RequestTag::default(), room: "kitchen".to_owned(), members: 1 }
     }
 
     /// Returns the place of a named room.
-    fn named_place(room: &str) -> Place {
-        Place::Named(room.to_owned())
+    fn named_place(room: &str) -> RoomSelector {
+        RoomSelector::Named(room.to_owned())
     }
 
     /// Typed lines go to a room as soon as it is being entered, and to the former one if that is
@@ -227,17 +227,20 @@ mod tests {
         view.update(&kitchen_entered());
         assert_eq!(view.target_place(), named_place("kitchen"));
         let (mut view, _) = view_entering_kitchen();
-        let refused = |tag: &Tag| {
+        let refused = |tag: &RequestTag| {
             let (text, to, message) = (String::new(), String::new(), None);
             Event::Refused(Refusal { tag: tag.clone(), code: 1, text, to, message })
         };
-        view.update(&refused(&Tag::default()));
+        view.update(&refused(&RequestTag::default()));
         assert_eq!(view.target_place(), named_place("KITCHEN"));
         view.update(&refused(&tag));
-        assert_eq!((view.target_place(), view.current_room()), (Place::First, Some("lobby")));
+        assert_eq!(
+            (view.target_place(), view.current_room()),
+            (RoomSelector::First, Some("lobby"))
+        );
         // A room that is joined already cannot be entered, but is selected.
         view.rooms.push("kitchen".to_owned());
-        let tag = view.prepare_request(&Task::Enter { room: "Kitchen".to_owned() });
+        let tag = view.prepare_request(&ChatCommand::Enter { room: "Kitchen".to_owned() });
         view.update(&refused(&tag));
         assert_eq!(view.target_place(), named_place("kitchen"));
     }
@@ -257,16 +260,21 @@ mod tests {
             requested: true,
             own: false,
             late: false,
-            tag: Tag::default(),
+            tag: RequestTag::default(),
         };
-        let search = Search { text: "tea".to_owned(), limit: 1, ..Search::default() };
-        let mut found = Found { tag: Tag::default(), search, messages: vec![message], more: true };
+        let search = SearchRequest { text: "tea".to_owned(), limit: 1, ..SearchRequest::default() };
+        let mut found = SearchResult {
+            tag: RequestTag::default(),
+            search,
+            messages: vec![message],
+            more: true,
+        };
         let mut view = ViewState::default();
-        view.update(&Event::Found(found.clone()));
+        view.update(&Event::SearchResult(found.clone()));
         let older = view.older_search.clone().unwrap();
-        assert_eq!(older, Search { before: Some(Sequence(7)), ..found.search.clone() });
+        assert_eq!(older, SearchRequest { before: Some(Sequence(7)), ..found.search.clone() });
         found.more = false;
-        view.update(&Event::Found(found));
+        view.update(&Event::SearchResult(found));
         assert_eq!(view.older_search, None);
     }
 
@@ -274,17 +282,17 @@ mod tests {
     #[test]
     fn pending_room_is_dropped_by_leave_or_other_selection() {
         let (mut view, _) = view_entering_kitchen();
-        view.prepare_request(&Task::Leave { place: view.target_place() });
-        assert_eq!(view.target_place(), Place::First);
+        view.prepare_request(&ChatCommand::Leave { room: view.target_place() });
+        assert_eq!(view.target_place(), RoomSelector::First);
         view.update(&kitchen_entered());
-        assert_eq!(view.target_place(), Place::First);
+        assert_eq!(view.target_place(), RoomSelector::First);
 
         let (mut view, _) = view_entering_kitchen();
         assert_eq!(view.select_room("kitchen").as_deref(), Some("KITCHEN"));
         assert_eq!(view.select_room("lobby").as_deref(), Some("lobby"));
         view.update(&kitchen_entered());
         assert_eq!(view.target_place(), named_place("lobby"));
-        view.prepare_request(&Task::Leave { place: view.target_place() });
-        assert_eq!(view.target_place(), Place::First);
+        view.prepare_request(&ChatCommand::Leave { room: view.target_place() });
+        assert_eq!(view.target_place(), RoomSelector::First);
     }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use pi_chat::link::{Input, Link, Output, Settings};
 use pi_chat::model::{
-    Command, DirectMessage, Event, Message, Moment, Place, Request, Sequence, Style, Tag, Task,
+    ChatCommand, Command, DirectMessage, Event, Message, Moment, Request, RequestTag, RoomSelector,
+    Sequence, Style,
 };
 use pi_chat::os::Clock;
 use pi_chat::wire::FrameReader;
@@ -250,12 +251,14 @@ impl Talker {
             let Some((to, text)) = self.next_words() else { break };
             has_spoken = true;
             self.record.borrow_mut().said.push((to.clone(), text.clone()));
-            let (tag, style) = (Tag(Some(text.as_str().into())), Style::SAID);
+            let (tag, style) = (RequestTag(Some(text.as_str().into())), Style::SAID);
             let task = match to {
-                To::Room(room) => Task::Say { place: Place::Named(room.to_owned()), style, text },
-                To::Person(to) => Task::Direct { to, session: None, style, text },
+                To::Room(room) => {
+                    ChatCommand::Say { room: RoomSelector::Named(room.to_owned()), style, text }
+                }
+                To::Person(to) => ChatCommand::Direct { to, session: None, style, text },
             };
-            self.input(Input::Request(Request { tag, command: Command::Do(task) }));
+            self.input(Input::Request(Request { tag, command: Command::Chat(task) }));
         }
         has_spoken
     }
@@ -295,7 +298,7 @@ impl Talker {
             Event::Acknowledged { tag, .. } => {
                 record.acknowledged.push(tag.0.unwrap().as_ref().to_owned());
             }
-            Event::Welcome(joined) => {
+            Event::JoinedServer(joined) => {
                 let is_back = record.welcomes > 0;
                 if joined.session_kept != is_back || joined.position_kept != is_back {
                     record.trouble.push(format!("{joined:?}"));

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use pi_chat::mesh::{Census, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use pi_chat::model::{
-    Command, Heard, Lamport, Moment, PeerId, Place, Request, RoomClock, RoomName, Style, Tag, Task,
-    Timestamp, Username, Way,
+    ChatCommand, Command, Heard, Lamport, Moment, PeerId, Request, RequestTag, RoomClock, RoomName,
+    RoomSelector, Style, Timestamp, Username, Way,
 };
 use pi_chat::wire::udp::*;
 
@@ -296,8 +296,8 @@ impl World {
     /// The peer's person says something.
     fn said(&mut self, bytes: &mut Bytes<'_>) {
         let text = "x".repeat(usize::from(bytes.u16() % 1_100));
-        let task = Task::Say { place: Place::Only, style: Style::SAID, text };
-        let request = Request { tag: Tag::default(), command: Command::Do(task) };
+        let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
+        let request = Request { tag: RequestTag::default(), command: Command::Chat(task) };
         self.input(Input::Request(request));
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use pi_chat::hub::StorageHealth;
 use pi_chat::log::{Durability, LogEvent, OnFailure, StoreSettings};
-use pi_chat::model::Logged;
+use pi_chat::model::LogEntry;
 use tempfile::tempdir;
 
 use super::world::{World, look, settings};
@@ -69,7 +69,7 @@ fn check(mut world: World, on_failure: OnFailure, seed: u64) {
     assert!(found.messages == committed, "seed {seed}: not what was committed");
     assert_eq!(found.restored.log_id, log_id, "seed {seed}");
     // Each was either taken or not, and once.
-    let number = |it: &Logged| (it.draft.session, it.draft.reference);
+    let number = |it: &LogEntry| (it.draft.session, it.draft.reference);
     let answered: HashSet<_> = committed.iter().map(number).chain(refused.clone()).collect();
     assert_eq!(answered, given.iter().map(number).collect(), "seed {seed}");
     assert_eq!(committed.len() + refused.len(), given.len(), "seed {seed}");

@@ -21,7 +21,7 @@ struct Case {
     /// The log's name; none if nobody can have learnt it.
     log_id: Option<LogId>,
     /// Messages in the order in which the log got them.
-    given: Vec<pi_chat::model::Logged>,
+    given: Vec<pi_chat::model::LogEntry>,
     /// The moment of the cut.
     cut: Cut,
 }

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use pi_chat::hub::{Now, RestoredState};
 use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
-    Draft, Logged, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
+    Draft, LogEntry, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
     Style, Target, Timestamp, TokenHash, Username,
 };
 use rusqlite::{Connection, Row};
@@ -44,9 +44,9 @@ pub(super) struct World {
     /// Chance.
     random: Rng,
     /// What the log was given, as it has to come back if all goes well.
-    pub(super) given: Vec<Logged>,
+    pub(super) given: Vec<LogEntry>,
     /// What it said was committed.
-    pub(super) committed: Vec<Logged>,
+    pub(super) committed: Vec<LogEntry>,
     /// Authors' numbers of what it did not take.
     pub(super) refused: Vec<(SessionId, Reference)>,
     /// What else it had to tell.
@@ -119,7 +119,7 @@ impl World {
     fn draft(&mut self, time: Timestamp) -> Draft {
         let random = &mut self.random;
         let session = SessionId(random.u64(1..=PEOPLE));
-        let said = |it: &&Logged| it.draft.session == session;
+        let said = |it: &&LogEntry| it.draft.session == session;
         // (Of direct messages only the latest are kept.)
         let target = if self.given.len() < 200 && random.u8(0..5) == 0 {
             let to = record(random.u64(1..=PEOPLE));
@@ -138,13 +138,13 @@ impl World {
             style: Style::SAID,
             text: MessageText::new(&text).unwrap(),
         };
-        let is_before = |it: &&Logged| {
+        let is_before = |it: &&LogEntry| {
             matches!(draft.target, Target::Room(_)) && it.draft.target == draft.target
         };
         let previous = self.given.iter().rev().find(is_before);
         let previous = previous.map_or(Sequence::ZERO, |it| it.sequence);
         let sequence = self.given.last().map_or(Sequence::ZERO, |it| it.sequence).next();
-        self.given.push(Logged { sequence, previous, time, draft: draft.clone() });
+        self.given.push(LogEntry { sequence, previous, time, draft: draft.clone() });
         draft
     }
 
@@ -164,7 +164,7 @@ impl World {
         });
         match event.expect("the log says nothing").expect("the log has ended") {
             LogEvent::Committed { entries, .. } => {
-                self.committed.extend(entries.iter().map(|it| Logged::clone(it)));
+                self.committed.extend(entries.iter().map(|it| LogEntry::clone(it)));
                 self.disk.note(1 + self.committed.len());
             }
             LogEvent::NotStored { session, reference } => self.refused.push((session, reference)),
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// Ends the log as a server does that is told to.
-    pub(super) fn close(self) -> Vec<Logged> {
+    pub(super) fn close(self) -> Vec<LogEntry> {
         self.log.close();
         self.given
     }
@@ -184,7 +184,7 @@ pub(super) struct Found {
     /// What it takes over.
     pub(super) restored: RestoredState,
     /// All messages in their order.
-    pub(super) messages: Vec<Logged>,
+    pub(super) messages: Vec<LogEntry>,
 }
 
 /// Opens what is left, after the system has been started again, and looks at
@@ -203,7 +203,7 @@ pub(super) fn look(directory: &Path) -> Result<Found, String> {
 }
 
 /// Reads all messages from a sound database.
-pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<Logged>> {
+pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<LogEntry>> {
     let database = Connection::open(path)?;
     let verdict: String = database.query_row("PRAGMA integrity_check", [], |it| it.get(0))?;
     assert_eq!(verdict, "ok");
@@ -234,7 +234,7 @@ pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<Logged>> {
 }
 
 /// A message from a row.
-fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Result<Logged> {
+fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Result<LogEntry> {
     let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let draft = Draft {
         session: SessionId(number(2)?),
@@ -244,7 +244,7 @@ fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Resul
         style: Style(row.get(5)?),
         text: MessageText::new(&row.get::<_, String>(6)?).unwrap(),
     };
-    Ok(Logged { sequence: Sequence(number(0)?), previous, time: Timestamp(number(1)?), draft })
+    Ok(LogEntry { sequence: Sequence(number(0)?), previous, time: Timestamp(number(1)?), draft })
 }
 
 /// Whether the sessions are there as they have to be where these messages

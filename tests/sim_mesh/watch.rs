@@ -239,7 +239,7 @@ impl World {
     pub(crate) fn on_event(&mut self, id: LifeId, event: &Event) {
         self.note(|| format!("{id} shows {event:?}"));
         match event {
-            Event::Admitted(admitted) => {
+            Event::JoinedMesh(admitted) => {
                 self.lives[id].admitted = Some(self.time);
                 assert_eq!(self.life_of(admitted.session), Some(id), "its public number");
                 self.rename(id, &admitted.username);

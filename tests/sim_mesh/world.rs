@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use pi_chat::mesh::{Input, Mesh, Now, Settings};
 use pi_chat::model::limits::DEFAULT_PORT;
 use pi_chat::model::{
-    Command, PeerId, Place, Request, RoomName, SessionId, Style, Tag, Task, Username,
+    ChatCommand, Command, PeerId, Request, RequestTag, RoomName, RoomSelector, SessionId, Style,
+    Username,
 };
 use pi_chat::wire::udp::Signer;
 
@@ -420,15 +421,18 @@ impl World {
         let said = &mut self.lives[id].said;
         said.push(Said { at, sent_at: None, is_refused: false });
         let text = format!("{id}:{}", said.len() - 1);
-        self.ask(machine, Command::Do(Task::Say { place: Place::Only, style: Style::SAID, text }));
+        self.ask(
+            machine,
+            Command::Chat(ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text }),
+        );
     }
 
     /// A person wants something of the program on a machine.
     fn ask(&mut self, machine: usize, command: Command) {
         let Some(id) = self.machines[machine].life else { return };
         let tag = match &command {
-            Command::Do(Task::Say { text, .. }) => Tag(Some(text.as_str().into())),
-            _ => Tag::default(),
+            Command::Chat(ChatCommand::Say { text, .. }) => RequestTag(Some(text.as_str().into())),
+            _ => RequestTag::default(),
         };
         for request in self.saboteur.asked(id, Request { tag, command }) {
             self.give(id, Input::Request(request));

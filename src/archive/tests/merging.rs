@@ -8,8 +8,8 @@ use crate::log::sqlite::database::{open_to_read, open_to_write};
 use crate::log::sqlite::{opening, rows, search};
 use crate::log::{SqliteLog, StoreSettings};
 use crate::model::{
-    Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
-    SessionRecord, Style, Target, TokenHash, Username,
+    Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
+    SessionId, SessionRecord, Style, Target, TokenHash, Username,
 };
 
 /// Opens a log as a server does, and closes it; gives what it had found.
@@ -24,8 +24,8 @@ fn database(directory: &Path) -> Connection {
 }
 
 /// A message of anna's (session 3) at this time.
-fn entry(sequence: u64, time: u64, target: Target) -> Logged {
-    Logged {
+fn entry(sequence: u64, time: u64, target: Target) -> LogEntry {
+    LogEntry {
         sequence: Sequence(sequence),
         previous: Sequence::ZERO,
         time: Timestamp(time),
@@ -121,7 +121,7 @@ fn search_for(directory: &Path, words: &str) -> Vec<String> {
     let mut connection = open_to_read(&directory.join("chat.db"), None).unwrap();
     let clock = crate::os::Clock::start();
     let query = SearchQuery {
-        text: SearchText::new(words).unwrap(),
+        text: SearchTerms::new(words).unwrap(),
         from: None,
         since: None,
         until: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::harness::Harness;
 use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
-use crate::model::{Draft, Logged, RoomName, Sequence, SharedEntry, Target, Timestamp};
+use crate::model::{Draft, LogEntry, RoomName, Sequence, SharedEntry, Target, Timestamp};
 
 impl Harness {
     /// Performs everything that the log was asked for, and reaches all marks.
@@ -38,7 +38,7 @@ impl Harness {
             Target::Session(..) => None,
         };
         let previous = previous.map_or(Sequence::ZERO, |it| it.sequence);
-        let entry = Logged { sequence: last.next(), previous, time: Timestamp(5), draft };
+        let entry = LogEntry { sequence: last.next(), previous, time: Timestamp(5), draft };
         let entry = Arc::new(entry);
         self.log.push(entry.clone());
         entry

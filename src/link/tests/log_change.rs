@@ -13,7 +13,7 @@ fn log_change_is_reported_and_replayed() {
     sim.server = ModelServer::with_log(9);
     sim.server.other_says("lobby");
     sim.run_until_idle();
-    let is_told = |it: &Event| matches!(it, Event::Welcome(it) if it.log_changed);
+    let is_told = |it: &Event| matches!(it, Event::JoinedServer(it) if it.log_changed);
     assert_eq!(sim.count_events(is_told), 1);
     assert_eq!(sim.shown_messages("lobby").len(), 2);
 }

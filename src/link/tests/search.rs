@@ -1,7 +1,7 @@
 //! Tests of searches.
 
 use super::*;
-use crate::model::{ErrorCode, Found, Search, Sequence};
+use crate::model::{ErrorCode, SearchRequest, SearchResult, Sequence};
 
 /// Returns a simulation whose server can search, with a client in `lobby` that has been shown
 /// messages 5 to 14.
@@ -19,18 +19,19 @@ fn search_simulation() -> Simulation {
 /// Searches for messages that contain `text`, two per page.
 fn search(sim: &mut Simulation, text: &str, before: Option<u64>) {
     let before = before.map(Sequence);
-    let search = Search { text: text.to_owned(), before, limit: 2, ..Search::default() };
+    let search =
+        SearchRequest { text: text.to_owned(), before, limit: 2, ..SearchRequest::default() };
     sim.input(Input::Request(Request {
-        tag: Tag(Some(text.into())),
-        command: Command::Do(Task::Search(search)),
+        tag: RequestTag(Some(text.into())),
+        command: Command::Chat(ChatCommand::Search(search)),
     }));
 }
 
 /// Returns the search results reported so far.
-fn results(sim: &Simulation) -> Vec<&Found> {
+fn results(sim: &Simulation) -> Vec<&SearchResult> {
     let mut all = Vec::new();
     for event in &sim.events {
-        if let Event::Found(found) = event {
+        if let Event::SearchResult(found) = event {
             all.push(found);
         }
     }
@@ -38,14 +39,14 @@ fn results(sim: &Simulation) -> Vec<&Found> {
 }
 
 /// Returns the sequences of the messages found.
-fn sequences(found: &Found) -> Vec<u64> {
+fn sequences(found: &SearchResult) -> Vec<u64> {
     found.messages.iter().map(|it| it.sequence.0).collect()
 }
 
 /// Requests two messages older than those shown.
 fn request_history(sim: &mut Simulation) {
-    let place = Place::First;
-    sim.request(Command::Do(Task::History { place, before: None, limit: 2 }));
+    let room = RoomSelector::First;
+    sim.request(Command::Chat(ChatCommand::History { room, before: None, limit: 2 }));
 }
 
 /// Returns the sequences of the requested older messages that were shown.
@@ -136,8 +137,8 @@ fn unsupported_or_oversized_search_is_refused_locally() {
     sim.run_until_idle();
     assert_eq!(results(&sim).len(), 1);
     search(&mut sim, &"x".repeat(257), None);
-    let search = Search { room: Some("x".repeat(257)), ..Search::default() };
-    sim.request(Command::Do(Task::Search(search)));
+    let search = SearchRequest { room: Some("x".repeat(257)), ..SearchRequest::default() };
+    sim.request(Command::Chat(ChatCommand::Search(search)));
     assert_eq!(refusals(&sim).len(), 3);
     assert!(sim.to_server.is_empty());
 }
@@ -150,7 +151,7 @@ fn refused_search_does_not_affect_later_searches() {
         sim.server.search_error = Some(code);
         search(&mut sim, "tea", None);
         sim.run_until_idle();
-        assert_eq!(refusals(&sim), [(code.number(), code.sentence())]);
+        assert_eq!(refusals(&sim), [(code.number(), code.default_text())]);
         sim.server.search_error = None;
         search(&mut sim, "tea", None);
         sim.run_until_idle();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::LogEvent;
 use crate::model::{
-    Draft, Logged, NameKey, Reference, Sequence, SessionId, SessionRecord, SharedEntry, Target,
+    Draft, LogEntry, NameKey, Reference, Sequence, SessionId, SessionRecord, SharedEntry, Target,
     Timestamp,
 };
 
@@ -42,7 +42,7 @@ impl Change {
     /// Bytes of memory that it takes, roughly.
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
-            Self::Entry(entry) => size_of::<Logged>() + entry.draft.text.as_str().len(),
+            Self::Entry(entry) => size_of::<LogEntry>() + entry.draft.text.as_str().len(),
             Self::Session(record, _) => record.refused.len() * size_of::<Reference>(),
             Self::Noted(..) | Self::Ended(..) | Self::Leap(..) => 0,
         };
@@ -146,7 +146,7 @@ impl Ledger {
         };
         let known = self.reference(differs, draft.session).unwrap_or_default();
         differs.references.insert(draft.session, known.max(draft.reference));
-        Arc::new(Logged { sequence: differs.head, previous, time, draft })
+        Arc::new(LogEntry { sequence: differs.head, previous, time, draft })
     }
 
     /// A session's last reference, according to both.

@@ -297,7 +297,7 @@ fn dropped_of(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SearchQuery, SearchText};
+    use crate::model::{SearchQuery, SearchTerms};
 
     /// Something to read in the lobby, while the disk takes nothing.
     fn job(range: ReadRange) -> ReadJob {
@@ -313,7 +313,7 @@ mod tests {
     /// A search.
     fn search() -> ReadRange {
         ReadRange::Matching(SearchQuery {
-            text: SearchText::new("tea").unwrap(),
+            text: SearchTerms::new("tea").unwrap(),
             from: None,
             since: None,
             until: None,

@@ -7,7 +7,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    Draft, Logged, MessageText, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord,
+    Draft, LogEntry, MessageText, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord,
     SharedEntry, Style, Target, Timestamp, TokenHash, Username,
 };
 
@@ -73,7 +73,7 @@ pub(super) fn unless_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<O
 pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
-    entry: &Logged,
+    entry: &LogEntry,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text)
@@ -97,7 +97,7 @@ pub(crate) fn insert_room_entry(
 /// Keeps a direct message, for the sender and this recipient.
 pub(crate) fn insert_direct(
     connection: &Connection,
-    entry: &Logged,
+    entry: &LogEntry,
     to: SessionId,
     to_username: &Username,
 ) -> rusqlite::Result<()> {
@@ -130,7 +130,7 @@ pub(crate) fn room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<Sha
         style: Style(row.get(6)?),
         text: text(row, 7)?,
     };
-    Ok(Arc::new(Logged {
+    Ok(Arc::new(LogEntry {
         sequence: sequence(row.get(0)?),
         previous: sequence(row.get(1)?),
         time: Timestamp(row.get::<_, i64>(4)?.cast_unsigned()),
@@ -149,7 +149,7 @@ pub(crate) fn direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
         style: Style(row.get(7)?),
         text: text(row, 8)?,
     };
-    Ok(Arc::new(Logged {
+    Ok(Arc::new(LogEntry {
         sequence: sequence(row.get(0)?),
         previous: Sequence::ZERO,
         time: Timestamp(row.get::<_, i64>(5)?.cast_unsigned()),

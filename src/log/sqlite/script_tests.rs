@@ -7,8 +7,8 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::{database, reader, rows, search};
 use crate::model::{
-    Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
-    Style, Target, Timestamp, Username,
+    Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
+    SessionId, Style, Target, Timestamp, Username,
 };
 
 /// What people say.
@@ -38,7 +38,7 @@ const TEXTS: [&str; 20] = [
 /// The messages with these words.
 fn found(connection: &Connection, words: &str) -> Vec<u64> {
     let query = SearchQuery {
-        text: SearchText::new(words).unwrap(),
+        text: SearchTerms::new(words).unwrap(),
         from: None,
         since: None,
         until: None,
@@ -75,15 +75,15 @@ fn what_was_said_is_found_by_its_own_words() {
             text: MessageText::new(text).unwrap(),
         };
         let (sequence, previous) = (Sequence(number), Sequence(number - 1));
-        let entry = Logged { sequence, previous, time: Timestamp(number), draft };
+        let entry = LogEntry { sequence, previous, time: Timestamp(number), draft };
         rows::insert_room_entry(&connection, 1, &entry).unwrap();
     }
     // The whole text, as it is, as a phrase, without accents and in capitals; each
     // word of it, and how it begins.
     let queries = |text: &str| {
-        let words = text.split_whitespace().filter(|it| SearchText::new(it).is_ok());
+        let words = text.split_whitespace().filter(|it| SearchTerms::new(it).is_ok());
         let begin = words.clone().map(|it| format!("{}*", it.chars().take(2).collect::<String>()));
-        let begin = begin.filter(|it| SearchText::new(it).is_ok());
+        let begin = begin.filter(|it| SearchTerms::new(it).is_ok());
         let whole = [text.to_owned(), format!("\"{text}\"")];
         let bare = [text.nfd().filter(|it| !is_combining_mark(*it)).collect(), capitals(text)];
         let whole = whole.into_iter().chain(bare);

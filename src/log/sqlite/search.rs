@@ -11,7 +11,9 @@ use rusqlite::{Connection, Rows, params};
 use super::database::{fact, note_fact};
 use super::reader::Found;
 use super::rows::{self, ENTRY, place, signed};
-use crate::model::{Logged, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username};
+use crate::model::{
+    LogEntry, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username,
+};
 use crate::os::Clock;
 
 /// Milliseconds of a day.
@@ -105,7 +107,7 @@ fn take_rows(
     found_rows: &mut Rows<'_>,
     rooms: &[(i64, RoomName)],
     most: usize,
-    matches: impl Fn(&Logged) -> bool,
+    matches: impl Fn(&LogEntry) -> bool,
     found: &mut Found,
 ) -> rusqlite::Result<()> {
     while found.len() < most

@@ -13,8 +13,8 @@ use super::retention::{self, Progress, Step};
 use super::rows::{self, place, signed};
 use super::voids;
 use crate::hub::Now;
-use crate::model::limits::MAX_DIRECTS;
-use crate::model::{Logged, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
+use crate::model::limits::MAX_KEPT_DIRECT_MESSAGES;
+use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
 /// Pages that may be in the write-ahead log before they are brought home.
 const WAL_PAGES: i32 = 1_000;
@@ -207,7 +207,7 @@ fn room_number(
 /// Keeps a direct message for both sides.
 fn deliver(
     connection: &Connection,
-    entry: &Logged,
+    entry: &LogEntry,
     to: SessionId,
     username: &Username,
 ) -> rusqlite::Result<()> {
@@ -228,7 +228,7 @@ fn shorten_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Res
     let mut statement = connection.prepare_cached(
         "SELECT sequence FROM mailboxes WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
     )?;
-    let most = i64::try_from(MAX_DIRECTS).unwrap_or(i64::MAX);
+    let most = i64::try_from(MAX_KEPT_DIRECT_MESSAGES).unwrap_or(i64::MAX);
     let excess: Option<i64> =
         statement.query_row(params![signed(session.0), most], |row| row.get(0)).optional()?;
     if let Some(last) = excess {
@@ -296,7 +296,7 @@ mod tests {
             text: MessageText::new("here again").unwrap(),
         };
         let (sequence, previous) = (Sequence(8), Sequence::ZERO);
-        let entry = Logged { sequence, previous, time: Timestamp(1), draft };
+        let entry = LogEntry { sequence, previous, time: Timestamp(1), draft };
         store.write(&[Change::Entry(entry.into())], Sync::Order).unwrap();
         let ask = "SELECT dropped FROM rooms WHERE key = 'lobby'";
         let dropped: i64 = store.connection.query_row(ask, [], |row| row.get(0)).unwrap();

@@ -10,8 +10,8 @@ use super::database::{open_to_read, open_to_write};
 use super::{SqliteLog, StoreError, StoreSettings, rows, schema, search};
 use crate::archive::{ArchiveError, Form, Wanted, backup, check, export, import};
 use crate::model::{
-    Draft, Logged, MessageText, Reference, RoomName, SearchQuery, SearchText, Sequence, SessionId,
-    Style, Target, Timestamp, Username,
+    Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
+    SessionId, Style, Target, Timestamp, Username,
 };
 use crate::os::Clock;
 
@@ -27,7 +27,7 @@ fn make_first_format(directory: &Path) -> PathBuf {
     schema::create_old(&connection, 1);
     connection.execute_batch("INSERT INTO rooms (key, name) VALUES ('lobby', 'Lobby')").unwrap();
     for number in 1..=20 {
-        let entry = Logged {
+        let entry = LogEntry {
             sequence: Sequence(number),
             previous: Sequence(number - 1),
             time: Timestamp(number),
@@ -66,7 +66,7 @@ fn the_first_format_loses_nothing_and_can_be_searched() {
     search::index(&connection, 1_000).unwrap();
     assert_eq!(search::indexed(&connection).unwrap(), Sequence(20));
     let query = SearchQuery {
-        text: SearchText::new("\"number 7\"").unwrap(),
+        text: SearchTerms::new("\"number 7\"").unwrap(),
         from: None,
         since: None,
         until: None,

@@ -285,7 +285,7 @@ fn wakes_while_recalling() {
     lab.hear(&mut oldest, Control::Heartbeat(beat));
     lab.pass(2_000);
     assert_eq!(lab.count(|it| matches!(it, Control::Recall(_))), 3);
-    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
     assert!(lab.wake.is_some() && lab.wakes < 100, "{}", lab.wakes);
 }
 
@@ -364,7 +364,7 @@ fn a_candidate_comes_in() {
         lab.beat(&mut Liar::new(number + 1_000), "old", 0, vec![]);
         lab.pass(1_000);
     }
-    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
 /// A room of which the oldest member is this one.
@@ -398,7 +398,7 @@ fn a_history_without_end() {
         recent(&mut lab, &mut oldest, u16::MAX, &[], &[]);
         lab.pass(1);
     }
-    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
 /// Who floods a newcomer does not keep it from its history.
@@ -632,7 +632,7 @@ fn asleep_while_joining() {
     lab.pass(1_000);
     assert!(lab.end.is_none() && lab.events.is_empty(), "{:?}", lab.events);
     lab.pass(1_500);
-    assert!(lab.events.iter().any(|it| matches!(it, Event::Admitted(_))));
+    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
     assert!(lab.count(|it| matches!(it, Control::Announce(_))) >= 8);
 }
 

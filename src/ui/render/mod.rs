@@ -9,10 +9,11 @@ use jiff::civil::Date;
 
 use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
 use super::local_time::LocalTime;
-use super::safe::{safe_line, safe_name, safe_text};
+use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
-    DirectMessage, ErrorCode, Event, Joined, Message, NameKey, Refusal, State, Style, Timestamp,
+    ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
+    Style, Timestamp,
 };
 
 /// Maximum number of names in one line.
@@ -86,7 +87,7 @@ impl Renderer {
         match event {
             Event::Message(message) => self.render_message(message, &mut out),
             Event::Direct(message) => self.render_direct(message, &mut out),
-            Event::Welcome(joined) => self.render_welcome(joined, &mut out),
+            Event::JoinedServer(joined) => self.render_welcome(joined, &mut out),
             Event::Entered { room, members, .. } if !self.is_replaying => {
                 let others = members.saturating_sub(1);
                 let room = safe_name(room);
@@ -108,7 +109,7 @@ impl Renderer {
                 self.has_joined = true;
                 self.is_replaying = false;
             }
-            Event::Found(found) => self.render_search_results(found, &mut out),
+            Event::SearchResult(found) => self.render_search_results(found, &mut out),
             Event::Roster { room, members, names, .. } => {
                 let names = names.as_deref();
                 let line = match names {
@@ -125,12 +126,12 @@ impl Renderer {
             Event::Unsent { to, text, perhaps_taken, .. } => {
                 let how = if *perhaps_taken { "perhaps not sent" } else { "not sent" };
                 let to = if to.is_empty() { to.clone() } else { format!(" to {}", safe_name(to)) };
-                let text = indent(&safe_text(text));
+                let text = indent(&sanitize_text(text));
                 out.push(error_line(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(error_line(&safe_line(text))),
-            Event::Admitted(it) => out.push(self.status_line(&peers::admitted_text(it))),
-            Event::AdmissionAsked { name } => {
+            Event::JoinedMesh(it) => out.push(self.status_line(&peers::admitted_text(it))),
+            Event::AdmissionRequested { name } => {
                 let mut question = self.chat_line(&peers::admission_question(name));
                 question.bell = self.is_terminal;
                 out.push(question);
@@ -142,9 +143,9 @@ impl Renderer {
             Event::Done { text, .. } => {
                 out.push(self.chat_line(&format!("-- {}", safe_line(text))))
             }
-            Event::State(state) => self.render_state(state, &mut out),
+            Event::Connection(state) => self.render_state(state, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
-                let text = indent(&safe_text(text));
+                let text = indent(&sanitize_text(text));
                 out.push(self.chat_line(&format!("-- this had arrived before: {text}")));
             }
             Event::Entered { .. }
@@ -218,7 +219,7 @@ impl Renderer {
     ) -> Rendered {
         let mark = if history { "~" } else { "" };
         let head = format!("{mark}[{when}] {head}");
-        let text = format!("{head}{}", safe_text(text));
+        let text = format!("{head}{}", sanitize_text(text));
         let text = self.wrap(&text);
         let text = if history { self.dim(&text) } else { text };
         Rendered { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
@@ -237,7 +238,7 @@ impl Renderer {
     }
 
     /// Renders a welcome: server, own name, rooms, and changes of retention or log.
-    fn render_welcome(&mut self, joined: &Joined, out: &mut Vec<Rendered>) {
+    fn render_welcome(&mut self, joined: &JoinedServer, out: &mut Vec<Rendered>) {
         self.is_replaying = true;
         let server = safe_line(&joined.server_name);
         let me = safe_name(&joined.username);
@@ -289,17 +290,19 @@ impl Renderer {
     }
 
     /// Renders a change of the connection state, if it is worth a line.
-    fn render_state(&self, state: &State, out: &mut Vec<Rendered>) {
+    fn render_state(&self, state: &ConnectionState, out: &mut Vec<Rendered>) {
         match state {
-            State::Disconnected { reason } => out.push(self.status_line(&safe_line(reason))),
-            State::Reconnecting { delay } => {
+            ConnectionState::Disconnected { reason } => {
+                out.push(self.status_line(&safe_line(reason)))
+            }
+            ConnectionState::Reconnecting { delay } => {
                 let line = format!("trying again in {:.1} s", delay.as_secs_f32());
                 out.push(self.status_line(&line));
             }
-            State::Connecting if self.view.with(|it| it.dialect) == Dialect::Peers => {
+            ConnectionState::Connecting if self.view.with(|it| it.dialect) == Dialect::Peers => {
                 out.push(self.status_line("looking for others"));
             }
-            State::Connecting | State::Connected => {}
+            ConnectionState::Connecting | ConnectionState::Connected => {}
         }
     }
 
@@ -345,7 +348,7 @@ fn render_refusal(refusal: &Refusal) -> Rendered {
     };
     match &refusal.message {
         Some(text) => {
-            error_line(&format!("{why}\n{CONTINUATION_PREFIX}{}", indent(&safe_text(text))))
+            error_line(&format!("{why}\n{CONTINUATION_PREFIX}{}", indent(&sanitize_text(text))))
         }
         None => error_line(&why),
     }

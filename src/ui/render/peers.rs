@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::{Admitted, PeerReport, Reach, Way};
+use crate::model::{JoinedMesh, PeerReport, PeerRoute, Way};
 use crate::ui::safe::safe_name;
 
 /// Maximum number of members named when the user is admitted.
@@ -14,7 +14,7 @@ const MAX_NAMED_MEMBERS: usize = 8;
 const MIN_SHOWN_SKEW_MS: u64 = 500;
 
 /// Returns the text for being admitted to a room: its name, and who is present.
-pub(super) fn admitted_text(it: &Admitted) -> String {
+pub(super) fn admitted_text(it: &JoinedMesh) -> String {
     let (room, name) = (safe_name(&it.room), safe_name(&it.username));
     let closed = if it.is_closed { " (closed)" } else { "" };
     let others: Vec<_> =
@@ -70,13 +70,13 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
         let present = duration_text(it.present);
         return [format!("{name} (you)"), present, "–".into(), "–".into(), "–".into(), "–".into()];
     }
-    let reach = match it.reach {
-        Reach::Here => "–",
-        Reach::Way(Way::GroupV4) => "IPv4 group",
-        Reach::Way(Way::GroupV6) => "IPv6 group",
-        Reach::Way(Way::Broadcast) => "broadcast",
-        Reach::Unicast => "unicast",
-        Reach::Indirect => "others only",
+    let reach = match it.route {
+        PeerRoute::Local => "–",
+        PeerRoute::Way(Way::GroupV4) => "IPv4 group",
+        PeerRoute::Way(Way::GroupV6) => "IPv6 group",
+        PeerRoute::Way(Way::Broadcast) => "broadcast",
+        PeerRoute::Unicast => "unicast",
+        PeerRoute::Indirect => "others only",
     };
     let heard = match it.silence.as_secs() {
         0..5 => "now".to_owned(),
@@ -118,10 +118,10 @@ mod tests {
     use crate::model::SessionId;
 
     /// Returns the admission of a user with these other members present.
-    fn newcomer(others: &[&str]) -> Admitted {
+    fn newcomer(others: &[&str]) -> JoinedMesh {
         let mut members: Vec<_> = others.iter().map(|it| (*it).to_owned()).collect();
         members.push("anna".to_owned());
-        Admitted {
+        JoinedMesh {
             session: SessionId(1),
             username: "anna".to_owned(),
             room: "lobby".to_owned(),
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(three, "you are in #lobby as anna; bob, carol, d\u{fffd}ave are here");
         let many = newcomer(&["x"; 9]);
         assert_eq!(admitted_text(&many), "you are in #lobby as anna; 9 others are here");
-        let closed = Admitted { is_closed: true, ..newcomer(&[]) };
+        let closed = JoinedMesh { is_closed: true, ..newcomer(&[]) };
         assert!(admitted_text(&closed).contains("#lobby (closed) as anna"));
     }
 
@@ -153,7 +153,7 @@ mod tests {
             is_self: false,
             present: Duration::from_secs(7_500),
             address: None,
-            reach: Reach::Way(Way::GroupV4),
+            route: PeerRoute::Way(Way::GroupV4),
             loss: 25,
             skew: -7_000,
             silence: Duration::from_secs(7),
@@ -161,7 +161,7 @@ mod tests {
         let me = PeerReport { name: "anna".to_owned(), is_self: true, ..bob.clone() };
         let far = PeerReport {
             name: "carol\u{1b}".to_owned(),
-            reach: Reach::Indirect,
+            route: PeerRoute::Indirect,
             skew: 90_000,
             silence: Duration::ZERO,
             ..bob.clone()

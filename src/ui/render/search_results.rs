@@ -1,13 +1,13 @@
 //! Rendering of search results.
 
 use super::{Rendered, Renderer};
-use crate::model::{Found, Message, Search, Style};
+use crate::model::{Message, SearchRequest, SearchResult, Style};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
     /// Renders a search result: a heading with the number of messages, the messages, and a hint if
     /// there are older ones.
-    pub(super) fn render_search_results(&self, found: &Found, out: &mut Vec<Rendered>) {
+    pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<Rendered>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };
         let heading = match found.messages.len() {
@@ -23,7 +23,7 @@ impl Renderer {
     }
 
     /// Describes the query of a search, as ` with tea from bob in #attic`.
-    fn describe_search(&self, search: &Search) -> String {
+    fn describe_search(&self, search: &SearchRequest) -> String {
         let mut about = String::new();
         if !search.text.is_empty() {
             about.push_str(&format!(" with {}", safe_line(&search.text)));

@@ -1,7 +1,7 @@
 //! Rendering of server notices and of message retention.
 
 use super::{Rendered, Renderer, error_line};
-use crate::model::{Joined, NoticeCode};
+use crate::model::{JoinedServer, NoticeCode};
 use crate::ui::safe::safe_line;
 use crate::ui::view_state::Dialect;
 
@@ -22,7 +22,7 @@ impl Renderer {
 
     /// Renders how long the server keeps messages, if that is worth a line: at the first welcome if
     /// it keeps them at all, and when it has changed.
-    pub(super) fn render_retention(&mut self, joined: &Joined, out: &mut Vec<Rendered>) {
+    pub(super) fn render_retention(&mut self, joined: &JoinedServer, out: &mut Vec<Rendered>) {
         let text = retention_text(joined);
         let before = self.last_retention.replace(text.clone());
         let is_news = before.map_or(joined.is_durable, |it| it != text);
@@ -33,7 +33,7 @@ impl Renderer {
 }
 
 /// Describes how long messages are kept.
-fn retention_text(joined: &Joined) -> String {
+fn retention_text(joined: &JoinedServer) -> String {
     if !joined.is_durable {
         return "messages are not kept when the server restarts".to_owned();
     }

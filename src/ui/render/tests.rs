@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use unicode_width::UnicodeWidthChar;
 
 use super::*;
-use crate::model::{Found, NoticeCode, Retention, Search, Sequence, SessionId, Tag};
-use crate::ui::safe::is_dangerous;
+use crate::model::{
+    NoticeCode, RequestTag, Retention, SearchRequest, SearchResult, Sequence, SessionId,
+};
+use crate::ui::safe::is_unsafe_char;
 
 /// Returns a renderer in UTC, without a terminal, for a user named Anna.
 fn test_renderer() -> Renderer {
@@ -28,7 +30,7 @@ fn message_from(from: &str, text: &str) -> Message {
         history: false,
         requested: false,
         own: false,
-        tag: Tag::default(),
+        tag: RequestTag::default(),
     }
 }
 
@@ -70,7 +72,7 @@ fn peer_events_are_rendered() {
     let text = shown(&mut renderer, &Event::Renamed { from, to });
     assert_eq!(text, "!! Somebody has been anna for longer than you: you are anna-2 now.");
     let name = "e\u{202e}ve".to_owned();
-    let text = shown(&mut renderer, &Event::AdmissionAsked { name });
+    let text = shown(&mut renderer, &Event::AdmissionRequested { name });
     let begin = "-- e\u{fffd}ve wants to come in: /yes e\u{fffd}ve or /no e\u{fffd}ve";
     assert!(text.starts_with(begin), "{text}");
 }
@@ -79,7 +81,7 @@ fn peer_events_are_rendered() {
 #[test]
 fn refusals_are_rendered() {
     let mut refusal = Refusal {
-        tag: Tag::default(),
+        tag: RequestTag::default(),
         code: 306,
         text: "Nobody has this name.".to_owned(),
         to: "nob\u{202e}ody".to_owned(),
@@ -103,31 +105,32 @@ fn refusals_are_rendered() {
 fn search_results_are_rendered() {
     let mut renderer = test_renderer();
     let text = "hot\u{1b}tea".to_owned();
-    let search = Search { text, limit: 20, ..Search::default() };
-    let mut found = Found { tag: Tag::default(), search, messages: Vec::new(), more: false };
-    let text = shown(&mut renderer, &Event::Found(found.clone()));
+    let search = SearchRequest { text, limit: 20, ..SearchRequest::default() };
+    let mut found =
+        SearchResult { tag: RequestTag::default(), search, messages: Vec::new(), more: false };
+    let text = shown(&mut renderer, &Event::SearchResult(found.clone()));
     assert_eq!(text, "-- nothing found with hot\u{fffd}tea");
     found.messages.push(Message {
         history: true,
         requested: true,
         ..message_from("bob", "tea\nis hot")
     });
-    let text = shown(&mut renderer, &Event::Found(found.clone()));
+    let text = shown(&mut renderer, &Event::SearchResult(found.clone()));
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "-- 1 message with hot\u{fffd}tea:");
     assert_eq!(lines[1], "~[2026-11-22 22:03:07] #lobby bob: tea");
     assert_eq!(lines[2..], ["         | is hot"]);
     found.messages.push(Message { style: Style::ACTION, ..message_from("bob", "waves") });
-    found.search = Search {
+    found.search = SearchRequest {
         room: Some("lobby".to_owned()),
         from: Some("Bob".to_owned()),
         since: Some(Timestamp(1_795_305_600_000)),
         until: Some(Timestamp(1_795_305_600_000 + 60_000)),
         before: Some(Sequence(7)),
-        ..Search::default()
+        ..SearchRequest::default()
     };
     found.more = true;
-    let text = shown(&mut renderer, &Event::Found(found));
+    let text = shown(&mut renderer, &Event::SearchResult(found));
     let lines: Vec<_> = text.lines().collect();
     let heading =
         "-- 2 older messages from Bob in #lobby since 2026-11-22 before 2026-11-22 00:01:";
@@ -141,7 +144,7 @@ fn search_results_are_rendered() {
 fn retention_is_shown_once_and_on_change() {
     let mut renderer = test_renderer();
     let mut told = |is_durable, days, messages, bytes| {
-        let joined = Joined {
+        let joined = JoinedServer {
             session: SessionId(1),
             username: "Anna".to_owned(),
             server_name: "attic".to_owned(),
@@ -155,7 +158,7 @@ fn retention_is_shown_once_and_on_change() {
             position_kept: true,
             log_changed: false,
         };
-        let text = shown(&mut renderer, &Event::Welcome(joined));
+        let text = shown(&mut renderer, &Event::JoinedServer(joined));
         text.lines().nth(1).map(str::to_owned)
     };
     let line = |line: &str| Some(format!("-- messages are {line}"));
@@ -210,15 +213,15 @@ proptest! {
         let mut renderer = test_renderer();
         renderer.set_width(width);
         let message = message_from(&from, &text);
-        let search = Search { text: text.clone(), from: Some(from), ..Search::default() };
+        let search = SearchRequest { text: text.clone(), from: Some(from), ..SearchRequest::default() };
         let messages = vec![message.clone()];
-        let found = Found { tag: Tag::default(), search, messages, more: true };
-        let searched = shown(&mut renderer, &Event::Found(found));
-        prop_assert!(!searched.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
+        let found = SearchResult { tag: RequestTag::default(), search, messages, more: true };
+        let searched = shown(&mut renderer, &Event::SearchResult(found));
+        prop_assert!(!searched.chars().any(|c| is_unsafe_char(c) && c != '\n' && c != '\t'));
         let begins = ["-- 1 message ", "~[", CONTINUATION_PREFIX, "-- there are"];
         prop_assert!(searched.split('\n').all(|line| begins.iter().any(|it| line.starts_with(it))));
         let shown = shown(&mut renderer, &Event::Message(message));
-        prop_assert!(!shown.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t'));
+        prop_assert!(!shown.chars().any(|c| is_unsafe_char(c) && c != '\n' && c != '\t'));
         let mut lines = shown.split('\n');
         prop_assert!(lines.next().unwrap().starts_with("[22:03:07] "));
         for line in lines {

@@ -88,14 +88,14 @@ fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, Tag};
+    use crate::model::{Event, RequestTag};
 
     /// Commands, member names and room names are completed.
     #[test]
     fn commands_names_and_rooms_are_completed() {
         let mut view = ViewState::default();
         view.update(&Event::Roster {
-            tag: Tag::default(),
+            tag: RequestTag::default(),
             room: "lobby".to_owned(),
             members: 2,
             names: Some(vec!["Anna".to_owned(), "bob".to_owned()]),

@@ -29,7 +29,7 @@ use super::local_time::LocalTime;
 use super::plain::terminal_width;
 use super::render::{Rendered, Renderer};
 use super::view_state::SharedViewState;
-use crate::model::{Command, Event, Password, Request, Tag};
+use crate::model::{Command, Event, Password, Request, RequestTag};
 
 /// Prompt of the line editor.
 const PROMPT: &str = "> ";
@@ -126,7 +126,7 @@ impl Screen for TerminalScreen {
         }
         // Sending fails only if the reading thread has ended.
         match event {
-            Event::Welcome(_) | Event::Admitted(_) if !self.reader_started => {
+            Event::JoinedServer(_) | Event::JoinedMesh(_) if !self.reader_started => {
                 self.reader_started = true;
                 let _ = self.commands.send(ReaderCommand::ReadLines);
             }
@@ -144,7 +144,7 @@ impl TerminalInput {
     /// request a graceful shutdown with the timeout `patience`, Ctrl-C leaves at once. Blocks: run
     /// it in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
-        let quit = Request { tag: Tag::default(), command: Command::Quit };
+        let quit = Request { tag: RequestTag::default(), command: Command::Quit };
         while let Ok(command) = self.commands.recv() {
             let ReaderCommand::AskPassword(again) = command else {
                 break;
@@ -154,7 +154,7 @@ impl TerminalInput {
                 Ok(password) => Command::Password(Password(password)),
                 Err(_) => Command::Quit,
             };
-            if requests.blocking_send(Request { tag: Tag::default(), command }).is_err() {
+            if requests.blocking_send(Request { tag: RequestTag::default(), command }).is_err() {
                 return;
             }
         }

@@ -8,8 +8,8 @@ pub use server_frames::*;
 
 use super::codec::{self, Malformed};
 use super::frame::HEADER;
-use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM};
-use crate::model::{ErrorCode, Logged, NoticeCode, Reference, Target};
+use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
+use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
 /// The version that this is.
 pub const VERSION: u16 = 1;
@@ -148,8 +148,8 @@ impl ClientFrame {
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
-                hello.client_name.len() <= MAX_PROGRAM
-                    && hello.client_version.len() <= MAX_PROGRAM
+                hello.client_name.len() <= MAX_PROGRAM_NAME
+                    && hello.client_version.len() <= MAX_PROGRAM_NAME
                     && hello.min_version <= hello.max_version
             }
             Self::Join(join) => join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD),
@@ -198,7 +198,7 @@ fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>
 
 /// The frame that tells of an entry of the log.
 #[must_use]
-pub fn entry_frame(entry: &Logged, flags: u8) -> ServerFrame {
+pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
     let draft = &entry.draft;
     match &draft.target {
         Target::Room(room) => ServerFrame::Entry(Entry {
@@ -243,7 +243,7 @@ impl Error {
             about: kind,
             reference,
             retry_after: 0,
-            text: code.sentence().to_owned(),
+            text: code.default_text().to_owned(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::MessageText;
 use crate::model::limits::{
-    COUNTER_END, MAX_AGREED, MAX_NAME_BYTES, MAX_OBJECTION, MAX_PADDING, MAX_PAGE, MAX_PEER_TEXT,
-    MAX_PEERS, MAX_RANGES, MAX_RAW_NAME_BYTES, MAX_RECENT, MAX_WANTED,
+    COUNTER_END, MAX_AGREEMENTS, MAX_NAME_BYTES, MAX_OBJECTION_TEXT, MAX_PADDING, MAX_PAGE,
+    MAX_PEER_TEXT, MAX_PEERS, MAX_RANGES, MAX_RAW_NAME_BYTES, MAX_RECENT, MAX_WANTED,
 };
 
 /// A packet whose table states limits.
@@ -19,7 +19,7 @@ impl Limited for Announce {
     fn is_within_limits(&self) -> bool {
         self.nonce != Nonce::default()
             && self.username.len() <= MAX_RAW_NAME_BYTES
-            && self.agreed.len() <= MAX_AGREED
+            && self.agreed.len() <= MAX_AGREEMENTS
             && self.padding.len() <= MAX_PADDING
     }
 }
@@ -34,7 +34,7 @@ impl Limited for Object {
     fn is_within_limits(&self) -> bool {
         self.by.len() <= MAX_NAME_BYTES
             && self.username.len() <= MAX_NAME_BYTES
-            && self.text.len() <= MAX_OBJECTION
+            && self.text.len() <= MAX_OBJECTION_TEXT
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pi_chat::link::{Input, Link, Output, SavedSession, Settings};
 use pi_chat::model::{
-    Command, Event, LogId, Moment, Password, Place, Position, Request, Sequence, SessionId, Style,
-    Tag, Task, Token,
+    ChatCommand, Command, Event, LogId, Moment, Password, Position, Request, RequestTag,
+    RoomSelector, Sequence, SessionId, Style, Token,
 };
 use pi_chat::wire::tcp::{self, ClientFrame, ServerFrame};
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ pub(super) struct Client {
     /// What else it told the user, not compared yet.
     told: Vec<Value>,
     /// Tags and texts of the messages that are not answered.
-    pending: Vec<(Tag, String)>,
+    pending: Vec<(RequestTag, String)>,
     /// How many requests the user has made.
     requests: usize,
     /// Whether the last `join` had a position.
@@ -129,7 +129,7 @@ impl Client {
     pub(super) fn restart(&mut self, start: &Value) {
         if !self.is_over {
             self.feed(RecordedInput::Request(Request {
-                tag: Tag::default(),
+                tag: RequestTag::default(),
                 command: Command::Quit,
             }));
         }
@@ -180,30 +180,30 @@ impl Client {
     pub(super) fn request(&mut self, request: &Value) {
         let (what, value) = request.as_object().unwrap().iter().next().unwrap();
         let text = |key: &str| value[key].as_str().unwrap().to_owned();
-        let place = || Place::Named(text("room"));
+        let place = || RoomSelector::Named(text("room"));
         let task = match what.as_str() {
-            "say" => Task::Say { place: place(), style: Style::SAID, text: text("text") },
-            "direct" => Task::Direct {
+            "say" => ChatCommand::Say { room: place(), style: Style::SAID, text: text("text") },
+            "direct" => ChatCommand::Direct {
                 to: text("to"),
                 session: None,
                 style: Style::SAID,
                 text: text("text"),
             },
-            "enter" => Task::Enter { room: text("room") },
-            "leave" => Task::Leave { place: place() },
-            "history" => Task::History {
-                place: place(),
+            "enter" => ChatCommand::Enter { room: text("room") },
+            "leave" => ChatCommand::Leave { room: place() },
+            "history" => ChatCommand::History {
+                room: place(),
                 before: value["before"].as_u64().map(Sequence),
                 limit: u16::try_from(value["limit"].as_u64().unwrap()).unwrap(),
             },
             other => panic!("no such request: {other}"),
         };
         self.requests += 1;
-        let tag = Tag(Some(self.requests.to_string().into()));
-        if let Task::Say { text, .. } | Task::Direct { text, .. } = &task {
+        let tag = RequestTag(Some(self.requests.to_string().into()));
+        if let ChatCommand::Say { text, .. } | ChatCommand::Direct { text, .. } = &task {
             self.pending.push((tag.clone(), text.clone()));
         }
-        self.feed(RecordedInput::Request(Request { tag, command: Command::Do(task) }));
+        self.feed(RecordedInput::Request(Request { tag, command: Command::Chat(task) }));
     }
 
     /// Feeds the link, and takes its outputs.
@@ -263,7 +263,7 @@ impl Client {
                 self.told.push(json!({"refused": it.message, "code": it.code}));
             }
             Event::Gap { room } => self.told.push(json!({"gap": room})),
-            Event::Welcome(it) if self.had_position && !it.position_kept => {
+            Event::JoinedServer(it) if self.had_position && !it.position_kept => {
                 self.told.push(json!({"position_lost": true}));
             }
             Event::Notice { code, .. } => self.told.push(json!({"notice": code})),
@@ -301,7 +301,8 @@ impl Client {
     pub(super) fn position(&self) -> Value {
         let mut twin = Link::new(self.settings.clone());
         let mut saved = self.kept.clone();
-        let quit = RecordedInput::Request(Request { tag: Tag::default(), command: Command::Quit });
+        let quit =
+            RecordedInput::Request(Request { tag: RequestTag::default(), command: Command::Quit });
         for (at, input) in self.inputs.iter().chain([&(moment(self.now), quit)]) {
             twin.handle_input(*at, input.input());
             while let Some(output) = twin.poll_output() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pi_chat::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use pi_chat::model::{
-    Command, Event, Heard, Moment, PeerId, Place, Request, RoomName, Style, Tag, Task, Timestamp,
-    Username, Way,
+    ChatCommand, Command, Event, Heard, Moment, PeerId, Request, RequestTag, RoomName,
+    RoomSelector, Style, Timestamp, Username, Way,
 };
 use pi_chat::wire::udp::{Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
 use serde_json::{Value, json};
@@ -132,14 +132,18 @@ impl Peer {
         let command = match request["say"].as_str() {
             Some(text) => {
                 let text = text.to_owned();
-                Command::Do(Task::Say { place: Place::Only, style: Style::SAID, text })
+                Command::Chat(ChatCommand::Say {
+                    room: RoomSelector::Only,
+                    style: Style::SAID,
+                    text,
+                })
             }
             None => {
                 assert_eq!(request["leave"], true);
                 Command::Quit
             }
         };
-        self.feed(Input::Request(Request { tag: Tag::default(), command }));
+        self.feed(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// Feeds the engine, and takes its outputs.

@@ -8,7 +8,7 @@ use super::steady::BELIEVED_AFTER;
 use super::*;
 use crate::model::Moment;
 use crate::model::{
-    Draft, Logged, MessageText, Reference, RoomName, SessionId, Style, Target, Username,
+    Draft, LogEntry, MessageText, Reference, RoomName, SessionId, Style, Target, Username,
 };
 use std::time::Duration;
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ fn entry(day: u64, room: &str) -> Change {
         text: MessageText::new(&format!("word{day} {}", "filler ".repeat(100))).unwrap(),
     };
     let (sequence, time) = (Sequence(day), Timestamp(day * DAY));
-    Change::Entry(Logged { sequence, previous: Sequence::ZERO, time, draft }.into())
+    Change::Entry(LogEntry { sequence, previous: Sequence::ZERO, time, draft }.into())
 }
 
 /// The clocks at so many milliseconds since both began.
@@ -91,7 +91,7 @@ fn what_is_too_old() {
     let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
     // A clock that was wrong does not keep it.
     let Change::Entry(late) = entry(6, "b") else { unreachable!() };
-    let wrong = Logged { time: Timestamp(1), ..(*late).clone() };
+    let wrong = LogEntry { time: Timestamp(1), ..(*late).clone() };
     store.write(&[Change::Entry(wrong.into())], Sync::Order).unwrap();
     search::index(&store.connection, 10).unwrap();
     let retention = Retention { days: 2, ..Retention::default() };

@@ -9,7 +9,7 @@ pub const REPLACEMENT: char = '\u{fffd}';
 /// what stands around it, line separators, and formats that hide text.
 /// Joiners are harmless, and letters and pictures need them.
 #[must_use]
-pub fn is_dangerous(c: char) -> bool {
+pub fn is_unsafe_char(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
@@ -21,12 +21,12 @@ pub fn is_dangerous(c: char) -> bool {
 /// A text with newlines and tabs as they are and nothing dangerous.
 /// Unicode's line separators become newlines.
 #[must_use]
-pub fn safe_text(text: &str) -> String {
+pub fn sanitize_text(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => c,
             '\u{2028}' | '\u{2029}' => '\n',
-            c if is_dangerous(c) => REPLACEMENT,
+            c if is_unsafe_char(c) => REPLACEMENT,
             c => c,
         })
         .collect()
