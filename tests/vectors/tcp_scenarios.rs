@@ -128,13 +128,9 @@ impl Run {
             self.check_wire(frame);
             expected.push(pattern(frame));
         }
-        let any_order = step.contains_key("any_order");
         for frame in sent {
-            let most = if any_order { expected.len() } else { 1 };
-            if let Some(at) =
-                expected.iter().take(most).position(|it| self.bindings.matches(it, frame))
-            {
-                expected.remove(at);
+            if expected.first().is_some_and(|it| self.bindings.matches(it, frame)) {
+                expected.remove(0);
             } else if let Some(at) =
                 self.allowed.iter().position(|it| self.bindings.matches(it, frame))
             {
@@ -210,10 +206,7 @@ fn mutate(step: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
             change(format!("{key} with one more"), key, json!(more));
             let mut swapped = items.to_vec();
             let is_last = at + 1 == items.len();
-            if !is_last
-                && !step.contains_key("any_order")
-                && items[at + 1].get("optional").is_none()
-            {
+            if !is_last && items[at + 1].get("optional").is_none() {
                 swapped.swap(at, at + 1);
                 change(format!("{key} with {at} behind the next"), key, json!(swapped));
             }
