@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use pi_chat::model::{Reference, Sequence, SessionId, Timestamp};
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::{ClientFrame, Entry, Hello, Join, MAGIC, Received, Say, ServerFrame};
+use pi_chat::wire::tcp::{ClientFrame, Decoded, Entry, Hello, Join, MAGIC, Say, ServerFrame};
 use tokio::io::Interest;
 
 /// Who says something.
@@ -296,9 +296,9 @@ fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
         reader
             .feed(&buffer[..count], |body| {
                 match ServerFrame::decode(body) {
-                    Received::Frame(ServerFrame::Welcome(welcome)) => session = welcome.session.0,
-                    Received::Frame(ServerFrame::End(_)) => is_in = true,
-                    Received::Frame(ServerFrame::Error(error)) => panic!("{error:?}"),
+                    Decoded::Frame(ServerFrame::Welcome(welcome)) => session = welcome.session.0,
+                    Decoded::Frame(ServerFrame::End(_)) => is_in = true,
+                    Decoded::Frame(ServerFrame::Error(error)) => panic!("{error:?}"),
                     _ => {}
                 }
                 true
@@ -407,7 +407,7 @@ impl Client {
 /// Whether an entry is by this session.
 fn is_own(body: &[u8], session: u64) -> bool {
     match ServerFrame::decode(body) {
-        Received::Frame(ServerFrame::Entry(entry)) => entry.session.0 == session,
+        Decoded::Frame(ServerFrame::Entry(entry)) => entry.session.0 == session,
         _ => false,
     }
 }

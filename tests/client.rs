@@ -22,7 +22,7 @@ use common::{Server, ours};
 use pi_chat::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{
-    ClientFrame, End, Entered, Notice, Received, ServerFrame, ServerHello, VERSION, Welcome, flag,
+    ClientFrame, Decoded, End, Entered, Notice, ServerFrame, ServerHello, VERSION, Welcome, flag,
 };
 use program::Program;
 use serde_json::{Value, json};
@@ -323,7 +323,7 @@ fn kinds_heard(stream: &mut TcpStream) -> Vec<u16> {
             return kinds;
         }
         let note = |body: &[u8]| {
-            if let Received::Frame(frame) = ClientFrame::decode(body) {
+            if let Decoded::Frame(frame) = ClientFrame::decode(body) {
                 kinds.push(frame.kind());
             }
             true

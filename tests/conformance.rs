@@ -24,7 +24,7 @@ use std::thread;
 
 use common::{Peer, Server};
 use pi_chat::model::ErrorCode;
-use pi_chat::wire::tcp::{Received, ServerFrame};
+use pi_chat::wire::tcp::{Decoded, ServerFrame};
 use serde_json::Value;
 
 /// Declares the case files, with a test for each.
@@ -380,7 +380,7 @@ fn encode_frame(body: &[u8]) -> Vec<u8> {
 fn describe_body(body: &[u8]) -> String {
     let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
     match ServerFrame::decode(body) {
-        Received::Frame(frame) => format!("{hex}\n  = {frame:?}"),
+        Decoded::Frame(frame) => format!("{hex}\n  = {frame:?}"),
         _ => hex,
     }
 }

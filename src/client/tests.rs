@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
-    ClientFrame, End as EndFrame, Entered, Entry, Error, Received, ServerHello, Welcome,
+    ClientFrame, Decoded, End as EndFrame, Entered, Entry, Error, ServerHello, Welcome,
 };
 
 /// Screen that records the events it is shown.
@@ -56,7 +56,7 @@ impl ServerConnection {
             let frames = &mut self.frames;
             self.reader
                 .feed(&buffer[..count], |body| {
-                    let Received::Frame(frame) = ClientFrame::decode(body) else { panic!() };
+                    let Decoded::Frame(frame) = ClientFrame::decode(body) else { panic!() };
                     frames.push(frame);
                     true
                 })

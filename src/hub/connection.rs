@@ -8,7 +8,7 @@ use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
 use crate::model::{ErrorCode, Moment, Sequence, SessionId, Token};
-use crate::wire::tcp::{ClientFrame, Received, ServerFrame, feature};
+use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature};
 
 /// Kind numbers of client frames, as in the `about` field of answers.
 pub(super) mod kind {
@@ -125,7 +125,7 @@ pub(super) struct Connection {
     /// Handshake and session state.
     pub(super) state: ConnectionState,
     /// Queue of frames that wait until the connection is no longer blocked.
-    deferred: VecDeque<Received<ClientFrame>>,
+    deferred: VecDeque<Decoded<ClientFrame>>,
     /// Moment when the last frame was received.
     last_received: Moment,
     /// True if a `ping` was sent since the last received frame.
@@ -279,13 +279,13 @@ impl Connection {
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,
-        frame: Received<ClientFrame>,
-    ) -> Option<Received<ClientFrame>> {
+        frame: Decoded<ClientFrame>,
+    ) -> Option<Decoded<ClientFrame>> {
         if !self.is_blocked() && self.deferred.is_empty() {
             return Some(frame);
         }
         // These need no answer, so they need not wait.
-        if !matches!(frame, Received::Ignored | Received::Frame(ClientFrame::Pong(_))) {
+        if !matches!(frame, Decoded::Ignored | Decoded::Frame(ClientFrame::Pong(_))) {
             self.deferred.push_back(frame);
         }
         None
@@ -298,7 +298,7 @@ impl Connection {
 
     /// Takes the next deferred frame if the connection is not blocked. Call it until it returns
     /// `None`.
-    pub(super) fn next_deferred(&mut self) -> Option<Received<ClientFrame>> {
+    pub(super) fn next_deferred(&mut self) -> Option<Decoded<ClientFrame>> {
         if self.is_blocked() || self.is_closing() {
             return None;
         }
@@ -311,12 +311,12 @@ impl Connection {
 
     /// Returns the error code if a frame violates the protocol in the current state so that the
     /// connection must be closed: steps 3, 5 and 6 of section 15 of the page.
-    pub(super) fn protocol_violation(&self, frame: &Received<ClientFrame>) -> Option<ErrorCode> {
+    pub(super) fn protocol_violation(&self, frame: &Decoded<ClientFrame>) -> Option<ErrorCode> {
         let (kind, readable) = match frame {
-            Received::Frame(frame) => (Some(frame.kind()), true),
-            Received::Malformed(0) => (None, false),
-            Received::Malformed(kind) => (Some(*kind), false),
-            Received::Ignored => (None, true),
+            Decoded::Frame(frame) => (Some(frame.kind()), true),
+            Decoded::Malformed(0) => (None, false),
+            Decoded::Malformed(kind) => (Some(*kind), false),
+            Decoded::Ignored => (None, true),
         };
         let allowed = match (&self.state, kind) {
             (ConnectionState::Connected { .. }, Some(kind::HELLO)) => true,

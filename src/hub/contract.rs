@@ -6,7 +6,7 @@ use crate::model::{
     Draft, ErrorCode, HubSettings, LogId, Moment, Reference, RoomName, SearchQuery, Sequence,
     SessionId, SessionRecord, SharedEntry, Timestamp, Token,
 };
-use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
+use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
 /// Identifier of a connection, assigned by the driver. It is never reused while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +109,7 @@ pub enum Input {
         /// Connection that received it.
         connection: ConnectionId,
         /// The decoded frame.
-        frame: Received<ClientFrame>,
+        frame: Decoded<ClientFrame>,
     },
     /// The driver asks the hub to close a connection with an error: undecodable bytes, a reader
     /// that is too slow, a panic.

@@ -3,7 +3,7 @@
 use super::Hub;
 use super::contract::{ConnectionId, Now};
 use crate::model::{ErrorCode, Reference};
-use crate::wire::tcp::{ClientFrame, Error, Pong, Received};
+use crate::wire::tcp::{ClientFrame, Decoded, Error, Pong};
 
 impl Hub {
     /// Handles a received frame, or defers it while a log read or a flow-control mark is pending.
@@ -13,7 +13,7 @@ impl Hub {
         &mut self,
         now: Now,
         id: ConnectionId,
-        frame: Received<ClientFrame>,
+        frame: Decoded<ClientFrame>,
     ) {
         let limit = self.max_deferred_frames;
         let Some(connection) = self.connections.get_mut(&id) else {
@@ -41,19 +41,19 @@ impl Hub {
     }
 
     /// Checks and dispatches a frame whose turn has come: steps 3 to 9 of the page.
-    fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Received<ClientFrame>) {
+    fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
         if let Some(code) = connection.protocol_violation(&frame) {
             let (kind, reference) = match &frame {
-                Received::Frame(frame) => (frame.kind(), reference_of(frame)),
-                Received::Malformed(kind) => (*kind, Reference::NONE),
-                Received::Ignored => (0, Reference::NONE),
+                Decoded::Frame(frame) => (frame.kind(), reference_of(frame)),
+                Decoded::Malformed(kind) => (*kind, Reference::NONE),
+                Decoded::Ignored => (0, Reference::NONE),
             };
             return self.close_with_error(now, id, Error::about(code, kind, reference));
         }
-        let Received::Frame(frame) = frame else {
+        let Decoded::Frame(frame) = frame else {
             return;
         };
         if requires_reference(&frame) && reference_of(&frame) == Reference::NONE {

@@ -1,7 +1,7 @@
 //! The link's contract with its driver: settings, inputs and outputs.
 
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
-use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
+use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
 /// Settings of a link. They are fixed when it is created, except for the password.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub enum Input {
     /// Bytes were received, whether or not they complete a frame. Restarts the silence timers.
     BytesReceived,
     /// A frame was received and decoded.
-    Received(Received<ServerFrame>),
+    Received(Decoded<ServerFrame>),
     /// The received bytes cannot be split into frames; the driver reads no further.
     FramingError,
     /// The connection has ended or broken.

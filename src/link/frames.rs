@@ -10,7 +10,7 @@ use crate::model::{
     RequestTag, Retention, RoomSelector, Sequence, SessionId, Style, Timestamp,
 };
 use crate::wire::tcp::{
-    DirectEntry, End, Entered, Entry, Left, Pong, Presence, Received, Roster, ServerFrame,
+    Decoded, DirectEntry, End, Entered, Entry, Left, Pong, Presence, Roster, ServerFrame,
     ServerHello, VERSION, Welcome, flag,
 };
 
@@ -46,20 +46,20 @@ pub(super) mod kind {
 impl Link {
     /// Handles a received frame: ignores it if it is not allowed in the current phase, and ends the
     /// link if it is malformed.
-    pub(super) fn on_received(&mut self, now: Moment, received: Received<ServerFrame>) {
+    pub(super) fn on_received(&mut self, now: Moment, received: Decoded<ServerFrame>) {
         if !self.is_connected() {
             return;
         }
         match received {
             // A frame that is not allowed now is ignored even if it is malformed.
-            Received::Ignored => {}
-            Received::Malformed(kind) if kind != 0 && !self.is_allowed_in_phase(kind) => {}
-            Received::Malformed(kind) => {
+            Decoded::Ignored => {}
+            Decoded::Malformed(kind) if kind != 0 && !self.is_allowed_in_phase(kind) => {}
+            Decoded::Malformed(kind) => {
                 self.end_with_protocol_error(format!(
                     "The server sent a frame of kind {kind} that cannot be read."
                 ));
             }
-            Received::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 if self.is_allowed_in_phase(frame.kind()) {
                     self.on_frame(now, frame);
                 }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use self::model_server::ModelServer;
 use super::*;
 use crate::model::{Command, Request, RoomSelector, Style, Token};
-use crate::wire::tcp::{Error, Received, ServerFrame};
+use crate::wire::tcp::{Decoded, Error, ServerFrame};
 
 /// Simulation of a link, a model server and the connection between them.
 struct Simulation {
@@ -160,7 +160,7 @@ impl Simulation {
         let Some(frame) = self.to_client.pop_front() else {
             return false;
         };
-        self.input(Input::Received(Received::Frame(frame)));
+        self.input(Input::Received(Decoded::Frame(frame)));
         true
     }
 
@@ -524,7 +524,7 @@ fn only_final_closing_errors_end_the_link() {
         let mut sim = Simulation::new(settings(), ModelServer::new());
         sim.run_until_idle();
         let error = Error { retry_after: 5_000, ..Error::new(*code) };
-        sim.input(Input::Received(Received::Frame(error.into())));
+        sim.input(Input::Received(Decoded::Frame(error.into())));
         assert!(!sim.connected);
         assert_eq!(sim.end.is_some(), code.is_final(), "{code:?}");
         if !code.is_final() {

@@ -9,7 +9,7 @@ use super::timing::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Heard, Moment, PeerId};
-use crate::wire::udp::{Control, Entry, EntryName, Mark, Nonce, Range, Recall, Recent, Want};
+use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall, Recent, Want};
 
 /// Entries that a newcomer keeps until it knows its floors, besides the ten.
 const MAX_ARRIVED: usize = 256;
@@ -35,7 +35,7 @@ pub(super) struct History {
     /// How many pages there are, once one has come.
     pages: Option<u16>,
     /// The newest entries, as the source has named them.
-    named: Vec<EntryName>,
+    named: Vec<EntryId>,
     /// How far the source has got with each author.
     marks: Vec<Mark>,
     /// Entries that have come: of the ten, and of what is said meanwhile.
@@ -61,7 +61,7 @@ impl History {
 
     /// An entry has come, before one knows what it is for.
     pub(super) fn on_entry(&mut self, entry: &Arc<Entry>) {
-        let name = EntryName { author: entry.author.id, sequence: entry.fields.sequence };
+        let name = EntryId { author: entry.author.id, sequence: entry.fields.sequence };
         if self.arrived.len() < MAX_ARRIVED || self.named.contains(&name) {
             self.arrived.insert((entry.author.id, entry.fields.sequence), entry.clone());
         }
@@ -73,10 +73,10 @@ impl History {
     }
 
     /// Those of the ten that have not come.
-    fn missing(&self) -> Vec<Range> {
-        let is_missing = |it: &&EntryName| !self.arrived.contains_key(&(it.author, it.sequence));
+    fn missing(&self) -> Vec<EntryRange> {
+        let is_missing = |it: &&EntryId| !self.arrived.contains_key(&(it.author, it.sequence));
         let range =
-            |it: &EntryName| Range { author: it.author, first: it.sequence, last: it.sequence };
+            |it: &EntryId| EntryRange { author: it.author, first: it.sequence, last: it.sequence };
         self.named.iter().filter(is_missing).map(range).collect()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::timing::GIVE_UP;
 use crate::model::{Lamport, Moment, PeerId};
-use crate::wire::udp::{Entry, EntryName, Mark};
+use crate::wire::udp::{Entry, EntryId, Mark};
 
 /// Entries that are kept, of all authors together.
 pub(super) const KEPT: usize = 2_000;
@@ -443,9 +443,8 @@ impl Logs {
     }
 
     /// What the newest so many are called.
-    pub(super) fn names(entries: &[Arc<Entry>]) -> Vec<EntryName> {
-        let name =
-            |it: &Arc<Entry>| EntryName { author: it.author.id, sequence: it.fields.sequence };
+    pub(super) fn names(entries: &[Arc<Entry>]) -> Vec<EntryId> {
+        let name = |it: &Arc<Entry>| EntryId { author: it.author.id, sequence: it.fields.sequence };
         entries.iter().map(name).collect()
     }
 

@@ -7,7 +7,7 @@ use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, WANT_TOGETHER,
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
 use crate::model::{Event, Heard, Moment, PeerId, TokenBucket};
-use crate::wire::udp::{Control, Lost, Range, Want};
+use crate::wire::udp::{Control, EntryRange, Lost, Want};
 
 /// Entries sent because somebody asked, at once and in a minute.
 const ANSWER_RATE: (u32, u32) = (256, 12_000);
@@ -119,7 +119,7 @@ impl Mesh {
         };
         let due = self.logs.iter().filter(|(_, log)| log.is_behind() && is_due(log));
         let due: Vec<PeerId> = due.map(|(author, _)| author).collect();
-        let mut wants: BTreeMap<PeerId, Vec<Range>> = BTreeMap::new();
+        let mut wants: BTreeMap<PeerId, Vec<EntryRange>> = BTreeMap::new();
         for author in due {
             let source = self.source_for(now.moment, author);
             if source.is_none() && self.logs.give_up(now.moment, author) {
@@ -157,7 +157,7 @@ impl Mesh {
 
     /// Sends a request. To an address that may be another's only a short one,
     /// and one for each time that something has come: claims cost nothing.
-    fn send_want(&mut self, now: Moment, source: PeerId, mut ranges: Vec<Range>) {
+    fn send_want(&mut self, now: Moment, source: PeerId, mut ranges: Vec<EntryRange>) {
         let Some(contact) = self.contacts.get_mut(source) else { return };
         let Some(address) = contact.address() else { return };
         if contact.verified_address().is_none() {
@@ -178,14 +178,14 @@ impl Mesh {
     }
 
     /// Adds what is missing of an author to a request, as far as it fits.
-    fn ask(&mut self, author: PeerId, ranges: &mut Vec<Range>) {
+    fn ask(&mut self, author: PeerId, ranges: &mut Vec<EntryRange>) {
         let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
         let Some(log) = self.logs.get(author) else { return };
         let missing = log.missing(MAX_WANTED.saturating_sub(asked));
         let room = MAX_RANGES.saturating_sub(ranges.len());
         let mut greatest = 0;
         for (first, last) in missing.into_iter().take(room) {
-            ranges.push(Range { author, first, last });
+            ranges.push(EntryRange { author, first, last });
             greatest = last;
         }
         self.logs.note_asked(author, greatest);
@@ -217,11 +217,11 @@ impl Mesh {
         let Some(address) = self.verified_address(now, asker) else { return };
         let mut lost = Vec::new();
         for range in want.ranges.iter().take(MAX_RANGES) {
-            let mut absent: Option<Range> = None;
+            let mut absent: Option<EntryRange> = None;
             for sequence in range.first..=range.last {
                 let Some(entry) = self.logs.entry(range.author, sequence).cloned() else {
                     let first = absent.map_or(sequence, |it| it.first);
-                    absent = Some(Range { author: range.author, first, last: sequence });
+                    absent = Some(EntryRange { author: range.author, first, last: sequence });
                     continue;
                 };
                 lost.extend(absent.take());
@@ -252,7 +252,8 @@ impl Mesh {
         for author in authors {
             let Some(log) = self.logs.get_mut(author) else { continue };
             let next = log.have.saturating_add(1);
-            let concerns = |it: &&Range| it.author == author && it.first <= next && next <= it.last;
+            let concerns =
+                |it: &&EntryRange| it.author == author && it.first <= next && next <= it.last;
             let Some(range) = lost.ranges.iter().find(concerns) else { continue };
             if id == author {
                 log.note_lost_at_home(id, range.last);

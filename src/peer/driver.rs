@@ -15,7 +15,9 @@ use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{Command, Event, Heard, Moment, Request, RequestTag};
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
-use crate::wire::udp::{Dropped, Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
+use crate::wire::udp::{
+    DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
+};
 
 /// Signs entries with the person's key.
 struct Pen {
@@ -237,10 +239,12 @@ impl<'a> Driver<'a> {
         }
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
-            Peek::Entry { sender, author, sequence } => {
+            UnverifiedPacket::Entry { sender, author, sequence } => {
                 !mesh.may_bring_entries(sender, datagram.from) || mesh.is_known(author, sequence)
             }
-            Peek::Control { sender, counter } => mesh.is_replayed(now.moment, sender, counter, way),
+            UnverifiedPacket::Control { sender, counter } => {
+                mesh.is_replayed(now.moment, sender, counter, way)
+            }
         };
         match open(&datagram.bytes, &self.room, self.me.id, is_known) {
             Ok((packet, size)) => {
@@ -249,7 +253,7 @@ impl<'a> Driver<'a> {
             }
             Err(dropped) => {
                 self.counts.count_dropped(dropped);
-                if dropped == Dropped::OtherRoom {
+                if dropped == DropReason::OtherRoom {
                     self.tell_of_another_room(now);
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::mesh::Drops;
-use crate::wire::udp::Dropped;
+use crate::wire::udp::DropReason;
 
 /// Counts them from the start of the program on.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ impl Counts {
 
     /// One more that could not be opened. One's own come back by every
     /// group, so they are no news.
-    pub(super) fn count_dropped(&mut self, dropped: Dropped) {
-        if dropped != Dropped::Own {
+    pub(super) fn count_dropped(&mut self, dropped: DropReason) {
+        if dropped != DropReason::Own {
             self.count(&dropped.to_string());
         }
     }

@@ -23,7 +23,7 @@ use crate::hub::{
 use crate::log::{Log, LogEvent};
 use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
-use crate::wire::tcp::{ClientFrame, Received, ServerFrame};
+use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
 /// Capacity of the engine's queue, in inputs; connections wait while it is full.
 const QUEUE_CAPACITY: usize = 1_024;
@@ -58,7 +58,7 @@ pub(super) enum EngineInput {
         /// The connection.
         connection: ConnectionId,
         /// The frames, in the order received.
-        frames: Vec<Received<ClientFrame>>,
+        frames: Vec<Decoded<ClientFrame>>,
     },
     /// A connection must be closed with an error.
     Failed {
@@ -547,8 +547,8 @@ impl Engine {
 }
 
 /// Returns true for frames that become drafts: `say` and `direct`.
-const fn is_chat_message(frame: &Received<ClientFrame>) -> bool {
-    matches!(frame, Received::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
+const fn is_chat_message(frame: &Decoded<ClientFrame>) -> bool {
+    matches!(frame, Decoded::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }
 
 #[cfg(test)]

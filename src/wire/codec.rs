@@ -18,34 +18,35 @@ pub struct Malformed;
 ///
 /// # Errors
 /// [`Malformed`] where the bytes end too soon or are not canonical.
-pub(super) fn take<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
+pub(super) fn decode_prefix<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
 where
     T: Serialize + Deserialize<'a>,
 {
     let (value, rest): (T, _) = postcard::take_from_bytes(bytes).map_err(|_| Malformed)?;
     let consumed = bytes.get(..bytes.len() - rest.len()).ok_or(Malformed)?;
-    let same = postcard::serialize_with_flavor(&value, Expect { rest: consumed, same: true });
-    if same == Ok(true) { Ok((value, rest)) } else { Err(Malformed) }
+    let matches =
+        postcard::serialize_with_flavor(&value, CanonicalCheck { rest: consumed, matches: true });
+    if matches == Ok(true) { Ok((value, rest)) } else { Err(Malformed) }
 }
 
 /// Appends the encoding of `value` to `buffer`.
-pub(super) fn put<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
-    let written = postcard::serialize_with_flavor(value, Append(buffer));
+pub(super) fn encode_into<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
+    let written = postcard::serialize_with_flavor(value, AppendFlavor(buffer));
     debug_assert!(written.is_ok(), "every message can be serialised");
 }
 
 /// How many bytes the encoding of `value` has.
 #[cfg(feature = "peer")]
-pub(super) fn len<T: Serialize>(value: &T) -> usize {
+pub(super) fn encoded_len<T: Serialize>(value: &T) -> usize {
     let counted = postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default());
     debug_assert!(counted.is_ok(), "every message can be serialised");
     counted.unwrap_or_default()
 }
 
 /// Writes at the end of a buffer that goes on being used.
-struct Append<'a>(&'a mut Vec<u8>);
+struct AppendFlavor<'a>(&'a mut Vec<u8>);
 
-impl Flavor for Append<'_> {
+impl Flavor for AppendFlavor<'_> {
     type Output = ();
 
     /// One byte more.
@@ -68,14 +69,14 @@ impl Flavor for Append<'_> {
 
 /// Compares what is serialised with bytes that are there already, instead
 /// of writing it: the check for the canonical form needs no memory.
-struct Expect<'a> {
+struct CanonicalCheck<'a> {
     /// What is still to come.
     rest: &'a [u8],
     /// Whether everything was as expected so far.
-    same: bool,
+    matches: bool,
 }
 
-impl Flavor for Expect<'_> {
+impl Flavor for CanonicalCheck<'_> {
     type Output = bool;
 
     /// Compares one byte.
@@ -87,28 +88,28 @@ impl Flavor for Expect<'_> {
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         match self.rest.strip_prefix(bytes) {
             Some(rest) => self.rest = rest,
-            None => self.same = false,
+            None => self.matches = false,
         }
         Ok(())
     }
 
-    /// Whether it was the same, to the end.
+    /// Whether it was the matches, to the end.
     fn finalize(self) -> postcard::Result<bool> {
-        Ok(self.same && self.rest.is_empty())
+        Ok(self.matches && self.rest.is_empty())
     }
 }
 
 /// Reads a list without believing its length: memory is taken for items
 /// that are there, never for items that are announced.
-pub(super) fn items<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn vec_without_prealloc<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
     /// Collects the items one by one.
-    struct Items<T>(PhantomData<T>);
+    struct VecVisitor<T>(PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for VecVisitor<T> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -124,5 +125,5 @@ where
         }
     }
 
-    deserializer.deserialize_seq(Items(PhantomData))
+    deserializer.deserialize_seq(VecVisitor(PhantomData))
 }

@@ -8,13 +8,13 @@ use thiserror::Error;
 use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
 
 /// Bytes of the length in front of a body.
-pub(super) const HEADER: usize = 2;
+pub(super) const LENGTH_PREFIX: usize = 2;
 
 /// What the body of a client's first frame begins with: kind and magic.
-const GREETING: &[u8] = &[1, b'P', b'i', b'C', b'h'];
+const HELLO_PREFIX: &[u8] = &[1, b'P', b'i', b'C', b'h'];
 
 /// Lengths that a client's first frame may have.
-const FIRST_FRAME: RangeInclusive<u16> = 5..=MAX_FIRST_FRAME;
+const FIRST_FRAME_LENGTHS: RangeInclusive<u16> = 5..=MAX_FIRST_FRAME;
 
 /// A length that is not allowed. Nothing more can be read from this stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -35,27 +35,27 @@ pub enum FrameError {
 #[derive(Debug)]
 pub struct FrameReader {
     /// Bytes of a frame that has begun, or of frames that were not wanted yet.
-    kept: Vec<u8>,
+    buffered: Vec<u8>,
     /// What comes next must be the beginning of a client's stream.
-    expects_greeting: bool,
+    expects_hello: bool,
 }
 
 impl FrameReader {
     /// For what a client sends.
     #[must_use]
     pub const fn from_client() -> Self {
-        Self { kept: Vec::new(), expects_greeting: true }
+        Self { buffered: Vec::new(), expects_hello: true }
     }
 
     /// For what a server sends.
     #[must_use]
     pub const fn from_server() -> Self {
-        Self { kept: Vec::new(), expects_greeting: false }
+        Self { buffered: Vec::new(), expects_hello: false }
     }
 
     /// Takes `bytes` and calls `on_body` for every frame that is complete,
     /// in order, for as long as it returns true. Call it for each piece that
-    /// arrives. After `on_body` has returned false the rest is kept: call
+    /// arrives. After `on_body` has returned false the rest is buffered: call
     /// it again, with no bytes, to go on.
     ///
     /// # Errors
@@ -66,34 +66,34 @@ impl FrameReader {
         bytes: &[u8],
         on_body: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), FrameError> {
-        if self.kept.is_empty() {
-            let rest = self.cut(bytes, on_body)?;
-            self.kept.extend_from_slice(rest);
+        if self.buffered.is_empty() {
+            let rest = self.split_frames(bytes, on_body)?;
+            self.buffered.extend_from_slice(rest);
             return Ok(());
         }
-        let mut joined = std::mem::take(&mut self.kept);
+        let mut joined = std::mem::take(&mut self.buffered);
         joined.extend_from_slice(bytes);
-        let rest = self.cut(&joined, on_body)?.len();
+        let rest = self.split_frames(&joined, on_body)?.len();
         // The memory is given back as soon as nothing is left.
         if rest > 0 {
             joined.drain(..joined.len() - rest);
-            self.kept = joined;
+            self.buffered = joined;
         }
         Ok(())
     }
 
     /// Hands out complete frames from the beginning of `bytes`; gives what
     /// is left.
-    fn cut<'a>(
+    fn split_frames<'a>(
         &mut self,
         mut bytes: &'a [u8],
         mut on_body: impl FnMut(&[u8]) -> bool,
     ) -> Result<&'a [u8], FrameError> {
         loop {
-            if self.expects_greeting && !may_be_greeting(bytes) {
+            if self.expects_hello && !may_be_hello(bytes) {
                 return Err(FrameError::NotPiChat);
             }
-            let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+            let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_PREFIX>() else {
                 return Ok(bytes);
             };
             let length = usize::from(u16::from_be_bytes(*header));
@@ -106,7 +106,7 @@ impl FrameReader {
             let Some((body, rest)) = rest.split_at_checked(length) else {
                 return Ok(bytes);
             };
-            self.expects_greeting = false;
+            self.expects_hello = false;
             bytes = rest;
             if !on_body(body) {
                 return Ok(bytes);
@@ -116,15 +116,15 @@ impl FrameReader {
 }
 
 /// Whether a stream that begins with `bytes` may turn out to be a client's.
-fn may_be_greeting(bytes: &[u8]) -> bool {
+fn may_be_hello(bytes: &[u8]) -> bool {
     let length_fits = match bytes {
         [] => true,
         [high] => u16::from_be_bytes([*high, 0]) <= MAX_FIRST_FRAME,
-        [high, low, ..] => FIRST_FRAME.contains(&u16::from_be_bytes([*high, *low])),
+        [high, low, ..] => FIRST_FRAME_LENGTHS.contains(&u16::from_be_bytes([*high, *low])),
     };
-    let body = bytes.get(HEADER..).unwrap_or_default();
-    let seen = body.len().min(GREETING.len());
-    length_fits && body.get(..seen) == GREETING.get(..seen)
+    let body = bytes.get(LENGTH_PREFIX..).unwrap_or_default();
+    let seen = body.len().min(HELLO_PREFIX.len());
+    length_fits && body.get(..seen) == HELLO_PREFIX.get(..seen)
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
 
     proptest! {
         /// However a stream is cut into pieces, the frames are the same, and
-        /// nothing is kept after the last of them.
+        /// nothing is buffered after the last of them.
         #[test]
         fn pieces_do_not_matter(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..8),
@@ -169,7 +169,7 @@ mod tests {
                 piece
             }).collect();
             prop_assert_eq!(bodies(&mut reader, &pieces).unwrap(), frames);
-            prop_assert_eq!(reader.kept.capacity(), 0);
+            prop_assert_eq!(reader.buffered.capacity(), 0);
         }
     }
 
@@ -186,16 +186,16 @@ mod tests {
         }
     }
 
-    /// A length above the limit is refused before anything is kept.
+    /// A length above the limit is refused before anything is buffered.
     #[test]
     fn limits() {
         let mut reader = FrameReader::from_server();
         assert_eq!(bodies(&mut reader, &[&[0, 0]]), Err(FrameError::Empty));
         assert_eq!(bodies(&mut reader, &[&[0x40, 1]]), Err(FrameError::TooLarge));
-        assert_eq!(reader.kept.capacity(), 0);
+        assert_eq!(reader.buffered.capacity(), 0);
     }
 
-    /// Frames that are not wanted yet are kept until they are.
+    /// Frames that are not wanted yet are buffered until they are.
     #[test]
     fn frames_one_at_a_time() {
         let mut reader = FrameReader::from_server();
@@ -208,6 +208,6 @@ mod tests {
             reader.feed(piece, &mut take_one).unwrap();
         }
         assert_eq!(got, [[7], [8], [9], [6]]);
-        assert_eq!(reader.kept.capacity(), 0);
+        assert_eq!(reader.buffered.capacity(), 0);
     }
 }

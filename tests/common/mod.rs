@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use pi_chat::model::{Position, Reference, Sequence, SessionId};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{
-    ClientFrame, End, Enter, Entered, Entry, Error, Hello, Join, MAGIC, Ping, Pong, Received, Say,
+    ClientFrame, Decoded, End, Enter, Entered, Entry, Error, Hello, Join, MAGIC, Ping, Pong, Say,
     ServerFrame, ServerHello, VERSION, Welcome,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -349,7 +349,7 @@ impl Peer {
     pub(crate) fn next_or_end(&mut self) -> Option<ServerFrame> {
         let body = self.next_body()?;
         match ServerFrame::decode(&body) {
-            Received::Frame(frame) => Some(frame),
+            Decoded::Frame(frame) => Some(frame),
             other => panic!("not a frame of a server: {other:?}, {body:02x?}"),
         }
     }

@@ -389,12 +389,12 @@ impl World {
     }
 
     /// Ranges within the limits.
-    fn ranges(&self, bytes: &mut Bytes<'_>) -> Vec<Range> {
+    fn ranges(&self, bytes: &mut Bytes<'_>) -> Vec<EntryRange> {
         let mut left = 64_u32;
         let mut ranges = self.list(bytes, 32, |it, bytes| {
             let (author, first) = (it.id(bytes), bytes.u32().max(1));
             let last = first.saturating_add(u32::from(bytes.u8() % 64));
-            Range { author, first, last }
+            EntryRange { author, first, last }
         });
         ranges.retain(|it| {
             let count = it.last - it.first + 1;
@@ -450,7 +450,7 @@ impl World {
                 nonce: self.nonce,
                 page: 0,
                 pages: bytes.u16().max(1),
-                entries: self.list(bytes, 10, |it, bytes| EntryName {
+                entries: self.list(bytes, 10, |it, bytes| EntryId {
                     author: it.id(bytes),
                     sequence: bytes.u32(),
                 }),
@@ -504,10 +504,12 @@ impl World {
         let now = self.now().moment;
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
-            Peek::Entry { sender, author, sequence } => {
+            UnverifiedPacket::Entry { sender, author, sequence } => {
                 !mesh.may_bring_entries(sender, from) || mesh.is_known(author, sequence)
             }
-            Peek::Control { sender, counter } => mesh.is_replayed(now, sender, counter, way),
+            UnverifiedPacket::Control { sender, counter } => {
+                mesh.is_replayed(now, sender, counter, way)
+            }
         };
         let opened = open(datagram, &self.room, self.me, is_known);
         let ledger = self.ledgers.entry(from).or_default();

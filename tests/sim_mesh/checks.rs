@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use pi_chat::model::{Lamport, PeerId};
-use pi_chat::wire::udp::EntryName;
+use pi_chat::wire::udp::EntryId;
 
 use super::life::{Agreed, Life, LifeId, Shown, Stage};
 use super::rules;
@@ -272,8 +272,8 @@ pub(crate) fn history_is_the_oldest_s(world: &World) -> Vec<String> {
 fn history_of(world: &World, id: LifeId) -> Result<(), String> {
     let life = &world.lives[id];
     let name =
-        |it: &Shown| EntryName { author: world.lives[it.author].signer.id, sequence: it.sequence };
-    let shown: Vec<EntryName> = life.shown.iter().filter(|it| it.is_history).map(name).collect();
+        |it: &Shown| EntryId { author: world.lives[it.author].signer.id, sequence: it.sequence };
+    let shown: Vec<EntryId> = life.shown.iter().filter(|it| it.is_history).map(name).collect();
     let mut voters: Vec<&Agreed> = Vec::new();
     for agreed in life.agreed.iter().rev() {
         if !voters.iter().any(|it| it.by == agreed.by) {
@@ -287,7 +287,7 @@ fn history_of(world: &World, id: LifeId) -> Result<(), String> {
     for voter in voters.iter().map(|it| it.by) {
         let mut answers = life.histories.iter().filter(|(by, _)| *by == voter).peekable();
         if answers.peek().is_some() {
-            let is_it = |given: &Vec<EntryName>| {
+            let is_it = |given: &Vec<EntryId>| {
                 if world.worst_loss > 0.0 { is_part(&shown, given) } else { shown == *given }
             };
             let given: Vec<_> = answers.map(|(_, given)| given).collect();
@@ -311,7 +311,7 @@ fn history_of(world: &World, id: LifeId) -> Result<(), String> {
 }
 
 /// Whether the first is the second with some left out.
-fn is_part(part: &[EntryName], whole: &[EntryName]) -> bool {
+fn is_part(part: &[EntryId], whole: &[EntryId]) -> bool {
     let mut rest = whole.iter();
     part.iter().all(|it| rest.any(|other| other == it))
 }

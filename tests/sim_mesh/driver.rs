@@ -8,7 +8,7 @@ use std::rc::Rc;
 use pi_chat::mesh::{End, Input, Outgoing, Output};
 use pi_chat::model::limits::DEFAULT_PORT;
 use pi_chat::model::{Heard, Way};
-use pi_chat::wire::udp::{Control, EntryName, Packet, PageItem};
+use pi_chat::wire::udp::{Control, EntryId, Packet, PageItem};
 
 use super::life::{LifeId, Snapshot, Stage};
 use super::network::{address_v4, address_v6, machine_at};
@@ -119,9 +119,8 @@ impl World {
     /// The newest entries that a life has.
     fn snapshot(&self, id: LifeId) -> Snapshot {
         let newest = self.lives[id].mesh.entries().rev().take(HISTORY);
-        let name =
-            newest.map(|it| EntryName { author: it.author.id, sequence: it.fields.sequence });
-        let mut names: Vec<EntryName> = name.collect();
+        let name = newest.map(|it| EntryId { author: it.author.id, sequence: it.fields.sequence });
+        let mut names: Vec<EntryId> = name.collect();
         names.reverse();
         Rc::new(names)
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use pi_chat::mesh::{Mesh, Sign};
 use pi_chat::model::{Lamport, Moment, NameKey, RoomClock, Username};
-use pi_chat::wire::udp::{Entry, EntryFields, EntryName, Nonce, Signer};
+use pi_chat::wire::udp::{Entry, EntryFields, EntryId, Nonce, Signer};
 
 /// Names a life: they are counted as they begin.
 pub(crate) type LifeId = usize;
@@ -75,7 +75,7 @@ pub(crate) struct Agreed {
 }
 
 /// A history that was given: what the ten newest were when it was.
-pub(crate) type Snapshot = Rc<Vec<EntryName>>;
+pub(crate) type Snapshot = Rc<Vec<EntryId>>;
 
 /// One run of the program.
 pub(crate) struct Life {

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use pi_chat::model::{MessageText, RoomName, Username};
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::{ClientFrame, Received, ServerFrame};
+use pi_chat::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -106,24 +106,24 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
     let mut encoded = Vec::new();
     match from {
         "client" => match ClientFrame::decode(body) {
-            Received::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave
                     History Members Ping Pong Search);
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
-            Received::Ignored => Outcome::Ignored,
-            Received::Malformed(_) => Outcome::Malformed,
+            Decoded::Ignored => Outcome::Ignored,
+            Decoded::Malformed(_) => Outcome::Malformed,
         },
         _ => match ServerFrame::decode(body) {
-            Received::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ServerFrame: Ping Pong ServerHello Welcome Entered
                     Entry DirectEntry End Left Roster Presence Accepted Notice Error);
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
-            Received::Ignored => Outcome::Ignored,
-            Received::Malformed(_) => Outcome::Malformed,
+            Decoded::Ignored => Outcome::Ignored,
+            Decoded::Malformed(_) => Outcome::Malformed,
         },
     }
 }

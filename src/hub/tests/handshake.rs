@@ -3,7 +3,7 @@
 use super::frames::*;
 use super::harness::*;
 use crate::model::{HubSettings, LogId, Position, Sequence, Token};
-use crate::wire::tcp::{Hello, Join, Received};
+use crate::wire::tcp::{Decoded, Hello, Join};
 
 /// A day and one millisecond, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000 + 1;
@@ -172,9 +172,9 @@ fn frames_are_checked_against_state_table() {
     for kind in 0..=11 {
         for readable in [true, false] {
             let received = match (kind, readable) {
-                (0, true) => Received::Ignored,
-                (_, true) => Received::Frame(frame(kind)),
-                (_, false) => Received::Malformed(kind),
+                (0, true) => Decoded::Ignored,
+                (_, true) => Decoded::Frame(frame(kind)),
+                (_, false) => Decoded::Malformed(kind),
             };
             for state in ["connected", "greeted", "joined"] {
                 let connection = harness.connect();
@@ -223,7 +223,7 @@ fn frames_after_a_violation_are_ignored() {
     harness.send(anna, hello(0));
     assert_eq!(harness.take_summaries(anna), ["unexpected 1 0", "closed"]);
     harness.send(anna, say(1, "x"));
-    harness.receive(anna, Received::Malformed(3));
+    harness.receive(anna, Decoded::Malformed(3));
     assert_eq!((harness.connected_users, harness.log.len()), (0, 0));
     harness.join("anna", &[]);
 }

@@ -12,7 +12,7 @@ use crate::model::{
     Draft, HubSettings, LogId, Moment, Position, Sequence, SessionId, SessionRecord, SharedEntry,
     Timestamp, Token,
 };
-use crate::wire::tcp::{ClientFrame, Join, Received, Welcome, entry_frame};
+use crate::wire::tcp::{ClientFrame, Decoded, Join, Welcome, entry_frame};
 
 use super::frames::{ClientEvent, hello, join, summarize, welcome};
 
@@ -259,11 +259,11 @@ impl Harness {
 
     /// Sends a frame from a client to the hub.
     pub(super) fn send(&mut self, connection: ConnectionId, frame: impl Into<ClientFrame>) {
-        self.receive(connection, Received::Frame(frame.into()));
+        self.receive(connection, Decoded::Frame(frame.into()));
     }
 
     /// Passes a received frame to the hub, decodable or not.
-    pub(super) fn receive(&mut self, connection: ConnectionId, frame: Received<ClientFrame>) {
+    pub(super) fn receive(&mut self, connection: ConnectionId, frame: Decoded<ClientFrame>) {
         self.input(Input::Received { connection, frame });
     }
 
@@ -334,8 +334,8 @@ impl Harness {
         let mut count = 0;
         let mut inputs = VecDeque::from([
             Input::Connected { connection, address, token: Token(token) },
-            Input::Received { connection, frame: Received::Frame(hello(1)) },
-            Input::Received { connection, frame: Received::Frame(join) },
+            Input::Received { connection, frame: Decoded::Frame(hello(1)) },
+            Input::Received { connection, frame: Decoded::Frame(join) },
         ]);
         while let Some(input) = inputs.pop_front() {
             self.hub.handle_input(now, input);

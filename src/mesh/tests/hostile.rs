@@ -384,7 +384,7 @@ fn recent(lab: &mut Lab, oldest: &mut Liar, pages: u16, entries: &[(PeerId, u32)
     });
     let Recall { nonce, page } = asked.unwrap();
     let entries =
-        entries.iter().map(|(author, sequence)| EntryName { author: *author, sequence: *sequence });
+        entries.iter().map(|(author, sequence)| EntryId { author: *author, sequence: *sequence });
     let (entries, marks) = (entries.collect(), marks.to_vec());
     lab.hear(oldest, Control::Recent(Recent { nonce, page, pages, entries, marks }));
 }
@@ -499,7 +499,7 @@ fn written_before_its_time() {
         let asked = lab.sent[before..].iter().filter(|it| it.addresses.contains(&bert.address));
         let is_want = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Want(_)));
         if asked.filter(is_want).count() > 0 {
-            let ranges = vec![Range { author, first: 1, last: 64 }];
+            let ranges = vec![EntryRange { author, first: 1, last: 64 }];
             lab.hear(&mut bert, Control::Lost(Lost { ranges }));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::PeerId;
-use crate::wire::udp::{Glimpse, Room};
+use crate::wire::udp::{Room, UnverifiedHeader};
 
 /// Peers that are counted.
 const MAX_PEERS: usize = 1_000;
@@ -20,7 +20,9 @@ pub(super) struct Rooms {
 impl Rooms {
     /// A datagram has come that is not of this room.
     pub(super) fn note(&mut self, datagram: &[u8], room: &Room) {
-        let Some(glimpse) = Glimpse::of(datagram).filter(|it| !it.is_of(room)) else { return };
+        let Some(glimpse) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
+            return;
+        };
         let known = [&self.open, &self.closed].into_iter().flat_map(BTreeMap::values);
         if known.map(BTreeSet::len).sum::<usize>() >= MAX_PEERS {
             return;

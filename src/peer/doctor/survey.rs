@@ -21,7 +21,9 @@ use crate::os::random_bytes;
 use crate::peer::interfaces::Interfaces;
 use crate::peer::sockets::{Datagram, Sockets};
 use crate::ui::safe_line;
-use crate::wire::udp::{Control, Cookie, Identity, Packet, Peek, Ping, Pong, Room, Sealer, open};
+use crate::wire::udp::{
+    Control, Cookie, Identity, Packet, Ping, Pong, Room, Sealer, UnverifiedPacket, open,
+};
 
 /// Peers are heard within this time: their heartbeats are 2 s apart, or more
 /// in rooms of more than 50.
@@ -272,7 +274,7 @@ impl<'a> Survey<'a> {
         }
         self.rooms.note(&datagram.bytes, self.room);
         // Entries tell nothing here: nobody looks at their signatures.
-        let is_known = |peek| matches!(peek, Peek::Entry { .. });
+        let is_known = |peek| matches!(peek, UnverifiedPacket::Entry { .. });
         let opened = open(&datagram.bytes, self.room, self.me, is_known);
         if let Ok((Packet::Control { sender, control, .. }, _)) = opened {
             self.note(sender.id, datagram.from, link, control);

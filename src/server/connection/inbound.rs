@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Moment, TokenBucket};
-use crate::wire::tcp::{ClientFrame, Received};
+use crate::wire::tcp::{ClientFrame, Decoded};
 use crate::wire::{FrameError, FrameReader};
 
 /// Cuts a client's bytes into frames, no faster than its rate limit allows.
@@ -19,7 +19,7 @@ pub(super) struct Inbound {
 /// Frames cut from the received bytes.
 pub(super) struct Cut {
     /// The frames, in the order received.
-    pub(super) frames: Vec<Received<ClientFrame>>,
+    pub(super) frames: Vec<Decoded<ClientFrame>>,
     /// Time to wait before more bytes are read and cut; zero if the rate limit was not reached.
     pub(super) wait: Duration,
     /// The violation of the framing rules behind `frames`, if there is one: nothing more can be
@@ -42,7 +42,7 @@ impl Inbound {
         let mut wait = Duration::ZERO;
         let outcome = reader.feed(bytes, |body| {
             let frame = ClientFrame::decode(body);
-            if !matches!(frame, Received::Frame(ClientFrame::Pong(_))) {
+            if !matches!(frame, Decoded::Frame(ClientFrame::Pong(_))) {
                 wait = bucket.take(now);
             }
             frames.push(frame);

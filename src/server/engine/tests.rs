@@ -47,7 +47,7 @@ fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
 
 /// A frame arrives.
 fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
-    let frames = vec![Received::Frame(frame.into())];
+    let frames = vec![Decoded::Frame(frame.into())];
     engine.handle_input(EngineInput::Received { connection: ConnectionId(number), frames });
 }
 
@@ -57,7 +57,7 @@ fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
     while let Some((item, _)) = outbox.take() {
         match item {
             Item::Frames(bytes) => match ServerFrame::decode(&bytes[2..]) {
-                Received::Frame(frame) => frames.push(frame),
+                Decoded::Frame(frame) => frames.push(frame),
                 other => panic!("{other:?}"),
             },
             Item::Close => is_end = true,

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
-use crate::wire::codec::items;
+use crate::wire::codec::vec_without_prealloc;
 
 /// `hello`, kind 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Join {
     /// At most 256 bytes.
     pub password: Option<String>,
     /// Empty: `lobby`.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
     /// From an earlier welcome.
     pub token: Option<Token>,

@@ -7,7 +7,7 @@ pub use client_frames::*;
 pub use server_frames::*;
 
 use super::codec::{self, Malformed};
-use super::frame::HEADER;
+use super::frame::LENGTH_PREFIX;
 use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
@@ -66,7 +66,7 @@ macro_rules! frames {
             /// unknown here.
             fn decode_fields(kind: u16, fields: &[u8]) -> Result<Option<Self>, Malformed> {
                 match kind {
-                    $($kind => codec::take::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
+                    $($kind => codec::decode_prefix::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
                     _ => Ok(None),
                 }
             }
@@ -124,7 +124,7 @@ frames! {
 
 /// What became of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Received<F> {
+pub enum Decoded<F> {
     /// A frame.
     Frame(F),
     /// A kind that is not known (or only sent the other way): to be ignored.
@@ -137,10 +137,10 @@ pub enum Received<F> {
 impl ClientFrame {
     /// Reads a body that a client sent: steps 3, 4, 6 and 7 of the page's
     /// section 15. Step 5 is the caller's: check the state *before* a
-    /// [`Received::Malformed`] is answered.
+    /// [`Decoded::Malformed`] is answered.
     #[must_use]
-    pub fn decode(body: &[u8]) -> Received<Self> {
-        received(body, Self::decode_fields, Self::is_within_limits)
+    pub fn decode(body: &[u8]) -> Decoded<Self> {
+        decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
     /// Whether the strings whose length the tables bound are short enough,
@@ -161,37 +161,37 @@ impl ClientFrame {
 impl ServerFrame {
     /// Reads a body that a server sent; see [`ClientFrame::decode`].
     #[must_use]
-    pub fn decode(body: &[u8]) -> Received<Self> {
-        received(body, Self::decode_fields, |_| true)
+    pub fn decode(body: &[u8]) -> Decoded<Self> {
+        decode_body(body, Self::decode_fields, |_| true)
     }
 }
 
 /// Reads kind and fields of a body.
-fn received<F>(
+fn decode_body<F>(
     body: &[u8],
     decode_fields: impl Fn(u16, &[u8]) -> Result<Option<F>, Malformed>,
     is_within_limits: impl Fn(&F) -> bool,
-) -> Received<F> {
-    let Ok((kind, fields)) = codec::take::<u16>(body) else {
-        return Received::Malformed(0);
+) -> Decoded<F> {
+    let Ok((kind, fields)) = codec::decode_prefix::<u16>(body) else {
+        return Decoded::Malformed(0);
     };
     match decode_fields(kind, fields) {
-        Ok(Some(frame)) if is_within_limits(&frame) => Received::Frame(frame),
-        Ok(None) => Received::Ignored,
-        Ok(Some(_)) | Err(Malformed) => Received::Malformed(kind),
+        Ok(Some(frame)) if is_within_limits(&frame) => Decoded::Frame(frame),
+        Ok(None) => Decoded::Ignored,
+        Ok(Some(_)) | Err(Malformed) => Decoded::Malformed(kind),
     }
 }
 
 /// Appends a frame: its length, its kind, its fields.
 fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
     let start = buffer.len();
-    buffer.extend_from_slice(&[0; HEADER]);
-    codec::put(&kind, buffer);
-    codec::put(fields, buffer);
-    let length = buffer.len() - start - HEADER;
+    buffer.extend_from_slice(&[0; LENGTH_PREFIX]);
+    codec::encode_into(&kind, buffer);
+    codec::encode_into(fields, buffer);
+    let length = buffer.len() - start - LENGTH_PREFIX;
     debug_assert!(length <= MAX_FRAME, "a frame of {length} bytes");
     let length = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-    if let Some(header) = buffer.get_mut(start..start + HEADER) {
+    if let Some(header) = buffer.get_mut(start..start + LENGTH_PREFIX) {
         header.copy_from_slice(&length);
     }
 }

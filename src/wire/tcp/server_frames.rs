@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
-use crate::wire::codec::items;
+use crate::wire::codec::vec_without_prealloc;
 
 /// `server_hello`, kind 64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Welcome {
     /// What the owner calls this server, at most 64 bytes.
     pub server_name: String,
     /// Canonical, in the order of the join.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
     /// Bytes in a text.
     pub max_text: u16,
@@ -165,7 +165,7 @@ pub struct Roster {
     /// How many there are in all.
     pub members: u32,
     /// At most 100.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub names: Vec<String>,
 }
 
@@ -179,10 +179,10 @@ pub struct Presence {
     /// How many there are now.
     pub members: u32,
     /// At most 100.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub joined: Vec<String>,
     /// At most 100.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub left: Vec<String>,
 }
 

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use super::limited::Limited;
+use super::packet_limits::PacketLimits;
 use super::*;
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::wire::codec;
 
 /// Kind of `entry`.
-const ENTRY: u16 = 7;
+const ENTRY_KIND: u16 = 7;
 
 /// Bytes of a signature.
-const SIGNATURE: usize = 64;
+const SIGNATURE_LEN: usize = 64;
 
 /// Fewest bytes of a body: kind, key, incarnation, signature.
-pub(super) const MIN_BODY: usize = 1 + 32 + 8 + SIGNATURE;
+pub(super) const MIN_BODY_LEN: usize = 1 + 32 + 8 + SIGNATURE_LEN;
 
 /// A body that was read; its signature is not judged yet.
 pub(super) struct Body<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Body<'a> {
     /// All of it but the signature: what was signed.
     pub(super) unsigned: &'a [u8],
     /// Its last bytes.
-    pub(super) signature: [u8; SIGNATURE],
+    pub(super) signature: [u8; SIGNATURE_LEN],
 }
 
 /// The two sorts of packets.
@@ -38,14 +38,14 @@ pub(super) enum Content {
 }
 
 /// What was read of a body's beginning is of no use.
-pub(super) enum Unreadable {
+pub(super) enum DecodeError {
     /// Not canonical, cut off, or beyond a limit.
     Malformed,
     /// A kind of a later version, perhaps.
     UnknownKind,
 }
 
-impl From<codec::Malformed> for Unreadable {
+impl From<codec::Malformed> for DecodeError {
     fn from(_: codec::Malformed) -> Self {
         Self::Malformed
     }
@@ -54,12 +54,12 @@ impl From<codec::Malformed> for Unreadable {
 impl<'a> Body<'a> {
     /// Reads a plain body: step 7 of section 14. What a later version has
     /// added behind the fields is ignored.
-    pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
         let (unsigned, signature) =
-            body.split_last_chunk::<SIGNATURE>().ok_or(Unreadable::Malformed)?;
-        let ((kind, key, incarnation), fields) = codec::take(unsigned)?;
+            body.split_last_chunk::<SIGNATURE_LEN>().ok_or(DecodeError::Malformed)?;
+        let ((kind, key, incarnation), fields) = codec::decode_prefix(unsigned)?;
         let content = match kind {
-            ENTRY => Content::Entry(take_fields(fields)?),
+            ENTRY_KIND => Content::Entry(decode_fields(fields)?),
             _ => Control::read(kind, fields)?,
         };
         let signer = Signer::new(key, incarnation);
@@ -68,26 +68,30 @@ impl<'a> Body<'a> {
 }
 
 /// Reads the fields of a packet and holds them against the limits.
-fn take_fields<T>(fields: &[u8]) -> Result<T, codec::Malformed>
+fn decode_fields<T>(fields: &[u8]) -> Result<T, codec::Malformed>
 where
-    T: Limited + serde::Serialize + for<'a> serde::Deserialize<'a>,
+    T: PacketLimits + serde::Serialize + for<'a> serde::Deserialize<'a>,
 {
-    let (packet, _) = codec::take::<T>(fields)?;
+    let (packet, _) = codec::decode_prefix::<T>(fields)?;
     if packet.is_within_limits() { Ok(packet) } else { Err(codec::Malformed) }
 }
 
 /// Writes a body without its signature.
-fn put_unsigned(kind: u16, signer: &Signer, fields: &(impl Limited + serde::Serialize)) -> Vec<u8> {
+fn encode_unsigned(
+    kind: u16,
+    signer: &Signer,
+    fields: &(impl PacketLimits + serde::Serialize),
+) -> Vec<u8> {
     debug_assert!(fields.is_within_limits(), "nobody would take this packet of kind {kind}");
     let mut unsigned = Vec::new();
-    codec::put(&(kind, signer.key, signer.incarnation), &mut unsigned);
-    codec::put(fields, &mut unsigned);
+    codec::encode_into(&(kind, signer.key, signer.incarnation), &mut unsigned);
+    codec::encode_into(fields, &mut unsigned);
     unsigned
 }
 
 /// The body of an entry, without its signature.
-pub(super) fn unsigned_entry(author: &Signer, fields: &EntryFields) -> Vec<u8> {
-    put_unsigned(ENTRY, author, fields)
+pub(super) fn encode_unsigned_entry(author: &Signer, fields: &EntryFields) -> Vec<u8> {
+    encode_unsigned(ENTRY_KIND, author, fields)
 }
 
 /// Gives each kind of control packet its number, in one line each.
@@ -101,23 +105,23 @@ macro_rules! controls {
             }
 
             /// Reads the fields of a packet.
-            fn read(kind: u16, fields: &[u8]) -> Result<Content, Unreadable> {
+            fn read(kind: u16, fields: &[u8]) -> Result<Content, DecodeError> {
                 let control = match kind {
-                    $($kind => Self::$packet(take_fields(fields)?),)*
-                    _ => return Err(Unreadable::UnknownKind),
+                    $($kind => Self::$packet(decode_fields(fields)?),)*
+                    _ => return Err(DecodeError::UnknownKind),
                 };
                 Ok(Content::Control(control))
             }
 
             /// The body without its signature.
             pub(super) fn unsigned(&self, sender: &Signer) -> Vec<u8> {
-                match self { $(Self::$packet(it) => put_unsigned($kind, sender, it),)* }
+                match self { $(Self::$packet(it) => encode_unsigned($kind, sender, it),)* }
             }
 
             /// How long the datagram is that it makes, before it is sealed.
             #[must_use]
             pub fn datagram_len(&self) -> usize {
-                Header::LEN + MIN_BODY + match self { $(Self::$packet(it) => codec::len(it),)* }
+                Header::LEN + MIN_BODY_LEN + match self { $(Self::$packet(it) => codec::encoded_len(it),)* }
             }
         }
     };
@@ -147,7 +151,7 @@ impl Announce {
         let (lowest, highest) = (VERSION, VERSION);
         let mut announce =
             Self { nonce, lowest, highest, username, agreed, padding: String::new() };
-        let len = Header::LEN + MIN_BODY + codec::len(&announce);
+        let len = Header::LEN + MIN_BODY_LEN + codec::encoded_len(&announce);
         announce.padding = " ".repeat(MIN_ANNOUNCE.saturating_sub(len));
         announce
     }
@@ -158,7 +162,7 @@ impl Entry {
     /// [`Identity::sign_entry`], and a simulation does without.
     #[must_use]
     pub fn with_signature(author: Signer, fields: EntryFields, signature: [u8; 64]) -> Self {
-        let mut body = unsigned_entry(&author, &fields);
+        let mut body = encode_unsigned_entry(&author, &fields);
         body.extend_from_slice(&signature);
         Self { author, fields, body: Arc::from(body) }
     }

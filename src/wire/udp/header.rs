@@ -58,7 +58,7 @@ impl Header {
     /// As it stands in the datagram.
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        codec::put(&self, &mut bytes);
+        codec::encode_into(&self, &mut bytes);
         bytes
     }
 }

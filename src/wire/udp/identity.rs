@@ -38,8 +38,8 @@ impl Identity {
     /// limits of the table, or nobody will take it.
     #[must_use]
     pub fn sign_entry(&self, room: &Room, fields: EntryFields) -> Entry {
-        let unsigned = body::unsigned_entry(&self.signer, &fields);
-        let signature = self.sign(&signed_entry(room, &unsigned));
+        let unsigned = body::encode_unsigned_entry(&self.signer, &fields);
+        let signature = self.sign(&entry_signing_input(room, &unsigned));
         Entry::with_signature(self.signer, fields, signature)
     }
 
@@ -72,7 +72,7 @@ impl Signer {
 
     /// Whether `signature` is this signer's, of `message`. A key of small
     /// order has signed nothing: with such a one anybody could sign.
-    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub(super) fn is_signature_valid(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.key)
             .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
             .is_ok()
@@ -81,12 +81,12 @@ impl Signer {
 
 /// What the author of an entry signs: not the header, so that others can send
 /// the entry on.
-pub(super) fn signed_entry(room: &Room, unsigned: &[u8]) -> Vec<u8> {
+pub(super) fn entry_signing_input(room: &Room, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 entry\0", room.id().as_slice(), unsigned].concat()
 }
 
 /// What the sender of a control packet signs.
-pub(super) fn signed_packet(room: &Room, header: &Header, unsigned: &[u8]) -> Vec<u8> {
+pub(super) fn packet_signing_input(room: &Room, header: &Header, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 packet\0", room.id().as_slice(), &header.to_bytes(), unsigned].concat()
 }
 
@@ -118,6 +118,6 @@ mod tests {
         let neutral: [u8; 32] = std::array::from_fn(|at| u8::from(at == 0));
         let mut signature = [0; 64];
         signature[0] = 1;
-        assert!(!Signer::new(neutral, [0; 8]).has_signed(b"anything", &signature));
+        assert!(!Signer::new(neutral, [0; 8]).is_signature_valid(b"anything", &signature));
     }
 }

@@ -1,23 +1,23 @@
 //! The UDP protocol, version 1: `docs/protocol/udp.md`.
 
 mod body;
-mod glimpse;
 mod header;
 mod identity;
-mod limited;
 mod open;
+mod packet_limits;
 mod packets;
 mod room;
 mod sealer;
 #[cfg(test)]
 mod tests;
+mod unverified_header;
 
-pub use glimpse::Glimpse;
 pub use identity::Identity;
-pub use open::{Dropped, Peek, open};
+pub use open::{DropReason, UnverifiedPacket, open};
 pub use packets::*;
 pub use room::{PassphraseError, Room};
 pub use sealer::Sealer;
+pub use unverified_header::UnverifiedHeader;
 
 use header::Header;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::body::{Body, Content, MIN_BODY, Unreadable};
+use super::body::{Body, Content, DecodeError, MIN_BODY_LEN};
 use super::header::MAGIC;
-use super::identity::{signed_entry, signed_packet};
+use super::identity::{entry_signing_input, packet_signing_input};
 use super::{Entry, Header, Packet, Room, VERSION};
 use crate::model::PeerId;
 use crate::model::limits::MAX_DATAGRAM;
@@ -16,7 +16,7 @@ use crate::wire::codec;
 /// What a datagram claims to be, before its signature is looked at: enough to
 /// know whether it is worth the look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peek {
+pub enum UnverifiedPacket {
     /// An entry; not worth it if it is here already, or if its sender is not
     /// one of whom entries are taken.
     Entry {
@@ -39,7 +39,7 @@ pub enum Peek {
 
 /// Why a datagram changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-pub enum Dropped {
+pub enum DropReason {
     /// It cannot hold a packet.
     #[error("too short")]
     TooShort,
@@ -90,7 +90,7 @@ pub enum Dropped {
     Signature,
 }
 
-impl Dropped {
+impl DropReason {
     /// In which step of section 14.
     #[must_use]
     pub const fn step(self) -> u8 {
@@ -108,11 +108,11 @@ impl Dropped {
     }
 }
 
-impl From<Unreadable> for Dropped {
-    fn from(unreadable: Unreadable) -> Self {
+impl From<DecodeError> for DropReason {
+    fn from(unreadable: DecodeError) -> Self {
         match unreadable {
-            Unreadable::Malformed => Self::Malformed,
-            Unreadable::UnknownKind => Self::UnknownKind,
+            DecodeError::Malformed => Self::Malformed,
+            DecodeError::UnknownKind => Self::UnknownKind,
         }
     }
 }
@@ -128,57 +128,62 @@ pub fn open(
     datagram: &[u8],
     room: &Room,
     own: PeerId,
-    is_known: impl FnOnce(Peek) -> bool,
-) -> Result<(Packet, usize), Dropped> {
-    if datagram.len() < Header::LEN + MIN_BODY {
-        return Err(Dropped::TooShort);
+    is_known: impl FnOnce(UnverifiedPacket) -> bool,
+) -> Result<(Packet, usize), DropReason> {
+    if datagram.len() < Header::LEN + MIN_BODY_LEN {
+        return Err(DropReason::TooShort);
     }
     if datagram.len() > MAX_DATAGRAM {
-        return Err(Dropped::TooLong);
+        return Err(DropReason::TooLong);
     }
-    let (header, sealed): (Header, _) = codec::take(datagram).map_err(|_| Dropped::TooShort)?;
+    let (header, sealed): (Header, _) =
+        codec::decode_prefix(datagram).map_err(|_| DropReason::TooShort)?;
     if header.magic != MAGIC {
-        return Err(Dropped::NotOurs);
+        return Err(DropReason::NotOurs);
     }
     if header.version != VERSION {
-        return Err(Dropped::Version);
+        return Err(DropReason::Version);
     }
     if !header.is_of(room) {
-        return Err(Dropped::OtherRoom);
+        return Err(DropReason::OtherRoom);
     }
     if header.sender == own {
-        return Err(Dropped::Own);
+        return Err(DropReason::Own);
     }
-    let plain = room.unseal(&header, sealed).ok_or(Dropped::Seal)?;
-    if plain.len() < MIN_BODY {
-        return Err(Dropped::TooShortInside);
+    let plain = room.unseal(&header, sealed).ok_or(DropReason::Seal)?;
+    if plain.len() < MIN_BODY_LEN {
+        return Err(DropReason::TooShortInside);
     }
     let body = Body::read(&plain)?;
-    let packet = judge(&header, body, &plain, room, own, is_known)?;
+    let packet = verify(&header, body, &plain, room, own, is_known)?;
     Ok((packet, Header::LEN + plain.len()))
 }
 
 /// Steps 8 and 9: whether it is new and really from whom it says.
-fn judge(
+fn verify(
     header: &Header,
     body: Body<'_>,
     plain: &[u8],
     room: &Room,
     own: PeerId,
-    is_known: impl FnOnce(Peek) -> bool,
-) -> Result<Packet, Dropped> {
+    is_known: impl FnOnce(UnverifiedPacket) -> bool,
+) -> Result<Packet, DropReason> {
     let Body { signer, content, unsigned, signature } = body;
     let sender = header.sender;
     match content {
         Content::Entry(fields) => {
             if signer.id == own {
-                return Err(Dropped::OwnEntry);
+                return Err(DropReason::OwnEntry);
             }
-            if is_known(Peek::Entry { sender, author: signer.id, sequence: fields.sequence }) {
-                return Err(Dropped::KnownEntry);
+            if is_known(UnverifiedPacket::Entry {
+                sender,
+                author: signer.id,
+                sequence: fields.sequence,
+            }) {
+                return Err(DropReason::KnownEntry);
             }
-            if !signer.has_signed(&signed_entry(room, unsigned), &signature) {
-                return Err(Dropped::EntrySignature);
+            if !signer.is_signature_valid(&entry_signing_input(room, unsigned), &signature) {
+                return Err(DropReason::EntrySignature);
             }
             let entry = Entry { author: signer, fields, body: plain.into() };
             Ok(Packet::Entry { sender, entry: Arc::new(entry) })
@@ -186,13 +191,14 @@ fn judge(
         Content::Control(control) => {
             let counter = header.counter();
             if signer.id != sender {
-                return Err(Dropped::Identity);
+                return Err(DropReason::Identity);
             }
-            if counter == 0 || is_known(Peek::Control { sender, counter }) {
-                return Err(Dropped::Replayed);
+            if counter == 0 || is_known(UnverifiedPacket::Control { sender, counter }) {
+                return Err(DropReason::Replayed);
             }
-            if !signer.has_signed(&signed_packet(room, header, unsigned), &signature) {
-                return Err(Dropped::Signature);
+            if !signer.is_signature_valid(&packet_signing_input(room, header, unsigned), &signature)
+            {
+                return Err(DropReason::Signature);
             }
             Ok(Packet::Control { sender: signer, counter, control })
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Heard, Lamport, PeerId, RoomClock, Timestamp};
-use crate::wire::codec::items;
+use crate::wire::codec::vec_without_prealloc;
 
 /// What a candidate chooses for its attempt to join; zero where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Announce {
     /// What the person would like to be called; at most 256 bytes.
     pub username: String,
     /// Whose agreement it has; at most 8.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub agreed: Vec<PeerId>,
     /// Makes the datagram long enough; ignored.
     pub padding: String,
@@ -98,7 +98,7 @@ pub struct Heartbeat {
     /// The greatest that the sender has written; 0: none.
     pub sequence: u32,
     /// What the sender knows of others; at most 60.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub page: Vec<PageItem>,
 }
 
@@ -140,7 +140,7 @@ pub struct Pong {
 
 /// Entries of one author that follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
+pub struct EntryRange {
     /// Whose.
     pub author: PeerId,
     /// From this one on.
@@ -153,16 +153,16 @@ pub struct Range {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Want {
     /// At most 32, at most 64 entries in all.
-    #[serde(deserialize_with = "items")]
-    pub ranges: Vec<Range>,
+    #[serde(deserialize_with = "vec_without_prealloc")]
+    pub ranges: Vec<EntryRange>,
 }
 
 /// `lost`, kind 9.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// Of what was wanted, what the sender does not have; at most 32.
-    #[serde(deserialize_with = "items")]
-    pub ranges: Vec<Range>,
+    #[serde(deserialize_with = "vec_without_prealloc")]
+    pub ranges: Vec<EntryRange>,
 }
 
 /// `recall`, kind 10.
@@ -184,16 +184,16 @@ pub struct Recent {
     /// How many pages there are; at least 1.
     pub pages: u16,
     /// On page 0 the newest entries, at most 10, in ascending order.
-    #[serde(deserialize_with = "items")]
-    pub entries: Vec<EntryName>,
+    #[serde(deserialize_with = "vec_without_prealloc")]
+    pub entries: Vec<EntryId>,
     /// At most 60 on a page.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub marks: Vec<Mark>,
 }
 
 /// Which entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryName {
+pub struct EntryId {
     /// Whose.
     pub author: PeerId,
     /// Which one of its.
@@ -213,7 +213,7 @@ pub struct Mark {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Where {
     /// Whose addresses; at most 16.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub peers: Vec<PeerId>,
 }
 
@@ -221,7 +221,7 @@ pub struct Where {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peers {
     /// At most 16.
-    #[serde(deserialize_with = "items")]
+    #[serde(deserialize_with = "vec_without_prealloc")]
     pub peers: Vec<PeerAddress>,
 }
 

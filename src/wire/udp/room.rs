@@ -16,10 +16,10 @@ use super::Header;
 use crate::model::{PeerId, RoomName};
 
 /// Memory for the key of a passphrase, in KiB.
-const MEMORY: u32 = 65_536;
+const ARGON2_MEMORY_KIB: u32 = 65_536;
 
 /// Passes over that memory.
-const PASSES: u32 = 3;
+const ARGON2_PASSES: u32 = 3;
 
 /// No key can be made of the passphrase: there is not enough memory, or it is
 /// gigabytes long.
@@ -33,14 +33,14 @@ pub struct Room {
     /// Part of everything that is signed.
     id: [u8; 32],
     /// What the keys of a closed room are made with.
-    master: Option<Hkdf<Sha256>>,
+    key_material: Option<Hkdf<Sha256>>,
 }
 
 impl Room {
     /// The open room of this name: everybody can read and write in it.
     #[must_use]
     pub fn open(name: &RoomName) -> Self {
-        Self { id: hash(b"pi-chat/1 open room\0", name), master: None }
+        Self { id: room_hash(b"pi-chat/1 open room\0", name), key_material: None }
     }
 
     /// The closed room of this name and passphrase. Takes 64 MiB and, on a
@@ -50,17 +50,19 @@ impl Room {
     /// # Errors
     /// [`PassphraseError`] where there is not enough memory.
     pub fn closed(name: &RoomName, passphrase: &str) -> Result<Self, PassphraseError> {
-        let hash = hash(b"pi-chat/1 closed room\0", name);
+        let hash = room_hash(b"pi-chat/1 closed room\0", name);
         let (salt, _) = hash.split_at(16);
         let passphrase: String = passphrase.nfc().collect();
-        let mut master = [0; 32];
-        Params::new(MEMORY, PASSES, 1, Some(master.len()))
+        let mut key_material = [0; 32];
+        Params::new(ARGON2_MEMORY_KIB, ARGON2_PASSES, 1, Some(key_material.len()))
             .map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-            .and_then(|argon| argon.hash_password_into(passphrase.as_bytes(), salt, &mut master))
+            .and_then(|argon| {
+                argon.hash_password_into(passphrase.as_bytes(), salt, &mut key_material)
+            })
             .map_err(|_| PassphraseError)?;
-        let master = Hkdf::new(None, &master);
-        let id = derive(&master, &[b"pi-chat/1 room"]).ok_or(PassphraseError)?;
-        Ok(Self { id, master: Some(master) })
+        let key_material = Hkdf::new(None, &key_material);
+        let id = derive_key(&key_material, &[b"pi-chat/1 room"]).ok_or(PassphraseError)?;
+        Ok(Self { id, key_material: Some(key_material) })
     }
 
     /// Its whole id: part of everything that is signed in it.
@@ -79,18 +81,18 @@ impl Room {
     /// 0 for an open room, 1 for a closed one.
     #[must_use]
     pub fn kind(&self) -> u8 {
-        u8::from(self.master.is_some())
+        u8::from(self.key_material.is_some())
     }
 
     /// The datagram of `header` and `body`: sealed in a closed room, as it is
     /// in an open one. `None` never happens with bodies that fit a datagram.
     pub(super) fn seal(&self, header: &Header, body: &[u8]) -> Option<Vec<u8>> {
         let mut datagram = header.to_bytes();
-        match &self.master {
+        match &self.key_material {
             None => datagram.extend_from_slice(body),
-            Some(master) => {
+            Some(key_material) => {
                 let payload = Payload { msg: body, aad: &datagram };
-                let cipher = sealing(master, header.sender)?;
+                let cipher = sender_cipher(key_material, header.sender)?;
                 let sealed = cipher.encrypt(&header.nonce().into(), payload).ok()?;
                 datagram.extend(sealed);
             }
@@ -101,11 +103,11 @@ impl Room {
     /// The plain body of what stands behind `header`. `None` where it was not
     /// sealed with this room's passphrase, or was changed since.
     pub(super) fn unseal<'a>(&self, header: &Header, sealed: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        let Some(master) = &self.master else {
+        let Some(key_material) = &self.key_material else {
             return Some(Cow::Borrowed(sealed));
         };
         let payload = Payload { msg: sealed, aad: &header.to_bytes() };
-        let cipher = sealing(master, header.sender)?;
+        let cipher = sender_cipher(key_material, header.sender)?;
         cipher.decrypt(&header.nonce().into(), payload).ok().map(Cow::Owned)
     }
 }
@@ -121,21 +123,21 @@ impl fmt::Debug for Room {
 }
 
 /// SHA-256 of what it is for and the key of the room's name.
-fn hash(purpose: &[u8], name: &RoomName) -> [u8; 32] {
+fn room_hash(purpose: &[u8], name: &RoomName) -> [u8; 32] {
     Sha256::new().chain_update(purpose).chain_update(name.key().as_str()).finalize().into()
 }
 
 /// The key for one purpose. `None` never happens with keys of this length.
-fn derive(master: &Hkdf<Sha256>, info: &[&[u8]]) -> Option<[u8; 32]> {
+fn derive_key(key_material: &Hkdf<Sha256>, info: &[&[u8]]) -> Option<[u8; 32]> {
     let mut key = [0; 32];
-    master.expand_multi_info(info, &mut key).ok()?;
+    key_material.expand_multi_info(info, &mut key).ok()?;
     Some(key)
 }
 
 /// What a sender seals with. Each has a key of its own, so that counters need
 /// to differ only among the datagrams of one. Made anew each time: it costs
 /// next to nothing beside a signature.
-fn sealing(master: &Hkdf<Sha256>, sender: PeerId) -> Option<ChaCha20Poly1305> {
-    let key = derive(master, &[b"pi-chat/1 seal\0", &sender.0])?;
+fn sender_cipher(key_material: &Hkdf<Sha256>, sender: PeerId) -> Option<ChaCha20Poly1305> {
+    let key = derive_key(key_material, &[b"pi-chat/1 seal\0", &sender.0])?;
     Some(ChaCha20Poly1305::new(&key.into()))
 }

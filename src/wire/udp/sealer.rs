@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::identity::signed_packet;
+use super::identity::packet_signing_input;
 use super::{Control, Entry, Header, Identity, Room};
 use crate::model::limits::COUNTER_END;
 
@@ -38,7 +38,7 @@ impl Sealer {
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.unsigned(&self.identity.signer());
-        let signature = self.identity.sign(&signed_packet(&self.room, &header, &body));
+        let signature = self.identity.sign(&packet_signing_input(&self.room, &header, &body));
         body.extend_from_slice(&signature);
         self.room.seal(&header, &body)
     }

@@ -10,7 +10,9 @@ use pi_chat::model::{
     ChatCommand, Command, Event, Heard, Moment, PeerId, Request, RequestTag, RoomName,
     RoomSelector, Style, Timestamp, Username, Way,
 };
-use pi_chat::wire::udp::{Entry, EntryFields, Identity, Peek, Room, Sealer, Signer, open};
+use pi_chat::wire::udp::{
+    Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
+};
 use serde_json::{Value, json};
 
 use super::simulated_peers::{SimulatedPeers, identity, name_and_fields};
@@ -115,10 +117,10 @@ impl Peer {
     pub(super) fn receive(&mut self, datagram: &[u8], from: SocketAddr, by_group: bool) {
         let way = by_group.then_some(Way::GroupV4);
         let is_known = |peek| match peek {
-            Peek::Entry { sender, author, sequence } => {
+            UnverifiedPacket::Entry { sender, author, sequence } => {
                 !self.mesh.may_bring_entries(sender, from) || self.mesh.is_known(author, sequence)
             }
-            Peek::Control { sender, counter } => {
+            UnverifiedPacket::Control { sender, counter } => {
                 self.mesh.is_replayed(now(self.now).moment, sender, counter, way)
             }
         };

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::body::MIN_BODY;
+use super::body::MIN_BODY_LEN;
 use super::*;
 use crate::model::limits::{MAX_DATAGRAM, MIN_ANNOUNCE};
 use crate::model::{Heard, RoomName};
@@ -34,7 +34,7 @@ fn sealer(number: u8, room: &Arc<Room>) -> Sealer {
 }
 
 /// Opens as somebody who knows nothing yet.
-fn open_new(datagram: &[u8], room: &Room) -> Result<(Packet, usize), Dropped> {
+fn open_new(datagram: &[u8], room: &Room) -> Result<(Packet, usize), DropReason> {
     open(datagram, room, OWN, |_| false)
 }
 
@@ -92,9 +92,9 @@ fn an_entry_is_sent_on_byte_by_byte() {
     for room in &*ROOMS {
         let author = somebody(2);
         let fields = EntryFields { text: "short".into(), ..longest_entry() };
-        let mut body = body::unsigned_entry(&author.signer(), &fields);
+        let mut body = body::encode_unsigned_entry(&author.signer(), &fields);
         body.extend_from_slice(b"from the future");
-        let signature = author.sign(&identity::signed_entry(room, &body));
+        let signature = author.sign(&identity::entry_signing_input(room, &body));
         body.extend_from_slice(&signature);
         let entry = Entry { author: author.signer(), fields, body: body.into() };
         let (_, once, _) = open_entry(&sealer(3, room).entry(&entry).unwrap(), room);
@@ -147,21 +147,24 @@ fn what_is_known_is_dropped_before_its_signature_is_looked_at() {
         peeks.push(peek);
         true
     };
-    assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), Dropped::KnownEntry);
-    assert_eq!(open_new(&datagram, room).unwrap_err(), Dropped::EntrySignature);
-    assert_eq!(open(&datagram, room, signer.id, |_| false).unwrap_err(), Dropped::OwnEntry);
+    assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), DropReason::KnownEntry);
+    assert_eq!(open_new(&datagram, room).unwrap_err(), DropReason::EntrySignature);
+    assert_eq!(open(&datagram, room, signer.id, |_| false).unwrap_err(), DropReason::OwnEntry);
 
     let mut datagram = sealer(2, room).control(&Control::Bye(Bye {})).unwrap();
-    assert_eq!(open(&datagram, room, signer.id, |_| false).unwrap_err(), Dropped::Own);
+    assert_eq!(open(&datagram, room, signer.id, |_| false).unwrap_err(), DropReason::Own);
     *datagram.last_mut().unwrap() ^= 1;
-    assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), Dropped::Replayed);
-    assert_eq!(open_new(&datagram, room).unwrap_err(), Dropped::Signature);
+    assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), DropReason::Replayed);
+    assert_eq!(open_new(&datagram, room).unwrap_err(), DropReason::Signature);
     datagram[9] ^= 1;
-    assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), Dropped::Identity);
+    assert_eq!(open(&datagram, room, OWN, &mut peek).unwrap_err(), DropReason::Identity);
 
-    let of_entry =
-        Peek::Entry { sender: somebody(3).signer().id, author: signer.id, sequence: u32::MAX };
-    let of_control = Peek::Control { sender: signer.id, counter: 1 };
+    let of_entry = UnverifiedPacket::Entry {
+        sender: somebody(3).signer().id,
+        author: signer.id,
+        sequence: u32::MAX,
+    };
+    let of_control = UnverifiedPacket::Control { sender: signer.id, counter: 1 };
     assert_eq!(peeks, [of_entry, of_control]);
 }
 
@@ -171,7 +174,7 @@ fn rooms_do_not_see_each_other() {
     let other = Arc::new(Room::open(&RoomName::new("kitchen").unwrap()));
     for (from, to) in [(open, closed), (closed, open), (open, &other), (closed, &other)] {
         let datagram = sealer(2, from).control(&Control::Bye(Bye {})).unwrap();
-        assert_eq!(open_new(&datagram, to).unwrap_err(), Dropped::OtherRoom);
+        assert_eq!(open_new(&datagram, to).unwrap_err(), DropReason::OtherRoom);
     }
 }
 
@@ -241,11 +244,11 @@ proptest! {
         let controls = longest_controls();
         let (author, header) = (somebody(2), Header::new(room, somebody(2).signer().id, 1));
         let mut body = controls[which].unsigned(&author.signer());
-        let cut = cut.min(body.len() + 64 - MIN_BODY);
+        let cut = cut.min(body.len() + 64 - MIN_BODY_LEN);
         body.truncate(body.len() - cut);
-        let signature = author.sign(&identity::signed_packet(room, &header, &body));
+        let signature = author.sign(&identity::packet_signing_input(room, &header, &body));
         body.extend_from_slice(&signature);
         let opened = open_new(&room.seal(&header, &body).unwrap(), room);
-        prop_assert_eq!(opened.unwrap_err(), Dropped::Malformed);
+        prop_assert_eq!(opened.unwrap_err(), DropReason::Malformed);
     }
 }

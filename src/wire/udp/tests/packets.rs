@@ -26,8 +26,8 @@ pub(super) fn longest_controls() -> Vec<Control> {
     let (username, time, members) = ("ä".repeat(32), Timestamp(u64::MAX), u32::MAX);
     let lamport = Lamport(COUNTER_END - 1);
     let have = u32::MAX;
-    let wanted = Range { author, first: u32::MAX - 1, last: u32::MAX };
-    let lost = Range { author, first: u32::MAX - 1, last: u32::MAX };
+    let wanted = EntryRange { author, first: u32::MAX - 1, last: u32::MAX };
+    let lost = EntryRange { author, first: u32::MAX - 1, last: u32::MAX };
     let address = PeerAddress { peer: author, address: [255; 16], port: u16::MAX };
     vec![
         Control::Announce(Announce {
@@ -78,7 +78,7 @@ pub(super) fn longest_controls() -> Vec<Control> {
             nonce,
             page: 0,
             pages: u16::MAX,
-            entries: vec![EntryName { author, sequence: u32::MAX }; 10],
+            entries: vec![EntryId { author, sequence: u32::MAX }; 10],
             marks: vec![Mark { author, have }; 60],
         }),
         Control::Where(Where { peers: vec![author; 16] }),

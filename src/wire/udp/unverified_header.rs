@@ -6,14 +6,14 @@ use crate::model::PeerId;
 
 /// What a datagram of any room claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glimpse {
+pub struct UnverifiedHeader {
     /// Kind and tag of its room.
     pub room: [u8; 5],
     /// Who sends it.
     pub sender: PeerId,
 }
 
-impl Glimpse {
+impl UnverifiedHeader {
     /// Looks at a datagram; `None` if it is not of this version of pi-chat.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
@@ -55,10 +55,10 @@ mod tests {
         let identity = Arc::new(Identity::new([1; 32], [2; 8]));
         let mut sealer = Sealer::new(identity.clone(), Arc::new(here.clone()));
         let datagram = sealer.control(&Control::Bye(Bye {})).unwrap();
-        let glimpse = Glimpse::of(&datagram).unwrap();
-        assert_eq!(glimpse.sender, identity.signer().id);
-        assert!(glimpse.is_of(&here) && !glimpse.is_of(&elsewhere) && !glimpse.is_closed());
-        assert_eq!(Glimpse::of(&datagram[..16]), None);
-        assert_eq!(Glimpse::of(b"PiTxxxxxxxxxxxxxxxxxxxxxxx"), None);
+        let header = UnverifiedHeader::of(&datagram).unwrap();
+        assert_eq!(header.sender, identity.signer().id);
+        assert!(header.is_of(&here) && !header.is_of(&elsewhere) && !header.is_closed());
+        assert_eq!(UnverifiedHeader::of(&datagram[..16]), None);
+        assert_eq!(UnverifiedHeader::of(b"PiTxxxxxxxxxxxxxxxxxxxxxxx"), None);
     }
 }

@@ -8,14 +8,14 @@ use crate::model::limits::{
 };
 
 /// A packet whose table states limits.
-pub(super) trait Limited {
+pub(super) trait PacketLimits {
     /// Whether it keeps to all of them.
     fn is_within_limits(&self) -> bool {
         true
     }
 }
 
-impl Limited for Announce {
+impl PacketLimits for Announce {
     fn is_within_limits(&self) -> bool {
         self.nonce != Nonce::default()
             && self.username.len() <= MAX_RAW_NAME_BYTES
@@ -24,13 +24,13 @@ impl Limited for Announce {
     }
 }
 
-impl Limited for Agree {
+impl PacketLimits for Agree {
     fn is_within_limits(&self) -> bool {
         self.username.len() <= MAX_NAME_BYTES && self.lamport.0 < COUNTER_END
     }
 }
 
-impl Limited for Object {
+impl PacketLimits for Object {
     fn is_within_limits(&self) -> bool {
         self.by.len() <= MAX_NAME_BYTES
             && self.username.len() <= MAX_NAME_BYTES
@@ -38,51 +38,51 @@ impl Limited for Object {
     }
 }
 
-impl Limited for Heartbeat {
+impl PacketLimits for Heartbeat {
     fn is_within_limits(&self) -> bool {
         self.username.len() <= MAX_NAME_BYTES && self.page.len() <= MAX_PAGE
     }
 }
 
-impl Limited for Ping {}
+impl PacketLimits for Ping {}
 
-impl Limited for Pong {}
+impl PacketLimits for Pong {}
 
-impl Limited for Want {
+impl PacketLimits for Want {
     fn is_within_limits(&self) -> bool {
-        are_ranges(&self.ranges)
+        are_ranges_within_limits(&self.ranges)
     }
 }
 
-impl Limited for Lost {
+impl PacketLimits for Lost {
     fn is_within_limits(&self) -> bool {
-        are_ranges(&self.ranges)
+        are_ranges_within_limits(&self.ranges)
     }
 }
 
-impl Limited for Recall {}
+impl PacketLimits for Recall {}
 
-impl Limited for Recent {
+impl PacketLimits for Recent {
     fn is_within_limits(&self) -> bool {
         self.pages >= 1 && self.entries.len() <= MAX_RECENT && self.marks.len() <= MAX_PAGE
     }
 }
 
-impl Limited for Where {
+impl PacketLimits for Where {
     fn is_within_limits(&self) -> bool {
         self.peers.len() <= MAX_PEERS
     }
 }
 
-impl Limited for Peers {
+impl PacketLimits for Peers {
     fn is_within_limits(&self) -> bool {
         self.peers.len() <= MAX_PEERS
     }
 }
 
-impl Limited for Bye {}
+impl PacketLimits for Bye {}
 
-impl Limited for EntryFields {
+impl PacketLimits for EntryFields {
     fn is_within_limits(&self) -> bool {
         self.sequence >= 1
             && (1..COUNTER_END).contains(&self.lamport.0)
@@ -93,19 +93,19 @@ impl Limited for EntryFields {
     }
 }
 
-impl Range {
+impl EntryRange {
     /// How many entries it is.
-    fn entries(&self) -> u64 {
+    fn entry_count(&self) -> u64 {
         u64::from(self.last.saturating_sub(self.first)) + 1
     }
 }
 
 /// Whether they are few enough, of few enough entries, and none ends before
 /// it begins.
-fn are_ranges(ranges: &[Range]) -> bool {
+fn are_ranges_within_limits(ranges: &[EntryRange]) -> bool {
     ranges.len() <= MAX_RANGES
         && ranges.iter().all(|it| 1 <= it.first && it.first <= it.last)
-        && ranges.iter().map(Range::entries).sum::<u64>() <= MAX_WANTED
+        && ranges.iter().map(EntryRange::entry_count).sum::<u64>() <= MAX_WANTED
 }
 
 #[cfg(test)]
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn wants_and_what_is_lost() {
         /// The range of one author from `first` to `last`.
-        fn range(first: u32, last: u32) -> Range {
-            Range { author: PeerId([2; 8]), first, last }
+        fn range(first: u32, last: u32) -> EntryRange {
+            EntryRange { author: PeerId([2; 8]), first, last }
         }
         for (ranges, is_allowed) in [
             (vec![], true),
