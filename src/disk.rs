@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 /// Makes a directory, and those above it, for its owner only.
-pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -16,14 +16,14 @@ pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
 /// Whether everybody on this machine can read a file. The directories above it
 /// are not asked: whoever may change them may do so tomorrow.
 #[cfg(all(unix, feature = "server"))]
-pub(crate) fn is_open_to_all(path: &Path) -> bool {
+pub(crate) fn is_world_readable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
     std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0)
 }
 
 /// Opens a file for its owner only; makes it if it is not there.
-pub(crate) fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

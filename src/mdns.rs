@@ -12,11 +12,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// The system has no thread or socket for it, or another program keeps the
 /// port to itself. (Usually all who want it share it. The library would be
 /// silent about it, in both meanings.)
-pub(crate) fn begin() -> Result<ServiceDaemon, Error> {
-    let v4 = share(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
+pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
+    let v4 = try_bind_shared(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
     // One family is enough to be found by.
     if let Err(error) = v4
-        && share(SocketAddr::from((Ipv6Addr::UNSPECIFIED, MDNS_PORT))).is_err()
+        && try_bind_shared(SocketAddr::from((Ipv6Addr::UNSPECIFIED, MDNS_PORT))).is_err()
     {
         return Err(Error::Msg(format!("UDP port {MDNS_PORT} cannot be had: {error}")));
     }
@@ -25,7 +25,7 @@ pub(crate) fn begin() -> Result<ServiceDaemon, Error> {
 
 /// Whether an address can be had together with others, just now: as the library
 /// asks for it.
-fn share(address: SocketAddr) -> io::Result<()> {
+fn try_bind_shared(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(unix)]

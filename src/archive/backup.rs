@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{ArchiveError, open};
-use crate::disk::private_file;
+use crate::disk::open_private_file;
 use crate::log::sqlite::database::{fact, note_fact};
 
 /// Copies the log of a directory to a file that is not there yet; gives its
@@ -44,7 +44,7 @@ fn part_of(file: &Path) -> PathBuf {
 /// was stopped. SQLite's own locks are gone when any file of this process
 /// on it is closed, so keep it until the end.
 fn take(part: &Path) -> io::Result<File> {
-    let held = private_file(part)?;
+    let held = open_private_file(part)?;
     held.try_lock()?;
     held.set_permissions(Permissions::from_mode(0o600))?;
     held.set_len(0)?;

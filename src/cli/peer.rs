@@ -20,7 +20,7 @@ use crate::config::peer::{Config, Partial, split_list};
 use crate::config::person::state_directory;
 use crate::mesh::End;
 use crate::model::{ErrorCode, Request};
-use crate::peer::{Headless, Key, Setup, doctor, run as drive};
+use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, run as drive};
 use crate::systemd;
 use crate::ui::{
     Dialect, JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain, safe_line,
@@ -164,7 +164,7 @@ pub fn run() -> ExitCode {
         Ok(code) => code.into(),
         Err((code, error)) => {
             if is_service {
-                systemd::tell_status(&format!("{error:#}"));
+                systemd::notify_status(&format!("{error:#}"));
             }
             tell_error(&error);
             code.into()
@@ -201,10 +201,10 @@ fn sealed(config: &Config) -> Result<Room> {
 }
 
 /// The person's key. Who has no place to keep one gets another each time.
-fn key() -> Result<Key> {
+fn key() -> Result<PeerKey> {
     match state_directory() {
-        Some(directory) => Key::kept_in(&directory),
-        None => Key::passing(),
+        Some(directory) => PeerKey::load_or_create(&directory),
+        None => PeerKey::ephemeral(),
     }
     .map_err(Into::into)
 }
@@ -219,12 +219,12 @@ fn examine(common: &Common) -> Result<u8, Failed> {
     let config = common.config(false).map_err(usage)?;
     let room = Arc::new(sealed(&config).map_err(os)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
-    let report = |line: &doctor::Line| {
+    let report = |line: &doctor::Finding| {
         // Nobody may be there to read it; the exit code says the same.
         let _ = writeln!(stdout(), "{line}");
     };
     let runtime = runtime().map_err(os)?;
-    let works = runtime.block_on(doctor::examine(&named, &room, &network, report));
+    let works = runtime.block_on(doctor::diagnose(&named, &room, &network, report));
     runtime.shutdown_background();
     Ok(if works { 0 } else { exit::UNAVAILABLE })
 }
@@ -239,8 +239,8 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
         (.., false) if is_terminal => Look::Terminal,
         _ => Look::Plain,
     };
-    let setup = Setup {
-        sealed: sealed(&config).map_err(os)?,
+    let setup = PeerSettings {
+        wire_room: sealed(&config).map_err(os)?,
         key: key().map_err(os)?,
         username: config.name.clone(),
         room: config.room.clone(),
@@ -254,14 +254,14 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
     match look {
         Look::Headless => {
             logging::start();
-            if !setup.key.is_kept() {
+            if !setup.key.is_persistent() {
                 tracing::info!("another peer has the key, or there is no place for one");
             }
             match config.passphrase {
                 Some(_) => tracing::info!("a room with a passphrase"),
                 None => tracing::info!("an open room: everybody in the network can read along"),
             }
-            let outcome = run_driver(setup, &mut Headless::default(), taken).map_err(os);
+            let outcome = run_driver(setup, &mut HeadlessScreen::default(), taken).map_err(os);
             // It listens for as long as the peer runs.
             drop(requests);
             finish(&outcome?, &config, false)
@@ -298,7 +298,11 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
 }
 
 /// Runs the driver to its end.
-fn run_driver(setup: Setup, screen: &mut dyn Screen, taken: Receiver<Request>) -> Result<End> {
+fn run_driver(
+    setup: PeerSettings,
+    screen: &mut dyn Screen,
+    taken: Receiver<Request>,
+) -> Result<End> {
     let runtime = runtime()?;
     let end = runtime.block_on(drive(setup, screen, taken, interrupted()));
     // A name that is still being looked up is not waited for.

@@ -78,7 +78,7 @@ impl Run {
         };
         let options = self.options.clone().or(file);
         if let Some(path) = options.password_in(self.config.as_deref())
-            && disk::is_open_to_all(path)
+            && disk::is_world_readable(path)
         {
             tracing::warn!(
                 "everybody on this machine can read the password in {}; chmod o-r would keep it \
@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
     match run.settings() {
         Err(error) => {
             if !only_validate {
-                systemd::tell_status(&format!("wrong configuration: {error:#}"));
+                systemd::notify_status(&format!("wrong configuration: {error:#}"));
             }
             super::tell_error(&error);
             ExitCode::from(BAD_CONFIG)
@@ -122,7 +122,7 @@ pub fn main() -> ExitCode {
         Ok(settings) => match serve(run, settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                systemd::tell_status(&format!("{error:#}"));
+                systemd::notify_status(&format!("{error:#}"));
                 super::tell_error(&error);
                 ExitCode::FAILURE
             }
@@ -153,7 +153,7 @@ fn reloads(run: Run) -> Result<Receiver<ReloadResult>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            systemd::tell_reloading();
+            systemd::notify_reloading();
             let run = run.clone();
             // A file may be on a slow disk.
             let read = spawn_blocking(move || run.settings()).await;

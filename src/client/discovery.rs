@@ -151,7 +151,7 @@ fn browse(
     patience: Duration,
     collect_action: impl Fn(&DiscoveredServer) -> CollectAction,
 ) -> Result<BTreeMap<String, DiscoveredServer>, DiscoveryError> {
-    let guard = DaemonGuard { daemon: mdns::begin()? };
+    let guard = DaemonGuard { daemon: mdns::start_daemon()? };
     let events = guard.daemon.browse(MDNS_SERVICE)?;
     Ok(collect_servers(&events, patience, collect_action))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Destination;
-use crate::disk::{make_private, private_file};
+use crate::disk::{create_private_dir, open_private_file};
 use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
@@ -76,10 +76,11 @@ impl SessionStore {
         let server = server.key();
         let name = NameKey::of(name).as_str().to_owned();
         let directory = directory.join(format!("at-{}", escape_path_part(&server)));
-        make_private(&directory).map_err(|source| store_error(&directory, source))?;
+        create_private_dir(&directory).map_err(|source| store_error(&directory, source))?;
         let stem = format!("as-{}", escape_path_part(&name));
         let lock_path = directory.join(format!("{stem}.lock"));
-        let lock = private_file(&lock_path).map_err(|source| store_error(&lock_path, source))?;
+        let lock =
+            open_private_file(&lock_path).map_err(|source| store_error(&lock_path, source))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

@@ -12,7 +12,7 @@ use super::from_toml;
 use super::person::{directories, login_name};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, Password, RoomName, Username};
-use crate::peer::Network;
+use crate::peer::NetworkSettings;
 
 /// A place that says some of the settings and leaves out others. The keys
 /// are those of the file.
@@ -44,7 +44,7 @@ pub struct Config {
     /// That of a closed room.
     pub passphrase: Option<Password>,
     /// Where and how to reach others.
-    pub network: Network,
+    pub network: NetworkSettings,
     /// Ask about each newcomer.
     pub ask: bool,
 }
@@ -134,7 +134,7 @@ impl Partial {
             (None, Some(directory)) => credential(Path::new(&directory))?,
             (None, None) => None,
         };
-        let network = Network { port, interfaces, hosts: hosts? };
+        let network = NetworkSettings { port, interfaces, hosts: hosts? };
         Ok(Config { name, room, passphrase, network, ask: self.ask.unwrap_or(false) })
     }
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::complaints::Complaints;
-use super::drops::Counts;
-use super::hosts::Found;
-use super::limit::Limit;
+use super::drop_counters::DropCounters;
+use super::host_lookup::ResolvedHosts;
 use super::sockets::{Datagram, Sockets};
-use super::{BLIND_PATIENCE, Key, PeerError, Setup, interfaces, name_of};
+use super::source_limiter::SourceLimiter;
+use super::warning_limiter::WarningLimiter;
+use super::{DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{Command, Event, Heard, Moment, Request, RequestTag};
 use crate::os::{Clock, random_bytes};
@@ -20,14 +20,14 @@ use crate::wire::udp::{
 };
 
 /// Signs entries with the person's key.
-struct Pen {
+struct EntrySigner {
     /// Whose.
     identity: Arc<Identity>,
     /// Where.
     room: Arc<Room>,
 }
 
-impl Sign for Pen {
+impl Sign for EntrySigner {
     fn signer(&self) -> Signer {
         self.identity.signer()
     }
@@ -46,39 +46,39 @@ pub(super) struct Driver<'a> {
     /// Whose datagrams are one's own.
     me: Signer,
     /// Locked as long as this lives.
-    _key: Key,
+    _key: PeerKey,
     /// Opens datagrams.
     room: Arc<Room>,
     /// Makes datagrams.
     sealer: Sealer,
     /// Sends them.
     sockets: Sockets,
-    /// As in [`super::Network`].
-    named: BTreeSet<String>,
+    /// As in [`super::NetworkSettings`].
+    selected_interfaces: BTreeSet<String>,
     /// Those of them that are not there.
-    missing: BTreeSet<String>,
+    missing_interfaces: BTreeSet<String>,
     /// There is no network at all.
     is_offline: bool,
     /// Messages of which nothing could be sent.
-    unheard: usize,
+    unsent_entries: usize,
     /// One is in the room.
-    is_in: bool,
+    has_joined: bool,
     /// It was told that there are other rooms.
-    knows_other_rooms: bool,
+    has_reported_other_room: bool,
     /// What one address may send.
-    limit: Limit,
+    source_limiter: SourceLimiter,
     /// What was dropped.
-    pub(super) counts: Counts,
+    pub(super) drop_counters: DropCounters,
     /// What was told already.
-    complaints: Complaints,
+    warning_limiter: WarningLimiter,
     /// Shows what happens.
     screen: &'a mut dyn Screen,
     /// Nobody sees what is shown.
-    is_blind: bool,
-    /// As in [`Setup`].
+    is_output_closed: bool,
+    /// As in [`PeerSettings`].
     pub(super) hold_back: bool,
     /// Messages that were not acknowledged yet.
-    pub(super) waiting: usize,
+    pub(super) unacknowledged: usize,
     /// When the mesh wants to be woken.
     pub(super) wake: Option<Moment>,
 }
@@ -86,13 +86,13 @@ pub(super) struct Driver<'a> {
 impl<'a> Driver<'a> {
     /// Everything in its place; nothing is sent yet.
     pub(super) fn new(
-        setup: Setup,
+        setup: PeerSettings,
         sockets: Sockets,
-        named: BTreeSet<String>,
+        selected_interfaces: BTreeSet<String>,
         screen: &'a mut dyn Screen,
     ) -> Result<Self, PeerError> {
         let clock = Clock::start();
-        let room = Arc::new(setup.sealed);
+        let room = Arc::new(setup.wire_room);
         let identity = Arc::new(Identity::new(setup.key.seed, random_bytes()?));
         let settings = Settings {
             username: setup.username,
@@ -101,29 +101,29 @@ impl<'a> Driver<'a> {
             ask: setup.ask,
             secret: random_bytes()?,
         };
-        let pen = Pen { identity: identity.clone(), room: room.clone() };
+        let signer = EntrySigner { identity: identity.clone(), room: room.clone() };
         let now = Now { moment: clock.now(), time: clock.time_of_day() };
         Ok(Self {
             clock,
-            mesh: Mesh::new(settings, Box::new(pen), now),
+            mesh: Mesh::new(settings, Box::new(signer), now),
             me: identity.signer(),
             _key: setup.key,
             sealer: Sealer::new(identity, room.clone()),
             room,
             sockets,
-            named,
-            missing: BTreeSet::new(),
+            selected_interfaces,
+            missing_interfaces: BTreeSet::new(),
             is_offline: false,
-            unheard: 0,
-            is_in: false,
-            knows_other_rooms: false,
-            limit: Limit::default(),
-            counts: Counts::default(),
-            complaints: Complaints::default(),
+            unsent_entries: 0,
+            has_joined: false,
+            has_reported_other_room: false,
+            source_limiter: SourceLimiter::default(),
+            drop_counters: DropCounters::default(),
+            warning_limiter: WarningLimiter::default(),
             screen,
-            is_blind: false,
+            is_output_closed: false,
             hold_back: setup.hold_back,
-            waiting: 0,
+            unacknowledged: 0,
             wake: None,
         })
     }
@@ -144,7 +144,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Does what the mesh wants done. Gives the end when it has come.
-    pub(super) async fn act(&mut self) -> Result<Option<End>, PeerError> {
+    pub(super) async fn process_outputs(&mut self) -> Result<Option<End>, PeerError> {
         while let Some(output) = self.mesh.poll_output() {
             match output {
                 Output::Send { ways, addresses, packet } => {
@@ -155,13 +155,13 @@ impl<'a> Driver<'a> {
                     let datagram = datagram.ok_or(PeerError::UsedUp)?;
                     let copies = self.send(&datagram, ways, &addresses).await;
                     let is_entry = matches!(packet, Outgoing::Entry(_));
-                    self.unheard += usize::from(is_entry && copies == 0);
+                    self.unsent_entries += usize::from(is_entry && copies == 0);
                 }
                 Output::Event(event) => self.show(&event),
                 Output::WakeAt(moment) => self.wake = Some(moment),
                 Output::Finished(End::Left { unsent, refused }) if self.is_offline => {
                     // What was said while there was no network, nobody has.
-                    let unsent = unsent.max(self.unheard);
+                    let unsent = unsent.max(self.unsent_entries);
                     return Ok(Some(End::Left { unsent, refused }));
                 }
                 Output::Finished(end) => return Ok(Some(end)),
@@ -178,26 +178,26 @@ impl<'a> Driver<'a> {
             Event::Refused(refusal) => refusal.message.is_some(),
             _ => false,
         };
-        self.waiting = self.waiting.saturating_sub(usize::from(is_answered));
-        self.is_in |= matches!(event, Event::JoinedMesh(_));
-        if !self.is_blind && self.screen.show(event).is_err() {
-            self.is_blind = true;
+        self.unacknowledged = self.unacknowledged.saturating_sub(usize::from(is_answered));
+        self.has_joined |= matches!(event, Event::JoinedMesh(_));
+        if !self.is_output_closed && self.screen.show(event).is_err() {
+            self.is_output_closed = true;
             if !self.hold_back {
-                self.request(Command::Finish { patience: BLIND_PATIENCE });
+                self.request(Command::Finish { patience: DEFAULT_FINISH_PATIENCE });
             }
         }
     }
 
     /// Tells something that is about no request, not too often.
-    fn complain(&mut self, text: String) {
-        if self.complaints.is_due(self.clock.now(), &text) {
+    fn show_problem_limited(&mut self, text: String) {
+        if self.warning_limiter.should_report(self.clock.now(), &text) {
             self.show(&Event::Problem { code: 0, text });
         }
     }
 
     /// Logs something that need not concern a person, not too often.
-    fn log(&mut self, text: &str) {
-        if self.complaints.is_due(self.clock.now(), text) {
+    fn warn_limited(&mut self, text: &str) {
+        if self.warning_limiter.should_report(self.clock.now(), text) {
             tracing::warn!("{text}");
         }
     }
@@ -208,34 +208,37 @@ impl<'a> Driver<'a> {
     async fn send(&mut self, datagram: &[u8], ways: Heard, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, ways, addresses).await;
         for (way, error) in &sent.failed {
-            self.log(&format!("cannot send by {}: {error}", way.map_or("unicast", name_of)));
+            self.warn_limited(&format!(
+                "cannot send by {}: {error}",
+                way.map_or("unicast", path_name)
+            ));
         }
         // That there is no network has been told.
         if let (0, false, Some((Some(way), error))) =
             (sent.copies, self.is_offline, sent.failed.first())
         {
-            let way = name_of(*way);
-            self.complain(format!("Nothing can be sent by {way}: {error}."));
+            let way = path_name(*way);
+            self.show_problem_limited(format!("Nothing can be sent by {way}: {error}."));
         }
         sent.copies
     }
 
     /// Something has come by the network.
-    pub(super) fn receive(&mut self, came: io::Result<Datagram>) {
-        let datagram = match came {
+    pub(super) fn receive(&mut self, received: io::Result<Datagram>) {
+        let datagram = match received {
             Ok(datagram) => datagram,
             Err(error) => {
                 // Windows tells here that somebody is gone.
-                return self.log(&format!("cannot receive: {error}"));
+                return self.warn_limited(&format!("cannot receive: {error}"));
             }
         };
         let way = self.sockets.way_of(&datagram);
         if way.is_some() && !self.sockets.is_ours(&datagram) {
-            return self.counts.count("of another interface");
+            return self.drop_counters.count("of another interface");
         }
         let now = self.now();
-        if !self.limit.lets_pass(now.moment, datagram.from.ip()) {
-            return self.counts.count("too many from one address");
+        if !self.source_limiter.allow(now.moment, datagram.from.ip()) {
+            return self.drop_counters.count("too many from one address");
         }
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
@@ -252,9 +255,9 @@ impl<'a> Driver<'a> {
                 self.mesh.handle_input(now, Input::Received { from, way, size, packet });
             }
             Err(dropped) => {
-                self.counts.count_dropped(dropped);
+                self.drop_counters.count_dropped(dropped);
                 if dropped == DropReason::OtherRoom {
-                    self.tell_of_another_room(now);
+                    self.report_other_room(now);
                 }
             }
         }
@@ -262,58 +265,65 @@ impl<'a> Driver<'a> {
 
     /// Somebody speaks in another room. Who is alone may have mistyped the
     /// room's name or the passphrase; it is said once.
-    fn tell_of_another_room(&mut self, now: Now) {
+    fn report_other_room(&mut self, now: Now) {
         let is_alone = || self.mesh.report(now).len() == 1;
-        if self.is_in && !self.knows_other_rooms && is_alone() {
-            self.knows_other_rooms = true;
+        if self.has_joined && !self.has_reported_other_room && is_alone() {
+            self.has_reported_other_room = true;
             let text = "Others here are in another room: one of another name or passphrase.";
             self.show(&Event::Problem { code: 0, text: text.to_owned() });
         }
     }
 
-    /// The named hosts have been looked up.
-    pub(super) fn found(&mut self, found: Found) {
+    /// The selected_interfaces hosts have been looked up.
+    pub(super) fn hosts_resolved(&mut self, found: ResolvedHosts) {
         for sentence in found.failed {
-            self.complain(sentence);
+            self.show_problem_limited(sentence);
         }
         self.input(Input::Hosts(found.addresses));
     }
 
     /// Looks which networks there are.
-    pub(super) fn scan(&mut self) {
-        let found = match interfaces::scan(&self.named) {
+    pub(super) fn scan_interfaces(&mut self) {
+        let found = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
-            Err(error) => return self.complain(format!("The networks cannot be listed: {error}.")),
+            Err(error) => {
+                return self
+                    .show_problem_limited(format!("The networks cannot be listed: {error}."));
+            }
         };
-        let missing: BTreeSet<String> =
-            self.named.iter().filter(|it| !found.contains_key(*it)).cloned().collect();
-        for name in missing.difference(&self.missing.clone()) {
+        let missing_interfaces: BTreeSet<String> = self
+            .selected_interfaces
+            .iter()
+            .filter(|it| !found.contains_key(*it))
+            .cloned()
+            .collect();
+        for name in missing_interfaces.difference(&self.missing_interfaces.clone()) {
             let text = format!("There is no interface {name}, or it is down: waiting for it.");
             self.show(&Event::Problem { code: 0, text });
         }
-        for name in self.missing.clone().difference(&missing) {
+        for name in self.missing_interfaces.clone().difference(&missing_interfaces) {
             let text = format!("the interface {name} is there");
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         let is_offline = found.is_empty();
-        if is_offline && !self.is_offline && self.named.is_empty() {
+        if is_offline && !self.is_offline && self.selected_interfaces.is_empty() {
             let text = "This computer is in no network: waiting for one.".to_owned();
             self.show(&Event::Problem { code: 0, text });
         }
-        if self.is_offline && !is_offline && self.named.is_empty() {
+        if self.is_offline && !is_offline && self.selected_interfaces.is_empty() {
             let text = "this computer is in a network now".to_owned();
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
-        (self.missing, self.is_offline) = (missing, is_offline);
+        (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
         for (way, error) in self.sockets.set_interfaces(found) {
-            self.log(&format!("cannot join {}: {error}", name_of(way)));
+            self.warn_limited(&format!("cannot join {}: {error}", path_name(way)));
         }
     }
 
     /// Tells what of the sockets could not be had, where that matters.
-    pub(super) fn tell_closed_ports(&mut self, failed: &[(&'static str, io::Error)]) {
+    pub(super) fn report_unusable_ports(&mut self, failed: &[(&'static str, io::Error)]) {
         for (what, error) in failed {
-            self.log(&format!("cannot use {what}: {error}"));
+            self.warn_limited(&format!("cannot use {what}: {error}"));
         }
         if let (false, Some((what, error))) = (self.sockets.is_shared(), failed.first()) {
             let text = format!(

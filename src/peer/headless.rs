@@ -9,36 +9,36 @@ use crate::ui::{Screen, safe_line};
 
 /// Shows what whoever runs the machine has to know.
 #[derive(Debug, Default)]
-pub struct Headless {
+pub struct HeadlessScreen {
     /// The room's name.
     room: String,
     /// How many are there.
     members: u32,
 }
 
-impl Headless {
+impl HeadlessScreen {
     /// Tells systemd how many there are, if that has changed.
-    fn keep_status(&mut self, members: u32) {
+    fn update_status(&mut self, members: u32) {
         if self.members != members {
             self.members = members;
             let others = members.saturating_sub(1);
-            systemd::tell_status(&format!("in #{} with {others} others", safe_line(&self.room)));
+            systemd::notify_status(&format!("in #{} with {others} others", safe_line(&self.room)));
         }
     }
 }
 
-impl Screen for Headless {
+impl Screen for HeadlessScreen {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::JoinedMesh(it) => {
                 self.room.clone_from(&it.room);
                 let (room, name) = (safe_line(&it.room), safe_line(&it.username));
                 tracing::info!("in #{room} as {name}");
-                systemd::tell_ready();
-                self.keep_status(u32::try_from(it.members.len()).unwrap_or(u32::MAX));
+                systemd::notify_ready();
+                self.update_status(u32::try_from(it.members.len()).unwrap_or(u32::MAX));
             }
             Event::Presence { members, .. } | Event::Roster { members, .. } => {
-                self.keep_status(*members);
+                self.update_status(*members);
             }
             Event::Renamed { from, to } => {
                 let (from, to) = (safe_line(from), safe_line(to));

@@ -12,17 +12,17 @@ pub(super) struct Interface {
     /// Its number; IPv6 and received datagrams name it by this.
     pub(super) index: u32,
     /// Its IPv4 networks.
-    pub(super) networks: Vec<Network>,
+    pub(super) networks: Vec<Ipv4Network>,
     /// It has an IPv6 address.
     pub(super) has_v6: bool,
 }
 
 /// An IPv4 network that an interface is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+pub(super) struct Ipv4Network {
     /// This machine's address.
     pub(super) address: Ipv4Addr,
-    /// Reaches everybody in it, where that is possible.
+    /// Reaches broadcast_address in it, where that is possible.
     pub(super) broadcast: Option<Ipv4Addr>,
 }
 
@@ -35,20 +35,20 @@ pub(super) type Interfaces = BTreeMap<String, Interface>;
 /// # Errors
 /// The operating system does not tell.
 pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
-    Ok(usable(if_addrs::get_if_addrs()?, named))
+    Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
 
 /// All addresses of this machine.
 ///
 /// # Errors
 /// The operating system does not tell.
-pub(super) fn own_addresses() -> io::Result<BTreeSet<IpAddr>> {
+pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect())
 }
 
 /// Chooses from all there are. (Whether one can multicast is not asked: the
 /// first datagram will show.)
-fn usable(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
+fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
     let mut found = Interfaces::new();
     let is_down = |it: &if_addrs::Interface| {
         matches!(it.oper_status, IfOperStatus::Down | IfOperStatus::NotPresent)
@@ -62,7 +62,7 @@ fn usable(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces
         let interface = found.entry(one.name).or_default();
         interface.index = index;
         match one.addr {
-            IfAddr::V4(it) => interface.networks.push(network(&it)),
+            IfAddr::V4(it) => interface.networks.push(ipv4_network(&it)),
             IfAddr::V6(_) => interface.has_v6 = true,
         }
     }
@@ -71,11 +71,11 @@ fn usable(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces
 
 /// A network as its address describes it. (Loopbacks name no broadcast
 /// address but have one.)
-fn network(it: &Ifv4Addr) -> Network {
-    let everybody = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
-    let loopback = (it.ip.is_loopback() && everybody != it.ip).then_some(everybody);
+fn ipv4_network(it: &Ifv4Addr) -> Ipv4Network {
+    let broadcast_address = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
+    let loopback = (it.ip.is_loopback() && broadcast_address != it.ip).then_some(broadcast_address);
     let broadcast = it.broadcast.filter(|address| *address != it.ip).or(loopback);
-    Network { address: it.ip, broadcast }
+    Ipv4Network { address: it.ip, broadcast }
 }
 
 #[cfg(test)]
@@ -125,9 +125,9 @@ mod tests {
     /// Without names: what is up and leads somewhere.
     #[test]
     fn all_but_loopbacks() {
-        let found = usable(machine(), &BTreeSet::new());
+        let found = select_interfaces(machine(), &BTreeSet::new());
         let address = Ipv4Addr::new(10, 0, 0, 2);
-        let network = Network { address, broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)) };
+        let network = Ipv4Network { address, broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)) };
         let eth0 = Interface { index: 10, networks: vec![network], has_v6: true };
         assert_eq!(found, Interfaces::from([("eth0".to_owned(), eth0)]));
     }
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn only_those_that_are_named() {
         let named = BTreeSet::from(["lo".to_owned(), "wlan0".to_owned(), "usb0".to_owned()]);
-        let found = usable(machine(), &named);
+        let found = select_interfaces(machine(), &named);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["lo"]);
         let broadcast = Some(Ipv4Addr::new(127, 255, 255, 255));
         let address = Ipv4Addr::LOCALHOST;
-        assert_eq!(found["lo"].networks, [Network { address, broadcast }]);
+        assert_eq!(found["lo"].networks, [Ipv4Network { address, broadcast }]);
     }
 }

@@ -1,16 +1,16 @@
 //! Floor 3: the peer's driver. It owns the sockets, the timer and the key,
 //! and moves things between the mesh, the network and the user interface.
 
-mod complaints;
 pub mod doctor;
 mod driver;
-mod drops;
+mod drop_counters;
 mod headless;
-mod hosts;
-mod identity;
+mod host_lookup;
 mod interfaces;
-mod limit;
+mod key_file;
 mod sockets;
+mod source_limiter;
+mod warning_limiter;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,11 +21,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-pub use headless::Headless;
-pub use identity::{Key, KeyError};
+pub use headless::HeadlessScreen;
+pub use key_file::{KeyError, PeerKey};
 
 use self::driver::Driver;
-use self::sockets::Opened;
+use self::sockets::OpenedSockets;
 use crate::mesh::{End, Input};
 use crate::model::{
     ChatCommand, Command, ConnectionState, Event, HostAddress, Request, RoomName, Username, Way,
@@ -35,35 +35,35 @@ use crate::ui::Screen;
 use crate::wire::udp::Room;
 
 /// How long to wait for answers where nobody has said how long.
-const BLIND_PATIENCE: Duration = Duration::from_secs(60);
+const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Networks come and go: they are looked at again after so long.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What was dropped is logged so often, if there was anything.
-const COUNT_INTERVAL: Duration = Duration::from_secs(10 * 60);
+const DROP_SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Datagrams that are taken before anything else gets its turn.
-const MAX_DATAGRAMS: usize = 64;
+const MAX_DATAGRAM_BATCH: usize = 64;
 
 /// Messages of a script that wait to be acknowledged before more of its
 /// input is read.
-const MAX_WAITING: usize = 64;
+const MAX_UNACKNOWLEDGED: usize = 64;
 
 /// What a peer runs with.
-pub struct Setup {
+pub struct PeerSettings {
     /// What the person would like to be called.
     pub username: Username,
     /// The room.
     pub room: RoomName,
     /// The same as its datagrams know it.
-    pub sealed: Room,
+    pub wire_room: Room,
     /// Who the person is.
-    pub key: Key,
+    pub key: PeerKey,
     /// Ask the person about each newcomer.
     pub ask: bool,
     /// Where and how to reach others.
-    pub network: Network,
+    pub network: NetworkSettings,
     /// The requests come from an input that can wait and that ends: do not
     /// take more of them than can be sent soon, and take all of them even
     /// where nobody sees what becomes of them.
@@ -72,7 +72,7 @@ pub struct Setup {
 
 /// Where and how to reach others.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub struct NetworkSettings {
     /// The room's port.
     pub port: u16,
     /// Only these interfaces; none: all but loopbacks.
@@ -101,76 +101,78 @@ pub enum PeerError {
 /// # Errors
 /// [`PeerError`] if it cannot begin, or not go on.
 pub async fn run(
-    setup: Setup,
+    setup: PeerSettings,
     screen: &mut dyn Screen,
     mut requests: mpsc::Receiver<Request>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<End, PeerError> {
-    let Opened { sockets, mut incoming, failed } =
+    let OpenedSockets { sockets, mut incoming, failed } =
         sockets::open(setup.network.port).map_err(PeerError::Network)?;
-    let (hosts, named) = (setup.network.hosts.clone(), setup.network.interfaces.clone());
-    let mut driver = Driver::new(setup, sockets, named, screen)?;
-    driver.tell_closed_ports(&failed);
+    let (hosts, selected_interfaces) =
+        (setup.network.hosts.clone(), setup.network.interfaces.clone());
+    let mut driver = Driver::new(setup, sockets, selected_interfaces, screen)?;
+    driver.report_unusable_ports(&failed);
     let (found, mut lookups) = mpsc::channel(1);
-    let mut helpers = JoinSet::new();
+    let mut background_tasks = JoinSet::new();
     if !hosts.is_empty() {
-        helpers.spawn(hosts::look_up(hosts, found));
+        background_tasks.spawn(host_lookup::resolve_repeatedly(hosts, found));
     }
     let ticks = |period| {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     };
-    let watchdog = systemd::watchdog();
+    let watchdog = systemd::watchdog_interval();
     // Twice within the limit, with time to spare for a slow machine. The
     // first tick comes at once.
-    let mut beats = ticks(watchdog.map_or(COUNT_INTERVAL, |limit| limit / 3));
-    let (mut scans, mut counts) = (ticks(SCAN_INTERVAL), ticks(COUNT_INTERVAL));
+    let mut watchdog_ticks = ticks(watchdog.map_or(DROP_SUMMARY_INTERVAL, |limit| limit / 3));
+    let (mut scan_ticks, mut drop_counters) = (ticks(SCAN_INTERVAL), ticks(DROP_SUMMARY_INTERVAL));
     let mut interrupted = std::pin::pin!(interrupted);
-    let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
+    let (mut awaits_interrupt, mut requests_open, mut is_leaving) = (true, true, false);
     driver.show(&Event::Connection(ConnectionState::Connecting));
     // The first words are to go out by all networks.
-    driver.scan();
+    driver.scan_interfaces();
     loop {
-        if let Some(end) = driver.act().await? {
-            driver.counts.log(driver.mesh.drops());
+        if let Some(end) = driver.process_outputs().await? {
+            driver.drop_counters.log_if_changed(driver.mesh.drops());
             return Ok(end);
         }
-        let takes_requests = has_requests && !(driver.hold_back && driver.waiting >= MAX_WAITING);
+        let takes_requests =
+            requests_open && !(driver.hold_back && driver.unacknowledged >= MAX_UNACKNOWLEDGED);
         let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
-            Some(came) = incoming.recv() => {
-                driver.receive(came);
-                for _ in 1..MAX_DATAGRAMS {
-                    let Ok(came) = incoming.try_recv() else { break };
-                    driver.receive(came);
+            Some(received) = incoming.recv() => {
+                driver.receive(received);
+                for _ in 1..MAX_DATAGRAM_BATCH {
+                    let Ok(received) = incoming.try_recv() else { break };
+                    driver.receive(received);
                 }
             }
             request = requests.recv(), if takes_requests => match request {
                 Some(request) => {
                     is_leaving |= matches!(request.command, Command::Finish { .. });
-                    driver.waiting += usize::from(is_message(&request));
+                    driver.unacknowledged += usize::from(is_message(&request));
                     driver.input(Input::Request(request));
                 }
                 None => {
-                    has_requests = false;
+                    requests_open = false;
                     // Nobody is left who could ask for the end.
                     if !is_leaving {
-                        driver.request(Command::Finish { patience: BLIND_PATIENCE });
+                        driver.request(Command::Finish { patience: DEFAULT_FINISH_PATIENCE });
                     }
                 }
             },
-            Some(found) = lookups.recv() => driver.found(found),
+            Some(found) = lookups.recv() => driver.hosts_resolved(found),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
                 driver.wake = None;
                 driver.input(Input::Wake);
             }
-            _ = scans.tick() => driver.scan(),
-            _ = counts.tick() => driver.counts.log(driver.mesh.drops()),
-            _ = beats.tick(), if watchdog.is_some() => systemd::tell_alive(),
-            () = &mut interrupted, if may_be_interrupted => {
-                may_be_interrupted = false;
-                systemd::tell_stopping();
+            _ = scan_ticks.tick() => driver.scan_interfaces(),
+            _ = drop_counters.tick() => driver.drop_counters.log_if_changed(driver.mesh.drops()),
+            _ = watchdog_ticks.tick(), if watchdog.is_some() => systemd::notify_alive(),
+            () = &mut interrupted, if awaits_interrupt => {
+                awaits_interrupt = false;
+                systemd::notify_stopping();
                 driver.request(Command::Quit);
             }
         }
@@ -183,7 +185,7 @@ const fn is_message(request: &Request) -> bool {
 }
 
 /// How people call a way.
-const fn name_of(way: Way) -> &'static str {
+const fn path_name(way: Way) -> &'static str {
     match way {
         Way::GroupV4 => "the IPv4 group",
         Way::GroupV6 => "the IPv6 group",

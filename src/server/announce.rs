@@ -129,7 +129,7 @@ impl Advertiser {
 
     /// Starts advertising a record, and returns any error.
     fn try_begin(wanted: &Advertisement) -> Result<Self, mdns_sd::Error> {
-        let advertiser = Self { daemon: mdns::begin()? };
+        let advertiser = Self { daemon: mdns::start_daemon()? };
         let daemon = &advertiser.daemon;
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         let mut text =

@@ -201,14 +201,14 @@ pub async fn run(
     let reloader = Reloader { current, engine: handle.clone(), config_problem };
     helpers.spawn(reloader.run(reloads));
     let mut engine = tokio::spawn(engine.run());
-    systemd::tell_ready();
+    systemd::notify_ready();
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
         // Nothing works without the engine: let systemd restart the service.
         _ = &mut engine => return Err(ServerError::Engine),
     };
-    systemd::tell_stopping();
+    systemd::notify_stopping();
     // This also ends the advertisement on the network.
     listeners.abort_all();
     handle.send_eventually(EngineInput::ShutDown { retry_after: RESTART_RETRY_AFTER });

@@ -33,7 +33,7 @@ impl Reloader {
                     self.config_problem.send_replace(Some(told));
                 }
             }
-            systemd::tell_ready();
+            systemd::notify_ready();
         }
         // Without a sender the settings stay as they are; others still watch them.
         std::future::pending().await

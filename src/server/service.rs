@@ -34,7 +34,7 @@ pub(super) async fn update_status_line(
         };
         let trouble_now = config_problem.borrow_and_update().clone();
         let status = trouble_now.map_or(status.clone(), |it| format!("{it}; {status}"));
-        systemd::tell_status(&status);
+        systemd::notify_status(&status);
         let changed = tokio::select! {
             changed = people.changed() => changed,
             changed = config_problem.changed() => changed,
@@ -48,14 +48,14 @@ pub(super) async fn update_status_line(
 /// Feeds systemd's watchdog each time a probe has passed through hub and fan-out, and at no other
 /// time. Returns at once if no watchdog is configured, and when the engine has ended.
 pub(super) async fn feed_watchdog(engine: EngineHandle) {
-    let Some(limit) = systemd::watchdog() else { return };
+    let Some(limit) = systemd::watchdog_interval() else { return };
     // At least two probes within the limit, with a margin for slow machines.
     let mut ticks = interval(limit / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         match timeout(limit, probe(&engine)).await {
-            Ok(true) => systemd::tell_alive(),
+            Ok(true) => systemd::notify_alive(),
             Ok(false) => return,
             Err(_) => tracing::error!("the hub has not answered for {} s", limit.as_secs()),
         }

@@ -124,7 +124,7 @@ impl StatusSource {
             head: hub.head.0,
             memory,
             store,
-            watchdog: systemd::watchdog().map(|it| it.as_secs_f64()),
+            watchdog: systemd::watchdog_interval().map(|it| it.as_secs_f64()),
             listening: self.listening.borrow().clone(),
         })
     }

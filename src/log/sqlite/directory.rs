@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::settings::StoreError;
-use crate::disk::{make_private, private_file};
+use crate::disk::{create_private_dir, open_private_file};
 
 /// The database's name.
 const DATABASE: &str = "chat.db";
@@ -34,10 +34,10 @@ impl Directory {
             let path = at.to_path_buf();
             |source| StoreError::Directory { path, source }
         };
-        make_private(path).map_err(wrap(path))?;
+        create_private_dir(path).map_err(wrap(path))?;
         warn_if_open(path);
         let lock_path = path.join(LOCK);
-        let mut lock = private_file(&lock_path).map_err(wrap(&lock_path))?;
+        let mut lock = open_private_file(&lock_path).map_err(wrap(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -51,7 +51,7 @@ impl Directory {
         let _ = note_holder(&mut lock);
         let database = path.join(DATABASE);
         // SQLite gives its other files the same permissions.
-        private_file(&database).map_err(wrap(&database))?;
+        open_private_file(&database).map_err(wrap(&database))?;
         for name in FILES {
             close_to_others(&path.join(name));
         }

@@ -2,10 +2,10 @@
 //! each peer that is heard and to each named host, and tells who answers and
 //! who is heard by what. Goes into no room: a ping makes nobody a member.
 
-mod peers;
-mod rooms;
-mod survey;
-mod telling;
+mod found_peers;
+mod other_rooms;
+mod probe;
+mod report;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,10 +16,10 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use self::survey::{Host, Survey};
+use self::probe::{Host, Probe};
 use super::interfaces::{self, Interfaces};
-use super::sockets::{self, Opened, Sockets};
-use super::{Network, name_of};
+use super::sockets::{self, OpenedSockets, Sockets};
+use super::{NetworkSettings, path_name};
 use crate::model::HostAddress;
 use crate::wire::udp::Room;
 
@@ -39,14 +39,14 @@ pub enum Verdict {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Finding {
     /// How good it is.
     pub verdict: Verdict,
     /// For people.
     pub text: String,
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
             Verdict::Ok => "ok  ",
@@ -59,13 +59,13 @@ impl fmt::Display for Line {
 
 /// Tells what works, and who is there. Gives whether a peer can be reached, or
 /// where nobody is there, whether a way works within this machine.
-pub async fn examine(
+pub async fn diagnose(
     name: &str,
     room: &Room,
-    network: &Network,
-    mut report: impl FnMut(&Line),
+    network: &NetworkSettings,
+    mut report: impl FnMut(&Finding),
 ) -> bool {
-    let mut tell = |verdict, text: String| report(&Line { verdict, text });
+    let mut tell = |verdict, text: String| report(&Finding { verdict, text });
     let opened = match sockets::open(network.port) {
         Ok(opened) => opened,
         Err(error) => {
@@ -73,8 +73,8 @@ pub async fn examine(
             return false;
         }
     };
-    let Opened { mut sockets, mut incoming, failed } = opened;
-    tell_ports(network.port, sockets.is_shared(), &failed, &mut tell);
+    let OpenedSockets { mut sockets, mut incoming, failed } = opened;
+    report_ports(network.port, sockets.is_shared(), &failed, &mut tell);
     let (found, own) = match networks(&network.interfaces) {
         Ok(networks) => networks,
         Err(error) => {
@@ -86,16 +86,16 @@ pub async fn examine(
         let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
         tell(Verdict::Warn, text);
     }
-    tell_families(&found, &mut tell);
+    report_families(&found, &mut tell);
     join(&mut sockets, &found, &mut tell);
     let hosts = look_up(&network.hosts, &mut tell).await;
-    let surveyed = async {
-        let mut survey = Survey::new(room, &found, own, hosts)?;
-        survey.run(&sockets, &mut incoming).await?;
-        Ok::<_, getrandom::Error>(survey)
+    let probed = async {
+        let mut probe = Probe::new(room, &found, own, hosts)?;
+        probe.run(&sockets, &mut incoming).await?;
+        Ok::<_, getrandom::Error>(probe)
     };
-    match surveyed.await {
-        Ok(survey) => telling::tell_all(name, &survey, &mut tell),
+    match probed.await {
+        Ok(probe) => report::report_all(name, &probe, &mut tell),
         Err(error) => {
             tell(Verdict::Fail, format!("the system's random source does not work: {error}"));
             false
@@ -105,18 +105,18 @@ pub async fn examine(
 
 /// The networks, and this machine's addresses.
 fn networks(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
-    Ok((interfaces::scan(named)?, interfaces::own_addresses()?))
+    Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
 }
 
 /// Joins the groups.
 fn join(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     for (way, error) in sockets.set_interfaces(found.clone()) {
-        tell(Verdict::Warn, format!("{} cannot be joined: {error}", name_of(way)));
+        tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(way)));
     }
 }
 
 /// What became of the room's port.
-fn tell_ports(
+fn report_ports(
     port: u16,
     is_shared: bool,
     failed: &[(&'static str, io::Error)],
@@ -137,7 +137,7 @@ fn tell_ports(
 }
 
 /// Whether one of IPv4 and IPv6 is missing, which is no harm by itself.
-fn tell_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
+fn report_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);
     match (has_v4, has_v6) {

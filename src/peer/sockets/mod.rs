@@ -4,14 +4,14 @@
 //! which any number of peers on this machine have, and *one's own*, from
 //! which everything is sent. Either family may be absent.
 //!
-//! By which way a datagram came to the shared socket is told by the address
+//! By which way a datagram received to the shared socket is told by the address
 //! that it was sent to. (One socket for each way, bound to the group's
 //! address, would do on Linux, but Windows cannot bind to a group, and macOS
 //! not to a broadcast address.) The crate `quinn-udp` asks all three systems
 //! for it, safely.
 
-mod binding;
-mod reading;
+mod bind;
+mod receive;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,15 +25,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::binding::{own, shared};
-use self::reading::{read_own, read_shared};
+use self::bind::{bind_sending, bind_shared};
+use self::receive::{receive_own, receive_shared};
 use super::interfaces::{Interface, Interfaces};
 use crate::model::limits::{GROUP_V4, GROUP_V6};
 use crate::model::{Heard, Way};
 
 /// Datagrams between the sockets and the engine; beyond, the system keeps
 /// some, and then drops them.
-const QUEUE: usize = 256;
+const QUEUE_CAPACITY: usize = 256;
 
 /// A datagram that cannot be sent for so long is lost, like any other.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
@@ -53,7 +53,7 @@ pub(super) struct Datagram {
 
 /// What has become of a datagram that was to be sent.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct SendResult {
     /// So many copies have gone.
     pub(super) copies: usize,
     /// What prevented others; `None` in place of a way: to one address.
@@ -65,20 +65,20 @@ pub(super) struct Sockets {
     /// The room's port.
     port: u16,
     /// Those for IPv4.
-    v4: Option<Pair>,
+    v4: Option<SocketPair>,
     /// Those for IPv6.
-    v6: Option<Pair>,
+    v6: Option<SocketPair>,
     /// The networks that one is in.
     interfaces: Interfaces,
     /// Groups that were joined.
-    joined: BTreeSet<Membership>,
+    joined: BTreeSet<GroupMembership>,
     /// Reads all sockets; ends with this.
     _readers: JoinSet<()>,
 }
 
 /// A member of a group by one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Membership {
+enum GroupMembership {
     /// By the interface with this address.
     V4(Ipv4Addr),
     /// By the interface with this number.
@@ -86,7 +86,7 @@ enum Membership {
 }
 
 /// The sockets of one family.
-struct Pair {
+struct SocketPair {
     /// Everything is sent from here.
     own: Arc<UdpSocket>,
     /// On the room's port, if it could be had.
@@ -94,7 +94,7 @@ struct Pair {
 }
 
 /// Sockets that work, what comes in, and what does not work.
-pub(super) struct Opened {
+pub(super) struct OpenedSockets {
     /// The sockets.
     pub(super) sockets: Sockets,
     /// What comes in.
@@ -107,17 +107,17 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// Neither IPv4 nor IPv6 is there at all.
-pub(super) fn open(port: u16) -> io::Result<Opened> {
-    let (queue, incoming) = mpsc::channel(QUEUE);
+pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
+    let (queue, incoming) = mpsc::channel(QUEUE_CAPACITY);
     let mut readers = JoinSet::new();
     let mut failed = Vec::new();
-    let mut pair = |is_v6: bool| -> io::Result<Pair> {
-        let own = Arc::new(own(is_v6)?);
-        readers.spawn(read_own(own.clone(), queue.clone()));
-        let shared = match shared(is_v6, port) {
+    let mut pair = |is_v6: bool| -> io::Result<SocketPair> {
+        let own = Arc::new(bind_sending(is_v6)?);
+        readers.spawn(receive_own(own.clone(), queue.clone()));
+        let shared = match bind_shared(is_v6, port) {
             Ok((socket, state)) => {
                 let socket = Arc::new(socket);
-                readers.spawn(read_shared(socket.clone(), state, queue.clone()));
+                readers.spawn(receive_shared(socket.clone(), state, queue.clone()));
                 Some(socket)
             }
             Err(error) => {
@@ -125,13 +125,13 @@ pub(super) fn open(port: u16) -> io::Result<Opened> {
                 None
             }
         };
-        Ok(Pair { own, shared })
+        Ok(SocketPair { own, shared })
     };
     let (v4, v6) = match (pair(false), pair(true)) {
         (Err(error), Err(_)) => return Err(error),
         (v4, v6) => (v4, v6),
     };
-    let mut keep = |what, it: io::Result<Pair>| match it {
+    let mut keep = |what, it: io::Result<SocketPair>| match it {
         Ok(pair) => Some(pair),
         Err(error) => {
             failed.push((what, error));
@@ -141,14 +141,14 @@ pub(super) fn open(port: u16) -> io::Result<Opened> {
     let (v4, v6) = (keep("IPv4", v4), keep("IPv6", v6));
     let (interfaces, joined) = (Interfaces::new(), BTreeSet::new());
     let sockets = Sockets { port, v4, v6, interfaces, joined, _readers: readers };
-    Ok(Opened { sockets, incoming, failed })
+    Ok(OpenedSockets { sockets, incoming, failed })
 }
 
 impl Sockets {
     /// The networks that one is in now. Joins the groups by them, also where
     /// that did not work before; gives what did not work now.
     pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Way, io::Error)> {
-        let wanted: BTreeSet<Membership> = interfaces.values().flat_map(memberships).collect();
+        let wanted: BTreeSet<GroupMembership> = interfaces.values().flat_map(memberships).collect();
         for gone in self.joined.difference(&wanted) {
             // Where the interface is gone, so is the membership.
             let _ = self.leave(*gone);
@@ -195,8 +195,13 @@ impl Sockets {
     }
 
     /// Sends the same bytes by all these ways and to all these addresses.
-    pub(super) async fn send(&self, bytes: &[u8], ways: Heard, addresses: &[SocketAddr]) -> Sent {
-        let mut sent = Sent::default();
+    pub(super) async fn send(
+        &self,
+        bytes: &[u8],
+        ways: Heard,
+        addresses: &[SocketAddr],
+    ) -> SendResult {
+        let mut sent = SendResult::default();
         for way in Way::ALL.into_iter().filter(|it| ways.has(*it)) {
             for interface in self.interfaces.values() {
                 for outcome in self.send_by(way, interface, bytes).await {
@@ -257,35 +262,37 @@ impl Sockets {
     }
 
     /// Joins a group; false where its family is absent.
-    fn join(&self, member: Membership) -> io::Result<bool> {
+    fn join(&self, member: GroupMembership) -> io::Result<bool> {
         match (member, self.shared(member)) {
             (_, None) => return Ok(false),
-            (Membership::V4(address), Some(it)) => it.join_multicast_v4(&GROUP_V4, &address)?,
-            (Membership::V6(index), Some(it)) => it.join_multicast_v6(&GROUP_V6, index)?,
+            (GroupMembership::V4(address), Some(it)) => {
+                it.join_multicast_v4(&GROUP_V4, &address)?
+            }
+            (GroupMembership::V6(index), Some(it)) => it.join_multicast_v6(&GROUP_V6, index)?,
         }
         Ok(true)
     }
 
     /// Leaves a group.
-    fn leave(&self, member: Membership) -> io::Result<()> {
+    fn leave(&self, member: GroupMembership) -> io::Result<()> {
         match (member, self.shared(member)) {
             (_, None) => Ok(()),
-            (Membership::V4(address), Some(it)) => it.leave_multicast_v4(&GROUP_V4, &address),
-            (Membership::V6(index), Some(it)) => it.leave_multicast_v6(&GROUP_V6, index),
+            (GroupMembership::V4(address), Some(it)) => it.leave_multicast_v4(&GROUP_V4, &address),
+            (GroupMembership::V6(index), Some(it)) => it.leave_multicast_v6(&GROUP_V6, index),
         }
     }
 
     /// The socket that is a member of a group.
-    fn shared(&self, member: Membership) -> Option<SockRef<'_>> {
+    fn shared(&self, member: GroupMembership) -> Option<SockRef<'_>> {
         let pair = match member {
-            Membership::V4(_) => &self.v4,
-            Membership::V6(_) => &self.v6,
+            GroupMembership::V4(_) => &self.v4,
+            GroupMembership::V6(_) => &self.v6,
         };
         pair.as_ref()?.shared.as_ref().map(SockRef::from)
     }
 }
 
-impl Membership {
+impl GroupMembership {
     /// What it is good for.
     const fn way(self) -> Way {
         match self {
@@ -295,7 +302,7 @@ impl Membership {
     }
 }
 
-impl Sent {
+impl SendResult {
     /// What has become of one copy.
     fn count(&mut self, way: Option<Way>, outcome: io::Result<()>) {
         match outcome {
@@ -306,9 +313,9 @@ impl Sent {
 }
 
 /// The groups that an interface can be in.
-fn memberships(interface: &Interface) -> impl Iterator<Item = Membership> {
-    let v4 = interface.networks.first().map(|it| Membership::V4(it.address));
-    let v6 = interface.has_v6.then_some(Membership::V6(interface.index));
+fn memberships(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
+    let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
+    let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));
     v4.into_iter().chain(v6)
 }
 

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use crate::mesh::Drops;
 use crate::wire::udp::DropReason;
 
-/// Counts them from the start of the program on.
+/// DropCounters them from the start of the program on.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct DropCounters {
     /// By reason.
     by_reason: BTreeMap<String, u64>,
-    /// What was logged last.
-    logged: String,
+    /// What was last_logged last.
+    last_logged: String,
 }
 
-impl Counts {
+impl DropCounters {
     /// One more, for this reason.
     pub(super) fn count(&mut self, reason: &str) {
         match self.by_reason.get_mut(reason) {
@@ -32,7 +32,7 @@ impl Counts {
     }
 
     /// Logs all, with those that the mesh has dropped, if there are new ones.
-    pub(super) fn log(&mut self, drops: Drops) {
+    pub(super) fn log_if_changed(&mut self, drops: Drops) {
         let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
         let further = [
             ("replayed", replayed),
@@ -49,9 +49,9 @@ impl Counts {
             .map(|(reason, count)| format!("{reason}: {count}"))
             .collect();
         let all = all.join(", ");
-        if all != self.logged {
+        if all != self.last_logged {
             tracing::info!("datagrams dropped so far: {all}");
-            self.logged = all;
+            self.last_logged = all;
         }
     }
 }

@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::disk::{make_private, private_file};
+use crate::disk::{create_private_dir, open_private_file};
 use crate::os::random_bytes;
 
 /// The file's name.
-const FILE: &str = "peer.key";
+const FILE_NAME: &str = "peer.key";
 
 /// Length of a seed in bytes.
-const SEED: usize = 32;
+const SEED_LEN: usize = 32;
 
 /// A key, and the right to use it.
-pub struct Key {
+pub struct PeerKey {
     /// The private key.
-    pub seed: [u8; SEED],
+    pub seed: [u8; SEED_LEN],
     /// It is that of the file, which no other process has as long as this
     /// lives; else it is made for this process, and forgotten with it.
-    kept: Option<File>,
+    lock: Option<File>,
 }
 
 /// There is no key.
@@ -39,7 +39,7 @@ pub enum KeyError {
     },
     /// The file is something else than a key.
     #[error("{path} holds no key; remove it to get a new one")]
-    NoKey {
+    NotAKey {
         /// Which file.
         path: PathBuf,
     },
@@ -48,21 +48,21 @@ pub enum KeyError {
     Random(#[from] getrandom::Error),
 }
 
-impl Key {
-    /// The key that is kept in `directory`, made if there is none. Where
-    /// another process has it, a new one that is not kept: a key speaks for
+impl PeerKey {
+    /// The key that is lock in `directory`, made if there is none. Where
+    /// another process has it, a new one that is not lock: a key speaks for
     /// one peer at a time.
     ///
     /// # Errors
     /// The file cannot be used, or is no key: it is never overwritten.
-    pub fn kept_in(directory: &Path) -> Result<Self, KeyError> {
+    pub fn load_or_create(directory: &Path) -> Result<Self, KeyError> {
         let at = |path: &Path, source| KeyError::Disk { path: path.to_owned(), source };
-        make_private(directory).map_err(|source| at(directory, source))?;
-        let path = directory.join(FILE);
-        let mut file = private_file(&path).map_err(|source| at(&path, source))?;
+        create_private_dir(directory).map_err(|source| at(directory, source))?;
+        let path = directory.join(FILE_NAME);
+        let mut file = open_private_file(&path).map_err(|source| at(&path, source))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Self::passing(),
+            Err(TryLockError::WouldBlock) => return Self::ephemeral(),
             Err(TryLockError::Error(source)) => return Err(at(&path, source)),
         }
         let mut bytes = Vec::new();
@@ -72,23 +72,23 @@ impl Key {
             file.write_all(&seed).and_then(|()| file.sync_all()).map_err(|it| at(&path, it))?;
             seed
         } else {
-            bytes.try_into().map_err(|_| KeyError::NoKey { path })?
+            bytes.try_into().map_err(|_| KeyError::NotAKey { path })?
         };
-        Ok(Self { seed, kept: Some(file) })
+        Ok(Self { seed, lock: Some(file) })
     }
 
     /// A key for this process only.
     ///
     /// # Errors
     /// The operating system has no randomness.
-    pub fn passing() -> Result<Self, KeyError> {
-        Ok(Self { seed: random_bytes()?, kept: None })
+    pub fn ephemeral() -> Result<Self, KeyError> {
+        Ok(Self { seed: random_bytes()?, lock: None })
     }
 
     /// Whether it will be the same the next time.
     #[must_use]
-    pub const fn is_kept(&self) -> bool {
-        self.kept.is_some()
+    pub const fn is_persistent(&self) -> bool {
+        self.lock.is_some()
     }
 }
 
@@ -104,13 +104,13 @@ mod tests {
     fn one_process_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("state");
-        let first = Key::kept_in(&place).unwrap();
-        let second = Key::kept_in(&place).unwrap();
-        assert!(first.is_kept() && !second.is_kept());
+        let first = PeerKey::load_or_create(&place).unwrap();
+        let second = PeerKey::load_or_create(&place).unwrap();
+        assert!(first.is_persistent() && !second.is_persistent());
         assert_ne!(first.seed, second.seed);
         let seed = first.seed;
         drop(first);
-        assert_eq!(Key::kept_in(&place).unwrap().seed, seed);
+        assert_eq!(PeerKey::load_or_create(&place).unwrap().seed, seed);
     }
 
     /// Only the owner may read it.
@@ -120,18 +120,18 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("state");
-        let _key = Key::kept_in(&place).unwrap();
+        let _key = PeerKey::load_or_create(&place).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&place), mode(&place.join(FILE))), (0o700, 0o600));
+        assert_eq!((mode(&place), mode(&place.join(FILE_NAME))), (0o700, 0o600));
     }
 
     /// Something else is neither taken for a key nor overwritten.
     #[test]
     fn what_is_no_key() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE);
+        let path = directory.path().join(FILE_NAME);
         fs::write(&path, "my diary").unwrap();
-        assert!(matches!(Key::kept_in(directory.path()), Err(KeyError::NoKey { .. })));
+        assert!(matches!(PeerKey::load_or_create(directory.path()), Err(KeyError::NotAKey { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"my diary");
     }
 }

@@ -1,40 +1,40 @@
-//! What a survey means, in plain words. Each sentence says what was seen, and
+//! What a probe means, in plain words. Each sentence says what was seen, and
 //! no more.
 
 use super::Verdict;
-use super::peers::{Link, Peer};
-use super::survey::{Host, Survey};
+use super::found_peers::{FoundPeer, InterfacePath};
+use super::probe::{Host, Probe};
 use crate::model::Way;
-use crate::peer::name_of;
+use crate::peer::path_name;
 
-/// Peers that get a line of their own.
-const MAX_LINES: usize = 30;
+/// FoundPeers that get a line of their own.
+const MAX_LISTED_PEERS: usize = 30;
 
 /// Names in one line.
 const MAX_NAMES: usize = 5;
 
 /// Tells everything. Gives whether a peer can be reached, or where nobody is
 /// there, whether a way works within this machine.
-pub(super) fn tell_all(
+pub(super) fn report_all(
     name: &str,
-    survey: &Survey<'_>,
+    probe: &Probe<'_>,
     tell: &mut impl FnMut(Verdict, String),
 ) -> bool {
-    tell_inside(survey, tell);
-    tell_links(survey, tell);
-    tell_peers(name, survey, tell);
-    for host in &survey.hosts {
-        tell_host(host, survey, tell);
+    report_loopback(probe, tell);
+    report_paths(probe, tell);
+    report_peers(name, probe, tell);
+    for host in &probe.hosts {
+        report_host(host, probe, tell);
     }
-    tell_rooms(survey, tell);
-    tell_end(survey, tell)
+    report_other_rooms(probe, tell);
+    report_conclusion(probe, tell)
 }
 
 /// What works inside this machine, which says nothing about the network.
-fn tell_inside(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    for (Link { interface, way }, inside) in &survey.links {
-        let way = name_of(*way);
-        let (verdict, text) = match (&inside.error, inside.has_come_back) {
+fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    for (InterfacePath { interface, way }, inside) in &probe.links {
+        let way = path_name(*way);
+        let (verdict, text) = match (&inside.error, inside.has_looped_back) {
             (Some(error), _) => (Verdict::Warn, format!("{way} cannot be used: {error}")),
             (None, true) => (Verdict::Ok, format!("{way} works inside this machine")),
             (None, false) => {
@@ -47,15 +47,15 @@ fn tell_inside(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
 }
 
 /// Which way reaches somebody, and by which somebody is heard.
-fn tell_links(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    let peers = survey.peers.that_count();
+fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let peers = probe.peers.relevant();
     if peers.is_empty() {
         return;
     }
-    let is_elsewhere = survey.peers.is_anybody_elsewhere();
+    let is_elsewhere = probe.peers.has_remote_peer();
     let place = if is_elsewhere { "on another machine" } else { "on this machine" };
-    for link in survey.links.keys() {
-        let (interface, way) = (&link.interface, name_of(link.way));
+    for link in probe.links.keys() {
+        let (interface, way) = (&link.interface, path_name(link.way));
         let (verdict, text) =
             match names(peers.iter().copied().filter(|it| it.answered.contains(link))) {
                 Some(names) => (Verdict::Ok, format!("{way} reaches {names}, {place}")),
@@ -68,9 +68,9 @@ fn tell_links(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
                     (Verdict::Ok, format!("{way} brings what is sent by {names}, {place}"))
                 }
                 // A way that is not needed is used only now and then.
-                None if !survey.took_long() => continue,
+                None if !probe.is_conclusive() => continue,
                 None => {
-                    let seconds = survey.seconds;
+                    let seconds = probe.seconds;
                     let text = format!("in {seconds} seconds {way} has brought nothing from there");
                     (Verdict::Warn, text)
                 }
@@ -80,12 +80,12 @@ fn tell_links(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
 }
 
 /// Who is there, and answers.
-fn tell_peers(name: &str, survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    let all = &survey.peers.all;
-    let here = all.values().filter(|it| it.is_here).count();
+fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let all = &probe.peers.all;
+    let here = all.values().filter(|it| it.is_local).count();
     let (count, elsewhere) = (all.len(), all.len() - here);
     if all.is_empty() {
-        let seconds = survey.seconds;
+        let seconds = probe.seconds;
         let text = format!(
             "nobody was heard in #{name} in {seconds} seconds: are there others, on the same port?"
         );
@@ -96,21 +96,21 @@ fn tell_peers(name: &str, survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, St
         "{count} peer{s} found in #{name}: {here} on this machine, {elsewhere} on other machines"
     );
     tell(Verdict::Ok, text);
-    for peer in all.values().take(MAX_LINES) {
-        tell_peer(peer, tell);
+    for peer in all.values().take(MAX_LISTED_PEERS) {
+        report_peer(peer, tell);
     }
-    if count > MAX_LINES {
-        let rest = all.values().skip(MAX_LINES);
+    if count > MAX_LISTED_PEERS {
+        let rest = all.values().skip(MAX_LISTED_PEERS);
         let answering = rest.filter(|it| it.has_answered()).count();
-        let text = format!("and {} more, {answering} of whom answer", count - MAX_LINES);
+        let text = format!("and {} more, {answering} of whom answer", count - MAX_LISTED_PEERS);
         tell(Verdict::Ok, text);
     }
 }
 
 /// How somebody answers.
-fn tell_peer(peer: &Peer, tell: &mut impl FnMut(Verdict, String)) {
-    let (name, address) = (called(peer), peer.address);
-    let ways = Way::ALL.into_iter().filter(|it| peer.ways().has(*it)).map(name_of);
+fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
+    let (name, address) = (display_name(peer), peer.address);
+    let ways = Way::ALL.into_iter().filter(|it| peer.ways().has(*it)).map(path_name);
     let means: Vec<_> = ways.chain(peer.by_unicast.then_some("unicast")).collect();
     if means.is_empty() {
         let text = format!("{name} at {address} is heard, and does not answer");
@@ -124,13 +124,13 @@ fn tell_peer(peer: &Peer, tell: &mut impl FnMut(Verdict, String)) {
 }
 
 /// Whether somebody answers at a named host.
-fn tell_host(host: &Host, survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
+fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let named = &host.named;
-    let answering = host.answered.iter().filter_map(|it| survey.peers.all.get(it));
+    let answering = host.answered.iter().filter_map(|it| probe.peers.all.get(it));
     if let Some(names) = names(answering) {
         return tell(Verdict::Ok, format!("peer {named}: {names} answers"));
     }
-    if host.is_here {
+    if host.is_local {
         let text = "this is this machine, and what is sent there comes back to the doctor";
         return tell(Verdict::Warn, format!("peer {named}: {text}"));
     }
@@ -144,30 +144,30 @@ fn tell_host(host: &Host, survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, St
 }
 
 /// Who is in other rooms.
-fn tell_rooms(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    let rooms = &survey.rooms;
+fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
+    let rooms = &probe.rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
         for peers in rooms.values() {
             let (count, s) = (peers.len(), if peers.len() == 1 { "" } else { "s" });
             tell(Verdict::Ok, format!("{count} peer{s} in another room, which is {kind}"));
         }
     }
-    if survey.peers.all.is_empty() && !rooms.closed.is_empty() {
+    if probe.peers.all.is_empty() && !rooms.closed.is_empty() {
         let text = "a closed room was heard: with the same name it needs the same passphrase";
         tell(Verdict::Warn, text.to_owned());
     }
 }
 
 /// What all of it means, and what chat-peer falls back to.
-fn tell_end(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
-    let peers = survey.peers.that_count();
+fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
+    let peers = probe.peers.relevant();
     let (verdict, text) = if peers.is_empty() {
-        judge_alone(survey)
+        conclude_without_peers(probe)
     } else {
-        judge(&peers.into_iter().filter(|it| it.has_answered()).collect::<Vec<_>>())
+        conclude(&peers.into_iter().filter(|it| it.has_answered()).collect::<Vec<_>>())
     };
     tell(verdict, text.to_owned());
-    if !survey.peers.is_anybody_elsewhere() {
+    if !probe.peers.has_remote_peer() {
         let text = "nobody was found on another machine: what works between machines cannot be \
                     known without a second one that is in this room";
         tell(Verdict::Warn, text.to_owned());
@@ -176,8 +176,8 @@ fn tell_end(survey: &Survey<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool
 }
 
 /// Where nobody is there.
-fn judge_alone(survey: &Survey<'_>) -> (Verdict, &'static str) {
-    if survey.links.values().any(|it| it.has_come_back) {
+fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
+    if probe.links.values().any(|it| it.has_looped_back) {
         let text = "chat-peer begins by all ways, and goes on by what reaches others: one group, \
                     else broadcast, else a copy for each peer";
         (Verdict::Ok, text)
@@ -189,7 +189,7 @@ fn judge_alone(survey: &Survey<'_>) -> (Verdict, &'static str) {
 }
 
 /// How those who answer are reached.
-fn judge(answering: &[&Peer]) -> (Verdict, &'static str) {
+fn conclude(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     let reaches_all = |way| answering.iter().all(|it| it.ways().has(way));
     if answering.is_empty() {
         let text = "peers are heard, but none answers: what is sent from here does not arrive \
@@ -213,13 +213,13 @@ fn judge(answering: &[&Peer]) -> (Verdict, &'static str) {
 }
 
 /// What somebody is called here.
-fn called(peer: &Peer) -> &str {
+fn display_name(peer: &FoundPeer) -> &str {
     peer.name.as_deref().unwrap_or("somebody whose name was not heard")
 }
 
 /// The names of some peers; `None` if there are none.
-fn names<'a>(peers: impl Iterator<Item = &'a Peer>) -> Option<String> {
-    let all: Vec<_> = peers.map(called).collect();
+fn names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
+    let all: Vec<_> = peers.map(display_name).collect();
     let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
     match all.len() {
         0 => None,

@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::PeerId;
 use crate::wire::udp::{Room, UnverifiedHeader};
 
-/// Peers that are counted.
+/// FoundPeers that are counted.
 const MAX_PEERS: usize = 1_000;
 
-/// Peers of other rooms, by the rooms' tags.
+/// FoundPeers of other rooms, by the rooms' tags.
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
+pub(super) struct OtherRooms {
     /// In open ones.
     pub(super) open: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
     /// In closed ones.
     pub(super) closed: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
 }
 
-impl Rooms {
+impl OtherRooms {
     /// A datagram has come that is not of this room.
-    pub(super) fn note(&mut self, datagram: &[u8], room: &Room) {
+    pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
         let Some(glimpse) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
             return;
         };

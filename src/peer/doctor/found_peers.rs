@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::model::{Heard, PeerId, Way};
 
-/// Peers that are remembered.
+/// FoundPeers that are remembered.
 const MAX_PEERS: usize = 1_000;
 
 /// Addresses of one peer that are tried.
@@ -16,7 +16,7 @@ const MAX_PINGS: u32 = 3;
 
 /// A way by one interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
+pub(super) struct InterfacePath {
     /// The interface's name.
     pub(super) interface: String,
     /// The way.
@@ -25,24 +25,24 @@ pub(super) struct Link {
 
 /// What is known of one peer.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
+pub(super) struct FoundPeer {
     /// What it calls itself, if it has been heard to.
     pub(super) name: Option<String>,
     /// Where it was first heard from.
     pub(super) address: SocketAddr,
     /// It is on this machine.
-    pub(super) is_here: bool,
+    pub(super) is_local: bool,
     /// It has been heard by these.
-    pub(super) heard: BTreeSet<Link>,
+    pub(super) heard: BTreeSet<InterfacePath>,
     /// It has answered what was sent by these.
-    pub(super) answered: BTreeSet<Link>,
+    pub(super) answered: BTreeSet<InterfacePath>,
     /// It has answered what was sent to it alone.
     pub(super) by_unicast: bool,
     /// Where it has been heard from, and how often it was pinged there.
     pings: BTreeMap<SocketAddr, u32>,
 }
 
-impl Peer {
+impl FoundPeer {
     /// By which ways it has answered.
     pub(super) fn ways(&self) -> Heard {
         self.answered.iter().fold(Heard::NONE, |ways, it| ways.with(it.way))
@@ -66,30 +66,30 @@ impl Peer {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Peers {
+pub(super) struct FoundPeers {
     /// By id.
-    pub(super) all: BTreeMap<PeerId, Peer>,
-    /// So late in the survey that it could not answer any more, a peer is
+    pub(super) all: BTreeMap<PeerId, FoundPeer>,
+    /// So late in the probe that it could not answer any more, a peer is
     /// not added.
     pub(super) is_closed: bool,
 }
 
-impl Peers {
+impl FoundPeers {
     /// Somebody has been heard from there; `None` if it is not remembered.
-    pub(super) fn meet(
+    pub(super) fn record(
         &mut self,
         id: PeerId,
         from: SocketAddr,
-        is_here: bool,
-    ) -> Option<&mut Peer> {
+        is_local: bool,
+    ) -> Option<&mut FoundPeer> {
         let is_full = self.is_closed || self.all.len() >= MAX_PEERS;
         if is_full && !self.all.contains_key(&id) {
             return None;
         }
-        let peer = self.all.entry(id).or_insert_with(|| Peer {
+        let peer = self.all.entry(id).or_insert_with(|| FoundPeer {
             name: None,
             address: from,
-            is_here,
+            is_local,
             heard: BTreeSet::new(),
             answered: BTreeSet::new(),
             by_unicast: false,
@@ -103,24 +103,24 @@ impl Peers {
 
     /// Where to ping somebody now.
     pub(super) fn next_pings(&mut self) -> Vec<SocketAddr> {
-        self.all.values_mut().flat_map(Peer::next_pings).collect()
+        self.all.values_mut().flat_map(FoundPeer::next_pings).collect()
     }
 
     /// Those that count: on other machines, or where there are none, on this
     /// one.
-    pub(super) fn that_count(&self) -> Vec<&Peer> {
-        let is_elsewhere = self.is_anybody_elsewhere();
-        self.all.values().filter(|it| it.is_here != is_elsewhere).collect()
+    pub(super) fn relevant(&self) -> Vec<&FoundPeer> {
+        let is_elsewhere = self.has_remote_peer();
+        self.all.values().filter(|it| it.is_local != is_elsewhere).collect()
     }
 
     /// Whether there is one on another machine.
-    pub(super) fn is_anybody_elsewhere(&self) -> bool {
-        self.all.values().any(|it| !it.is_here)
+    pub(super) fn has_remote_peer(&self) -> bool {
+        self.all.values().any(|it| !it.is_local)
     }
 
     /// Whether a group is known to work with another machine both ways.
-    pub(super) fn has_group(&self) -> bool {
-        let elsewhere = || self.all.values().filter(|it| !it.is_here);
+    pub(super) fn has_two_way_group(&self) -> bool {
+        let elsewhere = || self.all.values().filter(|it| !it.is_local);
         let mut answered = elsewhere().flat_map(|it| &it.answered);
         answered
             .any(|link| link.way != Way::Broadcast && elsewhere().any(|it| it.heard.contains(link)))

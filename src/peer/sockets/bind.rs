@@ -8,10 +8,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 /// Bytes of datagrams that the system is asked to keep for us.
-const SYSTEM_BUFFER: usize = 1024 * 1024;
+const SOCKET_BUFFER_SIZE: usize = 1024 * 1024;
 
 /// A socket of either family, bound to all addresses.
-fn bound(
+fn bind_any(
     is_v6: bool,
     port: u16,
     prepare: impl Fn(&Socket) -> io::Result<()>,
@@ -23,8 +23,8 @@ fn bound(
     }
     prepare(&socket)?;
     // Where it may not be so much, it is less.
-    let _ = socket.set_recv_buffer_size(SYSTEM_BUFFER);
-    let _ = socket.set_send_buffer_size(SYSTEM_BUFFER);
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_SIZE);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_SIZE);
     let anywhere =
         if is_v6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
     socket.bind(&SocketAddr::new(anywhere, port).into())?;
@@ -33,8 +33,8 @@ fn bound(
 }
 
 /// The socket from which everything is sent.
-pub(super) fn own(is_v6: bool) -> io::Result<UdpSocket> {
-    bound(is_v6, 0, |socket| {
+pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
+    bind_any(is_v6, 0, |socket| {
         if is_v6 {
             socket.set_multicast_hops_v6(1)?;
             socket.set_multicast_loop_v6(true)
@@ -47,8 +47,8 @@ pub(super) fn own(is_v6: bool) -> io::Result<UdpSocket> {
 }
 
 /// The socket on the room's port.
-pub(super) fn shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
-    let socket = bound(is_v6, port, |socket| {
+pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
+    let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;
         // On Linux the other is enough, and this would spread unicast
         // datagrams over all sockets.

@@ -14,36 +14,36 @@ use super::Datagram;
 
 /// Bytes that are read at once: the system may hand over several datagrams
 /// of one sender in one piece, of up to this size.
-const READ_SIZE: usize = 64 * 1024;
+const RECEIVE_BUFFER_SIZE: usize = 64 * 1024;
 
 /// After an error in reading, so that a lasting one does not spin.
-const PAUSE: Duration = Duration::from_millis(20);
+const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads what comes for this peer alone, until nobody wants it.
-pub(super) async fn read_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
-    let mut buffer = vec![0; READ_SIZE];
+pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
+    let mut buffer = vec![0; RECEIVE_BUFFER_SIZE];
     loop {
-        let came = socket.recv_from(&mut buffer).await.map(|(count, from)| {
+        let received = socket.recv_from(&mut buffer).await.map(|(count, from)| {
             let bytes = buffer.get(..count).unwrap_or_default().to_vec();
             Datagram { from, to: None, interface: None, bytes }
         });
-        let has_failed = came.is_err();
-        if queue.send(came).await.is_err() {
+        let has_failed = received.is_err();
+        if queue.send(received).await.is_err() {
             return;
         }
         if has_failed {
-            sleep(PAUSE).await;
+            sleep(ERROR_PAUSE).await;
         }
     }
 }
 
 /// Reads what comes to the room's port, until nobody wants it.
-pub(super) async fn read_shared(
+pub(super) async fn receive_shared(
     socket: Arc<UdpSocket>,
     state: UdpSocketState,
     queue: mpsc::Sender<io::Result<Datagram>>,
 ) {
-    let mut buffer = vec![0; READ_SIZE];
+    let mut buffer = vec![0; RECEIVE_BUFFER_SIZE];
     loop {
         let mut metas = [RecvMeta::default()];
         let read = || {
@@ -54,7 +54,7 @@ pub(super) async fn read_shared(
             if queue.send(Err(error)).await.is_err() {
                 return;
             }
-            sleep(PAUSE).await;
+            sleep(ERROR_PAUSE).await;
             continue;
         }
         let [meta] = metas;

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, timeout_at};
 
-use super::peers::{Link, Peers};
-use super::rooms::Rooms;
+use super::found_peers::{FoundPeers, InterfacePath};
+use super::other_rooms::OtherRooms;
 use crate::model::{Heard, HostAddress, PeerId, Way};
 use crate::os::random_bytes;
 use crate::peer::interfaces::Interfaces;
@@ -25,19 +25,19 @@ use crate::wire::udp::{
     Control, Cookie, Identity, Packet, Ping, Pong, Room, Sealer, UnverifiedPacket, open,
 };
 
-/// Peers are heard within this time: their heartbeats are 2 s apart, or more
+/// FoundPeers are heard within this time: their heartbeats are 2 s apart, or more
 /// in rooms of more than 50.
-const LISTENING: Duration = Duration::from_secs(5);
+const LISTEN_TIME: Duration = Duration::from_secs(5);
 
 /// The same where somebody answers and is not heard, or it is not known yet
 /// whether a group works: a way that a peer does not need it uses every 11 s.
-const LISTENING_LONGER: Duration = Duration::from_secs(12);
+const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 
 /// Then the last answers are waited for.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
+const FINAL_WAIT: Duration = Duration::from_secs(1);
 
 /// Between two pings to the same.
-const ROUND: Duration = Duration::from_millis(900);
+const PING_INTERVAL: Duration = Duration::from_millis(900);
 
 /// So many pings go by each way and to each host: some may be lost, and in a
 /// large room each is answered by many.
@@ -47,7 +47,7 @@ const MAX_PINGS: u32 = 3;
 #[derive(Clone, Debug)]
 enum Target {
     /// To everybody.
-    Link(Link),
+    InterfacePath(InterfacePath),
     /// To the named host with this number.
     Host(usize),
     /// To one peer.
@@ -56,9 +56,9 @@ enum Target {
 
 /// What has become of a way by one interface, inside this machine.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inside {
+pub(super) struct LoopbackResult {
     /// What was sent has come back.
-    pub(super) has_come_back: bool,
+    pub(super) has_looped_back: bool,
     /// Why it could not be sent.
     pub(super) error: Option<String>,
 }
@@ -73,18 +73,18 @@ pub(super) struct Host {
     /// Who has answered what was sent there.
     pub(super) answered: BTreeSet<PeerId>,
     /// What was sent there has come back: it is this machine.
-    pub(super) is_here: bool,
+    pub(super) is_local: bool,
 }
 
 impl Host {
     /// One that has been looked up.
     pub(super) const fn new(named: HostAddress, addresses: Vec<SocketAddr>) -> Self {
-        Self { named, addresses, answered: BTreeSet::new(), is_here: false }
+        Self { named, addresses, answered: BTreeSet::new(), is_local: false }
     }
 }
 
 /// All that has come of it.
-pub(super) struct Survey<'a> {
+pub(super) struct Probe<'a> {
     /// The room.
     room: &'a Room,
     /// The networks.
@@ -96,22 +96,22 @@ pub(super) struct Survey<'a> {
     /// Makes the pings.
     sealer: Sealer,
     /// Where each cookie went.
-    cookies: BTreeMap<[u8; 8], Target>,
+    pings_by_cookie: BTreeMap<[u8; 8], Target>,
     /// Where each datagram went that may come back.
-    sent: BTreeMap<Vec<u8>, Target>,
+    sent_datagrams: BTreeMap<Vec<u8>, Target>,
     /// The ways.
-    pub(super) links: BTreeMap<Link, Inside>,
+    pub(super) links: BTreeMap<InterfacePath, LoopbackResult>,
     /// The named hosts.
     pub(super) hosts: Vec<Host>,
     /// The peers.
-    pub(super) peers: Peers,
+    pub(super) peers: FoundPeers,
     /// Who is in other rooms.
-    pub(super) rooms: Rooms,
+    pub(super) rooms: OtherRooms,
     /// How long it took.
     pub(super) seconds: u64,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> Probe<'a> {
     /// Nothing is known yet. `own` are this machine's addresses.
     ///
     /// # Errors
@@ -129,12 +129,12 @@ impl<'a> Survey<'a> {
             own,
             me: identity.signer().id,
             sealer: Sealer::new(Arc::new(identity), Arc::new(room.clone())),
-            cookies: BTreeMap::new(),
-            sent: BTreeMap::new(),
+            pings_by_cookie: BTreeMap::new(),
+            sent_datagrams: BTreeMap::new(),
             links: BTreeMap::new(),
             hosts,
-            peers: Peers::default(),
-            rooms: Rooms::default(),
+            peers: FoundPeers::default(),
+            rooms: OtherRooms::default(),
             seconds: 0,
         })
     }
@@ -148,15 +148,15 @@ impl<'a> Survey<'a> {
         sockets: &Sockets,
         incoming: &mut mpsc::Receiver<io::Result<Datagram>>,
     ) -> Result<(), getrandom::Error> {
-        let mut listened = LISTENING;
+        let mut listened = LISTEN_TIME;
         let mut end = Instant::now() + listened;
-        let mut rounds = interval(ROUND);
+        let mut rounds = interval(PING_INTERVAL);
         let mut round = 0;
         loop {
             tokio::select! {
                 _ = rounds.tick() => {
                     if round < MAX_PINGS {
-                        self.ping_everybody(sockets).await?;
+                        self.ping_all_paths(sockets).await?;
                         self.ping_hosts(sockets).await?;
                     }
                     round += 1;
@@ -167,31 +167,31 @@ impl<'a> Survey<'a> {
                     Ok(Some(Err(_))) => {}
                     Ok(None) => break,
                     Err(_) if self.peers.is_closed => break,
-                    Err(_) if listened == LISTENING && self.needs_longer() => {
-                        end += LISTENING_LONGER - LISTENING;
-                        listened = LISTENING_LONGER;
+                    Err(_) if listened == LISTEN_TIME && self.needs_more_time() => {
+                        end += LONG_LISTEN_TIME - LISTEN_TIME;
+                        listened = LONG_LISTEN_TIME;
                     }
                     Err(_) => {
                         self.peers.is_closed = true;
-                        end += LAST_ANSWERS;
+                        end += FINAL_WAIT;
                     }
                 },
             }
         }
-        self.seconds = (listened + LAST_ANSWERS).as_secs();
+        self.seconds = (listened + FINAL_WAIT).as_secs();
         Ok(())
     }
 
     /// Whether something may still be heard that is not known yet.
-    fn needs_longer(&self) -> bool {
+    fn needs_more_time(&self) -> bool {
         let has_nameless = self.peers.all.values().any(|it| it.name.is_none());
-        has_nameless || self.peers.is_anybody_elsewhere() && !self.peers.has_group()
+        has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
     /// Whether it was listened for so long that each way that a peer uses
     /// must have been used.
-    pub(super) fn took_long(&self) -> bool {
-        self.seconds >= LISTENING_LONGER.as_secs()
+    pub(super) fn is_conclusive(&self) -> bool {
+        self.seconds >= LONG_LISTEN_TIME.as_secs()
     }
 
     /// A ping with a cookie of its own.
@@ -199,20 +199,20 @@ impl<'a> Survey<'a> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: Heard::NONE.with(Way::GroupV4) };
         let bytes = self.sealer.control(&Control::Ping(ping)).unwrap_or_default();
-        self.cookies.insert(cookie, target.clone());
+        self.pings_by_cookie.insert(cookie, target.clone());
         if !matches!(target, Target::Peer) {
-            self.sent.insert(bytes.clone(), target);
+            self.sent_datagrams.insert(bytes.clone(), target);
         }
         Ok(bytes)
     }
 
     /// Pings everybody by each way and each interface.
-    async fn ping_everybody(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
+    async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
             for way in Way::ALL {
-                let link = Link { interface: name.clone(), way };
-                let bytes = self.ping(Target::Link(link.clone()))?;
+                let link = InterfacePath { interface: name.clone(), way };
+                let bytes = self.ping(Target::InterfacePath(link.clone()))?;
                 let outcomes = sockets.send_by(way, interface, &bytes).await;
                 if outcomes.is_empty() {
                     continue;
@@ -247,18 +247,18 @@ impl<'a> Survey<'a> {
 
     /// The link by which a datagram has come; `None`: it was for this machine
     /// alone, or the system does not tell.
-    fn link_of(&self, sockets: &Sockets, datagram: &Datagram) -> Option<Link> {
+    fn link_of(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
         let way = sockets.way_of(datagram)?;
         let mut all = self.interfaces.iter();
         let interface = match datagram.interface {
             Some(index) => all.find(|(_, it)| it.index == index),
             None => all.next().filter(|_| self.interfaces.len() == 1),
         };
-        interface.map(|(name, _)| Link { interface: name.clone(), way })
+        interface.map(|(name, _)| InterfacePath { interface: name.clone(), way })
     }
 
     /// Whether a datagram is for everybody, by a network that is not used.
-    fn is_of_elsewhere(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
+    fn is_from_unused_network(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
         let is_own = datagram.to.is_none_or(|it| self.own.contains(&it.to_canonical()));
         sockets.way_of(datagram).is_some() || !is_own
     }
@@ -266,59 +266,65 @@ impl<'a> Survey<'a> {
     /// Something has come.
     fn receive(&mut self, sockets: &Sockets, datagram: &Datagram) {
         let link = self.link_of(sockets, datagram);
-        if link.is_none() && self.is_of_elsewhere(sockets, datagram) {
+        if link.is_none() && self.is_from_unused_network(sockets, datagram) {
             return;
         }
-        if let Some(target) = self.sent.get(&datagram.bytes).cloned() {
-            return self.note_own(&target, link.as_ref());
+        if let Some(target) = self.sent_datagrams.get(&datagram.bytes).cloned() {
+            return self.record_echo(&target, link.as_ref());
         }
-        self.rooms.note(&datagram.bytes, self.room);
+        self.rooms.record(&datagram.bytes, self.room);
         // Entries tell nothing here: nobody looks at their signatures.
         let is_known = |peek| matches!(peek, UnverifiedPacket::Entry { .. });
         let opened = open(&datagram.bytes, self.room, self.me, is_known);
         if let Ok((Packet::Control { sender, control, .. }, _)) = opened {
-            self.note(sender.id, datagram.from, link, control);
+            self.record_packet(sender.id, datagram.from, link, control);
         }
     }
 
     /// What was sent has come back.
-    fn note_own(&mut self, target: &Target, link: Option<&Link>) {
+    fn record_echo(&mut self, target: &Target, link: Option<&InterfacePath>) {
         match target {
-            Target::Link(sent) if Some(sent) == link => {
-                self.links.entry(sent.clone()).or_default().has_come_back = true;
+            Target::InterfacePath(sent) if Some(sent) == link => {
+                self.links.entry(sent.clone()).or_default().has_looped_back = true;
             }
             Target::Host(number) => {
                 if let Some(host) = self.hosts.get_mut(*number) {
-                    host.is_here = true;
+                    host.is_local = true;
                 }
             }
-            Target::Link(_) | Target::Peer => {}
+            Target::InterfacePath(_) | Target::Peer => {}
         }
     }
 
     /// A peer of this room has sent something.
-    fn note(&mut self, id: PeerId, from: SocketAddr, link: Option<Link>, control: Control) {
+    fn record_packet(
+        &mut self,
+        id: PeerId,
+        from: SocketAddr,
+        link: Option<InterfacePath>,
+        control: Control,
+    ) {
         let ip = from.ip().to_canonical();
-        let is_here = ip.is_loopback() || self.own.contains(&ip);
+        let is_local = ip.is_loopback() || self.own.contains(&ip);
         match control {
             Control::Heartbeat(it) => {
-                if let Some(peer) = self.peers.meet(id, from, is_here) {
+                if let Some(peer) = self.peers.record(id, from, is_local) {
                     peer.name = Some(safe_line(&it.username));
                     peer.heard.extend(link);
                 }
             }
-            Control::Pong(pong) => self.note_pong(id, from, is_here, pong),
+            Control::Pong(pong) => self.record_pong(id, from, is_local, pong),
             Control::Bye(_) => drop(self.peers.all.remove(&id)),
             _ => {}
         }
     }
 
     /// A peer answers a ping.
-    fn note_pong(&mut self, id: PeerId, from: SocketAddr, is_here: bool, pong: Pong) {
-        let Some(target) = self.cookies.get(&pong.cookie.0) else { return };
-        let Some(peer) = self.peers.meet(id, from, is_here) else { return };
+    fn record_pong(&mut self, id: PeerId, from: SocketAddr, is_local: bool, pong: Pong) {
+        let Some(target) = self.pings_by_cookie.get(&pong.cookie.0) else { return };
+        let Some(peer) = self.peers.record(id, from, is_local) else { return };
         match target {
-            Target::Link(link) => drop(peer.answered.insert(link.clone())),
+            Target::InterfacePath(link) => drop(peer.answered.insert(link.clone())),
             Target::Peer => peer.by_unicast = true,
             Target::Host(number) => {
                 peer.by_unicast = true;

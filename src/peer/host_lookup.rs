@@ -11,17 +11,17 @@ use tokio::time::{sleep, timeout};
 use crate::model::HostAddress;
 
 /// They are looked up so often.
-const INTERVAL: Duration = Duration::from_secs(60);
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The same as long as none is found: perhaps the network is not up yet.
-const IMPATIENT_INTERVAL: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// For each.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What has become of looking them up.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ResolvedHosts {
     /// Their addresses.
     pub(super) addresses: Vec<SocketAddr>,
     /// What was not found: sentences.
@@ -30,20 +30,23 @@ pub(super) struct Found {
 
 /// Looks up all of them for as long as somebody wants to know. A name that
 /// is not found now keeps the addresses that it had.
-pub(super) async fn look_up(hosts: Vec<HostAddress>, found: mpsc::Sender<Found>) {
+pub(super) async fn resolve_repeatedly(
+    hosts: Vec<HostAddress>,
+    found: mpsc::Sender<ResolvedHosts>,
+) {
     let mut known = vec![Vec::new(); hosts.len()];
     loop {
         let mut failed = Vec::new();
         for (host, known) in hosts.iter().zip(&mut known) {
-            match timeout(TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
+            match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
                 Ok(Ok(addresses)) => *known = addresses.collect(),
                 Ok(Err(error)) => failed.push(format!("{} was not found ({error}).", host.host)),
                 Err(_) => failed.push(format!("Looking up {} took too long.", host.host)),
             }
         }
         let addresses: Vec<_> = known.iter().flatten().copied().collect();
-        let pause = if addresses.is_empty() { IMPATIENT_INTERVAL } else { INTERVAL };
-        if found.send(Found { addresses, failed }).await.is_err() {
+        let pause = if addresses.is_empty() { RETRY_INTERVAL } else { LOOKUP_INTERVAL };
+        if found.send(ResolvedHosts { addresses, failed }).await.is_err() {
             return;
         }
         sleep(pause).await;

@@ -18,23 +18,23 @@ const MAX_SOURCES: usize = 1_024;
 
 /// A bucket of tokens for each address.
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(super) struct SourceLimiter {
     /// Those that are not full.
     buckets: HashMap<IpAddr, TokenBucket>,
     /// That of all for which there is no room.
     shared: TokenBucket,
 }
 
-impl Default for Limit {
+impl Default for SourceLimiter {
     fn default() -> Self {
         Self { buckets: HashMap::new(), shared: TokenBucket::new(BURST, PER_MINUTE) }
     }
 }
 
-impl Limit {
+impl SourceLimiter {
     /// Whether one more datagram of this address may pass. Call it once for
     /// each.
-    pub(super) fn lets_pass(&mut self, now: Moment, source: IpAddr) -> bool {
+    pub(super) fn allow(&mut self, now: Moment, source: IpAddr) -> bool {
         let has_room = |buckets: &HashMap<IpAddr, TokenBucket>| {
             buckets.len() < MAX_SOURCES || buckets.contains_key(&source)
         };
@@ -56,15 +56,15 @@ mod tests {
     use super::*;
 
     /// So many of `count` datagrams pass.
-    fn passing(limit: &mut Limit, now: Moment, source: IpAddr, count: u32) -> u32 {
-        (0..count).map(|_| u32::from(limit.lets_pass(now, source))).sum()
+    fn passing(limit: &mut SourceLimiter, now: Moment, source: IpAddr, count: u32) -> u32 {
+        (0..count).map(|_| u32::from(limit.allow(now, source))).sum()
     }
 
     /// A burst, then the rate, each address for itself; who floods is not
     /// punished for longer than that.
     #[test]
     fn each_address_for_itself() {
-        let mut limit = Limit::default();
+        let mut limit = SourceLimiter::default();
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         assert_eq!(passing(&mut limit, Moment::START, one, 100_000), BURST);
         assert_eq!(passing(&mut limit, Moment::START, two, 10), 10);
@@ -75,12 +75,12 @@ mod tests {
     /// Memory is bounded, and somebody new still gets through.
     #[test]
     fn made_up_addresses() {
-        let mut limit = Limit::default();
+        let mut limit = SourceLimiter::default();
         for number in 0..100_000_u32 {
-            limit.lets_pass(Moment::START, IpAddr::from(number.to_be_bytes()));
+            limit.allow(Moment::START, IpAddr::from(number.to_be_bytes()));
         }
         assert!(limit.buckets.len() <= MAX_SOURCES);
         let later = Moment::START + Duration::from_secs(3);
-        assert!(limit.lets_pass(later, IpAddr::from([10, 0, 0, 1])));
+        assert!(limit.allow(later, IpAddr::from([10, 0, 0, 1])));
     }
 }
