@@ -33,7 +33,7 @@ fn is_known_difference(name: &str) -> bool {
 /// Runs one scenario.
 ///
 /// # Errors
-/// What the client did otherwise than expected, in people's words.
+/// A description of the first expectation that the client did not meet.
 fn run(scenario: &Value) -> Result<(), String> {
     let mut client = Client::new(&scenario["client"]);
     let mut run = Run { usual: Bindings::of(&scenario["usual"]), ..Run::default() };
@@ -44,23 +44,23 @@ fn run(scenario: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// What a run remembers from step to step.
+/// Expectations and variable bindings that outlive a step.
 #[derive(Default)]
 struct Run {
     /// Values of variables for which the scenario gives bytes.
     usual: Bindings,
     /// Values of variables in this run.
     bindings: Bindings,
-    /// Frames that may be sent, but need not.
+    /// Frames that the client may send, but need not.
     allowed: Vec<Value>,
-    /// Those of them that were sent.
+    /// Allowed frames that were sent.
     granted: Vec<Value>,
-    /// When the client has to ask for its next connection.
+    /// Window in which the client has to ask for its next connection, in milliseconds.
     reconnects: Option<(u64, u64)>,
 }
 
 impl Run {
-    /// Does what a step says, and compares.
+    /// Executes a step and checks its expectations.
     fn step(&mut self, client: &mut Client, step: &Map<String, Value>) -> Result<(), String> {
         client.advance(step["at"].as_u64().unwrap());
         if step.contains_key("connect") {
@@ -120,8 +120,8 @@ impl Run {
         Ok(client::encode(&frame["frame"], &as_ours(&value))[2..].to_vec())
     }
 
-    /// Compares what was sent with a step's `client`, of which each has to have been sent, in this
-    /// order, and with what may be sent besides.
+    /// Compares the frames sent with a step's `client`, all of which are required in this order, and
+    /// with the frames that are allowed besides.
     fn compare_frames(&mut self, sent: &[Value], step: &Map<String, Value>) -> Result<(), String> {
         let mut expected: Vec<Value> = Vec::new();
         for frame in list(step.get("client")) {
@@ -185,7 +185,7 @@ fn pattern(frame: &Value) -> Value {
     json!({"frame": frame["frame"], "value": frame["value"]})
 }
 
-/// The step with each of its expectations changed in turn so that no client can meet it.
+/// Returns copies of the step, each with one expectation changed so that no client can meet it.
 fn mutate(step: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
     let mut all = Vec::new();
     let mut change = |what: String, key: &str, value: Value| {
@@ -243,7 +243,7 @@ fn link_passes_every_tcp_scenario() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Each expectation counts: changed, it is reported.
+/// Negative test: every changed expectation is reported as a failure.
 #[test]
 fn changed_tcp_expectations_are_reported() {
     let mut changes = 0;

@@ -24,7 +24,7 @@ fn is_known_difference(name: &str) -> bool {
 /// Runs one scenario.
 ///
 /// # Errors
-/// What the peer did otherwise than expected, in people's words.
+/// A description of the first expectation that the peer did not meet.
 fn run(scenario: &Value) -> Result<(), String> {
     let simulated = SimulatedPeers::new(scenario);
     let mut peer = Peer::new(scenario, &simulated);
@@ -36,7 +36,7 @@ fn run(scenario: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets time pass until a step, then does what it says, or compares.
+/// Advances the time to a step, executes it and checks its expectations.
 fn check(
     peer: &mut Peer,
     simulated: &SimulatedPeers,
@@ -87,7 +87,7 @@ fn matches_sent(bindings: &mut Bindings, expected: &Value, sent: &Value) -> bool
     }) && bindings.matches(&expected, sent)
 }
 
-/// The step with each of its expectations changed in turn so that no peer can meet it.
+/// Returns copies of the step, each with one expectation changed so that no peer can meet it.
 fn mutate(step: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
     let mut all = Vec::new();
     let mut change = |what: &str, remove: Option<&str>, key: &str, value: Value| {
@@ -142,7 +142,7 @@ fn mesh_passes_every_udp_scenario() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Each expectation counts: changed, it is reported.
+/// Negative test: every changed expectation is reported as a failure.
 #[test]
 fn changed_udp_expectations_are_reported() {
     let mut changes = 0;

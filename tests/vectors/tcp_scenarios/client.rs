@@ -1,4 +1,4 @@
-//! The client under test: a [`Link`] in virtual time, with what it sent, showed and told.
+//! The client under test: a [`Link`] in virtual time, with a record of its outputs.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -42,13 +42,13 @@ impl RecordedInput {
     }
 }
 
-/// A client and what became of it.
+/// The client under test with the outputs that were not compared yet.
 pub(super) struct Client {
-    /// How the present link was started.
+    /// Settings of the present link.
     settings: Settings,
-    /// What the present link was started with.
+    /// Saved session that the present link was started with.
     kept: Option<SavedSession>,
-    /// Whether it has had its first connection.
+    /// True once the present link has had a connection.
     has_connected: bool,
     /// The engine.
     link: Link,
@@ -56,25 +56,25 @@ pub(super) struct Client {
     inputs: Vec<(Moment, RecordedInput)>,
     /// Milliseconds since the scenario's start.
     now: u64,
-    /// When it wants to be woken.
+    /// Time of the next wake-up.
     wake: Option<Moment>,
-    /// When it asked for a connection that it has not got yet.
+    /// Time at which the link asked for the connection that it still waits for, in milliseconds.
     asked: Option<u64>,
-    /// What it persisted last.
+    /// Session that the link persisted last.
     saved: Option<SavedSession>,
-    /// Whether it has ended.
+    /// True once the link has finished.
     is_over: bool,
     /// Frames that it sent, not compared yet.
     frames: VecDeque<Value>,
     /// Messages that it showed, not compared yet.
     shown: Vec<Value>,
-    /// What else it told the user, not compared yet.
+    /// Other news for the user, not compared yet.
     told: Vec<Value>,
     /// Tags and texts of the messages that are not answered.
     pending: Vec<(RequestTag, String)>,
-    /// How many requests the user has made.
+    /// Number of requests made, for their tags.
     requests: usize,
-    /// Whether the last `join` had a position.
+    /// True if the last `join` had a position.
     had_position: bool,
 }
 
@@ -125,7 +125,7 @@ impl Client {
         client
     }
 
-    /// Ends the program and starts it again with what it has kept, by another name or in other rooms.
+    /// Ends the program and starts it again with its saved session, perhaps under another username.
     pub(super) fn restart(&mut self, start: &Value) {
         if !self.is_over {
             self.feed(RecordedInput::Request(Request {
@@ -145,7 +145,7 @@ impl Client {
         self.collect();
     }
 
-    /// Lets time pass until `at`, timers included.
+    /// Advances the time to `at` milliseconds and fires the timers that are due.
     pub(super) fn advance(&mut self, at: u64) {
         let end = moment(at);
         while let Some(wake) = self.wake.filter(|it| *it <= end) {
@@ -166,17 +166,17 @@ impl Client {
         Ok(asked)
     }
 
-    /// The connection is lost.
+    /// Reports a lost connection.
     pub(super) fn drop_connection(&mut self) {
         self.feed(RecordedInput::Lost);
     }
 
-    /// The body of a frame arrives.
+    /// Delivers the body of a frame.
     pub(super) fn receive(&mut self, body: Vec<u8>) {
         self.feed(RecordedInput::Body(body));
     }
 
-    /// The user asks for something.
+    /// Makes a request of the user.
     pub(super) fn request(&mut self, request: &Value) {
         let (what, value) = request.as_object().unwrap().iter().next().unwrap();
         let text = |key: &str| value[key].as_str().unwrap().to_owned();
@@ -228,7 +228,7 @@ impl Client {
         }
     }
 
-    /// Notes a frame that was sent.
+    /// Records a frame that was sent.
     fn note_frame(&mut self, frame: &ClientFrame) {
         if let ClientFrame::Join(join) = frame {
             self.had_position = join.position.is_some();
@@ -241,7 +241,7 @@ impl Client {
         self.frames.push_back(json!({"frame": name(frame), "value": as_vector(value)}));
     }
 
-    /// Notes what the user sees.
+    /// Records an event for the user.
     fn note_event(&mut self, event: Event) {
         match event {
             Event::Message(it) => self.shown.push(json!({

@@ -1,4 +1,4 @@
-//! The peer under test: a [`Mesh`] in virtual time, with what it sent, showed and told.
+//! The peer under test: a [`Mesh`] in virtual time, with a record of its outputs.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::scenario::as_vector;
 /// The wall clock when a scenario begins, in milliseconds since 1970.
 const WALL_CLOCK: u64 = 1_760_000_000_000;
 
-/// What the engine's timers show when a scenario begins.
+/// The engine's clock when a scenario begins.
 const BEGIN: Duration = Duration::from_secs(3_600);
 
 /// Signs the peer's entries.
@@ -39,15 +39,15 @@ impl Sign for Author {
 
 /// A datagram that was sent.
 struct Sent {
-    /// When, in milliseconds since the scenario's start.
+    /// Time of sending, in milliseconds since the scenario's start.
     at: u64,
     /// Packet, fields, length and destinations.
     what: Value,
-    /// Whether an expectation was met by it.
+    /// True once it has met an expectation.
     is_taken: bool,
 }
 
-/// A peer and what became of it.
+/// The peer under test with a record of its outputs.
 pub(super) struct Peer {
     /// The engine.
     mesh: Mesh,
@@ -61,15 +61,15 @@ pub(super) struct Peer {
     others: BTreeMap<SocketAddr, String>,
     /// Milliseconds since the scenario's start.
     now: u64,
-    /// When it wants to be woken.
+    /// Time of the next wake-up.
     wake: Option<Moment>,
-    /// Everything that it sent.
+    /// All datagrams sent.
     sent: Vec<Sent>,
     /// Messages that it showed.
     shown: Vec<Value>,
-    /// What else it told the user.
+    /// Other news for the user.
     told: Vec<Value>,
-    /// How it ended.
+    /// End of the peer, or null.
     ended: Value,
 }
 
@@ -102,7 +102,7 @@ impl Peer {
         peer
     }
 
-    /// Lets time pass until `at`, timers included.
+    /// Advances the time to `at` milliseconds and fires the timers that are due.
     pub(super) fn advance(&mut self, at: u64) {
         assert!(at >= self.now, "steps go back in time");
         while let Some(wake) = self.wake.filter(|it| *it <= now(at).moment) {
@@ -113,7 +113,7 @@ impl Peer {
         self.now = at;
     }
 
-    /// A datagram arrives, as the driver handles it.
+    /// Delivers a datagram as the driver does: only if its signature is worth checking.
     pub(super) fn receive(&mut self, datagram: &[u8], from: SocketAddr, by_group: bool) {
         let way = by_group.then_some(Way::GroupV4);
         let is_known = |peek| match peek {
@@ -129,7 +129,7 @@ impl Peer {
         }
     }
 
-    /// The user asks for something.
+    /// Makes a request of the user.
     pub(super) fn request(&mut self, request: &Value) {
         let command = match request["say"].as_str() {
             Some(text) => {
@@ -198,7 +198,7 @@ impl Peer {
         self.sent.push(Sent { at: self.now, what, is_taken: false });
     }
 
-    /// Notes what the user sees.
+    /// Records an event for the user.
     fn note_event(&mut self, event: Event) {
         match event {
             Event::Message(it) => self.shown.push(json!({
@@ -211,7 +211,7 @@ impl Peer {
         }
     }
 
-    /// What was sent within a window, and meets no expectation yet.
+    /// Datagrams sent within a window that have met no expectation yet.
     pub(super) fn sent(&self, (first, last): (u64, u64)) -> Vec<Value> {
         let within = |it: &&Sent| !it.is_taken && (first..=last).contains(&it.at);
         self.sent.iter().filter(within).map(|it| it.what.clone()).collect()
@@ -228,7 +228,7 @@ impl Peer {
         sent.find(|it| is_match(&it.what)).map(|it| it.is_taken = true)
     }
 
-    /// What `key` of a step is compared with.
+    /// Returns the state that the key of a step is compared with.
     pub(super) fn state(&self, key: &str) -> Value {
         let names = || self.mesh.report(now(self.now)).into_iter().map(|it| it.name);
         match key {
@@ -245,7 +245,7 @@ impl Peer {
     }
 }
 
-/// What clocks show at a time of the scenario.
+/// Returns the clocks' values at a time of the scenario.
 fn now(milliseconds: u64) -> Now {
     let moment = Moment::after_start(BEGIN + Duration::from_millis(milliseconds));
     Now { moment, time: Timestamp(WALL_CLOCK + milliseconds) }

@@ -1,4 +1,4 @@
-//! The peers that a scenario plays itself: it signs what they send.
+//! The simulated other peers of a scenario: signs and seals the datagrams that they send.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::scenario::Bindings;
 use crate::udp::{as_ours, number, room};
 use crate::unhex;
 
-/// Who is in a scenario.
+/// The room and the simulated peers of a scenario.
 pub(super) struct SimulatedPeers {
     /// The room.
     pub(super) room: Arc<Room>,
@@ -21,7 +21,7 @@ pub(super) struct SimulatedPeers {
     usual: Bindings,
 }
 
-/// An identity, and where it sends from.
+/// Reads the identity and the address of a peer from JSON.
 pub(super) fn identity(of: &Value) -> (Arc<Identity>, SocketAddr) {
     let (seed, incarnation) = (unhex(&of["seed"]), unhex(&of["incarnation"]));
     let identity = Identity::new(seed.try_into().unwrap(), incarnation.try_into().unwrap());
@@ -30,7 +30,7 @@ pub(super) fn identity(of: &Value) -> (Arc<Identity>, SocketAddr) {
 }
 
 impl SimulatedPeers {
-    /// Those of a scenario.
+    /// Reads the simulated peers of a scenario.
     pub(super) fn new(scenario: &Value) -> Self {
         let others = scenario["others"].as_object().unwrap();
         let others = others.iter().map(|(name, of)| (name.clone(), identity(of))).collect();
@@ -42,7 +42,7 @@ impl SimulatedPeers {
         self.others.iter().map(|(name, (_, address))| (*address, name.clone())).collect()
     }
 
-    /// Where a packet comes from.
+    /// Source address of a packet.
     pub(super) fn source(&self, packet: &Value) -> SocketAddr {
         let own = self.others[packet["from"].as_str().unwrap()].1;
         packet["address"].as_str().map_or(own, |it| it.parse().unwrap())
@@ -78,7 +78,7 @@ impl SimulatedPeers {
 /// Names of the control packets, as udp.md has them.
 macro_rules! packets {
     ($($packet:ident $name:literal)*) => {
-        /// A control packet from its fields.
+        /// Makes a control packet from its name and fields.
         fn control(name: &str, value: Value) -> Control {
             match name {
                 $($name => Control::$packet(serde_json::from_value(value).unwrap()),)*
@@ -86,7 +86,7 @@ macro_rules! packets {
             }
         }
 
-        /// The name of a control packet, and its fields.
+        /// Returns the name of a control packet and its fields.
         pub(super) fn name_and_fields(control: &Control) -> (&'static str, Value) {
             match control { $(Control::$packet(it) => ($name, crate::fields(it)),)* }
         }
