@@ -6,5 +6,5 @@ use std::process::ExitCode;
 
 /// Everything is in the library, where it can be tested.
 fn main() -> ExitCode {
-    pi_chat::cli::server::main()
+    pi_chat::cli::server::run()
 }

@@ -15,7 +15,7 @@ use crate::model::{RoomName, Timestamp};
 
 /// What to do with the messages on disk.
 #[derive(Debug, Subcommand)]
-pub(super) enum Tool {
+pub(super) enum ArchiveCommand {
     /// Write the messages of all rooms to standard output
     ///
     /// In the order of the log; a server may be running. Direct messages are
@@ -23,7 +23,7 @@ pub(super) enum Tool {
     ///
     /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
     /// or the configuration is wrong.
-    Export(Export),
+    Export(ExportArgs),
 
     /// Add the messages of an export to those in the directory
     ///
@@ -36,7 +36,7 @@ pub(super) enum Tool {
     ///
     /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
     /// or the configuration is wrong.
-    Import(Import),
+    Import(ImportArgs),
 
     /// Copy everything to a file, direct messages and sessions as well
     ///
@@ -49,7 +49,7 @@ pub(super) enum Tool {
     ///
     /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
     /// or the configuration is wrong.
-    Backup(Backup),
+    Backup(BackupArgs),
 
     /// Look whether everything in the directory is as it should be
     ///
@@ -57,12 +57,12 @@ pub(super) enum Tool {
     ///
     /// Exit status: 0 no fault found, 1 faults found or failed, 64 wrong usage,
     /// 78 no directory is named or the configuration is wrong.
-    Check(Check),
+    Check(CheckArgs),
 }
 
 /// Where the messages are.
 #[derive(Args, Debug)]
-struct Place {
+struct DirectoryArgs {
     /// The directory with the messages
     #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
     data_dir: Option<PathBuf>,
@@ -72,7 +72,7 @@ struct Place {
     config: Option<PathBuf>,
 }
 
-impl Place {
+impl DirectoryArgs {
     /// The directory.
     fn directory(&self) -> Result<PathBuf> {
         let named = match (&self.data_dir, &self.config) {
@@ -88,10 +88,10 @@ impl Place {
 
 /// `export`
 #[derive(Args, Debug)]
-pub(super) struct Export {
+pub(super) struct ExportArgs {
     /// Where from.
     #[command(flatten)]
-    place: Place,
+    location: DirectoryArgs,
 
     /// Only this room
     #[arg(long, value_name = "ROOM", value_parser = RoomName::new)]
@@ -99,7 +99,7 @@ pub(super) struct Export {
 
     /// Not before this time, UTC: 2026-11-03, "2026-11-03 14:30", or with a
     /// zone 2026-11-03T14:30:00+01:00
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<Timestamp>,
 
     /// How
@@ -118,10 +118,10 @@ enum Format {
 
 /// `import`
 #[derive(Args, Debug)]
-pub(super) struct Import {
+pub(super) struct ImportArgs {
     /// Where to.
     #[command(flatten)]
-    place: Place,
+    location: DirectoryArgs,
 
     /// What `export` has written; - is standard input
     file: PathBuf,
@@ -129,10 +129,10 @@ pub(super) struct Import {
 
 /// `backup`
 #[derive(Args, Debug)]
-pub(super) struct Backup {
+pub(super) struct BackupArgs {
     /// Where from.
     #[command(flatten)]
-    place: Place,
+    location: DirectoryArgs,
 
     /// Must not be there yet
     file: PathBuf,
@@ -140,24 +140,24 @@ pub(super) struct Backup {
 
 /// `check`
 #[derive(Args, Debug)]
-pub(super) struct Check {
+pub(super) struct CheckArgs {
     /// Where.
     #[command(flatten)]
-    place: Place,
+    location: DirectoryArgs,
 }
 
 /// Reads the time of `--since`.
-fn since(typed: &str) -> Result<Timestamp, String> {
+fn parse_since(typed: &str) -> Result<Timestamp, String> {
     archive::read_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
 }
 
-impl Tool {
+impl ArchiveCommand {
     /// Does it.
     pub(super) fn run(self) -> ExitCode {
-        let directory = match self.place().directory() {
+        let directory = match self.location().directory() {
             Ok(directory) => directory,
             Err(error) => {
-                super::tell_error(&error);
+                super::print_error(&error);
                 return ExitCode::from(BAD_CONFIG);
             }
         };
@@ -168,24 +168,27 @@ impl Tool {
             Self::Check(_) => check(&directory),
         };
         done.unwrap_or_else(|error| {
-            super::tell_error(&error);
+            super::print_error(&error);
             ExitCode::FAILURE
         })
     }
 
     /// Where the messages are.
-    const fn place(&self) -> &Place {
+    const fn location(&self) -> &DirectoryArgs {
         match self {
-            Self::Export(it) => &it.place,
-            Self::Import(it) => &it.place,
-            Self::Backup(it) => &it.place,
-            Self::Check(it) => &it.place,
+            Self::Export(it) => &it.location,
+            Self::Import(it) => &it.location,
+            Self::Backup(it) => &it.location,
+            Self::Check(it) => &it.location,
         }
     }
 }
 
 /// Exports to standard output. Whoever reads no further has seen enough.
-fn export(directory: &Path, Export { room, since, format, .. }: Export) -> Result<ExitCode> {
+fn export(
+    directory: &Path,
+    ExportArgs { room, since, format, .. }: ExportArgs,
+) -> Result<ExitCode> {
     let form = match format {
         Format::Jsonl => Form::JsonLines,
         Format::Text => Form::Text,
@@ -207,14 +210,14 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
         Box::new(BufReader::new(opened))
     };
     let done = archive::import(directory, &mut input)?;
-    tell(&format!("{} messages added, {} were there already", done.added, done.known));
+    print_line(&format!("{} messages added, {} were there already", done.added, done.known));
     Ok(ExitCode::SUCCESS)
 }
 
 /// Backs up to a file.
 fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     let bytes = archive::backup(directory, file)?;
-    tell(&format!("{bytes} bytes in {}", file.display()));
+    print_line(&format!("{bytes} bytes in {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -222,7 +225,7 @@ fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
 fn check(directory: &Path) -> Result<ExitCode> {
     let report = archive::check(directory)?;
     for fault in &report.faults {
-        tell(fault);
+        print_line(fault);
     }
     let Report { messages, directs, rooms, bytes, faults, more_faults } = report;
     let faults = more_faults.saturating_add(faults.len() as u64);
@@ -230,7 +233,7 @@ fn check(directory: &Path) -> Result<ExitCode> {
         0 => "no fault found:".to_owned(),
         _ => format!("faults found: {faults}, in"),
     };
-    tell(&format!(
+    print_line(&format!(
         "{found} {messages} messages in {rooms} rooms, {directs} direct messages, \
          {bytes} bytes"
     ));
@@ -238,7 +241,7 @@ fn check(directory: &Path) -> Result<ExitCode> {
 }
 
 /// Tells how it went, on standard output.
-fn tell(line: &str) {
+fn print_line(line: &str) {
     // Nobody may be there to read it; the exit status says the same.
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -10,13 +10,13 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::discover::{self, DiscoverCommand};
-use super::exit::{self, Failed, os, usage};
-use super::signals::interrupted;
-use super::{tell_error, tell_usage};
+use super::discover::{self, DiscoverArgs};
+use super::exit::{self, Failure, os_failure, usage_failure};
+use super::signals::termination_signal;
+use super::{print_clap_message, print_error};
 use crate::client::{Setup, run as drive};
-use crate::config::client::{Config, Partial, split_rooms};
-use crate::config::person::state_directory;
+use crate::config::client::{Config, PartialConfig, split_rooms};
+use crate::config::user::state_directory;
 use crate::link::{EndReason, Settings};
 use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
 use crate::os::random_bytes;
@@ -25,7 +25,7 @@ use crate::ui::{
 };
 
 /// Requests on their way from the thread that reads to the driver.
-const CHANNEL: usize = 16;
+const REQUEST_QUEUE_LENGTH: usize = 16;
 
 /// How long somebody at a terminal waits for the last answers.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
@@ -66,21 +66,21 @@ struct Cli {
     action: Option<Action>,
     /// Everything else.
     #[command(flatten)]
-    chat: Chat,
+    chat: ChatArgs,
 }
 
 /// What can be done besides chatting.
 #[derive(Subcommand)]
 enum Action {
     /// Say one thing, wait until it has arrived, and leave.
-    Send(Send),
+    Send(SendArgs),
     /// List the servers on this network that tell of themselves.
-    Discover(DiscoverCommand),
+    Discover(DiscoverArgs),
 }
 
 /// Flags that every action has.
 #[derive(Args)]
-struct Common {
+struct CommonArgs {
     /// What you would like to be called [default: your login name]
     #[arg(long, short)]
     name: Option<String>,
@@ -106,13 +106,13 @@ struct Common {
 
 /// Flags of chatting.
 #[derive(Args)]
-struct Chat {
+struct ChatArgs {
     /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
     /// this network]
     #[arg(value_name = "SERVER")]
-    place: Option<String>,
+    address: Option<String>,
     /// The same, as a flag
-    #[arg(long, value_name = "SERVER", conflicts_with = "place")]
+    #[arg(long, value_name = "SERVER", conflicts_with = "address")]
     server: Option<String>,
     /// Lines in and out, also on a terminal
     #[arg(long, conflicts_with = "json")]
@@ -122,12 +122,12 @@ struct Chat {
     json: bool,
     /// Flags that every action has.
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 /// Flags of `send`.
 #[derive(Args)]
-struct Send {
+struct SendArgs {
     /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
     /// this network]
     #[arg(long, value_name = "SERVER")]
@@ -139,12 +139,12 @@ struct Send {
     text: Option<String>,
     /// Flags that every action has.
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 /// How it looks to whoever uses it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum UiMode {
     /// A line editor.
     Terminal,
     /// Lines.
@@ -166,38 +166,38 @@ pub fn command() -> clap::Command {
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(told) => return tell_usage(&told),
+        Err(message) => return print_clap_message(&message),
     };
     let outcome = match cli.action {
-        Some(Action::Send(send)) => self::send(send),
-        Some(Action::Discover(command)) => discover::list(&command),
-        None => chat(cli.chat),
+        Some(Action::Send(send)) => send_message(send),
+        Some(Action::Discover(command)) => discover::run(&command),
+        None => run_chat(cli.chat),
     };
     match outcome {
         Ok(code) => code.into(),
         Err((code, error)) => {
-            tell_error(&error);
+            print_error(&error);
             code.into()
         }
     }
 }
 
-impl Common {
+impl CommonArgs {
     /// All settings, from wherever they come. A server that is not named is
     /// looked for; `can_ask` says whether somebody is there to choose.
-    fn config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failed> {
-        let partial = self.partial(server).map_err(usage)?;
+    fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
+        let partial = self.merged_config(server).map_err(usage_failure)?;
         let is_patient = partial.wait.unwrap_or(false);
-        let server = match partial.address().map_err(usage)? {
+        let server = match partial.server_address().map_err(usage_failure)? {
             Some(address) => address.into(),
-            None => discover::choose(can_ask, is_patient)?,
+            None => discover::choose_server(can_ask, is_patient)?,
         };
-        partial.finish(server).map_err(usage)
+        partial.into_config(server).map_err(usage_failure)
     }
 
     /// What flags, environment and file say.
-    fn partial(&self, server: Option<String>) -> Result<Partial> {
-        let flags = Partial {
+    fn merged_config(&self, server: Option<String>) -> Result<PartialConfig> {
+        let flags = PartialConfig {
             server,
             name: self.name.clone(),
             rooms: (!self.room.is_empty())
@@ -207,103 +207,106 @@ impl Common {
             wait: self.wait.then_some(true),
             timeout: self.timeout,
         };
-        let environment = Partial::from_environment()?;
-        Ok(flags.or(environment).or(Partial::from_file(self.config.as_deref())?))
+        let environment = PartialConfig::from_environment()?;
+        Ok(flags.or(environment).or(PartialConfig::from_file(self.config.as_deref())?))
     }
 }
 
 /// Everything that the driver needs.
-fn setup(config: &Config, fresh: bool, look: Look) -> Result<Setup> {
+fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
         username: config.name.clone(),
         rooms: config.rooms.clone(),
         password: config.password.clone(),
-        observe: look != Look::Silent,
+        observe: ui_mode != UiMode::Silent,
         retry_first_connect: config.wait,
-        can_prompt: look == Look::Terminal,
+        can_prompt: ui_mode == UiMode::Terminal,
         program: "chat-client",
         version: env!("CARGO_PKG_VERSION"),
         seed: u64::from_ne_bytes(seed),
     };
-    let throttle_requests = look != Look::Terminal;
+    let throttle_requests = ui_mode != UiMode::Terminal;
     let state = state_directory().filter(|_| !fresh);
     Ok(Setup { server: config.server.clone(), settings, state_dir: state, throttle_requests })
 }
 
 /// Says one thing.
-fn send(send: Send) -> Result<u8, Failed> {
-    let config = send.common.config(send.server.clone(), false)?;
+fn send_message(send: SendArgs) -> Result<u8, Failure> {
+    let config = send.common.load_config(send.server.clone(), false)?;
     let text = match send.text {
         Some(text) => text,
         None => {
             let mut text = String::new();
-            stdin().read_to_string(&mut text).context("cannot read the input").map_err(usage)?;
+            stdin()
+                .read_to_string(&mut text)
+                .context("cannot read the input")
+                .map_err(usage_failure)?;
             text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
         }
     };
-    let task = match send.to {
+    let command = match send.to {
         Some(to) => ChatCommand::Direct { to, session: None, style: Style::SAID, text },
         None => ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text },
     };
-    let setup = setup(&config, send.common.fresh, Look::Silent).map_err(os)?;
-    let (requests, taken) = mpsc::channel(CHANNEL);
+    let setup = driver_setup(&config, send.common.fresh, UiMode::Silent).map_err(os_failure)?;
+    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_LENGTH);
     let patience = Duration::from_secs(config.timeout.into());
-    for command in [Command::Chat(task), Command::Finish { patience }] {
+    for command in [Command::Chat(command), Command::Finish { patience }] {
         // There is room for two.
         let _ = requests.try_send(Request { tag: RequestTag::default(), command });
     }
     let mut screen =
         PlainScreen::new(stdout(), stderr(), false, SharedViewState::default()).quiet();
-    let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-    finish(&end, &config, true)
+    let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
+    exit_code(&end, &config, true)
 }
 
 /// Chats.
-fn chat(chat: Chat) -> Result<u8, Failed> {
-    let server = chat.place.clone().or(chat.server.clone());
+fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
+    let server = chat.address.clone().or(chat.server.clone());
     let is_terminal = stdin().is_terminal() && stdout().is_terminal();
-    let config = chat.common.config(server, is_terminal && !chat.json)?;
-    let look = match (chat.json, chat.plain) {
-        (true, _) => Look::Json,
-        (_, false) if is_terminal => Look::Terminal,
-        _ => Look::Plain,
+    let config = chat.common.load_config(server, is_terminal && !chat.json)?;
+    let ui_mode = match (chat.json, chat.plain) {
+        (true, _) => UiMode::Json,
+        (_, false) if is_terminal => UiMode::Terminal,
+        _ => UiMode::Plain,
     };
-    let setup = setup(&config, chat.common.fresh, look).map_err(os)?;
-    let scene = SharedViewState::default();
-    let (requests, taken) = mpsc::channel(CHANNEL);
+    let setup = driver_setup(&config, chat.common.fresh, ui_mode).map_err(os_failure)?;
+    let view_state = SharedViewState::default();
+    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_LENGTH);
     let patience = Duration::from_secs(config.timeout.into());
-    let end = match look {
-        Look::Terminal => {
-            let (mut screen, input) = terminal::open(scene)
+    let end = match ui_mode {
+        UiMode::Terminal => {
+            let (mut screen, input) = terminal::open(view_state)
                 .context("cannot use this terminal (try --plain)")
-                .map_err(os)?;
+                .map_err(os_failure)?;
             thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
-            run_driver(setup, &mut screen, taken).map_err(os)?
+            run_driver(setup, &mut screen, request_queue).map_err(os_failure)?
         }
-        Look::Plain | Look::Silent => {
+        UiMode::Plain | UiMode::Silent => {
             let mut screen =
-                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
-            let shared = scene.clone();
+                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
+            let shared = view_state.clone();
             thread::spawn(move || {
                 read_plain(&mut stdin().lock(), &shared, &requests, patience);
             });
-            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-            return finish_script(&end, &config, &scene);
+            let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
+            return script_exit_code(&end, &config, &view_state);
         }
-        Look::Json => {
+        UiMode::Json => {
             let mut screen = JsonScreen::new(stdout());
-            let shared = scene.clone();
+            let shared = view_state.clone();
             thread::spawn(move || {
                 read_json(&mut stdin().lock(), &shared, &requests, patience);
             });
-            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-            let outcome = finish_script(&end, &config, &scene);
+            let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
+            let outcome = script_exit_code(&end, &config, &view_state);
             let (code, text) = match &outcome {
                 Ok(code) => (*code, String::new()),
                 Err((code, error)) => (*code, format!("{error:#}")),
             };
-            let (reason, _) = words(&end);
+            let (reason, _) = end_reason_and_code(&end);
             let object = serde_json::json!(
                 {"type": "end", "reason": reason, "exit": code, "text": text}
             );
@@ -312,27 +315,27 @@ fn chat(chat: Chat) -> Result<u8, Failed> {
             return Ok(code);
         }
     };
-    finish(&end, &config, false)
+    exit_code(&end, &config, false)
 }
 
 /// Runs the driver to its end.
 fn run_driver(
     setup: Setup,
     screen: &mut dyn Screen,
-    taken: Receiver<Request>,
+    request_queue: Receiver<Request>,
 ) -> Result<EndReason> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot begin")?;
-    let end = runtime.block_on(drive(setup, screen, taken, interrupted()));
+    let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     Ok(end)
 }
 
 /// How an end is called, and its exit code.
-const fn words(end: &EndReason) -> (&'static str, u8) {
+const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
     match end {
         EndReason::Left { .. } => ("left", 0),
         EndReason::Unavailable { .. } => ("unavailable", exit::UNAVAILABLE),
@@ -343,19 +346,23 @@ const fn words(end: &EndReason) -> (&'static str, u8) {
 
 /// As [`finish`], for an input of lines or objects: it is a script unless
 /// somebody types it. Lines that made no sense count, too.
-fn finish_script(end: &EndReason, config: &Config, scene: &SharedViewState) -> Result<u8, Failed> {
+fn script_exit_code(
+    end: &EndReason,
+    config: &Config,
+    view_state: &SharedViewState,
+) -> Result<u8, Failure> {
     let is_script = !stdin().is_terminal();
-    let code = finish(end, config, is_script)?;
-    let has_mistakes = is_script && scene.with(|it| it.input_errors > 0);
+    let code = exit_code(end, config, is_script)?;
+    let has_mistakes = is_script && view_state.with(|it| it.input_errors > 0);
     Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 
-/// The exit code of an end, with a sentence where it is an error. A script
+/// The exit code of an end, with a text where it is an error. A script
 /// wants to know of every message that did not arrive.
-fn finish(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failed> {
-    let (_, code) = words(end);
+fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failure> {
+    let (_, code) = end_reason_and_code(end);
     // Sentences of the server are in it.
-    let failed = |sentence: String| Err((code, anyhow!(safe_line(&sentence))));
+    let failed = |text: String| Err((code, anyhow!(safe_line(&text))));
     match end {
         EndReason::Left { unsent, .. } if *unsent > 0 => Err((
             exit::UNAVAILABLE,

@@ -1,5 +1,5 @@
 //! Servers that are found by themselves: `chat-client discover`, and a
-//! `chat-client` that is not told where to go.
+//! `chat-client` that is not text where to go.
 
 use std::fmt::Write as _;
 use std::io::{Write, stderr, stdin, stdout};
@@ -9,23 +9,23 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde_json::json;
 
-use super::exit::{self, Failed, os, usage};
+use super::exit::{self, Failure, os_failure, usage_failure};
 use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
 use crate::ui::{escape_dangerous, safe_line};
 
 /// Without an address it is looked for so long, if nobody tells of themselves.
-const MOMENT: Duration = Duration::from_secs(3);
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What to do where nobody is found.
-const ADVICE: &str = "\
+const NOT_FOUND_HELP: &str = "\
 no server was found on this network. Does chat-server run, and are both machines on the same \
 network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
 “chat-client raspberrypi.local”, or put PI_CHAT_SERVER or the file client.toml to use";
 
 /// How to look for servers.
 #[derive(Args)]
-pub(super) struct DiscoverCommand {
+pub(super) struct DiscoverArgs {
     /// One JSON object a line (docs/json.md)
     #[arg(long)]
     json: bool,
@@ -35,77 +35,80 @@ pub(super) struct DiscoverCommand {
 }
 
 /// Lists the servers on the network.
-pub(super) fn list(command: &DiscoverCommand) -> Result<u8, Failed> {
+pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
-    let found = found.context("cannot look for servers").map_err(os)?;
+    let found = found.context("cannot look for servers").map_err(os_failure)?;
     let mut lines = String::new();
     for server in &found {
         let line = if command.json {
-            escape_dangerous(&as_json(server).to_string())
+            escape_dangerous(&to_json(server).to_string())
         } else {
-            in_words(server)
+            describe(server)
         };
         lines.push_str(&line);
         lines.push('\n');
     }
-    stdout().write_all(lines.as_bytes()).context("cannot write the list").map_err(os)?;
-    if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(ADVICE))) } else { Ok(0) }
+    stdout().write_all(lines.as_bytes()).context("cannot write the list").map_err(os_failure)?;
+    if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))) } else { Ok(0) }
 }
 
 /// The server to go to where none is named: the only one on the network, or
 /// the one that the person chooses.
-pub(super) fn choose(can_ask: bool, is_patient: bool) -> Result<Destination, Failed> {
-    let mut found = look()?;
+pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
+    let mut found = discover_servers()?;
     if found.is_empty() && is_patient {
-        tell("no server was found on this network yet; looking on");
+        print_notice("no server was found on this network yet; looking on");
         while found.is_empty() {
-            found = look()?;
+            found = discover_servers()?;
         }
     }
     match found.as_slice() {
-        [] => Err((exit::UNAVAILABLE, anyhow!(ADVICE))),
+        [] => Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))),
         [only] => {
-            tell(&format!("found {}", in_words(only)));
+            print_notice(&format!("found {}", describe(only)));
             Ok(only.destination())
         }
-        several if can_ask => ask(several),
+        several if can_ask => prompt_for_server(several),
         several => {
-            let mut told = "several servers were found on this network; say which one:".to_owned();
+            let mut text = "several servers were found on this network; say which one:".to_owned();
             for server in several {
                 // Writing to a string does not fail.
-                let _ = write!(told, "\n  {}", in_words(server));
+                let _ = write!(text, "\n  {}", describe(server));
             }
-            Err(usage(anyhow!(told)))
+            Err(usage_failure(anyhow!(text)))
         }
     }
 }
 
 /// Looks for a moment.
-fn look() -> Result<Vec<DiscoveredServer>, Failed> {
-    discovery::discover_some(MOMENT).context("cannot look for servers").map_err(os)
+fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
+    discovery::discover_some(DISCOVERY_TIMEOUT)
+        .context("cannot look for servers")
+        .map_err(os_failure)
 }
 
 /// Says something beside what is shown.
-fn tell(line: &str) {
+fn print_notice(line: &str) {
     // Nobody may be there to read it.
     let _ = writeln!(stderr(), "-- {line}");
 }
 
 /// Has the person choose.
-fn ask(several: &[DiscoveredServer]) -> Result<Destination, Failed> {
+fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failure> {
     let mut screen = stdout();
     let mut question = "Servers on this network:\n".to_owned();
     for (number, server) in (1..).zip(several) {
         // Writing to a string does not fail.
-        let _ = writeln!(question, "{number:3}  {}", in_words(server));
+        let _ = writeln!(question, "{number:3}  {}", describe(server));
     }
     loop {
         let asked = write!(screen, "{question}Which one (1 to {})? ", several.len());
-        asked.and_then(|()| screen.flush()).context("cannot ask").map_err(os)?;
+        asked.and_then(|()| screen.flush()).context("cannot ask").map_err(os_failure)?;
         let mut line = String::new();
-        let count = stdin().read_line(&mut line).context("cannot read the answer").map_err(os)?;
+        let count =
+            stdin().read_line(&mut line).context("cannot read the answer").map_err(os_failure)?;
         if count == 0 {
-            return Err(usage(anyhow!("no server was chosen")));
+            return Err(usage_failure(anyhow!("no server was chosen")));
         }
         let chosen = line.trim().parse::<usize>().ok().and_then(|it| it.checked_sub(1));
         if let Some(server) = chosen.and_then(|it| several.get(it)) {
@@ -116,19 +119,19 @@ fn ask(several: &[DiscoveredServer]) -> Result<Destination, Failed> {
 }
 
 /// A server for people. What it says of itself is a stranger's.
-fn in_words(server: &DiscoveredServer) -> String {
+fn describe(server: &DiscoveredServer) -> String {
     let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
-    let mut told = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);
+    let mut text = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);
     if !server.version.is_empty() {
         // Writing to a string does not fail.
-        let _ = write!(told, ", version {}", server.version);
+        let _ = write!(text, ", version {}", server.version);
     }
-    told.push(')');
-    safe_line(&told)
+    text.push(')');
+    safe_line(&text)
 }
 
 /// A server for programs.
-fn as_json(server: &DiscoveredServer) -> serde_json::Value {
+fn to_json(server: &DiscoveredServer) -> serde_json::Value {
     json!({
         "type": "server",
         "name": server.name,

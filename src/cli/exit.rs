@@ -20,16 +20,16 @@ pub(super) const BAD_CONFIG: u8 = 78;
 
 /// An error with its exit code.
 #[cfg(feature = "ui")]
-pub(super) type Failed = (u8, anyhow::Error);
+pub(super) type Failure = (u8, anyhow::Error);
 
 /// Marks an error as one of the command line.
 #[cfg(feature = "ui")]
-pub(super) fn usage(error: anyhow::Error) -> Failed {
+pub(super) fn usage_failure(error: anyhow::Error) -> Failure {
     (USAGE, error)
 }
 
 /// Marks an error as one of the operating system.
 #[cfg(feature = "ui")]
-pub(super) fn os(error: anyhow::Error) -> Failed {
+pub(super) fn os_failure(error: anyhow::Error) -> Failure {
     (OS, error)
 }

@@ -12,9 +12,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Lines for the journal: it adds the time itself, and takes the priority
 /// from the beginning of the line (`sd-daemon(3)`).
-struct Journal;
+struct JournalFormat;
 
-impl<S, N> FormatEvent<S, N> for Journal
+impl<S, N> FormatEvent<S, N> for JournalFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -39,14 +39,14 @@ where
 }
 
 /// Begins to log. To be called once.
-pub(super) fn start() {
+pub(super) fn init() {
     // Where a line cannot be written, nobody can be told so either.
     let base = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_target(false)
         .log_internal_errors(false);
     if env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal() {
-        base.with_ansi(false).event_format(Journal).init();
+        base.with_ansi(false).event_format(JournalFormat).init();
     } else {
         base.with_ansi(io::stderr().is_terminal()).init();
     }

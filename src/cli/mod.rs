@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 /// Shows what clap has to say: help and version on standard output and all
 /// is well, anything else on standard error.
-fn tell_usage(told: &clap::Error) -> ExitCode {
+fn print_clap_message(told: &clap::Error) -> ExitCode {
     // Nobody may be there to read it.
     let _ = told.print();
     if told.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
@@ -31,7 +31,7 @@ fn tell_usage(told: &clap::Error) -> ExitCode {
 
 /// Shows an error with its causes on standard error, on one line if they
 /// are.
-fn tell_error(error: &anyhow::Error) {
+fn print_error(error: &anyhow::Error) {
     // Nobody may be there to read it; the exit code says the same.
     let _ = writeln!(stderr(), "error: {error:#}");
 }

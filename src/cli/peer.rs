@@ -13,11 +13,11 @@ use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::exit::{self, Failed, os, usage};
-use super::signals::interrupted;
-use super::{logging, tell_error, tell_usage};
-use crate::config::peer::{Config, Partial, split_list};
-use crate::config::person::state_directory;
+use super::exit::{self, Failure, os_failure, usage_failure};
+use super::signals::termination_signal;
+use super::{logging, print_clap_message, print_error};
+use crate::config::peer::{Config, PartialConfig, split_list};
+use crate::config::user::state_directory;
 use crate::mesh::End;
 use crate::model::{ErrorCode, Request};
 use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, run as drive};
@@ -29,7 +29,7 @@ use crate::ui::{
 use crate::wire::udp::Room;
 
 /// Requests on their way from the thread that reads to the driver.
-const CHANNEL: usize = 16;
+const REQUEST_QUEUE_LENGTH: usize = 16;
 
 /// How long somebody at a terminal waits for the last answers.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ struct Cli {
     action: Option<Action>,
     /// Everything else.
     #[command(flatten)]
-    chat: Chat,
+    chat: ChatArgs,
 }
 
 /// What can be done besides chatting.
@@ -78,12 +78,12 @@ struct Cli {
 enum Action {
     /// Ping by each way, each peer that is heard and each named one, say in
     /// plain words what works, and leave; does not go into the room
-    Doctor(Common),
+    Doctor(CommonArgs),
 }
 
 /// Flags that every action has.
 #[derive(Args)]
-struct Common {
+struct CommonArgs {
     /// What you would like to be called [default: your login name]
     #[arg(long, short)]
     name: Option<String>,
@@ -110,7 +110,7 @@ struct Common {
 
 /// Flags of chatting.
 #[derive(Args)]
-struct Chat {
+struct ChatArgs {
     /// Lines in and out, also on a terminal
     #[arg(long, conflicts_with_all = ["json", "headless"])]
     plain: bool,
@@ -126,12 +126,12 @@ struct Chat {
     ask: bool,
     /// Flags that every action has.
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
 }
 
 /// How it looks to whoever uses it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum UiMode {
     /// A line editor.
     Terminal,
     /// Lines.
@@ -153,12 +153,12 @@ pub fn command() -> clap::Command {
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(told) => return tell_usage(&told),
+        Err(message) => return print_clap_message(&message),
     };
     let is_service = cli.chat.headless;
     let outcome = match cli.action {
-        Some(Action::Doctor(common)) => examine(&common),
-        None => chat(&cli.chat),
+        Some(Action::Doctor(common)) => run_doctor(&common),
+        None => run_chat(&cli.chat),
     };
     match outcome {
         Ok(code) => code.into(),
@@ -166,19 +166,19 @@ pub fn run() -> ExitCode {
             if is_service {
                 systemd::notify_status(&format!("{error:#}"));
             }
-            tell_error(&error);
+            print_error(&error);
             code.into()
         }
     }
 }
 
-impl Common {
+impl CommonArgs {
     /// All settings, from wherever they come.
-    fn config(&self, ask: bool) -> Result<Config> {
+    fn load_config(&self, ask: bool) -> Result<Config> {
         let list = |given: &[String]| {
             (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
         };
-        let flags = Partial {
+        let flags = PartialConfig {
             name: self.name.clone(),
             room: self.room.clone(),
             passphrase_file: self.passphrase_file.clone(),
@@ -187,13 +187,13 @@ impl Common {
             peers: list(&self.peer),
             ask: ask.then_some(true),
         };
-        let environment = Partial::from_environment()?;
-        flags.or(environment).or(Partial::from_file(self.config.as_deref())?).finish()
+        let environment = PartialConfig::from_environment()?;
+        flags.or(environment).or(PartialConfig::from_file(self.config.as_deref())?).into_config()
     }
 }
 
 /// The room as its datagrams know it. Takes a second where it is closed.
-fn sealed(config: &Config) -> Result<Room> {
+fn derive_room(config: &Config) -> Result<Room> {
     match &config.passphrase {
         Some(passphrase) => Room::closed(&config.room, &passphrase.0).map_err(Into::into),
         None => Ok(Room::open(&config.room)),
@@ -201,7 +201,7 @@ fn sealed(config: &Config) -> Result<Room> {
 }
 
 /// The person's key. Who has no place to keep one gets another each time.
-fn key() -> Result<PeerKey> {
+fn load_key() -> Result<PeerKey> {
     match state_directory() {
         Some(directory) => PeerKey::load_or_create(&directory),
         None => PeerKey::ephemeral(),
@@ -210,50 +210,50 @@ fn key() -> Result<PeerKey> {
 }
 
 /// Something to run the driver in.
-fn runtime() -> Result<Runtime> {
+fn build_runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("cannot begin")
 }
 
 /// Looks what works.
-fn examine(common: &Common) -> Result<u8, Failed> {
-    let config = common.config(false).map_err(usage)?;
-    let room = Arc::new(sealed(&config).map_err(os)?);
+fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
+    let config = common.load_config(false).map_err(usage_failure)?;
+    let room = Arc::new(derive_room(&config).map_err(os_failure)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Finding| {
         // Nobody may be there to read it; the exit code says the same.
         let _ = writeln!(stdout(), "{line}");
     };
-    let runtime = runtime().map_err(os)?;
+    let runtime = build_runtime().map_err(os_failure)?;
     let works = runtime.block_on(doctor::diagnose(&named, &room, &network, report));
     runtime.shutdown_background();
     Ok(if works { 0 } else { exit::UNAVAILABLE })
 }
 
 /// Chats.
-fn chat(chat: &Chat) -> Result<u8, Failed> {
-    let config = chat.common.config(chat.ask).map_err(usage)?;
+fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
+    let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
     let is_terminal = stdin().is_terminal() && stdout().is_terminal();
-    let look = match (chat.headless, chat.json, chat.plain) {
-        (true, ..) => Look::Headless,
-        (_, true, _) => Look::Json,
-        (.., false) if is_terminal => Look::Terminal,
-        _ => Look::Plain,
+    let ui_mode = match (chat.headless, chat.json, chat.plain) {
+        (true, ..) => UiMode::Headless,
+        (_, true, _) => UiMode::Json,
+        (.., false) if is_terminal => UiMode::Terminal,
+        _ => UiMode::Plain,
     };
     let setup = PeerSettings {
-        wire_room: sealed(&config).map_err(os)?,
-        key: key().map_err(os)?,
+        wire_room: derive_room(&config).map_err(os_failure)?,
+        key: load_key().map_err(os_failure)?,
         username: config.name.clone(),
         room: config.room.clone(),
         // Where nobody sits nobody can be asked.
-        ask: config.ask && look != Look::Headless,
+        ask: config.ask && ui_mode != UiMode::Headless,
         network: config.network.clone(),
-        hold_back: matches!(look, Look::Plain | Look::Json),
+        hold_back: matches!(ui_mode, UiMode::Plain | UiMode::Json),
     };
-    let scene = SharedViewState::with_dialect(Dialect::Peers);
-    let (requests, taken) = mpsc::channel(CHANNEL);
-    match look {
-        Look::Headless => {
-            logging::start();
+    let view_state = SharedViewState::with_dialect(Dialect::Peers);
+    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_LENGTH);
+    match ui_mode {
+        UiMode::Headless => {
+            logging::init();
             if !setup.key.is_persistent() {
                 tracing::info!("another peer has the key, or there is no place for one");
             }
@@ -261,38 +261,39 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
                 Some(_) => tracing::info!("a room with a passphrase"),
                 None => tracing::info!("an open room: everybody in the network can read along"),
             }
-            let outcome = run_driver(setup, &mut HeadlessScreen::default(), taken).map_err(os);
+            let outcome = run_driver(setup, &mut HeadlessScreen::default(), request_queue)
+                .map_err(os_failure);
             // It listens for as long as the peer runs.
             drop(requests);
-            finish(&outcome?, &config, false)
+            exit_code(&outcome?, &config, false)
         }
-        Look::Terminal => {
-            let (mut screen, input) = terminal::open(scene)
+        UiMode::Terminal => {
+            let (mut screen, input) = terminal::open(view_state)
                 .context("cannot use this terminal (try --plain)")
-                .map_err(os)?;
+                .map_err(os_failure)?;
             thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
-            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
+            let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             drop(screen);
-            finish(&end, &config, false)
+            exit_code(&end, &config, false)
         }
-        Look::Plain => {
+        UiMode::Plain => {
             let mut screen =
-                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), scene.clone());
-            let shared = scene.clone();
+                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
+            let shared = view_state.clone();
             thread::spawn(move || {
                 read_plain(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
             });
-            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-            finish_script(&end, &config, &scene)
+            let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
+            script_exit_code(&end, &config, &view_state)
         }
-        Look::Json => {
+        UiMode::Json => {
             let mut screen = JsonScreen::new(stdout());
-            let shared = scene.clone();
+            let shared = view_state.clone();
             thread::spawn(move || {
                 read_json(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
             });
-            let end = run_driver(setup, &mut screen, taken).map_err(os)?;
-            Ok(tell_end(&mut screen, &end, finish_script(&end, &config, &scene)))
+            let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
+            Ok(write_end(&mut screen, &end, script_exit_code(&end, &config, &view_state)))
         }
     }
 }
@@ -301,17 +302,17 @@ fn chat(chat: &Chat) -> Result<u8, Failed> {
 fn run_driver(
     setup: PeerSettings,
     screen: &mut dyn Screen,
-    taken: Receiver<Request>,
+    request_queue: Receiver<Request>,
 ) -> Result<End> {
-    let runtime = runtime()?;
-    let end = runtime.block_on(drive(setup, screen, taken, interrupted()));
+    let runtime = build_runtime()?;
+    let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     end.map_err(Into::into)
 }
 
 /// The last object of a bot. Gives the exit code.
-fn tell_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failed>) -> u8 {
+fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failure>) -> u8 {
     let (exit, text) = match outcome {
         Ok(code) => (code, String::new()),
         Err((code, error)) => (code, format!("{error:#}")),
@@ -329,16 +330,20 @@ fn tell_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, 
 
 /// As [`finish`], for an input of lines or objects: it is a script unless
 /// somebody types it. Lines that made no sense count, too.
-fn finish_script(end: &End, config: &Config, scene: &SharedViewState) -> Result<u8, Failed> {
+fn script_exit_code(
+    end: &End,
+    config: &Config,
+    view_state: &SharedViewState,
+) -> Result<u8, Failure> {
     let is_script = !stdin().is_terminal();
-    let code = finish(end, config, is_script)?;
-    let has_mistakes = is_script && scene.with(|it| it.input_errors > 0);
+    let code = exit_code(end, config, is_script)?;
+    let has_mistakes = is_script && view_state.with(|it| it.input_errors > 0);
     Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 
-/// The exit code of an end, with a sentence where it is an error. A script
+/// The exit code of an end, with a text where it is an error. A script
 /// wants to know of every message that was not sent.
-fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
+fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure> {
     match end {
         End::Left { unsent, .. } if *unsent > 0 => {
             Err((exit::UNAVAILABLE, anyhow!("{unsent} messages were not sent.")))
@@ -346,14 +351,14 @@ fn finish(end: &End, config: &Config, is_script: bool) -> Result<u8, Failed> {
         End::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
         End::Left { .. } => Ok(0),
         End::Rejected { by, code, reason } => {
-            let sentence = rejection(by, *code, reason, config);
-            Err((exit::REFUSED, anyhow!(safe_line(&sentence))))
+            let text = describe_rejection(by, *code, reason, config);
+            Err((exit::REFUSED, anyhow!(safe_line(&text))))
         }
     }
 }
 
 /// Who says no, why, and what one can do about it.
-fn rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
+fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let known = ErrorCode::from_number(code);
     // What the code means, then the other's own words, where they say more.
     let meaning = known.map_or("", ErrorCode::default_text);
@@ -379,19 +384,19 @@ mod tests {
 
     /// By whom, why, and what to do: in words that are there in any case.
     #[test]
-    fn rejections() {
+    fn rejection_names_peer_reason_and_remedy() {
         let name = Some("Anna".to_owned());
-        let config = Partial { name, ..Partial::default() }.finish().unwrap();
-        let told = |code, reason| rejection("anna", code, reason, &config);
+        let config = PartialConfig { name, ..PartialConfig::default() }.into_config().unwrap();
+        let text = |code, reason| describe_rejection("anna", code, reason, &config);
         assert_eq!(
-            told(201, "anna has been here for 5 minutes."),
+            text(201, "anna has been here for 5 minutes."),
             "anna says no: Somebody here has this name. anna has been here for 5 minutes. \
              You asked for “Anna”; --name asks for another."
         );
         let blocked = ErrorCode::Blocked.default_text();
-        assert_eq!(told(400, blocked), format!("anna says no: {blocked}"));
-        assert_eq!(told(400, ""), format!("anna says no: {blocked}"));
-        assert_eq!(told(999, " not today "), "anna says no: not today");
-        assert_eq!(told(999, ""), "anna says no: no reason is given.");
+        assert_eq!(text(400, blocked), format!("anna says no: {blocked}"));
+        assert_eq!(text(400, ""), format!("anna says no: {blocked}"));
+        assert_eq!(text(999, " not today "), "anna says no: not today");
+        assert_eq!(text(999, ""), "anna says no: no reason is given.");
     }
 }

@@ -8,9 +8,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::spawn_blocking;
 
-use super::archive::Tool;
+use super::archive::ArchiveCommand;
 use super::exit::BAD_CONFIG;
-use super::status::StatusCommand;
+use super::status::StatusArgs;
 use super::{logging, status};
 use crate::config::server::ServerOptions;
 use crate::server::{self, ReloadResult, ServerSettings};
@@ -31,34 +31,34 @@ use crate::{disk, systemd};
 /// configuration, 1 anything else.
 #[derive(Debug, Parser)]
 #[command(name = "chat-server", version, args_conflicts_with_subcommands = true)]
-pub struct ServerCommand {
+pub struct Cli {
     /// Something else than running a server.
     #[command(subcommand)]
     action: Option<Action>,
 
     /// How to run it.
     #[command(flatten)]
-    run: Run,
+    run: RunArgs,
 }
 
 /// What `chat-server` can do besides being one.
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Check a configuration, and do nothing else
-    Validate(Box<Run>),
+    Validate(Box<RunArgs>),
 
     /// The owner's tools.
     #[command(flatten)]
-    Tool(Tool),
+    Archive(ArchiveCommand),
 
     /// Tell how the server on this machine fares: exit status 0 if it does well, 1 if it cannot
     /// be reached, does not answer, or cannot write to its disk
-    Status(StatusCommand),
+    Status(StatusArgs),
 }
 
 /// Where the settings come from.
 #[derive(Args, Clone, Debug)]
-struct Run {
+struct RunArgs {
     /// Read the configuration from this file
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
     config: Option<PathBuf>,
@@ -68,16 +68,16 @@ struct Run {
     options: ServerOptions,
 }
 
-impl Run {
+impl RunArgs {
     /// Puts the settings together and checks them. A password that everybody
     /// on this machine can read is warned of.
-    fn settings(&self) -> Result<ServerSettings> {
+    fn load_settings(&self) -> Result<ServerSettings> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
             None => ServerOptions::default(),
         };
         let options = self.options.clone().or(file);
-        if let Some(path) = options.password_in(self.config.as_deref())
+        if let Some(path) = options.password_path(self.config.as_deref())
             && disk::is_world_readable(path)
         {
             tracing::warn!(
@@ -93,37 +93,37 @@ impl Run {
 /// What can be typed, for the manual and for shells.
 #[must_use]
 pub fn command() -> clap::Command {
-    ServerCommand::command()
+    Cli::command()
 }
 
 /// Does what the command line says.
 #[must_use]
-pub fn main() -> ExitCode {
-    let command = match ServerCommand::try_parse() {
+pub fn run() -> ExitCode {
+    let command = match Cli::try_parse() {
         Ok(command) => command,
-        Err(told) => return super::tell_usage(&told),
+        Err(message) => return super::print_clap_message(&message),
     };
     let (run, only_validate) = match command.action {
         Some(Action::Status(command)) => return status::run(command),
         Some(Action::Validate(run)) => (*run, true),
-        Some(Action::Tool(tool)) => return tool.run(),
+        Some(Action::Archive(command)) => return command.run(),
         None => (command.run, false),
     };
-    logging::start();
-    match run.settings() {
+    logging::init();
+    match run.load_settings() {
         Err(error) => {
             if !only_validate {
                 systemd::notify_status(&format!("wrong configuration: {error:#}"));
             }
-            super::tell_error(&error);
+            super::print_error(&error);
             ExitCode::from(BAD_CONFIG)
         }
         Ok(_) if only_validate => ExitCode::SUCCESS,
-        Ok(settings) => match serve(run, settings) {
+        Ok(settings) => match run_server(run, settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 systemd::notify_status(&format!("{error:#}"));
-                super::tell_error(&error);
+                super::print_error(&error);
                 ExitCode::FAILURE
             }
         },
@@ -131,12 +131,12 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs the server until it is told to stop.
-fn serve(run: Run, settings: ServerSettings) -> Result<()> {
+fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let stop = told_to_stop()?;
-        let reloads = reloads(run)?;
+        let stop = stop_signal()?;
+        let reloads = spawn_reload_task(run)?;
         server::run(settings, stop, reloads).await.map_err(anyhow::Error::from)
     });
     // Connections that still hang on have been waited for long enough.
@@ -146,7 +146,7 @@ fn serve(run: Run, settings: ServerSettings) -> Result<()> {
 
 /// What comes of reading the configuration again, each time that SIGHUP has
 /// come.
-fn reloads(run: Run) -> Result<Receiver<ReloadResult>> {
+fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
@@ -156,7 +156,7 @@ fn reloads(run: Run) -> Result<Receiver<ReloadResult>> {
             systemd::notify_reloading();
             let run = run.clone();
             // A file may be on a slow disk.
-            let read = spawn_blocking(move || run.settings()).await;
+            let read = spawn_blocking(move || run.load_settings()).await;
             let reload = match read {
                 Ok(Ok(settings)) => Ok(Box::new(settings)),
                 Ok(Err(error)) => Err(format!("{error:#}")),
@@ -178,7 +178,7 @@ fn raise_file_limit() {
 }
 
 /// Ready when SIGTERM or SIGINT has come.
-fn told_to_stop() -> Result<impl Future<Output = ()>> {
+fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;

@@ -1,7 +1,7 @@
 //! What the operating system wants of a program of a person.
 
 /// Resolves when the operating system wants the program to end.
-pub(super) async fn interrupted() {
+pub(super) async fn termination_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

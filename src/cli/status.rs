@@ -13,17 +13,17 @@ use crate::os::Clock;
 use crate::server::{Status, StoreKind, StoreState, StoreStatus, connect_control};
 
 /// The socket of the packaged service, where nothing says otherwise.
-const OF_SERVICE: &str = "/run/chat-server/control";
+const SERVICE_SOCKET: &str = "/run/chat-server/control";
 
 /// A server that takes longer, from the first attempt to the last byte, does not answer.
-const PATIENCE: Duration = Duration::from_secs(6);
+const STATUS_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// A longer answer is not one.
-const MAX_ANSWER: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Which server, and how it is shown.
 #[derive(Args, Debug)]
-pub(super) struct StatusCommand {
+pub(super) struct StatusArgs {
     /// One JSON object (docs/status.md)
     #[arg(long)]
     json: bool,
@@ -43,29 +43,29 @@ pub(super) struct StatusCommand {
 }
 
 /// Asks, shows the answer, and gives the exit status.
-pub(super) fn run(command: StatusCommand) -> ExitCode {
-    match ask_and_show(command) {
+pub(super) fn run(command: StatusArgs) -> ExitCode {
+    match query_and_print(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            super::tell_error(&error);
+            super::print_error(&error);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Asks and shows the answer; gives whether the server is healthy.
-fn ask_and_show(command: StatusCommand) -> Result<bool> {
+fn query_and_print(command: StatusArgs) -> Result<bool> {
     let file = match &command.config {
         Some(path) => ServerOptions::from_file(path)?,
         None => ServerOptions::default(),
     };
-    let options = ServerOptions::of_socket(command.control, command.data_dir).or(file);
-    let path = options.control().unwrap_or_else(|| OF_SERVICE.into());
-    let answer = ask(&path)?;
+    let options = ServerOptions::for_control_socket(command.control, command.data_dir).or(file);
+    let path = options.control_socket().unwrap_or_else(|| SERVICE_SOCKET.into());
+    let answer = query(&path)?;
     let status: Status = serde_json::from_str(&answer)
         .context("the server's answer is of another version of this program")?;
-    let shown = if command.json { answer } else { in_words(&status) };
+    let shown = if command.json { answer } else { format_status(&status) };
     match stdout().write_all(shown.as_bytes()) {
         // Whoever reads it may have seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -76,10 +76,10 @@ fn ask_and_show(command: StatusCommand) -> Result<bool> {
 }
 
 /// What the server says.
-fn ask(path: &Path) -> Result<String> {
+fn query(path: &Path) -> Result<String> {
     let shown = path.display();
     let clock = Clock::start();
-    let mut stream = connect_control(path, PATIENCE).map_err(|error| match error.kind() {
+    let mut stream = connect_control(path, STATUS_TIMEOUT).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
         _ => Error::from(error)
             .context(format!("no server can be asked at {shown} (--control names another)")),
@@ -87,14 +87,14 @@ fn ask(path: &Path) -> Result<String> {
     let mut answer = Vec::new();
     let mut piece = [0; 4_096];
     loop {
-        let left = PATIENCE.saturating_sub(clock.now().since_start());
+        let left = STATUS_TIMEOUT.saturating_sub(clock.now().since_start());
         ensure!(
-            !left.is_zero() && answer.len() < MAX_ANSWER,
+            !left.is_zero() && answer.len() < MAX_ANSWER_BYTES,
             "the server at {shown} does not answer"
         );
         stream.set_read_timeout(Some(left))?;
         let count = match stream.read(&mut piece) {
-            // That is how the end of the time is told.
+            // That is how the end of the time is text.
             Err(error)
                 if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) =>
             {
@@ -112,11 +112,11 @@ fn ask(path: &Path) -> Result<String> {
 }
 
 /// The answer for people.
-fn in_words(status: &Status) -> String {
+fn format_status(status: &Status) -> String {
     let Status { name, version, people, connections, rooms, messages, .. } = status;
     let state = if status.healthy { "healthy" } else { "NOT HEALTHY" };
     let rate = f64::from(u32::try_from(status.messages_last_minute).unwrap_or(u32::MAX)) / 60.0;
-    let memory = status.memory.map_or("unknown".to_owned(), in_megabytes);
+    let memory = status.memory.map_or("unknown".to_owned(), format_megabytes);
     let watchdog = match status.watchdog {
         Some(seconds) => format!("has to be fed every {seconds} s"),
         None => "none".to_owned(),
@@ -132,18 +132,18 @@ fn in_words(status: &Status) -> String {
          watchdog   {watchdog}\n\
          listening  {}\n",
         status.process,
-        how_long(status.uptime),
+        format_duration(status.uptime),
         status.head,
-        where_kept(&status.store),
+        format_store(&status.store),
         listening.join(", "),
     )
 }
 
 /// Where messages are kept, and how that goes.
-fn where_kept(store: &StoreStatus) -> String {
+fn format_store(store: &StoreStatus) -> String {
     let place = match (store.kind, &store.directory) {
         (StoreKind::Disk, Some(directory)) => {
-            let bytes = store.bytes.map_or("unknown".to_owned(), in_megabytes);
+            let bytes = store.bytes.map_or("unknown".to_owned(), format_megabytes);
             let durability = store.durability.as_deref().unwrap_or("unknown");
             format!("in {} ({bytes}, {durability})", directory.display())
         }
@@ -158,13 +158,13 @@ fn where_kept(store: &StoreStatus) -> String {
 }
 
 /// A number of bytes for people.
-fn in_megabytes(bytes: u64) -> String {
+fn format_megabytes(bytes: u64) -> String {
     let tenths = bytes / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
 /// A time for people: its two largest parts.
-fn how_long(seconds: u64) -> String {
+fn format_duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
@@ -180,19 +180,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_for_people() {
+    fn durations_and_sizes_are_readable() {
         let times = [(59, "59 s"), (61, "1 min 1 s"), (7_260, "2 h 1 min"), (90_000, "1 day 1 h")];
-        for (seconds, told) in times {
-            assert_eq!(how_long(seconds), told);
+        for (seconds, text) in times {
+            assert_eq!(format_duration(seconds), text);
         }
         assert_eq!(
-            (in_megabytes(99_999), in_megabytes(4_750_000)),
+            (format_megabytes(99_999), format_megabytes(4_750_000)),
             ("0.0 MB".into(), "4.7 MB".into())
         );
     }
 
     #[test]
-    fn a_failing_disk_is_told() {
+    fn store_text_names_failing_disk() {
         let mut store = StoreStatus {
             kind: StoreKind::Disk,
             state: StoreState::Sound,
@@ -200,8 +200,8 @@ mod tests {
             bytes: Some(2_000_000),
             durability: Some("strict".to_owned()),
         };
-        assert_eq!(where_kept(&store), "in data (2.0 MB, strict)");
+        assert_eq!(format_store(&store), "in data (2.0 MB, strict)");
         store.state = StoreState::Refusing;
-        assert!(where_kept(&store).contains("FAILS"));
+        assert!(format_store(&store).contains("FAILS"));
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::from_toml;
-use super::person::{directories, login_name};
+use super::parse_toml;
+use super::user::{default_username, project_directories};
 use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
@@ -18,7 +18,7 @@ use crate::model::{HostAddress, Password};
 /// are those of the file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Partial {
+pub struct PartialConfig {
     /// `host[:port]`
     pub server: Option<String>,
     /// What one would like to be called.
@@ -54,7 +54,7 @@ pub struct Config {
 /// Seconds without an answer after which a script gives up.
 pub const DEFAULT_TIMEOUT: u32 = 60;
 
-impl Partial {
+impl PartialConfig {
     /// What the file says: that at `path`, which must be there, or else the
     /// one in its usual place, which need not.
     ///
@@ -62,14 +62,14 @@ impl Partial {
     /// The file cannot be read, or says something that is no setting; the
     /// error names the key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
-        let usual = directories().map(|it| it.config_dir().join("client.toml"));
+        let usual = project_directories().map(|it| it.config_dir().join("client.toml"));
         let Some(found) = path.map(Path::to_owned).or_else(|| usual.filter(|it| it.exists()))
         else {
             return Ok(Self::default());
         };
         let text = fs::read_to_string(&found)
             .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self = from_toml(&found, &text)?;
+        let mut partial: Self = parse_toml(&found, &text)?;
         // A file is named as seen from the one that names it.
         if let (Some(file), Some(directory)) = (&mut partial.password_file, found.parent()) {
             *file = directory.join(&*file);
@@ -130,7 +130,7 @@ impl Partial {
     ///
     /// # Errors
     /// It is no address.
-    pub fn address(&self) -> Result<Option<HostAddress>> {
+    pub fn server_address(&self) -> Result<Option<HostAddress>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))
         };
@@ -142,7 +142,7 @@ impl Partial {
     ///
     /// # Errors
     /// What makes no sense.
-    pub fn finish(self, server: Destination) -> Result<Config> {
+    pub fn into_config(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
             let text = fs::read_to_string(file)
@@ -154,7 +154,7 @@ impl Partial {
         }
         Ok(Config {
             server,
-            name: self.name.unwrap_or_else(login_name),
+            name: self.name.unwrap_or_else(default_username),
             rooms: self.rooms.unwrap_or_default(),
             password: password.map(Password),
             wait: self.wait.unwrap_or(false),
@@ -178,32 +178,32 @@ mod tests {
 
     /// The error for a mistake in the file says where it is.
     #[test]
-    fn mistakes_in_the_file_are_named() {
+    fn config_error_names_key_and_line() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("client.toml");
         fs::write(&path, "server = \"pi\"\nnmae = \"anna\"\n").unwrap();
-        let error = format!("{:#}", Partial::from_file(Some(&path)).err().unwrap());
+        let error = format!("{:#}", PartialConfig::from_file(Some(&path)).err().unwrap());
         assert!(error.contains("nmae") && error.contains("line 2"), "{error}");
         fs::write(&path, "server = \"pi\"\npassword-file = \"secret\"\n").unwrap();
-        let partial = Partial::from_file(Some(&path)).unwrap();
+        let partial = PartialConfig::from_file(Some(&path)).unwrap();
         assert_eq!(partial.password_file, Some(directory.path().join("secret")));
     }
 
     /// What is nearer wins; a server need not be named.
     #[test]
-    fn precedence() {
-        let near = Partial { name: Some("a".to_owned()), ..Partial::default() };
-        let far = Partial {
+    fn higher_precedence_wins() {
+        let near = PartialConfig { name: Some("a".to_owned()), ..PartialConfig::default() };
+        let far = PartialConfig {
             name: Some("b".to_owned()),
             server: Some("pi".to_owned()),
-            ..Partial::default()
+            ..PartialConfig::default()
         };
-        assert_eq!(near.address().unwrap(), None);
+        assert_eq!(near.server_address().unwrap(), None);
         let both = near.or(far);
-        let address = both.address().unwrap().unwrap();
-        let config = both.finish(address.into()).unwrap();
+        let address = both.server_address().unwrap().unwrap();
+        let config = both.into_config(address.into()).unwrap();
         assert_eq!((config.name.as_str(), config.server.address.host.as_str()), ("a", "pi"));
-        let wrong = Partial { server: Some("a b".to_owned()), ..Partial::default() };
-        assert!(wrong.address().is_err());
+        let wrong = PartialConfig { server: Some("a b".to_owned()), ..PartialConfig::default() };
+        assert!(wrong.server_address().is_err());
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use super::from_toml;
-use super::person::{directories, login_name};
+use super::parse_toml;
+use super::user::{default_username, project_directories};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, Password, RoomName, Username};
 use crate::peer::NetworkSettings;
@@ -18,7 +18,7 @@ use crate::peer::NetworkSettings;
 /// are those of the file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Partial {
+pub struct PartialConfig {
     /// What one would like to be called.
     pub name: Option<String>,
     /// The room.
@@ -49,7 +49,7 @@ pub struct Config {
     pub ask: bool,
 }
 
-impl Partial {
+impl PartialConfig {
     /// What the file says: that at `path`, which must be there, or else the
     /// one in its usual place, which need not.
     ///
@@ -57,14 +57,14 @@ impl Partial {
     /// The file cannot be read, or says something that is no setting; the
     /// error names the key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
-        let usual = directories().map(|it| it.config_dir().join("peer.toml"));
+        let usual = project_directories().map(|it| it.config_dir().join("peer.toml"));
         let Some(found) = path.map(Path::to_owned).or_else(|| usual.filter(|it| it.exists()))
         else {
             return Ok(Self::default());
         };
         let text = fs::read_to_string(&found)
             .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self = from_toml(&found, &text)?;
+        let mut partial: Self = parse_toml(&found, &text)?;
         // A file is named as seen from the one that names it.
         if let (Some(file), Some(directory)) = (&mut partial.passphrase_file, found.parent()) {
             *file = directory.join(&*file);
@@ -91,7 +91,7 @@ impl Partial {
             port,
             interfaces: list("PI_CHAT_INTERFACE"),
             peers: list("PI_CHAT_PEER"),
-            ask: text("PI_CHAT_ASK").map(|it| yes_or_no("PI_CHAT_ASK", &it)).transpose()?,
+            ask: text("PI_CHAT_ASK").map(|it| parse_bool("PI_CHAT_ASK", &it)).transpose()?,
         })
     }
 
@@ -113,8 +113,8 @@ impl Partial {
     ///
     /// # Errors
     /// What makes no sense.
-    pub fn finish(self) -> Result<Config> {
-        let name = self.name.unwrap_or_else(login_name);
+    pub fn into_config(self) -> Result<Config> {
+        let name = self.name.unwrap_or_else(default_username);
         let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
         let room = match self.room {
             Some(room) => RoomName::new(room.trim_start_matches('#'))
@@ -131,7 +131,7 @@ impl Partial {
         let interfaces = self.interfaces.into_iter().flatten().collect();
         let passphrase = match (self.passphrase_file, env::var_os("CREDENTIALS_DIRECTORY")) {
             (Some(file), _) => Some(read_passphrase(&file)?),
-            (None, Some(directory)) => credential(Path::new(&directory))?,
+            (None, Some(directory)) => systemd_passphrase(Path::new(&directory))?,
             (None, None) => None,
         };
         let network = NetworkSettings { port, interfaces, hosts: hosts? };
@@ -140,7 +140,7 @@ impl Partial {
 }
 
 /// What a variable says that is on or off.
-fn yes_or_no(key: &str, text: &str) -> Result<bool> {
+fn parse_bool(key: &str, text: &str) -> Result<bool> {
     match text {
         "1" | "true" | "yes" => Ok(true),
         "0" | "false" | "no" => Ok(false),
@@ -156,14 +156,14 @@ pub fn split_list(text: &str) -> Vec<String> {
 
 /// What systemd gives the service where there is no file with a passphrase:
 /// `SetCredential` in the unit.
-const NO_CREDENTIAL: &[u8] = b"\n";
+const EMPTY_CREDENTIAL: &[u8] = b"\n";
 
 /// The passphrase that systemd gives the service, if it does
 /// (`LoadCredential`). One that cannot be read is an error: a room that was to
 /// be closed must not be open.
-fn credential(directory: &Path) -> Result<Option<Password>> {
+fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
-    if !file.exists() || fs::read(&file).is_ok_and(|it| it == NO_CREDENTIAL) {
+    if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {
         return Ok(None);
     }
     read_passphrase(&file).map(Some)
@@ -185,20 +185,20 @@ mod tests {
     use super::*;
 
     /// The file that the package installs.
-    const SHIPPED: &str = include_str!("../../debian/chat-peer.toml");
+    const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-peer.toml");
 
     /// It says nothing as it is, and shows every key.
     #[test]
-    fn the_shipped_file() {
+    fn packaged_config_is_all_comments_and_shows_every_key() {
         let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
-        assert!(SHIPPED.lines().all(is_comment));
-        let shown: String = SHIPPED
+        assert!(PACKAGED_CONFIG.lines().all(is_comment));
+        let shown: String = PACKAGED_CONFIG
             .lines()
             .filter_map(|line| line.strip_prefix("# "))
             .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
             .fold(String::new(), |all, line| all + line + "\n");
-        let shown: Partial = toml::from_str(&shown).unwrap();
-        let Partial { name, room, passphrase_file, port, interfaces, peers, ask } = shown;
+        let shown: PartialConfig = toml::from_str(&shown).unwrap();
+        let PartialConfig { name, room, passphrase_file, port, interfaces, peers, ask } = shown;
         assert_eq!((room.as_deref(), port, ask), (Some("lobby"), Some(DEFAULT_PORT), Some(false)));
         assert_eq!((interfaces, peers), (Some(Vec::new()), Some(Vec::new())));
         assert!(name.is_some() && passphrase_file.is_some());
@@ -207,64 +207,68 @@ mod tests {
     /// The error for a mistake in the file says where it is; files are named
     /// as seen from there.
     #[test]
-    fn the_file() {
+    fn config_file_errors_name_key_and_paths_are_relative_to_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("peer.toml");
         fs::write(&path, "room = \"pi\"\nrooom = \"anna\"\n").unwrap();
-        let error = format!("{:#}", Partial::from_file(Some(&path)).err().unwrap());
+        let error = format!("{:#}", PartialConfig::from_file(Some(&path)).err().unwrap());
         assert!(error.contains("rooom") && error.contains("line 2"), "{error}");
         fs::write(&path, "passphrase-file = \"secret\"\npeers = [\"pi:7\"]\n").unwrap();
         fs::write(directory.path().join("secret"), "open sesame\r\nmore\n").unwrap();
-        let config = Partial::from_file(Some(&path)).unwrap().finish().unwrap();
+        let config = PartialConfig::from_file(Some(&path)).unwrap().into_config().unwrap();
         assert_eq!(config.passphrase, Some(Password("open sesame".to_owned())));
         assert_eq!(config.network.hosts[0].to_string(), "pi:7");
     }
 
     /// What systemd gives counts; only what stands for none is none.
     #[test]
-    fn the_credential() {
+    fn only_an_empty_credential_means_no_passphrase() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("passphrase");
-        assert_eq!(credential(directory.path()).unwrap(), None);
+        assert_eq!(systemd_passphrase(directory.path()).unwrap(), None);
         for (bytes, passphrase) in [(&b"\n"[..], None), (b"open sesame\n", Some("open sesame"))] {
             fs::write(&file, bytes).unwrap();
             let wanted = passphrase.map(|it| Password(it.to_owned()));
-            assert_eq!(credential(directory.path()).unwrap(), wanted);
+            assert_eq!(systemd_passphrase(directory.path()).unwrap(), wanted);
         }
         for wrong in [&b""[..], b"\nopen sesame\n", b"caf\xe9\n"] {
             fs::write(&file, wrong).unwrap();
-            assert!(credential(directory.path()).is_err(), "{wrong:?}");
+            assert!(systemd_passphrase(directory.path()).is_err(), "{wrong:?}");
         }
     }
 
     /// What is on or off in the environment.
     #[test]
-    fn on_or_off() {
-        let says = |text| yes_or_no("PI_CHAT_ASK", text);
+    fn booleans_are_parsed() {
+        let says = |text| parse_bool("PI_CHAT_ASK", text);
         assert!(says("1").unwrap() && says("true").unwrap() && !says("0").unwrap());
         assert_eq!(says("maybe").unwrap_err().to_string(), "PI_CHAT_ASK=maybe is neither 1 nor 0");
     }
 
     /// What is nearer wins; what makes no sense is said.
     #[test]
-    fn precedence_and_mistakes() {
-        let near = Partial { name: Some("anna".to_owned()), port: Some(7), ..Partial::default() };
-        let far = Partial {
+    fn higher_precedence_wins_and_invalid_values_are_rejected() {
+        let near = PartialConfig {
+            name: Some("anna".to_owned()),
+            port: Some(7),
+            ..PartialConfig::default()
+        };
+        let far = PartialConfig {
             name: Some("bob".to_owned()),
             room: Some("#Garden".to_owned()),
-            ..Partial::default()
+            ..PartialConfig::default()
         };
-        let config = near.or(far).finish().unwrap();
+        let config = near.or(far).into_config().unwrap();
         assert_eq!((config.name.as_str(), config.room.as_str()), ("anna", "Garden"));
         assert_eq!(config.network.port, 7);
         for wrong in [
-            Partial { name: Some("two words".to_owned()), ..Partial::default() },
-            Partial { room: Some("two words".to_owned()), ..Partial::default() },
-            Partial { port: Some(0), ..Partial::default() },
-            Partial { peers: Some(vec!["http://pi".to_owned()]), ..Partial::default() },
-            Partial { passphrase_file: Some("/nowhere".into()), ..Partial::default() },
+            PartialConfig { name: Some("two words".to_owned()), ..PartialConfig::default() },
+            PartialConfig { room: Some("two words".to_owned()), ..PartialConfig::default() },
+            PartialConfig { port: Some(0), ..PartialConfig::default() },
+            PartialConfig { peers: Some(vec!["http://pi".to_owned()]), ..PartialConfig::default() },
+            PartialConfig { passphrase_file: Some("/nowhere".into()), ..PartialConfig::default() },
         ] {
-            assert!(wrong.finish().is_err());
+            assert!(wrong.into_config().is_err());
         }
     }
 }

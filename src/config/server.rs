@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::from_toml;
+use super::parse_toml;
 use crate::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
@@ -141,10 +141,10 @@ enum DiskFailure {
 }
 
 /// Bytes that messages take on the disk, if nothing else is wanted.
-const KEEP_BYTES: u64 = 1 << 30;
+const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 
 /// The least that may be wanted: an empty database takes a tenth of it.
-const LEAST_BYTES: u64 = 1 << 20;
+const MIN_KEEP_BYTES: u64 = 1 << 20;
 
 /// What becomes of names that are easily taken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -157,7 +157,7 @@ enum LookAlikes {
 }
 
 /// A directory that systemd gives the service, if this is one.
-fn of_service(variable: &str) -> Option<PathBuf> {
+fn systemd_directory(variable: &str) -> Option<PathBuf> {
     // There may be several, the first of which is the service's own.
     env::split_paths(&env::var_os(variable)?).next().filter(|it| it.is_absolute())
 }
@@ -171,12 +171,12 @@ impl ServerOptions {
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        from_toml(path, &text)
+        parse_toml(path, &text)
     }
 
     /// What says where a server's socket is, and nothing else.
     #[must_use]
-    pub fn of_socket(control: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
+    pub fn for_control_socket(control: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
         Self { control, data_dir, ..Self::default() }
     }
 
@@ -229,7 +229,7 @@ impl ServerOptions {
     /// configuration, which is at `config`, or a file of its own. To be asked
     /// when all places are put together.
     #[must_use]
-    pub fn password_in<'a>(&'a self, config: Option<&'a Path>) -> Option<&'a Path> {
+    pub fn password_path<'a>(&'a self, config: Option<&'a Path>) -> Option<&'a Path> {
         match self.password {
             Some(_) => config,
             None => self.password_file.as_deref(),
@@ -238,10 +238,10 @@ impl ServerOptions {
 
     /// Where the server tells how it fares, if it does.
     #[must_use]
-    pub fn control(&self) -> Option<PathBuf> {
-        let of_service = || Some(of_service("RUNTIME_DIRECTORY")?.join("control"));
+    pub fn control_socket(&self) -> Option<PathBuf> {
+        let in_runtime_directory = || Some(systemd_directory("RUNTIME_DIRECTORY")?.join("control"));
         let in_data = || Some(self.data_dir.as_ref()?.join("control.sock"));
-        self.control.clone().or_else(of_service).or_else(in_data)
+        self.control.clone().or_else(in_runtime_directory).or_else(in_data)
     }
 
     /// The settings, with defaults where nothing is given, and checked.
@@ -250,8 +250,8 @@ impl ServerOptions {
     /// Something makes no sense, or the password's file cannot be read.
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
-        let log = self.log()?;
-        let control = self.control();
+        let log = self.log_settings()?;
+        let control = self.control_socket();
         let is_durable = matches!(log, LogSettings::Disk(_));
         let retention = match &log {
             LogSettings::Memory(limits) => Retention {
@@ -274,7 +274,7 @@ impl ServerOptions {
             },
             hub: HubSettings {
                 server_name: self.name.unwrap_or(hub.server_name),
-                password: password(self.password, self.password_file)?,
+                password: read_password(self.password, self.password_file)?,
                 refuse_lookalikes: self.look_alikes != Some(LookAlikes::Allow),
                 max_connections,
                 max_connections_per_address: self
@@ -298,9 +298,9 @@ impl ServerOptions {
     }
 
     /// Where messages are kept, and how long.
-    fn log(&self) -> Result<LogSettings> {
+    fn log_settings(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
-        let given = self.data_dir.clone().or_else(|| of_service("STATE_DIRECTORY"));
+        let given = self.data_dir.clone().or_else(|| systemd_directory("STATE_DIRECTORY"));
         let Some(directory) = given else {
             let log = MemoryLimits::default();
             let room_entries = self.log_length.unwrap_or(log.room_entries);
@@ -315,13 +315,13 @@ impl ServerOptions {
         let retention = Retention {
             days: self.keep_days.unwrap_or(0),
             messages: self.keep_messages.unwrap_or(0),
-            bytes: self.keep_bytes.unwrap_or(KEEP_BYTES),
+            bytes: self.keep_bytes.unwrap_or(DEFAULT_KEEP_BYTES),
         };
         let Retention { messages, bytes, .. } = retention;
         ensure!(messages == 0 || messages >= least, "keep-messages: must be 0 or at least {least}");
         ensure!(
-            bytes == 0 || bytes >= LEAST_BYTES,
-            "keep-bytes: must be 0 or at least {LEAST_BYTES}"
+            bytes == 0 || bytes >= MIN_KEEP_BYTES,
+            "keep-bytes: must be 0 or at least {MIN_KEEP_BYTES}"
         );
         let durability = match self.durability {
             None | Some(DurabilityMode::Relaxed) => Durability::Relaxed,
@@ -343,7 +343,7 @@ impl ServerOptions {
 }
 
 /// The password, from wherever it is given.
-fn password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
+fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (given, file) {
         (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
         (given, None) => Ok(given),
@@ -360,24 +360,26 @@ mod tests {
     use super::*;
 
     /// The file that the package installs.
-    const SHIPPED: &str = include_str!("../../debian/chat-server.toml");
+    const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-server.toml");
 
     /// Keys of the shipped file that show no default, for there is none.
-    const WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir", "control"];
+    const KEYS_WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir", "control"];
 
     #[test]
-    fn the_shipped_file_changes_nothing() {
-        let options: ServerOptions = toml::from_str(SHIPPED).unwrap();
+    fn packaged_config_equals_defaults() {
+        let options: ServerOptions = toml::from_str(PACKAGED_CONFIG).unwrap();
         assert_eq!(options, ServerOptions::default());
     }
 
     #[test]
-    fn the_shipped_file_shows_every_key_with_its_default() {
-        let shown: String = SHIPPED
+    fn packaged_config_shows_every_key_with_its_default() {
+        let shown: String = PACKAGED_CONFIG
             .lines()
             .filter_map(|line| line.strip_prefix("# "))
             .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
-            .filter(|line| !WITHOUT_DEFAULT.iter().any(|key| line.starts_with(&format!("{key} ="))))
+            .filter(|line| {
+                !KEYS_WITHOUT_DEFAULT.iter().any(|key| line.starts_with(&format!("{key} =")))
+            })
             .fold(String::new(), |all, line| all + line + "\n");
         let options: ServerOptions = toml::from_str(&shown).unwrap();
         let missing: Vec<String> = format!("{options:?}")
@@ -401,26 +403,26 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_told_with_its_line() {
+    fn unknown_key_error_names_line() {
         let error = toml::from_str::<ServerOptions>("name = \"x\"\nport = 1\n").unwrap_err();
-        let told = error.to_string();
-        assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
+        let message = error.to_string();
+        assert!(message.contains("line 2") && message.contains("`port`"), "{message}");
     }
 
     #[test]
-    fn a_mistake_is_told_on_one_line_without_secrets() {
+    fn config_error_is_one_line_without_secrets() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
         fs::write(&path, "name = \"x\"\npassword = \"hush\nburst = 1\n").unwrap();
-        let told = format!("{:#}", ServerOptions::from_file(&path).unwrap_err());
+        let message = format!("{:#}", ServerOptions::from_file(&path).unwrap_err());
         assert!(
-            told.contains("line 2") && !told.contains('\n') && !told.contains("hush"),
-            "{told}"
+            message.contains("line 2") && !message.contains('\n') && !message.contains("hush"),
+            "{message}"
         );
     }
 
     #[test]
-    fn flags_go_before_the_file() {
+    fn flags_override_file() {
         let flags = ServerOptions { burst: Some(7), ..ServerOptions::default() };
         let file = toml::from_str("burst = 9\nname = \"attic\"\n").unwrap();
         let settings = flags.or(file).into_settings().unwrap();
@@ -428,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_values_are_rejected() {
         for text in [
             "log-length = 9",
             "data-dir = \"data\"\nkeep-messages = 9",

@@ -8,24 +8,24 @@ use crate::model::Username;
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 
 /// The platform's directories for our programs.
-pub(super) fn directories() -> Option<ProjectDirs> {
+pub(super) fn project_directories() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "pi-chat")
 }
 
 /// Where the state is kept; none for somebody without a home.
 #[must_use]
 pub fn state_directory() -> Option<PathBuf> {
-    let all = directories()?;
+    let all = project_directories()?;
     Some(all.state_dir().unwrap_or_else(|| all.data_local_dir()).to_owned())
 }
 
 /// The login name, made to fit the rule of names.
-pub(super) fn login_name() -> String {
-    name_from(&whoami::username().unwrap_or_default())
+pub(super) fn default_username() -> String {
+    username_from_login(&whoami::username().unwrap_or_default())
 }
 
 /// The nearest name that the rule allows: `CORP\anna smith` is `anna-smith`.
-fn name_from(login: &str) -> String {
+fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -49,7 +49,7 @@ mod tests {
 
     /// Login names of all sorts.
     #[test]
-    fn login_names() {
+    fn login_names_become_valid_usernames() {
         for (login, name) in [
             ("anna", "anna"),
             ("CORP\\anna smith", "anna-smith"),
@@ -58,8 +58,8 @@ mod tests {
             ("", "guest"),
             ("é", "é"),
         ] {
-            assert_eq!(name_from(login), name, "{login}");
+            assert_eq!(username_from_login(login), name, "{login}");
         }
-        assert_eq!(name_from(&"x".repeat(100)).len(), 32);
+        assert_eq!(username_from_login(&"x".repeat(100)).len(), 32);
     }
 }
