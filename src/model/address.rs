@@ -1,4 +1,4 @@
-//! Where a server or a peer is, as people write it.
+//! Host addresses of servers and peers as people write them, and mDNS service instance names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,62 +7,64 @@ use thiserror::Error;
 
 use super::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
-/// The host and port of a server or a peer.
+/// Host and port of a server or peer. The host may also be an mDNS service instance name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostAddress {
-    /// A name or a number, without brackets.
+    /// Host name, IP address without brackets, or service instance name.
     pub host: String,
-    /// The port.
+    /// TCP or UDP port, not 0.
     pub port: u16,
 }
 
-/// Something that is no such address.
+/// Reason why a text is not a valid address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
-    /// There is no host in it.
+    /// The host is missing.
     #[error("it names no host")]
     NoHost,
-    /// What stands behind the colon is no port.
+    /// The part after the colon is not a port.
     #[error("“{0}” is no port (1 to 65535)")]
     Port(String),
-    /// `chats://`
+    /// The scheme is `chats://`, which is not supported.
     #[error("chats:// (TLS) is not there yet: use chat://")]
     Tls,
-    /// Some other scheme.
+    /// The scheme is neither `chat://` nor `chats://`.
     #[error("only chat:// addresses are meant here")]
     Scheme,
-    /// A character that no host has.
+    /// A character that a host cannot contain.
     #[error("a host has no “{0}” in it")]
     Character(char),
 }
 
-/// What the entry of a server ends with that has told of itself on the network.
+/// Returns the mDNS service type without its trailing dot: the suffix of every service instance
+/// name.
 fn service() -> &'static str {
     MDNS_SERVICE.trim_end_matches('.')
 }
 
-/// Whether this is the entry of a server in the network's directory, such as
-/// `Anna's pi (2)._pi-chat._tcp.local`, and not the name of a host.
+/// Returns true if `host` is an mDNS service instance name of a server, such as `Anna's pi
+/// (2)._pi-chat._tcp.local`, and not a host name.
 #[must_use]
 pub fn is_service_instance(host: &str) -> bool {
     instance_label(host).is_some()
 }
 
-/// What people call the server with this entry: `Anna's pi (2)`. None if it is
-/// no entry.
+/// Returns the instance label of an mDNS service instance name, which people know the server by:
+/// `Anna's pi (2)`. `None` if it is no such name.
 #[must_use]
 pub fn instance_label(entry: &str) -> Option<&str> {
     entry.strip_suffix(service())?.strip_suffix('.')
 }
 
-/// An entry, and what may be a port behind it.
+/// Splits a text into a service instance name and an optional port; `None` if it does not hold such
+/// a name.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service())? + service().len());
     let port = behind.strip_prefix(':');
     (is_service_instance(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
 }
 
-/// What stands behind the scheme, where there is the right one.
+/// Removes the `chat://` scheme and a trailing slash.
 fn without_scheme(text: &str) -> Result<&str, AddressError> {
     match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("chat") => {
@@ -74,10 +76,10 @@ fn without_scheme(text: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// A host, and what may be a port behind it.
+/// Splits a text into host and optional port, and removes the brackets of an IPv6 address.
 fn split_host(text: &str) -> Result<(&str, Option<&str>), AddressError> {
     let Some(inside) = text.strip_prefix('[') else {
-        // With several colons it is a number of IPv6.
+        // Several colons: a bare IPv6 address.
         let split = text.split_once(':').filter(|_| text.matches(':').count() == 1);
         return Ok(split.map_or((text, None), |(host, port)| (host, Some(port))));
     };
@@ -92,11 +94,11 @@ fn split_host(text: &str) -> Result<(&str, Option<&str>), AddressError> {
 impl FromStr for HostAddress {
     type Err = AddressError;
 
-    /// Takes `host`, `host:port`, `[::1]`, `[::1]:port`, `::1`, each with
-    /// `chat://` in front or without; for `host` also an entry ([`is_entry`]).
+    /// Parses `host`, `host:port`, `[::1]`, `[::1]:port` or `::1`, each with or without `chat://`;
+    /// instead of `host` also a service instance name ([`is_service_instance`]).
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        // The name in an entry may hold anything, also what looks like a scheme.
+        // An instance label may contain anything, even a scheme.
         let entry = split_service_instance(text.strip_prefix("chat://").unwrap_or(text));
         let (host, port) = match entry {
             Some(split) => split,
@@ -114,7 +116,7 @@ impl FromStr for HostAddress {
         }
         let is_service_instance = is_service_instance(host);
         let is_odd = |c: &char| {
-            // An entry is the name that an owner has given.
+            // An instance label is chosen by the owner and may contain these.
             c.is_control()
                 || !is_service_instance
                     && (c.is_whitespace() || matches!(c, '/' | '[' | ']' | '@' | '?' | '#'))
@@ -140,7 +142,6 @@ impl fmt::Display for HostAddress {
 mod tests {
     use super::*;
 
-    /// All the ways in which people write addresses.
     #[test]
     fn the_ways_of_writing_it() {
         for (text, host, port) in [

@@ -1,25 +1,24 @@
-//! How fast somebody may send: a bucket of tokens.
+//! Token bucket for rate limits.
 
 use std::time::Duration;
 
 use super::Moment;
 
-/// Lets a burst of frames through, then so many per minute. The driver has
-/// one for each connection and reads on when it says so.
+/// Token bucket: allows a burst of frames, then a steady rate per minute.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    /// Time that the tokens of a full bucket stand for.
+    /// Burst size, expressed as the time in which the bucket refills completely.
     capacity: Duration,
-    /// Time that one token stands for.
+    /// Time in which one token is refilled.
     interval: Duration,
-    /// When the bucket is, or was, full if nothing more is taken. (Kept in
-    /// place of a number of tokens: nothing has to be refilled.)
+    /// Time at which the bucket is full again if nothing more is taken. Stored instead of a token
+    /// count, so that no timer has to refill the bucket.
     full_at: Moment,
 }
 
 impl TokenBucket {
-    /// A full bucket. Zeros are taken for ones: a bucket that never lets
-    /// anything through would stop a connection for good.
+    /// Creates a full bucket. Zero arguments count as one: a bucket that never refills would stop a
+    /// connection for good.
     #[must_use]
     pub fn new(burst: u32, per_minute: u32) -> Self {
         let interval = Duration::from_secs(60) / per_minute.max(1);
@@ -27,7 +26,7 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Takes a token if there is one; for what is dropped where there is none.
+    /// Takes a token and returns true, or returns false and changes nothing if the bucket is empty.
     #[must_use]
     pub fn try_take(&mut self, now: Moment) -> bool {
         let mut after = *self;
@@ -38,16 +37,15 @@ impl TokenBucket {
         is_there
     }
 
-    /// Whether nothing has to be waited for, however much comes: who was too
-    /// fast has rested enough for it to be forgotten.
+    /// Returns true if the bucket is full, so that it can be forgotten and replaced by a new one.
     #[must_use]
     pub fn is_full(&self, now: Moment) -> bool {
         self.full_at <= now
     }
 
-    /// Takes the token for a frame that has arrived, and says how long to
-    /// wait before reading on; zero if the next one may come at once. The
-    /// frame itself is let through in any case. Call it once for each frame.
+    /// Takes a token for a frame that has arrived, overdrawing the bucket if it is empty. Returns
+    /// the time to wait before reading the next frame; zero if there is no need. Call it once for
+    /// each frame.
     #[must_use]
     pub fn take(&mut self, now: Moment) -> Duration {
         self.full_at = self.full_at.max(now) + self.interval;
@@ -61,12 +59,11 @@ mod tests {
 
     use super::*;
 
-    /// So many milliseconds after the beginning.
+    /// Returns the moment `millis` milliseconds after the start.
     fn at(millis: u64) -> Moment {
         Moment::after_start(Duration::from_millis(millis))
     }
 
-    /// A burst passes, then one waits for each frame.
     #[test]
     fn a_burst_then_a_rate() {
         let mut bucket = TokenBucket::new(3, 600);
@@ -77,8 +74,8 @@ mod tests {
     }
 
     proptest! {
-        /// Who waits as told gets no more through than the burst and the
-        /// rate, and never waits longer than one token takes.
+        /// A sender that waits as long as `take` returns gets no more through than burst and
+        /// rate allow, and never waits longer than one token takes.
         #[test]
         fn never_more_than_burst_and_rate(
             burst in 0_u32..50,
@@ -107,8 +104,7 @@ mod tests {
             }
         }
 
-        /// Who sends no faster than the rate never waits.
-        #[test]
+            #[test]
         fn who_keeps_to_the_rate_never_waits(burst in 1_u32..5, per_minute in 1_u32..5_000) {
             let mut bucket = TokenBucket::new(burst, per_minute);
             let interval = Duration::from_secs(60) / per_minute;

@@ -1,49 +1,48 @@
-//! What the log holds.
+//! Log entries: drafts, and what the log makes of them.
 
 use std::sync::Arc;
 
 use super::{MessageText, Reference, RoomName, Sequence, SessionId, Style, Timestamp, Username};
 
-/// Whom a message is for.
+/// Recipient of a message: a room or a single session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Everybody in this room.
+    /// All members of this room.
     Room(RoomName),
-    /// One session, under the name that it was addressed by.
+    /// One session, with the username that it was addressed by.
     Session(SessionId, Username),
 }
 
-/// A message on its way into the log.
+/// Message that is not in the log yet: without sequence and time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Who wrote it.
+    /// Author's session number.
     pub session: SessionId,
-    /// What the author is called now.
+    /// Author's username at this time.
     pub username: Username,
-    /// The author's number for it.
+    /// Reference number that the author's client gave the message.
     pub reference: Reference,
-    /// Whom it is for.
+    /// Recipient: a room or a session.
     pub target: Target,
-    /// How it is meant.
+    /// How the text is displayed.
     pub style: Style,
-    /// What it says.
+    /// Text of the message.
     pub text: MessageText,
 }
 
-/// A message in the log: a draft to which the log has given its place and
-/// its time.
+/// Entry of the log: a draft with the sequence and time that the log assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// Its place.
+    /// Sequence in the log.
     pub sequence: Sequence,
-    /// The one before it in the same room; zero for the first, and for
-    /// direct messages.
+    /// Sequence of the previous entry in the same room; zero for the first one and for direct
+    /// messages.
     pub previous: Sequence,
-    /// When it was received.
+    /// Time at which the message was received.
     pub time: Timestamp,
-    /// What was written.
+    /// Message as it was given to the log.
     pub draft: Draft,
 }
 
-/// Entries are shared, never copied, between the log and those who read it.
+/// Log entry behind a reference count: shared, never copied, between the log and its readers.
 pub type SharedEntry = Arc<LogEntry>;

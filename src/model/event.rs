@@ -1,295 +1,292 @@
-//! Events: what an engine reports to the user interface, which knows no
-//! engine.
+//! Events: what an engine reports to the user interface, which knows no engine.
 //!
-//! Strings in events come from other users. They are unsanitised: whoever
-//! displays them must sanitise them first.
+//! Strings in events come from other users and are not sanitised: whoever displays them must
+//! sanitise them first ([`super::sanitize_text`]).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp, Way};
 
-/// Something that a person may want to see.
+/// Event that an engine reports to the user interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// How the connection is.
+    /// The state of the connection has changed.
     Connection(ConnectionState),
-    /// In, or in again.
+    /// The server has accepted the join, for the first time or again.
     JoinedServer(JoinedServer),
-    /// In a room.
+    /// This client has entered a room.
     Entered {
-        /// The `Enter`'s; none after a join.
+        /// Tag of the `Enter` request; empty after a join.
         tag: RequestTag,
-        /// Its canonical name.
+        /// Canonical name of the room.
         room: String,
-        /// Members, oneself included.
+        /// Number of members, this client included.
         members: u32,
     },
-    /// No longer in a room.
+    /// This client has left a room.
     Left {
-        /// The `Leave`'s.
+        /// Tag of the `Leave` request.
         tag: RequestTag,
-        /// Its canonical name.
+        /// Canonical name of the room.
         room: String,
     },
-    /// Something was said in a room.
+    /// Message in a room, new or from the history.
     Message(Message),
-    /// Something was said to one person.
+    /// Direct message, sent or received.
     Direct(DirectMessage),
-    /// Something between the last message of this room and what follows is
-    /// missing for good.
+    /// Messages between the last one shown of this room and the next one are lost for good.
     Gap {
-        /// Which room.
+        /// Room with the gap.
         room: String,
     },
-    /// All that there was to show of the past has been shown.
+    /// End of a batch of old messages: all that were to be shown have been shown.
     HistoryEnd {
-        /// That of the request; none after a join.
+        /// Tag of the request; empty after a join.
         tag: RequestTag,
-        /// Which room; `None`: all rooms of the join.
+        /// Room that was read; `None`: all rooms of the join.
         room: Option<String>,
-        /// There are still older messages.
+        /// True if the log holds older messages.
         more: bool,
-        /// It answers a [`ChatCommand::History`].
+        /// True if it answers a [`super::ChatCommand::History`], false after a join.
         requested: bool,
     },
-    /// What a [`ChatCommand::Search`] has found.
+    /// Result of a [`super::ChatCommand::Search`].
     SearchResult(SearchResult),
-    /// Who is in a room.
+    /// Member list of a room.
     Roster {
-        /// The `Members`'; none when it came unasked.
+        /// Tag of the `Members` request; empty if the list was not requested.
         tag: RequestTag,
-        /// Which room.
+        /// Room that is listed.
         room: String,
-        /// How many.
+        /// Number of members.
         members: u32,
-        /// Their names; `None`: too many to tell unasked.
+        /// Members' names; `None` if the room is too large for an unrequested list.
         names: Option<Vec<String>>,
-        /// It was asked for.
+        /// True if the list was requested.
         asked: bool,
     },
-    /// Who has come and gone.
+    /// Members have joined or left a room.
     Presence {
-        /// Which room.
+        /// Room whose members changed.
         room: String,
-        /// How many are there now.
+        /// Number of members now.
         members: u32,
-        /// Names of those who are here now; `None` with `left`: too many to tell.
+        /// Names of members that joined; `None`, as is `left`, if the room is too large for names.
         joined: Option<Vec<String>>,
-        /// Names of those who are not.
+        /// Names of members that left.
         left: Option<Vec<String>>,
     },
-    /// A sentence of the server.
+    /// Notice from the server, for people.
     Notice {
-        /// From the registry.
+        /// Number in the registry of notice codes.
         code: u16,
-        /// For people.
+        /// Human-readable text.
         text: String,
     },
-    /// The message is in the log.
+    /// The message of a request was stored in the log.
     Acknowledged {
-        /// That of the request.
+        /// Tag of the request.
         tag: RequestTag,
-        /// Its place, if an echo told.
+        /// Sequence in the log; `None` if the server acknowledged without an echo.
         sequence: Option<Sequence>,
-        /// Its time, if an echo told.
+        /// Time of the log entry; `None` if the server acknowledged without an echo.
         time: Option<Timestamp>,
-        /// What was said, if no [`Event::Message`] or [`Event::Direct`] shows
-        /// it.
+        /// Text of the message, if no [`Event::Message`] or [`Event::Direct`] will show it.
         unechoed: Option<String>,
     },
-    /// A request was not done and will not be.
+    /// A request was refused and will not be carried out.
     Refused(Refusal),
-    /// A message of which nobody knows whether it arrived: the program ends
-    /// before an answer came.
+    /// Delivery of a message was not confirmed before the program ended.
     Unsent {
-        /// That of the request.
+        /// Tag of the request.
         tag: RequestTag,
-        /// Room or person.
+        /// Room or username that it was addressed to.
         to: String,
-        /// What was to be said.
+        /// Text of the message.
         text: String,
-        /// It was sent, only the answer did not come.
+        /// True if it was sent and only the answer is missing, so it may have been stored.
         perhaps_taken: bool,
     },
-    /// The server wants a password; answer with [`Command::Password`].
+    /// The server requires a password: answer with [`super::Command::Password`].
     PasswordWanted {
-        /// One was given and it was wrong.
+        /// True if a password was given and it was wrong.
         again: bool,
     },
-    /// In, among peers.
+    /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
-    /// Somebody wants to come in, and this person is asked; answer with
-    /// [`PeerCommand::Admit`]. Silence is a yes.
+    /// A candidate asks to join the room of peers and this user may object: answer with
+    /// [`super::PeerCommand::Admit`]. No answer means yes.
     AdmissionRequested {
-        /// Username.
+        /// Username of the candidate.
         name: String,
     },
-    /// One's own name is another one now: somebody has held it for longer.
+    /// This peer had to take another username, because a more senior peer holds its old one.
     Renamed {
-        /// What one was called.
+        /// Old username.
         from: String,
-        /// What one is called now.
+        /// New username.
         to: String,
     },
-    /// How each peer is reached.
+    /// Status of every peer in the room.
     Peers {
-        /// The `Peers`'.
+        /// Tag of the `Peers` request.
         tag: RequestTag,
-        /// Oneself first, then by standing.
+        /// This peer first, the others by seniority.
         peers: Vec<PeerReport>,
     },
-    /// A task that needs no other answer was done.
+    /// A request that has no other answer was carried out.
     Done {
-        /// That of the request.
+        /// Tag of the request.
         tag: RequestTag,
-        /// For people.
+        /// Human-readable text.
         text: String,
     },
-    /// An error that is about no request.
+    /// Error that is not the answer to a request.
     Problem {
-        /// From the registry; 0 where it is not the server's.
+        /// Number in the registry of error codes; 0 if the error is a local one.
         code: u16,
-        /// For people.
+        /// Human-readable text.
         text: String,
     },
 }
 
-/// How the connection is.
+/// State of the connection to the server; of peers, only `Connecting` is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// Being made.
+    /// A connection is being established.
     Connecting,
-    /// Made; [`Event::JoinedServer`] follows when the server has let us in.
+    /// Connected; [`Event::JoinedServer`] follows when the join is accepted.
     Connected,
-    /// Ended.
+    /// The connection has ended.
     Disconnected {
-        /// For people.
+        /// Human-readable reason.
         reason: String,
     },
-    /// It will be tried again.
+    /// Reconnection is scheduled.
     Reconnecting {
-        /// After so long.
+        /// Time until the next attempt.
         delay: Duration,
     },
 }
 
-/// What one learns when one is let in.
+/// Session and server details from the server's answer to a join (`welcome`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedServer {
-    /// One's public number.
+    /// Public session number of this client.
     pub session: SessionId,
-    /// One's name in its canonical form.
+    /// Username in canonical form.
     pub username: String,
-    /// What the owner calls the server.
+    /// Name that the owner gave the server.
     pub server_name: String,
-    /// The server's program and version.
+    /// Server's program name and version.
     pub server_program: String,
-    /// The rooms one is in.
+    /// Canonical names of the joined rooms.
     pub rooms: Vec<String>,
-    /// The server's clock.
+    /// Server's clock at the join.
     pub time: Timestamp,
-    /// Bytes in a text, at most.
+    /// Maximum length of a text, in bytes.
     pub max_text: u16,
-    /// What is said outlives a restart of the server.
+    /// True if messages survive a restart of the server.
     pub is_durable: bool,
-    /// How long messages are kept.
+    /// Retention limits of messages.
     pub retention: Retention,
-    /// The same session as before.
+    /// True if the previous session was resumed.
     pub session_kept: bool,
-    /// What follows begins exactly where one had stopped.
+    /// True if what follows continues exactly at the client's position, without a gap.
     pub position_kept: bool,
-    /// The server's log is another than the one known before: messages may
-    /// be missing or come twice, once.
+    /// True if the server's log is not the one known before: messages may be missing, or be shown a
+    /// second time.
     pub log_changed: bool,
 }
 
-/// Something that was said in a room.
+/// Message in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its place in the server's log; among peers in its author's.
+    /// Sequence in the server's log; among peers, in the log of its author.
     pub sequence: Sequence,
-    /// When the server received it; among peers, when it was first sent.
+    /// Time at which the server received it; among peers, at which the author first sent it.
     pub time: Timestamp,
-    /// Which room.
+    /// Canonical name of the room.
     pub room: String,
-    /// The author's number.
+    /// Author's session number.
     pub session: SessionId,
-    /// What the author was called then.
+    /// Author's username at that time.
     pub from: String,
-    /// How it is meant.
+    /// How the text is displayed.
     pub style: Style,
-    /// What was said.
+    /// Text, not sanitised.
     pub text: String,
-    /// From before.
+    /// True if it is a replayed or older message, false if it is live.
     pub history: bool,
-    /// It was asked for with [`ChatCommand::History`].
+    /// True if it answers a [`super::ChatCommand::History`].
     pub requested: bool,
-    /// One said it oneself.
+    /// True if this user wrote it.
     pub own: bool,
-    /// It belongs before something that was shown already. Only among peers.
+    /// True if it sorts before a message that was already shown. Only among peers.
     pub late: bool,
-    /// That of the request, if it was said by this program.
+    /// Tag of the request, if this program sent the message; else empty.
     pub tag: RequestTag,
 }
 
-/// Something that was said to one person.
+/// Direct message between two users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectMessage {
-    /// Its place in the log.
+    /// Sequence in the server's log.
     pub sequence: Sequence,
-    /// When the server received it.
+    /// Time at which the server received it.
     pub time: Timestamp,
-    /// The author's number.
+    /// Author's session number.
     pub from_session: SessionId,
-    /// What the author was called then.
+    /// Author's username at that time.
     pub from: String,
-    /// The recipient's number.
+    /// Recipient's session number.
     pub to_session: SessionId,
-    /// By what name the recipient was addressed.
+    /// Username by which the recipient was addressed.
     pub to: String,
-    /// How it is meant.
+    /// How the text is displayed.
     pub style: Style,
-    /// What was said.
+    /// Text, not sanitised.
     pub text: String,
-    /// From before.
+    /// True if it is a replayed message, false if it is live.
     pub history: bool,
-    /// One said it oneself.
+    /// True if this user wrote it.
     pub own: bool,
-    /// That of the request, if it was said by this program.
+    /// Tag of the request, if this program sent the message; else empty.
     pub tag: RequestTag,
 }
 
-/// Why a request was not done.
+/// Refused request, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// That of the request.
+    /// Tag of the request.
     pub tag: RequestTag,
-    /// From the registry; 0 where the client itself refused.
+    /// Number in the registry of error codes; 0 if the engine itself refused.
     pub code: u16,
-    /// For people.
+    /// Human-readable reason.
     pub text: String,
-    /// Room or person that it was about; empty where nobody has said which.
+    /// Room or username of the request; empty if none was given.
     pub to: String,
-    /// What was to be said, if it was a message, so that it is not lost.
+    /// Text of the refused message, so that the user interface can give it back; `None` for other
+    /// requests.
     pub message: Option<String>,
 }
 
-/// The whole answer to a [`Search`].
+/// Complete answer to a [`SearchRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchResult {
-    /// That of the request.
+    /// Tag of the request.
     pub tag: RequestTag,
-    /// What was looked for.
+    /// Search that is answered.
     pub search: SearchRequest,
-    /// What was found, oldest first.
+    /// Messages found, oldest first.
     pub messages: Vec<Message>,
-    /// There are older ones.
+    /// True if older matches exist.
     pub more: bool,
 }
 
 impl SearchResult {
-    /// The search for the older ones, if there are any.
+    /// Returns the search for the next older page, or `None` if there are no older matches.
     #[must_use]
     pub fn older(&self) -> Option<SearchRequest> {
         let first = self.messages.iter().map(|it| it.sequence).min().filter(|_| self.more)?;
@@ -297,56 +294,55 @@ impl SearchResult {
     }
 }
 
-/// What one learns when one is in, among peers.
+/// Session and room details of a peer that has joined a room of peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedMesh {
-    /// One's public number.
+    /// Public session number of this peer.
     pub session: SessionId,
-    /// One's name in its canonical form.
+    /// Username in canonical form.
     pub username: String,
-    /// The room's canonical name.
+    /// Canonical name of the room.
     pub room: String,
-    /// It has a passphrase.
+    /// True if the room has a passphrase.
     pub is_closed: bool,
-    /// Names of those who are there, as far as they are known by now,
-    /// oneself included.
+    /// Usernames of the members known so far, this peer's included.
     pub members: Vec<String>,
-    /// Whom the history comes from; `None`: one is the first.
+    /// Username of the peer that supplies the history; `None` if this peer is the first.
     pub history_from: Option<String>,
 }
 
-/// How a peer is reached.
+/// Status of one peer: presence, address, route, loss and clock skew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerReport {
-    /// What it is called.
+    /// Username.
     pub name: String,
-    /// Its public number.
+    /// Public session number.
     pub session: SessionId,
-    /// It is oneself.
+    /// True for this peer itself.
     pub is_self: bool,
-    /// How long it has been in the room.
+    /// Time since it joined the room.
     pub present: Duration,
-    /// Where it sends from, if it has been heard directly.
+    /// Source address of its datagrams, if it was heard directly.
     pub address: Option<SocketAddr>,
-    /// How it is reached.
+    /// Route by which this peer reaches it.
     pub route: PeerRoute,
-    /// Share of its heartbeats that did not arrive, in thousandths.
+    /// Share of its heartbeats that were lost, in thousandths.
     pub loss: u16,
-    /// How much its clock is ahead, in milliseconds.
+    /// Offset of its clock from this machine's clock, in milliseconds; positive if ahead.
     pub skew: i64,
-    /// Time since it was heard, by anybody.
+    /// Time since any peer last heard it.
     pub silence: Duration,
 }
 
-/// How a peer is reached.
+/// Route by which a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerRoute {
-    /// It is oneself.
+    /// The peer is this peer itself.
     Local,
     /// By what goes to everybody.
     Way(Way),
-    /// By copies of its own.
+    /// Reached by unicast copies.
     Unicast,
-    /// Only through others.
+    /// Reached only through other peers.
     Indirect,
 }

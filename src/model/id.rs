@@ -1,4 +1,4 @@
-//! Numbers and secrets that identify things.
+//! Identifiers, sequence numbers and secrets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,17 +6,17 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Place of an entry in the server's log. The first is 1; 0 is before it.
+/// Sequence number of an entry in the server's log. The first is 1; 0 stands before all entries.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Sequence(pub u64);
 
 impl Sequence {
-    /// Before everything.
+    /// Sequence before all entries.
     pub const ZERO: Self = Self(0);
 
-    /// The one after this.
+    /// Returns the next sequence.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -29,8 +29,8 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// Public number of a session: who somebody is, whatever they are called.
-/// Never 0; unique within a [`LogId`].
+/// Public session number: identifies a participant whatever name it has. Never 0; unique within a
+/// [`LogId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
@@ -40,8 +40,8 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// A client's number for a message that it sends: rising within a session,
-/// never 0 for a message.
+/// Reference number that a client gives to a message it sends: ascending within a session, never 0
+/// for a message. Used to recognise duplicates and echoes.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -51,15 +51,15 @@ impl Reference {
     /// No reference.
     pub const NONE: Self = Self(0);
 
-    /// The one after this.
+    /// Returns the next reference.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// Which log a [`Sequence`] belongs to. Random; a new one whenever the end
-/// of the log may have been lost.
+/// Random id of a log, the scope of a [`Sequence`]. It changes whenever the end of the log may have
+/// been lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub [u8; 16]);
 
@@ -73,13 +73,13 @@ impl fmt::Debug for LogId {
     }
 }
 
-/// Which server it is, whatever it is called and wherever it is. Random; it
-/// belongs to what the server keeps on disk.
+/// Random id of a server, independent of its name and address. Stored with the server's data on
+/// disk.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServerId(pub [u8; 16]);
 
 impl fmt::Display for ServerId {
-    /// 32 hexadecimal digits.
+    /// Writes 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for ServerId {
     }
 }
 
-/// Something that is no [`ServerId`].
+/// Error for a text that is not a valid [`ServerId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a server's id has 32 hexadecimal digits")]
 pub struct ServerIdError;
@@ -106,17 +106,16 @@ impl FromStr for ServerId {
     }
 }
 
-/// How far a client has got.
+/// Position of a client in a log: the cursor from which it resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The log that `sequence` belongs to.
+    /// Log that `sequence` belongs to.
     pub log_id: LogId,
-    /// Everything up to and with this one has been received.
+    /// Greatest sequence up to which everything was received.
     pub sequence: Sequence,
 }
 
-/// The secret by which a client comes back to its session. It does not show
-/// itself in logs.
+/// Session token: the secret by which a client resumes its session. Its `Debug` output hides it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Token(pub [u8; 16]);
 

@@ -1,7 +1,8 @@
-//! Floor 0: the words that everything else is said in.
+//! Layer 0: the shared vocabulary of all layers: identifiers, names, texts, times, limits, error
+//! codes, settings, and the requests and events between user interface and engines.
 //!
-//! A value that has a type of its own here has been validated by that type's
-//! constructor, and nobody checks it again.
+//! A value that has a type of its own here was validated by that type's constructor and need not be
+//! validated again.
 
 mod address;
 mod bucket;

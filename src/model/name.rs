@@ -1,4 +1,4 @@
-//! Names of people and rooms: `docs/protocol/README.md`, section 2.
+//! Usernames and room names: `docs/protocol/README.md`, section 2.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,31 +10,30 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 
 use super::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS, MAX_RAW_NAME_BYTES};
 
-/// Why something is no name. Nothing has changed.
+/// Reason why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// There is nothing in it.
+    /// Empty name.
     #[error("it is empty")]
     Empty,
     /// More than 32 characters or 64 bytes.
     #[error("it is longer than {MAX_NAME_CHARS} characters or {MAX_NAME_BYTES} bytes")]
     TooLong,
-    /// A character that is no letter, mark, digit, `-`, `_` or `.`.
+    /// A character other than a letter, mark, digit, `-`, `_` or `.`.
     #[error("only visible letters and digits, “-”, “_” and “.” are allowed")]
     Character,
-    /// The first character is no letter and no digit.
+    /// The first character is neither a letter nor a digit.
     #[error("it must begin with a letter or a digit")]
     First,
 }
 
-/// What two names are compared by: NFKC, full case folding, NFKC. Never
-/// sent, never shown.
+/// Comparison key of a name: NFKC, full case folding, NFKC. Never sent or displayed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Arc<str>);
 
 impl NameKey {
-    /// The key of any string, a name or not. (For the `after` of a page of
-    /// members: it need not be a name.)
+    /// Computes the key of any string, valid name or not. (The `after` cursor of a `members` page
+    /// need not be a valid name.)
     #[must_use]
     pub fn of(text: &str) -> Self {
         if text.is_ascii() {
@@ -48,32 +47,31 @@ impl NameKey {
         Self(folded.nfkc().collect::<String>().into())
     }
 
-    /// What it looks like: two names whose skeletons are equal are hard to
-    /// tell apart (Unicode UTS #39).
+    /// Returns the confusable skeleton (Unicode UTS #39): names with equal skeletons look alike.
     #[cfg(any(feature = "server", feature = "peer"))]
     #[must_use]
     pub fn skeleton(&self) -> String {
         unicode_security::skeleton(&self.0).collect()
     }
 
-    /// The key itself.
+    /// Returns the key as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A valid name with its key; what usernames and room names have in common.
+/// Validated name with its key, shared by [`Username`] and [`RoomName`].
 #[derive(Clone)]
 struct Name {
-    /// In NFC, as it is shown.
+    /// Canonical spelling, in NFC, for display.
     shown: Arc<str>,
-    /// What it is compared by.
+    /// Comparison key.
     key: NameKey,
 }
 
 impl Name {
-    /// Applies the rule, in the order in which the page states it.
+    /// Validates and normalises a name; checks the rules in the order of the protocol page.
     fn new(raw: &str) -> Result<Self, NameError> {
         if raw.len() > MAX_RAW_NAME_BYTES {
             return Err(NameError::TooLong);
@@ -97,13 +95,13 @@ impl Name {
     }
 }
 
-/// Letters and decimal digits: what a name may begin with.
+/// Returns true for letters and decimal digits, which a name may begin with.
 fn is_letter_or_digit(c: char) -> bool {
     c.general_category_group() == GeneralCategoryGroup::Letter
         || c.general_category() == GeneralCategory::DecimalNumber
 }
 
-/// What a name may hold.
+/// Returns true for characters that a name may contain.
 fn is_allowed(c: char) -> bool {
     let is_of_a_name = matches!(c, '-' | '_' | '.')
         || is_letter_or_digit(c)
@@ -111,8 +109,8 @@ fn is_allowed(c: char) -> bool {
     is_of_a_name && !is_invisible(c)
 }
 
-/// Letters and marks that nobody can see, so that nobody can be told from
-/// somebody else by them.
+/// Returns true for invisible letters and marks. They are not allowed, because they would make
+/// different names look the same.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180D}'
@@ -120,8 +118,8 @@ const fn is_invisible(c: char) -> bool {
         | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Makes a public name type around [`Name`]: two types, so that a room is
-/// never taken for a person.
+/// Defines a public name type around [`Name`]: two distinct types, so that room names and usernames
+/// cannot be mixed up.
 macro_rules! name_type {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
@@ -129,21 +127,21 @@ macro_rules! name_type {
         pub struct $type(Name);
 
         impl $type {
-            /// Checks `raw` by the rule and normalises it.
+            /// Validates and normalises a name.
             ///
             /// # Errors
-            /// Which part of the rule it breaks.
+            /// [`NameError`], the first rule that is violated.
             pub fn new(raw: &str) -> Result<Self, NameError> {
                 Name::new(raw).map(Self)
             }
 
-            /// The canonical form: what is sent and shown.
+            /// Returns the canonical spelling, which is sent and displayed.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0.shown
             }
 
-            /// What it is compared by.
+            /// Returns the comparison key.
             #[must_use]
             pub fn key(&self) -> &NameKey {
                 &self.0.key
@@ -151,7 +149,7 @@ macro_rules! name_type {
         }
 
         impl PartialEq for $type {
-            /// Two names are the same if their keys are.
+            /// Compares the keys.
             fn eq(&self, other: &Self) -> bool {
                 self.key() == other.key()
             }
@@ -160,7 +158,7 @@ macro_rules! name_type {
         impl Eq for $type {}
 
         impl Hash for $type {
-            /// By the key, as [`PartialEq`].
+            /// Hashes the key, consistently with [`PartialEq`].
             fn hash<H: Hasher>(&self, state: &mut H) {
                 self.key().hash(state);
             }
@@ -181,16 +179,16 @@ macro_rules! name_type {
 }
 
 name_type!(
-    /// What somebody is called. Equal if the keys are equal. Cheap to clone.
+    /// Validated username. Names with equal keys are equal. Cheap to clone.
     Username
 );
 name_type!(
-    /// What a room is called. Equal if the keys are equal. Cheap to clone.
+    /// Validated room name. Names with equal keys are equal. Cheap to clone.
     RoomName
 );
 
 impl RoomName {
-    /// The room of those who name none.
+    /// Returns the default room, which a join without rooms enters.
     #[must_use]
     pub fn lobby() -> Self {
         let shown: Arc<str> = "lobby".into();
@@ -202,7 +200,7 @@ impl RoomName {
 mod tests {
     use super::*;
 
-    /// The lobby is made without the rule, so it is checked against it here.
+    /// `RoomName::lobby` skips validation, so its result is validated here.
     #[test]
     fn the_lobby_obeys_the_rule() {
         let made = RoomName::lobby();
@@ -210,7 +208,6 @@ mod tests {
         assert_eq!((made.as_str(), made.key()), (checked.as_str(), checked.key()));
     }
 
-    /// Look-alikes are told by their skeletons.
     #[cfg(any(feature = "server", feature = "peer"))]
     #[test]
     fn look_alikes_have_one_skeleton() {

@@ -1,12 +1,12 @@
-//! Words about peers and their logs: `docs/protocol/udp.md`, section 2.
+//! Identifiers and clocks of peers and their logs: `docs/protocol/udp.md`, section 2.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Names a peer and the log that it writes: the first 8 bytes of a hash of
-/// its public key and incarnation.
+/// Id of a peer and of the log that it writes: the first 8 bytes of a hash of its public key and
+/// incarnation.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeerId(pub [u8; 8]);
 
@@ -22,27 +22,27 @@ impl fmt::Debug for PeerId {
     }
 }
 
-/// What orders messages across authors: above every one that its author had
-/// seen. From 1 on, below 2⁴⁸.
+/// Lamport timestamp of an entry, which orders messages of different authors: greater than any that
+/// the author had seen. From 1, below 2⁴⁸.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Lamport(pub u64);
 
-/// Milliseconds since the room began. Everybody keeps one.
+/// Room clock: milliseconds since the room began. Each peer keeps its own.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct RoomClock(pub u64);
 
 impl RoomClock {
-    /// What it shows so much later.
+    /// Returns the clock's value after `elapsed`.
     #[must_use]
     pub fn after(self, elapsed: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// The time that has passed since `earlier`; zero if that is later.
+    /// Returns the time elapsed since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -1,5 +1,4 @@
-//! Requests: what a user interface or a bot asks of an engine. The answers
-//! are [`super::Event`]s.
+//! Requests: what a user interface or a bot asks of an engine. The answers are [`super::Event`]s.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,123 +6,124 @@ use std::time::Duration;
 
 use super::{Sequence, SessionId, Style, Timestamp};
 
-/// What the user interface calls a request, so that it knows it again in
-/// the events about it. Engines only repeat it.
+/// Correlation id of a request, chosen by the user interface and repeated in the events that answer
+/// the request. Engines do not interpret it. `None`: no answer needs to be matched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestTag(pub Option<Arc<str>>);
 
-/// Something that is to be done.
+/// Request of the user interface to an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Comes back in the events about it.
+    /// Correlation id, repeated in the events that answer this request.
     pub tag: RequestTag,
-    /// What to do.
+    /// Command to carry out.
     pub command: Command,
 }
 
-/// What can be asked of an engine.
+/// Command for an engine: a chat operation, an operation of peers only, a password, or the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Have this done by the server; it waits for a connection if need be.
+    /// Carries out a chat command. If there is no connection, it is queued until there is one.
     Chat(ChatCommand),
-    /// Have this done by a peer. A server cannot.
+    /// Carries out a command that only a peer supports. The client's engine refuses it.
     Peer(PeerCommand),
-    /// The answer to [`Event::PasswordWanted`].
+    /// Supplies the password that [`super::Event::PasswordWanted`] asked for.
     Password(Password),
-    /// Leave as soon as everything that was asked is answered; give up when
-    /// for so long nothing was.
+    /// Leaves as soon as every request was answered, or when no answer has arrived for `patience`.
     Finish {
-        /// How long without any answer.
+        /// Longest time without any answer before giving up.
         patience: Duration,
     },
-    /// Leave now.
+    /// Leaves immediately.
     Quit,
 }
 
-/// What a server can be asked to do. Each task is answered.
+/// Chat command that the client's engine and the peer's engine understand. Each is answered by an
+/// event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatCommand {
-    /// Say something to everybody in a room. Ends in
-    /// [`Event::Acknowledged`], [`Event::Refused`] or [`Event::Unsent`].
+    /// Sends a message to everybody in a room. Ends in [`super::Event::Acknowledged`],
+    /// [`super::Event::Refused`] or [`super::Event::Unsent`].
     Say {
-        /// Which room.
+        /// Room to send the message to.
         room: RoomSelector,
-        /// How it is meant.
+        /// How the text is displayed: said, or an action.
         style: Style,
-        /// What to say.
+        /// Text of the message; validated by the engine.
         text: String,
     },
-    /// Say something to one person. Ends as `Say` does.
+    /// Sends a direct message to one user. Ends as `Say` does.
     Direct {
-        /// Username.
+        /// Recipient's username, in any spelling.
         to: String,
-        /// Insist on this session. Without it, an answer goes to the session
-        /// that was heard last under this name.
+        /// Session that must hold the name. `None`: the session that was last heard under this
+        /// name, if there is one.
         session: Option<SessionId>,
-        /// How it is meant.
+        /// How the text is displayed: said, or an action.
         style: Style,
-        /// What to say.
+        /// Text of the message; validated by the engine.
         text: String,
     },
-    /// Go into a further room.
+    /// Enters another room.
     Enter {
-        /// Any spelling of its name.
+        /// Room name in any spelling.
         room: String,
     },
-    /// Go out of a room.
+    /// Leaves a room.
     Leave {
-        /// Which room.
+        /// Room to leave.
         room: RoomSelector,
     },
-    /// Bring older messages.
+    /// Requests a page of older messages of a room.
     History {
-        /// Which room.
+        /// Room to read.
         room: RoomSelector,
-        /// Those before this one; `None`: before the oldest that was shown.
+        /// Returns only messages with a smaller sequence. `None`: older than the oldest message
+        /// already shown.
         before: Option<Sequence>,
-        /// At most so many; 1 to 100.
+        /// Maximum number of messages, 1 to 100.
         limit: u16,
     },
-    /// Tell who is there.
+    /// Requests the list of members of a room.
     Members {
-        /// Which room.
+        /// Room to list.
         room: RoomSelector,
     },
-    /// Look for messages of the past.
+    /// Searches old messages.
     Search(SearchRequest),
 }
 
-/// What can be asked of peers besides. Each task is answered.
+/// Command that only the peer's engine supports. Each is answered by an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerCommand {
-    /// Tell how each peer is reached: [`Event::Peers`].
+    /// Requests the list of peers and the route to each: [`super::Event::Peers`].
     Peers,
-    /// Hide what somebody says, and object when they want to come in again.
+    /// Hides the messages of a user and objects when that user asks to join again.
     Block {
-        /// Username.
+        /// Username to block, in any spelling.
         name: String,
     },
-    /// The answer to [`Event::AdmissionRequested`].
+    /// Answers [`super::Event::AdmissionRequested`].
     Admit {
-        /// Username.
+        /// Username of the candidate.
         name: String,
-        /// Let them in.
+        /// Admits the candidate if true, objects if false.
         is_welcome: bool,
     },
 }
 
-/// A room, as far as somebody has said which.
+/// Selects the room that a command applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomSelector {
-    /// This one, in any spelling.
+    /// Room with this name, in any spelling.
     Named(String),
-    /// The only one; an error where there are several.
+    /// The only joined room; an error if several are joined.
     Only,
-    /// The first one.
+    /// The room that was joined first.
     First,
 }
 
-/// A password. It does not show itself in logs.
+/// Password in plain text. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub String);
 
@@ -133,21 +133,22 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Something to look for. What is left open is not asked for.
+/// Search filters as the user gave them, not validated. A filter that is `None` or empty matches
+/// everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchRequest {
-    /// In which room, in any spelling; `None`: all that one is in.
+    /// Room to search, in any spelling; `None`: all joined rooms.
     pub room: Option<String>,
-    /// Who must have written it, in any spelling.
+    /// Author's username, in any spelling.
     pub from: Option<String>,
-    /// Words and phrases that a text must hold, as they were typed.
+    /// Words and phrases that a message must contain, as typed.
     pub text: String,
-    /// Not before this time.
+    /// Earliest time, inclusive.
     pub since: Option<Timestamp>,
-    /// Before this time.
+    /// Latest time, exclusive.
     pub until: Option<Timestamp>,
-    /// Only messages with a smaller sequence: the next older page.
+    /// Returns only messages with a smaller sequence: the cursor of the next older page.
     pub before: Option<Sequence>,
-    /// The latest so many; 1 to 50.
+    /// Maximum number of results, 1 to 50; the newest matches are returned.
     pub limit: u16,
 }

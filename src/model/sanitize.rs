@@ -1,13 +1,11 @@
-//! What strangers have written, made safe to show: `docs/protocol/README.md`,
-//! section 3.
+//! Sanitising of untrusted text before it is displayed: `docs/protocol/README.md`, section 3.
 
-/// What is shown in place of a character that is not safe.
+/// Replacement for a character that is unsafe to display: U+FFFD.
 pub const REPLACEMENT: char = '\u{fffd}';
 
-/// Whether a character could do more on a screen than show itself: control
-/// characters (which begin escape sequences), what changes the direction of
-/// what stands around it, line separators, and formats that hide text.
-/// Joiners are harmless, and letters and pictures need them.
+/// Returns true if displaying the character could affect more than its own cell: control characters
+/// (which begin escape sequences), bidirectional controls, line separators and invisible
+/// formatting. Joiners are allowed, because scripts and emoji need them.
 #[must_use]
 pub fn is_unsafe_char(c: char) -> bool {
     c.is_control()
@@ -18,8 +16,8 @@ pub fn is_unsafe_char(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A text with newlines and tabs as they are and nothing dangerous.
-/// Unicode's line separators become newlines.
+/// Sanitises a multi-line text: replaces unsafe characters by [`REPLACEMENT`], keeps newlines and
+/// tabs, and turns Unicode's line and paragraph separators into newlines.
 #[must_use]
 pub fn sanitize_text(text: &str) -> String {
     text.chars()

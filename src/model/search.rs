@@ -1,5 +1,5 @@
-//! What to look for in the messages of the past: `docs/protocol/tcp.md`,
-//! section 10.
+//! Search query: parses the words and phrases of a search and matches them against messages
+//! (`docs/protocol/tcp.md`, section 10).
 
 use std::ops::RangeInclusive;
 
@@ -10,23 +10,24 @@ use unicode_normalization::char::is_combining_mark;
 use super::limits::{MAX_SEARCH_TEXT, MAX_SEARCH_WORDS};
 use super::{LogEntry, NameKey, Sequence, Timestamp};
 
-/// Words that have to follow one another in a text.
+/// Sequence of adjacent words in a search; a single word is a phrase of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// As it was typed, for an index that has its own way to fold words;
-    /// there is no double quote and no NUL in it.
+    /// Text as typed, for an index with a tokenizer of its own. Contains no double quote and no
+    /// NUL.
     pub raw: String,
-    /// The words, folded: none is empty, and there is at least one.
+    /// Case-folded words; at least one, none of them empty.
     pub words: Vec<String>,
-    /// The last word may go on: only its beginning is given.
+    /// True if the last word is a prefix that matches longer words.
     pub is_prefix: bool,
 }
 
-/// Words and phrases all of which a text has to hold; none is everything.
+/// Parsed search text: phrases that must all occur in a message. Without phrases, every message
+/// matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchTerms(Vec<Phrase>);
 
-/// A text that cannot be looked for.
+/// Reason why a search text is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SearchError {
     /// More than [`MAX_SEARCH_TEXT`] bytes.
@@ -35,31 +36,31 @@ pub enum SearchError {
     /// More than [`MAX_SEARCH_WORDS`] words.
     #[error("more than {MAX_SEARCH_WORDS} words")]
     TooManyWords,
-    /// Something, but no letter and no digit.
+    /// Not empty, but without a letter or digit.
     #[error("there is no word in it")]
     NoWord,
 }
 
 impl SearchTerms {
-    /// Takes words apart at blanks, and phrases between double quotes. A
-    /// word that ends with `*` is the beginning of one.
+    /// Parses a search text: words are separated by white space, phrases stand between double
+    /// quotes, and a word with a trailing `*` is a prefix.
     ///
     /// # Errors
-    /// [`SearchError`], and nothing is looked for.
+    /// [`SearchError`] if it is too long, or has too many words or none.
     pub fn new(raw: &str) -> Result<Self, SearchError> {
         if raw.len() > MAX_SEARCH_TEXT {
             return Err(SearchError::TooLong);
         }
         let mut phrases = Vec::new();
         for (at, part) in raw.split('"').enumerate() {
-            // Every other part stands between quotes.
+            // Parts with an odd index stood between quotes.
             if at % 2 == 1 {
                 phrases.extend(Phrase::new(part));
             } else {
                 phrases.extend(part.split_whitespace().filter_map(Phrase::new));
             }
         }
-        // As people count them: a vowel sign ends none.
+        // Counted as people do: a vowel sign does not end a word.
         let between = |it: char| !it.is_alphanumeric() && !is_combining_mark(it);
         if raw.split(between).filter(|it| it.contains(is_letter)).count() > MAX_SEARCH_WORDS {
             return Err(SearchError::TooManyWords);
@@ -70,13 +71,13 @@ impl SearchTerms {
         Ok(Self(phrases))
     }
 
-    /// What all have to be in a text.
+    /// Returns the phrases that must all occur in a message.
     #[must_use]
     pub fn phrases(&self) -> &[Phrase] {
         &self.0
     }
 
-    /// Whether a text holds all of it.
+    /// Returns true if `text` contains every phrase.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let words = words(text);
@@ -85,7 +86,7 @@ impl SearchTerms {
 }
 
 impl Phrase {
-    /// The words of a piece of text, if there are any.
+    /// Parses the words of one phrase; `None` if there are none.
     fn new(raw: &str) -> Option<Self> {
         let words = words(raw);
         let is_prefix = raw.trim_end().ends_with('*');
@@ -93,7 +94,7 @@ impl Phrase {
         (!words.is_empty()).then_some(Self { raw, words, is_prefix })
     }
 
-    /// Whether the words follow one another somewhere.
+    /// Returns true if the phrase occurs among `words`, its words adjacent and in order.
     fn is_in(&self, words: &[String]) -> bool {
         let (Some((last, first)), count) = (self.words.split_last(), self.words.len()) else {
             return false;
@@ -106,9 +107,9 @@ impl Phrase {
     }
 }
 
-/// The words of a text: letters and digits that follow one another, folded. A text is cut where `unicode61` cuts it, the
-/// tokenizer of the log on disk: else what is found would change when a message
-/// gets into the index.
+/// Splits a text into case-folded words (tokenizes it): runs of letters and digits. Splits where
+/// `unicode61` does, the tokenizer of the SQLite log: otherwise the results would change when a
+/// message enters the index.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -122,59 +123,58 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Letters in circles and squares. They are symbols, although Unicode has
-/// them in its alphabets.
+/// Enclosed alphanumerics (letters in circles and squares). They are symbols, although Unicode
+/// counts them as alphabetic.
 const CIRCLED: [RangeInclusive<char>; 2] = ['\u{24b6}'..='\u{24e9}', '\u{1f130}'..='\u{1f189}'];
 
-/// Whether this is a letter or a digit. Marks are not, also those which stand
-/// for a vowel.
+/// Returns true for letters and digits. Combining marks are neither, not even those that represent
+/// a vowel.
 fn is_letter(char: char) -> bool {
     char.is_alphanumeric()
         && !is_combining_mark(char)
         && !CIRCLED.iter().any(|it| it.contains(&char))
 }
 
-/// The accents that do not end a word: a bit for each from U+0300 on.
+/// Bit mask of the combining accents that do not end a word; bit 0 is U+0300.
 const ACCENTS: u64 = 0x0003_61f8_0802_9fdf;
 
-/// Whether this is an accent that belongs to the letter before it.
+/// Returns true for a combining accent that belongs to the letter before it.
 fn is_accent(char: char) -> bool {
     let bit = u32::from(char).checked_sub(0x300).and_then(|it| ACCENTS.checked_shr(it));
     bit.is_some_and(|it| it & 1 == 1)
 }
 
-/// A word in lower case. As in `unicode61`, Latin letters lose their accents,
-/// others only those which are characters of their own.
+/// Folds a word for comparison: lower case, as in `unicode61` without accents on Latin letters and
+/// without separate combining accents elsewhere.
 fn fold(word: &str) -> String {
     let bare = word.chars().filter(|it| !is_accent(*it)).map(|char| {
         let base = std::iter::once(char).nfd().next();
         base.filter(char::is_ascii).unwrap_or(char)
     });
     let lower = bare.flat_map(char::to_lowercase);
-    // At the end of a word a small sigma looks otherwise.
+    // Final sigma equals sigma.
     lower.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }
 
-/// What to look for, in rooms that are named beside it.
+/// Validated search filters, apart from the rooms, which are given separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
-    /// What the text must hold.
+    /// Phrases that the text must contain.
     pub text: SearchTerms,
-    /// Who must have written it: a name, whoever had it.
+    /// Name key of the author, whichever session held the name.
     pub from: Option<NameKey>,
-    /// Not before this time.
+    /// Earliest time, inclusive.
     pub since: Option<Timestamp>,
-    /// Before this time.
+    /// Latest time, exclusive.
     pub until: Option<Timestamp>,
-    /// Only entries with a smaller sequence.
+    /// Matches only entries with a smaller sequence.
     pub before: Sequence,
-    /// The latest so many.
+    /// Maximum number of results; the latest ones are returned.
     pub limit: u16,
 }
 
 impl SearchQuery {
-    /// Whether an entry is one of those that are looked for; its room is not
-    /// asked.
+    /// Returns true if an entry passes all filters. Its room is not checked.
     #[must_use]
     pub fn matches(&self, entry: &LogEntry) -> bool {
         entry.sequence < self.before
@@ -189,7 +189,7 @@ impl SearchQuery {
 mod tests {
     use super::*;
 
-    /// Whether `query` finds `text`.
+    /// Returns true if `query` matches `text`.
     fn finds(query: &str, text: &str) -> bool {
         SearchTerms::new(query).unwrap().matches(text)
     }

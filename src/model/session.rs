@@ -1,10 +1,11 @@
-//! What outlives a restart of a session.
+//! Session state that survives a restart of the server.
 
 use std::fmt;
 
 use super::{Reference, SessionId, Timestamp, Username};
 
-/// What is kept of a [`super::Token`]: whoever reads it cannot come back by it.
+/// Hash of a session token ([`super::Token`]). It cannot be used to resume the session. Its `Debug`
+/// output hides it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -14,22 +15,22 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// A session as the log keeps it.
+/// Persistent record of a session, as the log stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Its number.
+    /// Session number.
     pub session: SessionId,
-    /// By which it is taken up again.
+    /// Hash of the token that resumes the session.
     pub token: TokenHash,
-    /// What it was called last.
+    /// Username that the session had last.
     pub username: Username,
-    /// Since when it has been away; none while it is connected.
+    /// Time at which the session was disconnected; `None` while it is connected.
     pub away_since: Option<Timestamp>,
-    /// The greatest reference that the log has of it. (The log makes it good
-    /// by what it holds itself: it need not be told of each message.)
+    /// Greatest reference that the log has taken from this session. The log corrects it by the
+    /// messages it holds, so it need not be updated for each message.
     pub last_reference: Reference,
-    /// References that the log has not taken, whatever the greatest is,
-    /// ascending; at the most [`super::limits::MAX_REFUSED_REFERENCES`]. (Here, too,
-    /// what the log holds is right.)
+    /// References of refused messages, ascending, at most
+    /// [`super::limits::MAX_REFUSED_REFERENCES`]; they may be below `last_reference`. Here, too,
+    /// the log's own messages take precedence.
     pub refused: Vec<Reference>,
 }

@@ -1,51 +1,51 @@
-//! What an owner can set of the server's engine.
+//! Settings of the hub, the server's engine.
 
 use thiserror::Error;
 
 use super::limits;
 use super::sanitize::is_unsafe_char;
 
-/// Settings of the hub. Made by `config` from file, environment and flags;
-/// checked once by [`HubSettings::check`].
+/// Settings of the hub. Built by `config` from file, environment and flags, and validated by
+/// [`HubSettings::check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubSettings {
-    /// What the owner calls this server; at most 64 bytes.
+    /// Name that the owner gave the server; 1 to 64 bytes.
     pub server_name: String,
-    /// What a `join` must bring, if anything; at most 256 bytes.
+    /// Password that a `join` must contain, if any; 1 to 256 bytes.
     pub password: Option<String>,
-    /// Refuse usernames that look like one which is held.
+    /// Refuses usernames that look like a name in use.
     pub refuse_lookalikes: bool,
-    /// Connections in all.
+    /// Maximum number of connections.
     pub max_connections: usize,
-    /// Connections from one address.
+    /// Maximum number of connections from one IP address.
     pub max_connections_per_address: usize,
-    /// Rooms that exist at one time.
+    /// Maximum number of rooms that exist at a time.
     pub max_rooms: usize,
-    /// Sessions that are remembered, connected ones included.
+    /// Maximum number of sessions kept, connected ones included.
     pub max_sessions: usize,
-    /// Frames that a connection may send at once.
+    /// Rate limit of a connection: frames that it may send at once.
     pub burst: u32,
-    /// Frames per minute that it may send after that.
+    /// Rate limit of a connection: frames per minute after the burst.
     pub frames_per_minute: u32,
-    /// What people are told of how long messages are kept.
+    /// Retention limits of messages, announced to clients.
     pub retention: Retention,
-    /// Messages survive a restart of the server; people are told.
+    /// True if messages survive a restart of the server; announced to clients.
     pub is_durable: bool,
 }
 
-/// How long messages are kept. Zero is no limit.
+/// Retention limits: how long and how many messages are kept. Zero means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Days.
+    /// Maximum age, in days.
     pub days: u32,
-    /// Messages of each room.
+    /// Maximum number of messages in each room.
     pub messages: u32,
-    /// Bytes of all rooms together.
+    /// Maximum size of all messages together, in bytes.
     pub bytes: u64,
 }
 
 impl Default for HubSettings {
-    /// What a bare `chat-server` does.
+    /// Returns the settings of a `chat-server` without configuration.
     fn default() -> Self {
         Self {
             server_name: "pi-chat".to_owned(),
@@ -63,21 +63,21 @@ impl Default for HubSettings {
     }
 }
 
-/// A setting that makes no sense. Nothing has been started.
+/// Invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {problem}")]
 pub struct SettingsError {
-    /// The setting, by its name in the configuration file.
+    /// Key of the setting in the configuration file.
     pub key: &'static str,
-    /// What is wrong with it.
+    /// Human-readable explanation.
     pub problem: String,
 }
 
 impl HubSettings {
-    /// Checks what the types cannot.
+    /// Validates the values that the types do not restrict.
     ///
     /// # Errors
-    /// The first setting that makes no sense.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), SettingsError> {
         let wrong = |key, problem: &str| Err(SettingsError { key, problem: problem.to_owned() });
         if self.server_name.is_empty() || self.server_name.len() > limits::MAX_SERVER_NAME {

@@ -1,4 +1,4 @@
-//! What people say.
+//! Message texts and their styles.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use thiserror::Error;
 
 use super::limits::MAX_TEXT;
 
-/// A text that obeys the rule of `docs/protocol/README.md`, section 3: 1 to
-/// 4,096 bytes, no control characters but newline and tab. Cheap to clone.
+/// Validated text of a message (`docs/protocol/README.md`, section 3): 1 to 4,096 bytes, no control
+/// characters except newline and tab. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageText(Arc<str>);
 
-/// Why something is no [`MessageText`]. Nothing has changed.
+/// Reason why a text is not a valid [`MessageText`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TextError {
-    /// There is nothing in it.
+    /// Empty text.
     #[error("the message is empty")]
     Empty,
-    /// It has more than 4,096 bytes.
+    /// More than 4,096 bytes.
     #[error("the message is longer than {MAX_TEXT} bytes")]
     TooLong,
-    /// It holds a control character other than newline and tab.
+    /// A control character other than newline and tab.
     #[error("the message holds a control character")]
     Control,
 }
 
 impl MessageText {
-    /// Checks `text` by the rule; keeps it exactly as it is.
+    /// Validates a text and stores it unchanged.
     ///
     /// # Errors
-    /// Which part of the rule it breaks.
+    /// [`TextError`], the first rule that is violated.
     pub fn new(text: &str) -> Result<Self, TextError> {
         if text.is_empty() {
             return Err(TextError::Empty);
@@ -44,7 +44,7 @@ impl MessageText {
         Ok(Self(text.into()))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -52,21 +52,20 @@ impl MessageText {
 }
 
 impl fmt::Debug for MessageText {
-    /// Only how long it is: what people say does not belong into logs.
+    /// Writes only the length, to keep message texts out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MessageText({} bytes)", self.0.len())
     }
 }
 
-/// How a text is meant: a number with a registry, so that unknown ones can
-/// be passed on.
+/// Display style of a message: a registry number. Unknown styles are passed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style(pub u8);
 
 impl Style {
-    /// `anna: hello`
+    /// Ordinary message: `anna: hello`.
     pub const SAID: Self = Self(0);
-    /// `* anna waves`
+    /// Action (emote): `* anna waves`.
     pub const ACTION: Self = Self(1);
 }
 
@@ -74,7 +73,7 @@ impl Style {
 mod tests {
     use super::*;
 
-    /// The edges of the rule; the vectors have more.
+    /// Boundary values; the vectors have more.
     #[test]
     fn the_edges_of_the_rule() {
         assert_eq!(MessageText::new(""), Err(TextError::Empty));

@@ -1,47 +1,46 @@
-//! Two kinds of time that must not be mixed up.
+//! Wall-clock time and monotonic time, as two types that cannot be mixed up.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Time of day for people: milliseconds since 1970-01-01 00:00 UTC. Nothing
-/// is ordered by it, for clocks are wrong.
+/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC). For display; nothing
+/// is ordered by it, because clocks may be wrong.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// How much earlier this is than `later`; zero if it is not earlier.
+    /// Returns the time from this timestamp to `later`; zero if this one is not earlier.
     #[must_use]
     pub const fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
     }
 }
 
-/// Time for timers: what a monotonic clock shows, counted from wherever the
-/// driver (or the simulation) began. Engines never read a clock; they are
-/// given this.
+/// Monotonic time, for timers, counted from the start of the driver or simulation. Engines read no
+/// clock: the driver passes this value in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// Where counting began.
+    /// Start of the count.
     pub const START: Self = Self(Duration::ZERO);
 
-    /// So long after counting began.
+    /// Returns the moment `elapsed` after the start.
     #[must_use]
     pub const fn after_start(elapsed: Duration) -> Self {
         Self(elapsed)
     }
 
-    /// Time since counting began.
+    /// Returns the time elapsed since the start.
     #[must_use]
     pub const fn since_start(self) -> Duration {
         self.0
     }
 
-    /// Time that has passed since `earlier`; zero if that is later.
+    /// Returns the time elapsed since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -51,7 +50,7 @@ impl Moment {
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
 
-    /// The moment `delay` later.
+    /// Returns the moment `delay` later.
     fn add(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(delay))
     }
