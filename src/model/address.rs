@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ways_of_writing_it() {
+    fn host_address_parses_all_spellings() {
         for (text, host, port) in [
             ("pi", "pi", 2428),
             ("pi:1", "pi", 1),

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_then_a_rate() {
+    fn bucket_allows_burst_then_rate() {
         let mut bucket = TokenBucket::new(3, 600);
         let waits: Vec<_> = (0..5).map(|_| bucket.take(at(0)).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 100, 200]);
@@ -77,7 +77,7 @@ mod tests {
         /// A sender that waits as long as `take` returns gets no more through than burst and
         /// rate allow, and never waits longer than one token takes.
         #[test]
-        fn never_more_than_burst_and_rate(
+        fn bucket_never_exceeds_burst_plus_rate(
             burst in 0_u32..50,
             per_minute in 0_u32..5_000,
             pauses in prop::collection::vec(0_u64..200, 1..300),
@@ -105,7 +105,7 @@ mod tests {
         }
 
             #[test]
-        fn who_keeps_to_the_rate_never_waits(burst in 1_u32..5, per_minute in 1_u32..5_000) {
+        fn sender_within_rate_never_waits(burst in 1_u32..5, per_minute in 1_u32..5_000) {
             let mut bucket = TokenBucket::new(burst, per_minute);
             let interval = Duration::from_secs(60) / per_minute;
             let mut now = at(0);

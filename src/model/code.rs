@@ -161,7 +161,7 @@ mod tests {
 
     /// The page is authoritative: the table has exactly its rows.
     #[test]
-    fn the_table_is_that_of_the_page() {
+    fn error_codes_match_protocol_page() {
         let page = include_str!("../../docs/protocol/README.md");
         let rows: Vec<Vec<&str>> = page
             .lines()

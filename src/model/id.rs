@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_servers_id_is_32_digits() {
+    fn server_id_parses_only_32_hex_digits() {
         let id = ServerId([0x0a; 16]);
         assert_eq!(id.to_string(), "0a".repeat(16));
         assert_eq!("0A".repeat(16).parse(), Ok(id));

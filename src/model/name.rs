@@ -202,7 +202,7 @@ mod tests {
 
     /// `RoomName::lobby` skips validation, so its result is validated here.
     #[test]
-    fn the_lobby_obeys_the_rule() {
+    fn lobby_is_a_valid_room_name() {
         let made = RoomName::lobby();
         let checked = RoomName::new("lobby").unwrap();
         assert_eq!((made.as_str(), made.key()), (checked.as_str(), checked.key()));
@@ -210,7 +210,7 @@ mod tests {
 
     #[cfg(any(feature = "server", feature = "peer"))]
     #[test]
-    fn look_alikes_have_one_skeleton() {
+    fn lookalike_names_share_a_skeleton() {
         let latin = Username::new("anna").unwrap();
         let cyrillic = Username::new("\u{430}nna").unwrap();
         assert_ne!(latin, cyrillic);

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_phrases() {
+    fn search_matches_words_phrases_and_prefixes() {
         assert!(finds("tea milk", "Milk before TEA!"));
         assert!(!finds("tea sugar", "Milk before TEA!"));
         assert!(finds("\"before tea\"", "milk, before: tea"));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_of_all_kinds() {
+    fn search_folds_words_of_many_scripts() {
         assert!(finds("ὁδός", "ὉΔΌΣ") && finds("όδος", "Η ΌΔΟΣ"));
         assert!(finds("नमस्ते", "नमस्ते दुनिया") && !finds("दुनिया", "नमस्ते"));
         assert!(finds("한국*", "한국어") && !finds("하*", "한국어"));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_looked_for() {
+    fn invalid_search_texts_are_refused() {
         assert_eq!(SearchTerms::new("?! \"-\""), Err(SearchError::NoWord));
         assert_eq!(SearchTerms::new(" "), Err(SearchError::NoWord));
         assert_eq!(

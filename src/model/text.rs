@@ -75,7 +75,7 @@ mod tests {
 
     /// Boundary values; the vectors have more.
     #[test]
-    fn the_edges_of_the_rule() {
+    fn message_text_enforces_length_and_control_characters() {
         assert_eq!(MessageText::new(""), Err(TextError::Empty));
         assert!(MessageText::new(&"a".repeat(4_096)).is_ok());
         assert_eq!(MessageText::new(&"a".repeat(4_097)), Err(TextError::TooLong));
