@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::contacts::Standing;
+use super::contacts::Seniority;
 use super::receiving::Came;
 use super::timing::{
-    ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, SLEPT, WINDOW,
+    ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, SUSPEND_THRESHOLD,
+    WINDOW,
 };
 use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
-use crate::model::{ErrorCode, Event, Heard, JoinedMesh, Lamport, Moment, PeerId, RoomClock};
+use crate::model::{ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
 /// A peer that the candidate has heard of.
@@ -61,10 +62,10 @@ impl Attempt {
 
     /// The eight oldest of those heard of: the only ones that have to agree.
     fn oldest(&self) -> Vec<PeerId> {
-        let mut standings: Vec<Standing> =
+        let mut seniorities: Vec<Seniority> =
             self.voters.iter().map(|(id, it)| (it.since, *id)).collect();
-        standings.sort_unstable();
-        standings.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
+        seniorities.sort_unstable();
+        seniorities.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
     }
 
     /// The counter to begin with: what half of the oldest say that theirs is,
@@ -110,7 +111,7 @@ impl Mesh {
         if now.moment < attempt.due {
             return;
         }
-        if now.moment.since(attempt.due) >= SLEPT {
+        if now.moment.since(attempt.due) >= SUSPEND_THRESHOLD {
             // Who has answered may be gone, and who has come in not be heard.
             *attempt = Attempt::new(now.moment, &mut self.random);
         }
@@ -142,8 +143,8 @@ impl Mesh {
         }
         let name = self.settings.username.as_str().to_owned();
         let announce = Announce::new(attempt.nonce, name, agreed);
-        let ways = if to_all { Heard::ALL } else { Heard::NONE };
-        self.send(ways, addresses, Outgoing::Control(Control::Announce(announce)));
+        let paths = if to_all { PathSet::ALL } else { PathSet::NONE };
+        self.send(paths, addresses, Outgoing::Control(Control::Announce(announce)));
     }
 
     /// A member agrees.
@@ -252,7 +253,7 @@ impl Mesh {
         self.since = self.room_clock(now.moment);
         self.logs.begin_at(attempt.lamport());
         self.plan = None;
-        let sources: Vec<PeerId> = self.contacts.standings().iter().map(|(_, id)| *id).collect();
+        let sources: Vec<PeerId> = self.contacts.seniorities().iter().map(|(_, id)| *id).collect();
         self.phase = Phase::Recalling(History::new(attempt.nonce, now.moment, sources));
         self.heartbeats.begin(now.moment);
         self.go_on_recalling(now);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::window::Window;
-use crate::model::{Heard, Moment, NameKey, PeerId, RoomClock, TokenBucket, Way};
+use crate::model::{Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 
 /// Peers that were heard and are not verified.
@@ -27,7 +27,7 @@ const ENTRY_RATE: (u32, u32) = (200, 3_000);
 const ANSWER_RATE: (u32, u32) = (128, 6_000);
 
 /// How long somebody has been here: the smaller one for longer.
-pub(super) type Standing = (RoomClock, PeerId);
+pub(super) type Seniority = (RoomClock, PeerId);
 
 /// What one knows of another peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) enum Stage {
     /// Named by a member's page; not heard.
     Listed,
     /// Heard; not a member, or not verified to be one.
-    Heard,
+    PathSet,
     /// In the room.
     Member,
     /// Was in the room.
@@ -97,15 +97,15 @@ pub(super) struct Contact {
     /// When it was last heard by anybody.
     pub(super) vouched: Moment,
     /// When something last came by each way.
-    ways: [Option<Moment>; 3],
+    paths: [Option<Moment>; 3],
     /// The way by which it believes to be heard; `None`: by none.
-    pub(super) told: Option<Way>,
+    pub(super) told: Option<Path>,
     /// It was told something else since, and may not have heard that.
     pub(super) is_told_unsurely: bool,
     /// What the last ping to it said about that.
-    pub(super) telling: Option<Way>,
+    pub(super) telling: Option<Path>,
     /// How it hears us, if it has said so.
-    pub(super) hears: Option<Heard>,
+    pub(super) hears: Option<PathSet>,
     /// The counter of the packet in which it said so.
     pub(super) hears_since: u64,
     /// When to ping it.
@@ -151,8 +151,8 @@ impl Contact {
             known_at: now,
             heard: None,
             vouched: now,
-            ways: [None; 3],
-            told: Some(Way::GroupV4),
+            paths: [None; 3],
+            told: Some(Path::GroupV4),
             is_told_unsurely: false,
             telling: None,
             hears: None,
@@ -173,11 +173,11 @@ impl Contact {
     }
 
     /// Notes that a control packet has come.
-    pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, way: Option<Way>) {
+    pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, path: Option<Path>) {
         self.heard = Some(now);
         self.vouched = now;
         (self.is_pinged, self.is_asked) = (false, false);
-        if let Some(slot) = way.and_then(|it| self.ways.get_mut(index(it))) {
+        if let Some(slot) = path.and_then(|it| self.paths.get_mut(index(it))) {
             *slot = Some(now);
         }
         match self.addresses.iter_mut().find(|it| it.address == from) {
@@ -187,15 +187,15 @@ impl Contact {
     }
 
     /// Notes that a copy of what was heard last has come by another way.
-    pub(super) fn hear_copy(&mut self, now: Moment, way: Way) {
-        if let Some(slot) = self.ways.get_mut(index(way)) {
+    pub(super) fn hear_copy(&mut self, now: Moment, path: Path) {
+        if let Some(slot) = self.paths.get_mut(index(path)) {
             *slot = Some(now);
         }
     }
 
     /// Whether something by this way would be news.
-    pub(super) fn is_news(&self, now: Moment, way: Way, lately: Duration) -> bool {
-        !self.heard_by(now, lately).has(way)
+    pub(super) fn is_news(&self, now: Moment, path: Path, lately: Duration) -> bool {
+        !self.heard_by(now, lately).has(path)
     }
 
     /// Notes by how much its clock seemed to be ahead. Of the last two the
@@ -272,16 +272,16 @@ impl Contact {
     }
 
     /// By which ways it was heard within `lately`.
-    pub(super) fn heard_by(&self, now: Moment, lately: Duration) -> Heard {
-        Way::ALL.into_iter().zip(self.ways).fold(Heard::NONE, |heard, (way, at)| {
-            if at.is_some_and(|at| now.since(at) < lately) { heard.with(way) } else { heard }
+    pub(super) fn heard_by(&self, now: Moment, lately: Duration) -> PathSet {
+        Path::ALL.into_iter().zip(self.paths).fold(PathSet::NONE, |heard, (path, at)| {
+            if at.is_some_and(|at| now.since(at) < lately) { heard.with(path) } else { heard }
         })
     }
 
     /// When the way that it is told to use will have failed, if nothing
     /// comes by it.
     pub(super) fn way_lapses(&self, lately: Duration) -> Option<Moment> {
-        let at = self.told.and_then(|it| self.ways.get(index(it)).copied().flatten());
+        let at = self.told.and_then(|it| self.paths.get(index(it)).copied().flatten());
         at.map(|at| at + lately)
     }
 
@@ -302,11 +302,11 @@ impl Contact {
 }
 
 /// Which place a way has in [`Contact::ways`].
-const fn index(way: Way) -> usize {
-    match way {
-        Way::GroupV4 => 0,
-        Way::GroupV6 => 1,
-        Way::Broadcast => 2,
+const fn index(path: Path) -> usize {
+    match path {
+        Path::GroupV4 => 0,
+        Path::GroupV6 => 1,
+        Path::Broadcast => 2,
     }
 }
 
@@ -355,9 +355,9 @@ impl Contacts {
         }
         if is_new {
             self.heard += 1;
-            self.contacts.insert(signer.id, Contact::new(now, Stage::Heard));
+            self.contacts.insert(signer.id, Contact::new(now, Stage::PathSet));
         } else if self.get(signer.id).is_some_and(|it| it.stage == Stage::Listed) {
-            self.set_stage(signer.id, Stage::Heard);
+            self.set_stage(signer.id, Stage::PathSet);
         }
         let contact = self.contacts.get_mut(&signer.id)?;
         contact.signer = Some(signer);
@@ -385,7 +385,7 @@ impl Contacts {
     /// who invents many keeps nobody else out.
     fn forget_one_of_a_crowd(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
-        let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);
+        let heard = || self.iter().filter(|(_, it)| it.stage == Stage::PathSet);
         let mut crowds: BTreeMap<Option<IpAddr>, usize> = BTreeMap::new();
         heard().for_each(|(_, it)| *crowds.entry(ip(it)).or_default() += 1);
         let one =
@@ -418,8 +418,8 @@ impl Contacts {
         let count = |it: Stage, what: Stage| usize::from(it == what);
         self.members += count(stage, Stage::Member);
         self.members -= count(before, Stage::Member);
-        self.heard += count(stage, Stage::Heard);
-        self.heard -= count(before, Stage::Heard);
+        self.heard += count(stage, Stage::PathSet);
+        self.heard -= count(before, Stage::PathSet);
         if let Some(key) = key {
             if before == Stage::Member {
                 self.forget_name(&key, id);
@@ -477,7 +477,7 @@ impl Contacts {
     }
 
     /// How many there are, and how many of them are heard and not members.
-    pub(super) fn census(&self) -> (usize, usize) {
+    pub(super) fn stats(&self) -> (usize, usize) {
         (self.contacts.len(), self.heard)
     }
 
@@ -515,10 +515,10 @@ impl Contacts {
     }
 
     /// Standings of all members, the smallest first.
-    pub(super) fn standings(&self) -> Vec<Standing> {
+    pub(super) fn seniorities(&self) -> Vec<Seniority> {
         let members = self.iter().filter(|(_, it)| it.is_member());
-        let mut standings: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();
-        standings.sort_unstable();
-        standings
+        let mut seniorities: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();
+        seniorities.sort_unstable();
+        seniorities
     }
 }

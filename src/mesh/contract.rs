@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::model::{Event, Heard, Moment, Request, RoomName, Timestamp, Username, Way};
+use crate::model::{Event, Moment, Path, PathSet, Request, RoomName, Timestamp, Username};
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
 /// How a peer begins. Does not change afterwards.
@@ -48,7 +48,7 @@ pub enum Input {
         /// Where from.
         from: SocketAddr,
         /// By which way; `None`: it was for this peer alone.
-        way: Option<Way>,
+        path: Option<Path>,
         /// The datagram's length in bytes, before it was sealed.
         size: usize,
         /// What it holds.
@@ -70,7 +70,7 @@ pub enum Output {
     /// the same bytes to all of these.
     Send {
         /// By these ways.
-        ways: Heard,
+        paths: PathSet,
         /// And to these addresses.
         addresses: Vec<SocketAddr>,
         /// What it holds.

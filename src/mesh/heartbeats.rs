@@ -6,7 +6,7 @@ use super::contacts::{Contact, Stage, Stated};
 use super::timing::{ALL_WAYS_EACH, KNOCK, TAIL, interval};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
-use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Timestamp};
+use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 /// Places of a page that are kept for members.
@@ -300,7 +300,7 @@ impl Mesh {
     /// Sends by every way, and to whom no way reaches.
     fn send_by_all_ways(&mut self, mut addresses: Vec<std::net::SocketAddr>, packet: Outgoing) {
         addresses.extend(self.plan().addresses.iter().copied());
-        self.send(Heard::ALL, addresses, packet);
+        self.send(PathSet::ALL, addresses, packet);
     }
 }
 

@@ -8,7 +8,7 @@ use super::logs::{Logs, place};
 use super::timing::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
-use crate::model::{Event, Heard, Moment, PeerId};
+use crate::model::{Event, Moment, PathSet, PeerId};
 use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall, Recent, Want};
 
 /// Entries that a newcomer keeps until it knows its floors, besides the ten.
@@ -68,7 +68,7 @@ impl History {
     }
 
     /// How many entries and marks it holds.
-    pub(super) fn census(&self) -> usize {
+    pub(super) fn stats(&self) -> usize {
         self.arrived.len() + self.named.len() + self.marks.len()
     }
 
@@ -176,7 +176,7 @@ impl Mesh {
         for mark in history.marks.iter().filter(|it| it.author != own) {
             self.logs.set_floor(*mark);
         }
-        let members: Vec<_> = self.contacts.standings().iter().map(|(_, id)| *id).collect();
+        let members: Vec<_> = self.contacts.seniorities().iter().map(|(_, id)| *id).collect();
         for member in members {
             self.logs.admit(member);
         }
@@ -210,7 +210,7 @@ impl Mesh {
             let newest = self.logs.newest(usize::from(HISTORY_LENGTH));
             entries = Logs::names(&newest);
             for entry in newest {
-                self.send(Heard::NONE, vec![address], Outgoing::Entry(entry));
+                self.send(PathSet::NONE, vec![address], Outgoing::Entry(entry));
             }
         }
         let marks: Vec<Mark> = self

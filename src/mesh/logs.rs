@@ -450,7 +450,7 @@ impl Logs {
 
     /// How many authors, entries that are kept, entries that wait for earlier
     /// ones, and peers remembered with an author.
-    pub(super) fn census(&self) -> (usize, usize, usize, usize) {
+    pub(super) fn stats(&self) -> (usize, usize, usize, usize) {
         let early = self.logs.values().map(|it| it.early.len()).sum();
         let peers = self.logs.values().map(|it| it.holders.len() + it.lost_by.len()).sum();
         (self.logs.len(), self.order.len(), early, peers)
@@ -521,7 +521,7 @@ mod tests {
             logs.set_floor(Mark { author: PeerId(number.to_be_bytes()), have: 1 });
         }
         assert!(logs.get(own).is_some());
-        assert_eq!(logs.census().0, MAX_AUTHORS);
+        assert_eq!(logs.stats().0, MAX_AUTHORS);
     }
 
     /// However many authors leave gaps, memory for what is behind them ends;
@@ -535,7 +535,7 @@ mod tests {
                 logs.insert(Moment::START, entry(author, sequence));
             }
         }
-        assert_eq!(logs.census().2, MAX_EARLY_IN_ALL);
+        assert_eq!(logs.stats().2, MAX_EARLY_IN_ALL);
         assert_eq!(logs.insert(Moment::START, entry(20, 1)), Taken::New);
         assert_eq!(logs.take_ready().len(), 1);
     }

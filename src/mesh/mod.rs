@@ -22,10 +22,9 @@
 //! | `presence` | verified, silent, gone; pings and addresses |
 //! | `reach` | by which ways to send |
 //! | `naming` | one name, two holders |
-//! | `census` | how much is remembered |
+//! | `stats` | how much is remembered |
 
 mod attempt;
-mod census;
 mod contacts;
 mod contract;
 mod heartbeats;
@@ -38,6 +37,7 @@ mod receiving;
 mod repair;
 mod saying;
 mod showing;
+mod stats;
 mod timing;
 mod voting;
 mod window;
@@ -50,7 +50,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use attempt::Attempt;
-use contacts::{Contacts, Standing};
+use contacts::{Contacts, Seniority};
 use heartbeats::Heartbeats;
 use history::History;
 use logs::Logs;
@@ -61,10 +61,10 @@ use sha2::{Digest, Sha256};
 use showing::Showing;
 use voting::Voting;
 
-pub use census::Census;
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
+pub use stats::MeshStats;
 
-use crate::model::{Event, Heard, Moment, NameKey, PeerId, RoomClock, Username, Way};
+use crate::model::{Event, Moment, NameKey, Path, PathSet, PeerId, RoomClock, Username};
 use crate::wire::udp::{Control, Cookie, Entry, Signer};
 
 /// Where one is on one's way into the room: the first table of section 16.
@@ -170,14 +170,14 @@ impl Mesh {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        if self.wake_at.is_some_and(|it| now.moment.since(it) >= timing::SLEPT) {
+        if self.wake_at.is_some_and(|it| now.moment.since(it) >= timing::SUSPEND_THRESHOLD) {
             self.on_awakening(now.moment);
         }
         // What was asked for has come, or comes no more.
         self.wake_at = self.wake_at.filter(|it| *it > now.moment);
         match input {
-            Input::Received { from, way, size, packet } => {
-                self.on_packet(now, from, way, size, packet);
+            Input::Received { from, path, size, packet } => {
+                self.on_packet(now, from, path, size, packet);
             }
             Input::Hosts(hosts) => self.hosts = hosts,
             Input::Request(request) => self.on_request(now, request),
@@ -202,10 +202,16 @@ impl Mesh {
     /// signature need not be checked.
     /// A copy by a way by which nothing came lately is worth the look.
     #[must_use]
-    pub fn is_replayed(&self, now: Moment, sender: PeerId, counter: u64, way: Option<Way>) -> bool {
+    pub fn is_replayed(
+        &self,
+        now: Moment,
+        sender: PeerId,
+        counter: u64,
+        path: Option<Path>,
+    ) -> bool {
         let Some(contact) = self.contacts.get(sender) else { return false };
         let lately = timing::way_works_for(self.size());
-        let is_news = way.is_some_and(|it| contact.is_news(now, it, lately));
+        let is_news = path.is_some_and(|it| contact.is_news(now, it, lately));
         contact.window.has_seen(counter) && !(is_news && contact.window.is_newest(counter))
     }
 
@@ -245,7 +251,7 @@ impl Mesh {
         let next = next.into_iter().flatten().min().filter(|_| !self.is_over());
         // A wake that has passed was used up; one in the past would come at
         // once, again and again.
-        let next = next.map(|it| it.max(now.moment + timing::BREATH));
+        let next = next.map(|it| it.max(now.moment + timing::MIN_WAKE_INTERVAL));
         if self.wake_at.is_some_and(|it| it <= now.moment) {
             self.wake_at = None;
         }
@@ -272,7 +278,7 @@ impl Mesh {
     }
 
     /// One's own standing.
-    const fn standing(&self) -> Standing {
+    const fn seniority(&self) -> Seniority {
         (self.since, self.me.id)
     }
 
@@ -283,7 +289,7 @@ impl Mesh {
 
     /// Whether one is among the eight oldest.
     fn is_among_the_oldest(&self) -> bool {
-        let me = self.standing();
+        let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let older = members.filter(|(id, it)| (it.since(), *id) < me);
         older.take(voting::VOICES).count() < voting::VOICES
@@ -302,13 +308,13 @@ impl Mesh {
 
     /// Sends to one address.
     fn send_to(&mut self, address: SocketAddr, control: Control) {
-        self.send(Heard::NONE, vec![address], Outgoing::Control(control));
+        self.send(PathSet::NONE, vec![address], Outgoing::Control(control));
     }
 
     /// Sends by ways and to addresses, if there are any.
-    fn send(&mut self, ways: Heard, addresses: Vec<SocketAddr>, packet: Outgoing) {
-        if !ways.is_empty() || !addresses.is_empty() {
-            self.out.push_back(Output::Send { ways, addresses, packet });
+    fn send(&mut self, paths: PathSet, addresses: Vec<SocketAddr>, packet: Outgoing) {
+        if !paths.is_empty() || !addresses.is_empty() {
+            self.out.push_back(Output::Send { paths, addresses, packet });
         }
     }
 

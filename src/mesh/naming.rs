@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::contacts::Standing;
+use super::contacts::Seniority;
 use super::{Mesh, Now};
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 use crate::model::{ErrorCode, Event, NameKey, PeerId, RoomClock, Username};
@@ -24,13 +24,13 @@ impl Mesh {
         let (name, theirs) = (stated.name.clone(), (stated.since, id));
         let key = stated.key.clone();
         let address = contact.address();
-        let mine = self.standing();
+        let mine = self.seniority();
         self.bury_former_life(now, id, &key);
         if *self.name.key() == key && theirs < mine {
             self.rename(now);
             return;
         }
-        let oldest: Option<Standing> = if *self.name.key() == key {
+        let oldest: Option<Seniority> = if *self.name.key() == key {
             Some(mine)
         } else if self.is_among_the_oldest() {
             let others = self.contacts.holders(&key).filter(|it| *it != id);
@@ -70,7 +70,7 @@ impl Mesh {
         let is_mine = NameKey::of(&object.username) == *self.name.key();
         let holder = (object.since, object.holder);
         let is_there = self.contacts.get(object.holder).is_some_and(|it| it.is_verified);
-        if is_alike && is_taken && is_mine && is_there && holder < self.standing() {
+        if is_alike && is_taken && is_mine && is_there && holder < self.seniority() {
             self.rename(now);
         }
     }

@@ -10,7 +10,7 @@ use super::timing::{
 };
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
-use crate::model::{Heard, Moment, NameKey, PeerId, Way};
+use crate::model::{Moment, NameKey, Path, PathSet, PeerId};
 use crate::wire::udp::{Control, PageItem, PeerAddress, Peers, Ping, Pong, Where};
 
 /// Pings to a silent member that are not further apart than the first.
@@ -131,7 +131,7 @@ impl Mesh {
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.stated.is_some();
-        if !is_ready || !matches!(contact.stage, Stage::Heard | Stage::Listed) {
+        if !is_ready || !matches!(contact.stage, Stage::PathSet | Stage::Listed) {
             return;
         }
         contact.known_at = now;
@@ -307,7 +307,7 @@ impl Mesh {
     /// Somebody says how it hears this peer; what it said later counts, in
     /// whatever order that comes. It may need copies of its own, for which
     /// its address has to be verified.
-    fn note_hears(&mut self, now: Moment, id: PeerId, heard: Heard, counter: u64) {
+    fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if counter <= contact.hears_since {
             return;
@@ -325,11 +325,11 @@ impl Mesh {
 
     /// How this peer says that it hears somebody. Of those whom it has not
     /// known for long it says what is believed anyhow.
-    pub(super) fn hearing(&self, now: Moment, id: PeerId) -> Heard {
+    pub(super) fn hearing(&self, now: Moment, id: PeerId) -> PathSet {
         let lately = super::timing::way_works_for(self.size());
         let look = first_look(self.size());
         let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= look);
-        known.map_or(Heard::NONE.with(Way::GroupV4), |it| it.heard_by(now, lately))
+        known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.heard_by(now, lately))
     }
 
     /// Where to send what is larger than what was asked. `None`, and a ping
@@ -352,8 +352,8 @@ impl Mesh {
 }
 
 /// The way that one would like somebody to use.
-fn first_way(heard: Heard) -> Option<Way> {
-    Way::ALL.into_iter().find(|it| heard.has(*it))
+fn first_way(heard: PathSet) -> Option<Path> {
+    Path::ALL.into_iter().find(|it| heard.has(*it))
 }
 
 /// What all duties depend on.
@@ -388,7 +388,7 @@ impl Context {
         match contact.stage {
             Stage::Gone { at } => self.remove_at(at + GONE_MEMORY),
             Stage::Listed => self.duty_to_listed(contact),
-            Stage::Heard => self.duty_to_heard(contact),
+            Stage::PathSet => self.duty_to_heard(contact),
             Stage::Member => self.duty_to_member(contact),
         }
     }

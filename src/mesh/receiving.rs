@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::contacts::Stage;
 use super::logs::Taken;
 use super::{Mesh, Now, Phase};
-use crate::model::{PeerId, Way};
+use crate::model::{Path, PeerId};
 use crate::wire::udp::{Control, Entry, Packet, Signer};
 
 /// What one knows of a control packet besides what it says.
@@ -29,7 +29,7 @@ impl Mesh {
         &mut self,
         now: Now,
         from: SocketAddr,
-        way: Option<Way>,
+        path: Option<Path>,
         size: usize,
         packet: Packet,
     ) {
@@ -38,13 +38,13 @@ impl Mesh {
             Packet::Control { sender, counter, control } if sender.id != self.me.id => {
                 let contact = self.contacts.get_mut(sender.id);
                 if let Some(contact) = contact.filter(|it| it.window.has_seen(counter)) {
-                    if let Some(way) = way.filter(|_| contact.window.is_newest(counter)) {
-                        contact.hear_copy(now.moment, way);
+                    if let Some(path) = path.filter(|_| contact.window.is_newest(counter)) {
+                        contact.hear_copy(now.moment, path);
                     }
                     self.drops.replayed += 1;
                 } else {
                     let came = Came { sender, from, size, counter };
-                    self.on_control(now, came, way, control);
+                    self.on_control(now, came, path, control);
                 }
             }
             Packet::Control { .. } => {}
@@ -52,7 +52,7 @@ impl Mesh {
     }
 
     /// A control packet that was not seen before.
-    fn on_control(&mut self, now: Now, came: Came, way: Option<Way>, control: Control) {
+    fn on_control(&mut self, now: Now, came: Came, path: Option<Path>, control: Control) {
         let id = came.sender.id;
         let Some(contact) = self.contacts.meet(now.moment, came.sender) else {
             self.drops.unverified += 1;
@@ -63,17 +63,17 @@ impl Mesh {
             self.drops.too_many += 1;
             return;
         }
-        contact.hear(now.moment, came.from, way);
+        contact.hear(now.moment, came.from, path);
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
             (contact.met, contact.known_at) = (now.moment, now.moment);
-            self.contacts.set_stage(id, Stage::Heard);
+            self.contacts.set_stage(id, Stage::PathSet);
         }
         let (mut is_verified, mut is_as_expected) = (false, false);
         if let Some(contact) = self.contacts.get(id) {
             is_verified = contact.is_verified;
-            is_as_expected = contact.is_member() && (way.is_none() || way == contact.told);
+            is_as_expected = contact.is_member() && (path.is_none() || path == contact.told);
         }
         if !is_as_expected {
             self.look_soon(now.moment);

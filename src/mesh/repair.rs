@@ -6,7 +6,7 @@ use super::logs::Log;
 use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, WANT_TOGETHER, gone_after};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
-use crate::model::{Event, Heard, Moment, PeerId, TokenBucket};
+use crate::model::{Event, Moment, PathSet, PeerId, TokenBucket};
 use crate::wire::udp::{Control, EntryRange, Lost, Want};
 
 /// Entries sent because somebody asked, at once and in a minute.
@@ -48,7 +48,7 @@ impl Default for Answers {
 
 impl Answers {
     /// How many entries are remembered as having been asked for.
-    pub(super) fn census(&self) -> usize {
+    pub(super) fn stats(&self) -> usize {
         self.asked.len()
     }
 
@@ -232,7 +232,7 @@ impl Mesh {
                 }
                 match self.answers.decide(now.moment, (range.author, sequence), asker) {
                     To::Asker => {
-                        self.send(Heard::NONE, vec![address], Outgoing::Entry(entry));
+                        self.send(PathSet::NONE, vec![address], Outgoing::Entry(entry));
                     }
                     To::All => self.send_to_all(Outgoing::Entry(entry)),
                     To::Nobody => {}

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{End, Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PEER_TEXT;
 use crate::model::{
-    ChatCommand, Command, ErrorCode, Event, Heard, MessageText, Moment, NameKey, PeerCommand,
-    PeerId, PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId, Style,
-    TokenBucket, Way,
+    ChatCommand, Command, ErrorCode, Event, MessageText, Moment, NameKey, Path, PathSet,
+    PeerCommand, PeerId, PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector,
+    SessionId, Style, TokenBucket,
 };
 use crate::wire::udp::{Bye, Control, EntryFields};
 
@@ -329,10 +329,10 @@ impl Mesh {
             skew: 0,
             silence: Duration::ZERO,
         }];
-        for (_, id) in self.contacts.standings() {
+        for (_, id) in self.contacts.seniorities() {
             let Some(contact) = self.contacts.get(id) else { continue };
-            let hears = contact.hears.unwrap_or(Heard::NONE.with(Way::GroupV4));
-            let way = Way::ALL.into_iter().find(|it| hears.has(*it));
+            let hears = contact.hears.unwrap_or(PathSet::NONE.with(Path::GroupV4));
+            let path = Path::ALL.into_iter().find(|it| hears.has(*it));
             let is_direct = now.moment.since(contact.heard.unwrap_or_default())
                 < super::timing::gone_after(self.size());
             reports.push(PeerReport {
@@ -341,9 +341,9 @@ impl Mesh {
                 is_self: false,
                 present: clock.since(contact.since()),
                 address: contact.address(),
-                route: match way {
+                route: match path {
                     _ if contact.heard.is_none() || !is_direct => PeerRoute::Indirect,
-                    Some(way) => PeerRoute::Way(way),
+                    Some(path) => PeerRoute::Path(path),
                     None => PeerRoute::Unicast,
                 },
                 loss: self.loss(now.moment, contact),

@@ -35,7 +35,7 @@ impl Showing {
     }
 
     /// How many wait.
-    pub(super) fn census(&self) -> usize {
+    pub(super) fn stats(&self) -> usize {
         self.waiting.len()
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{
-    ChatCommand, Command, Event, Moment, PeerCommand, Request, RequestTag, RoomName, RoomSelector,
-    Style, Timestamp, Username, Way,
+    ChatCommand, Command, Event, Moment, Path, PeerCommand, Request, RequestTag, RoomName,
+    RoomSelector, Style, Timestamp, Username,
 };
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
@@ -57,7 +57,7 @@ struct World {
     /// Milliseconds since the beginning.
     now: u64,
     /// On their way: when, to whom, what.
-    flying: Vec<(u64, u8, u8, Option<Way>, usize, Packet)>,
+    flying: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
 }
 
 impl World {
@@ -101,7 +101,7 @@ impl World {
         let member = self.members.get_mut(&number).unwrap();
         while let Some(output) = member.mesh.poll_output() {
             match output {
-                Output::Send { ways, addresses, packet } => {
+                Output::Send { paths, addresses, packet } => {
                     member.counter += 1;
                     let (packet, size) = match packet {
                         Outgoing::Control(control) => {
@@ -118,10 +118,10 @@ impl World {
                         let is_reached = *part == member.part && *other != number;
                         let alone = addresses.contains(&Self::address(*other));
                         let at = self.now + 1;
-                        if is_reached && ways.has(Way::GroupV4) {
+                        if is_reached && paths.has(Path::GroupV4) {
                             member.sent += 1;
-                            let way = Some(Way::GroupV4);
-                            self.flying.push((at, number, *other, way, size, packet.clone()));
+                            let path = Some(Path::GroupV4);
+                            self.flying.push((at, number, *other, path, size, packet.clone()));
                         }
                         if is_reached && alone {
                             member.sent += 1;
@@ -145,9 +145,9 @@ impl World {
                 std::mem::take(&mut self.flying).into_iter().partition(|it| it.0 <= self.now);
             self.flying = later;
             let due: Vec<_> = due;
-            for (_, from, to, way, size, packet) in due {
+            for (_, from, to, path, size, packet) in due {
                 let from = Self::address(from);
-                self.give(to, Input::Received { from, way, size, packet });
+                self.give(to, Input::Received { from, path, size, packet });
             }
             let waking: Vec<u8> = self
                 .members

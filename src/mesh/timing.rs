@@ -59,12 +59,12 @@ pub(super) const GONE_MEMORY: Duration = Duration::from_secs(600);
 pub(super) const KNOCK: Duration = Duration::from_secs(10);
 /// A timer that is late by so much was held up: the machine has slept. (A
 /// candidate begins anew.)
-pub(super) const SLEPT: Duration = Duration::from_secs(3);
+pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
 /// Between looks at all contacts, at least.
 pub(super) const SWEEP: Duration = Duration::from_millis(100);
 
 /// The next wake is no sooner than this.
-pub(super) const BREATH: Duration = Duration::from_millis(1);
+pub(super) const MIN_WAKE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// I(n): between heartbeats with `members` members.
 pub(super) fn interval(members: usize) -> Duration {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::contacts::{Contact, Stage, Standing};
+use super::contacts::{Contact, Seniority, Stage};
 use super::receiving::Came;
 use super::showing::in_words;
 use super::timing::{AGREE_DELAY, ANSWER_TIME};
@@ -83,7 +83,7 @@ impl Voting {
     }
 
     /// How many candidates are remembered.
-    pub(super) fn census(&self) -> usize {
+    pub(super) fn stats(&self) -> usize {
         self.candidates.len()
     }
 
@@ -114,7 +114,7 @@ impl Mesh {
         let is_voice = self.is_among_the_oldest();
         let Ok(name) = Username::new(&announce.username) else {
             if is_voice {
-                let holder = self.standing();
+                let holder = self.seniority();
                 let code = ErrorCode::NameInvalid;
                 self.object(now, came.from, announce.nonce, code, "", holder);
             }
@@ -152,8 +152,8 @@ impl Mesh {
         announce: &Announce,
         name: &Username,
         is_voice: bool,
-    ) -> Option<(ErrorCode, Standing)> {
-        let me = self.standing();
+    ) -> Option<(ErrorCode, Seniority)> {
+        let me = self.seniority();
         if !(announce.lowest..=announce.highest).contains(&VERSION) {
             return is_voice.then_some((ErrorCode::VersionUnsupported, me));
         }
@@ -202,15 +202,15 @@ impl Mesh {
     /// not the sender's former life.
     fn is_rival(&self, id: PeerId, came: Came) -> bool {
         let contact = self.contacts.get(id);
-        let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
+        let is_outside = |it: &Contact| it.stage == Stage::PathSet && it.is_verified;
         contact.is_some_and(is_outside) && !self.is_same_key(id, came)
     }
 
     /// Whose name looks like this one.
-    fn look_alike(&self, name: &Username, came: Came, is_voice: bool) -> Option<Standing> {
+    fn look_alike(&self, name: &Username, came: Came, is_voice: bool) -> Option<Seniority> {
         let skeleton = name.key().skeleton();
         if self.name.key().skeleton() == skeleton {
-            return Some(self.standing());
+            return Some(self.seniority());
         }
         let mut holders = self.contacts.look_alikes(&skeleton).filter(|_| is_voice);
         let holder = holders.find(|it| !self.is_same_key(*it, came))?;
@@ -324,7 +324,7 @@ impl Mesh {
             let (address, nonce) = (candidate.address, candidate.nonce);
             let name = candidate.name.clone();
             let code = ErrorCode::NotAdmitted;
-            self.object(now, address, nonce, code, name.as_str(), self.standing());
+            self.object(now, address, nonce, code, name.as_str(), self.seniority());
         }
         true
     }
@@ -356,7 +356,7 @@ impl Mesh {
         nonce: Nonce,
         code: ErrorCode,
         username: &str,
-        (since, holder): Standing,
+        (since, holder): Seniority,
     ) {
         let object = Object {
             nonce,
@@ -372,7 +372,7 @@ impl Mesh {
     }
 
     /// An objection in words. Of a name that is taken it says for how long.
-    fn reason(&self, now: Now, code: ErrorCode, (since, holder): Standing) -> String {
+    fn reason(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
         let name = match self.contacts.member(holder) {
             Some(contact) => contact.name(),
             None if holder == self.me.id => self.name.as_str(),

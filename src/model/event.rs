@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp, Way};
+use super::{Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp};
 
 /// Event that an engine reports to the user interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -340,7 +340,7 @@ pub enum PeerRoute {
     /// The peer is this peer itself.
     Local,
     /// By what goes to everybody.
-    Way(Way),
+    Path(Path),
     /// Reached by unicast copies.
     Unicast,
     /// Reached only through other peers.

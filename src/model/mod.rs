@@ -31,7 +31,7 @@ pub use event::{
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
-pub use peer::{Heard, Lamport, PeerId, RoomClock, Way};
+pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
 pub use request::{
     ChatCommand, Command, Password, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest,
 };

@@ -49,12 +49,12 @@ impl RoomClock {
     }
 }
 
-/// A set of [`Way`]s, as it stands on the wire: by which ways somebody is
+/// A set of [`Path`]s, as it stands on the wire: by which ways somebody is
 /// heard. Bits that are not assigned are kept and mean nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Heard(pub u8);
+pub struct PathSet(pub u8);
 
-impl Heard {
+impl PathSet {
     /// Every way there is.
     pub const ALL: Self = Self(7);
     /// No way.
@@ -62,14 +62,14 @@ impl Heard {
 
     /// Whether `way` is in it.
     #[must_use]
-    pub const fn has(self, way: Way) -> bool {
-        self.0 & way.bit() != 0
+    pub const fn has(self, path: Path) -> bool {
+        self.0 & path.bit() != 0
     }
 
     /// The set with `way` in it.
     #[must_use]
-    pub const fn with(self, way: Way) -> Self {
-        Self(self.0 | way.bit())
+    pub const fn with(self, path: Path) -> Self {
+        Self(self.0 | path.bit())
     }
 
     /// Whether there is no way in it.
@@ -81,7 +81,7 @@ impl Heard {
 
 /// How a datagram goes to many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Way {
+pub enum Path {
     /// The IPv4 group.
     GroupV4,
     /// The IPv6 group.
@@ -90,11 +90,11 @@ pub enum Way {
     Broadcast,
 }
 
-impl Way {
+impl Path {
     /// All of them, in the order in which they are preferred.
     pub const ALL: [Self; 3] = [Self::GroupV4, Self::GroupV6, Self::Broadcast];
 
-    /// Its bit in [`Heard`].
+    /// Its bit in [`PathSet`].
     #[must_use]
     pub const fn bit(self) -> u8 {
         match self {

@@ -12,7 +12,7 @@ use super::source_limiter::SourceLimiter;
 use super::warning_limiter::WarningLimiter;
 use super::{DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
-use crate::model::{Command, Event, Heard, Moment, Request, RequestTag};
+use crate::model::{Command, Event, Moment, PathSet, Request, RequestTag};
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
 use crate::wire::udp::{
@@ -147,13 +147,13 @@ impl<'a> Driver<'a> {
     pub(super) async fn process_outputs(&mut self) -> Result<Option<End>, PeerError> {
         while let Some(output) = self.mesh.poll_output() {
             match output {
-                Output::Send { ways, addresses, packet } => {
+                Output::Send { paths, addresses, packet } => {
                     let datagram = match &packet {
                         Outgoing::Control(control) => self.sealer.control(control),
                         Outgoing::Entry(entry) => self.sealer.entry(entry),
                     };
                     let datagram = datagram.ok_or(PeerError::UsedUp)?;
-                    let copies = self.send(&datagram, ways, &addresses).await;
+                    let copies = self.send(&datagram, paths, &addresses).await;
                     let is_entry = matches!(packet, Outgoing::Entry(_));
                     self.unsent_entries += usize::from(is_entry && copies == 0);
                 }
@@ -205,20 +205,20 @@ impl<'a> Driver<'a> {
     /// Sends a datagram. What cannot be sent is lost like any other: only
     /// where none of its copies went it is worth a word.
     /// Returns how many went.
-    async fn send(&mut self, datagram: &[u8], ways: Heard, addresses: &[SocketAddr]) -> usize {
-        let sent = self.sockets.send(datagram, ways, addresses).await;
-        for (way, error) in &sent.failed {
+    async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
+        let sent = self.sockets.send(datagram, paths, addresses).await;
+        for (path, error) in &sent.failed {
             self.warn_limited(&format!(
                 "cannot send by {}: {error}",
-                way.map_or("unicast", path_name)
+                path.map_or("unicast", path_name)
             ));
         }
         // That there is no network has been told.
-        if let (0, false, Some((Some(way), error))) =
+        if let (0, false, Some((Some(path), error))) =
             (sent.copies, self.is_offline, sent.failed.first())
         {
-            let way = path_name(*way);
-            self.show_problem_limited(format!("Nothing can be sent by {way}: {error}."));
+            let path = path_name(*path);
+            self.show_problem_limited(format!("Nothing can be sent by {path}: {error}."));
         }
         sent.copies
     }
@@ -232,8 +232,8 @@ impl<'a> Driver<'a> {
                 return self.warn_limited(&format!("cannot receive: {error}"));
             }
         };
-        let way = self.sockets.way_of(&datagram);
-        if way.is_some() && !self.sockets.is_ours(&datagram) {
+        let path = self.sockets.path_of(&datagram);
+        if path.is_some() && !self.sockets.is_ours(&datagram) {
             return self.drop_counters.count("of another interface");
         }
         let now = self.now();
@@ -246,13 +246,13 @@ impl<'a> Driver<'a> {
                 !mesh.may_bring_entries(sender, datagram.from) || mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
-                mesh.is_replayed(now.moment, sender, counter, way)
+                mesh.is_replayed(now.moment, sender, counter, path)
             }
         };
         match open(&datagram.bytes, &self.room, self.me.id, is_known) {
             Ok((packet, size)) => {
                 let from = datagram.from;
-                self.mesh.handle_input(now, Input::Received { from, way, size, packet });
+                self.mesh.handle_input(now, Input::Received { from, path, size, packet });
             }
             Err(dropped) => {
                 self.drop_counters.count_dropped(dropped);
@@ -315,8 +315,8 @@ impl<'a> Driver<'a> {
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
-        for (way, error) in self.sockets.set_interfaces(found) {
-            self.warn_limited(&format!("cannot join {}: {error}", path_name(way)));
+        for (path, error) in self.sockets.set_interfaces(found) {
+            self.warn_limited(&format!("cannot join {}: {error}", path_name(path)));
         }
     }
 

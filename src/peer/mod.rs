@@ -28,7 +28,7 @@ use self::driver::Driver;
 use self::sockets::OpenedSockets;
 use crate::mesh::{End, Input};
 use crate::model::{
-    ChatCommand, Command, ConnectionState, Event, HostAddress, Request, RoomName, Username, Way,
+    ChatCommand, Command, ConnectionState, Event, HostAddress, Path, Request, RoomName, Username,
 };
 use crate::systemd;
 use crate::ui::Screen;
@@ -185,10 +185,10 @@ const fn is_message(request: &Request) -> bool {
 }
 
 /// How people call a way.
-const fn path_name(way: Way) -> &'static str {
-    match way {
-        Way::GroupV4 => "the IPv4 group",
-        Way::GroupV6 => "the IPv6 group",
-        Way::Broadcast => "broadcast",
+const fn path_name(path: Path) -> &'static str {
+    match path {
+        Path::GroupV4 => "the IPv4 group",
+        Path::GroupV6 => "the IPv6 group",
+        Path::Broadcast => "broadcast",
     }
 }

@@ -9,8 +9,8 @@ use super::Screen;
 use super::local_time::format_utc;
 use super::safe::is_unsafe_char;
 use crate::model::{
-    ConnectionState, DirectMessage, ErrorCode, Event, Message, PeerReport, PeerRoute, Refusal,
-    RequestTag, Style, Timestamp, Way,
+    ConnectionState, DirectMessage, ErrorCode, Event, Message, Path, PeerReport, PeerRoute,
+    Refusal, RequestTag, Style, Timestamp,
 };
 
 /// Screen that writes events as JSON lines.
@@ -149,9 +149,9 @@ fn peer_object(it: &PeerReport) -> Value {
         "present_ms": milliseconds(it.present), "address": it.address.map(|it| it.to_string()),
         "reach": match it.route {
             PeerRoute::Local => "here",
-            PeerRoute::Way(Way::GroupV4) => "group4",
-            PeerRoute::Way(Way::GroupV6) => "group6",
-            PeerRoute::Way(Way::Broadcast) => "broadcast",
+            PeerRoute::Path(Path::GroupV4) => "group4",
+            PeerRoute::Path(Path::GroupV6) => "group6",
+            PeerRoute::Path(Path::Broadcast) => "broadcast",
             PeerRoute::Unicast => "unicast",
             PeerRoute::Indirect => "indirect",
         },
@@ -349,7 +349,7 @@ mod tests {
             is_self: false,
             present: Duration::from_secs(60),
             address: Some(([10, 0, 0, 7], 4_000).into()),
-            route: PeerRoute::Way(Way::GroupV4),
+            route: PeerRoute::Path(Path::GroupV4),
             loss: 25,
             skew: -7_000,
             silence: Duration::from_millis(1_500),

@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pi_chat::mesh::{Census, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
+use pi_chat::mesh::{Input, Mesh, MeshStats, Now, Outgoing, Output, Settings, Sign};
 use pi_chat::model::{
-    ChatCommand, Command, Heard, Lamport, Moment, PeerId, Request, RequestTag, RoomClock, RoomName,
-    RoomSelector, Style, Timestamp, Username, Way,
+    ChatCommand, Command, Lamport, Moment, Path, PathSet, PeerId, Request, RequestTag, RoomClock,
+    RoomName, RoomSelector, Style, Timestamp, Username,
 };
 use pi_chat::wire::udp::*;
 
@@ -20,7 +20,7 @@ const LIARS: usize = 3;
 /// Addresses from which things come; more than there are liars.
 const ADDRESSES: u8 = 8;
 /// What is checked of memory: the page's limits, and ours where it has none.
-const LIMITS: Census = Census {
+const LIMITS: MeshStats = MeshStats {
     contacts: 4_096,
     heard: 512,
     members: 4_096,
@@ -144,7 +144,7 @@ pub(crate) struct Life {
     /// Outputs.
     pub(crate) outputs: usize,
     /// The greatest of each number that was remembered.
-    pub(crate) most: Census,
+    pub(crate) most: MeshStats,
 }
 
 /// A peer and everything around it.
@@ -279,7 +279,7 @@ impl World {
     fn again(&mut self, bytes: &mut Bytes<'_>) {
         let (from, which) = (address(bytes.u8()), usize::from(bytes.u16()));
         if let Some(datagram) = self.recorded.get(which % self.recorded.len().max(1)).cloned() {
-            self.arrive(from, Some(Way::GroupV4), &datagram);
+            self.arrive(from, Some(Path::GroupV4), &datagram);
         }
     }
 
@@ -307,7 +307,7 @@ impl World {
         let from = self.liars[number].address;
         let Some(ledger) = self.ledgers.get_mut(&from) else { return };
         for cookie in std::mem::take(&mut ledger.cookies) {
-            let pong = Control::Pong(Pong { cookie, heard: Heard(bytes.u8()) });
+            let pong = Control::Pong(Pong { cookie, heard: PathSet(bytes.u8()) });
             self.send(number, from, None, &pong);
         }
     }
@@ -325,7 +325,7 @@ impl World {
         let number = usize::from(bytes.u8()) % LIARS;
         let from = self.liars[number].address;
         let announce = Announce::new(Nonce([9; 8]), format!("liar {number}"), vec![]);
-        self.send(number, from, Some(Way::GroupV4), &Control::Announce(announce));
+        self.send(number, from, Some(Path::GroupV4), &Control::Announce(announce));
         let beat = Heartbeat {
             clock: RoomClock(0),
             since: RoomClock(0),
@@ -337,7 +337,7 @@ impl World {
         };
         self.pass(Duration::from_millis(110));
         self.cookies(&mut Bytes::new(&[u8::try_from(number).unwrap()]));
-        self.send(number, from, Some(Way::GroupV4), &Control::Heartbeat(beat));
+        self.send(number, from, Some(Path::GroupV4), &Control::Heartbeat(beat));
     }
 
     /// An entry of a liar, sent by one.
@@ -355,7 +355,7 @@ impl World {
         let entry = self.liars[author].identity.sign_entry(&self.room, fields);
         if let Some(datagram) = self.liars[sender].sealer.entry(&entry) {
             self.record(&datagram);
-            self.arrive(from, Some(Way::GroupV4), &datagram);
+            self.arrive(from, Some(Path::GroupV4), &datagram);
         }
     }
 
@@ -363,9 +363,9 @@ impl World {
     fn lie(&mut self, bytes: &mut Bytes<'_>) {
         let number = usize::from(bytes.u8()) % LIARS;
         let from = if bytes.u8() < 200 { self.liars[number].address } else { address(bytes.u8()) };
-        let way = Way::ALL.get(usize::from(bytes.u8()) % 6).copied();
+        let path = Path::ALL.get(usize::from(bytes.u8()) % 6).copied();
         let control = self.control(bytes);
-        self.send(number, from, way, &control);
+        self.send(number, from, path, &control);
     }
 
     /// Somebody's id: a liar's, the peer's own, or one of many that nobody has.
@@ -422,7 +422,7 @@ impl World {
                 nonce: nonce(bytes),
                 cookie: Cookie([bytes.u8(); 8]),
                 flags: bytes.u8(),
-                heard: Heard(bytes.u8()),
+                heard: PathSet(bytes.u8()),
                 clock: RoomClock(bytes.u64()),
                 since: RoomClock(bytes.u64()),
                 username: name(bytes),
@@ -441,8 +441,12 @@ impl World {
                 since: RoomClock(bytes.u64()),
                 text: name(bytes),
             }),
-            3 => Control::Ping(Ping { cookie: Cookie([bytes.u8(); 8]), heard: Heard(bytes.u8()) }),
-            4 => Control::Pong(Pong { cookie: Cookie([bytes.u8(); 8]), heard: Heard(bytes.u8()) }),
+            3 => {
+                Control::Ping(Ping { cookie: Cookie([bytes.u8(); 8]), heard: PathSet(bytes.u8()) })
+            }
+            4 => {
+                Control::Pong(Pong { cookie: Cookie([bytes.u8(); 8]), heard: PathSet(bytes.u8()) })
+            }
             5 | 6 => Control::Want(Want { ranges: self.ranges(bytes) }),
             7 => Control::Lost(Lost { ranges: self.ranges(bytes) }),
             8 => Control::Recall(Recall { nonce: nonce(bytes), page: bytes.u16() % 40 }),
@@ -483,10 +487,10 @@ impl World {
     }
 
     /// A liar sends a control packet.
-    fn send(&mut self, number: usize, from: SocketAddr, way: Option<Way>, control: &Control) {
+    fn send(&mut self, number: usize, from: SocketAddr, path: Option<Path>, control: &Control) {
         if let Some(datagram) = self.liars[number].sealer.control(control) {
             self.record(&datagram);
-            self.arrive(from, way, &datagram);
+            self.arrive(from, path, &datagram);
         }
     }
 
@@ -499,7 +503,7 @@ impl World {
     }
 
     /// A datagram arrives, as the driver takes it.
-    fn arrive(&mut self, from: SocketAddr, way: Option<Way>, datagram: &[u8]) {
+    fn arrive(&mut self, from: SocketAddr, path: Option<Path>, datagram: &[u8]) {
         self.life.came += 1;
         let now = self.now().moment;
         let mesh = &self.mesh;
@@ -508,7 +512,7 @@ impl World {
                 !mesh.may_bring_entries(sender, from) || mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
-                mesh.is_replayed(now, sender, counter, way)
+                mesh.is_replayed(now, sender, counter, path)
             }
         };
         let opened = open(datagram, &self.room, self.me, is_known);
@@ -521,7 +525,7 @@ impl World {
                 // be sent more from now on.
                 ledger.is_verified = true;
             }
-            self.input(Input::Received { from, way, size, packet });
+            self.input(Input::Received { from, path, size, packet });
         }
     }
 
@@ -599,8 +603,8 @@ impl World {
 
     /// Checks that what is remembered has an end.
     fn check_memory(&mut self) {
-        let (census, most) = (self.mesh.census(), &mut self.life.most);
-        let pairs = |it: &Census| {
+        let (stats, most) = (self.mesh.stats(), &mut self.life.most);
+        let pairs = |it: &MeshStats| {
             [
                 it.contacts,
                 it.heard,
@@ -615,21 +619,21 @@ impl World {
                 it.history,
             ]
         };
-        for (number, limit) in pairs(&census).into_iter().zip(pairs(&LIMITS)) {
-            assert!(number <= limit, "{census:?}");
+        for (number, limit) in pairs(&stats).into_iter().zip(pairs(&LIMITS)) {
+            assert!(number <= limit, "{stats:?}");
         }
-        *most = Census {
-            contacts: most.contacts.max(census.contacts),
-            heard: most.heard.max(census.heard),
-            members: most.members.max(census.members),
-            authors: most.authors.max(census.authors),
-            kept: most.kept.max(census.kept),
-            early: most.early.max(census.early),
-            holders: most.holders.max(census.holders),
-            waiting: most.waiting.max(census.waiting),
-            candidates: most.candidates.max(census.candidates),
-            asked: most.asked.max(census.asked),
-            history: most.history.max(census.history),
+        *most = MeshStats {
+            contacts: most.contacts.max(stats.contacts),
+            heard: most.heard.max(stats.heard),
+            members: most.members.max(stats.members),
+            authors: most.authors.max(stats.authors),
+            kept: most.kept.max(stats.kept),
+            early: most.early.max(stats.early),
+            holders: most.holders.max(stats.holders),
+            waiting: most.waiting.max(stats.waiting),
+            candidates: most.candidates.max(stats.candidates),
+            asked: most.asked.max(stats.asked),
+            history: most.history.max(stats.history),
         };
     }
 

@@ -360,12 +360,12 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     let Some(measured) = &world.measured else { return wrong };
     let (count, loss) = (members(world).len(), world.worst_loss);
     // Who is alone uses all ways.
-    let ways = if count > 1 { world.ways_in_use } else { 3.0 };
+    let paths = if count > 1 { world.paths_in_use } else { 3.0 };
     let time = measured.until - measured.from;
-    let idle = rules::idle_datagrams(count, ways, time);
+    let idle = rules::idle_datagrams(count, paths, time);
     let sent: u64 = measured.datagrams.iter().sum();
     let said = measured.said as f64;
-    let bound = idle * count as f64 + said * rules::datagrams_for_message(count, ways, loss);
+    let bound = idle * count as f64 + said * rules::datagrams_for_message(count, paths, loss);
     if sent as f64 > bound {
         wrong.push(format!(
             "{sent} datagrams in {} s of {count} with {said} messages; {bound:.0} allowed: {:?}",

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pi_chat::mesh::{End, Input, Outgoing, Output};
 use pi_chat::model::limits::DEFAULT_PORT;
-use pi_chat::model::{Heard, Way};
+use pi_chat::model::{Path, PathSet};
 use pi_chat::wire::udp::{Control, EntryId, Packet, PageItem};
 
 use super::life::{LifeId, Snapshot, Stage};
@@ -36,10 +36,10 @@ impl World {
     fn do_outputs(&mut self, id: LifeId) {
         while let Some(output) = self.lives[id].mesh.poll_output() {
             match output {
-                Output::Send { ways, addresses, packet } => {
+                Output::Send { paths, addresses, packet } => {
                     self.on_sending(id, &packet);
                     for packet in self.saboteur.leaving(id, packet) {
-                        self.send(id, ways, &addresses, packet);
+                        self.send(id, paths, &addresses, packet);
                     }
                 }
                 Output::Event(event) => {
@@ -73,13 +73,13 @@ impl World {
     }
 
     /// Sends one datagram.
-    fn send(&mut self, id: LifeId, ways: Heard, addresses: &[SocketAddr], packet: Outgoing) {
-        self.note(|| format!("{id} sends {} {addresses:?} {packet:?}", ways.0));
+    fn send(&mut self, id: LifeId, paths: PathSet, addresses: &[SocketAddr], packet: Outgoing) {
+        self.note(|| format!("{id} sends {} {addresses:?} {packet:?}", paths.0));
         let datagram = Rc::new(self.datagram(id, packet));
-        let copies = (ways.0 & Heard::ALL.0).count_ones() as usize + addresses.len();
+        let copies = (paths.0 & PathSet::ALL.0).count_ones() as usize + addresses.len();
         self.count(id, &datagram, copies as u64);
-        for way in Way::ALL.into_iter().filter(|it| ways.has(*it)) {
-            self.send_by(id, way, &datagram);
+        for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
+            self.send_by(id, path, &datagram);
         }
         for address in addresses {
             self.send_to(id, *address, &datagram);
@@ -126,18 +126,18 @@ impl World {
     }
 
     /// Sends a datagram to everybody by one way.
-    fn send_by(&mut self, id: LifeId, way: Way, datagram: &Rc<Datagram>) {
+    fn send_by(&mut self, id: LifeId, path: Path, datagram: &Rc<Datagram>) {
         let (machine, port) = (self.lives[id].machine, self.lives[id].port);
         for interface in 0..self.network.segments_of(machine).len() {
             let segment = self.network.segments_of(machine)[interface];
-            let from = match way {
-                Way::GroupV6 => address_v6(machine, segment, port),
-                Way::GroupV4 | Way::Broadcast => address_v4(machine, segment, port),
+            let from = match path {
+                Path::GroupV6 => address_v6(machine, segment, port),
+                Path::GroupV4 | Path::Broadcast => address_v4(machine, segment, port),
             };
             for to in 0..self.machines.len() {
                 let Some(life) = self.machines[to].life else { continue };
-                if to != machine && self.network.carries(machine, to, way, segment) {
-                    self.pass(machine, to, life, from, Some(way), datagram);
+                if to != machine && self.network.carries(machine, to, path, segment) {
+                    self.pass(machine, to, life, from, Some(path), datagram);
                 }
             }
         }
@@ -174,12 +174,12 @@ impl World {
         to: usize,
         life: LifeId,
         from: SocketAddr,
-        way: Option<Way>,
+        path: Option<Path>,
         datagram: &Rc<Datagram>,
     ) {
         for takes in self.network.pass(machine, to, &mut self.random).into_iter().flatten() {
             let datagram = Rc::clone(datagram);
-            self.queue.push(self.time + takes, What::Arrive { to: life, from, way, datagram });
+            self.queue.push(self.time + takes, What::Arrive { to: life, from, path, datagram });
         }
     }
 
@@ -188,7 +188,7 @@ impl World {
         &mut self,
         to: LifeId,
         from: SocketAddr,
-        way: Option<Way>,
+        path: Option<Path>,
         datagram: &Datagram,
     ) {
         if !self.is_awake(to) {
@@ -201,8 +201,8 @@ impl World {
                 (is_known, is_known)
             }
             Packet::Control { sender, counter, .. } => {
-                let is_replayed = |way| mesh.is_replayed(now, sender.id, *counter, way);
-                (is_replayed(None), is_replayed(way))
+                let is_replayed = |path| mesh.is_replayed(now, sender.id, *counter, path);
+                (is_replayed(None), is_replayed(path))
             }
         };
         if is_dropped && self.asks_first {
@@ -213,7 +213,7 @@ impl World {
                 Packet::Control { control, .. } => format!("kind {}", control.kind()),
                 Packet::Entry { entry, .. } => format!("entry {:?}", entry.fields),
             };
-            format!("{to} hears {} by {way:?}: {sort}", datagram.from)
+            format!("{to} hears {} by {path:?}: {sort}", datagram.from)
         });
         if !is_known {
             self.on_arrival(to, datagram);
@@ -221,7 +221,7 @@ impl World {
         let objection = self.objection(to, datagram);
         let packet = self.saboteur.arriving(to, datagram.from, datagram.packet.clone());
         if let Some(packet) = packet {
-            self.give(to, Input::Received { from, way, size: datagram.size, packet });
+            self.give(to, Input::Received { from, path, size: datagram.size, packet });
         }
         if let Some(mut objection) = objection {
             objection.was_heeded = self.lives[to].stage == Stage::Rejected;

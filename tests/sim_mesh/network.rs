@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use pi_chat::model::Way;
+use pi_chat::model::Path;
 
 use super::random::Random;
 
-/// The bit of what goes to one address, beside those of [`Way`].
+/// The bit of what goes to one address, beside those of [`Path`].
 pub(crate) const UNICAST: u8 = 8;
 /// All ways and unicast.
 pub(crate) const OPEN: u8 = 15;
@@ -27,7 +27,7 @@ pub(crate) struct Link {
     pub(crate) jitter: u32,
     /// How much longer one takes that is overtaken, at most.
     pub(crate) late_by: u32,
-    /// Which ways get through: bits of [`Way`], and [`UNICAST`].
+    /// Which ways get through: bits of [`Path`], and [`UNICAST`].
     pub(crate) open: u8,
 }
 
@@ -42,8 +42,8 @@ impl Link {
     }
 
     /// Whether this way gets through.
-    const fn is_open(self, way: u8) -> bool {
-        self.open & way == way
+    const fn is_open(self, path: u8) -> bool {
+        self.open & path == path
     }
 }
 
@@ -114,10 +114,10 @@ impl Network {
 
     /// Whether a datagram for a way gets from one machine to another, in
     /// principle, on this segment.
-    pub(crate) fn carries(&self, from: usize, to: usize, way: Way, segment: u8) -> bool {
+    pub(crate) fn carries(&self, from: usize, to: usize, path: Path, segment: u8) -> bool {
         self.same_side(from, to)
             && self.segments[to].contains(&segment)
-            && self.links[from * self.machines + to].is_open(way.bit())
+            && self.links[from * self.machines + to].is_open(path.bit())
     }
 
     /// Whether what goes to one address gets from one machine to another.
@@ -136,9 +136,9 @@ impl Network {
     /// goes both ways, and so does something that goes to many.
     pub(crate) fn connects(&self, one: usize, other: usize) -> bool {
         let by_way = |from: usize, to: usize| {
-            Way::ALL
+            Path::ALL
                 .iter()
-                .any(|way| self.segments[from].iter().any(|it| self.carries(from, to, *way, *it)))
+                .any(|path| self.segments[from].iter().any(|it| self.carries(from, to, *path, *it)))
         };
         self.delivers(one, other)
             && self.delivers(other, one)

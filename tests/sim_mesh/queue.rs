@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use pi_chat::model::Way;
+use pi_chat::model::Path;
 use pi_chat::wire::udp::Packet;
 
 use super::life::{LifeId, Snapshot};
@@ -36,7 +36,7 @@ pub(crate) enum What {
         /// Where it seems to come from.
         from: SocketAddr,
         /// By which way.
-        way: Option<Way>,
+        path: Option<Path>,
         /// What arrives.
         datagram: Rc<Datagram>,
     },

@@ -52,14 +52,14 @@ fn attempts(fails: f64) -> u64 {
 
 /// Datagrams of one peer while nothing is said, in so many microseconds, with
 /// `ways` copies of what goes to all.
-pub(crate) fn idle_datagrams(members: usize, ways: f64, time: u64) -> f64 {
+pub(crate) fn idle_datagrams(members: usize, paths: f64, time: u64) -> f64 {
     // One heartbeat more, by all ways: a window may begin just before one.
-    (ways + 0.6) * 1.1 * time as f64 / interval(members) as f64 + ways + 2.0
+    (paths + 0.6) * 1.1 * time as f64 / interval(members) as f64 + paths + 2.0
 }
 
 /// Datagrams for each message said, with this share lost.
-pub(crate) fn datagrams_for_message(members: usize, ways: f64, loss: f64) -> f64 {
-    2.0 * ways + 4.0 * (members as f64 - 1.0) * loss / (1.0 - loss) / (1.0 - loss)
+pub(crate) fn datagrams_for_message(members: usize, paths: f64, loss: f64) -> f64 {
+    2.0 * paths + 4.0 * (members as f64 - 1.0) * loss / (1.0 - loss) / (1.0 - loss)
 }
 
 /// Bytes of a datagram, at most, on average: those of a heartbeat whose page

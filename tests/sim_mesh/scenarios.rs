@@ -1,6 +1,6 @@
 //! What happens in a world that follows from a seed.
 
-use pi_chat::model::Way;
+use pi_chat::model::Path;
 
 use super::clock::Clock;
 use super::network::{Link, OPEN, UNICAST};
@@ -49,7 +49,7 @@ pub(crate) fn random(machines: usize, seed: u64) -> Plan {
     let quiet = if is_lossless { QUIET } else { QUIET * 2 };
     world.quiet_since = until + 6 * S;
     let end = until + quiet + if is_lossless { WATCHED } else { 0 };
-    if is_lossless && world.ways_in_use > 0.0 {
+    if is_lossless && world.paths_in_use > 0.0 {
         world.plan(end - WATCHED, Action::Measure);
         world.plan(end, Action::Measured);
     }
@@ -72,7 +72,7 @@ fn some_link(random: &mut Random) -> Link {
 
 /// Which ways get through: returns those that do from everybody to everybody.
 fn choose_ways(world: &mut World, random: &mut Random) -> u8 {
-    let [v4, v6, broadcast] = Way::ALL.map(Way::bit);
+    let [v4, v6, broadcast] = Path::ALL.map(Path::bit);
     let open = random.pick(&[
         OPEN,
         OPEN,
@@ -93,7 +93,7 @@ fn choose_ways(world: &mut World, random: &mut Random) -> u8 {
             it.hosts = hosts.iter().take(known).copied().collect();
         }
         // The named hosts are no peers: what goes there is not counted well.
-        world.ways_in_use = 0.0;
+        world.paths_in_use = 0.0;
     }
     open
 }
@@ -125,7 +125,7 @@ fn choose_segments(world: &mut World, random: &mut Random) {
         world.network.plug(machine, segments);
     }
     world.network.is_routed = random.chance(700);
-    world.ways_in_use = 0.0;
+    world.paths_in_use = 0.0;
 }
 
 /// No two clocks show the same.
@@ -227,8 +227,8 @@ impl Planner {
             }
             9 | 10 => {
                 let other = self.random.index(count);
-                let ways = self.random.pick(&[0, 0, UNICAST, 7]) & self.open;
-                self.world.plan(at, Action::Open(machine, other, ways));
+                let paths = self.random.pick(&[0, 0, UNICAST, 7]) & self.open;
+                self.world.plan(at, Action::Open(machine, other, paths));
                 self.world.plan(later, Action::Open(machine, other, self.open));
             }
             _ => {

@@ -120,7 +120,7 @@ pub(crate) struct World {
     /// Nothing is lost, and nobody is kept from anybody.
     pub(crate) is_calm: bool,
     /// Copies of what goes to everybody that are needed.
-    pub(crate) ways_in_use: f64,
+    pub(crate) paths_in_use: f64,
     /// What was said until then has to be everywhere in the end.
     pub(crate) quiet_since: u64,
     /// The last message of all that was shown for the first time to somebody.
@@ -172,7 +172,7 @@ impl World {
             largest: 0,
             worst_loss: 0.0,
             is_calm: false,
-            ways_in_use: 1.0,
+            paths_in_use: 1.0,
             quiet_since: 0,
             last_delivery: 0,
             asked: None,
@@ -227,7 +227,7 @@ impl World {
             }
             self.time = time;
             match what {
-                What::Arrive { to, from, way, datagram } => self.arrive(to, from, way, &datagram),
+                What::Arrive { to, from, path, datagram } => self.arrive(to, from, path, &datagram),
                 What::Wake(life) => self.wake(life, time),
                 What::Act(action) => self.act(action),
                 What::Look => {
@@ -315,12 +315,12 @@ impl World {
                 self.network.split(|machine| sides[machine]);
                 self.look_at_links();
             }
-            Action::Open(from, to, ways) => {
-                self.network.link(from, to).open = ways;
+            Action::Open(from, to, paths) => {
+                self.network.link(from, to).open = paths;
                 self.look_at_links_of(from);
             }
-            Action::OpenAll(ways) => {
-                self.network.links().for_each(|it| it.open = ways);
+            Action::OpenAll(paths) => {
+                self.network.links().for_each(|it| it.open = paths);
                 self.look_at_links();
             }
             Action::Measure => self.measured = Some(self.counts()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Unsigned;
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings};
 use crate::model::{
-    Event, Heard, Lamport, Moment, PeerId, RoomClock, RoomName, Timestamp, Username, Way,
+    Event, Lamport, Moment, Path, PathSet, PeerId, RoomClock, RoomName, Timestamp, Username,
 };
 use crate::wire::udp::*;
 
@@ -55,7 +55,7 @@ impl Liar {
 #[derive(Debug)]
 struct Sent {
     /// By which ways.
-    ways: Heard,
+    paths: PathSet,
     /// Where to.
     addresses: Vec<SocketAddr>,
     /// What.
@@ -125,8 +125,8 @@ impl Lab {
     fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             match output {
-                Output::Send { ways, addresses, packet } => {
-                    self.sent.push(Sent { ways, addresses, packet });
+                Output::Send { paths, addresses, packet } => {
+                    self.sent.push(Sent { paths, addresses, packet });
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::WakeAt(at) => self.wake = Some(at),
@@ -161,13 +161,13 @@ impl Lab {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
         let packet = Packet::Control { sender, counter, control };
-        self.give(Input::Received { from: who.address, way: Some(Way::GroupV4), size, packet });
+        self.give(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
     /// An entry comes.
     fn hear_entry(&mut self, who: &Liar, entry: Arc<Entry>) {
         let (size, packet) = (entry.datagram_len(), Packet::Entry { sender: who.signer.id, entry });
-        self.give(Input::Received { from: who.address, way: Some(Way::GroupV4), size, packet });
+        self.give(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
     /// A heartbeat of somebody with this name and page.
@@ -190,7 +190,7 @@ impl Lab {
             })
             .collect();
         for cookie in &cookies {
-            self.hear(who, Control::Pong(Pong { cookie: *cookie, heard: Heard(1) }));
+            self.hear(who, Control::Pong(Pong { cookie: *cookie, heard: PathSet(1) }));
         }
         !cookies.is_empty()
     }
@@ -250,7 +250,7 @@ fn agree(lab: &Lab, who: &Liar, nonce: Nonce, flags: u8, lamport: u64) -> Contro
         nonce,
         cookie: Cookie([1; 8]),
         flags,
-        heard: Heard(1),
+        heard: PathSet(1),
         clock: RoomClock(1_000_000 + lab.now),
         since: RoomClock(0),
         username: format!("member {}", who.address),
@@ -532,7 +532,7 @@ fn a_victim_gets_no_copies() {
     for _ in 0..10 {
         lab.beat(&mut liar, "liar", 0, vec![item]);
         lab.beat(&mut puppet, "puppet", 0, vec![]);
-        lab.hear(&mut puppet, Control::Ping(Ping { cookie: Cookie([1; 8]), heard: Heard(0) }));
+        lab.hear(&mut puppet, Control::Ping(Ping { cookie: Cookie([1; 8]), heard: PathSet(0) }));
         sent += 137 * 2 + 5;
         lab.pass(2_000);
     }
@@ -542,7 +542,7 @@ fn a_victim_gets_no_copies() {
     let to_victim = lab.sent.iter().filter(|it| it.addresses.contains(&puppet.address));
     assert_eq!(to_victim.filter(is_copy).count(), 0);
     assert!(lab.bytes_to(puppet.address) <= sent * 2, "{}", lab.bytes_to(puppet.address));
-    let is_heard = |it: &&Sent| it.ways.has(Way::GroupV4) || it.addresses.contains(&liar.address);
+    let is_heard = |it: &&Sent| it.paths.has(Path::GroupV4) || it.addresses.contains(&liar.address);
     let beats = lab.sent.iter().filter(is_copy).filter(is_heard).count();
     assert!(beats >= 8, "all others still hear of one: {beats}");
 }

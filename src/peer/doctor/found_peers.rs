@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::model::{Heard, PeerId, Way};
+use crate::model::{Path, PathSet, PeerId};
 
 /// FoundPeers that are remembered.
 const MAX_PEERS: usize = 1_000;
@@ -20,7 +20,7 @@ pub(super) struct InterfacePath {
     /// The interface's name.
     pub(super) interface: String,
     /// The way.
-    pub(super) way: Way,
+    pub(super) path: Path,
 }
 
 /// What is known of one peer.
@@ -44,8 +44,8 @@ pub(super) struct FoundPeer {
 
 impl FoundPeer {
     /// By which ways it has answered.
-    pub(super) fn ways(&self) -> Heard {
-        self.answered.iter().fold(Heard::NONE, |ways, it| ways.with(it.way))
+    pub(super) fn paths(&self) -> PathSet {
+        self.answered.iter().fold(PathSet::NONE, |paths, it| paths.with(it.path))
     }
 
     /// Whether it has answered at all.
@@ -122,7 +122,8 @@ impl FoundPeers {
     pub(super) fn has_two_way_group(&self) -> bool {
         let elsewhere = || self.all.values().filter(|it| !it.is_local);
         let mut answered = elsewhere().flat_map(|it| &it.answered);
-        answered
-            .any(|link| link.way != Way::Broadcast && elsewhere().any(|it| it.heard.contains(link)))
+        answered.any(|link| {
+            link.path != Path::Broadcast && elsewhere().any(|it| it.heard.contains(link))
+        })
     }
 }

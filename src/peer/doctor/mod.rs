@@ -110,8 +110,8 @@ fn networks(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr
 
 /// Joins the groups.
 fn join(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
-    for (way, error) in sockets.set_interfaces(found.clone()) {
-        tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(way)));
+    for (path, error) in sockets.set_interfaces(found.clone()) {
+        tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(path)));
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, interval, timeout_at};
 
 use super::found_peers::{FoundPeers, InterfacePath};
 use super::other_rooms::OtherRooms;
-use crate::model::{Heard, HostAddress, PeerId, Way};
+use crate::model::{HostAddress, Path, PathSet, PeerId};
 use crate::os::random_bytes;
 use crate::peer::interfaces::Interfaces;
 use crate::peer::sockets::{Datagram, Sockets};
@@ -197,7 +197,7 @@ impl<'a> Probe<'a> {
     /// A ping with a cookie of its own.
     fn ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
-        let ping = Ping { cookie: Cookie(cookie), heard: Heard::NONE.with(Way::GroupV4) };
+        let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
         let bytes = self.sealer.control(&Control::Ping(ping)).unwrap_or_default();
         self.pings_by_cookie.insert(cookie, target.clone());
         if !matches!(target, Target::Peer) {
@@ -210,10 +210,10 @@ impl<'a> Probe<'a> {
     async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
-            for way in Way::ALL {
-                let link = InterfacePath { interface: name.clone(), way };
+            for path in Path::ALL {
+                let link = InterfacePath { interface: name.clone(), path };
                 let bytes = self.ping(Target::InterfacePath(link.clone()))?;
-                let outcomes = sockets.send_by(way, interface, &bytes).await;
+                let outcomes = sockets.send_by(path, interface, &bytes).await;
                 if outcomes.is_empty() {
                     continue;
                 }
@@ -230,7 +230,7 @@ impl<'a> Probe<'a> {
             let host = self.hosts.get(number).filter(|it| it.answered.is_empty());
             for address in host.map(|it| it.addresses.clone()).unwrap_or_default() {
                 let bytes = self.ping(Target::Host(number))?;
-                sockets.send(&bytes, Heard::NONE, &[address]).await;
+                sockets.send(&bytes, PathSet::NONE, &[address]).await;
             }
         }
         Ok(())
@@ -240,7 +240,7 @@ impl<'a> Probe<'a> {
     async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for address in self.peers.next_pings() {
             let bytes = self.ping(Target::Peer)?;
-            sockets.send(&bytes, Heard::NONE, &[address]).await;
+            sockets.send(&bytes, PathSet::NONE, &[address]).await;
         }
         Ok(())
     }
@@ -248,19 +248,19 @@ impl<'a> Probe<'a> {
     /// The link by which a datagram has come; `None`: it was for this machine
     /// alone, or the system does not tell.
     fn link_of(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
-        let way = sockets.way_of(datagram)?;
+        let path = sockets.path_of(datagram)?;
         let mut all = self.interfaces.iter();
         let interface = match datagram.interface {
             Some(index) => all.find(|(_, it)| it.index == index),
             None => all.next().filter(|_| self.interfaces.len() == 1),
         };
-        interface.map(|(name, _)| InterfacePath { interface: name.clone(), way })
+        interface.map(|(name, _)| InterfacePath { interface: name.clone(), path })
     }
 
     /// Whether a datagram is for everybody, by a network that is not used.
     fn is_from_unused_network(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
         let is_own = datagram.to.is_none_or(|it| self.own.contains(&it.to_canonical()));
-        sockets.way_of(datagram).is_some() || !is_own
+        sockets.path_of(datagram).is_some() || !is_own
     }
 
     /// Something has come.

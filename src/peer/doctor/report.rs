@@ -4,7 +4,7 @@
 use super::Verdict;
 use super::found_peers::{FoundPeer, InterfacePath};
 use super::probe::{Host, Probe};
-use crate::model::Way;
+use crate::model::Path;
 use crate::peer::path_name;
 
 /// FoundPeers that get a line of their own.
@@ -32,14 +32,14 @@ pub(super) fn report_all(
 
 /// What works inside this machine, which says nothing about the network.
 fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    for (InterfacePath { interface, way }, inside) in &probe.links {
-        let way = path_name(*way);
+    for (InterfacePath { interface, path }, inside) in &probe.links {
+        let path = path_name(*path);
         let (verdict, text) = match (&inside.error, inside.has_looped_back) {
-            (Some(error), _) => (Verdict::Warn, format!("{way} cannot be used: {error}")),
-            (None, true) => (Verdict::Ok, format!("{way} works inside this machine")),
+            (Some(error), _) => (Verdict::Warn, format!("{path} cannot be used: {error}")),
+            (None, true) => (Verdict::Ok, format!("{path} works inside this machine")),
             (None, false) => {
                 let text = "does not come back inside this machine; a firewall?";
-                (Verdict::Warn, format!("what is sent by {way} {text}"))
+                (Verdict::Warn, format!("what is sent by {path} {text}"))
             }
         };
         tell(verdict, format!("interface {interface}: {text}"));
@@ -55,23 +55,24 @@ fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let is_elsewhere = probe.peers.has_remote_peer();
     let place = if is_elsewhere { "on another machine" } else { "on this machine" };
     for link in probe.links.keys() {
-        let (interface, way) = (&link.interface, path_name(link.way));
+        let (interface, path) = (&link.interface, path_name(link.path));
         let (verdict, text) =
             match names(peers.iter().copied().filter(|it| it.answered.contains(link))) {
-                Some(names) => (Verdict::Ok, format!("{way} reaches {names}, {place}")),
-                None => (Verdict::Warn, format!("nobody {place} answers what is sent by {way}")),
+                Some(names) => (Verdict::Ok, format!("{path} reaches {names}, {place}")),
+                None => (Verdict::Warn, format!("nobody {place} answers what is sent by {path}")),
             };
         tell(verdict, format!("interface {interface}: {text}"));
         let (verdict, text) =
             match names(peers.iter().copied().filter(|it| it.heard.contains(link))) {
                 Some(names) => {
-                    (Verdict::Ok, format!("{way} brings what is sent by {names}, {place}"))
+                    (Verdict::Ok, format!("{path} brings what is sent by {names}, {place}"))
                 }
                 // A way that is not needed is used only now and then.
                 None if !probe.is_conclusive() => continue,
                 None => {
                     let seconds = probe.seconds;
-                    let text = format!("in {seconds} seconds {way} has brought nothing from there");
+                    let text =
+                        format!("in {seconds} seconds {path} has brought nothing from there");
                     (Verdict::Warn, text)
                 }
             };
@@ -110,8 +111,8 @@ fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
 /// How somebody answers.
 fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     let (name, address) = (display_name(peer), peer.address);
-    let ways = Way::ALL.into_iter().filter(|it| peer.ways().has(*it)).map(path_name);
-    let means: Vec<_> = ways.chain(peer.by_unicast.then_some("unicast")).collect();
+    let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_name);
+    let means: Vec<_> = paths.chain(peer.by_unicast.then_some("unicast")).collect();
     if means.is_empty() {
         let text = format!("{name} at {address} is heard, and does not answer");
         tell(Verdict::Warn, text);
@@ -190,16 +191,16 @@ fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
 
 /// How those who answer are reached.
 fn conclude(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
-    let reaches_all = |way| answering.iter().all(|it| it.ways().has(way));
+    let reaches_all = |path| answering.iter().all(|it| it.paths().has(path));
     if answering.is_empty() {
         let text = "peers are heard, but none answers: what is sent from here does not arrive \
                     there, or their answers do not arrive here, or they have just gone";
         (Verdict::Fail, text)
-    } else if reaches_all(Way::GroupV4) {
+    } else if reaches_all(Path::GroupV4) {
         (Verdict::Ok, "one datagram by the IPv4 group reaches everybody who answers")
-    } else if reaches_all(Way::GroupV6) {
+    } else if reaches_all(Path::GroupV6) {
         (Verdict::Ok, "one datagram by the IPv6 group reaches everybody who answers")
-    } else if reaches_all(Way::Broadcast) {
+    } else if reaches_all(Path::Broadcast) {
         let text = "no group reaches everybody who answers: chat-peer falls back to broadcast";
         (Verdict::Warn, text)
     } else if answering.iter().any(|it| !it.answered.is_empty()) {

@@ -29,7 +29,7 @@ use self::bind::{bind_sending, bind_shared};
 use self::receive::{receive_own, receive_shared};
 use super::interfaces::{Interface, Interfaces};
 use crate::model::limits::{GROUP_V4, GROUP_V6};
-use crate::model::{Heard, Way};
+use crate::model::{Path, PathSet};
 
 /// Datagrams between the sockets and the engine; beyond, the system keeps
 /// some, and then drops them.
@@ -57,7 +57,7 @@ pub(super) struct SendResult {
     /// So many copies have gone.
     pub(super) copies: usize,
     /// What prevented others; `None` in place of a way: to one address.
-    pub(super) failed: Vec<(Option<Way>, io::Error)>,
+    pub(super) failed: Vec<(Option<Path>, io::Error)>,
 }
 
 /// All sockets of a peer.
@@ -147,7 +147,7 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
 impl Sockets {
     /// The networks that one is in now. Joins the groups by them, also where
     /// that did not work before; gives what did not work now.
-    pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Way, io::Error)> {
+    pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
         let wanted: BTreeSet<GroupMembership> = interfaces.values().flat_map(memberships).collect();
         for gone in self.joined.difference(&wanted) {
             // Where the interface is gone, so is the membership.
@@ -160,7 +160,7 @@ impl Sockets {
             // moment has forgotten them. Else it is an error without meaning.
             match self.join(member) {
                 Ok(true) => drop(self.joined.insert(member)),
-                Err(error) if !self.joined.contains(&member) => failed.push((member.way(), error)),
+                Err(error) if !self.joined.contains(&member) => failed.push((member.path(), error)),
                 Ok(false) | Err(_) => {}
             }
         }
@@ -170,14 +170,14 @@ impl Sockets {
 
     /// By which way a datagram has come; `None`: it was for this machine
     /// alone.
-    pub(super) fn way_of(&self, datagram: &Datagram) -> Option<Way> {
+    pub(super) fn path_of(&self, datagram: &Datagram) -> Option<Path> {
         match datagram.to?.to_canonical() {
-            IpAddr::V4(GROUP_V4) => Some(Way::GroupV4),
-            IpAddr::V6(GROUP_V6) => Some(Way::GroupV6),
-            IpAddr::V4(Ipv4Addr::BROADCAST) => Some(Way::Broadcast),
+            IpAddr::V4(GROUP_V4) => Some(Path::GroupV4),
+            IpAddr::V6(GROUP_V6) => Some(Path::GroupV6),
+            IpAddr::V4(Ipv4Addr::BROADCAST) => Some(Path::Broadcast),
             IpAddr::V4(address) => {
                 let mut networks = self.interfaces.values().flat_map(|it| &it.networks);
-                networks.any(|it| it.broadcast == Some(address)).then_some(Way::Broadcast)
+                networks.any(|it| it.broadcast == Some(address)).then_some(Path::Broadcast)
             }
             IpAddr::V6(_) => None,
         }
@@ -198,14 +198,14 @@ impl Sockets {
     pub(super) async fn send(
         &self,
         bytes: &[u8],
-        ways: Heard,
+        paths: PathSet,
         addresses: &[SocketAddr],
     ) -> SendResult {
         let mut sent = SendResult::default();
-        for way in Way::ALL.into_iter().filter(|it| ways.has(*it)) {
+        for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
             for interface in self.interfaces.values() {
-                for outcome in self.send_by(way, interface, bytes).await {
-                    sent.count(Some(way), outcome);
+                for outcome in self.send_by(path, interface, bytes).await {
+                    sent.count(Some(path), outcome);
                 }
             }
         }
@@ -225,13 +225,13 @@ impl Sockets {
     /// copy; there may be none.
     pub(super) async fn send_by(
         &self,
-        way: Way,
+        path: Path,
         interface: &Interface,
         bytes: &[u8],
     ) -> Vec<io::Result<()>> {
         let mut outcomes = Vec::new();
-        match (way, &self.v4, &self.v6) {
-            (Way::GroupV4, Some(pair), _) => {
+        match (path, &self.v4, &self.v6) {
+            (Path::GroupV4, Some(pair), _) => {
                 // One copy for each interface, however many networks it is in.
                 if let Some(network) = interface.networks.first() {
                     let chosen = SockRef::from(&pair.own).set_multicast_if_v4(&network.address);
@@ -242,7 +242,7 @@ impl Sockets {
                     });
                 }
             }
-            (Way::GroupV6, _, Some(pair)) if interface.has_v6 => {
+            (Path::GroupV6, _, Some(pair)) if interface.has_v6 => {
                 let chosen = SockRef::from(&pair.own).set_multicast_if_v6(interface.index);
                 let to = SocketAddrV6::new(GROUP_V6, self.port, 0, interface.index);
                 outcomes.push(match chosen {
@@ -250,7 +250,7 @@ impl Sockets {
                     Err(error) => Err(error),
                 });
             }
-            (Way::Broadcast, Some(pair), _) => {
+            (Path::Broadcast, Some(pair), _) => {
                 for address in interface.networks.iter().filter_map(|it| it.broadcast) {
                     let to = SocketAddr::from((address, self.port));
                     outcomes.push(send_to(&pair.own, bytes, to).await);
@@ -294,20 +294,20 @@ impl Sockets {
 
 impl GroupMembership {
     /// What it is good for.
-    const fn way(self) -> Way {
+    const fn path(self) -> Path {
         match self {
-            Self::V4(_) => Way::GroupV4,
-            Self::V6(_) => Way::GroupV6,
+            Self::V4(_) => Path::GroupV4,
+            Self::V6(_) => Path::GroupV6,
         }
     }
 }
 
 impl SendResult {
     /// What has become of one copy.
-    fn count(&mut self, way: Option<Way>, outcome: io::Result<()>) {
+    fn count(&mut self, path: Option<Path>, outcome: io::Result<()>) {
         match outcome {
             Ok(()) => self.copies += 1,
-            Err(error) => self.failed.push((way, error)),
+            Err(error) => self.failed.push((path, error)),
         }
     }
 }

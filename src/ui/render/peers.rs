@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::{JoinedMesh, PeerReport, PeerRoute, Way};
+use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute};
 use crate::ui::safe::safe_name;
 
 /// Maximum number of members named when the user is admitted.
@@ -72,9 +72,9 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     }
     let reach = match it.route {
         PeerRoute::Local => "–",
-        PeerRoute::Way(Way::GroupV4) => "IPv4 group",
-        PeerRoute::Way(Way::GroupV6) => "IPv6 group",
-        PeerRoute::Way(Way::Broadcast) => "broadcast",
+        PeerRoute::Path(Path::GroupV4) => "IPv4 group",
+        PeerRoute::Path(Path::GroupV6) => "IPv6 group",
+        PeerRoute::Path(Path::Broadcast) => "broadcast",
         PeerRoute::Unicast => "unicast",
         PeerRoute::Indirect => "others only",
     };
@@ -153,7 +153,7 @@ mod tests {
             is_self: false,
             present: Duration::from_secs(7_500),
             address: None,
-            route: PeerRoute::Way(Way::GroupV4),
+            route: PeerRoute::Path(Path::GroupV4),
             loss: 25,
             skew: -7_000,
             silence: Duration::from_secs(7),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Heard, Lamport, PeerId, RoomClock, Timestamp};
+use crate::model::{Lamport, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::codec::vec_without_prealloc;
 
 /// What a candidate chooses for its attempt to join; zero where there is none.
@@ -41,7 +41,7 @@ pub struct Agree {
     /// Bit 0: [`Agree::ASKING`].
     pub flags: u8,
     /// How the sender hears the candidate.
-    pub heard: Heard,
+    pub heard: PathSet,
     /// The sender's room clock.
     pub clock: RoomClock,
     /// When the sender came in.
@@ -126,7 +126,7 @@ pub struct Ping {
     /// Hard to guess.
     pub cookie: Cookie,
     /// How the sender hears the receiver.
-    pub heard: Heard,
+    pub heard: PathSet,
 }
 
 /// `pong`, kind 6.
@@ -135,7 +135,7 @@ pub struct Pong {
     /// That of the `ping` or `agree`.
     pub cookie: Cookie,
     /// How the sender hears the receiver.
-    pub heard: Heard,
+    pub heard: PathSet,
 }
 
 /// Entries of one author that follow one another.

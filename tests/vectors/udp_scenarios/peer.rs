@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pi_chat::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use pi_chat::model::{
-    ChatCommand, Command, Event, Heard, Moment, PeerId, Request, RequestTag, RoomName,
-    RoomSelector, Style, Timestamp, Username, Way,
+    ChatCommand, Command, Event, Moment, Path, PathSet, PeerId, Request, RequestTag, RoomName,
+    RoomSelector, Style, Timestamp, Username,
 };
 use pi_chat::wire::udp::{
     Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
@@ -115,17 +115,17 @@ impl Peer {
 
     /// Delivers a datagram as the driver does: only if its signature is worth checking.
     pub(super) fn receive(&mut self, datagram: &[u8], from: SocketAddr, by_group: bool) {
-        let way = by_group.then_some(Way::GroupV4);
+        let path = by_group.then_some(Path::GroupV4);
         let is_known = |peek| match peek {
             UnverifiedPacket::Entry { sender, author, sequence } => {
                 !self.mesh.may_bring_entries(sender, from) || self.mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
-                self.mesh.is_replayed(now(self.now).moment, sender, counter, way)
+                self.mesh.is_replayed(now(self.now).moment, sender, counter, path)
             }
         };
         if let Ok((packet, size)) = open(datagram, &self.room, self.id, is_known) {
-            self.feed(Input::Received { from, way, size, packet });
+            self.feed(Input::Received { from, path, size, packet });
         }
     }
 
@@ -158,8 +158,8 @@ impl Peer {
     fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             match output {
-                Output::Send { ways, addresses, packet } => {
-                    self.note_sent(ways, &addresses, packet)
+                Output::Send { paths, addresses, packet } => {
+                    self.note_sent(paths, &addresses, packet)
                 }
                 Output::Event(event) => self.note_event(event),
                 Output::WakeAt(at) => self.wake = Some(at),
@@ -173,7 +173,7 @@ impl Peer {
 
     /// Notes a datagram that was sent: `to` names those who are reached by a copy of their own, "all"
     /// where everybody is reached, and "ways" where it goes by all ways.
-    fn note_sent(&mut self, ways: Heard, addresses: &[SocketAddr], packet: Outgoing) {
+    fn note_sent(&mut self, paths: PathSet, addresses: &[SocketAddr], packet: Outgoing) {
         let (packet, value, datagram) = match packet {
             Outgoing::Control(control) => {
                 let (name, value) = name_and_fields(&control);
@@ -187,10 +187,10 @@ impl Peer {
         };
         let mut to: Vec<String> =
             addresses.iter().filter_map(|it| self.others.get(it).cloned()).collect();
-        if ways.has(Way::GroupV4) || self.others.keys().all(|it| addresses.contains(it)) {
+        if paths.has(Path::GroupV4) || self.others.keys().all(|it| addresses.contains(it)) {
             to.push("all".to_owned());
         }
-        if ways == Heard::ALL {
+        if paths == PathSet::ALL {
             to.push("ways".to_owned());
         }
         let bytes = datagram.unwrap().len();

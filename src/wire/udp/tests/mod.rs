@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::body::MIN_BODY_LEN;
 use super::*;
 use crate::model::limits::{MAX_DATAGRAM, MIN_ANNOUNCE};
-use crate::model::{Heard, RoomName};
+use crate::model::{PathSet, RoomName};
 use packets::{entry_fields, heartbeat, longest_controls, longest_entry};
 
 /// An open room and a closed one; the closed one is dear to make.
@@ -106,7 +106,7 @@ fn an_entry_is_sent_on_byte_by_byte() {
 
 #[test]
 fn each_flipped_bit_drops_a_control_packet() {
-    let ping = Control::Ping(Ping { cookie: Cookie([9; 8]), heard: Heard::ALL });
+    let ping = Control::Ping(Ping { cookie: Cookie([9; 8]), heard: PathSet::ALL });
     for room in &*ROOMS {
         let datagram = sealer(2, room).control(&ping).unwrap();
         for bit in 0..datagram.len() * 8 {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use crate::model::limits::COUNTER_END;
-use crate::model::{Heard, Lamport, RoomClock, Timestamp};
+use crate::model::{Lamport, PathSet, RoomClock, Timestamp};
 
 /// An entry's fields with everything as long as it may be.
 pub(super) fn longest_entry() -> EntryFields {
@@ -21,7 +21,7 @@ pub(super) fn longest_entry() -> EntryFields {
 
 /// One of each kind, as long as it may be.
 pub(super) fn longest_controls() -> Vec<Control> {
-    let (clock, since, heard) = (RoomClock(u64::MAX), RoomClock(u64::MAX), Heard(255));
+    let (clock, since, heard) = (RoomClock(u64::MAX), RoomClock(u64::MAX), PathSet(255));
     let (nonce, cookie, author) = (Nonce([9; 8]), Cookie([9; 8]), PeerId([255; 8]));
     let (username, time, members) = ("ä".repeat(32), Timestamp(u64::MAX), u32::MAX);
     let lamport = Lamport(COUNTER_END - 1);

@@ -4,7 +4,7 @@ use super::{Mesh, Phase};
 
 /// Numbers of what is remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct MeshStats {
     /// Other peers, whatever they are.
     pub contacts: usize,
     /// Of those, who are heard and not members.
@@ -32,10 +32,10 @@ pub struct Census {
 impl Mesh {
     /// How much is remembered. For tests.
     #[must_use]
-    pub fn census(&self) -> Census {
-        let (contacts, heard) = self.contacts.census();
-        let (authors, kept, early, holders) = self.logs.census();
-        Census {
+    pub fn stats(&self) -> MeshStats {
+        let (contacts, heard) = self.contacts.stats();
+        let (authors, kept, early, holders) = self.logs.stats();
+        MeshStats {
             contacts,
             heard,
             members: self.contacts.members(),
@@ -43,11 +43,11 @@ impl Mesh {
             kept,
             early,
             holders,
-            waiting: self.showing.census(),
-            candidates: self.voting.census(),
-            asked: self.answers.census(),
+            waiting: self.showing.stats(),
+            candidates: self.voting.stats(),
+            asked: self.answers.stats(),
             history: match &self.phase {
-                Phase::Recalling(history) => history.census(),
+                Phase::Recalling(history) => history.stats(),
                 _ => 0,
             },
         }
