@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::window::Window;
+use super::replay_window::Window;
 use crate::model::{Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 

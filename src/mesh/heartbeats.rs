@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::contacts::{Contact, Stage, Stated};
-use super::timing::{ALL_WAYS_EACH, KNOCK, TAIL, interval};
+use super::timers::{ALL_WAYS_EACH, KNOCK, TAIL, interval};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
 use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};

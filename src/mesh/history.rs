@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::contacts::Contact;
 use super::logs::{Logs, place};
-use super::timing::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
+use super::timers::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Moment, PathSet, PeerId};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::timing::GIVE_UP;
+use super::timers::GIVE_UP;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::{Entry, EntryId, Mark};
 

@@ -8,39 +8,39 @@
 //! | module | what it is about |
 //! |---|---|
 //! | `contract` | inputs and outputs |
-//! | `timing` | every timer |
-//! | `receiving` | a packet's way in: who may send what when |
-//! | `attempt` | oneself as a candidate |
-//! | `voting` | others as candidates |
+//! | `timers` | every timer |
+//! | `dispatch` | a packet's way in: who may send what when |
+//! | `candidacy` | oneself as a candidate |
+//! | `admission` | others as candidates |
 //! | `history` | the newcomer's ten messages and floors, asked for and given |
 //! | `logs` | copies of everybody's logs, and the room's order |
-//! | `showing` | what the person sees, and in which order |
-//! | `saying` | what the person says, and wants |
+//! | `display_order` | what the person sees, and in which order |
+//! | `publish` | what the person says, and wants |
 //! | `heartbeats` | telling and learning what exists |
 //! | `repair` | asking for what is missing, and answering |
-//! | `contacts`, `window` | what one knows of each peer |
-//! | `presence` | verified, silent, gone; pings and addresses |
-//! | `reach` | by which ways to send |
-//! | `naming` | one name, two holders |
+//! | `contacts`, `replay_window` | what one knows of each peer |
+//! | `membership` | verified, silent, gone; pings and addresses |
+//! | `path_selection` | by which ways to send |
+//! | `name_conflict` | one name, two holders |
 //! | `stats` | how much is remembered |
 
-mod attempt;
+mod admission;
+mod candidacy;
 mod contacts;
 mod contract;
+mod dispatch;
+mod display_order;
 mod heartbeats;
 mod history;
 mod logs;
-mod naming;
-mod presence;
-mod reach;
-mod receiving;
+mod membership;
+mod name_conflict;
+mod path_selection;
+mod publish;
 mod repair;
-mod saying;
-mod showing;
+mod replay_window;
 mod stats;
-mod timing;
-mod voting;
-mod window;
+mod timers;
 
 #[cfg(test)]
 mod tests;
@@ -49,17 +49,17 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use attempt::Attempt;
+use admission::Voting;
+use candidacy::Attempt;
 use contacts::{Contacts, Seniority};
+use display_order::Showing;
 use heartbeats::Heartbeats;
 use history::History;
 use logs::Logs;
-use reach::Plan;
+use path_selection::Plan;
+use publish::Outbox;
 use repair::Answers;
-use saying::Outbox;
 use sha2::{Digest, Sha256};
-use showing::Showing;
-use voting::Voting;
 
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
 pub use stats::MeshStats;
@@ -170,7 +170,7 @@ impl Mesh {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        if self.wake_at.is_some_and(|it| now.moment.since(it) >= timing::SUSPEND_THRESHOLD) {
+        if self.wake_at.is_some_and(|it| now.moment.since(it) >= timers::SUSPEND_THRESHOLD) {
             self.on_awakening(now.moment);
         }
         // What was asked for has come, or comes no more.
@@ -210,7 +210,7 @@ impl Mesh {
         path: Option<Path>,
     ) -> bool {
         let Some(contact) = self.contacts.get(sender) else { return false };
-        let lately = timing::way_works_for(self.size());
+        let lately = timers::way_works_for(self.size());
         let is_news = path.is_some_and(|it| contact.is_news(now, it, lately));
         contact.window.has_seen(counter) && !(is_news && contact.window.is_newest(counter))
     }
@@ -251,7 +251,7 @@ impl Mesh {
         let next = next.into_iter().flatten().min().filter(|_| !self.is_over());
         // A wake that has passed was used up; one in the past would come at
         // once, again and again.
-        let next = next.map(|it| it.max(now.moment + timing::MIN_WAKE_INTERVAL));
+        let next = next.map(|it| it.max(now.moment + timers::MIN_WAKE_INTERVAL));
         if self.wake_at.is_some_and(|it| it <= now.moment) {
             self.wake_at = None;
         }
@@ -292,7 +292,7 @@ impl Mesh {
         let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let older = members.filter(|(id, it)| (it.since(), *id) < me);
-        older.take(voting::VOICES).count() < voting::VOICES
+        older.take(admission::VOICES).count() < admission::VOICES
     }
 
     /// Shows something.

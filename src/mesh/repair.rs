@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::Log;
-use super::timing::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, WANT_TOGETHER, gone_after};
+use super::timers::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, WANT_TOGETHER, gone_after};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
 use crate::model::{Event, Moment, PathSet, PeerId, TokenBucket};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::contacts::{Contact, Seniority, Stage};
-use super::receiving::Came;
-use super::showing::in_words;
-use super::timing::{AGREE_DELAY, ANSWER_TIME};
+use super::dispatch::Came;
+use super::display_order::in_words;
+use super::timers::{AGREE_DELAY, ANSWER_TIME};
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RequestTag, RoomClock, Username};

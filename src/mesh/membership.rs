@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::contacts::{Contact, Stage};
-use super::receiving::Came;
-use super::timing::{
+use super::dispatch::Came;
+use super::timers::{
     GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, first_look, gone_after, interval,
 };
 use super::{Mesh, Now};
@@ -326,7 +326,7 @@ impl Mesh {
     /// How this peer says that it hears somebody. Of those whom it has not
     /// known for long it says what is believed anyhow.
     pub(super) fn hearing(&self, now: Moment, id: PeerId) -> PathSet {
-        let lately = super::timing::way_works_for(self.size());
+        let lately = super::timers::way_works_for(self.size());
         let look = first_look(self.size());
         let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= look);
         known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.heard_by(now, lately))
@@ -378,7 +378,7 @@ impl Context {
     /// For a room of so many.
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (interval(size), gone_after(size));
-        let lately = super::timing::way_works_for(size);
+        let lately = super::timers::way_works_for(size);
         let look = first_look(size);
         Self { interval, gone, lately, look, now, is_member, me }
     }

@@ -334,7 +334,7 @@ impl Mesh {
             let hears = contact.hears.unwrap_or(PathSet::NONE.with(Path::GroupV4));
             let path = Path::ALL.into_iter().find(|it| hears.has(*it));
             let is_direct = now.moment.since(contact.heard.unwrap_or_default())
-                < super::timing::gone_after(self.size());
+                < super::timers::gone_after(self.size());
             reports.push(PeerReport {
                 name: contact.name().to_owned(),
                 session: session(id),

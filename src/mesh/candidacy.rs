@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::contacts::Seniority;
-use super::receiving::Came;
-use super::timing::{
+use super::dispatch::Came;
+use super::timers::{
     ANNOUNCE_AGAIN, ANNOUNCES, ANNOUNCES_TO_ONE, ASKING_PATIENCE, JOIN_AT_MOST, SUSPEND_THRESHOLD,
     WINDOW,
 };
-use super::{End, History, Mesh, Now, Outgoing, Phase, voting};
+use super::{End, History, Mesh, Now, Outgoing, Phase, admission};
 use crate::model::{ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
@@ -65,7 +65,7 @@ impl Attempt {
         let mut seniorities: Vec<Seniority> =
             self.voters.iter().map(|(id, it)| (it.since, *id)).collect();
         seniorities.sort_unstable();
-        seniorities.into_iter().take(voting::VOICES).map(|(_, id)| id).collect()
+        seniorities.into_iter().take(admission::VOICES).map(|(_, id)| id).collect()
     }
 
     /// The counter to begin with: what half of the oldest say that theirs is,
@@ -131,7 +131,7 @@ impl Mesh {
         let oldest = attempt.oldest();
         for (id, voter) in &mut attempt.voters {
             match &mut voter.vote {
-                Vote::Yes(_) if agreed.len() < voting::VOICES => agreed.push(*id),
+                Vote::Yes(_) if agreed.len() < admission::VOICES => agreed.push(*id),
                 Vote::None(sent) if oldest.contains(id) => {
                     *sent += 1;
                     addresses.push(voter.address);
@@ -265,7 +265,7 @@ impl Mesh {
         members.sort();
         let history_from = history_from.and_then(|it| self.contacts.get(it));
         let admitted = JoinedMesh {
-            session: super::saying::session(self.me.id),
+            session: super::publish::session(self.me.id),
             username: self.name.as_str().to_owned(),
             room: self.settings.room.as_str().to_owned(),
             is_closed: self.settings.is_closed,

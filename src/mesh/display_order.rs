@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::logs::{Place, place};
-use super::saying::session;
-use super::timing::HOLD;
+use super::publish::session;
+use super::timers::HOLD;
 use super::{Mesh, Now};
 use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};
 use crate::wire::udp::Entry;
