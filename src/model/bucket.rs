@@ -48,7 +48,13 @@ impl TokenBucket {
     /// each frame.
     #[must_use]
     pub fn take(&mut self, now: Moment) -> Duration {
-        self.full_at = self.full_at.max(now) + self.interval;
+        self.take_many(now, 1)
+    }
+
+    /// Takes `count` tokens at once, as [`Self::take`] takes one; none at all for 0.
+    #[must_use]
+    pub fn take_many(&mut self, now: Moment, count: u32) -> Duration {
+        self.full_at = self.full_at.max(now) + self.interval.saturating_mul(count);
         self.full_at.since(now + self.capacity)
     }
 }

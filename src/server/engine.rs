@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
 use super::error_log::ErrorLog;
@@ -27,6 +27,9 @@ use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
 /// Capacity of the engine's queue, in inputs; connections wait while it is full.
 const QUEUE_CAPACITY: usize = 1_024;
+
+/// Memory of all frames in the engine's queue, in bytes; connections wait while it is used up.
+const QUEUE_MEMORY: usize = 4 << 20;
 
 /// Largest number of inputs handled before their results are committed and published: the size of
 /// a batch under load.
@@ -59,6 +62,8 @@ pub(super) enum EngineInput {
         connection: ConnectionId,
         /// The frames, in the order received.
         frames: Vec<Decoded<ClientFrame>>,
+        /// Holds their part of [`QUEUE_MEMORY`] until they have been handled.
+        memory: OwnedSemaphorePermit,
     },
     /// A connection must be closed with an error.
     Failed {
@@ -127,7 +132,12 @@ struct PendingShutdown {
 
 /// The sending end of the engine's queue.
 #[derive(Clone, Debug)]
-pub(super) struct EngineHandle(mpsc::Sender<EngineInput>);
+pub(super) struct EngineHandle {
+    /// The queue of inputs.
+    inputs: mpsc::Sender<EngineInput>,
+    /// The unused part of [`QUEUE_MEMORY`]: a permit for each byte.
+    memory: Arc<Semaphore>,
+}
 
 /// Error: the engine has ended.
 #[derive(Clone, Copy, Debug)]
@@ -136,14 +146,27 @@ pub(super) struct EngineGone;
 impl EngineHandle {
     /// Puts an input into the queue; waits while it is full.
     pub(super) async fn send(&self, message: EngineInput) -> Result<(), EngineGone> {
-        self.0.send(message).await.or(Err(EngineGone))
+        self.inputs.send(message).await.or(Err(EngineGone))
+    }
+
+    /// Puts a connection's frames into the queue; waits while it is full or its memory is used up.
+    /// `memory` is what the frames take, in bytes.
+    pub(super) async fn send_frames(
+        &self,
+        connection: ConnectionId,
+        frames: Vec<Decoded<ClientFrame>>,
+        memory: usize,
+    ) -> Result<(), EngineGone> {
+        let permits = u32::try_from(memory.min(QUEUE_MEMORY)).unwrap_or(u32::MAX);
+        let memory = self.memory.clone().acquire_many_owned(permits).await.or(Err(EngineGone))?;
+        self.send(EngineInput::Received { connection, frames, memory }).await
     }
 
     /// Puts an input into the queue without waiting; from a task of its own if the queue is full,
     /// so inputs sent afterwards may overtake it.
     pub(super) fn send_eventually(&self, message: EngineInput) {
-        if let Err(mpsc::error::TrySendError::Full(message)) = self.0.try_send(message) {
-            let sender = self.0.clone();
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.inputs.try_send(message) {
+            let sender = self.inputs.clone();
             tokio::spawn(async move { sender.send(message).await });
         }
     }
@@ -227,7 +250,7 @@ impl Engine {
             inputs,
             stopping: false,
         };
-        (engine, EngineHandle(sender))
+        (engine, EngineHandle { inputs: sender, memory: Arc::new(Semaphore::new(QUEUE_MEMORY)) })
     }
 
     /// Returns the published head, for the connections.
@@ -321,13 +344,14 @@ impl Engine {
                 self.error_log.connected(connection, address);
                 self.input_of(connection, Input::Connected { connection, address, token });
             }
-            EngineInput::Received { connection, frames } => {
+            EngineInput::Received { connection, frames, memory } => {
                 for frame in frames {
                     if !is_chat_message(&frame) {
                         self.commit();
                     }
                     self.input_of(connection, Input::Received { connection, frame });
                 }
+                drop(memory);
             }
             EngineInput::Failed { connection, error } => {
                 self.input_of(connection, Input::ConnectionFailed { connection, error });

@@ -1,17 +1,30 @@
-//! The inbound half of a connection: cuts received bytes into frames, and meters them.
+//! The inbound half of a connection: cuts received bytes into frames, and charges them to the
+//! client's rate limit: `docs/protocol/tcp.md`, section 12.
 
 use std::time::Duration;
 
+use crate::model::limits::PING_INTERVAL;
 use crate::model::{Moment, TokenBucket};
 use crate::wire::tcp::{ClientFrame, Decoded};
 use crate::wire::{FrameError, FrameReader};
+
+/// Units that a connection may use at once before it has joined: a greeting with all attempts to
+/// join needs no more.
+const GREETING_BURST: u32 = 16;
+
+/// Units per minute of a connection that has not joined.
+const GREETING_UNITS_PER_MINUTE: u32 = 60;
 
 /// Cuts a client's bytes into frames, no faster than its rate limit allows.
 pub(super) struct Inbound {
     /// Holds the frame that is not complete yet, and bytes that the rate limit does not allow yet.
     reader: FrameReader,
-    /// The client's rate limit, in frames.
+    /// The rate limit in force, in units: that of a greeting at first.
     bucket: TokenBucket,
+    /// The rate limit from joining on; none once it is in force.
+    joined_bucket: Option<TokenBucket>,
+    /// Time of the last `pong` that was free of charge.
+    free_pong_at: Option<Moment>,
     /// Whether the client was told that it sends too fast, and has not been below its rate since.
     is_slow_down_sent: bool,
 }
@@ -20,6 +33,8 @@ pub(super) struct Inbound {
 pub(super) struct Cut {
     /// The frames, in the order received.
     pub(super) frames: Vec<Decoded<ClientFrame>>,
+    /// Memory that the frames take, in bytes.
+    pub(super) memory: usize,
     /// Time to wait before more bytes are read and cut; zero if the rate limit was not reached.
     pub(super) wait: Duration,
     /// The violation of the framing rules behind `frames`, if there is one: nothing more can be
@@ -28,32 +43,137 @@ pub(super) struct Cut {
 }
 
 impl Inbound {
-    /// A reader at the beginning of a client's stream; `bucket` holds its rate limit.
-    pub(super) const fn new(bucket: TokenBucket) -> Self {
-        Self { reader: FrameReader::from_client(), bucket, is_slow_down_sent: false }
+    /// Creates the half of a connection that has received nothing; `joined_bucket` is its rate limit
+    /// from joining on.
+    pub(super) fn new(joined_bucket: TokenBucket) -> Self {
+        Self {
+            reader: FrameReader::from_client(),
+            bucket: TokenBucket::new(GREETING_BURST, GREETING_UNITS_PER_MINUTE),
+            joined_bucket: Some(joined_bucket),
+            free_pong_at: None,
+            is_slow_down_sent: false,
+        }
+    }
+
+    /// Puts the rate limit of a joined client in force. Calls after the first have no effect.
+    pub(super) fn set_joined(&mut self) {
+        if let Some(bucket) = self.joined_bucket.take() {
+            self.bucket = bucket;
+        }
     }
 
     /// Cuts frames from `bytes` and from what is left of earlier ones. After a [`Cut::wait`], call
     /// it again with no bytes when that time is over: what is left may hold whole frames.
     pub(super) fn cut(&mut self, bytes: &[u8], now: Moment) -> Cut {
-        let Self { reader, bucket, is_slow_down_sent } = self;
+        let Self { reader, bucket, free_pong_at, is_slow_down_sent, .. } = self;
         *is_slow_down_sent &= !bucket.is_full(now);
         let mut frames = Vec::new();
         let mut wait = Duration::ZERO;
+        let mut memory = 0;
         let outcome = reader.feed(bytes, |body| {
             let frame = ClientFrame::decode(body);
-            if !matches!(frame, Decoded::Frame(ClientFrame::Pong(_))) {
-                wait = bucket.take(now);
-            }
+            wait = bucket.take_many(now, units(&frame, free_pong_at, now));
+            memory += size_of_val(&frame) + body.len();
             frames.push(frame);
             wait.is_zero()
         });
-        Cut { frames, wait, error: outcome.err() }
+        Cut { frames, memory, wait, error: outcome.err() }
     }
 
     /// Returns true if the client has to be told now that it sends too fast: once, until it has
     /// been below its rate long enough to fill its bucket. Call it when [`Cut::wait`] is not zero.
     pub(super) fn must_send_slow_down(&mut self) -> bool {
         !std::mem::replace(&mut self.is_slow_down_sent, true)
+    }
+}
+
+/// Returns the units that a frame costs. The first `pong` within [`PING_INTERVAL`] is free, for the
+/// server pings no more often; `free_pong_at` is the time of the last free one.
+fn units(frame: &Decoded<ClientFrame>, free_pong_at: &mut Option<Moment>, now: Moment) -> u32 {
+    let Decoded::Frame(frame) = frame else { return 1 };
+    match frame {
+        ClientFrame::Pong(_) if free_pong_at.is_none_or(|at| now.since(at) >= PING_INTERVAL) => {
+            *free_pong_at = Some(now);
+            0
+        }
+        ClientFrame::Enter(_) | ClientFrame::Members(_) => 2,
+        ClientFrame::History(_) => 3,
+        ClientFrame::Search(_) => 5,
+        ClientFrame::Hello(_)
+        | ClientFrame::Join(_)
+        | ClientFrame::Say(_)
+        | ClientFrame::Direct(_)
+        | ClientFrame::Leave(_)
+        | ClientFrame::Ping(_)
+        | ClientFrame::Pong(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Reference, Sequence, Timestamp};
+    use crate::wire::tcp::{Hello, MAGIC, Pong, Search};
+
+    /// Returns the half of a greeted connection with a rate limit of 60 units at once.
+    fn greeted() -> Inbound {
+        let mut inbound = Inbound::new(TokenBucket::new(60, 600));
+        let hello = Hello {
+            magic: MAGIC,
+            min_version: 1,
+            max_version: 1,
+            features: 0,
+            client_name: String::new(),
+            client_version: String::new(),
+        };
+        assert_eq!(inbound.cut(&encoded(hello), Moment::START).frames.len(), 1);
+        inbound
+    }
+
+    /// Returns a frame as bytes.
+    fn encoded(frame: impl Into<ClientFrame>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame.into().encode(&mut bytes);
+        bytes
+    }
+
+    /// Returns the number of frames that pass at once when `count` copies of a frame arrive.
+    fn passed(inbound: &mut Inbound, frame: impl Into<ClientFrame>, count: usize) -> usize {
+        inbound.cut(&encoded(frame).repeat(count), Moment::START).frames.len()
+    }
+
+    #[test]
+    fn unsolicited_pongs_are_charged_before_joining_too() {
+        // 1 of the 16 units went to the hello, the first pong is free, and the frame that exceeds
+        // the limit still passes.
+        assert_eq!(passed(&mut greeted(), Pong { token: 1 }, 2_000), 1 + 15 + 1);
+    }
+
+    #[test]
+    fn a_pong_is_free_once_in_a_ping_interval() {
+        let mut inbound = greeted();
+        inbound.set_joined();
+        for round in 0..200 {
+            let now = Moment::START + PING_INTERVAL * round;
+            let cut = inbound.cut(&encoded(Pong { token: 1 }), now);
+            assert!(cut.wait.is_zero() && inbound.bucket.is_full(now));
+        }
+    }
+
+    #[test]
+    fn dear_requests_cost_more_units() {
+        let mut inbound = greeted();
+        inbound.set_joined();
+        let search = Search {
+            reference: Reference(1),
+            room: String::new(),
+            from: String::new(),
+            text: "tea".to_owned(),
+            since: Timestamp(0),
+            until: Timestamp(0),
+            before: Sequence::ZERO,
+            limit: 1,
+        };
+        assert_eq!(passed(&mut inbound, search, 100), 60 / 5 + 1);
     }
 }

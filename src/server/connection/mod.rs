@@ -224,6 +224,9 @@ impl<T: Transport> Driver<T> {
             if self.outgoing.collect(self.connection.head.get()).is_err() {
                 self.give_up(ErrorCode::TooSlow).await?;
             }
+            if self.outgoing.has_joined() {
+                self.inbound.set_joined();
+            }
             if self.outgoing.take_mark() {
                 let message = EngineInput::MarkReached { connection: self.connection.id };
                 self.connection.engine.send(message).await.or(Err(Gone))?;
@@ -301,8 +304,8 @@ impl<T: Transport> Driver<T> {
         let connection = self.connection.id;
         self.slow_down(cut.wait);
         if !cut.frames.is_empty() {
-            let message = EngineInput::Received { connection, frames: cut.frames };
-            self.connection.engine.send(message).await.or(Err(Gone))?;
+            let engine = &self.connection.engine;
+            engine.send_frames(connection, cut.frames, cut.memory).await.or(Err(Gone))?;
         }
         match cut.error {
             None => Ok(()),

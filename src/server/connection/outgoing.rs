@@ -54,6 +54,8 @@ pub(super) struct Outgoing {
     due: VecDeque<Bytes>,
     /// Number of bytes in `due`.
     due_bytes: usize,
+    /// Whether the engine has ever given the connection a room to read.
+    has_joined: bool,
     /// Whether rooms and replays are not read any more.
     rooms_stopped: bool,
     /// Whether a mark was reached that the engine has not been told of.
@@ -71,6 +73,7 @@ impl Outgoing {
             replay: None,
             due: VecDeque::new(),
             due_bytes: 0,
+            has_joined: false,
             rooms_stopped: false,
             marked: false,
             closing: false,
@@ -163,6 +166,7 @@ impl Outgoing {
             Item::Subscribe(room, feed) => {
                 let cursor = lock_feed(&feed).cursor_after(after)?;
                 self.subscriptions.push(Subscription { room, feed, cursor });
+                self.has_joined = true;
             }
             Item::Unsubscribe(room) => self.subscriptions.retain(|it| it.room != room),
             Item::Mark => self.marked = true,
@@ -215,6 +219,11 @@ impl Outgoing {
             count -= front.len();
             self.due.pop_front();
         }
+    }
+
+    /// Returns true if the client has joined: the engine has given the connection a room to read.
+    pub(super) const fn has_joined(&self) -> bool {
+        self.has_joined
     }
 
     /// Returns true if `Close` was reached: nothing more will become due.

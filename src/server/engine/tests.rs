@@ -48,7 +48,8 @@ fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
 /// A frame arrives.
 fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
     let frames = vec![Decoded::Frame(frame.into())];
-    engine.handle_input(EngineInput::Received { connection: ConnectionId(number), frames });
+    let memory = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    engine.handle_input(EngineInput::Received { connection: ConnectionId(number), frames, memory });
 }
 
 /// The frames that wait for somebody, and whether the end does.
