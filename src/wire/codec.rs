@@ -1,4 +1,4 @@
-//! The subset of postcard that the protocols use: `docs/protocol/README.md`,
+//! Codec for the canonical subset of postcard that the protocols use: `docs/protocol/README.md`,
 //! section 1.
 
 use std::marker::PhantomData;
@@ -8,16 +8,16 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
-/// Bytes that are no message, or not in the one form that a message has.
+/// Decoding error: the bytes are truncated, invalid or not in canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("malformed message")]
 pub struct Malformed;
 
-/// Reads a value from the beginning of `bytes`; gives it and what is left.
-/// Refuses every encoding but the canonical one.
+/// Decodes a value from the start of `bytes`; returns it and the remaining bytes. Refuses every
+/// encoding but the canonical one.
 ///
 /// # Errors
-/// [`Malformed`] where the bytes end too soon or are not canonical.
+/// [`Malformed`] if the bytes are truncated or not canonical.
 pub(super) fn decode_prefix<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
 where
     T: Serialize + Deserialize<'a>,
@@ -35,7 +35,7 @@ pub(super) fn encode_into<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
     debug_assert!(written.is_ok(), "every message can be serialised");
 }
 
-/// How many bytes the encoding of `value` has.
+/// Returns the length of the encoding of `value`, in bytes.
 #[cfg(feature = "peer")]
 pub(super) fn encoded_len<T: Serialize>(value: &T) -> usize {
     let counted = postcard::serialize_with_flavor(value, postcard::ser_flavors::Size::default());
@@ -43,36 +43,36 @@ pub(super) fn encoded_len<T: Serialize>(value: &T) -> usize {
     counted.unwrap_or_default()
 }
 
-/// Writes at the end of a buffer that goes on being used.
+/// Serialisation target that appends to an existing buffer.
 struct AppendFlavor<'a>(&'a mut Vec<u8>);
 
 impl Flavor for AppendFlavor<'_> {
     type Output = ();
 
-    /// One byte more.
+    /// Appends one byte.
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
-    /// Several bytes more.
+    /// Appends several bytes.
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Nothing is left to do.
+    /// Returns nothing: the buffer holds the result.
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
     }
 }
 
-/// Compares what is serialised with bytes that are there already, instead
-/// of writing it: the check for the canonical form needs no memory.
+/// Serialisation target that compares the output with expected bytes instead of storing it: checks
+/// for the canonical form without allocating.
 struct CanonicalCheck<'a> {
-    /// What is still to come.
+    /// Expected bytes that are still to be produced.
     rest: &'a [u8],
-    /// Whether everything was as expected so far.
+    /// True if all output so far was as expected.
     matches: bool,
 }
 
@@ -93,20 +93,20 @@ impl Flavor for CanonicalCheck<'_> {
         Ok(())
     }
 
-    /// Whether it was the matches, to the end.
+    /// Returns true if the output was the expected bytes, all of them.
     fn finalize(self) -> postcard::Result<bool> {
         Ok(self.matches && self.rest.is_empty())
     }
 }
 
-/// Reads a list without believing its length: memory is taken for items
-/// that are there, never for items that are announced.
+/// Deserialises a list without preallocating by its declared length: memory grows with the items
+/// that are present, so a forged length costs nothing.
 pub(super) fn vec_without_prealloc<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    /// Collects the items one by one.
+    /// Visitor that collects the items of a list.
     struct VecVisitor<T>(PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>> Visitor<'de> for VecVisitor<T> {

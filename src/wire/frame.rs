@@ -1,5 +1,5 @@
-//! Frames: a 2-byte big-endian length, then the body
-//! (`docs/protocol/tcp.md`, section 2).
+//! Framing of the TCP stream: a 2-byte big-endian length, then the body (`docs/protocol/tcp.md`,
+//! section 2).
 
 use std::ops::RangeInclusive;
 
@@ -7,60 +7,59 @@ use thiserror::Error;
 
 use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
 
-/// Bytes of the length in front of a body.
+/// Size of the length prefix, in bytes.
 pub(super) const LENGTH_PREFIX: usize = 2;
 
-/// What the body of a client's first frame begins with: kind and magic.
+/// First bytes of the body of a `hello`: kind and magic.
 const HELLO_PREFIX: &[u8] = &[1, b'P', b'i', b'C', b'h'];
 
-/// Lengths that a client's first frame may have.
+/// Allowed body lengths of a client's first frame, in bytes.
 const FIRST_FRAME_LENGTHS: RangeInclusive<u16> = 5..=MAX_FIRST_FRAME;
 
-/// A length that is not allowed. Nothing more can be read from this stream.
+/// Framing error. Nothing more can be read from this stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
-    /// A frame without a body.
+    /// Frame with an empty body.
     #[error("empty frame")]
     Empty,
-    /// Longer than the limit; no room was made for it.
+    /// Frame longer than the limit. No memory was allocated for it.
     #[error("frame too large")]
     TooLarge,
-    /// The first bytes of the stream cannot be the beginning of a `hello`.
+    /// The first bytes of the stream cannot be the start of a `hello`.
     #[error("not a pi-chat stream")]
     NotPiChat,
 }
 
-/// Cuts a stream of bytes into frames. Holds at most what has been fed and
-/// not been taken, and no memory at all when that is nothing.
+/// Splits a byte stream into frames. Buffers only bytes that were fed and not yet handed out, and
+/// holds no memory when there are none.
 #[derive(Debug)]
 pub struct FrameReader {
-    /// Bytes of a frame that has begun, or of frames that were not wanted yet.
+    /// Incomplete frame, or frames that the caller has not accepted yet.
     buffered: Vec<u8>,
-    /// What comes next must be the beginning of a client's stream.
+    /// True while the next bytes must be the start of a client's `hello`.
     expects_hello: bool,
 }
 
 impl FrameReader {
-    /// For what a client sends.
+    /// Creates a reader for the stream of a client, which must start with a `hello`.
     #[must_use]
     pub const fn from_client() -> Self {
         Self { buffered: Vec::new(), expects_hello: true }
     }
 
-    /// For what a server sends.
+    /// Creates a reader for the stream of a server.
     #[must_use]
     pub const fn from_server() -> Self {
         Self { buffered: Vec::new(), expects_hello: false }
     }
 
-    /// Takes `bytes` and calls `on_body` for every frame that is complete,
-    /// in order, for as long as it returns true. Call it for each piece that
-    /// arrives. After `on_body` has returned false the rest is buffered: call
-    /// it again, with no bytes, to go on.
+    /// Feeds received bytes and calls `on_body` for each complete frame, in order, until it returns
+    /// false. The remaining frames are then buffered: to continue, call `feed` again, with no
+    /// bytes.
     ///
     /// # Errors
-    /// [`FrameError`] when the stream breaks the rules; frames before that
-    /// have been handed out.
+    /// [`FrameError`] if the stream breaks the framing rules; the frames before that were handed
+    /// out. Do not call `feed` again after an error.
     pub fn feed(
         &mut self,
         bytes: &[u8],
@@ -82,8 +81,7 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Hands out complete frames from the beginning of `bytes`; gives what
-    /// is left.
+    /// Hands out the complete frames at the start of `bytes`; returns the remaining bytes.
     fn split_frames<'a>(
         &mut self,
         mut bytes: &'a [u8],
@@ -115,7 +113,7 @@ impl FrameReader {
     }
 }
 
-/// Whether a stream that begins with `bytes` may turn out to be a client's.
+/// Returns true if a stream that starts with `bytes` may still be a client's `hello`.
 fn may_be_hello(bytes: &[u8]) -> bool {
     let length_fits = match bytes {
         [] => true,
@@ -133,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything that `reader` makes of `pieces`.
+    /// Returns all frame bodies that `reader` finds in `pieces`.
     fn bodies(reader: &mut FrameReader, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, FrameError> {
         let mut out = Vec::new();
         for piece in pieces {

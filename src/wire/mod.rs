@@ -1,7 +1,6 @@
-//! Floor 1: bytes to values and back, without I/O.
+//! Layer 1: wire formats: encoding and decoding of frames and datagrams, without I/O.
 //!
-//! The pages in `docs/protocol/` are the authority, and its vectors pin
-//! every byte.
+//! The pages in `docs/protocol/` are authoritative, and their vectors fix every byte.
 
 mod codec;
 mod frame;

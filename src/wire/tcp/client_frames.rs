@@ -1,145 +1,145 @@
-//! What clients send, and the two frames that both sides send: the tables
-//! of `docs/protocol/tcp.md`, section 14.
+//! Client frames, and the two frames that both sides send: the tables of `docs/protocol/tcp.md`,
+//! section 14.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::vec_without_prealloc;
 
-/// `hello`, kind 1.
+/// `hello`, kind 1: the first frame of a client, for version negotiation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// `50 69 43 68` (`PiCh`).
+    /// Magic number: `50 69 43 68` (`PiCh`).
     pub magic: [u8; 4],
-    /// Lowest version spoken.
+    /// Lowest supported version.
     pub min_version: u16,
-    /// Highest; not below the lowest.
+    /// Highest supported version; not below the lowest.
     pub max_version: u16,
-    /// Wanted; section 4.
+    /// Requested feature bits; section 4.
     pub features: u64,
-    /// The program's name, at most 32 bytes; may be empty.
+    /// Client's program name, at most 32 bytes; may be empty.
     pub client_name: String,
-    /// At most 32 bytes; may be empty.
+    /// Client's program version, at most 32 bytes; may be empty.
     pub client_version: String,
 }
 
-/// `join`, kind 2.
+/// `join`, kind 2: requests a new session or resumes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
-    /// What the person would like to be called.
+    /// Requested username.
     pub username: String,
-    /// At most 256 bytes.
+    /// Server password, at most 256 bytes.
     pub password: Option<String>,
-    /// Empty: `lobby`.
+    /// Rooms to enter; empty: `lobby`.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
-    /// From an earlier welcome.
+    /// Session token of an earlier `welcome`, to resume that session.
     pub token: Option<Token>,
-    /// Section 6.
+    /// Position from which to resume; section 6.
     pub position: Option<Position>,
 }
 
-/// `say`, kind 3.
+/// `say`, kind 3: sends a message to a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Say {
-    /// Not 0; greater than all before it in this session.
+    /// Reference number: not 0, greater than all before it in this session.
     pub reference: Reference,
-    /// A room that the session is in.
+    /// Room that the session is in.
     pub room: String,
-    /// README, section 3.
+    /// Display style; README, section 3.
     pub style: u8,
-    /// What is said.
+    /// Text of the message.
     pub text: String,
 }
 
-/// `direct`, kind 4.
+/// `direct`, kind 4: sends a direct message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Direct {
-    /// Of the same counting as that of `say`.
+    /// Reference number, from the same sequence as those of `say`.
     pub reference: Reference,
-    /// Username.
+    /// Recipient's username.
     pub to: String,
-    /// The session that must hold the name; 0: whichever does.
+    /// Session that must hold the name; 0: any.
     pub session: SessionId,
-    /// How it is meant.
+    /// Display style of the text.
     pub style: u8,
-    /// What is said.
+    /// Text of the message.
     pub text: String,
 }
 
-/// `enter`, kind 5.
+/// `enter`, kind 5: enters another room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enter {
-    /// Any number that you like, to tell the answers apart; also in 7, 8 and 11.
+    /// Any number, repeated in the answer.
     pub reference: Reference,
-    /// Any spelling of its name.
+    /// Room name in any spelling.
     pub room: String,
 }
 
-/// `leave`, kind 6.
+/// `leave`, kind 6: leaves a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave {
-    /// Any number that you like, to tell the answers apart; also in 7, 8 and 11.
+    /// Any number, repeated in the answer.
     pub reference: Reference,
-    /// Any spelling of its name.
+    /// Room name in any spelling.
     pub room: String,
 }
 
-/// `history`, kind 7.
+/// `history`, kind 7: requests a page of older entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// Repeated in the answer.
+    /// Any number, repeated in the answer.
     pub reference: Reference,
-    /// A room that the session is in.
+    /// Room that the session is in.
     pub room: String,
-    /// Only entries with a smaller sequence; 0: no bound.
+    /// Returns only entries with a smaller sequence; 0: no bound.
     pub before: Sequence,
-    /// 1 to 100; else 100.
+    /// Page size, 1 to 100; any other value: 100.
     pub limit: u16,
 }
 
-/// `members`, kind 8.
+/// `members`, kind 8: requests a page of the member list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
-    /// Repeated in the answer.
+    /// Any number, repeated in the answer.
     pub reference: Reference,
-    /// A room that the session is in.
+    /// Room that the session is in.
     pub room: String,
-    /// Empty, or a name: only names behind it in the order of keys.
+    /// Cursor: returns only names after this one in the order of name keys; empty: from the start.
     pub after: String,
 }
 
-/// `search`, kind 11.
+/// `search`, kind 11: searches the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
-    /// Repeated in the answer.
+    /// Any number, repeated in the answer.
     pub reference: Reference,
-    /// A room that the session is in; empty: all of them.
+    /// Room that the session is in; empty: all of them.
     pub room: String,
-    /// Who must have written it; empty: anybody.
+    /// Author's username; empty: any author.
     pub from: String,
-    /// Words and phrases; at most 256 bytes.
+    /// Words and phrases to search for; at most 256 bytes.
     pub text: String,
-    /// Not before this time; 0: no bound.
+    /// Earliest time, inclusive; 0: no bound.
     pub since: Timestamp,
-    /// Before this time; 0: no bound.
+    /// Latest time, exclusive; 0: no bound.
     pub until: Timestamp,
-    /// Only entries with a smaller sequence; 0: no bound.
+    /// Returns only entries with a smaller sequence; 0: no bound.
     pub before: Sequence,
-    /// 1 to 50; else 50.
+    /// Page size, 1 to 50; any other value: 50.
     pub limit: u16,
 }
 
-/// `ping`, kind 9.
+/// `ping`, kind 9: keep-alive request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
     /// Any number; the pong repeats it.
     pub token: u64,
 }
 
-/// `pong`, kind 10.
+/// `pong`, kind 10: answer to a `ping`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// Any number; the pong repeats it.
+    /// Number of the ping.
     pub token: u64,
 }

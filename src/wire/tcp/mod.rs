@@ -1,4 +1,4 @@
-//! The TCP protocol, version 1: `docs/protocol/tcp.md`.
+//! Frames of the TCP protocol, version 1: `docs/protocol/tcp.md`.
 
 mod client_frames;
 mod server_frames;
@@ -11,42 +11,41 @@ use super::frame::LENGTH_PREFIX;
 use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
-/// The version that this is.
+/// Protocol version of this crate.
 pub const VERSION: u16 = 1;
 
-/// What every `hello` begins with.
+/// Magic number at the start of each `hello`.
 pub const MAGIC: [u8; 4] = *b"PiCh";
 
-/// Bits of `features`.
+/// Feature bits of `hello` and `server_hello`.
 pub mod feature {
-    /// `roster` and `presence` frames without asking.
+    /// Client receives `roster` and `presence` frames without requesting them.
     pub const PRESENCE: u64 = 1;
-    /// The server answers `search`.
+    /// Server answers `search`.
     pub const SEARCH: u64 = 2;
 }
 
-/// Bits of the `flags` of the frames that have any.
+/// Bits of the `flags` fields.
 pub mod flag {
-    /// `welcome`: the session goes on.
+    /// `welcome`: the session was resumed.
     pub const SESSION_KEPT: u8 = 1;
-    /// `welcome`: everything after the position follows.
+    /// `welcome`: everything after the client's position follows.
     pub const POSITION_KEPT: u8 = 2;
-    /// `welcome`: what is said outlives a restart of the server.
+    /// `welcome`: messages survive a restart of the server.
     pub const DURABLE: u8 = 4;
-    /// `entered`: something after the position is missing.
+    /// `entered`: entries after the client's position are missing.
     pub const GAP: u8 = 1;
-    /// `entry`, `direct_entry`: from before.
+    /// `entry`, `direct_entry`: an old entry, not a live one.
     pub const HISTORY: u8 = 1;
-    /// `entry`: the answer to a `history` request.
+    /// `entry`: part of the answer to a `history` request.
     pub const REQUESTED: u8 = 2;
-    /// `end`, `roster`: there is more of it.
+    /// `end`, `roster`: more pages are available.
     pub const MORE: u8 = 1;
-    /// `roster`, `presence`: no names, only their number.
+    /// `roster`, `presence`: only the number of members, no names.
     pub const COUNT_ONLY: u8 = 2;
 }
 
-/// Makes an enum of frames with its kinds, so that each kind's number stands
-/// in one line.
+/// Defines an enum of frames from a table of kind numbers.
 macro_rules! frames {
     ($(#[$doc:meta])* $enum:ident { $($variant:ident($type:ident) = $kind:literal,)* }) => {
         $(#[$doc])*
@@ -56,14 +55,13 @@ macro_rules! frames {
         }
 
         impl $enum {
-            /// The kind's number.
+            /// Returns the kind number.
             #[must_use]
             pub const fn kind(&self) -> u16 {
                 match self { $(Self::$variant(_) => $kind,)* }
             }
 
-            /// Reads the fields of a known kind; `None` for a kind that is
-            /// unknown here.
+            /// Decodes the fields of a known kind; `None` if the kind is unknown.
             fn decode_fields(kind: u16, fields: &[u8]) -> Result<Option<Self>, Malformed> {
                 match kind {
                     $($kind => codec::decode_prefix::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
@@ -71,7 +69,7 @@ macro_rules! frames {
                 }
             }
 
-            /// Appends the whole frame, its length in front, to `buffer`.
+            /// Appends the whole frame, with its length prefix, to `buffer`.
             pub fn encode(&self, buffer: &mut Vec<u8>) {
                 match self { $(Self::$variant(it) => encode_frame($kind, it, buffer),)* }
             }
@@ -86,7 +84,7 @@ macro_rules! frames {
 }
 
 frames! {
-    /// What a client sends.
+    /// Frame sent by a client.
     ClientFrame {
         Hello(Hello) = 1,
         Join(Join) = 2,
@@ -103,7 +101,7 @@ frames! {
 }
 
 frames! {
-    /// What a server sends.
+    /// Frame sent by a server.
     ServerFrame {
         Ping(Ping) = 9,
         Pong(Pong) = 10,
@@ -122,29 +120,27 @@ frames! {
     }
 }
 
-/// What became of a body.
+/// Result of decoding a frame's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded<F> {
-    /// A frame.
+    /// Valid frame.
     Frame(F),
-    /// A kind that is not known (or only sent the other way): to be ignored.
+    /// Frame of a kind that is unknown or not valid in this direction: must be ignored.
     Ignored,
-    /// A frame of this kind whose fields cannot be read. (0: not even the
-    /// kind can.)
+    /// Frame of this kind whose fields cannot be decoded. 0: the kind itself cannot be decoded.
     Malformed(u16),
 }
 
 impl ClientFrame {
-    /// Reads a body that a client sent: steps 3, 4, 6 and 7 of the page's
-    /// section 15. Step 5 is the caller's: check the state *before* a
-    /// [`Decoded::Malformed`] is answered.
+    /// Decodes the body of a client's frame: steps 3, 4, 6 and 7 of section 15. The caller does
+    /// step 5: it checks the state *before* it answers a [`Decoded::Malformed`].
     #[must_use]
     pub fn decode(body: &[u8]) -> Decoded<Self> {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Whether the strings whose length the tables bound are short enough,
-    /// and a range of versions is one.
+    /// Returns true if the length-limited strings are short enough and the version range is not
+    /// reversed.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
@@ -159,14 +155,14 @@ impl ClientFrame {
 }
 
 impl ServerFrame {
-    /// Reads a body that a server sent; see [`ClientFrame::decode`].
+    /// Decodes the body of a server's frame; see [`ClientFrame::decode`].
     #[must_use]
     pub fn decode(body: &[u8]) -> Decoded<Self> {
         decode_body(body, Self::decode_fields, |_| true)
     }
 }
 
-/// Reads kind and fields of a body.
+/// Decodes the kind and the fields of a body.
 fn decode_body<F>(
     body: &[u8],
     decode_fields: impl Fn(u16, &[u8]) -> Result<Option<F>, Malformed>,
@@ -182,7 +178,7 @@ fn decode_body<F>(
     }
 }
 
-/// Appends a frame: its length, its kind, its fields.
+/// Appends a frame to `buffer`: length prefix, kind, fields.
 fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; LENGTH_PREFIX]);
@@ -196,7 +192,7 @@ fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>
     }
 }
 
-/// The frame that tells of an entry of the log.
+/// Builds the `entry` or `direct_entry` frame of a log entry.
 #[must_use]
 pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
     let draft = &entry.draft;
@@ -229,13 +225,13 @@ pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
 }
 
 impl Error {
-    /// An error that is about no frame in particular.
+    /// Builds an error that is not related to a particular frame, with its default text.
     #[must_use]
     pub fn new(code: ErrorCode) -> Self {
         Self::about(code, 0, Reference::NONE)
     }
 
-    /// An error about a frame of the other side.
+    /// Builds an error in answer to a frame of this kind and reference, with its default text.
     #[must_use]
     pub fn about(code: ErrorCode, kind: u16, reference: Reference) -> Self {
         Self {
@@ -249,7 +245,7 @@ impl Error {
 }
 
 impl Notice {
-    /// A notice with this sentence (at most 512 bytes).
+    /// Builds a notice with this text (at most 512 bytes).
     #[must_use]
     pub fn new(code: NoticeCode, text: &str) -> Self {
         Self { code: code.number(), text: text.to_owned() }

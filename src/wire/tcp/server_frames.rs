@@ -1,218 +1,218 @@
-//! What servers send: the tables of `docs/protocol/tcp.md`, section 14.
+//! Server frames: the tables of `docs/protocol/tcp.md`, section 14.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::vec_without_prealloc;
 
-/// `server_hello`, kind 64.
+/// `server_hello`, kind 64: answer to `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerHello {
-    /// The one that is spoken from here on; 0: none in common, error 101 follows.
+    /// Negotiated version; 0: none in common, error 101 follows.
     pub version: u16,
-    /// The server's lowest.
+    /// Lowest version of the server.
     pub min_version: u16,
-    /// The server's highest.
+    /// Highest version of the server.
     pub max_version: u16,
-    /// Those that were asked for and will be done.
+    /// Feature bits that were requested and are supported.
     pub features: u64,
-    /// The program's name, at most 32 bytes.
+    /// Server's program name, at most 32 bytes.
     pub server_program: String,
-    /// At most 32 bytes.
+    /// Server's program version, at most 32 bytes.
     pub server_version: String,
 }
 
-/// `welcome`, kind 65.
+/// `welcome`, kind 65: the join was accepted; session, settings and limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Your public number; not 0.
+    /// Public session number of the client; not 0.
     pub session: SessionId,
-    /// Your name in its canonical form.
+    /// Client's username in canonical form.
     pub username: String,
-    /// The session's secret.
+    /// Session token, a secret.
     pub token: Token,
     /// Bit 0 `session_kept`, bit 1 `position_kept`, bit 2 `durable`.
     pub flags: u8,
-    /// The greatest reference taken from this session; 0 in a new one.
+    /// Greatest reference taken from this session; 0 in a new one.
     pub last_reference: Reference,
-    /// Which log the sequences belong to.
+    /// Log that the sequences belong to.
     pub log_id: LogId,
-    /// The server's clock now.
+    /// Server's clock.
     pub time: Timestamp,
-    /// What the owner calls this server, at most 64 bytes.
+    /// Name that the owner gave the server, at most 64 bytes.
     pub server_name: String,
-    /// Canonical, in the order of the join.
+    /// Joined rooms: canonical names in the order of the join.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
-    /// Bytes in a text.
+    /// Maximum length of a text, in bytes.
     pub max_text: u16,
-    /// Rooms of one session.
+    /// Maximum number of rooms of a session.
     pub max_rooms: u16,
-    /// Messages that a newcomer gets of each room.
+    /// Number of recent messages of each room that a newcomer receives.
     pub history_length: u16,
-    /// Seconds of silence before the server pings.
+    /// Time of silence before the server pings, in seconds.
     pub ping_interval: u16,
-    /// Seconds of silence before it closes.
+    /// Time of silence before the server closes the connection, in seconds.
     pub idle_timeout: u16,
-    /// Seconds that the session outlives its connection.
+    /// Time that the session survives without a connection, in seconds.
     pub session_lifetime: u32,
-    /// Frames at once.
+    /// Rate limit: frames that may be sent at once.
     pub burst: u32,
-    /// Frames per minute after that.
+    /// Rate limit: frames per minute after the burst.
     pub per_minute: u32,
-    /// Days for which messages are kept; 0: no limit.
+    /// Retention: maximum age of messages, in days; 0: no limit.
     pub keep_days: u32,
-    /// Messages of each room that are kept; 0: no limit.
+    /// Retention: maximum number of messages of each room; 0: no limit.
     pub keep_messages: u32,
-    /// Bytes of messages that are kept in all; 0: no limit.
+    /// Retention: maximum size of all messages, in bytes; 0: no limit.
     pub keep_bytes: u64,
 }
 
-/// `entered`, kind 66.
+/// `entered`, kind 66: the session is now in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entered {
-    /// That of the `enter`; 0 after a join.
+    /// Reference of the `enter`; 0 after a join.
     pub reference: Reference,
-    /// The canonical name.
+    /// Canonical name of the room.
     pub room: String,
-    /// Bit 0 `gap`: something after your position is missing.
+    /// Bit 0 `gap`: entries after the client's position are missing.
     pub flags: u8,
-    /// Sessions in the room, you included.
+    /// Number of sessions in the room, this one included.
     pub members: u32,
 }
 
-/// `entry`, kind 67.
+/// `entry`, kind 67: log entry of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Bit 0 `history`, bit 1 `requested`.
     pub flags: u8,
-    /// Not 0.
+    /// Sequence in the log; not 0.
     pub sequence: Sequence,
-    /// Sequence of the entry before it in this room; 0: none.
+    /// Sequence of the previous entry in this room; 0: none.
     pub previous: Sequence,
-    /// The canonical name.
+    /// Canonical name of the room.
     pub room: String,
-    /// The author's.
+    /// Author's session number.
     pub session: SessionId,
-    /// The author's, at that time.
+    /// Author's username at that time.
     pub username: String,
-    /// When the server received it.
+    /// Time at which the server received it.
     pub time: Timestamp,
-    /// The author's.
+    /// Author's reference number.
     pub reference: Reference,
-    /// How it is meant.
+    /// Display style of the text.
     pub style: u8,
-    /// What was said.
+    /// Text of the message.
     pub text: String,
 }
 
-/// `direct_entry`, kind 68.
+/// `direct_entry`, kind 68: log entry of a direct message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectEntry {
     /// Bit 0 `history`.
     pub flags: u8,
-    /// Its place in the log.
+    /// Sequence in the log.
     pub sequence: Sequence,
-    /// The author.
+    /// Author's session number.
     pub from_session: SessionId,
-    /// Username of the sender.
+    /// Author's username.
     pub from: String,
-    /// The recipient.
+    /// Recipient's session number.
     pub to_session: SessionId,
-    /// Username of the recipient.
+    /// Recipient's username.
     pub to: String,
-    /// When the server received it.
+    /// Time at which the server received it.
     pub time: Timestamp,
-    /// The sender's.
+    /// Author's reference number.
     pub reference: Reference,
-    /// How it is meant.
+    /// Display style of the text.
     pub style: u8,
-    /// What was said.
+    /// Text of the message.
     pub text: String,
 }
 
-/// `end`, kind 69.
+/// `end`, kind 69: end of the answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// Kind of the request that is answered: 2, 5 or 7.
+    /// Kind of the request that this answers: 2, 5, 7 or 11.
     pub about: u16,
-    /// That of the request; 0 after a join.
+    /// Reference of the request; 0 after a join.
     pub reference: Reference,
-    /// The sequence that the log had reached: part of your position.
+    /// Head of the log when it was read: becomes part of the client's position.
     pub head: Sequence,
-    /// Bit 0 `more`: the log holds older entries of this room (only about 7).
+    /// Bit 0 `more`: the log holds older entries (only for history and search).
     pub flags: u8,
 }
 
-/// `left`, kind 70.
+/// `left`, kind 70: the session has left a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
-    /// That of the `leave`.
+    /// Reference of the `leave`.
     pub reference: Reference,
-    /// The canonical name.
+    /// Canonical name of the room.
     pub room: String,
 }
 
-/// `roster`, kind 71.
+/// `roster`, kind 71: page of the member list of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
-    /// That of the `members`; 0: unasked, and it replaces your list.
+    /// Reference of the `members`; 0: unrequested, replaces the client's list.
     pub reference: Reference,
-    /// The canonical name.
+    /// Canonical name of the room.
     pub room: String,
-    /// Bit 0 `more`: ask for the next page; bit 1 `count_only`.
+    /// Bit 0 `more`: request the next page; bit 1 `count_only`.
     pub flags: u8,
-    /// How many there are in all.
+    /// Number of members of the room.
     pub members: u32,
-    /// At most 100.
+    /// Usernames; at most 100.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub names: Vec<String>,
 }
 
-/// `presence`, kind 72.
+/// `presence`, kind 72: members that have joined or left a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// The canonical name.
+    /// Canonical name of the room.
     pub room: String,
     /// Bit 1 `count_only`.
     pub flags: u8,
-    /// How many there are now.
+    /// Number of members now.
     pub members: u32,
-    /// At most 100.
+    /// Usernames that joined; at most 100.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub joined: Vec<String>,
-    /// At most 100.
+    /// Usernames that left; at most 100.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub left: Vec<String>,
 }
 
-/// `accepted`, kind 73.
+/// `accepted`, kind 73: acknowledgement of a message whose echo will not be sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// This message of yours is in the log, and no echo of it will come.
+    /// Reference of the message that is in the log.
     pub reference: Reference,
 }
 
-/// `notice`, kind 74.
+/// `notice`, kind 74: message of the server for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// README, section 8.
+    /// Notice code; README, section 8.
     pub code: u16,
-    /// For people, at most 512 bytes.
+    /// Human-readable text, at most 512 bytes.
     pub text: String,
 }
 
-/// `error`, kind 75.
+/// `error`, kind 75: a request or the connection has failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
-    /// README, section 7.
+    /// Error code; README, section 7.
     pub code: u16,
-    /// Kind of the frame that it is about; 0: none in particular.
+    /// Kind of the frame that this answers; 0: no particular frame.
     pub about: u16,
-    /// Of that frame; 0: none.
+    /// Reference of that frame; 0: none.
     pub reference: Reference,
-    /// Milliseconds until it makes sense to try again; 0: no advice.
+    /// Time until a retry makes sense, in milliseconds; 0: no advice.
     pub retry_after: u32,
-    /// For people, at most 512 bytes.
+    /// Human-readable text, at most 512 bytes.
     pub text: String,
 }
