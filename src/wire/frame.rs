@@ -73,7 +73,7 @@ impl FrameReader {
         let mut joined = std::mem::take(&mut self.buffered);
         joined.extend_from_slice(bytes);
         let rest = self.split_frames(&joined, on_body)?.len();
-        // The memory is given back as soon as nothing is left.
+        // Frees the memory as soon as nothing is left.
         if rest > 0 {
             joined.drain(..joined.len() - rest);
             self.buffered = joined;
@@ -171,7 +171,6 @@ mod tests {
         }
     }
 
-    /// Other protocols are told apart by the bytes that they begin with.
     #[test]
     fn other_protocols_are_told_at_once() {
         for other in [&b"G"[..], b"GET /", b"SSH-2.0", &[0x16, 3, 1], &[0, 4], &[1, 1], &[0, 15, 2]]

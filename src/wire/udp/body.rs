@@ -1,5 +1,5 @@
-//! What stands behind a datagram's header: kind, signer, fields, signature.
-//! `docs/protocol/udp.md`, section 4.
+//! Body of a datagram, after the header: kind, signer, fields, signature. `docs/protocol/udp.md`,
+//! section 4.
 
 use std::sync::Arc;
 
@@ -8,40 +8,40 @@ use super::*;
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::wire::codec;
 
-/// Kind of `entry`.
+/// Kind number of `entry`.
 const ENTRY_KIND: u16 = 7;
 
-/// Bytes of a signature.
+/// Length of a signature, in bytes.
 const SIGNATURE_LEN: usize = 64;
 
-/// Fewest bytes of a body: kind, key, incarnation, signature.
+/// Minimum length of a body, in bytes: kind, key, incarnation, signature.
 pub(super) const MIN_BODY_LEN: usize = 1 + 32 + 8 + SIGNATURE_LEN;
 
-/// A body that was read; its signature is not judged yet.
+/// Decoded body whose signature has not been verified yet.
 pub(super) struct Body<'a> {
-    /// Who claims to have signed it.
+    /// Claimed signer.
     pub(super) signer: Signer,
-    /// What it says.
+    /// Decoded packet.
     pub(super) content: Content,
-    /// All of it but the signature: what was signed.
+    /// Body without its signature: part of the signed bytes.
     pub(super) unsigned: &'a [u8],
-    /// Its last bytes.
+    /// Ed25519 signature: the last bytes of the body.
     pub(super) signature: [u8; SIGNATURE_LEN],
 }
 
-/// The two sorts of packets.
+/// Decoded packet: control packet or entry.
 pub(super) enum Content {
-    /// Signed by its sender.
+    /// Control packet, signed by its sender.
     Control(Control),
-    /// Signed by its author.
+    /// Entry, signed by its author.
     Entry(EntryFields),
 }
 
-/// What was read of a body's beginning is of no use.
+/// Reason why a body could not be decoded.
 pub(super) enum DecodeError {
-    /// Not canonical, cut off, or beyond a limit.
+    /// Not canonical, truncated, or beyond a limit.
     Malformed,
-    /// A kind of a later version, perhaps.
+    /// Unknown kind, perhaps of a later version.
     UnknownKind,
 }
 
@@ -52,8 +52,8 @@ impl From<codec::Malformed> for DecodeError {
 }
 
 impl<'a> Body<'a> {
-    /// Reads a plain body: step 7 of section 14. What a later version has
-    /// added behind the fields is ignored.
+    /// Decodes a plain body: step 7 of section 14. Ignores bytes after the known fields, which a
+    /// later version may add.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
         let (unsigned, signature) =
             body.split_last_chunk::<SIGNATURE_LEN>().ok_or(DecodeError::Malformed)?;
@@ -67,7 +67,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Reads the fields of a packet and holds them against the limits.
+/// Decodes the fields of a packet and checks its limits.
 fn decode_fields<T>(fields: &[u8]) -> Result<T, codec::Malformed>
 where
     T: PacketLimits + serde::Serialize + for<'a> serde::Deserialize<'a>,
@@ -76,7 +76,7 @@ where
     if packet.is_within_limits() { Ok(packet) } else { Err(codec::Malformed) }
 }
 
-/// Writes a body without its signature.
+/// Encodes a body without its signature.
 fn encode_unsigned(
     kind: u16,
     signer: &Signer,
@@ -89,22 +89,22 @@ fn encode_unsigned(
     unsigned
 }
 
-/// The body of an entry, without its signature.
+/// Encodes the body of an entry without its signature.
 pub(super) fn encode_unsigned_entry(author: &Signer, fields: &EntryFields) -> Vec<u8> {
     encode_unsigned(ENTRY_KIND, author, fields)
 }
 
-/// Gives each kind of control packet its number, in one line each.
+/// Assigns the kind numbers of the control packets.
 macro_rules! controls {
     ($($packet:ident = $kind:literal,)*) => {
         impl Control {
-            /// The kind's number.
+            /// Returns the kind number.
             #[must_use]
             pub const fn kind(&self) -> u16 {
                 match self { $(Self::$packet(_) => $kind,)* }
             }
 
-            /// Reads the fields of a packet.
+            /// Decodes the fields of a packet of this kind.
             fn read(kind: u16, fields: &[u8]) -> Result<Content, DecodeError> {
                 let control = match kind {
                     $($kind => Self::$packet(decode_fields(fields)?),)*
@@ -113,12 +113,12 @@ macro_rules! controls {
                 Ok(Content::Control(control))
             }
 
-            /// The body without its signature.
+            /// Encodes the body without its signature.
             pub(super) fn unsigned(&self, sender: &Signer) -> Vec<u8> {
                 match self { $(Self::$packet(it) => encode_unsigned($kind, sender, it),)* }
             }
 
-            /// How long the datagram is that it makes, before it is sealed.
+            /// Returns the length of the datagram before sealing, in bytes.
             #[must_use]
             pub fn datagram_len(&self) -> usize {
                 Header::LEN + MIN_BODY_LEN + match self { $(Self::$packet(it) => codec::encoded_len(it),)* }
@@ -144,8 +144,8 @@ controls! {
 }
 
 impl Announce {
-    /// An announce of somebody who speaks this version, padded to the least
-    /// length that is answered. `agreed`: at most 8.
+    /// Builds an announce of this protocol version, padded to the minimum length that is answered.
+    /// `agreed`: at most 8 ids.
     #[must_use]
     pub fn new(nonce: Nonce, username: String, agreed: Vec<PeerId>) -> Self {
         let (lowest, highest) = (VERSION, VERSION);
@@ -158,8 +158,8 @@ impl Announce {
 }
 
 impl Entry {
-    /// The entry of these parts. Judges nothing: a right signature is made by
-    /// [`Identity::sign_entry`], and a simulation does without.
+    /// Builds an entry from its parts without checking the signature: [`Identity::sign_entry`]
+    /// makes valid ones, simulations use any.
     #[must_use]
     pub fn with_signature(author: Signer, fields: EntryFields, signature: [u8; 64]) -> Self {
         let mut body = encode_unsigned_entry(&author, &fields);
@@ -167,7 +167,7 @@ impl Entry {
         Self { author, fields, body: Arc::from(body) }
     }
 
-    /// How long the datagram is that it makes, before it is sealed.
+    /// Returns the length of the datagram before sealing, in bytes.
     #[must_use]
     pub fn datagram_len(&self) -> usize {
         Header::LEN + self.body.len()

@@ -1,4 +1,4 @@
-//! Who somebody is, and what proves it: `docs/protocol/udp.md`, section 4.
+//! Identity of a peer: key pair, peer id and signatures. `docs/protocol/udp.md`, section 4.
 
 use std::fmt;
 
@@ -8,19 +8,18 @@ use sha2::{Digest, Sha256};
 use super::{Entry, EntryFields, Header, Room, Signer, body};
 use crate::model::PeerId;
 
-/// A key pair and an incarnation: what a peer needs to speak as itself. Lives
-/// as long as the program runs; the next start takes another incarnation, so
-/// that no counter and no sequence is used twice.
+/// Private identity of a peer: key pair and incarnation. Lives as long as the program; the next
+/// start uses another incarnation, so that no counter or sequence is used twice.
 pub struct Identity {
-    /// Its secret half stays here.
+    /// Ed25519 key pair; its secret half never leaves this type.
     key: SigningKey,
-    /// The public half, and what follows from it.
+    /// Public identity.
     signer: Signer,
 }
 
 impl Identity {
-    /// The identity of a private key and an incarnation. Both have to come
-    /// from the system's random source; the incarnation anew at each start.
+    /// Creates an identity from the seed of a private key and an incarnation. Both must come from
+    /// the system's random source, the incarnation anew at each start.
     #[must_use]
     pub fn new(seed: [u8; 32], incarnation: [u8; 8]) -> Self {
         let key = SigningKey::from_bytes(&seed);
@@ -28,14 +27,13 @@ impl Identity {
         Self { key, signer }
     }
 
-    /// What others know of it.
+    /// Returns the public identity.
     #[must_use]
     pub const fn signer(&self) -> Signer {
         self.signer
     }
 
-    /// Makes an entry of `room` that says `fields`. The caller keeps to the
-    /// limits of the table, or nobody will take it.
+    /// Signs an entry of `room`. The caller must respect the protocol limits, or receivers drop it.
     #[must_use]
     pub fn sign_entry(&self, room: &Room, fields: EntryFields) -> Entry {
         let unsigned = body::encode_unsigned_entry(&self.signer, &fields);
@@ -43,21 +41,21 @@ impl Identity {
         Entry::with_signature(self.signer, fields, signature)
     }
 
-    /// The signature of `message`.
+    /// Signs `message`.
     pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
 }
 
 impl fmt::Debug for Identity {
-    /// Nothing that is secret.
+    /// Writes the public identity only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("signer", &self.signer).finish_non_exhaustive()
     }
 }
 
 impl Signer {
-    /// Whoever has this key and incarnation.
+    /// Derives the public identity from a key and an incarnation.
     #[must_use]
     pub fn new(key: [u8; 32], incarnation: [u8; 8]) -> Self {
         let hash = Sha256::new()
@@ -70,8 +68,8 @@ impl Signer {
         Self { key, incarnation, id }
     }
 
-    /// Whether `signature` is this signer's, of `message`. A key of small
-    /// order has signed nothing: with such a one anybody could sign.
+    /// Verifies this signer's `signature` of `message`. Always false for a key of small order,
+    /// because anybody could forge its signatures.
     pub(super) fn is_signature_valid(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.key)
             .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
@@ -79,13 +77,13 @@ impl Signer {
     }
 }
 
-/// What the author of an entry signs: not the header, so that others can send
-/// the entry on.
+/// Returns the bytes that the author of an entry signs: without the header, so that others can
+/// forward the entry.
 pub(super) fn entry_signing_input(room: &Room, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 entry\0", room.id().as_slice(), unsigned].concat()
 }
 
-/// What the sender of a control packet signs.
+/// Returns the bytes that the sender of a control packet signs.
 pub(super) fn packet_signing_input(room: &Room, header: &Header, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 packet\0", room.id().as_slice(), &header.to_bytes(), unsigned].concat()
 }
@@ -94,7 +92,6 @@ pub(super) fn packet_signing_input(room: &Room, header: &Header, unsigned: &[u8]
 mod tests {
     use super::*;
 
-    /// What is logged by mistake gives nothing away.
     #[test]
     fn the_secret_is_not_shown() {
         let identity = Identity::new([0xab; 32], [1; 8]);
@@ -103,7 +100,6 @@ mod tests {
         assert!(!shown.contains("171, 171") && !shown.contains("abab"), "{shown}");
     }
 
-    /// The next start of the program is somebody else.
     #[test]
     fn an_incarnation_makes_another_id() {
         let (one, other) = (Identity::new([7; 32], [1; 8]), Identity::new([7; 32], [2; 8]));
@@ -111,8 +107,8 @@ mod tests {
         assert_ne!(one.signer().id, other.signer().id);
     }
 
-    /// The neutral element as a key, with the signature that fits every
-    /// message: R the neutral element, S zero.
+    /// The neutral element as a key, with the signature that fits every message: R is the
+    /// neutral element, S is zero.
     #[test]
     fn a_key_of_small_order_has_signed_nothing() {
         let neutral: [u8; 32] = std::array::from_fn(|at| u8::from(at == 0));

@@ -1,4 +1,4 @@
-//! The UDP protocol, version 1: `docs/protocol/udp.md`.
+//! Datagrams of the UDP protocol, version 1: `docs/protocol/udp.md`.
 
 mod body;
 mod header;
@@ -25,33 +25,34 @@ use std::sync::Arc;
 
 use crate::model::PeerId;
 
-/// The version that this is.
+/// Protocol version of this crate.
 pub const VERSION: u8 = 1;
 
-/// Whose key made a signature, and so who is behind a [`PeerId`].
+/// Public identity of a peer: the key that verifies its signatures, and the [`PeerId`] derived from
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signer {
     /// Ed25519 public key.
     pub key: [u8; 32],
-    /// Random, one for each start of the program.
+    /// Random number of this start of the program.
     pub incarnation: [u8; 8],
-    /// What follows from the two.
+    /// Peer id, derived from key and incarnation.
     pub id: PeerId,
 }
 
-/// An entry as it was signed by its author. Shared, for it is kept, sent on
-/// and shown.
+/// Entry of a peer's log, signed by its author. Shared, because it is stored, forwarded and
+/// displayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Who wrote it.
+    /// Public identity of the author.
     pub author: Signer,
-    /// What it says.
+    /// Decoded fields.
     pub fields: EntryFields,
-    /// The whole body, from its kind to its signature, to be sent on as it is.
+    /// Encoded body from kind to signature, forwarded unchanged.
     pub body: Arc<[u8]>,
 }
 
-/// Every packet but `entry`.
+/// Control packet: every packet except `entry`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Kind 1.
@@ -82,23 +83,23 @@ pub enum Control {
     Bye(Bye),
 }
 
-/// A datagram that was opened, and whose signature is right.
+/// Packet of a datagram whose signature is valid.
 #[derive(Clone, Debug)]
 pub enum Packet {
-    /// Signed by its sender, header and all.
+    /// Control packet, signed by its sender together with the header.
     Control {
-        /// Who sent it.
+        /// Verified sender.
         sender: Signer,
-        /// The header's.
+        /// Datagram counter of the header.
         counter: u64,
-        /// What it is.
+        /// Decoded packet.
         control: Control,
     },
-    /// Signed by its author.
+    /// Log entry, signed by its author.
     Entry {
-        /// Who sent it, or claims to be.
+        /// Claimed sender of the datagram; not verified in an open room.
         sender: PeerId,
-        /// What it is.
+        /// Decoded entry.
         entry: Arc<Entry>,
     },
 }

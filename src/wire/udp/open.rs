@@ -1,5 +1,5 @@
-//! What becomes of a datagram that has arrived: `docs/protocol/udp.md`,
-//! section 14, steps 1 to 9.
+//! Opening of received datagrams: unsealing, decoding and verification (`docs/protocol/udp.md`,
+//! section 14, steps 1 to 9).
 
 use std::sync::Arc;
 
@@ -13,85 +13,85 @@ use crate::model::PeerId;
 use crate::model::limits::MAX_DATAGRAM;
 use crate::wire::codec;
 
-/// What a datagram claims to be, before its signature is looked at: enough to
-/// know whether it is worth the look.
+/// Key data of a packet before its signature is verified: enough to recognise duplicates and
+/// replays cheaply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnverifiedPacket {
-    /// An entry; not worth it if it is here already, or if its sender is not
-    /// one of whom entries are taken.
+    /// Entry; to be dropped if it is already stored, or if entries are not accepted from this
+    /// sender.
     Entry {
-        /// Who sent it, or claims to be.
+        /// Claimed sender of the datagram.
         sender: PeerId,
-        /// Who wrote it.
+        /// Claimed author.
         author: PeerId,
-        /// Which one of its.
+        /// Sequence in the author's log.
         sequence: u32,
     },
-    /// A control packet; known if its counter was seen before from this
-    /// sender, or lies too far back.
+    /// Control packet; to be dropped as a replay if its counter was seen before from this sender or
+    /// is too old.
     Control {
-        /// Who sent it.
+        /// Claimed sender.
         sender: PeerId,
-        /// The header's.
+        /// Datagram counter of the header.
         counter: u64,
     },
 }
 
-/// Why a datagram changes nothing.
+/// Reason why a datagram was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum DropReason {
-    /// It cannot hold a packet.
+    /// Too short for a packet.
     #[error("too short")]
     TooShort,
     /// More than 1,232 bytes.
     #[error("too long")]
     TooLong,
-    /// Another magic.
+    /// Wrong magic number.
     #[error("not of pi-chat")]
     NotOurs,
-    /// Another version.
+    /// Another protocol version.
     #[error("of another version")]
     Version,
-    /// Another kind of room or another tag.
+    /// Another kind of room or another room tag.
     #[error("of another room")]
     OtherRoom,
-    /// Sent by oneself.
+    /// Sent by this peer itself.
     #[error("one's own")]
     Own,
-    /// It was not sealed with this room's passphrase, or was changed since.
+    /// Decryption failed: not sealed with this room's passphrase, or modified.
     #[error("the seal is broken")]
     Seal,
-    /// What was sealed cannot be a packet.
+    /// Too short for a packet after unsealing.
     #[error("too short inside its seal")]
     TooShortInside,
-    /// Not canonical, cut off, or beyond a limit.
+    /// Not canonical, truncated, or beyond a limit.
     #[error("malformed")]
     Malformed,
-    /// A kind of packet that is not known here.
+    /// Unknown packet kind.
     #[error("of an unknown kind")]
     UnknownKind,
-    /// An entry that was written by oneself.
+    /// Entry written by this peer itself.
     #[error("an entry of one's own")]
     OwnEntry,
-    /// An entry that is here already, or of whose sender none is taken.
+    /// Entry that is already stored, or whose sender may not supply entries.
     #[error("an entry that is known, or of a stranger")]
     KnownEntry,
-    /// An entry that its author has not signed.
+    /// Invalid signature of an entry's author.
     #[error("the signature of the entry is wrong")]
     EntrySignature,
-    /// The sender's id is not that of the key and the incarnation.
+    /// Sender id that does not match key and incarnation.
     #[error("the sender's id is wrong")]
     Identity,
-    /// A counter that was seen before, or lies too far back.
+    /// Replay: a counter that was seen before or is too old.
     #[error("seen before")]
     Replayed,
-    /// A control packet that its sender has not signed.
+    /// Invalid signature of a control packet's sender.
     #[error("the signature is wrong")]
     Signature,
 }
 
 impl DropReason {
-    /// In which step of section 14.
+    /// Returns the step of section 14 in which the datagram was dropped.
     #[must_use]
     pub const fn step(self) -> u8 {
         match self {
@@ -117,13 +117,13 @@ impl From<DecodeError> for DropReason {
     }
 }
 
-/// Opens a datagram of `room` that has come to the peer `own`; gives what is
-/// in it and how many bytes it had before it was sealed. `is_known` is asked
-/// once at the most, before the dear part: the signature. What it was told
-/// is a mere claim, to be noted only when the packet is given.
+/// Opens a datagram that the peer `own` received in `room`. Returns the verified packet and the
+/// length of the datagram before sealing. Calls `is_known` at most once, before the expensive
+/// signature check; it should return true to drop the packet, and must change no state, because its
+/// argument is not verified.
 ///
 /// # Errors
-/// Why it is dropped. The first reason counts, in the order of the page.
+/// [`DropReason`], the first one that applies in the order of the page.
 pub fn open(
     datagram: &[u8],
     room: &Room,
@@ -159,7 +159,7 @@ pub fn open(
     Ok((packet, Header::LEN + plain.len()))
 }
 
-/// Steps 8 and 9: whether it is new and really from whom it says.
+/// Checks for duplicates and replays and verifies the signature: steps 8 and 9.
 fn verify(
     header: &Header,
     body: Body<'_>,

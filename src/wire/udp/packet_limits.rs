@@ -1,4 +1,4 @@
-//! The limits of the tables of `docs/protocol/udp.md`, section 15.
+//! Limits of packet fields: `docs/protocol/udp.md`, section 15.
 
 use super::*;
 use crate::model::MessageText;
@@ -7,9 +7,9 @@ use crate::model::limits::{
     MAX_PEER_TEXT, MAX_PEERS, MAX_RANGES, MAX_RAW_NAME_BYTES, MAX_RECENT, MAX_WANTED,
 };
 
-/// A packet whose table states limits.
+/// Check of a packet's fields against the protocol limits.
 pub(super) trait PacketLimits {
-    /// Whether it keeps to all of them.
+    /// Returns true if all fields are within the limits.
     fn is_within_limits(&self) -> bool {
         true
     }
@@ -94,14 +94,14 @@ impl PacketLimits for EntryFields {
 }
 
 impl EntryRange {
-    /// How many entries it is.
+    /// Returns the number of entries in the range.
     fn entry_count(&self) -> u64 {
         u64::from(self.last.saturating_sub(self.first)) + 1
     }
 }
 
-/// Whether they are few enough, of few enough entries, and none ends before
-/// it begins.
+/// Returns true if the number of ranges and of entries is within the limits and no range is
+/// reversed.
 fn are_ranges_within_limits(ranges: &[EntryRange]) -> bool {
     ranges.len() <= MAX_RANGES
         && ranges.iter().all(|it| 1 <= it.first && it.first <= it.last)
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::model::{Lamport, PeerId, Timestamp};
 
-    /// An entry that is within its limits.
+    /// Returns an entry within the limits.
     fn entry() -> EntryFields {
         EntryFields {
             sequence: 1,
@@ -125,8 +125,7 @@ mod tests {
         }
     }
 
-    /// From the smallest that is allowed; the longest of each kind is in the
-    /// tests of this module's parent.
+    /// The longest packets are in the tests of the parent module.
     #[test]
     fn an_entry_beyond_a_limit() {
         assert!(entry().is_within_limits());
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn wants_and_what_is_lost() {
-        /// The range of one author from `first` to `last`.
+        /// Returns a range of one author from `first` to `last`.
         fn range(first: u32, last: u32) -> EntryRange {
             EntryRange { author: PeerId([2; 8]), first, last }
         }

@@ -1,258 +1,259 @@
-//! What peers send: the tables of `docs/protocol/udp.md`, section 15.
+//! Packets of peers: the tables of `docs/protocol/udp.md`, section 15.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Lamport, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::codec::vec_without_prealloc;
 
-/// What a candidate chooses for its attempt to join; zero where there is none.
+/// Random number of an attempt to join; zero if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Nonce(pub [u8; 8]);
 
-/// What comes back from an address that works.
+/// Random number that is echoed to prove that an address works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cookie(pub [u8; 8]);
 
-/// `announce`, kind 1.
+/// `announce`, kind 1: a candidate asks to join.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announce {
-    /// One for each attempt to join; not zero.
+    /// Nonce of this attempt to join; not zero.
     pub nonce: Nonce,
-    /// Lowest version that the candidate speaks.
+    /// Lowest version of the candidate.
     pub lowest: u8,
-    /// Highest version that it speaks.
+    /// Highest version of the candidate.
     pub highest: u8,
-    /// What the person would like to be called; at most 256 bytes.
+    /// Requested username; at most 256 bytes.
     pub username: String,
-    /// Whose agreement it has; at most 8.
+    /// Peers whose agreement the candidate has; at most 8.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub agreed: Vec<PeerId>,
-    /// Makes the datagram long enough; ignored.
+    /// Padding to the minimum length; ignored.
     pub padding: String,
 }
 
-/// `agree`, kind 2.
+/// `agree`, kind 2: a member admits the candidate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agree {
-    /// That of the announce.
+    /// Nonce of the announce.
     pub nonce: Nonce,
-    /// To be sent back in a `pong`.
+    /// Cookie to be echoed in a `pong`.
     pub cookie: Cookie,
     /// Bit 0: [`Agree::ASKING`].
     pub flags: u8,
-    /// How the sender hears the candidate.
+    /// Paths by which the sender hears the candidate.
     pub heard: PathSet,
-    /// The sender's room clock.
+    /// Sender's room clock.
     pub clock: RoomClock,
-    /// When the sender came in.
+    /// Room clock at which the sender joined.
     pub since: RoomClock,
-    /// The sender's name; at most 64 bytes.
+    /// Sender's username; at most 64 bytes.
     pub username: String,
-    /// How many there are, the sender included.
+    /// Number of members, the sender included.
     pub members: u32,
-    /// The sender's counter.
+    /// Sender's Lamport timestamp.
     pub lamport: Lamport,
-    /// The sender's clock.
+    /// Sender's wall clock.
     pub time: Timestamp,
 }
 
 impl Agree {
-    /// Flag: wait, a person is being asked.
+    /// Flag: the sender's user is being asked; wait.
     pub const ASKING: u8 = 1;
 }
 
-/// `object`, kind 3.
+/// `object`, kind 3: a peer objects to a candidate or to a member's username.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// That of the announce; zero: about a name held as a member.
+    /// Nonce of the announce; zero: about the name of a member.
     pub nonce: Nonce,
-    /// Why, from the registry.
+    /// Error code of the registry.
     pub code: u16,
-    /// Name of the peer that objects; at most 64 bytes.
+    /// Username of the objecting peer; at most 64 bytes.
     pub by: String,
-    /// The name that it is about, canonical; empty if it breaks the rule.
+    /// Canonical username that it is about; empty if invalid.
     pub username: String,
-    /// Who holds the name, else who objects.
+    /// Peer that holds the name, else the objecting peer.
     pub holder: PeerId,
-    /// The sender's room clock.
+    /// Sender's room clock.
     pub clock: RoomClock,
-    /// When the holder came in.
+    /// Room clock at which the holder joined.
     pub since: RoomClock,
-    /// For people; at most 100 bytes.
+    /// Human-readable text; at most 100 bytes.
     pub text: String,
 }
 
-/// `heartbeat`, kind 4.
+/// `heartbeat`, kind 4: presence of the sender and what it has of other authors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// The sender's room clock.
+    /// Sender's room clock.
     pub clock: RoomClock,
-    /// When the sender came in.
+    /// Room clock at which the sender joined.
     pub since: RoomClock,
-    /// The sender's name; at most 64 bytes.
+    /// Sender's username; at most 64 bytes.
     pub username: String,
-    /// The sender's clock.
+    /// Sender's wall clock.
     pub time: Timestamp,
-    /// How many there are, the sender included.
+    /// Number of members, the sender included.
     pub members: u32,
-    /// The greatest that the sender has written; 0: none.
+    /// Last sequence that the sender has written; 0: none.
     pub sequence: u32,
-    /// What the sender knows of others; at most 60.
+    /// State of other authors, as seen by the sender; at most 60.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub page: Vec<PageItem>,
 }
 
-/// What a heartbeat says of one author.
+/// State of one author in a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageItem {
-    /// Which author.
+    /// Author.
     pub author: PeerId,
-    /// The greatest that the sender has without a gap.
+    /// Greatest sequence up to which the sender has all entries.
     pub have: u32,
-    /// Half seconds since the sender heard it directly, [`PageItem::INDIRECT`] or [`PageItem::ABSENT`].
+    /// Half seconds since the sender heard it directly, [`PageItem::INDIRECT`] or
+    /// [`PageItem::ABSENT`].
     pub ago: u8,
 }
 
 impl PageItem {
-    /// It is a member; the sender knows that from others only.
+    /// `ago` of a member that the sender knows only through others.
     pub const INDIRECT: u8 = 254;
-    /// It is not a member; only its messages are here.
+    /// `ago` of a non-member, of which only entries are stored.
     pub const ABSENT: u8 = 255;
 }
 
-/// `ping`, kind 5.
+/// `ping`, kind 5: tests whether an address works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// Hard to guess.
+    /// Random cookie, hard to guess.
     pub cookie: Cookie,
-    /// How the sender hears the receiver.
+    /// Paths by which the sender hears the receiver.
     pub heard: PathSet,
 }
 
-/// `pong`, kind 6.
+/// `pong`, kind 6: answer to a `ping` or `agree`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// That of the `ping` or `agree`.
+    /// Cookie of the `ping` or `agree`.
     pub cookie: Cookie,
-    /// How the sender hears the receiver.
+    /// Paths by which the sender hears the receiver.
     pub heard: PathSet,
 }
 
-/// Entries of one author that follow one another.
+/// Range of consecutive entries of one author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRange {
-    /// Whose.
+    /// Author.
     pub author: PeerId,
-    /// From this one on.
+    /// First sequence.
     pub first: u32,
-    /// Up to and with this one; not below `first`.
+    /// Last sequence, inclusive; not below `first`.
     pub last: u32,
 }
 
-/// `want`, kind 8.
+/// `want`, kind 8: requests missing entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Want {
-    /// At most 32, at most 64 entries in all.
+    /// Requested ranges: at most 32, with at most 64 entries in all.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub ranges: Vec<EntryRange>,
 }
 
-/// `lost`, kind 9.
+/// `lost`, kind 9: reports requested entries that the sender does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Of what was wanted, what the sender does not have; at most 32.
+    /// Missing ranges; at most 32.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub ranges: Vec<EntryRange>,
 }
 
-/// `recall`, kind 10.
+/// `recall`, kind 10: a candidate requests a page of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
-    /// That of the announce.
+    /// Nonce of the announce.
     pub nonce: Nonce,
-    /// Which page of the marks; 0: and the newest entries.
+    /// Page number; page 0 also lists the newest entries.
     pub page: u16,
 }
 
-/// `recent`, kind 11.
+/// `recent`, kind 11: answer to `recall`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
-    /// That of the recall.
+    /// Nonce of the recall.
     pub nonce: Nonce,
-    /// This page.
+    /// Page number.
     pub page: u16,
-    /// How many pages there are; at least 1.
+    /// Number of pages; at least 1.
     pub pages: u16,
-    /// On page 0 the newest entries, at most 10, in ascending order.
+    /// On page 0 the ids of the newest entries, at most 10, in ascending order.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub entries: Vec<EntryId>,
-    /// At most 60 on a page.
+    /// Marks of authors; at most 60 on a page.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub marks: Vec<Mark>,
 }
 
-/// Which entry.
+/// Id of an entry: author and sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryId {
-    /// Whose.
+    /// Author.
     pub author: PeerId,
-    /// Which one of its.
+    /// Sequence in the author's log.
     pub sequence: u32,
 }
 
-/// How far the sender has got with an author.
+/// Mark: how far the sender's copy of an author's log is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Which author.
+    /// Author.
     pub author: PeerId,
-    /// The greatest that the sender has without a gap.
+    /// Greatest sequence up to which the sender has all entries.
     pub have: u32,
 }
 
-/// `where`, kind 12.
+/// `where`, kind 12: requests addresses of peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Where {
-    /// Whose addresses; at most 16.
+    /// Peers whose addresses are requested; at most 16.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub peers: Vec<PeerId>,
 }
 
-/// `peers`, kind 13.
+/// `peers`, kind 13: answer to `where`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peers {
-    /// At most 16.
+    /// Addresses of peers; at most 16.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub peers: Vec<PeerAddress>,
 }
 
-/// Where a peer can be reached.
+/// Address at which a peer can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerAddress {
-    /// Which peer.
+    /// Peer.
     pub peer: PeerId,
-    /// IPv6, or IPv4 as `::ffff:a.b.c.d`.
+    /// IPv6 address, or IPv4 address as `::ffff:a.b.c.d`.
     pub address: [u8; 16],
-    /// Its port.
+    /// UDP port.
     pub port: u16,
 }
 
-/// `bye`, kind 14.
+/// `bye`, kind 14: the sender leaves the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-/// The fields of `entry`, kind 7.
+/// Fields of `entry`, kind 7: a message in its author's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryFields {
-    /// From 1 on.
+    /// Sequence in the author's log, from 1.
     pub sequence: u32,
-    /// From 1 on.
+    /// Lamport timestamp, from 1.
     pub lamport: Lamport,
-    /// When it was first sent, by its author's clock.
+    /// Time at which the author first sent it, by the author's clock.
     pub time: Timestamp,
-    /// What the author was called then; 1 to 64 bytes.
+    /// Author's username at that time; 1 to 64 bytes.
     pub username: String,
-    /// How it is meant.
+    /// Display style of the text.
     pub style: u8,
-    /// 1 to 1,000 bytes.
+    /// Text of the message; 1 to 1,000 bytes.
     pub text: String,
 }

@@ -1,5 +1,5 @@
-//! Which room a datagram is of, and how a closed one is kept closed:
-//! `docs/protocol/udp.md`, sections 4 and 5.
+//! Rooms of peers: room ids, and the encryption of closed rooms. `docs/protocol/udp.md`, sections 4
+//! and 5.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,40 +15,40 @@ use unicode_normalization::UnicodeNormalization;
 use super::Header;
 use crate::model::{PeerId, RoomName};
 
-/// Memory for the key of a passphrase, in KiB.
+/// Argon2 memory cost of deriving a key from a passphrase, in KiB.
 const ARGON2_MEMORY_KIB: u32 = 65_536;
 
-/// Passes over that memory.
+/// Argon2 time cost: passes over that memory.
 const ARGON2_PASSES: u32 = 3;
 
-/// No key can be made of the passphrase: there is not enough memory, or it is
-/// gigabytes long.
+/// Key derivation failed: not enough memory, or a passphrase of gigabytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no key can be made of the passphrase; 64 MiB of memory are needed for a moment")]
 pub struct PassphraseError;
 
-/// A room as its datagrams know it.
+/// Room id and, in a closed room, the key material that seals its datagrams.
 #[derive(Clone)]
 pub struct Room {
-    /// Part of everything that is signed.
+    /// Room id; part of everything that is signed.
     id: [u8; 32],
-    /// What the keys of a closed room are made with.
+    /// Key material of a closed room, from which the senders' keys are derived; `None` in an open
+    /// room.
     key_material: Option<Hkdf<Sha256>>,
 }
 
 impl Room {
-    /// The open room of this name: everybody can read and write in it.
+    /// Creates the open room of this name, which everybody can read and write.
     #[must_use]
     pub fn open(name: &RoomName) -> Self {
         Self { id: room_hash(b"pi-chat/1 open room\0", name), key_material: None }
     }
 
-    /// The closed room of this name and passphrase. Takes 64 MiB and, on a
-    /// small machine, about a second. That is the point: so does every guess.
-    /// Not to be called where others wait.
+    /// Creates the closed room of this name and passphrase. Deriving the key takes 64 MiB and about
+    /// a second on a small machine, on purpose: so does every guess. Do not call it on a thread
+    /// that must not block.
     ///
     /// # Errors
-    /// [`PassphraseError`] where there is not enough memory.
+    /// [`PassphraseError`] if there is not enough memory.
     pub fn closed(name: &RoomName, passphrase: &str) -> Result<Self, PassphraseError> {
         let hash = room_hash(b"pi-chat/1 closed room\0", name);
         let (salt, _) = hash.split_at(16);
@@ -65,27 +65,27 @@ impl Room {
         Ok(Self { id, key_material: Some(key_material) })
     }
 
-    /// Its whole id: part of everything that is signed in it.
+    /// Returns the room id, which is part of everything signed in the room.
     #[must_use]
     pub const fn id(&self) -> &[u8; 32] {
         &self.id
     }
 
-    /// The beginning of its id, by which datagrams are told apart.
+    /// Returns the room tag: the first bytes of the room id, in every header.
     #[must_use]
     pub const fn tag(&self) -> [u8; 4] {
         let [a, b, c, d, ..] = self.id;
         [a, b, c, d]
     }
 
-    /// 0 for an open room, 1 for a closed one.
+    /// Returns 0 for an open room, 1 for a closed one.
     #[must_use]
     pub fn kind(&self) -> u8 {
         u8::from(self.key_material.is_some())
     }
 
-    /// The datagram of `header` and `body`: sealed in a closed room, as it is
-    /// in an open one. `None` never happens with bodies that fit a datagram.
+    /// Builds a datagram of `header` and `body`; encrypts the body in a closed room. Never `None`
+    /// for bodies that fit into a datagram.
     pub(super) fn seal(&self, header: &Header, body: &[u8]) -> Option<Vec<u8>> {
         let mut datagram = header.to_bytes();
         match &self.key_material {
@@ -100,8 +100,8 @@ impl Room {
         Some(datagram)
     }
 
-    /// The plain body of what stands behind `header`. `None` where it was not
-    /// sealed with this room's passphrase, or was changed since.
+    /// Decrypts the part of a datagram after `header`; in an open room returns it as it is. `None`
+    /// if it was not sealed with this room's passphrase or was modified.
     pub(super) fn unseal<'a>(&self, header: &Header, sealed: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let Some(key_material) = &self.key_material else {
             return Some(Cow::Borrowed(sealed));
@@ -113,7 +113,7 @@ impl Room {
 }
 
 impl fmt::Debug for Room {
-    /// No keys.
+    /// Writes kind and tag only, no keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Room")
             .field("kind", &self.kind())
@@ -122,21 +122,20 @@ impl fmt::Debug for Room {
     }
 }
 
-/// SHA-256 of what it is for and the key of the room's name.
+/// Returns SHA-256 of a purpose prefix and the room's name key.
 fn room_hash(purpose: &[u8], name: &RoomName) -> [u8; 32] {
     Sha256::new().chain_update(purpose).chain_update(name.key().as_str()).finalize().into()
 }
 
-/// The key for one purpose. `None` never happens with keys of this length.
+/// Derives a key for one purpose by HKDF. Never `None` for keys of this length.
 fn derive_key(key_material: &Hkdf<Sha256>, info: &[&[u8]]) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     key_material.expand_multi_info(info, &mut key).ok()?;
     Some(key)
 }
 
-/// What a sender seals with. Each has a key of its own, so that counters need
-/// to differ only among the datagrams of one. Made anew each time: it costs
-/// next to nothing beside a signature.
+/// Derives the cipher of a sender. Each sender has a key of its own, so counters must be unique
+/// only among its own datagrams. Derived anew each time, which is cheap compared to a signature.
 fn sender_cipher(key_material: &Hkdf<Sha256>, sender: PeerId) -> Option<ChaCha20Poly1305> {
     let key = derive_key(key_material, &[b"pi-chat/1 seal\0", &sender.0])?;
     Some(ChaCha20Poly1305::new(&key.into()))

@@ -1,4 +1,4 @@
-//! Makes the datagrams that this peer sends.
+//! Sealing of outgoing datagrams: signing, encryption and counters.
 
 use std::sync::Arc;
 
@@ -6,35 +6,34 @@ use super::identity::packet_signing_input;
 use super::{Control, Entry, Header, Identity, Room};
 use crate::model::limits::COUNTER_END;
 
-/// Makes whole datagrams, each with the next counter. There must be only one
-/// for an identity: a counter that is used twice breaks the seal of a closed
-/// room.
+/// Builds complete datagrams, each with the next counter. There must be only one for an identity: a
+/// counter used twice breaks the encryption of a closed room.
 #[derive(Debug)]
 pub struct Sealer {
-    /// Who signs.
+    /// Identity that signs.
     identity: Arc<Identity>,
-    /// Where.
+    /// Room of the datagrams.
     room: Arc<Room>,
-    /// The counter that was used last.
+    /// Last counter used.
     counter: u64,
 }
 
 impl Sealer {
-    /// The sealer of somebody who has sent nothing yet.
+    /// Creates the sealer of an identity that has sent nothing yet.
     #[must_use]
     pub const fn new(identity: Arc<Identity>, room: Arc<Room>) -> Self {
         Self::after(0, identity, room)
     }
 
-    /// The sealer that has used `counter` last: to make a certain datagram
-    /// again, as the vectors want it.
+    /// Creates a sealer whose last used counter is `counter`, to reproduce a particular datagram
+    /// (for the vectors).
     #[must_use]
     pub const fn after(counter: u64, identity: Arc<Identity>, room: Arc<Room>) -> Self {
         Self { identity, room, counter }
     }
 
-    /// The datagram of a control packet. `None` when the counter is used up,
-    /// after 2⁴⁸−1 datagrams: then this peer has to stop.
+    /// Builds the datagram of a control packet. `None` when all 2⁴⁸−1 counters are used up: this
+    /// peer must stop.
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.unsigned(&self.identity.signer());
@@ -43,14 +42,14 @@ impl Sealer {
         self.room.seal(&header, &body)
     }
 
-    /// The datagram of an entry, one's own or somebody else's. `None` as of
+    /// Builds the datagram of an entry, of this peer or of another author. `None` as for
     /// [`Self::control`].
     pub fn entry(&mut self, entry: &Entry) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         self.room.seal(&header, &entry.body)
     }
 
-    /// The header of the next datagram; `None` when there is none any more.
+    /// Builds the header of the next datagram; `None` when the counters are used up.
     fn next_header(&mut self) -> Option<Header> {
         let next = self.counter + 1;
         if next >= COUNTER_END {
@@ -67,7 +66,6 @@ mod tests {
     use crate::model::RoomName;
     use crate::wire::udp::Bye;
 
-    /// The last counter is used, and no other after it.
     #[test]
     fn the_counter_ends() {
         let room = Arc::new(Room::open(&RoomName::lobby()));

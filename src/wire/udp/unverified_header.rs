@@ -1,20 +1,20 @@
-//! What can be seen of a datagram from outside, without believing it.
+//! Header of a datagram of any room, read without verification.
 
 use super::header::MAGIC;
 use super::{Room, VERSION};
 use crate::model::PeerId;
 
-/// What a datagram of any room claims to be.
+/// Claimed room and sender of a datagram, not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnverifiedHeader {
-    /// Kind and tag of its room.
+    /// Kind and tag of its room, as they stand in the header.
     pub room: [u8; 5],
-    /// Who sends it.
+    /// Claimed sender.
     pub sender: PeerId,
 }
 
 impl UnverifiedHeader {
-    /// Looks at a datagram; `None` if it is not of this version of pi-chat.
+    /// Reads the header of a datagram; `None` if it is too short, or not of this protocol version.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         let (&magic, rest) = datagram.split_first_chunk()?;
@@ -24,14 +24,14 @@ impl UnverifiedHeader {
         (magic == MAGIC && version == VERSION).then_some(Self { room, sender: PeerId(sender) })
     }
 
-    /// Whether it is of this room, as far as can be seen.
+    /// Returns true if kind and tag are those of `room`.
     #[must_use]
     pub fn is_of(&self, room: &Room) -> bool {
         let [kind, tag @ ..] = self.room;
         kind == room.kind() && tag == room.tag()
     }
 
-    /// Whether its room is closed.
+    /// Returns true if its room is a closed one.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         let [kind, ..] = self.room;
@@ -47,7 +47,6 @@ mod tests {
     use crate::model::RoomName;
     use crate::wire::udp::{Bye, Control, Identity, Sealer};
 
-    /// Room and sender of a datagram are seen, and nothing in what is none.
     #[test]
     fn room_and_sender() {
         let (here, elsewhere) =

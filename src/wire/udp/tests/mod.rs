@@ -1,5 +1,4 @@
-//! From values to datagrams and back. The vectors (`tests/vectors`) have the
-//! bytes; here is what holds for all of them.
+//! Round trips, tampering and limits of datagrams. The vectors (`tests/vectors`) fix the bytes.
 
 mod packets;
 
@@ -14,31 +13,31 @@ use crate::model::limits::{MAX_DATAGRAM, MIN_ANNOUNCE};
 use crate::model::{PathSet, RoomName};
 use packets::{entry_fields, heartbeat, longest_controls, longest_entry};
 
-/// An open room and a closed one; the closed one is dear to make.
+/// An open and a closed room, made once because the closed one is expensive.
 static ROOMS: LazyLock<[Arc<Room>; 2]> = LazyLock::new(|| {
     let name = RoomName::lobby();
     [Room::open(&name), Room::closed(&name, "correct horse").unwrap()].map(Arc::new)
 });
 
-/// Whoever receives.
+/// Id of the receiving peer.
 const OWN: PeerId = PeerId([1; 8]);
 
-/// Somebody with a number.
+/// Returns the identity with this number.
 fn somebody(number: u8) -> Arc<Identity> {
     Arc::new(Identity::new([number; 32], [number; 8]))
 }
 
-/// The datagrams of somebody in a room.
+/// Returns a sealer of the identity with this number in `room`.
 fn sealer(number: u8, room: &Arc<Room>) -> Sealer {
     Sealer::new(somebody(number), Arc::clone(room))
 }
 
-/// Opens as somebody who knows nothing yet.
+/// Opens a datagram as a peer that knows no packets yet.
 fn open_new(datagram: &[u8], room: &Room) -> Result<(Packet, usize), DropReason> {
     open(datagram, room, OWN, |_| false)
 }
 
-/// Opens what has to be a control packet.
+/// Opens a datagram that must be a control packet.
 fn open_control(datagram: &[u8], room: &Room) -> (Signer, u64, Control, usize) {
     match open_new(datagram, room) {
         Ok((Packet::Control { sender, counter, control }, size)) => {
@@ -48,7 +47,7 @@ fn open_control(datagram: &[u8], room: &Room) -> (Signer, u64, Control, usize) {
     }
 }
 
-/// Opens what has to be an entry.
+/// Opens a datagram that must be an entry.
 fn open_entry(datagram: &[u8], room: &Room) -> (PeerId, Arc<Entry>, usize) {
     match open_new(datagram, room) {
         Ok((Packet::Entry { sender, entry }, size)) => (sender, entry, size),
@@ -85,8 +84,8 @@ fn the_longest_entry_in_a_closed_room_has_1231_bytes() {
     }
 }
 
-/// Two hands, one signature, the same bytes: also where a later version has
-/// added a field that is not known here.
+/// An entry forwarded twice keeps the author's bytes, including a field that a later version has
+/// appended.
 #[test]
 fn an_entry_is_sent_on_byte_by_byte() {
     for room in &*ROOMS {
@@ -117,8 +116,7 @@ fn each_flipped_bit_drops_a_control_packet() {
     }
 }
 
-/// But for sender and counter in an open room: they are not the author's, and
-/// nobody looks at them.
+/// Except in sender and counter in an open room: the author does not sign them.
 #[test]
 fn each_flipped_bit_drops_an_entry() {
     for room in &*ROOMS {
@@ -134,8 +132,8 @@ fn each_flipped_bit_drops_an_entry() {
     }
 }
 
-/// What is known already costs no look at the signature, and a wrong id costs
-/// no question.
+/// A known packet is dropped without verifying its signature, a wrong sender id without calling
+/// `is_known`.
 #[test]
 fn what_is_known_is_dropped_before_its_signature_is_looked_at() {
     let room = &ROOMS[0];
@@ -178,7 +176,7 @@ fn rooms_do_not_see_each_other() {
     }
 }
 
-/// The same spelling in another way: the same room, the same passphrase.
+/// Another spelling of name or passphrase gives the same room.
 #[test]
 fn a_room_is_known_by_its_key_and_a_passphrase_by_its_nfc() {
     let [lobby, closed] = &*ROOMS;
@@ -224,7 +222,7 @@ proptest! {
         prop_assert_eq!(size, heartbeat.datagram_len());
     }
 
-    /// Whatever it is, it is dropped; with a header that is right, too.
+    /// Also behind a valid header.
     #[test]
     fn random_bytes_are_dropped(
         bytes in vec(any::<u8>(), 0..1_300), kind in 0..16_u8, at in 0..2_usize,
@@ -237,7 +235,7 @@ proptest! {
         prop_assert!(open_new(&datagram, room).is_err());
     }
 
-    /// Fields that end too soon, whatever the field, with a right signature.
+    /// Truncated fields are malformed, even with a valid signature.
     #[test]
     fn what_is_cut_off_is_dropped(which in 0..12_usize, cut in 1..41_usize) {
         let room = &ROOMS[0];

@@ -1,4 +1,4 @@
-//! Packets to test with.
+//! Packets and strategies for the tests.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::super::*;
 use crate::model::limits::COUNTER_END;
 use crate::model::{Lamport, PathSet, RoomClock, Timestamp};
 
-/// An entry's fields with everything as long as it may be.
+/// Returns entry fields of maximum length.
 pub(super) fn longest_entry() -> EntryFields {
     EntryFields {
         sequence: u32::MAX,
@@ -19,7 +19,7 @@ pub(super) fn longest_entry() -> EntryFields {
     }
 }
 
-/// One of each kind, as long as it may be.
+/// Returns a control packet of each kind, of maximum length.
 pub(super) fn longest_controls() -> Vec<Control> {
     let (clock, since, heard) = (RoomClock(u64::MAX), RoomClock(u64::MAX), PathSet(255));
     let (nonce, cookie, author) = (Nonce([9; 8]), Cookie([9; 8]), PeerId([255; 8]));
@@ -87,7 +87,7 @@ pub(super) fn longest_controls() -> Vec<Control> {
     ]
 }
 
-/// Any fields of an entry that are within the limits.
+/// Generates entry fields within the limits.
 pub(super) fn entry_fields() -> impl Strategy<Value = EntryFields> {
     let numbers = (1..=u32::MAX, 1..COUNTER_END, 0..COUNTER_END, any::<u8>());
     (numbers, "\\PC{1,16}", "[\\PC\n\t]{1,250}").prop_map(
@@ -102,7 +102,7 @@ pub(super) fn entry_fields() -> impl Strategy<Value = EntryFields> {
     )
 }
 
-/// Any heartbeat that is within the limits.
+/// Generates heartbeats within the limits.
 pub(super) fn heartbeat() -> impl Strategy<Value = Control> {
     let item = any::<([u8; 8], u32, u8)>().prop_map(|(author, have, ago)| PageItem {
         author: PeerId(author),
