@@ -147,7 +147,7 @@ mod tests {
         /// However a stream is cut into pieces, the frames are the same, and
         /// nothing is buffered after the last of them.
         #[test]
-        fn pieces_do_not_matter(
+        fn frames_do_not_depend_on_read_boundaries(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..8),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
         ) {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_are_told_at_once() {
+    fn other_protocols_are_rejected_by_first_bytes() {
         for other in [&b"G"[..], b"GET /", b"SSH-2.0", &[0x16, 3, 1], &[0, 4], &[1, 1], &[0, 15, 2]]
         {
             let outcome = bodies(&mut FrameReader::from_client(), &[other]);
@@ -185,7 +185,7 @@ mod tests {
 
     /// A length above the limit is refused before anything is buffered.
     #[test]
-    fn limits() {
+    fn invalid_frame_lengths_are_refused_before_buffering() {
         let mut reader = FrameReader::from_server();
         assert_eq!(bodies(&mut reader, &[&[0, 0]]), Err(FrameError::Empty));
         assert_eq!(bodies(&mut reader, &[&[0x40, 1]]), Err(FrameError::TooLarge));
@@ -194,7 +194,7 @@ mod tests {
 
     /// Frames that are not wanted yet are buffered until they are.
     #[test]
-    fn frames_one_at_a_time() {
+    fn unaccepted_frames_stay_buffered() {
         let mut reader = FrameReader::from_server();
         let mut got = Vec::new();
         for piece in [&[0, 1, 7, 0, 1, 8, 0, 1, 9, 0][..], &[], &[], &[1, 6]] {

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secret_is_not_shown() {
+    fn identity_debug_hides_secret_key() {
         let identity = Identity::new([0xab; 32], [1; 8]);
         let shown = format!("{identity:?}");
         assert!(shown.contains(&identity.signer().id.to_string()));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incarnation_makes_another_id() {
+    fn new_incarnation_changes_peer_id() {
         let (one, other) = (Identity::new([7; 32], [1; 8]), Identity::new([7; 32], [2; 8]));
         assert_eq!(one.signer().key, other.signer().key);
         assert_ne!(one.signer().id, other.signer().id);
@@ -110,7 +110,7 @@ mod tests {
     /// The neutral element as a key, with the signature that fits every message: R is the
     /// neutral element, S is zero.
     #[test]
-    fn a_key_of_small_order_has_signed_nothing() {
+    fn small_order_key_never_verifies() {
         let neutral: [u8; 32] = std::array::from_fn(|at| u8::from(at == 0));
         let mut signature = [0; 64];
         signature[0] = 1;

@@ -127,7 +127,7 @@ mod tests {
 
     /// The longest packets are in the tests of the parent module.
     #[test]
-    fn an_entry_beyond_a_limit() {
+    fn entry_fields_beyond_limits_are_refused() {
         assert!(entry().is_within_limits());
         let end = COUNTER_END;
         for beyond in [
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn wants_and_what_is_lost() {
+    fn want_and_lost_ranges_respect_limits() {
         /// Returns a range of one author from `first` to `last`.
         fn range(first: u32, last: u32) -> EntryRange {
             EntryRange { author: PeerId([2; 8]), first, last }

@@ -67,7 +67,7 @@ mod tests {
     use crate::wire::udp::Bye;
 
     #[test]
-    fn the_counter_ends() {
+    fn sealer_stops_when_counters_are_used_up() {
         let room = Arc::new(Room::open(&RoomName::lobby()));
         let identity = Arc::new(Identity::new([1; 32], [1; 8]));
         let mut sealer = Sealer::after(COUNTER_END - 2, identity, room);

@@ -48,7 +48,7 @@ mod tests {
     use crate::wire::udp::{Bye, Control, Identity, Sealer};
 
     #[test]
-    fn room_and_sender() {
+    fn header_of_datagram_is_read_unverified() {
         let (here, elsewhere) =
             (Room::open(&RoomName::lobby()), Room::open(&RoomName::new("garden").unwrap()));
         let identity = Arc::new(Identity::new([1; 32], [2; 8]));

@@ -56,7 +56,7 @@ fn open_entry(datagram: &[u8], room: &Room) -> (PeerId, Arc<Entry>, usize) {
 }
 
 #[test]
-fn the_longest_control_packets_arrive_as_they_were() {
+fn longest_control_packets_round_trip() {
     for room in &*ROOMS {
         let mut sealer = sealer(2, room);
         for (sent, control) in (1..).zip(longest_controls()) {
@@ -72,7 +72,7 @@ fn the_longest_control_packets_arrive_as_they_were() {
 }
 
 #[test]
-fn the_longest_entry_in_a_closed_room_has_1231_bytes() {
+fn longest_entry_in_closed_room_has_1231_bytes() {
     let [open, closed] = &*ROOMS;
     for (room, expected) in [(open, 1_215), (closed, 1_231)] {
         let entry = somebody(2).sign_entry(room, longest_entry());
@@ -87,7 +87,7 @@ fn the_longest_entry_in_a_closed_room_has_1231_bytes() {
 /// An entry forwarded twice keeps the author's bytes, including a field that a later version has
 /// appended.
 #[test]
-fn an_entry_is_sent_on_byte_by_byte() {
+fn forwarded_entry_keeps_its_bytes() {
     for room in &*ROOMS {
         let author = somebody(2);
         let fields = EntryFields { text: "short".into(), ..longest_entry() };
@@ -104,7 +104,7 @@ fn an_entry_is_sent_on_byte_by_byte() {
 }
 
 #[test]
-fn each_flipped_bit_drops_a_control_packet() {
+fn flipped_bit_drops_control_packet() {
     let ping = Control::Ping(Ping { cookie: Cookie([9; 8]), heard: PathSet::ALL });
     for room in &*ROOMS {
         let datagram = sealer(2, room).control(&ping).unwrap();
@@ -118,7 +118,7 @@ fn each_flipped_bit_drops_a_control_packet() {
 
 /// Except in sender and counter in an open room: the author does not sign them.
 #[test]
-fn each_flipped_bit_drops_an_entry() {
+fn flipped_bit_drops_entry() {
     for room in &*ROOMS {
         let fields = EntryFields { text: "short".into(), ..longest_entry() };
         let entry = somebody(2).sign_entry(room, fields);
@@ -135,7 +135,7 @@ fn each_flipped_bit_drops_an_entry() {
 /// A known packet is dropped without verifying its signature, a wrong sender id without calling
 /// `is_known`.
 #[test]
-fn what_is_known_is_dropped_before_its_signature_is_looked_at() {
+fn known_packets_are_dropped_before_signature_check() {
     let room = &ROOMS[0];
     let signer = somebody(2).signer();
     let unsigned = Entry::with_signature(signer, longest_entry(), [0; 64]);
@@ -167,7 +167,7 @@ fn what_is_known_is_dropped_before_its_signature_is_looked_at() {
 }
 
 #[test]
-fn rooms_do_not_see_each_other() {
+fn datagrams_of_other_rooms_are_dropped() {
     let [open, closed] = &*ROOMS;
     let other = Arc::new(Room::open(&RoomName::new("kitchen").unwrap()));
     for (from, to) in [(open, closed), (closed, open), (open, &other), (closed, &other)] {
@@ -178,7 +178,7 @@ fn rooms_do_not_see_each_other() {
 
 /// Another spelling of name or passphrase gives the same room.
 #[test]
-fn a_room_is_known_by_its_key_and_a_passphrase_by_its_nfc() {
+fn room_id_depends_on_name_key_and_nfc_passphrase() {
     let [lobby, closed] = &*ROOMS;
     let name = RoomName::new("LOBBY").unwrap();
     assert_eq!(Room::open(&name).id(), lobby.id());
@@ -190,7 +190,7 @@ fn a_room_is_known_by_its_key_and_a_passphrase_by_its_nfc() {
 }
 
 #[test]
-fn an_announce_is_as_long_as_it_must_be_and_hardly_longer() {
+fn announce_is_padded_to_minimum_length() {
     for len in 0..=256 {
         for agreed in 0..=8 {
             let agreed = vec![OWN; agreed];
@@ -205,7 +205,7 @@ fn an_announce_is_as_long_as_it_must_be_and_hardly_longer() {
 
 proptest! {
     #[test]
-    fn any_entry_arrives_as_it_was(fields in entry_fields(), at in 0..2_usize) {
+    fn any_entry_round_trips(fields in entry_fields(), at in 0..2_usize) {
         let room = &ROOMS[at];
         let entry = somebody(2).sign_entry(room, fields);
         let (_, opened, size) = open_entry(&sealer(3, room).entry(&entry).unwrap(), room);
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn any_heartbeat_arrives_as_it_was(heartbeat in heartbeat(), at in 0..2_usize) {
+    fn any_heartbeat_round_trips(heartbeat in heartbeat(), at in 0..2_usize) {
         let room = &ROOMS[at];
         let datagram = sealer(3, room).control(&heartbeat).unwrap();
         let (.., opened, size) = open_control(&datagram, room);
@@ -237,7 +237,7 @@ proptest! {
 
     /// Truncated fields are malformed, even with a valid signature.
     #[test]
-    fn what_is_cut_off_is_dropped(which in 0..12_usize, cut in 1..41_usize) {
+    fn truncated_packets_are_dropped(which in 0..12_usize, cut in 1..41_usize) {
         let room = &ROOMS[0];
         let controls = longest_controls();
         let (author, header) = (somebody(2), Header::new(room, somebody(2).signer().id, 1));
