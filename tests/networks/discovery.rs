@@ -13,66 +13,68 @@ use super::lab::{Family, Lab, Machine};
 use super::program::Program;
 
 /// What `chat-client` says where nobody is found.
-const NOBODY: &str = "no server was found on this network";
+const NO_SERVER_FOUND: &str = "no server was found on this network";
 
 /// Starts a server on all addresses of a machine.
-fn serve(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
+fn start_server(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
     let all = [&["--listen", "[::]:0", "--name", name], arguments].concat();
-    Server::start_by(machine.inside(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
+    Server::start_by(machine.command(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
         command.env_clear();
     })
 }
 
 /// `chat-client` on a machine, for somebody with this home.
-fn client(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = machine.inside(env!("CARGO_BIN_EXE_chat-client"));
+fn client_command(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = machine.command(env!("CARGO_BIN_EXE_chat-client"));
     command.env_clear().env("HOME", home.path()).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Gives a program its input and waits for its end.
-fn finish(mut child: Child, input: &str) -> Output {
+fn run_to_end(mut child: Child, input: &str) -> Output {
     // It may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
 /// The exit code, and what was written to standard output and error.
-fn told(output: Output) -> (Option<i32>, String, String) {
+fn exit_and_output(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// Begins to list the servers.
-fn discover(machine: &Machine, seconds: &str) -> Child {
+fn start_discovery(machine: &Machine, seconds: &str) -> Child {
     let home = tempfile::tempdir().unwrap();
-    client(machine, &home, &["discover", "--json", "--wait", seconds]).spawn().unwrap()
+    client_command(machine, &home, &["discover", "--json", "--wait", seconds]).spawn().unwrap()
 }
 
 /// The names in a list, and all that it says.
-fn listed(list: Child) -> (Vec<String>, Vec<Value>) {
-    let (code, out, error) = told(finish(list, ""));
+fn discovered_servers(list: Child) -> (Vec<String>, Vec<Value>) {
+    let (code, out, error) = exit_and_output(run_to_end(list, ""));
     let all: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(code, Some(if all.is_empty() { 69 } else { 0 }), "{error}");
-    assert_eq!(all.is_empty(), error.contains(NOBODY), "{error}");
+    assert_eq!(all.is_empty(), error.contains(NO_SERVER_FOUND), "{error}");
     (all.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect(), all)
 }
 
 /// A server tells what it is, and a client that is not told where to go goes
 /// there.
 #[test]
-fn the_only_server_is_taken() {
+fn only_server_on_the_network_is_used() {
     for family in [Family::Both, Family::V6] {
         let Some(lab) = Lab::new() else { return };
         let machines = lab.machines(2, family);
         let home = tempfile::tempdir().unwrap();
-        let (code, _, error) =
-            told(finish(client(&machines[1], &home, &["--name", "bob"]).spawn().unwrap(), "hi\n"));
-        assert!(code == Some(69) && error.contains(NOBODY), "{error}");
+        let (code, _, error) = exit_and_output(run_to_end(
+            client_command(&machines[1], &home, &["--name", "bob"]).spawn().unwrap(),
+            "hi\n",
+        ));
+        assert!(code == Some(69) && error.contains(NO_SERVER_FOUND), "{error}");
 
-        let server = serve(&machines[0], "Anna's attic 2.0", &[]);
-        let (names, all) = listed(discover(&machines[1], "2"));
+        let server = start_server(&machines[0], "Anna's attic 2.0", &[]);
+        let (names, all) = discovered_servers(start_discovery(&machines[1], "2"));
         assert_eq!(names, ["Anna's attic 2.0"]);
         let port = server.address().port();
         assert_eq!((&all[0]["type"], &all[0]["port"]), (&json!("server"), &json!(port)));
@@ -89,62 +91,68 @@ fn the_only_server_is_taken() {
         // Each address leads there.
         for address in addresses {
             let at = address.as_str().unwrap();
-            let begin = client(&machines[1], &home, &[at, "--name", "bob"]).spawn().unwrap();
-            let (code, _, error) = told(finish(begin, "hi\n"));
+            let begin =
+                client_command(&machines[1], &home, &[at, "--name", "bob"]).spawn().unwrap();
+            let (code, _, error) = exit_and_output(run_to_end(begin, "hi\n"));
             assert_eq!(code, Some(0), "{at}: {error}");
         }
 
-        let begin = client(&machines[1], &home, &["--name", "bob"]).spawn().unwrap();
-        let (code, _, error) = told(finish(begin, "found you\n"));
+        let begin = client_command(&machines[1], &home, &["--name", "bob"]).spawn().unwrap();
+        let (code, _, error) = exit_and_output(run_to_end(begin, "found you\n"));
         assert!(code == Some(0) && error.contains("found Anna's attic 2.0 at"), "{error}");
-        let sent = client(&machines[1], &home, &["send", "and again"]).spawn().unwrap();
-        assert_eq!(told(finish(sent, "")).0, Some(0));
-        let (_, history, _) =
-            told(finish(client(&machines[1], &home, &["--name", "carla"]).spawn().unwrap(), ""));
+        let sent = client_command(&machines[1], &home, &["send", "and again"]).spawn().unwrap();
+        assert_eq!(exit_and_output(run_to_end(sent, "")).0, Some(0));
+        let (_, history, _) = exit_and_output(run_to_end(
+            client_command(&machines[1], &home, &["--name", "carla"]).spawn().unwrap(),
+            "",
+        ));
         assert!(history.contains("found you") && history.contains("and again"), "{history}");
     }
 }
 
-/// Among several a person chooses; a script is told that it has to.
+/// Among several a user chooses; a script is told that it has to.
 #[test]
-fn among_several_one_chooses() {
+fn several_servers_require_a_choice() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
-    let servers = [serve(&machines[0], "attic", &[]), serve(&machines[1], "cellar", &[])];
-    let (names, all) = listed(discover(&machines[2], "3"));
+    let servers =
+        [start_server(&machines[0], "attic", &[]), start_server(&machines[1], "cellar", &[])];
+    let (names, all) = discovered_servers(start_discovery(&machines[2], "3"));
     assert_eq!(names, ["attic", "cellar"]);
     let home = tempfile::tempdir().unwrap();
     for arguments in [["--name", "bob"].as_slice(), &["--name", "bob", "--json"], &["send", "x"]] {
-        let (code, out, error) =
-            told(finish(client(&machines[2], &home, arguments).spawn().unwrap(), ""));
+        let (code, out, error) = exit_and_output(run_to_end(
+            client_command(&machines[2], &home, arguments).spawn().unwrap(),
+            "",
+        ));
         assert_eq!((code, out.as_str()), (Some(64), ""), "{error}");
         assert!(error.contains("attic at") && error.contains("cellar at"), "{error}");
     }
     // On a terminal, which `script` makes.
     let program = env!("CARGO_BIN_EXE_chat-client");
-    let mut terminal = machines[2].inside("script");
+    let mut terminal = machines[2].command("script");
     terminal.env_clear().env("HOME", home.path()).env("TERM", "dumb");
     terminal.args(["-qec", &format!("'{program}' --plain --name bob"), "/dev/null"]);
-    let mut person = Program::start(terminal);
-    person.shows("1  attic at");
-    person.types("7");
-    person.types("2");
-    person.shows("bob");
+    let mut user = Program::start(terminal);
+    user.shows("1  attic at");
+    user.types("7");
+    user.types("2");
+    user.shows("bob");
     // It is said at one of them only.
-    person.types("where am I");
-    person.shows("bob: where am I");
+    user.types("where am I");
+    user.shows("bob: where am I");
     let said = |server: &Server, machine: &Machine| {
         let at = format!("[::1]:{}", server.address().port());
-        let begin = client(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
-        told(finish(begin, "")).1.contains("where am I")
+        let begin = client_command(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
+        exit_and_output(run_to_end(begin, "")).1.contains("where am I")
     };
     let where_said = [said(&servers[0], &machines[0]), said(&servers[1], &machines[1])];
     assert_eq!(where_said, [false, true]);
     // A server that is named, by its address or its entry, is the one.
     let address = format!("{}:{}", machines[0].addresses[0], servers[0].address().port());
     for at in [address.as_str(), all[0]["entry"].as_str().unwrap()] {
-        let begin = client(&machines[2], &home, &[at, "--name", "x"]).spawn().unwrap();
-        let (code, _, error) = told(finish(begin, "hi\n"));
+        let begin = client_command(&machines[2], &home, &[at, "--name", "x"]).spawn().unwrap();
+        let (code, _, error) = exit_and_output(run_to_end(begin, "hi\n"));
         assert!(code == Some(0) && !error.contains("found"), "{at}: {error}");
     }
 }
@@ -152,69 +160,70 @@ fn among_several_one_chooses() {
 /// Who has the list sees a server go that says goodbye, and not one that
 /// cannot.
 #[test]
-fn a_server_that_goes_says_goodbye() {
+fn stopped_server_withdraws_its_record() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
-    let mut servers = [serve(&machines[0], "attic", &[]), serve(&machines[1], "cellar", &[])];
-    let long = discover(&machines[2], "9");
+    let mut servers =
+        [start_server(&machines[0], "attic", &[]), start_server(&machines[1], "cellar", &[])];
+    let long = start_discovery(&machines[2], "9");
     // By the end of this one, both are known to the long one, too.
-    assert_eq!(listed(discover(&machines[2], "3")).0, ["attic", "cellar"]);
+    assert_eq!(discovered_servers(start_discovery(&machines[2], "3")).0, ["attic", "cellar"]);
     servers[0].terminate();
     servers[1].kill();
-    assert_eq!(listed(long).0, ["cellar"]);
-    assert_eq!(listed(discover(&machines[2], "1")).0, Vec::<String>::new());
+    assert_eq!(discovered_servers(long).0, ["cellar"]);
+    assert_eq!(discovered_servers(start_discovery(&machines[2], "1")).0, Vec::<String>::new());
 }
 
 /// Two servers on one machine, whose names are the same and as long as a name
 /// may be: each is found, led to by its entry, and outlives the other's
 /// goodbye.
 #[test]
-fn neighbours_on_a_machine() {
+fn servers_of_one_name_on_one_machine_are_told_apart() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(2, Family::Both);
     let name = "a b".repeat(21);
-    let mut first = serve(&machines[0], &name, &[]);
-    let second = serve(&machines[0], &name, &[]);
+    let mut first = start_server(&machines[0], &name, &[]);
+    let second = start_server(&machines[0], &name, &[]);
     let home = tempfile::tempdir().unwrap();
-    let (names, all) = listed(discover(&machines[1], "4"));
+    let (names, all) = discovered_servers(start_discovery(&machines[1], "4"));
     assert_eq!(names, [name.as_str(), &name]);
     // A goodbye takes back the addresses of a host.
     assert_ne!(all[0]["host"], all[1]["host"]);
     for server in &all {
         let entry = server["entry"].as_str().unwrap();
-        let begin = client(&machines[1], &home, &[entry, "--name", "bob"]).spawn().unwrap();
-        let (code, _, error) = told(finish(begin, "hi\n"));
+        let begin = client_command(&machines[1], &home, &[entry, "--name", "bob"]).spawn().unwrap();
+        let (code, _, error) = exit_and_output(run_to_end(begin, "hi\n"));
         assert_eq!(code, Some(0), "{entry}: {error}");
     }
-    let long = discover(&machines[1], "6");
-    assert_eq!(listed(discover(&machines[1], "3")).0.len(), 2);
+    let long = start_discovery(&machines[1], "6");
+    assert_eq!(discovered_servers(start_discovery(&machines[1], "3")).0.len(), 2);
     first.terminate();
-    let (_, left) = listed(long);
+    let (_, left) = discovered_servers(long);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0]["port"], second.address().port());
     // Also for whoever has not known it before.
-    let (_, left) = listed(discover(&machines[1], "2"));
+    let (_, left) = discovered_servers(start_discovery(&machines[1], "2"));
     assert_eq!((left.len(), &left[0]["port"]), (1, &json!(second.address().port())));
 }
 
 /// Two servers of the same name are two; what the owner does not want told is
 /// not told, and both can change while the server runs.
 #[test]
-fn the_owner_decides() {
+fn reload_changes_and_stops_the_announcement() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     fs::write(&config, "announce = false\n").unwrap();
     let first = Server::start_by(
-        machines[0].inside(env!("CARGO_BIN_EXE_chat-server")),
+        machines[0].command(env!("CARGO_BIN_EXE_chat-server")),
         &["--listen", "[::]:0", "--config", config.to_str().unwrap()],
         |command| {
             command.env_clear();
         },
     );
-    let _second = serve(&machines[1], "cellar", &[]);
-    assert_eq!(listed(discover(&machines[2], "3")).0, ["cellar"]);
+    let _second = start_server(&machines[1], "cellar", &[]);
+    assert_eq!(discovered_servers(start_discovery(&machines[2], "3")).0, ["cellar"]);
     let reads = |text: &str, times: usize| {
         fs::write(&config, text).unwrap();
         first.signal(Signal::HUP);
@@ -222,37 +231,37 @@ fn the_owner_decides() {
         first.wait_for_log(|log| applied(log) == times);
     };
     reads("name = \"cellar\"\n", 1);
-    let (names, all) = listed(discover(&machines[2], "4"));
+    let (names, all) = discovered_servers(start_discovery(&machines[2], "4"));
     assert_eq!(names, ["cellar", "cellar"]);
     assert_ne!(all[0]["entry"], all[1]["entry"]);
     reads("name = \"attic\"\n", 2);
-    assert_eq!(listed(discover(&machines[2], "4")).0, ["attic", "cellar"]);
+    assert_eq!(discovered_servers(start_discovery(&machines[2], "4")).0, ["attic", "cellar"]);
     reads("name = \"attic\"\nannounce = false\n", 3);
-    assert_eq!(listed(discover(&machines[2], "2")).0, ["cellar"]);
+    assert_eq!(discovered_servers(start_discovery(&machines[2], "2")).0, ["cellar"]);
 }
 
 /// Who is patient waits for the first server, and whoever has found one finds
 /// it again where it has moved.
 #[test]
-fn a_server_that_has_moved_is_found_again() {
+fn client_finds_its_server_at_a_new_address() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(2, Family::Both);
     let data = tempfile::tempdir().unwrap();
     let keep = ["--data", data.path().to_str().unwrap()];
     let home = tempfile::tempdir().unwrap();
     let patient = ["--json", "--name", "anna", "--wait"];
-    let mut anna = Program::start(client(&machines[1], &home, &patient));
+    let mut anna = Program::start(client_command(&machines[1], &home, &patient));
     anna.shows("looking on");
-    let mut server = serve(&machines[0], "attic", &keep);
+    let mut server = start_server(&machines[0], "attic", &keep);
     anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
     anna.tells(&json!({"type": "acknowledged", "id": 1}));
     server.terminate();
     for change in [["add", "198.18.0.77/24"], ["del", "198.18.0.1/24"]] {
-        let mut ip = machines[0].inside("ip");
+        let mut ip = machines[0].command("ip");
         ip.args(["address", change[0], change[1], "dev", "eth0"]);
         assert!(ip.status().unwrap().success());
     }
-    let _server = serve(&machines[0], "attic", &keep);
+    let _server = start_server(&machines[0], "attic", &keep);
     anna.gets(&json!({"type": "say", "text": "after", "id": 2}));
     anna.tells(&json!({"type": "acknowledged", "id": 2}));
     assert_eq!(anna.ends().0, Some(0));
@@ -261,16 +270,16 @@ fn a_server_that_has_moved_is_found_again() {
 /// Two servers of one name that start in another order change their numbers.
 /// Whoever has found one stays with it, for it keeps its id.
 #[test]
-fn a_server_is_known_by_its_id() {
+fn client_recognises_its_server_by_id() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let start = |which: usize| {
-        serve(&machines[which], "pi", &["--data", folders[which].path().to_str().unwrap()])
+        start_server(&machines[which], "pi", &["--data", folders[which].path().to_str().unwrap()])
     };
     // The entries and ids of the servers that there are, by their ports.
     let entries_of = |servers: &[&Server]| {
-        let (_, all) = listed(discover(&machines[2], "4"));
+        let (_, all) = discovered_servers(start_discovery(&machines[2], "4"));
         let of = |server: &&Server| {
             let port = json!(server.address().port());
             let found = all.iter().find(|it| it["port"] == port).unwrap();
@@ -287,7 +296,7 @@ fn a_server_is_known_by_its_id() {
 
     let home = tempfile::tempdir().unwrap();
     let arguments = ["pi._pi-chat._tcp.local", "--json", "--name", "anna"];
-    let mut anna = Program::start(client(&machines[2], &home, &arguments));
+    let mut anna = Program::start(client_command(&machines[2], &home, &arguments));
     anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
     anna.tells(&json!({"type": "acknowledged", "id": 1}));
     first.terminate();
@@ -304,11 +313,14 @@ fn a_server_is_known_by_its_id() {
     // In her next run, too, she is the same at that server, by whatever name.
     let said = |server: &Server, machine: &Machine| {
         let at = format!("[::1]:{}", server.address().port());
-        let begin = client(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
-        told(finish(begin, "")).1
+        let begin = client_command(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
+        exit_and_output(run_to_end(begin, "")).1
     };
     let again = ["pi (2)._pi-chat._tcp.local", "--json", "--name", "anna"];
-    let (code, out, error) = told(finish(client(&machines[2], &home, &again).spawn().unwrap(), ""));
+    let (code, out, error) = exit_and_output(run_to_end(
+        client_command(&machines[2], &home, &again).spawn().unwrap(),
+        "",
+    ));
     assert!(code == Some(0) && out.contains("\"session_kept\":true"), "{out}{error}");
     let history = said(&first, &machines[0]);
     assert!(history.contains("before") && history.contains("after"), "{history}");
@@ -319,33 +331,33 @@ fn a_server_is_known_by_its_id() {
 /// Whoever looks for an entry that nobody has is told so, and a patient script
 /// looks no longer than it may.
 #[test]
-fn an_entry_that_nobody_has() {
+fn missing_instance_is_reported() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(1, Family::Both);
     let home = tempfile::tempdir().unwrap();
     let ask = |more: &[&str]| {
         let all = [&["attic._pi-chat._tcp.local", "--json", "--name", "bob"], more].concat();
-        client(&machines[0], &home, &all).spawn().unwrap()
+        client_command(&machines[0], &home, &all).spawn().unwrap()
     };
     let (hasty, patient) = (ask(&[]), ask(&["--wait", "--timeout", "1"]));
     let last = |out: &str| serde_json::from_str::<Value>(out.lines().last().unwrap()).unwrap();
-    let (code, out, error) = told(finish(hasty, ""));
+    let (code, out, error) = exit_and_output(run_to_end(hasty, ""));
     assert_eq!((code, &last(&out)["reason"]), (Some(69), &json!("unavailable")), "{out}{error}");
     assert!(out.contains("attic was not found on this network"), "{out}");
     let said = "{\"type\":\"say\",\"text\":\"x\"}\n";
-    let (code, out, error) = told(finish(patient, said));
+    let (code, out, error) = exit_and_output(run_to_end(patient, said));
     assert_eq!((code, &last(&out)["type"]), (Some(69), &json!("end")), "{out}{error}");
 }
 
 /// A program that keeps the port to itself is complained of; the server serves.
 #[test]
-fn a_port_that_is_kept_from_all_others_is_named() {
+fn port_5353_bound_exclusively_is_reported() {
     // Whoever has it for IPv4 has it for sockets of both families.
     for holds in ["AF_INET, 0.0.0.0", "AF_INET6, ::"] {
         let Some(lab) = Lab::new() else { return };
         let machines = lab.machines(1, Family::Both);
         let (family, address) = holds.split_once(", ").unwrap();
-        let mut holder = machines[0].inside("python3");
+        let mut holder = machines[0].command("python3");
         holder.arg("-c").arg(format!(
             "import socket\n\
              it = socket.socket(socket.{family}, socket.SOCK_DGRAM)\n\
@@ -355,15 +367,17 @@ fn a_port_that_is_kept_from_all_others_is_named() {
         ));
         let holder = Program::start(holder);
         holder.shows("held");
-        let server = serve(&machines[0], "attic", &[]);
-        let complaint = "UDP port 5353 cannot be had";
-        server.wait_for_log(|log| log.iter().any(|it| it.contains(complaint)));
+        let server = start_server(&machines[0], "attic", &[]);
+        let warning = "UDP port 5353 cannot be had";
+        server.wait_for_log(|log| log.iter().any(|it| it.contains(warning)));
         let home = tempfile::tempdir().unwrap();
-        let (code, _, error) =
-            told(finish(client(&machines[0], &home, &["--name", "bob"]).spawn().unwrap(), ""));
-        assert!(code == Some(71) && error.contains(complaint), "{error}");
+        let (code, _, error) = exit_and_output(run_to_end(
+            client_command(&machines[0], &home, &["--name", "bob"]).spawn().unwrap(),
+            "",
+        ));
+        assert!(code == Some(71) && error.contains(warning), "{error}");
         let at = format!("[::1]:{}", server.address().port());
-        let begin = client(&machines[0], &home, &[&at, "--name", "bob"]).spawn().unwrap();
-        assert_eq!(told(finish(begin, "hi\n")).0, Some(0));
+        let begin = client_command(&machines[0], &home, &[&at, "--name", "bob"]).spawn().unwrap();
+        assert_eq!(exit_and_output(run_to_end(begin, "hi\n")).0, Some(0));
     }
 }

@@ -3,11 +3,11 @@
 use std::process::Stdio;
 
 use super::lab::{Family, Lab, Machine};
-use super::person::{Person, gathered};
+use super::peer_process::{PeerProcess, join_all};
 
 /// What the doctor says on this machine, and its exit code.
-fn examined(machine: &Machine, arguments: &[&str]) -> (String, Option<i32>) {
-    let mut command = machine.inside(env!("CARGO_BIN_EXE_chat-peer"));
+fn run_doctor(machine: &Machine, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut command = machine.command(env!("CARGO_BIN_EXE_chat-peer"));
     command.env_clear().arg("doctor").args(arguments).stdin(Stdio::null());
     let output = command.output().unwrap();
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
@@ -15,7 +15,7 @@ fn examined(machine: &Machine, arguments: &[&str]) -> (String, Option<i32>) {
 
 /// Drops what comes from other machines for all, as some access points do:
 /// within the machine it works (here by IPv4).
-fn isolate(machine: &Machine, is_broadcast_dropped: bool) {
+fn drop_multicast_from_other_machines(machine: &Machine, is_broadcast_dropped: bool) {
     let address = &machine.addresses[0];
     machine.drop_incoming(&format!("ip saddr != {address} ip daddr 224.0.0.0/4"));
     machine.drop_incoming("iif eth0 ip6 saddr fe80::/64 ip6 daddr ff12::2428");
@@ -25,19 +25,19 @@ fn isolate(machine: &Machine, is_broadcast_dropped: bool) {
 }
 
 /// Each of these begins a line.
-fn has_lines(said: &str, lines: &[&str]) {
+fn assert_lines_begin_with(report: &str, lines: &[&str]) {
     for line in lines {
-        assert!(said.lines().any(|it| it.starts_with(line)), "no “{line}” in: {said}");
+        assert!(report.lines().any(|it| it.starts_with(line)), "no “{line}” in: {report}");
     }
 }
 
 /// Everything works, and the doctor is not there as far as others see.
 #[test]
-fn multicast() {
+fn doctor_reports_working_multicast() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
-    let mut people = gathered(&machines, ["anna", "bob"]);
-    let (said, code) = examined(&machines[2], &["--peer", &machines[0].addresses[0]]);
+    let mut peers = join_all(&machines, ["anna", "bob"]);
+    let (report, code) = run_doctor(&machines[2], &["--peer", &machines[0].addresses[0]]);
     let lines = [
         "ok    interface eth0: the IPv4 group works inside this machine",
         "ok    interface eth0: the IPv4 group reaches ",
@@ -50,23 +50,23 @@ fn multicast() {
         &format!("ok    peer {}:2428: anna answers", machines[0].addresses[0]),
         "ok    one datagram by the IPv4 group reaches everybody who answers",
     ];
-    has_lines(&said, &lines);
-    assert!(!said.contains("cannot be known"), "{said}");
-    assert_eq!(code, Some(0), "{said}");
-    for person in &mut people {
-        person.sees(&["anna", "bob"]);
+    assert_lines_begin_with(&report, &lines);
+    assert!(!report.contains("cannot be known"), "{report}");
+    assert_eq!(code, Some(0), "{report}");
+    for peer in &mut peers {
+        peer.wait_for_members(&["anna", "bob"]);
     }
 }
 
 /// Groups work inside each machine, and between machines they do not: this is
 /// told, and that broadcast is what is left.
 #[test]
-fn without_multicast() {
+fn doctor_reports_broadcast_where_multicast_is_dropped() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(2, Family::Both);
-    machines.iter().for_each(|it| isolate(it, false));
-    let _anna = Person::join(&machines[0], "anna");
-    let (said, code) = examined(&machines[1], &[]);
+    machines.iter().for_each(|it| drop_multicast_from_other_machines(it, false));
+    let _anna = PeerProcess::join(&machines[0], "anna");
+    let (report, code) = run_doctor(&machines[1], &[]);
     let lines = [
         "ok    interface eth0: the IPv4 group works inside this machine",
         "warn  interface eth0: nobody on another machine answers what is sent by the IPv4 group",
@@ -75,20 +75,20 @@ fn without_multicast() {
         "ok    interface eth0: broadcast brings what is sent by anna, on another machine",
         "warn  no group reaches everybody who answers: chat-peer falls back to broadcast",
     ];
-    has_lines(&said, &lines);
-    assert_eq!(code, Some(0), "{said}");
+    assert_lines_begin_with(&report, &lines);
+    assert_eq!(code, Some(0), "{report}");
 }
 
 /// Only what is for one machine arrives: who is named answers, and who is not
 /// is not claimed to be reached.
 #[test]
-fn only_unicast() {
+fn doctor_reports_unicast_where_nothing_else_arrives() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(2, Family::Both);
-    machines.iter().for_each(|it| isolate(it, true));
-    let _anna = Person::join(&machines[0], "anna");
+    machines.iter().for_each(|it| drop_multicast_from_other_machines(it, true));
+    let _anna = PeerProcess::join(&machines[0], "anna");
     let host = &machines[0].addresses[0];
-    let (said, code) = examined(&machines[1], &["--peer", host, "--peer", "198.18.0.99"]);
+    let (report, code) = run_doctor(&machines[1], &["--peer", host, "--peer", "198.18.0.99"]);
     let lines = [
         "ok    interface eth0: the IPv4 group works inside this machine",
         "warn  interface eth0: nobody on another machine answers what is sent by broadcast",
@@ -96,9 +96,12 @@ fn only_unicast() {
         "warn  peer 198.18.0.99:2428: no answer from 198.18.0.99:2428",
         "warn  no way to many reaches anybody: chat-peer falls back to a copy for each peer",
     ];
-    has_lines(&said, &lines);
-    assert_eq!(code, Some(0), "{said}");
-    let (said, code) = examined(&machines[1], &[]);
-    has_lines(&said, &["warn  nobody was heard in #lobby", "warn  nobody was found on another"]);
-    assert_eq!(code, Some(0), "{said}");
+    assert_lines_begin_with(&report, &lines);
+    assert_eq!(code, Some(0), "{report}");
+    let (report, code) = run_doctor(&machines[1], &[]);
+    assert_lines_begin_with(
+        &report,
+        &["warn  nobody was heard in #lobby", "warn  nobody was found on another"],
+    );
+    assert_eq!(code, Some(0), "{report}");
 }

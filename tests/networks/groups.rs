@@ -3,112 +3,114 @@
 use serde_json::json;
 
 use super::lab::{Family, Lab, Machine};
-use super::person::{Person, gathered, say_many};
+use super::peer_process::{PeerProcess, join_all, say_numbered};
 
 /// How many messages are counted.
-const COUNT: usize = 15;
+const MESSAGES: usize = 15;
 
-/// As soon as it is known that all hear this way, what the first says goes to
+/// As soon as it is known that all hear this path, what the first says goes to
 /// the others by one datagram for each message.
-fn one_datagram_for_all(machines: &[Machine], people: &mut [Person], way: &str) {
-    people[0].reaches(people.len() - 1, way);
-    let before: Vec<_> = machines.iter().map(Machine::counts).collect();
-    let texts = say_many(&mut people[0], way, COUNT);
-    for person in people {
-        person.hears(&texts);
+fn assert_one_datagram_per_message(machines: &[Machine], peers: &mut [PeerProcess], path: &str) {
+    peers[0].wait_for_reach(peers.len() - 1, path);
+    let before: Vec<_> = machines.iter().map(Machine::packet_counts).collect();
+    let texts = say_numbered(&mut peers[0], path, MESSAGES);
+    for peer in peers {
+        peer.wait_for_messages(&texts);
     }
     let mut wanted = vec![0; machines.len()];
-    wanted[0] = COUNT as u64;
-    for name in ["entries".to_owned(), format!("entries_{way}")] {
+    wanted[0] = MESSAGES as u64;
+    for name in ["entries".to_owned(), format!("entries_{path}")] {
         let counts = machines.iter().zip(&before);
-        let sent: Vec<_> = counts.map(|(it, before)| it.counts().since(before, &name)).collect();
+        let sent: Vec<_> =
+            counts.map(|(it, before)| it.packet_counts().since(before, &name)).collect();
         assert_eq!(sent, wanted, "{name}");
     }
 }
 
-/// Somebody wants a name that is taken, in another spelling: it is said by
+/// Somebody wants a name that is assert_name_is_refused, in another spelling: it is said by
 /// whom it is refused (whoever has it, or another one) and why.
-fn taken(machine: &Machine, name: &str) {
-    let end = Person::start(machine, name, &[]).find_type("end");
+fn assert_name_is_refused(machine: &Machine, name: &str) {
+    let end = PeerProcess::start(machine, name, &[]).wait_for_type("end");
     let (reason, by) = (&end["reason"], end["by"].as_str().unwrap());
     assert!(reason == "rejected" && ["anna", "bob", "carol", "dave"].contains(&by), "{end}");
     assert_eq!((&end["code"], &end["exit"]), (&json!(201), &json!(77)), "{end}");
 }
 
 /// Three talk; a message is one datagram, not one for each. Who comes later
-/// gets the history. A name that is taken is refused.
+/// gets the history. A name that is assert_name_is_refused is refused.
 #[test]
-fn multicast() {
+fn multicast_carries_each_message_in_one_datagram() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(4, Family::Both);
-    let mut people = gathered(&machines, ["anna", "bob", "carol"]);
-    people[1].say("hi");
-    people[2].say("hello");
-    for person in &mut people {
-        person.hears(&["hi", "hello"]);
+    let mut peers = join_all(&machines, ["anna", "bob", "carol"]);
+    peers[1].say("hi");
+    peers[2].say("hello");
+    for peer in &mut peers {
+        peer.wait_for_messages(&["hi", "hello"]);
     }
-    one_datagram_for_all(&machines, &mut people, "group4");
+    assert_one_datagram_per_message(&machines, &mut peers, "group4");
 
-    let mut dave = Person::join(&machines[3], "dave");
-    dave.hears(&[format!("group4 {}", COUNT - 1)]);
-    let history: Vec<_> = dave.shown().into_iter().map(|it| it.text).collect();
-    let wanted: Vec<_> = (COUNT - 10..COUNT).map(|number| format!("group4 {number}")).collect();
+    let mut dave = PeerProcess::join(&machines[3], "dave");
+    dave.wait_for_messages(&[format!("group4 {}", MESSAGES - 1)]);
+    let history: Vec<_> = dave.messages().into_iter().map(|it| it.text).collect();
+    let wanted: Vec<_> =
+        (MESSAGES - 10..MESSAGES).map(|number| format!("group4 {number}")).collect();
     assert_eq!(history, wanted);
-    dave.sees(&["anna", "bob", "carol", "dave"]);
+    dave.wait_for_members(&["anna", "bob", "carol", "dave"]);
 
-    taken(&machines[3], "Bob");
+    assert_name_is_refused(&machines[3], "Bob");
 }
 
 /// Where no datagram to a group arrives they find each other by broadcast,
 /// and that is then how a message reaches all.
 #[test]
-fn without_multicast() {
+fn broadcast_carries_messages_where_multicast_is_dropped() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
     for machine in &machines {
-        machine.drop_groups();
+        machine.drop_multicast();
     }
-    let mut people = gathered(&machines, ["anna", "bob", "carol"]);
-    one_datagram_for_all(&machines, &mut people, "broadcast");
-    taken(&machines[1], "Anna");
+    let mut peers = join_all(&machines, ["anna", "bob", "carol"]);
+    assert_one_datagram_per_message(&machines, &mut peers, "broadcast");
+    assert_name_is_refused(&machines[1], "Anna");
 }
 
 /// Where not even a broadcast arrives, a host that one names; and that one
 /// introduces those who have named it to each other.
 #[test]
-fn only_unicast() {
+fn named_host_introduces_peers_where_only_unicast_works() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::Both);
     for machine in &machines {
-        machine.drop_groups();
+        machine.drop_multicast();
         machine.drop_incoming("fib daddr type broadcast");
     }
-    let mut anna = Person::join(&machines[0], "anna");
+    let mut anna = PeerProcess::join(&machines[0], "anna");
     let mut others = [(1, "bob"), (2, "carol")].map(|(number, name)| {
-        let mut person =
-            Person::start(&machines[number], name, &["--peer", &machines[0].addresses[0]]);
-        assert_eq!(person.find_type("admitted")["history_from"], "anna");
-        person
+        let mut peer =
+            PeerProcess::start(&machines[number], name, &["--peer", &machines[0].addresses[0]]);
+        assert_eq!(peer.wait_for_type("admitted")["history_from"], "anna");
+        peer
     });
-    for person in others.iter_mut().chain([&mut anna]) {
-        person.sees(&["anna", "bob", "carol"]);
-        person.reaches(2, "unicast");
+    for peer in others.iter_mut().chain([&mut anna]) {
+        peer.wait_for_members(&["anna", "bob", "carol"]);
+        peer.wait_for_reach(2, "unicast");
     }
     let said = ["from bob", "from carol"];
-    for (person, text) in others.iter_mut().zip(said) {
-        person.say(text);
+    for (peer, text) in others.iter_mut().zip(said) {
+        peer.say(text);
     }
-    for person in others.iter_mut().chain([&mut anna]) {
-        person.hears(&said);
+    for peer in others.iter_mut().chain([&mut anna]) {
+        peer.wait_for_messages(&said);
     }
 }
 
 /// Without any IPv4 address.
 #[test]
-fn only_ipv6() {
+fn ipv6_group_carries_messages_without_ipv4() {
     let Some(lab) = Lab::new() else { return };
     let machines = lab.machines(3, Family::V6);
-    let mut people = gathered(&machines, ["anna", "bob", "carol"]);
-    one_datagram_for_all(&machines, &mut people, "group6");
-    taken(&machines[1], "Anna");
+    let mut peers = join_all(&machines, ["anna", "bob", "carol"]);
+    assert_one_datagram_per_message(&machines, &mut peers, "group6");
+    assert_name_is_refused(&machines[1], "Anna");
 }

@@ -17,18 +17,20 @@ use serde_json::Value;
 
 /// How a lab's first namespace is made: as root, or as root of a user
 /// namespace of one's own. The first that works is taken.
-const MEANS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
+const UNSHARE_OPTIONS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
 
-/// The means that works here, or what is missing.
-static WORKING: LazyLock<Result<&'static [&'static str], String>> = LazyLock::new(|| {
-    let mut why = String::new();
-    for means in MEANS {
-        match Holder::start(command("unshare").args(means)).and_then(|it| it.try_out(means)) {
-            Ok(()) => return Ok(means),
-            Err(error) => why = error,
+/// The options that works here, or what is missing.
+static WORKING_OPTIONS: LazyLock<Result<&'static [&'static str], String>> = LazyLock::new(|| {
+    let mut last_error = String::new();
+    for options in UNSHARE_OPTIONS {
+        match NamespaceHolder::start(system_command("unshare").args(options))
+            .and_then(|it| it.check_capabilities(options))
+        {
+            Ok(()) => return Ok(options),
+            Err(error) => last_error = error,
         }
     }
-    Err(format!("no network namespaces with bridges and nftables here: {}", why.trim()))
+    Err(format!("no network namespaces with bridges and nftables here: {}", last_error.trim()))
 });
 
 /// What is counted at each machine: the name and the rule. A datagram's kind
@@ -43,7 +45,7 @@ const COUNTERS: [(&str, &str); 6] = [
 ];
 
 /// A program, also one that Debian has where only root looks for it.
-fn command(program: &str) -> Command {
+fn system_command(program: &str) -> Command {
     let found = ["/usr/sbin", "/sbin"].map(|it| Path::new(it).join(program));
     let found = found.into_iter().find(|it| it.exists());
     Command::new(found.unwrap_or_else(|| program.into()))
@@ -51,12 +53,12 @@ fn command(program: &str) -> Command {
 
 /// A process that does nothing but keep a namespace.
 #[derive(Debug)]
-struct Holder {
+struct NamespaceHolder {
     /// `cat`.
     child: Child,
 }
 
-impl Holder {
+impl NamespaceHolder {
     /// Has this command, which enters a namespace, start it. Gives it as
     /// soon as it is inside.
     fn start(command: &mut Command) -> Result<Self, String> {
@@ -64,39 +66,39 @@ impl Holder {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
         let mut holder = Self { child };
-        let mut said = String::new();
+        let mut line = String::new();
         let output = holder.child.stdout.as_mut().unwrap();
-        BufReader::new(output).read_line(&mut said).map_err(|it| it.to_string())?;
-        if said == "inside\n" {
+        BufReader::new(output).read_line(&mut line).map_err(|it| it.to_string())?;
+        if line == "inside\n" {
             return Ok(holder);
         }
-        let mut why = String::new();
-        let _ = holder.child.stderr.as_mut().unwrap().read_to_string(&mut why);
-        Err(why)
+        let mut error = String::new();
+        let _ = holder.child.stderr.as_mut().unwrap().read_to_string(&mut error);
+        Err(error)
     }
 
     /// A command inside.
-    fn inside(&self, means: &[&str], program: &str) -> Command {
-        let mut nsenter = command("nsenter");
+    fn command(&self, options: &[&str], program: &str) -> Command {
+        let mut nsenter = system_command("nsenter");
         nsenter.args(["--target", &self.child.id().to_string(), "--net"]);
-        if means.contains(&"--user") {
+        if options.contains(&"--user") {
             nsenter.args(["--user", "--preserve-credentials"]);
         }
-        nsenter.arg("--").arg(command(program).get_program());
+        nsenter.arg("--").arg(system_command(program).get_program());
         nsenter
     }
 
     /// Whether what a lab needs can be done here.
-    fn try_out(&self, means: &[&str]) -> Result<(), String> {
+    fn check_capabilities(&self, options: &[&str]) -> Result<(), String> {
         let links = "link add lan type bridge\nlink add one type veth peer name two\n";
-        run(self.inside(means, "ip").args(["-batch", "-"]), links)?;
+        run(self.command(options, "ip").args(["-batch", "-"]), links)?;
         let rules = "add table inet lab\nadd chain inet lab c { type filter hook input priority 0; }\n\
                      add rule inet lab c udp dport 1 numgen random mod 100 < 30 drop\n";
-        run(self.inside(means, "nft").args(["-f", "-"]), rules).map(drop)
+        run(self.command(options, "nft").args(["-f", "-"]), rules).map(drop)
     }
 }
 
-impl Drop for Holder {
+impl Drop for NamespaceHolder {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
@@ -119,9 +121,9 @@ fn run(command: &mut Command, input: &str) -> Result<String, String> {
 /// A place for machines and what connects them.
 pub(crate) struct Lab {
     /// How it was made.
-    means: &'static [&'static str],
+    options: &'static [&'static str],
     /// The namespace with all bridges.
-    closet: Holder,
+    switches: NamespaceHolder,
     /// So many bridges are there.
     bridges: Cell<u8>,
     /// So many machines were made.
@@ -153,16 +155,16 @@ pub(crate) enum Family {
 }
 
 impl Lab {
-    /// Whether there can be one on this machine, or else why not.
-    pub(crate) fn is_possible() -> Result<(), String> {
-        WORKING.as_ref().map(|_| ()).map_err(Clone::clone)
+    /// Whether there can be one on this machine, or else error not.
+    pub(crate) fn check_available() -> Result<(), String> {
+        WORKING_OPTIONS.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     /// An empty one, if there can be one.
     pub(crate) fn new() -> Option<Self> {
-        let means = *WORKING.as_ref().ok()?;
-        let closet = Holder::start(command("unshare").args(means)).unwrap();
-        Some(Self { means, closet, bridges: Cell::new(0), machines: Cell::new(0) })
+        let options = *WORKING_OPTIONS.as_ref().ok()?;
+        let switches = NamespaceHolder::start(system_command("unshare").args(options)).unwrap();
+        Some(Self { options, switches, bridges: Cell::new(0), machines: Cell::new(0) })
     }
 
     /// A network of its own.
@@ -175,7 +177,7 @@ impl Lab {
 
     /// Another switch for the same network, and the cable that connects
     /// them.
-    pub(crate) fn extend(&self, lan: Lan) -> (Lan, Cable) {
+    pub(crate) fn add_switch(&self, lan: Lan) -> (Lan, Cable) {
         let (Lan { bridge: one, network }, Lan { bridge: other, .. }) = (lan, self.lan());
         let end = format!("link{other}");
         self.ip(&format!(
@@ -190,8 +192,9 @@ impl Lab {
     pub(crate) fn machine(&self, lans: &[Lan], family: Family) -> Machine {
         let number = self.machines.get() + 1;
         self.machines.set(number);
-        let holder = Holder::start(self.closet.inside(self.means, "unshare").arg("--net"));
-        let (means, holder) = (self.means, holder.unwrap());
+        let holder =
+            NamespaceHolder::start(self.switches.command(self.options, "unshare").arg("--net"));
+        let (options, holder) = (self.options, holder.unwrap());
         let (pid, mut inner, mut addresses) = (holder.child.id(), String::new(), Vec::new());
         let mut cables = Vec::new();
         for (index, Lan { bridge, network }) in lans.iter().enumerate() {
@@ -210,10 +213,10 @@ impl Lab {
             inner.push_str(&format!("address add fe80::{network}:{number}/64 dev {eth} nodad\n"));
             cables.push(Cable { end });
         }
-        let machine = Machine { means, holder, addresses, cables };
-        run(machine.inside("ip").args(["-batch", "-"]), &format!("link set lo up\n{inner}"))
+        let machine = Machine { options, holder, addresses, cables };
+        run(machine.command("ip").args(["-batch", "-"]), &format!("link set lo up\n{inner}"))
             .unwrap();
-        machine.count();
+        machine.install_counters();
         machine
     }
 
@@ -224,7 +227,7 @@ impl Lab {
     }
 
     /// Pulls a cable out.
-    pub(crate) fn pull(&self, cable: &Cable) {
+    pub(crate) fn unplug(&self, cable: &Cable) {
         self.ip(&format!("link set {} down\n", cable.end));
     }
 
@@ -235,16 +238,16 @@ impl Lab {
 
     /// Does something to bridges and cables.
     fn ip(&self, lines: &str) {
-        run(self.closet.inside(self.means, "ip").args(["-batch", "-"]), lines).unwrap();
+        run(self.switches.command(self.options, "ip").args(["-batch", "-"]), lines).unwrap();
     }
 }
 
 /// A machine of its own, as far as the network goes.
 pub(crate) struct Machine {
     /// How its lab was made.
-    means: &'static [&'static str],
+    options: &'static [&'static str],
     /// Its namespace.
-    holder: Holder,
+    holder: NamespaceHolder,
     /// Its IPv4 addresses.
     pub(crate) addresses: Vec<String>,
     /// Those in its sockets.
@@ -253,55 +256,56 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// A command on it.
-    pub(crate) fn inside(&self, program: &str) -> Command {
-        self.holder.inside(self.means, program)
+    pub(crate) fn command(&self, program: &str) -> Command {
+        self.holder.command(self.options, program)
     }
 
     /// Drops what comes in and is like this, without a word to the sender.
-    pub(crate) fn drop_incoming(&self, like: &str) {
-        self.nft(&format!("add rule inet lab incoming {like} drop\n"));
+    pub(crate) fn drop_incoming(&self, filter: &str) {
+        self.nft(&format!("add rule inet lab incoming {filter} drop\n"));
     }
 
     /// Drops all that comes in for a group, as some networks do.
-    pub(crate) fn drop_groups(&self) {
+    pub(crate) fn drop_multicast(&self) {
         self.drop_incoming("ip daddr 224.0.0.0/4");
         self.drop_incoming("ip6 daddr ff00::/8");
     }
 
     /// Begins to count.
-    fn count(&self) {
+    fn install_counters(&self) {
         let mut rules = "add table inet lab\n\
              add chain inet lab incoming { type filter hook input priority 0; }\n\
              add chain inet lab outgoing { type filter hook output priority 0; }\n"
             .to_owned();
-        for (name, like) in COUNTERS {
+        for (name, filter) in COUNTERS {
             rules.push_str(&format!("add counter inet lab {name}\n"));
-            rules.push_str(&format!("add rule inet lab outgoing {like} counter name {name}\n"));
+            rules.push_str(&format!("add rule inet lab outgoing {filter} counter name {name}\n"));
         }
         self.nft(&rules);
     }
 
     /// What has gone out so far.
-    pub(crate) fn counts(&self) -> Counts {
-        let mut list = self.inside("nft");
-        let told = run(list.args(["-j", "list", "counters", "table", "inet", "lab"]), "").unwrap();
-        let told: Value = serde_json::from_str(&told).unwrap();
-        let counters = told["nftables"].as_array().unwrap().iter().map(|it| &it["counter"]);
+    pub(crate) fn packet_counts(&self) -> PacketCounts {
+        let mut list = self.command("nft");
+        let listing =
+            run(list.args(["-j", "list", "counters", "table", "inet", "lab"]), "").unwrap();
+        let listing: Value = serde_json::from_str(&listing).unwrap();
+        let counters = listing["nftables"].as_array().unwrap().iter().map(|it| &it["counter"]);
         let count = |it: &Value| Some((it["name"].as_str()?.to_owned(), it["packets"].as_u64()?));
-        Counts(counters.filter_map(count).collect())
+        PacketCounts(counters.filter_map(count).collect())
     }
 
     /// Changes the rules.
     fn nft(&self, rules: &str) {
-        run(self.inside("nft").args(["-f", "-"]), rules).unwrap();
+        run(self.command("nft").args(["-f", "-"]), rules).unwrap();
     }
 }
 
 /// How many datagrams have gone out, by the names of [`COUNTERS`].
 #[derive(Debug)]
-pub(crate) struct Counts(BTreeMap<String, u64>);
+pub(crate) struct PacketCounts(BTreeMap<String, u64>);
 
-impl Counts {
+impl PacketCounts {
     /// Of this sort, since `before`.
     pub(crate) fn since(&self, before: &Self, name: &str) -> u64 {
         self.0[name] - before.0[name]

@@ -4,56 +4,63 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::lab::{Family, Lab};
-use super::person::{Person, Shown, say_many};
-use super::tell;
+use super::peer_process::{PeerProcess, ShownMessage, say_numbered};
+use super::report;
 
-/// So many people say so much each.
-const PEOPLE: usize = 10;
+/// So many peers say so much each.
+const PEERS: usize = 10;
 
-/// See [`PEOPLE`].
-const WORDS: usize = 200;
+/// See [`PEERS`].
+const MESSAGES_PER_PEER: usize = 200;
 
 /// Three of ten datagrams are lost on their way to each: nothing is missing
 /// in the end, nothing comes twice, and all see the same order, but for what
 /// is marked as late.
 #[test]
-fn three_of_ten_lost() {
+fn thirty_percent_loss_is_repaired() {
     let Some(lab) = Lab::new() else { return };
-    let machines = lab.machines(PEOPLE, Family::Both);
+    let machines = lab.machines(PEERS, Family::Both);
     for machine in &machines {
         machine.drop_incoming("meta l4proto udp numgen random mod 100 < 30");
     }
-    let names: Vec<_> = (0..PEOPLE).map(|number| format!("p{number}")).collect();
-    let mut people: Vec<_> =
-        machines.iter().zip(&names).map(|(it, name)| Person::start(it, name, &[])).collect();
+    let names: Vec<_> = (0..PEERS).map(|number| format!("p{number}")).collect();
+    let mut peers: Vec<_> =
+        machines.iter().zip(&names).map(|(it, name)| PeerProcess::start(it, name, &[])).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    for person in &mut people {
-        person.find_type("admitted");
-        person.sees(&names);
+    for peer in &mut peers {
+        peer.wait_for_type("admitted");
+        peer.wait_for_members(&names);
     }
 
-    let before: Vec<_> = machines.iter().map(|it| it.counts()).collect();
+    let before: Vec<_> = machines.iter().map(|it| it.packet_counts()).collect();
     let begin = Instant::now();
-    for (person, name) in people.iter_mut().zip(&names) {
-        say_many(person, name, WORDS);
+    for (peer, name) in peers.iter_mut().zip(&names) {
+        say_numbered(peer, name, MESSAGES_PER_PEER);
     }
-    let mut times: Vec<_> =
-        people.iter_mut().flat_map(|it| it.hears_so_many(PEOPLE * WORDS)).collect();
+    let mut times: Vec<_> = peers
+        .iter_mut()
+        .flat_map(|it| it.wait_for_message_count(PEERS * MESSAGES_PER_PEER))
+        .collect();
     times.sort_unstable();
     // After how long this share of all was delivered.
     let delivered =
         |percent: usize| (times[(times.len() - 1) * percent / 100] - begin).as_secs_f64();
     let count = |name| -> u64 {
-        machines.iter().zip(&before).map(|(it, before)| it.counts().since(before, name)).sum()
+        machines
+            .iter()
+            .zip(&before)
+            .map(|(it, before)| it.packet_counts().since(before, name))
+            .sum()
     };
-    let (sent, entries, said) = (count("sent"), count("entries"), (PEOPLE * WORDS) as f64);
-    for person in &mut people {
-        person.catch_up();
+    let (sent, entries, said) =
+        (count("sent"), count("entries"), (PEERS * MESSAGES_PER_PEER) as f64);
+    for peer in &mut peers {
+        peer.read_pending();
     }
-    let views: Vec<_> = people.iter().map(Person::shown).collect();
+    let views: Vec<_> = peers.iter().map(PeerProcess::messages).collect();
     let late = views.iter().flatten().filter(|it| it.is_late).count();
-    tell(format_args!(
-        "30 % loss, {PEOPLE} peers, {said} messages: half of them delivered {:.1} s after the first \
+    report(format_args!(
+        "30 % loss, {PEERS} peers, {said} messages: half of them delivered {:.1} s after the first \
          was said, 99 % {:.1} s, all {:.1} s; for each message {:.1} datagrams, {:.1} of them \
          entries; {:.0} % shown late",
         delivered(50),
@@ -63,19 +70,19 @@ fn three_of_ten_lost() {
         entries as f64 / said,
         100.0 * late as f64 / (times.len() as f64),
     ));
-    let all = sorted(&views[0]);
-    assert_eq!(all.len(), PEOPLE * WORDS);
+    let all = sorted_messages(&views[0]);
+    assert_eq!(all.len(), PEERS * MESSAGES_PER_PEER);
     for view in &views {
         // None is missing, and none is there twice.
-        assert!(sorted(view) == all);
+        assert!(sorted_messages(view) == all);
         for other in &views {
-            assert_eq!(in_common(view, other), in_common(other, view));
+            assert_eq!(order_without_late(view, other), order_without_late(other, view));
         }
     }
 }
 
 /// The messages of a view in an order of their own.
-fn sorted(view: &[Shown]) -> Vec<(u64, u64, &str)> {
+fn sorted_messages(view: &[ShownMessage]) -> Vec<(u64, u64, &str)> {
     let mut all: Vec<_> =
         view.iter().map(|it| (it.author, it.sequence, it.text.as_str())).collect();
     all.sort_unstable();
@@ -83,8 +90,8 @@ fn sorted(view: &[Shown]) -> Vec<(u64, u64, &str)> {
 }
 
 /// What of `view` is late neither there nor in the other view.
-fn in_common(view: &[Shown], other: &[Shown]) -> Vec<(u64, u64)> {
-    let place = |it: &Shown| (it.author, it.sequence);
+fn order_without_late(view: &[ShownMessage], other: &[ShownMessage]) -> Vec<(u64, u64)> {
+    let place = |it: &ShownMessage| (it.author, it.sequence);
     let late: BTreeSet<_> = view.iter().chain(other).filter(|it| it.is_late).map(place).collect();
     view.iter().map(place).filter(|it| !late.contains(it)).collect()
 }

@@ -1,6 +1,6 @@
 //! `chat-peer` in real networks, and how `chat-client` finds a `chat-server`: several machines, which are network
 //! namespaces, and switches between them, which are bridges. See [`lab`] for
-//! how they are made and why nothing of them can be left behind.
+//! how they are made and error nothing of them can be left behind.
 //!
 //! With `PI_CHAT_NEED_NETNS=1` it is a failure that namespaces cannot be had;
 //! else it is said, and `tests/peer.rs` is all there is.
@@ -14,7 +14,6 @@
     reason = "tests fail by panicking, and measure how long a real program takes"
 )]
 
-mod breaks;
 #[cfg(all(feature = "server", feature = "client"))]
 #[path = "../common/mod.rs"]
 mod common;
@@ -25,10 +24,11 @@ mod groups;
 mod idle;
 mod lab;
 mod loss;
-mod person;
+mod peer_process;
 #[cfg(all(feature = "server", feature = "client"))]
 #[path = "../common/program.rs"]
 mod program;
+mod restarts;
 mod split;
 
 use std::env;
@@ -40,16 +40,16 @@ use lab::Lab;
 /// All other tests of this file do nothing where there are no namespaces.
 /// This one says so, and fails where they are needed.
 #[test]
-fn namespaces_are_here_or_it_is_said() {
-    if let Err(why) = Lab::is_possible() {
-        tell(format_args!("NOT TESTED: chat-peer in real networks: {why}"));
+fn missing_namespaces_are_reported() {
+    if let Err(error) = Lab::check_available() {
+        report(format_args!("NOT TESTED: chat-peer in real networks: {error}"));
         let is_needed = env::var_os("PI_CHAT_NEED_NETNS").is_some_and(|it| it == "1");
-        assert!(!is_needed, "PI_CHAT_NEED_NETNS=1, but {why}");
+        assert!(!is_needed, "PI_CHAT_NEED_NETNS=1, but {error}");
     }
 }
 
 /// Writes a line to the standard error, which the test harness does not keep
 /// to itself.
-fn tell(line: impl Display) {
+fn report(line: impl Display) {
     io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
