@@ -1,4 +1,5 @@
-//! `chat-server` is found by itself, and `chat-client` finds it.
+//! `chat-server` announces itself by DNS-SD, and `chat-client` discovers it
+//! (docs/protocol/discovery.md).
 
 use std::fs;
 use std::io::Write;
@@ -12,10 +13,10 @@ use super::common::Server;
 use super::lab::{Family, Lab, Machine};
 use super::program::Program;
 
-/// What `chat-client` says where nobody is found.
+/// Text that `chat-client` prints if it discovers no server.
 const NO_SERVER_FOUND: &str = "no server was found on this network";
 
-/// Starts a server on all addresses of a machine.
+/// Starts a server that listens on all addresses of a machine.
 fn start_server(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
     let all = [&["--listen", "[::]:0", "--name", name], arguments].concat();
     Server::start_by(machine.command(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
@@ -23,7 +24,7 @@ fn start_server(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
     })
 }
 
-/// `chat-client` on a machine, for somebody with this home.
+/// The command that runs `chat-client` on a machine, with `home` as the user's home directory.
 fn client_command(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Command {
     let mut command = machine.command(env!("CARGO_BIN_EXE_chat-client"));
     command.env_clear().env("HOME", home.path()).args(arguments);
@@ -31,26 +32,27 @@ fn client_command(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Comm
     command
 }
 
-/// Gives a program its input and waits for its end.
+/// Writes `input` to a program, closes its standard input, and waits until it has ended.
 fn run_to_end(mut child: Child, input: &str) -> Output {
-    // It may have ended already.
+    // The program may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-/// The exit code, and what was written to standard output and error.
+/// Returns exit code, standard output and standard error as text.
 fn exit_and_output(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// Begins to list the servers.
+/// Starts `chat-client discover`, which lists the servers that it finds within `seconds`.
 fn start_discovery(machine: &Machine, seconds: &str) -> Child {
     let home = tempfile::tempdir().unwrap();
     client_command(machine, &home, &["discover", "--json", "--wait", seconds]).spawn().unwrap()
 }
 
-/// The names in a list, and all that it says.
+/// Waits for the end of a discovery. Returns the names of the servers and the JSON objects that
+/// describe them.
 fn discovered_servers(list: Child) -> (Vec<String>, Vec<Value>) {
     let (code, out, error) = exit_and_output(run_to_end(list, ""));
     let all: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -59,8 +61,8 @@ fn discovered_servers(list: Child) -> (Vec<String>, Vec<Value>) {
     (all.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect(), all)
 }
 
-/// A server tells what it is, and a client that is not told where to go goes
-/// there.
+/// A server announces its name, version and addresses; a client without a server in its arguments
+/// connects to it.
 #[test]
 fn only_server_on_the_network_is_used() {
     for family in [Family::Both, Family::V6] {
@@ -88,7 +90,7 @@ fn only_server_on_the_network_is_used() {
             assert!(has(&format!("{own}:{port}")), "{addresses:?}");
         }
 
-        // Each address leads there.
+        // Each announced address can be connected to.
         for address in addresses {
             let at = address.as_str().unwrap();
             let begin =
@@ -110,7 +112,8 @@ fn only_server_on_the_network_is_used() {
     }
 }
 
-/// Among several a user chooses; a script is told that it has to.
+/// With several servers a user at a terminal chooses one; a script gets a usage error that lists
+/// them.
 #[test]
 fn several_servers_require_a_choice() {
     let Some(lab) = Lab::new() else { return };
@@ -128,7 +131,7 @@ fn several_servers_require_a_choice() {
         assert_eq!((code, out.as_str()), (Some(64), ""), "{error}");
         assert!(error.contains("attic at") && error.contains("cellar at"), "{error}");
     }
-    // On a terminal, which `script` makes.
+    // `script` makes a terminal.
     let program = env!("CARGO_BIN_EXE_chat-client");
     let mut terminal = machines[2].command("script");
     terminal.env_clear().env("HOME", home.path()).env("TERM", "dumb");
@@ -138,7 +141,7 @@ fn several_servers_require_a_choice() {
     user.types("7");
     user.types("2");
     user.shows("bob");
-    // It is said at one of them only.
+    // The message arrives at the chosen server only.
     user.types("where am I");
     user.shows("bob: where am I");
     let said = |server: &Server, machine: &Machine| {
@@ -148,7 +151,8 @@ fn several_servers_require_a_choice() {
     };
     let where_said = [said(&servers[0], &machines[0]), said(&servers[1], &machines[1])];
     assert_eq!(where_said, [false, true]);
-    // A server that is named, by its address or its entry, is the one.
+    // A server that the arguments name, by address or by DNS-SD instance, is used without
+    // discovery.
     let address = format!("{}:{}", machines[0].addresses[0], servers[0].address().port());
     for at in [address.as_str(), all[0]["entry"].as_str().unwrap()] {
         let begin = client_command(&machines[2], &home, &[at, "--name", "x"]).spawn().unwrap();
@@ -157,8 +161,8 @@ fn several_servers_require_a_choice() {
     }
 }
 
-/// Who has the list sees a server go that says goodbye, and not one that
-/// cannot.
+/// A server that stops sends a goodbye, which removes it from a running discovery. A killed server
+/// stays in that list.
 #[test]
 fn stopped_server_withdraws_its_record() {
     let Some(lab) = Lab::new() else { return };
@@ -166,7 +170,7 @@ fn stopped_server_withdraws_its_record() {
     let mut servers =
         [start_server(&machines[0], "attic", &[]), start_server(&machines[1], "cellar", &[])];
     let long = start_discovery(&machines[2], "9");
-    // By the end of this one, both are known to the long one, too.
+    // When this short discovery has ended, the long one knows both servers as well.
     assert_eq!(discovered_servers(start_discovery(&machines[2], "3")).0, ["attic", "cellar"]);
     servers[0].terminate();
     servers[1].kill();
@@ -174,9 +178,8 @@ fn stopped_server_withdraws_its_record() {
     assert_eq!(discovered_servers(start_discovery(&machines[2], "1")).0, Vec::<String>::new());
 }
 
-/// Two servers on one machine, whose names are the same and as long as a name
-/// may be: each is found, led to by its entry, and outlives the other's
-/// goodbye.
+/// Two servers on one machine with the same name, as long as a name may be: a client discovers
+/// both, can connect to each by its instance, and the goodbye of one leaves the other in the list.
 #[test]
 fn servers_of_one_name_on_one_machine_are_told_apart() {
     let Some(lab) = Lab::new() else { return };
@@ -187,7 +190,7 @@ fn servers_of_one_name_on_one_machine_are_told_apart() {
     let home = tempfile::tempdir().unwrap();
     let (names, all) = discovered_servers(start_discovery(&machines[1], "4"));
     assert_eq!(names, [name.as_str(), &name]);
-    // A goodbye takes back the addresses of a host.
+    // A goodbye withdraws the addresses of a host name, so the two need different ones.
     assert_ne!(all[0]["host"], all[1]["host"]);
     for server in &all {
         let entry = server["entry"].as_str().unwrap();
@@ -201,13 +204,13 @@ fn servers_of_one_name_on_one_machine_are_told_apart() {
     let (_, left) = discovered_servers(long);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0]["port"], second.address().port());
-    // Also for whoever has not known it before.
+    // A discovery that starts after the goodbye finds it as well.
     let (_, left) = discovered_servers(start_discovery(&machines[1], "2"));
     assert_eq!((left.len(), &left[0]["port"]), (1, &json!(second.address().port())));
 }
 
-/// Two servers of the same name are two; what the owner does not want told is
-/// not told, and both can change while the server runs.
+/// Two servers of the same name are listed as two. The key `announce` turns the announcement off,
+/// and a reload applies changes of name and `announce`.
 #[test]
 fn reload_changes_and_stops_the_announcement() {
     let Some(lab) = Lab::new() else { return };
@@ -240,8 +243,8 @@ fn reload_changes_and_stops_the_announcement() {
     assert_eq!(discovered_servers(start_discovery(&machines[2], "2")).0, ["cellar"]);
 }
 
-/// Who is patient waits for the first server, and whoever has found one finds
-/// it again where it has moved.
+/// A client with `--wait` waits for the first server. When that server has got another address, the
+/// client discovers it again and reconnects.
 #[test]
 fn client_finds_its_server_at_a_new_address() {
     let Some(lab) = Lab::new() else { return };
@@ -267,8 +270,9 @@ fn client_finds_its_server_at_a_new_address() {
     assert_eq!(anna.ends().0, Some(0));
 }
 
-/// Two servers of one name that start in another order change their numbers.
-/// Whoever has found one stays with it, for it keeps its id.
+/// Two servers of one name get numbers in their instance names, and swap them when they start in
+/// another order. A client that has discovered one of them stays with it, because the server keeps
+/// its id.
 #[test]
 fn client_recognises_its_server_by_id() {
     let Some(lab) = Lab::new() else { return };
@@ -277,7 +281,7 @@ fn client_recognises_its_server_by_id() {
     let start = |which: usize| {
         start_server(&machines[which], "pi", &["--data", folders[which].path().to_str().unwrap()])
     };
-    // The entries and ids of the servers that there are, by their ports.
+    // Instances and ids of the running servers, found by port.
     let entries_of = |servers: &[&Server]| {
         let (_, all) = discovered_servers(start_discovery(&machines[2], "4"));
         let of = |server: &&Server| {
@@ -310,7 +314,8 @@ fn client_recognises_its_server_by_id() {
     assert_eq!(anna.ends().0, Some(0));
     assert_eq!(entries_of(&[&first])[0], [before[1][0].clone(), before[0][1].clone()]);
 
-    // In her next run, too, she is the same at that server, by whatever name.
+    // The next run of the client resumes the session at that server, whatever instance name it is
+    // given.
     let said = |server: &Server, machine: &Machine| {
         let at = format!("[::1]:{}", server.address().port());
         let begin = client_command(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
@@ -328,8 +333,8 @@ fn client_recognises_its_server_by_id() {
     assert!(!other.contains("before") && !other.contains("after"), "{other}");
 }
 
-/// Whoever looks for an entry that nobody has is told so, and a patient script
-/// looks no longer than it may.
+/// A client that is given an instance which does not exist reports it; with `--timeout` it stops
+/// waiting in time.
 #[test]
 fn missing_instance_is_reported() {
     let Some(lab) = Lab::new() else { return };
@@ -349,10 +354,11 @@ fn missing_instance_is_reported() {
     assert_eq!((code, &last(&out)["type"]), (Some(69), &json!("end")), "{out}{error}");
 }
 
-/// A program that keeps the port to itself is complained of; the server serves.
+/// If another program has bound the mDNS port exclusively, server and client report it, and the
+/// server goes on serving.
 #[test]
 fn port_5353_bound_exclusively_is_reported() {
-    // Whoever has it for IPv4 has it for sockets of both families.
+    // A program that has bound the port for IPv4 keeps it from sockets of both families.
     for holds in ["AF_INET, 0.0.0.0", "AF_INET6, ::"] {
         let Some(lab) = Lab::new() else { return };
         let machines = lab.machines(1, Family::Both);

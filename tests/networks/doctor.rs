@@ -1,11 +1,11 @@
-//! `chat-peer doctor` where others are on other machines.
+//! `chat-peer doctor` with peers on other machines.
 
 use std::process::Stdio;
 
 use super::lab::{Family, Lab, Machine};
 use super::peer_process::{PeerProcess, join_all};
 
-/// What the doctor says on this machine, and its exit code.
+/// Runs `chat-peer doctor` on a machine. Returns its report and its exit code.
 fn run_doctor(machine: &Machine, arguments: &[&str]) -> (String, Option<i32>) {
     let mut command = machine.command(env!("CARGO_BIN_EXE_chat-peer"));
     command.env_clear().arg("doctor").args(arguments).stdin(Stdio::null());
@@ -13,8 +13,8 @@ fn run_doctor(machine: &Machine, arguments: &[&str]) -> (String, Option<i32>) {
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
-/// Drops what comes from other machines for all, as some access points do:
-/// within the machine it works (here by IPv4).
+/// Drops incoming multicast datagrams of other machines, as some access points do, and broadcast
+/// ones too if `is_broadcast_dropped`. IPv4 multicast within the machine still works.
 fn drop_multicast_from_other_machines(machine: &Machine, is_broadcast_dropped: bool) {
     let address = &machine.addresses[0];
     machine.drop_incoming(&format!("ip saddr != {address} ip daddr 224.0.0.0/4"));
@@ -24,14 +24,14 @@ fn drop_multicast_from_other_machines(machine: &Machine, is_broadcast_dropped: b
     }
 }
 
-/// Each of these begins a line.
+/// Asserts that for each item of `lines` some line of the report begins with it.
 fn assert_lines_begin_with(report: &str, lines: &[&str]) {
     for line in lines {
         assert!(report.lines().any(|it| it.starts_with(line)), "no “{line}” in: {report}");
     }
 }
 
-/// Everything works, and the doctor is not there as far as others see.
+/// Where everything works, each check passes, and the doctor never becomes a member of the room.
 #[test]
 fn doctor_reports_working_multicast() {
     let Some(lab) = Lab::new() else { return };
@@ -58,8 +58,8 @@ fn doctor_reports_working_multicast() {
     }
 }
 
-/// Groups work inside each machine, and between machines they do not: this is
-/// told, and that broadcast is what is left.
+/// Where multicast works within each machine but not between machines, the report says so, and that
+/// `chat-peer` falls back to broadcast.
 #[test]
 fn doctor_reports_broadcast_where_multicast_is_dropped() {
     let Some(lab) = Lab::new() else { return };
@@ -79,8 +79,8 @@ fn doctor_reports_broadcast_where_multicast_is_dropped() {
     assert_eq!(code, Some(0), "{report}");
 }
 
-/// Only what is for one machine arrives: who is named answers, and who is not
-/// is not claimed to be reached.
+/// Where only unicast arrives, named hosts that exist answer, and no other peer is reported as
+/// reached.
 #[test]
 fn doctor_reports_unicast_where_nothing_else_arrives() {
     let Some(lab) = Lab::new() else { return };

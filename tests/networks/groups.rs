@@ -1,15 +1,15 @@
-//! Networks in which multicast works, and in which it does not.
+//! Networks with and without working multicast: which path carries messages.
 
 use serde_json::json;
 
 use super::lab::{Family, Lab, Machine};
 use super::peer_process::{PeerProcess, join_all, say_numbered};
 
-/// How many messages are counted.
+/// Number of messages that a peer sends while datagrams are counted.
 const MESSAGES: usize = 15;
 
-/// As soon as it is known that all hear this path, what the first says goes to
-/// the others by one datagram for each message.
+/// Waits until the first peer knows that all others hear it by `path`. Then asserts that it sends
+/// each message as exactly one datagram by that path, and that all peers receive it.
 fn assert_one_datagram_per_message(machines: &[Machine], peers: &mut [PeerProcess], path: &str) {
     peers[0].wait_for_reach(peers.len() - 1, path);
     let before: Vec<_> = machines.iter().map(Machine::packet_counts).collect();
@@ -27,8 +27,8 @@ fn assert_one_datagram_per_message(machines: &[Machine], peers: &mut [PeerProces
     }
 }
 
-/// Somebody wants a name that is assert_name_is_refused, in another spelling: it is said by
-/// whom it is refused (whoever has it, or another one) and why.
+/// Asserts that a newcomer with the name of a member, in another spelling, is rejected, and that
+/// the rejection names a member and the reason. Any member may be the one that objects.
 fn assert_name_is_refused(machine: &Machine, name: &str) {
     let end = PeerProcess::start(machine, name, &[]).wait_for_type("end");
     let (reason, by) = (&end["reason"], end["by"].as_str().unwrap());
@@ -36,8 +36,8 @@ fn assert_name_is_refused(machine: &Machine, name: &str) {
     assert_eq!((&end["code"], &end["exit"]), (&json!(201), &json!(77)), "{end}");
 }
 
-/// Three talk; a message is one datagram, not one for each. Who comes later
-/// gets the history. A name that is assert_name_is_refused is refused.
+/// Three peers talk: each message is one datagram to the group, not one to each peer. A newcomer
+/// gets the history, and one with a name in use is rejected.
 #[test]
 fn multicast_carries_each_message_in_one_datagram() {
     let Some(lab) = Lab::new() else { return };
@@ -61,8 +61,7 @@ fn multicast_carries_each_message_in_one_datagram() {
     assert_name_is_refused(&machines[3], "Bob");
 }
 
-/// Where no datagram to a group arrives they find each other by broadcast,
-/// and that is then how a message reaches all.
+/// Where multicast is dropped, peers find each other by broadcast, and messages use it as well.
 #[test]
 fn broadcast_carries_messages_where_multicast_is_dropped() {
     let Some(lab) = Lab::new() else { return };
@@ -75,8 +74,8 @@ fn broadcast_carries_messages_where_multicast_is_dropped() {
     assert_name_is_refused(&machines[1], "Anna");
 }
 
-/// Where not even a broadcast arrives, a host that one names; and that one
-/// introduces those who have named it to each other.
+/// Where only unicast arrives, peers join through a host that they name, and this host tells them
+/// each other's addresses.
 #[test]
 fn named_host_introduces_peers_where_only_unicast_works() {
     let Some(lab) = Lab::new() else { return };
@@ -105,7 +104,7 @@ fn named_host_introduces_peers_where_only_unicast_works() {
     }
 }
 
-/// Without any IPv4 address.
+/// Without IPv4 addresses the IPv6 group carries everything.
 #[test]
 fn ipv6_group_carries_messages_without_ipv4() {
     let Some(lab) = Lab::new() else { return };

@@ -1,4 +1,4 @@
-//! What a room costs in which nobody says anything.
+//! Cost of an idle room: datagrams and CPU time.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,17 +7,16 @@ use super::lab::{Family, Lab, Machine};
 use super::peer_process::{PATIENCE, PeerProcess};
 use super::report;
 
-/// So many are in the room.
+/// Number of peers in the room.
 const PEERS: usize = 10;
 
-/// For so long it is watched.
+/// Time over which datagrams and CPU time are counted.
 const MEASURED_TIME: Duration = Duration::from_secs(30);
 
-/// Who has not asked anything for so long knows enough.
+/// Time without any ping after which the peers count as settled.
 const QUIET_TIME: Duration = Duration::from_secs(4);
 
-/// Each sends less than a datagram a second and needs less than 1 % of a
-/// processor's time.
+/// Each peer sends less than one datagram a second and uses less than 1 % of a processor.
 #[test]
 fn idle_peers_send_and_compute_little() {
     let Some(lab) = Lab::new() else { return };
@@ -51,8 +50,8 @@ fn idle_peers_send_and_compute_little() {
     assert!(max_rate < 1.0 && max_load < 1.0);
 }
 
-/// Waits until nobody has asked anybody anything for a while: they all know
-/// then who is there, and by which way they hear each other.
+/// Waits until no peer has sent a ping for [`QUIET_TIME`]: then all know the members and by which
+/// paths they hear each other.
 fn wait_until_pings_stop(machines: &[Machine]) {
     let counts = || machines.iter().map(Machine::packet_counts).collect::<Vec<_>>();
     let (end, mut before) = (Instant::now() + PATIENCE, counts());
@@ -67,7 +66,7 @@ fn wait_until_pings_stop(machines: &[Machine]) {
     }
 }
 
-/// The mean of some figures, and the greatest.
+/// Returns the mean and the maximum.
 fn mean_and_max(figures: impl Iterator<Item = f64>) -> (f64, f64) {
     let figures: Vec<_> = figures.collect();
     let count = u32::try_from(figures.len()).unwrap();

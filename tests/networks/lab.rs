@@ -1,10 +1,9 @@
-//! Machines, switches and cables, out of namespaces, bridges and veth pairs.
+//! Simulated machines, switches and cables, made of network namespaces, bridges and veth pairs.
 //!
-//! A namespace lives as long as a process is in it. Here that is a `cat`
-//! whose input is a pipe from the test: it ends with the test, however that
-//! ends, and everything in the namespace with it. No namespace has a name,
-//! and nothing is done in that of the host. So nothing can be left behind,
-//! and labs do not disturb each other.
+//! A namespace exists as long as a process is in it. Here that is a `cat` whose input is a pipe
+//! from the test. When the test ends, in whatever way, `cat` ends too, and the namespace vanishes
+//! with everything in it. Namespaces have no names, and nothing is changed in that of the host. So
+//! nothing is left behind, and several labs do not disturb each other.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,11 +14,11 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// How a lab's first namespace is made: as root, or as root of a user
-/// namespace of one's own. The first that works is taken.
+/// Options of `unshare` that may make a lab's first namespace: as root, or as root of a new user
+/// namespace. The first ones that work are used.
 const UNSHARE_OPTIONS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
 
-/// The options that works here, or what is missing.
+/// The options that work on this machine, or an error message.
 static WORKING_OPTIONS: LazyLock<Result<&'static [&'static str], String>> = LazyLock::new(|| {
     let mut last_error = String::new();
     for options in UNSHARE_OPTIONS {
@@ -33,8 +32,8 @@ static WORKING_OPTIONS: LazyLock<Result<&'static [&'static str], String>> = Lazy
     Err(format!("no network namespaces with bridges and nftables here: {}", last_error.trim()))
 });
 
-/// What is counted at each machine: the name and the rule. A datagram's kind
-/// is the first byte behind the UDP header and ours.
+/// Counters of outgoing datagrams on each machine: name and nftables filter. A datagram's kind is
+/// the first byte after the UDP header (8 bytes) and the protocol's header (23 bytes), at bit 248.
 const COUNTERS: [(&str, &str); 6] = [
     ("sent", "meta l4proto udp"),
     ("pings", "meta l4proto udp @th,248,8 5"),
@@ -44,23 +43,27 @@ const COUNTERS: [(&str, &str); 6] = [
     ("entries_broadcast", "meta l4proto udp fib daddr type broadcast @th,248,8 7"),
 ];
 
-/// A program, also one that Debian has where only root looks for it.
+/// A command for a program that may be in a directory which Debian has only in root's `PATH`.
 fn system_command(program: &str) -> Command {
     let found = ["/usr/sbin", "/sbin"].map(|it| Path::new(it).join(program));
     let found = found.into_iter().find(|it| it.exists());
     Command::new(found.unwrap_or_else(|| program.into()))
 }
 
-/// A process that does nothing but keep a namespace.
+/// A process that does nothing but keep a network namespace alive.
 #[derive(Debug)]
 struct NamespaceHolder {
-    /// `cat`.
+    /// The `cat` process.
     child: Child,
 }
 
 impl NamespaceHolder {
-    /// Has this command, which enters a namespace, start it. Gives it as
-    /// soon as it is inside.
+    /// Appends to `command`, which enters a new namespace, the program that keeps it, and starts
+    /// it. Returns as soon as the namespace exists.
+    ///
+    /// # Errors
+    ///
+    /// The message of the command if it fails.
     fn start(command: &mut Command) -> Result<Self, String> {
         command.args(["sh", "-c", "echo inside; exec cat"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -77,7 +80,7 @@ impl NamespaceHolder {
         Err(error)
     }
 
-    /// A command inside.
+    /// A command that runs in the namespace.
     fn command(&self, options: &[&str], program: &str) -> Command {
         let mut nsenter = system_command("nsenter");
         nsenter.args(["--target", &self.child.id().to_string(), "--net"]);
@@ -88,7 +91,8 @@ impl NamespaceHolder {
         nsenter
     }
 
-    /// Whether what a lab needs can be done here.
+    /// Tries everything that a lab needs: bridges, veth pairs, nftables rules. Returns the error
+    /// message of the first that fails.
     fn check_capabilities(&self, options: &[&str]) -> Result<(), String> {
         let links = "link add lan type bridge\nlink add one type veth peer name two\n";
         run(self.command(options, "ip").args(["-batch", "-"]), links)?;
@@ -100,74 +104,73 @@ impl NamespaceHolder {
 
 impl Drop for NamespaceHolder {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs a command with this input; gives what it says, or what it complains
-/// about.
+/// Runs a command with this input. Returns its standard output, or its standard error if it fails.
 fn run(command: &mut Command, input: &str) -> Result<String, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
-    // It may complain before it has read all.
+    // It may fail before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-/// A place for machines and what connects them.
+/// An isolated set of machines, switches and cables.
 pub(crate) struct Lab {
-    /// How it was made.
+    /// Options of `unshare` that made its first namespace.
     options: &'static [&'static str],
-    /// The namespace with all bridges.
+    /// The namespace that contains all bridges.
     switches: NamespaceHolder,
-    /// So many bridges are there.
+    /// Number of bridges made.
     bridges: Cell<u8>,
-    /// So many machines were made.
+    /// Number of machines made.
     machines: Cell<u8>,
 }
 
-/// A switch, and the numbers of the network that it belongs to.
+/// A switch, with the number of the IP network that it belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Lan {
-    /// The bridge's number.
+    /// Number of the bridge.
     bridge: u8,
-    /// The network's number.
+    /// Number of the IP network; several switches may share one.
     network: u8,
 }
 
-/// Something that can be pulled out.
+/// A cable between a switch and a machine or another switch, which can be unplugged.
 pub(crate) struct Cable {
-    /// Its end at the switch.
+    /// Name of the interface at the switch's end.
     end: String,
 }
 
-/// Which addresses machines have.
+/// IP address families of a machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     /// IPv4 and IPv6.
     Both,
-    /// Only IPv6.
+    /// IPv6 only.
     V6,
 }
 
 impl Lab {
-    /// Whether there can be one on this machine, or else error not.
+    /// Returns an error message if this machine cannot have a lab.
     pub(crate) fn check_available() -> Result<(), String> {
         WORKING_OPTIONS.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
-    /// An empty one, if there can be one.
+    /// Makes an empty lab. Returns none if this machine cannot have one.
     pub(crate) fn new() -> Option<Self> {
         let options = *WORKING_OPTIONS.as_ref().ok()?;
         let switches = NamespaceHolder::start(system_command("unshare").args(options)).unwrap();
         Some(Self { options, switches, bridges: Cell::new(0), machines: Cell::new(0) })
     }
 
-    /// A network of its own.
+    /// Adds a switch with an IP network of its own.
     pub(crate) fn lan(&self) -> Lan {
         let bridge = self.bridges.get();
         self.bridges.set(bridge + 1);
@@ -175,8 +178,7 @@ impl Lab {
         Lan { bridge, network: bridge }
     }
 
-    /// Another switch for the same network, and the cable that connects
-    /// them.
+    /// Adds another switch to the same IP network. Returns it and the cable that connects the two.
     pub(crate) fn add_switch(&self, lan: Lan) -> (Lan, Cable) {
         let (Lan { bridge: one, network }, Lan { bridge: other, .. }) = (lan, self.lan());
         let end = format!("link{other}");
@@ -188,7 +190,8 @@ impl Lab {
         (Lan { bridge: other, network }, Cable { end })
     }
 
-    /// A machine in these networks: `eth0` is in the first.
+    /// Adds a machine with an interface in each of these networks: `eth0` in the first, `eth1` in
+    /// the second.
     pub(crate) fn machine(&self, lans: &[Lan], family: Family) -> Machine {
         let number = self.machines.get() + 1;
         self.machines.set(number);
@@ -203,7 +206,7 @@ impl Lab {
                 "link add {end} type veth peer name {eth} netns {pid}\n\
                  link set {end} master lan{bridge} up\n"
             ));
-            // IPv6 addresses of our own, of use at once.
+            // Fixed IPv6 addresses, usable at once without duplicate address detection.
             inner.push_str(&format!("link set {eth} addrgenmode none\nlink set {eth} up\n"));
             if family == Family::Both {
                 addresses.push(format!("198.18.{network}.{number}"));
@@ -220,58 +223,59 @@ impl Lab {
         machine
     }
 
-    /// So many machines in one network.
+    /// Adds `count` machines on one new switch.
     pub(crate) fn machines(&self, count: usize, family: Family) -> Vec<Machine> {
         let lan = self.lan();
         (0..count).map(|_| self.machine(&[lan], family)).collect()
     }
 
-    /// Pulls a cable out.
+    /// Unplugs a cable: takes its interface down.
     pub(crate) fn unplug(&self, cable: &Cable) {
         self.ip(&format!("link set {} down\n", cable.end));
     }
 
-    /// Plugs it in again.
+    /// Plugs a cable in again.
     pub(crate) fn plug(&self, cable: &Cable) {
         self.ip(&format!("link set {} up\n", cable.end));
     }
 
-    /// Does something to bridges and cables.
+    /// Runs lines of `ip -batch` in the namespace of the bridges.
     fn ip(&self, lines: &str) {
         run(self.switches.command(self.options, "ip").args(["-batch", "-"]), lines).unwrap();
     }
 }
 
-/// A machine of its own, as far as the network goes.
+/// A simulated machine: a network namespace with interfaces. It shares everything else with the
+/// host.
 pub(crate) struct Machine {
-    /// How its lab was made.
+    /// Options of `unshare` that made its lab.
     options: &'static [&'static str],
     /// Its namespace.
     holder: NamespaceHolder,
     /// Its IPv4 addresses.
     pub(crate) addresses: Vec<String>,
-    /// Those in its sockets.
+    /// Its cables, in the order of its interfaces.
     pub(crate) cables: Vec<Cable>,
 }
 
 impl Machine {
-    /// A command on it.
+    /// A command that runs on the machine.
     pub(crate) fn command(&self, program: &str) -> Command {
         self.holder.command(self.options, program)
     }
 
-    /// Drops what comes in and is like this, without a word to the sender.
+    /// Silently drops incoming datagrams that match an nftables filter.
     pub(crate) fn drop_incoming(&self, filter: &str) {
         self.nft(&format!("add rule inet lab incoming {filter} drop\n"));
     }
 
-    /// Drops all that comes in for a group, as some networks do.
+    /// Drops all incoming multicast datagrams, as some networks do.
     pub(crate) fn drop_multicast(&self) {
         self.drop_incoming("ip daddr 224.0.0.0/4");
         self.drop_incoming("ip6 daddr ff00::/8");
     }
 
-    /// Begins to count.
+    /// Installs the nftables table with the [`COUNTERS`].
     fn install_counters(&self) {
         let mut rules = "add table inet lab\n\
              add chain inet lab incoming { type filter hook input priority 0; }\n\
@@ -284,7 +288,7 @@ impl Machine {
         self.nft(&rules);
     }
 
-    /// What has gone out so far.
+    /// Reads the counters of outgoing datagrams.
     pub(crate) fn packet_counts(&self) -> PacketCounts {
         let mut list = self.command("nft");
         let listing =
@@ -295,18 +299,18 @@ impl Machine {
         PacketCounts(counters.filter_map(count).collect())
     }
 
-    /// Changes the rules.
+    /// Runs nftables commands on the machine.
     fn nft(&self, rules: &str) {
         run(self.command("nft").args(["-f", "-"]), rules).unwrap();
     }
 }
 
-/// How many datagrams have gone out, by the names of [`COUNTERS`].
+/// Numbers of datagrams sent, by the names of [`COUNTERS`].
 #[derive(Debug)]
 pub(crate) struct PacketCounts(BTreeMap<String, u64>);
 
 impl PacketCounts {
-    /// Of this sort, since `before`.
+    /// Number of datagrams of one counter since `before`.
     pub(crate) fn since(&self, before: &Self, name: &str) -> u64 {
         self.0[name] - before.0[name]
     }

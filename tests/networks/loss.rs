@@ -1,4 +1,4 @@
-//! A network that loses much.
+//! A network with heavy packet loss.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -7,15 +7,15 @@ use super::lab::{Family, Lab};
 use super::peer_process::{PeerProcess, ShownMessage, say_numbered};
 use super::report;
 
-/// So many peers say so much each.
+/// Number of peers in the room.
 const PEERS: usize = 10;
 
-/// See [`PEERS`].
+/// Number of messages that each peer sends.
 const MESSAGES_PER_PEER: usize = 200;
 
-/// Three of ten datagrams are lost on their way to each: nothing is missing
-/// in the end, nothing comes twice, and all see the same order, but for what
-/// is marked as late.
+/// With 30 % of all datagrams dropped at each receiver, every peer shows every message exactly
+/// once, and all show them in the same order, except for messages marked as late. Reports delivery
+/// times and the number of datagrams.
 #[test]
 fn thirty_percent_loss_is_repaired() {
     let Some(lab) = Lab::new() else { return };
@@ -42,7 +42,7 @@ fn thirty_percent_loss_is_repaired() {
         .flat_map(|it| it.wait_for_message_count(PEERS * MESSAGES_PER_PEER))
         .collect();
     times.sort_unstable();
-    // After how long this share of all was delivered.
+    // Seconds after which this percentage of all messages was delivered.
     let delivered =
         |percent: usize| (times[(times.len() - 1) * percent / 100] - begin).as_secs_f64();
     let count = |name| -> u64 {
@@ -73,7 +73,7 @@ fn thirty_percent_loss_is_repaired() {
     let all = sorted_messages(&views[0]);
     assert_eq!(all.len(), PEERS * MESSAGES_PER_PEER);
     for view in &views {
-        // None is missing, and none is there twice.
+        // No message is missing, and none is shown twice.
         assert!(sorted_messages(view) == all);
         for other in &views {
             assert_eq!(order_without_late(view, other), order_without_late(other, view));
@@ -81,7 +81,7 @@ fn thirty_percent_loss_is_repaired() {
     }
 }
 
-/// The messages of a view in an order of their own.
+/// The messages of a view, sorted so that views can be compared.
 fn sorted_messages(view: &[ShownMessage]) -> Vec<(u64, u64, &str)> {
     let mut all: Vec<_> =
         view.iter().map(|it| (it.author, it.sequence, it.text.as_str())).collect();
@@ -89,7 +89,7 @@ fn sorted_messages(view: &[ShownMessage]) -> Vec<(u64, u64, &str)> {
     all
 }
 
-/// What of `view` is late neither there nor in the other view.
+/// The order of the messages in `view`, without those that are late in it or in `other`.
 fn order_without_late(view: &[ShownMessage], other: &[ShownMessage]) -> Vec<(u64, u64)> {
     let place = |it: &ShownMessage| (it.author, it.sequence);
     let late: BTreeSet<_> = view.iter().chain(other).filter(|it| it.is_late).map(place).collect();

@@ -1,9 +1,9 @@
-//! `chat-peer` in real networks, and how `chat-client` finds a `chat-server`: several machines, which are network
-//! namespaces, and switches between them, which are bridges. See [`lab`] for
-//! how they are made and error nothing of them can be left behind.
+//! Tests of `chat-peer` on real networks, and of how `chat-client` discovers a `chat-server`.
+//! Machines are network namespaces, and the switches between them are bridges; [`lab`] makes them
+//! and explains why nothing of them is left behind.
 //!
-//! With `PI_CHAT_NEED_NETNS=1` it is a failure that namespaces cannot be had;
-//! else it is said, and `tests/peer.rs` is all there is.
+//! If namespaces are not available, these tests do nothing, say so, and leave `tests/peer.rs` as
+//! the only test of the program. With `PI_CHAT_NEED_NETNS=1` they fail instead.
 
 #![cfg(all(feature = "peer", target_os = "linux"))]
 #![allow(
@@ -37,8 +37,8 @@ use std::io::{self, Write};
 
 use lab::Lab;
 
-/// All other tests of this file do nothing where there are no namespaces.
-/// This one says so, and fails where they are needed.
+/// All other tests of this file pass without testing anything where namespaces are not available.
+/// This one reports that, and fails if `PI_CHAT_NEED_NETNS=1` requires them.
 #[test]
 fn missing_namespaces_are_reported() {
     if let Err(error) = Lab::check_available() {
@@ -48,8 +48,8 @@ fn missing_namespaces_are_reported() {
     }
 }
 
-/// Writes a line to the standard error, which the test harness does not keep
-/// to itself.
+/// Writes a line to standard error directly, because the test harness captures only what
+/// `eprintln!` writes.
 fn report(line: impl Display) {
     io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Somebody with a `chat-peer --json`.
+//! A running `chat-peer --json` that a test controls.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,56 +14,55 @@ use tempfile::TempDir;
 
 use super::lab::Machine;
 
-/// Whatever takes longer than this does not come.
+/// Maximum time to wait for anything that is expected.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Between two queries about the same.
+/// Pause between two queries of the same state.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A process and everything that it has received. It is killed when this is
-/// dropped.
+/// A `chat-peer --json` process with everything that it has output. Dropping it kills the process.
 pub(crate) struct PeerProcess {
-    /// `chat-peer`.
+    /// The process.
     child: Child,
-    /// What it is asked.
+    /// Its standard input, which takes requests.
     input: ChildStdin,
-    /// What it tells, and when that item.
+    /// JSON objects from its standard output, each with its time of arrival.
     output: Receiver<(Instant, Value)>,
-    /// All of it so far.
+    /// All objects taken from `output` so far.
     received: Vec<(Instant, Value)>,
-    /// Questions so far.
+    /// Number of queries sent, and id of the latest.
     queries: u64,
-    /// Where its key is.
+    /// Its home directory, which holds the key.
     home: Rc<TempDir>,
 }
 
-/// A message as somebody was shown it.
+/// A message as a peer has shown it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ShownMessage {
-    /// Its author's number.
+    /// Session number of its author.
     pub(crate) author: u64,
-    /// Its number among those of the author.
+    /// Its sequence in the author's log.
     pub(crate) sequence: u64,
-    /// What it says.
+    /// Its text.
     pub(crate) text: String,
-    /// It is marked as late.
+    /// True if it is marked as late.
     pub(crate) is_late: bool,
 }
 
 impl PeerProcess {
-    /// Starts it, with a home of its own.
+    /// Starts a peer with a new home directory.
     pub(crate) fn start(machine: &Machine, name: &str, arguments: &[&str]) -> Self {
         Self::start_at(Rc::new(tempfile::tempdir().unwrap()), machine, name, arguments)
     }
 
-    /// Starts it and waits until it is in the room.
+    /// Starts a peer and waits until it has joined the room.
     pub(crate) fn join(machine: &Machine, name: &str) -> Self {
         let mut peer = Self::start(machine, name, &[]);
         peer.wait_for_type("admitted");
         peer
     }
 
-    /// Starts it in this home.
+    /// Starts a peer with this home directory.
     fn start_at(home: Rc<TempDir>, machine: &Machine, name: &str, arguments: &[&str]) -> Self {
         let mut command = machine.command(env!("CARGO_BIN_EXE_chat-peer"));
         command.env_clear().env("HOME", home.path());
@@ -83,20 +82,20 @@ impl PeerProcess {
         Self { child, input, output, received: Vec::new(), queries: 0, home }
     }
 
-    /// Ends it as a power cut would, and starts it again in the same home.
+    /// Kills the process and starts a new one with the same home directory, and so with the same
+    /// key.
     pub(crate) fn kill_and_restart(mut self, machine: &Machine, name: &str) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Self::start_at(self.home.clone(), machine, name, &[])
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub(crate) fn send_signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How long it has been computing: fields 14 and 15 of its `stat`, in
-    /// hundredths of a second.
+    /// CPU time used so far: fields 14 and 15 of `/proc/…/stat`, in hundredths of a second.
     pub(crate) fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let (_, fields) = stat.rsplit_once(')').unwrap();
@@ -104,18 +103,18 @@ impl PeerProcess {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
-    /// Asks for something.
+    /// Writes a request.
     fn send(&mut self, request: &Value) {
         writeln!(self.input, "{request}").unwrap();
     }
 
-    /// Says something.
+    /// Says a message.
     pub(crate) fn say(&mut self, text: &str) {
         self.send(&json!({"type": "say", "text": text}));
     }
 
-    /// The first object that is wanted, of those that have come or come
-    /// still.
+    /// Returns the first object that matches, among those received and those to come. Panics with
+    /// the transcript, naming `expected`, after [`PATIENCE`].
     pub(crate) fn wait_for(&mut self, expected: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let found = self.received.iter().map(|(_, it)| it).find(|it| is_wanted(it)).cloned();
         let end = Instant::now() + PATIENCE;
@@ -129,7 +128,7 @@ impl PeerProcess {
         })
     }
 
-    /// The next object; it is kept, too.
+    /// Takes the next object from the output, and keeps a copy in `received`.
     fn next(&mut self, end: Instant, expected: &str) -> Value {
         match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(item) => {
@@ -141,7 +140,7 @@ impl PeerProcess {
         }
     }
 
-    /// What has come so far, with times since the first.
+    /// Everything received so far, with seconds since the first object, for failure messages.
     fn transcript(&self) -> String {
         let line = |(when, it): &(Instant, Value)| {
             format!("\n{:7.3} {it}", when.duration_since(self.received[0].0).as_secs_f64())
@@ -149,24 +148,24 @@ impl PeerProcess {
         self.received.iter().map(line).collect()
     }
 
-    /// The first object of this type.
+    /// Waits for an object of this type and returns it.
     pub(crate) fn wait_for_type(&mut self, kind: &str) -> Value {
         self.wait_for(kind, |it| it["type"] == kind)
     }
 
-    /// Whether an object of this type has come so far.
+    /// Returns true if an object of this type was taken from the output so far.
     pub(crate) fn has_received(&self, kind: &str) -> bool {
         self.received.iter().any(|(_, it)| it["type"] == kind)
     }
 
-    /// Waits until all these have been shown.
+    /// Waits until messages with all these texts were shown.
     pub(crate) fn wait_for_messages(&mut self, texts: &[impl AsRef<str>]) {
         for text in texts.iter().map(AsRef::as_ref) {
             self.wait_for(text, |it| it["type"] == "message" && it["text"] == text);
         }
     }
 
-    /// Asks, and waits for the answer of this type.
+    /// Sends a query and returns its answer, an object of the type `answer`.
     fn query(&mut self, query: &str, answer: &str) -> Value {
         self.queries += 1;
         let id = self.queries;
@@ -175,14 +174,15 @@ impl PeerProcess {
         loop {
             let object = self.next(end, answer);
             if object["type"] == answer && object["id"] == id {
-                // Nobody looks for it again.
+                // The answer is not part of the transcript.
                 self.received.pop();
                 return object;
             }
         }
     }
 
-    /// Waits until the answer to a query is as it should be.
+    /// Repeats a query until `accept` returns a value for its answer. `expected` describes that for
+    /// the failure message.
     fn poll_until<T>(
         &mut self,
         query: &str,
@@ -205,7 +205,7 @@ impl PeerProcess {
         }
     }
 
-    /// Waits until exactly these peers are there.
+    /// Waits until the members of the room are exactly these.
     pub(crate) fn wait_for_members(&mut self, names: &[&str]) {
         let mut wanted = names.to_vec();
         wanted.sort_unstable();
@@ -217,8 +217,7 @@ impl PeerProcess {
         });
     }
 
-    /// Waits until all others, of whom there are so many, are reached in
-    /// this way.
+    /// Waits until exactly `others` peers are reached by the path `how`.
     pub(crate) fn wait_for_reach(&mut self, others: usize, how: &str) {
         self.poll_until("peers", "peers", &format!("{others} reached by {how}"), |it| {
             let peers = it["peers"].as_array()?.iter();
@@ -226,7 +225,7 @@ impl PeerProcess {
         });
     }
 
-    /// All messages that have been shown so far, in their order.
+    /// All messages shown so far, in the order in which they were shown.
     pub(crate) fn messages(&self) -> Vec<ShownMessage> {
         let messages = self.received.iter().map(|(_, it)| it).filter(|it| it["type"] == "message");
         messages
@@ -239,7 +238,7 @@ impl PeerProcess {
             .collect()
     }
 
-    /// Waits until there are so many messages; gives when they item.
+    /// Waits until `count` messages were shown. Returns their times of arrival.
     pub(crate) fn wait_for_message_count(&mut self, count: usize) -> Vec<Instant> {
         let is_message = |it: &Value| it["type"] == "message";
         let mut shown = self.received.iter().filter(|(_, it)| is_message(it)).count();
@@ -250,13 +249,13 @@ impl PeerProcess {
         self.received.iter().filter(|(_, it)| is_message(it)).map(|(when, _)| *when).collect()
     }
 
-    /// Takes what has come until now.
+    /// Reads everything that the process has output until now.
     pub(crate) fn read_pending(&mut self) {
         self.query("members", "roster");
     }
 }
 
-/// Somebody on each machine, one coming after the other; all see all.
+/// Starts a peer on each machine, one after the other, and waits until each sees all members.
 pub(crate) fn join_all<const N: usize>(machines: &[Machine], names: [&str; N]) -> [PeerProcess; N] {
     let mut machines = machines.iter();
     let mut peers = names.map(|name| PeerProcess::join(machines.next().unwrap(), name));
@@ -266,7 +265,7 @@ pub(crate) fn join_all<const N: usize>(machines: &[Machine], names: [&str; N]) -
     peers
 }
 
-/// This peer says so many things; gives their texts.
+/// Has a peer say `count` messages, `{word} 0` and so on. Returns their texts.
 pub(crate) fn say_numbered(peer: &mut PeerProcess, word: &str, count: usize) -> Vec<String> {
     let texts: Vec<_> = (0..count).map(|number| format!("{word} {number}")).collect();
     for text in &texts {
@@ -277,7 +276,7 @@ pub(crate) fn say_numbered(peer: &mut PeerProcess, word: &str, count: usize) -> 
 
 impl Drop for PeerProcess {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Peers that stop and come back.
+//! Peers that are killed or suspended and come back.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,11 +8,10 @@ use rustix::process::Signal;
 use super::lab::{Family, Lab};
 use super::peer_process::{join_all, say_numbered};
 
-/// How long somebody sleeps.
+/// Time for which two peers are suspended.
 const SUSPENSION: Duration = Duration::from_secs(30);
 
-/// Who is killed and starts again at once is let in at once, with the same
-/// name.
+/// A peer that is killed and started again at once is admitted at once, with the same name.
 #[test]
 fn killed_peer_rejoins_at_once_with_its_name() {
     let Some(lab) = Lab::new() else { return };
@@ -30,9 +29,9 @@ fn killed_peer_rejoins_at_once_with_its_name() {
     }
 }
 
-/// Who sleeps is gone after 10 seconds, and comes back to everything that was
-/// said: both who is only held up (what is sent to it waits) and who is not
-/// in the network meanwhile (what is sent to it is lost).
+/// Suspended peers are gone for the others after 10 seconds. When they run again they get every
+/// message that they missed: both a peer whose incoming datagrams wait in the socket's buffer, and
+/// one that is disconnected, so that they are lost.
 #[test]
 fn suspended_peers_are_gone_and_later_get_missed_messages() {
     let Some(lab) = Lab::new() else { return };

@@ -1,11 +1,10 @@
-//! Networks that fall apart and come together, and somebody who is in two.
+//! Networks that split and merge, and a peer that is in two networks.
 
 use super::lab::{Family, Lab};
 use super::peer_process::{PeerProcess, join_all};
 
-/// Both halves of a network go on when the cable between them is pulled out,
-/// and somebody with the same name comes into each. When it is plugged in
-/// again, everybody gets everything, and the younger one gets another name.
+/// Both halves of a split network go on, and a peer with the same name joins each. After the merge
+/// all peers have all messages, and the junior of the two is renamed.
 #[test]
 fn split_room_merges_and_renames_the_junior() {
     let Some(lab) = Lab::new() else { return };
@@ -47,7 +46,7 @@ fn split_room_merges_and_renames_the_junior() {
     }
     let renamed = right[2].wait_for_type("renamed");
     assert_eq!((&renamed["from"], &renamed["to"]), (&"eve".into(), &"eve-2".into()));
-    // Nothing came twice, and nobody else was renamed.
+    // No message is shown twice, and no other peer is renamed.
     for (number, peer) in left.iter_mut().chain(&mut right).enumerate() {
         peer.read_pending();
         assert_eq!(peer.messages().len(), 7);
@@ -55,9 +54,9 @@ fn split_room_merges_and_renames_the_junior() {
     }
 }
 
-/// Who has two interfaces is one for the others, and brings the words of each
-/// network to the other. (Their names come with the words: who is there
-/// oneself knows only of one's own network.) A name is taken in both.
+/// Asserts that a peer with two interfaces counts as one member in both networks, and passes the
+/// messages of each on to the other. The peers behind it are authors there but not members, so each
+/// peer's members are those of its own network. A name counts as taken in both.
 fn assert_relay_between_networks(family: Family) {
     let Some(lab) = Lab::new() else { return };
     let (one, other) = (lab.lan(), lab.lan());
@@ -81,13 +80,13 @@ fn assert_relay_between_networks(family: Family) {
     assert_eq!(other.wait_for_type("end")["code"], 201);
 }
 
-/// The same with both kinds of addresses.
+/// Relay with IPv4 and IPv6 addresses.
 #[test]
 fn peer_in_two_networks_relays_messages() {
     assert_relay_between_networks(Family::Both);
 }
 
-/// The same where an address says nothing about the network it is in.
+/// Relay with link-local IPv6 addresses only, which do not tell the network that they belong to.
 #[test]
 fn peer_in_two_networks_relays_messages_by_ipv6() {
     assert_relay_between_networks(Family::V6);
