@@ -2,7 +2,7 @@
 //! messages, and it goes on by itself when there is room again.
 //!
 //! With `PI_CHAT_NEED_NETNS=1` it is a failure that namespaces cannot be had;
-//! else it is said, and `tests/power_cut/failing.rs` is all there is.
+//! else it is said, and `tests/power_cut/disk_failures.rs` is all there is.
 
 #![cfg(all(feature = "server", target_os = "linux"))]
 #![allow(
@@ -26,17 +26,17 @@ use common::{Peer, Server, join};
 use small_disk::SmallDisk;
 
 /// The disk fails.
-const FAILING: u16 = 5;
+const DISK_FAILING: u16 = 5;
 
 /// It is sound again.
-const SOUND: u16 = 6;
+const DISK_SOUND: u16 = 6;
 
 /// A message was not kept.
 const NOT_STORED: u16 = 308;
 
 /// A disk, if there can be one; if not, that is said, and a failure where it
 /// is needed.
-fn disk() -> Option<SmallDisk> {
+fn small_disk_or_skip() -> Option<SmallDisk> {
     match SmallDisk::new() {
         Ok(disk) => Some(disk),
         Err(why) => {
@@ -51,7 +51,7 @@ fn disk() -> Option<SmallDisk> {
 
 /// What has become of a message.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum Outcome {
     /// Everybody got it.
     Shown(Entry),
     /// It was not kept.
@@ -77,13 +77,13 @@ impl Talker {
 
     /// Says something large, so that a disk is soon full; waits for what
     /// becomes of it.
-    fn says(&mut self) -> Fate {
+    fn say_large(&mut self) -> Outcome {
         self.said += 1;
         self.peer.say("lobby", &format!("{} {}", self.said, "x".repeat(4_000)));
         loop {
             match self.peer.next() {
-                ServerFrame::Entry(entry) => return Fate::Shown(entry),
-                ServerFrame::Error(error) if error.code == NOT_STORED => return Fate::Refused,
+                ServerFrame::Entry(entry) => return Outcome::Shown(entry),
+                ServerFrame::Error(error) if error.code == NOT_STORED => return Outcome::Refused,
                 ServerFrame::Notice(notice) => self.notices.push(notice.code),
                 ServerFrame::Presence(_) => {}
                 other => panic!("{other:?}"),
@@ -92,17 +92,17 @@ impl Talker {
     }
 
     /// Talks until the disk is said to be so.
-    fn talk_until(&mut self, code: u16) -> Vec<Fate> {
-        let mut fates = Vec::new();
+    fn talk_until_notice(&mut self, code: u16) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
         while self.notices.last() != Some(&code) {
-            fates.push(self.says());
-            assert!(fates.len() < 10_000, "notice {code} does not come");
+            outcomes.push(self.say_large());
+            assert!(outcomes.len() < 10_000, "notice {code} does not come");
         }
-        fates
+        outcomes
     }
 
     /// Waits until the disk is said to be so, and says nothing.
-    fn wait_for(&mut self, code: u16) {
+    fn wait_for_notice(&mut self, code: u16) {
         while self.notices.last() != Some(&code) {
             match self.peer.next() {
                 ServerFrame::Notice(notice) => self.notices.push(notice.code),
@@ -114,13 +114,13 @@ impl Talker {
 }
 
 /// What was shown.
-fn shown(fates: Vec<Fate>) -> Vec<Entry> {
-    let entry = |fate| if let Fate::Shown(entry) = fate { Some(entry) } else { None };
-    fates.into_iter().filter_map(entry).collect()
+fn shown_entries(outcomes: Vec<Outcome>) -> Vec<Entry> {
+    let entry = |outcome| if let Outcome::Shown(entry) = outcome { Some(entry) } else { None };
+    outcomes.into_iter().filter_map(entry).collect()
 }
 
 /// Takes notices and entries of somebody who only listens.
-fn heard(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
+fn received(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
     let (mut notices, mut entries) = (Vec::new(), Vec::new());
     for frame in peer.settled() {
         match frame {
@@ -134,7 +134,7 @@ fn heard(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
 }
 
 /// Everything in the lobby.
-fn history(server: &Server) -> Vec<Entry> {
+fn whole_history(server: &Server) -> Vec<Entry> {
     let mut reader = server.join("reader");
     let (mut all, mut before) = (Vec::new(), Sequence::ZERO);
     loop {
@@ -160,96 +160,102 @@ fn history(server: &Server) -> Vec<Entry> {
 }
 
 /// As entries look that are told of the past.
-fn as_history(entries: Vec<Entry>) -> Vec<Entry> {
+fn flagged_as_history(entries: Vec<Entry>) -> Vec<Entry> {
     let flags = flag::HISTORY | flag::REQUESTED;
     entries.into_iter().map(|it| Entry { flags, ..it }).collect()
 }
 
 /// Whoever runs the server is told how it fares, and nothing went wrong that
 /// should not.
-fn check_log(server: &Server, how: &str) {
+fn assert_failure_is_logged(server: &Server, how: &str) {
     let log = server.wait_for_log(|log| log.iter().any(|it| it.contains("written again")));
     assert!(log.iter().any(|it| it.contains(how)), "{log:#?}");
     assert!(!log.iter().any(|it| it.contains("panic") || it.contains("bug")), "{log:#?}");
 }
 
 #[test]
-fn the_room_lives_on_in_memory() {
-    let Some(disk) = disk() else { return };
-    let mut server = disk.serve(&["--on-disk-failure", "continue"]);
+fn full_disk_keeps_messages_in_memory() {
+    let Some(disk) = small_disk_or_skip() else { return };
+    let mut server = disk.start_server(&["--on-disk-failure", "continue"]);
     let (mut anna, _) = Talker::new(&server, "anna");
     let mut ben = server.join("ben");
-    let mut all = vec![anna.says()];
+    let mut all = vec![anna.say_large()];
     disk.fill();
-    all.extend(anna.talk_until(FAILING));
-    all.extend((0..50).map(|_| anna.says()));
+    all.extend(anna.talk_until_notice(DISK_FAILING));
+    all.extend((0..50).map(|_| anna.say_large()));
     // Who comes in now is told, too, and sees what is only in memory.
     let (mut cora, arrival) = server.arrive("cora", &[]);
-    assert!(matches!(all.last(), Some(Fate::Shown(last)) if
+    assert!(matches!(all.last(), Some(Outcome::Shown(last)) if
         arrival.history.last().is_some_and(|it| it.text == last.text)));
-    assert_eq!(heard(&mut cora).0, [FAILING], "a newcomer");
+    assert_eq!(received(&mut cora).0, [DISK_FAILING], "a newcomer");
     assert_eq!(disk.status(), (Some(1), "memory_only".to_owned()));
     disk.free();
-    anna.wait_for(SOUND);
+    anna.wait_for_notice(DISK_SOUND);
     assert_eq!(disk.status(), (Some(0), "sound".to_owned()));
-    all.extend((0..5).map(|_| anna.says()));
-    assert_eq!(anna.notices, [FAILING, SOUND]);
+    all.extend((0..5).map(|_| anna.say_large()));
+    assert_eq!(anna.notices, [DISK_FAILING, DISK_SOUND]);
     let count = all.len();
-    let all = shown(all);
+    let all = shown_entries(all);
     assert_eq!(all.len(), count, "something was refused");
-    let (notices, entries) = heard(&mut ben);
-    assert_eq!(notices, [FAILING, SOUND]);
+    let (notices, entries) = received(&mut ben);
+    assert_eq!(notices, [DISK_FAILING, DISK_SOUND]);
     assert!(entries == all, "ben got {} of {count}", entries.len());
-    check_log(&server, "kept in memory only");
+    assert_failure_is_logged(&server, "kept in memory only");
     assert!(server.terminate().0.success());
-    let server = disk.serve(&[]);
-    assert!(history(&server) == as_history(all), "not everything is there after a restart");
+    let server = disk.start_server(&[]);
+    assert!(
+        whole_history(&server) == flagged_as_history(all),
+        "not everything is there after a restart"
+    );
 }
 
 #[test]
-fn messages_are_refused() {
-    let Some(disk) = disk() else { return };
-    let mut server = disk.serve(&["--on-disk-failure", "refuse"]);
+fn full_disk_refuses_messages() {
+    let Some(disk) = small_disk_or_skip() else { return };
+    let mut server = disk.start_server(&["--on-disk-failure", "refuse"]);
     let (mut anna, _) = Talker::new(&server, "anna");
     let mut ben = server.join("ben");
     disk.fill();
-    let mut all = anna.talk_until(FAILING);
-    assert!((0..20).all(|_| anna.says() == Fate::Refused), "not every message is refused");
+    let mut all = anna.talk_until_notice(DISK_FAILING);
+    assert!((0..20).all(|_| anna.say_large() == Outcome::Refused), "not every message is refused");
     assert_eq!(disk.status(), (Some(1), "refusing".to_owned()));
     disk.free();
-    anna.wait_for(SOUND);
-    all.extend((0..5).map(|_| anna.says()));
-    assert_eq!(anna.notices, [FAILING, SOUND]);
-    let all = shown(all);
-    let (notices, entries) = heard(&mut ben);
-    assert_eq!(notices, [FAILING, SOUND]);
+    anna.wait_for_notice(DISK_SOUND);
+    all.extend((0..5).map(|_| anna.say_large()));
+    assert_eq!(anna.notices, [DISK_FAILING, DISK_SOUND]);
+    let all = shown_entries(all);
+    let (notices, entries) = received(&mut ben);
+    assert_eq!(notices, [DISK_FAILING, DISK_SOUND]);
     assert!(entries == all, "ben got {} of {}", entries.len(), all.len());
-    check_log(&server, "messages are refused");
+    assert_failure_is_logged(&server, "messages are refused");
     assert!(server.terminate().0.success());
-    let server = disk.serve(&[]);
-    assert!(history(&server) == as_history(all), "what is there is not what was shown");
+    let server = disk.start_server(&[]);
+    assert!(
+        whole_history(&server) == flagged_as_history(all),
+        "what is there is not what was shown"
+    );
 }
 
 /// What was only in memory is gone with the process. Nobody takes what is said
 /// afterwards for it.
 #[test]
-fn a_crash_in_between_gives_nobody_a_wrong_history() {
-    let Some(disk) = disk() else { return };
-    let mut server = disk.serve(&["--on-disk-failure", "continue"]);
+fn crash_with_a_full_disk_invalidates_positions() {
+    let Some(disk) = small_disk_or_skip() else { return };
+    let mut server = disk.start_server(&["--on-disk-failure", "continue"]);
     let (mut anna, welcome) = Talker::new(&server, "anna");
     disk.fill();
-    anna.talk_until(FAILING);
-    let lost = shown((0..5).map(|_| anna.says()).collect());
+    anna.talk_until_notice(DISK_FAILING);
+    let lost = shown_entries((0..5).map(|_| anna.say_large()).collect());
     let at = lost.last().unwrap().sequence;
     server.kill();
     disk.free();
-    let server = disk.serve(&[]);
-    let kept = history(&server);
+    let server = disk.start_server(&[]);
+    let kept = whole_history(&server);
     assert!(!kept.iter().any(|it| lost.iter().any(|lost| lost.text == it.text)));
     // There is more now than there was.
     let (mut ben, _) = Talker::new(&server, "ben");
     for _ in 0..50 {
-        assert!(matches!(ben.says(), Fate::Shown(_)));
+        assert!(matches!(ben.say_large(), Outcome::Shown(_)));
     }
     let mut back = server.connect();
     back.greet(0);
@@ -257,21 +263,21 @@ fn a_crash_in_between_gives_nobody_a_wrong_history() {
     back.send(Join { token: Some(welcome.token), position, ..join("anna", &["lobby"]) });
     let arrival = back.arrival();
     assert_eq!(arrival.welcome.flags & flag::POSITION_KEPT, 0, "{:?}", arrival.welcome);
-    let latest: Vec<_> = history(&server).into_iter().rev().take(10).rev().collect();
+    let latest: Vec<_> = whole_history(&server).into_iter().rev().take(10).rev().collect();
     let texts: Vec<_> = latest.iter().map(|it| it.text.as_str()).collect();
     assert_eq!(arrival.texts(), texts);
 }
 
 /// A disk that cannot be written to at the start is said to be so.
 #[test]
-fn a_read_only_disk_is_named() {
-    let Some(disk) = disk() else { return };
-    let mut server = disk.serve(&[]);
+fn read_only_disk_is_reported() {
+    let Some(disk) = small_disk_or_skip() else { return };
+    let mut server = disk.start_server(&[]);
     let (mut anna, _) = Talker::new(&server, "anna");
-    assert!(matches!(anna.says(), Fate::Shown(_)));
+    assert!(matches!(anna.say_large(), Outcome::Shown(_)));
     assert!(server.terminate().0.success());
     disk.make_read_only();
-    let (code, told) = disk.try_to_serve();
+    let (code, told) = disk.try_to_start_server();
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("Read-only") || told.contains("readonly"), "{told}");
 }

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use fastrand::Rng;
 
-use super::disk::{Change, File, State};
+use super::disk::{Change, Contents, File};
 
 /// What a disk writes as a whole or not at all.
 const SECTOR: usize = 512;
 
 /// The moment of a power cut.
 #[derive(Clone, Debug)]
-pub(crate) struct Cut(State);
+pub(crate) struct PowerCut(Contents);
 
 /// How much of what was not safe had been written all the same.
 #[derive(Clone, Copy)]
-enum Luck {
+enum WrittenPart {
     /// Nothing.
     Nothing,
     /// All.
@@ -28,85 +28,87 @@ enum Luck {
     AnyOrder,
 }
 
-impl Cut {
-    /// Of a disk in this state.
-    pub(crate) const fn new(state: State) -> Self {
-        Self(state)
+impl PowerCut {
+    /// Of a disk in this contents.
+    pub(crate) const fn new(contents: Contents) -> Self {
+        Self(contents)
     }
 
-    /// How much the test had noted as seen before.
-    pub(crate) const fn noted(&self) -> usize {
-        self.0.noted
+    /// How much the test had acknowledged as seen before.
+    pub(crate) const fn acknowledged(&self) -> usize {
+        self.0.acknowledged
     }
 
-    /// How much of this had been noted before the last sync of a journal.
-    pub(crate) const fn noted_at_sync(&self) -> usize {
-        self.0.noted_at_sync
+    /// How much of this had been acknowledged before the last sync of a journal.
+    pub(crate) const fn acknowledged_at_sync(&self) -> usize {
+        self.0.acknowledged_at_sync
     }
 
     /// Puts what a disk may hold now into an empty directory. Another seed
     /// gives another possibility.
     pub(crate) fn write_to(&self, directory: &Path, seed: u64) {
         let mut random = Rng::with_seed(seed);
-        let State { files, names, safe_names, .. } = &self.0;
+        let Contents { files, names, safe_names, .. } = &self.0;
         let all: BTreeSet<_> = names.keys().chain(safe_names.keys()).collect();
         for name in all {
             let which = if random.bool() { names } else { safe_names };
             if let Some(file) = which.get(name) {
-                fs::write(directory.join(name), found(&files[*file], &mut random)).unwrap();
+                fs::write(directory.join(name), contents_after_cut(&files[*file], &mut random))
+                    .unwrap();
             }
         }
     }
 }
 
 /// What may be found of a file.
-fn found(file: &File, random: &mut Rng) -> Vec<u8> {
+fn contents_after_cut(file: &File, random: &mut Rng) -> Vec<u8> {
     let changes = file.pending.len();
-    let luck = match random.u8(0..4) {
-        0 => Luck::Nothing,
-        1 => Luck::All,
-        2 => Luck::UpTo(random.usize(0..=changes)),
-        _ => Luck::AnyOrder,
+    let written_part = match random.u8(0..4) {
+        0 => WrittenPart::Nothing,
+        1 => WrittenPart::All,
+        2 => WrittenPart::UpTo(random.usize(0..=changes)),
+        _ => WrittenPart::AnyOrder,
     };
-    // How many of the changes have reached one place on the disk.
-    let mut reached = || match luck {
-        Luck::Nothing => 0,
-        Luck::All => changes,
-        Luck::UpTo(moment) => (moment + usize::from(random.bool())).min(changes),
-        Luck::AnyOrder => random.usize(0..=changes),
+    // How many of the changes have changes_written one place on the disk.
+    let mut changes_written = || match written_part {
+        WrittenPart::Nothing => 0,
+        WrittenPart::All => changes,
+        WrittenPart::UpTo(moment) => (moment + usize::from(random.bool())).min(changes),
+        WrittenPart::AnyOrder => random.usize(0..=changes),
     };
-    let size = file.pending[..reached()].iter().fold(file.safe.len(), |size, it| match it {
-        Change::Write(offset, bytes) => size.max(offset + bytes.len()),
-        Change::Truncate(size) => *size,
-    });
+    let size =
+        file.pending[..changes_written()].iter().fold(file.safe.len(), |size, it| match it {
+            Change::Write(offset, bytes) => size.max(offset + bytes.len()),
+            Change::Truncate(size) => *size,
+        });
     let mut found = file.safe.clone();
     found.resize(size, 0);
-    for start in touched(file).into_iter().filter(|start| *start < size) {
+    for start in pending_sectors(file).into_iter().filter(|start| *start < size) {
         let end = (start + SECTOR).min(size);
-        for change in &file.pending[..reached()] {
-            apply(change, start, &mut found[start..end]);
+        for change in &file.pending[..changes_written()] {
+            apply_to_sector(change, start, &mut found[start..end]);
         }
     }
     found
 }
 
 /// Where the sectors begin that something is pending for.
-fn touched(file: &File) -> BTreeSet<usize> {
+fn pending_sectors(file: &File) -> BTreeSet<usize> {
     let mut longest = file.safe.len();
-    let mut touched = BTreeSet::new();
+    let mut pending_sectors = BTreeSet::new();
     for change in &file.pending {
         let (from, to) = match change {
             Change::Write(offset, bytes) => (*offset, offset + bytes.len()),
             Change::Truncate(size) => (*size, longest),
         };
         longest = longest.max(to);
-        touched.extend((from / SECTOR..to.div_ceil(SECTOR)).map(|sector| sector * SECTOR));
+        pending_sectors.extend((from / SECTOR..to.div_ceil(SECTOR)).map(|sector| sector * SECTOR));
     }
-    touched
+    pending_sectors
 }
 
 /// Does to one sector, which begins at `start`, what a change does to it.
-fn apply(change: &Change, start: usize, sector: &mut [u8]) {
+fn apply_to_sector(change: &Change, start: usize, sector: &mut [u8]) {
     let end = start + sector.len();
     match change {
         Change::Write(offset, bytes) => {
@@ -122,12 +124,12 @@ fn apply(change: &Change, start: usize, sector: &mut [u8]) {
 }
 
 #[test]
-fn a_sector_is_written_as_a_whole_or_not_at_all() {
+fn sectors_are_written_whole_or_not_at_all() {
     let (old, new) = (vec![1; 4 * SECTOR], vec![2; 3 * SECTOR]);
     let file = File { safe: old, pending: vec![Change::Write(100, new)] };
     let mut kinds = BTreeSet::new();
     for seed in 0..200 {
-        let found = found(&file, &mut Rng::with_seed(seed));
+        let found = contents_after_cut(&file, &mut Rng::with_seed(seed));
         assert_eq!(found.len(), 4 * SECTOR);
         let is_new = |sector: usize| found[sector * SECTOR + 100] == 2;
         for (place, byte) in found.iter().enumerate() {
@@ -142,11 +144,11 @@ fn a_sector_is_written_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn what_was_cut_off_does_not_come_back() {
+fn truncated_data_does_not_come_back() {
     let pending = vec![Change::Truncate(10), Change::Write(1_000, vec![3; 10])];
     let file = File { safe: vec![1; 2_000], pending };
     for seed in 0..200 {
-        let found = found(&file, &mut Rng::with_seed(seed));
+        let found = contents_after_cut(&file, &mut Rng::with_seed(seed));
         assert!([10, 1_010, 2_000].contains(&found.len()), "{seed}: {}", found.len());
         let is_old = |byte: &u8| *byte == 1;
         assert!(found.len() < 2_000 || found[..10].iter().all(is_old), "{seed}");

@@ -7,8 +7,8 @@ use pi_chat::log::{Durability, StoreSettings};
 use pi_chat::model::LogId;
 use tempfile::tempdir;
 
-use super::cut::Cut;
-use super::world::{PATIENCE, World, check_sessions, look, settings};
+use super::cut::PowerCut;
+use super::harness::{LogHarness, PATIENCE, check_sessions, reopen, settings};
 
 /// So often the power is cut for each promise.
 const CUTS: u64 = 120;
@@ -21,25 +21,25 @@ struct Case {
     /// The log's name; none if nobody can have learnt it.
     log_id: Option<LogId>,
     /// Messages in the order in which the log got them.
-    given: Vec<pi_chat::model::LogEntry>,
+    appended: Vec<pi_chat::model::LogEntry>,
     /// The moment of the cut.
-    cut: Cut,
+    cut: PowerCut,
 }
 
 /// Uses a log, and cuts the power behind so many steps.
-fn use_until(settings: StoreSettings, seed: u64, step: usize) -> (Case, usize) {
-    let mut world = World::new(settings, seed, |disk| disk.cut_behind(step));
+fn run_until_cut(settings: StoreSettings, seed: u64, step: usize) -> (Case, usize) {
+    let mut harness = LogHarness::new(settings, seed, |disk| disk.cut_after_step(step));
     for batch in 0..BATCHES {
-        world.say();
+        harness.append_random();
         // Some are still under way when the next ones come.
-        world.wait(if batch % 3 == 0 { 0 } else { 4 });
-        if world.disk.is_cut() {
+        harness.wait_until_pending(if batch % 3 == 0 { 0 } else { 4 });
+        if harness.disk.is_cut() {
             break;
         }
     }
-    let (cut, steps) = (world.disk.cut(), world.disk.steps());
-    let log_id = (cut.noted() > 0).then_some(world.restored.log_id);
-    (Case { log_id, given: world.close(), cut }, steps)
+    let (cut, steps) = (harness.disk.cut(), harness.disk.steps());
+    let log_id = (cut.acknowledged() > 0).then_some(harness.restored.log_id);
+    (Case { log_id, appended: harness.close(), cut }, steps)
 }
 
 /// Looks at one thing that the cut may have left; says what is not as
@@ -47,15 +47,15 @@ fn use_until(settings: StoreSettings, seed: u64, step: usize) -> (Case, usize) {
 fn check(case: &Case, durability: Durability, seed: u64) -> Result<(), String> {
     let left = tempdir().unwrap();
     case.cut.write_to(left.path(), seed);
-    let found = look(left.path())?;
+    let found = reopen(left.path())?;
     let count = found.messages.len();
-    if case.given.get(..count) != Some(&found.messages[..]) {
+    if case.appended.get(..count) != Some(&found.messages[..]) {
         return Err(format!("not the first {count} of what was said"));
     }
-    // (The first thing noted is that the log is open.)
+    // (The first thing acknowledged is that the log is open.)
     let promised = match durability {
-        Durability::Strict => case.cut.noted().saturating_sub(1),
-        Durability::Relaxed => case.cut.noted_at_sync().saturating_sub(1),
+        Durability::Strict => case.cut.acknowledged().saturating_sub(1),
+        Durability::Relaxed => case.cut.acknowledged_at_sync().saturating_sub(1),
     };
     if count < promised {
         return Err(format!("of {promised} messages there are {count}"));
@@ -70,11 +70,11 @@ fn check(case: &Case, durability: Durability, seed: u64) -> Result<(), String> {
 }
 
 /// Cuts the power at many moments; gives what is not as promised.
-fn cut_often(settings: &StoreSettings) -> Vec<String> {
-    let (_, most) = use_until(settings.clone(), 0, 0);
+fn cut_many_times(settings: &StoreSettings) -> Vec<String> {
+    let (_, last_step) = run_until_cut(settings.clone(), 0, 0);
     let outcome = |seed| {
-        let step = fastrand::Rng::with_seed(seed).usize(1..=most);
-        let (case, _) = use_until(settings.clone(), seed, step);
+        let step = fastrand::Rng::with_seed(seed).usize(1..=last_step);
+        let (case, _) = run_until_cut(settings.clone(), seed, step);
         let outcome = check(&case, settings.durability, seed);
         outcome.err().map(|error| format!("seed {seed}, step {step}: {error}"))
     };
@@ -82,69 +82,69 @@ fn cut_often(settings: &StoreSettings) -> Vec<String> {
 }
 
 #[test]
-fn strict_loses_nothing_that_anybody_saw() {
+fn strict_loses_no_acknowledged_message() {
     let settings = StoreSettings { durability: Durability::Strict, ..settings() };
-    assert_eq!(cut_often(&settings), [""; 0]);
+    assert_eq!(cut_many_times(&settings), [""; 0]);
 }
 
 #[test]
-fn relaxed_loses_only_the_end_and_says_so() {
-    assert_eq!(cut_often(&settings()), [""; 0]);
+fn relaxed_loses_only_the_end_and_changes_the_log_id() {
+    assert_eq!(cut_many_times(&settings()), [""; 0]);
 }
 
 /// What would be found if the log did not do what it has to.
 #[test]
-fn a_log_that_never_syncs_is_found_out() {
+fn unsynced_log_is_detected() {
     let durability = Durability::Strict;
     let settings = StoreSettings { durability, never_sync: true, ..settings() };
-    let found = cut_often(&settings);
+    let found = cut_many_times(&settings);
     assert!(found.iter().any(|it| it.contains("messages there are")), "{found:#?}");
 }
 
-/// Over some seconds: what is lost is at most a second old.
+/// Over some seconds: what is lost is at last_step a second old.
 #[test]
-fn relaxed_loses_a_second_at_most() {
-    let worlds = (0..4).map(|seed| {
+fn relaxed_loses_at_most_one_second() {
+    let harnesses = (0..4).map(|seed| {
         std::thread::spawn(move || {
-            let mut world = World::new(settings(), seed, |_| {});
-            let log_id = Some(world.restored.log_id);
+            let mut harness = LogHarness::new(settings(), seed, |_| {});
+            let log_id = Some(harness.restored.log_id);
             let begin = Instant::now();
             while begin.elapsed() < Duration::from_millis(1_300 + 500 * seed) {
-                world.say();
-                world.wait(8);
+                harness.append_random();
+                harness.wait_until_pending(8);
             }
             // In the middle of what is under way.
-            let cut = world.disk.cut();
-            world.wait(0);
+            let cut = harness.disk.cut();
+            harness.wait_until_pending(0);
             // Nobody says anything any more, and still it is synced.
-            let longest = world.disk.wait_for_sync(PATIENCE);
+            let longest = harness.disk.wait_for_sync(PATIENCE);
             // (A busy machine may be late.)
             assert!(longest < Duration::from_millis(2_500), "not synced for {longest:?}");
-            assert!(cut.noted_at_sync() > 100, "nothing was synced meanwhile");
-            let case = Case { log_id, given: world.close(), cut };
+            assert!(cut.acknowledged_at_sync() > 100, "nothing was synced meanwhile");
+            let case = Case { log_id, appended: harness.close(), cut };
             for other in 0..3 {
                 assert_eq!(check(&case, Durability::Relaxed, 10 * seed + other), Ok(()), "{seed}");
             }
         })
     });
-    for world in worlds.collect::<Vec<_>>() {
-        world.join().unwrap();
+    for harness in harnesses.collect::<Vec<_>>() {
+        harness.join().unwrap();
     }
 }
 
 #[test]
-fn what_was_closed_is_whole() {
+fn closed_log_is_complete() {
     for seed in 0..20 {
-        let mut world = World::new(settings(), seed, |_| {});
+        let mut harness = LogHarness::new(settings(), seed, |_| {});
         for _ in 0..BATCHES {
-            world.say();
+            harness.append_random();
         }
-        let (disk, log_id) = (world.disk.clone(), world.restored.log_id);
-        let given = world.close();
+        let (disk, log_id) = (harness.disk.clone(), harness.restored.log_id);
+        let appended = harness.close();
         let left = tempdir().unwrap();
         disk.cut().write_to(left.path(), seed);
-        let found = look(left.path()).unwrap();
-        assert!(found.messages == given, "seed {seed}: {} messages", found.messages.len());
+        let found = reopen(left.path()).unwrap();
+        assert!(found.messages == appended, "seed {seed}: {} messages", found.messages.len());
         assert_eq!(found.restored.log_id, log_id, "seed {seed}");
         check_sessions(&found).unwrap();
     }

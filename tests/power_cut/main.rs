@@ -6,10 +6,10 @@
 //! | `disk` | what is safe on a disk and what is only on its way there |
 //! | `cut` | what may be found after a power cut |
 //! | `vfs` | has SQLite write to such a disk |
-//! | `plain` | that these see what they are there to see, with SQLite alone |
-//! | `world` | a log that is used, and what must be there afterwards |
+//! | `sqlite_alone` | that these see what they are there to see, with SQLite alone |
+//! | `harness` | a log that is used, and what must be there afterwards |
 //! | `log` | that the server's log keeps what it promises when the power is cut |
-//! | `failing` | the same for a disk that takes nothing for a while |
+//! | `disk_failures` | the same for a disk that takes nothing for a while |
 //!
 //! What is random follows from seeds, which a failure names.
 
@@ -25,8 +25,8 @@
 
 mod cut;
 mod disk;
-mod failing;
+mod disk_failures;
+mod harness;
 mod log;
-mod plain;
+mod sqlite_alone;
 mod vfs;
-mod world;

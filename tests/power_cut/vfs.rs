@@ -1,4 +1,4 @@
-//! A VFS of SQLite that passes everything on to that of the system, and
+//! A VFS of SQLite that passes everything on to that of the system_vfs, and
 //! tells a [`Disk`] what is written and what is synced. (It syncs nothing
 //! itself: what is safe is the [`Disk`]'s to say, and so a test is quick.)
 
@@ -19,17 +19,17 @@ use super::disk::{Change, Disk};
 /// What SQLite calls it.
 const NAME: &CStr = c"power-cut";
 
-/// An open file as SQLite sees it. The system's own follows it in memory.
+/// An open file as SQLite sees it. The system_vfs's own follows it in memory.
 #[repr(C)]
-struct Wrapped {
+struct VfsFile {
     /// What SQLite knows of it; must be first.
     base: sqlite3_file,
     /// What we know of it; none if it is on no disk of ours.
-    known: *mut Known,
+    info: *mut FileInfo,
 }
 
 /// What we know of an open file.
-struct Known {
+struct FileInfo {
     /// Its disk.
     disk: Arc<Disk>,
     /// Its number there.
@@ -38,23 +38,23 @@ struct Known {
     is_journal: bool,
 }
 
-/// Makes the VFS known to SQLite, once; gives its name.
-pub(crate) fn name() -> &'static str {
+/// Makes the VFS info to SQLite, once; gives its name.
+pub(crate) fn register() -> &'static str {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: null asks for the default VFS, which is static; the copy of it is never freed, nor is the name.
         // Those of its functions that we leave as they are take no notice of
         // which VFS they are called for.
         let outcome = unsafe {
-            let system = sqlite3_vfs_find(ptr::null());
+            let system_vfs = sqlite3_vfs_find(ptr::null());
             let ours = sqlite3_vfs {
-                szOsFile: c_int::try_from(size_of::<Wrapped>()).unwrap() + (*system).szOsFile,
+                szOsFile: c_int::try_from(size_of::<VfsFile>()).unwrap() + (*system_vfs).szOsFile,
                 pNext: ptr::null_mut(),
                 zName: NAME.as_ptr(),
-                pAppData: system.cast(),
+                pAppData: system_vfs.cast(),
                 xOpen: Some(open),
                 xDelete: Some(delete),
-                ..*system
+                ..*system_vfs
             };
             sqlite3_vfs_register(Box::into_raw(Box::new(ours)), 0)
         };
@@ -63,13 +63,13 @@ pub(crate) fn name() -> &'static str {
     NAME.to_str().unwrap()
 }
 
-/// Calls the same function of the system's file.
-macro_rules! pass_on {
+/// Calls the same function of the system_vfs's file.
+macro_rules! call_system {
     ($file:ident, $function:ident $(, $argument:expr)*) => {{
         // SAFETY: SQLite calls us with a file that `open` has opened, so that the
-        // system's follows it and has all its functions.
+        // system_vfs's follows it and has all its functions.
         unsafe {
-            let real = $file.cast::<Wrapped>().add(1).cast::<sqlite3_file>();
+            let real = $file.cast::<VfsFile>().add(1).cast::<sqlite3_file>();
             let function = (*(*real).pMethods).$function.unwrap();
             function(real $(, $argument)*)
         }
@@ -77,18 +77,18 @@ macro_rules! pass_on {
 }
 
 /// Makes functions that only pass on.
-macro_rules! passed_on {
+macro_rules! forward_to_system {
     ($($name:ident = $function:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
         $(
             /// Passes on.
             unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) $(-> $result)? {
-                pass_on!(file, $function $(, $argument)*)
+                call_system!(file, $function $(, $argument)*)
             }
         )*
     };
 }
 
-passed_on! {
+forward_to_system! {
     read = xRead(to: *mut c_void, count: c_int, offset: sqlite3_int64) -> c_int;
     file_size = xFileSize(size: *mut sqlite3_int64) -> c_int;
     lock = xLock(level: c_int) -> c_int;
@@ -128,35 +128,35 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xUnfetch: Some(unfetch),
 };
 
-/// The VFS of the system.
+/// The VFS of the system_vfs.
 ///
 /// # Safety
 /// `vfs` is ours.
-unsafe fn system(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
+unsafe fn system_vfs(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
     // SAFETY: `name` has put it there.
     unsafe { (*vfs).pAppData.cast() }
 }
 
-/// What is known of a file, if it is on a disk.
+/// What is info of a file, if it is on a disk.
 ///
 /// # Safety
 /// `open` has opened it.
-unsafe fn known<'a>(file: *mut sqlite3_file) -> Option<&'a Known> {
+unsafe fn file_info<'a>(file: *mut sqlite3_file) -> Option<&'a FileInfo> {
     // SAFETY: `open` has put it there, and it stays until `close`.
-    unsafe { (*file.cast::<Wrapped>()).known.as_ref() }
+    unsafe { (*file.cast::<VfsFile>()).info.as_ref() }
 }
 
 /// The disk and the name of a path.
 ///
 /// # Safety
 /// The path is a string of C, or null.
-unsafe fn place(path: *const c_char) -> Option<(Arc<Disk>, OsString)> {
+unsafe fn locate(path: *const c_char) -> Option<(Arc<Disk>, OsString)> {
     if path.is_null() {
         return None;
     }
     // SAFETY: it is a string.
     let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
-    Disk::of(Path::new(OsStr::from_bytes(bytes)))
+    Disk::containing(Path::new(OsStr::from_bytes(bytes)))
 }
 
 /// Opens a file.
@@ -167,15 +167,15 @@ unsafe extern "C" fn open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite gives us `szOsFile` bytes, of which the system's file
-    // gets what is behind ours, and the rest as the system's own wants it.
+    // SAFETY: SQLite gives us `szOsFile` bytes, of which the system_vfs's file
+    // gets what is behind ours, and the rest as the system_vfs's own wants it.
     unsafe {
-        let wrapped = file.cast::<Wrapped>();
-        let real = wrapped.add(1).cast::<sqlite3_file>();
+        let vfs_file = file.cast::<VfsFile>();
+        let real = vfs_file.add(1).cast::<sqlite3_file>();
         (*file).pMethods = ptr::null();
         (*real).pMethods = ptr::null();
-        let Some(open) = (*system(vfs)).xOpen else { return SQLITE_CANTOPEN };
-        let outcome = open(system(vfs), path, real, flags, out_flags);
+        let Some(open) = (*system_vfs(vfs)).xOpen else { return SQLITE_CANTOPEN };
+        let outcome = open(system_vfs(vfs), path, real, flags, out_flags);
         if outcome != SQLITE_OK {
             if let Some(close) = (*real).pMethods.as_ref().and_then(|it| it.xClose) {
                 close(real);
@@ -183,11 +183,11 @@ unsafe extern "C" fn open(
             return outcome;
         }
         let is_journal = flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL) != 0;
-        let known = place(path).map(|(disk, name)| {
+        let info = locate(path).map(|(disk, name)| {
             let file = disk.open(name);
-            Box::into_raw(Box::new(Known { disk, file, is_journal }))
+            Box::into_raw(Box::new(FileInfo { disk, file, is_journal }))
         });
-        (*wrapped).known = known.unwrap_or(ptr::null_mut());
+        (*vfs_file).info = info.unwrap_or(ptr::null_mut());
         (*file).pMethods = &raw const METHODS;
         SQLITE_OK
     }
@@ -197,10 +197,10 @@ unsafe extern "C" fn open(
 unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, path: *const c_char, sync: c_int) -> c_int {
     // SAFETY: all is as SQLite gives it, but for the sync, which is not done.
     unsafe {
-        let Some(delete) = (*system(vfs)).xDelete else { return SQLITE_CANTOPEN };
-        let outcome = delete(system(vfs), path, 0);
+        let Some(delete) = (*system_vfs(vfs)).xDelete else { return SQLITE_CANTOPEN };
+        let outcome = delete(system_vfs(vfs), path, 0);
         if outcome == SQLITE_OK
-            && let Some((disk, name)) = place(path)
+            && let Some((disk, name)) = locate(path)
         {
             disk.delete(&name, sync != 0);
         }
@@ -212,12 +212,12 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, path: *const c_char, sync: c_
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     // SAFETY: `open` has put it there, and nobody asks for it afterwards.
     unsafe {
-        let known = (*file.cast::<Wrapped>()).known;
-        if !known.is_null() {
-            drop(Box::from_raw(known));
+        let info = (*file.cast::<VfsFile>()).info;
+        if !info.is_null() {
+            drop(Box::from_raw(info));
         }
     }
-    pass_on!(file, xClose)
+    call_system!(file, xClose)
 }
 
 /// Writes.
@@ -228,34 +228,34 @@ unsafe extern "C" fn write(
     offset: sqlite3_int64,
 ) -> c_int {
     // SAFETY: it is a file of ours.
-    if let Some(known) = unsafe { known(file) } {
+    if let Some(info) = unsafe { file_info(file) } {
         let (size, start) = (usize::try_from(count).unwrap(), usize::try_from(offset).unwrap());
         // SAFETY: so many bytes are there.
         let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), size) }.to_vec();
-        if !known.disk.change(known.file, known.is_journal, Change::Write(start, bytes)) {
+        if !info.disk.change(info.file, info.is_journal, Change::Write(start, bytes)) {
             return SQLITE_IOERR_WRITE;
         }
     }
-    pass_on!(file, xWrite, from, count, offset)
+    call_system!(file, xWrite, from, count, offset)
 }
 
 /// Cuts off the end.
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c_int {
     // SAFETY: it is a file of ours.
-    if let Some(known) = unsafe { known(file) } {
+    if let Some(info) = unsafe { file_info(file) } {
         let change = Change::Truncate(usize::try_from(size).unwrap());
-        if !known.disk.change(known.file, known.is_journal, change) {
+        if !info.disk.change(info.file, info.is_journal, change) {
             return SQLITE_IOERR_TRUNCATE;
         }
     }
-    pass_on!(file, xTruncate, size)
+    call_system!(file, xTruncate, size)
 }
 
 /// Makes safe what was written.
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
     // SAFETY: it is a file of ours.
-    match unsafe { known(file) } {
-        Some(known) if !known.disk.sync(known.file, known.is_journal) => SQLITE_IOERR_FSYNC,
+    match unsafe { file_info(file) } {
+        Some(info) if !info.disk.sync(info.file, info.is_journal) => SQLITE_IOERR_FSYNC,
         _ => SQLITE_OK,
     }
 }

@@ -27,10 +27,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
 
 /// How many people talk.
-const PEOPLE: u64 = 4;
+const SESSIONS: u64 = 4;
 
 /// A log that is used.
-pub(super) struct World {
+pub(super) struct LogHarness {
     /// Where it is.
     _directory: TempDir,
     /// The disk under it.
@@ -43,28 +43,28 @@ pub(super) struct World {
     runtime: Runtime,
     /// Chance.
     random: Rng,
-    /// What the log was given, as it has to come back if all goes well.
-    pub(super) given: Vec<LogEntry>,
+    /// What the log was appended, as it has to come back if all goes well.
+    pub(super) appended: Vec<LogEntry>,
     /// What it said was committed.
     pub(super) committed: Vec<LogEntry>,
     /// Authors' numbers of what it did not take.
     pub(super) refused: Vec<(SessionId, Reference)>,
     /// What else it had to tell.
-    pub(super) told: Vec<LogEvent>,
+    pub(super) other_events: Vec<LogEvent>,
 }
 
 /// Settings for a test in the first run of the system.
 pub(super) fn settings() -> StoreSettings {
     StoreSettings {
-        vfs: Some(vfs::name().to_owned()),
+        vfs: Some(vfs::register().to_owned()),
         boot_id: Some("first".to_owned()),
         file_id: Some("one".to_owned()),
         ..StoreSettings::default()
     }
 }
 
-/// The record of one of the people, who has not said anything.
-pub(super) fn record(person: u64) -> SessionRecord {
+/// The session_record of one of the people, who has not said anything.
+pub(super) fn session_record(person: u64) -> SessionRecord {
     SessionRecord {
         session: SessionId(person),
         token: TokenHash([u8::try_from(person).unwrap(); 32]),
@@ -75,20 +75,20 @@ pub(super) fn record(person: u64) -> SessionRecord {
     }
 }
 
-impl World {
+impl LogHarness {
     /// A new log on a new disk, which `prepare` may do something to.
     pub(super) fn new(settings: StoreSettings, seed: u64, prepare: impl FnOnce(&Disk)) -> Self {
         let directory = tempdir().unwrap();
         let path = directory.path().canonicalize().unwrap();
-        let disk = Disk::watch(&path);
+        let disk = Disk::simulate(&path);
         prepare(&disk);
         let (log, restored) =
             SqliteLog::open(StoreSettings { directory: path, ..settings }).unwrap();
         let mut log: Box<dyn Log> = Box::new(log);
-        for person in 1..=PEOPLE {
-            log.keep_session(record(person));
+        for person in 1..=SESSIONS {
+            log.keep_session(session_record(person));
         }
-        disk.note(1);
+        disk.acknowledge(1);
         Self {
             _directory: directory,
             disk,
@@ -96,17 +96,17 @@ impl World {
             restored,
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
             random: Rng::with_seed(seed),
-            given: Vec::new(),
+            appended: Vec::new(),
             committed: Vec::new(),
             refused: Vec::new(),
-            told: Vec::new(),
+            other_events: Vec::new(),
         }
     }
 
     /// Has some people say something, without waiting for anything.
-    pub(super) fn say(&mut self) {
+    pub(super) fn append_random(&mut self) {
         let count = self.random.usize(1..6);
-        let passed = u64::try_from(self.given.len()).unwrap();
+        let passed = u64::try_from(self.appended.len()).unwrap();
         let now = Now {
             moment: Moment::after_start(Duration::from_millis(passed)),
             time: Timestamp(1_790_000_000_000 + passed),
@@ -118,11 +118,11 @@ impl World {
     /// Something that somebody says; notes how it has to come back.
     fn draft(&mut self, time: Timestamp) -> Draft {
         let random = &mut self.random;
-        let session = SessionId(random.u64(1..=PEOPLE));
+        let session = SessionId(random.u64(1..=SESSIONS));
         let said = |it: &&LogEntry| it.draft.session == session;
         // (Of direct messages only the latest are kept.)
-        let target = if self.given.len() < 200 && random.u8(0..5) == 0 {
-            let to = record(random.u64(1..=PEOPLE));
+        let target = if self.appended.len() < 200 && random.u8(0..5) == 0 {
+            let to = session_record(random.u64(1..=SESSIONS));
             Target::Session(to.session, to.username)
         } else {
             Target::Room(RoomName::new(ROOMS[random.usize(0..ROOMS.len())]).unwrap())
@@ -130,9 +130,9 @@ impl World {
         let text: String = (0..random.usize(1..1_500)).map(|_| random.alphabetic()).collect();
         let draft = Draft {
             session,
-            username: record(session.0).username,
+            username: session_record(session.0).username,
             reference: Reference(
-                u64::try_from(self.given.iter().filter(said).count()).unwrap() + 1,
+                u64::try_from(self.appended.iter().filter(said).count()).unwrap() + 1,
             ),
             target,
             style: Style::SAID,
@@ -141,23 +141,23 @@ impl World {
         let is_before = |it: &&LogEntry| {
             matches!(draft.target, Target::Room(_)) && it.draft.target == draft.target
         };
-        let previous = self.given.iter().rev().find(is_before);
+        let previous = self.appended.iter().rev().find(is_before);
         let previous = previous.map_or(Sequence::ZERO, |it| it.sequence);
-        let sequence = self.given.last().map_or(Sequence::ZERO, |it| it.sequence).next();
-        self.given.push(LogEntry { sequence, previous, time, draft: draft.clone() });
+        let sequence = self.appended.last().map_or(Sequence::ZERO, |it| it.sequence).next();
+        self.appended.push(LogEntry { sequence, previous, time, draft: draft.clone() });
         draft
     }
 
     /// Takes what the log has to tell until no more than so many messages are
     /// under way.
-    pub(super) fn wait(&mut self, under_way: usize) {
-        while self.given.len() - self.committed.len() - self.refused.len() > under_way {
-            self.hear();
+    pub(super) fn wait_until_pending(&mut self, under_way: usize) {
+        while self.appended.len() - self.committed.len() - self.refused.len() > under_way {
+            self.take_event();
         }
     }
 
     /// Takes the next thing that the log has to tell.
-    pub(super) fn hear(&mut self) {
+    pub(super) fn take_event(&mut self) {
         let log = &mut self.log;
         let event = self.runtime.block_on(async {
             tokio::time::timeout(PATIENCE, poll_fn(|context| log.poll_event(context))).await
@@ -165,17 +165,17 @@ impl World {
         match event.expect("the log says nothing").expect("the log has ended") {
             LogEvent::Committed { entries, .. } => {
                 self.committed.extend(entries.iter().map(|it| LogEntry::clone(it)));
-                self.disk.note(1 + self.committed.len());
+                self.disk.acknowledge(1 + self.committed.len());
             }
             LogEvent::NotStored { session, reference } => self.refused.push((session, reference)),
-            other => self.told.push(other),
+            other => self.other_events.push(other),
         }
     }
 
     /// Ends the log as a server does that is told to.
     pub(super) fn close(self) -> Vec<LogEntry> {
         self.log.close();
-        self.given
+        self.appended
     }
 }
 
@@ -189,7 +189,7 @@ pub(super) struct Found {
 
 /// Opens what is left, after the system has been started again, and looks at
 /// everything.
-pub(super) fn look(directory: &Path) -> Result<Found, String> {
+pub(super) fn reopen(directory: &Path) -> Result<Found, String> {
     let settings = StoreSettings {
         directory: directory.to_path_buf(),
         boot_id: Some("second".to_owned()),
@@ -257,8 +257,8 @@ pub(super) fn check_sessions(found: &Found) -> Result<(), String> {
     }
     let mut sessions = found.restored.sessions.clone();
     sessions.sort_by_key(|it| it.session.0);
-    let wanted: Vec<SessionRecord> = (1..=PEOPLE)
-        .map(record)
+    let wanted: Vec<SessionRecord> = (1..=SESSIONS)
+        .map(session_record)
         .map(|it| SessionRecord {
             last_reference: last.get(&it.session).copied().unwrap_or_default(),
             ..it

@@ -32,7 +32,11 @@ fn content(number: u32) -> Vec<u8> {
 }
 
 /// Writes one transaction after the other until the power is cut.
-fn write(connection: &Connection, synchronous: &str, disk: &Disk) -> rusqlite::Result<()> {
+fn write_transactions(
+    connection: &Connection,
+    synchronous: &str,
+    disk: &Disk,
+) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     // So that the journal begins anew again and again.
@@ -40,7 +44,7 @@ fn write(connection: &Connection, synchronous: &str, disk: &Disk) -> rusqlite::R
     connection.execute_batch("CREATE TABLE it (number INTEGER PRIMARY KEY, content BLOB)")?;
     for number in 1..=TRANSACTIONS {
         connection.execute("INSERT INTO it VALUES (?1, ?2)", (number, content(number)))?;
-        disk.note(usize::try_from(number).unwrap());
+        disk.acknowledge(usize::try_from(number).unwrap());
         if disk.is_cut() {
             return Ok(());
         }
@@ -49,7 +53,7 @@ fn write(connection: &Connection, synchronous: &str, disk: &Disk) -> rusqlite::R
 }
 
 /// Looks at what is there: the number of transactions.
-fn read(connection: &Connection) -> rusqlite::Result<Option<usize>> {
+fn count_transactions(connection: &Connection) -> rusqlite::Result<Option<usize>> {
     let is_sound: String = connection.query_row("PRAGMA integrity_check", [], |it| it.get(0))?;
     if is_sound != "ok" {
         return Ok(None);
@@ -64,32 +68,33 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<usize>> {
     Ok(is_prefix.then_some(all.len()))
 }
 
-/// Cuts the power once; `most` is a step that is not reached.
-fn cut(synchronous: &str, seed: u64, most: usize) -> (Found, usize) {
+/// Cuts the power once; `last_step` is a step that is not reached.
+fn cut_once(synchronous: &str, seed: u64, last_step: usize) -> (Found, usize) {
     let (before, after) = (tempdir().unwrap(), tempdir().unwrap());
-    let disk = Disk::watch(before.path());
-    disk.cut_behind(fastrand::Rng::with_seed(seed).usize(0..=most));
+    let disk = Disk::simulate(before.path());
+    disk.cut_after_step(fastrand::Rng::with_seed(seed).usize(0..=last_step));
     let path = before.path().canonicalize().unwrap().join("it.db");
     let connection =
-        Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs::name()).unwrap();
-    write(&connection, synchronous, &disk).unwrap();
+        Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs::register()).unwrap();
+    write_transactions(&connection, synchronous, &disk).unwrap();
     let cut = disk.cut();
     cut.write_to(after.path(), seed);
-    let prefix = Connection::open(after.path().join("it.db")).and_then(|it| read(&it));
+    let prefix =
+        Connection::open(after.path().join("it.db")).and_then(|it| count_transactions(&it));
     let prefix = prefix.ok().flatten();
-    let found = Found { prefix, committed: cut.noted(), synced: cut.noted_at_sync() };
+    let found = Found { prefix, committed: cut.acknowledged(), synced: cut.acknowledged_at_sync() };
     (found, disk.steps())
 }
 
 /// Cuts the power at many moments.
-fn cut_often(synchronous: &str) -> impl Iterator<Item = (u64, Found)> {
-    let (_, most) = cut(synchronous, 0, 0);
-    (0..CUTS).map(move |seed| (seed, cut(synchronous, seed, most).0))
+fn cut_many_times(synchronous: &str) -> impl Iterator<Item = (u64, Found)> {
+    let (_, last_step) = cut_once(synchronous, 0, 0);
+    (0..CUTS).map(move |seed| (seed, cut_once(synchronous, seed, last_step).0))
 }
 
 #[test]
-fn full_loses_nothing() {
-    for (seed, found) in cut_often("FULL") {
+fn synchronous_full_loses_nothing() {
+    for (seed, found) in cut_many_times("FULL") {
         let prefix = found.prefix.unwrap_or_else(|| panic!("seed {seed}: not sound"));
         let Found { committed, .. } = found;
         assert!((committed..=committed + 1).contains(&prefix), "seed {seed}: {prefix} {committed}");
@@ -97,9 +102,9 @@ fn full_loses_nothing() {
 }
 
 #[test]
-fn normal_loses_only_the_end() {
+fn synchronous_normal_loses_only_the_end() {
     let mut has_lost = false;
-    for (seed, found) in cut_often("NORMAL") {
+    for (seed, found) in cut_many_times("NORMAL") {
         let prefix = found.prefix.unwrap_or_else(|| panic!("seed {seed}: not sound"));
         let Found { committed, synced, .. } = found;
         assert!((synced..=committed + 1).contains(&prefix), "seed {seed}: {prefix} {committed}");
@@ -109,9 +114,9 @@ fn normal_loses_only_the_end() {
 }
 
 #[test]
-fn off_loses_what_was_committed_and_is_seen_to() {
+fn synchronous_off_loses_committed_transactions() {
     let (mut has_lost, mut is_broken) = (false, false);
-    for (_, found) in cut_often("OFF") {
+    for (_, found) in cut_many_times("OFF") {
         has_lost |= found.prefix.is_some_and(|it| it < found.committed);
         is_broken |= found.prefix.is_none();
     }
