@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layer of each module. A new module has to be added here.
+/// Layer of each module. A new module has to be added here.
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("wire", 1),
@@ -33,7 +33,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("cli", 4),
 ];
 
-/// Names that must not occur in layers 0 to 2.
+/// Names that must not occur in layers 0 to 2: I/O, clocks, randomness.
 const IMPURE: &[&str] = &[
     "tokio",
     "async ",
@@ -51,7 +51,7 @@ const IMPURE: &[&str] = &[
     "tracing",
 ];
 
-/// The layer of a module of `src/`.
+/// Returns the layer of a module of `src/`. Panics if it has none.
 fn layer_of(module: &str) -> u8 {
     LAYERS
         .iter()
@@ -60,7 +60,7 @@ fn layer_of(module: &str) -> u8 {
         .1
 }
 
-/// All Rust files below `dir`.
+/// Appends all Rust files below `dir` to `found`.
 fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -72,7 +72,7 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of a file that are code: neither comments nor its tests.
+/// Returns the lines of a file that are code: without comments, and without the tests at its end.
 fn code_lines(source: &str) -> impl Iterator<Item = &str> {
     source
         .lines()
@@ -80,7 +80,7 @@ fn code_lines(source: &str) -> impl Iterator<Item = &str> {
         .map(|line| line.split("//").next().unwrap_or_default())
 }
 
-/// The modules that are named by `crate::…` in a line, `crate::{…}` too.
+/// Returns the modules that a line names by `crate::…` or `crate::{…}`.
 fn modules_named(line: &str) -> Vec<String> {
     line.match_indices("crate::")
         .flat_map(|(at, found)| {
@@ -98,7 +98,7 @@ fn modules_named(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong with a file of `module`, a line each.
+/// Returns the violations of the layers in a file of `module`, a line of text each.
 fn violations(module: &str, source: &str) -> Vec<String> {
     let layer = layer_of(module);
     let mut wrong = Vec::new();
@@ -118,17 +118,17 @@ fn violations(module: &str, source: &str) -> Vec<String> {
     wrong
 }
 
-/// A file of the crate.
+/// A source file of the crate.
 struct Source {
-    /// The module directly below the crate that it belongs to.
+    /// Top-level module that it belongs to.
     module: String,
-    /// Whether the whole file is tests.
+    /// True if the whole file is tests.
     is_test: bool,
     /// Its text.
     text: String,
 }
 
-/// All files of the crate but its root and the programs.
+/// Reads all source files of the crate except its root and the programs.
 fn sources() -> Vec<Source> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -149,8 +149,8 @@ fn sources() -> Vec<Source> {
     files.iter().map(read).filter(|it| !matches!(it.module.as_str(), "lib" | "bin")).collect()
 }
 
-/// The modules that are left when every module that imports none of the others has been removed,
-/// again and again: empty if the imports have no circle.
+/// Returns the modules that take part in, or import from, a circle of imports: those that are left
+/// when every module that imports none of the others is removed, repeatedly.
 fn modules_in_circles(mut imports: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     loop {
         let all: BTreeSet<String> = imports.keys().cloned().collect();
@@ -162,6 +162,8 @@ fn modules_in_circles(mut imports: BTreeMap<String, BTreeSet<String>>) -> Vec<St
     }
 }
 
+/// No module imports from a higher layer, engines do not import one another, and layers 0 to 2 are
+/// pure.
 #[test]
 fn imports_go_down_only() {
     let wrong: Vec<String> =
@@ -169,6 +171,7 @@ fn imports_go_down_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The modules of the crate form no circle of imports.
 #[test]
 fn modules_of_one_layer_import_one_another_without_circles() {
     let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -179,7 +182,7 @@ fn modules_of_one_layer_import_one_another_without_circles() {
     assert_eq!(modules_in_circles(imports), Vec::<String>::new());
 }
 
-/// The tests above can fail.
+/// The checks above find violations, so these tests can fail.
 #[test]
 fn violations_are_seen() {
     assert_eq!(violations("model", "use crate::wire::tcp;").len(), 1);

@@ -1,8 +1,9 @@
-//! The disk is full: people are told, the room lives on in memory or refuses
-//! messages, and it goes on by itself when there is room again.
+//! A server on a full disk: it sends a notice, keeps messages in memory or refuses them, and
+//! recovers by itself when there is space again.
 //!
-//! With `PI_CHAT_NEED_NETNS=1` it is a failure that namespaces cannot be had;
-//! else it is said, and `tests/power_cut/disk_failures.rs` is all there is.
+//! If namespaces are not available, these tests do nothing, say so, and leave
+//! `tests/power_cut/disk_failures.rs` as the only test. With `PI_CHAT_NEED_NETNS=1` they fail
+//! instead.
 
 #![cfg(all(feature = "server", target_os = "linux"))]
 #![allow(
@@ -25,17 +26,17 @@ use pi_chat::wire::tcp::{Entry, History, Join, ServerFrame, Welcome, flag};
 use common::{Peer, Server, join};
 use small_disk::SmallDisk;
 
-/// The disk fails.
+/// Notice code: the disk fails.
 const DISK_FAILING: u16 = 5;
 
-/// It is sound again.
+/// Notice code: the disk works again.
 const DISK_SOUND: u16 = 6;
 
-/// A message was not kept.
+/// Error code: a message was not stored.
 const NOT_STORED: u16 = 308;
 
-/// A disk, if there can be one; if not, that is said, and a failure where it
-/// is needed.
+/// Makes a small disk. Returns none, and says so, if namespaces are not available; panics if
+/// `PI_CHAT_NEED_NETNS=1` requires them.
 fn small_disk_or_skip() -> Option<SmallDisk> {
     match SmallDisk::new() {
         Ok(disk) => Some(disk),
@@ -49,34 +50,33 @@ fn small_disk_or_skip() -> Option<SmallDisk> {
     }
 }
 
-/// What has become of a message.
+/// Outcome of a message.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// Everybody got it.
+    /// The server has sent it to the room.
     Shown(Entry),
-    /// It was not kept.
+    /// The server has refused to store it.
     Refused,
 }
 
-/// Somebody who talks, with what came meanwhile.
+/// A client that sends messages, with the notices that it has received.
 struct Talker {
-    /// The connection.
+    /// Its connection.
     peer: Peer,
-    /// So many messages were said.
+    /// Number of messages sent.
     said: usize,
-    /// Notices that have come.
+    /// Codes of the notices received.
     notices: Vec<u16>,
 }
 
 impl Talker {
-    /// Somebody in the lobby.
+    /// Joins the lobby.
     fn new(server: &Server, name: &str) -> (Self, Welcome) {
         let (peer, arrival) = server.arrive(name, &[]);
         (Self { peer, said: 0, notices: Vec::new() }, arrival.welcome)
     }
 
-    /// Says something large, so that a disk is soon full; waits for what
-    /// becomes of it.
+    /// Sends a message of 4,000 bytes, which soon fills a disk, and waits for its outcome.
     fn say_large(&mut self) -> Outcome {
         self.said += 1;
         self.peer.say("lobby", &format!("{} {}", self.said, "x".repeat(4_000)));
@@ -91,7 +91,7 @@ impl Talker {
         }
     }
 
-    /// Talks until the disk is said to be so.
+    /// Sends messages until this notice has come. Returns their outcomes.
     fn talk_until_notice(&mut self, code: u16) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         while self.notices.last() != Some(&code) {
@@ -101,7 +101,7 @@ impl Talker {
         outcomes
     }
 
-    /// Waits until the disk is said to be so, and says nothing.
+    /// Waits for this notice without sending anything.
     fn wait_for_notice(&mut self, code: u16) {
         while self.notices.last() != Some(&code) {
             match self.peer.next() {
@@ -113,13 +113,13 @@ impl Talker {
     }
 }
 
-/// What was shown.
+/// The entries among these outcomes.
 fn shown_entries(outcomes: Vec<Outcome>) -> Vec<Entry> {
     let entry = |outcome| if let Outcome::Shown(entry) = outcome { Some(entry) } else { None };
     outcomes.into_iter().filter_map(entry).collect()
 }
 
-/// Takes notices and entries of somebody who only listens.
+/// Reads what a silent client has received: codes of notices, and entries.
 fn received(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
     let (mut notices, mut entries) = (Vec::new(), Vec::new());
     for frame in peer.settled() {
@@ -133,7 +133,7 @@ fn received(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
     (notices, entries)
 }
 
-/// Everything in the lobby.
+/// Requests all pages of the lobby's history.
 fn whole_history(server: &Server) -> Vec<Entry> {
     let mut reader = server.join("reader");
     let (mut all, mut before) = (Vec::new(), Sequence::ZERO);
@@ -159,20 +159,22 @@ fn whole_history(server: &Server) -> Vec<Entry> {
     }
 }
 
-/// As entries look that are told of the past.
+/// The same entries with the flags of requested history.
 fn flagged_as_history(entries: Vec<Entry>) -> Vec<Entry> {
     let flags = flag::HISTORY | flag::REQUESTED;
     entries.into_iter().map(|it| Entry { flags, ..it }).collect()
 }
 
-/// Whoever runs the server is told how it fares, and nothing went wrong that
-/// should not.
+/// Waits until the server's log reports the recovery. Asserts that it contains `how`, and neither
+/// panics nor bugs.
 fn assert_failure_is_logged(server: &Server, how: &str) {
     let log = server.wait_for_log(|log| log.iter().any(|it| it.contains("written again")));
     assert!(log.iter().any(|it| it.contains(how)), "{log:#?}");
     assert!(!log.iter().any(|it| it.contains("panic") || it.contains("bug")), "{log:#?}");
 }
 
+/// With `on-disk-failure = "continue"` messages stay in memory while the disk is full, and are
+/// written when it has space again. A newcomer gets them and the notice.
 #[test]
 fn full_disk_keeps_messages_in_memory() {
     let Some(disk) = small_disk_or_skip() else { return };
@@ -183,7 +185,7 @@ fn full_disk_keeps_messages_in_memory() {
     disk.fill();
     all.extend(anna.talk_until_notice(DISK_FAILING));
     all.extend((0..50).map(|_| anna.say_large()));
-    // Who comes in now is told, too, and sees what is only in memory.
+    // A newcomer gets the notice, and what is only in memory.
     let (mut cora, arrival) = server.arrive("cora", &[]);
     assert!(matches!(all.last(), Some(Outcome::Shown(last)) if
         arrival.history.last().is_some_and(|it| it.text == last.text)));
@@ -209,6 +211,7 @@ fn full_disk_keeps_messages_in_memory() {
     );
 }
 
+/// With `on-disk-failure = "refuse"` messages are refused while the disk is full.
 #[test]
 fn full_disk_refuses_messages() {
     let Some(disk) = small_disk_or_skip() else { return };
@@ -236,8 +239,8 @@ fn full_disk_refuses_messages() {
     );
 }
 
-/// What was only in memory is gone with the process. Nobody takes what is said
-/// afterwards for it.
+/// Messages that were only in memory are lost with the process. The server does not keep a client's
+/// position among them, so that later messages are not mistaken for them.
 #[test]
 fn crash_with_a_full_disk_invalidates_positions() {
     let Some(disk) = small_disk_or_skip() else { return };
@@ -252,7 +255,7 @@ fn crash_with_a_full_disk_invalidates_positions() {
     let server = disk.start_server(&[]);
     let kept = whole_history(&server);
     assert!(!kept.iter().any(|it| lost.iter().any(|lost| lost.text == it.text)));
-    // There is more now than there was.
+    // The log is longer now than before the crash.
     let (mut ben, _) = Talker::new(&server, "ben");
     for _ in 0..50 {
         assert!(matches!(ben.say_large(), Outcome::Shown(_)));
@@ -268,7 +271,7 @@ fn crash_with_a_full_disk_invalidates_positions() {
     assert_eq!(arrival.texts(), texts);
 }
 
-/// A disk that cannot be written to at the start is said to be so.
+/// A server whose disk is read-only does not start, and says so.
 #[test]
 fn read_only_disk_is_reported() {
     let Some(disk) = small_disk_or_skip() else { return };

@@ -1,9 +1,8 @@
-//! A disk that is soon full: a file system in memory, in a mount namespace
-//! of its own.
+//! A disk of a few megabytes: a tmpfs in a mount namespace of its own.
 //!
-//! A namespace lives as long as a process is in it. Here that is a `cat`
-//! whose input is a pipe from the test: it ends with the test, however that
-//! ends, and the disk with it. Nobody else sees the disk.
+//! A namespace exists as long as a process is in it. Here that is a `cat` whose input is a pipe
+//! from the test. When the test ends, in whatever way, `cat` ends too, and the namespace vanishes
+//! with the disk. No other process sees the disk.
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,28 +14,32 @@ use tempfile::{TempDir, tempdir};
 
 use super::common::Server;
 
-/// How the namespace is made: as root, or as root of a user namespace of
-/// one's own. The first that works is taken.
+/// Options of `unshare` that may make the namespace: as root, or as root of a new user namespace.
+/// The first ones that work are used.
 const UNSHARE_OPTIONS: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
 
-/// Mounts a disk of the size `$1` mount_point `$2`.
+/// Shell script that mounts a disk of the size `$1` at `$2` and keeps the namespace.
 const MOUNT: &str = "mount -t tmpfs -o size=$1,mode=700 tmpfs \"$2\" && echo inside && exec cat";
 
-/// How large the disk is: the database's log alone may take half of it.
+/// Size of the disk. The database's write-ahead log alone may take half of it.
 const SIZE: &str = "12m";
 
-/// A disk of its own.
+/// A small disk in a mount namespace.
 pub(super) struct SmallDisk {
-    /// Where it is mounted, in the namespace.
+    /// Directory in which it is mounted, within the namespace.
     mount_point: TempDir,
-    /// Whether the namespace is that of a user namespace.
+    /// True if the namespace belongs to a new user namespace.
     has_user_namespace: bool,
-    /// Keeps the namespace.
+    /// Process that keeps the namespace alive.
     holder: Child,
 }
 
 impl SmallDisk {
-    /// A new one, or why there can be none.
+    /// Makes a disk.
+    ///
+    /// # Errors
+    ///
+    /// The reason why this machine cannot have one.
     pub(super) fn new() -> Result<Self, String> {
         let mut why = String::new();
         for options in UNSHARE_OPTIONS {
@@ -48,7 +51,7 @@ impl SmallDisk {
         Err(format!("no mount namespaces here: {}", why.trim()))
     }
 
-    /// A new one by this options.
+    /// Makes a disk with these options of `unshare`.
     fn with_options(options: &[&str]) -> Result<Self, String> {
         let mount_point = tempdir().unwrap();
         let mut command = Command::new("unshare");
@@ -68,7 +71,7 @@ impl SmallDisk {
         Err(why)
     }
 
-    /// A command that sees the disk.
+    /// A command that runs in the namespace.
     fn command(&self, program: &str) -> Command {
         let mut nsenter = Command::new("nsenter");
         nsenter.args(["--target", &self.holder.id().to_string(), "--mount"]);
@@ -79,7 +82,7 @@ impl SmallDisk {
         nsenter
     }
 
-    /// Starts a server that keeps its messages on the disk.
+    /// Starts a server with its log on the disk.
     pub(super) fn start_server(&self, arguments: &[&str]) -> Server {
         let data = self.mount_point.path().to_str().unwrap();
         let fast = ["--burst", "100000", "--per-minute", "6000000"];
@@ -87,8 +90,8 @@ impl SmallDisk {
         Server::start_by(self.command(env!("CARGO_BIN_EXE_chat-server")), &all, |_| {})
     }
 
-    /// What the owner is status of the server on the disk: the exit code of
-    /// `chat-server status`, and how the disk is line to fare.
+    /// Runs `chat-server status` for the server on the disk. Returns its exit code and the state of
+    /// the store.
     pub(super) fn status(&self) -> (Option<i32>, String) {
         let mut ask = self.command(env!("CARGO_BIN_EXE_chat-server"));
         let output =
@@ -98,13 +101,13 @@ impl SmallDisk {
         (output.status.code(), status["store"]["state"].as_str().unwrap().to_owned())
     }
 
-    /// The disk as it is seen from outside.
+    /// Path of the disk as seen from outside the namespace.
     fn path_from_host(&self) -> PathBuf {
         let root = Path::new("/proc").join(self.holder.id().to_string()).join("root");
         root.join(self.mount_point.path().strip_prefix("/").unwrap())
     }
 
-    /// Writes to it until nothing more goes in.
+    /// Fills the disk until no more can be written.
     pub(super) fn fill(&self) {
         let mut ballast = OpenOptions::new()
             .create(true)
@@ -114,21 +117,20 @@ impl SmallDisk {
         while ballast.write_all(&[b'x'; 4_096]).is_ok() {}
     }
 
-    /// Has room on it again.
+    /// Frees the space that [`Self::fill`] has used.
     pub(super) fn free(&self) {
         fs::remove_file(self.path_from_host().join("ballast")).unwrap();
     }
 
-    /// Nothing can be written to it any more. (While somebody has a file
-    /// open to be written, this is not possible.)
+    /// Makes the disk read-only. Fails while a file on it is open for writing.
     pub(super) fn make_read_only(&self) {
         let mut mount = self.command("mount");
         mount.args(["-o", "remount,ro"]).arg(self.mount_point.path());
         assert!(mount.status().unwrap().success());
     }
 
-    /// Runs a server that is expected to end mount_point once; gives its exit code and
-    /// what it says.
+    /// Runs a server that is expected to fail at its start. Returns its exit code and standard
+    /// error.
     pub(super) fn try_to_start_server(&self) -> (Option<i32>, String) {
         let mut server = self.command(env!("CARGO_BIN_EXE_chat-server"));
         server.args(["--listen", "127.0.0.1:0", "--data"]).arg(self.mount_point.path());
@@ -139,7 +141,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }

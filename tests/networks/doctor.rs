@@ -31,7 +31,7 @@ fn assert_lines_begin_with(report: &str, lines: &[&str]) {
     }
 }
 
-/// Where everything works, each check passes, and the doctor never becomes a member of the room.
+/// On a working network each check passes, and the doctor never becomes a member of the room.
 #[test]
 fn doctor_reports_working_multicast() {
     let Some(lab) = Lab::new() else { return };
@@ -58,7 +58,7 @@ fn doctor_reports_working_multicast() {
     }
 }
 
-/// Where multicast works within each machine but not between machines, the report says so, and that
+/// If multicast works within each machine but not between machines, the report says so, and that
 /// `chat-peer` falls back to broadcast.
 #[test]
 fn doctor_reports_broadcast_where_multicast_is_dropped() {
@@ -79,7 +79,7 @@ fn doctor_reports_broadcast_where_multicast_is_dropped() {
     assert_eq!(code, Some(0), "{report}");
 }
 
-/// Where only unicast arrives, named hosts that exist answer, and no other peer is reported as
+/// If only unicast arrives, named hosts that exist answer, and no other peer is reported as
 /// reached.
 #[test]
 fn doctor_reports_unicast_where_nothing_else_arrives() {

@@ -61,7 +61,7 @@ fn multicast_carries_each_message_in_one_datagram() {
     assert_name_is_refused(&machines[3], "Bob");
 }
 
-/// Where multicast is dropped, peers find each other by broadcast, and messages use it as well.
+/// If multicast is dropped, peers find each other by broadcast, and messages use it as well.
 #[test]
 fn broadcast_carries_messages_where_multicast_is_dropped() {
     let Some(lab) = Lab::new() else { return };
@@ -74,8 +74,8 @@ fn broadcast_carries_messages_where_multicast_is_dropped() {
     assert_name_is_refused(&machines[1], "Anna");
 }
 
-/// Where only unicast arrives, peers join through a host that they name, and this host tells them
-/// each other's addresses.
+/// If only unicast arrives, peers join through a host that they name, and this host tells them each
+/// other's addresses.
 #[test]
 fn named_host_introduces_peers_where_only_unicast_works() {
     let Some(lab) = Lab::new() else { return };

@@ -1,4 +1,4 @@
-//! What may be found after a power cut.
+//! Contents that a disk may have after a power cut.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,44 +8,44 @@ use fastrand::Rng;
 
 use super::disk::{Change, Contents, File};
 
-/// What a disk writes as a whole or not at all.
+/// Bytes that a disk writes as a whole or not at all.
 const SECTOR: usize = 512;
 
-/// The moment of a power cut.
+/// State of a simulated disk at the moment of a power cut.
 #[derive(Clone, Debug)]
 pub(crate) struct PowerCut(Contents);
 
-/// How much of what was not safe had been written all the same.
+/// Which pending changes of a file have reached the disk although they were not synced.
 #[derive(Clone, Copy)]
 enum WrittenPart {
-    /// Nothing.
+    /// None.
     Nothing,
     /// All.
     All,
-    /// Everything up to a moment; in what was written then, only some sectors.
+    /// All changes before this index, and of the change at it only some sectors.
     UpTo(usize),
-    /// Each sector is from a moment of its own.
+    /// A random number of changes, chosen for each sector independently.
     AnyOrder,
 }
 
 impl PowerCut {
-    /// Of a disk in this contents.
+    /// A power cut of a disk with these contents.
     pub(crate) const fn new(contents: Contents) -> Self {
         Self(contents)
     }
 
-    /// How much the test had acknowledged as seen before.
+    /// Number of items that the test had acknowledged before the cut.
     pub(crate) const fn acknowledged(&self) -> usize {
         self.0.acknowledged
     }
 
-    /// How much of this had been acknowledged before the last sync of a journal.
+    /// Number of these that were acknowledged before the last sync of a journal.
     pub(crate) const fn acknowledged_at_sync(&self) -> usize {
         self.0.acknowledged_at_sync
     }
 
-    /// Puts what a disk may hold now into an empty directory. Another seed
-    /// gives another possibility.
+    /// Writes contents that the disk may have now into an empty directory. Each seed gives one
+    /// possibility.
     pub(crate) fn write_to(&self, directory: &Path, seed: u64) {
         let mut random = Rng::with_seed(seed);
         let Contents { files, names, safe_names, .. } = &self.0;
@@ -60,7 +60,7 @@ impl PowerCut {
     }
 }
 
-/// What may be found of a file.
+/// Returns contents that the file may have after the cut, chosen at random.
 fn contents_after_cut(file: &File, random: &mut Rng) -> Vec<u8> {
     let changes = file.pending.len();
     let written_part = match random.u8(0..4) {
@@ -69,7 +69,7 @@ fn contents_after_cut(file: &File, random: &mut Rng) -> Vec<u8> {
         2 => WrittenPart::UpTo(random.usize(0..=changes)),
         _ => WrittenPart::AnyOrder,
     };
-    // How many of the changes have changes_written one place on the disk.
+    // Number of changes that have reached one place of the disk.
     let mut changes_written = || match written_part {
         WrittenPart::Nothing => 0,
         WrittenPart::All => changes,
@@ -92,7 +92,7 @@ fn contents_after_cut(file: &File, random: &mut Rng) -> Vec<u8> {
     found
 }
 
-/// Where the sectors begin that something is pending for.
+/// Returns the offsets of all sectors that pending changes touch.
 fn pending_sectors(file: &File) -> BTreeSet<usize> {
     let mut longest = file.safe.len();
     let mut pending_sectors = BTreeSet::new();
@@ -107,7 +107,7 @@ fn pending_sectors(file: &File) -> BTreeSet<usize> {
     pending_sectors
 }
 
-/// Does to one sector, which begins at `start`, what a change does to it.
+/// Applies to the sector that begins at offset `start` what a change does to it.
 fn apply_to_sector(change: &Change, start: usize, sector: &mut [u8]) {
     let end = start + sector.len();
     match change {
@@ -134,7 +134,7 @@ fn sectors_are_written_whole_or_not_at_all() {
         let is_new = |sector: usize| found[sector * SECTOR + 100] == 2;
         for (place, byte) in found.iter().enumerate() {
             let was_written = (100..100 + 3 * SECTOR).contains(&place) && is_new(place / SECTOR);
-            // The last sector holds only the end of what is written.
+            // The write covers only the beginning of the last sector.
             let is_last = place / SECTOR == 3;
             assert!(is_last || *byte == if was_written { 2 } else { 1 }, "{seed}: {place}");
         }

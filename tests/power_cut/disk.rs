@@ -1,10 +1,9 @@
-//! What is safe on a disk and what is only on its way there.
+//! Simulated disk that knows which changes are synced (safe) and which are pending.
 //!
-//! The rules are those that SQLite itself relies on. What is written to a
-//! file is safe when the file is synced. A directory is a thing of its own: a new
-//! name is safe when its file is synced (as all journaling file systems have
-//! it), everything else about names when the directory is synced, which SQLite
-//! does with the first sync of a new journal and with some deletions.
+//! Its rules are those that SQLite itself relies on. What is written to a file is safe once the
+//! file is synced. A directory is synced separately: a new name is safe once its file is synced (as
+//! in all journaling file systems), every other change of names once the directory is synced, which
+//! SQLite does with the first sync of a new journal and with some deletions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -15,29 +14,29 @@ use std::time::{Duration, Instant};
 
 use super::cut::PowerCut;
 
-/// The disks that are in use, by the directory that they stand for.
+/// Registry of the simulated disks in use, by directory.
 static DISKS: LazyLock<Mutex<HashMap<PathBuf, Weak<Disk>>>> = LazyLock::new(Mutex::default);
 
-/// A change of a file that is not safe yet.
+/// A pending change of a file.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// These bytes at this offset.
+    /// These bytes are written at this offset.
     Write(usize, Vec<u8>),
-    /// Only so many bytes are left.
+    /// The file is truncated to this size in bytes.
     Truncate(usize),
 }
 
-/// A file, whatever it is called.
+/// A file, independent of its name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct File {
-    /// What is safe.
+    /// Contents as last synced.
     pub(crate) safe: Vec<u8>,
-    /// What has changed since, oldest first.
+    /// Changes since then, oldest first.
     pub(crate) pending: Vec<Change>,
 }
 
 impl File {
-    /// All changes are safe now.
+    /// Applies all pending changes to the safe contents.
     fn sync(&mut self) {
         for change in self.pending.drain(..) {
             match change {
@@ -54,48 +53,48 @@ impl File {
     }
 }
 
-/// Which file has which name; files are numbered.
+/// Directory: the number of the file that each name stands for, an index of [`Contents::files`].
 pub(crate) type Names = BTreeMap<OsString, usize>;
 
-/// Everything about a disk at one moment.
+/// Contents of a disk at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contents {
-    /// All files that there ever were.
+    /// All files ever made, deleted ones included.
     pub(crate) files: Vec<File>,
-    /// Their names.
+    /// The directory as programs see it.
     pub(crate) names: Names,
-    /// Those that are safe.
+    /// The directory as last synced.
     pub(crate) safe_names: Names,
-    /// What the test has acknowledged last.
+    /// Number of items that the test last passed to [`Disk::acknowledge`].
     pub(crate) acknowledged: usize,
-    /// What it had acknowledged when the write-ahead log was synced last.
+    /// That number at the last sync of a journal.
     pub(crate) acknowledged_at_sync: usize,
-    /// So many changes and syncs there were.
+    /// Number of changes and syncs so far.
     pub(crate) steps: usize,
 }
 
-/// A disk, and when its power is cut.
+/// State of a simulated disk: contents, planned failures, and the power cut.
 #[derive(Debug, Default)]
 struct DiskState {
-    /// What it holds.
+    /// Its contents.
     contents: Contents,
-    /// The power is cut behind this step.
+    /// Step after which the power is cut.
     last_step: Option<usize>,
-    /// It was.
+    /// The power cut, once it has happened.
     cut: Option<PowerCut>,
-    /// These steps fail.
+    /// Steps that fail.
     failing_steps: BTreeSet<usize>,
-    /// The next sync of a journal fails, and what it was to make safe never
-    /// will be: Linux takes the pages for written after it has told of the error.
+    /// True if the next sync of a journal fails. What it was to make safe never becomes safe,
+    /// because Linux marks the pages as clean after it has reported the error.
     is_next_sync_failing: bool,
-    /// Since when something in a journal is not synced.
+    /// Time of the oldest unsynced change of a journal.
     unsynced_since: Option<Instant>,
-    /// How long something in a journal was not synced, at the most.
+    /// Longest time that a change of a journal was not synced.
     longest_unsynced: Duration,
 }
 
 impl DiskState {
-    /// Something has been done.
+    /// Counts a step, and cuts the power if this was the last one.
     fn step(&mut self) {
         self.contents.steps += 1;
         if self.last_step == Some(self.contents.steps) {
@@ -103,7 +102,7 @@ impl DiskState {
         }
     }
 
-    /// Whether what comes next fails; it counts as a step.
+    /// Returns true if the next change or sync fails; the failure counts as a step.
     fn should_fail(&mut self) -> bool {
         let should_fail = self.failing_steps.contains(&self.contents.steps);
         if should_fail {
@@ -113,18 +112,18 @@ impl DiskState {
     }
 }
 
-/// A disk with one directory. The programs that use it do not notice that
-/// its power was cut: what they do afterwards is not on it.
+/// A simulated disk with one directory. Programs that use it do not notice the power cut; what they
+/// write afterwards is not part of it.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
-    /// All about it.
+    /// Its state.
     state: Mutex<DiskState>,
-    /// A journal was synced.
+    /// Notified after each sync of a journal.
     synced: Condvar,
 }
 
 impl Disk {
-    /// Makes a disk of this directory. What is there is safe.
+    /// Makes a simulated disk of this directory, whose present contents count as safe.
     pub(crate) fn simulate(directory: &Path) -> Arc<Self> {
         let mut contents = Contents::default();
         for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
@@ -140,30 +139,30 @@ impl Disk {
         disk
     }
 
-    /// The one that this file is on, and its name there.
+    /// Returns the disk that contains this file, and the file's name there.
     pub(crate) fn containing(path: &Path) -> Option<(Arc<Self>, OsString)> {
         let disk = DISKS.lock().unwrap().get(path.parent()?)?.upgrade()?;
         Some((disk, path.file_name()?.to_owned()))
     }
 
-    /// All that is known.
+    /// Locks the state.
     fn lock(&self) -> MutexGuard<'_, DiskState> {
         self.state.lock().unwrap()
     }
 
-    /// The power is cut behind so many steps from the beginning.
+    /// Plans the power cut after this step, counted from the beginning.
     pub(crate) fn cut_after_step(&self, step: usize) {
         self.lock().last_step = Some(step);
     }
 
-    /// The disk takes nothing in these steps: it is full, or read-only, or
-    /// broken.
+    /// Plans failures of these steps, as of a disk that is full, read-only or broken. Replaces an
+    /// earlier plan.
     pub(crate) fn fail_at_steps(&self, steps: impl IntoIterator<Item = usize>) {
         self.lock().failing_steps = steps.into_iter().collect();
     }
 
-    /// Waits until nothing in a journal is unsynced; gives how long something
-    /// was, at the most.
+    /// Waits until all journals are synced. Returns the longest time that a change was not. Panics
+    /// after `patience`.
     pub(crate) fn wait_for_sync(&self, patience: Duration) -> Duration {
         let is_unsynced = |state: &mut DiskState| state.unsynced_since.is_some();
         let waited = self.synced.wait_timeout_while(self.lock(), patience, is_unsynced);
@@ -172,7 +171,7 @@ impl Disk {
         state.longest_unsynced
     }
 
-    /// What the cut has left; if there was none, it is now.
+    /// Returns the power cut. Cuts the power now if that has not happened.
     pub(crate) fn cut(&self) -> PowerCut {
         let mut state = self.lock();
         let contents = &state.contents;
@@ -181,23 +180,23 @@ impl Disk {
         cut
     }
 
-    /// Whether the power was cut.
+    /// Returns true if the power was cut.
     pub(crate) fn is_cut(&self) -> bool {
         self.lock().cut.is_some()
     }
 
-    /// How many steps there were.
+    /// Number of steps so far.
     pub(crate) fn steps(&self) -> usize {
         self.lock().contents.steps
     }
 
-    /// Notes how much somebody has seen as being done, for a comparison with
-    /// what is there after the cut.
+    /// Sets the number of items that have been seen as done, to be compared with what is left after
+    /// the cut.
     pub(crate) fn acknowledge(&self, seen: usize) {
         self.lock().contents.acknowledged = seen;
     }
 
-    /// A file is opened; makes it if need be, and gives its number.
+    /// Opens a file, creating it if it does not exist. Returns its number.
     pub(crate) fn open(&self, name: OsString) -> usize {
         let contents = &mut self.lock().contents;
         let next = contents.files.len();
@@ -208,7 +207,7 @@ impl Disk {
         number
     }
 
-    /// A file changes; false if the disk does not take it.
+    /// Records a change of a file. Returns false if it fails.
     pub(crate) fn change(&self, file: usize, is_journal: bool, change: Change) -> bool {
         let mut state = self.lock();
         if state.should_fail() {
@@ -222,13 +221,13 @@ impl Disk {
         true
     }
 
-    /// The next sync of a journal fails, and loses what was not synced.
+    /// Makes the next sync of a journal fail and lose what was not synced.
     pub(crate) fn fail_next_sync(&self) {
         self.lock().is_next_sync_failing = true;
     }
 
-    /// A file is synced, and its directory, too, if it is a new journal.
-    /// False if the disk does not do it.
+    /// Syncs a file, and the directory as well if the file is a new journal. Returns false if it
+    /// fails.
     pub(crate) fn sync(&self, file: usize, is_journal: bool) -> bool {
         let mut state = self.lock();
         if state.should_fail() {
@@ -261,7 +260,7 @@ impl Disk {
         true
     }
 
-    /// A name is deleted, and its directory perhaps synced.
+    /// Deletes a name, and syncs the directory if `with_sync`.
     pub(crate) fn delete(&self, name: &OsString, with_sync: bool) {
         let mut state = self.lock();
         let contents = &mut state.contents;

@@ -1,5 +1,4 @@
-//! A disk that takes nothing for a while: whatever the log says of a message,
-//! that is how it is.
+//! A disk on which writes fail for a while: what the log reports of a message is true.
 
 use std::collections::HashSet;
 
@@ -10,14 +9,14 @@ use tempfile::tempdir;
 
 use super::harness::{LogHarness, reopen, settings};
 
-/// Batches of messages before the disk fails, and again afterwards.
+/// Number of batches of messages before the disk fails, and again in each later phase.
 const BATCHES: usize = 5;
 
-/// How many moments of failure are tried.
+/// Number of runs, each with another moment of failure.
 const RUNS: u64 = 40;
 
-/// Lives through a failure, and another one while the log tries again; looks
-/// whether everything is as it was said.
+/// Runs a log through a disk failure, and a second failure while the log tries again. Then checks
+/// that everything is as the log has reported.
 fn run_through_failures(settings: StoreSettings, seed: u64) {
     let on_failure = settings.on_failure;
     let mut harness = LogHarness::new(settings, seed, |_| {});
@@ -32,7 +31,7 @@ fn run_through_failures(settings: StoreSettings, seed: u64) {
         Some(LogEvent::Storage(storage)) => *storage,
         _ => StorageHealth::Sound,
     };
-    // Some are said before the log notices, some while it is so.
+    // Some messages are appended before the log notices the failure, some during it.
     while harness.other_events.is_empty() {
         harness.append_random();
         harness.wait_until_pending(0);
@@ -56,7 +55,7 @@ fn run_through_failures(settings: StoreSettings, seed: u64) {
     check(harness, on_failure, seed);
 }
 
-/// Closes the log and looks at what is there.
+/// Closes the log and compares what is on the disk with what the log has reported.
 fn check(mut harness: LogHarness, on_failure: OnFailure, seed: u64) {
     let (committed, refused) =
         (std::mem::take(&mut harness.committed), std::mem::take(&mut harness.refused));
@@ -68,7 +67,7 @@ fn check(mut harness: LogHarness, on_failure: OnFailure, seed: u64) {
     let found = reopen(left.path()).unwrap();
     assert!(found.messages == committed, "seed {seed}: not what was committed");
     assert_eq!(found.restored.log_id, log_id, "seed {seed}");
-    // Each was either taken or not, and once.
+    // Each message was either committed or refused, and once only.
     let number = |it: &LogEntry| (it.draft.session, it.draft.reference);
     let answered: HashSet<_> = committed.iter().map(number).chain(refused.clone()).collect();
     assert_eq!(answered, appended.iter().map(number).collect(), "seed {seed}");
@@ -78,8 +77,8 @@ fn check(mut harness: LogHarness, on_failure: OnFailure, seed: u64) {
     }
 }
 
-/// Lives through failures at many moments, at the same time, for the log
-/// takes its time between attempts.
+/// Runs through failures at many moments, all at the same time, because the log pauses between
+/// attempts.
 fn run_many(on_failure: OnFailure, durability: Durability) {
     let runs = (0..RUNS).map(|seed| {
         let settings = StoreSettings { on_failure, durability, ..settings() };
@@ -90,24 +89,27 @@ fn run_many(on_failure: OnFailure, durability: Durability) {
     }
 }
 
+/// With `on-disk-failure = "continue"` and `durability = "strict"`.
 #[test]
 fn continue_loses_nothing_with_strict() {
     run_many(OnFailure::Continue, Durability::Strict);
 }
 
+/// With `on-disk-failure = "continue"` and `durability = "relaxed"`.
 #[test]
 fn continue_loses_nothing_with_relaxed() {
     run_many(OnFailure::Continue, Durability::Relaxed);
 }
 
+/// With `on-disk-failure = "refuse"`.
 #[test]
 fn refused_messages_are_not_stored() {
     run_many(OnFailure::Refuse, Durability::Strict);
 }
 
-/// The disk never recovers, and then the power is cut: what was only in
-/// memory is gone, and no position in it can be taken for one in what is said
-/// later.
+/// The disk does not recover, and then the power is cut. Messages that were only in memory are
+/// lost, and later messages do not get their sequences, so no position among them is mistaken for a
+/// later one.
 #[test]
 fn memory_only_messages_are_lost_and_their_sequences_not_reused() {
     for seed in 0..30 {
@@ -130,7 +132,7 @@ fn memory_only_messages_are_lost_and_their_sequences_not_reused() {
         let left = tempdir().unwrap();
         cut.write_to(left.path(), seed);
         let found = reopen(left.path()).unwrap();
-        // It may be a batch more: its transaction was complete but for the sync.
+        // One batch more may be there: its transaction was complete but not synced.
         let count = found.messages.len();
         assert!((written..appended.len()).contains(&count), "seed {seed}: {count} of {written}");
         assert!(found.messages == appended[..count], "seed {seed}: not what was said");
@@ -142,8 +144,8 @@ fn memory_only_messages_are_lost_and_their_sequences_not_reused() {
     }
 }
 
-/// The disk never recovers, and the server is stopped: nothing is acknowledged of what it could not
-/// write.
+/// The disk does not recover, and the server is stopped: the stored head does not cover messages
+/// that were not written.
 #[test]
 fn stop_on_a_failing_disk_does_not_advance_the_head() {
     let mut harness = LogHarness::new(settings(), 1, |_| {});
@@ -158,7 +160,8 @@ fn stop_on_a_failing_disk_does_not_advance_the_head() {
         harness.wait_until_pending(0);
     }
     let (disk, committed) = (harness.disk.clone(), std::mem::take(&mut harness.committed));
-    // At the end it takes a little: not all that is owed, but a note would find room.
+    // During the close one step fails and later ones work: not all pending messages could be
+    // written, but a record of the head could.
     disk.fail_at_steps([disk.steps()]);
     harness.close();
     let left = tempdir().unwrap();
@@ -169,9 +172,9 @@ fn stop_on_a_failing_disk_does_not_advance_the_head() {
     assert_eq!(found.restored.head, last, "a position in what is lost is ahead of the log");
 }
 
-/// A sync fails once; the disk recovers, and long after that the power is cut.
-/// What the disk has told of as synced since is there. (After an error, Linux takes
-/// the pages for written: the next sync says nothing of them.)
+/// A sync fails once, the disk recovers, and the power is cut long after that. Everything that the
+/// disk has reported as synced since then is there. After the error Linux marks the pages as clean,
+/// so the next sync does not write them.
 #[test]
 fn data_rewritten_after_a_failed_sync_survives_a_power_cut() {
     let mut harness = LogHarness::new(settings(), 1, |_| {});
@@ -181,7 +184,8 @@ fn data_rewritten_after_a_failed_sync_survives_a_power_cut() {
         harness.wait_until_pending(0);
     }
     harness.disk.fail_next_sync();
-    // (Nothing more is said until then: it shall be the sync of what was written without one.)
+    // Nothing is appended until the log has recovered, so that the next sync has to cover what was
+    // written without one.
     while harness.other_events.last() != Some(&LogEvent::Storage(StorageHealth::Sound)) {
         harness.take_event();
     }

@@ -1,4 +1,4 @@
-//! A log that is used by some people, and what must be there afterwards.
+//! A log under load on a simulated disk, and checks of what a restart finds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
@@ -20,40 +20,40 @@ use tokio::runtime::Runtime;
 use super::disk::Disk;
 use super::vfs;
 
-/// Nothing takes so long.
+/// Maximum time to wait for the log.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The rooms that are talked in.
+/// Rooms that messages go to.
 const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
 
-/// How many people talk.
+/// Number of sessions that write messages.
 const SESSIONS: u64 = 4;
 
-/// A log that is used.
+/// A log on a simulated disk, with everything that was appended to it and that it has answered.
 pub(super) struct LogHarness {
-    /// Where it is.
+    /// Directory of the log.
     _directory: TempDir,
-    /// The disk under it.
+    /// Simulated disk of the log.
     pub(super) disk: Arc<Disk>,
-    /// None: the disk was cut off before it was open.
+    /// The log under test.
     pub(super) log: Box<dyn Log>,
-    /// What it said when it was opened.
+    /// State that the log has restored when it was opened.
     pub(super) restored: RestoredState,
-    /// Waits.
+    /// Runtime that waits for events of the log.
     runtime: Runtime,
-    /// Chance.
+    /// Random numbers, from a seed.
     random: Rng,
-    /// What the log was appended, as it has to come back if all goes well.
+    /// Messages appended, as they have to be committed if nothing fails.
     pub(super) appended: Vec<LogEntry>,
-    /// What it said was committed.
+    /// Messages that the log has reported as committed.
     pub(super) committed: Vec<LogEntry>,
-    /// Authors' numbers of what it did not take.
+    /// Session and reference of each message that the log has refused.
     pub(super) refused: Vec<(SessionId, Reference)>,
-    /// What else it had to tell.
+    /// All other events of the log.
     pub(super) other_events: Vec<LogEvent>,
 }
 
-/// Settings for a test in the first run of the system.
+/// Settings for a log on a simulated disk, during the first boot of the system.
 pub(super) fn settings() -> StoreSettings {
     StoreSettings {
         vfs: Some(vfs::register().to_owned()),
@@ -63,7 +63,7 @@ pub(super) fn settings() -> StoreSettings {
     }
 }
 
-/// The session_record of one of the people, who has not said anything.
+/// Record of a session that has written no message.
 pub(super) fn session_record(person: u64) -> SessionRecord {
     SessionRecord {
         session: SessionId(person),
@@ -76,7 +76,7 @@ pub(super) fn session_record(person: u64) -> SessionRecord {
 }
 
 impl LogHarness {
-    /// A new log on a new disk, which `prepare` may do something to.
+    /// Creates a log on a new disk. `prepare` may plan failures or the cut first.
     pub(super) fn new(settings: StoreSettings, seed: u64, prepare: impl FnOnce(&Disk)) -> Self {
         let directory = tempdir().unwrap();
         let path = directory.path().canonicalize().unwrap();
@@ -103,7 +103,7 @@ impl LogHarness {
         }
     }
 
-    /// Has some people say something, without waiting for anything.
+    /// Appends a batch of random messages, without waiting for its commit.
     pub(super) fn append_random(&mut self) {
         let count = self.random.usize(1..6);
         let passed = u64::try_from(self.appended.len()).unwrap();
@@ -115,12 +115,12 @@ impl LogHarness {
         self.log.append(now, drafts);
     }
 
-    /// Something that somebody says; notes how it has to come back.
+    /// A random draft. Notes the entry that it has to become.
     fn draft(&mut self, time: Timestamp) -> Draft {
         let random = &mut self.random;
         let session = SessionId(random.u64(1..=SESSIONS));
         let said = |it: &&LogEntry| it.draft.session == session;
-        // (Of direct messages only the latest are kept.)
+        // Only the latest direct messages are kept, so there must not be too many.
         let target = if self.appended.len() < 200 && random.u8(0..5) == 0 {
             let to = session_record(random.u64(1..=SESSIONS));
             Target::Session(to.session, to.username)
@@ -148,15 +148,14 @@ impl LogHarness {
         draft
     }
 
-    /// Takes what the log has to tell until no more than so many messages are
-    /// under way.
+    /// Takes events until at most `under_way` messages are neither committed nor refused.
     pub(super) fn wait_until_pending(&mut self, under_way: usize) {
         while self.appended.len() - self.committed.len() - self.refused.len() > under_way {
             self.take_event();
         }
     }
 
-    /// Takes the next thing that the log has to tell.
+    /// Takes the next event of the log.
     pub(super) fn take_event(&mut self) {
         let log = &mut self.log;
         let event = self.runtime.block_on(async {
@@ -172,23 +171,26 @@ impl LogHarness {
         }
     }
 
-    /// Ends the log as a server does that is told to.
+    /// Closes the log as a server does at its end. Returns the messages appended.
     pub(super) fn close(self) -> Vec<LogEntry> {
         self.log.close();
         self.appended
     }
 }
 
-/// What a new server finds.
+/// State that a restarted server finds.
 pub(super) struct Found {
-    /// What it takes over.
+    /// State restored by the log.
     pub(super) restored: RestoredState,
-    /// All messages in their order.
+    /// All messages in order.
     pub(super) messages: Vec<LogEntry>,
 }
 
-/// Opens what is left, after the system has been started again, and looks at
-/// everything.
+/// Opens the log that a power cut has left, after a reboot, and reads everything.
+///
+/// # Errors
+///
+/// A description of the error of the log or of the database.
 pub(super) fn reopen(directory: &Path) -> Result<Found, String> {
     let settings = StoreSettings {
         directory: directory.to_path_buf(),
@@ -202,7 +204,7 @@ pub(super) fn reopen(directory: &Path) -> Result<Found, String> {
     Ok(Found { restored, messages })
 }
 
-/// Reads all messages from a sound database.
+/// Reads all messages from a database, which has to be sound.
 pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<LogEntry>> {
     let database = Connection::open(path)?;
     let verdict: String = database.query_row("PRAGMA integrity_check", [], |it| it.get(0))?;
@@ -233,7 +235,7 @@ pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<LogEntry>> {
     Ok(all.into_values().collect())
 }
 
-/// A message from a row.
+/// A message from a database row.
 fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Result<LogEntry> {
     let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let draft = Draft {
@@ -247,8 +249,7 @@ fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Resul
     Ok(LogEntry { sequence: Sequence(number(0)?), previous, time: Timestamp(number(1)?), draft })
 }
 
-/// Whether the sessions are there as they have to be where these messages
-/// are.
+/// Checks that the sessions are those that belong to these messages.
 pub(super) fn check_sessions(found: &Found) -> Result<(), String> {
     let mut last = HashMap::new();
     for message in &found.messages {
@@ -264,7 +265,7 @@ pub(super) fn check_sessions(found: &Found) -> Result<(), String> {
             ..it
         })
         .collect();
-    // They are kept before anything is said.
+    // Sessions are written before any message.
     if sessions != wanted && !(found.messages.is_empty() && wanted.starts_with(&sessions)) {
         return Err(format!("other sessions: {sessions:?}"));
     }

@@ -1,5 +1,4 @@
-//! The server's log keeps what `docs/durability.md` promises when the power
-//! is cut.
+//! The server's log keeps what `docs/durability.md` promises when the power is cut.
 
 use std::time::{Duration, Instant};
 
@@ -10,28 +9,28 @@ use tempfile::tempdir;
 use super::cut::PowerCut;
 use super::harness::{LogHarness, PATIENCE, check_sessions, reopen, settings};
 
-/// So often the power is cut for each promise.
+/// Number of power cuts for each promise.
 const CUTS: u64 = 120;
 
-/// Batches of messages before the power is cut at the latest.
+/// Maximum number of batches of messages before the power is cut.
 const BATCHES: usize = 30;
 
-/// What was there before the cut, and what is left.
+/// State before a power cut, and the cut.
 struct Case {
-    /// The log's name; none if nobody can have learnt it.
+    /// Log id; none if nothing was acknowledged, so that no client can know it.
     log_id: Option<LogId>,
-    /// Messages in the order in which the log got them.
+    /// Messages in the order in which they were appended.
     appended: Vec<pi_chat::model::LogEntry>,
-    /// The moment of the cut.
+    /// The power cut.
     cut: PowerCut,
 }
 
-/// Uses a log, and cuts the power behind so many steps.
+/// Appends to a log until the power is cut after this step. Returns the number of steps as well.
 fn run_until_cut(settings: StoreSettings, seed: u64, step: usize) -> (Case, usize) {
     let mut harness = LogHarness::new(settings, seed, |disk| disk.cut_after_step(step));
     for batch in 0..BATCHES {
         harness.append_random();
-        // Some are still under way when the next ones come.
+        // Some messages are still pending when the next ones are appended.
         harness.wait_until_pending(if batch % 3 == 0 { 0 } else { 4 });
         if harness.disk.is_cut() {
             break;
@@ -42,8 +41,11 @@ fn run_until_cut(settings: StoreSettings, seed: u64, step: usize) -> (Case, usiz
     (Case { log_id, appended: harness.close(), cut }, steps)
 }
 
-/// Looks at one thing that the cut may have left; says what is not as
-/// promised.
+/// Checks one possible outcome of the cut.
+///
+/// # Errors
+///
+/// A description of the broken promise.
 fn check(case: &Case, durability: Durability, seed: u64) -> Result<(), String> {
     let left = tempdir().unwrap();
     case.cut.write_to(left.path(), seed);
@@ -52,7 +54,7 @@ fn check(case: &Case, durability: Durability, seed: u64) -> Result<(), String> {
     if case.appended.get(..count) != Some(&found.messages[..]) {
         return Err(format!("not the first {count} of what was said"));
     }
-    // (The first thing acknowledged is that the log is open.)
+    // The first acknowledged item is that the log is open.
     let promised = match durability {
         Durability::Strict => case.cut.acknowledged().saturating_sub(1),
         Durability::Relaxed => case.cut.acknowledged_at_sync().saturating_sub(1),
@@ -69,7 +71,7 @@ fn check(case: &Case, durability: Durability, seed: u64) -> Result<(), String> {
     }
 }
 
-/// Cuts the power at many moments; gives what is not as promised.
+/// Cuts the power at many moments. Returns the broken promises.
 fn cut_many_times(settings: &StoreSettings) -> Vec<String> {
     let (_, last_step) = run_until_cut(settings.clone(), 0, 0);
     let outcome = |seed| {
@@ -81,18 +83,20 @@ fn cut_many_times(settings: &StoreSettings) -> Vec<String> {
     (0..CUTS).filter_map(outcome).collect()
 }
 
+/// With `durability = "strict"` every acknowledged message survives, and the log id stays.
 #[test]
 fn strict_loses_no_acknowledged_message() {
     let settings = StoreSettings { durability: Durability::Strict, ..settings() };
     assert_eq!(cut_many_times(&settings), [""; 0]);
 }
 
+/// With `durability = "relaxed"` messages before the last sync survive, and the log gets a new id.
 #[test]
 fn relaxed_loses_only_the_end_and_changes_the_log_id() {
     assert_eq!(cut_many_times(&settings()), [""; 0]);
 }
 
-/// What would be found if the log did not do what it has to.
+/// A log that never syncs breaks the promises: these tests can fail.
 #[test]
 fn unsynced_log_is_detected() {
     let durability = Durability::Strict;
@@ -101,7 +105,8 @@ fn unsynced_log_is_detected() {
     assert!(found.iter().any(|it| it.contains("messages there are")), "{found:#?}");
 }
 
-/// Over some seconds: what is lost is at last_step a second old.
+/// Appends for some seconds: no change stays unsynced for long, so what a cut loses is about a
+/// second old at most.
 #[test]
 fn relaxed_loses_at_most_one_second() {
     let harnesses = (0..4).map(|seed| {
@@ -113,12 +118,12 @@ fn relaxed_loses_at_most_one_second() {
                 harness.append_random();
                 harness.wait_until_pending(8);
             }
-            // In the middle of what is under way.
+            // The power is cut while messages are pending.
             let cut = harness.disk.cut();
             harness.wait_until_pending(0);
-            // Nobody says anything any more, and still it is synced.
+            // No message follows, and the log syncs nevertheless.
             let longest = harness.disk.wait_for_sync(PATIENCE);
-            // (A busy machine may be late.)
+            // The limit is generous, for busy machines.
             assert!(longest < Duration::from_millis(2_500), "not synced for {longest:?}");
             assert!(cut.acknowledged_at_sync() > 100, "nothing was synced meanwhile");
             let case = Case { log_id, appended: harness.close(), cut };
@@ -132,6 +137,7 @@ fn relaxed_loses_at_most_one_second() {
     }
 }
 
+/// After a close, everything is on the disk, and the log id stays.
 #[test]
 fn closed_log_is_complete() {
     for seed in 0..20 {

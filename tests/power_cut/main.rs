@@ -1,17 +1,17 @@
-//! Cuts the power, some hundred times, at any moment, also in the middle of a
-//! write, and looks at what a disk would still hold.
+//! Simulated power cuts: cuts the power some hundred times, at any moment, also in the middle of a
+//! write, and checks what a disk would still hold.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `disk` | what is safe on a disk and what is only on its way there |
-//! | `cut` | what may be found after a power cut |
-//! | `vfs` | has SQLite write to such a disk |
-//! | `sqlite_alone` | that these see what they are there to see, with SQLite alone |
-//! | `harness` | a log that is used, and what must be there afterwards |
-//! | `log` | that the server's log keeps what it promises when the power is cut |
-//! | `disk_failures` | the same for a disk that takes nothing for a while |
+//! | `disk` | simulated disk: synced and pending changes of files and names |
+//! | `cut` | contents that may be left after a power cut |
+//! | `vfs` | SQLite VFS that records writes on such a disk |
+//! | `sqlite_alone` | tests of the simulation, with SQLite alone |
+//! | `harness` | a log under load, and checks of what a restart finds |
+//! | `log` | the server's log keeps its promises through a power cut |
+//! | `disk_failures` | the same for a disk on which writes fail for a while |
 //!
-//! What is random follows from seeds, which a failure names.
+//! Random numbers come from seeds, which a failing assertion prints.
 
 #![cfg(all(feature = "server", feature = "client"))]
 #![allow(

@@ -1,5 +1,5 @@
-//! That a power cut is seen: what SQLite promises is kept, and what it does
-//! not promise is lost.
+//! Tests of the simulation with SQLite alone: it keeps what SQLite promises, and loses what SQLite
+//! does not promise.
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::tempdir;
@@ -7,31 +7,31 @@ use tempfile::tempdir;
 use super::disk::Disk;
 use super::vfs;
 
-/// So often the power is cut for each promise.
+/// Number of power cuts for each value of `synchronous`.
 const CUTS: u64 = 150;
 
-/// Transactions before the power is cut at the latest.
+/// Maximum number of transactions before the power is cut.
 const TRANSACTIONS: u32 = 25;
 
-/// What was found after a power cut.
+/// Database after a power cut.
 struct Found {
-    /// The database is sound, and holds the first so many transactions and
-    /// nothing else; none if it is not so.
+    /// Number of transactions that it holds, if it is sound and holds the first ones and nothing
+    /// else; none otherwise.
     prefix: Option<usize>,
-    /// So many were known to be committed.
+    /// Number of transactions whose commit had returned before the cut.
     committed: usize,
-    /// So many of these before the journal was synced for the last time.
+    /// Number of these before the last sync of a journal.
     synced: usize,
 }
 
-/// What the transaction with this number writes.
+/// The bytes that this transaction writes.
 fn content(number: u32) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(number * 7_919 % 9_000).unwrap()];
     fastrand::Rng::with_seed(number.into()).fill(&mut bytes);
     bytes
 }
 
-/// Writes one transaction after the other until the power is cut.
+/// Commits one transaction after the other until the power is cut.
 fn write_transactions(
     connection: &Connection,
     synchronous: &str,
@@ -39,7 +39,7 @@ fn write_transactions(
 ) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", synchronous)?;
-    // So that the journal begins anew again and again.
+    // The journal begins anew every few transactions.
     connection.pragma_update(None, "wal_autocheckpoint", 12)?;
     connection.execute_batch("CREATE TABLE it (number INTEGER PRIMARY KEY, content BLOB)")?;
     for number in 1..=TRANSACTIONS {
@@ -52,7 +52,7 @@ fn write_transactions(
     Ok(())
 }
 
-/// Looks at what is there: the number of transactions.
+/// Counts the transactions in a database; none if it is not sound, or if one is missing or wrong.
 fn count_transactions(connection: &Connection) -> rusqlite::Result<Option<usize>> {
     let is_sound: String = connection.query_row("PRAGMA integrity_check", [], |it| it.get(0))?;
     if is_sound != "ok" {
@@ -68,7 +68,8 @@ fn count_transactions(connection: &Connection) -> rusqlite::Result<Option<usize>
     Ok(is_prefix.then_some(all.len()))
 }
 
-/// Cuts the power once; `last_step` is a step that is not reached.
+/// Cuts the power once, after a random step up to `last_step`. Returns what is left, and the number
+/// of steps of the run.
 fn cut_once(synchronous: &str, seed: u64, last_step: usize) -> (Found, usize) {
     let (before, after) = (tempdir().unwrap(), tempdir().unwrap());
     let disk = Disk::simulate(before.path());

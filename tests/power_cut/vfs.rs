@@ -1,6 +1,6 @@
-//! A VFS of SQLite that passes everything on to that of the system_vfs, and
-//! tells a [`Disk`] what is written and what is synced. (It syncs nothing
-//! itself: what is safe is the [`Disk`]'s to say, and so a test is quick.)
+//! SQLite VFS that passes every call on to the system's VFS, and records writes and syncs on a
+//! simulated [`Disk`]. It syncs nothing itself, because the [`Disk`] decides what is safe; this
+//! makes tests fast.
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -16,35 +16,36 @@ use rusqlite::ffi::{
 
 use super::disk::{Change, Disk};
 
-/// What SQLite calls it.
+/// Name of the VFS in SQLite.
 const NAME: &CStr = c"power-cut";
 
-/// An open file as SQLite sees it. The system_vfs's own follows it in memory.
+/// An open file in SQLite's memory layout. The system VFS's own file structure follows it in
+/// memory.
 #[repr(C)]
 struct VfsFile {
-    /// What SQLite knows of it; must be first.
+    /// SQLite's part; must be the first field.
     base: sqlite3_file,
-    /// What we know of it; none if it is on no disk of ours.
+    /// Our part; null if the file is on no simulated disk.
     info: *mut FileInfo,
 }
 
-/// What we know of an open file.
+/// An open file on a simulated disk.
 struct FileInfo {
     /// Its disk.
     disk: Arc<Disk>,
-    /// Its number there.
+    /// Its number on the disk.
     file: usize,
-    /// It is a journal, of either kind.
+    /// True for a rollback journal and for a write-ahead log.
     is_journal: bool,
 }
 
-/// Makes the VFS info to SQLite, once; gives its name.
+/// Registers the VFS in SQLite on the first call. Returns its name.
 pub(crate) fn register() -> &'static str {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: null asks for the default VFS, which is static; the copy of it is never freed, nor is the name.
-        // Those of its functions that we leave as they are take no notice of
-        // which VFS they are called for.
+        // SAFETY: null asks for the default VFS, which is static. Its copy is never freed, nor is
+        // the name. Those of its functions that stay as they are do not look at the VFS that they
+        // are called for.
         let outcome = unsafe {
             let system_vfs = sqlite3_vfs_find(ptr::null());
             let ours = sqlite3_vfs {
@@ -63,11 +64,11 @@ pub(crate) fn register() -> &'static str {
     NAME.to_str().unwrap()
 }
 
-/// Calls the same function of the system_vfs's file.
+/// Calls the same function of the system VFS's file.
 macro_rules! call_system {
     ($file:ident, $function:ident $(, $argument:expr)*) => {{
-        // SAFETY: SQLite calls us with a file that `open` has opened, so that the
-        // system_vfs's follows it and has all its functions.
+        // SAFETY: SQLite calls this with a file that `open` has opened. So the system VFS's file
+        // follows it and has all its functions.
         unsafe {
             let real = $file.cast::<VfsFile>().add(1).cast::<sqlite3_file>();
             let function = (*(*real).pMethods).$function.unwrap();
@@ -76,11 +77,11 @@ macro_rules! call_system {
     }};
 }
 
-/// Makes functions that only pass on.
+/// Defines functions that only forward to the system VFS.
 macro_rules! forward_to_system {
     ($($name:ident = $function:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
         $(
-            /// Passes on.
+            /// Forwards to the system VFS.
             unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) $(-> $result)? {
                 call_system!(file, $function $(, $argument)*)
             }
@@ -105,7 +106,7 @@ forward_to_system! {
     unfetch = xUnfetch(offset: sqlite3_int64, at: *mut c_void) -> c_int;
 }
 
-/// What SQLite calls for an open file.
+/// Function table of an open file.
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     iVersion: 3,
     xClose: Some(close),
@@ -128,38 +129,41 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xUnfetch: Some(unfetch),
 };
 
-/// The VFS of the system_vfs.
+/// Returns the system's VFS.
 ///
 /// # Safety
-/// `vfs` is ours.
+///
+/// `vfs` must be the VFS that [`register`] has registered.
 unsafe fn system_vfs(vfs: *mut sqlite3_vfs) -> *mut sqlite3_vfs {
-    // SAFETY: `name` has put it there.
+    // SAFETY: `register` has stored it there.
     unsafe { (*vfs).pAppData.cast() }
 }
 
-/// What is info of a file, if it is on a disk.
+/// Returns our part of an open file; none if it is on no simulated disk.
 ///
 /// # Safety
-/// `open` has opened it.
+///
+/// `open` must have opened the file.
 unsafe fn file_info<'a>(file: *mut sqlite3_file) -> Option<&'a FileInfo> {
-    // SAFETY: `open` has put it there, and it stays until `close`.
+    // SAFETY: `open` has stored it there, and it stays until `close`.
     unsafe { (*file.cast::<VfsFile>()).info.as_ref() }
 }
 
-/// The disk and the name of a path.
+/// Returns the simulated disk and the file name of a path.
 ///
 /// # Safety
-/// The path is a string of C, or null.
+///
+/// `path` must be a C string or null.
 unsafe fn locate(path: *const c_char) -> Option<(Arc<Disk>, OsString)> {
     if path.is_null() {
         return None;
     }
-    // SAFETY: it is a string.
+    // SAFETY: it is a C string.
     let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
     Disk::containing(Path::new(OsStr::from_bytes(bytes)))
 }
 
-/// Opens a file.
+/// `xOpen`: opens a file.
 unsafe extern "C" fn open(
     vfs: *mut sqlite3_vfs,
     path: *const c_char,
@@ -167,8 +171,8 @@ unsafe extern "C" fn open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite gives us `szOsFile` bytes, of which the system_vfs's file
-    // gets what is behind ours, and the rest as the system_vfs's own wants it.
+    // SAFETY: SQLite provides `szOsFile` bytes. The first part is ours, the rest belongs to the
+    // system VFS's file, and all other arguments are passed on as they are.
     unsafe {
         let vfs_file = file.cast::<VfsFile>();
         let real = vfs_file.add(1).cast::<sqlite3_file>();
@@ -193,9 +197,9 @@ unsafe extern "C" fn open(
     }
 }
 
-/// Deletes a file.
+/// `xDelete`: deletes a file.
 unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, path: *const c_char, sync: c_int) -> c_int {
-    // SAFETY: all is as SQLite gives it, but for the sync, which is not done.
+    // SAFETY: all arguments are passed on as they are, but for the sync, which is not done.
     unsafe {
         let Some(delete) = (*system_vfs(vfs)).xDelete else { return SQLITE_CANTOPEN };
         let outcome = delete(system_vfs(vfs), path, 0);
@@ -208,9 +212,9 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, path: *const c_char, sync: c_
     }
 }
 
-/// Closes a file.
+/// `xClose`: closes a file.
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: `open` has put it there, and nobody asks for it afterwards.
+    // SAFETY: `open` has stored it there, and nothing uses it afterwards.
     unsafe {
         let info = (*file.cast::<VfsFile>()).info;
         if !info.is_null() {
@@ -220,17 +224,17 @@ unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     call_system!(file, xClose)
 }
 
-/// Writes.
+/// `xWrite`: writes bytes.
 unsafe extern "C" fn write(
     file: *mut sqlite3_file,
     from: *const c_void,
     count: c_int,
     offset: sqlite3_int64,
 ) -> c_int {
-    // SAFETY: it is a file of ours.
+    // SAFETY: `open` has opened the file.
     if let Some(info) = unsafe { file_info(file) } {
         let (size, start) = (usize::try_from(count).unwrap(), usize::try_from(offset).unwrap());
-        // SAFETY: so many bytes are there.
+        // SAFETY: SQLite provides `count` bytes.
         let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), size) }.to_vec();
         if !info.disk.change(info.file, info.is_journal, Change::Write(start, bytes)) {
             return SQLITE_IOERR_WRITE;
@@ -239,9 +243,9 @@ unsafe extern "C" fn write(
     call_system!(file, xWrite, from, count, offset)
 }
 
-/// Cuts off the end.
+/// `xTruncate`: truncates a file.
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c_int {
-    // SAFETY: it is a file of ours.
+    // SAFETY: `open` has opened the file.
     if let Some(info) = unsafe { file_info(file) } {
         let change = Change::Truncate(usize::try_from(size).unwrap());
         if !info.disk.change(info.file, info.is_journal, change) {
@@ -251,9 +255,9 @@ unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c
     call_system!(file, xTruncate, size)
 }
 
-/// Makes safe what was written.
+/// `xSync`: syncs a file on the simulated disk only.
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _flags: c_int) -> c_int {
-    // SAFETY: it is a file of ours.
+    // SAFETY: `open` has opened the file.
     match unsafe { file_info(file) } {
         Some(info) if !info.disk.sync(info.file, info.is_journal) => SQLITE_IOERR_FSYNC,
         _ => SQLITE_OK,
