@@ -173,7 +173,7 @@ fn imports_go_down_only() {
 
 /// The modules of the crate form no circle of imports.
 #[test]
-fn modules_of_one_layer_import_one_another_without_circles() {
+fn imports_form_no_circles() {
     let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for Source { module, text, .. } in sources().into_iter().filter(|it| !it.is_test) {
         let named = code_lines(&text).flat_map(modules_named).filter(|it| *it != module);
@@ -184,7 +184,7 @@ fn modules_of_one_layer_import_one_another_without_circles() {
 
 /// The checks above find violations, so these tests can fail.
 #[test]
-fn violations_are_seen() {
+fn violations_are_detected() {
     assert_eq!(violations("model", "use crate::wire::tcp;").len(), 1);
     assert_eq!(violations("link", "use crate::{hub, model};").len(), 1);
     assert_eq!(violations("hub", "use tokio::time;").len(), 1);
