@@ -3,6 +3,7 @@
 mod faults;
 mod merging;
 mod round_trip;
+mod upgrade;
 
 use std::path::Path;
 

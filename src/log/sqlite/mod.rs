@@ -29,18 +29,17 @@ mod debt;
 pub(crate) mod directory;
 mod ledger;
 pub(crate) mod opening;
-#[cfg(test)]
-mod opening_tests;
 mod reader;
 pub(crate) mod retention;
 pub(crate) mod rows;
-mod schema;
+pub(crate) mod schema;
 pub(crate) mod search;
 mod settings;
 mod store;
+#[cfg(test)]
+mod tests;
 mod unwritten;
 mod voids;
-
 mod writer;
 
 use std::collections::VecDeque;
@@ -246,10 +245,3 @@ impl Drop for SqliteLog {
         }
     }
 }
-
-#[cfg(test)]
-mod damage_tests;
-#[cfg(test)]
-mod script_tests;
-#[cfg(test)]
-mod upgrade_tests;

@@ -58,7 +58,7 @@ const STEPS: &[&str] = &[
 ];
 
 /// The format that this program writes.
-pub(super) fn latest() -> i64 {
+pub(crate) fn latest() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
@@ -98,7 +98,7 @@ pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), St
 
 /// Makes a database of an older format, for tests of what becomes of it.
 #[cfg(test)]
-pub(super) fn create_old(connection: &Connection, format: usize) {
+pub(crate) fn create_old(connection: &Connection, format: usize) {
     for statements in &STEPS[..format] {
         connection.execute_batch(statements).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::thread;
 
-use super::*;
+use super::super::*;
 use crate::hub::ReadRange;
 use crate::model::Sequence;
 

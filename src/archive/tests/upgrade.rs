@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use super::database::{open_to_read, open_to_write};
-use super::{SqliteLog, StoreError, StoreSettings, rows, schema, search};
-use crate::archive::{ArchiveError, Form, Wanted, backup, check, export, import};
+use super::*;
+use crate::log::sqlite::database::{open_to_read, open_to_write};
+use crate::log::sqlite::{rows, schema, search};
+use crate::log::{SqliteLog, StoreError, StoreSettings};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, Style, Target, Timestamp, Username,

@@ -4,7 +4,7 @@ use std::fs;
 use std::future::poll_fn;
 use std::path::Path;
 
-use super::*;
+use super::super::*;
 use crate::hub::ReadRange;
 use crate::model::{
     LogId, MessageText, Moment, Reference, Sequence, ServerId, Style, Target, Timestamp, TokenHash,

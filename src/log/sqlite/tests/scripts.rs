@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::{database, reader, rows, search};
+use super::super::{database, reader, rows, search};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, Style, Target, Timestamp, Username,

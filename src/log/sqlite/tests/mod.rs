@@ -1,0 +1,5 @@
+//! Tests of the log on disk as a whole.
+
+mod damage;
+mod recovery;
+mod scripts;
