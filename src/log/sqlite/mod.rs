@@ -20,7 +20,7 @@
 //! | `opening` | what is found when the log is opened, and by which name it goes on |
 //! | `ledger` | sequences and links; no disk |
 //! | `store`, `writer` | writing, syncing, what becomes of it when the disk takes nothing |
-//! | `reader`, `search`, `unwritten` | reading, searching, and what is not on the disk |
+//! | `reader`, `queries`, `search`, `unwritten` | reading, searching, and what is not on the disk |
 //! | `debt`, `voids` | what the disk has not taken, and the sequences that are left out then |
 //! | `retention` | forgetting |
 
@@ -29,6 +29,7 @@ mod debt;
 pub(crate) mod directory;
 mod ledger;
 pub(crate) mod opening;
+mod queries;
 mod reader;
 pub(crate) mod retention;
 pub(crate) mod rows;

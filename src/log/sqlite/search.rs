@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Rows, params};
 
 use super::database::{fact, note_fact};
-use super::reader::Found;
+use super::queries::Found;
 use super::rows::{self, ENTRY, place, signed};
 use crate::model::{
     LogEntry, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username,

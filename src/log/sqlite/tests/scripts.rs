@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::{database, reader, rows, search};
+use super::super::{database, queries, rows, search};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, Style, Target, Timestamp, Username,
@@ -45,7 +45,7 @@ fn found(connection: &Connection, words: &str) -> Vec<u64> {
         before: Sequence(u64::MAX),
         limit: 50,
     };
-    let mut found = reader::Found::new();
+    let mut found = queries::Found::new();
     let rooms = [(1, RoomName::lobby())];
     search::find(connection, &rooms, &query, Sequence(100), &mut found).unwrap();
     found.into_keys().map(|it| it.0).collect()

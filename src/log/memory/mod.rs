@@ -1,15 +1,20 @@
 //! The log that forgets everything when the server stops.
 
+mod ring;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use self::ring::{Ring, cost};
 use super::{Log, LogEvent, Stamper};
 use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
-    Draft, LogEntry, NameKey, Retention, RoomName, SearchQuery, Sequence, SessionId, SessionRecord,
-    SharedEntry, Target,
+    Draft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, SessionRecord, SharedEntry,
+    Target,
 };
 
 /// How much a [`MemoryLog`] keeps.
@@ -60,77 +65,6 @@ pub struct MemoryLog {
     forgotten: Sequence,
     /// What is still to be told.
     events: VecDeque<LogEvent>,
-}
-
-/// The latest entries of one room or session.
-#[derive(Debug, Default)]
-struct Ring {
-    /// In ascending order.
-    entries: VecDeque<SharedEntry>,
-    /// What the ring begins behind: the last one that was dropped; of a
-    /// room that may have been forgotten, whatever was.
-    dropped: Sequence,
-    /// Bytes of `entries`.
-    bytes: usize,
-}
-
-impl Ring {
-    /// The last entry's sequence; a ring always has one.
-    fn last(&self) -> Sequence {
-        self.entries.back().map_or(Sequence::ZERO, |entry| entry.sequence)
-    }
-
-    /// The room that it is about.
-    fn room(&self) -> Option<&RoomName> {
-        match &self.entries.back()?.draft.target {
-            Target::Room(room) => Some(room),
-            Target::Session(..) => None,
-        }
-    }
-
-    /// Adds the newest.
-    fn push(&mut self, entry: SharedEntry) {
-        self.bytes += cost(&entry);
-        self.entries.push_back(entry);
-    }
-
-    /// Drops the oldest; gives the bytes that it took.
-    fn drop_oldest(&mut self) -> usize {
-        let Some(entry) = self.entries.pop_front() else { return 0 };
-        let freed = cost(&entry);
-        self.dropped = entry.sequence;
-        self.bytes -= freed;
-        freed
-    }
-
-    /// Index of the first entry behind `sequence`.
-    fn index_after(&self, sequence: Sequence) -> usize {
-        self.entries.partition_point(|entry| entry.sequence <= sequence)
-    }
-
-    /// The latest so many before a sequence, and whether there are older
-    /// ones.
-    fn before(&self, sequence: Sequence, count: u16) -> (impl Iterator<Item = &SharedEntry>, bool) {
-        let end = self.entries.partition_point(|entry| entry.sequence < sequence);
-        let start = end.saturating_sub(count.into());
-        (self.entries.range(start..end), start > 0)
-    }
-
-    /// The first so many behind a sequence, and one more if there is one.
-    fn after(&self, sequence: Sequence, count: u16) -> impl Iterator<Item = &SharedEntry> {
-        let start = self.index_after(sequence);
-        self.entries.range(start..).take(usize::from(count).saturating_add(1))
-    }
-
-    /// Those that match, the latest first.
-    fn matching<'a>(&'a self, query: &'a SearchQuery) -> impl Iterator<Item = &'a SharedEntry> {
-        self.entries.iter().rev().filter(|entry| query.matches(entry))
-    }
-}
-
-/// What an entry takes of memory, roughly.
-fn cost(entry: &LogEntry) -> usize {
-    size_of::<LogEntry>() + entry.draft.text.as_str().len()
 }
 
 impl MemoryLog {
@@ -380,169 +314,4 @@ impl Log for MemoryLog {
     }
 
     fn close(self: Box<Self>) {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{MessageText, Moment, Reference, Style, Timestamp, Username};
-
-    /// A draft of session 1.
-    fn draft(target: Target, text: &str) -> Draft {
-        Draft {
-            session: SessionId(1),
-            username: Username::new("anna").unwrap(),
-            reference: Reference(1),
-            target,
-            style: Style::SAID,
-            text: MessageText::new(text).unwrap(),
-        }
-    }
-
-    /// A room.
-    fn room(name: &str) -> RoomName {
-        RoomName::new(name).unwrap()
-    }
-
-    /// A log with `count` messages in each of `rooms`, one room after the
-    /// other.
-    fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
-        let mut log = MemoryLog::new(limits);
-        for (name, count) in rooms {
-            for number in 0..*count {
-                append(&mut log, draft(Target::Room(room(name)), &format!("{name} {number}")));
-            }
-        }
-        log
-    }
-
-    /// Appends one.
-    fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
-        let now = Now { moment: Moment::START, time: Timestamp(0) };
-        log.take(now, [draft]).0.remove(0)
-    }
-
-    /// Sequences that a read brings.
-    fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
-        let rooms = rooms.iter().map(|it| room(it)).collect();
-        let session = session.map(SessionId);
-        let outcome = log.find(&ReadRequest { rooms, session, range });
-        outcome.entries.iter().map(|entry| entry.sequence.0).collect()
-    }
-
-    #[test]
-    fn a_busy_room_does_not_eat_a_quiet_ones_last_ten() {
-        let limits = MemoryLimits { room_entries: 50, total_bytes: 4_000, rooms: 10 };
-        let log = log(limits, &[("quiet", 12), ("busy", 1_000)]);
-        assert_eq!(
-            read(&log, &["quiet"], None, ReadRange::Latest(10)),
-            (3..=12).collect::<Vec<_>>()
-        );
-        assert_eq!(read(&log, &["busy"], None, ReadRange::Latest(10)).len(), 10);
-    }
-
-    #[test]
-    fn after_a_position_everything_comes_in_order_or_the_gap_is_told() {
-        let limits = MemoryLimits { room_entries: 20, ..MemoryLimits::default() };
-        let mut log = log(limits, &[("a", 3), ("b", 3)]);
-        append(&mut log, draft(Target::Room(room("a")), "again"));
-        assert_eq!(
-            read(&log, &["a", "b"], None, ReadRange::After(Sequence(2), 100)),
-            [3, 4, 5, 6, 7]
-        );
-        for _ in 0..30 {
-            append(&mut log, draft(Target::Room(room("a")), "more"));
-        }
-        let request = ReadRequest {
-            rooms: vec![room("a"), room("b")],
-            session: None,
-            range: ReadRange::After(Sequence(3), 100),
-        };
-        let outcome = log.find(&request);
-        assert_eq!(outcome.gaps, [room("a")]);
-        assert_eq!(outcome.head, Sequence(37));
-    }
-
-    #[test]
-    fn older_ones_page_by_page() {
-        let log = log(MemoryLimits::default(), &[("a", 25)]);
-        let request = |before, count| ReadRequest {
-            rooms: vec![room("A")],
-            session: None,
-            range: ReadRange::Before(Sequence(before), count),
-        };
-        let page = log.find(&request(16, 10));
-        assert_eq!((page.entries[0].sequence, page.more), (Sequence(6), true));
-        let page = log.find(&request(6, 10));
-        assert_eq!(
-            (page.entries[0].sequence, page.entries.len(), page.more),
-            (Sequence(1), 5, false)
-        );
-        assert!(log.find(&request(1, 10)).entries.is_empty());
-    }
-
-    #[test]
-    fn previous_is_that_of_the_room_and_survives_the_ring() {
-        let limits = MemoryLimits { room_entries: 10, ..MemoryLimits::default() };
-        let mut log = log(limits, &[("a", 30), ("b", 1)]);
-        assert_eq!(append(&mut log, draft(Target::Room(room("a")), "x")).previous, Sequence(30));
-        assert_eq!(append(&mut log, draft(Target::Room(room("c")), "x")).previous, Sequence::ZERO);
-    }
-
-    #[test]
-    fn direct_messages_belong_to_their_two_sessions() {
-        let mut log = log(MemoryLimits::default(), &[]);
-        let bob = Username::new("bob").unwrap();
-        append(&mut log, draft(Target::Session(SessionId(2), bob), "psst"));
-        for (session, expected) in [(1, vec![1]), (2, vec![1]), (3, vec![])] {
-            assert_eq!(read(&log, &[], Some(session), ReadRange::Latest(10)), expected);
-        }
-        log.forget_session(SessionId(2));
-        assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
-    }
-
-    #[test]
-    fn direct_messages_have_a_limit_and_the_oldest_go() {
-        let limits = MemoryLimits { total_bytes: 3_000, ..MemoryLimits::default() };
-        let mut log = log(limits, &[]);
-        let bob = Username::new("bob").unwrap();
-        for session in 2..1_000 {
-            append(&mut log, draft(Target::Session(SessionId(session), bob.clone()), "psst"));
-            assert!(log.direct_bytes <= 3_000 && log.directs.len() < 20);
-            assert!(log.direct_order.len() < 200);
-        }
-        assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
-        assert_eq!(read(&log, &[], Some(999), ReadRange::Latest(10)), [998]);
-        log.forget_session(SessionId(1));
-        for session in 2..1_000 {
-            log.forget_session(SessionId(session));
-        }
-        assert_eq!(log.direct_bytes, 0);
-    }
-
-    #[test]
-    fn rooms_with_little_in_them_are_forgotten_first() {
-        let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
-        let mut log = log(limits, &[("old", 10), ("b", 1), ("c", 2)]);
-        log.forget_rooms(|_| false);
-        assert_eq!(read(&log, &["old"], None, ReadRange::Latest(10)).len(), 10);
-        assert!(read(&log, &["b"], None, ReadRange::Latest(10)).is_empty());
-    }
-
-    #[test]
-    fn the_quietest_room_that_is_not_in_use_is_forgotten_first() {
-        let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
-        let mut log = log(limits, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
-        log.forget_rooms(|name| *name == room("a"));
-        assert_eq!(read(&log, &["a", "b", "c", "d"], None, ReadRange::Latest(10)), [1, 4]);
-        let gaps = |log: &MemoryLog, after| {
-            let rooms = ["a", "b", "d"].map(room).to_vec();
-            log.find(&ReadRequest { rooms, session: None, range: ReadRange::After(after, 100) })
-                .gaps
-        };
-        assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
-        append(&mut log, draft(Target::Room(room("b")), "again"));
-        assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
-        assert!(gaps(&log, Sequence(3)).is_empty());
-    }
 }
