@@ -11,10 +11,10 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::parse_toml;
-use crate::log::{Durability, MemoryLimits, OnFailure, StoreSettings};
+use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
-use crate::server::{FanoutLimits, LogSettings, ServerSettings};
+use crate::server::{FanoutLimits, ServerSettings};
 
 /// Everything that can be set. What is not given keeps its default.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]

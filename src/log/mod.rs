@@ -16,6 +16,7 @@
 //! without a server; they are in `crate::archive`.
 
 mod memory;
+mod settings;
 pub(crate) mod sqlite;
 mod stamp;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tests;
 use std::task::{Context, Poll};
 
 pub use memory::{MemoryLimits, MemoryLog};
+pub use settings::{LogOpenError, LogSettings, OpenedLog};
 pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use stamp::Stamper;
 

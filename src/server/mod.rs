@@ -50,10 +50,9 @@ use self::engine::{Engine, EngineInput};
 use self::listen::Bound;
 use self::reload::Reloader;
 use self::status::StatusSource;
-use crate::hub::RestoredState;
-use crate::log::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
-use crate::model::{HubSettings, LogId, ServerId};
-use crate::os::{Clock, random_bytes};
+use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
+use crate::model::HubSettings;
+use crate::os::Clock;
 use crate::systemd;
 
 /// Advice of a stopping server to its clients when to reconnect, in milliseconds: about the duration
@@ -78,43 +77,6 @@ pub struct ServerSettings {
     pub control: Option<PathBuf>,
     /// Whether the server is advertised on the local network.
     pub announce: bool,
-}
-
-/// Where messages are kept, and how long.
-#[derive(Clone, Debug)]
-pub enum LogSettings {
-    /// Until the server stops.
-    Memory(MemoryLimits),
-    /// Beyond that.
-    Disk(StoreSettings),
-}
-
-/// A log that is ready.
-struct Opened {
-    /// It.
-    log: Box<dyn Log>,
-    /// What the hub takes over.
-    restored: RestoredState,
-    /// Which server it is, if that is kept.
-    server_id: Option<ServerId>,
-}
-
-impl LogSettings {
-    /// Opens the log.
-    fn open(self) -> Result<Opened, ServerError> {
-        match self {
-            Self::Memory(limits) => {
-                let log_id = LogId(random_bytes().map_err(ServerError::Random)?);
-                let (log, restored) = (MemoryLog::new(limits), RestoredState::empty(log_id));
-                Ok(Opened { log: Box::new(log), restored, server_id: None })
-            }
-            Self::Disk(settings) => {
-                let (log, restored) = SqliteLog::open(settings)?;
-                let server_id = Some(log.server_id());
-                Ok(Opened { log: Box::new(log), restored, server_id })
-            }
-        }
-    }
 }
 
 impl Default for ServerSettings {
@@ -148,6 +110,15 @@ pub enum ServerError {
     Random(#[source] getrandom::Error),
 }
 
+impl From<LogOpenError> for ServerError {
+    fn from(error: LogOpenError) -> Self {
+        match error {
+            LogOpenError::Store(error) => Self::Log(error),
+            LogOpenError::Random(error) => Self::Random(error),
+        }
+    }
+}
+
 /// Runs a server until `stop` completes, then closes all connections and returns: within two
 /// seconds, unless the disk takes longer to store what was accepted. Configurations from `reloads`
 /// are applied while it runs, except for settings that need a restart.
@@ -163,7 +134,7 @@ pub async fn run(
     let log = settings.log.clone();
     // Opening a large log may block for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
-    let Opened { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
+    let OpenedLog { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
 
     let (engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);

@@ -2,8 +2,9 @@
 
 use tokio::sync::{mpsc, watch};
 
+use super::ServerSettings;
 use super::engine::{EngineHandle, EngineInput};
-use super::{LogSettings, ServerSettings};
+use crate::log::LogSettings;
 use crate::systemd;
 
 /// Result of reading the configuration again: the settings, or a description of the error on one

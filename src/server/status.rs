@@ -8,9 +8,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::engine::{EngineHandle, EngineInput, EngineStats};
-use super::{LogSettings, ServerSettings, service};
+use super::{ServerSettings, service};
 use crate::hub::StorageHealth;
-use crate::log::Durability;
+use crate::log::{Durability, LogSettings};
 use crate::os::Clock;
 use crate::systemd;
 
