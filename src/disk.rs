@@ -1,10 +1,10 @@
-//! Floor 3: files and directories that are nobody else's business.
+//! Layer 3: private files and directories, accessible to their owner only.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Makes a directory, and those above it, for its owner only.
+/// Creates a directory and its parents, accessible to the owner only (mode 0700).
 pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -13,8 +13,8 @@ pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
-/// Whether everybody on this machine can read a file. The directories above it
-/// are not asked: whoever may change them may do so tomorrow.
+/// Returns true if everybody on this machine can read the file. The permissions of its parent
+/// directories are not checked, because they may change later.
 #[cfg(all(unix, feature = "server"))]
 pub(crate) fn is_world_readable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,8 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0)
 }
 
-/// Opens a file for its owner only; makes it if it is not there.
+/// Opens a file for reading and writing; creates it, accessible to the owner only (mode 0600), if
+/// it does not exist.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

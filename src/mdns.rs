@@ -1,4 +1,4 @@
-//! Floor 3: multicast DNS, by which servers are found.
+//! Layer 3: multicast DNS (mDNS), for service discovery of servers.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,12 +6,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mdns_sd::{Error, MDNS_PORT, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Begins to ask and to answer, in a thread of its own.
+/// Starts the mDNS daemon in a thread of its own.
 ///
 /// # Errors
-/// The system has no thread or socket for it, or another program keeps the
-/// port to itself. (Usually all who want it share it. The library would be
-/// silent about it, in both meanings.)
+/// The thread or socket cannot be created, or another program has bound the mDNS port exclusively.
+/// (The library would not report the latter, so it is checked here.)
 pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     let v4 = try_bind_shared(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
     // One family is enough to be found by.
@@ -23,8 +22,7 @@ pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     ServiceDaemon::new()
 }
 
-/// Whether an address can be had together with others, just now: as the library
-/// asks for it.
+/// Checks that an address can be bound with address reuse, as the library does.
 fn try_bind_shared(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;

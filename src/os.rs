@@ -1,38 +1,38 @@
-//! Floor 3: the clock and the random source of the operating system. The
-//! only place that asks for either, so that engines stay free of them.
+//! Layer 3: clock and random source of the operating system. Nothing else uses either, so that the
+//! engines stay deterministic.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Moment, Timestamp};
 
-/// Shows both kinds of time. Copies of it agree.
+/// Clock for monotonic time and wall-clock time. Copies agree.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// Where [`Moment`]s are counted from.
+    /// Start of the count of [`Moment`]s.
     start: Instant,
 }
 
 impl Clock {
-    /// A clock that begins to count now.
+    /// Creates a clock that starts counting now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
 
-    /// Time for timers.
+    /// Returns the monotonic time, for timers.
     #[must_use]
     pub fn now(&self) -> Moment {
         Moment::after_start(self.start.elapsed())
     }
 
-    /// What a timer of the operating system calls `moment`.
+    /// Converts a moment to an [`Instant`] of the operating system's timers.
     #[must_use]
     pub fn instant(&self, moment: Moment) -> Instant {
         self.start + moment.since_start()
     }
 
-    /// Time of day. Before 1970 counts as 1970.
+    /// Returns the wall-clock time. Times before 1970 count as 1970.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn time_of_day(&self) -> Timestamp {
@@ -41,11 +41,11 @@ impl Clock {
     }
 }
 
-/// So many random bytes, good enough for secrets.
+/// Returns `N` cryptographically secure random bytes.
 ///
 /// # Errors
-/// Where the operating system has none to give. That does not pass by
-/// itself: a program that needs them should stop.
+/// The operating system's random source fails. That is permanent: a program that needs random bytes
+/// should stop.
 #[expect(clippy::disallowed_methods, reason = "this is the random source")]
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0; N];

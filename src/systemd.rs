@@ -1,50 +1,50 @@
-//! Floor 3: what systemd is notifier. Without systemd, and on systems that have
-//! none, nothing happens.
+//! Layer 3: notifications to systemd (`sd_notify(3)`). Without systemd they do nothing.
 
 use std::time::Duration;
 
-/// Everything that can be bound is bound.
+/// Notifies systemd that startup, or a reload, is finished.
 pub(crate) fn notify_ready() {
     notifier::send("READY=1");
 }
 
-/// We read our settings again; [`tell_ready`] ends it.
+/// Notifies systemd that the configuration is being reloaded; [`notify_ready`] ends it.
 #[cfg(feature = "server")]
 pub(crate) fn notify_reloading() {
     notifier::notify_reloading();
 }
 
-/// We have begun to stop.
+/// Notifies systemd that the program is shutting down.
 pub(crate) fn notify_stopping() {
     notifier::send("STOPPING=1");
 }
 
-/// One line for people.
+/// Sets the status line that systemd displays.
 pub(crate) fn notify_status(status: &str) {
     notifier::send(&format!("STATUS={}", status.replace('\n', " ")));
 }
 
-/// We are alive.
+/// Sends a keep-alive ping to systemd's watchdog.
 pub(crate) fn notify_alive() {
     notifier::send("WATCHDOG=1");
 }
 
-/// How often at least [`tell_alive`] is wanted, if it is.
+/// Returns the watchdog timeout: the longest allowed time between two [`notify_alive`] calls.
+/// `None` if there is no watchdog.
 pub(crate) fn watchdog_interval() -> Option<Duration> {
     notifier::watchdog_interval()
 }
 
 #[cfg(unix)]
 mod notifier {
-    //! There may be a systemd.
+    //! Notification socket of systemd, if there is one.
 
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use sd_notify::NotifyState;
     pub(super) use sd_notify::watchdog_enabled as watchdog_interval;
 
-    /// Tells it that settings are read again, and when: some versions want to
-    /// know that the answer is younger than their question.
+    /// Notifies systemd of a reload, with a timestamp: some versions check that it is newer than
+    /// their request.
     #[cfg(feature = "server")]
     pub(super) fn notify_reloading() {
         match NotifyState::monotonic_usec_now() {
@@ -53,8 +53,7 @@ mod notifier {
         }
     }
 
-    /// Tells it something in the words of `sd_notify(3)`. That it cannot be
-    /// notifier is said once.
+    /// Sends a state string of `sd_notify(3)`. A failure is logged once.
     pub(super) fn send(state: &str) {
         static HAS_WARNED: AtomicBool = AtomicBool::new(false);
         if let Err(error) = sd_notify::notify(&[NotifyState::Custom(state)])
@@ -67,14 +66,14 @@ mod notifier {
 
 #[cfg(not(unix))]
 mod notifier {
-    //! There is no systemd.
+    //! Stub for systems without systemd.
 
     use std::time::Duration;
 
-    /// Tells nobody.
+    /// Does nothing.
     pub(super) fn send(_: &str) {}
 
-    /// Nobody wants to know.
+    /// Returns `None`: there is no watchdog.
     pub(super) fn watchdog_interval() -> Option<Duration> {
         None
     }

@@ -1,4 +1,4 @@
-//! What the driver does with what has happened.
+//! Driver state, and the actions for each kind of event.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,11 +19,11 @@ use crate::wire::udp::{
     DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
 };
 
-/// Signs entries with the person's key.
+/// Signs log entries with the user's key, for the mesh.
 struct EntrySigner {
-    /// Whose.
+    /// Identity that signs.
     identity: Arc<Identity>,
-    /// Where.
+    /// Room that the entries belong to.
     room: Arc<Room>,
 }
 
@@ -37,54 +37,54 @@ impl Sign for EntrySigner {
     }
 }
 
-/// Everything that the driver holds.
+/// State of the peer's driver.
 pub(super) struct Driver<'a> {
-    /// Shows both kinds of time.
+    /// Monotonic and wall clock.
     pub(super) clock: Clock,
-    /// The engine.
+    /// Engine.
     pub(super) mesh: Mesh,
-    /// Whose datagrams are one's own.
+    /// Public identity of this peer, to recognise its own datagrams.
     me: Signer,
-    /// Locked as long as this lives.
+    /// Key file, locked until this is dropped.
     _key: PeerKey,
-    /// Opens datagrams.
+    /// Room whose datagrams are opened.
     room: Arc<Room>,
-    /// Makes datagrams.
+    /// Builds outgoing datagrams.
     sealer: Sealer,
-    /// Sends them.
+    /// UDP sockets.
     sockets: Sockets,
-    /// As in [`super::NetworkSettings`].
+    /// Names of the interfaces to use, as in [`super::NetworkSettings`].
     selected_interfaces: BTreeSet<String>,
-    /// Those of them that are not there.
+    /// Selected interfaces that are absent or down.
     missing_interfaces: BTreeSet<String>,
-    /// There is no network at all.
+    /// True if no usable interface exists.
     is_offline: bool,
-    /// Messages of which nothing could be sent.
+    /// Number of entries of which no copy could be sent.
     unsent_entries: usize,
-    /// One is in the room.
+    /// True once the room was joined.
     has_joined: bool,
-    /// It was told that there are other rooms.
+    /// True once the user was told about other rooms.
     has_reported_other_room: bool,
-    /// What one address may send.
+    /// Rate limit of each source address.
     source_limiter: SourceLimiter,
-    /// What was dropped.
+    /// Counters of dropped datagrams.
     pub(super) drop_counters: DropCounters,
-    /// What was told already.
+    /// Rate limit of warnings and problems.
     warning_limiter: WarningLimiter,
-    /// Shows what happens.
+    /// User interface that displays the events.
     screen: &'a mut dyn Screen,
-    /// Nobody sees what is shown.
+    /// True once the output is closed, so that nobody sees the events.
     is_output_closed: bool,
-    /// As in [`PeerSettings`].
+    /// Applies back-pressure, as in [`PeerSettings`].
     pub(super) hold_back: bool,
-    /// Messages that were not acknowledged yet.
+    /// Number of messages without acknowledgement or refusal.
     pub(super) unacknowledged: usize,
-    /// When the mesh wants to be woken.
+    /// Time at which the mesh wants to be woken.
     pub(super) wake: Option<Moment>,
 }
 
 impl<'a> Driver<'a> {
-    /// Everything in its place; nothing is sent yet.
+    /// Creates the driver. Sends nothing yet.
     pub(super) fn new(
         setup: PeerSettings,
         sockets: Sockets,
@@ -128,22 +128,25 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// What the clocks show.
+    /// Returns the current time of both clocks.
     fn now(&self) -> Now {
         Now { moment: self.clock.now(), time: self.clock.time_of_day() }
     }
 
-    /// Tells the mesh what has happened.
+    /// Passes an input to the mesh.
     pub(super) fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
     }
 
-    /// Has the mesh do something that nobody has typed.
+    /// Passes a command of the driver itself to the mesh.
     pub(super) fn request(&mut self, command: Command) {
         self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Does what the mesh wants done. Gives the end when it has come.
+    /// Processes all outputs of the mesh. Returns the end when the mesh has finished.
+    ///
+    /// # Errors
+    /// [`PeerError::UsedUp`] if the datagram counters are used up.
     pub(super) async fn process_outputs(&mut self) -> Result<Option<End>, PeerError> {
         while let Some(output) = self.mesh.poll_output() {
             match output {
@@ -170,8 +173,8 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
-    /// Shows an event. Where nobody sees it any more (a closed pipe), what a
-    /// script asks for is still done, up to the end of its input.
+    /// Displays an event and counts acknowledgements. If the output is closed, an interactive peer
+    /// finishes; a script is still carried out to the end of its input.
     pub(super) fn show(&mut self, event: &Event) {
         let is_answered = match event {
             Event::Acknowledged { .. } | Event::Unsent { .. } => true,
@@ -188,23 +191,22 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tells something that is about no request, not too often.
+    /// Displays a problem that is not related to a request, rate-limited by its text.
     fn show_problem_limited(&mut self, text: String) {
         if self.warning_limiter.should_report(self.clock.now(), &text) {
             self.show(&Event::Problem { code: 0, text });
         }
     }
 
-    /// Logs something that need not concern a person, not too often.
+    /// Logs a warning, rate-limited by its text.
     fn warn_limited(&mut self, text: &str) {
         if self.warning_limiter.should_report(self.clock.now(), text) {
             tracing::warn!("{text}");
         }
     }
 
-    /// Sends a datagram. What cannot be sent is lost like any other: only
-    /// where none of its copies went it is worth a word.
-    /// Returns how many went.
+    /// Sends a datagram and returns the number of copies sent. A copy that cannot be sent counts as
+    /// lost; the user is told only if no copy was sent.
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {
@@ -223,7 +225,7 @@ impl<'a> Driver<'a> {
         sent.copies
     }
 
-    /// Something has come by the network.
+    /// Handles a received datagram or a receive error: filters, opens and passes it to the mesh.
     pub(super) fn receive(&mut self, received: io::Result<Datagram>) {
         let datagram = match received {
             Ok(datagram) => datagram,
@@ -263,8 +265,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Somebody speaks in another room. Who is alone may have mistyped the
-    /// room's name or the passphrase; it is said once.
+    /// Tells a user who is alone, once, that there are peers in another room: room name or
+    /// passphrase may be mistyped.
     fn report_other_room(&mut self, now: Now) {
         let is_alone = || self.mesh.report(now).len() == 1;
         if self.has_joined && !self.has_reported_other_room && is_alone() {
@@ -274,7 +276,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The selected_interfaces hosts have been looked up.
+    /// Handles resolved host addresses.
     pub(super) fn hosts_resolved(&mut self, found: ResolvedHosts) {
         for sentence in found.failed {
             self.show_problem_limited(sentence);
@@ -282,7 +284,7 @@ impl<'a> Driver<'a> {
         self.input(Input::Hosts(found.addresses));
     }
 
-    /// Looks which networks there are.
+    /// Scans the network interfaces, reports changes and joins the multicast groups.
     pub(super) fn scan_interfaces(&mut self) {
         let found = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
@@ -320,7 +322,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tells what of the sockets could not be had, where that matters.
+    /// Logs the sockets that could not be opened, and tells the user if there is no shared one.
     pub(super) fn report_unusable_ports(&mut self, failed: &[(&'static str, io::Error)]) {
         for (what, error) in failed {
             self.warn_limited(&format!("cannot use {what}: {error}"));

@@ -1,21 +1,21 @@
-//! How many datagrams changed nothing, and why.
+//! Counters of dropped datagrams by reason.
 
 use std::collections::BTreeMap;
 
 use crate::mesh::Drops;
 use crate::wire::udp::DropReason;
 
-/// DropCounters them from the start of the program on.
+/// Counters of dropped datagrams since the start of the program.
 #[derive(Debug, Default)]
 pub(super) struct DropCounters {
-    /// By reason.
+    /// Number of datagrams by reason.
     by_reason: BTreeMap<String, u64>,
-    /// What was last_logged last.
+    /// Last log line, to skip unchanged ones.
     last_logged: String,
 }
 
 impl DropCounters {
-    /// One more, for this reason.
+    /// Counts a datagram dropped for this reason.
     pub(super) fn count(&mut self, reason: &str) {
         match self.by_reason.get_mut(reason) {
             Some(count) => *count += 1,
@@ -23,15 +23,15 @@ impl DropCounters {
         }
     }
 
-    /// One more that could not be opened. One's own come back by every
-    /// group, so they are no news.
+    /// Counts a datagram that could not be opened. A peer's own datagrams, which come back through
+    /// every group, are not counted.
     pub(super) fn count_dropped(&mut self, dropped: DropReason) {
         if dropped != DropReason::Own {
             self.count(&dropped.to_string());
         }
     }
 
-    /// Logs all, with those that the mesh has dropped, if there are new ones.
+    /// Logs all counters, with those of the mesh, if any has changed since the last log line.
     pub(super) fn log_if_changed(&mut self, drops: Drops) {
         let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
         let further = [

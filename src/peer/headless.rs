@@ -1,5 +1,4 @@
-//! A peer without a person: what happens goes to the log and to systemd.
-//! Never what people say.
+//! Screen of a headless peer: events go to the log and to systemd, message texts never do.
 
 use std::io;
 
@@ -7,17 +6,17 @@ use crate::model::Event;
 use crate::systemd;
 use crate::ui::{Screen, safe_line};
 
-/// Shows what whoever runs the machine has to know.
+/// Screen without a user: logs what the operator must know.
 #[derive(Debug, Default)]
 pub struct HeadlessScreen {
-    /// The room's name.
+    /// Canonical name of the room.
     room: String,
-    /// How many are there.
+    /// Number of members last reported.
     members: u32,
 }
 
 impl HeadlessScreen {
-    /// Tells systemd how many there are, if that has changed.
+    /// Updates systemd's status line if the number of members has changed.
     fn update_status(&mut self, members: u32) {
         if self.members != members {
             self.members = members;

@@ -1,5 +1,4 @@
-//! The hosts that a person has named, looked up again and again: their
-//! addresses change.
+//! Repeated DNS lookup of the configured hosts, whose addresses may change.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,26 +9,26 @@ use tokio::time::{sleep, timeout};
 
 use crate::model::HostAddress;
 
-/// They are looked up so often.
+/// Time between lookups of all hosts.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The same as long as none is found: perhaps the network is not up yet.
+/// Time between lookups while no address is known: the network may not be up yet.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// For each.
+/// Timeout for the lookup of one host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What has become of looking them up.
+/// Result of looking up all hosts.
 #[derive(Debug)]
 pub(super) struct ResolvedHosts {
-    /// Their addresses.
+    /// Socket addresses of all hosts.
     pub(super) addresses: Vec<SocketAddr>,
-    /// What was not found: sentences.
+    /// Human-readable texts about failed lookups.
     pub(super) failed: Vec<String>,
 }
 
-/// Looks up all of them for as long as somebody wants to know. A name that
-/// is not found now keeps the addresses that it had.
+/// Looks up all hosts again and again until the receiver is dropped. A host whose lookup fails
+/// keeps its previous addresses.
 pub(super) async fn resolve_repeatedly(
     hosts: Vec<HostAddress>,
     found: mpsc::Sender<ResolvedHosts>,

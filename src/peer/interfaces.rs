@@ -1,4 +1,4 @@
-//! Which networks this machine is in.
+//! Network interfaces of this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -6,48 +6,47 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
-/// A network interface that is of use.
+/// Usable network interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interface {
-    /// Its number; IPv6 and received datagrams name it by this.
+    /// Interface index, which IPv6 and received datagrams refer to.
     pub(super) index: u32,
-    /// Its IPv4 networks.
+    /// IPv4 networks of the interface.
     pub(super) networks: Vec<Ipv4Network>,
-    /// It has an IPv6 address.
+    /// True if it has an IPv6 address.
     pub(super) has_v6: bool,
 }
 
-/// An IPv4 network that an interface is in.
+/// IPv4 address and broadcast address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ipv4Network {
-    /// This machine's address.
+    /// Address of this machine.
     pub(super) address: Ipv4Addr,
-    /// Reaches broadcast_address in it, where that is possible.
+    /// Broadcast address, if the network has one.
     pub(super) broadcast: Option<Ipv4Addr>,
 }
 
 /// Interfaces by name.
 pub(super) type Interfaces = BTreeMap<String, Interface>;
 
-/// The interfaces with these names, as far as they are there and up; where
-/// no names are given, all but loopbacks.
+/// Lists the interfaces with these names that exist and are up; without names, all except
+/// loopbacks.
 ///
 /// # Errors
-/// The operating system does not tell.
+/// The operating system cannot list the interfaces.
 pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
 
-/// All addresses of this machine.
+/// Lists all IP addresses of this machine.
 ///
 /// # Errors
-/// The operating system does not tell.
+/// The operating system cannot list the interfaces.
 pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect())
 }
 
-/// Chooses from all there are. (Whether one can multicast is not asked: the
-/// first datagram will show.)
+/// Selects the usable interfaces. Does not check for multicast support: sending will show.
 fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
     let mut found = Interfaces::new();
     let is_down = |it: &if_addrs::Interface| {
@@ -69,8 +68,7 @@ fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) ->
     found
 }
 
-/// A network as its address describes it. (Loopbacks name no broadcast
-/// address but have one.)
+/// Determines the broadcast address of a network. Loopback interfaces do not report theirs.
 fn ipv4_network(it: &Ifv4Addr) -> Ipv4Network {
     let broadcast_address = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
     let loopback = (it.ip.is_loopback() && broadcast_address != it.ip).then_some(broadcast_address);
@@ -84,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// An IPv4 address of an interface.
+    /// Builds an interface with an IPv4 address.
     fn v4(
         name: &str,
         ip: [u8; 4],
@@ -107,7 +105,8 @@ mod tests {
         }
     }
 
-    /// A machine with a loopback, a network of both kinds, one that is down.
+    /// Lists the interfaces of a test machine: a loopback, one with IPv4 and IPv6, and one that is
+    /// down.
     fn machine() -> Vec<if_addrs::Interface> {
         let six = Ifv6Addr {
             ip: "fe80::1".parse().unwrap(),

@@ -1,5 +1,4 @@
-//! The key of the person at this machine: the seed of an Ed25519 key, in a
-//! file for its owner only.
+//! Key file of a peer: the seed of an Ed25519 key, readable by its owner only.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,51 +9,50 @@ use thiserror::Error;
 use crate::disk::{create_private_dir, open_private_file};
 use crate::os::random_bytes;
 
-/// The file's name.
+/// Name of the key file.
 const FILE_NAME: &str = "peer.key";
 
-/// Length of a seed in bytes.
+/// Length of a seed, in bytes.
 const SEED_LEN: usize = 32;
 
-/// A key, and the right to use it.
+/// Private key of a peer, with the lock on its file.
 pub struct PeerKey {
-    /// The private key.
+    /// Seed of the Ed25519 private key.
     pub seed: [u8; SEED_LEN],
-    /// It is that of the file, which no other process has as long as this
-    /// lives; else it is made for this process, and forgotten with it.
+    /// Locked key file, which no other process uses while this lives; `None` for an ephemeral key.
     lock: Option<File>,
 }
 
-/// There is no key.
+/// Reason why no key is available.
 #[derive(Debug, Error)]
 pub enum KeyError {
-    /// The place on disk cannot be used.
+    /// The file or directory cannot be used.
     #[error("cannot use {path}")]
     Disk {
-        /// Which file or directory.
+        /// File or directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// I/O error.
         #[source]
         source: io::Error,
     },
-    /// The file is something else than a key.
+    /// The file does not contain a key.
     #[error("{path} holds no key; remove it to get a new one")]
     NotAKey {
-        /// Which file.
+        /// File that does not contain a key.
         path: PathBuf,
     },
-    /// The operating system has no randomness.
+    /// The operating system's random source fails.
     #[error("the system's random source does not work")]
     Random(#[from] getrandom::Error),
 }
 
 impl PeerKey {
-    /// The key that is lock in `directory`, made if there is none. Where
-    /// another process has it, a new one that is not lock: a key speaks for
-    /// one peer at a time.
+    /// Loads the key from `directory`, or creates and stores one if there is none. If another
+    /// process has locked it, returns an ephemeral key, because a key may speak for one peer at a
+    /// time.
     ///
     /// # Errors
-    /// The file cannot be used, or is no key: it is never overwritten.
+    /// [`KeyError`] if the file cannot be used or does not contain a key; it is never overwritten.
     pub fn load_or_create(directory: &Path) -> Result<Self, KeyError> {
         let at = |path: &Path, source| KeyError::Disk { path: path.to_owned(), source };
         create_private_dir(directory).map_err(|source| at(directory, source))?;
@@ -77,15 +75,15 @@ impl PeerKey {
         Ok(Self { seed, lock: Some(file) })
     }
 
-    /// A key for this process only.
+    /// Creates a key for this process only.
     ///
     /// # Errors
-    /// The operating system has no randomness.
+    /// [`KeyError::Random`] if the operating system's random source fails.
     pub fn ephemeral() -> Result<Self, KeyError> {
         Ok(Self { seed: random_bytes()?, lock: None })
     }
 
-    /// Whether it will be the same the next time.
+    /// Returns true if the key is stored and will be the same at the next start.
     #[must_use]
     pub const fn is_persistent(&self) -> bool {
         self.lock.is_some()

@@ -1,5 +1,5 @@
-//! Floor 3: the peer's driver. It owns the sockets, the timer and the key,
-//! and moves things between the mesh, the network and the user interface.
+//! Layer 3: driver of the peer. It owns the sockets, the timer and the key, and connects the mesh
+//! engine with the network and the user interface.
 
 pub mod doctor;
 mod driver;
@@ -34,72 +34,70 @@ use crate::systemd;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
 
-/// How long to wait for answers where nobody has said how long.
+/// Longest wait for acknowledgements before the end, if the user interface has not set one.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Networks come and go: they are looked at again after so long.
+/// Time between scans of the network interfaces.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What was dropped is logged so often, if there was anything.
+/// Time between log lines about dropped datagrams, if their counters have changed.
 const DROP_SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Datagrams that are taken before anything else gets its turn.
+/// Maximum number of datagrams handled before other events get their turn.
 const MAX_DATAGRAM_BATCH: usize = 64;
 
-/// Messages of a script that wait to be acknowledged before more of its
-/// input is read.
+/// Maximum number of unacknowledged messages of a script before its input is paused
+/// (back-pressure).
 const MAX_UNACKNOWLEDGED: usize = 64;
 
-/// What a peer runs with.
+/// Settings of a peer.
 pub struct PeerSettings {
-    /// What the person would like to be called.
+    /// Requested username.
     pub username: Username,
-    /// The room.
+    /// Room to join.
     pub room: RoomName,
-    /// The same as its datagrams know it.
+    /// Room id and key material of the same room, for its datagrams.
     pub wire_room: Room,
-    /// Who the person is.
+    /// Private key of the user.
     pub key: PeerKey,
-    /// Ask the person about each newcomer.
+    /// Asks the user before a candidate is admitted.
     pub ask: bool,
-    /// Where and how to reach others.
+    /// Port, interfaces and hosts.
     pub network: NetworkSettings,
-    /// The requests come from an input that can wait and that ends: do not
-    /// take more of them than can be sent soon, and take all of them even
-    /// where nobody sees what becomes of them.
+    /// Applies back-pressure to the requests, which come from an input that can wait and that ends
+    /// (a script), and carries out all of them even if nobody sees the output any more.
     pub hold_back: bool,
 }
 
-/// Where and how to reach others.
+/// Network settings of a peer.
 #[derive(Clone, Debug)]
 pub struct NetworkSettings {
-    /// The room's port.
+    /// UDP port of the room.
     pub port: u16,
-    /// Only these interfaces; none: all but loopbacks.
+    /// Names of the interfaces to use; empty: all except loopbacks.
     pub interfaces: BTreeSet<String>,
-    /// Hosts beyond the network.
+    /// Peers outside the local network, to which unicast copies are sent.
     pub hosts: Vec<HostAddress>,
 }
 
-/// Why a peer cannot run.
+/// Reason why a peer cannot start or continue.
 #[derive(Debug, Error)]
 pub enum PeerError {
-    /// Neither IPv4 nor IPv6 works.
+    /// Neither IPv4 nor IPv6 sockets can be opened.
     #[error("this computer has no network")]
     Network(#[source] io::Error),
-    /// The operating system has no randomness.
+    /// The operating system's random source fails.
     #[error("the system's random source does not work")]
     Random(#[from] getrandom::Error),
-    /// It has sent as much as one can.
+    /// All datagram counters are used up.
     #[error("this peer has sent all that it can; start it again")]
     UsedUp,
 }
 
-/// Runs a peer to its end. `interrupted` resolves when the operating system
-/// wants it to end.
+/// Runs a peer until it ends. `interrupted` resolves when the operating system requests the end.
 ///
 /// # Errors
-/// [`PeerError`] if it cannot begin, or not go on.
+/// [`PeerError`] if the peer cannot start or continue.
 pub async fn run(
     setup: PeerSettings,
     screen: &mut dyn Screen,
@@ -179,12 +177,13 @@ pub async fn run(
     }
 }
 
-/// Whether it is a message, which ends in being acknowledged or not.
+/// Returns true if the request is a message, which ends in an acknowledgement, a refusal or as
+/// unsent.
 const fn is_message(request: &Request) -> bool {
     matches!(request.command, Command::Chat(ChatCommand::Say { .. }))
 }
 
-/// How people call a way.
+/// Returns the human-readable name of a path.
 const fn path_name(path: Path) -> &'static str {
     match path {
         Path::GroupV4 => "the IPv4 group",

@@ -1,27 +1,26 @@
-//! How much one address may send before anything is looked at: checking
-//! signatures costs more than making up datagrams.
+//! Rate limit of each source address, applied before anything else: verifying signatures costs more
+//! than forging datagrams.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{Moment, TokenBucket};
 
-/// Datagrams of one address at once.
+/// Burst of one source address, in datagrams.
 const BURST: u32 = 4_000;
 
-/// Datagrams of one address in a minute: 2,000 a second.
+/// Rate of one source address, in datagrams per minute: 2,000 a second.
 const PER_MINUTE: u32 = 120_000;
 
-/// Addresses that are remembered. If there are more at a time, those beyond
-/// share one bucket.
+/// Maximum number of source addresses with a bucket of their own; all others share one.
 const MAX_SOURCES: usize = 1_024;
 
-/// A bucket of tokens for each address.
+/// Rate limiter with a token bucket for each source address.
 #[derive(Debug)]
 pub(super) struct SourceLimiter {
-    /// Those that are not full.
+    /// Token buckets by source address; full ones may be removed.
     buckets: HashMap<IpAddr, TokenBucket>,
-    /// That of all for which there is no room.
+    /// Token bucket shared by all addresses that have none of their own.
     shared: TokenBucket,
 }
 
@@ -32,8 +31,8 @@ impl Default for SourceLimiter {
 }
 
 impl SourceLimiter {
-    /// Whether one more datagram of this address may pass. Call it once for
-    /// each.
+    /// Takes a token and returns true if one more datagram from this address is within the limit.
+    /// Call it once for each datagram.
     pub(super) fn allow(&mut self, now: Moment, source: IpAddr) -> bool {
         let has_room = |buckets: &HashMap<IpAddr, TokenBucket>| {
             buckets.len() < MAX_SOURCES || buckets.contains_key(&source)

@@ -1,23 +1,23 @@
-//! What does not work, last_reported once a minute and not a thousand times.
+//! Rate limit of repeated warnings.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::Moment;
 
-/// The same is last_reported again after so long.
+/// Minimum time between two reports of the same warning.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Remembers what was last_reported.
+/// Rate limiter that suppresses repeated warnings.
 #[derive(Debug, Default)]
 pub(super) struct WarningLimiter {
-    /// When each kind was last_reported last.
+    /// Time at which each warning text was last reported.
     last_reported: HashMap<String, Moment>,
 }
 
 impl WarningLimiter {
-    /// Whether a text is to be last_reported now. (Sentences differ by kind of
-    /// error and by what it is about, never by what strangers send.)
+    /// Returns true, and remembers the time, if this warning was not reported within the last
+    /// minute. Warning texts must not contain data from the network: every distinct text is kept.
     pub(super) fn should_report(&mut self, now: Moment, text: &str) -> bool {
         if self
             .last_reported

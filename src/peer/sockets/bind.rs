@@ -1,4 +1,4 @@
-//! How the sockets are opened.
+//! Binding of sockets and their options.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,10 +7,10 @@ use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-/// Bytes of datagrams that the system is asked to keep for us.
+/// Requested size of the socket buffers, in bytes.
 const SOCKET_BUFFER_SIZE: usize = 1024 * 1024;
 
-/// A socket of either family, bound to all addresses.
+/// Binds a socket of one address family to all addresses, after `prepare` has set its options.
 fn bind_any(
     is_v6: bool,
     port: u16,
@@ -32,7 +32,7 @@ fn bind_any(
     UdpSocket::from_std(socket.into())
 }
 
-/// The socket from which everything is sent.
+/// Binds the socket from which everything is sent, to any port.
 pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     bind_any(is_v6, 0, |socket| {
         if is_v6 {
@@ -46,7 +46,7 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     })
 }
 
-/// The socket on the room's port.
+/// Binds the shared socket to the room's port.
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;

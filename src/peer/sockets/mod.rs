@@ -31,82 +31,82 @@ use super::interfaces::{Interface, Interfaces};
 use crate::model::limits::{GROUP_V4, GROUP_V6};
 use crate::model::{Path, PathSet};
 
-/// Datagrams between the sockets and the engine; beyond, the system keeps
-/// some, and then drops them.
+/// Capacity of the queue between sockets and engine, in datagrams. Beyond it, the operating system
+/// buffers some, then drops.
 const QUEUE_CAPACITY: usize = 256;
 
-/// A datagram that cannot be sent for so long is lost, like any other.
+/// Timeout for sending one datagram, after which it counts as lost.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Something that has come.
+/// Received datagram.
 #[derive(Debug)]
 pub(super) struct Datagram {
-    /// Where from.
+    /// Source address.
     pub(super) from: SocketAddr,
-    /// Which address it was sent to; only known of the shared sockets.
+    /// Destination address; known for the shared sockets only.
     pub(super) to: Option<IpAddr>,
-    /// By which interface, where the system tells.
+    /// Index of the receiving interface, if the system reports it.
     pub(super) interface: Option<u32>,
-    /// What it is.
+    /// Payload.
     pub(super) bytes: Vec<u8>,
 }
 
-/// What has become of a datagram that was to be sent.
+/// Result of sending all copies of a datagram.
 #[derive(Debug, Default)]
 pub(super) struct SendResult {
-    /// So many copies have gone.
+    /// Number of copies sent.
     pub(super) copies: usize,
-    /// What prevented others; `None` in place of a way: to one address.
+    /// Errors of the other copies, with the path; `None`: a unicast copy.
     pub(super) failed: Vec<(Option<Path>, io::Error)>,
 }
 
 /// All sockets of a peer.
 pub(super) struct Sockets {
-    /// The room's port.
+    /// UDP port of the room.
     port: u16,
-    /// Those for IPv4.
+    /// IPv4 sockets.
     v4: Option<SocketPair>,
-    /// Those for IPv6.
+    /// IPv6 sockets.
     v6: Option<SocketPair>,
-    /// The networks that one is in.
+    /// Interfaces in use.
     interfaces: Interfaces,
-    /// Groups that were joined.
+    /// Multicast groups that were joined.
     joined: BTreeSet<GroupMembership>,
-    /// Reads all sockets; ends with this.
+    /// Receiving tasks; aborted when this is dropped.
     _readers: JoinSet<()>,
 }
 
-/// A member of a group by one interface.
+/// Membership in a multicast group on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupMembership {
-    /// By the interface with this address.
+    /// IPv4 group, on the interface with this address.
     V4(Ipv4Addr),
-    /// By the interface with this number.
+    /// IPv6 group, on the interface with this index.
     V6(u32),
 }
 
-/// The sockets of one family.
+/// Sending and shared socket of one address family.
 struct SocketPair {
-    /// Everything is sent from here.
+    /// Socket from which everything is sent.
     own: Arc<UdpSocket>,
-    /// On the room's port, if it could be had.
+    /// Socket on the room's port, if it could be bound.
     shared: Option<Arc<UdpSocket>>,
 }
 
-/// Sockets that work, what comes in, and what does not work.
+/// Opened sockets, received datagrams and the errors of sockets that could not be opened.
 pub(super) struct OpenedSockets {
-    /// The sockets.
+    /// Sockets that work.
     pub(super) sockets: Sockets,
-    /// What comes in.
+    /// Received datagrams and receive errors.
     pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
-    /// What does not work, each with what it is.
+    /// Sockets that could not be opened, by name, with the error.
     pub(super) failed: Vec<(&'static str, io::Error)>,
 }
 
-/// Opens what can be opened. To be called within a runtime.
+/// Opens the sockets of both address families. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// Neither IPv4 nor IPv6 is there at all.
+/// Neither an IPv4 nor an IPv6 socket can be opened.
 pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
     let (queue, incoming) = mpsc::channel(QUEUE_CAPACITY);
     let mut readers = JoinSet::new();
@@ -189,12 +189,12 @@ impl Sockets {
         index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))
     }
 
-    /// Whether there is a socket on the room's port.
+    /// Returns true if a socket is bound to the room's port.
     pub(super) fn is_shared(&self) -> bool {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
-    /// Sends the same bytes by all these ways and to all these addresses.
+    /// Sends a datagram on all these paths and to all these addresses.
     pub(super) async fn send(
         &self,
         bytes: &[u8],
@@ -221,8 +221,8 @@ impl Sockets {
         sent
     }
 
-    /// Sends by one way and one interface. Gives what has become of each
-    /// copy; there may be none.
+    /// Sends a datagram on one path and one interface. Returns the result of each copy; there may
+    /// be none.
     pub(super) async fn send_by(
         &self,
         path: Path,
@@ -261,7 +261,7 @@ impl Sockets {
         outcomes
     }
 
-    /// Joins a group; false where its family is absent.
+    /// Joins a group; returns false if its address family has no socket.
     fn join(&self, member: GroupMembership) -> io::Result<bool> {
         match (member, self.shared(member)) {
             (_, None) => return Ok(false),
@@ -282,7 +282,7 @@ impl Sockets {
         }
     }
 
-    /// The socket that is a member of a group.
+    /// Returns the socket that is a member of a group.
     fn shared(&self, member: GroupMembership) -> Option<SockRef<'_>> {
         let pair = match member {
             GroupMembership::V4(_) => &self.v4,
@@ -303,7 +303,7 @@ impl GroupMembership {
 }
 
 impl SendResult {
-    /// What has become of one copy.
+    /// Adds the result of one copy.
     fn count(&mut self, path: Option<Path>, outcome: io::Result<()>) {
         match outcome {
             Ok(()) => self.copies += 1,
@@ -312,15 +312,14 @@ impl SendResult {
     }
 }
 
-/// The groups that an interface can be in.
+/// Lists the groups that can be joined on an interface.
 fn memberships(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
     let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));
     v4.into_iter().chain(v6)
 }
 
-/// The same address, as IPv4 where it is that. (One that is good only on one
-/// link keeps the number of the interface.)
+/// Converts an IPv4-mapped address to IPv4. A link-local address keeps its scope id.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
@@ -328,7 +327,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Sends to one address.
+/// Sends a datagram to one address, with a timeout.
 async fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
     match timeout(SEND_TIMEOUT, socket.send_to(bytes, to)).await {
         Ok(outcome) => outcome.map(drop),

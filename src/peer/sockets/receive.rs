@@ -1,4 +1,4 @@
-//! Reading: one task for each socket, all into one queue.
+//! Receiving: one task for each socket, all into one queue.
 
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio::time::sleep;
 
 use super::Datagram;
 
-/// Bytes that are read at once: the system may hand over several datagrams
-/// of one sender in one piece, of up to this size.
+/// Size of the receive buffer, in bytes. The operating system may deliver several datagrams of one
+/// sender at once (GRO).
 const RECEIVE_BUFFER_SIZE: usize = 64 * 1024;
 
-/// After an error in reading, so that a lasting one does not spin.
+/// Pause after a receive error, so that a persistent error does not cause a busy loop.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Reads what comes for this peer alone, until nobody wants it.
+/// Receives unicast datagrams of the sending socket until the queue is closed.
 pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
     let mut buffer = vec![0; RECEIVE_BUFFER_SIZE];
     loop {
@@ -37,7 +37,8 @@ pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::
     }
 }
 
-/// Reads what comes to the room's port, until nobody wants it.
+/// Receives datagrams of the shared socket, with their destination address, until the queue is
+/// closed.
 pub(super) async fn receive_shared(
     socket: Arc<UdpSocket>,
     state: UdpSocketState,
