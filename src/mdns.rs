@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// (The library would not report the latter, so it is checked here.)
 pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     let v4 = try_bind_shared(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
-    // One family is enough to be found by.
+    // One address family is enough for discovery.
     if let Err(error) = v4
         && try_bind_shared(SocketAddr::from((Ipv6Addr::UNSPECIFIED, MDNS_PORT))).is_err()
     {
@@ -27,7 +27,7 @@ fn try_bind_shared(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
-    // Where there is no such thing, the other one does.
+    // Best effort: where it is unsupported, SO_REUSEADDR is enough.
     let _ = socket.set_reuse_port(true);
     socket.bind(&address.into())
 }

@@ -163,7 +163,7 @@ impl<'a> Driver<'a> {
                 Output::Event(event) => self.show(&event),
                 Output::WakeAt(moment) => self.wake = Some(moment),
                 Output::Finished(End::Left { unsent, refused }) if self.is_offline => {
-                    // What was said while there was no network, nobody has.
+                    // Nobody has received what was sent while offline.
                     let unsent = unsent.max(self.unsent_entries);
                     return Ok(Some(End::Left { unsent, refused }));
                 }
@@ -215,7 +215,7 @@ impl<'a> Driver<'a> {
                 path.map_or("unicast", path_name)
             ));
         }
-        // That there is no network has been told.
+        // While offline, the user was told already.
         if let (0, false, Some((Some(path), error))) =
             (sent.copies, self.is_offline, sent.failed.first())
         {
@@ -230,7 +230,7 @@ impl<'a> Driver<'a> {
         let datagram = match received {
             Ok(datagram) => datagram,
             Err(error) => {
-                // Windows tells here that somebody is gone.
+                // Windows reports here that a remote port is closed.
                 return self.warn_limited(&format!("cannot receive: {error}"));
             }
         };

@@ -121,14 +121,14 @@ pub async fn run(
         ticks
     };
     let watchdog = systemd::watchdog_interval();
-    // Twice within the limit, with time to spare for a slow machine. The
-    // first tick comes at once.
+    // At least twice within the timeout, with a margin for slow machines. The first tick is
+    // immediate.
     let mut watchdog_ticks = ticks(watchdog.map_or(DROP_SUMMARY_INTERVAL, |limit| limit / 3));
     let (mut scan_ticks, mut drop_counters) = (ticks(SCAN_INTERVAL), ticks(DROP_SUMMARY_INTERVAL));
     let mut interrupted = std::pin::pin!(interrupted);
     let (mut awaits_interrupt, mut requests_open, mut is_leaving) = (true, true, false);
     driver.show(&Event::Connection(ConnectionState::Connecting));
-    // The first words are to go out by all networks.
+    // Scan first, so that the first datagrams go out on all networks.
     driver.scan_interfaces();
     loop {
         if let Some(end) = driver.process_outputs().await? {
@@ -154,7 +154,7 @@ pub async fn run(
                 }
                 None => {
                     requests_open = false;
-                    // Nobody is left who could ask for the end.
+                    // All senders are gone, so nobody else can request the end.
                     if !is_leaving {
                         driver.request(Command::Finish { patience: DEFAULT_FINISH_PATIENCE });
                     }

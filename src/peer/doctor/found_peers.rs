@@ -1,59 +1,59 @@
-//! The peers of this room that the doctor has found.
+//! Peers of this room that the doctor has found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::model::{Path, PathSet, PeerId};
 
-/// FoundPeers that are remembered.
+/// Maximum number of peers remembered.
 const MAX_PEERS: usize = 1_000;
 
-/// Addresses of one peer that are tried.
+/// Maximum number of addresses of one peer that are pinged.
 const MAX_ADDRESSES: usize = 4;
 
-/// Pings to one address, for some may be lost.
+/// Maximum number of pings to one address; several, because some may be lost.
 const MAX_PINGS: u32 = 3;
 
-/// A way by one interface.
+/// Path on one interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct InterfacePath {
-    /// The interface's name.
+    /// Name of the interface.
     pub(super) interface: String,
-    /// The way.
+    /// Path.
     pub(super) path: Path,
 }
 
-/// What is known of one peer.
+/// Findings about one peer.
 #[derive(Clone, Debug)]
 pub(super) struct FoundPeer {
-    /// What it calls itself, if it has been heard to.
+    /// Username, if a heartbeat was received.
     pub(super) name: Option<String>,
-    /// Where it was first heard from.
+    /// Address from which it was first heard.
     pub(super) address: SocketAddr,
-    /// It is on this machine.
+    /// True if it runs on this machine.
     pub(super) is_local: bool,
-    /// It has been heard by these.
+    /// Paths by which it was heard.
     pub(super) heard: BTreeSet<InterfacePath>,
-    /// It has answered what was sent by these.
+    /// Paths on which pings reached it.
     pub(super) answered: BTreeSet<InterfacePath>,
-    /// It has answered what was sent to it alone.
+    /// True if it has answered a unicast ping.
     pub(super) by_unicast: bool,
-    /// Where it has been heard from, and how often it was pinged there.
+    /// Number of pings sent to each of its addresses.
     pings: BTreeMap<SocketAddr, u32>,
 }
 
 impl FoundPeer {
-    /// By which ways it has answered.
+    /// Returns the set of paths on which pings reached it.
     pub(super) fn paths(&self) -> PathSet {
         self.answered.iter().fold(PathSet::NONE, |paths, it| paths.with(it.path))
     }
 
-    /// Whether it has answered at all.
+    /// Returns true if it has answered any ping.
     pub(super) fn has_answered(&self) -> bool {
         self.by_unicast || !self.answered.is_empty()
     }
 
-    /// Where it is to be pinged now.
+    /// Returns the addresses to ping now, and counts the pings.
     fn next_pings(&mut self) -> impl Iterator<Item = SocketAddr> {
         let is_due = !self.by_unicast;
         let due = self.pings.iter_mut().filter(move |(_, count)| is_due && **count < MAX_PINGS);
@@ -64,18 +64,17 @@ impl FoundPeer {
     }
 }
 
-/// All of them.
+/// All peers found.
 #[derive(Debug, Default)]
 pub(super) struct FoundPeers {
-    /// By id.
+    /// Peers by id.
     pub(super) all: BTreeMap<PeerId, FoundPeer>,
-    /// So late in the probe that it could not answer any more, a peer is
-    /// not added.
+    /// True when it is too late for new peers to answer: none is added any more.
     pub(super) is_closed: bool,
 }
 
 impl FoundPeers {
-    /// Somebody has been heard from there; `None` if it is not remembered.
+    /// Records that a peer was heard from an address. Returns `None` if it is not remembered.
     pub(super) fn record(
         &mut self,
         id: PeerId,
@@ -101,24 +100,24 @@ impl FoundPeers {
         Some(peer)
     }
 
-    /// Where to ping somebody now.
+    /// Returns the addresses of all peers to ping now, and counts the pings.
     pub(super) fn next_pings(&mut self) -> Vec<SocketAddr> {
         self.all.values_mut().flat_map(FoundPeer::next_pings).collect()
     }
 
-    /// Those that count: on other machines, or where there are none, on this
-    /// one.
+    /// Returns the peers that count for the conclusion: those on other machines or, if there are
+    /// none, those on this one.
     pub(super) fn relevant(&self) -> Vec<&FoundPeer> {
         let is_elsewhere = self.has_remote_peer();
         self.all.values().filter(|it| it.is_local != is_elsewhere).collect()
     }
 
-    /// Whether there is one on another machine.
+    /// Returns true if a peer runs on another machine.
     pub(super) fn has_remote_peer(&self) -> bool {
         self.all.values().any(|it| !it.is_local)
     }
 
-    /// Whether a group is known to work with another machine both ways.
+    /// Returns true if a multicast group is known to work in both directions with other machines.
     pub(super) fn has_two_way_group(&self) -> bool {
         let elsewhere = || self.all.values().filter(|it| !it.is_local);
         let mut answered = elsewhere().flat_map(|it| &it.answered);

@@ -1,6 +1,6 @@
-//! Looks which ways to reach others work here: sends pings by each of them, to
-//! each peer that is heard and to each named host, and tells who answers and
-//! who is heard by what. Goes into no room: a ping makes nobody a member.
+//! Doctor: network diagnosis. Sends pings on each path, to each peer heard and to each named host,
+//! and reports who answers and who is heard by which path. It joins no room: a ping makes nobody a
+//! member.
 
 mod found_peers;
 mod other_rooms;
@@ -23,26 +23,26 @@ use super::{NetworkSettings, path_name};
 use crate::model::HostAddress;
 use crate::wire::udp::Room;
 
-/// For each named host.
+/// Timeout for the DNS lookup of one host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How good something is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It works.
     Ok,
-    /// It does not, but there is something else.
+    /// It does not work, but there is an alternative.
     Warn,
-    /// It does not, and that matters.
+    /// It does not work, and that matters.
     Fail,
 }
 
-/// One thing that was looked at.
+/// Line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How good it is.
+    /// Severity.
     pub verdict: Verdict,
-    /// For people.
+    /// Human-readable text.
     pub text: String,
 }
 
@@ -57,8 +57,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Tells what works, and who is there. Gives whether a peer can be reached, or
-/// where nobody is there, whether a way works within this machine.
+/// Runs the diagnosis and passes each finding to `report`. Returns true if a peer can be reached
+/// or, if there are no peers, if a path works within this machine.
 pub async fn diagnose(
     name: &str,
     room: &Room,
@@ -103,19 +103,19 @@ pub async fn diagnose(
     }
 }
 
-/// The networks, and this machine's addresses.
+/// Returns the interfaces in use and this machine's addresses.
 fn networks(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
     Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
 }
 
-/// Joins the groups.
+/// Joins the multicast groups and reports failures.
 fn join(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     for (path, error) in sockets.set_interfaces(found.clone()) {
         tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(path)));
     }
 }
 
-/// What became of the room's port.
+/// Reports whether the room's port can be bound.
 fn report_ports(
     port: u16,
     is_shared: bool,
@@ -136,7 +136,7 @@ fn report_ports(
     }
 }
 
-/// Whether one of IPv4 and IPv6 is missing, which is no harm by itself.
+/// Reports whether IPv4 and IPv6 addresses exist. A missing family is not an error by itself.
 fn report_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);
@@ -151,7 +151,7 @@ fn report_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Looks up the named hosts. Gives those that have an address.
+/// Looks up the named hosts; returns those that were found and reports the others.
 async fn look_up(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
     let mut hosts = Vec::new();
     for host in named {

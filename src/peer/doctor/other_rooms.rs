@@ -1,24 +1,24 @@
-//! Other rooms on the same port: heard, not believed.
+//! Other rooms on the same port, as claimed by unverified headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::PeerId;
 use crate::wire::udp::{Room, UnverifiedHeader};
 
-/// FoundPeers that are counted.
+/// Maximum number of peers counted.
 const MAX_PEERS: usize = 1_000;
 
-/// FoundPeers of other rooms, by the rooms' tags.
+/// Peers of other rooms, by kind and tag of the room.
 #[derive(Debug, Default)]
 pub(super) struct OtherRooms {
-    /// In open ones.
+    /// Peers in open rooms.
     pub(super) open: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
-    /// In closed ones.
+    /// Peers in closed rooms.
     pub(super) closed: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
 }
 
 impl OtherRooms {
-    /// A datagram has come that is not of this room.
+    /// Records the claimed sender of a datagram that belongs to another room.
     pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
         let Some(glimpse) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
             return;

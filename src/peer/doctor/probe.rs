@@ -1,9 +1,8 @@
-//! Pings by each way and to each peer and host that is known, as somebody
-//! who is in no room; and what comes of it.
+//! Network probe: pings on each path and to each peer and host known, sent by a peer that is in no
+//! room, and their results.
 //!
-//! A ping that comes back to its sender shows that a way works inside this
-//! machine, a pong that it reaches somebody, a heartbeat that somebody's
-//! datagrams come here by it.
+//! A ping that loops back shows that a path works within this machine, a pong that it reaches a
+//! peer, a heartbeat that it brings datagrams of a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,97 +24,96 @@ use crate::wire::udp::{
     Control, Cookie, Identity, Packet, Ping, Pong, Room, Sealer, UnverifiedPacket, open,
 };
 
-/// FoundPeers are heard within this time: their heartbeats are 2 s apart, or more
-/// in rooms of more than 50.
+/// Time to listen for peers: their heartbeats are 2 s apart, or more in rooms of more than 50.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
-/// The same where somebody answers and is not heard, or it is not known yet
-/// whether a group works: a way that a peer does not need it uses every 11 s.
+/// Time to listen if a peer answers but is not heard, or if no group is known to work yet: a peer
+/// uses its unneeded paths only every 11 s.
 const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 
-/// Then the last answers are waited for.
+/// Time to wait for the last answers.
 const FINAL_WAIT: Duration = Duration::from_secs(1);
 
-/// Between two pings to the same.
+/// Time between two pings to the same destination.
 const PING_INTERVAL: Duration = Duration::from_millis(900);
 
-/// So many pings go by each way and to each host: some may be lost, and in a
-/// large room each is answered by many.
+/// Number of pings on each path and to each host: some may be lost, and in a large room many peers
+/// answer each.
 const MAX_PINGS: u32 = 3;
 
-/// Where something was sent.
+/// Destination of a ping.
 #[derive(Clone, Debug)]
 enum Target {
-    /// To everybody.
+    /// All peers, on this path.
     InterfacePath(InterfacePath),
-    /// To the named host with this number.
+    /// Named host with this index.
     Host(usize),
-    /// To one peer.
+    /// Single peer.
     Peer,
 }
 
-/// What has become of a way by one interface, inside this machine.
+/// Result of sending on a path, within this machine.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoopbackResult {
-    /// What was sent has come back.
+    /// True if a ping was looped back.
     pub(super) has_looped_back: bool,
-    /// Why it could not be sent.
+    /// Send error.
     pub(super) error: Option<String>,
 }
 
-/// A named host.
+/// Named host.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
-    /// As it was named.
+    /// Host as it was named.
     pub(super) named: HostAddress,
-    /// Where it is.
+    /// Resolved addresses.
     pub(super) addresses: Vec<SocketAddr>,
-    /// Who has answered what was sent there.
+    /// Peers that answered pings to this host.
     pub(super) answered: BTreeSet<PeerId>,
-    /// What was sent there has come back: it is this machine.
+    /// True if a ping to it came back: it is this machine.
     pub(super) is_local: bool,
 }
 
 impl Host {
-    /// One that has been looked up.
+    /// Creates a host from its resolved addresses.
     pub(super) const fn new(named: HostAddress, addresses: Vec<SocketAddr>) -> Self {
         Self { named, addresses, answered: BTreeSet::new(), is_local: false }
     }
 }
 
-/// All that has come of it.
+/// State and results of the probe.
 pub(super) struct Probe<'a> {
-    /// The room.
+    /// Room to probe.
     room: &'a Room,
-    /// The networks.
+    /// Interfaces in use.
     interfaces: &'a Interfaces,
     /// This machine's addresses.
     own: BTreeSet<IpAddr>,
-    /// Who asks; nobody will ever be this again.
+    /// Ephemeral peer id of the probe.
     me: PeerId,
-    /// Makes the pings.
+    /// Builds the pings.
     sealer: Sealer,
-    /// Where each cookie went.
+    /// Destination of each ping, by cookie.
     pings_by_cookie: BTreeMap<[u8; 8], Target>,
-    /// Where each datagram went that may come back.
+    /// Destination of each datagram that may loop back, by its bytes.
     sent_datagrams: BTreeMap<Vec<u8>, Target>,
-    /// The ways.
+    /// Loopback results by path.
     pub(super) links: BTreeMap<InterfacePath, LoopbackResult>,
-    /// The named hosts.
+    /// Named hosts.
     pub(super) hosts: Vec<Host>,
-    /// The peers.
+    /// Peers found.
     pub(super) peers: FoundPeers,
-    /// Who is in other rooms.
+    /// Other rooms.
     pub(super) rooms: OtherRooms,
-    /// How long it took.
+    /// Duration of the probe, in seconds.
     pub(super) seconds: u64,
 }
 
 impl<'a> Probe<'a> {
-    /// Nothing is known yet. `own` are this machine's addresses.
+    /// Creates a probe without results. `own`: this machine's addresses.
     ///
     /// # Errors
-    /// There is no randomness.
+    /// The operating system's random source fails.
     pub(super) fn new(
         room: &'a Room,
         interfaces: &'a Interfaces,
@@ -139,10 +137,10 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Asks and listens until enough is known, or no more can be.
+    /// Pings and listens until enough is known or the time is over.
     ///
     /// # Errors
-    /// There is no randomness.
+    /// The operating system's random source fails.
     pub(super) async fn run(
         &mut self,
         sockets: &Sockets,
@@ -182,19 +180,18 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Whether something may still be heard that is not known yet.
+    /// Returns true if a longer wait may still give results.
     fn needs_more_time(&self) -> bool {
         let has_nameless = self.peers.all.values().any(|it| it.name.is_none());
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
-    /// Whether it was listened for so long that each way that a peer uses
-    /// must have been used.
+    /// Returns true if the probe took so long that each path that a peer uses must have been heard.
     pub(super) fn is_conclusive(&self) -> bool {
         self.seconds >= LONG_LISTEN_TIME.as_secs()
     }
 
-    /// A ping with a cookie of its own.
+    /// Builds a ping with a cookie of its own.
     fn ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
@@ -206,7 +203,7 @@ impl<'a> Probe<'a> {
         Ok(bytes)
     }
 
-    /// Pings everybody by each way and each interface.
+    /// Pings on each path of each interface.
     async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
@@ -236,7 +233,7 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Pings each peer that has been heard and has not answered.
+    /// Pings each peer that was heard but has not answered by unicast.
     async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for address in self.peers.next_pings() {
             let bytes = self.ping(Target::Peer)?;
@@ -245,8 +242,8 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// The link by which a datagram has come; `None`: it was for this machine
-    /// alone, or the system does not tell.
+    /// Returns the path by which a datagram arrived; `None` if it was unicast or the system does
+    /// not report it.
     fn link_of(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
         let path = sockets.path_of(datagram)?;
         let mut all = self.interfaces.iter();
@@ -257,13 +254,13 @@ impl<'a> Probe<'a> {
         interface.map(|(name, _)| InterfacePath { interface: name.clone(), path })
     }
 
-    /// Whether a datagram is for everybody, by a network that is not used.
+    /// Returns true if a datagram was sent to all peers on a network that is not in use.
     fn is_from_unused_network(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
         let is_own = datagram.to.is_none_or(|it| self.own.contains(&it.to_canonical()));
         sockets.path_of(datagram).is_some() || !is_own
     }
 
-    /// Something has come.
+    /// Handles a received datagram.
     fn receive(&mut self, sockets: &Sockets, datagram: &Datagram) {
         let link = self.link_of(sockets, datagram);
         if link.is_none() && self.is_from_unused_network(sockets, datagram) {
@@ -281,7 +278,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// What was sent has come back.
+    /// Records that one of the probe's own datagrams came back.
     fn record_echo(&mut self, target: &Target, link: Option<&InterfacePath>) {
         match target {
             Target::InterfacePath(sent) if Some(sent) == link => {
@@ -296,7 +293,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// A peer of this room has sent something.
+    /// Records a packet of a peer of this room.
     fn record_packet(
         &mut self,
         id: PeerId,
@@ -319,7 +316,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// A peer answers a ping.
+    /// Records a peer's answer to a ping.
     fn record_pong(&mut self, id: PeerId, from: SocketAddr, is_local: bool, pong: Pong) {
         let Some(target) = self.pings_by_cookie.get(&pong.cookie.0) else { return };
         let Some(peer) = self.peers.record(id, from, is_local) else { return };

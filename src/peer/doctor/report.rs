@@ -1,5 +1,4 @@
-//! What a probe means, in plain words. Each sentence says what was seen, and
-//! no more.
+//! Report of a probe in plain words. Each text states what was observed, and no more.
 
 use super::Verdict;
 use super::found_peers::{FoundPeer, InterfacePath};
@@ -7,14 +6,14 @@ use super::probe::{Host, Probe};
 use crate::model::Path;
 use crate::peer::path_name;
 
-/// FoundPeers that get a line of their own.
+/// Maximum number of peers with a line of their own.
 const MAX_LISTED_PEERS: usize = 30;
 
-/// Names in one line.
+/// Maximum number of names in one line.
 const MAX_NAMES: usize = 5;
 
-/// Tells everything. Gives whether a peer can be reached, or where nobody is
-/// there, whether a way works within this machine.
+/// Reports everything. Returns true if a peer can be reached or, if there are no peers, if a path
+/// works within this machine.
 pub(super) fn report_all(
     name: &str,
     probe: &Probe<'_>,
@@ -30,7 +29,7 @@ pub(super) fn report_all(
     report_conclusion(probe, tell)
 }
 
-/// What works inside this machine, which says nothing about the network.
+/// Reports the loopback results, which say nothing about the network.
 fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     for (InterfacePath { interface, path }, inside) in &probe.links {
         let path = path_name(*path);
@@ -46,7 +45,7 @@ fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Which way reaches somebody, and by which somebody is heard.
+/// Reports which paths reach peers, and by which paths peers are heard.
 fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let peers = probe.peers.relevant();
     if peers.is_empty() {
@@ -80,7 +79,7 @@ fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Who is there, and answers.
+/// Reports the peers found.
 fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let all = &probe.peers.all;
     let here = all.values().filter(|it| it.is_local).count();
@@ -108,7 +107,7 @@ fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
     }
 }
 
-/// How somebody answers.
+/// Reports by which paths a peer answers.
 fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     let (name, address) = (display_name(peer), peer.address);
     let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_name);
@@ -124,7 +123,7 @@ fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Whether somebody answers at a named host.
+/// Reports whether a peer answers at a named host.
 fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let named = &host.named;
     let answering = host.answered.iter().filter_map(|it| probe.peers.all.get(it));
@@ -144,7 +143,7 @@ fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
     tell(Verdict::Warn, text);
 }
 
-/// Who is in other rooms.
+/// Reports the peers of other rooms.
 fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let rooms = &probe.rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
@@ -159,7 +158,7 @@ fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String))
     }
 }
 
-/// What all of it means, and what chat-peer falls back to.
+/// Reports the conclusion, and what chat-peer falls back to. Returns false if it is a failure.
 fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
     let peers = probe.peers.relevant();
     let (verdict, text) = if peers.is_empty() {
@@ -176,7 +175,7 @@ fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) 
     verdict != Verdict::Fail
 }
 
-/// Where nobody is there.
+/// Returns the conclusion if no peers were found.
 fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
     if probe.links.values().any(|it| it.has_looped_back) {
         let text = "chat-peer begins by all ways, and goes on by what reaches others: one group, \
@@ -189,7 +188,7 @@ fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
     }
 }
 
-/// How those who answer are reached.
+/// Returns the conclusion from the peers that answer.
 fn conclude(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     let reaches_all = |path| answering.iter().all(|it| it.paths().has(path));
     if answering.is_empty() {
@@ -213,12 +212,12 @@ fn conclude(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     }
 }
 
-/// What somebody is called here.
+/// Returns the name of a peer for display.
 fn display_name(peer: &FoundPeer) -> &str {
     peer.name.as_deref().unwrap_or("somebody whose name was not heard")
 }
 
-/// The names of some peers; `None` if there are none.
+/// Joins the names of some peers; `None` if there are none.
 fn names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
     let all: Vec<_> = peers.map(display_name).collect();
     let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");

@@ -22,7 +22,7 @@ fn bind_any(
         socket.set_only_v6(true)?;
     }
     prepare(&socket)?;
-    // Where it may not be so much, it is less.
+    // Best effort: the system may allow less.
     let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_SIZE);
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER_SIZE);
     let anywhere =
@@ -50,11 +50,11 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;
-        // On Linux the other is enough, and this would spread unicast
+        // Not on Linux: SO_REUSEADDR is enough there, and SO_REUSEPORT would spread unicast
         // datagrams over all sockets.
         #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
         socket.set_reuse_port(true)?;
-        // Not what other programs have joined.
+        // Do not receive from groups that only other programs have joined.
         #[cfg(target_os = "linux")]
         if is_v6 {
             socket.set_multicast_all_v6(false)?;

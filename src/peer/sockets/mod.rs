@@ -1,14 +1,13 @@
-//! The sockets of a peer: `docs/protocol/udp.md`, section 6.
+//! UDP sockets of a peer: `docs/protocol/udp.md`, section 6.
 //!
-//! For IPv4 and for IPv6 there are two: a *shared* one on the room's port,
-//! which any number of peers on this machine have, and *one's own*, from
-//! which everything is sent. Either family may be absent.
+//! For each of IPv4 and IPv6 there are two: a *shared* socket on the room's port, which any number
+//! of peers on this machine bind, and the peer's *own* socket, from which everything is sent.
+//! Either address family may be absent.
 //!
-//! By which way a datagram received to the shared socket is told by the address
-//! that it was sent to. (One socket for each way, bound to the group's
-//! address, would do on Linux, but Windows cannot bind to a group, and macOS
-//! not to a broadcast address.) The crate `quinn-udp` asks all three systems
-//! for it, safely.
+//! The destination address of a datagram tells by which path it came to the shared socket;
+//! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. (One socket for
+//! each path, bound to the group's address, would do on Linux, but Windows cannot bind to a group
+//! and macOS not to a broadcast address.)
 
 mod bind;
 mod receive;
@@ -150,14 +149,14 @@ impl Sockets {
     pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
         let wanted: BTreeSet<GroupMembership> = interfaces.values().flat_map(memberships).collect();
         for gone in self.joined.difference(&wanted) {
-            // Where the interface is gone, so is the membership.
+            // Leaving fails if the interface is gone; then the membership is gone, too.
             let _ = self.leave(*gone);
         }
         self.joined.retain(|it| wanted.contains(it));
         let mut failed = Vec::new();
         for member in wanted {
-            // Those that are in join again: an interface that was gone for a
-            // moment has forgotten them. Else it is an error without meaning.
+            // Existing members join again, because an interface that was gone for a moment has
+            // lost its membership. Otherwise the error is meaningless.
             match self.join(member) {
                 Ok(true) => drop(self.joined.insert(member)),
                 Err(error) if !self.joined.contains(&member) => failed.push((member.path(), error)),
@@ -232,7 +231,7 @@ impl Sockets {
         let mut outcomes = Vec::new();
         match (path, &self.v4, &self.v6) {
             (Path::GroupV4, Some(pair), _) => {
-                // One copy for each interface, however many networks it is in.
+                // One copy for each interface, even if it is in several networks.
                 if let Some(network) = interface.networks.first() {
                     let chosen = SockRef::from(&pair.own).set_multicast_if_v4(&network.address);
                     let to = SocketAddr::from((GROUP_V4, self.port));
