@@ -123,7 +123,7 @@ mod tests {
 
     /// Without names: what is up and leads somewhere.
     #[test]
-    fn all_but_loopbacks() {
+    fn loopbacks_are_excluded_without_names() {
         let found = select_interfaces(machine(), &BTreeSet::new());
         let address = Ipv4Addr::new(10, 0, 0, 2);
         let network = Ipv4Network { address, broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)) };
@@ -133,7 +133,7 @@ mod tests {
 
     /// With names: those, loopbacks too; what is not there is not.
     #[test]
-    fn only_those_that_are_named() {
+    fn only_named_interfaces_are_selected() {
         let named = BTreeSet::from(["lo".to_owned(), "wlan0".to_owned(), "usb0".to_owned()]);
         let found = select_interfaces(machine(), &named);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["lo"]);

@@ -99,7 +99,7 @@ mod tests {
     /// The first process has the key; others have one of their own; the next
     /// has it again.
     #[test]
-    fn one_process_at_a_time() {
+    fn locked_key_is_used_by_one_process_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("state");
         let first = PeerKey::load_or_create(&place).unwrap();
@@ -114,7 +114,7 @@ mod tests {
     /// Only the owner may read it.
     #[cfg(unix)]
     #[test]
-    fn it_is_private() {
+    fn key_file_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("state");
@@ -125,7 +125,7 @@ mod tests {
 
     /// Something else is neither taken for a key nor overwritten.
     #[test]
-    fn what_is_no_key() {
+    fn invalid_key_file_is_refused_and_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         fs::write(&path, "my diary").unwrap();

@@ -62,7 +62,7 @@ mod tests {
     /// A burst, then the rate, each address for itself; who floods is not
     /// punished for longer than that.
     #[test]
-    fn each_address_for_itself() {
+    fn sources_are_limited_independently() {
         let mut limit = SourceLimiter::default();
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         assert_eq!(passing(&mut limit, Moment::START, one, 100_000), BURST);
@@ -73,7 +73,7 @@ mod tests {
 
     /// Memory is bounded, and somebody new still gets through.
     #[test]
-    fn made_up_addresses() {
+    fn forged_source_addresses_do_not_exhaust_memory() {
         let mut limit = SourceLimiter::default();
         for number in 0..100_000_u32 {
             limit.allow(Moment::START, IpAddr::from(number.to_be_bytes()));

@@ -37,7 +37,7 @@ mod tests {
 
     /// Each kind once a minute.
     #[test]
-    fn once_a_minute() {
+    fn same_warning_is_reported_once_a_minute() {
         let mut warning_limiter = WarningLimiter::default();
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
         assert!(warning_limiter.should_report(at(0), "no network"));
