@@ -1,5 +1,5 @@
-//! Bytes become a peer's life; see `tests/fuzz_mesh/harness.rs`. With
-//! cargo-fuzz and a nightly toolchain:
+//! Fuzz target: interprets the input bytes as events in the life of a peer; see
+//! `tests/fuzz_mesh/harness.rs`. With cargo-fuzz and a nightly toolchain:
 //!
 //! `cargo +nightly fuzz run datagrams -- -max_len=16384`
 

@@ -24,7 +24,7 @@ pub struct Draft {
     pub reference: Reference,
     /// Recipient: a room or a session.
     pub target: Target,
-    /// How the text is displayed.
+    /// Display style of the text.
     pub style: Style,
     /// Text of the message.
     pub text: MessageText,

@@ -213,7 +213,7 @@ pub struct Message {
     pub session: SessionId,
     /// Author's username at that time.
     pub from: String,
-    /// How the text is displayed.
+    /// Display style of the text.
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
@@ -244,7 +244,7 @@ pub struct DirectMessage {
     pub to_session: SessionId,
     /// Username by which the recipient was addressed.
     pub to: String,
-    /// How the text is displayed.
+    /// Display style of the text.
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
@@ -339,7 +339,7 @@ pub struct PeerReport {
 pub enum PeerRoute {
     /// The peer is this peer itself.
     Local,
-    /// By what goes to everybody.
+    /// Reached by datagrams on this path, multicast or broadcast.
     Path(Path),
     /// Reached by unicast copies.
     Unicast,

@@ -47,7 +47,7 @@ pub enum ChatCommand {
     Say {
         /// Room to send the message to.
         room: RoomSelector,
-        /// How the text is displayed: said, or an action.
+        /// Display style of the text: said, or an action.
         style: Style,
         /// Text of the message; validated by the engine.
         text: String,
@@ -59,7 +59,7 @@ pub enum ChatCommand {
         /// Session that must hold the name. `None`: the session that was last heard under this
         /// name, if there is one.
         session: Option<SessionId>,
-        /// How the text is displayed: said, or an action.
+        /// Display style of the text: said, or an action.
         style: Style,
         /// Text of the message; validated by the engine.
         text: String,

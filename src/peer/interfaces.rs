@@ -121,7 +121,7 @@ mod tests {
         vec![v4("lo", [127, 0, 0, 1], 8, None), eth, eth6, down]
     }
 
-    /// Without names: what is up and leads somewhere.
+    /// Interfaces that are down are excluded, too.
     #[test]
     fn loopbacks_are_excluded_without_names() {
         let found = select_interfaces(machine(), &BTreeSet::new());
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(found, Interfaces::from([("eth0".to_owned(), eth0)]));
     }
 
-    /// With names: those, loopbacks too; what is not there is not.
+    /// Named loopbacks are included; absent and down interfaces are not.
     #[test]
     fn only_named_interfaces_are_selected() {
         let named = BTreeSet::from(["lo".to_owned(), "wlan0".to_owned(), "usb0".to_owned()]);

@@ -96,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    /// The first process has the key; others have one of their own; the next
-    /// has it again.
+    /// The first process gets the key, others an ephemeral one; it is free again after the first
+    /// ends.
     #[test]
     fn locked_key_is_used_by_one_process_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(PeerKey::load_or_create(&place).unwrap().seed, seed);
     }
 
-    /// Only the owner may read it.
+    /// Directory and file are accessible to the owner only.
     #[cfg(unix)]
     #[test]
     fn key_file_is_private() {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!((mode(&place), mode(&place.join(FILE_NAME))), (0o700, 0o600));
     }
 
-    /// Something else is neither taken for a key nor overwritten.
+    /// A file with other contents is neither used as a key nor overwritten.
     #[test]
     fn invalid_key_file_is_refused_and_kept() {
         let directory = tempfile::tempdir().unwrap();

@@ -54,13 +54,12 @@ mod tests {
 
     use super::*;
 
-    /// So many of `count` datagrams pass.
+    /// Returns how many of `count` datagrams pass the limiter.
     fn passing(limit: &mut SourceLimiter, now: Moment, source: IpAddr, count: u32) -> u32 {
         (0..count).map(|_| u32::from(limit.allow(now, source))).sum()
     }
 
-    /// A burst, then the rate, each address for itself; who floods is not
-    /// punished for longer than that.
+    /// A burst passes, then the rate; a flood is not punished beyond that.
     #[test]
     fn sources_are_limited_independently() {
         let mut limit = SourceLimiter::default();
@@ -71,7 +70,7 @@ mod tests {
         assert_eq!(passing(&mut limit, later, one, 100_000), 2_000);
     }
 
-    /// Memory is bounded, and somebody new still gets through.
+    /// Memory stays bounded, and a new source still gets through later.
     #[test]
     fn forged_source_addresses_do_not_exhaust_memory() {
         let mut limit = SourceLimiter::default();

@@ -35,7 +35,7 @@ impl WarningLimiter {
 mod tests {
     use super::*;
 
-    /// Each kind once a minute.
+    /// Another warning is not affected.
     #[test]
     fn same_warning_is_reported_once_a_minute() {
         let mut warning_limiter = WarningLimiter::default();

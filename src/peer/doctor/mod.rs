@@ -29,11 +29,11 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It works.
+    /// Success: it works.
     Ok,
-    /// It does not work, but there is an alternative.
+    /// Warning: it does not work, but there is an alternative.
     Warn,
-    /// It does not work, and that matters.
+    /// Failure: it does not work, and that matters.
     Fail,
 }
 

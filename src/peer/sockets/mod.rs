@@ -144,8 +144,8 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
 }
 
 impl Sockets {
-    /// The networks that one is in now. Joins the groups by them, also where
-    /// that did not work before; gives what did not work now.
+    /// Sets the interfaces in use and joins the multicast groups on them, again also where that
+    /// failed before. Returns the failures.
     pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
         let wanted: BTreeSet<GroupMembership> = interfaces.values().flat_map(memberships).collect();
         for gone in self.joined.difference(&wanted) {
@@ -167,8 +167,7 @@ impl Sockets {
         failed
     }
 
-    /// By which way a datagram has come; `None`: it was for this machine
-    /// alone.
+    /// Returns the path by which a datagram arrived; `None` if it was unicast.
     pub(super) fn path_of(&self, datagram: &Datagram) -> Option<Path> {
         match datagram.to?.to_canonical() {
             IpAddr::V4(GROUP_V4) => Some(Path::GroupV4),
@@ -182,7 +181,7 @@ impl Sockets {
         }
     }
 
-    /// Whether a datagram has come by one of the networks that one is in.
+    /// Returns true if a datagram arrived on an interface in use.
     pub(super) fn is_ours(&self, datagram: &Datagram) -> bool {
         let index = datagram.interface;
         index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))
@@ -292,7 +291,7 @@ impl Sockets {
 }
 
 impl GroupMembership {
-    /// What it is good for.
+    /// Returns the path that the membership enables.
     const fn path(self) -> Path {
         match self {
             Self::V4(_) => Path::GroupV4,
