@@ -16,18 +16,18 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
-use common::{Server, program, run};
+use common::{Server, run_server_command, server_command};
 use pi_chat::model::{Reference, SessionId};
 use pi_chat::wire::tcp::{Direct, ServerFrame};
 use serde_json::Value;
 
 /// A directory for the messages, and room for files beside it.
-struct Place {
+struct Workspace {
     /// Removed when this is dropped.
     parent: tempfile::TempDir,
 }
 
-impl Place {
+impl Workspace {
     /// Nothing is in it.
     fn new() -> Self {
         Self { parent: tempfile::tempdir().unwrap() }
@@ -44,45 +44,45 @@ impl Place {
     }
 
     /// A server on a directory.
-    fn serve(&self, directory: &str) -> Server {
+    fn start_server(&self, directory: &str) -> Server {
         Server::start(&["--data", &self.argument(directory), "--burst", "10000"])
     }
 
     /// Runs a tool on a directory.
-    fn tool(&self, directory: &str, arguments: &[&str]) -> Output {
+    fn run_tool(&self, directory: &str, arguments: &[&str]) -> Output {
         let (tool, rest) = arguments.split_first().unwrap();
-        run(&[&[*tool, "--data", &self.argument(directory)], rest].concat())
+        run_server_command(&[&[*tool, "--data", &self.argument(directory)], rest].concat())
     }
 
     /// The same; gives what a tool tells that has done what it should.
-    fn done(&self, directory: &str, arguments: &[&str]) -> String {
-        let output = self.tool(directory, arguments);
-        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
-        text(&output.stdout)
+    fn tool_output(&self, directory: &str, arguments: &[&str]) -> String {
+        let output = self.run_tool(directory, arguments);
+        assert_eq!((output.status.code(), to_text(&output.stderr).as_str()), (Some(0), ""));
+        to_text(&output.stdout)
     }
 
     /// The same; gives what a tool complains of.
-    fn refused(&self, directory: &str, arguments: &[&str]) -> String {
-        let output = self.tool(directory, arguments);
-        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
-        text(&output.stderr)
+    fn tool_error(&self, directory: &str, arguments: &[&str]) -> String {
+        let output = self.run_tool(directory, arguments);
+        assert_eq!((output.status.code(), to_text(&output.stdout).as_str()), (Some(1), ""));
+        to_text(&output.stderr)
     }
 
     /// The texts that are exported.
-    fn texts(&self, directory: &str) -> Vec<String> {
-        let exported = self.done(directory, &["export"]);
+    fn exported_texts(&self, directory: &str) -> Vec<String> {
+        let exported = self.tool_output(directory, &["export"]);
         let values = exported.lines().skip(1).map(|it| serde_json::from_str::<Value>(it).unwrap());
         values.map(|it| it["text"].as_str().unwrap().to_owned()).collect()
     }
 }
 
 /// What a program has written.
-fn text(bytes: &[u8]) -> String {
+fn to_text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// Somebody new says something to themselves.
-fn whisper(server: &Server, name: &str, text: &str) {
+fn send_direct(server: &Server, name: &str, text: &str) {
     let mut peer = server.join(name);
     let (to, text) = (name.to_owned(), text.to_owned());
     peer.send(Direct { reference: Reference(1), to, session: SessionId(0), style: 0, text });
@@ -90,56 +90,61 @@ fn whisper(server: &Server, name: &str, text: &str) {
 }
 
 #[test]
-fn export_while_a_server_runs() {
-    let place = Place::new();
-    let server = place.serve("log");
-    let (mut anna, arrival) = server.arrive("anna", &["lobby", "kitchen"]);
-    anna.says("first\n#lobby bob: not bob");
+fn export_works_beside_running_server() {
+    let workspace = Workspace::new();
+    let server = workspace.start_server("log");
+    let (mut anna, arrival) = server.join_rooms("anna", &["lobby", "kitchen"]);
+    anna.say_in_lobby("first\n#lobby bob: not bob");
     anna.say("kitchen", "second \u{202e}");
     anna.next_entry();
-    whisper(&server, "bob", "secret");
-    assert_eq!(place.texts("log"), ["first\n#lobby bob: not bob", "second \u{202e}"]);
-    let kitchen = place.done("log", &["export", "--room", "Kitchen", "--format", "text"]);
+    send_direct(&server, "bob", "secret");
+    assert_eq!(workspace.exported_texts("log"), ["first\n#lobby bob: not bob", "second \u{202e}"]);
+    let kitchen =
+        workspace.tool_output("log", &["export", "--room", "Kitchen", "--format", "text"]);
     assert!(kitchen.ends_with("Z #kitchen anna: second \u{fffd}\n"), "{kitchen}");
     assert_eq!(kitchen.lines().count(), 1);
-    let all = place.done("log", &["export", "--format", "text", "--since", "2020-01-01"]);
+    let all =
+        workspace.tool_output("log", &["export", "--format", "text", "--since", "2020-01-01"]);
     assert!(all.contains("Z #lobby anna: first\n    #lobby bob: not bob\n"), "{all}");
-    assert_eq!(place.done("log", &["export", "--format", "text", "--since", "2999-01-01"]), "");
-    let header = place.done("log", &["export", "--since", "2999-01-01"]);
+    assert_eq!(
+        workspace.tool_output("log", &["export", "--format", "text", "--since", "2999-01-01"]),
+        ""
+    );
+    let header = workspace.tool_output("log", &["export", "--since", "2999-01-01"]);
     let header: Value = serde_json::from_str(&header).unwrap();
     let log_id = arrival.welcome.log_id.0.map(|it| format!("{it:02x}")).concat();
     assert_eq!(header["log_id"].as_str(), Some(log_id.as_str()));
     // The server is none the wiser.
-    assert_eq!(anna.says("third").text, "third");
-    let checked = place.done("log", &["check"]);
+    assert_eq!(anna.say_in_lobby("third").text, "third");
+    let checked = workspace.tool_output("log", &["check"]);
     assert!(checked.starts_with("no fault found: 3 messages in 2 rooms, 1 direct messages, "));
 }
 
 #[test]
-fn import_into_another_server() {
-    let place = Place::new();
-    let mut server = place.serve("one");
+fn import_merges_into_another_log() {
+    let workspace = Workspace::new();
+    let mut server = workspace.start_server("one");
     let mut anna = server.join("anna");
-    anna.says("one");
-    anna.says("two");
+    anna.say_in_lobby("one");
+    anna.say_in_lobby("two");
     server.terminate();
-    fs::write(place.path("file"), place.done("one", &["export"])).unwrap();
-    let file = place.argument("file");
+    fs::write(workspace.path("file"), workspace.tool_output("one", &["export"])).unwrap();
+    let file = workspace.argument("file");
 
-    let mut server = place.serve("other");
-    let (mut bob, before) = server.arrive("bob", &[]);
-    let last = bob.says("three");
+    let mut server = workspace.start_server("other");
+    let (mut bob, before) = server.join_rooms("bob", &[]);
+    let last = bob.say_in_lobby("three");
     // Nobody else may have the directory.
-    let complaint = place.refused("other", &["import", &file]);
+    let complaint = workspace.tool_error("other", &["import", &file]);
     assert!(complaint.contains(&format!("is in use by process {}", server.id())), "{complaint}");
     server.terminate();
-    let done = place.done("other", &["import", &file]);
+    let done = workspace.tool_output("other", &["import", &file]);
     assert_eq!(done, "2 messages added, 0 were there already\n");
-    let again = place.done("other", &["import", &file]);
+    let again = workspace.tool_output("other", &["import", &file]);
     assert_eq!(again, "0 messages added, 2 were there already\n");
-    assert!(place.done("other", &["check"]).starts_with("no fault found: 3 messages"));
+    assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 3 messages"));
 
-    let server = place.serve("other");
+    let server = workspace.start_server("other");
     // Who was there before comes back as a newcomer, and sees all of it.
     let (_bob, after) = server.resume("bob", &before.welcome, last.sequence);
     assert_ne!(after.welcome.log_id, before.welcome.log_id);
@@ -147,17 +152,17 @@ fn import_into_another_server() {
     let sequences: Vec<_> = after.history.iter().map(|it| (it.sequence.0, it.previous.0)).collect();
     assert_eq!(sequences, [(1, 0), (2, 1), (3, 2)]);
     // Imported authors are other sessions than those that come.
-    let (mut carla, newcomer) = server.arrive("carla", &[]);
+    let (mut carla, newcomer) = server.join_rooms("carla", &[]);
     let sessions: Vec<_> = after.history.iter().map(|it| it.session).collect();
     assert!(!sessions.contains(&newcomer.welcome.session));
     assert_eq!((sessions[0], sessions[2]), (sessions[1], before.welcome.session));
-    assert_eq!(carla.says("four").previous.0, 3);
+    assert_eq!(carla.say_in_lobby("four").previous.0, 3);
 }
 
 /// Begins an import from standard input, and gives it something.
-fn half_an_import(place: &Place, directory: &str, given: &str) -> Child {
-    let mut command = program();
-    command.args(["import", "--data", &place.argument(directory), "-"]);
+fn start_partial_import(workspace: &Workspace, directory: &str, given: &str) -> Child {
+    let mut command = server_command();
+    command.args(["import", "--data", &workspace.argument(directory), "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(given.as_bytes()).unwrap();
@@ -179,87 +184,87 @@ fn large_export(messages: usize) -> String {
 }
 
 #[test]
-fn an_import_that_is_killed_has_not_been() {
-    let place = Place::new();
-    let mut server = place.serve("log");
-    server.join("bob").says("here before");
+fn killed_or_failed_import_changes_nothing() {
+    let workspace = Workspace::new();
+    let mut server = workspace.start_server("log");
+    server.join("bob").say_in_lobby("here before");
     server.terminate();
-    let before = place.done("log", &["export"]);
+    let before = workspace.tool_output("log", &["export"]);
     // More than a pipe holds: it has read some of it when all is written.
     let all = large_export(20_000);
-    let mut child = half_an_import(&place, "log", &all);
+    let mut child = start_partial_import(&workspace, "log", &all);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(place.done("log", &["export"]), before);
-    assert!(place.done("log", &["check"]).starts_with("no fault found: 1 messages"));
+    assert_eq!(workspace.tool_output("log", &["export"]), before);
+    assert!(workspace.tool_output("log", &["check"]).starts_with("no fault found: 1 messages"));
     // One that fails likewise; one that comes to its end does not.
     for (more, added) in [("{\n", None), ("", Some("20000 messages added"))] {
-        let mut child = half_an_import(&place, "log", &all);
+        let mut child = start_partial_import(&workspace, "log", &all);
         child.stdin.take().unwrap().write_all(more.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         match added {
-            Some(added) => assert!(text(&output.stdout).starts_with(added)),
+            Some(added) => assert!(to_text(&output.stdout).starts_with(added)),
             None => {
-                assert!(text(&output.stderr).contains("line 20002"));
-                assert_eq!(place.done("log", &["export"]), before);
+                assert!(to_text(&output.stderr).contains("line 20002"));
+                assert_eq!(workspace.tool_output("log", &["export"]), before);
             }
         }
     }
-    assert_eq!(place.texts("log").len(), 20_001);
+    assert_eq!(workspace.exported_texts("log").len(), 20_001);
 }
 
 #[test]
-fn whoever_reads_no_further_has_seen_enough() {
-    let place = Place::new();
-    fs::write(place.path("file"), large_export(20_000)).unwrap();
-    place.done("log", &["import", &place.argument("file")]);
-    let mut command = program();
-    command.args(["export", "--data", &place.argument("log")]);
+fn closed_stdout_is_no_export_failure() {
+    let workspace = Workspace::new();
+    fs::write(workspace.path("file"), large_export(20_000)).unwrap();
+    workspace.tool_output("log", &["import", &workspace.argument("file")]);
+    let mut command = server_command();
+    command.args(["export", "--data", &workspace.argument("log")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     // The reader is dropped at the end of this statement, and the pipe with it.
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("pi-chat-log"));
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+    assert_eq!((output.status.code(), to_text(&output.stderr).as_str()), (Some(0), ""));
 }
 
 #[test]
-fn a_backup_of_a_server_that_runs() {
-    let place = Place::new();
-    let server = place.serve("one");
-    let (mut anna, arrival) = server.arrive("anna", &[]);
-    let last = anna.says("before");
-    let file = place.argument("backup");
-    let told = place.done("one", &["backup", &file]);
+fn backup_of_running_server_can_be_restored() {
+    let workspace = Workspace::new();
+    let server = workspace.start_server("one");
+    let (mut anna, arrival) = server.join_rooms("anna", &[]);
+    let last = anna.say_in_lobby("before");
+    let file = workspace.argument("backup");
+    let told = workspace.tool_output("one", &["backup", &file]);
     assert!(told.ends_with(&format!(" bytes in {file}\n")), "{told}");
-    let later = anna.says("after");
-    assert!(place.refused("one", &["backup", &file]).contains("is there already"));
+    let later = anna.say_in_lobby("after");
+    assert!(workspace.tool_error("one", &["backup", &file]).contains("is there already"));
     // Restored as the help says.
-    fs::create_dir(place.path("other")).unwrap();
-    fs::copy(&file, place.path("other/chat.db")).unwrap();
-    assert!(place.done("other", &["check"]).starts_with("no fault found: 1 messages"));
+    fs::create_dir(workspace.path("other")).unwrap();
+    fs::copy(&file, workspace.path("other/chat.db")).unwrap();
+    assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 1 messages"));
     drop(server);
-    let server = place.serve("other");
+    let server = workspace.start_server("other");
     // The session is there; what it has seen later is of another log.
     let (_anna, again) = server.resume("anna", &arrival.welcome, later.sequence);
     assert_eq!(again.welcome.session, arrival.welcome.session);
     assert_ne!(again.welcome.log_id, arrival.welcome.log_id);
     assert_eq!(again.texts(), ["before"]);
-    assert_eq!(server.join("bob").says("again").previous, last.sequence);
+    assert_eq!(server.join("bob").say_in_lobby("again").previous, last.sequence);
 }
 
 #[test]
-fn faults_are_told() {
-    let place = Place::new();
-    fs::write(place.path("file"), large_export(3)).unwrap();
-    place.done("log", &["import", &place.argument("file")]);
-    let connection = rusqlite::Connection::open(place.path("log/chat.db")).unwrap();
+fn check_reports_faults() {
+    let workspace = Workspace::new();
+    fs::write(workspace.path("file"), large_export(3)).unwrap();
+    workspace.tool_output("log", &["import", &workspace.argument("file")]);
+    let connection = rusqlite::Connection::open(workspace.path("log/chat.db")).unwrap();
     connection.execute_batch("UPDATE entries SET previous = 1 WHERE sequence = 3").unwrap();
     drop(connection);
-    let output = place.tool("log", &["check"]);
+    let output = workspace.run_tool("log", &["check"]);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stdout);
+    let told = to_text(&output.stdout);
     let expected =
         "message 3: 1 is not the one before it\nfaults found: 1, in 3 messages in 1 rooms";
     assert!(told.starts_with(expected), "{told}");
@@ -269,10 +274,10 @@ fn faults_are_told() {
 const TOOLS: &[&[&str]] = &[&["export"], &["import", "-"], &["backup", "b"], &["check"]];
 
 #[test]
-fn what_is_not_ours_is_left_alone() {
-    let place = Place::new();
-    fs::create_dir(place.path("log")).unwrap();
-    let path = place.path("log/chat.db");
+fn foreign_and_newer_databases_are_left_unchanged() {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path("log")).unwrap();
+    let path = workspace.path("log/chat.db");
     for (statement, told) in [
         ("CREATE TABLE recipes (name TEXT)", "is not a log of chat-server"),
         ("PRAGMA application_id = 1349075816; PRAGMA user_version = 1000", "newer version"),
@@ -282,7 +287,7 @@ fn what_is_not_ours_is_left_alone() {
         drop(connection);
         let before = fs::read(&path).unwrap();
         for tool in TOOLS {
-            let complaint = place.refused("log", tool);
+            let complaint = workspace.tool_error("log", tool);
             assert!(complaint.contains(told), "{tool:?}: {complaint}");
             assert_eq!(fs::read(&path).unwrap(), before, "{tool:?}");
         }
@@ -290,32 +295,32 @@ fn what_is_not_ours_is_left_alone() {
 }
 
 #[test]
-fn which_directory() {
+fn directory_comes_from_flag_environment_or_config() {
     for tool in TOOLS {
-        let output = run(tool);
+        let output = run_server_command(tool);
         assert_eq!(output.status.code(), Some(78), "{tool:?}");
-        assert!(text(&output.stderr).contains("--data"), "{tool:?}");
+        assert!(to_text(&output.stderr).contains("--data"), "{tool:?}");
     }
     for wrong in [&["export", "--since", "soon"][..], &["export", "--room", "a b"], &["import"]] {
-        assert_eq!(run(wrong).status.code(), Some(64), "{wrong:?}");
+        assert_eq!(run_server_command(wrong).status.code(), Some(64), "{wrong:?}");
     }
     // By each of the ways in which the server is told.
-    let place = Place::new();
-    let file = place.path("file");
+    let workspace = Workspace::new();
+    let file = workspace.path("file");
     fs::write(&file, large_export(2)).unwrap();
-    place.done("log", &["import", file.to_str().unwrap()]);
-    let config = place.path("config");
-    fs::write(&config, format!("data-dir = {:?}\n", place.argument("log"))).unwrap();
+    workspace.tool_output("log", &["import", file.to_str().unwrap()]);
+    let config = workspace.path("config");
+    fs::write(&config, format!("data-dir = {:?}\n", workspace.argument("log"))).unwrap();
     let found = |variable: Option<(&str, &Path)>, arguments: &[&str]| {
-        let mut command = program();
+        let mut command = server_command();
         command.arg("check").args(arguments).envs(variable);
         let output = command.output().unwrap();
-        assert!(text(&output.stdout).contains(" 2 messages"), "{output:?}");
+        assert!(to_text(&output.stdout).contains(" 2 messages"), "{output:?}");
     };
-    found(Some(("CHAT_SERVER_DATA", &place.path("log"))), &[]);
+    found(Some(("CHAT_SERVER_DATA", &workspace.path("log"))), &[]);
     found(Some(("CHAT_SERVER_CONFIG", &config)), &[]);
     found(None, &["--config", config.to_str().unwrap()]);
-    let nowhere = place.refused("nowhere", &["export"]);
+    let nowhere = workspace.tool_error("nowhere", &["export"]);
     assert!(nowhere.contains("there is no log in"), "{nowhere}");
-    assert!(!place.path("nowhere").exists());
+    assert!(!workspace.path("nowhere").exists());
 }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::{Peer, Server, join, say};
+use common::{Server, TestClient, join, say};
 use pi_chat::model::Reference;
 use pi_chat::wire::tcp::{History, ServerFrame};
 use socket2::{Domain, Socket, Type};
@@ -27,28 +27,28 @@ use socket2::{Domain, Socket, Type};
 /// Two who are well-behaved and chat with each other in a room of their own
 /// for as long as the test lasts, and panic when anything is not as it
 /// should be.
-struct Neighbours {
+struct Bystanders {
     /// They are to stop.
     stop: Arc<AtomicBool>,
     /// Where they chat; gives the longest time that an answer took.
     chat: JoinHandle<Duration>,
 }
 
-impl Neighbours {
+impl Bystanders {
     /// Lets them begin.
-    fn begin(server: &Server) -> Self {
+    fn start(server: &Server) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut pair =
-            ["neighbour1", "neighbour2"].map(|name| server.arrive(name, &["neighbours"]).0);
+            ["neighbour1", "neighbour2"].map(|name| server.join_rooms(name, &["bystanders"]).0);
         let told = stop.clone();
         let chat = thread::spawn(move || {
             let (mut count, mut longest) = (0, Duration::ZERO);
             while count < 10 || !told.load(Ordering::Relaxed) {
                 let text = format!("message {count}");
                 let begin = Instant::now();
-                pair[count % 2].say("neighbours", &text);
-                for peer in &mut pair {
-                    assert_eq!(peer.next_entry().text, text);
+                pair[count % 2].say("bystanders", &text);
+                for client in &mut pair {
+                    assert_eq!(client.next_entry().text, text);
                 }
                 longest = longest.max(begin.elapsed());
                 count += 1;
@@ -61,15 +61,15 @@ impl Neighbours {
     }
 
     /// Lets them end; they must have noticed nothing.
-    fn end(self) {
+    fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
         let longest = self.chat.join().unwrap();
         assert!(longest < Duration::from_secs(2), "an answer took {longest:?}");
     }
 }
 
-/// A server on which the neighbours may chat as fast as they like.
-fn server(more: &[&str]) -> Server {
+/// A server on which the bystanders may chat as fast as they like.
+fn start_server(more: &[&str]) -> Server {
     let mut arguments = vec!["--burst", "1000000"];
     arguments.extend(more);
     Server::start(&arguments)
@@ -77,7 +77,7 @@ fn server(more: &[&str]) -> Server {
 
 /// What has come by now and does not come again in the log: for each code at
 /// the most one line at once and one when they are counted, every 5 seconds.
-fn expect_quiet_log(server: &Server, codes: usize, began: Instant) {
+fn expect_bounded_log(server: &Server, codes: usize, began: Instant) {
     let rounds = usize::try_from(began.elapsed().as_secs() / 5).unwrap() + 1;
     let log = server.log();
     assert!(!log.is_empty(), "it says nothing");
@@ -86,7 +86,7 @@ fn expect_quiet_log(server: &Server, codes: usize, began: Instant) {
 }
 
 /// Bytes of a frame with this body.
-fn framed(body: &[u8]) -> Vec<u8> {
+fn frame_bytes(body: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     bytes.extend(body);
     bytes
@@ -94,7 +94,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
 
 /// How far a connection is before something bad is sent.
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum HandshakeState {
     /// It has said nothing.
     Connected,
     /// It has said hello.
@@ -104,82 +104,87 @@ enum State {
 }
 
 /// A connection in this state.
-fn peer_in(server: &Server, state: State, name: &str) -> Peer {
-    let mut peer = server.connect();
-    if !matches!(state, State::Connected) {
-        peer.greet(0);
+fn connect_in_state(server: &Server, state: HandshakeState, name: &str) -> TestClient {
+    let mut client = server.connect();
+    if !matches!(state, HandshakeState::Connected) {
+        client.send_hello(0);
     }
-    if matches!(state, State::Joined) {
-        peer.send(join(name, &[]));
-        peer.arrival();
+    if matches!(state, HandshakeState::Joined) {
+        client.send(join(name, &[]));
+        client.join_answer();
     }
-    peer
+    client
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_by_an_error_and_the_end() {
-    use State::{Connected, Greeted, Joined};
+fn invalid_frames_close_with_error() {
+    use HandshakeState::{Connected, Greeted, Joined};
     let began = Instant::now();
-    let server = server(&[]);
-    let neighbours = Neighbours::begin(&server);
-    let bad: &[(&str, State, Vec<u8>, u16)] = &[
-        ("wrong magic", Connected, framed(b"\x01PICH\x01\x01\x00\x00\x00"), 100),
+    let server = start_server(&[]);
+    let bystanders = Bystanders::start(&server);
+    let bad: &[(&str, HandshakeState, Vec<u8>, u16)] = &[
+        ("wrong magic", Connected, frame_bytes(b"\x01PICH\x01\x01\x00\x00\x00"), 100),
         ("a browser", Connected, b"GET / HTTP/1.1\r\nHost: pi\r\n\r\n".to_vec(), 100),
-        ("no hello", Connected, framed(b"\x02\x04anna\x00\x00\x00\x00"), 100),
+        ("no hello", Connected, frame_bytes(b"\x02\x04anna\x00\x00\x00\x00"), 100),
         ("a first frame that is too long", Connected, vec![0x01, 0x01], 100),
-        ("wrong version", Connected, framed(b"\x01PiCh\x07\x09\x00\x00\x00"), 101),
+        ("wrong version", Connected, frame_bytes(b"\x01PiCh\x07\x09\x00\x00\x00"), 101),
         ("a frame above the limit", Greeted, vec![0x40, 0x01], 102),
         ("a frame above the limit", Joined, vec![0xff, 0xff], 102),
         ("an empty frame", Joined, vec![0, 0], 103),
-        ("a number that is not canonical", Joined, framed(b"\x09\x80\x00"), 103),
-        ("a kind that is not canonical", Joined, framed(b"\x89\x00\x01"), 103),
-        ("invalid UTF-8", Joined, framed(b"\x03\x01\x05lobby\x00\x02\xc3\x28"), 103),
-        ("invalid UTF-8 in a name", Greeted, framed(b"\x02\x02\xff\xfe\x00\x00\x00\x00"), 103),
-        ("a string beyond the end", Joined, framed(b"\x03\x01\x05lobby\x00\x7fhi"), 103),
-        ("a list beyond all memory", Greeted, framed(b"\x02\x01a\x00\xff\xff\xff\xff\x0f"), 103),
-        ("half a frame's fields", Joined, framed(b"\x03\x01\x05lobby"), 103),
-        ("out of turn", Greeted, framed(b"\x03\x01\x05lobby\x00\x02hi"), 104),
-        ("a second hello", Joined, framed(b"\x01PiCh\x01\x01\x00\x00\x00"), 104),
-        ("a second join", Joined, framed(b"\x02\x04anna\x00\x00\x00\x00"), 104),
+        ("a number that is not canonical", Joined, frame_bytes(b"\x09\x80\x00"), 103),
+        ("a kind that is not canonical", Joined, frame_bytes(b"\x89\x00\x01"), 103),
+        ("invalid UTF-8", Joined, frame_bytes(b"\x03\x01\x05lobby\x00\x02\xc3\x28"), 103),
+        ("invalid UTF-8 in a name", Greeted, frame_bytes(b"\x02\x02\xff\xfe\x00\x00\x00\x00"), 103),
+        ("a string beyond the end", Joined, frame_bytes(b"\x03\x01\x05lobby\x00\x7fhi"), 103),
+        (
+            "a list beyond all memory",
+            Greeted,
+            frame_bytes(b"\x02\x01a\x00\xff\xff\xff\xff\x0f"),
+            103,
+        ),
+        ("half a frame's fields", Joined, frame_bytes(b"\x03\x01\x05lobby"), 103),
+        ("out of turn", Greeted, frame_bytes(b"\x03\x01\x05lobby\x00\x02hi"), 104),
+        ("a second hello", Joined, frame_bytes(b"\x01PiCh\x01\x01\x00\x00\x00"), 104),
+        ("a second join", Joined, frame_bytes(b"\x02\x04anna\x00\x00\x00\x00"), 104),
     ];
     for round in 0..30 {
         for (what, state, bytes, code) in bad {
-            let mut peer = peer_in(&server, *state, &format!("guest{round}"));
-            peer.send_bytes(bytes);
+            let mut client = connect_in_state(&server, *state, &format!("guest{round}"));
+            client.send_bytes(bytes);
             if *code == 101 {
-                let answer = peer.next();
+                let answer = client.next();
                 assert!(matches!(&answer, ServerFrame::ServerHello(it) if it.version == 0));
             }
-            let error = match peer.next() {
+            let error = match client.next() {
                 ServerFrame::Error(error) => error,
                 other => panic!("{what}: {other:?}"),
             };
             assert_eq!(error.code, *code, "{what}");
             assert!(error.text.len() > 10, "{what}: {}", error.text);
-            peer.expect_closed();
+            client.expect_closed();
         }
     }
-    neighbours.end();
-    expect_quiet_log(&server, 5, began);
+    bystanders.finish();
+    expect_bounded_log(&server, 5, began);
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_the_reason() {
-    let server = server(&[]);
-    let neighbours = Neighbours::begin(&server);
+fn invalid_names_and_texts_are_refused_with_reason() {
+    let server = start_server(&[]);
+    let bystanders = Bystanders::start(&server);
     let mut holder = server.join("Holder");
     // One may try again, up to five times.
     let mut guest = server.connect();
-    guest.greet(0);
+    guest.send_hello(0);
     for (name, code) in [("", 200), ("a\u{7}b", 200), ("hоlder", 202), ("ＨＯＬＤＥＲ", 201)]
     {
         guest.send(join(name, &[]));
         assert!(guest.expect_error(code).text.len() > 10);
     }
     guest.send(join("guest", &[]));
-    guest.arrival();
+    guest.join_answer();
     let mut other = server.connect();
-    other.greet(0);
+    other.send_hello(0);
     for name in
         ["a".repeat(33), "é".repeat(40), "x".repeat(10_000), "a b".into(), "\u{202e}".into()]
     {
@@ -196,25 +201,25 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
     guest.send(say(6, "lobby", &"x".repeat(4_097)));
     guest.expect_error(300);
     guest.send(say(7, "lobby", "fine"));
-    for peer in [&mut guest, &mut holder] {
-        assert_eq!(peer.next_entry().text, "fine");
+    for client in [&mut guest, &mut holder] {
+        assert_eq!(client.next_entry().text, "fine");
     }
-    neighbours.end();
+    bystanders.finish();
 }
 
 #[test]
-fn what_is_not_known_yet_is_ignored() {
-    let server = server(&[]);
-    let neighbours = Neighbours::begin(&server);
+fn unknown_kinds_and_trailing_fields_are_ignored() {
+    let server = start_server(&[]);
+    let bystanders = Bystanders::start(&server);
     let mut guest = server.join("guest");
-    guest.send_bytes(&framed(b"\x0c\xff\xff\xff"));
-    guest.send_bytes(&framed(b"\x80\x7d"));
-    guest.send_bytes(&framed(&[&[0x3f][..], &[0xee; 16_383]].concat()));
+    guest.send_bytes(&frame_bytes(b"\x0c\xff\xff\xff"));
+    guest.send_bytes(&frame_bytes(b"\x80\x7d"));
+    guest.send_bytes(&frame_bytes(&[&[0x3f][..], &[0xee; 16_383]].concat()));
     // Bytes behind the last field.
-    guest.send_bytes(&framed(b"\x03\x01\x05lobby\x00\x02hi and more"));
+    guest.send_bytes(&frame_bytes(b"\x03\x01\x05lobby\x00\x02hi and more"));
     assert_eq!(guest.next_entry().text, "hi");
     guest.expect_nothing();
-    neighbours.end();
+    bystanders.finish();
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
@@ -242,10 +247,10 @@ impl Random {
 }
 
 #[test]
-fn random_bytes() {
+fn random_bytes_disturb_nobody() {
     let began = Instant::now();
-    let server = server(&[]);
-    let neighbours = Neighbours::begin(&server);
+    let server = start_server(&[]);
+    let bystanders = Bystanders::start(&server);
     let mut random = Random(0x2428);
     let good: &[&[u8]] = &[
         b"\x02\x04anna\x01\x06sesame\x02\x05lobby\x05attic\x00\x00",
@@ -258,8 +263,9 @@ fn random_bytes() {
         b"\x09\x2a",
     ];
     for number in 0..600 {
-        let state = [State::Connected, State::Greeted, State::Joined][number % 3];
-        let mut peer = peer_in(&server, state, &format!("guest{number}"));
+        let state = [HandshakeState::Connected, HandshakeState::Greeted, HandshakeState::Joined]
+            [number % 3];
+        let mut client = connect_in_state(&server, state, &format!("guest{number}"));
         let mut bytes = Vec::new();
         if number % 2 == 0 {
             let length = random.below(2_000);
@@ -272,25 +278,25 @@ fn random_bytes() {
                     let at = random.below(body.len());
                     body[at] = random.bytes(1)[0];
                 }
-                bytes.extend(framed(&body));
+                bytes.extend(frame_bytes(&body));
             }
         }
         // The server may have closed before all of it has gone.
-        peer.try_send_bytes(&bytes);
+        client.try_send_bytes(&bytes);
         if number % 4 < 2 {
-            let _ = peer.stream().shutdown(std::net::Shutdown::Write);
-            while let Some(frame) = peer.next_or_end() {
+            let _ = client.stream().shutdown(std::net::Shutdown::Write);
+            while let Some(frame) = client.next_or_end() {
                 let is_internal = matches!(&frame, ServerFrame::Error(it) if it.code == 112);
                 assert!(!is_internal, "a bug: {frame:?}");
             }
         }
     }
-    neighbours.end();
-    expect_quiet_log(&server, 6, began);
+    bystanders.finish();
+    expect_bounded_log(&server, 6, began);
 }
 
 /// A file of `/proc` says how many bytes of memory the server has in use.
-fn memory_of(server: &Server) -> usize {
+fn resident_memory(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
@@ -298,7 +304,7 @@ fn memory_of(server: &Server) -> usize {
 }
 
 /// A connection that takes little before it has to be read.
-fn narrow(server: &Server) -> TcpStream {
+fn connect_with_small_buffer(server: &Server) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     socket.connect(&server.address().into()).unwrap();
@@ -306,36 +312,36 @@ fn narrow(server: &Server) -> TcpStream {
 }
 
 /// `hello` and `join` as bytes.
-fn way_in(name: &str) -> Vec<u8> {
-    let mut bytes = framed(b"\x01PiCh\x01\x01\x00\x00\x00");
+fn handshake_bytes(name: &str) -> Vec<u8> {
+    let mut bytes = frame_bytes(b"\x01PiCh\x01\x01\x00\x00\x00");
     let mut body = vec![2, u8::try_from(name.len()).unwrap()];
     body.extend(name.as_bytes());
     body.extend([0, 0, 0, 0]);
-    bytes.extend(framed(&body));
+    bytes.extend(frame_bytes(&body));
     bytes
 }
 
 #[test]
-fn a_client_that_never_reads_is_closed_and_disturbs_nobody() {
-    let server = server(&["--max-backlog", "262144", "--log-bytes", "1000000"]);
-    let neighbours = Neighbours::begin(&server);
+fn slow_reader_is_closed_and_disturbs_nobody() {
+    let server = start_server(&["--max-backlog", "262144", "--log-bytes", "1000000"]);
+    let bystanders = Bystanders::start(&server);
     let mut anna = server.join("anna");
-    let mut deaf = narrow(&server);
-    deaf.write_all(&way_in("deaf")).unwrap();
+    let mut deaf = connect_with_small_buffer(&server);
+    deaf.write_all(&handshake_bytes("deaf")).unwrap();
     // In the room, which its own first words show.
-    deaf.write_all(&framed(b"\x03\x01\x05lobby\x00\x02hi")).unwrap();
+    deaf.write_all(&frame_bytes(b"\x03\x01\x05lobby\x00\x02hi")).unwrap();
     assert_eq!(anna.next_entry().text, "hi");
     let text = "x".repeat(4_000);
     for _ in 0..300 {
-        anna.says(&text);
+        anna.say_in_lobby(&text);
     }
-    let before = memory_of(&server);
+    let before = resident_memory(&server);
     let begin = Instant::now();
     for _ in 0..3_000 {
-        anna.says(&text);
+        anna.say_in_lobby(&text);
     }
     // Twelve megabytes have been said; what is kept of them is bounded.
-    let grown = memory_of(&server).saturating_sub(before);
+    let grown = resident_memory(&server).saturating_sub(before);
     assert!(grown < 6_000_000, "grown by {grown} bytes");
     assert!(begin.elapsed() < Duration::from_secs(10));
     server.wait_for_log(|lines| lines.iter().any(|line| line.contains("too_slow")));
@@ -344,21 +350,21 @@ fn a_client_that_never_reads_is_closed_and_disturbs_nobody() {
     deaf.set_read_timeout(Some(common::PATIENCE)).unwrap();
     let mut buffer = [0; 16_384];
     while deaf.read(&mut buffer).is_ok_and(|count| count > 0) {}
-    neighbours.end();
+    bystanders.finish();
     assert_eq!(server.log().len(), 1, "{:#?}", server.log());
 }
 
 #[test]
-fn a_client_that_asks_and_never_reads_gets_no_memory_for_it() {
+fn unread_history_requests_use_bounded_memory() {
     let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
-    let neighbours = Neighbours::begin(&server);
+    let bystanders = Bystanders::start(&server);
     let mut anna = server.join("anna");
     for _ in 0..100 {
-        anna.says(&"x".repeat(4_000));
+        anna.say_in_lobby(&"x".repeat(4_000));
     }
-    let before = memory_of(&server);
-    let mut greedy = narrow(&server);
-    greedy.write_all(&way_in("greedy")).unwrap();
+    let before = resident_memory(&server);
+    let mut greedy = connect_with_small_buffer(&server);
+    greedy.write_all(&handshake_bytes("greedy")).unwrap();
     greedy.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
     // Each of these asks for 400 kB. The server stops reading soon.
     let mut request = Vec::new();
@@ -376,14 +382,14 @@ fn a_client_that_asks_and_never_reads_gets_no_memory_for_it() {
     }
     // What the buffers of the kernel take is none of the server's business.
     assert!(sent < 50_000_000, "it reads for ever");
-    let grown = memory_of(&server).saturating_sub(before);
+    let grown = resident_memory(&server).saturating_sub(before);
     assert!(grown < 16_000_000, "grown by {grown} bytes");
-    anna.says("and I am served");
-    neighbours.end();
+    anna.say_in_lobby("and I am served");
+    bystanders.finish();
 }
 
 #[test]
-fn who_sends_too_fast_is_slowed_down_and_loses_nothing() {
+fn rate_limit_delays_messages_and_loses_none() {
     /// Messages, of which 10 may come at once.
     const COUNT: usize = 30;
     let mut server = Server::start(&["--burst", "10", "--per-minute", "600"]);
@@ -406,11 +412,11 @@ fn who_sends_too_fast_is_slowed_down_and_loses_nothing() {
     // The twenty that were too many took two seconds.
     let took = begin.elapsed();
     assert!(Duration::from_millis(1_700) < took && took < Duration::from_secs(6), "{took:?}");
-    let heard: Vec<String> = bob.entries(COUNT).into_iter().map(|it| it.text).collect();
+    let heard: Vec<String> = bob.next_entries(COUNT).into_iter().map(|it| it.text).collect();
     assert_eq!(heard, expected);
     // Others are not slowed down.
     let begin = Instant::now();
-    bob.says("quick");
+    bob.say_in_lobby("quick");
     assert!(begin.elapsed() < Duration::from_secs(1));
     server.terminate();
     assert_eq!(server.log(), Vec::<String>::new());
@@ -418,55 +424,55 @@ fn who_sends_too_fast_is_slowed_down_and_loses_nothing() {
 
 /// All that need the ten seconds of the greeting, in one test.
 #[test]
-fn a_beginning_that_does_not_come_is_awaited_for_ten_seconds() {
+fn incomplete_handshake_times_out_after_ten_seconds() {
     /// Connections that never say anything.
     const SILENT: usize = 1_000;
     rlimit::increase_nofile_limit(4_096).unwrap();
-    let mut server = server(&["--max-connections-per-address", "2000"]);
-    let neighbours = Neighbours::begin(&server);
+    let mut server = start_server(&["--max-connections-per-address", "2000"]);
+    let bystanders = Bystanders::start(&server);
     let begin = Instant::now();
-    let mut slow: Vec<Peer> = Vec::new();
-    let half_frames: &[&[u8]] = &[b"", b"\x00", b"\x00\x0a\x01PiC", &way_in("x")[..11]];
+    let mut slow: Vec<TestClient> = Vec::new();
+    let half_frames: &[&[u8]] = &[b"", b"\x00", b"\x00\x0a\x01PiC", &handshake_bytes("x")[..11]];
     for bytes in half_frames {
-        let mut peer = server.connect();
-        peer.send_bytes(bytes);
-        slow.push(peer);
+        let mut client = server.connect();
+        client.send_bytes(bytes);
+        slow.push(client);
     }
     // Hello, but no join; hello, and half a join.
     for half_join in [&b""[..], b"\x00\x0a\x02\x04an"] {
-        let mut peer = server.connect();
-        peer.greet(0);
-        peer.send_bytes(half_join);
-        slow.push(peer);
+        let mut client = server.connect();
+        client.send_hello(0);
+        client.send_bytes(half_join);
+        slow.push(client);
     }
     // Unknown frames are no join.
-    let mut peer = server.connect();
-    peer.greet(0);
-    peer.send_bytes(&framed(b"\x0c"));
-    slow.push(peer);
-    let mut silent: Vec<Peer> = (0..SILENT).map(|_| server.connect()).collect();
+    let mut client = server.connect();
+    client.send_hello(0);
+    client.send_bytes(&frame_bytes(b"\x0c"));
+    slow.push(client);
+    let mut silent: Vec<TestClient> = (0..SILENT).map(|_| server.connect()).collect();
     // Meanwhile others come in and chat.
     let mut anna = server.join("anna");
-    anna.says("nobody else here?");
+    anna.say_in_lobby("nobody else here?");
     // A refused join buys a minute.
     let mut refused = server.connect();
-    refused.greet(0);
+    refused.send_hello(0);
     refused.send(join("anna", &[]));
     refused.expect_error(201);
 
     let mut slow_but_not_yet = true;
-    for peer in slow.iter_mut().chain(&mut silent) {
-        peer.stream().set_read_timeout(Some(Duration::from_secs(15))).unwrap();
-        peer.expect_error(105);
-        peer.expect_closed();
+    for client in slow.iter_mut().chain(&mut silent) {
+        client.stream().set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        client.expect_error(105);
+        client.expect_closed();
         if std::mem::take(&mut slow_but_not_yet) {
             assert!(begin.elapsed() > Duration::from_millis(9_500), "{:?}", begin.elapsed());
         }
     }
     assert!(begin.elapsed() < Duration::from_secs(14), "{:?}", begin.elapsed());
     refused.expect_nothing();
-    anna.says("still here");
-    neighbours.end();
+    anna.say_in_lobby("still here");
+    bystanders.finish();
     // Said at once, and the rest counted.
     server.terminate();
     let lines = server.wait_for_log(|lines| lines.iter().any(|it| it.contains("more times")));

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Peer, Server};
+use common::{Server, TestClient};
 use tempfile::TempDir;
 
 /// Messages of each measurement: so many that pages are also brought home
@@ -30,23 +30,23 @@ use tempfile::TempDir;
 const MESSAGES: u64 = 600;
 
 /// Messages of one burst.
-const BURST: u64 = 50;
+const BURST_LENGTH: u64 = 50;
 
 /// For so long nobody says anything.
-const IDLE: Duration = Duration::from_secs(4);
+const IDLE_TIME: Duration = Duration::from_secs(4);
 
 /// People who are connected meanwhile.
-const PEOPLE: usize = 5;
+const IDLE_CLIENTS: usize = 5;
 
 /// A server with a log on a real disk.
-struct Measured {
+struct MeasuredServer {
     /// The server.
     server: Server,
     /// Where its log is.
     _data: TempDir,
 }
 
-impl Measured {
+impl MeasuredServer {
     /// Starts one.
     fn start(durability: &str) -> Self {
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -59,7 +59,7 @@ impl Measured {
 
     /// Bytes that it has written to the disk so far; none if the system does
     /// not count them.
-    fn written(&self) -> u64 {
+    fn bytes_written(&self) -> u64 {
         let path = Path::new("/proc").join(self.server.id().to_string()).join("io");
         let told = fs::read_to_string(path).unwrap();
         let count = |name: &str| {
@@ -71,13 +71,13 @@ impl Measured {
 
     /// Bytes that are written while something is done and once it is on the
     /// disk.
-    fn during(&self, work: impl FnOnce()) -> u64 {
-        let before = self.written();
+    fn bytes_written_during(&self, work: impl FnOnce()) -> u64 {
+        let before = self.bytes_written();
         work();
         // In `relaxed` the last of it is synced within a second.
-        let (mut last, mut since) = (self.written(), Instant::now());
+        let (mut last, mut since) = (self.bytes_written(), Instant::now());
         while since.elapsed() < Duration::from_millis(1_500) {
-            let now = self.written();
+            let now = self.bytes_written();
             if now != last {
                 (last, since) = (now, Instant::now());
             }
@@ -88,7 +88,7 @@ impl Measured {
 }
 
 /// Says so many messages of 60 bytes, a number of them at once.
-fn say(peer: &mut Peer, messages: u64, at_once: u64) {
+fn say_messages(peer: &mut TestClient, messages: u64, at_once: u64) {
     for _ in 0..messages / at_once {
         for _ in 0..at_once {
             peer.say("lobby", &"x".repeat(60));
@@ -103,16 +103,18 @@ fn say(peer: &mut Peer, messages: u64, at_once: u64) {
 /// alone, for each in a burst, and bytes in an hour in which nobody says
 /// anything.
 fn measure(durability: &str) -> [u64; 3] {
-    let measured = Measured::start(durability);
+    let measured = MeasuredServer::start(durability);
     let mut anna = measured.server.join("anna");
-    let alone = measured.during(|| say(&mut anna, MESSAGES, 1)) / MESSAGES;
-    let in_bursts = measured.during(|| say(&mut anna, MESSAGES, BURST)) / MESSAGES;
+    let alone = measured.bytes_written_during(|| say_messages(&mut anna, MESSAGES, 1)) / MESSAGES;
+    let in_bursts = measured
+        .bytes_written_during(|| say_messages(&mut anna, MESSAGES, BURST_LENGTH))
+        / MESSAGES;
     drop(anna);
     let people: Vec<_> =
-        (0..PEOPLE).map(|number| measured.server.join(&format!("guest{number}"))).collect();
-    measured.during(|| {});
+        (0..IDLE_CLIENTS).map(|number| measured.server.join(&format!("guest{number}"))).collect();
+    measured.bytes_written_during(|| {});
     let begin = Instant::now();
-    let idle = measured.during(|| thread::sleep(IDLE));
+    let idle = measured.bytes_written_during(|| thread::sleep(IDLE_TIME));
     let hour = Duration::from_secs(3_600).as_millis() / begin.elapsed().as_millis();
     drop(people);
     let idle = idle * u64::try_from(hour).unwrap();
@@ -121,7 +123,7 @@ fn measure(durability: &str) -> [u64; 3] {
 }
 
 #[test]
-fn a_card_is_spared() {
+fn log_writes_few_bytes_to_disk() {
     let strict = thread::spawn(|| measure("strict"));
     let [alone, bursts, idle] = measure("relaxed");
     let [strict_alone, strict_bursts, strict_idle] = strict.join().unwrap();

@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
-use common::{Server, ours};
+use common::{Server, isolated_command};
 use pi_chat::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{
@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 
 /// Our client for somebody on this server, with nothing of our own settings;
 /// it leaves nothing on disk.
-fn client(server: &str, name: &str) -> Command {
-    let mut command = ours(env!("CARGO_BIN_EXE_chat-client"));
+fn client_command(server: &str, name: &str) -> Command {
+    let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
     command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args([server, "--name", name, "--fresh"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -38,7 +38,7 @@ fn client(server: &str, name: &str) -> Command {
 }
 
 /// Runs it with this input to its end.
-fn feed(mut command: Command, input: &str) -> Output {
+fn run_with_input(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     // It may be gone before it has read all.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -46,33 +46,33 @@ fn feed(mut command: Command, input: &str) -> Output {
 }
 
 /// An address where nobody listens.
-fn nobody() -> String {
+fn unused_address() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
 /// What was said in these rooms, each with its room.
-fn said(server: &Server, rooms: &[&str]) -> Vec<String> {
-    let (_, arrival) = server.arrive("witness", rooms);
-    arrival.history.iter().map(|it| format!("{}: {}", it.room, it.text)).collect()
+fn room_history(server: &Server, rooms: &[&str]) -> Vec<String> {
+    let (_, answer) = server.join_rooms("witness", rooms);
+    answer.history.iter().map(|it| format!("{}: {}", it.room, it.text)).collect()
 }
 
 /// What a program said on standard error.
-fn told(output: &Output) -> String {
+fn stderr_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Lines behind `/join` and `/leave` go where these have led, although
 /// nobody has waited for the answers.
 #[test]
-fn lines_follow_into_the_room() {
+fn script_lines_follow_join_and_leave() {
     let server = Server::start(&[]);
     let address = server.address().to_string();
     let input = "/join #Kitchen\nhello kitchen\n/leave\nafter leave\n";
-    let output = feed(client(&address, "anna"), input);
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let output = run_with_input(client_command(&address, "anna"), input);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr_text(&output));
     assert_eq!(
-        said(&server, &["lobby", "kitchen"]),
+        room_history(&server, &["lobby", "kitchen"]),
         ["Kitchen: hello kitchen", "lobby: after leave"]
     );
 }
@@ -80,31 +80,31 @@ fn lines_follow_into_the_room() {
 /// Whether somebody can read what goes wrong changes nothing else.
 #[cfg(target_os = "linux")]
 #[test]
-fn standard_error_that_cannot_be_written() {
+fn unwritable_stderr_changes_no_exit_code() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let server = Server::start(&[]);
-    let mut command = client(&server.address().to_string(), "anna");
+    let mut command = client_command(&server.address().to_string(), "anna");
     command.stderr(full());
-    assert_eq!(feed(command, "/nonsense\nhi\n").status.code(), Some(64));
-    assert_eq!(said(&server, &["lobby"]), ["lobby: hi"]);
-    let mut command = client(&nobody(), "anna");
+    assert_eq!(run_with_input(command, "/nonsense\nhi\n").status.code(), Some(64));
+    assert_eq!(room_history(&server, &["lobby"]), ["lobby: hi"]);
+    let mut command = client_command(&unused_address(), "anna");
     command.stderr(full());
-    assert_eq!(feed(command, "hi\n").status.code(), Some(69));
-    let mut command = client(&server.address().to_string(), "anna");
+    assert_eq!(run_with_input(command, "hi\n").status.code(), Some(69));
+    let mut command = client_command(&server.address().to_string(), "anna");
     command.stdout(full()).stderr(full());
-    assert_eq!(feed(command, "/help\nho\n").status.code(), Some(0));
-    assert_eq!(said(&server, &["lobby"]), ["lobby: hi", "lobby: ho"]);
+    assert_eq!(run_with_input(command, "/help\nho\n").status.code(), Some(0));
+    assert_eq!(room_history(&server, &["lobby"]), ["lobby: hi", "lobby: ho"]);
 }
 
 /// Who does not read what the client writes loses nothing of what it is to
 /// say, however late it comes.
 #[test]
-fn standard_output_that_nobody_reads() {
-    for (look, line) in [("--json", "{\"type\":\"say\",\"text\":\"x\"}\n"), ("--plain", "x\n")] {
+fn closed_stdout_loses_no_input() {
+    for (mode, line) in [("--json", "{\"type\":\"say\",\"text\":\"x\"}\n"), ("--plain", "x\n")] {
         let server = Server::start(&[]);
         let mut witness = server.join("witness");
-        let mut command = client(&server.address().to_string(), "anna");
-        command.arg(look);
+        let mut command = client_command(&server.address().to_string(), "anna");
+        command.arg(mode);
         let mut child = command.spawn().unwrap();
         // As `head -1` does it, only sooner.
         drop(child.stdout.take());
@@ -114,14 +114,14 @@ fn standard_output_that_nobody_reads() {
         input.write_all(line.repeat(44).as_bytes()).unwrap();
         drop(input);
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{look}: {}", told(&output));
-        assert_eq!(witness.entries(44).len(), 44, "{look}");
+        assert_eq!(output.status.code(), Some(0), "{mode}: {}", stderr_text(&output));
+        assert_eq!(witness.next_entries(44).len(), 44, "{mode}");
     }
 }
 
 /// Lines and objects give the same exit codes.
 #[test]
-fn exit_codes_of_scripts() {
+fn plain_and_json_scripts_share_exit_codes() {
     let server = Server::start(&[]);
     let address = server.address().to_string();
     let (say, refused) =
@@ -134,149 +134,151 @@ fn exit_codes_of_scripts() {
         ("--json", format!("nonsense\n{say}"), 64),
         ("--json", format!("nonsense\n{refused}\n{say}"), 77),
     ];
-    for (look, input, code) in cases {
-        let mut command = client(&address, "anna");
-        command.arg(look);
-        let output = feed(command, &input);
-        assert_eq!(output.status.code(), Some(code), "{look} {input}: {}", told(&output));
-        if look == "--plain" && code == 77 {
+    for (mode, input, code) in cases {
+        let mut command = client_command(&address, "anna");
+        command.arg(mode);
+        let output = run_with_input(command, &input);
+        assert_eq!(output.status.code(), Some(code), "{mode} {input}: {}", stderr_text(&output));
+        if mode == "--plain" && code == 77 {
             assert!(
-                told(&output).contains("!! nobody: Nobody has this name."),
+                stderr_text(&output).contains("!! nobody: Nobody has this name."),
                 "{}",
-                told(&output)
+                stderr_text(&output)
             );
         }
-        if look == "--json" {
+        if mode == "--json" {
             let shown = String::from_utf8(output.stdout).unwrap();
             let end: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
             assert_eq!((&end["type"], &end["exit"]), (&json!("end"), &json!(code)), "{input}");
         }
     }
     // What comes after a mistake is still said.
-    assert_eq!(said(&server, &["lobby"]).len(), 6);
+    assert_eq!(room_history(&server, &["lobby"]).len(), 6);
 }
 
 /// A server with 25 messages about tea in the lobby, one of something else,
 /// and one about tea in the attic.
-fn about_tea() -> Server {
+fn server_with_tea_messages() -> Server {
     let server = Server::start(&[]);
-    let mut carla = server.arrive("carla", &["lobby", "attic"]).0;
+    let mut carla = server.join_rooms("carla", &["lobby", "attic"]).0;
     for number in 1..=25 {
-        carla.says(&format!("Tea, pot {number}"));
+        carla.say_in_lobby(&format!("Tea, pot {number}"));
     }
-    carla.says("coffee");
+    carla.say_in_lobby("coffee");
     carla.say("attic", "the tea is up here");
     carla.next_entry();
     server
 }
 
 /// What a program has shown as found, without times.
-fn found(lines: &[String]) -> Vec<&str> {
+fn found_lines(lines: &[String]) -> Vec<&str> {
     let of_found = |line: &&String| line.starts_with("~[") && line.contains("] #");
     lines.iter().filter(of_found).filter_map(|it| Some(it.split_once("] ")?.1)).collect()
 }
 
 /// Words, filters and pages.
 #[test]
-fn searches() {
-    let server = about_tea();
-    let mut anna = Program::start(client(&server.address().to_string(), "anna"));
-    anna.types("/search tea from:CARLA");
-    anna.shows("-- 20 messages with tea from CARLA:");
-    anna.shows("-- there are older ones: /search shows them");
-    anna.types("/search");
-    let lines = anna.wait_for_lines(|lines| found(lines).len() == 25);
+fn search_shows_matches_page_by_page() {
+    let server = server_with_tea_messages();
+    let mut anna = Program::start(client_command(&server.address().to_string(), "anna"));
+    anna.type_line("/search tea from:CARLA");
+    anna.expect_text("-- 20 messages with tea from CARLA:");
+    anna.expect_text("-- there are older ones: /search shows them");
+    anna.type_line("/search");
+    let lines = anna.wait_for_lines(|lines| found_lines(lines).len() == 25);
     let all: Vec<_> =
         (6..=25).chain(1..=5).map(|it| format!("#lobby carla: Tea, pot {it}")).collect();
-    assert_eq!(found(&lines), all);
+    assert_eq!(found_lines(&lines), all);
     assert!(lines.contains(&"-- 5 older messages with tea from CARLA:".to_owned()));
     // The attic is searched once one is in it.
-    anna.types("/join attic");
-    anna.shows("-- you are in #attic now");
-    anna.types("/search \"tea is\" in:#Attic after:yesterday");
-    anna.shows("] #attic carla: the tea is up here");
-    anna.types("/search \"is tea\"");
-    anna.shows("-- nothing found with \"is tea\"");
-    let (code, lines) = anna.ends();
+    anna.type_line("/join attic");
+    anna.expect_text("-- you are in #attic now");
+    anna.type_line("/search \"tea is\" in:#Attic after:yesterday");
+    anna.expect_text("] #attic carla: the tea is up here");
+    anna.type_line("/search \"is tea\"");
+    anna.expect_text("-- nothing found with \"is tea\"");
+    let (code, lines) = anna.finish();
     assert_eq!(code, Some(0), "{lines:#?}");
     assert_eq!(lines.iter().filter(|it| it.contains("there are older ones")).count(), 1);
 }
 
 /// What cannot be searched is told as what it is.
 #[test]
-fn searches_that_are_refused() {
-    let server = about_tea();
+fn refused_searches_state_reason() {
+    let server = server_with_tea_messages();
     let address = server.address().to_string();
-    let told_of = |typed: &str| {
-        let mut anna = Program::start(client(&address, "anna"));
-        anna.types(typed);
-        let (code, lines) = anna.ends();
+    let outcome_of = |typed: &str| {
+        let mut anna = Program::start(client_command(&address, "anna"));
+        anna.type_line(typed);
+        let (code, lines) = anna.finish();
         let told = lines.into_iter().filter(|it| it.starts_with("!!")).collect::<String>();
         (code, told)
     };
-    let refused = |sentence: &str| (Some(77), format!("!! {sentence}"));
-    assert_eq!(told_of("/search tea in:attic"), refused("attic: You are not in this room."));
+    let refused = |text: &str| (Some(77), format!("!! {text}"));
+    assert_eq!(outcome_of("/search tea in:attic"), refused("attic: You are not in this room."));
     let none = "This cannot be looked for: there must be a word in it, and not too many.";
-    assert_eq!(told_of("/search ?!"), refused(none));
-    let (code, told) = told_of("/search tea frm:bob");
+    assert_eq!(outcome_of("/search ?!"), refused(none));
+    let (code, told) = outcome_of("/search tea frm:bob");
     assert!(code == Some(64) && told.contains("there are from:NAME, in:ROOM"), "{told}");
-    let (code, told) = told_of("/search tea before:noon");
+    let (code, told) = outcome_of("/search tea before:noon");
     assert!(code == Some(64) && told.contains("noon is no date"), "{told}");
-    let (code, told) = told_of("/search");
+    let (code, told) = outcome_of("/search");
     assert!(code == Some(64) && told.contains("nothing older"), "{told}");
 }
 
 /// The same for programs.
 #[test]
-fn searches_of_programs() {
-    let server = about_tea();
-    let mut command = client(&server.address().to_string(), "anna");
+fn json_search_returns_pages() {
+    let server = server_with_tea_messages();
+    let mut command = client_command(&server.address().to_string(), "anna");
     command.arg("--json");
     let mut anna = Program::start(command);
     let request = json!({"type": "search", "text": "tea", "room": "lobby", "limit": 2, "id": 1});
-    anna.gets(&request);
-    let end = anna.tells(&json!({"type": "search_end", "found": 2, "more": true, "id": 1}));
+    anna.send_json(&request);
+    let end = anna.expect_json(&json!({"type": "search_end", "found": 2, "more": true, "id": 1}));
     let mut older = request.clone();
     older["before"] = end["before"].clone();
     older["id"] = json!(2);
-    anna.gets(&older);
-    anna.tells(&json!({"type": "search_end", "found": 2, "more": true, "id": 2}));
+    anna.send_json(&older);
+    anna.expect_json(&json!({"type": "search_end", "found": 2, "more": true, "id": 2}));
     for (text, id) in [("24", 1), ("25", 1), ("22", 2), ("23", 2)] {
         let text = format!("Tea, pot {text}");
         let found = json!({"type": "found", "text": text, "from": "carla", "own": false, "id": id});
-        anna.tells(&found);
+        anna.expect_json(&found);
     }
-    anna.gets(&json!({"type": "search", "text": "tea", "until": "2000-01-01T00:00:00Z", "id": 3}));
+    anna.send_json(
+        &json!({"type": "search", "text": "tea", "until": "2000-01-01T00:00:00Z", "id": 3}),
+    );
     let nothing = json!({"type": "search_end", "found": 0, "more": false, "before": null, "id": 3});
-    anna.tells(&nothing);
-    anna.gets(&json!({"type": "search", "room": "attic", "id": 4}));
-    anna.tells(&json!({"type": "error", "name": "not_in_room", "to": "attic", "id": 4}));
-    anna.gets(&json!({"type": "search", "since": "noon", "id": 5}));
-    anna.tells(&json!({"type": "error", "name": "input", "id": 5}));
-    assert_eq!(anna.ends().0, Some(77));
+    anna.expect_json(&nothing);
+    anna.send_json(&json!({"type": "search", "room": "attic", "id": 4}));
+    anna.expect_json(&json!({"type": "error", "name": "not_in_room", "to": "attic", "id": 4}));
+    anna.send_json(&json!({"type": "search", "since": "noon", "id": 5}));
+    anna.expect_json(&json!({"type": "error", "name": "input", "id": 5}));
+    assert_eq!(anna.finish().0, Some(77));
 }
 
 /// A server that keeps its messages, does not search, and has trouble with
 /// its disk. It takes one client; in the end it gives the kinds of what that
 /// one has sent.
-fn keeper() -> (SocketAddr, JoinHandle<Vec<u16>>) {
+fn start_scripted_server() -> (SocketAddr, JoinHandle<Vec<u16>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(program::PATIENCE)).unwrap();
         let mut bytes = Vec::new();
-        for frame in keeper_says() {
+        for frame in scripted_frames() {
             frame.encode(&mut bytes);
         }
         stream.write_all(&bytes).unwrap();
-        kinds_heard(&mut stream)
+        received_kinds(&mut stream)
     });
     (address, server)
 }
 
 /// All that it says.
-fn keeper_says() -> Vec<ServerFrame> {
+fn scripted_frames() -> Vec<ServerFrame> {
     let hello = ServerHello {
         version: VERSION,
         min_version: VERSION,
@@ -315,7 +317,7 @@ fn keeper_says() -> Vec<ServerFrame> {
 }
 
 /// The kinds of the frames that come until the other side closes.
-fn kinds_heard(stream: &mut TcpStream) -> Vec<u16> {
+fn received_kinds(stream: &mut TcpStream) -> Vec<u16> {
     let (mut reader, mut kinds, mut buffer) = (FrameReader::from_client(), Vec::new(), [0; 4_096]);
     loop {
         let count = stream.read(&mut buffer).unwrap();
@@ -335,11 +337,11 @@ fn kinds_heard(stream: &mut TcpStream) -> Vec<u16> {
 /// Who comes is told what the server keeps and that its disk is in trouble. A
 /// server that does not search is not asked to.
 #[test]
-fn what_a_server_says_of_itself() {
-    let (address, server) = keeper();
-    let mut anna = Program::start(client(&address.to_string(), "anna"));
-    anna.types("/search tea");
-    let (code, lines) = anna.ends();
+fn client_reports_retention_disk_notice_and_missing_search() {
+    let (address, server) = start_scripted_server();
+    let mut anna = Program::start(client_command(&address.to_string(), "anna"));
+    anna.type_line("/search tea");
+    let (code, lines) = anna.finish();
     assert_eq!(code, Some(77), "{lines:#?}");
     for line in [
         "-- messages are kept for 90 days, 10,000 in each room",
@@ -350,14 +352,14 @@ fn what_a_server_says_of_itself() {
     }
     assert_eq!(server.join().unwrap(), [1, 2]);
 
-    let (address, server) = keeper();
-    let mut command = client(&address.to_string(), "anna");
+    let (address, server) = start_scripted_server();
+    let mut command = client_command(&address.to_string(), "anna");
     command.arg("--json");
     let mut anna = Program::start(command);
     let kept = json!({"durable": true, "keep_days": 90, "keep_messages": 10_000, "keep_bytes": 0});
-    anna.tells(&kept);
-    anna.gets(&json!({"type": "search", "text": "tea", "id": 1}));
-    anna.tells(&json!({"type": "error", "code": 0, "name": "client", "id": 1}));
-    assert_eq!(anna.ends().0, Some(77));
+    anna.expect_json(&kept);
+    anna.send_json(&json!({"type": "search", "text": "tea", "id": 1}));
+    anna.expect_json(&json!({"type": "error", "code": 0, "name": "client", "id": 1}));
+    assert_eq!(anna.finish().0, Some(77));
     assert_eq!(server.join().unwrap(), [1, 2]);
 }

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Peer, Server};
+use common::{Server, TestClient};
 use pi_chat::model::ErrorCode;
 use pi_chat::wire::tcp::{Decoded, ServerFrame};
 use serde_json::Value;
@@ -114,7 +114,7 @@ struct CaseRunner {
     /// Server of this case.
     server: Server,
     /// Connections, by the names that the case gives them.
-    peers: HashMap<String, Peer>,
+    peers: HashMap<String, TestClient>,
     /// Bytes of captured fields, by name.
     captures: HashMap<String, Vec<u8>>,
 }
@@ -147,7 +147,7 @@ impl CaseRunner {
     }
 
     /// Sends `hello` with these features and expects `server_hello`.
-    fn greet(&mut self, peer: &mut Peer, features: u64) {
+    fn greet(&mut self, peer: &mut TestClient, features: u64) {
         self.exchange(
             peer,
             &format!("01 50694368 01 01 ={features} 'test' 00"),
@@ -157,7 +157,7 @@ impl CaseRunner {
 
     /// Joins: sends `hello` and `join`, receives everything up to `end`, and captures session,
     /// token and log id.
-    fn join(&mut self, on: &str, peer: &mut Peer, step: &Value) {
+    fn join(&mut self, on: &str, peer: &mut TestClient, step: &Value) {
         let features = step["features"].as_u64().unwrap_or_default();
         let rooms: Vec<&str> = match &step["rooms"] {
             Value::Null => Vec::new(),
@@ -185,7 +185,7 @@ impl CaseRunner {
     }
 
     /// Sends a body and expects an answer that matches a pattern.
-    fn exchange(&mut self, peer: &mut Peer, body: &str, answer: &str) {
+    fn exchange(&mut self, peer: &mut TestClient, body: &str, answer: &str) {
         peer.send_bytes(&encode_frame(&self.resolve_bytes(body)));
         self.expect_frame(peer, answer);
     }
@@ -207,7 +207,7 @@ impl CaseRunner {
 
     /// Receives the next body, which must match the pattern. A body that does not match an optional
     /// pattern (`?` in front) is put back.
-    fn expect_frame(&mut self, peer: &mut Peer, pattern: &str) {
+    fn expect_frame(&mut self, peer: &mut TestClient, pattern: &str) {
         let Some(body) = peer.next_body() else {
             panic!("expected {pattern}\n  but the connection was closed");
         };
@@ -406,17 +406,17 @@ fn parse_hex(hex: &Value) -> Vec<u8> {
 }
 
 /// Opens a connection and brings it into the state that a vector names.
-fn peer_in_state(server: &Server, state: &Value, name: &str) -> Peer {
+fn peer_in_state(server: &Server, state: &Value, name: &str) -> TestClient {
     let mut peer = server.connect();
     match state.as_str().unwrap() {
         "connected" => {}
         "greeted" => {
-            peer.greet(0);
+            peer.send_hello(0);
         }
         "joined" => {
-            peer.greet(0);
+            peer.send_hello(0);
             peer.send(common::join(name, &[]));
-            peer.arrival();
+            peer.join_answer();
         }
         other => panic!("no state of a server: {other}"),
     }
@@ -449,7 +449,7 @@ fn invalid_vectors_get_their_error_code() {
 /// Joins under this name on a new connection; returns the server's answer.
 fn join_answer(server: &Server, name: &str) -> ServerFrame {
     let mut peer = server.connect();
-    peer.greet(0);
+    peer.send_hello(0);
     peer.send(common::join(name, &[]));
     let answer = peer.next();
     peer.hang_up();
@@ -509,7 +509,7 @@ fn tolerated_vectors_are_tolerated() {
     for vector in client_vectors("tcp-tolerated.json") {
         let mut peer = peer_in_state(&server, &vector["state"], "guest");
         peer.send_bytes(&parse_hex(&vector["wire"]));
-        let came = peer.settled();
+        let came = peer.drain();
         let expected: Option<u16> = vector["note"]
             .as_str()
             .and_then(|note| note.strip_prefix("answered by error "))

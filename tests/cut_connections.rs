@@ -43,23 +43,23 @@ use common::Server;
 const CLIENTS: usize = 200;
 
 /// How many of them have bad connections.
-const UNLUCKY: usize = 20;
+const CUT_CLIENTS: usize = 20;
 
 /// What each of them says.
 const MESSAGES: usize = 50;
 
 /// A bad connection is cut so often.
-const CUTS: usize = 4;
+const CUTS_PER_CLIENT: usize = 4;
 
 /// Bytes after which it is cut, at most: what everybody is sent is about a
 /// megabyte, so that all cuts fall into the conversation.
-const LONGEST_LIFE: usize = 150_000;
+const MAX_BYTES_BEFORE_CUT: usize = 150_000;
 
 /// It does not take so long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Shows nothing and remembers everything.
-struct Witness {
+struct RecordingScreen {
     /// Texts in the order in which they were shown.
     seen: Rc<RefCell<Vec<String>>>,
     /// How often the client had to come back.
@@ -68,7 +68,7 @@ struct Witness {
     progress: Rc<watch::Sender<()>>,
 }
 
-impl Screen for Witness {
+impl Screen for RecordingScreen {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Message(message) => self.seen.borrow_mut().push(message.text.clone()),
@@ -92,40 +92,40 @@ impl Screen for Witness {
 }
 
 /// Passes bytes on, and cuts each of the first connections after as many
-/// bytes as `lives` says, counted from the beginning of the conversation.
-async fn bad_line(
+/// bytes as `cut_points` says, counted from the beginning of the conversation.
+async fn run_cutting_proxy(
     listener: TcpListener,
     server: SocketAddr,
-    lives: Vec<usize>,
-    begun: watch::Receiver<bool>,
+    cut_points: Vec<usize>,
+    started: watch::Receiver<bool>,
 ) {
-    let mut lives = lives.into_iter();
+    let mut cut_points = cut_points.into_iter();
     loop {
         let (client, _) = listener.accept().await.unwrap();
-        let life = lives.next().unwrap_or(usize::MAX);
+        let bytes_left = cut_points.next().unwrap_or(usize::MAX);
         let upstream = TcpStream::connect(server).await.unwrap();
-        tokio::task::spawn_local(pass_on(client, upstream, life, begun.clone()));
+        tokio::task::spawn_local(relay(client, upstream, bytes_left, started.clone()));
     }
 }
 
 /// Passes bytes on both ways until so many have come down; then both ends
 /// are dropped, whatever is under way.
-async fn pass_on(
+async fn relay(
     client: TcpStream,
     server: TcpStream,
-    mut life: usize,
-    begun: watch::Receiver<bool>,
+    mut bytes_left: usize,
+    started: watch::Receiver<bool>,
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let down = async {
         let mut buffer = [0; 4_096];
         while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
-            let passed = if *begun.borrow() { count.min(life) } else { count };
+            let passed = if *started.borrow() { count.min(bytes_left) } else { count };
             if to_client.write_all(&buffer[..passed]).await.is_err() || passed < count {
                 return;
             }
-            life -= if *begun.borrow() { passed } else { 0 };
+            bytes_left -= if *started.borrow() { passed } else { 0 };
         }
     };
     tokio::select! {
@@ -146,7 +146,7 @@ struct Client {
 
 impl Client {
     /// Has it say everything that it has to say.
-    fn say_everything(&self, number: usize) {
+    fn send_all_messages(&self, number: usize) {
         for message in 0..MESSAGES {
             let command = Command::Chat(ChatCommand::Say {
                 room: RoomSelector::Only,
@@ -178,16 +178,17 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
         throttle_requests: false,
     };
     let (seen, welcomes) = (Rc::default(), Rc::default());
-    let mut witness = Witness { seen: Rc::clone(&seen), welcomes: Rc::clone(&welcomes), progress };
+    let mut screen =
+        RecordingScreen { seen: Rc::clone(&seen), welcomes: Rc::clone(&welcomes), progress };
     tokio::task::spawn_local(async move {
-        let end = run(setup, &mut witness, inbox, pending()).await;
+        let end = run(setup, &mut screen, inbox, pending()).await;
         panic!("client {number} has ended: {end:?}");
     });
     Client { requests, seen, welcomes }
 }
 
 #[test]
-fn nothing_is_lost_or_doubled() {
+fn cut_connections_lose_and_duplicate_nothing() {
     let seed = match std::env::var("CUT_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => u64::from_ne_bytes(pi_chat::os::random_bytes().unwrap()),
@@ -195,24 +196,31 @@ fn nothing_is_lost_or_doubled() {
     println!("CUT_SEED={seed}");
     let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, converse(server.address(), seed));
+    LocalSet::new().block_on(&runtime, run_conversation(server.address(), seed));
 }
 
 /// Has everybody say everything, and looks at what everybody saw.
-async fn converse(server: SocketAddr, seed: u64) {
+async fn run_conversation(server: SocketAddr, seed: u64) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let (progress, mut changed) = watch::channel(());
     let progress = Rc::new(progress);
-    let (begin, begun) = watch::channel(false);
+    let (begin, started) = watch::channel(false);
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
-        let address = if number < UNLUCKY {
+        let address = if number < CUT_CLIENTS {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let lives = (0..CUTS).map(|_| random_below(&mut random, LONGEST_LIFE)).collect();
-            tokio::task::spawn_local(bad_line(listener, server, lives, begun.clone()));
+            let cut_points = (0..CUTS_PER_CLIENT)
+                .map(|_| random_below(&mut random, MAX_BYTES_BEFORE_CUT))
+                .collect();
+            tokio::task::spawn_local(run_cutting_proxy(
+                listener,
+                server,
+                cut_points,
+                started.clone(),
+            ));
             address
         } else {
             server
@@ -228,7 +236,7 @@ async fn converse(server: SocketAddr, seed: u64) {
     timeout(PATIENCE, wait_until(&|it| *it.welcomes.borrow() > 0)).await.expect("not all came in");
     begin.send_replace(true);
     for (number, client) in clients.iter().enumerate() {
-        client.say_everything(number);
+        client.send_all_messages(number);
     }
     let all = CLIENTS * MESSAGES;
     let outcome = timeout(PATIENCE, wait_until(&|it| it.seen.borrow().len() >= all)).await;
@@ -242,7 +250,7 @@ async fn converse(server: SocketAddr, seed: u64) {
         returns += *client.welcomes.borrow() - 1;
     }
     println!("connections were cut and resumed {returns} times");
-    assert!(returns >= UNLUCKY, "the lines were not bad enough");
+    assert!(returns >= CUT_CLIENTS, "the lines were not bad enough");
 }
 
 /// A number below `bound`.

@@ -43,12 +43,12 @@ fn program(home: &Path, arguments: &[&str]) -> Command {
 }
 
 /// A room on this machine: a port, and homes for who is in it.
-struct Place {
+struct TestRoom {
     port: String,
     home: TempDir,
 }
 
-impl Place {
+impl TestRoom {
     /// Nobody is there.
     fn new() -> Self {
         Self { port: free_port().to_string(), home: tempfile::tempdir().unwrap() }
@@ -69,7 +69,7 @@ impl Place {
     /// The same with further arguments.
     fn join_with(&self, name: &str, arguments: &[&str]) -> Bot {
         let mut bot = self.start(name, arguments);
-        bot.next_of("admitted");
+        bot.next_of_type("admitted");
         bot
     }
 
@@ -105,13 +105,13 @@ impl Bot {
     }
 
     /// Asks for something.
-    fn ask(&mut self, request: &Value) {
+    fn request(&mut self, request: &Value) {
         writeln!(self.input.as_mut().unwrap(), "{request}").unwrap();
     }
 
     /// Says something.
     fn say(&mut self, text: &str) {
-        self.ask(&json!({"type": "say", "text": text}));
+        self.request(&json!({"type": "say", "text": text}));
     }
 
     /// The next object that is wanted; others are skipped.
@@ -128,22 +128,22 @@ impl Bot {
     }
 
     /// The next object of this type.
-    fn next_of(&mut self, kind: &str) -> Value {
+    fn next_of_type(&mut self, kind: &str) -> Value {
         self.next(kind, |it| it["type"] == kind)
     }
 
     /// The texts of the next messages.
-    fn hears(&mut self, count: usize) -> Vec<String> {
+    fn next_messages(&mut self, count: usize) -> Vec<String> {
         let text = |it: Value| format!("{}: {}", it["from"], it["text"]).replace('"', "");
-        (0..count).map(|_| text(self.next_of("message"))).collect()
+        (0..count).map(|_| text(self.next_of_type("message"))).collect()
     }
 
     /// Waits until everybody that is named is known to be there.
-    fn sees(&mut self, names: &[&str]) {
+    fn wait_for_members(&mut self, names: &[&str]) {
         let end = Instant::now() + PATIENCE;
         loop {
-            self.ask(&json!({"type": "members"}));
-            let roster = self.next_of("roster");
+            self.request(&json!({"type": "members"}));
+            let roster = self.next_of_type("roster");
             let here = roster["names"].as_array().unwrap();
             if names.iter().all(|it| here.contains(&json!(it))) {
                 return;
@@ -156,7 +156,7 @@ impl Bot {
     /// Its input ends; gives the last object and how it ended.
     fn finish(mut self) -> (Value, ExitStatus) {
         drop(self.input.take());
-        let end = self.next_of("end");
+        let end = self.next_of_type("end");
         (end, self.child.wait().unwrap())
     }
 }
@@ -170,7 +170,7 @@ impl Drop for Bot {
 }
 
 /// Runs a program with this input to its end.
-fn feed(mut command: Command, input: &str) -> Output {
+fn run_with_input(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     // It may be gone before it has read all.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -178,24 +178,24 @@ fn feed(mut command: Command, input: &str) -> Output {
 }
 
 /// What a program wrote.
-fn text(bytes: &[u8]) -> String {
+fn to_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Three talk: everybody hears everything, each author's words in order.
+/// Three talk: everybody next_messages everything, each author's words in order.
 #[test]
-fn three_talk() {
-    let place = Place::new();
-    let mut all = ["anna", "bob", "carol"].map(|name| place.join(name));
+fn three_peers_receive_all_messages_in_author_order() {
+    let room = TestRoom::new();
+    let mut all = ["anna", "bob", "carol"].map(|name| room.join(name));
     for bot in &mut all {
-        bot.sees(&["anna", "bob", "carol"]);
+        bot.wait_for_members(&["anna", "bob", "carol"]);
     }
     for (number, bot) in all.iter_mut().enumerate() {
         bot.say(&format!("{number} a"));
         bot.say(&format!("{number} b"));
     }
     for bot in &mut all {
-        let heard = bot.hears(6);
+        let heard = bot.next_messages(6);
         for (number, name) in ["anna", "bob", "carol"].iter().enumerate() {
             let of_one: Vec<_> = heard.iter().filter(|it| it.starts_with(name)).collect();
             let said = ["a", "b"].map(|it| format!("{name}: {number} {it}"));
@@ -210,11 +210,11 @@ fn three_talk() {
 
 /// A name that is taken, in any spelling: it is said by whom and why.
 #[test]
-fn a_taken_name() {
-    let place = Place::new();
-    let _anna = place.join("anna");
-    let output = feed(place.program("ANNA", &["--plain"]), "");
-    let told = text(&output.stderr);
+fn taken_name_is_rejected_with_reason() {
+    let room = TestRoom::new();
+    let _anna = room.join("anna");
+    let output = run_with_input(room.program("ANNA", &["--plain"]), "");
+    let told = to_text(&output.stderr);
     assert_eq!(output.status.code(), Some(77), "{told}");
     let (reason, advice) = told.split_once(" seconds. ").unwrap_or_else(|| panic!("{told}"));
     assert!(
@@ -223,54 +223,54 @@ fn a_taken_name() {
         "{told}"
     );
     assert!(advice.contains("You asked for “ANNA”; --name asks for another."), "{told}");
-    let (end, status) = place.start("Anna", &[]).finish();
+    let (end, status) = room.start("Anna", &[]).finish();
     assert_eq!((&end["reason"], status.code()), (&json!("rejected"), Some(77)));
     assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(201)));
 }
 
 /// Who comes later gets the ten most recent messages, from whoever is there.
 #[test]
-fn history() {
-    let place = Place::new();
-    let mut anna = place.join("anna");
+fn newcomer_receives_ten_latest_messages() {
+    let room = TestRoom::new();
+    let mut anna = room.join("anna");
     for number in 0..12 {
         anna.say(&format!("line {number}"));
     }
-    anna.hears(12);
-    let mut bob = place.start("bob", &[]);
-    let admitted = bob.next_of("admitted");
+    anna.next_messages(12);
+    let mut bob = room.start("bob", &[]);
+    let admitted = bob.next_of_type("admitted");
     assert_eq!(admitted["history_from"], "anna");
     let said: Vec<_> = (2..12).map(|number| format!("anna: line {number}")).collect();
-    assert_eq!(bob.hears(10), said);
-    bob.sees(&["anna", "bob"]);
+    assert_eq!(bob.next_messages(10), said);
+    bob.wait_for_members(&["anna", "bob"]);
     // He has them for others, too.
     anna.finish();
-    let mut carol = place.start("carol", &[]);
-    assert_eq!(carol.next_of("message")["history"], true);
-    assert_eq!(carol.hears(9), said[1..]);
+    let mut carol = room.start("carol", &[]);
+    assert_eq!(carol.next_of_type("message")["history"], true);
+    assert_eq!(carol.next_messages(9), said[1..]);
 }
 
 /// The person's key is private and kept; a second program of the same person
 /// does without it.
 #[test]
-fn the_key() {
-    let place = Place::new();
-    let anna = place.join("anna");
-    let key = place.home.path().join("anna/.local/state/pi-chat/peer.key");
+fn key_is_private_and_locked() {
+    let room = TestRoom::new();
+    let anna = room.join("anna");
+    let key = room.home.path().join("anna/.local/state/pi-chat/peer.key");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
     let seed = fs::read(&key).unwrap();
     let file = fs::File::open(&key).unwrap();
     assert!(matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)), "nobody holds it");
-    let mut other = place.program("bob", &["--json"]);
-    other.env("HOME", place.home.path().join("anna"));
+    let mut other = room.program("bob", &["--json"]);
+    other.env("HOME", room.home.path().join("anna"));
     let mut other = Bot::start(other);
-    other.next_of("admitted");
+    other.next_of_type("admitted");
     other.finish();
     anna.finish();
     file.try_lock().unwrap();
     file.unlock().unwrap();
-    place.join("anna").finish();
+    room.join("anna").finish();
     assert_eq!(fs::read(&key).unwrap(), seed);
 }
 
@@ -278,22 +278,22 @@ fn the_key() {
 /// not answer, and by its exit code whether anybody can be reached. It does
 /// not go into the room, and claims nothing about other machines.
 #[test]
-fn doctor() {
-    let place = Place::new();
-    let mut anna = place.join("anna");
-    let _bob = place.join_with("bob", &["--room", "garden"]);
+fn doctor_reports_paths_and_peers() {
+    let room = TestRoom::new();
+    let mut anna = room.join("anna");
+    let _bob = room.join_with("bob", &["--room", "garden"]);
     let examine = |arguments: &[&str]| {
-        let mut command = program(place.home.path(), &["doctor", "--port", &place.port]);
+        let mut command = program(room.home.path(), &["doctor", "--port", &room.port]);
         command.args(arguments);
-        feed(command, "")
+        run_with_input(command, "")
     };
     let nobody = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let nobody = nobody.local_addr().unwrap().to_string();
     let output = examine(&["--interface", "lo", "--peer", &nobody]);
-    let said = text(&output.stdout);
+    let said = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
     for line in [
-        &format!("ok    UDP port {} can be used", place.port),
+        &format!("ok    UDP port {} can be used", room.port),
         "ok    interface lo: the IPv4 group works inside this machine",
         "ok    interface lo: the IPv4 group reaches anna, on this machine",
         "ok    interface lo: the IPv4 group brings what is sent by anna, on this machine",
@@ -308,17 +308,17 @@ fn doctor() {
     let is_annas = |it: &str| it.starts_with("ok    anna at ") && it.ends_with(", unicast");
     assert!(said.lines().any(is_annas), "{said}");
     assert!(!said.contains("network"), "{said}");
-    anna.sees(&["anna"]);
+    anna.wait_for_members(&["anna"]);
 
     let output = examine(&["--interface", "lo", "--room", "desert"]);
-    let said = text(&output.stdout);
+    let said = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("warn  nobody was heard in #desert"), "{said}");
     assert!(said.contains("ok    chat-peer begins by all ways"), "{said}");
     assert!(said.contains("warn  nobody was found on another machine"), "{said}");
 
     let output = examine(&["--interface", "nosuch0"]);
-    let said = text(&output.stdout);
+    let said = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(69), "{said}");
     assert!(said.contains("warn  interface nosuch0: not there"), "{said}");
     assert!(said.contains("fail  no way works even inside this machine"), "{said}");
@@ -327,13 +327,13 @@ fn doctor() {
 /// Without a person: systemd is told, nothing that people say is logged, and
 /// the others hear of the end at once.
 #[test]
-fn headless() {
-    let place = Place::new();
-    let mut anna = place.join("anna");
-    let socket = place.home.path().join("notify");
+fn headless_peer_notifies_systemd_and_logs_no_messages() {
+    let room = TestRoom::new();
+    let mut anna = room.join("anna");
+    let socket = room.home.path().join("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();
     systemd.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut command = place.program("keeper", &["--headless"]);
+    let mut command = room.program("keeper", &["--headless"]);
     command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "900000");
     command.stdin(Stdio::null());
     let mut keeper = command.spawn().unwrap();
@@ -341,7 +341,7 @@ fn headless() {
         let mut buffer = [0; 1_000];
         loop {
             let count = systemd.recv(&mut buffer).unwrap_or_else(|_| panic!("no {word}"));
-            if text(&buffer[..count]).lines().any(|it| it.starts_with(word)) {
+            if to_text(&buffer[..count]).lines().any(|it| it.starts_with(word)) {
                 return;
             }
         }
@@ -350,9 +350,9 @@ fn headless() {
     for _ in 0..3 {
         wait_for("WATCHDOG=1");
     }
-    anna.sees(&["keeper"]);
+    anna.wait_for_members(&["keeper"]);
     anna.say("a secret");
-    anna.hears(1);
+    anna.next_messages(1);
     // Before it would be found gone.
     let before = Instant::now();
     kill_process(Pid::from_child(&keeper), Signal::TERM).unwrap();
@@ -360,24 +360,24 @@ fn headless() {
     anna.next("keeper's end", |it| it["type"] == "presence" && it["left"] == json!(["keeper"]));
     assert!(before.elapsed() < Duration::from_secs(5));
     assert!(keeper.wait().unwrap().success());
-    let told = text(&keeper.wait_with_output().unwrap().stderr);
+    let told = to_text(&keeper.wait_with_output().unwrap().stderr);
     assert!(told.contains("in #lobby as keeper") && !told.contains("secret"), "{told}");
 }
 
 /// Lines: a table of the peers, and sentences for what only servers have.
 #[test]
-fn plain_lines() {
-    let place = Place::new();
-    let mut anna = place.join("anna");
-    let mut bob = place.program("bob", &["--plain"]).spawn().unwrap();
-    anna.sees(&["bob"]);
+fn plain_mode_lists_peers_and_refuses_direct_messages() {
+    let room = TestRoom::new();
+    let mut anna = room.join("anna");
+    let mut bob = room.program("bob", &["--plain"]).spawn().unwrap();
+    anna.wait_for_members(&["bob"]);
     let mut input = bob.stdin.take().unwrap();
     input.write_all("/peers\n/msg anna hi\n/me waves\n/help\n".as_bytes()).unwrap();
-    let heard = anna.next_of("message");
+    let heard = anna.next_of_type("message");
     assert_eq!((&heard["text"], &heard["style"]), (&json!("waves"), &json!("action")));
     drop(input);
     let output = bob.wait_with_output().unwrap();
-    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    let (said, told) = (to_text(&output.stdout), to_text(&output.stderr));
     assert_eq!(output.status.code(), Some(64), "{said}{told}");
     assert!(told.contains("-- you are in #lobby as bob; anna is here"), "{told}");
     assert!(told.contains("!! There are no direct messages among peers."), "{told}");
@@ -389,13 +389,13 @@ fn plain_lines() {
 
 /// How everybody is reached, for bots.
 #[test]
-fn peers_as_objects() {
-    let place = Place::new();
-    let mut anna = place.join("anna");
-    let _bob = place.join("bob");
-    anna.sees(&["bob"]);
-    anna.ask(&json!({"type": "peers", "id": 7}));
-    let peers = anna.next_of("peers");
+fn json_peers_lists_names_and_addresses() {
+    let room = TestRoom::new();
+    let mut anna = room.join("anna");
+    let _bob = room.join("bob");
+    anna.wait_for_members(&["bob"]);
+    anna.request(&json!({"type": "peers", "id": 7}));
+    let peers = anna.next_of_type("peers");
     assert_eq!(peers["id"], 7);
     let peers = peers["peers"].as_array().unwrap();
     assert_eq!((&peers[0]["name"], &peers[0]["self"]), (&json!("anna"), &json!(true)));
@@ -405,16 +405,16 @@ fn peers_as_objects() {
 
 /// Who is asked may say no, and the other is told.
 #[test]
-fn asked_about_newcomers() {
-    let place = Place::new();
-    let mut anna = place.join_with("anna", &["--ask"]);
+fn admission_answer_admits_or_rejects() {
+    let room = TestRoom::new();
+    let mut anna = room.join_with("anna", &["--ask"]);
     for (name, is_welcome, exit) in [("bob", false, 77), ("carol", true, 0)] {
-        let mut guest = place.start(name, &[]);
-        assert_eq!(anna.next_of("admission_asked")["name"], name);
-        anna.ask(&json!({"type": "admit", "name": name, "welcome": is_welcome}));
-        anna.next_of("done");
+        let mut guest = room.start(name, &[]);
+        assert_eq!(anna.next_of_type("admission_asked")["name"], name);
+        anna.request(&json!({"type": "admit", "name": name, "welcome": is_welcome}));
+        anna.next_of_type("done");
         if is_welcome {
-            guest.next_of("admitted");
+            guest.next_of_type("admitted");
         }
         let (end, status) = guest.finish();
         assert_eq!(status.code(), Some(exit), "{end}");
@@ -426,28 +426,28 @@ fn asked_about_newcomers() {
 
 /// Only who knows the passphrase is in the same room.
 #[test]
-fn a_closed_room() {
-    let place = Place::new();
-    let file = place.home.path().join("passphrase");
+fn closed_room_is_separate_from_open_room() {
+    let room = TestRoom::new();
+    let file = room.home.path().join("passphrase");
     fs::write(&file, "open sesame\n").unwrap();
     let closed = ["--passphrase-file", file.to_str().unwrap()];
-    let mut anna = place.join_with("anna", &closed);
-    let mut outsider = place.join("anna");
-    let mut bob = place.start("bob", &closed);
-    let admitted = bob.next_of("admitted");
+    let mut anna = room.join_with("anna", &closed);
+    let mut outsider = room.join("anna");
+    let mut bob = room.start("bob", &closed);
+    let admitted = bob.next_of_type("admitted");
     assert_eq!((&admitted["closed"], &admitted["history_from"]), (&json!(true), &json!("anna")));
-    anna.sees(&["anna", "bob"]);
+    anna.wait_for_members(&["anna", "bob"]);
     bob.say("psst");
-    assert_eq!(anna.hears(1), ["bob: psst"]);
+    assert_eq!(anna.next_messages(1), ["bob: psst"]);
     outsider.say("hello?");
-    assert_eq!(outsider.hears(1), ["anna: hello?"]);
+    assert_eq!(outsider.next_messages(1), ["anna: hello?"]);
 }
 
 /// Without any group or broadcast: a host that is named, by unicast. (The
 /// interface does not exist, which is told.)
 #[test]
-fn a_named_host() {
-    let (one, other) = (Place::new(), Place::new());
+fn named_host_is_reached_by_unicast() {
+    let (one, other) = (TestRoom::new(), TestRoom::new());
     let start = |name: &str, port: &str, peer: Option<String>| {
         let home = one.home.path().join(name);
         let mut command = program(&home, &["--json", "--name", name, "--port", port]);
@@ -458,20 +458,20 @@ fn a_named_host() {
         Bot::start(command)
     };
     let mut anna = start("anna", &one.port, None);
-    let told = anna.next_of("error");
+    let told = anna.next_of_type("error");
     assert!(told["text"].as_str().unwrap().contains("no interface nosuch0"), "{told}");
-    anna.next_of("admitted");
+    anna.next_of_type("admitted");
     let mut bob = start("bob", &other.port, Some(format!("127.0.0.1:{}", one.port)));
-    assert_eq!(bob.next_of("admitted")["history_from"], "anna");
+    assert_eq!(bob.next_of_type("admitted")["history_from"], "anna");
     bob.say("hello");
-    assert_eq!(anna.hears(1), ["bob: hello"]);
+    assert_eq!(anna.next_messages(1), ["bob: hello"]);
     anna.say("hello yourself");
-    assert_eq!(bob.hears(2)[1], "anna: hello yourself");
+    assert_eq!(bob.next_messages(2)[1], "anna: hello yourself");
 }
 
 /// What makes no sense is said before anything is sent.
 #[test]
-fn wrong_settings() {
+fn invalid_settings_are_rejected() {
     let home = tempfile::tempdir().unwrap();
     for arguments in [
         &["--name", "two words"][..],
@@ -481,7 +481,7 @@ fn wrong_settings() {
         &["--plain", "--json"],
         &["--headless", "--ask"],
     ] {
-        let output = feed(program(home.path(), arguments), "");
+        let output = run_with_input(program(home.path(), arguments), "");
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
     }
 }

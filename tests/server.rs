@@ -19,7 +19,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{ANYBODY, PATIENCE, Peer, Server, join, program, say};
+use common::{ANY_SESSION, PATIENCE, Server, TestClient, join, say, server_command};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{Direct, Entry, Join, Leave, Members, ServerFrame, flag};
 use rustix::process::Signal;
@@ -30,64 +30,64 @@ fn texts(entries: &[Entry]) -> Vec<&str> {
 }
 
 /// `"m1"`, `"m2"`, …
-fn numbered(from: usize, to: usize) -> Vec<String> {
+fn numbered_texts(from: usize, to: usize) -> Vec<String> {
     (from..=to).map(|number| format!("m{number}")).collect()
 }
 
 // What a newcomer gets.
 
 #[test]
-fn a_newcomer_gets_the_last_ten() {
+fn newcomer_receives_ten_latest_entries() {
     let server = Server::start(&[]);
-    let (mut anna, arrival) = server.arrive("anna", &[]);
-    assert_eq!(arrival.texts(), Vec::<&str>::new());
-    for text in numbered(1, 3) {
-        anna.says(&text);
+    let (mut anna, answer) = server.join_rooms("anna", &[]);
+    assert_eq!(answer.texts(), Vec::<&str>::new());
+    for text in numbered_texts(1, 3) {
+        anna.say_in_lobby(&text);
     }
-    let (_bob, arrival) = server.arrive("bob", &[]);
-    assert_eq!(arrival.texts(), numbered(1, 3));
-    for text in numbered(4, 25) {
-        anna.says(&text);
+    let (_bob, answer) = server.join_rooms("bob", &[]);
+    assert_eq!(answer.texts(), numbered_texts(1, 3));
+    for text in numbered_texts(4, 25) {
+        anna.say_in_lobby(&text);
     }
-    let (_carla, arrival) = server.arrive("carla", &[]);
-    assert_eq!(arrival.texts(), numbered(16, 25));
-    assert!(arrival.history.iter().all(|entry| entry.flags == flag::HISTORY));
-    assert_eq!(anna.says("now").flags, 0);
+    let (_carla, answer) = server.join_rooms("carla", &[]);
+    assert_eq!(answer.texts(), numbered_texts(16, 25));
+    assert!(answer.history.iter().all(|entry| entry.flags == flag::HISTORY));
+    assert_eq!(anna.say_in_lobby("now").flags, 0);
 }
 
 #[test]
-fn a_busy_room_does_not_eat_a_quiet_ones_ten() {
+fn busy_room_does_not_evict_history_of_quiet_room() {
     let arguments = ["--burst", "10000", "--log-bytes", "100000"];
     let server = Server::start(&arguments);
-    let (mut anna, _) = server.arrive("anna", &["quiet", "busy"]);
-    for text in numbered(1, 12) {
+    let (mut anna, _) = server.join_rooms("anna", &["quiet", "busy"]);
+    for text in numbered_texts(1, 12) {
         anna.say("quiet", &text);
     }
-    for text in numbered(1, 3_000) {
+    for text in numbered_texts(1, 3_000) {
         anna.say("busy", &text);
     }
-    anna.entries(3_012);
-    let (mut bob, arrival) = server.arrive("bob", &["quiet"]);
-    assert_eq!(arrival.texts(), numbered(3, 12));
-    assert_eq!(texts(&bob.enter("busy")), numbered(2_991, 3_000));
+    anna.next_entries(3_012);
+    let (mut bob, answer) = server.join_rooms("bob", &["quiet"]);
+    assert_eq!(answer.texts(), numbered_texts(3, 12));
+    assert_eq!(texts(&bob.enter("busy")), numbered_texts(2_991, 3_000));
 }
 
 #[test]
-fn everybody_sees_the_same_order() {
+fn all_members_receive_entries_in_same_order() {
     /// Messages of each.
     const EACH: usize = 50;
     let server = Server::start(&[]);
-    let mut peers: Vec<Peer> = ["anna", "bob", "carla"].map(|it| server.join(it)).into();
+    let mut clients: Vec<TestClient> = ["anna", "bob", "carla"].map(|it| server.join(it)).into();
     let seen: Vec<Vec<(u64, String)>> = thread::scope(|scope| {
-        let seen: Vec<_> = peers
+        let seen: Vec<_> = clients
             .iter_mut()
             .enumerate()
-            .map(|(number, peer)| {
+            .map(|(number, client)| {
                 scope.spawn(move || {
-                    for text in numbered(1, EACH) {
-                        peer.say("lobby", &format!("{number}: {text}"));
+                    for text in numbered_texts(1, EACH) {
+                        client.say("lobby", &format!("{number}: {text}"));
                     }
-                    let entries = peer.entries(3 * EACH);
+                    let entries = client.next_entries(3 * EACH);
                     entries.into_iter().map(|it| (it.sequence.0, it.text)).collect()
                 })
             })
@@ -99,15 +99,16 @@ fn everybody_sees_the_same_order() {
     for number in 0..3 {
         let own = seen[0].iter().filter(|(_, text)| text.starts_with(&format!("{number}: ")));
         let own: Vec<&str> = own.map(|(_, text)| &text[3..]).collect();
-        assert_eq!(own, numbered(1, EACH), "each one's own order is kept");
+        assert_eq!(own, numbered_texts(1, EACH), "each one's own order is kept");
     }
 }
 
 #[test]
-fn sequences_and_times_rise_and_previous_leads_back() {
+fn sequences_and_times_ascend_and_previous_links_entries() {
     let server = Server::start(&[]);
     let mut anna = server.join("anna");
-    let said: Vec<Entry> = numbered(1, 20).iter().map(|text| anna.says(text)).collect();
+    let said: Vec<Entry> =
+        numbered_texts(1, 20).iter().map(|text| anna.say_in_lobby(text)).collect();
     for pair in said.windows(2) {
         assert!(pair[0].sequence < pair[1].sequence && pair[0].time <= pair[1].time);
         assert_eq!(pair[1].previous, pair[0].sequence);
@@ -117,31 +118,31 @@ fn sequences_and_times_rise_and_previous_leads_back() {
 // Names.
 
 #[test]
-fn a_name_is_one_persons_and_free_afterwards() {
+fn name_is_unique_and_free_after_leaving() {
     let server = Server::start(&[]);
     let anna = server.join("anna");
     let mut other = server.connect();
-    other.greet(0);
+    other.send_hello(0);
     for name in ["anna", "ANNA", "ＡＮＮＡ"] {
         other.send(join(name, &[]));
         assert!(other.expect_error(201).text.contains("name"));
     }
     anna.hang_up();
     other.send(join("Anna", &[]));
-    assert_eq!(other.arrival().welcome.username, "Anna");
+    assert_eq!(other.join_answer().welcome.username, "Anna");
 }
 
 #[test]
-fn of_many_who_want_a_name_one_gets_it() {
+fn concurrent_joins_with_one_name_admit_one() {
     let server = Server::start(&[]);
-    let mut peers: Vec<Peer> = (0..20).map(|_| server.connect()).collect();
-    for peer in &mut peers {
-        peer.greet(0);
+    let mut clients: Vec<TestClient> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send_hello(0);
     }
-    for peer in &mut peers {
-        peer.send(join("anna", &[]));
+    for client in &mut clients {
+        client.send(join("anna", &[]));
     }
-    let answers: Vec<ServerFrame> = peers.iter_mut().map(Peer::next).collect();
+    let answers: Vec<ServerFrame> = clients.iter_mut().map(TestClient::next).collect();
     let welcomed = answers.iter().filter(|it| matches!(it, ServerFrame::Welcome(_))).count();
     assert_eq!(welcomed, 1);
 }
@@ -149,18 +150,18 @@ fn of_many_who_want_a_name_one_gets_it() {
 // Coming back.
 
 #[test]
-fn nothing_is_lost_and_nothing_comes_twice() {
+fn resume_replays_missed_entries_once() {
     /// Messages that bob says while anna's line drops again and again.
     const COUNT: usize = 300;
     let server = Server::start(&["--burst", "10000"]);
     let mut bob = server.join("bob");
-    let (mut anna, arrival) = server.arrive("anna", &[]);
-    let welcome = arrival.welcome;
-    let mut position = arrival.end.head;
+    let (mut anna, answer) = server.join_rooms("anna", &[]);
+    let welcome = answer.welcome;
+    let mut position = answer.end.head;
     let mut seen = Vec::new();
     let talk = thread::spawn(move || {
-        for text in numbered(1, COUNT) {
-            bob.says(&text);
+        for text in numbered_texts(1, COUNT) {
+            bob.say_in_lobby(&text);
         }
     });
     while seen.len() < COUNT {
@@ -171,24 +172,24 @@ fn nothing_is_lost_and_nothing_comes_twice() {
             seen.push(entry.text);
         }
         drop(anna);
-        let arrival;
-        (anna, arrival) = server.resume("anna", &welcome, position);
-        assert_eq!(arrival.welcome.flags, flag::SESSION_KEPT | flag::POSITION_KEPT);
-        assert_eq!(arrival.welcome.session, welcome.session);
-        position = arrival.end.head;
-        seen.extend(arrival.history.into_iter().map(|entry| entry.text));
+        let answer;
+        (anna, answer) = server.resume("anna", &welcome, position);
+        assert_eq!(answer.welcome.flags, flag::SESSION_KEPT | flag::POSITION_KEPT);
+        assert_eq!(answer.welcome.session, welcome.session);
+        position = answer.end.head;
+        seen.extend(answer.history.into_iter().map(|entry| entry.text));
     }
     talk.join().unwrap();
-    assert_eq!(seen, numbered(1, COUNT));
+    assert_eq!(seen, numbered_texts(1, COUNT));
     anna.expect_nothing();
 }
 
 #[test]
-fn what_is_sent_again_is_said_once() {
+fn resent_messages_are_logged_once() {
     let server = Server::start(&[]);
     let mut bob = server.join("bob");
-    let (mut anna, arrival) = server.arrive("anna", &[]);
-    let welcome = arrival.welcome;
+    let (mut anna, answer) = server.join_rooms("anna", &[]);
+    let welcome = answer.welcome;
     let mut said = 0;
     while said < 40 {
         // Everything that has no echo yet is sent again after each drop.
@@ -199,33 +200,36 @@ fn what_is_sent_again_is_said_once() {
             anna.next_entry();
         }
         drop(anna);
-        let (again, arrival) = server.resume("anna", &welcome, Sequence::ZERO);
+        let (again, answer) = server.resume("anna", &welcome, Sequence::ZERO);
         anna = again;
-        said = arrival.welcome.last_reference.0;
-        let history: Vec<u64> = arrival.history.iter().map(|entry| entry.reference.0).collect();
+        said = answer.welcome.last_reference.0;
+        let history: Vec<u64> = answer.history.iter().map(|entry| entry.reference.0).collect();
         assert_eq!(history, (1..=said).collect::<Vec<u64>>());
     }
     bob.say("lobby", "the end");
-    let heard: Vec<String> =
-        bob.entries(usize::try_from(said).unwrap() + 1).into_iter().map(|it| it.text).collect();
-    let mut expected = numbered(1, usize::try_from(said).unwrap());
+    let heard: Vec<String> = bob
+        .next_entries(usize::try_from(said).unwrap() + 1)
+        .into_iter()
+        .map(|it| it.text)
+        .collect();
+    let mut expected = numbered_texts(1, usize::try_from(said).unwrap());
     expected.push("the end".to_owned());
     assert_eq!(heard, expected);
 }
 
 #[test]
-fn a_ghost_is_replaced_at_once() {
+fn resume_replaces_stale_connection() {
     let server = Server::start(&[]);
-    let (mut ghost, arrival) = server.arrive("anna", &[]);
-    let (mut anna, again) = server.resume("anna", &arrival.welcome, arrival.end.head);
-    assert_eq!(again.welcome.session, arrival.welcome.session);
-    ghost.expect_error(110);
-    ghost.expect_closed();
-    anna.says("it is me");
+    let (mut stale, answer) = server.join_rooms("anna", &[]);
+    let (mut anna, again) = server.resume("anna", &answer.welcome, answer.end.head);
+    assert_eq!(again.welcome.session, answer.welcome.session);
+    stale.expect_error(110);
+    stale.expect_closed();
+    anna.say_in_lobby("it is me");
 }
 
 #[test]
-fn somebody_is_torn_out_of_a_conversation() {
+fn connection_reset_frees_name() {
     let server = Server::start(&[]);
     let (anna, mut bob) = (server.join("anna"), server.join("bob"));
     // Unread bytes in a socket that is closed make a reset of it.
@@ -235,7 +239,7 @@ fn somebody_is_torn_out_of_a_conversation() {
     // The name is free as soon as the server has noticed.
     let begin = Instant::now();
     let mut other = server.connect();
-    other.greet(0);
+    other.send_hello(0);
     loop {
         other.send(join("anna", &[]));
         match other.next() {
@@ -244,11 +248,11 @@ fn somebody_is_torn_out_of_a_conversation() {
             frame => panic!("{frame:?}"),
         }
     }
-    bob.says("still here");
+    bob.say_in_lobby("still here");
 }
 
 #[test]
-fn a_conversation_goes_on_while_a_client_is_killed() {
+fn killed_clients_do_not_disturb_others() {
     let server = Server::start(&["--burst", "10000"]);
     let (mut anna, mut bob) = (server.join("anna"), server.join("bob"));
     for number in 0..50 {
@@ -257,37 +261,37 @@ fn a_conversation_goes_on_while_a_client_is_killed() {
         anna.say("lobby", "what");
         drop(victim);
         bob.say("lobby", "oh");
-        let heard: BTreeSet<String> = anna.entries(3).into_iter().map(|it| it.text).collect();
+        let heard: BTreeSet<String> = anna.next_entries(3).into_iter().map(|it| it.text).collect();
         assert_eq!(heard, ["aargh", "oh", "what"].map(str::to_owned).into());
-        bob.entries(3);
+        bob.next_entries(3);
     }
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
 #[test]
-fn a_server_that_was_killed_has_another_log() {
+fn restart_without_store_starts_new_log() {
     let mut server = Server::start(&[]);
-    let (mut anna, arrival) = server.arrive("anna", &[]);
-    anna.says("soon gone");
+    let (mut anna, answer) = server.join_rooms("anna", &[]);
+    anna.say_in_lobby("soon gone");
     server.kill();
     let address = server.address().to_string();
     let server = Server::start(&["--listen", &address]);
-    let (_anna, again) = server.resume("anna", &arrival.welcome, Sequence(1));
-    assert_ne!(again.welcome.log_id, arrival.welcome.log_id);
+    let (_anna, again) = server.resume("anna", &answer.welcome, Sequence(1));
+    assert_ne!(again.welcome.log_id, answer.welcome.log_id);
     assert_eq!((again.welcome.flags, again.texts()), (0, vec![]));
 }
 
 // Many.
 
 #[test]
-fn a_room_with_many_members() {
+fn large_room_reports_member_count_and_paged_roster() {
     let server = Server::start(&[]);
     let mut watcher = server.connect();
-    watcher.greet(1);
+    watcher.send_hello(1);
     watcher.send(join("watcher", &[]));
-    watcher.arrival();
+    watcher.join_answer();
     assert!(matches!(watcher.next(), ServerFrame::Roster(it) if it.names == ["watcher"]));
-    let mut crowd: Vec<Peer> =
+    let mut crowd: Vec<TestClient> =
         (0..249).map(|number| server.join(&format!("guest{number:03}"))).collect();
     // Told what came as it comes, then, beyond 100, only how many there are.
     loop {
@@ -317,34 +321,34 @@ fn a_room_with_many_members() {
     let mut expected: Vec<String> = (0..249).map(|number| format!("guest{number:03}")).collect();
     expected.push("watcher".to_owned());
     assert_eq!(names, expected);
-    // A newcomer is told the number only.
+    // A newcomer is next_notification the number only.
     let mut late = server.connect();
-    late.greet(1);
+    late.send_hello(1);
     late.send(join("late", &[]));
-    late.arrival();
+    late.join_answer();
     let ServerFrame::Roster(roster) = late.next() else { panic!("no roster") };
     assert_eq!((roster.flags, roster.members, roster.names), (flag::COUNT_ONLY, 251, vec![]));
     // And everybody gets what is said.
-    crowd[7].says("hello to 250");
+    crowd[7].say_in_lobby("hello to 250");
     for guest in &mut crowd[8..] {
         assert_eq!(guest.next_entry().text, "hello to 250");
     }
 }
 
 #[test]
-fn directs_reach_whom_they_are_for() {
+fn direct_message_reaches_only_sender_and_recipient() {
     let server = Server::start(&[]);
     let (mut anna, mut bob) = (server.join("anna"), server.join("bob"));
     let mut carla = server.join("carla");
     anna.send(Direct {
         reference: Reference(1),
         to: "Bob".to_owned(),
-        session: ANYBODY,
+        session: ANY_SESSION,
         style: 0,
         text: "psst".to_owned(),
     });
-    for peer in [&mut anna, &mut bob] {
-        let frame = peer.next();
+    for client in [&mut anna, &mut bob] {
+        let frame = client.next();
         assert!(matches!(&frame, ServerFrame::DirectEntry(it) if it.text == "psst"), "{frame:?}");
     }
     carla.expect_nothing();
@@ -353,25 +357,25 @@ fn directs_reach_whom_they_are_for() {
 // Stopping.
 
 #[test]
-fn told_to_stop_it_takes_leave_of_everybody() {
+fn sigterm_sends_shutdown_error_to_all_connections() {
     let mut server = Server::start(&[]);
     let mut anna = server.join("anna");
     let mut greeted = server.connect();
-    greeted.greet(0);
+    greeted.send_hello(0);
     let mut silent = server.connect();
-    anna.says("last words");
+    anna.say_in_lobby("last words");
     let (status, elapsed) = server.terminate();
     assert_eq!(status.code(), Some(0));
-    for peer in [&mut anna, &mut greeted, &mut silent] {
-        assert!(peer.expect_error(111).retry_after > 0);
-        peer.expect_closed();
+    for client in [&mut anna, &mut greeted, &mut silent] {
+        assert!(client.expect_error(111).retry_after > 0);
+        client.expect_closed();
     }
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
 #[test]
-fn control_c_stops_it_too() {
+fn sigint_stops_server() {
     let mut server = Server::start(&[]);
     let mut anna = server.join("anna");
     server.signal(Signal::INT);
@@ -381,7 +385,7 @@ fn control_c_stops_it_too() {
 }
 
 #[test]
-fn it_stops_in_time_though_somebody_does_not_read() {
+fn server_stops_in_time_despite_slow_reader() {
     let mut server = Server::start(&["--burst", "10000", "--max-backlog", "16777216"]);
     let (mut anna, deaf) = (server.join("anna"), server.join("deaf"));
     // Far more than the sockets' buffers take.
@@ -400,12 +404,12 @@ fn it_stops_in_time_though_somebody_does_not_read() {
 // systemd.
 
 #[test]
-fn systemd_is_told() {
+fn systemd_receives_readiness_status_and_watchdog() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let told = move || {
+    let next_notification = move || {
         let mut buffer = [0; 4_096];
         let count = socket.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..count].to_vec()).unwrap().trim_end().to_owned()
@@ -417,7 +421,7 @@ fn systemd_is_told() {
     let mut seen = BTreeSet::new();
     let (mut alive, begin) = (0, Instant::now());
     while alive < 4 || seen.len() < 3 {
-        let line = told();
+        let line = next_notification();
         alive += usize::from(line == "WATCHDOG=1");
         seen.insert(line);
     }
@@ -426,22 +430,22 @@ fn systemd_is_told() {
     assert_eq!(seen, expected.map(str::to_owned).into());
     // How many people there are.
     let anna = server.join("anna");
-    while told() != "STATUS=1 person is here" {}
+    while next_notification() != "STATUS=1 person is here" {}
     let bob = server.join("bob");
-    while told() != "STATUS=2 people are here" {}
+    while next_notification() != "STATUS=2 people are here" {}
     // Who has not joined does not count.
     let _guest = server.connect();
     anna.hang_up();
-    while told() != "STATUS=1 person is here" {}
+    while next_notification() != "STATUS=1 person is here" {}
     drop(bob);
-    while told() != "STATUS=nobody is here" {}
-    server.ask_to_stop();
-    while told() != "STOPPING=1" {}
+    while next_notification() != "STATUS=nobody is here" {}
+    server.send_sigterm();
+    while next_notification() != "STOPPING=1" {}
     assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]
-fn the_journal_gets_priorities() {
+fn journal_lines_have_priorities() {
     let mut server = Server::start_with(&[], |command| {
         command.env("JOURNAL_STREAM", "1:1");
     });
@@ -454,23 +458,23 @@ fn the_journal_gets_priorities() {
 }
 
 #[test]
-fn the_log_tells_no_secrets() {
+fn log_contains_no_secrets() {
     let mut password = tempfile::NamedTempFile::new().unwrap();
     password.write_all(b"sesame\n").unwrap();
     let password = password.into_temp_path();
     let mut server = Server::start(&["--password-file", password.to_str().unwrap()]);
     let mut anna = server.connect();
-    anna.greet(0);
+    anna.send_hello(0);
     for _ in 0..5 {
         anna.send(Join { password: Some("simsim".to_owned()), ..join("anna", &[]) });
         anna.expect_error(204);
     }
     anna.expect_error(205);
     let mut bob = server.connect();
-    bob.greet(0);
+    bob.send_hello(0);
     bob.send(Join { password: Some("sesame".to_owned()), ..join("bob", &[]) });
-    bob.arrival();
-    bob.says("between us");
+    bob.join_answer();
+    bob.say_in_lobby("between us");
     bob.send_bytes(&[0, 0]);
     bob.expect_error(103);
     server.terminate();
@@ -482,7 +486,7 @@ fn the_log_tells_no_secrets() {
 
 /// Fills the log with a thousand further rooms, so that the quietest of all
 /// is forgotten.
-fn forget_the_quietest_room(server: &Server) {
+fn evict_quietest_room(server: &Server) {
     let mut stranger = server.join("stranger");
     for number in 0..1_200 {
         let room = format!("room{number}");
@@ -496,29 +500,29 @@ fn forget_the_quietest_room(server: &Server) {
 }
 
 #[test]
-fn many_rooms_do_not_eat_a_quiet_rooms_ten() {
+fn many_new_rooms_do_not_evict_history_of_occupied_room() {
     let server = Server::start(&["--burst", "100000"]);
     let mut anna = server.join("anna");
-    for text in numbered(1, 3) {
-        anna.says(&text);
+    for text in numbered_texts(1, 3) {
+        anna.say_in_lobby(&text);
     }
-    forget_the_quietest_room(&server);
-    let (_bob, arrival) = server.arrive("bob", &[]);
-    assert_eq!(arrival.texts(), numbered(1, 3), "though anna is still in the lobby");
+    evict_quietest_room(&server);
+    let (_bob, answer) = server.join_rooms("bob", &[]);
+    assert_eq!(answer.texts(), numbered_texts(1, 3), "though anna is still in the lobby");
 }
 
 #[test]
-fn a_room_that_was_forgotten_has_a_gap() {
+fn resume_into_evicted_room_reports_gap() {
     let server = Server::start(&["--burst", "100000"]);
-    let (mut anna, arrival) = server.arrive("anna", &[]);
+    let (mut anna, answer) = server.join_rooms("anna", &[]);
     let mut bob = server.join("bob");
-    bob.says("heard");
+    bob.say_in_lobby("heard");
     let position = anna.next_entry().sequence;
     drop(anna);
-    bob.says("not heard");
+    bob.say_in_lobby("not heard");
     bob.hang_up();
-    forget_the_quietest_room(&server);
-    let (_anna, again) = server.resume("anna", &arrival.welcome, position);
+    evict_quietest_room(&server);
+    let (_anna, again) = server.resume("anna", &answer.welcome, position);
     let flags: Vec<u8> = again.entered.iter().map(|entered| entered.flags).collect();
     assert!(again.texts() == ["not heard"] || flags == [flag::GAP], "{again:?}");
 }
@@ -526,8 +530,8 @@ fn a_room_that_was_forgotten_has_a_gap() {
 /// A log that cannot be written any more (its reader has gone, the disk is
 /// full) is no reason not to serve.
 #[test]
-fn a_log_that_nobody_reads() {
-    let mut command = program();
+fn closed_stderr_does_not_stop_service() {
+    let mut command = server_command();
     command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
@@ -535,7 +539,7 @@ fn a_log_that_nobody_reads() {
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
     for _ in 0..2 {
-        let mut stranger = Peer::connect(address);
+        let mut stranger = TestClient::connect(address);
         stranger.send_bytes(b"GET / HTTP/1.0\r\n\r\n");
         stranger.expect_error(100);
     }

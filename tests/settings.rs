@@ -15,32 +15,32 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use common::{Peer, Server, join, run};
+use common::{Server, TestClient, join, run_server_command};
 use pi_chat::wire::tcp::Join;
 
 #[test]
-fn two_addresses() {
+fn server_listens_on_two_addresses() {
     let server = Server::start(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"]);
     assert_eq!(server.addresses().len(), 2);
-    let mut peers: Vec<Peer> = (server.addresses().iter().zip(["anna", "bob"]))
+    let mut clients: Vec<TestClient> = (server.addresses().iter().zip(["anna", "bob"]))
         .map(|(address, name)| {
-            let mut peer = Peer::connect(*address);
-            peer.greet(0);
-            peer.send(join(name, &[]));
-            peer.arrival();
-            peer
+            let mut client = TestClient::connect(*address);
+            client.send_hello(0);
+            client.send(join(name, &[]));
+            client.join_answer();
+            client
         })
         .collect();
-    peers[0].say("lobby", "one house");
-    for peer in &mut peers {
-        assert_eq!(peer.next_entry().text, "one house");
+    clients[0].say("lobby", "one house");
+    for client in &mut clients {
+        assert_eq!(client.next_entry().text, "one house");
     }
 }
 
 /// An address that this machine does not have (one that is reserved for
 /// documentation) is waited for; the others are served meanwhile.
 #[test]
-fn an_address_that_is_not_there_is_waited_for() {
+fn missing_address_is_retried() {
     let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
     assert!(server.address().ip().is_loopback());
     let told = "203.0.113.7:0 is no address of this machine yet";
@@ -49,10 +49,10 @@ fn an_address_that_is_not_there_is_waited_for() {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn occupied_port_is_reported() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    let output = run(&["--listen", &address]);
+    let output = run_server_command(&["--listen", &address]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(told.lines().count(), 1, "{told}");
@@ -63,28 +63,28 @@ fn a_port_that_is_taken() {
 }
 
 /// A configuration file with this text.
-fn configuration(text: &str) -> tempfile::TempPath {
+fn config_file(text: &str) -> tempfile::TempPath {
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     fs::write(&file, text).unwrap();
     file
 }
 
 /// Exit status and standard error of the program with this configuration.
-fn with_configuration(text: &str, first: &[&str]) -> (Option<i32>, String) {
-    let file = configuration(text);
+fn run_with_config(text: &str, first: &[&str]) -> (Option<i32>, String) {
+    let file = config_file(text);
     let mut arguments = first.to_vec();
     arguments.extend(["--config", file.to_str().unwrap()]);
-    let output = run(&arguments);
+    let output = run_server_command(&arguments);
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
-fn configurations_are_checked() {
+fn validate_rejects_invalid_configurations() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("debian/chat-server.toml");
-    let output = run(&["validate", "--config", shipped.to_str().unwrap()]);
+    let output = run_server_command(&["validate", "--config", shipped.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 
-    let (code, told) = with_configuration("name = \"attic\"\nport = 2428\n", &["validate"]);
+    let (code, told) = run_with_config("name = \"attic\"\nport = 2428\n", &["validate"]);
     assert_eq!(code, Some(78));
     assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
 
@@ -96,25 +96,25 @@ fn configurations_are_checked() {
         "[chat]",
         "name = \"a\\u202Eb\"",
     ] {
-        let (code, told) = with_configuration(text, &["validate"]);
+        let (code, told) = run_with_config(text, &["validate"]);
         assert_eq!(code, Some(78), "{text}: {told}");
         // And it does not start with it either.
-        assert_eq!(with_configuration(text, &[]).0, Some(78), "{text}");
+        assert_eq!(run_with_config(text, &[]).0, Some(78), "{text}");
     }
-    let output = run(&["validate", "--config", "/nowhere/chat-server.toml"]);
+    let output = run_server_command(&["validate", "--config", "/nowhere/chat-server.toml"]);
     assert_eq!(output.status.code(), Some(78));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("/nowhere/chat-server.toml"), "{told}");
 }
 
 #[test]
-fn flags_before_environment_before_file() {
-    let file = configuration("name = \"file\"\nburst = 100\nper-minute = 1000\n");
+fn flags_override_environment_and_file() {
+    let file = config_file("name = \"file\"\nburst = 100\nper-minute = 1000\n");
     let arguments = ["--config", file.to_str().unwrap(), "--name", "flag"];
     let server = Server::start_with(&arguments, |command| {
         command.env("CHAT_SERVER_NAME", "environment").env("CHAT_SERVER_BURST", "200");
     });
-    let (_anna, arrival) = server.arrive("anna", &[]);
+    let (_anna, arrival) = server.join_rooms("anna", &[]);
     let welcome = arrival.welcome;
     assert_eq!(
         (welcome.server_name.as_str(), welcome.burst, welcome.per_minute),
@@ -123,20 +123,20 @@ fn flags_before_environment_before_file() {
 }
 
 #[test]
-fn a_password_from_a_file() {
-    let password = configuration("sesame\nnot this\n");
+fn password_is_read_from_file() {
+    let password = config_file("sesame\nnot this\n");
     let server = Server::start(&["--password-file", password.to_str().unwrap()]);
     let mut anna = server.connect();
-    anna.greet(0);
+    anna.send_hello(0);
     anna.send(join("anna", &[]));
     anna.expect_error(203);
     anna.send(Join { password: Some("sesame".to_owned()), ..join("anna", &[]) });
-    anna.arrival();
+    anna.join_answer();
 }
 
 #[test]
-fn a_password_that_everybody_can_read_is_warned_of() {
-    let secret = configuration("sesame\n");
+fn world_readable_password_is_warned_of() {
+    let secret = config_file("sesame\n");
     let in_file = format!("password-file = \"{}\"", secret.display());
     for (text, mode, warned) in [
         ("password = \"sesame\"", 0o644, true),
@@ -144,9 +144,9 @@ fn a_password_that_everybody_can_read_is_warned_of() {
         ("name = \"attic\"", 0o644, false),
         (&in_file, 0o644, false),
     ] {
-        let file = configuration(text);
+        let file = config_file(text);
         fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-        let output = run(&["validate", "--config", file.to_str().unwrap()]);
+        let output = run_server_command(&["validate", "--config", file.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(0), "{text}: {output:?}");
         let told = String::from_utf8(output.stderr).unwrap();
         let warning =
@@ -156,23 +156,23 @@ fn a_password_that_everybody_can_read_is_warned_of() {
     }
     // The password's own file counts, where there is one.
     fs::set_permissions(&secret, Permissions::from_mode(0o604)).unwrap();
-    let output = run(&["validate", "--password-file", secret.to_str().unwrap()]);
+    let output = run_server_command(&["validate", "--password-file", secret.to_str().unwrap()]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains(&format!("the password in {}", secret.display())), "{told}");
 }
 
 #[test]
-fn usage_version_and_help() {
+fn usage_errors_version_and_help_have_their_exit_status() {
     for wrong in [&["--colour", "red"][..], &["--listen", "everywhere"], &["dance"], &["--burst"]] {
-        let output = run(wrong);
+        let output = run_server_command(wrong);
         assert_eq!(output.status.code(), Some(64), "{wrong:?}");
         assert!(!output.stderr.is_empty() && output.stdout.is_empty());
     }
-    let output = run(&["--version"]);
+    let output = run_server_command(&["--version"]);
     assert_eq!(output.status.code(), Some(0));
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(told, format!("chat-server {}\n", env!("CARGO_PKG_VERSION")));
-    let output = run(&["--help"]);
+    let output = run_server_command(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8(output.stdout).unwrap().contains("--listen"));
 }

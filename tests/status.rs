@@ -21,7 +21,7 @@ use std::process::{Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{PATIENCE, Peer, Server, join, program};
+use common::{PATIENCE, Server, TestClient, join, server_command};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::server::connect_control;
 use pi_chat::wire::tcp::{History, Join, ServerFrame};
@@ -30,18 +30,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What `chat-server status` says.
-fn ask(control: &Path, more: &[&str]) -> Output {
-    program().arg("status").arg("--control").arg(control).args(more).output().unwrap()
+fn run_status(control: &Path, more: &[&str]) -> Output {
+    server_command().arg("status").arg("--control").arg(control).args(more).output().unwrap()
 }
 
 /// What it says with `--json`, and its exit code.
-fn status(control: &Path) -> (Value, Option<i32>) {
-    let output = ask(control, &["--json"]);
+fn json_status(control: &Path) -> (Value, Option<i32>) {
+    let output = run_status(control, &["--json"]);
     (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
 }
 
 /// A directory, and a socket in it.
-fn socket() -> (TempDir, PathBuf, String) {
+fn control_path() -> (TempDir, PathBuf, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control");
     let text = path.to_str().unwrap().to_owned();
@@ -49,23 +49,23 @@ fn socket() -> (TempDir, PathBuf, String) {
 }
 
 /// The error that a status ends with.
-fn refusal(output: &Output) -> String {
+fn error_text(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[test]
-fn the_status_tells_how_it_fares() {
-    let (_directory, path, control) = socket();
+fn status_reports_counters_and_health() {
+    let (_directory, path, control) = control_path();
     let mut server = Server::start(&["--control", &control, "--name", "attic"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let mut anna = server.arrive("anna", &["lobby", "garden"]).0;
+    let mut anna = server.join_rooms("anna", &["lobby", "garden"]).0;
     let _bob = server.join("bob");
     let _guest = server.connect();
     for text in ["one", "two", "three"] {
-        anna.says(text);
+        anna.say_in_lobby(text);
     }
-    let (told, code) = status(&path);
+    let (told, code) = json_status(&path);
     assert_eq!(code, Some(0));
     let number = |key: &str| told[key].as_u64().unwrap();
     let counts = ["people", "connections", "rooms", "messages", "messages_last_minute", "head"];
@@ -81,23 +81,24 @@ fn the_status_tells_how_it_fares() {
         (&json!("memory"), &json!("sound"))
     );
 
-    let words = String::from_utf8(ask(&path, &[]).stdout).unwrap();
+    let words = String::from_utf8(run_status(&path, &[]).stdout).unwrap();
     assert!(words.starts_with("“attic” is healthy") && words.contains("3 connections"), "{words}");
     server.terminate();
     assert!(!path.exists(), "the socket's file is left");
-    assert!(refusal(&ask(&path, &[])).contains("no server can be asked"));
+    assert!(error_text(&run_status(&path, &[])).contains("no server can be asked"));
 }
 
 #[test]
-fn a_server_with_a_directory_has_its_socket_there() {
+fn control_socket_defaults_to_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let arguments = ["--data", data.to_str().unwrap(), "--durability", "strict"];
     let server = Server::start_with(&arguments, |command| {
         command.env("WATCHDOG_USEC", "5000000");
     });
-    server.join("anna").says("kept");
-    let output = program().args(["status", "--json"]).args(&arguments[..2]).output().unwrap();
+    server.join("anna").say_in_lobby("kept");
+    let output =
+        server_command().args(["status", "--json"]).args(&arguments[..2]).output().unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let store = &told["store"];
     assert_eq!((&store["kind"], &store["durability"]), (&json!("disk"), &json!("strict")));
@@ -106,26 +107,26 @@ fn a_server_with_a_directory_has_its_socket_there() {
 }
 
 #[test]
-fn systemd_gives_a_directory_for_messages_where_nothing_else_is_said() {
+fn state_directory_is_default_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     let (given, wanted) = (directory.path().join("given"), directory.path().join("wanted"));
     let config = directory.path().join("config.toml");
     for (text, place) in [(String::new(), &given), (format!("data-dir = {wanted:?}\n"), &wanted)] {
         fs::write(&config, text).unwrap();
-        let (_directory, path, control) = socket();
+        let (_directory, path, control) = control_path();
         let arguments = ["--config", config.to_str().unwrap(), "--control", &control];
         let _server = Server::start_with(&arguments, |command| {
             command.env("STATE_DIRECTORY", &given);
         });
-        assert_eq!(status(&path).0["store"]["directory"], json!(place));
+        assert_eq!(json_status(&path).0["store"]["directory"], json!(place));
     }
 }
 
 #[test]
-fn who_reads_no_more_is_no_reason_to_worry() {
-    let (_directory, path, control) = socket();
+fn closed_stdout_is_no_status_failure() {
+    let (_directory, path, control) = control_path();
     let _server = Server::start(&["--control", &control]);
-    let mut command = program();
+    let mut command = server_command();
     command.args(["status", "--control", &control]).stderr(Stdio::piped());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -135,34 +136,34 @@ fn who_reads_no_more_is_no_reason_to_worry() {
 }
 
 #[test]
-fn systemds_directory_goes_before_that_of_the_messages() {
+fn runtime_directory_takes_precedence_over_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let _server = Server::start_with(&["--data", data.to_str().unwrap()], |command| {
         command.env("RUNTIME_DIRECTORY", directory.path());
     });
-    assert_eq!(status(&directory.path().join("control")).1, Some(0));
+    assert_eq!(json_status(&directory.path().join("control")).1, Some(0));
     assert!(!data.join("control.sock").exists());
 }
 
 #[test]
-fn the_socket_of_a_dead_server_is_replaced_and_that_of_a_living_one_is_not() {
-    let (_directory, path, control) = socket();
+fn stale_control_socket_is_replaced_and_live_one_kept() {
+    let (_directory, path, control) = control_path();
     let mut first = Server::start(&["--control", &control]);
     first.kill();
     assert!(path.exists());
-    assert!(refusal(&ask(&path, &[])).contains("no server can be asked"));
+    assert!(error_text(&run_status(&path, &[])).contains("no server can be asked"));
     let second = Server::start(&["--control", &control]);
-    assert_eq!(status(&path).0["process"], second.id());
+    assert_eq!(json_status(&path).0["process"], second.id());
     let mut third = Server::start(&["--control", &control]);
     third.wait_for_log(|lines| lines.iter().any(|it| it.contains("a server listens there")));
     third.terminate();
-    assert_eq!(status(&path).0["process"], second.id());
+    assert_eq!(json_status(&path).0["process"], second.id());
 }
 
 #[test]
-fn somebodys_file_is_not_replaced() {
-    let (_directory, path, control) = socket();
+fn foreign_file_at_control_path_is_kept() {
+    let (_directory, path, control) = control_path();
     fs::write(&path, "mine").unwrap();
     let server = Server::start(&["--control", &control]);
     server.wait_for_log(|lines| lines.iter().any(|it| it.contains("cannot use")));
@@ -170,17 +171,17 @@ fn somebodys_file_is_not_replaced() {
 }
 
 #[test]
-fn who_does_not_answer_is_not_healthy() {
-    let (_directory, path, _) = socket();
+fn closed_control_connection_is_unhealthy() {
+    let (_directory, path, _) = control_path();
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || drop(listener.accept().unwrap()));
-    assert!(refusal(&ask(&path, &["--json"])).contains("does not answer"));
+    assert!(error_text(&run_status(&path, &["--json"])).contains("does not answer"));
     server.join().unwrap();
 }
 
 #[test]
-fn a_server_whose_answer_has_no_end_is_not_healthy() {
-    let (_directory, path, _) = socket();
+fn endless_status_answer_is_unhealthy() {
+    let (_directory, path, _) = control_path();
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -189,43 +190,43 @@ fn a_server_whose_answer_has_no_end_is_not_healthy() {
             thread::sleep(Duration::from_millis(100));
         }
     });
-    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    assert!(error_text(&run_status(&path, &[])).contains("does not answer"));
     server.join().unwrap();
 }
 
 #[test]
-fn the_socket_of_another_server_stays() {
-    let (_directory, path, control) = socket();
+fn stopping_server_keeps_socket_of_successor() {
+    let (_directory, path, control) = control_path();
     let mut first = Server::start(&["--control", &control]);
     fs::remove_file(&path).unwrap();
     let second = Server::start(&["--control", &control]);
     first.terminate();
-    assert_eq!(status(&path).0["process"], second.id());
+    assert_eq!(json_status(&path).0["process"], second.id());
 }
 
 #[test]
-fn a_server_that_hangs_is_not_healthy() {
-    let (_directory, path, control) = socket();
+fn hung_server_is_unhealthy() {
+    let (_directory, path, control) = control_path();
     let server = Server::start(&["--control", &control]);
-    assert_eq!(status(&path).1, Some(0));
+    assert_eq!(json_status(&path).1, Some(0));
     server.signal(Signal::STOP);
-    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    assert!(error_text(&run_status(&path, &[])).contains("does not answer"));
     // Nor is it when those who wait are so many that no more can connect, and
     // another server does not wait for it.
     let moment = Duration::from_millis(1);
     let waiting: Vec<_> = iter::from_fn(|| connect_control(&path, moment).ok()).take(100).collect();
     assert!(waiting.len() < 100);
-    assert!(refusal(&ask(&path, &[])).contains("does not answer"));
+    assert!(error_text(&run_status(&path, &[])).contains("does not answer"));
     let mut other = Server::start(&["--control", &control]);
     other.wait_for_log(|lines| lines.iter().any(|it| it.contains("a server listens there")));
     other.terminate();
     drop(waiting);
     server.signal(Signal::CONT);
-    assert_eq!(status(&path).1, Some(0));
+    assert_eq!(json_status(&path).1, Some(0));
 }
 
 /// A server with this configuration, and what systemd is told of it.
-struct Reloaded {
+struct ReloadableServer {
     /// The server.
     server: Server,
     /// Its configuration.
@@ -236,7 +237,7 @@ struct Reloaded {
     directory: TempDir,
 }
 
-impl Reloaded {
+impl ReloadableServer {
     /// Starts it.
     fn start(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -252,12 +253,12 @@ impl Reloaded {
             command.env("NOTIFY_SOCKET", &path);
         });
         let reloaded = Self { server, config, notify, directory };
-        reloaded.hears(|word| word == "READY=1");
+        reloaded.wait_for_notification(|word| word == "READY=1");
         reloaded
     }
 
     /// Waits until systemd is told something like this; gives it.
-    fn hears(&self, wanted: impl Fn(&str) -> bool) -> String {
+    fn wait_for_notification(&self, wanted: impl Fn(&str) -> bool) -> String {
         let mut buffer = [0; 4_096];
         loop {
             let count = self.notify.recv(&mut buffer).unwrap();
@@ -269,30 +270,32 @@ impl Reloaded {
     }
 
     /// Has it read another configuration, and waits until it has.
-    fn reads(&self, text: &str) {
+    fn reload(&self, text: &str) {
         fs::write(&self.config, text).unwrap();
         self.server.signal(Signal::HUP);
-        let told = self.hears(|word| word.starts_with("RELOADING=1"));
+        let told = self.wait_for_notification(|word| word.starts_with("RELOADING=1"));
         let (_, time) = told.trim_end().split_once("\nMONOTONIC_USEC=").unwrap();
         assert!(time.parse::<u64>().unwrap() > 0);
-        self.hears(|word| word == "READY=1");
+        self.wait_for_notification(|word| word == "READY=1");
     }
 
     /// What the server is called.
     fn name(&self) -> Value {
-        status(&self.directory.path().join("control")).0["name"].clone()
+        json_status(&self.directory.path().join("control")).0["name"].clone()
     }
 }
 
 #[test]
-fn what_can_change_while_it_runs_changes() {
-    let it = Reloaded::start("name = \"attic\"\nlook-alikes = \"allow\"\n");
+fn reload_applies_runtime_settings() {
+    let it = ReloadableServer::start("name = \"attic\"\nlook-alikes = \"allow\"\n");
     let mut anna = it.server.join("anna");
-    it.reads("name = \"cellar\"\npassword = \"sesame\"\nmax-rooms = 1\nburst = 7\nlog-length = 12");
+    it.reload(
+        "name = \"cellar\"\npassword = \"sesame\"\nmax-rooms = 1\nburst = 7\nlog-length = 12",
+    );
     // Whoever is there stays, and nobody new comes without the password.
-    anna.says("still here");
+    anna.say_in_lobby("still here");
     let mut bob = it.server.connect();
-    bob.greet(0);
+    bob.send_hello(0);
     bob.send(join("bob", &[]));
     bob.expect_error(203);
     let password = Some("sesame".to_owned());
@@ -300,18 +303,18 @@ fn what_can_change_while_it_runs_changes() {
     bob.send(Join { password: password.clone(), ..join("аnna", &[]) });
     bob.expect_error(202);
     bob.send(Join { password, ..join("bob", &[]) });
-    let welcome = bob.arrival().welcome;
+    let welcome = bob.join_answer().welcome;
     assert_eq!((welcome.server_name.as_str(), welcome.burst), ("cellar", 7));
     assert_eq!(welcome.keep_messages, 12);
     assert_eq!(it.name(), "cellar");
     for number in 0..6 {
-        anna.says(&format!("{number}"));
+        anna.say_in_lobby(&format!("{number}"));
     }
     assert!(it.server.log().iter().any(|line| line.contains("applied")));
 }
 
 /// How many messages of the lobby the server still has.
-fn kept(reader: &mut Peer) -> usize {
+fn count_kept_messages(reader: &mut TestClient) -> usize {
     let (reference, room) = (Reference(1), "lobby".to_owned());
     reader.send(History { reference, room, before: Sequence::ZERO, limit: 100 });
     let mut count = 0;
@@ -325,51 +328,51 @@ fn kept(reader: &mut Peer) -> usize {
 }
 
 #[test]
-fn messages_are_kept_as_long_as_is_wanted_now() {
+fn reload_applies_retention() {
     let data = tempfile::tempdir().unwrap();
     let fast = "burst = 100000\nper-minute = 6000000\n";
     let on_disk = format!("{fast}data-dir = {:?}\n", data.path());
     for (place, key) in [(fast, "log-length"), (on_disk.as_str(), "keep-messages")] {
-        let it = Reloaded::start(place);
+        let it = ReloadableServer::start(place);
         let mut anna = it.server.join("anna");
         for number in 0..40 {
-            anna.says(&format!("{number}"));
+            anna.say_in_lobby(&format!("{number}"));
         }
-        assert_eq!(kept(&mut anna), 40);
-        it.reads(&format!("{place}{key} = 12\n"));
-        anna.says("one more");
+        assert_eq!(count_kept_messages(&mut anna), 40);
+        it.reload(&format!("{place}{key} = 12\n"));
+        anna.say_in_lobby("one more");
         // A log on disk forgets when it has time: perhaps before the last one came, which then
         // has to wait for the next time.
-        let forgets = (0..10_000).any(|_| kept(&mut anna) <= 13);
-        assert!(forgets, "{key}: {}", kept(&mut anna));
+        let forgets = (0..10_000).any(|_| count_kept_messages(&mut anna) <= 13);
+        assert!(forgets, "{key}: {}", count_kept_messages(&mut anna));
     }
 }
 
 #[test]
-fn a_wrong_configuration_changes_nothing_and_is_told() {
-    let it = Reloaded::start("name = \"attic\"\n");
-    it.reads("name = \"cellar\"\npassword = 7\n");
-    let told = it.hears(|word| word.contains("not read again"));
+fn invalid_reload_changes_nothing_and_is_reported() {
+    let it = ReloadableServer::start("name = \"attic\"\n");
+    it.reload("name = \"cellar\"\npassword = 7\n");
+    let told = it.wait_for_notification(|word| word.contains("not read again"));
     assert!(told.contains("line 2") && told.contains("nobody is here"), "{told}");
     assert!(told.trim_end().lines().count() == 1, "{told}");
     assert_eq!(it.name(), "attic");
     assert!(it.server.log().iter().any(|line| line.contains("the old one goes on")));
     // A right one makes up for it.
-    it.reads("name = \"cellar\"\n");
-    it.hears(|word| word == "STATUS=nobody is here");
+    it.reload("name = \"cellar\"\n");
+    it.wait_for_notification(|word| word == "STATUS=nobody is here");
     assert_eq!(it.name(), "cellar");
 }
 
 /// What systemd is told by a server that does not start with this
 /// configuration, and its exit status.
-fn cannot_start(config: &str) -> (String, Option<i32>) {
+fn failed_start(config: &str) -> (String, Option<i32>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");
     fs::write(&file, config).unwrap();
     let path = directory.path().join("notify");
     let notify = UnixDatagram::bind(&path).unwrap();
     notify.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut server = program();
+    let mut server = server_command();
     let output = server.arg("--config").arg(&file).env("NOTIFY_SOCKET", &path).output().unwrap();
     let mut buffer = [0; 4_096];
     let count = notify.recv(&mut buffer).unwrap();
@@ -378,8 +381,8 @@ fn cannot_start(config: &str) -> (String, Option<i32>) {
 }
 
 #[test]
-fn systemd_is_told_what_keeps_it_from_starting() {
-    let (told, status) = cannot_start("name = \"attic\"\nburst = 0\n");
+fn start_failure_is_reported_to_systemd() {
+    let (told, status) = failed_start("name = \"attic\"\nburst = 0\n");
     assert_eq!(told, "STATUS=wrong configuration: burst: must be at least 1");
     assert_eq!(status, Some(78));
     // The configuration is right, and what it names is not.
@@ -389,16 +392,16 @@ fn systemd_is_told_what_keeps_it_from_starting() {
         .execute_batch("PRAGMA application_id = 1349075816; PRAGMA user_version = 1000")
         .unwrap();
     let config = format!("listen = [\"127.0.0.1:0\"]\ndata-dir = {:?}\n", newer.path());
-    let (told, status) = cannot_start(&config);
+    let (told, status) = failed_start(&config);
     assert!(told.starts_with("STATUS=") && told.contains("by a newer version"), "{told}");
     assert_eq!((told.lines().count(), status), (1, Some(1)));
 }
 
 #[test]
-fn what_needs_a_restart_is_named() {
-    let it = Reloaded::start("name = \"attic\"\n");
-    it.reads("name = \"cellar\"\nmax-backlog = 2000000\ndata-dir = \"elsewhere\"\n");
-    it.hears(|word| word.contains("restart to apply max-backlog, data-dir"));
+fn reload_names_settings_that_need_restart() {
+    let it = ReloadableServer::start("name = \"attic\"\n");
+    it.reload("name = \"cellar\"\nmax-backlog = 2000000\ndata-dir = \"elsewhere\"\n");
+    it.wait_for_notification(|word| word.contains("restart to apply max-backlog, data-dir"));
     assert_eq!(it.name(), "cellar");
     assert!(it.server.log().iter().any(|line| line.contains("max-backlog, data-dir")));
 }

@@ -17,7 +17,7 @@ use std::process::Command;
 use common::Server;
 
 #[test]
-fn a_person_at_a_terminal() {
+fn terminal_session_edits_completes_and_shows_messages() {
     let server = Server::start(&[]);
     let output = Command::new("python3")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal.py"))

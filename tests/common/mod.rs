@@ -26,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One of our programs, with nothing of our own environment. PI_CHAT_RUNNER is
 /// what runs it where this machine cannot: `scripts/test arm` says an emulator.
-pub(crate) fn ours(program: &str) -> Command {
+pub(crate) fn isolated_command(program: &str) -> Command {
     let runner = env::var("PI_CHAT_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace().chain([program]);
     let mut command = Command::new(words.next().unwrap());
@@ -35,18 +35,18 @@ pub(crate) fn ours(program: &str) -> Command {
 }
 
 /// The server.
-pub(crate) fn program() -> Command {
-    ours(env!("CARGO_BIN_EXE_chat-server"))
+pub(crate) fn server_command() -> Command {
+    isolated_command(env!("CARGO_BIN_EXE_chat-server"))
 }
 
 /// Runs the program with arguments with which it ends by itself.
-pub(crate) fn run(arguments: &[&str]) -> Output {
-    program().args(arguments).stdin(Stdio::null()).output().unwrap()
+pub(crate) fn run_server_command(arguments: &[&str]) -> Output {
+    server_command().args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// What a process says on standard error.
 #[derive(Default)]
-struct Told {
+struct CapturedLog {
     /// Its lines so far.
     lines: Vec<String>,
     /// There will be no more.
@@ -58,7 +58,7 @@ pub(crate) struct Server {
     /// The process.
     child: Child,
     /// What it says, and the bell for more.
-    told: Arc<(Mutex<Told>, Condvar)>,
+    log: Arc<(Mutex<CapturedLog>, Condvar)>,
     /// Where it listens.
     addresses: Vec<SocketAddr>,
 }
@@ -72,11 +72,11 @@ impl Server {
 
     /// Like [`Self::start`], with a chance to set the environment.
     pub(crate) fn start_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
-        Self::start_by(program(), arguments, prepare)
+        Self::start_command(server_command(), arguments, prepare)
     }
 
     /// The same by a command that becomes the program.
-    pub(crate) fn start_by(
+    pub(crate) fn start_command(
         mut command: Command,
         arguments: &[&str],
         prepare: impl FnOnce(&mut Command),
@@ -89,19 +89,19 @@ impl Server {
         }
         prepare(&mut command);
         let mut child = command.spawn().unwrap();
-        let told = Arc::new((Mutex::new(Told::default()), Condvar::new()));
-        let (stderr, ear) = (child.stderr.take().unwrap(), told.clone());
+        let log = Arc::new((Mutex::new(CapturedLog::default()), Condvar::new()));
+        let (stderr, writer) = (child.stderr.take().unwrap(), log.clone());
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                ear.0.lock().unwrap().lines.push(line);
-                ear.1.notify_all();
+                writer.0.lock().unwrap().lines.push(line);
+                writer.1.notify_all();
             }
-            ear.0.lock().unwrap().ended = true;
-            ear.1.notify_all();
+            writer.0.lock().unwrap().ended = true;
+            writer.1.notify_all();
         });
-        let mut server = Self { child, told, addresses: Vec::new() };
-        let lines = server.wait_for_log(|lines| listening(lines).count() >= listeners);
-        server.addresses = listening(&lines).collect();
+        let mut server = Self { child, log, addresses: Vec::new() };
+        let lines = server.wait_for_log(|lines| listen_addresses(lines).count() >= listeners);
+        server.addresses = listen_addresses(&lines).collect();
         server
     }
 
@@ -122,23 +122,23 @@ impl Server {
 
     /// What it has said so far, but for where it listens.
     pub(crate) fn log(&self) -> Vec<String> {
-        without_addresses(&self.told.0.lock().unwrap().lines)
+        without_addresses(&self.log.0.lock().unwrap().lines)
     }
 
     /// Waits until what it has said is as it should be; gives all lines.
     pub(crate) fn wait_for_log(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let told = self.told.0.lock().unwrap();
-        let (told, _) = self
-            .told
+        let log = self.log.0.lock().unwrap();
+        let (log, _) = self
+            .log
             .1
-            .wait_timeout_while(told, PATIENCE, |told| !wanted(&told.lines) && !told.ended)
+            .wait_timeout_while(log, PATIENCE, |log| !wanted(&log.lines) && !log.ended)
             .unwrap();
-        assert!(wanted(&told.lines), "the server said only: {:#?}", told.lines);
-        told.lines.clone()
+        assert!(wanted(&log.lines), "the server said only: {:#?}", log.lines);
+        log.lines.clone()
     }
 
     /// Sends SIGTERM.
-    pub(crate) fn ask_to_stop(&self) {
+    pub(crate) fn send_sigterm(&self) {
         self.signal(Signal::TERM);
     }
 
@@ -149,10 +149,10 @@ impl Server {
 
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let told = self.told.0.lock().unwrap();
-        let (told, _) = self.told.1.wait_timeout_while(told, PATIENCE, |told| !told.ended).unwrap();
-        assert!(told.ended, "it does not end");
-        drop(told);
+        let log = self.log.0.lock().unwrap();
+        let (log, _) = self.log.1.wait_timeout_while(log, PATIENCE, |log| !log.ended).unwrap();
+        assert!(log.ended, "it does not end");
+        drop(log);
         self.child.wait().unwrap()
     }
 
@@ -160,7 +160,7 @@ impl Server {
     /// that took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
-        self.ask_to_stop();
+        self.send_sigterm();
         let status = self.wait();
         (status, begin.elapsed())
     }
@@ -172,33 +172,38 @@ impl Server {
     }
 
     /// A new connection.
-    pub(crate) fn connect(&self) -> Peer {
-        Peer::connect(self.address())
+    pub(crate) fn connect(&self) -> TestClient {
+        TestClient::connect(self.address())
     }
 
     /// Somebody who has joined the lobby.
-    pub(crate) fn join(&self, name: &str) -> Peer {
-        self.arrive(name, &[]).0
+    pub(crate) fn join(&self, name: &str) -> TestClient {
+        self.join_rooms(name, &[]).0
     }
 
     /// Somebody who has joined these rooms, and what came until `end`.
-    pub(crate) fn arrive(&self, name: &str, rooms: &[&str]) -> (Peer, Arrival) {
-        let mut peer = self.connect();
-        peer.greet(0);
-        peer.send(join(name, rooms));
-        let arrival = peer.arrival();
-        (peer, arrival)
+    pub(crate) fn join_rooms(&self, name: &str, rooms: &[&str]) -> (TestClient, JoinAnswer) {
+        let mut client = self.connect();
+        client.send_hello(0);
+        client.send(join(name, rooms));
+        let answer = client.join_answer();
+        (client, answer)
     }
 
     /// Comes back to a session.
-    pub(crate) fn resume(&self, name: &str, welcome: &Welcome, at: Sequence) -> (Peer, Arrival) {
-        let mut peer = self.connect();
-        peer.greet(0);
+    pub(crate) fn resume(
+        &self,
+        name: &str,
+        welcome: &Welcome,
+        at: Sequence,
+    ) -> (TestClient, JoinAnswer) {
+        let mut client = self.connect();
+        client.send_hello(0);
         let rooms: Vec<&str> = welcome.rooms.iter().map(String::as_str).collect();
         let position = Some(Position { log_id: welcome.log_id, sequence: at });
-        peer.send(Join { token: Some(welcome.token), position, ..join(name, &rooms) });
-        let arrival = peer.arrival();
-        (peer, arrival)
+        client.send(Join { token: Some(welcome.token), position, ..join(name, &rooms) });
+        let answer = client.join_answer();
+        (client, answer)
     }
 }
 
@@ -211,16 +216,16 @@ impl Drop for Server {
 }
 
 /// What follows an address that is listened on.
-const LISTENING: &str = "listening on ";
+const LISTEN_PREFIX: &str = "listening on ";
 
 /// The addresses that are listened on.
-fn listening(lines: &[String]) -> impl Iterator<Item = SocketAddr> {
-    lines.iter().filter_map(|line| line.strip_prefix(LISTENING)?.parse().ok())
+fn listen_addresses(lines: &[String]) -> impl Iterator<Item = SocketAddr> {
+    lines.iter().filter_map(|line| line.strip_prefix(LISTEN_PREFIX)?.parse().ok())
 }
 
 /// The lines that are not about addresses.
 fn without_addresses(lines: &[String]) -> Vec<String> {
-    lines.iter().filter(|line| !line.starts_with(LISTENING)).cloned().collect()
+    lines.iter().filter(|line| !line.starts_with(LISTEN_PREFIX)).cloned().collect()
 }
 
 /// A `join` without password, token and position.
@@ -248,7 +253,7 @@ pub(crate) fn hello(features: u64) -> Hello {
 
 /// What comes after a `join` that is accepted.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct JoinAnswer {
     /// Who one is.
     pub(crate) welcome: Welcome,
     /// One for each room.
@@ -259,7 +264,7 @@ pub(crate) struct Arrival {
     pub(crate) end: End,
 }
 
-impl Arrival {
+impl JoinAnswer {
     /// The texts of the history.
     pub(crate) fn texts(&self) -> Vec<&str> {
         self.history.iter().map(|entry| entry.text.as_str()).collect()
@@ -267,7 +272,7 @@ impl Arrival {
 }
 
 /// One end of a connection to a server.
-pub(crate) struct Peer {
+pub(crate) struct TestClient {
     /// The socket.
     stream: TcpStream,
     /// Cuts frames.
@@ -278,7 +283,7 @@ pub(crate) struct Peer {
     last_reference: u64,
 }
 
-impl Peer {
+impl TestClient {
     /// Connects.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
@@ -368,7 +373,7 @@ impl Peer {
     }
 
     /// Takes entries until there are so many.
-    pub(crate) fn entries(&mut self, count: usize) -> Vec<Entry> {
+    pub(crate) fn next_entries(&mut self, count: usize) -> Vec<Entry> {
         (0..count).map(|_| self.next_entry()).collect()
     }
 
@@ -387,7 +392,7 @@ impl Peer {
     }
 
     /// Sends `hello` and takes the answer.
-    pub(crate) fn greet(&mut self, features: u64) -> ServerHello {
+    pub(crate) fn send_hello(&mut self, features: u64) -> ServerHello {
         self.send(hello(features));
         match self.next() {
             ServerFrame::ServerHello(hello) => hello,
@@ -396,7 +401,7 @@ impl Peer {
     }
 
     /// Takes everything from `welcome` to `end`.
-    pub(crate) fn arrival(&mut self) -> Arrival {
+    pub(crate) fn join_answer(&mut self) -> JoinAnswer {
         let welcome = match self.next() {
             ServerFrame::Welcome(welcome) => welcome,
             other => panic!("not welcome: {other:?}"),
@@ -407,7 +412,7 @@ impl Peer {
             match self.next() {
                 ServerFrame::Entered(it) => entered.push(it),
                 ServerFrame::Entry(it) => history.push(it),
-                ServerFrame::End(end) => return Arrival { welcome, entered, history, end },
+                ServerFrame::End(end) => return JoinAnswer { welcome, entered, history, end },
                 other => panic!("between welcome and end: {other:?}"),
             }
         }
@@ -435,7 +440,7 @@ impl Peer {
 
     /// Says something in the lobby and takes the echo, which must be the
     /// next frame.
-    pub(crate) fn says(&mut self, text: &str) -> Entry {
+    pub(crate) fn say_in_lobby(&mut self, text: &str) -> Entry {
         self.say("lobby", text);
         let echo = self.next_entry();
         assert_eq!((echo.text.as_str(), echo.reference.0), (text, self.last_reference));
@@ -444,7 +449,7 @@ impl Peer {
 
     /// Everything that comes until the server has dealt with what was sent
     /// so far.
-    pub(crate) fn settled(&mut self) -> Vec<ServerFrame> {
+    pub(crate) fn drain(&mut self) -> Vec<ServerFrame> {
         let token = 0x5e77_1ed0;
         self.send(Ping { token });
         let mut came = Vec::new();
@@ -458,7 +463,7 @@ impl Peer {
 
     /// Nothing has come.
     pub(crate) fn expect_nothing(&mut self) {
-        let came = self.settled();
+        let came = self.drain();
         assert!(came.is_empty(), "{came:?}");
     }
 
@@ -476,4 +481,4 @@ pub(crate) fn say(reference: u64, room: &str, text: &str) -> Say {
 }
 
 /// Nobody in particular.
-pub(crate) const ANYBODY: SessionId = SessionId(0);
+pub(crate) const ANY_SESSION: SessionId = SessionId(0);

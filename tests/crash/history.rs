@@ -6,11 +6,11 @@ use pi_chat::model::{Message, Reference, Sequence};
 use pi_chat::wire::tcp::{Entry, History, ServerFrame};
 
 use super::common::Server;
-use super::talker::{Record, To, rooms_of};
+use super::talker::{Recipient, Record, rooms_of};
 
 /// Everything that was said in a room, in its order, page by page.
-pub(super) fn read(server: &Server, room: &str) -> Vec<Entry> {
-    let (mut reader, _) = server.arrive("reader", &[room]);
+pub(super) fn read_history(server: &Server, room: &str) -> Vec<Entry> {
+    let (mut reader, _) = server.join_rooms("reader", &[room]);
     let (mut pages, mut before) = (Vec::new(), Sequence::ZERO);
     loop {
         let reference = Reference(1);
@@ -42,16 +42,23 @@ pub(super) fn read(server: &Server, room: &str) -> Vec<Entry> {
 
 /// Compares what somebody saw with what there is: all of it, each message
 /// once, in the same order.
-pub(super) fn check(number: usize, record: &Record, histories: &HashMap<&str, Vec<Entry>>) {
+pub(super) fn check_room_histories(
+    number: usize,
+    record: &Record,
+    histories: &HashMap<&str, Vec<Entry>>,
+) {
     let who = format!("talker {number}");
-    let is_rising = record.places.is_sorted_by(|one, other| one < other);
-    assert!(is_rising, "{who} saw in the wrong order: {:?}", record.places);
+    let is_rising = record.sequences.is_sorted_by(|one, other| one < other);
+    assert!(is_rising, "{who} saw in the wrong order: {:?}", record.sequences);
     for room in rooms_of(number) {
         // They were there from the beginning.
         let seen: Vec<_> = record.seen.iter().filter(|it| it.room == room).collect();
         let history = &histories[room];
         for (message, entry) in seen.iter().zip(history) {
-            assert!(is_same(message, entry), "{who} saw {message:#?}\nbut there is {entry:#?}");
+            assert!(
+                matches_entry(message, entry),
+                "{who} saw {message:#?}\nbut there is {entry:#?}"
+            );
         }
         assert_eq!(seen.len(), history.len(), "{who} saw more or less than there is in {room}");
     }
@@ -64,7 +71,7 @@ pub(super) fn check(number: usize, record: &Record, histories: &HashMap<&str, Ve
     }
     for (to, text) in &record.said {
         assert!(record.acknowledged.contains(text), "{who}: not acknowledged: {text}");
-        if let To::Room(room) = to {
+        if let Recipient::Room(room) = to {
             assert_eq!(counts.get(&(*room, text.as_str())), Some(&1), "{who}: {text}");
         }
     }
@@ -85,9 +92,9 @@ pub(super) fn check_directs(records: &[&Record]) {
     }
     let said = records.iter().flat_map(|it| &it.said);
     for (to, text) in
-        said.filter_map(|(to, text)| matches!(to, To::Person(_)).then_some((to, text)))
+        said.filter_map(|(to, text)| matches!(to, Recipient::Person(_)).then_some((to, text)))
     {
-        let is_own = matches!(to, To::Person(name) if *name == author_of(text));
+        let is_own = matches!(to, Recipient::Person(name) if *name == author_of(text));
         let wanted = [Some(1), if is_own { None } else { Some(1) }];
         let found = ["author", "recipient"].map(|it| counts.remove(&(it, text.as_str())));
         assert_eq!(found, wanted, "to {to:?}: {text}");
@@ -101,7 +108,7 @@ fn author_of(text: &str) -> String {
 }
 
 /// Whether somebody saw what there is.
-fn is_same(message: &Message, entry: &Entry) -> bool {
+fn matches_entry(message: &Message, entry: &Entry) -> bool {
     let author = (message.session, &message.from) == (entry.session, &entry.username);
     let place = (message.sequence, message.time, &message.room)
         == (entry.sequence, entry.time, &entry.room);

@@ -39,39 +39,40 @@ use talker::{ROOMS, Record, Stage, Talker, rooms_of};
 const TALKERS: usize = 20;
 
 /// How often the server is killed where nobody says otherwise.
-const ROUNDS: usize = 5;
+const DEFAULT_ROUNDS: usize = 5;
 
 /// So much is seen by all people together until the server is killed, at
 /// most.
-const LONGEST_LIFE: usize = 4_000;
+const MAX_EVENTS_PER_RUN: usize = 4_000;
 
 /// Nothing takes so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A number from the environment.
-fn given(name: &str) -> Option<u64> {
+fn env_number(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().expect("a number"))
 }
 
 #[test]
-fn nothing_that_anybody_saw_is_lost() {
+fn crashes_lose_no_seen_message() {
     let random = || u64::from_ne_bytes(pi_chat::os::random_bytes().unwrap());
-    let seed = given("CRASH_SEED").unwrap_or_else(random);
-    let rounds = given("CRASH_ROUNDS").map_or(ROUNDS, |it| usize::try_from(it).unwrap());
+    let seed = env_number("CRASH_SEED").unwrap_or_else(random);
+    let rounds =
+        env_number("CRASH_ROUNDS").map_or(DEFAULT_ROUNDS, |it| usize::try_from(it).unwrap());
     println!("CRASH_SEED={seed}");
     let data = tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let talked = talk(data.path(), seed, rounds);
+    let talked = talk_through_crashes(data.path(), seed, rounds);
     let (mut server, records) = LocalSet::new().block_on(&runtime, talked);
     // It also has to be there after the last of them.
     server.kill();
     let server = start(data.path(), None);
     let histories: HashMap<_, _> =
-        ROOMS.iter().map(|room| (*room, history::read(&server, room))).collect();
+        ROOMS.iter().map(|room| (*room, history::read_history(&server, room))).collect();
     for (number, record) in records.iter().enumerate() {
         let record = record.borrow();
-        assert_eq!(record.trouble, [""; 0], "talker {number}");
-        history::check(number, &record, &histories);
+        assert_eq!(record.problems, [""; 0], "talker {number}");
+        history::check_room_histories(number, &record, &histories);
     }
     let borrowed: Vec<_> = records.iter().map(|it| it.borrow()).collect();
     history::check_directs(&borrowed.iter().map(|it| &**it).collect::<Vec<_>>());
@@ -91,11 +92,15 @@ fn start(data: &Path, listen: Option<&str>) -> Server {
 
 /// Has everybody talk while the server is killed so often. Gives the last
 /// server, and what everybody saw.
-async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<Record>>>) {
+async fn talk_through_crashes(
+    data: &Path,
+    seed: u64,
+    rounds: usize,
+) -> (Server, Vec<Rc<RefCell<Record>>>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut server = start(data, None);
     let address = server.address();
-    let (server_is, is_up) = watch::channel(Some(address));
+    let (server_address, is_up) = watch::channel(Some(address));
     let (stage, stages) = watch::channel(Stage::Gathering);
     let (progress, mut changed) = watch::channel(());
     let progress = Rc::new(progress);
@@ -121,13 +126,14 @@ async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<
     wait_until("not all came in", &|| all(&|it| it.welcomes > 0)).await;
     stage.send_replace(Stage::Talking);
     for round in 0..rounds {
-        let lives = || records.iter().map(|it| it.borrow().seen.len() + it.borrow().welcomes).sum();
+        let events =
+            || records.iter().map(|it| it.borrow().seen.len() + it.borrow().welcomes).sum();
         // Sometimes while they are still coming back.
-        let most = if random.bool() { LONGEST_LIFE } else { 2 * TALKERS };
-        let until = lives() + random.usize(0..most);
+        let most = if random.bool() { MAX_EVENTS_PER_RUN } else { 2 * TALKERS };
+        let until = events() + random.usize(0..most);
         let what = format!("nothing happens in round {round}");
-        wait_until(&what, &|| Some(lives()).is_some_and(|it: usize| it >= until)).await;
-        server_is.send_replace(None);
+        wait_until(&what, &|| Some(events()).is_some_and(|it: usize| it >= until)).await;
+        server_address.send_replace(None);
         if random.u8(0..4) == 0 {
             // As systemd does it; everybody takes leave meanwhile.
             let ended = tokio::task::spawn_blocking(move || server.terminate().0);
@@ -136,11 +142,11 @@ async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<
             server.kill();
         }
         server = start(data, Some(&address.to_string()));
-        server_is.send_replace(Some(address));
+        server_address.send_replace(Some(address));
     }
     stage.send_replace(Stage::Leaving);
     wait_until("not everybody got everything", &|| {
-        records.iter().enumerate().all(|(number, it)| has_all(number, &it.borrow().seen))
+        records.iter().enumerate().all(|(number, it)| has_last_messages(number, &it.borrow().seen))
     })
     .await;
     (server, records)
@@ -148,8 +154,8 @@ async fn talk(data: &Path, seed: u64, rounds: usize) -> (Server, Vec<Rc<RefCell<
 
 /// Whether somebody has got the last message of everybody in each of their
 /// rooms.
-fn has_all(number: usize, seen: &[Message]) -> bool {
-    let last = seen.iter().filter(|it| it.text.starts_with(talker::LAST)).count();
+fn has_last_messages(number: usize, seen: &[Message]) -> bool {
+    let last = seen.iter().filter(|it| it.text.starts_with(talker::LAST_PREFIX)).count();
     let meets = |other: &usize| -> usize {
         rooms_of(*other).iter().filter(|room| rooms_of(number).contains(room)).count()
     };

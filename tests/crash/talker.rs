@@ -28,10 +28,10 @@ use tokio::time::{Instant, sleep_until};
 pub(super) const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
 
 /// How the last message of everybody begins.
-pub(super) const LAST: &str = "last";
+pub(super) const LAST_PREFIX: &str = "last";
 
 /// So many messages are under way at one time.
-const WINDOW: usize = 4;
+const MAX_UNACKNOWLEDGED: usize = 4;
 
 /// Where somebody is: in two of the rooms.
 pub(super) const fn rooms_of(number: usize) -> [&'static str; 2] {
@@ -52,7 +52,7 @@ pub(super) enum Stage {
 
 /// Whom something is said to.
 #[derive(Clone, Debug)]
-pub(super) enum To {
+pub(super) enum Recipient {
     /// Everybody in a room.
     Room(&'static str),
     /// One person.
@@ -63,28 +63,28 @@ pub(super) enum To {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     /// What was said to whom, in this order.
-    pub(super) said: Vec<(To, String)>,
+    pub(super) said: Vec<(Recipient, String)>,
     /// Texts that were acknowledged.
     pub(super) acknowledged: Vec<String>,
     /// What was seen in rooms, in this order.
     pub(super) seen: Vec<Message>,
     /// What was seen of direct messages, in this order.
     pub(super) directs: Vec<DirectMessage>,
-    /// The places of both, in this order.
-    pub(super) places: Vec<Sequence>,
+    /// The sequences of both, in this order.
+    pub(super) sequences: Vec<Sequence>,
     /// How often they were let in.
     pub(super) welcomes: usize,
     /// What should not have happened.
-    pub(super) trouble: Vec<String>,
+    pub(super) problems: Vec<String>,
 }
 
 impl fmt::Display for Record {
     /// How far they have come.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { said, acknowledged, seen, welcomes, trouble, .. } = self;
+        let Self { said, acknowledged, seen, welcomes, problems, .. } = self;
         let (said, acknowledged, seen) = (said.len(), acknowledged.len(), seen.len());
         write!(f, "in {welcomes} times, said {said}, of which {acknowledged} are acknowledged, ")?;
-        write!(f, "saw {seen}, trouble: {trouble:?}")
+        write!(f, "saw {seen}, problems: {problems:?}")
     }
 }
 
@@ -96,8 +96,8 @@ pub(super) struct Talker {
     link: Link,
     /// Shows real time.
     clock: Clock,
-    /// So much time was leapt over.
-    leapt: Duration,
+    /// So much time was skipped_time over.
+    skipped_time: Duration,
     /// For what is said.
     random: fastrand::Rng,
     /// What they do.
@@ -128,14 +128,14 @@ impl Talker {
             seed,
         });
         let random = fastrand::Rng::with_seed(seed);
-        let (clock, leapt) = (Clock::start(), Duration::ZERO);
+        let (clock, skipped_time) = (Clock::start(), Duration::ZERO);
         let stage = Stage::Gathering;
-        Self { number, link, clock, leapt, random, stage, record, progress }
+        Self { number, link, clock, skipped_time, random, stage, record, progress }
     }
 
     /// Tells the engine what has happened.
     fn input(&mut self, input: Input) {
-        self.link.handle_input(self.clock.now() + self.leapt, input);
+        self.link.handle_input(self.clock.now() + self.skipped_time, input);
     }
 
     /// Does what the stage says, for ever.
@@ -153,10 +153,10 @@ impl Talker {
                     Output::Connect => connect = true,
                     Output::Send(frame) => frame.encode(&mut due),
                     Output::Disconnect => stream = None,
-                    Output::Event(event) => self.see(event),
+                    Output::Event(event) => self.record_event(event),
                     Output::Persist(_) => {}
                     Output::WakeAt(moment) => wake = Some(moment),
-                    Output::Finished(end) => return self.trouble(&end),
+                    Output::Finished(end) => return self.record_problem(&end),
                 }
             }
             if connect {
@@ -165,11 +165,11 @@ impl Talker {
                 continue;
             }
             // What was heard may be the answer that they waited for.
-            if self.talk() {
+            if self.send_messages() {
                 continue;
             }
             let Some(open) = &mut stream else {
-                self.leap(wake.take());
+                self.skip_wait(wake.take());
                 continue;
             };
             if open.write_all(&std::mem::take(&mut due)).await.is_err() {
@@ -180,7 +180,7 @@ impl Talker {
             let mut buffer = [0; 16_384];
             tokio::select! {
                 read = open.read(&mut buffer) => match read {
-                    Ok(count @ 1..) => self.hear(&mut reader, &buffer[..count]),
+                    Ok(count @ 1..) => self.receive(&mut reader, &buffer[..count]),
                     _ => {
                         stream = None;
                         self.input(Input::Disconnected { reason: "reading".to_owned() });
@@ -210,28 +210,28 @@ impl Talker {
     }
 
     /// Takes what has come.
-    fn hear(&mut self, reader: &mut FrameReader, bytes: &[u8]) {
+    fn receive(&mut self, reader: &mut FrameReader, bytes: &[u8]) {
         self.input(Input::BytesReceived);
         let outcome = reader.feed(bytes, |body| {
             self.input(Input::Received(ServerFrame::decode(body)));
             true
         });
         if outcome.is_err() {
-            self.trouble(&"garbled");
+            self.record_problem(&"garbled");
         }
     }
 
     /// There is no connection: it is already as late as the engine wants to wait.
-    fn leap(&mut self, wake: Option<Moment>) {
-        let Some(wake) = wake else { return self.trouble(&"waits for ever") };
-        self.leapt += wake.since(self.clock.now() + self.leapt);
+    fn skip_wait(&mut self, wake: Option<Moment>) {
+        let Some(wake) = wake else { return self.record_problem(&"waits for ever") };
+        self.skipped_time += wake.since(self.clock.now() + self.skipped_time);
         self.input(Input::Wake);
     }
 
     /// Ready when the engine wants to be woken.
     fn sleep(&self, wake: Option<Moment>) -> impl Future<Output = ()> + use<> {
         let at = wake.map(|it| {
-            let real = Moment::START + it.since_start().saturating_sub(self.leapt);
+            let real = Moment::START + it.since_start().saturating_sub(self.skipped_time);
             Instant::from_std(self.clock.instant(real))
         });
         async move {
@@ -244,55 +244,57 @@ impl Talker {
 
     /// Says what there is to say, as far as what was said before is
     /// acknowledged; false if that is nothing.
-    fn talk(&mut self) -> bool {
-        let mut has_spoken = false;
-        let under_way = |record: &Record| record.said.len() - record.acknowledged.len();
-        while self.stage != Stage::Gathering && under_way(&self.record.borrow()) < WINDOW {
-            let Some((to, text)) = self.next_words() else { break };
-            has_spoken = true;
+    fn send_messages(&mut self) -> bool {
+        let mut has_sent = false;
+        let unacknowledged = |record: &Record| record.said.len() - record.acknowledged.len();
+        while self.stage != Stage::Gathering
+            && unacknowledged(&self.record.borrow()) < MAX_UNACKNOWLEDGED
+        {
+            let Some((to, text)) = self.next_message() else { break };
+            has_sent = true;
             self.record.borrow_mut().said.push((to.clone(), text.clone()));
             let (tag, style) = (RequestTag(Some(text.as_str().into())), Style::SAID);
             let task = match to {
-                To::Room(room) => {
+                Recipient::Room(room) => {
                     ChatCommand::Say { room: RoomSelector::Named(room.to_owned()), style, text }
                 }
-                To::Person(to) => ChatCommand::Direct { to, session: None, style, text },
+                Recipient::Person(to) => ChatCommand::Direct { to, session: None, style, text },
             };
             self.input(Input::Request(Request { tag, command: Command::Chat(task) }));
         }
-        has_spoken
+        has_sent
     }
 
     /// What to say next, and to whom; nothing after the last words in each
     /// room.
-    fn next_words(&mut self) -> Option<(To, String)> {
+    fn next_message(&mut self) -> Option<(Recipient, String)> {
         let record = self.record.borrow();
         let (number, said) = (self.number, record.said.len());
-        let last = record.said.iter().filter(|it| it.1.starts_with(LAST)).count();
+        let last = record.said.iter().filter(|it| it.1.starts_with(LAST_PREFIX)).count();
         let room = *rooms_of(number).get(last)?;
         if self.stage == Stage::Leaving {
-            return Some((To::Room(room), format!("{LAST} {number} {room}")));
+            return Some((Recipient::Room(room), format!("{LAST_PREFIX} {number} {room}")));
         }
         let text = format!("{number} {said} {}", "x".repeat(self.random.usize(0..200)));
         // Somebody who is known to be there.
         let someone = self.random.choice(&record.seen).map(|it| it.from.clone());
         let to = match someone {
-            Some(someone) if self.random.u8(0..8) == 0 => To::Person(someone),
-            _ => To::Room(rooms_of(number)[self.random.usize(0..2)]),
+            Some(someone) if self.random.u8(0..8) == 0 => Recipient::Person(someone),
+            _ => Recipient::Room(rooms_of(number)[self.random.usize(0..2)]),
         };
         Some((to, text))
     }
 
     /// Notes what is shown.
-    fn see(&mut self, event: Event) {
+    fn record_event(&mut self, event: Event) {
         let mut record = self.record.borrow_mut();
         match event {
             Event::Message(message) => {
-                record.places.push(message.sequence);
+                record.sequences.push(message.sequence);
                 record.seen.push(message);
             }
             Event::Direct(message) => {
-                record.places.push(message.sequence);
+                record.sequences.push(message.sequence);
                 record.directs.push(message);
             }
             Event::Acknowledged { tag, .. } => {
@@ -301,7 +303,7 @@ impl Talker {
             Event::JoinedServer(joined) => {
                 let is_back = record.welcomes > 0;
                 if joined.session_kept != is_back || joined.position_kept != is_back {
-                    record.trouble.push(format!("{joined:?}"));
+                    record.problems.push(format!("{joined:?}"));
                 }
                 record.welcomes += 1;
             }
@@ -309,7 +311,7 @@ impl Talker {
             | Event::Refused(_)
             | Event::Problem { .. }
             | Event::Notice { .. }
-            | Event::Unsent { .. } => record.trouble.push(format!("{event:?}")),
+            | Event::Unsent { .. } => record.problems.push(format!("{event:?}")),
             _ => return,
         }
         drop(record);
@@ -317,8 +319,8 @@ impl Talker {
     }
 
     /// Notes what should not have happened.
-    fn trouble(&self, what: &dyn fmt::Debug) {
-        self.record.borrow_mut().trouble.push(format!("{what:?}"));
+    fn record_problem(&self, what: &dyn fmt::Debug) {
+        self.record.borrow_mut().problems.push(format!("{what:?}"));
         self.progress.send_replace(());
     }
 }

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 use pi_chat::model::{Position, Reference, Sequence};
 use pi_chat::wire::tcp::{Entry, History, Join, ServerFrame, Welcome, flag};
 
-use common::{Peer, Server, join};
+use common::{Server, TestClient, join};
 use small_disk::SmallDisk;
 
 /// Notice code: the disk fails.
@@ -62,7 +62,7 @@ enum Outcome {
 /// A client that sends messages, with the notices that it has received.
 struct Talker {
     /// Its connection.
-    peer: Peer,
+    peer: TestClient,
     /// Number of messages sent.
     said: usize,
     /// Codes of the notices received.
@@ -72,7 +72,7 @@ struct Talker {
 impl Talker {
     /// Joins the lobby.
     fn new(server: &Server, name: &str) -> (Self, Welcome) {
-        let (peer, arrival) = server.arrive(name, &[]);
+        let (peer, arrival) = server.join_rooms(name, &[]);
         (Self { peer, said: 0, notices: Vec::new() }, arrival.welcome)
     }
 
@@ -120,9 +120,9 @@ fn shown_entries(outcomes: Vec<Outcome>) -> Vec<Entry> {
 }
 
 /// Reads what a silent client has received: codes of notices, and entries.
-fn received(peer: &mut Peer) -> (Vec<u16>, Vec<Entry>) {
+fn received(peer: &mut TestClient) -> (Vec<u16>, Vec<Entry>) {
     let (mut notices, mut entries) = (Vec::new(), Vec::new());
-    for frame in peer.settled() {
+    for frame in peer.drain() {
         match frame {
             ServerFrame::Notice(notice) => notices.push(notice.code),
             ServerFrame::Entry(entry) => entries.push(entry),
@@ -186,7 +186,7 @@ fn full_disk_keeps_messages_in_memory() {
     all.extend(anna.talk_until_notice(DISK_FAILING));
     all.extend((0..50).map(|_| anna.say_large()));
     // A newcomer gets the notice, and what is only in memory.
-    let (mut cora, arrival) = server.arrive("cora", &[]);
+    let (mut cora, arrival) = server.join_rooms("cora", &[]);
     assert!(matches!(all.last(), Some(Outcome::Shown(last)) if
         arrival.history.last().is_some_and(|it| it.text == last.text)));
     assert_eq!(received(&mut cora).0, [DISK_FAILING], "a newcomer");
@@ -261,10 +261,10 @@ fn crash_with_a_full_disk_invalidates_positions() {
         assert!(matches!(ben.say_large(), Outcome::Shown(_)));
     }
     let mut back = server.connect();
-    back.greet(0);
+    back.send_hello(0);
     let position = Some(Position { log_id: welcome.log_id, sequence: at });
     back.send(Join { token: Some(welcome.token), position, ..join("anna", &["lobby"]) });
-    let arrival = back.arrival();
+    let arrival = back.join_answer();
     assert_eq!(arrival.welcome.flags & flag::POSITION_KEPT, 0, "{:?}", arrival.welcome);
     let latest: Vec<_> = whole_history(&server).into_iter().rev().take(10).rev().collect();
     let texts: Vec<_> = latest.iter().map(|it| it.text.as_str()).collect();

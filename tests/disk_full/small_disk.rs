@@ -87,7 +87,7 @@ impl SmallDisk {
         let data = self.mount_point.path().to_str().unwrap();
         let fast = ["--burst", "100000", "--per-minute", "6000000"];
         let all = [&["--data", data], &fast[..], arguments].concat();
-        Server::start_by(self.command(env!("CARGO_BIN_EXE_chat-server")), &all, |_| {})
+        Server::start_command(self.command(env!("CARGO_BIN_EXE_chat-server")), &all, |_| {})
     }
 
     /// Runs `chat-server status` for the server on the disk. Returns its exit code and the state of

@@ -19,7 +19,7 @@ const NO_SERVER_FOUND: &str = "no server was found on this network";
 /// Starts a server that listens on all addresses of a machine.
 fn start_server(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
     let all = [&["--listen", "[::]:0", "--name", name], arguments].concat();
-    Server::start_by(machine.command(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
+    Server::start_command(machine.command(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
         command.env_clear();
     })
 }
@@ -137,13 +137,13 @@ fn several_servers_require_a_choice() {
     terminal.env_clear().env("HOME", home.path()).env("TERM", "dumb");
     terminal.args(["-qec", &format!("'{program}' --plain --name bob"), "/dev/null"]);
     let mut user = Program::start(terminal);
-    user.shows("1  attic at");
-    user.types("7");
-    user.types("2");
-    user.shows("bob");
+    user.expect_text("1  attic at");
+    user.type_line("7");
+    user.type_line("2");
+    user.expect_text("bob");
     // The message arrives at the chosen server only.
-    user.types("where am I");
-    user.shows("bob: where am I");
+    user.type_line("where am I");
+    user.expect_text("bob: where am I");
     let said = |server: &Server, machine: &Machine| {
         let at = format!("[::1]:{}", server.address().port());
         let begin = client_command(machine, &home, &[&at, "--name", "reader"]).spawn().unwrap();
@@ -218,7 +218,7 @@ fn reload_changes_and_stops_the_announcement() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     fs::write(&config, "announce = false\n").unwrap();
-    let first = Server::start_by(
+    let first = Server::start_command(
         machines[0].command(env!("CARGO_BIN_EXE_chat-server")),
         &["--listen", "[::]:0", "--config", config.to_str().unwrap()],
         |command| {
@@ -254,10 +254,10 @@ fn client_finds_its_server_at_a_new_address() {
     let home = tempfile::tempdir().unwrap();
     let patient = ["--json", "--name", "anna", "--wait"];
     let mut anna = Program::start(client_command(&machines[1], &home, &patient));
-    anna.shows("looking on");
+    anna.expect_text("looking on");
     let mut server = start_server(&machines[0], "attic", &keep);
-    anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
-    anna.tells(&json!({"type": "acknowledged", "id": 1}));
+    anna.send_json(&json!({"type": "say", "text": "before", "id": 1}));
+    anna.expect_json(&json!({"type": "acknowledged", "id": 1}));
     server.terminate();
     for change in [["add", "198.18.0.77/24"], ["del", "198.18.0.1/24"]] {
         let mut ip = machines[0].command("ip");
@@ -265,9 +265,9 @@ fn client_finds_its_server_at_a_new_address() {
         assert!(ip.status().unwrap().success());
     }
     let _server = start_server(&machines[0], "attic", &keep);
-    anna.gets(&json!({"type": "say", "text": "after", "id": 2}));
-    anna.tells(&json!({"type": "acknowledged", "id": 2}));
-    assert_eq!(anna.ends().0, Some(0));
+    anna.send_json(&json!({"type": "say", "text": "after", "id": 2}));
+    anna.expect_json(&json!({"type": "acknowledged", "id": 2}));
+    assert_eq!(anna.finish().0, Some(0));
 }
 
 /// Two servers of one name get numbers in their instance names, and swap them when they start in
@@ -301,17 +301,17 @@ fn client_recognises_its_server_by_id() {
     let home = tempfile::tempdir().unwrap();
     let arguments = ["pi._pi-chat._tcp.local", "--json", "--name", "anna"];
     let mut anna = Program::start(client_command(&machines[2], &home, &arguments));
-    anna.gets(&json!({"type": "say", "text": "before", "id": 1}));
-    anna.tells(&json!({"type": "acknowledged", "id": 1}));
+    anna.send_json(&json!({"type": "say", "text": "before", "id": 1}));
+    anna.expect_json(&json!({"type": "acknowledged", "id": 1}));
     first.terminate();
     second.terminate();
     let second = start(1);
     assert_eq!(entries_of(&[&second])[0], [before[0][0].clone(), before[1][1].clone()]);
-    anna.shows("another one is called so now");
+    anna.expect_text("another one is called so now");
     let first = start(0);
-    anna.gets(&json!({"type": "say", "text": "after", "id": 2}));
-    anna.tells(&json!({"type": "acknowledged", "id": 2}));
-    assert_eq!(anna.ends().0, Some(0));
+    anna.send_json(&json!({"type": "say", "text": "after", "id": 2}));
+    anna.expect_json(&json!({"type": "acknowledged", "id": 2}));
+    assert_eq!(anna.finish().0, Some(0));
     assert_eq!(entries_of(&[&first])[0], [before[1][0].clone(), before[0][1].clone()]);
 
     // The next run of the client resumes the session at that server, whatever instance name it is
@@ -372,7 +372,7 @@ fn port_5353_bound_exclusively_is_reported() {
              input()"
         ));
         let holder = Program::start(holder);
-        holder.shows("held");
+        holder.expect_text("held");
         let server = start_server(&machines[0], "attic", &[]);
         let warning = "UDP port 5353 cannot be had";
         server.wait_for_log(|log| log.iter().any(|it| it.contains(warning)));
