@@ -1,15 +1,13 @@
 //! The client's settings: flags before the environment, that before the
 //! file, that before what is built in.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::parse_toml;
-use super::user::{default_username, project_directories};
+use super::user::{default_username, env_bool, env_text, read_config_file};
 use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
@@ -62,16 +60,10 @@ impl PartialConfig {
     /// The file cannot be read, or says something that is no setting; the
     /// error names the key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
-        let usual = project_directories().map(|it| it.config_dir().join("client.toml"));
-        let Some(found) = path.map(Path::to_owned).or_else(|| usual.filter(|it| it.exists()))
-        else {
+        let Some((mut partial, directory)) = read_config_file::<Self>(path, "client.toml")? else {
             return Ok(Self::default());
         };
-        let text = fs::read_to_string(&found)
-            .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self = parse_toml(&found, &text)?;
-        // A file is named as seen from the one that names it.
-        if let (Some(file), Some(directory)) = (&mut partial.password_file, found.parent()) {
+        if let Some(file) = &mut partial.password_file {
             *file = directory.join(&*file);
         }
         Ok(partial)
@@ -83,24 +75,17 @@ impl PartialConfig {
     /// # Errors
     /// A variable that makes no sense.
     pub fn from_environment() -> Result<Self> {
-        let text = |key: &str| env::var(key).ok().filter(|it| !it.is_empty());
-        let timeout = text("PI_CHAT_TIMEOUT");
+        let timeout = env_text("PI_CHAT_TIMEOUT");
         let timeout = timeout
             .map(|it| it.parse().with_context(|| format!("PI_CHAT_TIMEOUT={it} is no number")))
             .transpose()?;
-        let wait = match text("PI_CHAT_WAIT").as_deref() {
-            None => None,
-            Some("1" | "true" | "yes") => Some(true),
-            Some("0" | "false" | "no") => Some(false),
-            Some(other) => bail!("PI_CHAT_WAIT={other} is neither 1 nor 0"),
-        };
         Ok(Self {
-            server: text("PI_CHAT_SERVER"),
-            name: text("PI_CHAT_NAME"),
-            rooms: text("PI_CHAT_ROOM").map(|it| split_rooms(&it)),
-            password: text("PI_CHAT_PASSWORD"),
-            password_file: text("PI_CHAT_PASSWORD_FILE").map(PathBuf::from),
-            wait,
+            server: env_text("PI_CHAT_SERVER"),
+            name: env_text("PI_CHAT_NAME"),
+            rooms: env_text("PI_CHAT_ROOM").map(|it| split_rooms(&it)),
+            password: env_text("PI_CHAT_PASSWORD"),
+            password_file: env_text("PI_CHAT_PASSWORD_FILE").map(PathBuf::from),
+            wait: env_bool("PI_CHAT_WAIT")?,
             timeout,
         })
     }

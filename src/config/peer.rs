@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use super::parse_toml;
-use super::user::{default_username, project_directories};
+use super::user::{default_username, env_bool, env_text, read_config_file};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, Password, RoomName, Username};
 use crate::peer::NetworkSettings;
@@ -57,16 +56,10 @@ impl PartialConfig {
     /// The file cannot be read, or says something that is no setting; the
     /// error names the key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
-        let usual = project_directories().map(|it| it.config_dir().join("peer.toml"));
-        let Some(found) = path.map(Path::to_owned).or_else(|| usual.filter(|it| it.exists()))
-        else {
+        let Some((mut partial, directory)) = read_config_file::<Self>(path, "peer.toml")? else {
             return Ok(Self::default());
         };
-        let text = fs::read_to_string(&found)
-            .with_context(|| format!("cannot read {}", found.display()))?;
-        let mut partial: Self = parse_toml(&found, &text)?;
-        // A file is named as seen from the one that names it.
-        if let (Some(file), Some(directory)) = (&mut partial.passphrase_file, found.parent()) {
+        if let Some(file) = &mut partial.passphrase_file {
             *file = directory.join(&*file);
         }
         Ok(partial)
@@ -78,20 +71,19 @@ impl PartialConfig {
     /// # Errors
     /// A variable that makes no sense.
     pub fn from_environment() -> Result<Self> {
-        let text = |key: &str| env::var(key).ok().filter(|it| !it.is_empty());
-        let list = |key: &str| text(key).map(|it| split_list(&it));
-        let port = text("PI_CHAT_PORT");
+        let list = |key: &str| env_text(key).map(|it| split_list(&it));
+        let port = env_text("PI_CHAT_PORT");
         let port = port
             .map(|it| it.parse().with_context(|| format!("PI_CHAT_PORT={it} is no port")))
             .transpose()?;
         Ok(Self {
-            name: text("PI_CHAT_NAME"),
-            room: text("PI_CHAT_ROOM"),
-            passphrase_file: text("PI_CHAT_PASSPHRASE_FILE").map(PathBuf::from),
+            name: env_text("PI_CHAT_NAME"),
+            room: env_text("PI_CHAT_ROOM"),
+            passphrase_file: env_text("PI_CHAT_PASSPHRASE_FILE").map(PathBuf::from),
             port,
             interfaces: list("PI_CHAT_INTERFACE"),
             peers: list("PI_CHAT_PEER"),
-            ask: text("PI_CHAT_ASK").map(|it| parse_bool("PI_CHAT_ASK", &it)).transpose()?,
+            ask: env_bool("PI_CHAT_ASK")?,
         })
     }
 
@@ -136,15 +128,6 @@ impl PartialConfig {
         };
         let network = NetworkSettings { port, interfaces, hosts: hosts? };
         Ok(Config { name, room, passphrase, network, ask: self.ask.unwrap_or(false) })
-    }
-}
-
-/// What a variable says that is on or off.
-fn parse_bool(key: &str, text: &str) -> Result<bool> {
-    match text {
-        "1" | "true" | "yes" => Ok(true),
-        "0" | "false" | "no" => Ok(false),
-        _ => bail!("{key}={text} is neither 1 nor 0"),
     }
 }
 
@@ -235,14 +218,6 @@ mod tests {
             fs::write(&file, wrong).unwrap();
             assert!(systemd_passphrase(directory.path()).is_err(), "{wrong:?}");
         }
-    }
-
-    /// What is on or off in the environment.
-    #[test]
-    fn booleans_are_parsed() {
-        let says = |text| parse_bool("PI_CHAT_ASK", text);
-        assert!(says("1").unwrap() && says("true").unwrap() && !says("0").unwrap());
-        assert_eq!(says("maybe").unwrap_err().to_string(), "PI_CHAT_ASK=maybe is neither 1 nor 0");
     }
 
     /// What is nearer wins; what makes no sense is said.

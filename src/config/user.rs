@@ -1,9 +1,13 @@
 //! What the programs of a person know of that person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
+use anyhow::{Context, Result, bail};
 use directories::ProjectDirs;
+use serde::de::DeserializeOwned;
 
+use super::parse_toml;
 use crate::model::Username;
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 
@@ -17,6 +21,52 @@ pub(super) fn project_directories() -> Option<ProjectDirs> {
 pub fn state_directory() -> Option<PathBuf> {
     let all = project_directories()?;
     Some(all.state_dir().unwrap_or_else(|| all.data_local_dir()).to_owned())
+}
+
+/// Reads a user's configuration file: the one at `path`, which must exist, or else the one named
+/// `default_name` in the user's configuration directory, if it exists.
+///
+/// Returns the parsed settings and the directory of the file, against which relative paths in it
+/// are resolved; `None` if there is no file.
+///
+/// # Errors
+/// The file cannot be read, or contains an unknown key or an invalid value; the error names the
+/// key and the line.
+pub(super) fn read_config_file<T: DeserializeOwned>(
+    path: Option<&Path>,
+    default_name: &str,
+) -> Result<Option<(T, PathBuf)>> {
+    let default = project_directories().map(|it| it.config_dir().join(default_name));
+    let Some(found) = path.map(Path::to_owned).or_else(|| default.filter(|it| it.exists())) else {
+        return Ok(None);
+    };
+    let text =
+        fs::read_to_string(&found).with_context(|| format!("cannot read {}", found.display()))?;
+    let settings = parse_toml(&found, &text)?;
+    let directory = found.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(Some((settings, directory)))
+}
+
+/// Returns the value of an environment variable; `None` if it is unset, empty or not UTF-8.
+pub(super) fn env_text(key: &str) -> Option<String> {
+    env::var(key).ok().filter(|it| !it.is_empty())
+}
+
+/// Returns the value of a boolean environment variable; `None` if it is unset or empty.
+///
+/// # Errors
+/// The value is neither a yes (`1`, `true`, `yes`) nor a no (`0`, `false`, `no`).
+pub(super) fn env_bool(key: &str) -> Result<Option<bool>> {
+    env_text(key).map(|text| parse_bool(key, &text)).transpose()
+}
+
+/// Parses the value of the boolean environment variable `key`.
+fn parse_bool(key: &str, text: &str) -> Result<bool> {
+    match text {
+        "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" => Ok(false),
+        _ => bail!("{key}={text} is neither 1 nor 0"),
+    }
 }
 
 /// The login name, made to fit the rule of names.
@@ -61,5 +111,12 @@ mod tests {
             assert_eq!(username_from_login(login), name, "{login}");
         }
         assert_eq!(username_from_login(&"x".repeat(100)).len(), 32);
+    }
+    /// What is on or off in the environment.
+    #[test]
+    fn booleans_are_parsed() {
+        let says = |text| parse_bool("PI_CHAT_ASK", text);
+        assert!(says("1").unwrap() && says("true").unwrap() && !says("0").unwrap());
+        assert_eq!(says("maybe").unwrap_err().to_string(), "PI_CHAT_ASK=maybe is neither 1 nor 0");
     }
 }
