@@ -1,5 +1,5 @@
-//! The client's settings: flags before the environment, that before the
-//! file, that before what is built in.
+//! Configuration of `chat-client`. In order of precedence: flags, environment variables, the file
+//! `client.toml`, built-in defaults.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,53 +12,54 @@ use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
 
-/// A place that says some of the settings and leaves out others. The keys
-/// are those of the file.
+/// Settings from one source (flags, environment or file), each of them optional. The field names
+/// are the keys of the file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// `host[:port]`
+    /// Server address, as `host[:port]`.
     pub server: Option<String>,
-    /// What one would like to be called.
+    /// Requested username.
     pub name: Option<String>,
-    /// Rooms to go into.
+    /// Names of the rooms to join.
     pub rooms: Option<Vec<String>>,
-    /// For a server that asks for one.
+    /// Password of the server, if it requires one.
     pub password: Option<String>,
-    /// The first line of this file is the password.
+    /// Path of a file whose first line is the password.
     pub password_file: Option<PathBuf>,
-    /// Wait for a server that is not there yet.
+    /// True to keep trying while the server is not reachable yet.
     pub wait: Option<bool>,
-    /// Seconds without an answer after which a script gives up.
+    /// Seconds without an answer from the server after which a script gives up.
     pub timeout: Option<u32>,
 }
 
-/// All settings.
+/// Complete, checked settings of `chat-client`.
 pub struct Config {
-    /// Which server to go to.
+    /// Server to connect to.
     pub server: Destination,
-    /// What one would like to be called.
+    /// Requested username.
     pub name: String,
-    /// Rooms to go into; none: the lobby.
+    /// Names of the rooms to join; if empty, the server's lobby.
     pub rooms: Vec<String>,
-    /// For a server that asks for one.
+    /// Password of the server, if it requires one.
     pub password: Option<Password>,
-    /// Wait for a server that is not there yet.
+    /// True to keep trying while the server is not reachable yet.
     pub wait: bool,
-    /// Seconds without an answer after which a script gives up.
+    /// Seconds without an answer from the server after which a script gives up.
     pub timeout: u32,
 }
 
-/// Seconds without an answer after which a script gives up.
+/// Default of [`Config::timeout`], in seconds.
 pub const DEFAULT_TIMEOUT: u32 = 60;
 
 impl PartialConfig {
-    /// What the file says: that at `path`, which must be there, or else the
-    /// one in its usual place, which need not.
+    /// Reads the settings of a configuration file: the one at `path`, which must exist, or else
+    /// `client.toml` in the user's configuration directory, if it exists. A relative
+    /// `password-file` is resolved against the directory of the file.
     ///
     /// # Errors
-    /// The file cannot be read, or says something that is no setting; the
-    /// error names the key and the line.
+    /// The file cannot be read, or contains an unknown key or an invalid value; the error names the
+    /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "client.toml")? else {
             return Ok(Self::default());
@@ -69,11 +70,10 @@ impl PartialConfig {
         Ok(partial)
     }
 
-    /// What the environment says; flags that take theirs from it are not
-    /// here.
+    /// Reads the settings in environment variables (`PI_CHAT_SERVER` and others).
     ///
     /// # Errors
-    /// A variable that makes no sense.
+    /// `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` not a boolean.
     pub fn from_environment() -> Result<Self> {
         let timeout = env_text("PI_CHAT_TIMEOUT");
         let timeout = timeout
@@ -90,8 +90,8 @@ impl PartialConfig {
         })
     }
 
-    /// Fills in what is left out here from `other`. A password of either
-    /// sort takes precedence over one of either sort.
+    /// Merges two sources: returns these settings, with missing ones taken from `other`, which has
+    /// lower precedence. A password or password file here overrides both of `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let has_password = self.password.is_some() || self.password_file.is_some();
@@ -111,10 +111,10 @@ impl PartialConfig {
         }
     }
 
-    /// The server that is named, if one is.
+    /// Parses the server's address, if one is given.
     ///
     /// # Errors
-    /// It is no address.
+    /// It is not a valid address.
     pub fn server_address(&self) -> Result<Option<HostAddress>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))
@@ -122,11 +122,11 @@ impl PartialConfig {
         self.server.as_ref().map(parse).transpose()
     }
 
-    /// Checks everything and fills in what nobody has said, but for the
-    /// server.
+    /// Checks the settings, reads the password file, and fills in defaults for missing settings.
+    /// `server` takes the place of [`Self::server`].
     ///
     /// # Errors
-    /// What makes no sense.
+    /// The password file cannot be read, or the password is empty or too long.
     pub fn into_config(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
@@ -148,7 +148,7 @@ impl PartialConfig {
     }
 }
 
-/// Rooms separated by commas or blanks, as people show them or not.
+/// Splits a list of room names at commas and spaces, and removes a leading `#` from each.
 #[must_use]
 pub fn split_rooms(text: &str) -> Vec<String> {
     text.split([',', ' '])
@@ -161,7 +161,8 @@ pub fn split_rooms(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The error for a mistake in the file says where it is.
+    /// An unknown key is an error with its line; a relative `password-file` is resolved against the
+    /// configuration's directory.
     #[test]
     fn config_error_names_key_and_line() {
         let directory = tempfile::tempdir().unwrap();
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(partial.password_file, Some(directory.path().join("secret")));
     }
 
-    /// What is nearer wins; a server need not be named.
+    /// Settings of the merged source fill in only those that are missing; a server is optional.
     #[test]
     fn higher_precedence_wins() {
         let near = PartialConfig { name: Some("a".to_owned()), ..PartialConfig::default() };

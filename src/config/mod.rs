@@ -1,5 +1,5 @@
-//! Floor 4: configuration. Files, environment and flags become the settings
-//! types of the floors below.
+//! Layer 4: configuration. Turns files, environment variables and flags into the settings types
+//! of the layers below.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -15,9 +15,12 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use serde::de::DeserializeOwned;
 
-/// What the text of a configuration file says. What is wrong with it is told
-/// on one line, for `systemctl status`; and without the text of the file, for
-/// a password may stand there.
+/// Parses the TOML text of the configuration file at `path`.
+///
+/// # Errors
+/// The text is not TOML, or has an unknown key or an invalid value. The error is one line, for
+/// `systemctl status`, names the line in the file, and quotes none of it, because it may hold a
+/// password.
 fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();

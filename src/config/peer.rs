@@ -1,5 +1,5 @@
-//! A peer's settings: flags before the environment, that before the file,
-//! that before what is built in.
+//! Configuration of `chat-peer`. In order of precedence: flags, environment variables, the file
+//! `peer.toml`, built-in defaults. systemd may pass the passphrase as a credential.
 
 use std::env;
 use std::fs;
@@ -13,48 +13,49 @@ use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, Password, RoomName, Username};
 use crate::peer::NetworkSettings;
 
-/// A place that says some of the settings and leaves out others. The keys
-/// are those of the file.
+/// Settings from one source (flags, environment or file), each of them optional. The field names
+/// are the keys of the file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// What one would like to be called.
+    /// Requested username.
     pub name: Option<String>,
-    /// The room.
+    /// Name of the room to join.
     pub room: Option<String>,
-    /// The first line of this file is the room's passphrase.
+    /// Path of a file whose first line is the room's passphrase.
     pub passphrase_file: Option<PathBuf>,
-    /// The room's port.
+    /// UDP port of the room.
     pub port: Option<u16>,
-    /// Use only these interfaces.
+    /// Network interfaces to use, by name; if empty, all but the loopback interface.
     pub interfaces: Option<Vec<String>>,
-    /// Hosts beyond the network, as `host[:port]`.
+    /// Hosts outside the local network to contact by unicast, as `host[:port]`.
     pub peers: Option<Vec<String>>,
-    /// Ask about each newcomer.
+    /// True to ask the user whether to admit each newcomer.
     pub ask: Option<bool>,
 }
 
-/// All settings.
+/// Complete, checked settings of `chat-peer`.
 pub struct Config {
-    /// What one would like to be called.
+    /// Requested username.
     pub name: Username,
-    /// The room.
+    /// Name of the room to join.
     pub room: RoomName,
-    /// That of a closed room.
+    /// Passphrase of a closed room; `None` for an open room.
     pub passphrase: Option<Password>,
-    /// Where and how to reach others.
+    /// Port, interfaces and named hosts for reaching other peers.
     pub network: NetworkSettings,
-    /// Ask about each newcomer.
+    /// True to ask the user whether to admit each newcomer.
     pub ask: bool,
 }
 
 impl PartialConfig {
-    /// What the file says: that at `path`, which must be there, or else the
-    /// one in its usual place, which need not.
+    /// Reads the settings of a configuration file: the one at `path`, which must exist, or else
+    /// `peer.toml` in the user's configuration directory, if it exists. A relative `passphrase-file`
+    /// is resolved against the directory of the file.
     ///
     /// # Errors
-    /// The file cannot be read, or says something that is no setting; the
-    /// error names the key and the line.
+    /// The file cannot be read, or contains an unknown key or an invalid value; the error names the
+    /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "peer.toml")? else {
             return Ok(Self::default());
@@ -65,11 +66,10 @@ impl PartialConfig {
         Ok(partial)
     }
 
-    /// What the environment says; flags that take theirs from it are not
-    /// here.
+    /// Reads the settings in environment variables (`PI_CHAT_NAME` and others).
     ///
     /// # Errors
-    /// A variable that makes no sense.
+    /// `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` not a boolean.
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|it| split_list(&it));
         let port = env_text("PI_CHAT_PORT");
@@ -87,7 +87,8 @@ impl PartialConfig {
         })
     }
 
-    /// Fills in what is left out here from `other`.
+    /// Merges two sources: returns these settings, with missing ones taken from `other`, which has
+    /// lower precedence.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -101,10 +102,11 @@ impl PartialConfig {
         }
     }
 
-    /// Checks everything and fills in what nobody has said.
+    /// Checks the settings, reads the passphrase from its file or systemd's credential, and fills in
+    /// defaults for missing settings.
     ///
     /// # Errors
-    /// What makes no sense.
+    /// A name, port or address is invalid, or the passphrase cannot be read or is empty.
     pub fn into_config(self) -> Result<Config> {
         let name = self.name.unwrap_or_else(default_username);
         let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
@@ -131,19 +133,22 @@ impl PartialConfig {
     }
 }
 
-/// What stands between commas or blanks.
+/// Splits a list at commas and spaces.
 #[must_use]
 pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
-/// What systemd gives the service where there is no file with a passphrase:
-/// `SetCredential` in the unit.
+/// Content of systemd's passphrase credential if the administrator has set no passphrase: the
+/// unit's `SetCredential` default.
 const EMPTY_CREDENTIAL: &[u8] = b"\n";
 
-/// The passphrase that systemd gives the service, if it does
-/// (`LoadCredential`). One that cannot be read is an error: a room that was to
-/// be closed must not be open.
+/// Reads the passphrase that systemd passes to the service (`LoadCredential`) in `directory`;
+/// `None` if there is no credential or it is [`EMPTY_CREDENTIAL`].
+///
+/// # Errors
+/// The credential cannot be read, or its first line is empty: joining the open room instead of
+/// the closed one would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
     if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {
@@ -152,7 +157,7 @@ fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     read_passphrase(&file).map(Some)
 }
 
-/// The first line of a file.
+/// Reads a passphrase: the first line of a file, which must not be empty.
 fn read_passphrase(file: &Path) -> Result<Password> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;
@@ -167,10 +172,10 @@ fn read_passphrase(file: &Path) -> Result<Password> {
 mod tests {
     use super::*;
 
-    /// The file that the package installs.
+    /// Configuration file that the Debian package installs.
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-peer.toml");
 
-    /// It says nothing as it is, and shows every key.
+    /// As installed it sets nothing, and its comments show every key.
     #[test]
     fn packaged_config_is_all_comments_and_shows_every_key() {
         let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
@@ -187,8 +192,8 @@ mod tests {
         assert!(name.is_some() && passphrase_file.is_some());
     }
 
-    /// The error for a mistake in the file says where it is; files are named
-    /// as seen from there.
+    /// An unknown key is an error with its line; a relative `passphrase-file` is resolved against the
+    /// configuration's directory.
     #[test]
     fn config_file_errors_name_key_and_paths_are_relative_to_it() {
         let directory = tempfile::tempdir().unwrap();
@@ -203,7 +208,7 @@ mod tests {
         assert_eq!(config.network.hosts[0].to_string(), "pi:7");
     }
 
-    /// What systemd gives counts; only what stands for none is none.
+    /// A credential other than a single newline must start with a passphrase.
     #[test]
     fn only_an_empty_credential_means_no_passphrase() {
         let directory = tempfile::tempdir().unwrap();
@@ -220,7 +225,7 @@ mod tests {
         }
     }
 
-    /// What is nearer wins; what makes no sense is said.
+    /// Settings of the merged source fill in only those that are missing.
     #[test]
     fn higher_precedence_wins_and_invalid_values_are_rejected() {
         let near = PartialConfig {

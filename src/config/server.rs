@@ -1,6 +1,6 @@
-//! Configuration of `chat-server`: a TOML file, overridden by the
-//! environment, overridden by flags. One struct stands for all three, so
-//! that every key can be given in every way and is described once.
+//! Configuration of `chat-server`: a TOML file, overridden by environment variables, overridden
+//! by flags. One struct, [`ServerOptions`], describes all three, so that every key can be given
+//! in every way and is documented once; it is converted into the server's settings.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
 use crate::server::{FanoutLimits, ServerSettings};
 
-/// Everything that can be set. What is not given keeps its default.
+/// Options of the server from one source (flags and environment, or the file), each of them
+/// optional. The field names are the keys of the file and the flags.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
@@ -120,7 +121,7 @@ pub struct ServerOptions {
     announce: Option<bool>,
 }
 
-/// What a power cut may cost.
+/// Value of the `durability` option: what a power cut may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DurabilityMode {
@@ -130,7 +131,8 @@ enum DurabilityMode {
     Strict,
 }
 
-/// What becomes of messages while the disk takes nothing.
+/// Value of the `on-disk-failure` option: what happens to new messages while the disk cannot be
+/// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DiskFailure {
@@ -140,13 +142,15 @@ enum DiskFailure {
     Refuse,
 }
 
-/// Bytes that messages take on the disk, if nothing else is wanted.
+/// Default of the `keep-bytes` option: maximum size of the log on disk, in bytes.
 const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 
-/// The least that may be wanted: an empty database takes a tenth of it.
+/// Minimum of the `keep-bytes` option other than 0, in bytes. An empty database takes a tenth of
+/// it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
 
-/// What becomes of names that are easily taken for another.
+/// Value of the `look-alikes` option: policy for usernames that look like another user's
+/// (confusable characters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum LookAlikes {
@@ -156,35 +160,36 @@ enum LookAlikes {
     Allow,
 }
 
-/// A directory that systemd gives the service, if this is one.
+/// Returns the service's directory that systemd passes in an environment variable, such as
+/// `STATE_DIRECTORY`; `None` if it is unset or not an absolute path.
 fn systemd_directory(variable: &str) -> Option<PathBuf> {
-    // There may be several, the first of which is the service's own.
+    // The variable may hold several directories; the first is the service's own.
     env::split_paths(&env::var_os(variable)?).next().filter(|it| it.is_absolute())
 }
 
 impl ServerOptions {
-    /// Reads a configuration file.
+    /// Reads the options in a configuration file.
     ///
     /// # Errors
-    /// It cannot be read, or something in it is unknown or of the wrong
-    /// kind; says which line.
+    /// The file cannot be read, or contains an unknown key or a value of the wrong type; the error
+    /// names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         parse_toml(path, &text)
     }
 
-    /// What says where a server's socket is, and nothing else.
+    /// Returns options that locate the control socket and set nothing else, for `chat-server status`.
     #[must_use]
     pub fn for_control_socket(control: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
         Self { control, data_dir, ..Self::default() }
     }
 
-    /// What is given here, and where nothing is, what is given there.
+    /// Merges two sources: returns these options, with missing ones taken from `fallback`, which has
+    /// lower precedence. A password or password file here overrides both of `fallback`.
     #[must_use]
     pub fn or(self, fallback: Self) -> Self {
-        // A password and a file with one exclude each other; whichever is
-        // given at the higher place counts.
+        // `password` and `password-file` exclude each other; the source with higher precedence wins.
         let (password, password_file) = if self.password.is_some() || self.password_file.is_some() {
             (self.password, self.password_file)
         } else {
@@ -219,15 +224,14 @@ impl ServerOptions {
         }
     }
 
-    /// Where messages are kept, if anywhere beyond restarts.
+    /// Returns the data directory that is set here, in which the log is stored on disk.
     #[must_use]
     pub fn data_dir(self) -> Option<PathBuf> {
         self.data_dir
     }
 
-    /// The file that the password stands in, if there is one: the
-    /// configuration, which is at `config`, or a file of its own. To be asked
-    /// when all places are put together.
+    /// Returns the path of the file that contains the password, if there is one: the configuration
+    /// file, which is at `config`, or a password file. Call it on merged options.
     #[must_use]
     pub fn password_path<'a>(&'a self, config: Option<&'a Path>) -> Option<&'a Path> {
         match self.password {
@@ -236,7 +240,9 @@ impl ServerOptions {
         }
     }
 
-    /// Where the server tells how it fares, if it does.
+    /// Returns the path of the control socket, which answers `chat-server status`: the one that is
+    /// set, else in systemd's `RUNTIME_DIRECTORY`, else in the data directory; `None` without any of
+    /// them.
     #[must_use]
     pub fn control_socket(&self) -> Option<PathBuf> {
         let in_runtime_directory = || Some(systemd_directory("RUNTIME_DIRECTORY")?.join("control"));
@@ -244,10 +250,12 @@ impl ServerOptions {
         self.control.clone().or_else(in_runtime_directory).or_else(in_data)
     }
 
-    /// The settings, with defaults where nothing is given, and checked.
+    /// Converts the options into checked server settings, with defaults for missing options. Reads
+    /// the password file.
     ///
     /// # Errors
-    /// Something makes no sense, or the password's file cannot be read.
+    /// A value is out of its range, options contradict each other, or the password file cannot be
+    /// read.
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
         let log = self.log_settings()?;
@@ -297,7 +305,7 @@ impl ServerOptions {
         Ok(settings)
     }
 
-    /// Where messages are kept, and how long.
+    /// Returns the settings of the log: in memory or on disk, with its limits.
     fn log_settings(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
         let given = self.data_dir.clone().or_else(|| systemd_directory("STATE_DIRECTORY"));
@@ -342,7 +350,7 @@ impl ServerOptions {
     }
 }
 
-/// The password, from wherever it is given.
+/// Returns the password: `given`, or else the first line of `file`.
 fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (given, file) {
         (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
@@ -359,10 +367,10 @@ fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<
 mod tests {
     use super::*;
 
-    /// The file that the package installs.
+    /// Configuration file that the Debian package installs.
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-server.toml");
 
-    /// Keys of the shipped file that show no default, for there is none.
+    /// Keys of the packaged file that are shown with an example, because they have no default.
     const KEYS_WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir", "control"];
 
     #[test]
@@ -392,7 +400,7 @@ mod tests {
             ["password: None", "password_file: None", "data_dir: None", "control: None"]
         );
         let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
-        // Neither with nor without a directory does it differ from what is done without it.
+        // The shown defaults are the built-in ones, both with and without a data directory.
         for data_dir in [None, Some(PathBuf::from("data"))] {
             let shown = ServerOptions { data_dir: data_dir.clone(), ..options.clone() };
             let bare = ServerOptions { data_dir, ..bare.clone() };

@@ -1,4 +1,5 @@
-//! What the programs of a person know of that person.
+//! Configuration of the user's programs, `chat-client` and `chat-peer`: directories, the default
+//! username, and reading the configuration file and environment variables.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -11,12 +12,14 @@ use super::parse_toml;
 use crate::model::Username;
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 
-/// The platform's directories for our programs.
+/// Returns the platform's configuration and state directories for pi-chat; `None` for a user
+/// without a home directory.
 pub(super) fn project_directories() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "pi-chat")
 }
 
-/// Where the state is kept; none for somebody without a home.
+/// Returns the directory for saved state (sessions, the peer's key); `None` for a user without a
+/// home directory. It need not exist.
 #[must_use]
 pub fn state_directory() -> Option<PathBuf> {
     let all = project_directories()?;
@@ -69,12 +72,13 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
     }
 }
 
-/// The login name, made to fit the rule of names.
+/// Returns the default username: the login name, changed to fit the rules for usernames.
 pub(super) fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())
 }
 
-/// The nearest name that the rule allows: `CORP\anna smith` is `anna-smith`.
+/// Converts a login name to a valid username: `CORP\anna smith` becomes `anna-smith`; `guest` if
+/// nothing valid is left.
 fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();
@@ -97,7 +101,7 @@ fn username_from_login(login: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Login names of all sorts.
+    /// Domains are cut off, and invalid characters and excess length removed.
     #[test]
     fn login_names_become_valid_usernames() {
         for (login, name) in [
@@ -112,7 +116,7 @@ mod tests {
         }
         assert_eq!(username_from_login(&"x".repeat(100)).len(), 32);
     }
-    /// What is on or off in the environment.
+    /// A value other than yes or no is an error that names the variable.
     #[test]
     fn booleans_are_parsed() {
         let says = |text| parse_bool("PI_CHAT_ASK", text);
