@@ -1,17 +1,17 @@
 //! The command line of `chat-client`.
 
-use std::io::{IsTerminal, Read, stderr, stdin, stdout};
+use std::io::{Read, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::mpsc::Receiver;
 
 use super::discover::{self, DiscoverArgs};
 use super::exit::{self, Failure, os_failure, usage_failure};
+use super::frontend;
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
 use crate::client::{Setup, run as drive};
@@ -20,15 +20,7 @@ use crate::config::user::state_directory;
 use crate::link::{EndReason, Settings};
 use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
 use crate::os::random_bytes;
-use crate::ui::{
-    JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain, safe_line, terminal,
-};
-
-/// Requests on their way from the thread that reads to the driver.
-const REQUEST_QUEUE_LENGTH: usize = 16;
-
-/// How long somebody at a terminal waits for the last answers.
-const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
+use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 
 /// Chat on a pi-chat server.
 ///
@@ -250,7 +242,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
         None => ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text },
     };
     let setup = driver_setup(&config, send.common.fresh, UiMode::Silent).map_err(os_failure)?;
-    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_LENGTH);
+    let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     for command in [Command::Chat(command), Command::Finish { patience }] {
         // There is room for two.
@@ -265,7 +257,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 /// Chats.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.address.clone().or(chat.server.clone());
-    let is_terminal = stdin().is_terminal() && stdout().is_terminal();
+    let is_terminal = frontend::is_interactive();
     let config = chat.common.load_config(server, is_terminal && !chat.json)?;
     let ui_mode = match (chat.json, chat.plain) {
         (true, _) => UiMode::Json,
@@ -274,38 +266,27 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     };
     let setup = driver_setup(&config, chat.common.fresh, ui_mode).map_err(os_failure)?;
     let view_state = SharedViewState::default();
-    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_LENGTH);
+    let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     let end = match ui_mode {
         UiMode::Terminal => {
-            let (mut screen, input) = terminal::open(view_state)
-                .context("cannot use this terminal (try --plain)")
-                .map_err(os_failure)?;
-            thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
+            let mut screen = frontend::open_terminal(view_state, requests)?;
             run_driver(setup, &mut screen, request_queue).map_err(os_failure)?
         }
         UiMode::Plain | UiMode::Silent => {
-            let mut screen =
-                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
-            let shared = view_state.clone();
-            thread::spawn(move || {
-                read_plain(&mut stdin().lock(), &shared, &requests, patience);
-            });
+            let mut screen = frontend::open_plain(view_state.clone(), requests, patience);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
-            return script_exit_code(&end, &config, &view_state);
+            return frontend::script_exit_code(&view_state, |is_script| {
+                exit_code(&end, &config, is_script)
+            });
         }
         UiMode::Json => {
-            let mut screen = JsonScreen::new(stdout());
-            let shared = view_state.clone();
-            thread::spawn(move || {
-                read_json(&mut stdin().lock(), &shared, &requests, patience);
-            });
+            let mut screen = frontend::open_json(view_state.clone(), requests, patience);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
-            let outcome = script_exit_code(&end, &config, &view_state);
-            let (code, text) = match &outcome {
-                Ok(code) => (*code, String::new()),
-                Err((code, error)) => (*code, format!("{error:#}")),
-            };
+            let outcome = frontend::script_exit_code(&view_state, |is_script| {
+                exit_code(&end, &config, is_script)
+            });
+            let (code, text) = frontend::exit_code_and_text(outcome);
             let (reason, _) = end_reason_and_code(&end);
             let object = serde_json::json!(
                 {"type": "end", "reason": reason, "exit": code, "text": text}
@@ -324,10 +305,7 @@ fn run_driver(
     screen: &mut dyn Screen,
     request_queue: Receiver<Request>,
 ) -> Result<EndReason> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot begin")?;
+    let runtime = frontend::build_runtime()?;
     let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
@@ -342,19 +320,6 @@ const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
         EndReason::Refused { .. } => ("refused", exit::REFUSED),
         EndReason::Protocol { .. } => ("protocol", exit::PROTOCOL),
     }
-}
-
-/// As [`finish`], for an input of lines or objects: it is a script unless
-/// somebody types it. Lines that made no sense count, too.
-fn script_exit_code(
-    end: &EndReason,
-    config: &Config,
-    view_state: &SharedViewState,
-) -> Result<u8, Failure> {
-    let is_script = !stdin().is_terminal();
-    let code = exit_code(end, config, is_script)?;
-    let has_mistakes = is_script && view_state.with(|it| it.input_errors > 0);
-    Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 
 /// The exit code of an end, with a text where it is an error. A script

@@ -7,6 +7,8 @@ pub mod client;
 #[cfg(feature = "client")]
 mod discover;
 mod exit;
+#[cfg(feature = "ui")]
+mod frontend;
 #[cfg(any(feature = "server", feature = "peer"))]
 mod logging;
 #[cfg(feature = "peer")]

@@ -1,19 +1,18 @@
 //! The command line of `chat-peer`.
 
-use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::json;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::mpsc::Receiver;
 
 use super::exit::{self, Failure, os_failure, usage_failure};
+use super::frontend;
 use super::signals::termination_signal;
 use super::{logging, print_clap_message, print_error};
 use crate::config::peer::{Config, PartialConfig, split_list};
@@ -22,17 +21,8 @@ use crate::mesh::End;
 use crate::model::{ErrorCode, Request};
 use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, run as drive};
 use crate::systemd;
-use crate::ui::{
-    Dialect, JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain, safe_line,
-    terminal,
-};
+use crate::ui::{Dialect, JsonScreen, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
-
-/// Requests on their way from the thread that reads to the driver.
-const REQUEST_QUEUE_LENGTH: usize = 16;
-
-/// How long somebody at a terminal waits for the last answers.
-const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The same of a script.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
@@ -209,11 +199,6 @@ fn load_key() -> Result<PeerKey> {
     .map_err(Into::into)
 }
 
-/// Something to run the driver in.
-fn build_runtime() -> Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("cannot begin")
-}
-
 /// Looks what works.
 fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let config = common.load_config(false).map_err(usage_failure)?;
@@ -223,7 +208,7 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
         // Nobody may be there to read it; the exit code says the same.
         let _ = writeln!(stdout(), "{line}");
     };
-    let runtime = build_runtime().map_err(os_failure)?;
+    let runtime = frontend::build_runtime().map_err(os_failure)?;
     let works = runtime.block_on(doctor::diagnose(&named, &room, &network, report));
     runtime.shutdown_background();
     Ok(if works { 0 } else { exit::UNAVAILABLE })
@@ -232,7 +217,7 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 /// Chats.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
-    let is_terminal = stdin().is_terminal() && stdout().is_terminal();
+    let is_terminal = frontend::is_interactive();
     let ui_mode = match (chat.headless, chat.json, chat.plain) {
         (true, ..) => UiMode::Headless,
         (_, true, _) => UiMode::Json,
@@ -250,7 +235,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         hold_back: matches!(ui_mode, UiMode::Plain | UiMode::Json),
     };
     let view_state = SharedViewState::with_dialect(Dialect::Peers);
-    let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_LENGTH);
+    let (requests, request_queue) = frontend::request_queue();
     match ui_mode {
         UiMode::Headless => {
             logging::init();
@@ -268,32 +253,26 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
             exit_code(&outcome?, &config, false)
         }
         UiMode::Terminal => {
-            let (mut screen, input) = terminal::open(view_state)
-                .context("cannot use this terminal (try --plain)")
-                .map_err(os_failure)?;
-            thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
+            let mut screen = frontend::open_terminal(view_state, requests)?;
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             drop(screen);
             exit_code(&end, &config, false)
         }
         UiMode::Plain => {
-            let mut screen =
-                PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
-            let shared = view_state.clone();
-            thread::spawn(move || {
-                read_plain(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
-            });
+            let mut screen = frontend::open_plain(view_state.clone(), requests, SCRIPT_PATIENCE);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
-            script_exit_code(&end, &config, &view_state)
+            frontend::script_exit_code(&view_state, |is_script| exit_code(&end, &config, is_script))
         }
         UiMode::Json => {
-            let mut screen = JsonScreen::new(stdout());
-            let shared = view_state.clone();
-            thread::spawn(move || {
-                read_json(&mut stdin().lock(), &shared, &requests, SCRIPT_PATIENCE);
-            });
+            let mut screen = frontend::open_json(view_state.clone(), requests, SCRIPT_PATIENCE);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
-            Ok(write_end(&mut screen, &end, script_exit_code(&end, &config, &view_state)))
+            Ok(write_end(
+                &mut screen,
+                &end,
+                frontend::script_exit_code(&view_state, |is_script| {
+                    exit_code(&end, &config, is_script)
+                }),
+            ))
         }
     }
 }
@@ -304,7 +283,7 @@ fn run_driver(
     screen: &mut dyn Screen,
     request_queue: Receiver<Request>,
 ) -> Result<End> {
-    let runtime = build_runtime()?;
+    let runtime = frontend::build_runtime()?;
     let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
@@ -313,10 +292,7 @@ fn run_driver(
 
 /// The last object of a bot. Gives the exit code.
 fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failure>) -> u8 {
-    let (exit, text) = match outcome {
-        Ok(code) => (code, String::new()),
-        Err((code, error)) => (code, format!("{error:#}")),
-    };
+    let (exit, text) = frontend::exit_code_and_text(outcome);
     let object = match end {
         End::Left { .. } => json!({"type": "end", "reason": "left", "exit": exit, "text": text}),
         End::Rejected { by, code, .. } => json!({
@@ -326,19 +302,6 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
     // Nobody may be reading any more; the exit code says the same.
     let _ = screen.write(&object);
     exit
-}
-
-/// As [`finish`], for an input of lines or objects: it is a script unless
-/// somebody types it. Lines that made no sense count, too.
-fn script_exit_code(
-    end: &End,
-    config: &Config,
-    view_state: &SharedViewState,
-) -> Result<u8, Failure> {
-    let is_script = !stdin().is_terminal();
-    let code = exit_code(end, config, is_script)?;
-    let has_mistakes = is_script && view_state.with(|it| it.input_errors > 0);
-    Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 
 /// The exit code of an end, with a text where it is an error. A script

@@ -1,0 +1,101 @@
+//! User interface setup that `chat-client` and `chat-peer` share: opening a screen, starting the
+//! thread that reads the input, and exit codes of scripts.
+
+use std::io::{IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use super::exit::{self, Failure, os_failure};
+use crate::model::Request;
+use crate::ui::terminal::{self, TerminalScreen};
+use crate::ui::{JsonScreen, PlainScreen, SharedViewState, read_json, read_plain};
+
+/// Capacity, in requests, of the queue from the input thread to the driver.
+const REQUEST_QUEUE_LENGTH: usize = 16;
+
+/// Time that a graceful shutdown waits for outstanding answers when a user leaves a terminal.
+const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Creates the bounded queue of requests from the input thread to the driver.
+pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
+    mpsc::channel(REQUEST_QUEUE_LENGTH)
+}
+
+/// Returns true if a user sits at a terminal: both standard input and output are one.
+pub(super) fn is_interactive() -> bool {
+    stdin().is_terminal() && stdout().is_terminal()
+}
+
+/// Opens the line editor on the terminal, and starts the thread that reads lines and sends
+/// `requests`.
+///
+/// # Errors
+/// The terminal cannot be used (exit code [`exit::OS`]).
+pub(super) fn open_terminal(
+    view_state: SharedViewState,
+    requests: Sender<Request>,
+) -> Result<TerminalScreen, Failure> {
+    let (screen, input) = terminal::open(view_state)
+        .context("cannot use this terminal (try --plain)")
+        .map_err(os_failure)?;
+    thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
+    Ok(screen)
+}
+
+/// Opens a screen of plain lines, and starts the thread that reads lines from standard input and
+/// sends `requests`. At the end of the input it requests a graceful shutdown with the timeout
+/// `patience`.
+pub(super) fn open_plain(
+    view_state: SharedViewState,
+    requests: Sender<Request>,
+    patience: Duration,
+) -> PlainScreen<Stdout, Stderr> {
+    let screen = PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
+    thread::spawn(move || read_plain(&mut stdin().lock(), &view_state, &requests, patience));
+    screen
+}
+
+/// Opens a screen of JSON lines, and starts the thread that reads JSON lines from standard input
+/// and sends `requests`. At the end of the input it requests a graceful shutdown with the timeout
+/// `patience`.
+pub(super) fn open_json(
+    view_state: SharedViewState,
+    requests: Sender<Request>,
+    patience: Duration,
+) -> JsonScreen<Stdout> {
+    thread::spawn(move || read_json(&mut stdin().lock(), &view_state, &requests, patience));
+    JsonScreen::new(stdout())
+}
+
+/// Computes the exit code of a run with plain or JSON lines. `exit_code` gets true if the input
+/// is a script (standard input is not a terminal); then invalid lines are an error, too.
+pub(super) fn script_exit_code(
+    view_state: &SharedViewState,
+    exit_code: impl FnOnce(bool) -> Result<u8, Failure>,
+) -> Result<u8, Failure> {
+    let is_script = !stdin().is_terminal();
+    let code = exit_code(is_script)?;
+    let has_mistakes = is_script && view_state.with(|it| it.input_errors > 0);
+    Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
+}
+
+/// Splits an outcome into its exit code and error text, for the `end` object in JSON. The text is
+/// empty if there is no error.
+pub(super) fn exit_code_and_text(outcome: Result<u8, Failure>) -> (u8, String) {
+    match outcome {
+        Ok(code) => (code, String::new()),
+        Err((code, error)) => (code, format!("{error:#}")),
+    }
+}
+
+/// Builds the single-threaded runtime for the driver.
+///
+/// # Errors
+/// The operating system refuses its resources.
+pub(super) fn build_runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot begin")
+}
