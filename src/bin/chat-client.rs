@@ -1,10 +1,10 @@
-//! `chat-client`: see `--help`.
+//! The chat client program, `chat-client`: see `--help`.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-/// Entry point.
+/// Entry point: runs the command line, which is in the library.
 fn main() -> ExitCode {
     pi_chat::cli::client::run()
 }

@@ -1,10 +1,10 @@
-//! `chat-peer`: see `--help`.
+//! The serverless chat program, `chat-peer`: see `--help`.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-/// Entry point.
+/// Entry point: runs the command line, which is in the library.
 fn main() -> ExitCode {
     pi_chat::cli::peer::run()
 }

@@ -1,10 +1,10 @@
-//! `chat-server`: see `chat-server --help`.
+//! The chat server program, `chat-server`: see `--help`.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-/// Everything is in the library, where it can be tested.
+/// Entry point: runs the command line, which is in the library.
 fn main() -> ExitCode {
     pi_chat::cli::server::run()
 }

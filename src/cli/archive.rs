@@ -1,4 +1,4 @@
-//! The owner's tools: `chat-server export`, `import`, `backup`, `check`.
+//! The owner's commands for the log on disk: `chat-server export`, `import`, `backup`, `check`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -73,7 +73,10 @@ struct DirectoryArgs {
 }
 
 impl DirectoryArgs {
-    /// The directory.
+    /// Returns the data directory: the one of `--data`, or else `data-dir` of the configuration file.
+    ///
+    /// # Errors
+    /// Neither is given, or the configuration file cannot be read.
     fn directory(&self) -> Result<PathBuf> {
         let named = match (&self.data_dir, &self.config) {
             (Some(named), _) => Some(named.clone()),
@@ -146,13 +149,13 @@ pub(super) struct CheckArgs {
     location: DirectoryArgs,
 }
 
-/// Reads the time of `--since`.
+/// Parses the time of `--since`.
 fn parse_since(typed: &str) -> Result<Timestamp, String> {
     archive::read_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
 }
 
 impl ArchiveCommand {
-    /// Does it.
+    /// Runs the command, and prints its errors. Returns the exit code.
     pub(super) fn run(self) -> ExitCode {
         let directory = match self.location().directory() {
             Ok(directory) => directory,
@@ -173,7 +176,7 @@ impl ArchiveCommand {
         })
     }
 
-    /// Where the messages are.
+    /// Returns the flags that locate the data directory.
     const fn location(&self) -> &DirectoryArgs {
         match self {
             Self::Export(it) => &it.location,
@@ -184,7 +187,7 @@ impl ArchiveCommand {
     }
 }
 
-/// Exports to standard output. Whoever reads no further has seen enough.
+/// Exports messages to standard output. Output that is closed early is not an error.
 fn export(
     directory: &Path,
     ExportArgs { room, since, format, .. }: ExportArgs,
@@ -201,7 +204,7 @@ fn export(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Imports from a file or standard input.
+/// Imports messages from a file, or from standard input if the file is `-`.
 fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     let mut input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -214,14 +217,14 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Backs up to a file.
+/// Backs up the log to a file.
 fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     let bytes = archive::backup(directory, file)?;
     print_line(&format!("{bytes} bytes in {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks, and tells what was found.
+/// Checks the log for faults and prints them. The exit code is failure if there are any.
 fn check(directory: &Path) -> Result<ExitCode> {
     let report = archive::check(directory)?;
     for fault in &report.faults {
@@ -240,8 +243,8 @@ fn check(directory: &Path) -> Result<ExitCode> {
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Tells how it went, on standard output.
+/// Prints a line of the result on standard output.
 fn print_line(line: &str) {
-    // Nobody may be there to read it; the exit status says the same.
+    // The stream may be closed; the exit code reports the result as well.
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -101,10 +101,10 @@ struct CommonArgs {
 struct ChatArgs {
     /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
     /// this network]
-    #[arg(value_name = "SERVER")]
+    #[arg(id = "place", value_name = "SERVER")]
     address: Option<String>,
     /// The same, as a flag
-    #[arg(long, value_name = "SERVER", conflicts_with = "address")]
+    #[arg(long, value_name = "SERVER", conflicts_with = "place")]
     server: Option<String>,
     /// Lines in and out, also on a terminal
     #[arg(long, conflicts_with = "json")]
@@ -134,26 +134,26 @@ struct SendArgs {
     common: CommonArgs,
 }
 
-/// How it looks to whoever uses it.
+/// User interface of a run: input and output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
-    /// A line editor.
+    /// Line editor on a terminal.
     Terminal,
-    /// Lines.
+    /// Plain lines.
     Plain,
-    /// Objects.
+    /// JSON lines.
     Json,
-    /// Nothing but errors.
+    /// No interface, only errors: `chat-client send`.
     Silent,
 }
 
-/// What can be typed, for the manual and for shells.
+/// Returns the definition of the command line, for generating man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the program.
+/// Runs `chat-client`: parses the command line and executes it. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -175,8 +175,8 @@ pub fn run() -> ExitCode {
 }
 
 impl CommonArgs {
-    /// All settings, from wherever they come. A server that is not named is
-    /// looked for; `can_ask` says whether somebody is there to choose.
+    /// Loads the complete settings. If no server is named, it discovers one on the network; with
+    /// `can_ask` the user chooses among several.
     fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
         let partial = self.merged_config(server).map_err(usage_failure)?;
         let is_patient = partial.wait.unwrap_or(false);
@@ -187,7 +187,7 @@ impl CommonArgs {
         partial.into_config(server).map_err(usage_failure)
     }
 
-    /// What flags, environment and file say.
+    /// Merges the settings of flags, environment and file, in this order of precedence.
     fn merged_config(&self, server: Option<String>) -> Result<PartialConfig> {
         let flags = PartialConfig {
             server,
@@ -204,7 +204,10 @@ impl CommonArgs {
     }
 }
 
-/// Everything that the driver needs.
+/// Builds the driver's setup. With `fresh` no session is resumed or saved.
+///
+/// # Errors
+/// The system's random source fails.
 fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
@@ -223,7 +226,8 @@ fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> 
     Ok(Setup { server: config.server.clone(), settings, state_dir: state, throttle_requests })
 }
 
-/// Says one thing.
+/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Returns
+/// the exit code.
 fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let config = send.common.load_config(send.server.clone(), false)?;
     let text = match send.text {
@@ -245,7 +249,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     for command in [Command::Chat(command), Command::Finish { patience }] {
-        // There is room for two.
+        // The queue is empty and holds two.
         let _ = requests.try_send(Request { tag: RequestTag::default(), command });
     }
     let mut screen =
@@ -254,7 +258,8 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, true)
 }
 
-/// Chats.
+/// Runs a chat in the terminal, with plain lines or with JSON lines, until the user leaves or the
+/// input ends. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.address.clone().or(chat.server.clone());
     let is_terminal = frontend::is_interactive();
@@ -291,7 +296,7 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
             let object = serde_json::json!(
                 {"type": "end", "reason": reason, "exit": code, "text": text}
             );
-            // Nobody may be reading any more; the exit code says the same.
+            // The output may be closed; the exit code tells the same.
             let _ = screen.write(&object);
             return Ok(code);
         }
@@ -299,7 +304,10 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, false)
 }
 
-/// Runs the driver to its end.
+/// Runs the client's driver until the session ends, by a termination signal at the latest.
+///
+/// # Errors
+/// The runtime cannot be built.
 fn run_driver(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -307,12 +315,12 @@ fn run_driver(
 ) -> Result<EndReason> {
     let runtime = frontend::build_runtime()?;
     let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
-    // A name that is still being looked up is not waited for.
+    // Do not wait for a host name that is still being resolved.
     runtime.shutdown_background();
     Ok(end)
 }
 
-/// How an end is called, and its exit code.
+/// Returns the JSON name of an end reason, and its exit code.
 const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
     match end {
         EndReason::Left { .. } => ("left", 0),
@@ -322,11 +330,11 @@ const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
     }
 }
 
-/// The exit code of an end, with a text where it is an error. A script
-/// wants to know of every message that did not arrive.
+/// Converts an end reason to the exit code, or to a failure with a text for the user. In a script
+/// a refused request makes the exit code [`exit::REFUSED`].
 fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failure> {
     let (_, code) = end_reason_and_code(end);
-    // Sentences of the server are in it.
+    // It contains text of the server.
     let failed = |text: String| Err((code, anyhow!(safe_line(&text))));
     match end {
         EndReason::Left { unsent, .. } if *unsent > 0 => Err((

@@ -1,5 +1,5 @@
-//! Servers that are found by themselves: `chat-client discover`, and a
-//! `chat-client` that is not text where to go.
+//! Server discovery on the local network: the command `chat-client discover`, and the choice of a
+//! server when none is named.
 
 use std::fmt::Write as _;
 use std::io::{Write, stderr, stdin, stdout};
@@ -14,10 +14,10 @@ use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
 use crate::ui::{escape_dangerous, safe_line};
 
-/// Without an address it is looked for so long, if nobody tells of themselves.
+/// Time limit of one search for servers when no server is named.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What to do where nobody is found.
+/// Error text with advice for when no server is found.
 const NOT_FOUND_HELP: &str = "\
 no server was found on this network. Does chat-server run, and are both machines on the same \
 network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
@@ -34,7 +34,8 @@ pub(super) struct DiscoverArgs {
     wait: u16,
 }
 
-/// Lists the servers on the network.
+/// Runs `chat-client discover`: prints the servers on the network, as text or JSON lines. Returns
+/// the exit code.
 pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
     let found = found.context("cannot look for servers").map_err(os_failure)?;
@@ -52,8 +53,11 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))) } else { Ok(0) }
 }
 
-/// The server to go to where none is named: the only one on the network, or
-/// the one that the person chooses.
+/// Chooses a server on the network when none is named: the only one found, or with `can_ask` the
+/// one that the user selects. With `is_patient` it searches until it finds one.
+///
+/// # Errors
+/// No server was found, or several were and the user cannot be asked.
 pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
     let mut found = discover_servers()?;
     if found.is_empty() && is_patient {
@@ -80,20 +84,23 @@ pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destinati
     }
 }
 
-/// Looks for a moment.
+/// Searches for servers, for at most [`DISCOVERY_TIMEOUT`].
 fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
     discovery::discover_some(DISCOVERY_TIMEOUT)
         .context("cannot look for servers")
         .map_err(os_failure)
 }
 
-/// Says something beside what is shown.
+/// Prints a status line on standard error.
 fn print_notice(line: &str) {
-    // Nobody may be there to read it.
+    // The stream may be closed.
     let _ = writeln!(stderr(), "-- {line}");
 }
 
-/// Has the person choose.
+/// Prompts the user to select one of several servers, until the answer is a valid number.
+///
+/// # Errors
+/// The terminal cannot be used, or its input ends.
 fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failure> {
     let mut screen = stdout();
     let mut question = "Servers on this network:\n".to_owned();
@@ -118,7 +125,8 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
     }
 }
 
-/// A server for people. What it says of itself is a stranger's.
+/// Formats a discovered server as a line for the user. The server chose its own name and version,
+/// so dangerous characters are replaced.
 fn describe(server: &DiscoveredServer) -> String {
     let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
     let mut text = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);
@@ -130,7 +138,7 @@ fn describe(server: &DiscoveredServer) -> String {
     safe_line(&text)
 }
 
-/// A server for programs.
+/// Converts a discovered server to a JSON object (docs/json.md).
 fn to_json(server: &DiscoveredServer) -> serde_json::Value {
     json!({
         "type": "server",

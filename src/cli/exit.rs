@@ -1,6 +1,6 @@
 //! Exit codes of the programs, as in `sysexits.h`.
 
-/// Wrong command line (`EX_USAGE`).
+/// Wrong command line, configuration of client or peer, or line of a script (`EX_USAGE`).
 pub(super) const USAGE: u8 = 64;
 /// No server or peer answers (`EX_UNAVAILABLE`).
 #[cfg(feature = "ui")]
@@ -14,21 +14,22 @@ pub(super) const PROTOCOL: u8 = 76;
 /// The other side has refused (`EX_NOPERM`).
 #[cfg(feature = "ui")]
 pub(super) const REFUSED: u8 = 77;
-/// Invalid configuration (`EX_CONFIG`).
+/// Invalid configuration of the server (`EX_CONFIG`).
 #[cfg(feature = "server")]
 pub(super) const BAD_CONFIG: u8 = 78;
 
-/// An error with its exit code.
+/// Failure of a program: exit code and error.
 #[cfg(feature = "ui")]
 pub(super) type Failure = (u8, anyhow::Error);
 
-/// Marks an error as one of the command line.
+/// Converts an error of the command line or the configuration into a failure with exit code
+/// [`USAGE`].
 #[cfg(feature = "ui")]
 pub(super) fn usage_failure(error: anyhow::Error) -> Failure {
     (USAGE, error)
 }
 
-/// Marks an error as one of the operating system.
+/// Converts an error of the operating system into a failure with exit code [`OS`].
 #[cfg(feature = "ui")]
 pub(super) fn os_failure(error: anyhow::Error) -> Failure {
     (OS, error)

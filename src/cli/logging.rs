@@ -1,5 +1,6 @@
-//! The log of a server, or of a peer without a person, on standard error: for people on a terminal, with
-//! priorities under systemd. Never what people say, no passwords, no tokens.
+//! Logging of a server or headless peer to standard error: formatted for a terminal, or with
+//! priorities for systemd's journal. Nothing logged may contain message texts, passwords or
+//! tokens.
 
 use std::env;
 use std::fmt;
@@ -10,8 +11,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines for the journal: it adds the time itself, and takes the priority
-/// from the beginning of the line (`sd-daemon(3)`).
+/// Line format for systemd's journal: a priority prefix (`sd-daemon(3)`) and no time, which the
+/// journal adds itself.
 struct JournalFormat;
 
 impl<S, N> FormatEvent<S, N> for JournalFormat
@@ -19,7 +20,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    /// Writes one line.
+    /// Formats one log event as a line.
     fn format_event(
         &self,
         context: &FmtContext<'_, S, N>,
@@ -38,9 +39,9 @@ where
     }
 }
 
-/// Begins to log. To be called once.
+/// Installs the global logger. Call it once.
 pub(super) fn init() {
-    // Where a line cannot be written, nobody can be told so either.
+    // A failure to write a log line cannot be logged.
     let base = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_target(false)

@@ -1,4 +1,5 @@
-//! Floor 4: command lines.
+//! Layer 4: command lines of the three programs: parsing flags, loading settings, running the
+//! program, reporting errors, exit codes.
 
 #[cfg(feature = "server")]
 mod archive;
@@ -23,17 +24,16 @@ mod status;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-/// Shows what clap has to say: help and version on standard output and all
-/// is well, anything else on standard error.
+/// Prints a message of clap: help and version on standard output, usage errors on standard error.
+/// Returns the exit code, [`exit::USAGE`] for an error.
 fn print_clap_message(told: &clap::Error) -> ExitCode {
-    // Nobody may be there to read it.
+    // The stream may be closed.
     let _ = told.print();
     if told.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Shows an error with its causes on standard error, on one line if they
-/// are.
+/// Prints an error and its causes on standard error, joined on one line.
 fn print_error(error: &anyhow::Error) {
-    // Nobody may be there to read it; the exit code says the same.
+    // The stream may be closed; the exit code reports the failure as well.
     let _ = writeln!(stderr(), "error: {error:#}");
 }

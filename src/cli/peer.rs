@@ -24,7 +24,7 @@ use crate::systemd;
 use crate::ui::{Dialect, JsonScreen, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
 
-/// The same of a script.
+/// Time that a graceful shutdown waits for outstanding answers when a script's input ends.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chat without a server: with everybody in the same network.
@@ -119,26 +119,26 @@ struct ChatArgs {
     common: CommonArgs,
 }
 
-/// How it looks to whoever uses it.
+/// User interface of a run: input and output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
-    /// A line editor.
+    /// Line editor on a terminal.
     Terminal,
-    /// Lines.
+    /// Plain lines.
     Plain,
-    /// Objects.
+    /// JSON lines.
     Json,
-    /// A log.
+    /// No user: a log on standard error.
     Headless,
 }
 
-/// What can be typed, for the manual and for shells.
+/// Returns the definition of the command line, for generating man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the program.
+/// Runs `chat-peer`: parses the command line and executes it. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -163,7 +163,7 @@ pub fn run() -> ExitCode {
 }
 
 impl CommonArgs {
-    /// All settings, from wherever they come.
+    /// Loads the complete settings of flags, environment and file, in this order of precedence.
     fn load_config(&self, ask: bool) -> Result<Config> {
         let list = |given: &[String]| {
             (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
@@ -182,7 +182,8 @@ impl CommonArgs {
     }
 }
 
-/// The room as its datagrams know it. Takes a second where it is closed.
+/// Derives the room's id and, in a closed room, its encryption key from the passphrase, which
+/// takes about a second.
 fn derive_room(config: &Config) -> Result<Room> {
     match &config.passphrase {
         Some(passphrase) => Room::closed(&config.room, &passphrase.0).map_err(Into::into),
@@ -190,7 +191,8 @@ fn derive_room(config: &Config) -> Result<Room> {
     }
 }
 
-/// The person's key. Who has no place to keep one gets another each time.
+/// Loads the user's signing key from the state directory. Without a state directory, creates a
+/// temporary key.
 fn load_key() -> Result<PeerKey> {
     match state_directory() {
         Some(directory) => PeerKey::load_or_create(&directory),
@@ -199,13 +201,13 @@ fn load_key() -> Result<PeerKey> {
     .map_err(Into::into)
 }
 
-/// Looks what works.
+/// Runs `chat-peer doctor`: prints which paths to other peers work. Returns the exit code.
 fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let config = common.load_config(false).map_err(usage_failure)?;
     let room = Arc::new(derive_room(&config).map_err(os_failure)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Finding| {
-        // Nobody may be there to read it; the exit code says the same.
+        // The stream may be closed; the exit code reports the result as well.
         let _ = writeln!(stdout(), "{line}");
     };
     let runtime = frontend::build_runtime().map_err(os_failure)?;
@@ -214,7 +216,8 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     Ok(if works { 0 } else { exit::UNAVAILABLE })
 }
 
-/// Chats.
+/// Runs a chat in the terminal, with plain lines, with JSON lines or headless, until the user
+/// leaves, the input ends or the peer is rejected. Returns the exit code.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
     let is_terminal = frontend::is_interactive();
@@ -229,7 +232,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         key: load_key().map_err(os_failure)?,
         username: config.name.clone(),
         room: config.room.clone(),
-        // Where nobody sits nobody can be asked.
+        // A headless peer has no user to ask.
         ask: config.ask && ui_mode != UiMode::Headless,
         network: config.network.clone(),
         hold_back: matches!(ui_mode, UiMode::Plain | UiMode::Json),
@@ -248,7 +251,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
             }
             let outcome = run_driver(setup, &mut HeadlessScreen::default(), request_queue)
                 .map_err(os_failure);
-            // It listens for as long as the peer runs.
+            // Keep the queue open while the peer runs.
             drop(requests);
             exit_code(&outcome?, &config, false)
         }
@@ -277,7 +280,10 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     }
 }
 
-/// Runs the driver to its end.
+/// Runs the peer's driver until it leaves or is rejected, by a termination signal at the latest.
+///
+/// # Errors
+/// The runtime cannot be built, or the driver fails.
 fn run_driver(
     setup: PeerSettings,
     screen: &mut dyn Screen,
@@ -285,12 +291,12 @@ fn run_driver(
 ) -> Result<End> {
     let runtime = frontend::build_runtime()?;
     let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
-    // A name that is still being looked up is not waited for.
+    // Do not wait for a host name that is still being resolved.
     runtime.shutdown_background();
     end.map_err(Into::into)
 }
 
-/// The last object of a bot. Gives the exit code.
+/// Writes the `end` object, the last one in JSON mode. Returns the exit code.
 fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failure>) -> u8 {
     let (exit, text) = frontend::exit_code_and_text(outcome);
     let object = match end {
@@ -299,13 +305,13 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
             "type": "end", "reason": "rejected", "exit": exit, "text": text, "by": by, "code": code,
         }),
     };
-    // Nobody may be reading any more; the exit code says the same.
+    // The output may be closed; the exit code tells the same.
     let _ = screen.write(&object);
     exit
 }
 
-/// The exit code of an end, with a text where it is an error. A script
-/// wants to know of every message that was not sent.
+/// Converts an end to the exit code, or to a failure with a text for the user. In a script a
+/// refused request makes the exit code [`exit::REFUSED`].
 fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure> {
     match end {
         End::Left { unsent, .. } if *unsent > 0 => {
@@ -320,10 +326,10 @@ fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure>
     }
 }
 
-/// Who says no, why, and what one can do about it.
+/// Describes a rejection by another peer to the user: its name, the reason, and the remedy.
 fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let known = ErrorCode::from_number(code);
-    // What the code means, then the other's own words, where they say more.
+    // The standard text of the code, then the peer's own text if it says more.
     let meaning = known.map_or("", ErrorCode::default_text);
     let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != meaning);
     let reason = match (meaning, own) {
@@ -345,7 +351,7 @@ fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> Str
 mod tests {
     use super::*;
 
-    /// By whom, why, and what to do: in words that are there in any case.
+    /// The text has a reason for each code, known or not.
     #[test]
     fn rejection_names_peer_reason_and_remedy() {
         let name = Some("Anna".to_owned());

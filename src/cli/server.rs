@@ -69,8 +69,11 @@ struct RunArgs {
 }
 
 impl RunArgs {
-    /// Puts the settings together and checks them. A password that everybody
-    /// on this machine can read is warned of.
+    /// Merges flags, environment and file into checked server settings. Logs a warning if the
+    /// password is in a file that every local user can read.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read, or a setting is invalid.
     fn load_settings(&self) -> Result<ServerSettings> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
@@ -90,13 +93,13 @@ impl RunArgs {
     }
 }
 
-/// What can be typed, for the manual and for shells.
+/// Returns the definition of the command line, for generating man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Does what the command line says.
+/// Runs `chat-server`: parses the command line and executes it. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let command = match Cli::try_parse() {
@@ -130,7 +133,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server in a multi-threaded runtime until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The server cannot start, or its engine has ended.
 fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -139,13 +145,16 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
         let reloads = spawn_reload_task(run)?;
         server::run(settings, stop, reloads).await.map_err(anyhow::Error::from)
     });
-    // Connections that still hang on have been waited for long enough.
+    // The server has already waited for its connections to close.
     runtime.shutdown_background();
     outcome
 }
 
-/// What comes of reading the configuration again, each time that SIGHUP has
-/// come.
+/// Spawns a task that reloads the configuration at each SIGHUP. The receiver yields the new
+/// settings, or the error text of an invalid configuration.
+///
+/// # Errors
+/// SIGHUP cannot be caught.
 fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -155,7 +164,7 @@ fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
         while hangup.recv().await.is_some() {
             systemd::notify_reloading();
             let run = run.clone();
-            // A file may be on a slow disk.
+            // Reading the file may block.
             let read = spawn_blocking(move || run.load_settings()).await;
             let reload = match read {
                 Ok(Ok(settings)) => Ok(Box::new(settings)),
@@ -170,14 +179,18 @@ fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     Ok(receiver)
 }
 
-/// Every connection takes a file descriptor: as many as the system grants.
+/// Raises the limit of open files to the maximum that the system allows, because each connection
+/// needs a file descriptor.
 fn raise_file_limit() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!("cannot raise the limit of open files: {error}");
     }
 }
 
-/// Ready when SIGTERM or SIGINT has come.
+/// Returns a future that resolves at the first SIGTERM or SIGINT.
+///
+/// # Errors
+/// The signals cannot be caught.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,6 +1,7 @@
-//! What the operating system wants of a program of a person.
+//! Termination signals of `chat-client` and `chat-peer`.
 
-/// Resolves when the operating system wants the program to end.
+/// Resolves at the first termination signal: SIGINT (Ctrl-C), SIGTERM or SIGHUP, as far as the
+/// platform has them. Never resolves if the signals cannot be caught.
 pub(super) async fn termination_signal() {
     #[cfg(unix)]
     {

@@ -1,4 +1,5 @@
-//! `chat-server status`: asks the server on this machine how it fares.
+//! The command `chat-server status`: queries the status of the server on this machine over its
+//! control socket.
 
 use std::io::{ErrorKind, Read, Write, stdout};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use crate::config::server::ServerOptions;
 use crate::os::Clock;
 use crate::server::{Status, StoreKind, StoreState, StoreStatus, connect_control};
 
-/// The socket of the packaged service, where nothing says otherwise.
+/// Default path of the control socket: that of the packaged systemd service.
 const SERVICE_SOCKET: &str = "/run/chat-server/control";
 
-/// A server that takes longer, from the first attempt to the last byte, does not answer.
+/// Time limit for a status query, from connecting to the last byte of the answer.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A longer answer is not one.
+/// Maximum length of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Which server, and how it is shown.
@@ -42,7 +43,8 @@ pub(super) struct StatusArgs {
     config: Option<PathBuf>,
 }
 
-/// Asks, shows the answer, and gives the exit status.
+/// Runs `chat-server status`: queries the server and prints its status. Returns the exit code,
+/// failure also for a server that is not healthy.
 pub(super) fn run(command: StatusArgs) -> ExitCode {
     match query_and_print(command) {
         Ok(true) => ExitCode::SUCCESS,
@@ -54,7 +56,10 @@ pub(super) fn run(command: StatusArgs) -> ExitCode {
     }
 }
 
-/// Asks and shows the answer; gives whether the server is healthy.
+/// Queries the server and prints its status. Returns true if the server is healthy.
+///
+/// # Errors
+/// The server cannot be reached, does not answer in time, or sends an invalid answer.
 fn query_and_print(command: StatusArgs) -> Result<bool> {
     let file = match &command.config {
         Some(path) => ServerOptions::from_file(path)?,
@@ -67,7 +72,7 @@ fn query_and_print(command: StatusArgs) -> Result<bool> {
         .context("the server's answer is of another version of this program")?;
     let shown = if command.json { answer } else { format_status(&status) };
     match stdout().write_all(shown.as_bytes()) {
-        // Whoever reads it may have seen enough.
+        // The reader of a pipe may stop early.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot write the answer")
         }
@@ -75,7 +80,7 @@ fn query_and_print(command: StatusArgs) -> Result<bool> {
     }
 }
 
-/// What the server says.
+/// Reads the server's answer, JSON text, from the control socket at `path`.
 fn query(path: &Path) -> Result<String> {
     let shown = path.display();
     let clock = Clock::start();
@@ -94,7 +99,7 @@ fn query(path: &Path) -> Result<String> {
         );
         stream.set_read_timeout(Some(left))?;
         let count = match stream.read(&mut piece) {
-            // That is how the end of the time is text.
+            // A timeout appears as `WouldBlock`; the loop checks the remaining time.
             Err(error)
                 if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) =>
             {
@@ -111,7 +116,7 @@ fn query(path: &Path) -> Result<String> {
     String::from_utf8(answer).context("the answer is no text")
 }
 
-/// The answer for people.
+/// Formats the status as text for the owner.
 fn format_status(status: &Status) -> String {
     let Status { name, version, people, connections, rooms, messages, .. } = status;
     let state = if status.healthy { "healthy" } else { "NOT HEALTHY" };
@@ -139,7 +144,7 @@ fn format_status(status: &Status) -> String {
     )
 }
 
-/// Where messages are kept, and how that goes.
+/// Formats where the log is stored, its size and durability, and disk failures.
 fn format_store(store: &StoreStatus) -> String {
     let place = match (store.kind, &store.directory) {
         (StoreKind::Disk, Some(directory)) => {
@@ -157,13 +162,13 @@ fn format_store(store: &StoreStatus) -> String {
     }
 }
 
-/// A number of bytes for people.
+/// Formats a number of bytes in megabytes with one decimal, rounded down.
 fn format_megabytes(bytes: u64) -> String {
     let tenths = bytes / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
-/// A time for people: its two largest parts.
+/// Formats a duration by its two largest units, such as `2 h 1 min`.
 fn format_duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {

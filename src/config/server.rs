@@ -16,8 +16,7 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
 use crate::server::{FanoutLimits, ServerSettings};
 
-/// Options of the server from one source (flags and environment, or the file), each of them
-/// optional. The field names are the keys of the file and the flags.
+/// Everything that can be set. What is not given keeps its default.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
@@ -121,7 +120,7 @@ pub struct ServerOptions {
     announce: Option<bool>,
 }
 
-/// Value of the `durability` option: what a power cut may cost.
+/// What a power cut may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DurabilityMode {
@@ -131,8 +130,7 @@ enum DurabilityMode {
     Strict,
 }
 
-/// Value of the `on-disk-failure` option: what happens to new messages while the disk cannot be
-/// written.
+/// What becomes of messages while the disk takes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DiskFailure {
@@ -149,8 +147,7 @@ const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 /// it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
 
-/// Value of the `look-alikes` option: policy for usernames that look like another user's
-/// (confusable characters).
+/// What becomes of names that are easily taken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum LookAlikes {
