@@ -1,0 +1,12 @@
+//! The server's engine, driven by bytes: see `tests/fuzz_tcp/hub.rs`. `scripts/fuzz hub` runs it.
+
+#![no_main]
+
+#[path = "../../tests/fuzz_tcp/hub.rs"]
+mod hub;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    hub::run(bytes);
+});

@@ -1,0 +1,89 @@
+//! Checks of the decoders of the TCP protocol, for any bytes.
+
+use pi_chat::wire::FrameReader;
+use pi_chat::wire::tcp::{ClientFrame, Decoded, ServerFrame};
+
+/// Bytes of the length in front of a body.
+const LENGTH_PREFIX: usize = 2;
+
+/// Feeds bytes to the reader of a client's stream, in pieces of various sizes, and checks every
+/// frame.
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_client_stream(bytes: &[u8]) {
+    let mut reader = FrameReader::from_client();
+    for piece in pieces(bytes) {
+        if reader
+            .feed(piece, |body| {
+                check_client_frame(body);
+                true
+            })
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Feeds bytes to the reader of a server's stream, in pieces of various sizes, and checks every
+/// frame.
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_server_stream(bytes: &[u8]) {
+    let mut reader = FrameReader::from_server();
+    for piece in pieces(bytes) {
+        if reader
+            .feed(piece, |body| {
+                check_server_frame(body);
+                true
+            })
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Takes the bytes for frame bodies of known kinds, so that the fields are reached.
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_frame_bodies(bytes: &[u8]) {
+    for (index, chunk) in bytes.chunks(64).enumerate() {
+        let Some((first, fields)) = chunk.split_first() else { continue };
+        let body = |kind: u8| [&[kind], fields].concat();
+        check_client_frame(&body(1 + first % 11));
+        check_server_frame(&body(64 + first % 12));
+        if index % 8 == 0 {
+            check_client_frame(chunk);
+            check_server_frame(chunk);
+        }
+    }
+}
+
+/// Decodes a client's frame. If it is one, encoding it again gives a prefix of the bytes: every
+/// value has exactly one encoding, and bytes behind the last field are ignored.
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_client_frame(body: &[u8]) {
+    if let Decoded::Frame(frame) = ClientFrame::decode(body) {
+        let mut encoded = Vec::new();
+        frame.encode(&mut encoded);
+        assert!(body.starts_with(&encoded[LENGTH_PREFIX..]), "{frame:?}");
+    }
+}
+
+/// Decodes a server's frame, and checks it as [`check_client_frame`] does.
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_server_frame(body: &[u8]) {
+    if let Decoded::Frame(frame) = ServerFrame::decode(body) {
+        let mut encoded = Vec::new();
+        frame.encode(&mut encoded);
+        assert!(body.starts_with(&encoded[LENGTH_PREFIX..]), "{frame:?}");
+    }
+}
+
+/// Cuts bytes into pieces whose sizes are taken from the bytes themselves.
+fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let size = usize::from(*bytes.first()?).max(1).min(bytes.len());
+        let (piece, rest) = bytes.split_at(size);
+        bytes = rest;
+        Some(piece)
+    })
+}
