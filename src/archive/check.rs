@@ -8,17 +8,17 @@ use rusqlite::{Connection, Row};
 
 use super::links::Links;
 use super::{ArchiveError, open};
-use crate::log::sqlite::database::fact;
+use crate::log::sqlite::database::{fact, read_fact};
 use crate::log::sqlite::retention::used_bytes;
-use crate::log::sqlite::rows::{self, DIRECT, ENTRY, place};
+use crate::log::sqlite::rows::{self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_to_sql};
 use crate::log::sqlite::search;
 
 /// Faults that are told; of more, only how many they are.
-const MAX_TOLD: usize = 50;
+const MAX_LISTED_FAULTS: usize = 50;
 
 /// What a check has brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct CheckReport {
     /// Messages in rooms.
     pub messages: u64,
     /// Direct messages.
@@ -33,10 +33,10 @@ pub struct Report {
     pub more_faults: u64,
 }
 
-impl Report {
+impl CheckReport {
     /// Notes a fault.
     fn fault(&mut self, fault: impl Into<String>) {
-        if self.faults.len() < MAX_TOLD {
+        if self.faults.len() < MAX_LISTED_FAULTS {
             self.faults.push(fault.into());
         } else {
             self.more_faults = self.more_faults.saturating_add(1);
@@ -44,7 +44,7 @@ impl Report {
     }
 
     /// Notes a fault if something could not be done; gives what has come of it.
-    fn noted<T>(&mut self, what: impl Display, done: rusqlite::Result<T>) -> Option<T> {
+    fn ok_or_fault<T>(&mut self, what: impl Display, done: rusqlite::Result<T>) -> Option<T> {
         match done {
             Ok(done) => Some(done),
             Err(error) => {
@@ -56,38 +56,38 @@ impl Report {
 }
 
 /// One thing that is looked at; notes the faults in it.
-type Part = fn(&Connection, &mut Report) -> rusqlite::Result<()>;
+type Check = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
 
 /// Everything that is looked at.
-const PARTS: &[(&str, Part)] = &[
-    ("the database", database),
-    ("rooms", rooms),
-    ("messages", messages),
-    ("direct messages", directs),
-    ("mailboxes", mailboxes),
-    ("sessions", sessions),
-    ("facts", facts),
-    ("search", found),
+const CHECKS: &[(&str, Check)] = &[
+    ("the database", check_database),
+    ("rooms", check_rooms),
+    ("messages", check_messages),
+    ("direct messages", check_directs),
+    ("mailboxes", check_mailboxes),
+    ("sessions", check_sessions),
+    ("facts", check_facts),
+    ("search", check_search_index),
 ];
 
 /// Looks at the log of a directory, and changes nothing.
 ///
 /// # Errors
 /// [`ArchiveError`]: it cannot even be opened.
-pub fn check(directory: &Path) -> Result<Report, ArchiveError> {
+pub fn check(directory: &Path) -> Result<CheckReport, ArchiveError> {
     let connection = open(directory)?;
     // One state of the database for all that follows.
     let transaction = connection.unchecked_transaction()?;
-    let mut report = Report { bytes: used_bytes(&transaction)?, ..Report::default() };
-    for (name, part) in PARTS {
+    let mut report = CheckReport { bytes: used_bytes(&transaction)?, ..CheckReport::default() };
+    for (name, part) in CHECKS {
         let done = part(&transaction, &mut report);
-        report.noted(format_args!("{name} cannot be read"), done);
+        report.ok_or_fault(format_args!("{name} cannot be read"), done);
     }
     Ok(report)
 }
 
 /// Does something for each row that a query brings.
-fn each(
+fn for_each_row(
     connection: &Connection,
     query: &str,
     mut work: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
@@ -101,21 +101,21 @@ fn each(
 }
 
 /// Notes a fault for each number that a query brings.
-fn none(
+fn fault_for_each_row(
     connection: &Connection,
-    report: &mut Report,
+    report: &mut CheckReport,
     query: &str,
     fault: impl Fn(i64) -> String,
 ) -> rusqlite::Result<()> {
-    each(connection, query, |row| {
+    for_each_row(connection, query, |row| {
         report.fault(fault(row.get(0)?));
         Ok(())
     })
 }
 
 /// What SQLite finds by itself, in the index of the search as well.
-fn database(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    each(connection, "PRAGMA integrity_check", |row| {
+fn check_database(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    for_each_row(connection, "PRAGMA integrity_check", |row| {
         let told: String = row.get(0)?;
         if told != "ok" {
             report.fault(format!("the database: {told}"));
@@ -125,11 +125,12 @@ fn database(connection: &Connection, report: &mut Report) -> rusqlite::Result<()
 }
 
 /// Rooms have names, and are found by them.
-fn rooms(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    each(connection, "SELECT id, name, key FROM rooms", |row| {
+fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    for_each_row(connection, "SELECT id, name, key FROM rooms", |row| {
         report.rooms = report.rooms.saturating_add(1);
         let number: i64 = row.get(0)?;
-        let Some(name) = report.noted(format_args!("room {number}"), rows::room_name(row, 1))
+        let Some(name) =
+            report.ok_or_fault(format_args!("room {number}"), rows::read_room_name(row, 1))
         else {
             return Ok(());
         };
@@ -141,14 +142,14 @@ fn rooms(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
 }
 
 /// Messages are valid, and lead back to those before them.
-fn messages(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let mut links = Links::default();
     // Each room is looked up: a join in the other order would sort everything.
     let query = format!(
-        "SELECT {ENTRY}, e.room, r.name, r.dropped
+        "SELECT {ENTRY_COLUMNS}, e.room, r.name, r.dropped
          FROM entries e LEFT JOIN rooms r ON r.id = e.room ORDER BY e.sequence"
     );
-    each(connection, &query, |row| {
+    for_each_row(connection, &query, |row| {
         report.messages = report.messages.saturating_add(1);
         let (sequence, previous): (i64, i64) = (row.get(0)?, row.get(1)?);
         let room: i64 = row.get(8)?;
@@ -156,8 +157,8 @@ fn messages(connection: &Connection, report: &mut Report) -> rusqlite::Result<()
             report.fault(format!("message {sequence}: its room {room} is not there"));
             return Ok(());
         }
-        let entry = rows::room_name(row, 9).and_then(|name| rows::room_entry(row, &name));
-        report.noted(format_args!("message {sequence}"), entry);
+        let entry = rows::read_room_name(row, 9).and_then(|name| rows::read_room_entry(row, &name));
+        report.ok_or_fault(format_args!("message {sequence}"), entry);
         if !links.follow(room, sequence, previous, row.get(10)?) {
             report.fault(format!("message {sequence}: {previous} is not the one before it"));
         }
@@ -166,84 +167,92 @@ fn messages(connection: &Connection, report: &mut Report) -> rusqlite::Result<()
 }
 
 /// Direct messages are valid, and have sequences of their own.
-fn directs(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    each(connection, &format!("SELECT {DIRECT} FROM directs d"), |row| {
+fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    for_each_row(connection, &format!("SELECT {DIRECT_COLUMNS} FROM directs d"), |row| {
         report.directs = report.directs.saturating_add(1);
         let sequence: i64 = row.get(0)?;
-        report.noted(format_args!("direct message {sequence}"), rows::direct_entry(row));
+        report.ok_or_fault(format_args!("direct message {sequence}"), rows::read_direct_entry(row));
         Ok(())
     })?;
     let query = "SELECT d.sequence FROM directs d JOIN entries e ON e.sequence = d.sequence";
-    none(connection, report, query, |it| format!("sequence {it} was given twice"))
+    fault_for_each_row(connection, report, query, |it| format!("sequence {it} was given twice"))
 }
 
 /// Whoever has a direct message wrote or received it, and somebody has each.
-fn mailboxes(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let query = "SELECT m.sequence FROM mailboxes m LEFT JOIN directs d ON d.sequence = m.sequence
                  WHERE d.sequence IS NULL OR m.session NOT IN (d.session, d.to_session)";
-    none(connection, report, query, |it| {
+    fault_for_each_row(connection, report, query, |it| {
         format!("direct message {it} is in a mailbox, and not there or somebody else's")
     })?;
     let query = "SELECT sequence FROM directs d
                  WHERE NOT EXISTS (SELECT 1 FROM mailboxes m WHERE m.sequence = d.sequence)";
-    none(connection, report, query, |it| format!("direct message {it} is in nobody's mailbox"))
+    fault_for_each_row(connection, report, query, |it| {
+        format!("direct message {it} is in nobody's mailbox")
+    })
 }
 
 /// Sessions are valid, and their numbers will not be given again.
-fn sessions(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    rows::each_session(connection, |session| {
-        report.noted("a session", session);
+fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    rows::for_each_session(connection, |session| {
+        report.ok_or_fault("a session", session);
         Ok(())
     })?;
     let query = "SELECT id FROM sessions
                  WHERE id > (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'sessions')";
-    none(connection, report, query, |it| format!("session {it}: its number may be given again"))
+    fault_for_each_row(connection, report, query, |it| {
+        format!("session {it}: its number may be given again")
+    })
 }
 
 /// Facts are there where they must be, and agree with the messages.
-fn facts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
                     ifnull((SELECT max(sequence) FROM directs), 0))",
         [],
         |row| row.get(0),
     )?;
-    report.noted(fact::SERVER_ID, fact::<[u8; 16]>(connection, fact::SERVER_ID));
-    let log_id = fact::<[u8; 16]>(connection, fact::LOG_ID);
-    if let Some(None) = report.noted(fact::LOG_ID, log_id)
+    report.ok_or_fault(fact::SERVER_ID, read_fact::<[u8; 16]>(connection, fact::SERVER_ID));
+    let log_id = read_fact::<[u8; 16]>(connection, fact::LOG_ID);
+    if let Some(None) = report.ok_or_fault(fact::LOG_ID, log_id)
         && last > 0
     {
         report.fault("there are messages, but the log has no id");
     }
     for name in [fact::IS_CLEAN, fact::IS_STRICT] {
-        let value = fact::<i64>(connection, name);
-        if let Some(Some(value @ (..=-1 | 2..))) = report.noted(name, value) {
+        let value = read_fact::<i64>(connection, name);
+        if let Some(Some(value @ (..=-1 | 2..))) = report.ok_or_fault(name, value) {
             report.fault(format!("{name}: {value} is neither 0 nor 1"));
         }
     }
-    let head = fact::<i64>(connection, fact::HEAD);
-    let head = report.noted(fact::HEAD, head).flatten().unwrap_or(0).max(last);
+    let head = read_fact::<i64>(connection, fact::HEAD);
+    let head = report.ok_or_fault(fact::HEAD, head).flatten().unwrap_or(0).max(last);
     for name in [fact::INDEXED, fact::FORGOTTEN] {
-        let value = fact::<i64>(connection, name);
-        let value = report.noted(name, value).flatten().unwrap_or(0);
+        let value = read_fact::<i64>(connection, name);
+        let value = report.ok_or_fault(name, value).flatten().unwrap_or(0);
         if !(0..=head).contains(&value) {
             report.fault(format!("{name}: {value} is not between 0 and {head}"));
         }
     }
     let query = format!("SELECT id FROM rooms WHERE dropped NOT BETWEEN 0 AND {head}");
-    none(connection, report, &query, |it| format!("room {it} has lost what it never had"))
+    fault_for_each_row(connection, report, &query, |it| {
+        format!("room {it} has lost what it never had")
+    })
 }
 
 /// What should be found by a search is, and nothing else. (Whether by the
 /// right words is not looked at: that would be to make the index anew.)
-fn found(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let indexed = place(search::indexed(connection)?);
+fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let query = format!(
         "SELECT sequence FROM entries WHERE sequence <= {indexed}
          AND NOT EXISTS (SELECT 1 FROM found_docsize WHERE id = sequence)"
     );
-    none(connection, report, &query, |it| format!("message {it} cannot be found"))?;
+    fault_for_each_row(connection, report, &query, |it| format!("message {it} cannot be found"))?;
     let query = "SELECT id FROM found_docsize
                  WHERE NOT EXISTS (SELECT 1 FROM entries WHERE sequence = id)";
-    none(connection, report, query, |it| format!("a search finds {it}, which is not there"))
+    fault_for_each_row(connection, report, query, |it| {
+        format!("a search finds {it}, which is not there")
+    })
 }

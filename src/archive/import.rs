@@ -6,14 +6,14 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{ArchiveError, line, merge};
+use super::{ArchiveError, json_lines, merge};
 use crate::log::StoreError;
 use crate::log::sqlite::database::{open_to_read, open_to_write};
-use crate::log::sqlite::directory::Directory;
+use crate::log::sqlite::directory::LockedDirectory;
 
 /// What has come of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportSummary {
     /// Messages that are in the log now and were not.
     pub added: u64,
     /// Messages that were there before, or twice in the file.
@@ -28,8 +28,8 @@ pub struct Imported {
 ///
 /// # Errors
 /// [`ArchiveError`]; the log is as it was.
-pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<Imported, ArchiveError> {
-    let directory = Directory::take(directory)?;
+pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummary, ArchiveError> {
+    let directory = LockedDirectory::lock(directory)?;
     let path = directory.database();
     if let Err(error @ StoreError::Older { .. }) = open_to_read(&path, None) {
         return Err(error.into());
@@ -37,44 +37,47 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<Imported, Ar
     let mut connection = open_to_write(&path, None)?;
     // What does not come to its end has not been.
     let transaction = connection.transaction()?;
-    merge::prepare(&transaction)?;
-    let read = stage(&transaction, input)?;
-    let added = merge::drop_known(&transaction)?;
+    merge::create_staging_table(&transaction)?;
+    let read = stage_lines(&transaction, input)?;
+    let added = merge::drop_duplicates(&transaction)?;
     if added > 0 {
         merge::merge(&transaction)?;
         transaction.commit()?;
     }
-    Ok(Imported { added, known: read.saturating_sub(added) })
+    Ok(ImportSummary { added, known: read.saturating_sub(added) })
 }
 
 /// Puts all lines aside; gives how many messages they are.
-fn stage(connection: &Connection, input: &mut impl BufRead) -> Result<u64, ArchiveError> {
+fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64, ArchiveError> {
     let mut buffer = Vec::new();
     let mut number: u64 = 0;
     loop {
         number = number.saturating_add(1);
         let wrong = |problem| ArchiveError::Line { number, problem };
-        let is_there = next_line(input, &mut buffer).map_err(ArchiveError::Input)?;
-        if buffer.len() as u64 > line::MAX_LINE {
-            return Err(wrong(format!("it is longer than {} bytes", line::MAX_LINE)));
+        let is_there = read_line(input, &mut buffer).map_err(ArchiveError::Input)?;
+        if buffer.len() as u64 > json_lines::MAX_LINE_BYTES {
+            return Err(wrong(format!("it is longer than {} bytes", json_lines::MAX_LINE_BYTES)));
         }
         if number == 1 {
-            line::Header::check(&buffer).map_err(wrong)?;
+            json_lines::Header::check(&buffer).map_err(wrong)?;
             continue;
         }
         if !is_there {
             return Ok(number.saturating_sub(2));
         }
-        let message = line::read(&buffer).map_err(wrong)?;
-        merge::put_aside(connection, number, &message)?;
+        let message = json_lines::parse(&buffer).map_err(wrong)?;
+        merge::stage_message(connection, number, &message)?;
     }
 }
 
 /// Reads a line without its end, or so much of it that it is seen to be too
 /// long; says whether there was one.
-fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
-    let count = input.by_ref().take(line::MAX_LINE.saturating_add(2)).read_until(b'\n', line)?;
+    let count = input
+        .by_ref()
+        .take(json_lines::MAX_LINE_BYTES.saturating_add(2))
+        .read_until(b'\n', line)?;
     if line.last() == Some(&b'\n') {
         line.pop();
     }

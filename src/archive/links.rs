@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_lead_to_what_was_before_or_is_lost() {
+    fn link_must_lead_to_previous_or_dropped_message() {
         let mut links = Links::default();
         assert!(links.follow(1, 5, 3, 3), "the room has lost 3");
         assert!(links.follow(2, 6, 0, 0), "another room begins");

@@ -5,20 +5,20 @@
 use rusqlite::{Connection, params};
 
 use super::ArchiveError;
-use super::line::Message;
+use super::json_lines::ImportedMessage;
 use crate::log::StoreError;
-use crate::log::sqlite::database::{fact, note_fact};
-use crate::log::sqlite::rows::{self, place, signed};
-use crate::log::sqlite::{opening, search};
+use crate::log::sqlite::database::{fact, write_fact};
+use crate::log::sqlite::rows::{self, sequence_to_sql, u64_to_sql};
+use crate::log::sqlite::{recovery, search};
 use crate::model::{LogId, RoomName, Sequence};
 use crate::os::random_bytes;
 
 /// Messages that are made findable at one time.
-const INDEX_STEP: usize = 5_000;
+const INDEX_BATCH: usize = 5_000;
 
 /// Where messages are put aside. What makes one the same as another one is
 /// the key: neither its sequence nor its session, for both are given anew.
-const ASIDE: &str = "
+const CREATE_STAGING_TABLE: &str = "
     CREATE TEMP TABLE aside (
         time INTEGER, reference INTEGER, username TEXT, room INTEGER, style INTEGER, text TEXT,
         session INTEGER NOT NULL, line INTEGER NOT NULL,
@@ -27,7 +27,7 @@ const ASIDE: &str = "
 ";
 
 /// Drops what the log has already.
-const DROP_KNOWN: &str = "
+const DROP_DUPLICATES: &str = "
     DELETE FROM temp.aside WHERE line IN (
         SELECT a.line FROM main.entries e CROSS JOIN temp.aside a
         ON a.time = e.time AND a.reference = e.reference AND a.username = e.username
@@ -37,7 +37,7 @@ const DROP_KNOWN: &str = "
 
 /// Puts everything in order, by time and then as it was: what was there
 /// first, direct messages too, of which only the place is needed.
-const ORDER: &str = "
+const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.numbers
         SELECT session, row_number() OVER (ORDER BY session)
@@ -63,7 +63,7 @@ const ORDER: &str = "
 
 /// Writes everything anew. Nothing is deleted, so no room has lost anything
 /// that a client could know of.
-const REWRITE: &str = "
+const REWRITE_LOG: &str = "
     DELETE FROM main.entries;
     INSERT INTO main.entries
         (sequence, room, previous, session, username, time, reference, style, text)
@@ -89,36 +89,36 @@ const REWRITE: &str = "
 ";
 
 /// Makes the place where messages are put aside.
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(ASIDE)
+pub(super) fn create_staging_table(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(CREATE_STAGING_TABLE)
 }
 
 /// Puts a message aside, if it is not there. Its room gets a number.
-pub(super) fn put_aside(
+pub(super) fn stage_message(
     connection: &Connection,
     line: u64,
-    message: &Message,
+    message: &ImportedMessage,
 ) -> rusqlite::Result<()> {
-    let room = room_number(connection, &message.room)?;
+    let room = room_id(connection, &message.room)?;
     let mut statement = connection.prepare_cached(
         "INSERT INTO temp.aside (time, reference, username, room, style, text, session, line)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )?;
     statement.execute(params![
-        signed(message.time.0),
-        signed(message.reference.0),
+        u64_to_sql(message.time.0),
+        u64_to_sql(message.reference.0),
         message.username.as_str(),
         room,
         message.style.0,
         message.text.as_str(),
-        signed(message.session.0),
-        signed(line),
+        u64_to_sql(message.session.0),
+        u64_to_sql(line),
     ])?;
     Ok(())
 }
 
 /// A room's number; it gets a row if it has none.
-fn room_number(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
+fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
     if let Some((number, _)) = rows::find_room(connection, room.key())? {
         return Ok(number);
     }
@@ -129,8 +129,8 @@ fn room_number(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64
 
 /// Drops of what was put aside what the log has already; gives how many are
 /// left.
-pub(super) fn drop_known(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.execute(DROP_KNOWN, [])?;
+pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.execute(DROP_DUPLICATES, [])?;
     let left: i64 =
         connection.query_row("SELECT count(*) FROM temp.aside", [], |row| row.get(0))?;
     Ok(left.cast_unsigned())
@@ -140,14 +140,15 @@ pub(super) fn drop_known(connection: &Connection) -> rusqlite::Result<u64> {
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     // Read before anything is moved: their references are found by sequence.
-    let restored = opening::restore(connection, LogId(log_id))?;
-    let last_session = signed(restored.next_session.0).saturating_sub(1);
-    connection.execute_batch(&ORDER.replace(":last_session", &last_session.to_string()))?;
-    connection.execute_batch(REWRITE)?;
+    let restored = recovery::restore_state(connection, LogId(log_id))?;
+    let last_session = u64_to_sql(restored.next_session.0).saturating_sub(1);
+    connection
+        .execute_batch(&ORDER_MESSAGES.replace(":last_session", &last_session.to_string()))?;
+    connection.execute_batch(REWRITE_LOG)?;
     let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let head = Sequence(ask("SELECT max(sequence) FROM temp.ordered")?.cast_unsigned());
     for record in &restored.sessions {
-        rows::put_session(connection, record, head)?;
+        rows::upsert_session(connection, record, head)?;
     }
     let last_session = last_session.saturating_add(ask("SELECT count(*) FROM temp.numbers")?);
     connection.execute("DELETE FROM sqlite_sequence WHERE name = 'sessions'", [])?;
@@ -155,12 +156,12 @@ pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
         "INSERT INTO sqlite_sequence (name, seq) VALUES ('sessions', ?)",
         [last_session],
     )?;
-    note_fact(connection, fact::LOG_ID, log_id)?;
-    note_fact(connection, fact::HEAD, place(head))?;
-    note_fact(connection, fact::FORGOTTEN, 0)?;
-    note_fact(connection, fact::INDEXED, 0)?;
+    write_fact(connection, fact::LOG_ID, log_id)?;
+    write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
+    write_fact(connection, fact::FORGOTTEN, 0)?;
+    write_fact(connection, fact::INDEXED, 0)?;
     // It is synced when it is written, and under a name that nobody knows yet.
-    note_fact(connection, fact::IS_CLEAN, 1)?;
-    while search::index(connection, INDEX_STEP)?.1 == INDEX_STEP {}
+    write_fact(connection, fact::IS_CLEAN, 1)?;
+    while search::index_next(connection, INDEX_BATCH)?.1 == INDEX_BATCH {}
     Ok(())
 }

@@ -15,10 +15,10 @@ mod backup;
 mod check;
 mod export;
 mod import;
-mod line;
+mod json_lines;
 mod links;
 mod merge;
-mod when;
+mod time_format;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,14 +27,14 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 pub use backup::backup;
-pub use check::{Report, check};
-pub use export::{Form, Wanted, export};
-pub use import::{Imported, import};
-pub use when::read_since;
+pub use check::{CheckReport, check};
+pub use export::{ExportFormat, ExportOptions, export};
+pub use import::{ImportSummary, import};
+pub use time_format::parse_since;
 
 use crate::log::StoreError;
 use crate::log::sqlite::database;
-use crate::log::sqlite::directory::database_in;
+use crate::log::sqlite::directory::existing_database;
 
 /// Why the owner does not get what was asked for. The log is as it was.
 #[derive(Debug, Error)]
@@ -78,7 +78,7 @@ pub enum ArchiveError {
 
 /// Opens the log of a directory to read it, beside whoever has it.
 fn open(directory: &Path) -> Result<Connection, ArchiveError> {
-    Ok(database::open_to_read(&database_in(directory)?, None)?)
+    Ok(database::open_to_read(&existing_database(directory)?, None)?)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::BAD_CONFIG;
-use crate::archive::{self, ArchiveError, Form, Report, Wanted};
+use crate::archive::{self, ArchiveError, CheckReport, ExportFormat, ExportOptions};
 use crate::config::server::ServerOptions;
 use crate::model::{RoomName, Timestamp};
 
@@ -151,7 +151,7 @@ pub(super) struct CheckArgs {
 
 /// Parses the time of `--since`.
 fn parse_since(typed: &str) -> Result<Timestamp, String> {
-    archive::read_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
+    archive::parse_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
 }
 
 impl ArchiveCommand {
@@ -192,12 +192,12 @@ fn export(
     directory: &Path,
     ExportArgs { room, since, format, .. }: ExportArgs,
 ) -> Result<ExitCode> {
-    let form = match format {
-        Format::Jsonl => Form::JsonLines,
-        Format::Text => Form::Text,
+    let format = match format {
+        Format::Jsonl => ExportFormat::JsonLines,
+        Format::Text => ExportFormat::Text,
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match archive::export(directory, &Wanted { room, since, form }, &mut out) {
+    match archive::export(directory, &ExportOptions { room, since, format }, &mut out) {
         Err(ArchiveError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
         done => done?,
     }
@@ -230,7 +230,7 @@ fn check(directory: &Path) -> Result<ExitCode> {
     for fault in &report.faults {
         print_line(fault);
     }
-    let Report { messages, directs, rooms, bytes, faults, more_faults } = report;
+    let CheckReport { messages, directs, rooms, bytes, faults, more_faults } = report;
     let faults = more_faults.saturating_add(faults.len() as u64);
     let found = match faults {
         0 => "no fault found:".to_owned(),

@@ -18,16 +18,16 @@
 mod memory;
 mod settings;
 pub(crate) mod sqlite;
-mod stamp;
 #[cfg(test)]
 mod tests;
+mod timestamps;
 
 use std::task::{Context, Poll};
 
 pub use memory::{MemoryLimits, MemoryLog};
 pub use settings::{LogOpenError, LogSettings, OpenedLog};
 pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
-pub use stamp::Stamper;
+pub use timestamps::TimestampSource;
 
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord, SharedEntry};
@@ -47,15 +47,15 @@ pub trait Log: Send {
     fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
     /// Keeps a session beyond a restart, if anything is.
-    fn keep_session(&mut self, record: SessionRecord);
+    fn persist_session(&mut self, record: SessionRecord);
 
     /// Forgets a session that cannot come back, and its direct messages.
     /// (The other side keeps its copies.)
-    fn forget_session(&mut self, session: SessionId);
+    fn delete_session(&mut self, session: SessionId);
 
     /// Does what is to be done from time to time; `is_in_use` says whether
     /// somebody is in a room. Call it after each [`Log::append`].
-    fn tidy(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool);
+    fn maintain(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool);
 
     /// Keeps messages so long from now on.
     fn set_retention(&mut self, retention: Retention);
@@ -94,5 +94,5 @@ pub enum LogEvent {
         outcome: Result<ReadOutcome, ReadFailed>,
     },
     /// It fares differently from now on.
-    Storage(StorageHealth),
+    StorageChanged(StorageHealth),
 }

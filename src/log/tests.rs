@@ -162,8 +162,8 @@ impl Pair {
         self.references[who] = 0;
         self.next_session += 1;
         let record = self.record(who);
-        self.disk.as_mut().unwrap().keep_session(record.clone());
-        self.memory.keep_session(record);
+        self.disk.as_mut().unwrap().persist_session(record.clone());
+        self.memory.persist_session(record);
     }
 
     /// Somebody's session as the hub tells of it: it does not know of later messages.
@@ -227,8 +227,8 @@ impl Pair {
                 self.compare();
             }
             Step::End(who) => {
-                self.memory.forget_session(self.sessions[*who]);
-                self.disk.as_mut().unwrap().forget_session(self.sessions[*who]);
+                self.memory.delete_session(self.sessions[*who]);
+                self.disk.as_mut().unwrap().delete_session(self.sessions[*who]);
                 self.begin_session(*who);
             }
             Step::Restart => self.restart(),
@@ -299,7 +299,7 @@ impl Pair {
 }
 
 #[test]
-fn both_logs_do_the_same() {
+fn memory_and_sqlite_logs_give_equal_answers() {
     let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });
     runner
         .run(&proptest::collection::vec(step(), 1..60), |steps| {

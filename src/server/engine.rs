@@ -447,7 +447,7 @@ impl Engine {
         self.drafts_given += drafts.len() as u64;
         self.unanswered_since.get_or_insert(now.moment);
         self.log.append(now, drafts);
-        self.log.tidy(&|room| self.hub.is_room_open(room));
+        self.log.maintain(&|room| self.hub.is_room_open(room));
     }
 
     /// Handles all events that the log has now.
@@ -481,7 +481,7 @@ impl Engine {
             Some(LogEvent::ReadDone { tag, outcome }) => {
                 self.catch_panic(|it| it.input(Input::ReadDone { tag, outcome }));
             }
-            Some(LogEvent::Storage(storage)) => {
+            Some(LogEvent::StorageChanged(storage)) => {
                 self.storage = storage;
                 self.catch_panic(|it| it.input(Input::StorageChanged(storage)));
             }
@@ -539,12 +539,12 @@ impl Engine {
             Output::RoomClosed { room } => self.fanout.close_room(room),
             Output::PersistSession(record) => {
                 self.append_drafts();
-                self.log.keep_session(record);
+                self.log.persist_session(record);
             }
             Output::DeleteSession { session } => {
                 // Direct messages accepted before it must be deleted with the session.
                 self.append_drafts();
-                self.log.forget_session(session);
+                self.log.delete_session(session);
             }
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::ConnectedUsers(count) => {

@@ -339,7 +339,7 @@ impl World {
                 self.input(Input::NotStored { session, reference });
             }
             LogEvent::ReadDone { tag, outcome } => self.input(Input::ReadDone { tag, outcome }),
-            LogEvent::Storage(health) => self.input(Input::StorageChanged(health)),
+            LogEvent::StorageChanged(health) => self.input(Input::StorageChanged(health)),
         }
     }
 
@@ -361,8 +361,8 @@ impl World {
         match output {
             Output::Append(draft) => self.log.append(now, vec![draft]),
             Output::Read { tag, request } => self.log.read(tag, request),
-            Output::PersistSession(record) => self.log.keep_session(record),
-            Output::DeleteSession { session } => self.log.forget_session(session),
+            Output::PersistSession(record) => self.log.persist_session(record),
+            Output::DeleteSession { session } => self.log.delete_session(session),
             Output::Publish { room, entry } => self.publish(room, &entry),
             Output::Deliver { connection, delivery, .. } => self.deliver(connection, delivery),
             Output::DeliverAll { connections, frame, .. } => {

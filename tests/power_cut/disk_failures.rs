@@ -28,7 +28,7 @@ fn run_through_failures(settings: StoreSettings, seed: u64) {
     let first = harness.disk.steps() + seed_number % 5;
     harness.disk.fail_at_steps([first, first + 1 + seed_number]);
     let state = |harness: &LogHarness| match harness.other_events.last() {
-        Some(LogEvent::Storage(storage)) => *storage,
+        Some(LogEvent::StorageChanged(storage)) => *storage,
         _ => StorageHealth::Sound,
     };
     // Some messages are appended before the log notices the failure, some during it.
@@ -186,7 +186,7 @@ fn data_rewritten_after_a_failed_sync_survives_a_power_cut() {
     harness.disk.fail_next_sync();
     // Nothing is appended until the log has recovered, so that the next sync has to cover what was
     // written without one.
-    while harness.other_events.last() != Some(&LogEvent::Storage(StorageHealth::Sound)) {
+    while harness.other_events.last() != Some(&LogEvent::StorageChanged(StorageHealth::Sound)) {
         harness.take_event();
     }
     for _ in 0..BATCHES {

@@ -86,7 +86,7 @@ impl LogHarness {
             SqliteLog::open(StoreSettings { directory: path, ..settings }).unwrap();
         let mut log: Box<dyn Log> = Box::new(log);
         for person in 1..=SESSIONS {
-            log.keep_session(session_record(person));
+            log.persist_session(session_record(person));
         }
         disk.acknowledge(1);
         Self {

@@ -26,7 +26,7 @@ fn change(directory: &Path, statements: &str) {
 }
 
 #[test]
-fn every_fault_is_seen() {
+fn check_reports_each_kind_of_fault() {
     for (statements, told) in [
         (
             "UPDATE entries SET previous = 2 WHERE sequence = 3",
@@ -68,7 +68,7 @@ fn every_fault_is_seen() {
 }
 
 #[test]
-fn a_damaged_file_is_a_fault_and_no_panic() {
+fn damaged_file_is_reported_without_panic() {
     let directory = tempfile::tempdir().unwrap();
     log(directory.path());
     let path = directory.path().join("chat.db");
@@ -86,7 +86,7 @@ fn a_damaged_file_is_a_fault_and_no_panic() {
 }
 
 #[test]
-fn more_faults_than_are_told_are_counted() {
+fn faults_beyond_the_listed_ones_are_counted() {
     let directory = tempfile::tempdir().unwrap();
     let all: Vec<_> = (1..=80).map(|number| said(number, "anna", 1, number, "a")).collect();
     import_all(directory.path(), &all);
@@ -102,7 +102,7 @@ fn opened(directory: &Path) -> LogId {
 }
 
 #[test]
-fn a_backup_is_everything_under_another_name() {
+fn backup_is_complete_and_opens_with_a_new_log_id() {
     let parent = tempfile::tempdir().unwrap();
     let (one, file) = (parent.path().join("one"), parent.path().join("backup.db"));
     log(&one);
@@ -132,7 +132,7 @@ fn a_backup_is_everything_under_another_name() {
 }
 
 #[test]
-fn a_backup_goes_over_nothing() {
+fn backup_does_not_overwrite_files() {
     let parent = tempfile::tempdir().unwrap();
     let (one, file) = (parent.path().join("one"), parent.path().join("backup.db"));
     log(&one);

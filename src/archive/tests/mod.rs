@@ -1,7 +1,7 @@
 //! The owner's tools, without the program around them.
 
 mod faults;
-mod merging;
+mod import_merge;
 mod round_trip;
 mod upgrade;
 
@@ -48,7 +48,7 @@ fn file(messages: &[Said]) -> Vec<u8> {
     let header = json!({"format": "pi-chat-log", "version": 1, "log_id": ""});
     let lines = messages.iter().zip(1_u64..).map(|(it, sequence)| {
         json!({
-            "sequence": sequence, "time": when::exact(Timestamp(it.time)), "room": it.room,
+            "sequence": sequence, "time": time_format::format_rfc3339(Timestamp(it.time)), "room": it.room,
             "username": it.username, "session": it.session, "reference": it.reference,
             "style": 0, "text": it.text,
         })
@@ -67,8 +67,8 @@ fn import_all(directory: &Path, messages: &[Said]) -> u64 {
 /// Everything that is exported.
 fn exported(directory: &Path) -> Vec<u8> {
     let mut out = Vec::new();
-    let wanted = Wanted { room: None, since: None, form: Form::JsonLines };
-    export(directory, &wanted, &mut out).unwrap();
+    let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
+    export(directory, &options, &mut out).unwrap();
     out
 }
 
@@ -80,7 +80,7 @@ fn parsed(exported: &[u8]) -> (Value, Vec<Said>) {
     let messages = values.map(|it| {
         let text = |name: &str| it[name].as_str().unwrap().to_owned();
         Said {
-            time: when::read_exact(&text("time")).unwrap().0,
+            time: time_format::parse_rfc3339(&text("time")).unwrap().0,
             room: text("room"),
             username: text("username"),
             session: it["session"].as_u64().unwrap(),
@@ -97,7 +97,7 @@ fn messages(directory: &Path) -> Vec<Said> {
 }
 
 /// Checks a log, in which there is no fault.
-fn sound(directory: &Path) -> Report {
+fn sound(directory: &Path) -> CheckReport {
     let report = check(directory).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
     report

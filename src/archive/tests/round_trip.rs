@@ -43,7 +43,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn whatever_was_said(
+    fn export_and_import_preserve_messages(
         first in prop::collection::vec(any_message(), 0..40),
         second in prop::collection::vec(any_message(), 0..40),
     ) {
@@ -76,7 +76,7 @@ proptest! {
 
 /// Sessions keep together what belongs together.
 #[test]
-fn one_new_session_for_each_of_the_file() {
+fn import_assigns_one_new_session_per_session_of_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let session = |at: usize| messages(directory.path())[at].session;
     let first = [said(1, "anna", 7, 1, "a"), said(2, "bob", 900, 1, "b")];
@@ -89,7 +89,7 @@ fn one_new_session_for_each_of_the_file() {
 }
 
 #[test]
-fn lines_for_people() {
+fn text_export_is_readable_and_unambiguous() {
     let directory = tempfile::tempdir().unwrap();
     let day = 86_400_000;
     let others = [
@@ -100,8 +100,8 @@ fn lines_for_people() {
     let shown = |since, room: Option<&str>| {
         let room = room.map(|it| crate::model::RoomName::new(it).unwrap());
         let mut out = Vec::new();
-        let wanted = Wanted { room, since, form: Form::Text };
-        export(directory.path(), &wanted, &mut out).map(|()| String::from_utf8(out).unwrap())
+        let options = ExportOptions { room, since, format: ExportFormat::Text };
+        export(directory.path(), &options, &mut out).map(|()| String::from_utf8(out).unwrap())
     };
     let second = "1970-01-03 00:00:00Z #lobby bob: \u{fffd}x\n";
     let first = "1970-01-02 00:00:00Z #lobby anna: one\n    12:00:00 bob: two\n";

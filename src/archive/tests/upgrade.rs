@@ -25,7 +25,7 @@ fn settings(directory: &Path) -> StoreSettings {
 fn make_first_format(directory: &Path) -> PathBuf {
     let path = directory.join("chat.db");
     let connection = Connection::open(&path).unwrap();
-    schema::create_old(&connection, 1);
+    schema::create_old_format(&connection, 1);
     connection.execute_batch("INSERT INTO rooms (key, name) VALUES ('lobby', 'Lobby')").unwrap();
     for number in 1..=20 {
         let entry = LogEntry {
@@ -53,7 +53,7 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn the_first_format_loses_nothing_and_can_be_searched() {
+fn format_1_is_upgraded_without_loss_and_searchable() {
     let directory = tempfile::tempdir().unwrap();
     let path = make_first_format(directory.path());
     let (log, restored) = SqliteLog::open(settings(directory.path())).unwrap();
@@ -64,8 +64,8 @@ fn the_first_format_loses_nothing_and_can_be_searched() {
     assert_eq!((report.messages, report.faults), (20, Vec::new()));
     // What the thread that writes does before each search.
     let connection = open_to_write(&path, None).unwrap();
-    search::index(&connection, 1_000).unwrap();
-    assert_eq!(search::indexed(&connection).unwrap(), Sequence(20));
+    search::index_next(&connection, 1_000).unwrap();
+    assert_eq!(search::indexed_up_to(&connection).unwrap(), Sequence(20));
     let query = SearchQuery {
         text: SearchTerms::new("\"number 7\"").unwrap(),
         from: None,
@@ -76,8 +76,8 @@ fn the_first_format_loses_nothing_and_can_be_searched() {
     };
     let mut found = BTreeMap::new();
     let mut connection = open_to_read(&path, None).unwrap();
-    search::with_deadline(&mut connection, Clock::start(), |it| {
-        search::find(it, &[(1, RoomName::lobby())], &query, Sequence(20), &mut found)
+    search::with_timeout(&mut connection, Clock::start(), |it| {
+        search::find_matches(it, &[(1, RoomName::lobby())], &query, Sequence(20), &mut found)
     })
     .unwrap();
     assert_eq!(found.into_keys().collect::<Vec<_>>(), [Sequence(7)]);
@@ -85,10 +85,10 @@ fn the_first_format_loses_nothing_and_can_be_searched() {
 
 /// The outcome of each of the owner's tools.
 fn tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
-    let wanted = Wanted { room: None, since: None, form: Form::JsonLines };
+    let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
     let header = "{\"format\":\"pi-chat-log\",\"version\":1,\"log_id\":\"\"}\n";
     [
-        ("export", export(directory, &wanted, &mut Vec::new())),
+        ("export", export(directory, &options, &mut Vec::new())),
         ("import", import(directory, &mut header.as_bytes()).map(drop)),
         ("backup", backup(directory, &directory.join("backup")).map(drop)),
         ("check", check(directory).map(drop)),
@@ -96,7 +96,7 @@ fn tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
 }
 
 #[test]
-fn tools_leave_an_older_format_to_the_server() {
+fn tools_refuse_an_older_format_and_leave_it_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = make_first_format(directory.path());
     let before = fs::read(&path).unwrap();
@@ -113,14 +113,14 @@ fn tools_leave_an_older_format_to_the_server() {
 
 /// Nobody touches what a newer version has written, closed or not.
 #[test]
-fn a_newer_format_is_refused_as_it_was() {
+fn newer_format_is_refused_and_left_unchanged() {
     for is_closed in [true, false] {
         let parent = tempfile::tempdir().unwrap();
         let (origin, directory) = (parent.path().join("origin"), parent.path().join("data"));
         fs::create_dir(&directory).unwrap();
         drop(SqliteLog::open(settings(&origin)).unwrap());
         let connection = open_to_write(&origin.join("chat.db"), None).unwrap();
-        connection.pragma_update(None, "user_version", schema::latest() + 1).unwrap();
+        connection.pragma_update(None, "user_version", schema::latest_format() + 1).unwrap();
         // While it is open, everything is in the write-ahead log.
         let names: &[&str] = if is_closed { &["chat.db"] } else { &["chat.db", "chat.db-wal"] };
         if is_closed {

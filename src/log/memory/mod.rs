@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use self::ring::{Ring, cost};
-use super::{Log, LogEvent, Stamper};
+use self::ring::{Ring, memory_cost};
+use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
@@ -27,7 +27,7 @@ pub struct MemoryLimits {
     /// none below the 10 of a newcomer; of direct messages the oldest go.
     pub total_bytes: usize,
     /// Rooms of which something is kept though nobody is in them. Beyond
-    /// that those with less than the 10 of a newcomer are forgotten first,
+    /// that those with less than the 10 of a newcomer are evicted_up_to first,
     /// and of those the ones that have been quiet longest.
     pub rooms: usize,
 }
@@ -48,7 +48,7 @@ pub struct MemoryLog {
     /// The last sequence that was given.
     head: Sequence,
     /// Gives the times.
-    stamper: Stamper,
+    timestamps: TimestampSource,
     /// Entries by room.
     rooms: HashMap<NameKey, Ring>,
     /// Direct messages, under both their sessions.
@@ -60,9 +60,9 @@ pub struct MemoryLog {
     direct_bytes: usize,
     /// Bytes in `rooms`.
     bytes: usize,
-    /// The greatest sequence of a room that was forgotten: of a room that
+    /// The greatest sequence of a room that was evicted_up_to: of a room that
     /// is not here, something up to there may be missing.
-    forgotten: Sequence,
+    evicted_up_to: Sequence,
     /// What is still to be told.
     events: VecDeque<LogEvent>,
 }
@@ -74,72 +74,72 @@ impl MemoryLog {
         Self {
             limits,
             head: Sequence::ZERO,
-            stamper: Stamper::default(),
+            timestamps: TimestampSource::default(),
             rooms: HashMap::new(),
             directs: HashMap::new(),
             direct_order: VecDeque::new(),
             direct_bytes: 0,
             bytes: 0,
-            forgotten: Sequence::ZERO,
+            evicted_up_to: Sequence::ZERO,
             events: VecDeque::new(),
         }
     }
 
     /// Gives drafts their places and times, keeps them, and says whether the clock
     /// had been set since the last time.
-    fn take(
+    fn append_drafts(
         &mut self,
         now: Now,
         drafts: impl IntoIterator<Item = Draft>,
     ) -> (Vec<SharedEntry>, bool) {
-        let (time, clock_was_set) = self.stamper.stamp(now);
+        let (time, clock_was_set) = self.timestamps.generate(now);
         let entries = drafts
             .into_iter()
             .map(|draft| {
                 self.head = self.head.next();
                 let previous = match &draft.target {
-                    Target::Room(room) => self.rooms.get(room.key()).map(Ring::last),
+                    Target::Room(room) => self.rooms.get(room.key()).map(Ring::last_sequence),
                     Target::Session(..) => None,
                 };
                 let previous = previous.unwrap_or_default();
                 let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
-                self.keep(&entry);
+                self.store(&entry);
                 entry
             })
             .collect();
-        self.shrink();
-        self.shrink_directs();
+        self.trim_rooms();
+        self.trim_directs();
         (entries, clock_was_set)
     }
 
     /// Puts an entry into the rings that it belongs to.
-    fn keep(&mut self, entry: &SharedEntry) {
+    fn store(&mut self, entry: &SharedEntry) {
         match &entry.draft.target {
             Target::Room(room) => {
                 let ring = self.rooms.entry(room.key().clone()).or_default();
                 if ring.entries.is_empty() {
-                    ring.dropped = self.forgotten;
+                    ring.dropped = self.evicted_up_to;
                 }
-                self.bytes += cost(entry);
+                self.bytes += memory_cost(entry);
                 ring.push(entry.clone());
                 while ring.entries.len() > self.limits.room_entries.max(HISTORY_LENGTH.into()) {
                     self.bytes -= ring.drop_oldest();
                 }
             }
             Target::Session(recipient, _) => {
-                self.keep_direct(*recipient, entry);
+                self.store_direct(*recipient, entry);
                 if *recipient != entry.draft.session {
-                    self.keep_direct(entry.draft.session, entry);
+                    self.store_direct(entry.draft.session, entry);
                 }
             }
         }
     }
 
     /// Puts a direct message into one session's ring.
-    fn keep_direct(&mut self, session: SessionId, entry: &SharedEntry) {
+    fn store_direct(&mut self, session: SessionId, entry: &SharedEntry) {
         let ring = self.directs.entry(session).or_default();
         ring.push(entry.clone());
-        self.direct_bytes += cost(entry);
+        self.direct_bytes += memory_cost(entry);
         self.direct_order.push_back((entry.sequence, session));
         if ring.entries.len() > MAX_KEPT_DIRECT_MESSAGES {
             self.direct_bytes -= ring.drop_oldest();
@@ -148,7 +148,7 @@ impl MemoryLog {
 
     /// Drops the oldest direct messages until the rest is within the limit,
     /// and forgets the places of those that are gone.
-    fn shrink_directs(&mut self) {
+    fn trim_directs(&mut self) {
         while let Some((sequence, session)) = self.direct_order.front().copied() {
             let ring = self.directs.get_mut(&session);
             let is_here = ring.as_ref().is_some_and(|ring| {
@@ -177,7 +177,7 @@ impl MemoryLog {
 
     /// Drops the oldest entries of the largest rooms until the rest is
     /// within the limit.
-    fn shrink(&mut self) {
+    fn trim_rooms(&mut self) {
         if self.bytes <= self.limits.total_bytes {
             return;
         }
@@ -194,7 +194,7 @@ impl MemoryLog {
     /// Forgets some of the rooms that are not in use, if there are too many
     /// rooms: an eighth too many, so that it has not to be done at
     /// each message.
-    fn forget_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
+    fn evict_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
         }
@@ -204,17 +204,19 @@ impl MemoryLog {
             .rooms
             .iter()
             .filter(|(_, ring)| !ring.room().is_some_and(&is_in_use))
-            .map(|(key, ring)| (ring.entries.len().min(newcomers), ring.last(), key.clone()))
+            .map(|(key, ring)| {
+                (ring.entries.len().min(newcomers), ring.last_sequence(), key.clone())
+            })
             .collect();
         quiet.sort_unstable();
         for (_, last, key) in quiet.into_iter().take(excess) {
-            self.forgotten = self.forgotten.max(last);
+            self.evicted_up_to = self.evicted_up_to.max(last);
             self.bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
         }
     }
 
     /// Reads what `request` asks for.
-    fn find(&self, request: &ReadRequest) -> ReadOutcome {
+    fn find_entries(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
         let session = match request.range {
             ReadRange::Latest(_) | ReadRange::After(..) => request.session,
@@ -261,17 +263,18 @@ impl MemoryLog {
         ReadOutcome {
             entries: merged.into_values().collect(),
             head: self.head,
-            gaps: self.gaps(request),
+            gaps: self.rooms_with_gaps(request),
             more,
         }
     }
 
     /// The rooms that do not reach back to the range's beginning, or may
     /// not.
-    fn gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
+    fn rooms_with_gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
         let ReadRange::After(sequence, _) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
-            let dropped = self.rooms.get(room.key()).map_or(self.forgotten, |ring| ring.dropped);
+            let dropped =
+                self.rooms.get(room.key()).map_or(self.evicted_up_to, |ring| ring.dropped);
             dropped > sequence
         };
         request.rooms.iter().filter(has_gap).cloned().collect()
@@ -280,24 +283,24 @@ impl MemoryLog {
 
 impl Log for MemoryLog {
     fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let (entries, clock_was_set) = self.take(now, drafts);
+        let (entries, clock_was_set) = self.append_drafts(now, drafts);
         self.events.push_back(LogEvent::Committed { entries, clock_was_set });
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {
-        let outcome = Ok(self.find(&request));
+        let outcome = Ok(self.find_entries(&request));
         self.events.push_back(LogEvent::ReadDone { tag, outcome });
     }
 
     /// Nothing outlives a restart.
-    fn keep_session(&mut self, _: SessionRecord) {}
+    fn persist_session(&mut self, _: SessionRecord) {}
 
-    fn forget_session(&mut self, session: SessionId) {
+    fn delete_session(&mut self, session: SessionId) {
         self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
     }
 
-    fn tidy(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool) {
-        self.forget_rooms(is_in_use);
+    fn maintain(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool) {
+        self.evict_rooms(is_in_use);
     }
 
     /// There is something to tell only right after it was asked for.

@@ -10,7 +10,7 @@ pub(super) struct Ring {
     /// In ascending order.
     pub(super) entries: VecDeque<SharedEntry>,
     /// What the ring begins behind: the last one that was dropped; of a
-    /// room that may have been forgotten, whatever was.
+    /// room that may have been evicted_up_to, whatever was.
     pub(super) dropped: Sequence,
     /// Bytes of `entries`.
     pub(super) bytes: usize,
@@ -18,7 +18,7 @@ pub(super) struct Ring {
 
 impl Ring {
     /// The last entry's sequence; a ring always has one.
-    pub(super) fn last(&self) -> Sequence {
+    pub(super) fn last_sequence(&self) -> Sequence {
         self.entries.back().map_or(Sequence::ZERO, |entry| entry.sequence)
     }
 
@@ -32,14 +32,14 @@ impl Ring {
 
     /// Adds the newest.
     pub(super) fn push(&mut self, entry: SharedEntry) {
-        self.bytes += cost(&entry);
+        self.bytes += memory_cost(&entry);
         self.entries.push_back(entry);
     }
 
     /// Drops the oldest; gives the bytes that it took.
     pub(super) fn drop_oldest(&mut self) -> usize {
         let Some(entry) = self.entries.pop_front() else { return 0 };
-        let freed = cost(&entry);
+        let freed = memory_cost(&entry);
         self.dropped = entry.sequence;
         self.bytes -= freed;
         freed
@@ -82,6 +82,6 @@ impl Ring {
 }
 
 /// What an entry takes of memory, roughly.
-pub(super) fn cost(entry: &LogEntry) -> usize {
+pub(super) fn memory_cost(entry: &LogEntry) -> usize {
     size_of::<LogEntry>() + entry.draft.text.as_str().len()
 }

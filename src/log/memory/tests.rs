@@ -35,19 +35,19 @@ fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
 /// Appends one.
 fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
     let now = Now { moment: Moment::START, time: Timestamp(0) };
-    log.take(now, [draft]).0.remove(0)
+    log.append_drafts(now, [draft]).0.remove(0)
 }
 
 /// Sequences that a read brings.
 fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
     let rooms = rooms.iter().map(|it| room(it)).collect();
     let session = session.map(SessionId);
-    let outcome = log.find(&ReadRequest { rooms, session, range });
+    let outcome = log.find_entries(&ReadRequest { rooms, session, range });
     outcome.entries.iter().map(|entry| entry.sequence.0).collect()
 }
 
 #[test]
-fn a_busy_room_does_not_eat_a_quiet_ones_last_ten() {
+fn busy_room_does_not_displace_the_last_10_of_a_quiet_room() {
     let limits = MemoryLimits { room_entries: 50, total_bytes: 4_000, rooms: 10 };
     let log = log(limits, &[("quiet", 12), ("busy", 1_000)]);
     assert_eq!(read(&log, &["quiet"], None, ReadRange::Latest(10)), (3..=12).collect::<Vec<_>>());
@@ -55,7 +55,7 @@ fn a_busy_room_does_not_eat_a_quiet_ones_last_ten() {
 }
 
 #[test]
-fn after_a_position_everything_comes_in_order_or_the_gap_is_told() {
+fn read_after_a_position_is_ordered_and_reports_gaps() {
     let limits = MemoryLimits { room_entries: 20, ..MemoryLimits::default() };
     let mut log = log(limits, &[("a", 3), ("b", 3)]);
     append(&mut log, draft(Target::Room(room("a")), "again"));
@@ -68,28 +68,28 @@ fn after_a_position_everything_comes_in_order_or_the_gap_is_told() {
         session: None,
         range: ReadRange::After(Sequence(3), 100),
     };
-    let outcome = log.find(&request);
+    let outcome = log.find_entries(&request);
     assert_eq!(outcome.gaps, [room("a")]);
     assert_eq!(outcome.head, Sequence(37));
 }
 
 #[test]
-fn older_ones_page_by_page() {
+fn history_is_read_page_by_page() {
     let log = log(MemoryLimits::default(), &[("a", 25)]);
     let request = |before, count| ReadRequest {
         rooms: vec![room("A")],
         session: None,
         range: ReadRange::Before(Sequence(before), count),
     };
-    let page = log.find(&request(16, 10));
+    let page = log.find_entries(&request(16, 10));
     assert_eq!((page.entries[0].sequence, page.more), (Sequence(6), true));
-    let page = log.find(&request(6, 10));
+    let page = log.find_entries(&request(6, 10));
     assert_eq!((page.entries[0].sequence, page.entries.len(), page.more), (Sequence(1), 5, false));
-    assert!(log.find(&request(1, 10)).entries.is_empty());
+    assert!(log.find_entries(&request(1, 10)).entries.is_empty());
 }
 
 #[test]
-fn previous_is_that_of_the_room_and_survives_the_ring() {
+fn previous_is_per_room_and_survives_trimming() {
     let limits = MemoryLimits { room_entries: 10, ..MemoryLimits::default() };
     let mut log = log(limits, &[("a", 30), ("b", 1)]);
     assert_eq!(append(&mut log, draft(Target::Room(room("a")), "x")).previous, Sequence(30));
@@ -97,19 +97,19 @@ fn previous_is_that_of_the_room_and_survives_the_ring() {
 }
 
 #[test]
-fn direct_messages_belong_to_their_two_sessions() {
+fn direct_messages_are_kept_for_both_sessions() {
     let mut log = log(MemoryLimits::default(), &[]);
     let bob = Username::new("bob").unwrap();
     append(&mut log, draft(Target::Session(SessionId(2), bob), "psst"));
     for (session, expected) in [(1, vec![1]), (2, vec![1]), (3, vec![])] {
         assert_eq!(read(&log, &[], Some(session), ReadRange::Latest(10)), expected);
     }
-    log.forget_session(SessionId(2));
+    log.delete_session(SessionId(2));
     assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
 }
 
 #[test]
-fn direct_messages_have_a_limit_and_the_oldest_go() {
+fn oldest_direct_messages_are_dropped_beyond_the_limit() {
     let limits = MemoryLimits { total_bytes: 3_000, ..MemoryLimits::default() };
     let mut log = log(limits, &[]);
     let bob = Username::new("bob").unwrap();
@@ -120,31 +120,32 @@ fn direct_messages_have_a_limit_and_the_oldest_go() {
     }
     assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
     assert_eq!(read(&log, &[], Some(999), ReadRange::Latest(10)), [998]);
-    log.forget_session(SessionId(1));
+    log.delete_session(SessionId(1));
     for session in 2..1_000 {
-        log.forget_session(SessionId(session));
+        log.delete_session(SessionId(session));
     }
     assert_eq!(log.direct_bytes, 0);
 }
 
 #[test]
-fn rooms_with_little_in_them_are_forgotten_first() {
+fn eviction_drops_rooms_with_fewest_messages_first() {
     let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
     let mut log = log(limits, &[("old", 10), ("b", 1), ("c", 2)]);
-    log.forget_rooms(|_| false);
+    log.evict_rooms(|_| false);
     assert_eq!(read(&log, &["old"], None, ReadRange::Latest(10)).len(), 10);
     assert!(read(&log, &["b"], None, ReadRange::Latest(10)).is_empty());
 }
 
 #[test]
-fn the_quietest_room_that_is_not_in_use_is_forgotten_first() {
+fn eviction_drops_the_least_recently_used_closed_room_first() {
     let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
     let mut log = log(limits, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
-    log.forget_rooms(|name| *name == room("a"));
+    log.evict_rooms(|name| *name == room("a"));
     assert_eq!(read(&log, &["a", "b", "c", "d"], None, ReadRange::Latest(10)), [1, 4]);
     let gaps = |log: &MemoryLog, after| {
         let rooms = ["a", "b", "d"].map(room).to_vec();
-        log.find(&ReadRequest { rooms, session: None, range: ReadRange::After(after, 100) }).gaps
+        log.find_entries(&ReadRequest { rooms, session: None, range: ReadRange::After(after, 100) })
+            .gaps
     };
     assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
     append(&mut log, draft(Target::Room(room("b")), "again"));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! engine ─ SqliteLog ─ jobs ─▶ writer ─ reads ─▶ readers
-//!             ▲                  │ committed        │ found
+//!             ▲                  │ committed        │ reader_events
 //!             └───── events ◀────┴──────────────────┘
 //! ```
 //!
@@ -17,30 +17,30 @@
 //! | `settings` | what can be set, and why it may not open |
 //! | `directory` | the directory and its lock |
 //! | `schema`, `database`, `rows` | tables, connections, messages as rows |
-//! | `opening` | what is found when the log is opened, and by which name it goes on |
-//! | `ledger` | sequences and links; no disk |
+//! | `recovery` | what is reader_events when the log is opened, and by which name it goes on |
+//! | `sequencer` | sequences and links; no disk |
 //! | `store`, `writer` | writing, syncing, what becomes of it when the disk takes nothing |
-//! | `reader`, `queries`, `search`, `unwritten` | reading, searching, and what is not on the disk |
-//! | `debt`, `voids` | what the disk has not taken, and the sequences that are left out then |
+//! | `reader`, `queries`, `search`, `unwritten` | read_connection, search_connection, and what is not on the disk |
+//! | `pending`, `sequence_gaps` | what the disk has not taken, and the sequences that are left out then |
 //! | `retention` | forgetting |
 
 pub(crate) mod database;
-mod debt;
 pub(crate) mod directory;
-mod ledger;
-pub(crate) mod opening;
+mod pending;
 mod queries;
 mod reader;
+pub(crate) mod recovery;
 pub(crate) mod retention;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod search;
+mod sequence_gaps;
+mod sequencer;
 mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
 mod unwritten;
-mod voids;
 mod writer;
 
 use std::collections::VecDeque;
@@ -54,19 +54,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
-use self::directory::Directory;
-use self::ledger::{Item, Ledger};
-use self::reader::{Ending, Readers};
+use self::directory::LockedDirectory;
+use self::reader::{ReadQueues, ThreadEndNotifier};
+use self::sequencer::{Sequencer, WriteRequest};
 use self::store::Store;
-use self::writer::{Job, State, Writer};
-use super::{Log, LogEvent, Stamper};
+use self::writer::{Job, Writer, WriterState};
+use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{Now, ReadRequest, ReadTag, RestoredState};
 use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
 use crate::os::Clock;
 
 /// Bytes of messages that may wait for the disk; beyond that they are
 /// refused.
-const MAX_WAITING: usize = 32 << 20;
+const MAX_QUEUED_BYTES: usize = 32 << 20;
 
 /// A log on disk. Dropping it closes it.
 #[derive(Debug)]
@@ -77,19 +77,19 @@ pub struct SqliteLog {
     events: UnboundedReceiver<LogEvent>,
     /// From the threads that read, when they end. While this log is in use,
     /// only a bug ends them, or the end of the thread that writes.
-    endings: UnboundedReceiver<()>,
-    /// What was answered at once.
-    answered: VecDeque<LogEvent>,
+    reader_ends: UnboundedReceiver<()>,
+    /// What was immediate_events at once.
+    immediate_events: VecDeque<LogEvent>,
     /// Gives the times.
-    stamper: Stamper,
+    timestamps: TimestampSource,
     /// Bytes that wait for the thread that writes.
-    waiting: Arc<AtomicUsize>,
+    queued_bytes: Arc<AtomicUsize>,
     /// Ended in this order.
     threads: Vec<JoinHandle<()>>,
     /// Which server it belongs to.
     server_id: ServerId,
     /// Held until all threads have ended.
-    _directory: Directory,
+    _directory: LockedDirectory,
 }
 
 impl SqliteLog {
@@ -99,57 +99,59 @@ impl SqliteLog {
     /// # Errors
     /// [`StoreError`]; the log is as it was.
     pub fn open(settings: StoreSettings) -> Result<(Self, RestoredState), StoreError> {
-        let directory = Directory::take(&settings.directory)?;
+        let directory = LockedDirectory::lock(&settings.directory)?;
         let path = directory.database();
         let vfs = settings.vfs.clone();
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
-        let log_id = opening::begin(&mut connection, &settings, &path)?;
-        let server_id = opening::server_id(&connection)?;
-        let restored = opening::restore(&connection, log_id)?;
-        let lasts = opening::last_in_rooms(&connection)?;
-        let last_time = opening::last_time(&connection)?;
-        let mut searching = database::open_to_read(&path, vfs.as_deref())?;
-        let mut reading = database::open_to_read(&path, vfs.as_deref())?;
+        let log_id = recovery::establish_log_id(&mut connection, &settings, &path)?;
+        let server_id = recovery::read_or_create_server_id(&connection)?;
+        let restored = recovery::restore_state(&connection, log_id)?;
+        let last_in_room = recovery::last_sequence_by_room(&connection)?;
+        let last_time = recovery::last_message_time(&connection)?;
+        let mut search_connection = database::open_to_read(&path, vfs.as_deref())?;
+        let mut read_connection = database::open_to_read(&path, vfs.as_deref())?;
         let clock = Clock::start();
         let (jobs, to_do) = mpsc::channel();
-        let (reads, searches, others) = Readers::new();
+        let (read_queues, searches, others) = ReadQueues::new();
         let (sender, events) = unbounded_channel();
-        let found = sender.clone();
-        let (ending, endings) = unbounded_channel();
-        let (search_ending, reader_ending) = (Ending(ending.clone()), Ending(ending));
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let reader_events = sender.clone();
+        let (ending, reader_ends) = unbounded_channel();
+        let (search_ending, reader_ending) =
+            (ThreadEndNotifier(ending.clone()), ThreadEndNotifier(ending));
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             store: Store::new(connection)?,
-            state: State::new(clock.now(), lasts.keys().cloned().collect()),
-            ledger: Ledger::new(
+            state: WriterState::new(clock.now(), last_in_room.keys().cloned().collect()),
+            sequencer: Sequencer::new(
                 restored.head,
-                lasts,
+                last_in_room,
                 restored.sessions.iter().map(|it| (it.session, it.last_reference)).collect(),
             ),
             settings,
             clock,
             events: sender.clone(),
-            reads,
-            waiting: waiting.clone(),
+            read_queues,
+            queued_bytes: queued_bytes.clone(),
         };
         let threads = vec![
-            begin_thread("log-writer", move || writer.run(&to_do))?,
-            begin_thread("log-search", move || {
+            spawn_thread("log-writer", move || writer.run(&to_do))?,
+            spawn_thread("log-search", move || {
                 let _ending = search_ending;
-                reader::run(&mut searching, clock, &searches, &found);
+                reader::run(&mut search_connection, clock, &searches, &reader_events);
             })?,
-            begin_thread("log-reader", move || {
+            spawn_thread("log-reader", move || {
                 let _ending = reader_ending;
-                reader::run(&mut reading, clock, &others, &sender);
+                reader::run(&mut read_connection, clock, &others, &sender);
             })?,
         ];
         let log = Self {
             jobs: Some(jobs),
             events,
-            endings,
-            answered: VecDeque::new(),
-            stamper: last_time.map_or_else(Stamper::default, Stamper::after),
-            waiting,
+            reader_ends,
+            immediate_events: VecDeque::new(),
+            timestamps: last_time
+                .map_or_else(TimestampSource::default, TimestampSource::resuming_after),
+            queued_bytes,
             threads,
             server_id,
             _directory: directory,
@@ -166,7 +168,7 @@ impl SqliteLog {
 
     /// Gives the writing thread something to do. If it has died, the events
     /// end.
-    fn give(&self, job: Job) {
+    fn send_job(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);
         }
@@ -174,7 +176,7 @@ impl SqliteLog {
 }
 
 /// Begins a thread.
-fn begin_thread(
+fn spawn_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, StoreError> {
@@ -184,49 +186,50 @@ fn begin_thread(
 
 impl Log for SqliteLog {
     fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let (time, clock_was_set) = self.stamper.stamp(now);
-        let cost = |draft: &Draft| size_of::<Item>() + draft.text.as_str().len();
+        let (time, clock_was_set) = self.timestamps.generate(now);
+        let cost = |draft: &Draft| size_of::<WriteRequest>() + draft.text.as_str().len();
         let bytes: usize = drafts.iter().map(cost).sum();
-        if self.waiting.load(Ordering::Relaxed) + bytes > MAX_WAITING {
+        if self.queued_bytes.load(Ordering::Relaxed) + bytes > MAX_QUEUED_BYTES {
             let refused = drafts.into_iter().map(|draft| LogEvent::NotStored {
                 session: draft.session,
                 reference: draft.reference,
             });
-            self.answered.extend(refused);
+            self.immediate_events.extend(refused);
             return;
         }
-        self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        let set = clock_was_set.then_some(Item::ClockSet);
-        let items = set.into_iter().chain(drafts.into_iter().map(|it| Item::Draft(time, it)));
-        self.give(Job::Keep(items.collect(), bytes));
+        self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let set = clock_was_set.then_some(WriteRequest::ClockSet);
+        let requests =
+            set.into_iter().chain(drafts.into_iter().map(|it| WriteRequest::Draft(time, it)));
+        self.send_job(Job::Write(requests.collect(), bytes));
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {
-        self.give(Job::Read(tag, request));
+        self.send_job(Job::Read(tag, request));
     }
 
-    fn keep_session(&mut self, record: SessionRecord) {
-        self.give(Job::Keep(vec![Item::Session(record)], 0));
+    fn persist_session(&mut self, record: SessionRecord) {
+        self.send_job(Job::Write(vec![WriteRequest::PersistSession(record)], 0));
     }
 
-    fn forget_session(&mut self, session: SessionId) {
-        self.give(Job::Keep(vec![Item::Ended(session)], 0));
+    fn delete_session(&mut self, session: SessionId) {
+        self.send_job(Job::Write(vec![WriteRequest::DeleteSession(session)], 0));
     }
 
     /// The thread that writes does it by itself.
-    fn tidy(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
+    fn maintain(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
 
     fn set_retention(&mut self, retention: Retention) {
-        self.give(Job::Retention(retention));
+        self.send_job(Job::SetRetention(retention));
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
-        if let Some(event) = self.answered.pop_front() {
+        if let Some(event) = self.immediate_events.pop_front() {
             return Poll::Ready(Some(event));
         }
         // What was told before is told; then the server is begun again, for
         // else nobody could join until somebody looks.
-        if self.endings.poll_recv(context).is_ready() {
+        if self.reader_ends.poll_recv(context).is_ready() {
             self.events.close();
         }
         self.events.poll_recv(context)

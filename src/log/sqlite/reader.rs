@@ -8,7 +8,9 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::LogEvent;
-use super::queries::{after, before, directs_after, directs_before, gaps, shorten_first};
+use super::queries::{
+    first_after, first_directs_after, keep_latest, latest_before, latest_directs, rooms_with_gaps,
+};
 use super::{rows, search, unwritten};
 use crate::hub::{ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::{Sequence, SharedEntry};
@@ -32,33 +34,33 @@ pub(super) struct ReadJob {
 /// it, for the log is of no use then, although others still have something to
 /// tell.
 #[derive(Debug)]
-pub(super) struct Ending(pub(super) UnboundedSender<()>);
+pub(super) struct ThreadEndNotifier(pub(super) UnboundedSender<()>);
 
-impl Drop for Ending {
+impl Drop for ThreadEndNotifier {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
 }
 
 /// Searches that may wait; beyond that they are refused.
-const MAX_SEARCHES: usize = 64;
+const MAX_QUEUED_SEARCHES: usize = 64;
 
 /// To the two threads that read: nobody who joins waits for somebody's
 /// search.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(super) struct ReadQueues {
     /// To the one that searches.
     searches: SyncSender<ReadJob>,
     /// To the one that reads everything else.
-    ordinary: Sender<ReadJob>,
+    others: Sender<ReadJob>,
 }
 
-impl Readers {
+impl ReadQueues {
     /// Gives what the threads get: first the searches, then everything else.
     pub(super) fn new() -> (Self, Receiver<ReadJob>, Receiver<ReadJob>) {
-        let (searches, to_search) = sync_channel(MAX_SEARCHES);
-        let (ordinary, to_read) = channel();
-        (Self { searches, ordinary }, to_search, to_read)
+        let (searches, to_search) = sync_channel(MAX_QUEUED_SEARCHES);
+        let (others, to_read) = channel();
+        (Self { searches, others }, to_search, to_read)
     }
 
     /// Hands something to the thread that reads such things; gives its tag
@@ -67,7 +69,7 @@ impl Readers {
         let refused = match job.request.range {
             ReadRange::Matching(_) => self.searches.try_send(job),
             ReadRange::Latest(_) | ReadRange::After(..) | ReadRange::Before(..) => {
-                self.ordinary.send(job).map_err(|it| TrySendError::Disconnected(it.0))
+                self.others.send(job).map_err(|it| TrySendError::Disconnected(it.0))
             }
         };
         refused.map_err(|error| match error {
@@ -93,14 +95,17 @@ pub(super) fn run(
 ) {
     while let Ok(job) = jobs.recv() {
         let found = match &job.request.range {
-            ReadRange::Matching(_) => search::with_deadline(connection, clock, |it| read(it, &job)),
+            ReadRange::Matching(_) => search::with_timeout(connection, clock, |it| read(it, &job)),
             ReadRange::Latest(_) | ReadRange::After(..) | ReadRange::Before(..) => {
                 read(connection, &job)
             }
         };
         let found = found.or_else(|error| {
             // The disk gives nothing, but there may be something in memory.
-            let nothing = job.unwritten.as_ref().and_then(|_| unwritten::nothing(&job.request));
+            let nothing = job
+                .unwritten
+                .as_ref()
+                .and_then(|_| unwritten::outcome_without_database(&job.request));
             nothing.ok_or_else(|| {
                 tracing::error!("cannot read messages: {error}");
                 ReadFailed
@@ -108,7 +113,7 @@ pub(super) fn run(
         });
         let outcome = found.map(|found| match &job.unwritten {
             None => found,
-            Some(entries) => unwritten::complete(found, entries, &job.request, job.head),
+            Some(entries) => unwritten::add_unwritten(found, entries, &job.request, job.head),
         });
         if events.send(LogEvent::ReadDone { tag: job.tag, outcome }).is_err() {
             return;
@@ -132,37 +137,44 @@ fn read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome>
     match &request.range {
         ReadRange::Latest(count) => {
             for room in &rooms {
-                before(&transaction, room, job.head.next(), (*count).into(), &mut found)?;
+                latest_before(&transaction, room, job.head.next(), (*count).into(), &mut found)?;
             }
-            directs_before(&transaction, request.session, job.head, (*count).into(), &mut found)?;
+            latest_directs(&transaction, request.session, job.head, (*count).into(), &mut found)?;
         }
         ReadRange::Before(bound, count) => {
             let bound = (*bound).min(job.head.next());
             for room in &rooms {
-                let most = i64::from(*count) + 1;
+                let limit = i64::from(*count) + 1;
                 let mut page = BTreeMap::new();
-                before(&transaction, room, bound, most, &mut page)?;
-                more |= shorten_first(&mut page, *count);
+                latest_before(&transaction, room, bound, limit, &mut page)?;
+                more |= keep_latest(&mut page, *count);
                 found.append(&mut page);
             }
         }
         ReadRange::After(sequence, count) => {
-            let most = i64::from(*count) + 1;
+            let limit = i64::from(*count) + 1;
             for room in &rooms {
-                after(&transaction, room, *sequence, job.head, most, &mut found)?;
+                first_after(&transaction, room, *sequence, job.head, limit, &mut found)?;
             }
-            directs_after(&transaction, request.session, *sequence, job.head, most, &mut found)?;
+            first_directs_after(
+                &transaction,
+                request.session,
+                *sequence,
+                job.head,
+                limit,
+                &mut found,
+            )?;
             while found.len() > usize::from(*count) {
                 found.pop_last();
                 more = true;
             }
         }
         ReadRange::Matching(query) => {
-            search::find(&transaction, &rooms, query, job.head, &mut found)?;
-            more = shorten_first(&mut found, query.limit);
+            search::find_matches(&transaction, &rooms, query, job.head, &mut found)?;
+            more = keep_latest(&mut found, query.limit);
         }
     }
-    let gaps = gaps(&transaction, request)?;
+    let gaps = rooms_with_gaps(&transaction, request)?;
     Ok(ReadOutcome { entries: found.into_values().collect(), head: job.head, gaps, more })
 }
 
@@ -195,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_alone_answers_only_what_it_can() {
+    fn unreadable_database_fails_history_and_search_but_not_replay() {
         let mut broken = Connection::open_in_memory().unwrap();
         let (jobs, to_do) = channel();
         let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
@@ -217,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn searches_are_in_nobodys_way() {
-        let (readers, to_search, to_read) = Readers::new();
-        for _ in 0..MAX_SEARCHES {
+    fn full_search_queue_does_not_block_other_reads() {
+        let (readers, to_search, to_read) = ReadQueues::new();
+        for _ in 0..MAX_QUEUED_SEARCHES {
             readers.send(job(search())).unwrap();
         }
         assert_eq!(readers.send(job(search())), Err(ReadTag::without_hub()));
         readers.send(job(ReadRange::Latest(5))).unwrap();
         assert_eq!(to_read.try_recv().unwrap().request.range, ReadRange::Latest(5));
-        assert_eq!(to_search.try_iter().count(), MAX_SEARCHES);
+        assert_eq!(to_search.try_iter().count(), MAX_QUEUED_SEARCHES);
     }
 }

@@ -11,32 +11,32 @@ use crate::model::{
     SharedEntry, Style, Target, Timestamp, TokenHash, Username,
 };
 
-/// The columns of `entries` in the order of [`room_entry`].
-pub(crate) const ENTRY: &str =
+/// The columns of `entries` in the order of [`read_room_entry`].
+pub(crate) const ENTRY_COLUMNS: &str =
     "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text";
 
-/// The columns of `directs` in the order of [`direct_entry`].
-pub(crate) const DIRECT: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
+/// The columns of `directs` in the order of [`read_direct_entry`].
+pub(crate) const DIRECT_COLUMNS: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
                                  d.time, d.reference, d.style, d.text";
 
 /// Numbers up to 2^64 as the database has them: with a sign.
-pub(crate) const fn signed(number: u64) -> i64 {
+pub(crate) const fn u64_to_sql(number: u64) -> i64 {
     number.cast_signed()
 }
 
 /// A sequence as the database has it. (They stay far below 2^63.)
-pub(crate) const fn place(sequence: Sequence) -> i64 {
+pub(crate) const fn sequence_to_sql(sequence: Sequence) -> i64 {
     if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
 }
 
 /// A sequence from the database.
-pub(super) const fn sequence(place: i64) -> Sequence {
-    Sequence(place.cast_unsigned())
+pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
+    Sequence(value.cast_unsigned())
 }
 
 /// A value that our own rules refuse, although it was written by us: the
 /// database is damaged, or somebody else has written to it.
-fn damaged(
+fn damaged_value(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {
@@ -44,12 +44,12 @@ fn damaged(
 }
 
 /// Damaged rows that were passed over.
-static PASSED_OVER: AtomicU64 = AtomicU64::new(0);
+static SKIPPED_ROWS: AtomicU64 = AtomicU64::new(0);
 
 /// None for a row that our rules refuse: one such row shall not keep
 /// everybody from reading the others. That is logged ever more seldom, for the
 /// same row is read again and again.
-pub(super) fn unless_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
 
     match read {
@@ -59,7 +59,7 @@ pub(super) fn unless_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<O
             | IntegralValueOutOfRange(..)
             | InvalidColumnType(..)),
         ) => {
-            let count = PASSED_OVER.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            let count = SKIPPED_ROWS.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             if count.is_power_of_two() {
                 tracing::error!("passed over damaged rows of the database ({count}): {error}");
             }
@@ -81,13 +81,13 @@ pub(crate) fn insert_room_entry(
     )?;
     let draft = &entry.draft;
     statement.execute(params![
-        place(entry.sequence),
+        sequence_to_sql(entry.sequence),
         room,
-        place(entry.previous),
-        signed(draft.session.0),
+        sequence_to_sql(entry.previous),
+        u64_to_sql(draft.session.0),
         draft.username.as_str(),
-        signed(entry.time.0),
-        signed(draft.reference.0),
+        u64_to_sql(entry.time.0),
+        u64_to_sql(draft.reference.0),
         draft.style.0,
         draft.text.as_str(),
     ])?;
@@ -107,50 +107,50 @@ pub(crate) fn insert_direct(
     )?;
     let draft = &entry.draft;
     statement.execute(params![
-        place(entry.sequence),
-        signed(draft.session.0),
+        sequence_to_sql(entry.sequence),
+        u64_to_sql(draft.session.0),
         draft.username.as_str(),
-        signed(to.0),
+        u64_to_sql(to.0),
         to_username.as_str(),
-        signed(entry.time.0),
-        signed(draft.reference.0),
+        u64_to_sql(entry.time.0),
+        u64_to_sql(draft.reference.0),
         draft.style.0,
         draft.text.as_str(),
     ])?;
     Ok(())
 }
 
-/// A message of this room, of a row that begins with the columns of [`ENTRY`].
-pub(crate) fn room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
+/// A message of this room, of a row that begins with the columns of [`ENTRY_COLUMNS`].
+pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
-        username: username(row, 3)?,
+        username: read_username(row, 3)?,
         reference: Reference(row.get::<_, i64>(5)?.cast_unsigned()),
         target: Target::Room(room.clone()),
         style: Style(row.get(6)?),
-        text: text(row, 7)?,
+        text: read_text(row, 7)?,
     };
     Ok(Arc::new(LogEntry {
-        sequence: sequence(row.get(0)?),
-        previous: sequence(row.get(1)?),
+        sequence: sequence_from_sql(row.get(0)?),
+        previous: sequence_from_sql(row.get(1)?),
         time: Timestamp(row.get::<_, i64>(4)?.cast_unsigned()),
         draft,
     }))
 }
 
-/// A direct message, of a row that begins with the columns of [`DIRECT`].
-pub(crate) fn direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
+/// A direct message, of a row that begins with the columns of [`DIRECT_COLUMNS`].
+pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
     let to = SessionId(row.get::<_, i64>(3)?.cast_unsigned());
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(1)?.cast_unsigned()),
-        username: username(row, 2)?,
+        username: read_username(row, 2)?,
         reference: Reference(row.get::<_, i64>(6)?.cast_unsigned()),
-        target: Target::Session(to, username(row, 4)?),
+        target: Target::Session(to, read_username(row, 4)?),
         style: Style(row.get(7)?),
-        text: text(row, 8)?,
+        text: read_text(row, 8)?,
     };
     Ok(Arc::new(LogEntry {
-        sequence: sequence(row.get(0)?),
+        sequence: sequence_from_sql(row.get(0)?),
         previous: Sequence::ZERO,
         time: Timestamp(row.get::<_, i64>(5)?.cast_unsigned()),
         draft,
@@ -158,13 +158,13 @@ pub(crate) fn direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
 }
 
 /// A username from this column.
-fn username(row: &Row<'_>, column: usize) -> rusqlite::Result<Username> {
-    Username::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+fn read_username(row: &Row<'_>, column: usize) -> rusqlite::Result<Username> {
+    Username::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
 /// A text from this column.
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
-    MessageText::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+fn read_text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
+    MessageText::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
 /// A room's number and its name as it is spelt, if anything was said in it.
@@ -175,9 +175,9 @@ pub(crate) fn find_room(
 ) -> rusqlite::Result<Option<(i64, RoomName)>> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM rooms WHERE key = ?")?;
     let known = statement.query_row([key.as_str()], |row| {
-        let name = match unless_damaged(room_name(row, 1))? {
+        let name = match skip_damaged(read_room_name(row, 1))? {
             Some(name) => name,
-            None => RoomName::new(key.as_str()).map_err(|error| damaged(1, error))?,
+            None => RoomName::new(key.as_str()).map_err(|error| damaged_value(1, error))?,
         };
         Ok((row.get(0)?, name))
     });
@@ -185,12 +185,12 @@ pub(crate) fn find_room(
 }
 
 /// A room's name from this column.
-pub(crate) fn room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
-    RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged(column, error))
+pub(crate) fn read_room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
+    RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
 /// Keeps a session whose `last_reference` is right up to this sequence.
-pub(crate) fn put_session(
+pub(crate) fn upsert_session(
     connection: &Connection,
     record: &SessionRecord,
     noted: Sequence,
@@ -201,25 +201,25 @@ pub(crate) fn put_session(
     )?;
     let refused: Vec<u8> = record.refused.iter().flat_map(|it| it.0.to_be_bytes()).collect();
     statement.execute(params![
-        signed(record.session.0),
+        u64_to_sql(record.session.0),
         record.token.0,
         record.username.as_str(),
-        record.away_since.map(|it| signed(it.0)),
-        signed(record.last_reference.0),
+        record.away_since.map(|it| u64_to_sql(it.0)),
+        u64_to_sql(record.last_reference.0),
         refused,
-        place(noted),
+        sequence_to_sql(noted),
     ])?;
     Ok(())
 }
 
 /// The sessions that are kept, but for damaged ones, each with the sequence up to which its
 /// `last_reference` is right.
-pub(super) fn sessions(
+pub(super) fn read_sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
     let mut sessions = Vec::new();
-    each_session(connection, |session| {
-        sessions.extend(unless_damaged(session)?);
+    for_each_session(connection, |session| {
+        sessions.extend(skip_damaged(session)?);
         Ok(())
     })?;
     Ok(sessions)
@@ -227,7 +227,7 @@ pub(super) fn sessions(
 
 /// Does something with each session that is kept, or with what is wrong with
 /// it.
-pub(crate) fn each_session(
+pub(crate) fn for_each_session(
     connection: &Connection,
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
@@ -236,18 +236,18 @@ pub(crate) fn each_session(
     )?;
     let mut found_rows = statement.query([])?;
     while let Some(row) = found_rows.next()? {
-        take(session(row))?;
+        take(read_session(row))?;
     }
     Ok(())
 }
 
 /// A session and up to which sequence its `last_reference` is right.
-fn session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
+fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
     let refused = row.get_ref(5)?.as_blob()?;
     let record = SessionRecord {
         session: SessionId(row.get::<_, i64>(0)?.cast_unsigned()),
         token: TokenHash(row.get(1)?),
-        username: username(row, 2)?,
+        username: read_username(row, 2)?,
         away_since: row.get::<_, Option<i64>>(3)?.map(|it| Timestamp(it.cast_unsigned())),
         last_reference: Reference(row.get::<_, i64>(4)?.cast_unsigned()),
         refused: refused
@@ -257,5 +257,5 @@ fn session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
             .map(|it| Reference(u64::from_be_bytes(*it)))
             .collect(),
     };
-    Ok((record, sequence(row.get(6)?)))
+    Ok((record, sequence_from_sql(row.get(6)?)))
 }

@@ -11,7 +11,7 @@ const APPLICATION_ID: i64 = 0x5069_4368;
 
 /// How each format is made of the one before, from an empty database on. A
 /// step that has been released is never changed.
-const STEPS: &[&str] = &[
+const MIGRATIONS: &[&str] = &[
     // 1: messages, sessions, direct messages.
     "
     -- One row for each fact about the log as a whole.
@@ -58,13 +58,13 @@ const STEPS: &[&str] = &[
 ];
 
 /// The format that this program writes.
-pub(crate) fn latest() -> i64 {
-    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+pub(crate) fn latest_format() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
 /// Looks whether a database is ours and not newer than this program; gives
 /// its format, 0 for an empty one.
-pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let format = ask("user_version")?;
     let tables: i64 =
@@ -72,7 +72,7 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, Store
     if tables > 0 && ask("application_id")? != APPLICATION_ID {
         return Err(StoreError::Foreign(path.to_path_buf()));
     }
-    let known = latest();
+    let known = latest_format();
     if format > known {
         return Err(StoreError::Newer { path: path.to_path_buf(), found: format, known });
     }
@@ -82,7 +82,7 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, Store
 /// Brings a database that has been inspected to the latest format, each
 /// step whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), StoreError> {
-    let steps = (1..).zip(STEPS).skip_while(|(step, _)| *step <= format);
+    let steps = (1..).zip(MIGRATIONS).skip_while(|(step, _)| *step <= format);
     for (step, statements) in steps {
         let transaction = connection.transaction()?;
         transaction.execute_batch(statements)?;
@@ -98,8 +98,8 @@ pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), St
 
 /// Makes a database of an older format, for tests of what becomes of it.
 #[cfg(test)]
-pub(crate) fn create_old(connection: &Connection, format: usize) {
-    for statements in &STEPS[..format] {
+pub(crate) fn create_old_format(connection: &Connection, format: usize) {
+    for statements in &MIGRATIONS[..format] {
         connection.execute_batch(statements).unwrap();
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
@@ -111,19 +111,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_ours_or_newer_is_left_alone() {
+    fn foreign_and_newer_databases_are_refused() {
         let path = Path::new("chat.db");
         let mut connection = Connection::open_in_memory().unwrap();
-        assert_eq!(inspect(&connection, path).unwrap(), 0);
+        assert_eq!(read_format(&connection, path).unwrap(), 0);
         migrate(&mut connection, 0).unwrap();
-        assert_eq!(inspect(&connection, path).unwrap(), latest());
-        connection.pragma_update(None, "user_version", latest() + 1).unwrap();
-        match inspect(&connection, path) {
+        assert_eq!(read_format(&connection, path).unwrap(), latest_format());
+        connection.pragma_update(None, "user_version", latest_format() + 1).unwrap();
+        match read_format(&connection, path) {
             Err(StoreError::Newer { found, known, .. }) => assert_eq!(found, known + 1),
             other => panic!("{other:?}"),
         }
         let foreign = Connection::open_in_memory().unwrap();
         foreign.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
-        assert!(matches!(inspect(&foreign, path), Err(StoreError::Foreign(_))));
+        assert!(matches!(read_format(&foreign, path), Err(StoreError::Foreign(_))));
     }
 }

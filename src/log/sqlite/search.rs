@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Rows, params};
 
-use super::database::{fact, note_fact};
-use super::queries::Found;
-use super::rows::{self, ENTRY, place, signed};
+use super::database::{fact, read_fact, write_fact};
+use super::queries::EntriesBySequence;
+use super::rows::{self, ENTRY_COLUMNS, sequence_to_sql, u64_to_sql};
 use crate::model::{
     LogEntry, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username,
 };
@@ -20,24 +20,24 @@ use crate::os::Clock;
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
 /// A search that takes longer is given up, for others wait.
-const DEADLINE: Duration = Duration::from_secs(2);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Messages that are looked through one by one, because they are not yet made
 /// findable; there are more only after an upgrade.
-const MAX_REST: i64 = 5_000;
+const MAX_UNINDEXED: i64 = 5_000;
 
 /// Steps of the database's machine after which the time is looked at.
-const STEPS: i32 = 10_000;
+const PROGRESS_INTERVAL: i32 = 10_000;
 
 /// Does something with the database, and gives it up when it takes too
 /// long.
-pub(crate) fn with_deadline<T>(
+pub(crate) fn with_timeout<T>(
     connection: &mut Connection,
     clock: Clock,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    let end = clock.now() + DEADLINE;
-    connection.progress_handler(STEPS, Some(move || clock.now() > end))?;
+    let end = clock.now() + SEARCH_TIMEOUT;
+    connection.progress_handler(PROGRESS_INTERVAL, Some(move || clock.now() > end))?;
     let done = work(connection);
     connection.progress_handler(0, None::<fn() -> bool>)?;
     done
@@ -45,20 +45,20 @@ pub(crate) fn with_deadline<T>(
 
 /// The latest matches in these rooms, one more than are asked for if there
 /// are more.
-pub(crate) fn find(
+pub(crate) fn find_matches(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
     query: &SearchQuery,
     head: Sequence,
-    found: &mut Found,
+    found: &mut EntriesBySequence,
 ) -> rusqlite::Result<()> {
     if rooms.is_empty() {
         return Ok(());
     }
-    let (first, last) = bounds(connection, query)?;
-    let last = last.min(place(query.before).saturating_sub(1)).min(place(head));
+    let (first, last) = sequence_bounds(connection, query)?;
+    let last = last.min(sequence_to_sql(query.before).saturating_sub(1)).min(sequence_to_sql(head));
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ENTRY}, e.room FROM found JOIN entries e ON e.sequence = found.rowid
+        "SELECT {ENTRY_COLUMNS}, e.room FROM found JOIN entries e ON e.sequence = found.rowid
          WHERE found MATCH ? AND found.rowid >= ? AND found.rowid <= ? AND e.time >= ? AND e.time < ?
          ORDER BY found.rowid DESC"
     ))?;
@@ -66,56 +66,56 @@ pub(crate) fn find(
         time.map_or(default, |it| i64::try_from(it.0).unwrap_or(i64::MAX))
     };
     let mut found_rows = statement.query(params![
-        expression(rooms, query),
+        match_expression(rooms, query),
         first,
         last,
         time(query.since, i64::MIN),
         time(query.until, i64::MAX),
     ])?;
-    let most = usize::from(query.limit).saturating_add(1);
-    take_rows(&mut found_rows, rooms, most, |_| true, found)?;
-    find_in_rest(connection, rooms, query, head, found)
+    let limit = usize::from(query.limit).saturating_add(1);
+    collect_matches(&mut found_rows, rooms, limit, |_| true, found)?;
+    find_unindexed(connection, rooms, query, head, found)
 }
 
 /// Looks through the messages that are not yet made findable.
-fn find_in_rest(
+fn find_unindexed(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
     query: &SearchQuery,
     head: Sequence,
-    found: &mut Found,
+    found: &mut EntriesBySequence,
 ) -> rusqlite::Result<()> {
-    let indexed = place(indexed(connection)?);
+    let indexed = sequence_to_sql(indexed_up_to(connection)?);
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM entries WHERE sequence > ? LIMIT ?)",
     )?;
-    let rest: i64 = statement.query_row([indexed, MAX_REST + 1], |row| row.get(0))?;
-    if rest > MAX_REST {
+    let rest: i64 = statement.query_row([indexed, MAX_UNINDEXED + 1], |row| row.get(0))?;
+    if rest > MAX_UNINDEXED {
         tracing::warn!("too many messages cannot be found yet; no search until they can");
         return Err(rusqlite::Error::QueryReturnedNoRows);
     }
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ENTRY}, e.room FROM entries e WHERE sequence > ? AND sequence <= ?"
+        "SELECT {ENTRY_COLUMNS}, e.room FROM entries e WHERE sequence > ? AND sequence <= ?"
     ))?;
-    let mut rest = statement.query([indexed, place(head)])?;
-    take_rows(&mut rest, rooms, usize::MAX, |entry| query.matches(entry), found)
+    let mut rest = statement.query([indexed, sequence_to_sql(head)])?;
+    collect_matches(&mut rest, rooms, usize::MAX, |entry| query.matches(entry), found)
 }
 
 /// Takes the first so many rows that are of one of the rooms and match. A row
-/// has its room's number behind the columns of [`ENTRY`].
-fn take_rows(
+/// has its room's number behind the columns of [`ENTRY_COLUMNS`].
+fn collect_matches(
     found_rows: &mut Rows<'_>,
     rooms: &[(i64, RoomName)],
-    most: usize,
+    limit: usize,
     matches: impl Fn(&LogEntry) -> bool,
-    found: &mut Found,
+    found: &mut EntriesBySequence,
 ) -> rusqlite::Result<()> {
-    while found.len() < most
+    while found.len() < limit
         && let Some(row) = found_rows.next()?
     {
         let number: i64 = row.get(8)?;
         if let Some((_, room)) = rooms.iter().find(|(it, _)| *it == number) {
-            let entry = rows::unless_damaged(rows::room_entry(row, room))?;
+            let entry = rows::skip_damaged(rows::read_room_entry(row, room))?;
             found.extend(entry.filter(|it| matches(it)).map(|it| (it.sequence, it)));
         }
     }
@@ -123,7 +123,7 @@ fn take_rows(
 }
 
 /// Between which sequences the messages of the days asked for are.
-fn bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
+fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
     let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY;
     let first = match query.since {
         None => i64::MIN,
@@ -145,7 +145,7 @@ fn bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64
 /// What is asked for in the language of FTS5. What was typed stands between
 /// double quotes and has none in it, so nothing of it means anything in that
 /// language; FTS5 takes it apart and folds it as it did with the messages.
-fn expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
+fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     let mut expression = String::from("tags : (");
     for (at, (number, _)) in rooms.iter().enumerate() {
         let or = if at == 0 { "" } else { " OR " };
@@ -171,14 +171,17 @@ fn author_tag(key: &NameKey) -> String {
 }
 
 /// Up to which sequence messages can be found.
-pub(crate) fn indexed(connection: &Connection) -> rusqlite::Result<Sequence> {
-    Ok(rows::sequence(fact(connection, fact::INDEXED)?.unwrap_or(0)))
+pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequence> {
+    Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED)?.unwrap_or(0)))
 }
 
-/// Makes the next messages findable, so many at the most; gives up to which
+/// Makes the next messages findable, so many at the limit; gives up to which
 /// sequence they are then, and how many it were. Call it within a transaction.
-pub(crate) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(Sequence, usize)> {
-    let indexed = indexed(connection)?;
+pub(crate) fn index_next(
+    connection: &Connection,
+    limit: usize,
+) -> rusqlite::Result<(Sequence, usize)> {
+    let indexed = indexed_up_to(connection)?;
     let mut select = connection.prepare_cached(
         "SELECT sequence, room, username, time, text FROM entries WHERE sequence > ?
          ORDER BY sequence LIMIT ?",
@@ -186,10 +189,10 @@ pub(crate) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(S
     let mut insert =
         connection.prepare_cached("INSERT INTO found (rowid, tags, text) VALUES (?, ?, ?)")?;
     let mut days: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    let mut last = place(indexed);
+    let mut last = sequence_to_sql(indexed);
     let mut count: usize = 0;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut found_rows = select.query(params![place(indexed), most])?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut found_rows = select.query(params![sequence_to_sql(indexed), limit])?;
     while let Some(row) = found_rows.next()? {
         last = row.get(0)?;
         count = count.saturating_add(1);
@@ -209,12 +212,12 @@ pub(crate) fn index(connection: &Connection, most: usize) -> rusqlite::Result<(S
         note.execute([day, first, last])?;
     }
     if count > 0 {
-        note_fact(connection, fact::INDEXED, last)?;
+        write_fact(connection, fact::INDEXED, last)?;
     }
-    Ok((rows::sequence(last), count))
+    Ok((rows::sequence_from_sql(last), count))
 }
 
 /// The day on which a time is.
 pub(super) const fn day_of(time: u64) -> i64 {
-    signed(time) / DAY
+    u64_to_sql(time) / DAY
 }

@@ -7,26 +7,26 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::{fact, note_fact};
-use super::ledger::Change;
-use super::retention::{self, Progress, Step};
-use super::rows::{self, place, signed};
-use super::voids;
+use super::database::{fact, read_fact, write_fact};
+use super::retention::{self, RetentionProgress, StepResult};
+use super::rows::{self, sequence_to_sql, u64_to_sql};
+use super::sequence_gaps;
+use super::sequencer::Change;
 use crate::hub::Now;
 use crate::model::limits::MAX_KEPT_DIRECT_MESSAGES;
 use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
 /// Pages that may be in the write-ahead log before they are brought home.
-const WAL_PAGES: i32 = 1_000;
+const CHECKPOINT_PAGES: i32 = 1_000;
 
 /// How much the operating system is asked to have on the disk when a set of
 /// changes is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sync {
+pub(super) enum SyncLevel {
     /// Nothing, not even between the parts of the database. For tests.
-    Never,
+    Off,
     /// What keeps the database from being damaged.
-    Order,
+    Ordered,
     /// Everything up to and with these changes.
     Full,
 }
@@ -36,13 +36,13 @@ pub(super) struct Store {
     /// To the database.
     pub(super) connection: Connection,
     /// The rooms' numbers that are known.
-    rooms: HashMap<NameKey, i64>,
+    room_ids: HashMap<NameKey, i64>,
     /// What was asked for last.
-    sync: Option<Sync>,
+    sync: Option<SyncLevel>,
     /// Pages in the write-ahead log.
-    pages: Arc<AtomicI32>,
+    wal_pages: Arc<AtomicI32>,
     /// How far forgetting has come.
-    progress: Progress,
+    retention_progress: RetentionProgress,
 }
 
 impl Store {
@@ -51,49 +51,49 @@ impl Store {
     /// # Errors
     /// The connection does not tell what it writes.
     pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
-        let pages = Arc::new(AtomicI32::new(0));
-        let counted = pages.clone();
+        let wal_pages = Arc::new(AtomicI32::new(0));
+        let counted = wal_pages.clone();
         connection.wal_hook(Some(move |_: &mut Wal, pages| {
             counted.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
         Ok(Self {
             connection,
-            rooms: HashMap::new(),
+            room_ids: HashMap::new(),
             sync: None,
-            pages,
-            progress: Progress::default(),
+            wal_pages,
+            retention_progress: RetentionProgress::default(),
         })
     }
 
     /// Writes changes in this order, all of them or, where it fails, none.
-    pub(super) fn write(&mut self, changes: &[Change], sync: Sync) -> rusqlite::Result<()> {
-        self.ask(sync)?;
+    pub(super) fn write(&mut self, changes: &[Change], sync: SyncLevel) -> rusqlite::Result<()> {
+        self.set_sync_level(sync)?;
         // What was learnt of rooms is not so, if they are not written.
-        let mut rooms = std::mem::take(&mut self.rooms);
+        let mut room_ids = std::mem::take(&mut self.room_ids);
         let transaction = self.connection.transaction()?;
         for change in changes {
-            apply(&transaction, &mut rooms, change)?;
+            apply_change(&transaction, &mut room_ids, change)?;
         }
         transaction.commit()?;
-        self.rooms = rooms;
+        self.room_ids = room_ids;
         Ok(())
     }
 
     /// Brings the pages of the write-ahead log home, if there are many: so a
     /// page that changes often is written home once for many changes.
-    pub(super) fn bring_home(&mut self) -> rusqlite::Result<()> {
-        if self.pages.load(Ordering::Relaxed) < WAL_PAGES {
+    pub(super) fn checkpoint_if_large(&mut self) -> rusqlite::Result<()> {
+        if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());
         }
-        self.pages.store(0, Ordering::Relaxed);
+        self.wal_pages.store(0, Ordering::Relaxed);
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 
     /// Brings everything home and begins the write-ahead log anew. After a
     /// failed sync nobody knows what of it is on the disk, although the system has it and
     /// says nothing of it any more.
-    pub(super) fn begin_anew(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn truncate_wal(&mut self) -> rusqlite::Result<()> {
         let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
         let is_busy: bool = self.connection.query_row(ask, [], |row| row.get(0))?;
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
@@ -101,9 +101,9 @@ impl Store {
 
     /// Notes how far the log has come, and with that has everything written
     /// before on the disk.
-    pub(super) fn sync(&mut self, head: Sequence, sync: Sync) -> rusqlite::Result<()> {
-        self.ask(sync)?;
-        note_fact(&self.connection, fact::HEAD, place(head))
+    pub(super) fn sync(&mut self, head: Sequence, sync: SyncLevel) -> rusqlite::Result<()> {
+        self.set_sync_level(sync)?;
+        write_fact(&self.connection, fact::HEAD, sequence_to_sql(head))
     }
 
     /// Writes the last changes, and that the database was closed properly, in
@@ -112,25 +112,25 @@ impl Store {
         &mut self,
         changes: &[Change],
         head: Sequence,
-        sync: Sync,
+        sync: SyncLevel,
     ) -> rusqlite::Result<()> {
-        self.ask(sync)?;
+        self.set_sync_level(sync)?;
         let transaction = self.connection.transaction()?;
         for change in changes {
-            apply(&transaction, &mut self.rooms, change)?;
+            apply_change(&transaction, &mut self.room_ids, change)?;
         }
-        note_fact(&transaction, fact::HEAD, place(head))?;
-        note_fact(&transaction, fact::IS_CLEAN, 1)?;
+        write_fact(&transaction, fact::HEAD, sequence_to_sql(head))?;
+        write_fact(&transaction, fact::IS_CLEAN, 1)?;
         transaction.commit()
     }
 
     /// Sees to it that the next changes are synced so.
-    pub(super) fn ask(&mut self, sync: Sync) -> rusqlite::Result<()> {
+    pub(super) fn set_sync_level(&mut self, sync: SyncLevel) -> rusqlite::Result<()> {
         if self.sync != Some(sync) {
             let word = match sync {
-                Sync::Never => "off",
-                Sync::Order => "normal",
-                Sync::Full => "full",
+                SyncLevel::Off => "off",
+                SyncLevel::Ordered => "normal",
+                SyncLevel::Full => "full",
             };
             self.connection.pragma_update(None, "synchronous", word)?;
             self.sync = Some(sync);
@@ -139,73 +139,78 @@ impl Store {
     }
 
     /// Forgets some of what is too much, as [`retention::step`] does.
-    pub(super) fn forget(
+    pub(super) fn delete_excess(
         &mut self,
         retention: Retention,
-        touched: &BTreeSet<NameKey>,
+        touched_rooms: &BTreeSet<NameKey>,
         now: Now,
         head: Sequence,
-    ) -> rusqlite::Result<Step> {
-        let Self { connection, progress, rooms, .. } = self;
-        let step = retention::step(connection, progress, retention, touched, now, head)?;
-        for key in &step.rooms {
-            rooms.remove(key);
+    ) -> rusqlite::Result<StepResult> {
+        let Self { connection, retention_progress, room_ids, .. } = self;
+        let step =
+            retention::step(connection, retention_progress, retention, touched_rooms, now, head)?;
+        for key in &step.evicted {
+            room_ids.remove(key);
         }
         Ok(step)
     }
 }
 
 /// Writes one change.
-fn apply(
+fn apply_change(
     connection: &Connection,
-    rooms: &mut HashMap<NameKey, i64>,
+    room_ids: &mut HashMap<NameKey, i64>,
     change: &Change,
 ) -> rusqlite::Result<()> {
     match change {
         Change::Entry(entry) => match &entry.draft.target {
             Target::Room(room) => {
-                let room = room_number(connection, rooms, room)?;
+                let room = room_id(connection, room_ids, room)?;
                 rows::insert_room_entry(connection, room, entry)
             }
-            Target::Session(to, username) => deliver(connection, entry, *to, username),
+            Target::Session(to, username) => insert_direct(connection, entry, *to, username),
         },
-        Change::Session(record, noted) => rows::put_session(connection, record, *noted),
-        Change::Noted(session, reference, noted) => {
+        Change::PersistSession(record, noted) => rows::upsert_session(connection, record, *noted),
+        Change::PersistLastReference(session, reference, noted) => {
             let mut statement = connection
                 .prepare_cached("UPDATE sessions SET last_reference = ?, noted = ? WHERE id = ?")?;
-            statement.execute(params![signed(reference.0), place(*noted), signed(session.0)])?;
+            statement.execute(params![
+                u64_to_sql(reference.0),
+                sequence_to_sql(*noted),
+                u64_to_sql(session.0)
+            ])?;
             Ok(())
         }
-        Change::Ended(session, head) => end_session(connection, *session, *head),
-        Change::Leap(from, to) => voids::add(connection, *from, *to),
+        Change::DeleteSession(session, head) => delete_session(connection, *session, *head),
+        Change::SkipSequences(from, to) => sequence_gaps::add(connection, *from, *to),
     }
 }
 
 /// A room's number; it gets a row if it has none.
-fn room_number(
+fn room_id(
     connection: &Connection,
-    rooms: &mut HashMap<NameKey, i64>,
+    room_ids: &mut HashMap<NameKey, i64>,
     room: &RoomName,
 ) -> rusqlite::Result<i64> {
-    if let Some(number) = rooms.get(room.key()) {
+    if let Some(number) = room_ids.get(room.key()) {
         return Ok(*number);
     }
     let number = match rows::find_room(connection, room.key())? {
         Some((number, _)) => number,
         None => {
             // It may have had one that was forgotten: then something is missing.
-            let forgotten: i64 = fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
+            let forgotten: i64 = read_fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
             let mut statement = connection
                 .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;
             statement.insert(params![room.key().as_str(), room.as_str(), forgotten])?
         }
     };
-    rooms.insert(room.key().clone(), number);
+    room_ids.insert(room.key().clone(), number);
     Ok(number)
 }
 
 /// Keeps a direct message for both sides.
-fn deliver(
+fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
     to: SessionId,
@@ -214,32 +219,33 @@ fn deliver(
     rows::insert_direct(connection, entry, to, username)?;
     let mut statement =
         connection.prepare_cached("INSERT INTO mailboxes (session, sequence) VALUES (?, ?)")?;
-    statement.execute(params![signed(to.0), place(entry.sequence)])?;
-    shorten_mailbox(connection, to)?;
+    statement.execute(params![u64_to_sql(to.0), sequence_to_sql(entry.sequence)])?;
+    trim_mailbox(connection, to)?;
     if to != entry.draft.session {
-        statement.execute(params![signed(entry.draft.session.0), place(entry.sequence)])?;
-        shorten_mailbox(connection, entry.draft.session)?;
+        statement
+            .execute(params![u64_to_sql(entry.draft.session.0), sequence_to_sql(entry.sequence)])?;
+        trim_mailbox(connection, entry.draft.session)?;
     }
     Ok(())
 }
 
 /// Drops the oldest of a session's direct messages beyond what is kept.
-fn shorten_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
+fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT sequence FROM mailboxes WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
     )?;
     let most = i64::try_from(MAX_KEPT_DIRECT_MESSAGES).unwrap_or(i64::MAX);
     let excess: Option<i64> =
-        statement.query_row(params![signed(session.0), most], |row| row.get(0)).optional()?;
+        statement.query_row(params![u64_to_sql(session.0), most], |row| row.get(0)).optional()?;
     if let Some(last) = excess {
-        empty_mailbox(connection, session, last)?;
+        delete_from_mailbox(connection, session, last)?;
     }
     Ok(())
 }
 
 /// Drops a session's direct messages up to this sequence; those which
 /// nobody has any more are gone.
-fn empty_mailbox(
+fn delete_from_mailbox(
     connection: &Connection,
     session: SessionId,
     last: i64,
@@ -247,7 +253,7 @@ fn empty_mailbox(
     let mut statement = connection.prepare_cached(
         "DELETE FROM mailboxes WHERE session = ? AND sequence <= ? RETURNING sequence",
     )?;
-    let dropped = statement.query_map(params![signed(session.0), last], |row| row.get(0))?;
+    let dropped = statement.query_map(params![u64_to_sql(session.0), last], |row| row.get(0))?;
     let dropped = dropped.collect::<rusqlite::Result<Vec<i64>>>()?;
     let mut statement = connection.prepare_cached(
         "DELETE FROM directs WHERE sequence = ?1
@@ -261,16 +267,16 @@ fn empty_mailbox(
 
 /// Forgets a session and its direct messages. The log has come to `head`,
 /// which must not be forgotten with them.
-fn end_session(
+fn delete_session(
     connection: &Connection,
     session: SessionId,
     head: Sequence,
 ) -> rusqlite::Result<()> {
-    if empty_mailbox(connection, session, i64::MAX)? > 0 {
-        note_fact(connection, fact::HEAD, place(head))?;
+    if delete_from_mailbox(connection, session, i64::MAX)? > 0 {
+        write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
     }
     let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
-    statement.execute([signed(session.0)])?;
+    statement.execute([u64_to_sql(session.0)])?;
     Ok(())
 }
 
@@ -281,12 +287,12 @@ mod tests {
     use crate::model::{Draft, MessageText, Reference, Style, Timestamp};
 
     #[test]
-    fn a_room_that_comes_back_has_lost_what_was_forgotten() {
+    fn recreated_room_reports_evicted_messages_as_missing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         std::fs::File::create(&path).unwrap();
         let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
-        note_fact(&store.connection, fact::FORGOTTEN, 7).unwrap();
+        write_fact(&store.connection, fact::FORGOTTEN, 7).unwrap();
         let draft = Draft {
             session: SessionId(1),
             username: Username::new("anna").unwrap(),
@@ -297,7 +303,7 @@ mod tests {
         };
         let (sequence, previous) = (Sequence(8), Sequence::ZERO);
         let entry = LogEntry { sequence, previous, time: Timestamp(1), draft };
-        store.write(&[Change::Entry(entry.into())], Sync::Order).unwrap();
+        store.write(&[Change::Entry(entry.into())], SyncLevel::Ordered).unwrap();
         let ask = "SELECT dropped FROM rooms WHERE key = 'lobby'";
         let dropped: i64 = store.connection.query_row(ask, [], |row| row.get(0)).unwrap();
         assert_eq!(dropped, 7, "a client that was at 3 must be told of the gap");

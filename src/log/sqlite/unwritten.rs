@@ -8,7 +8,7 @@ use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
 /// What is found where the disk gives nothing. None: memory alone cannot say
 /// what there is, nor that there is no more.
-pub(super) fn nothing(request: &ReadRequest) -> Option<ReadOutcome> {
+pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutcome> {
     let gaps = match request.range {
         ReadRange::Latest(_) => Vec::new(),
         ReadRange::After(..) => request.rooms.clone(),
@@ -19,26 +19,26 @@ pub(super) fn nothing(request: &ReadRequest) -> Option<ReadOutcome> {
 
 /// Adds what was not written, all of which is later than everything that
 /// was.
-pub(super) fn complete(
+pub(super) fn add_unwritten(
     found: ReadOutcome,
     unwritten: &[SharedEntry],
     request: &ReadRequest,
     head: Sequence,
 ) -> ReadOutcome {
     let mut outcome = ReadOutcome { head, ..found };
-    let wanted = unwritten.iter().filter(|entry| is_wanted(entry, request));
+    let wanted = unwritten.iter().filter(|entry| is_requested(entry, request));
     match &request.range {
         ReadRange::Latest(count) => {
             outcome.entries.extend(wanted.cloned());
-            keep_latest(&mut outcome.entries, *count);
+            keep_latest_per_room(&mut outcome.entries, *count);
         }
         ReadRange::Before(_, count) => {
             outcome.entries.extend(wanted.cloned());
-            outcome.more |= drop_first(&mut outcome.entries, *count);
+            outcome.more |= drop_oldest(&mut outcome.entries, *count);
         }
         ReadRange::Matching(query) => {
             outcome.entries.extend(wanted.cloned());
-            outcome.more |= drop_first(&mut outcome.entries, query.limit);
+            outcome.more |= drop_oldest(&mut outcome.entries, query.limit);
         }
         // The next page will bring them.
         ReadRange::After(..) if outcome.more => {}
@@ -53,7 +53,7 @@ pub(super) fn complete(
 }
 
 /// Whether an entry is one of those that are asked for.
-fn is_wanted(entry: &SharedEntry, request: &ReadRequest) -> bool {
+fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),
         Target::Session(to, _) => {
@@ -70,14 +70,14 @@ fn is_wanted(entry: &SharedEntry, request: &ReadRequest) -> bool {
 }
 
 /// Drops the oldest beyond so many; says whether there were any.
-fn drop_first(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
+fn drop_oldest(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
     let excess = entries.len().saturating_sub(count.into());
     entries.drain(..excess);
     excess > 0
 }
 
 /// Drops all but the latest so many of each room and of the direct messages.
-fn keep_latest(entries: &mut Vec<SharedEntry>, count: u16) {
+fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) {
     let mut by_room: HashMap<Option<NameKey>, Vec<SharedEntry>> = HashMap::new();
     for entry in entries.drain(..) {
         let room = match &entry.draft.target {
@@ -88,7 +88,7 @@ fn keep_latest(entries: &mut Vec<SharedEntry>, count: u16) {
     }
     let mut kept = BTreeMap::new();
     for mut list in by_room.into_values() {
-        drop_first(&mut list, count);
+        drop_oldest(&mut list, count);
         kept.extend(list.into_iter().map(|entry| (entry.sequence, entry)));
     }
     entries.extend(kept.into_values());

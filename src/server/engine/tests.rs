@@ -98,11 +98,11 @@ impl Log for SlowLog {
 
     fn read(&mut self, _: crate::hub::ReadTag, _: crate::hub::ReadRequest) {}
 
-    fn keep_session(&mut self, _: crate::model::SessionRecord) {}
+    fn persist_session(&mut self, _: crate::model::SessionRecord) {}
 
-    fn forget_session(&mut self, _: crate::model::SessionId) {}
+    fn delete_session(&mut self, _: crate::model::SessionId) {}
 
-    fn tidy(&mut self, _: &dyn Fn(&crate::model::RoomName) -> bool) {}
+    fn maintain(&mut self, _: &dyn Fn(&crate::model::RoomName) -> bool) {}
 
     fn set_retention(&mut self, _: crate::model::Retention) {}
 

@@ -3,12 +3,12 @@
 //! | file | what it is about |
 //! |---|---|
 //! | `counts` | how much each room has, without counting it again |
-//! | `steady` | whether the clock can be believed |
+//! | `clock_trust` | whether the clock can be believed |
 //! | `rooms` | rooms that go altogether |
 
-mod counts;
-mod rooms;
-mod steady;
+mod clock_trust;
+mod message_counts;
+mod room_eviction;
 #[cfg(test)]
 mod tests;
 
@@ -16,25 +16,25 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use self::counts::Counts;
-use self::rooms::Doomed;
-use self::steady::Steady;
-use super::database::{fact, note_fact};
-use super::rows::{self, place, signed};
+use self::clock_trust::ClockTrust;
+use self::message_counts::MessageCounts;
+use self::room_eviction::EvictionQueue;
+use super::database::{fact, write_fact};
+use super::rows::{self, sequence_to_sql, u64_to_sql};
 use super::search;
 use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
 /// Messages that are forgotten in one step: so few that nobody notices.
-const STEP: usize = 256;
+const MAX_DELETED: usize = 256;
 
 /// Messages that are counted in one step.
-const COUNTED: usize = 20_000;
+const MAX_COUNTED: usize = 20_000;
 
 /// Messages of which one step looks whether they can go because the database
 /// is too large.
-const WEIGHED: usize = 2_000;
+const MAX_SCANNED: usize = 2_000;
 
 /// Milliseconds of a day.
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -44,53 +44,60 @@ const MAX_DIRECTS: usize = 100_000;
 
 /// What is remembered from step to step.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct RetentionProgress {
     /// How much the rooms have.
-    counts: Counts,
+    counts: MessageCounts,
     /// Rooms that go, the first one first.
-    doomed: Doomed,
+    eviction_queue: EvictionQueue,
     /// Up to this sequence everything has to stay, however large it is.
-    weighed: i64,
+    size_scan_position: i64,
     /// Whether the clock can be believed.
-    steady: Steady,
+    clock_trust: ClockTrust,
 }
 
 /// What one step has done.
 #[derive(Debug, Default)]
-pub(super) struct Step {
+pub(super) struct StepResult {
     /// There may be more to forget.
     pub(super) more: bool,
-    /// Rooms of those touched that have no more than they may.
-    pub(super) done: Vec<NameKey>,
+    /// Rooms of those touched_rooms that have no more than they may.
+    pub(super) trimmed: Vec<NameKey>,
     /// Rooms that are gone altogether.
-    pub(super) rooms: Vec<NameKey>,
+    pub(super) evicted: Vec<NameKey>,
 }
 
-/// Forgets some of what is too much, in a transaction of its own. `touched`
+/// Forgets some of what is too much, in a transaction of its own. `touched_rooms`
 /// are the rooms in which something was said since they were done. `head` is
 /// how far the log has come. Call it again if there is more.
 pub(super) fn step(
     connection: &mut Connection,
-    progress: &mut Progress,
+    progress: &mut RetentionProgress,
     retention: Retention,
-    touched: &BTreeSet<NameKey>,
+    touched_rooms: &BTreeSet<NameKey>,
     now: Now,
     head: Sequence,
-) -> rusqlite::Result<Step> {
-    let is_steady = progress.steady.look(now);
+) -> rusqlite::Result<StepResult> {
+    let is_steady = progress.clock_trust.update(now);
     let step = connection.transaction().and_then(|transaction| {
-        let mut work = Work { connection: &transaction, progress, left: STEP, uncounted: COUNTED };
-        let step = work.step(retention, touched, is_steady.then_some(now.time))?;
-        if work.left < STEP {
-            note_fact(&transaction, fact::HEAD, place(head))?;
+        let mut run = StepRun {
+            connection: &transaction,
+            progress,
+            delete_budget: MAX_DELETED,
+            count_budget: MAX_COUNTED,
+        };
+        let step = run.run(retention, touched_rooms, is_steady.then_some(now.time))?;
+        if run.delete_budget < MAX_DELETED {
+            write_fact(&transaction, fact::HEAD, sequence_to_sql(head))?;
         }
         transaction.commit()?;
         Ok(step)
     });
     if step.is_err() {
         // What was learnt is not so.
-        *progress =
-            Progress { steady: std::mem::take(&mut progress.steady), ..Progress::default() };
+        *progress = RetentionProgress {
+            clock_trust: std::mem::take(&mut progress.clock_trust),
+            ..RetentionProgress::default()
+        };
     }
     step
 }
@@ -103,55 +110,55 @@ pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// One step while it is done.
-struct Work<'a> {
+struct StepRun<'a> {
     /// To the database, within a transaction.
     connection: &'a Connection,
     /// What is remembered.
-    progress: &'a mut Progress,
+    progress: &'a mut RetentionProgress,
     /// So much may still be forgotten.
-    left: usize,
+    delete_budget: usize,
     /// So much may still be counted.
-    uncounted: usize,
+    count_budget: usize,
 }
 
-impl Work<'_> {
+impl StepRun<'_> {
     /// Does all that there is room for. Without a time of day nothing is too
     /// old.
-    fn step(
+    fn run(
         &mut self,
         retention: Retention,
-        touched: &BTreeSet<NameKey>,
+        touched_rooms: &BTreeSet<NameKey>,
         now: Option<Timestamp>,
-    ) -> rusqlite::Result<Step> {
-        let mut step = Step::default();
+    ) -> rusqlite::Result<StepResult> {
+        let mut step = StepResult::default();
         if let Some(now) = now
             && retention.days > 0
         {
-            self.too_old(retention.days, now)?;
+            self.delete_by_age(retention.days, now)?;
         }
-        for room in touched {
-            if self.left == 0 || self.uncounted == 0 {
+        for room in touched_rooms {
+            if self.delete_budget == 0 || self.count_budget == 0 {
                 break;
             }
-            if retention.messages == 0 || self.too_many(room, retention.messages)? {
-                step.done.push(room.clone());
+            if retention.messages == 0 || self.delete_by_count(room, retention.messages)? {
+                step.trimmed.push(room.clone());
             }
         }
         if retention.bytes > 0 && used_bytes(self.connection)? > retention.bytes {
-            step.more |= self.oldest()?;
+            step.more |= self.delete_by_size()?;
         } else {
-            self.progress.weighed = 0;
+            self.progress.size_scan_position = 0;
         }
-        self.excess_directs()?;
-        step.rooms = self.excess_rooms()?;
-        step.more |= self.left == 0 || step.done.len() < touched.len();
+        self.delete_excess_directs()?;
+        step.evicted = self.evict_rooms()?;
+        step.more |= self.delete_budget == 0 || step.trimmed.len() < touched_rooms.len();
         Ok(step)
     }
 
     /// Forgets messages that were sent before so many days. Nothing has been
     /// forgotten in this step before.
-    fn too_old(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
-        let end = signed(now.0.saturating_sub(u64::from(days).saturating_mul(DAY)));
+    fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
+        let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY)));
         let day = search::day_of(end.cast_unsigned());
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room FROM entries
@@ -159,12 +166,16 @@ impl Work<'_> {
                AND sequence <= (SELECT max(last) FROM days WHERE day <= ?1) AND time < ?2
              ORDER BY sequence LIMIT ?3",
         )?;
-        let old = chosen(&mut statement, params![day, end, number(self.left)])?;
+        let old = query_sequences_and_rooms(
+            &mut statement,
+            params![day, end, to_sql_limit(self.delete_budget)],
+        )?;
         self.delete(&old)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT sequence FROM directs WHERE time < ? LIMIT ?")?;
-        let directs = statement.query_map([end, number(self.left)], |row| row.get(0))?;
+        let directs =
+            statement.query_map([end, to_sql_limit(self.delete_budget)], |row| row.get(0))?;
         self.delete_directs(&directs.collect::<rusqlite::Result<Vec<i64>>>()?)?;
         if old.is_empty() {
             // Of the days before, nothing is left.
@@ -175,78 +186,83 @@ impl Work<'_> {
 
     /// Forgets messages of a room beyond the latest so many. Says whether it
     /// has no more than that now.
-    fn too_many(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
+    fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =
-            self.progress.counts.count(self.connection, room, &mut self.uncounted)?;
+            self.progress.counts.count(self.connection, room, &mut self.count_budget)?;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let excess = counted.saturating_sub(most);
         if excess > 0 {
-            self.delete_first(room, excess)?;
+            self.delete_oldest_of_room(room, excess)?;
         }
-        Ok(is_all && self.progress.counts.known(room) <= most)
+        Ok(is_all && self.progress.counts.counted(room) <= most)
     }
 
     /// Forgets the oldest messages, but for those that a newcomer to their
     /// room gets. Says whether there may be more.
-    fn oldest(&mut self) -> rusqlite::Result<bool> {
+    fn delete_by_size(&mut self) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room, EXISTS (SELECT 1 FROM entries
                  WHERE room = e.room AND sequence > e.sequence LIMIT 1 OFFSET ?)
              FROM entries e WHERE sequence > ? ORDER BY sequence LIMIT ?",
         )?;
         let mut old = Vec::new();
-        let mut weighed: usize = 0;
+        let mut scanned: usize = 0;
         let mut rows = statement.query(params![
             HISTORY_LENGTH.saturating_sub(1),
-            self.progress.weighed,
-            number(WEIGHED)
+            self.progress.size_scan_position,
+            to_sql_limit(MAX_SCANNED)
         ])?;
-        while old.len() < self.left
+        while old.len() < self.delete_budget
             && let Some(row) = rows.next()?
         {
-            weighed = weighed.saturating_add(1);
-            self.progress.weighed = row.get(0)?;
+            scanned = scanned.saturating_add(1);
+            self.progress.size_scan_position = row.get(0)?;
             if row.get(2)? {
                 old.push((row.get(0)?, row.get(1)?));
             }
         }
         drop(rows);
-        let is_end = old.len() < self.left && weighed < WEIGHED;
+        let is_end = old.len() < self.delete_budget && scanned < MAX_SCANNED;
         if is_end {
             // More may be said, of what stays something may go then.
-            self.progress.weighed = 0;
+            self.progress.size_scan_position = 0;
         }
         self.delete(&old)?;
         Ok(!is_end)
     }
 
     /// Forgets the oldest direct messages, if there are too many.
-    fn excess_directs(&mut self) -> rusqlite::Result<()> {
+    fn delete_excess_directs(&mut self) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence FROM directs WHERE sequence <=
                  (SELECT sequence FROM directs ORDER BY sequence DESC LIMIT 1 OFFSET ?)
              ORDER BY sequence LIMIT ?",
         )?;
         let directs = statement
-            .query_map([number(MAX_DIRECTS), number(self.left)], |row| row.get(0))?
+            .query_map([to_sql_limit(MAX_DIRECTS), to_sql_limit(self.delete_budget)], |row| {
+                row.get(0)
+            })?
             .collect::<rusqlite::Result<Vec<i64>>>()?;
         self.delete_directs(&directs)
     }
 
     /// Deletes the first so many messages of a room, or those for which there
     /// is room.
-    fn delete_first(&mut self, room: i64, most: usize) -> rusqlite::Result<()> {
+    fn delete_oldest_of_room(&mut self, room: i64, most: usize) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room FROM entries WHERE room = ? ORDER BY sequence LIMIT ?",
         )?;
-        let first = chosen(&mut statement, params![room, number(most.min(self.left))])?;
+        let first = query_sequences_and_rooms(
+            &mut statement,
+            params![room, to_sql_limit(most.min(self.delete_budget))],
+        )?;
         self.delete(&first)
     }
 
     /// Deletes messages, and notes in their rooms that something is missing.
     fn delete(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
-        let indexed = place(search::indexed(self.connection)?);
+        let indexed = sequence_to_sql(search::indexed_up_to(self.connection)?);
         let prepare = |sql| self.connection.prepare_cached(sql);
         let mut from_entries = prepare("DELETE FROM entries WHERE sequence = ?")?;
         let mut from_found = prepare("DELETE FROM found WHERE rowid = ?")?;
@@ -257,9 +273,9 @@ impl Work<'_> {
                 from_found.execute([sequence])?;
             }
             note.execute([sequence, room])?;
-            self.progress.counts.deleted(*sequence, *room);
+            self.progress.counts.on_deleted(*sequence, *room);
         }
-        self.left = self.left.saturating_sub(chosen.len());
+        self.delete_budget = self.delete_budget.saturating_sub(chosen.len());
         Ok(())
     }
 
@@ -272,13 +288,13 @@ impl Work<'_> {
             from_mailboxes.execute([sequence])?;
             from_directs.execute([sequence])?;
         }
-        self.left = self.left.saturating_sub(chosen.len());
+        self.delete_budget = self.delete_budget.saturating_sub(chosen.len());
         Ok(())
     }
 }
 
 /// Sequences and rooms of what is to be deleted.
-fn chosen(
+fn query_sequences_and_rooms(
     statement: &mut rusqlite::Statement<'_>,
     params: impl rusqlite::Params,
 ) -> rusqlite::Result<Vec<(i64, i64)>> {
@@ -286,6 +302,6 @@ fn chosen(
 }
 
 /// A number of messages as the database has it.
-fn number(messages: usize) -> i64 {
+fn to_sql_limit(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
 }

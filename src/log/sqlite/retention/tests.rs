@@ -1,10 +1,10 @@
 //! What is forgotten, and what stays.
 
-use super::super::database::open_to_write;
-use super::super::ledger::Change;
-use super::super::store::{Store, Sync};
-use super::rooms::{DoomedRoom, MAX_ROOMS};
-use super::steady::BELIEVED_AFTER;
+use super::super::database::{open_to_write, read_fact};
+use super::super::sequencer::Change;
+use super::super::store::{Store, SyncLevel};
+use super::clock_trust::TRUST_AFTER;
+use super::room_eviction::{MAX_ROOMS, RoomToEvict};
 use super::*;
 use crate::model::Moment;
 use crate::model::{
@@ -21,8 +21,8 @@ fn store(rooms: &[&str]) -> (TempDir, Store) {
     std::fs::File::create(&path).unwrap();
     let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
     let changes: Vec<Change> = (1..).zip(rooms).map(|(at, room)| entry(at, room)).collect();
-    store.write(&changes, Sync::Order).unwrap();
-    search::index(&store.connection, rooms.len()).unwrap();
+    store.write(&changes, SyncLevel::Ordered).unwrap();
+    search::index_next(&store.connection, rooms.len()).unwrap();
     (directory, store)
 }
 
@@ -47,12 +47,12 @@ fn now(milliseconds: u64) -> Now {
 }
 
 /// Does steps until there is no more to forget; gives all of them.
-fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<Step> {
+fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<StepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<StepResult> = Vec::new();
     while steps.last().is_none_or(|it| it.more) {
-        let step = store.forget(retention, &touched, now, Sequence(1_000)).unwrap();
-        touched.retain(|room| !step.done.contains(room));
+        let step = store.delete_excess(retention, &touched, now, Sequence(1_000)).unwrap();
+        touched.retain(|room| !step.trimmed.contains(room));
         steps.push(step);
     }
     assert!(touched.is_empty(), "not looked through: {touched:?}");
@@ -62,7 +62,7 @@ fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<Step> {
 /// Forgets until nothing is too much on this day, on which the clock is
 /// believed; gives what is left, which alone can be found.
 fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
-    let hour = u64::try_from(BELIEVED_AFTER.as_millis()).unwrap();
+    let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
     steps(store, retention, now(day * DAY - hour));
     steps(store, retention, now(day * DAY));
     left(store)
@@ -87,23 +87,23 @@ fn dropped(store: &Store, room: &str) -> i64 {
 }
 
 #[test]
-fn what_is_too_old() {
+fn retention_deletes_messages_beyond_max_age() {
     let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
     // A clock that was wrong does not keep it.
     let Change::Entry(late) = entry(6, "b") else { unreachable!() };
     let wrong = LogEntry { time: Timestamp(1), ..(*late).clone() };
-    store.write(&[Change::Entry(wrong.into())], Sync::Order).unwrap();
-    search::index(&store.connection, 10).unwrap();
+    store.write(&[Change::Entry(wrong.into())], SyncLevel::Ordered).unwrap();
+    search::index_next(&store.connection, 10).unwrap();
     let retention = Retention { days: 2, ..Retention::default() };
     assert_eq!(forget(&mut store, retention, 5), [3, 4, 5]);
     assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 6));
     assert_eq!(forget(&mut store, retention, 20), Vec::<i64>::new());
-    let head: Option<i64> = fact(&store.connection, fact::HEAD).unwrap();
+    let head: Option<i64> = read_fact(&store.connection, fact::HEAD).unwrap();
     assert_eq!(head, Some(1_000), "the next message must not get the place of one that is gone");
 }
 
 #[test]
-fn what_is_too_many() {
+fn retention_deletes_oldest_messages_beyond_count_per_room() {
     let (_directory, mut store) = store(&["a", "b", "a", "a", "a", "b"]);
     let retention = Retention { messages: 3, ..Retention::default() };
     assert_eq!(forget(&mut store, retention, 9), [2, 3, 4, 5, 6]);
@@ -111,7 +111,7 @@ fn what_is_too_many() {
 }
 
 #[test]
-fn what_is_too_large() {
+fn retention_by_size_keeps_the_last_10_of_each_room() {
     let mut rooms = vec!["b"; 3];
     rooms.extend(["a"; 700]);
     let (_directory, mut store) = store(&rooms);
@@ -126,10 +126,10 @@ fn what_is_too_large() {
 }
 
 #[test]
-fn nothing_is_too_old_by_a_clock_that_was_just_set() {
+fn retention_by_age_waits_until_the_clock_is_trusted() {
     let (_directory, mut store) = store(&["a"; 5]);
     let retention = Retention { days: 2, ..Retention::default() };
-    let hour = BELIEVED_AFTER;
+    let hour = TRUST_AFTER;
     let mut left_at = |time: u64, passed: Duration| {
         let now = Now { moment: Moment::after_start(passed), time: Timestamp(time) };
         steps(&mut store, retention, now);
@@ -146,70 +146,70 @@ fn nothing_is_too_old_by_a_clock_that_was_just_set() {
 }
 
 #[test]
-fn no_step_takes_long() {
+fn retention_step_deletes_a_bounded_number_of_messages() {
     let rooms: Vec<&str> = ["a", "b", "c"].into_iter().cycle().take(900).collect();
     let (_directory, mut store) = store(&rooms);
     let retention = Retention { messages: 50, ..Retention::default() };
     let touched: BTreeSet<NameKey> = ["a", "b", "c"].map(NameKey::of).into();
-    let step = store.forget(retention, &touched, now(0), Sequence(900)).unwrap();
-    assert_eq!(left(&store).len(), 900 - STEP, "for all rooms together");
-    assert!(step.more && step.done == [NameKey::of("a")], "{step:?}");
+    let step = store.delete_excess(retention, &touched, now(0), Sequence(900)).unwrap();
+    assert_eq!(left(&store).len(), 900 - MAX_DELETED, "for all rooms together");
+    assert!(step.more && step.trimmed == [NameKey::of("a")], "{step:?}");
     steps(&mut store, retention, now(0));
     assert_eq!(left(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
     // What is new is counted, and what is gone is not.
     let changes: Vec<Change> = (901..=960).map(|day| entry(day, "a")).collect();
-    store.write(&changes, Sync::Order).unwrap();
-    search::index(&store.connection, 100).unwrap();
+    store.write(&changes, SyncLevel::Ordered).unwrap();
+    search::index_next(&store.connection, 100).unwrap();
     assert_eq!(steps(&mut store, retention, now(0)).len(), 1);
     let kept = left(&store);
     assert_eq!((kept.len(), kept[kept.len() - 50]), (400, 911));
 }
 
 #[test]
-fn a_change_that_fails_leaves_the_counts_right() {
+fn failed_retention_step_resets_message_counts() {
     let (_directory, mut store) = store(&["a"; 30]);
     let retention = Retention { messages: 20, ..Retention::default() };
     let fail = "CREATE TEMP TRIGGER fail BEFORE DELETE ON entries WHEN old.sequence = 5
                 BEGIN SELECT raise(ABORT, 'the disk is full'); END";
     store.connection.execute_batch(fail).unwrap();
     let touched = BTreeSet::from([NameKey::of("a")]);
-    store.forget(retention, &touched, now(0), Sequence(30)).unwrap_err();
+    store.delete_excess(retention, &touched, now(0), Sequence(30)).unwrap_err();
     store.connection.execute_batch("DROP TRIGGER fail").unwrap();
     steps(&mut store, retention, now(0));
     assert_eq!(left(&store), (11..=30).collect::<Vec<_>>());
 }
 
 #[test]
-fn counting_goes_on_where_it_ended() {
+fn message_count_resumes_where_it_stopped() {
     let (_directory, store) = store(&["a"; 30]);
-    let mut counts = Counts::default();
+    let mut counts = MessageCounts::default();
     let mut count = |mut most| counts.count(&store.connection, 1, &mut most).unwrap();
     assert_eq!([count(20), count(20), count(20)], [(20, false), (30, true), (30, true)]);
 }
 
 #[test]
-fn rooms_with_little_in_them_go_first() {
+fn eviction_deletes_rooms_with_fewest_messages_first() {
     let most = usize::try_from(MAX_ROOMS + MAX_ROOMS / 8).unwrap();
     let names: Vec<String> = (0..most).map(|number| format!("room{number}")).collect();
     let mut rooms = vec!["lobby"; 10];
     rooms.extend(names.iter().map(String::as_str));
     let (_directory, mut store) = store(&rooms);
     let steps = steps(&mut store, Retention::default(), now(0));
-    assert!(steps.iter().all(|it| it.rooms.len() <= STEP));
-    let gone: Vec<&NameKey> = steps.iter().flat_map(|it| &it.rooms).collect();
+    assert!(steps.iter().all(|it| it.evicted.len() <= MAX_DELETED));
+    let gone: Vec<&NameKey> = steps.iter().flat_map(|it| &it.evicted).collect();
     assert_eq!(gone.len(), names.len() + 1 - usize::try_from(MAX_ROOMS).unwrap());
     let first: Vec<NameKey> = names[..gone.len()].iter().map(|it| NameKey::of(it)).collect();
     assert!(gone.into_iter().eq(&first), "the quietest, but not the lobby");
-    let forgotten: Option<i64> = fact(&store.connection, fact::FORGOTTEN).unwrap();
+    let forgotten: Option<i64> = read_fact(&store.connection, fact::FORGOTTEN).unwrap();
     assert_eq!(forgotten, Some(i64::try_from(first.len()).unwrap() + 10));
 }
 
 #[test]
-fn a_room_that_goes_takes_several_steps_unless_somebody_speaks() {
+fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
     for somebody_speaks in [false, true] {
         let (_directory, mut store) = store(&["a"; 300]);
-        let mut progress = Progress::default();
-        progress.doomed.push_back(DoomedRoom { room: 1, last: 300 });
+        let mut progress = RetentionProgress::default();
+        progress.eviction_queue.push_back(RoomToEvict { room: 1, last: 300 });
         let mut step = |store: &mut Store| {
             let touched = BTreeSet::new();
             let none = Retention::default();
@@ -217,23 +217,23 @@ fn a_room_that_goes_takes_several_steps_unless_somebody_speaks() {
                 .unwrap()
         };
         let first = step(&mut store);
-        assert!(first.more && first.rooms.is_empty(), "{first:?}");
-        assert_eq!(left(&store).len(), 300 - STEP);
+        assert!(first.more && first.evicted.is_empty(), "{first:?}");
+        assert_eq!(left(&store).len(), 300 - MAX_DELETED);
         if somebody_speaks {
-            store.write(&[entry(301, "a")], Sync::Order).unwrap();
-            search::index(&store.connection, 1).unwrap();
+            store.write(&[entry(301, "a")], SyncLevel::Ordered).unwrap();
+            search::index_next(&store.connection, 1).unwrap();
         }
         let second = step(&mut store);
-        assert_eq!((second.more, second.rooms.len()), (false, usize::from(!somebody_speaks)));
-        assert_eq!(left(&store).len(), if somebody_speaks { 301 - STEP } else { 0 });
+        assert_eq!((second.more, second.evicted.len()), (false, usize::from(!somebody_speaks)));
+        assert_eq!(left(&store).len(), if somebody_speaks { 301 - MAX_DELETED } else { 0 });
         if somebody_speaks {
-            assert_eq!(dropped(&store, "a"), i64::try_from(STEP).unwrap());
+            assert_eq!(dropped(&store, "a"), i64::try_from(MAX_DELETED).unwrap());
         }
     }
 }
 
 #[test]
-fn what_is_forgotten_is_not_in_the_file() {
+fn deleted_text_is_overwritten_in_the_file() {
     let (directory, mut store) = store(&["a"; 700]);
     let retention = Retention { messages: 10, ..Retention::default() };
     assert_eq!(forget(&mut store, retention, 9_999).len(), 10);

@@ -14,27 +14,27 @@ fn next(log: &mut SqliteLog) -> Option<LogEvent> {
 }
 
 #[test]
-fn without_a_thread_that_reads_the_events_end() {
+fn events_end_when_a_reader_thread_dies() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path().to_path_buf();
     let (mut log, _) =
         SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap();
-    log.answered.push_back(LogEvent::Storage(crate::hub::StorageHealth::Sound));
+    log.immediate_events.push_back(LogEvent::StorageChanged(crate::hub::StorageHealth::Sound));
     let (ending, endings) = unbounded_channel();
-    log.endings = endings;
-    let ending = Ending(ending);
+    log.reader_ends = endings;
+    let ending = ThreadEndNotifier(ending);
     let broken = thread::spawn(move || {
         let _ending = ending;
         panic!("a bug");
     });
     assert!(broken.join().is_err());
-    assert_eq!(next(&mut log), Some(LogEvent::Storage(crate::hub::StorageHealth::Sound)));
+    assert_eq!(next(&mut log), Some(LogEvent::StorageChanged(crate::hub::StorageHealth::Sound)));
     assert_eq!(next(&mut log), None);
     assert_eq!(next(&mut log), None, "and nothing comes after that");
 }
 
 #[test]
-fn a_damaged_row_is_passed_over() {
+fn damaged_rows_are_skipped() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("log");
     let settings = StoreSettings { directory, ..StoreSettings::default() };
@@ -77,8 +77,8 @@ fn a_damaged_row_is_passed_over() {
     drop(log);
     // Also those behind the damage can be found.
     let connection = database::open_to_write(&path, None).unwrap();
-    search::index(&connection, 10).unwrap();
-    assert_eq!(search::indexed(&connection).unwrap(), Sequence(5));
+    search::index_next(&connection, 10).unwrap();
+    assert_eq!(search::indexed_up_to(&connection).unwrap(), Sequence(5));
     // The name of a room, too.
     connection.execute_batch("UPDATE rooms SET name = ''").unwrap();
     let lobby = rows::find_room(&connection, RoomName::lobby().key()).unwrap();

@@ -2,4 +2,4 @@
 
 mod damage;
 mod recovery;
-mod scripts;
+mod unicode_search;

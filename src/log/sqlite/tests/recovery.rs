@@ -26,13 +26,13 @@ fn open(directory: &Path, boot_id: &str, durability: Durability, closes: bool) -
     if !closes {
         let path = directory.join("log").join("chat.db");
         let connection = database::open_to_write(&path, None).unwrap();
-        database::note_fact(&connection, database::fact::IS_CLEAN, 0).unwrap();
+        database::write_fact(&connection, database::fact::IS_CLEAN, 0).unwrap();
     }
     restored.log_id
 }
 
 #[test]
-fn a_new_name_only_when_the_end_may_be_gone() {
+fn log_id_changes_only_if_the_end_may_be_lost() {
     let directory = tempfile::tempdir().unwrap();
     let open = |boot_id, durability, closes| open(directory.path(), boot_id, durability, closes);
     let first = open("1", Durability::Relaxed, true);
@@ -44,7 +44,7 @@ fn a_new_name_only_when_the_end_may_be_gone() {
 }
 
 #[test]
-fn a_copy_is_another_log() {
+fn copied_database_gets_a_new_log_id() {
     let directory = tempfile::tempdir().unwrap();
     let first = open(directory.path(), "1", Durability::Strict, true);
     let path = directory.path().join("log").join("chat.db");
@@ -64,7 +64,7 @@ fn server_id(directory: &Path) -> ServerId {
 }
 
 #[test]
-fn a_servers_id_goes_where_its_messages_go() {
+fn server_id_moves_with_the_database() {
     let directories = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let [origin, copy, other] = directories.each_ref().map(tempfile::TempDir::path);
     let id = server_id(origin);
@@ -90,7 +90,7 @@ fn said(session: u64, reference: u64) -> Draft {
 /// A server that is killed knows what somebody has said although it has
 /// forgotten the messages: none of them is taken twice.
 #[test]
-fn what_was_said_is_known_after_it_was_forgotten() {
+fn last_reference_survives_retention_and_a_kill() {
     let parent = tempfile::tempdir().unwrap();
     let settings = StoreSettings {
         directory: parent.path().join("log"),
@@ -99,7 +99,7 @@ fn what_was_said_is_known_after_it_was_forgotten() {
     };
     let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
     let now = Now { moment: Moment::START, time: Timestamp(1) };
-    log.keep_session(SessionRecord {
+    log.persist_session(SessionRecord {
         session: SessionId(1),
         token: TokenHash([1; 32]),
         username: Username::new("anna").unwrap(),

@@ -13,11 +13,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::LogEvent;
-use super::debt::Debt;
-use super::ledger::{Change, Item, Ledger, Plan};
-use super::reader::{ReadJob, Readers};
+use super::pending::PendingWrites;
+use super::reader::{ReadJob, ReadQueues};
+use super::sequencer::{Change, Plan, Sequencer, WriteRequest};
 use super::settings::{Durability, StoreSettings};
-use super::store::{Store, Sync};
+use super::store::{Store, SyncLevel};
 use crate::hub::{ReadFailed, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Moment, NameKey, Retention, Target};
 use crate::os::Clock;
@@ -26,15 +26,15 @@ use crate::os::Clock;
 #[derive(Debug)]
 pub(super) enum Job {
     /// Keep these, in this order. The number is the bytes that they take.
-    Keep(Vec<Item>, usize),
+    Write(Vec<WriteRequest>, usize),
     /// Read this, when everything before is in the log.
     Read(ReadTag, ReadRequest),
     /// Keep messages so long from now on.
-    Retention(Retention),
+    SetRetention(Retention),
 }
 
 /// Items that are written together at the most.
-const BATCH: usize = 4_096;
+const MAX_BATCH: usize = 4_096;
 
 /// In `Relaxed`, what was written is synced after so long.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
@@ -44,14 +44,14 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Messages after which they are made findable and the room is looked
 /// through for what is too much.
-const CHORES_AFTER: usize = 256;
+const MAINTENANCE_AFTER: usize = 256;
 
 /// The thread's belongings.
 pub(super) struct Writer {
     /// The database.
     pub(super) store: Store,
     /// What is handed out.
-    pub(super) ledger: Ledger,
+    pub(super) sequencer: Sequencer,
     /// What the owner wants.
     pub(super) settings: StoreSettings,
     /// The time.
@@ -59,22 +59,22 @@ pub(super) struct Writer {
     /// Where answers go.
     pub(super) events: UnboundedSender<LogEvent>,
     /// To the threads that read.
-    pub(super) reads: Readers,
+    pub(super) read_queues: ReadQueues,
     /// Bytes that wait for this thread.
-    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) queued_bytes: Arc<AtomicUsize>,
     /// How the disk fares, and what is owed to it.
-    pub(super) state: State,
+    pub(super) state: WriterState,
 }
 
 /// How the disk fares, and what is owed to it.
-pub(super) struct State {
+pub(super) struct WriterState {
     /// What everybody was told last.
-    storage: StorageHealth,
+    storage_health: StorageHealth,
     /// What the disk has not taken.
-    debt: Debt,
+    pending: PendingWrites,
     /// A write or a sync has failed: what was written before may not be on the
     /// disk although it seems so.
-    is_doubtful: bool,
+    is_wal_suspect: bool,
     /// When the disk is tried again.
     retry_at: Moment,
     /// When everything that was written then was synced.
@@ -82,26 +82,26 @@ pub(super) struct State {
     /// Something was written since.
     is_unsynced: bool,
     /// Messages written since the last chores.
-    since_chores: usize,
+    entries_since_maintenance: usize,
     /// When chores are due.
-    chores_at: Moment,
+    maintenance_at: Moment,
     /// Rooms in which something was said since they were looked through.
-    touched: BTreeSet<NameKey>,
+    touched_rooms: BTreeSet<NameKey>,
 }
 
-impl State {
+impl WriterState {
     /// All is well.
-    pub(super) fn new(now: Moment, touched: BTreeSet<NameKey>) -> Self {
+    pub(super) fn new(now: Moment, touched_rooms: BTreeSet<NameKey>) -> Self {
         Self {
-            storage: StorageHealth::Sound,
-            debt: Debt::default(),
-            is_doubtful: false,
+            storage_health: StorageHealth::Sound,
+            pending: PendingWrites::default(),
+            is_wal_suspect: false,
             retry_at: now,
             synced_at: now,
             is_unsynced: false,
-            since_chores: 0,
-            chores_at: now,
-            touched,
+            entries_since_maintenance: 0,
+            maintenance_at: now,
+            touched_rooms,
         }
     }
 }
@@ -112,31 +112,31 @@ impl Writer {
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = VecDeque::new();
         loop {
-            match jobs.recv_timeout(self.patience()) {
+            match jobs.recv_timeout(self.time_until_due()) {
                 Ok(job) => {
                     batch.push_back(job);
-                    while batch.len() < BATCH
+                    while batch.len() < MAX_BATCH
                         && let Ok(job) = jobs.try_recv()
                     {
                         batch.push_back(job);
                     }
-                    self.work(&mut batch);
+                    self.handle_jobs(&mut batch);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.look_at_the_time();
+            self.run_due_tasks();
         }
         self.close();
     }
 
     /// How long nothing has to be done if nothing comes.
-    fn patience(&self) -> Duration {
-        let mut at = self.state.chores_at;
+    fn time_until_due(&self) -> Duration {
+        let mut at = self.state.maintenance_at;
         if self.state.is_unsynced {
             at = at.min(self.state.synced_at + SYNC_INTERVAL);
         }
-        if self.state.storage != StorageHealth::Sound {
+        if self.state.storage_health != StorageHealth::Sound {
             at = at.min(self.state.retry_at);
         }
         at.since(self.clock.now())
@@ -144,36 +144,36 @@ impl Writer {
 
     /// Does jobs in their order: first everything that is to be kept, in one
     /// piece, then what is to be read.
-    fn work(&mut self, batch: &mut VecDeque<Job>) {
-        let mut items = Vec::new();
+    fn handle_jobs(&mut self, batch: &mut VecDeque<Job>) {
+        let mut requests = Vec::new();
         let mut reads = Vec::new();
         let mut bytes = 0;
         for job in batch.drain(..) {
             match job {
-                Job::Keep(more, size) => {
-                    items.extend(more);
+                Job::Write(more, size) => {
+                    requests.extend(more);
                     bytes += size;
                 }
                 Job::Read(tag, request) => reads.push((tag, request)),
-                Job::Retention(retention) => self.change_retention(retention),
+                Job::SetRetention(retention) => self.set_retention(retention),
             }
         }
-        if !items.is_empty() {
-            self.keep(items);
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        if !requests.is_empty() {
+            self.write_requests(requests);
+            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
         for (tag, request) in reads {
-            self.pass_on(tag, request);
+            self.dispatch_read(tag, request);
         }
     }
 
-    /// Puts items into the log.
-    fn keep(&mut self, items: Vec<Item>) {
-        let plan = self.ledger.plan(self.ledger.head, items);
-        if self.state.storage == StorageHealth::Sound {
+    /// Puts requests into the log.
+    fn write_requests(&mut self, requests: Vec<WriteRequest>) {
+        let plan = self.sequencer.plan(self.sequencer.head, requests);
+        if self.state.storage_health == StorageHealth::Sound {
             match self.write(&plan.changes) {
-                Ok(()) => self.settle(plan),
-                Err(error) => self.fail(&error, plan.into_items()),
+                Ok(()) => self.complete_plan(plan),
+                Err(error) => self.enter_failure_mode(&error, plan.into_requests()),
             }
         } else {
             self.keep_in_memory(plan);
@@ -181,21 +181,21 @@ impl Writer {
     }
 
     /// A plan has become so: tells what there is to tell.
-    fn settle(&mut self, mut plan: Plan) {
-        self.ledger.apply(&mut plan);
+    fn complete_plan(&mut self, mut plan: Plan) {
+        self.sequencer.commit(&mut plan);
         for change in &plan.changes {
             if let Change::Entry(entry) = change {
-                self.state.since_chores += 1;
+                self.state.entries_since_maintenance += 1;
                 if let Target::Room(room) = &entry.draft.target {
-                    self.state.touched.insert(room.key().clone());
+                    self.state.touched_rooms.insert(room.key().clone());
                 }
             }
         }
-        if self.state.since_chores >= CHORES_AFTER {
-            self.state.chores_at = self.clock.now();
+        if self.state.entries_since_maintenance >= MAINTENANCE_AFTER {
+            self.state.maintenance_at = self.clock.now();
         }
         for event in plan.events {
-            self.tell(event);
+            self.send_event(event);
         }
     }
 
@@ -217,43 +217,43 @@ impl Writer {
     }
 
     /// The sync that has everything on the disk.
-    const fn full_sync(&self) -> Sync {
-        if self.settings.never_sync { Sync::Never } else { Sync::Full }
+    const fn full_sync(&self) -> SyncLevel {
+        if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Full }
     }
 
     /// The sync that only keeps the database whole.
-    const fn ordering_sync(&self) -> Sync {
-        if self.settings.never_sync { Sync::Never } else { Sync::Order }
+    const fn ordering_sync(&self) -> SyncLevel {
+        if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Ordered }
     }
 
     /// Hands a request to the thread that reads.
-    fn pass_on(&mut self, tag: ReadTag, request: ReadRequest) {
-        let is_sound = self.state.storage == StorageHealth::Sound;
-        let unwritten = (!is_sound).then(|| self.state.debt.entries());
-        let job = ReadJob { tag, request, head: self.ledger.head, unwritten };
-        if let Err(tag) = self.reads.send(job) {
-            self.tell(LogEvent::ReadDone { tag, outcome: Err(ReadFailed) });
+    fn dispatch_read(&mut self, tag: ReadTag, request: ReadRequest) {
+        let is_sound = self.state.storage_health == StorageHealth::Sound;
+        let unwritten = (!is_sound).then(|| self.state.pending.entries());
+        let job = ReadJob { tag, request, head: self.sequencer.head, unwritten };
+        if let Err(tag) = self.read_queues.send(job) {
+            self.send_event(LogEvent::ReadDone { tag, outcome: Err(ReadFailed) });
         }
     }
 
     /// Tells whoever has the log; if nobody has it any more, nobody.
-    fn tell(&self, event: LogEvent) {
+    fn send_event(&self, event: LogEvent) {
         let _ = self.events.send(event);
     }
 
     /// Writes what is left, and that the database was closed. If the disk still
     /// takes nothing, nothing is noted that is not so.
     fn close(mut self) {
-        if self.state.storage != StorageHealth::Sound {
-            self.retry();
+        if self.state.storage_health != StorageHealth::Sound {
+            self.retry_writes();
         }
-        let lost = self.state.debt.entries().len();
-        if self.state.storage != StorageHealth::Sound {
+        let lost = self.state.pending.entries().len();
+        if self.state.storage_health != StorageHealth::Sound {
             tracing::error!("the disk takes nothing: {lost} messages that were seen are lost");
             return;
         }
-        let to_note = self.ledger.to_note();
-        if let Err(error) = self.store.close(&to_note, self.ledger.head, self.full_sync()) {
+        let references = self.sequencer.unpersisted_references();
+        if let Err(error) = self.store.close(&references, self.sequencer.head, self.full_sync()) {
             tracing::error!("cannot close the log: {error}");
         }
     }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::hub::RestoredState;
 use crate::log::sqlite::database::{open_to_read, open_to_write};
-use crate::log::sqlite::{opening, rows, search};
+use crate::log::sqlite::{recovery, rows, search};
 use crate::log::{SqliteLog, StoreSettings};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
@@ -55,7 +55,7 @@ fn server_log(directory: &Path) -> RestoredState {
             last_reference: Reference(5),
             refused: vec![Reference(2)],
         };
-        rows::put_session(&transaction, &record, Sequence(50)).unwrap();
+        rows::upsert_session(&transaction, &record, Sequence(50)).unwrap();
     }
     transaction
         .execute_batch(
@@ -78,7 +78,7 @@ fn server_log(directory: &Path) -> RestoredState {
 }
 
 #[test]
-fn direct_messages_and_sessions_keep_their_meaning() {
+fn import_preserves_direct_messages_and_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let before = server_log(directory);
@@ -130,15 +130,15 @@ fn search_for(directory: &Path, words: &str) -> Vec<String> {
     };
     let rooms = [(1, RoomName::new("lobby").unwrap())];
     let mut found = std::collections::BTreeMap::new();
-    search::with_deadline(&mut connection, clock, |it| {
-        search::find(it, &rooms, &query, Sequence(u64::MAX), &mut found)
+    search::with_timeout(&mut connection, clock, |it| {
+        search::find_matches(it, &rooms, &query, Sequence(u64::MAX), &mut found)
     })
     .unwrap();
     found.into_values().map(|it| it.draft.text.as_str().to_owned()).collect()
 }
 
 #[test]
-fn what_is_imported_can_be_found_at_once() {
+fn imported_messages_are_searchable_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     server_log(directory);
@@ -150,7 +150,7 @@ fn what_is_imported_can_be_found_at_once() {
 /// What is imported belongs to a name by which the log goes on after a
 /// boot; before, the log may have been one whose end is lost.
 #[test]
-fn the_new_name_stays() {
+fn log_id_of_an_import_survives_a_boot() {
     let directory = tempfile::tempdir().unwrap();
     let boot = |boot_id: &str| {
         let settings = StoreSettings {
@@ -173,7 +173,7 @@ fn the_new_name_stays() {
 }
 
 #[test]
-fn a_bad_line_is_told_and_nothing_is_imported() {
+fn bad_line_is_reported_and_nothing_is_imported() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     server_log(directory);
@@ -215,7 +215,7 @@ fn a_bad_line_is_told_and_nothing_is_imported() {
 /// Many at once: the search's index is made in steps, and a room's links
 /// reach over others.
 #[test]
-fn many() {
+fn import_of_12000_messages_is_indexed_and_linked() {
     let directory = tempfile::tempdir().unwrap();
     let one = |number: u64| Said {
         room: format!("room{}", number % 7),
@@ -226,7 +226,9 @@ fn many() {
     let report = sound(directory.path());
     assert_eq!((report.messages, report.rooms), (12_000, 7));
     let connection = database(directory.path());
-    let indexed = search::indexed(&connection).unwrap();
+    let indexed = search::indexed_up_to(&connection).unwrap();
     assert_eq!(indexed, Sequence(12_000));
-    assert!(opening::restore(&connection, crate::model::LogId([0; 16])).unwrap().head == indexed);
+    assert!(
+        recovery::restore_state(&connection, crate::model::LogId([0; 16])).unwrap().head == indexed
+    );
 }

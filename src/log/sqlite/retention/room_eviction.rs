@@ -4,70 +4,72 @@ use std::collections::VecDeque;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::database::{fact, note_fact};
-use super::super::rows::room_name;
-use super::{HISTORY_LENGTH, Work};
+use super::super::database::{fact, read_fact, write_fact};
+use super::super::rows::read_room_name;
+use super::{HISTORY_LENGTH, StepRun};
 use crate::model::NameKey;
 
 /// Rooms of which something is kept.
 pub(super) const MAX_ROOMS: i64 = 10_000;
 
 /// Rooms that go, the first one first.
-pub(super) type Doomed = VecDeque<DoomedRoom>;
+pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 
 /// A room that goes, if nothing more is said there.
 #[derive(Debug)]
-pub(super) struct DoomedRoom {
+pub(super) struct RoomToEvict {
     /// Its number.
     pub(super) room: i64,
     /// The last sequence in it.
     pub(super) last: i64,
 }
 
-impl Work<'_> {
+impl StepRun<'_> {
     /// Forgets rooms if there are too many; gives those that are gone. One
     /// with much in it takes several steps.
-    pub(super) fn excess_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
+    pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let mut gone = Vec::new();
-        if self.left == 0 {
+        if self.delete_budget == 0 {
             return Ok(gone);
         }
-        if self.progress.doomed.is_empty() {
-            self.progress.doomed = self.choose_rooms()?;
+        if self.progress.eviction_queue.is_empty() {
+            self.progress.eviction_queue = self.choose_rooms_to_evict()?;
         }
-        let mut forgotten: i64 = fact(self.connection, fact::FORGOTTEN)?.unwrap_or(0);
-        while self.left > 0
-            && let Some(DoomedRoom { room, last }) = self.progress.doomed.pop_front()
+        let mut forgotten: i64 = read_fact(self.connection, fact::FORGOTTEN)?.unwrap_or(0);
+        while self.delete_budget > 0
+            && let Some(RoomToEvict { room, last }) = self.progress.eviction_queue.pop_front()
         {
             let mut statement = self.connection.prepare_cached(
                 "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id)
                  FROM rooms WHERE id = ?",
             )?;
             let found = statement
-                .query_row([room], |row| Ok((room_name(row, 0)?, row.get::<_, Option<i64>>(1)?)))
+                .query_row([room], |row| {
+                    Ok((read_room_name(row, 0)?, row.get::<_, Option<i64>>(1)?))
+                })
                 .optional()?;
             let Some((name, newest)) = found else { continue };
             if newest.is_some_and(|newest| newest > last) {
                 // It is quiet no more.
                 continue;
             }
-            self.delete_first(room, self.left)?;
+            self.delete_oldest_of_room(room, self.delete_budget)?;
             let mut statement = self.connection.prepare_cached(
                 "DELETE FROM rooms WHERE id = ?1
                  AND NOT EXISTS (SELECT 1 FROM entries WHERE room = ?1)",
             )?;
             if statement.execute([room])? == 0 {
-                self.progress.doomed.push_front(DoomedRoom { room, last });
+                self.progress.eviction_queue.push_front(RoomToEvict { room, last });
                 break;
             }
             // One with nothing in it costs something, too.
-            self.left = self.left.saturating_sub(1);
-            self.progress.counts.forget(room);
+            self.delete_budget = self.delete_budget.saturating_sub(1);
+            self.progress.counts.forget_room(room);
             forgotten = forgotten.max(last);
             gone.push(name.key().clone());
         }
         if !gone.is_empty() {
-            note_fact(self.connection, fact::FORGOTTEN, forgotten)?;
+            write_fact(self.connection, fact::FORGOTTEN, forgotten)?;
         }
         Ok(gone)
     }
@@ -75,12 +77,12 @@ impl Work<'_> {
     /// The rooms that are too many: first those in which there is less than a
     /// newcomer gets, or else somebody could push out what others said by
     /// naming rooms; of these, those that have been quiet longest.
-    fn choose_rooms(&self) -> rusqlite::Result<Doomed> {
+    fn choose_rooms_to_evict(&self) -> rusqlite::Result<EvictionQueue> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM rooms")?;
         let count: i64 = statement.query_row([], |row| row.get(0))?;
         // An eighth too many, so that it has not to be done each time.
         if count <= MAX_ROOMS + MAX_ROOMS / 8 {
-            return Ok(Doomed::new());
+            return Ok(EvictionQueue::new());
         }
         let mut statement = self.connection.prepare_cached(
             "SELECT id,
@@ -91,7 +93,7 @@ impl Work<'_> {
              FROM rooms ORDER BY messages, last LIMIT ?",
         )?;
         let rooms = statement.query_map(params![HISTORY_LENGTH, count - MAX_ROOMS], |row| {
-            Ok(DoomedRoom { room: row.get(0)?, last: row.get(1)? })
+            Ok(RoomToEvict { room: row.get(0)?, last: row.get(1)? })
         })?;
         rooms.collect()
     }

@@ -6,10 +6,10 @@ use std::{env, fs};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::database::{fact, note_fact};
-use super::rows::{self, sequence};
+use super::database::{fact, read_fact, write_fact};
+use super::rows::{self, sequence_from_sql};
+use super::sequence_gaps;
 use super::settings::{Durability, StoreError, StoreSettings};
-use super::voids;
 use crate::hub::RestoredState;
 use crate::model::{
     LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
@@ -23,17 +23,17 @@ const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
 /// More messages than can be on their way to the log at one time.
-const MAX_UNDER_WAY: u64 = 200_000;
+const MAX_IN_FLIGHT: u64 = 200_000;
 
 /// Rooms whose spelling the hub is told.
-const MAX_ROOMS: i64 = 1_000;
+const MAX_RESTORED_ROOMS: i64 = 1_000;
 
 /// Decides by which name the log goes on, and notes that it is in use.
 ///
 /// The end of the log may be gone if the system went down (a process that
 /// is killed leaves everything to the system) while not everything was synced that was
 /// shown, or if the file is a copy of a former one. Then it is another log from here on.
-pub(super) fn begin(
+pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
     database: &Path,
@@ -45,12 +45,12 @@ pub(super) fn begin(
     let boot_id = settings.boot_id.clone().or_else(system_boot_id).unwrap_or_default();
     let is_strict = settings.durability == Durability::Strict;
     let transaction = connection.transaction()?;
-    let known = fact::<[u8; 16]>(&transaction, fact::LOG_ID)?;
-    let was_clean = fact(&transaction, fact::IS_CLEAN)? == Some(1_i64);
-    let was_strict = fact(&transaction, fact::IS_STRICT)? == Some(1_i64);
-    let former_boot = fact::<String>(&transaction, fact::BOOT_ID)?.unwrap_or_default();
+    let known = read_fact::<[u8; 16]>(&transaction, fact::LOG_ID)?;
+    let was_clean = read_fact(&transaction, fact::IS_CLEAN)? == Some(1_i64);
+    let was_strict = read_fact(&transaction, fact::IS_STRICT)? == Some(1_i64);
+    let former_boot = read_fact::<String>(&transaction, fact::BOOT_ID)?.unwrap_or_default();
     let is_same_boot = !boot_id.is_empty() && former_boot == boot_id;
-    let former_file = fact::<String>(&transaction, fact::FILE_ID)?;
+    let former_file = read_fact::<String>(&transaction, fact::FILE_ID)?;
     let is_copy = former_file.is_some_and(|it| it != file_id);
     let log_id = match known {
         Some(known) if !is_copy && (was_clean || was_strict || is_same_boot) => known,
@@ -62,22 +62,22 @@ pub(super) fn begin(
              this is a backup: clients begin afresh"
         );
     }
-    note_fact(&transaction, fact::LOG_ID, log_id)?;
-    note_fact(&transaction, fact::IS_CLEAN, 0)?;
-    note_fact(&transaction, fact::IS_STRICT, i64::from(is_strict))?;
-    note_fact(&transaction, fact::BOOT_ID, boot_id)?;
-    note_fact(&transaction, fact::FILE_ID, file_id)?;
+    write_fact(&transaction, fact::LOG_ID, log_id)?;
+    write_fact(&transaction, fact::IS_CLEAN, 0)?;
+    write_fact(&transaction, fact::IS_STRICT, i64::from(is_strict))?;
+    write_fact(&transaction, fact::BOOT_ID, boot_id)?;
+    write_fact(&transaction, fact::FILE_ID, file_id)?;
     transaction.commit()?;
     Ok(LogId(log_id))
 }
 
 /// Which server this is. A database that does not say it yet does from now on.
-pub(super) fn server_id(connection: &Connection) -> Result<ServerId, StoreError> {
-    if let Some(known) = fact(connection, fact::SERVER_ID)? {
+pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<ServerId, StoreError> {
+    if let Some(known) = read_fact(connection, fact::SERVER_ID)? {
         return Ok(ServerId(known));
     }
     let new: [u8; 16] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
-    note_fact(connection, fact::SERVER_ID, new)?;
+    write_fact(connection, fact::SERVER_ID, new)?;
     Ok(ServerId(new))
 }
 
@@ -100,47 +100,50 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads what the hub takes over.
-pub(crate) fn restore(connection: &Connection, log_id: LogId) -> rusqlite::Result<RestoredState> {
-    let head = head(connection)?;
+pub(crate) fn restore_state(
+    connection: &Connection,
+    log_id: LogId,
+) -> rusqlite::Result<RestoredState> {
+    let head = read_head(connection)?;
     let last_session: Option<i64> = connection.query_row(
         "SELECT max(seq) FROM sqlite_sequence WHERE name = 'sessions'",
         [],
         |row| row.get(0),
     )?;
     let next_session = SessionId(last_session.unwrap_or(0).cast_unsigned().saturating_add(1));
-    let mut sessions = rows::sessions(connection)?;
-    catch_up(connection, &mut sessions)?;
+    let mut sessions = rows::read_sessions(connection)?;
+    apply_later_messages(connection, &mut sessions)?;
     let sessions = sessions.into_iter().map(|(record, _)| record).collect();
-    let (rooms, voids) = (room_names(connection)?, voids::all(connection)?);
-    Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps: voids })
+    let (rooms, sequence_gaps) = (recent_room_names(connection)?, sequence_gaps::all(connection)?);
+    Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps })
 }
 
 /// The last sequence that was given.
-fn head(connection: &Connection) -> rusqlite::Result<Sequence> {
-    let noted: i64 = fact(connection, fact::HEAD)?.unwrap_or(0);
+fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
+    let noted: i64 = read_fact(connection, fact::HEAD)?.unwrap_or(0);
     let kept: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
                     ifnull((SELECT max(sequence) FROM directs), 0))",
         [],
         |row| row.get(0),
     )?;
-    Ok(sequence(noted.max(kept)))
+    Ok(sequence_from_sql(noted.max(kept)))
 }
 
 /// Makes the sessions' records good by the messages that came later, or were
 /// under way when they were noted: nothing that is there may be taken again.
-fn catch_up(
+fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],
 ) -> rusqlite::Result<()> {
     let Some(least) = sessions.iter().map(|(_, noted)| noted.0).min() else { return Ok(()) };
-    let begin = Sequence(least.saturating_sub(MAX_UNDER_WAY));
+    let begin = Sequence(least.saturating_sub(MAX_IN_FLIGHT));
     let mut by_id: HashMap<SessionId, &mut SessionRecord> =
         sessions.iter_mut().map(|(record, _)| (record.session, record)).collect();
     for table in ["entries", "directs"] {
         let mut statement = connection
             .prepare(&format!("SELECT session, reference FROM {table} WHERE sequence > ?"))?;
-        let mut found = statement.query([rows::place(begin)])?;
+        let mut found = statement.query([rows::sequence_to_sql(begin)])?;
         while let Some(row) = found.next()? {
             let session = SessionId(row.get::<_, i64>(0)?.cast_unsigned());
             let reference = Reference(row.get::<_, i64>(1)?.cast_unsigned());
@@ -154,7 +157,7 @@ fn catch_up(
 }
 
 /// The last sequence of each room in which there is something.
-pub(super) fn last_in_rooms(
+pub(super) fn last_sequence_by_room(
     connection: &Connection,
 ) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
     let mut statement = connection.prepare(
@@ -163,26 +166,26 @@ pub(super) fn last_in_rooms(
     let rows = statement.query_map([], |row| {
         let last: Option<i64> = row.get(1)?;
         let key = NameKey::of(row.get_ref(0)?.as_str()?);
-        Ok(last.map(|last| Ok((key, sequence(last)))))
+        Ok(last.map(|last| Ok((key, sequence_from_sql(last)))))
     })?;
     rows.filter_map(Result::transpose).map(Result::flatten).collect()
 }
 
 /// The time of the last message.
-pub(super) fn last_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let ask = "SELECT time FROM entries ORDER BY sequence DESC LIMIT 1";
     let time: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
     Ok(time.map(|it| Timestamp(it.cast_unsigned())))
 }
 
 /// How rooms are spelt, those used last at the end.
-fn room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
+fn recent_room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
     let mut statement = connection.prepare(
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last
          FROM rooms ORDER BY last DESC LIMIT ?",
     )?;
-    let names =
-        statement.query_map([MAX_ROOMS], |row| rows::unless_damaged(rows::room_name(row, 0)))?;
+    let names = statement
+        .query_map([MAX_RESTORED_ROOMS], |row| rows::skip_damaged(rows::read_room_name(row, 0)))?;
     let mut names = names.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()?;
     names.reverse();
     Ok(names)

@@ -45,9 +45,9 @@ fn found(connection: &Connection, words: &str) -> Vec<u64> {
         before: Sequence(u64::MAX),
         limit: 50,
     };
-    let mut found = queries::Found::new();
+    let mut found = queries::EntriesBySequence::new();
     let rooms = [(1, RoomName::lobby())];
-    search::find(connection, &rooms, &query, Sequence(100), &mut found).unwrap();
+    search::find_matches(connection, &rooms, &query, Sequence(100), &mut found).unwrap();
     found.into_keys().map(|it| it.0).collect()
 }
 
@@ -59,7 +59,7 @@ fn capitals(text: &str) -> String {
 }
 
 #[test]
-fn what_was_said_is_found_by_its_own_words() {
+fn search_finds_text_in_any_script_before_and_after_indexing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     std::fs::write(&path, "").unwrap();
@@ -103,8 +103,8 @@ fn what_was_said_is_found_by_its_own_words() {
             assert!(is_found, "{query} is in {text}");
         }
     }
-    search::index(&connection, 1_000).unwrap();
-    assert_eq!(search::indexed(&connection).unwrap(), Sequence(20));
+    search::index_next(&connection, 1_000).unwrap();
+    assert_eq!(search::indexed_up_to(&connection).unwrap(), Sequence(20));
     for (before, after) in before.iter().zip(look()) {
         assert_eq!(*before, after, "before it was in the index, and after");
     }

@@ -7,19 +7,19 @@
 
 use rusqlite::Connection;
 
-use super::database::{fact, note_fact};
+use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
 /// So many are kept; of more the two oldest become one, with what was between
 /// them: who has a position there begins afresh, which does no harm.
-const MOST: usize = 64;
+const MAX_GAPS: usize = 64;
 
 /// From behind the first up to the second there is nothing.
-pub(super) type Void = (Sequence, Sequence);
+pub(super) type SequenceGap = (Sequence, Sequence);
 
 /// All that are noted, in order.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Void>> {
-    let bytes: Vec<u8> = fact(connection, fact::VOIDS)?.unwrap_or_default();
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
+    let bytes: Vec<u8> = read_fact(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
     let numbers: Vec<Sequence> = bytes.as_chunks().0.iter().map(|it| number(*it)).collect();
     Ok(numbers.as_chunks().0.iter().map(|[from, to]| (*from, *to)).collect())
@@ -27,16 +27,16 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Void>> {
 
 /// Notes a further one.
 pub(super) fn add(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
-    let mut voids = all(connection)?;
-    voids.push((from, to));
-    if voids.len() > MOST
-        && let [(from, _), (_, to), ..] = *voids.as_slice()
+    let mut gaps = all(connection)?;
+    gaps.push((from, to));
+    if gaps.len() > MAX_GAPS
+        && let [(from, _), (_, to), ..] = *gaps.as_slice()
     {
-        voids.splice(..2, [(from, to)]);
+        gaps.splice(..2, [(from, to)]);
     }
     let bytes: Vec<u8> =
-        voids.iter().flat_map(|(from, to)| [from.0, to.0]).flat_map(u64::to_be_bytes).collect();
-    note_fact(connection, fact::VOIDS, bytes)
+        gaps.iter().flat_map(|(from, to)| [from.0, to.0]).flat_map(u64::to_be_bytes).collect();
+    write_fact(connection, fact::SEQUENCE_GAPS, bytes)
 }
 
 #[cfg(test)]
@@ -44,18 +44,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_kept_and_bounded() {
+    fn sequence_gaps_are_stored_and_bounded_by_joining_the_oldest() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY)").unwrap();
         assert_eq!(all(&connection).unwrap(), []);
-        let voids: Vec<Void> =
+        let gaps: Vec<SequenceGap> =
             (1..=66).map(|it| (Sequence(it * 100), Sequence(it * 100 + 50))).collect();
-        for (from, to) in &voids {
+        for (from, to) in &gaps {
             add(&connection, *from, *to).unwrap();
         }
         let kept = all(&connection).unwrap();
-        assert_eq!(kept.len(), MOST);
+        assert_eq!(kept.len(), MAX_GAPS);
         assert_eq!(kept[0], (Sequence(100), Sequence(350)));
-        assert_eq!(kept[1..], voids[3..]);
+        assert_eq!(kept[1..], gaps[3..]);
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::ledger::Change;
+use super::sequencer::Change;
 use crate::model::SharedEntry;
 
 /// Changes that are still to be written, in order.
 #[derive(Debug, Default)]
-pub(super) struct Debt {
+pub(super) struct PendingWrites {
     /// The changes.
     changes: Vec<Change>,
     /// Bytes of memory that they take, roughly.
@@ -20,7 +20,7 @@ pub(super) struct Debt {
     compacted: usize,
 }
 
-impl Debt {
+impl PendingWrites {
     /// Bytes of memory that it takes, roughly.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
@@ -57,9 +57,11 @@ impl Debt {
         let mut kept: Vec<Change> = Vec::new();
         for change in self.changes.drain(..).rev() {
             let is_latest = match &change {
-                Change::Entry(_) | Change::Leap(..) => true,
-                Change::Session(record, _) => seen.insert(record.session),
-                Change::Noted(session, ..) | Change::Ended(session, _) => seen.insert(*session),
+                Change::Entry(_) | Change::SkipSequences(..) => true,
+                Change::PersistSession(record, _) => seen.insert(record.session),
+                Change::PersistLastReference(session, ..) | Change::DeleteSession(session, _) => {
+                    seen.insert(*session)
+                }
             };
             if is_latest {
                 kept.push(change);
@@ -79,8 +81,8 @@ mod tests {
 
     /// However often sessions come and go, what is kept of them is bounded.
     #[test]
-    fn one_record_for_each_session() {
-        let mut debt = Debt::default();
+    fn pending_writes_keep_one_record_per_session() {
+        let mut pending = PendingWrites::default();
         for turn in 0..20_000_u64 {
             let record = SessionRecord {
                 session: SessionId(turn % 5),
@@ -90,10 +92,10 @@ mod tests {
                 last_reference: Reference(turn),
                 refused: Vec::new(),
             };
-            debt.add(&[Change::Session(record, Sequence(turn))]);
+            pending.add(&[Change::PersistSession(record, Sequence(turn))]);
         }
-        assert!(debt.changes().len() < 1_100);
-        let Some(Change::Session(last, _)) = debt.changes().last() else { panic!() };
+        assert!(pending.changes().len() < 1_100);
+        let Some(Change::PersistSession(last, _)) = pending.changes().last() else { panic!() };
         assert_eq!(last.last_reference, Reference(19_999));
     }
 }

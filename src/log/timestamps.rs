@@ -9,14 +9,14 @@ use crate::model::{Moment, Timestamp};
 /// more is followed, for a Raspberry Pi without a clock battery must not be
 /// stuck in a wrong future.
 #[derive(Debug, Default)]
-pub struct Stamper {
+pub struct TimestampSource {
     /// The last stamp, with what the clocks showed then.
-    last: Option<Last>,
+    last: Option<Previous>,
 }
 
-/// What [`Stamper`] compares with.
+/// What [`TimestampSource`] compares with.
 #[derive(Clone, Copy, Debug)]
-struct Last {
+struct Previous {
     /// What was stamped.
     stamp: Timestamp,
     /// Time of day when it was.
@@ -25,16 +25,16 @@ struct Last {
     moment: Option<Moment>,
 }
 
-impl Stamper {
+impl TimestampSource {
     /// Goes on behind a stamp that was given by a process before this one.
     #[must_use]
-    pub const fn after(stamp: Timestamp) -> Self {
-        Self { last: Some(Last { stamp, time: stamp, moment: None }) }
+    pub const fn resuming_after(stamp: Timestamp) -> Self {
+        Self { last: Some(Previous { stamp, time: stamp, moment: None }) }
     }
 
     /// The stamp for something that happens now, and whether the clock has
     /// been set since the last one.
-    pub fn stamp(&mut self, now: Now) -> (Timestamp, bool) {
+    pub fn generate(&mut self, now: Now) -> (Timestamp, bool) {
         let (stamp, was_set) = match self.last {
             None => (now.time, false),
             Some(last) if now.time < last.time && now.time.until(last.time) > MAX_CLOCK_STEP => {
@@ -48,7 +48,7 @@ impl Stamper {
                 (now.time.max(last.stamp), was_set)
             }
         };
-        self.last = Some(Last { stamp, time: now.time, moment: Some(now.moment) });
+        self.last = Some(Previous { stamp, time: now.time, moment: Some(now.moment) });
         (stamp, was_set)
     }
 }
@@ -67,25 +67,25 @@ mod tests {
 
     /// Stamps `clocks` one after the other.
     fn stamps(clocks: &[(u64, u64)]) -> Vec<(u64, bool)> {
-        let mut stamper = Stamper::default();
+        let mut source = TimestampSource::default();
         clocks
             .iter()
             .map(|(moment, time)| {
-                let (stamp, was_set) = stamper.stamp(now(*moment, *time));
+                let (stamp, was_set) = source.generate(now(*moment, *time));
                 (stamp.0, was_set)
             })
             .collect()
     }
 
     #[test]
-    fn a_small_step_back_is_waited_for() {
+    fn small_step_back_repeats_the_last_timestamp() {
         let clocks = [(0, 10_000), (1_000, 7_000), (2_000, 8_000), (6_000, 12_000)];
         let expected = [(10_000, false), (10_000, false), (10_000, false), (12_000, false)];
         assert_eq!(stamps(&clocks), expected);
     }
 
     #[test]
-    fn a_large_step_is_followed_and_told() {
+    fn large_step_is_followed_and_reported() {
         let back = [(0, 90_000), (1_000, 84_999)];
         assert_eq!(stamps(&back), [(90_000, false), (84_999, true)]);
         let forth = [(0, 10_000), (1_000, 16_001), (2_000, 17_001)];
@@ -93,15 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_goes_on_behind_what_was_stamped() {
-        let first = |clock| Stamper::after(Timestamp(50_000)).stamp(now(0, clock));
+    fn restart_continues_after_the_last_timestamp() {
+        let first =
+            |clock| TimestampSource::resuming_after(Timestamp(50_000)).generate(now(0, clock));
         assert_eq!(first(48_000), (Timestamp(50_000), false));
         assert_eq!(first(10_000), (Timestamp(10_000), true));
         assert_eq!(first(900_000), (Timestamp(900_000), false));
     }
 
     #[test]
-    fn a_long_silence_is_no_step() {
+    fn long_idle_time_is_no_clock_step() {
         assert_eq!(stamps(&[(0, 0), (3_600_000, 3_600_000)]), [(0, false), (3_600_000, false)]);
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::when;
+use super::time_format;
 use crate::model::{
     LogEntry, LogId, MessageText, Reference, RoomName, Sequence, SessionId, Style, Timestamp,
     Username,
@@ -20,11 +20,11 @@ const FORMAT: &str = "pi-chat-log";
 const VERSION: u32 = 1;
 
 /// The largest number that every program reads as it is.
-const MAX_EXACT: u64 = 1 << 53;
+const MAX_EXACT_NUMBER: u64 = 1 << 53;
 
 /// Beyond so many bytes a line is not read: the longest text with all its
 /// characters escaped is a third of it.
-pub(super) const MAX_LINE: u64 = 1 << 16;
+pub(super) const MAX_LINE_BYTES: u64 = 1 << 16;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,11 +62,11 @@ impl Header<'_> {
 
 /// One message.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line<'a> {
+struct MessageLine<'a> {
     /// Its place in the log that it comes from.
-    sequence: Number,
+    sequence: JsonNumber,
     /// When it was received.
-    time: Number,
+    time: JsonNumber,
     /// Where it was said.
     #[serde(borrow)]
     room: Cow<'a, str>,
@@ -74,9 +74,9 @@ struct Line<'a> {
     #[serde(borrow)]
     username: Cow<'a, str>,
     /// The author's session in the log that it comes from.
-    session: Number,
+    session: JsonNumber,
     /// The author's number for it.
-    reference: Number,
+    reference: JsonNumber,
     /// How it is meant.
     style: u8,
     /// What it says.
@@ -87,32 +87,32 @@ struct Line<'a> {
 /// A number, or something in its place.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Number {
+enum JsonNumber {
     /// As it is.
     Small(u64),
     /// Its digits, or a time in RFC 3339.
-    Written(String),
+    Text(String),
 }
 
-impl Number {
+impl JsonNumber {
     /// A number as it is written.
     fn of(number: u64) -> Self {
-        if number > MAX_EXACT { Self::Written(number.to_string()) } else { Self::Small(number) }
+        if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }
 
     /// A time as it is written.
     fn of_time(time: Timestamp) -> Self {
-        when::exact(time).map_or_else(|| Self::of(time.0), Self::Written)
+        time_format::format_rfc3339(time).map_or_else(|| Self::of(time.0), Self::Text)
     }
 
     /// The number.
     fn value(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Small(number) => Some(*number),
-            Self::Written(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
+            Self::Text(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
                 digits.parse().ok()
             }
-            Self::Written(_) => None,
+            Self::Text(_) => None,
         }
         .ok_or_else(|| format!("{name}: this is no number up to 2^64"))
     }
@@ -120,7 +120,7 @@ impl Number {
     /// The time. One that a database could not order is refused.
     fn time(&self) -> Result<Timestamp, String> {
         let written = match self {
-            Self::Written(text) => when::read_exact(text),
+            Self::Text(text) => time_format::parse_rfc3339(text),
             Self::Small(_) => None,
         };
         let time = match written {
@@ -135,15 +135,15 @@ impl Number {
 }
 
 /// Writes a message of this room as a line, without its end.
-pub(super) fn write(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
+pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
-    serde_json::to_string(&Line {
-        sequence: Number::of(entry.sequence.0),
-        time: Number::of_time(entry.time),
+    serde_json::to_string(&MessageLine {
+        sequence: JsonNumber::of(entry.sequence.0),
+        time: JsonNumber::of_time(entry.time),
         room: room.as_str().into(),
         username: draft.username.as_str().into(),
-        session: Number::of(draft.session.0),
-        reference: Number::of(draft.reference.0),
+        session: JsonNumber::of(draft.session.0),
+        reference: JsonNumber::of(draft.reference.0),
         style: draft.style.0,
         text: draft.text.as_str().into(),
     })
@@ -151,7 +151,7 @@ pub(super) fn write(entry: &LogEntry, room: &RoomName) -> serde_json::Result<Str
 
 /// A message that was read, every part of which is valid.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(super) struct ImportedMessage {
     /// When it was received.
     pub(super) time: Timestamp,
     /// Where it was said.
@@ -169,11 +169,11 @@ pub(super) struct Message {
 }
 
 /// Reads a message from a line; says what is wrong with it otherwise.
-pub(super) fn read(line: &[u8]) -> Result<Message, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+pub(super) fn parse(line: &[u8]) -> Result<ImportedMessage, String> {
+    let line: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     // It has to be there and to be a number, though a new one is given.
     let _ = Sequence(line.sequence.value("sequence")?);
-    Ok(Message {
+    Ok(ImportedMessage {
         time: line.time.time()?,
         room: RoomName::new(&line.room).map_err(|error| format!("room: {error}"))?,
         username: Username::new(&line.username).map_err(|error| format!("username: {error}"))?,
@@ -191,9 +191,9 @@ mod tests {
 
     /// The largest numbers, and a text that needs escaping.
     #[test]
-    fn there_and_back() {
+    fn line_round_trip() {
         let room = RoomName::new("küche").unwrap();
-        for number in [1, MAX_EXACT, MAX_EXACT + 1, u64::MAX] {
+        for number in [1, MAX_EXACT_NUMBER, MAX_EXACT_NUMBER + 1, u64::MAX] {
             let entry = LogEntry {
                 sequence: Sequence(number),
                 previous: Sequence::ZERO,
@@ -207,10 +207,10 @@ mod tests {
                     text: MessageText::new("a\n\t\"b\"\u{202e}").unwrap(),
                 },
             };
-            let line = write(&entry, &room).unwrap();
-            let is_exact = number <= MAX_EXACT;
+            let line = format(&entry, &room).unwrap();
+            let is_exact = number <= MAX_EXACT_NUMBER;
             assert_eq!(line.contains(&format!("\"session\":{number},")), is_exact, "{line}");
-            let message = read(line.as_bytes()).unwrap();
+            let message = parse(line.as_bytes()).unwrap();
             assert_eq!((message.time, &message.room), (entry.time, &room));
             assert_eq!(message.username, entry.draft.username);
             assert_eq!(
@@ -225,8 +225,8 @@ mod tests {
     const GOOD: &str = r#"{"sequence":1,"time":"2026-11-03T14:30:05.123Z","room":"a","username":"b","session":"3","reference":4,"style":0,"text":"x"}"#;
 
     #[test]
-    fn what_is_wrong_is_told() {
-        read(GOOD.as_bytes()).unwrap();
+    fn parse_errors_name_the_wrong_field() {
+        parse(GOOD.as_bytes()).unwrap();
         for (good, wrong, told) in [
             ("\"a\"", "\"a b\"", "room: "),
             ("\"b\"", "\"\"", "username: "),
@@ -240,13 +240,13 @@ mod tests {
             ("}", "", "EOF"),
         ] {
             let line = GOOD.replace(good, wrong);
-            let error = read(line.as_bytes()).unwrap_err();
+            let error = parse(line.as_bytes()).unwrap_err();
             assert!(error.contains(told), "{line}: {error}");
         }
     }
 
     #[test]
-    fn headers() {
+    fn header_is_written_and_checked() {
         let header = serde_json::to_string(&Header::of(LogId([1; 16]))).unwrap();
         let id = "01".repeat(16);
         let expected = format!(r#"{{"format":"pi-chat-log","version":1,"log_id":"{id}"}}"#);

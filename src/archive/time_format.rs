@@ -10,20 +10,20 @@ use crate::model::Timestamp;
 
 /// `2026-11-03T14:30:05.123Z`, which loses nothing. None beyond the year
 /// 9999.
-pub(super) fn exact(time: Timestamp) -> Option<String> {
+pub(super) fn format_rfc3339(time: Timestamp) -> Option<String> {
     let form = form!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    moment(time)?.format(form).ok()
+    to_date_time(time)?.format(form).ok()
 }
 
 /// `2026-11-03 14:30:05Z`. None beyond the year 9999.
-pub(super) fn readable(time: Timestamp) -> Option<String> {
-    moment(time)?.format(form!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).ok()
+pub(super) fn format_readable(time: Timestamp) -> Option<String> {
+    to_date_time(time)?.format(form!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).ok()
 }
 
 /// Reads RFC 3339, to the millisecond. None where it is something else or
 /// before 1970.
-pub(super) fn read_exact(text: &str) -> Option<Timestamp> {
-    timestamp(OffsetDateTime::parse(text, &Rfc3339).ok()?)
+pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    from_date_time(OffsetDateTime::parse(text, &Rfc3339).ok()?)
 }
 
 /// Reads what an owner types: `2026-11-03`, when that day begins;
@@ -31,9 +31,9 @@ pub(super) fn read_exact(text: &str) -> Option<Timestamp> {
 /// for the last, which says itself what it is. None where it is something else
 /// or before 1970.
 #[must_use]
-pub fn read_since(typed: &str) -> Option<Timestamp> {
+pub fn parse_since(typed: &str) -> Option<Timestamp> {
     let typed = typed.replacen(' ', "T", 1);
-    if let Some(time) = read_exact(&typed) {
+    if let Some(time) = parse_rfc3339(&typed) {
         return Some(time);
     }
     let to_the_minute = form!("[year]-[month]-[day]T[hour]:[minute]");
@@ -44,16 +44,16 @@ pub fn read_since(typed: &str) -> Option<Timestamp> {
             .or_else(|_| PrimitiveDateTime::parse(&typed, to_the_second))
             .ok()?,
     };
-    timestamp(at.assume_utc())
+    from_date_time(at.assume_utc())
 }
 
 /// The moment of a time; none beyond the year 9999.
-fn moment(time: Timestamp) -> Option<OffsetDateTime> {
+fn to_date_time(time: Timestamp) -> Option<OffsetDateTime> {
     OffsetDateTime::UNIX_EPOCH.checked_add(Duration::from_millis(time.0).try_into().ok()?)
 }
 
 /// The time of a moment; none before 1970.
-fn timestamp(moment: OffsetDateTime) -> Option<Timestamp> {
+fn from_date_time(moment: OffsetDateTime) -> Option<Timestamp> {
     let milliseconds = moment.unix_timestamp_nanos().div_euclid(1_000_000);
     Some(Timestamp(u64::try_from(milliseconds).ok()?))
 }
@@ -70,29 +70,32 @@ mod tests {
     proptest! {
         /// Nothing is lost.
         #[test]
-        fn there_and_back(time in 0..=LAST) {
+        fn rfc3339_round_trip(time in 0..=LAST) {
             let time = Timestamp(time);
-            prop_assert_eq!(read_exact(&exact(time).unwrap()), Some(time));
+            prop_assert_eq!(parse_rfc3339(&format_rfc3339(time).unwrap()), Some(time));
         }
     }
 
     #[test]
-    fn the_edges() {
-        assert_eq!(exact(Timestamp(0)).unwrap(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(exact(Timestamp(LAST)).unwrap(), "9999-12-31T23:59:59.999Z");
+    fn time_range_ends_are_handled() {
+        assert_eq!(format_rfc3339(Timestamp(0)).unwrap(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(format_rfc3339(Timestamp(LAST)).unwrap(), "9999-12-31T23:59:59.999Z");
         for beyond in [LAST + 1, u64::MAX] {
-            assert_eq!((exact(Timestamp(beyond)), readable(Timestamp(beyond))), (None, None));
+            assert_eq!(
+                (format_rfc3339(Timestamp(beyond)), format_readable(Timestamp(beyond))),
+                (None, None)
+            );
         }
-        assert_eq!(readable(Timestamp(1_793_716_205_999)).unwrap(), "2026-11-03 14:30:05Z");
-        assert_eq!(read_exact("1969-12-31T23:59:59.999Z"), None);
+        assert_eq!(format_readable(Timestamp(1_793_716_205_999)).unwrap(), "2026-11-03 14:30:05Z");
+        assert_eq!(parse_rfc3339("1969-12-31T23:59:59.999Z"), None);
         let beyond = Timestamp(LAST - 999 + 23 * 3_600_000);
-        assert_eq!(read_exact("9999-12-31T23:59:59-23:00"), Some(beyond));
-        assert_eq!(read_exact("0000-01-01T00:00:00+23:00"), None);
+        assert_eq!(parse_rfc3339("9999-12-31T23:59:59-23:00"), Some(beyond));
+        assert_eq!(parse_rfc3339("0000-01-01T00:00:00+23:00"), None);
     }
 
     #[test]
-    fn what_owners_type() {
-        let at = |typed| read_since(typed).map(|it| exact(it).unwrap());
+    fn since_accepts_dates_times_and_rfc3339() {
+        let at = |typed| parse_since(typed).map(|it| format_rfc3339(it).unwrap());
         for typed in [
             "2026-11-03T14:30",
             "2026-11-03 14:30",
