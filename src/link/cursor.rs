@@ -73,13 +73,19 @@ impl ReceiveCursor {
 
     /// Updates the cursor for a `welcome`: call it for each. Returns true if the log differs from
     /// the one known before; the cursor is then reset.
-    pub(super) fn welcome(&mut self, log: LogId, position_kept: bool) -> bool {
+    ///
+    /// `position_sent` tells whether the join included the position. If the server did not keep it,
+    /// its log has lost what it had after some sequence and assigns those sequences again. So the
+    /// position, which may be ahead of the log, and the progress within rooms are discarded.
+    /// Without a position sent, only the position is discarded.
+    pub(super) fn welcome(&mut self, log: LogId, position_sent: bool, position_kept: bool) -> bool {
         let changed = self.log_id.is_some_and(|known| known != log);
-        if changed {
+        if changed || (position_sent && !position_kept) {
             *self = Self::default();
         }
         self.log_id = Some(log);
-        self.replay_start = self.max_sequence.filter(|_| position_kept).unwrap_or_default();
+        self.max_sequence = self.max_sequence.filter(|_| position_kept);
+        self.replay_start = self.max_sequence.unwrap_or_default();
         changed
     }
 
@@ -175,7 +181,7 @@ mod tests {
     #[test]
     fn duplicates_and_gaps_are_detected() {
         let mut cursor = ReceiveCursor::default();
-        assert!(!cursor.welcome(LogId([1; 16]), false));
+        assert!(!cursor.welcome(LogId([1; 16]), false, false));
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::New { gap: false });
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::Duplicate);
         assert_eq!(entry(&mut cursor, 9, 5), Novelty::New { gap: false });
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn announced_gap_is_not_reported_again() {
         let mut cursor = ReceiveCursor::default();
-        cursor.welcome(LogId([1; 16]), false);
+        cursor.welcome(LogId([1; 16]), false, false);
         entry(&mut cursor, 5, 4);
         cursor.suppress_next_gap("LOBBY");
         assert_eq!(entry(&mut cursor, 20, 15), Novelty::New { gap: false });
@@ -198,11 +204,38 @@ mod tests {
     #[test]
     fn log_change_clears_cursor() {
         let mut cursor = ReceiveCursor::default();
-        cursor.welcome(LogId([1; 16]), false);
+        cursor.welcome(LogId([1; 16]), false, false);
         entry(&mut cursor, 5, 4);
-        assert!(cursor.welcome(LogId([2; 16]), false));
+        assert!(cursor.welcome(LogId([2; 16]), true, false));
         assert_eq!(cursor.position(), None);
         assert_eq!(entry(&mut cursor, 1, 0), Novelty::New { gap: false });
+    }
+
+    /// A position that the same log does not keep is discarded, and so is the progress of rooms: the
+    /// log assigns these sequences again, to other messages.
+    #[test]
+    fn refused_position_clears_cursor() {
+        let mut cursor = ReceiveCursor::default();
+        cursor.welcome(LogId([1; 16]), false, false);
+        entry(&mut cursor, 5, 4);
+        cursor.on_direct(Sequence(6));
+        assert!(!cursor.welcome(LogId([1; 16]), true, false));
+        assert_eq!(cursor.position(), None);
+        assert_eq!(entry(&mut cursor, 4, 3), Novelty::New { gap: false });
+        assert_eq!(entry(&mut cursor, 5, 4), Novelty::New { gap: false });
+        assert_eq!(cursor.on_direct(Sequence(6)), Novelty::New { gap: false });
+        assert_eq!(cursor.position().unwrap().sequence, Sequence(6));
+    }
+
+    /// A join without a position brings recent history again: what was shown stays known.
+    #[test]
+    fn join_without_position_keeps_progress_of_rooms() {
+        let mut cursor = ReceiveCursor::default();
+        cursor.welcome(LogId([1; 16]), false, false);
+        entry(&mut cursor, 5, 4);
+        cursor.welcome(LogId([1; 16]), false, false);
+        assert_eq!(cursor.position(), None);
+        assert_eq!(entry(&mut cursor, 5, 4), Novelty::Duplicate);
     }
 
     /// After a restart only the position is known: replayed entries up to it are duplicates, but
@@ -211,7 +244,7 @@ mod tests {
     fn resume_skips_replayed_entries_up_to_position() {
         let position = Position { log_id: LogId([1; 16]), sequence: Sequence(10) };
         let mut cursor = ReceiveCursor::resume_from(position);
-        cursor.welcome(LogId([1; 16]), true);
+        cursor.welcome(LogId([1; 16]), true, true);
         assert_eq!(entry(&mut cursor, 10, 9), Novelty::Duplicate);
         assert_eq!(entry(&mut cursor, 11, 10), Novelty::New { gap: false });
         cursor.end_replay();

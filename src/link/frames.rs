@@ -168,7 +168,8 @@ impl Link {
     /// Without [`super::Settings::observe`] the cursor is empty in a new process, so the preserved
     /// position is compared as well.
     fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
-        let changed = self.cursor.welcome(log, position_kept)
+        let position_sent = self.sends_position && self.cursor.position().is_some();
+        let changed = self.cursor.welcome(log, position_sent, position_kept)
             || self.preserved_position.as_ref().is_some_and(|(it, _)| it.log_id != log);
         if changed {
             self.preserved_position = None;

@@ -12,10 +12,6 @@ use client::Client;
 /// Scenarios that our engine is known not to pass: name and what it does otherwise.
 const KNOWN_DIFFERENCES: &[(&str, &str)] = &[
     (
-        "position ahead of the log",
-        "it forgets the position with the log id only, and so goes on to bring one that is ahead",
-    ),
-    (
         "own message: accepted and shown, then its entry comes after all",
         "it does not remember what `accepted` has answered, and shows the message a second time",
     ),
