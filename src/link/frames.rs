@@ -174,6 +174,7 @@ impl Link {
         if changed {
             self.preserved_position = None;
             self.pinned_sessions.clear();
+            self.accepted_messages.clear();
             self.own_sessions.clear();
         }
         changed
@@ -219,10 +220,17 @@ impl Link {
             if gap {
                 self.emit(Event::Gap { room: message.room.clone() });
             }
-            let tag = tag.clone().unwrap_or_default();
-            self.emit(Event::Message(Message { tag, ..message }));
+            if message.requested || !self.was_shown_when_accepted(session, reference) {
+                let tag = tag.clone().unwrap_or_default();
+                self.emit(Event::Message(Message { tag, ..message }));
+            }
         }
         self.emit_acknowledged(tag, (sequence, time));
+    }
+
+    /// Returns true if this is a message of this client that was shown when `accepted` came.
+    fn was_shown_when_accepted(&self, session: SessionId, reference: Reference) -> bool {
+        self.own_sessions.contains(&session) && self.accepted_messages.contains(session, reference)
     }
 
     /// Converts an entry to a message for the user interface.
@@ -250,7 +258,8 @@ impl Link {
         let verdict = self.cursor.on_direct(entry.sequence);
         let own = self.own_sessions.contains(&entry.from_session);
         let tag = self.take_answered_message(now, entry.from_session, entry.reference);
-        if verdict != Novelty::Duplicate {
+        let is_shown = self.was_shown_when_accepted(entry.from_session, entry.reference);
+        if verdict != Novelty::Duplicate && !is_shown {
             if !own {
                 self.pinned_sessions.pin(&entry.from, entry.from_session);
             }
@@ -294,10 +303,14 @@ impl Link {
         }
     }
 
-    /// Handles `accepted`: the message is in the log, but no echo of it will come.
+    /// Handles `accepted`: the message is in the log, but no echo of it will come. Its entry may come
+    /// nevertheless, when the room is entered again, and must not be shown then.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
-        let session = self.own_sessions.last().copied();
-        if let Some(item) = session.and_then(|it| self.pending.take_message(it, reference)) {
+        let Some(session) = self.own_sessions.last().copied() else {
+            return;
+        };
+        if let Some(item) = self.pending.take_message(session, reference) {
+            self.accepted_messages.insert(session, reference);
             self.record_answer(now);
             let unechoed = item.task.message_text().map(str::to_owned);
             self.emit(Event::Acknowledged { tag: item.tag, sequence: None, time: None, unechoed });

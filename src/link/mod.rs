@@ -10,11 +10,12 @@
 //! - `requests`, `search`: requests of the user interface, and when they are sent
 //! - `pending`, `encode`, `pinned`: the queue of unanswered requests and their frames
 //! - `frames`, `errors`: frames and errors received from the server
-//! - `cursor`: the position, duplicate and gap detection
+//! - `cursor`, `accepted`: the position, duplicate and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
 //!
 //! The protocol is described in `docs/protocol/tcp.md`; section 6 covers resuming.
 
+mod accepted;
 mod backoff;
 mod contract;
 mod cursor;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 pub use contract::{EndReason, Input, Output, SavedSession, Settings};
 
+use self::accepted::AcceptedMessages;
 use self::backoff::Backoff;
 use self::cursor::ReceiveCursor;
 use self::pending::PendingRequests;
@@ -111,6 +113,8 @@ pub struct Link {
     backoff: Backoff,
     /// Position in the server's log, duplicate and gap detection.
     cursor: ReceiveCursor,
+    /// Messages that were shown when `accepted` came, so that their entries are duplicates.
+    accepted_messages: AcceptedMessages,
     /// Queue of unanswered requests.
     pending: PendingRequests,
     /// Sessions that direct messages to a username are pinned to.
@@ -162,6 +166,7 @@ impl Link {
             outputs: VecDeque::new(),
             backoff: Backoff::new(settings.seed),
             cursor: ReceiveCursor::default(),
+            accepted_messages: AcceptedMessages::default(),
             pending: PendingRequests::default(),
             pinned_sessions: PinnedSessions::default(),
             preserved_position: None,

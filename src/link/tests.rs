@@ -12,8 +12,8 @@ use proptest::prelude::*;
 
 use self::model_server::ModelServer;
 use super::*;
-use crate::model::{Command, Request, RoomSelector, Style, Token};
-use crate::wire::tcp::{Decoded, Error, ServerFrame};
+use crate::model::{Command, Request, RoomSelector, Sequence, Style, Token};
+use crate::wire::tcp::{Accepted, Decoded, Error, ServerFrame};
 
 /// Simulation of a link, a model server and the connection between them.
 struct Simulation {
@@ -565,6 +565,34 @@ fn direct_reply_is_pinned_to_sender_session() {
     while sim.deliver_to_client() {}
     sim.request(direct());
     assert_eq!(session_of(sim.to_server.pop_back()), SessionId(77));
+}
+
+/// A message that was shown when `accepted` came is not shown again when its entry comes after all;
+/// an answer to `history` has it nevertheless.
+#[test]
+fn accepted_message_is_not_shown_again_when_room_is_reentered() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    let lobby = || RoomSelector::Named("lobby".to_owned());
+    sim.say_next();
+    sim.request(Command::Chat(ChatCommand::Leave { room: lobby() }));
+    while sim.deliver_to_server() {}
+    // The server sends `accepted` in place of an echo that would come after `left`.
+    for frame in &mut sim.to_client {
+        if let ServerFrame::Entry(entry) = frame {
+            *frame = Accepted { reference: entry.reference }.into();
+        }
+    }
+    sim.run_until_idle();
+    assert_eq!(sim.acknowledged_tags(), [1]);
+    sim.request(Command::Chat(ChatCommand::Enter { room: "lobby".to_owned() }));
+    sim.run_until_idle();
+    assert_eq!(sim.server.texts("lobby").len(), 1);
+    assert_eq!(sim.shown_messages("lobby"), []);
+    let before = Some(Sequence(100));
+    sim.request(Command::Chat(ChatCommand::History { room: lobby(), before, limit: 5 }));
+    sim.run_until_idle();
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Message(_))), 1);
 }
 
 /// At most 64 messages are in flight, and at most 1,000 requests pending.
