@@ -164,7 +164,8 @@ impl Link {
         self.welcome = Some(welcome);
     }
 
-    /// Adopts the log of a `welcome`, and returns true if it differs from the log known before.
+    /// Adopts the log of a `welcome`, and returns true if it differs from the log known before: then
+    /// everything that refers to session numbers of the former log is discarded.
     /// Without [`super::Settings::observe`] the cursor is empty in a new process, so the preserved
     /// position is compared as well.
     fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
@@ -173,6 +174,7 @@ impl Link {
             || self.preserved_position.as_ref().is_some_and(|(it, _)| it.log_id != log);
         if changed {
             self.preserved_position = None;
+            self.pending.void_recipients(&self.pinned_sessions);
             self.pinned_sessions.clear();
             self.accepted_messages.clear();
             self.own_sessions.clear();

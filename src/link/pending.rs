@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::encode::FrameContext;
+use super::pinned::PinnedSessions;
 use crate::model::{ChatCommand, Message, NameKey, Reference, RequestTag, SessionId};
 use crate::wire::tcp::ClientFrame;
 
@@ -22,7 +23,12 @@ pub(super) struct PendingRequest {
     sent_as: Option<(SessionId, Reference)>,
     /// Whether the request was sent in a former log, where its reference is meaningless now.
     sent_in_former_log: bool,
-
+    /// Session that the direct message was addressed to when it was last sent; 0 if to whichever
+    /// session holds the name, or if it was not sent.
+    addressed_session: SessionId,
+    /// Whether the direct message was meant for a session of a former log: it must not be sent, since
+    /// this session number may belong to another user now.
+    recipient_is_void: bool,
     /// Whether the request has been sent on the current connection.
     in_flight: bool,
 }
@@ -37,6 +43,8 @@ impl PendingRequest {
             found: Vec::new(),
             sent_as: None,
             sent_in_former_log: false,
+            addressed_session: SessionId(0),
+            recipient_is_void: false,
             in_flight: false,
         }
     }
@@ -136,6 +144,25 @@ impl PendingRequests {
         }
     }
 
+    /// Marks direct messages to a session as having no valid recipient: those that name one, that
+    /// were sent to one, or whose recipient's name is pinned to one. Call it when the log has
+    /// changed, before the pins are cleared.
+    pub(super) fn void_recipients(&mut self, pinned_sessions: &PinnedSessions) {
+        for item in &mut self.items {
+            if let ChatCommand::Direct { to, session, .. } = &item.task {
+                item.recipient_is_void |= session.is_some_and(|it| it != SessionId(0))
+                    || item.addressed_session != SessionId(0)
+                    || pinned_sessions.session_of(to).is_some();
+            }
+        }
+    }
+
+    /// Returns true if the first request that has not been sent on this connection is a direct message
+    /// without a valid recipient, which must not be sent.
+    pub(super) fn next_unsent_has_void_recipient(&self) -> bool {
+        self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.recipient_is_void)
+    }
+
     /// Returns the first request that has not been sent on this connection, if any. Call
     /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] afterwards.
     pub(super) fn next_unsent(&mut self) -> Option<&mut ChatCommand> {
@@ -166,7 +193,11 @@ impl PendingRequests {
         );
         item.sent_as = Some((session, reference));
         item.in_flight = true;
-        Some(item.task.to_frame(reference, context, &item.members_so_far))
+        let frame = item.task.to_frame(reference, context, &item.members_so_far);
+        if let ClientFrame::Direct(direct) = &frame {
+            item.addressed_session = direct.session;
+        }
+        Some(frame)
     }
 
     /// Removes the first unsent request and returns it.

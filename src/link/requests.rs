@@ -4,14 +4,18 @@ use super::contract::{EndReason, Output};
 use super::encode::FrameContext;
 use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
-    ChatCommand, Command, Event, MessageText, Moment, NameKey, Refusal, Request, RequestTag,
-    RoomSelector,
+    ChatCommand, Command, ErrorCode, Event, MessageText, Moment, NameKey, Refusal, Request,
+    RequestTag, RoomSelector,
 };
 use crate::wire::tcp::feature;
 
 /// Text of the refusal of a search if the server lacks the feature. It is not asked, because it
 /// would never answer.
 const SEARCH_UNSUPPORTED: &str = "This server cannot search.";
+
+/// Text of the refusal of a direct message that was meant for a session of a former log. The user
+/// decides whether it goes to the session that holds the name now.
+const RECIPIENT_VOID: &str = "The server has a new log: somebody else may have this name now. The message may have arrived before.";
 
 /// Maximum number of messages that are sent without acknowledgement.
 const MAX_MESSAGES_IN_FLIGHT: usize = 64;
@@ -94,14 +98,21 @@ impl Link {
             return;
         };
         let mut messages = self.pending.messages_in_flight();
-        while let Some(task) = self.pending.next_unsent() {
+        loop {
+            if self.pending.next_unsent_has_void_recipient() {
+                self.refuse_next_unsent(ErrorCode::RecipientChanged.number(), RECIPIENT_VOID);
+                continue;
+            }
+            let Some(task) = self.pending.next_unsent() else {
+                return;
+            };
             if messages >= MAX_MESSAGES_IN_FLIGHT && task.message_text().is_some() {
                 return;
             }
             messages += usize::from(task.message_text().is_some());
             let is_search = matches!(task, ChatCommand::Search(_));
             if is_search && self.features & feature::SEARCH == 0 {
-                self.refuse_next_unsent(SEARCH_UNSUPPORTED);
+                self.refuse_next_unsent(0, SEARCH_UNSUPPORTED);
                 continue;
             }
             let (room, is_enter) =
@@ -109,7 +120,7 @@ impl Link {
             match room.as_ref().map(|room| resolve_room(&self.rooms, room)) {
                 Some(Ok(room)) => task.set_room(&room),
                 Some(Err(why)) => {
-                    self.refuse_next_unsent(why);
+                    self.refuse_next_unsent(0, why);
                     continue;
                 }
                 None => {}
@@ -129,16 +140,16 @@ impl Link {
         }
     }
 
-    /// Removes the first unsent request and reports it as refused.
-    fn refuse_next_unsent(&mut self, why: &str) {
+    /// Removes the first unsent request and reports it as refused, with an error code or 0.
+    fn refuse_next_unsent(&mut self, code: u16, why: &str) {
         if let Some(item) = self.pending.remove_next_unsent() {
-            self.refuse(item.tag, 0, why.to_owned(), &item.task);
+            self.refuse(item.tag, code, why.to_owned(), &item.task);
         }
     }
 
     /// Ends the link because the server refused the client for good.
     pub(super) fn finish_refused(&mut self, code: u16, text: String) {
-        let code = crate::model::ErrorCode::from_number(code);
+        let code = ErrorCode::from_number(code);
         self.finish(EndReason::Refused { code, reason: text });
     }
 }

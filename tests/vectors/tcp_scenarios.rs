@@ -10,10 +10,7 @@ use crate::{Outcome, as_ours, decode, unhex};
 use client::Client;
 
 /// Scenarios that our engine is known not to pass: name and what it does otherwise.
-const KNOWN_DIFFERENCES: &[(&str, &str)] = &[(
-    "direct messages: one that names a session of a former log",
-    "it sends the message again without a session, to whoever holds the name now",
-)];
+const KNOWN_DIFFERENCES: &[(&str, &str)] = &[];
 
 /// Returns true if our engine is known not to pass the scenario of this name.
 fn is_known_difference(name: &str) -> bool {

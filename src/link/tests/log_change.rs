@@ -34,3 +34,51 @@ fn former_session_number_does_not_acknowledge_in_new_log() {
     let texts: Vec<_> = sim.server.texts("lobby").into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["a stranger's", "mine 1"]);
 }
+
+/// Direct messages to a session of a former log are refused with their text, whether they name the
+/// session or answer it, and whether they were sent before or not. Others are sent again.
+#[test]
+fn direct_to_session_of_former_log_is_refused() {
+    use crate::model::ErrorCode;
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.to_client.extend(sim.server.other_sends_direct("bob", 8));
+    sim.run_until_idle();
+    let direct = |sim: &mut Simulation, to: &str, session: Option<u64>, text: &str| {
+        sim.request(Command::Chat(ChatCommand::Direct {
+            to: to.to_owned(),
+            session: session.map(SessionId),
+            style: Style::SAID,
+            text: text.to_owned(),
+        }));
+    };
+    direct(&mut sim, "bob", None, "answer");
+    direct(&mut sim, "carl", Some(9), "named");
+    direct(&mut sim, "dora", None, "whoever has the name");
+    sim.run_until_idle();
+    assert_eq!(sim.server.received_directs.len(), 3);
+    sim.break_connection();
+    direct(&mut sim, "bob", None, "unsent answer");
+    direct(&mut sim, "carl", Some(9), "unsent named");
+    sim.server = ModelServer::with_log(9);
+    sim.run_until_idle();
+    let texts: Vec<_> = sim.server.received_directs.iter().map(|it| &it.text).collect();
+    assert_eq!(texts, ["whoever has the name"]);
+    let refused: Vec<_> = sim
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Refused(it) => {
+                assert_eq!(it.code, ErrorCode::RecipientChanged.number());
+                it.message.as_deref()
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(refused, ["answer", "named", "unsent answer", "unsent named"]);
+    // The user sends it again: it goes to the session that holds the name now.
+    direct(&mut sim, "bob", None, "answer");
+    sim.run_until_idle();
+    let last = sim.server.received_directs.last().unwrap();
+    assert_eq!((last.text.as_str(), last.session), ("answer", SessionId(0)));
+}

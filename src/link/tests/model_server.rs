@@ -3,8 +3,8 @@
 
 use crate::model::{ErrorCode, LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::tcp::{
-    Accepted, ClientFrame, DirectEntry, End, Entered, Entry, Error, History, Join, Left, Pong,
-    Search, ServerFrame, ServerHello, Welcome, flag,
+    Accepted, ClientFrame, Direct, DirectEntry, End, Entered, Entry, Error, History, Join, Left,
+    Pong, Search, ServerFrame, ServerHello, Welcome, flag,
 };
 
 /// Session number of all other users.
@@ -46,6 +46,8 @@ pub(super) struct ModelServer {
     pub(super) ignores_limits: bool,
     /// Passwords of the joins received.
     pub(super) joins: Vec<Option<String>>,
+    /// Direct messages received. They are not answered.
+    pub(super) received_directs: Vec<Direct>,
 }
 
 impl ModelServer {
@@ -66,6 +68,7 @@ impl ModelServer {
             rooms: Vec::new(),
             password: None,
             joins: Vec::new(),
+            received_directs: Vec::new(),
             features: 0,
             search_error: None,
             ignores_limits: false,
@@ -201,7 +204,11 @@ impl ModelServer {
                 vec![Left { reference: leave.reference, room: leave.room }.into()]
             }
             ClientFrame::Ping(ping) => vec![Pong { token: ping.token }.into()],
-            ClientFrame::Pong(_) | ClientFrame::Direct(_) => vec![],
+            ClientFrame::Pong(_) => vec![],
+            ClientFrame::Direct(direct) => {
+                self.received_directs.push(direct);
+                vec![]
+            }
             ClientFrame::History(history) => self.history(&history),
             ClientFrame::Search(search) => self.search(&search),
             ClientFrame::Members(_) => panic!("this test asks for nothing of the kind"),
