@@ -1,5 +1,5 @@
-//! The owner's tools as the real program: `chat-server export`, `import`,
-//! `backup` and `check`, beside a server that runs.
+//! Tests of the owner's commands of the real program, `chat-server export`, `import`, `backup` and
+//! `check`, beside a running server and without one.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -21,54 +21,54 @@ use pi_chat::model::{Reference, SessionId};
 use pi_chat::wire::tcp::{Direct, ServerFrame};
 use serde_json::Value;
 
-/// A directory for the messages, and room for files beside it.
+/// Temporary directory for data directories and files.
 struct Workspace {
-    /// Removed when this is dropped.
+    /// Parent directory, removed on drop.
     parent: tempfile::TempDir,
 }
 
 impl Workspace {
-    /// Nothing is in it.
+    /// Creates an empty workspace.
     fn new() -> Self {
         Self { parent: tempfile::tempdir().unwrap() }
     }
 
-    /// Where something is.
+    /// Returns the path of `name` in the workspace.
     fn path(&self, name: &str) -> PathBuf {
         self.parent.path().join(name)
     }
 
-    /// The same as an argument.
+    /// Returns the path as a command-line argument.
     fn argument(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// A server on a directory.
+    /// Starts a server with this data directory.
     fn start_server(&self, directory: &str) -> Server {
         Server::start(&["--data", &self.argument(directory), "--burst", "10000"])
     }
 
-    /// Runs a tool on a directory.
+    /// Runs a command on a data directory.
     fn run_tool(&self, directory: &str, arguments: &[&str]) -> Output {
         let (tool, rest) = arguments.split_first().unwrap();
         run_server_command(&[&[*tool, "--data", &self.argument(directory)], rest].concat())
     }
 
-    /// The same; gives what a tool tells that has done what it should.
+    /// Runs a command that must succeed, and returns its standard output.
     fn tool_output(&self, directory: &str, arguments: &[&str]) -> String {
         let output = self.run_tool(directory, arguments);
         assert_eq!((output.status.code(), to_text(&output.stderr).as_str()), (Some(0), ""));
         to_text(&output.stdout)
     }
 
-    /// The same; gives what a tool complains of.
+    /// Runs a command that must fail, and returns its error text.
     fn tool_error(&self, directory: &str, arguments: &[&str]) -> String {
         let output = self.run_tool(directory, arguments);
         assert_eq!((output.status.code(), to_text(&output.stdout).as_str()), (Some(1), ""));
         to_text(&output.stderr)
     }
 
-    /// The texts that are exported.
+    /// Exports a log and returns the texts of its messages.
     fn exported_texts(&self, directory: &str) -> Vec<String> {
         let exported = self.tool_output(directory, &["export"]);
         let values = exported.lines().skip(1).map(|it| serde_json::from_str::<Value>(it).unwrap());
@@ -76,12 +76,12 @@ impl Workspace {
     }
 }
 
-/// What a program has written.
+/// Converts output to text.
 fn to_text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Somebody new says something to themselves.
+/// Joins as `name` and sends a direct message to itself.
 fn send_direct(server: &Server, name: &str, text: &str) {
     let mut peer = server.join(name);
     let (to, text) = (name.to_owned(), text.to_owned());
@@ -114,7 +114,7 @@ fn export_works_beside_running_server() {
     let header: Value = serde_json::from_str(&header).unwrap();
     let log_id = arrival.welcome.log_id.0.map(|it| format!("{it:02x}")).concat();
     assert_eq!(header["log_id"].as_str(), Some(log_id.as_str()));
-    // The server is none the wiser.
+    // The export has not disturbed the server.
     assert_eq!(anna.say_in_lobby("third").text, "third");
     let checked = workspace.tool_output("log", &["check"]);
     assert!(checked.starts_with("no fault found: 3 messages in 2 rooms, 1 direct messages, "));
@@ -134,7 +134,7 @@ fn import_merges_into_another_log() {
     let mut server = workspace.start_server("other");
     let (mut bob, before) = server.join_rooms("bob", &[]);
     let last = bob.say_in_lobby("three");
-    // Nobody else may have the directory.
+    // A data directory has only one user at a time.
     let complaint = workspace.tool_error("other", &["import", &file]);
     assert!(complaint.contains(&format!("is in use by process {}", server.id())), "{complaint}");
     server.terminate();
@@ -145,13 +145,13 @@ fn import_merges_into_another_log() {
     assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 3 messages"));
 
     let server = workspace.start_server("other");
-    // Who was there before comes back as a newcomer, and sees all of it.
+    // A client of before the import resumes as a newcomer, and receives all messages.
     let (_bob, after) = server.resume("bob", &before.welcome, last.sequence);
     assert_ne!(after.welcome.log_id, before.welcome.log_id);
     assert_eq!(after.texts(), ["one", "two", "three"]);
     let sequences: Vec<_> = after.history.iter().map(|it| (it.sequence.0, it.previous.0)).collect();
     assert_eq!(sequences, [(1, 0), (2, 1), (3, 2)]);
-    // Imported authors are other sessions than those that come.
+    // The sessions of imported messages differ from those of new clients.
     let (mut carla, newcomer) = server.join_rooms("carla", &[]);
     let sessions: Vec<_> = after.history.iter().map(|it| it.session).collect();
     assert!(!sessions.contains(&newcomer.welcome.session));
@@ -159,7 +159,7 @@ fn import_merges_into_another_log() {
     assert_eq!(carla.say_in_lobby("four").previous.0, 3);
 }
 
-/// Begins an import from standard input, and gives it something.
+/// Starts an import from standard input and writes a part of the input.
 fn start_partial_import(workspace: &Workspace, directory: &str, given: &str) -> Child {
     let mut command = server_command();
     command.args(["import", "--data", &workspace.argument(directory), "-"]);
@@ -169,7 +169,7 @@ fn start_partial_import(workspace: &Workspace, directory: &str, given: &str) -> 
     child
 }
 
-/// A large export, with so many messages.
+/// Builds an export with this number of messages.
 fn large_export(messages: usize) -> String {
     let mut lines = String::from("{\"format\":\"pi-chat-log\",\"version\":1,\"log_id\":\"\"}\n");
     for number in 1..=messages {
@@ -190,14 +190,14 @@ fn killed_or_failed_import_changes_nothing() {
     server.join("bob").say_in_lobby("here before");
     server.terminate();
     let before = workspace.tool_output("log", &["export"]);
-    // More than a pipe holds: it has read some of it when all is written.
+    // More than a pipe holds, so the import has read some of it when all is written.
     let all = large_export(20_000);
     let mut child = start_partial_import(&workspace, "log", &all);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(workspace.tool_output("log", &["export"]), before);
     assert!(workspace.tool_output("log", &["check"]).starts_with("no fault found: 1 messages"));
-    // One that fails likewise; one that comes to its end does not.
+    // A failed import changes nothing either, and a complete one succeeds.
     for (more, added) in [("{\n", None), ("", Some("20000 messages added"))] {
         let mut child = start_partial_import(&workspace, "log", &all);
         child.stdin.take().unwrap().write_all(more.as_bytes()).unwrap();
@@ -222,7 +222,7 @@ fn closed_stdout_is_no_export_failure() {
     command.args(["export", "--data", &workspace.argument("log")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    // The reader is dropped at the end of this statement, and the pipe with it.
+    // The reader is dropped at the end of this statement, which closes the pipe.
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("pi-chat-log"));
     let output = child.wait_with_output().unwrap();
@@ -240,13 +240,13 @@ fn backup_of_running_server_can_be_restored() {
     assert!(told.ends_with(&format!(" bytes in {file}\n")), "{told}");
     let later = anna.say_in_lobby("after");
     assert!(workspace.tool_error("one", &["backup", &file]).contains("is there already"));
-    // Restored as the help says.
+    // Restored as described in `--help`.
     fs::create_dir(workspace.path("other")).unwrap();
     fs::copy(&file, workspace.path("other/chat.db")).unwrap();
     assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 1 messages"));
     drop(server);
     let server = workspace.start_server("other");
-    // The session is there; what it has seen later is of another log.
+    // The session is in the backup; the later position belongs to another log.
     let (_anna, again) = server.resume("anna", &arrival.welcome, later.sequence);
     assert_eq!(again.welcome.session, arrival.welcome.session);
     assert_ne!(again.welcome.log_id, arrival.welcome.log_id);
@@ -270,7 +270,7 @@ fn check_reports_faults() {
     assert!(told.starts_with(expected), "{told}");
 }
 
-/// Every tool, as it is called on a directory.
+/// Arguments of each command, without the data directory.
 const TOOLS: &[&[&str]] = &[&["export"], &["import", "-"], &["backup", "b"], &["check"]];
 
 #[test]
@@ -304,7 +304,7 @@ fn directory_comes_from_flag_environment_or_config() {
     for wrong in [&["export", "--since", "soon"][..], &["export", "--room", "a b"], &["import"]] {
         assert_eq!(run_server_command(wrong).status.code(), Some(64), "{wrong:?}");
     }
-    // By each of the ways in which the server is told.
+    // The directory can be given in each way that the server accepts.
     let workspace = Workspace::new();
     let file = workspace.path("file");
     fs::write(&file, large_export(2)).unwrap();

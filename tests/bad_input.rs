@@ -1,5 +1,5 @@
-//! What bad input gets from the real server, that nobody else notices
-//! anything of it, and that the log says it once and not a thousand times.
+//! Tests of the real server with invalid input: it answers with the right error, other clients
+//! notice nothing, and the number of its log lines is bounded.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -24,18 +24,17 @@ use pi_chat::model::Reference;
 use pi_chat::wire::tcp::{History, ServerFrame};
 use socket2::{Domain, Socket, Type};
 
-/// Two who are well-behaved and chat with each other in a room of their own
-/// for as long as the test lasts, and panic when anything is not as it
-/// should be.
+/// Two well-behaved clients that chat in a room of their own for as long as a test lasts. They
+/// panic if a message is lost or late.
 struct Bystanders {
-    /// They are to stop.
+    /// Tells the thread to stop.
     stop: Arc<AtomicBool>,
-    /// Where they chat; gives the longest time that an answer took.
+    /// Thread that chats; returns the longest time until a message arrived.
     chat: JoinHandle<Duration>,
 }
 
 impl Bystanders {
-    /// Lets them begin.
+    /// Starts the chat.
     fn start(server: &Server) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut pair =
@@ -52,7 +51,7 @@ impl Bystanders {
                 }
                 longest = longest.max(begin.elapsed());
                 count += 1;
-                // Chatting is not all that people do.
+                // A realistic rate, and time for the server's other work.
                 thread::sleep(Duration::from_millis(2));
             }
             longest
@@ -60,7 +59,7 @@ impl Bystanders {
         Self { stop, chat }
     }
 
-    /// Lets them end; they must have noticed nothing.
+    /// Stops the chat, and asserts that no message was late.
     fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
         let longest = self.chat.join().unwrap();
@@ -68,15 +67,15 @@ impl Bystanders {
     }
 }
 
-/// A server on which the bystanders may chat as fast as they like.
+/// Starts a server with additional arguments and without a noticeable rate limit.
 fn start_server(more: &[&str]) -> Server {
     let mut arguments = vec!["--burst", "1000000"];
     arguments.extend(more);
     Server::start(&arguments)
 }
 
-/// What has come by now and does not come again in the log: for each code at
-/// the most one line at once and one when they are counted, every 5 seconds.
+/// Asserts that the log is bounded: at most two lines for each of `codes` error codes (the first
+/// occurrence, and a count of the others) in each interval of 5 seconds.
 fn expect_bounded_log(server: &Server, codes: usize, began: Instant) {
     let rounds = usize::try_from(began.elapsed().as_secs() / 5).unwrap() + 1;
     let log = server.log();
@@ -85,25 +84,25 @@ fn expect_bounded_log(server: &Server, codes: usize, began: Instant) {
     assert!(!log.iter().any(|line| line.contains("bug")), "{log:#?}");
 }
 
-/// Bytes of a frame with this body.
+/// Encodes a frame with this body.
 fn frame_bytes(body: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     bytes.extend(body);
     bytes
 }
 
-/// How far a connection is before something bad is sent.
+/// Progress of a connection when it sends invalid input.
 #[derive(Clone, Copy, Debug)]
 enum HandshakeState {
-    /// It has said nothing.
+    /// Nothing sent yet.
     Connected,
-    /// It has said hello.
+    /// `hello` was answered.
     Greeted,
-    /// It is in the lobby.
+    /// Member of the lobby.
     Joined,
 }
 
-/// A connection in this state.
+/// Opens a connection and brings it into this state.
 fn connect_in_state(server: &Server, state: HandshakeState, name: &str) -> TestClient {
     let mut client = server.connect();
     if !matches!(state, HandshakeState::Connected) {
@@ -173,7 +172,7 @@ fn invalid_names_and_texts_are_refused_with_reason() {
     let server = start_server(&[]);
     let bystanders = Bystanders::start(&server);
     let mut holder = server.join("Holder");
-    // One may try again, up to five times.
+    // A client may retry `join` up to five times.
     let mut guest = server.connect();
     guest.send_hello(0);
     for (name, code) in [("", 200), ("a\u{7}b", 200), ("hоlder", 202), ("ＨＯＬＤＥＲ", 201)]
@@ -193,7 +192,7 @@ fn invalid_names_and_texts_are_refused_with_reason() {
     }
     other.expect_error(205);
     other.expect_closed();
-    // Texts that are none are not passed on; the next one is.
+    // Invalid texts are refused; the next valid one is delivered.
     for (number, text) in (1..).zip(["", "a\u{0}b", "\u{1b}[31mred", "a\rb", "\u{9b}x"]) {
         guest.send(say(number, "lobby", text));
         assert_eq!(guest.expect_error(300).reference, Reference(number));
@@ -215,7 +214,7 @@ fn unknown_kinds_and_trailing_fields_are_ignored() {
     guest.send_bytes(&frame_bytes(b"\x0c\xff\xff\xff"));
     guest.send_bytes(&frame_bytes(b"\x80\x7d"));
     guest.send_bytes(&frame_bytes(&[&[0x3f][..], &[0xee; 16_383]].concat()));
-    // Bytes behind the last field.
+    // Bytes after the last field.
     guest.send_bytes(&frame_bytes(b"\x03\x01\x05lobby\x00\x02hi and more"));
     assert_eq!(guest.next_entry().text, "hi");
     guest.expect_nothing();
@@ -223,11 +222,11 @@ fn unknown_kinds_and_trailing_fields_are_ignored() {
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
-/// Numbers that look random but are the same each time (xorshift).
+/// Deterministic pseudo-random number generator (xorshift).
 struct Random(u64);
 
 impl Random {
-    /// The next one.
+    /// Returns the next number.
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -235,12 +234,12 @@ impl Random {
         self.0
     }
 
-    /// One below `end`.
+    /// Returns a number below `end`.
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
     }
 
-    /// So many bytes.
+    /// Returns `count` pseudo-random bytes.
     fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
     }
@@ -271,7 +270,7 @@ fn random_bytes_disturb_nobody() {
             let length = random.below(2_000);
             bytes = random.bytes(length);
         } else {
-            // Good frames with something wrong here and there.
+            // Valid frames with a random byte changed in some of them.
             for _ in 0..10 {
                 let mut body = good[random.below(good.len())].to_vec();
                 if random.below(3) == 0 {
@@ -281,7 +280,7 @@ fn random_bytes_disturb_nobody() {
                 bytes.extend(frame_bytes(&body));
             }
         }
-        // The server may have closed before all of it has gone.
+        // The server may close the connection before it has read everything.
         client.try_send_bytes(&bytes);
         if number % 4 < 2 {
             let _ = client.stream().shutdown(std::net::Shutdown::Write);
@@ -295,7 +294,7 @@ fn random_bytes_disturb_nobody() {
     expect_bounded_log(&server, 6, began);
 }
 
-/// A file of `/proc` says how many bytes of memory the server has in use.
+/// Returns the server's resident memory in bytes, from `/proc`.
 fn resident_memory(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -303,7 +302,7 @@ fn resident_memory(server: &Server) -> usize {
     kib * 1_024
 }
 
-/// A connection that takes little before it has to be read.
+/// Opens a connection with a small receive buffer, which is full soon if it is not read.
 fn connect_with_small_buffer(server: &Server) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
@@ -311,7 +310,7 @@ fn connect_with_small_buffer(server: &Server) -> TcpStream {
     socket.into()
 }
 
-/// `hello` and `join` as bytes.
+/// Encodes `hello` and `join`.
 fn handshake_bytes(name: &str) -> Vec<u8> {
     let mut bytes = frame_bytes(b"\x01PiCh\x01\x01\x00\x00\x00");
     let mut body = vec![2, u8::try_from(name.len()).unwrap()];
@@ -328,7 +327,7 @@ fn slow_reader_is_closed_and_disturbs_nobody() {
     let mut anna = server.join("anna");
     let mut deaf = connect_with_small_buffer(&server);
     deaf.write_all(&handshake_bytes("deaf")).unwrap();
-    // In the room, which its own first words show.
+    // Its first message shows that it is in the room.
     deaf.write_all(&frame_bytes(b"\x03\x01\x05lobby\x00\x02hi")).unwrap();
     assert_eq!(anna.next_entry().text, "hi");
     let text = "x".repeat(4_000);
@@ -340,12 +339,12 @@ fn slow_reader_is_closed_and_disturbs_nobody() {
     for _ in 0..3_000 {
         anna.say_in_lobby(&text);
     }
-    // Twelve megabytes have been said; what is kept of them is bounded.
+    // Twelve megabytes have been sent; the server may keep only a bounded part of them.
     let grown = resident_memory(&server).saturating_sub(before);
     assert!(grown < 6_000_000, "grown by {grown} bytes");
     assert!(begin.elapsed() < Duration::from_secs(10));
     server.wait_for_log(|lines| lines.iter().any(|line| line.contains("too_slow")));
-    // The name is free, and the connection ends once it is read.
+    // The name is free, and the connection ends after the buffered bytes.
     server.join("deaf");
     deaf.set_read_timeout(Some(common::PATIENCE)).unwrap();
     let mut buffer = [0; 16_384];
@@ -366,7 +365,7 @@ fn unread_history_requests_use_bounded_memory() {
     let mut greedy = connect_with_small_buffer(&server);
     greedy.write_all(&handshake_bytes("greedy")).unwrap();
     greedy.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    // Each of these asks for 400 kB. The server stops reading soon.
+    // Each request asks for 400 kB. The server soon stops reading.
     let mut request = Vec::new();
     let history = History {
         reference: Reference(1),
@@ -380,7 +379,7 @@ fn unread_history_requests_use_bounded_memory() {
     while sent < 50_000_000 && greedy.write_all(&many).is_ok() {
         sent += many.len();
     }
-    // What the buffers of the kernel take is none of the server's business.
+    // The limit leaves room for the kernel's socket buffers.
     assert!(sent < 50_000_000, "it reads for ever");
     let grown = resident_memory(&server).saturating_sub(before);
     assert!(grown < 16_000_000, "grown by {grown} bytes");
@@ -390,7 +389,7 @@ fn unread_history_requests_use_bounded_memory() {
 
 #[test]
 fn rate_limit_delays_messages_and_loses_none() {
-    /// Messages, of which 10 may come at once.
+    /// Number of messages sent at once; the burst limit is 10.
     const COUNT: usize = 30;
     let mut server = Server::start(&["--burst", "10", "--per-minute", "600"]);
     let mut bob = server.join("bob");
@@ -409,12 +408,12 @@ fn rate_limit_delays_messages_and_loses_none() {
     }
     let expected: Vec<String> = (1..=COUNT).map(|number| format!("m{number}")).collect();
     assert_eq!((notices, &texts), (vec![1], &expected));
-    // The twenty that were too many took two seconds.
+    // The 20 messages above the burst take two seconds.
     let took = begin.elapsed();
     assert!(Duration::from_millis(1_700) < took && took < Duration::from_secs(6), "{took:?}");
     let heard: Vec<String> = bob.next_entries(COUNT).into_iter().map(|it| it.text).collect();
     assert_eq!(heard, expected);
-    // Others are not slowed down.
+    // Other clients are not slowed down.
     let begin = Instant::now();
     bob.say_in_lobby("quick");
     assert!(begin.elapsed() < Duration::from_secs(1));
@@ -422,10 +421,10 @@ fn rate_limit_delays_messages_and_loses_none() {
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
-/// All that need the ten seconds of the greeting, in one test.
+/// Covers all cases of the ten-second handshake timeout in one test, to wait only once.
 #[test]
 fn incomplete_handshake_times_out_after_ten_seconds() {
-    /// Connections that never say anything.
+    /// Number of connections that send nothing.
     const SILENT: usize = 1_000;
     rlimit::increase_nofile_limit(4_096).unwrap();
     let mut server = start_server(&["--max-connections-per-address", "2000"]);
@@ -438,23 +437,23 @@ fn incomplete_handshake_times_out_after_ten_seconds() {
         client.send_bytes(bytes);
         slow.push(client);
     }
-    // Hello, but no join; hello, and half a join.
+    // `hello` without `join`, and with half a `join`.
     for half_join in [&b""[..], b"\x00\x0a\x02\x04an"] {
         let mut client = server.connect();
         client.send_hello(0);
         client.send_bytes(half_join);
         slow.push(client);
     }
-    // Unknown frames are no join.
+    // An unknown frame does not replace `join`.
     let mut client = server.connect();
     client.send_hello(0);
     client.send_bytes(&frame_bytes(b"\x0c"));
     slow.push(client);
     let mut silent: Vec<TestClient> = (0..SILENT).map(|_| server.connect()).collect();
-    // Meanwhile others come in and chat.
+    // Meanwhile other clients can join and chat.
     let mut anna = server.join("anna");
     anna.say_in_lobby("nobody else here?");
-    // A refused join buys a minute.
+    // After a refused join the limit is a minute.
     let mut refused = server.connect();
     refused.send_hello(0);
     refused.send(join("anna", &[]));
@@ -473,7 +472,7 @@ fn incomplete_handshake_times_out_after_ten_seconds() {
     refused.expect_nothing();
     anna.say_in_lobby("still here");
     bystanders.finish();
-    // Said at once, and the rest counted.
+    // The first timeout is logged at once, the others are counted.
     server.terminate();
     let lines = server.wait_for_log(|lines| lines.iter().any(|it| it.contains("more times")));
     let about: Vec<&String> = lines.iter().filter(|it| it.contains("handshake_timeout")).collect();

@@ -1,10 +1,9 @@
-//! What a server with a log on disk writes: cards wear out by that.
+//! Measures how much a server with a log on disk writes, because writing wears out memory cards.
 //!
-//! `cargo test --test card -- --nocapture` shows the figures. They are what
-//! the system counts for the process: whole pages of files, each time that one
-//! has changed and has to go to the disk. (A file system's own journal comes
-//! on top.) A message now and then costs as much in `relaxed` as in `strict`:
-//! each is synced. Only a livelier talk shows the difference.
+//! `cargo test --test card -- --nocapture` prints the figures. They are the bytes that the system
+//! counts for the process: whole file pages, each time that a changed page is written to the disk.
+//! (A file system's own journal is not included.) Single messages cost as much in `relaxed` as in
+//! `strict`, because each is synced; only bursts of messages show the difference.
 
 #![cfg(all(feature = "server", target_os = "linux"))]
 #![allow(
@@ -25,29 +24,28 @@ use std::time::{Duration, Instant};
 use common::{Server, TestClient};
 use tempfile::TempDir;
 
-/// Messages of each measurement: so many that pages are also brought home
-/// from the write-ahead log.
+/// Number of messages in each measurement: enough to include checkpoints of the write-ahead log.
 const MESSAGES: u64 = 600;
 
-/// Messages of one burst.
+/// Number of messages in one burst.
 const BURST_LENGTH: u64 = 50;
 
-/// For so long nobody says anything.
+/// Length of the measurement without messages.
 const IDLE_TIME: Duration = Duration::from_secs(4);
 
-/// People who are connected meanwhile.
+/// Number of connected clients in the measurement without messages.
 const IDLE_CLIENTS: usize = 5;
 
-/// A server with a log on a real disk.
+/// Server with its log on a real disk.
 struct MeasuredServer {
-    /// The server.
+    /// Running server.
     server: Server,
-    /// Where its log is.
+    /// Data directory, removed on drop.
     _data: TempDir,
 }
 
 impl MeasuredServer {
-    /// Starts one.
+    /// Starts a server with this durability.
     fn start(durability: &str) -> Self {
         let data = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let fast = ["--burst", "100000", "--per-minute", "6000000"];
@@ -57,8 +55,8 @@ impl MeasuredServer {
         Self { server, _data: data }
     }
 
-    /// Bytes that it has written to the disk so far; none if the system does
-    /// not count them.
+    /// Returns the bytes that the process has written to the disk so far; 0 if the system does not
+    /// count them.
     fn bytes_written(&self) -> u64 {
         let path = Path::new("/proc").join(self.server.id().to_string()).join("io");
         let told = fs::read_to_string(path).unwrap();
@@ -69,12 +67,11 @@ impl MeasuredServer {
         count("write_bytes:")
     }
 
-    /// Bytes that are written while something is done and once it is on the
-    /// disk.
+    /// Returns the bytes written during `work` and afterwards, until nothing more is written.
     fn bytes_written_during(&self, work: impl FnOnce()) -> u64 {
         let before = self.bytes_written();
         work();
-        // In `relaxed` the last of it is synced within a second.
+        // In `relaxed`, the last message is synced within a second.
         let (mut last, mut since) = (self.bytes_written(), Instant::now());
         while since.elapsed() < Duration::from_millis(1_500) {
             let now = self.bytes_written();
@@ -87,7 +84,7 @@ impl MeasuredServer {
     }
 }
 
-/// Says so many messages of 60 bytes, a number of them at once.
+/// Sends `messages` messages of 60 bytes, in bursts of `at_once`.
 fn say_messages(peer: &mut TestClient, messages: u64, at_once: u64) {
     for _ in 0..messages / at_once {
         for _ in 0..at_once {
@@ -99,9 +96,8 @@ fn say_messages(peer: &mut TestClient, messages: u64, at_once: u64) {
     }
 }
 
-/// Measures everything in one durability. Gives bytes for each message said
-/// alone, for each in a burst, and bytes in an hour in which nobody says
-/// anything.
+/// Measures a server with this durability. Returns bytes per message sent alone, bytes per message
+/// in bursts, and bytes per hour without messages.
 fn measure(durability: &str) -> [u64; 3] {
     let measured = MeasuredServer::start(durability);
     let mut anna = measured.server.join("anna");

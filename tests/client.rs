@@ -1,4 +1,4 @@
-//! `chat-client` as scripts use it: a process with pipes, and the real server.
+//! Tests of `chat-client` in scripts: the real program with pipes, connected to a real server.
 
 #![cfg(all(feature = "server", feature = "client"))]
 #![allow(
@@ -27,8 +27,8 @@ use pi_chat::wire::tcp::{
 use program::Program;
 use serde_json::{Value, json};
 
-/// Our client for somebody on this server, with nothing of our own settings;
-/// it leaves nothing on disk.
+/// Returns a command for `chat-client` as `name`, independent of the user's settings, that saves
+/// nothing.
 fn client_command(server: &str, name: &str) -> Command {
     let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
     command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
@@ -37,33 +37,33 @@ fn client_command(server: &str, name: &str) -> Command {
     command
 }
 
-/// Runs it with this input to its end.
+/// Runs a command with this input, and returns its output.
 fn run_with_input(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
-    // It may be gone before it has read all.
+    // It may exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-/// An address where nobody listens.
+/// Returns an address on which nothing listens.
 fn unused_address() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-/// What was said in these rooms, each with its room.
+/// Returns the recent texts of these rooms, each with its room.
 fn room_history(server: &Server, rooms: &[&str]) -> Vec<String> {
     let (_, answer) = server.join_rooms("witness", rooms);
     answer.history.iter().map(|it| format!("{}: {}", it.room, it.text)).collect()
 }
 
-/// What a program said on standard error.
+/// Returns the standard error of a program as text.
 fn stderr_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Lines behind `/join` and `/leave` go where these have led, although
-/// nobody has waited for the answers.
+/// Lines after `/join` and `/leave` go to the room that these select, although their answers have
+/// not arrived.
 #[test]
 fn script_lines_follow_join_and_leave() {
     let server = Server::start(&[]);
@@ -77,7 +77,7 @@ fn script_lines_follow_join_and_leave() {
     );
 }
 
-/// Whether somebody can read what goes wrong changes nothing else.
+/// A standard error that cannot be written changes neither delivery nor exit codes.
 #[cfg(target_os = "linux")]
 #[test]
 fn unwritable_stderr_changes_no_exit_code() {
@@ -96,8 +96,7 @@ fn unwritable_stderr_changes_no_exit_code() {
     assert_eq!(room_history(&server, &["lobby"]), ["lobby: hi", "lobby: ho"]);
 }
 
-/// Who does not read what the client writes loses nothing of what it is to
-/// say, however late it comes.
+/// If standard output is closed, all input is sent nevertheless, also input that comes later.
 #[test]
 fn closed_stdout_loses_no_input() {
     for (mode, line) in [("--json", "{\"type\":\"say\",\"text\":\"x\"}\n"), ("--plain", "x\n")] {
@@ -106,7 +105,7 @@ fn closed_stdout_loses_no_input() {
         let mut command = client_command(&server.address().to_string(), "anna");
         command.arg(mode);
         let mut child = command.spawn().unwrap();
-        // As `head -1` does it, only sooner.
+        // As `head -1` does, only earlier.
         drop(child.stdout.take());
         let mut input = child.stdin.take().unwrap();
         input.write_all(line.as_bytes()).unwrap();
@@ -119,7 +118,7 @@ fn closed_stdout_loses_no_input() {
     }
 }
 
-/// Lines and objects give the same exit codes.
+/// Plain and JSON lines give the same exit codes.
 #[test]
 fn plain_and_json_scripts_share_exit_codes() {
     let server = Server::start(&[]);
@@ -152,12 +151,12 @@ fn plain_and_json_scripts_share_exit_codes() {
             assert_eq!((&end["type"], &end["exit"]), (&json!("end"), &json!(code)), "{input}");
         }
     }
-    // What comes after a mistake is still said.
+    // Lines after a mistake are sent nevertheless.
     assert_eq!(room_history(&server, &["lobby"]).len(), 6);
 }
 
-/// A server with 25 messages about tea in the lobby, one of something else,
-/// and one about tea in the attic.
+/// Starts a server with 25 messages about tea and one about coffee in the lobby, and one about tea
+/// in the attic.
 fn server_with_tea_messages() -> Server {
     let server = Server::start(&[]);
     let mut carla = server.join_rooms("carla", &["lobby", "attic"]).0;
@@ -170,13 +169,13 @@ fn server_with_tea_messages() -> Server {
     server
 }
 
-/// What a program has shown as found, without times.
+/// Returns the search results among lines, without their times.
 fn found_lines(lines: &[String]) -> Vec<&str> {
     let of_found = |line: &&String| line.starts_with("~[") && line.contains("] #");
     lines.iter().filter(of_found).filter_map(|it| Some(it.split_once("] ")?.1)).collect()
 }
 
-/// Words, filters and pages.
+/// Search by words and filters, page by page.
 #[test]
 fn search_shows_matches_page_by_page() {
     let server = server_with_tea_messages();
@@ -190,7 +189,7 @@ fn search_shows_matches_page_by_page() {
         (6..=25).chain(1..=5).map(|it| format!("#lobby carla: Tea, pot {it}")).collect();
     assert_eq!(found_lines(&lines), all);
     assert!(lines.contains(&"-- 5 older messages with tea from CARLA:".to_owned()));
-    // The attic is searched once one is in it.
+    // The attic is searched only after anna has joined it.
     anna.type_line("/join attic");
     anna.expect_text("-- you are in #attic now");
     anna.type_line("/search \"tea is\" in:#Attic after:yesterday");
@@ -202,7 +201,7 @@ fn search_shows_matches_page_by_page() {
     assert_eq!(lines.iter().filter(|it| it.contains("there are older ones")).count(), 1);
 }
 
-/// What cannot be searched is told as what it is.
+/// Each kind of refused search has its own error text and exit code.
 #[test]
 fn refused_searches_state_reason() {
     let server = server_with_tea_messages();
@@ -226,7 +225,7 @@ fn refused_searches_state_reason() {
     assert!(code == Some(64) && told.contains("nothing older"), "{told}");
 }
 
-/// The same for programs.
+/// Search with JSON requests, page by page, and its errors.
 #[test]
 fn json_search_returns_pages() {
     let server = server_with_tea_messages();
@@ -258,9 +257,8 @@ fn json_search_returns_pages() {
     assert_eq!(anna.finish().0, Some(77));
 }
 
-/// A server that keeps its messages, does not search, and has trouble with
-/// its disk. It takes one client; in the end it gives the kinds of what that
-/// one has sent.
+/// Starts a scripted server that announces retention on disk, no search feature and a disk failure.
+/// It serves one client, and finally returns the kinds of the frames that it received.
 fn start_scripted_server() -> (SocketAddr, JoinHandle<Vec<u16>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -277,7 +275,7 @@ fn start_scripted_server() -> (SocketAddr, JoinHandle<Vec<u16>>) {
     (address, server)
 }
 
-/// All that it says.
+/// Returns all frames that the scripted server sends.
 fn scripted_frames() -> Vec<ServerFrame> {
     let hello = ServerHello {
         version: VERSION,
@@ -316,7 +314,7 @@ fn scripted_frames() -> Vec<ServerFrame> {
     vec![hello.into(), welcome.into(), notice.into(), entered.into(), end.into()]
 }
 
-/// The kinds of the frames that come until the other side closes.
+/// Returns the kinds of the frames received until the client closes the connection.
 fn received_kinds(stream: &mut TcpStream) -> Vec<u16> {
     let (mut reader, mut kinds, mut buffer) = (FrameReader::from_client(), Vec::new(), [0; 4_096]);
     loop {
@@ -334,8 +332,8 @@ fn received_kinds(stream: &mut TcpStream) -> Vec<u16> {
     }
 }
 
-/// Who comes is told what the server keeps and that its disk is in trouble. A
-/// server that does not search is not asked to.
+/// The client shows the server's retention and its disk notice, and does not send a search to a
+/// server without that feature.
 #[test]
 fn client_reports_retention_disk_notice_and_missing_search() {
     let (address, server) = start_scripted_server();

@@ -1,10 +1,10 @@
-//! 200 clients in one room, each says 50 messages, while connections of 20
-//! of them are cut at random moments: everybody gets all 10,000, in the same
-//! order, none lost, none doubled.
+//! Stress test of reconnecting: 200 clients in one room send 50 messages each, while the
+//! connections of 20 of them are cut at random. All clients receive all 10,000 messages in the same
+//! order, without loss or duplicates.
 //!
-//! The server is the real program, the clients are the real client without
-//! its user interface. What is random follows from a seed that is printed;
-//! `CUT_SEED=… cargo test --test cut_connections` plays it again.
+//! The server is the real program; the clients are the real client's driver without its user
+//! interface. The random numbers follow from a seed that is printed; `CUT_SEED=… cargo test --test
+//! cut_connections` repeats a run.
 
 #![allow(
     clippy::unwrap_used,
@@ -39,32 +39,32 @@ use tokio::time::timeout;
 
 use common::Server;
 
-/// How many are in the room.
+/// Number of clients in the room.
 const CLIENTS: usize = 200;
 
-/// How many of them have bad connections.
+/// Number of clients whose connections are cut.
 const CUT_CLIENTS: usize = 20;
 
-/// What each of them says.
+/// Number of messages that each client sends.
 const MESSAGES: usize = 50;
 
-/// A bad connection is cut so often.
+/// Number of connections of each such client that are cut.
 const CUTS_PER_CLIENT: usize = 4;
 
-/// Bytes after which it is cut, at most: what everybody is sent is about a
-/// megabyte, so that all cuts fall into the conversation.
+/// Maximum number of bytes that a connection receives before it is cut. Each client receives about
+/// a megabyte, so all cuts happen during the conversation.
 const MAX_BYTES_BEFORE_CUT: usize = 150_000;
 
-/// It does not take so long.
+/// Time limit for the joins of all clients, and for the whole conversation.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Shows nothing and remembers everything.
+/// Screen that records messages and welcomes instead of showing them.
 struct RecordingScreen {
-    /// Texts in the order in which they were shown.
+    /// Texts of messages, in the order shown.
     seen: Rc<RefCell<Vec<String>>>,
-    /// How often the client had to come back.
+    /// Number of times that the client was welcomed.
     welcomes: Rc<RefCell<usize>>,
-    /// Told when something was seen.
+    /// Notified when something was recorded.
     progress: Rc<watch::Sender<()>>,
 }
 
@@ -91,8 +91,8 @@ impl Screen for RecordingScreen {
     }
 }
 
-/// Passes bytes on, and cuts each of the first connections after as many
-/// bytes as `cut_points` says, counted from the beginning of the conversation.
+/// Runs a proxy that cuts the first connections after the numbers of received bytes in
+/// `cut_points`, counted from the start of the conversation, and relays later ones without limit.
 async fn run_cutting_proxy(
     listener: TcpListener,
     server: SocketAddr,
@@ -108,8 +108,8 @@ async fn run_cutting_proxy(
     }
 }
 
-/// Passes bytes on both ways until so many have come down; then both ends
-/// are dropped, whatever is under way.
+/// Relays bytes both ways until `bytes_left` have been sent to the client; then drops both sockets,
+/// and what is in transit with them.
 async fn relay(
     client: TcpStream,
     server: TcpStream,
@@ -134,18 +134,18 @@ async fn relay(
     }
 }
 
-/// A running client.
+/// Running client.
 struct Client {
-    /// What it is asked to do. (If this were dropped, the client would leave.)
+    /// Requests to the client. Dropping it would make the client leave.
     requests: mpsc::Sender<Request>,
-    /// What it has shown.
+    /// Texts of the messages that it has shown.
     seen: Rc<RefCell<Vec<String>>>,
-    /// How often it was let in.
+    /// Number of times that it was welcomed.
     welcomes: Rc<RefCell<usize>>,
 }
 
 impl Client {
-    /// Has it say everything that it has to say.
+    /// Requests all its messages at once.
     fn send_all_messages(&self, number: usize) {
         for message in 0..MESSAGES {
             let command = Command::Chat(ChatCommand::Say {
@@ -158,7 +158,7 @@ impl Client {
     }
 }
 
-/// Starts a client.
+/// Starts a client that connects to `address`.
 fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) -> Client {
     let (requests, inbox) = mpsc::channel(MESSAGES);
     let setup = Setup {
@@ -199,7 +199,7 @@ fn cut_connections_lose_and_duplicate_nothing() {
     LocalSet::new().block_on(&runtime, run_conversation(server.address(), seed));
 }
 
-/// Has everybody say everything, and looks at what everybody saw.
+/// Runs the conversation, and compares what all clients have received.
 async fn run_conversation(server: SocketAddr, seed: u64) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -253,7 +253,7 @@ async fn run_conversation(server: SocketAddr, seed: u64) {
     assert!(returns >= CUT_CLIENTS, "the lines were not bad enough");
 }
 
-/// A number below `bound`.
+/// Returns a random number below `bound`.
 fn random_below(random: &mut TestRng, bound: usize) -> usize {
     usize::try_from(random.next_u64()).unwrap() % bound
 }

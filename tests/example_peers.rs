@@ -1,6 +1,5 @@
-//! The peers of `examples/`, which were written from the protocol page,
-//! among real ones: processes on the loopback interface, each test on a port
-//! of its own.
+//! Tests of the Python peers in `examples/`, which were written from the protocol page, together
+//! with real peers: processes on the loopback interface, each test on a port of its own.
 
 #![cfg(all(feature = "peer", target_os = "linux"))]
 #![allow(
@@ -20,24 +19,24 @@ use program::{Program, python_example_with_module};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What the peers are signed and sealed with.
+/// Python module that the peers need for signatures and encryption.
 const CRYPTOGRAPHY: &str = "cryptography";
 
-/// A room on this machine: a port, and homes for who is in it.
+/// Room on the loopback interface: a UDP port, and home directories for its peers.
 struct TestRoom {
     port: String,
     home: TempDir,
 }
 
 impl TestRoom {
-    /// Nobody is there.
+    /// Creates a room on a free port.
     fn new() -> Self {
         let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
         let port = socket.local_addr().unwrap().port().to_string();
         Self { port, home: tempfile::tempdir().unwrap() }
     }
 
-    /// A real peer that wants to come in, with nothing of our own settings.
+    /// Starts a real peer, independent of the user's settings.
     fn start_real(&self, name: &str) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat-peer"));
         command.env_clear().env("HOME", self.home.path().join(name));
@@ -45,21 +44,22 @@ impl TestRoom {
         Program::start(command)
     }
 
-    /// A real peer that is in; whose history it got.
+    /// Starts a real peer and waits until it is admitted. Returns it, and the name of the peer that
+    /// sent the history.
     fn join_real(&self, name: &str) -> (Program, Value) {
         let peer = self.start_real(name);
         let admitted = peer.expect_json(&json!({"type": "admitted", "name": name}));
         (peer, admitted["history_from"].clone())
     }
 
-    /// The complete peer of the examples, with further arguments.
+    /// Starts the complete Python peer with further arguments.
     fn start_full(&self, name: &str, arguments: &[&str]) -> Program {
         let mut command = python_example_with_module(CRYPTOGRAPHY, "chat_peer.py");
         command.args(["--name", name, "--port", &self.port, "--interface", "lo"]).args(arguments);
         Program::start(command)
     }
 
-    /// The least peer of the examples, which takes no further arguments.
+    /// Starts the minimal Python peer, which takes no further arguments.
     fn start_tiny(&self, name: &str, _: &[&str]) -> Program {
         let mut command = python_example_with_module(CRYPTOGRAPHY, "tiny_peer.py");
         command.args([name, &self.port, "127.0.0.1"]);
@@ -67,19 +67,19 @@ impl TestRoom {
     }
 }
 
-/// How both examples are started, and a name for each.
+/// Both Python peers: function that starts it, and a name for it.
 const EXAMPLES: [(Start, &str); 2] =
     [(TestRoom::start_full, "pia"), (TestRoom::start_tiny, "tina")];
 
-/// Starts one of the examples with this name and further arguments.
+/// Function that starts a Python peer with this name and further arguments.
 type Start = fn(&TestRoom, &str, &[&str]) -> Program;
 
-/// Waits until one of the examples is in.
+/// Waits until a Python peer is admitted.
 fn expect_admitted(peer: &Program) {
     peer.expect_text("-- you are in as ");
 }
 
-/// Waits until a real peer has heard so many messages; gives them.
+/// Waits until a real peer has received `count` messages, and returns them.
 fn wait_for_messages(peer: &Program, count: usize) -> Vec<String> {
     let messages = |lines: &[String]| -> Vec<String> {
         let objects = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -89,8 +89,8 @@ fn wait_for_messages(peer: &Program, count: usize) -> Vec<String> {
     messages(&peer.wait_for_lines(|lines| messages(lines).len() >= count))
 }
 
-/// Waits until one of the examples has shown the last of these lines; all of
-/// them are to be there, in this order, and nothing else of these people.
+/// Waits until a Python peer has shown the last of these lines, and asserts that its messages are
+/// exactly these lines, in this order.
 fn expect_lines_in_order(peer: &Program, expected: &[String]) {
     peer.wait_for_lines(|lines| lines.contains(expected.last().unwrap()));
     let is_news = |line: &String| line.starts_with("-- ") || line.starts_with("!! ");
@@ -99,7 +99,7 @@ fn expect_lines_in_order(peer: &Program, expected: &[String]) {
     assert_eq!(shown, expected);
 }
 
-/// A real peer is not let in: by whom and why.
+/// Asserts that a real peer is rejected by the peer `by` because of its name.
 fn expect_rejected(peer: &mut Program, by: &str) {
     let end = peer.expect_json(&json!({"type": "end"}));
     assert_eq!((&end["reason"], &end["by"]), (&json!("rejected"), &json!(by)), "{end}");
@@ -107,7 +107,7 @@ fn expect_rejected(peer: &mut Program, by: &str) {
     assert_eq!(peer.finish().0, Some(77));
 }
 
-/// The peers' own tests: all vectors, and rooms in virtual time.
+/// The unit tests of the Python peers: all vectors, and rooms in virtual time.
 #[test]
 fn python_unit_tests_pass() {
     let (code, lines) =
@@ -115,7 +115,7 @@ fn python_unit_tests_pass() {
     assert_eq!(code, Some(0), "{lines:#?}");
 }
 
-/// The peer passes the recorded conversations.
+/// The peer passes the recorded conversations (scenario vectors).
 #[test]
 fn peer_passes_the_scenario_vectors() {
     let (code, lines) =
@@ -123,8 +123,8 @@ fn peer_passes_the_scenario_vectors() {
     assert_eq!(code, Some(0), "{lines:#?}");
 }
 
-/// It comes into a room of real peers: gets the ten most recent messages,
-/// hears, is heard, and says goodbye.
+/// The complete peer joins a room of real peers: receives the ten most recent messages, sends,
+/// receives, and leaves.
 #[test]
 fn full_peer_chats_with_real_peers() {
     let room = TestRoom::new();
@@ -150,7 +150,7 @@ fn full_peer_chats_with_real_peers() {
     anna.expect_json(&json!({"type": "presence", "left": ["pia"]}));
 }
 
-/// A name that is taken, in both directions, and by the least one, too.
+/// A taken name is rejected by real peers and by both Python peers.
 #[test]
 fn taken_name_is_rejected_in_both_directions() {
     let room = TestRoom::new();
@@ -168,8 +168,8 @@ fn taken_name_is_rejected_in_both_directions() {
     }
 }
 
-/// The oldest of a room gives its history, whichever program it is, and goes
-/// on; what others said is still there when they are gone.
+/// Checks that a Python peer, as the most senior of a room, sends the history to a newcomer, and
+/// keeps the messages of a peer that has left.
 fn check_history_source(start: Start, name: &str) {
     let room = TestRoom::new();
     let mut first = start(&room, name, &[]);
@@ -195,19 +195,19 @@ fn check_history_source(start: Start, name: &str) {
     assert!(wait_for_messages(&eve, 10).contains(&"dora: hello".to_owned()));
 }
 
-/// The complete one does.
+/// The complete peer sends the history.
 #[test]
 fn full_peer_sends_history() {
     check_history_source(TestRoom::start_full, "pia");
 }
 
-/// The least one does, too.
+/// The minimal peer sends the history.
 #[test]
 fn tiny_peer_sends_history() {
     check_history_source(TestRoom::start_tiny, "tina");
 }
 
-/// What gets lost is asked for again: of a real peer, and of the least one.
+/// Lost entries are requested again, from a real peer and from the minimal one.
 #[test]
 fn lost_entries_are_repaired() {
     let room = TestRoom::new();

@@ -1,5 +1,5 @@
-//! The programs of `examples/`, which were written from the protocol pages,
-//! against the real server and beside the real client.
+//! Tests of the Python clients in `examples/`, which were written from the protocol pages, with the
+//! real server and beside the real client.
 
 #![cfg(all(feature = "server", feature = "client"))]
 #![allow(
@@ -23,15 +23,15 @@ use common::{Server, TestClient};
 use program::{PATIENCE, Program, python_example};
 use serde_json::json;
 
-/// The line client for somebody on the server at this address.
+/// Returns a command for the line client in Python, as `name`.
 fn python_client(address: SocketAddr, name: &str) -> Command {
     let mut command = python_example("chat_client.py");
     command.args([&address.to_string(), "--name", name]);
     command
 }
 
-/// Our own client for somebody on the server at this address, with nothing
-/// of our own settings; it leaves nothing on disk.
+/// Returns a command for `chat-client` as `name` with this mode flag, independent of the user's
+/// settings, that saves nothing.
 fn rust_client(address: SocketAddr, name: &str, mode: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
     command.env_clear().env("HOME", env!("CARGO_TARGET_TMPDIR"));
@@ -39,37 +39,37 @@ fn rust_client(address: SocketAddr, name: &str, mode: &str) -> Command {
     command
 }
 
-/// What a [`Proxy`] does at the moment.
+/// State of a [`Proxy`], changed by tests.
 #[derive(Default)]
 struct ProxyState {
-    /// Where connections lead, if not to the first server.
+    /// Server of new connections, if not the first one.
     server: Option<SocketAddr>,
-    /// Both ends of what is connected.
+    /// Both sockets of the open connection.
     open: Vec<TcpStream>,
-    /// Who connects is hung up on.
+    /// True to close new connections at once.
     is_down: bool,
-    /// What comes from clients is thrown away.
+    /// True to discard bytes from clients.
     loses_requests: bool,
-    /// What comes from the server is thrown away.
+    /// True to discard bytes from the server.
     loses_answers: bool,
-    /// When one end is closed, the other end is not told.
+    /// True to keep one side open when the other side closes, which leaves a stale connection.
     keeps_stale_connections: bool,
-    /// So many bytes were thrown away.
+    /// Number of bytes discarded.
     lost: usize,
-    /// So many connections were hung up on.
+    /// Number of connections closed at once.
     refused: usize,
 }
 
-/// A connection to the server that can be bad.
+/// TCP proxy between client and server that can lose bytes and cut connections.
 struct Proxy {
-    /// Where clients connect.
+    /// Address for clients.
     address: SocketAddr,
-    /// How it is, and the bell for changes.
+    /// Current state, and the condition variable that signals changes.
     state: Arc<(Mutex<ProxyState>, Condvar)>,
 }
 
 impl Proxy {
-    /// A good one.
+    /// Starts a proxy that relays everything.
     fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, state) = (listener.local_addr().unwrap(), Arc::default());
@@ -94,12 +94,12 @@ impl Proxy {
         proxy
     }
 
-    /// How it is.
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, ProxyState> {
         self.state.0.lock().unwrap()
     }
 
-    /// Waits until it is so.
+    /// Waits until the state satisfies `wanted`. Panics after [`PATIENCE`].
     fn wait_until(&self, wanted: impl Fn(&ProxyState) -> bool) {
         let (state, timeout) =
             self.state.1.wait_timeout_while(self.state(), PATIENCE, |it| !wanted(it)).unwrap();
@@ -107,8 +107,7 @@ impl Proxy {
         assert!(!timeout.timed_out(), "the line does not change");
     }
 
-    /// Cuts what is connected; from now on nobody gets through until
-    /// [`Self::restore`].
+    /// Cuts the open connection, and refuses new ones until [`Self::restore`].
     fn cut(&self) {
         let mut state = self.state();
         state.is_down = true;
@@ -118,13 +117,13 @@ impl Proxy {
         }
     }
 
-    /// All is well again.
+    /// Resets the state: relays everything again.
     fn restore(&self) {
         *self.state() = ProxyState::default();
     }
 }
 
-/// Passes bytes on until the end, but for those that are to be lost.
+/// Spawns a thread that relays bytes of one direction, and discards them while `is_lost`.
 fn relay(
     mut from: TcpStream,
     mut to: TcpStream,
@@ -152,27 +151,27 @@ fn relay(
     });
 }
 
-/// The texts of so many entries that a peer gets, with their authors.
+/// Returns the next `count` messages of a client, as author and text.
 fn next_texts(peer: &mut TestClient, count: usize) -> Vec<String> {
     let entries = peer.next_entries(count);
     entries.iter().map(|it| format!("{}: {}", it.username, it.text)).collect()
 }
 
-/// The pages' own bytes and all vectors.
+/// The codec decodes the examples of the protocol pages, and all vectors.
 #[test]
 fn codec_reads_pages_and_vectors() {
     let (code, lines) = Program::start(python_example("test_codec.py")).finish();
     assert_eq!(code, Some(0), "{lines:#?}");
 }
 
-/// The client passes the recorded conversations.
+/// The client passes the recorded conversations (scenario vectors).
 #[test]
 fn client_passes_the_scenario_vectors() {
     let (code, lines) = Program::start(python_example("test_tcp_scenarios.py")).finish();
     assert_eq!(code, Some(0), "{lines:#?}");
 }
 
-/// The client of section 1 talks, hears and leaves.
+/// The minimal client of section 1 of the TCP page sends, receives and leaves.
 #[test]
 fn tiny_client_chats() {
     let server = Server::start(&[]);
@@ -196,7 +195,7 @@ fn tiny_client_chats() {
     assert_eq!(said, wanted);
 }
 
-/// The Python client and ours, which speaks JSON, in one room.
+/// The Python client and `chat-client --json` in one room.
 #[test]
 fn python_client_chats_with_json_client() {
     let server = Server::start(&[]);
@@ -264,8 +263,7 @@ fn python_client_chats_with_json_client() {
     assert_eq!(heard, ["anna: hello bob", "anna: waves", "bob: hello\n anna"]);
 }
 
-/// The Python client and ours, which shows lines, in one room; older
-/// messages page by page.
+/// The Python client and `chat-client --plain` in one room; older messages page by page.
 #[test]
 fn python_client_chats_with_plain_client() {
     let server = Server::start(&[]);
@@ -297,8 +295,7 @@ fn python_client_chats_with_plain_client() {
     assert_eq!(bob.finish().0, Some(0));
 }
 
-/// A connection is cut again and again, with something under way each time:
-/// nothing is lost, nothing comes twice.
+/// Connections are cut with frames in transit: no message is lost or duplicated.
 #[test]
 fn python_client_survives_cut_connections() {
     let server = Server::start(&[]);
@@ -310,7 +307,7 @@ fn python_client_survives_cut_connections() {
     assert_eq!(next_texts(&mut bob, 1), ["anna: one"]);
     anna.expect_text("] anna: one");
 
-    // The message arrives, its echo does not; then others talk.
+    // The message arrives, but its echo does not; then others send messages.
     proxy.state().loses_answers = true;
     anna.type_line("two");
     assert_eq!(next_texts(&mut bob, 1), ["anna: two"]);
@@ -325,7 +322,7 @@ fn python_client_survives_cut_connections() {
     anna.expect_text("] anna: typed while away");
     assert_eq!(next_texts(&mut bob, 1), ["anna: typed while away"]);
 
-    // Nothing of what is asked for arrives: it comes later, in its order.
+    // None of the requests arrives; they are resent later, in order.
     proxy.state().loses_requests = true;
     for line in ["three", "/join attic", "four", "/msg bob five"] {
         anna.type_line(line);
@@ -338,8 +335,8 @@ fn python_client_survives_cut_connections() {
     anna.expect_text("] anna -> bob: five");
     assert_eq!(next_texts(&mut bob, 1), ["anna: three"]);
 
-    // The server does not notice that she has gone: she takes her name back
-    // from her own ghost.
+    // The server does not notice the closed connection: the client's resume replaces its own stale
+    // connection.
     proxy.state().loses_requests = true;
     anna.type_line("six");
     proxy.wait_until(|it| it.lost > 0);
@@ -369,8 +366,7 @@ fn python_client_survives_cut_connections() {
     assert_eq!(said, wanted, "{lines:#?}");
 }
 
-/// Who ends and begins again with a state file gets what was missed, and
-/// goes on as the same session.
+/// A client that restarts with its state file resumes its session and receives what it missed.
 #[test]
 fn state_file_resumes_session() {
     let server = Server::start(&[]);
@@ -387,7 +383,7 @@ fn state_file_resumes_session() {
     let session = bob.next_entry().session;
     bob.say_in_lobby("b1");
     anna.expect_text("] bob: b1");
-    // One at a time.
+    // A state file serves one client at a time.
     assert_eq!(start().finish().0, Some(64));
     assert_eq!(anna.finish().0, Some(0));
     for number in 2..=20 {
@@ -404,8 +400,8 @@ fn state_file_resumes_session() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.permissions()) & 0o777, 0o600);
 }
 
-/// A server that is stopped says so and forgets everything; another one in
-/// its place has another log. The client says that, and goes on.
+/// A stopped server says so and loses its log; the server in its place has another log. The client
+/// reports this and continues.
 #[test]
 fn new_log_is_reported_and_chat_goes_on() {
     let mut server = Server::start(&[]);
@@ -427,7 +423,8 @@ fn new_log_is_reported_and_chat_goes_on() {
     assert_eq!(anna.messages(), ["anna: hello", "bob: b1", "anna: hello again"]);
 }
 
-/// A name that somebody has, and a server that is not there.
+/// Exit codes for a taken name, a server that does not speak the protocol, and an unreachable
+/// server.
 #[test]
 fn exit_codes_tell_taken_name_wrong_protocol_and_missing_server() {
     let server = Server::start(&[]);
@@ -451,7 +448,7 @@ fn exit_codes_tell_taken_name_wrong_protocol_and_missing_server() {
     assert_eq!(Program::start(python_client(gone, "bob")).finish().0, Some(69));
 }
 
-/// The password goes only to a server that asks for one.
+/// The password is sent only to a server that requires one.
 #[test]
 fn password_is_sent_only_when_required() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! `chat-peer` as people, bots and systemd start it: several real processes
-//! on the loopback interface, each test on a port of its own.
+//! End-to-end tests of `chat-peer`: interactive, in scripts and as a service. Several real
+//! processes on the loopback interface, each test on a port of its own.
 
 #![cfg(all(feature = "peer", target_os = "linux"))]
 #![allow(
@@ -25,16 +25,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Whatever takes longer than this does not come.
+/// Time limit for anything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port that nobody has now.
+/// Returns a free UDP port.
 fn free_port() -> u16 {
     UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// The program for somebody with this home, with nothing of our own
-/// settings.
+/// Returns a command for `chat-peer` with this home directory, independent of the user's settings.
 fn program(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-peer"));
     command.env_clear().env("HOME", home).args(arguments);
@@ -42,38 +41,38 @@ fn program(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A room on this machine: a port, and homes for who is in it.
+/// Room on the loopback interface: a UDP port, and home directories for its peers.
 struct TestRoom {
     port: String,
     home: TempDir,
 }
 
 impl TestRoom {
-    /// Nobody is there.
+    /// Creates a room on a free port.
     fn new() -> Self {
         Self { port: free_port().to_string(), home: tempfile::tempdir().unwrap() }
     }
 
-    /// The program for somebody of this name, on the loopback interface.
+    /// Returns a command for `chat-peer` as `name`, on the loopback interface.
     fn program(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = program(&self.home.path().join(name), &["--name", name]);
         command.args(["--port", &self.port, "--interface", "lo"]).args(arguments);
         command
     }
 
-    /// Somebody who comes in.
+    /// Starts a peer and waits until it is admitted.
     fn join(&self, name: &str) -> Bot {
         self.join_with(name, &[])
     }
 
-    /// The same with further arguments.
+    /// Starts a peer with further arguments and waits until it is admitted.
     fn join_with(&self, name: &str, arguments: &[&str]) -> Bot {
         let mut bot = self.start(name, arguments);
         bot.next_of_type("admitted");
         bot
     }
 
-    /// Somebody who wants to come in.
+    /// Starts a peer without waiting for its admission.
     fn start(&self, name: &str, arguments: &[&str]) -> Bot {
         let mut command = self.program(name, &["--json"]);
         command.args(arguments);
@@ -81,7 +80,7 @@ impl TestRoom {
     }
 }
 
-/// A process that speaks JSON. It is killed when this is dropped.
+/// Running `chat-peer --json` process, killed on drop.
 struct Bot {
     child: Child,
     input: Option<ChildStdin>,
@@ -89,7 +88,7 @@ struct Bot {
 }
 
 impl Bot {
-    /// Starts it.
+    /// Starts the process.
     fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let (stdout, input) = (child.stdout.take().unwrap(), child.stdin.take());
@@ -104,17 +103,18 @@ impl Bot {
         Self { child, input, output }
     }
 
-    /// Asks for something.
+    /// Sends a request, a JSON object.
     fn request(&mut self, request: &Value) {
         writeln!(self.input.as_mut().unwrap(), "{request}").unwrap();
     }
 
-    /// Says something.
+    /// Sends a message.
     fn say(&mut self, text: &str) {
         self.request(&json!({"type": "say", "text": text}));
     }
 
-    /// The next object that is wanted; others are skipped.
+    /// Returns the next object that satisfies `is_wanted`, and skips others. Panics after
+    /// [`PATIENCE`].
     fn next(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let (end, mut skipped) = (Instant::now() + PATIENCE, Vec::new());
         loop {
@@ -127,18 +127,18 @@ impl Bot {
         }
     }
 
-    /// The next object of this type.
+    /// Returns the next object of this type.
     fn next_of_type(&mut self, kind: &str) -> Value {
         self.next(kind, |it| it["type"] == kind)
     }
 
-    /// The texts of the next messages.
+    /// Returns the next `count` messages, as author and text.
     fn next_messages(&mut self, count: usize) -> Vec<String> {
         let text = |it: Value| format!("{}: {}", it["from"], it["text"]).replace('"', "");
         (0..count).map(|_| text(self.next_of_type("message"))).collect()
     }
 
-    /// Waits until everybody that is named is known to be there.
+    /// Waits until all these names are members of the room.
     fn wait_for_members(&mut self, names: &[&str]) {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -153,7 +153,7 @@ impl Bot {
         }
     }
 
-    /// Its input ends; gives the last object and how it ended.
+    /// Closes the input. Returns the last object and the exit status.
     fn finish(mut self) -> (Value, ExitStatus) {
         drop(self.input.take());
         let end = self.next_of_type("end");
@@ -163,26 +163,26 @@ impl Bot {
 
 impl Drop for Bot {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs a program with this input to its end.
+/// Runs a command with this input, and returns its output.
 fn run_with_input(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
-    // It may be gone before it has read all.
+    // It may exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-/// What a program wrote.
+/// Converts output to text.
 fn to_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Three talk: everybody next_messages everything, each author's words in order.
+/// Three peers send messages: each receives all, and each author's messages in order.
 #[test]
 fn three_peers_receive_all_messages_in_author_order() {
     let room = TestRoom::new();
@@ -208,7 +208,7 @@ fn three_peers_receive_all_messages_in_author_order() {
     }
 }
 
-/// A name that is taken, in any spelling: it is said by whom and why.
+/// A name that is taken in another spelling is rejected; the error states by whom and why.
 #[test]
 fn taken_name_is_rejected_with_reason() {
     let room = TestRoom::new();
@@ -228,7 +228,7 @@ fn taken_name_is_rejected_with_reason() {
     assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(201)));
 }
 
-/// Who comes later gets the ten most recent messages, from whoever is there.
+/// A newcomer receives the ten most recent messages from any peer of the room.
 #[test]
 fn newcomer_receives_ten_latest_messages() {
     let room = TestRoom::new();
@@ -243,15 +243,14 @@ fn newcomer_receives_ten_latest_messages() {
     let said: Vec<_> = (2..12).map(|number| format!("anna: line {number}")).collect();
     assert_eq!(bob.next_messages(10), said);
     bob.wait_for_members(&["anna", "bob"]);
-    // He has them for others, too.
+    // He has them for later newcomers, too.
     anna.finish();
     let mut carol = room.start("carol", &[]);
     assert_eq!(carol.next_of_type("message")["history"], true);
     assert_eq!(carol.next_messages(9), said[1..]);
 }
 
-/// The person's key is private and kept; a second program of the same person
-/// does without it.
+/// The key file is private and reused; a second process of the same user works without it.
 #[test]
 fn key_is_private_and_locked() {
     let room = TestRoom::new();
@@ -274,9 +273,9 @@ fn key_is_private_and_locked() {
     assert_eq!(fs::read(&key).unwrap(), seed);
 }
 
-/// The doctor says what works within this machine and with whom, who does
-/// not answer, and by its exit code whether anybody can be reached. It does
-/// not go into the room, and claims nothing about other machines.
+/// The doctor reports which paths work inside this machine and which peers answer or do not, and
+/// its exit code tells if any peer can be reached. It does not join the room, and claims nothing
+/// about other machines.
 #[test]
 fn doctor_reports_paths_and_peers() {
     let room = TestRoom::new();
@@ -324,8 +323,7 @@ fn doctor_reports_paths_and_peers() {
     assert!(said.contains("fail  no way works even inside this machine"), "{said}");
 }
 
-/// Without a person: systemd is told, nothing that people say is logged, and
-/// the others hear of the end at once.
+/// A headless peer notifies systemd, logs no message texts, and announces its end to the room.
 #[test]
 fn headless_peer_notifies_systemd_and_logs_no_messages() {
     let room = TestRoom::new();
@@ -353,7 +351,7 @@ fn headless_peer_notifies_systemd_and_logs_no_messages() {
     anna.wait_for_members(&["keeper"]);
     anna.say("a secret");
     anna.next_messages(1);
-    // Before it would be found gone.
+    // Sooner than other peers would time it out.
     let before = Instant::now();
     kill_process(Pid::from_child(&keeper), Signal::TERM).unwrap();
     wait_for("STOPPING=1");
@@ -364,7 +362,7 @@ fn headless_peer_notifies_systemd_and_logs_no_messages() {
     assert!(told.contains("in #lobby as keeper") && !told.contains("secret"), "{told}");
 }
 
-/// Lines: a table of the peers, and sentences for what only servers have.
+/// Plain mode shows a table of the peers, and explains commands that only servers support.
 #[test]
 fn plain_mode_lists_peers_and_refuses_direct_messages() {
     let room = TestRoom::new();
@@ -387,7 +385,7 @@ fn plain_mode_lists_peers_and_refuses_direct_messages() {
     assert!(said.contains("* bob waves") && said.contains("/block NAME"), "{said}");
 }
 
-/// How everybody is reached, for bots.
+/// The JSON request `peers` returns the address of each peer.
 #[test]
 fn json_peers_lists_names_and_addresses() {
     let room = TestRoom::new();
@@ -403,7 +401,7 @@ fn json_peers_lists_names_and_addresses() {
     assert!(peers[1]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{peers:?}");
 }
 
-/// Who is asked may say no, and the other is told.
+/// A user who is asked may reject a newcomer, which is told so.
 #[test]
 fn admission_answer_admits_or_rejects() {
     let room = TestRoom::new();
@@ -424,7 +422,7 @@ fn admission_answer_admits_or_rejects() {
     }
 }
 
-/// Only who knows the passphrase is in the same room.
+/// Peers with and without the passphrase are in separate rooms.
 #[test]
 fn closed_room_is_separate_from_open_room() {
     let room = TestRoom::new();
@@ -443,8 +441,8 @@ fn closed_room_is_separate_from_open_room() {
     assert_eq!(outsider.next_messages(1), ["anna: hello?"]);
 }
 
-/// Without any group or broadcast: a host that is named, by unicast. (The
-/// interface does not exist, which is told.)
+/// A host named by --peer is reached by unicast, without multicast or broadcast. (The interface
+/// does not exist, which is reported.)
 #[test]
 fn named_host_is_reached_by_unicast() {
     let (one, other) = (TestRoom::new(), TestRoom::new());
@@ -469,7 +467,7 @@ fn named_host_is_reached_by_unicast() {
     assert_eq!(bob.next_messages(2)[1], "anna: hello yourself");
 }
 
-/// What makes no sense is said before anything is sent.
+/// Invalid settings are reported before anything is sent.
 #[test]
 fn invalid_settings_are_rejected() {
     let home = tempfile::tempdir().unwrap();

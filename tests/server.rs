@@ -1,5 +1,5 @@
-//! The real `chat-server` from outside: what people see of it, and what
-//! systemd sees.
+//! End-to-end tests of the real `chat-server`: history, names, resume, large rooms, shutdown,
+//! systemd notifications, and its log.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -24,17 +24,17 @@ use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{Direct, Entry, Join, Leave, Members, ServerFrame, flag};
 use rustix::process::Signal;
 
-/// Texts of entries.
+/// Returns the texts of entries.
 fn texts(entries: &[Entry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.text.as_str()).collect()
 }
 
-/// `"m1"`, `"m2"`, …
+/// Returns the numbered texts `"m1"`, `"m2"`, … of this range.
 fn numbered_texts(from: usize, to: usize) -> Vec<String> {
     (from..=to).map(|number| format!("m{number}")).collect()
 }
 
-// What a newcomer gets.
+// History of newcomers.
 
 #[test]
 fn newcomer_receives_ten_latest_entries() {
@@ -74,7 +74,7 @@ fn busy_room_does_not_evict_history_of_quiet_room() {
 
 #[test]
 fn all_members_receive_entries_in_same_order() {
-    /// Messages of each.
+    /// Number of messages of each client.
     const EACH: usize = 50;
     let server = Server::start(&[]);
     let mut clients: Vec<TestClient> = ["anna", "bob", "carla"].map(|it| server.join(it)).into();
@@ -147,11 +147,11 @@ fn concurrent_joins_with_one_name_admit_one() {
     assert_eq!(welcomed, 1);
 }
 
-// Coming back.
+// Resume and lost connections.
 
 #[test]
 fn resume_replays_missed_entries_once() {
-    /// Messages that bob says while anna's line drops again and again.
+    /// Number of messages that bob sends while anna's connection drops again and again.
     const COUNT: usize = 300;
     let server = Server::start(&["--burst", "10000"]);
     let mut bob = server.join("bob");
@@ -165,7 +165,7 @@ fn resume_replays_missed_entries_once() {
         }
     });
     while seen.len() < COUNT {
-        // Some frames arrive, some are on the way when the line drops.
+        // Some frames have arrived, others are in transit when the connection drops.
         for _ in 0..7.min(COUNT - seen.len()) {
             let entry = anna.next_entry();
             position = entry.sequence;
@@ -192,7 +192,7 @@ fn resent_messages_are_logged_once() {
     let welcome = answer.welcome;
     let mut said = 0;
     while said < 40 {
-        // Everything that has no echo yet is sent again after each drop.
+        // All messages without an echo are sent again after each drop.
         for reference in said + 1..=said + 5 {
             anna.send(say(reference, "lobby", &format!("m{reference}")));
         }
@@ -232,11 +232,11 @@ fn resume_replaces_stale_connection() {
 fn connection_reset_frees_name() {
     let server = Server::start(&[]);
     let (anna, mut bob) = (server.join("anna"), server.join("bob"));
-    // Unread bytes in a socket that is closed make a reset of it.
+    // Closing a socket with unread bytes resets the connection.
     bob.say("lobby", "to whom?");
     drop(anna);
     assert_eq!(bob.next_entry().text, "to whom?");
-    // The name is free as soon as the server has noticed.
+    // The name is free as soon as the server notices.
     let begin = Instant::now();
     let mut other = server.connect();
     other.send_hello(0);
@@ -281,7 +281,7 @@ fn restart_without_store_starts_new_log() {
     assert_eq!((again.welcome.flags, again.texts()), (0, vec![]));
 }
 
-// Many.
+// Large rooms.
 
 #[test]
 fn large_room_reports_member_count_and_paged_roster() {
@@ -293,7 +293,7 @@ fn large_room_reports_member_count_and_paged_roster() {
     assert!(matches!(watcher.next(), ServerFrame::Roster(it) if it.names == ["watcher"]));
     let mut crowd: Vec<TestClient> =
         (0..249).map(|number| server.join(&format!("guest{number:03}"))).collect();
-    // Told what came as it comes, then, beyond 100, only how many there are.
+    // The watcher gets names up to 100 members, and beyond that only their number.
     loop {
         match watcher.next() {
             ServerFrame::Presence(it) if it.flags == 0 => assert!(it.members <= 100),
@@ -305,7 +305,7 @@ fn large_room_reports_member_count_and_paged_roster() {
             other => panic!("{other:?}"),
         }
     }
-    // Page by page.
+    // The roster, page by page.
     let (mut names, mut after) = (Vec::new(), String::new());
     let guest = &mut crowd[0];
     loop {
@@ -321,14 +321,14 @@ fn large_room_reports_member_count_and_paged_roster() {
     let mut expected: Vec<String> = (0..249).map(|number| format!("guest{number:03}")).collect();
     expected.push("watcher".to_owned());
     assert_eq!(names, expected);
-    // A newcomer is next_notification the number only.
+    // A newcomer gets only the number of members.
     let mut late = server.connect();
     late.send_hello(1);
     late.send(join("late", &[]));
     late.join_answer();
     let ServerFrame::Roster(roster) = late.next() else { panic!("no roster") };
     assert_eq!((roster.flags, roster.members, roster.names), (flag::COUNT_ONLY, 251, vec![]));
-    // And everybody gets what is said.
+    // All members receive messages.
     crowd[7].say_in_lobby("hello to 250");
     for guest in &mut crowd[8..] {
         assert_eq!(guest.next_entry().text, "hello to 250");
@@ -354,7 +354,7 @@ fn direct_message_reaches_only_sender_and_recipient() {
     carla.expect_nothing();
 }
 
-// Stopping.
+// Shutdown.
 
 #[test]
 fn sigterm_sends_shutdown_error_to_all_connections() {
@@ -388,7 +388,7 @@ fn sigint_stops_server() {
 fn server_stops_in_time_despite_slow_reader() {
     let mut server = Server::start(&["--burst", "10000", "--max-backlog", "16777216"]);
     let (mut anna, deaf) = (server.join("anna"), server.join("deaf"));
-    // Far more than the sockets' buffers take.
+    // Far more than the socket buffers hold.
     for _ in 0..2_000 {
         anna.say("lobby", &"x".repeat(4_000));
         anna.next_entry();
@@ -401,7 +401,7 @@ fn server_stops_in_time_despite_slow_reader() {
     drop(deaf);
 }
 
-// systemd.
+// systemd and logging.
 
 #[test]
 fn systemd_receives_readiness_status_and_watchdog() {
@@ -417,7 +417,7 @@ fn systemd_receives_readiness_status_and_watchdog() {
     let mut server = Server::start_with(&[], |command| {
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "300000");
     });
-    // Ready, and alive again and again.
+    // Readiness, and repeated watchdog notifications.
     let mut seen = BTreeSet::new();
     let (mut alive, begin) = (0, Instant::now());
     while alive < 4 || seen.len() < 3 {
@@ -428,12 +428,12 @@ fn systemd_receives_readiness_status_and_watchdog() {
     assert!(begin.elapsed() < Duration::from_secs(3));
     let expected = ["READY=1", "STATUS=nobody is here", "WATCHDOG=1"];
     assert_eq!(seen, expected.map(str::to_owned).into());
-    // How many people there are.
+    // The status line has the number of users.
     let anna = server.join("anna");
     while next_notification() != "STATUS=1 person is here" {}
     let bob = server.join("bob");
     while next_notification() != "STATUS=2 people are here" {}
-    // Who has not joined does not count.
+    // A connection that has not joined does not count.
     let _guest = server.connect();
     anna.hang_up();
     while next_notification() != "STATUS=1 person is here" {}
@@ -484,8 +484,8 @@ fn log_contains_no_secrets() {
     }
 }
 
-/// Fills the log with a thousand further rooms, so that the quietest of all
-/// is forgotten.
+/// Fills the log with more than a thousand further rooms, so that the room with the oldest last
+/// entry is evicted.
 fn evict_quietest_room(server: &Server) {
     let mut stranger = server.join("stranger");
     for number in 0..1_200 {
@@ -527,15 +527,15 @@ fn resume_into_evicted_room_reports_gap() {
     assert!(again.texts() == ["not heard"] || flags == [flag::GAP], "{again:?}");
 }
 
-/// A log that cannot be written any more (its reader has gone, the disk is
-/// full) is no reason not to serve.
+/// A server keeps running if its standard error cannot be written any more (closed pipe, full
+/// disk).
 #[test]
 fn closed_stderr_does_not_stop_service() {
     let mut command = server_command();
     command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
-    // The reader is dropped at the end of this statement, and the pipe with it.
+    // The reader is dropped at the end of this statement, which closes the pipe.
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
     for _ in 0..2 {

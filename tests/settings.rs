@@ -1,4 +1,4 @@
-//! The command line and the configuration of the real `chat-server`.
+//! Tests of the command line and configuration of the real `chat-server`.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -37,8 +37,8 @@ fn server_listens_on_two_addresses() {
     }
 }
 
-/// An address that this machine does not have (one that is reserved for
-/// documentation) is waited for; the others are served meanwhile.
+/// An address that this machine does not have (here one reserved for documentation) is retried, and
+/// the others are served meanwhile.
 #[test]
 fn missing_address_is_retried() {
     let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
@@ -62,14 +62,14 @@ fn occupied_port_is_reported() {
     );
 }
 
-/// A configuration file with this text.
+/// Writes a temporary configuration file.
 fn config_file(text: &str) -> tempfile::TempPath {
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     fs::write(&file, text).unwrap();
     file
 }
 
-/// Exit status and standard error of the program with this configuration.
+/// Runs `chat-server` with this configuration. Returns its exit code and standard error.
 fn run_with_config(text: &str, first: &[&str]) -> (Option<i32>, String) {
     let file = config_file(text);
     let mut arguments = first.to_vec();
@@ -98,7 +98,7 @@ fn validate_rejects_invalid_configurations() {
     ] {
         let (code, told) = run_with_config(text, &["validate"]);
         assert_eq!(code, Some(78), "{text}: {told}");
-        // And it does not start with it either.
+        // The server does not start with it either.
         assert_eq!(run_with_config(text, &[]).0, Some(78), "{text}");
     }
     let output = run_server_command(&["validate", "--config", "/nowhere/chat-server.toml"]);
@@ -154,7 +154,7 @@ fn world_readable_password_is_warned_of() {
         assert_eq!(told.contains(&warning), warned, "{text}, {mode:o}: {told}");
         assert!(!told.contains("sesame"), "{told}");
     }
-    // The password's own file counts, where there is one.
+    // If there is a password file, its permissions count.
     fs::set_permissions(&secret, Permissions::from_mode(0o604)).unwrap();
     let output = run_server_command(&["validate", "--password-file", secret.to_str().unwrap()]);
     let told = String::from_utf8(output.stderr).unwrap();

@@ -1,5 +1,5 @@
-//! The real `chat-server` and its owner: `chat-server status`, and a
-//! configuration that is read again.
+//! Tests of what the real `chat-server` offers its owner: `chat-server status`, configuration
+//! reload, and messages to systemd about failures.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -29,18 +29,18 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What `chat-server status` says.
+/// Runs `chat-server status` on a control socket.
 fn run_status(control: &Path, more: &[&str]) -> Output {
     server_command().arg("status").arg("--control").arg(control).args(more).output().unwrap()
 }
 
-/// What it says with `--json`, and its exit code.
+/// Returns the JSON status and the exit code.
 fn json_status(control: &Path) -> (Value, Option<i32>) {
     let output = run_status(control, &["--json"]);
     (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
 }
 
-/// A directory, and a socket in it.
+/// Returns a temporary directory and the path of a control socket in it, also as text.
 fn control_path() -> (TempDir, PathBuf, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control");
@@ -48,7 +48,7 @@ fn control_path() -> (TempDir, PathBuf, String) {
     (directory, path, text)
 }
 
-/// The error that a status ends with.
+/// Returns the error text of a failed status command.
 fn error_text(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -185,7 +185,7 @@ fn endless_status_answer_is_unhealthy() {
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        // Each byte comes in time, and all together do not.
+        // Each byte arrives in time, but the answer never ends.
         while stream.write_all(b" ").is_ok() {
             thread::sleep(Duration::from_millis(100));
         }
@@ -211,8 +211,8 @@ fn hung_server_is_unhealthy() {
     assert_eq!(json_status(&path).1, Some(0));
     server.signal(Signal::STOP);
     assert!(error_text(&run_status(&path, &[])).contains("does not answer"));
-    // Nor is it when those who wait are so many that no more can connect, and
-    // another server does not wait for it.
+    // It is unhealthy, too, if so many connections wait that no more can connect; and another
+    // server that starts does not wait for it.
     let moment = Duration::from_millis(1);
     let waiting: Vec<_> = iter::from_fn(|| connect_control(&path, moment).ok()).take(100).collect();
     assert!(waiting.len() < 100);
@@ -225,20 +225,21 @@ fn hung_server_is_unhealthy() {
     assert_eq!(json_status(&path).1, Some(0));
 }
 
-/// A server with this configuration, and what systemd is told of it.
+/// Server with a configuration file that a test changes and reloads, and its notifications to
+/// systemd.
 struct ReloadableServer {
-    /// The server.
+    /// Running server.
     server: Server,
-    /// Its configuration.
+    /// Path of its configuration file.
     config: PathBuf,
-    /// What systemd hears.
+    /// Socket that receives its notifications to systemd.
     notify: UnixDatagram,
-    /// Where all this is.
+    /// Temporary directory of configuration, notification socket and control socket.
     directory: TempDir,
 }
 
 impl ReloadableServer {
-    /// Starts it.
+    /// Starts a server with this configuration.
     fn start(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("config.toml");
@@ -257,7 +258,7 @@ impl ReloadableServer {
         reloaded
     }
 
-    /// Waits until systemd is told something like this; gives it.
+    /// Waits for a notification to systemd that satisfies `wanted`, and returns it.
     fn wait_for_notification(&self, wanted: impl Fn(&str) -> bool) -> String {
         let mut buffer = [0; 4_096];
         loop {
@@ -269,7 +270,7 @@ impl ReloadableServer {
         }
     }
 
-    /// Has it read another configuration, and waits until it has.
+    /// Writes another configuration, sends SIGHUP, and waits until the reload has finished.
     fn reload(&self, text: &str) {
         fs::write(&self.config, text).unwrap();
         self.server.signal(Signal::HUP);
@@ -279,7 +280,7 @@ impl ReloadableServer {
         self.wait_for_notification(|word| word == "READY=1");
     }
 
-    /// What the server is called.
+    /// Returns the server's name from its status.
     fn name(&self) -> Value {
         json_status(&self.directory.path().join("control")).0["name"].clone()
     }
@@ -292,14 +293,14 @@ fn reload_applies_runtime_settings() {
     it.reload(
         "name = \"cellar\"\npassword = \"sesame\"\nmax-rooms = 1\nburst = 7\nlog-length = 12",
     );
-    // Whoever is there stays, and nobody new comes without the password.
+    // Connected clients stay, and new ones need the password.
     anna.say_in_lobby("still here");
     let mut bob = it.server.connect();
     bob.send_hello(0);
     bob.send(join("bob", &[]));
     bob.expect_error(203);
     let password = Some("sesame".to_owned());
-    // Nor by a name that looks like anna's.
+    // A name that looks like anna's is refused now.
     bob.send(Join { password: password.clone(), ..join("аnna", &[]) });
     bob.expect_error(202);
     bob.send(Join { password, ..join("bob", &[]) });
@@ -313,7 +314,7 @@ fn reload_applies_runtime_settings() {
     assert!(it.server.log().iter().any(|line| line.contains("applied")));
 }
 
-/// How many messages of the lobby the server still has.
+/// Counts the messages of the lobby that are still in the log.
 fn count_kept_messages(reader: &mut TestClient) -> usize {
     let (reference, room) = (Reference(1), "lobby".to_owned());
     reader.send(History { reference, room, before: Sequence::ZERO, limit: 100 });
@@ -341,8 +342,8 @@ fn reload_applies_retention() {
         assert_eq!(count_kept_messages(&mut anna), 40);
         it.reload(&format!("{place}{key} = 12\n"));
         anna.say_in_lobby("one more");
-        // A log on disk forgets when it has time: perhaps before the last one came, which then
-        // has to wait for the next time.
+        // A log on disk deletes old entries in the background: possibly before the last entry
+        // arrives, which then waits for the next round.
         let forgets = (0..10_000).any(|_| count_kept_messages(&mut anna) <= 13);
         assert!(forgets, "{key}: {}", count_kept_messages(&mut anna));
     }
@@ -357,14 +358,14 @@ fn invalid_reload_changes_nothing_and_is_reported() {
     assert!(told.trim_end().lines().count() == 1, "{told}");
     assert_eq!(it.name(), "attic");
     assert!(it.server.log().iter().any(|line| line.contains("the old one goes on")));
-    // A right one makes up for it.
+    // A valid configuration clears the error.
     it.reload("name = \"cellar\"\n");
     it.wait_for_notification(|word| word == "STATUS=nobody is here");
     assert_eq!(it.name(), "cellar");
 }
 
-/// What systemd is told by a server that does not start with this
-/// configuration, and its exit status.
+/// Starts a server with a configuration with which it fails. Returns its notification to systemd
+/// and its exit code.
 fn failed_start(config: &str) -> (String, Option<i32>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");
@@ -385,7 +386,7 @@ fn start_failure_is_reported_to_systemd() {
     let (told, status) = failed_start("name = \"attic\"\nburst = 0\n");
     assert_eq!(told, "STATUS=wrong configuration: burst: must be at least 1");
     assert_eq!(status, Some(78));
-    // The configuration is right, and what it names is not.
+    // The configuration is valid, but the database that it names is not.
     let newer = tempfile::tempdir().unwrap();
     let database = rusqlite::Connection::open(newer.path().join("chat.db")).unwrap();
     database

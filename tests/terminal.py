@@ -1,8 +1,8 @@
-"""Uses chat-client on a terminal of its own, as a person would: run by tests/terminal.rs.
+"""Tests chat-client on a pseudo terminal; run by tests/terminal.rs.
 
     terminal.py CHAT_CLIENT HOST:PORT
 
-Says what it did not see, and exits with 1, if the screen does not show what it should.
+If the terminal does not show what it should, prints what is missing and exits with 1.
 """
 
 import os
@@ -19,7 +19,7 @@ PASTE_BEGIN, PASTE_END = "\x1b[200~", "\x1b[201~"
 
 
 class Terminal:
-    """A program on a pseudo terminal, and what it has written there."""
+    """A program on a pseudo terminal, and its output that no expectation has consumed yet."""
 
     def __init__(self, *command):
         """Starts the program."""
@@ -30,11 +30,11 @@ class Terminal:
             os.execv(command[0], command)
 
     def type(self, text):
-        """Types, all at once."""
+        """Types text, all at once."""
         os.write(self.fd, text.encode())
 
     def expect(self, pattern):
-        """Waits until the screen shows something that has not been expected yet; gives the match."""
+        """Waits until the output matches pattern, consumes it up to the match, and returns the match."""
         deadline = time.monotonic() + PATIENCE
         while True:
             match = re.search(pattern, self.seen)
@@ -46,18 +46,18 @@ class Terminal:
                 sys.exit(f"the terminal does not show {pattern!r}, but {self.seen!r}")
 
     def read(self, patience):
-        """Reads once; false if there will be nothing more."""
+        """Reads output once, waiting for at most patience seconds; returns False if the program has closed it."""
         if not select.select([self.fd], [], [], patience)[0]:
             return True
         try:
             piece = os.read(self.fd, 65536)
-        except OSError:  # the program is gone
+        except OSError:  # the program has exited
             piece = b""
         self.seen += piece.decode(errors="replace")
         return bool(piece)
 
     def end(self):
-        """Waits for the program's end; gives its exit status."""
+        """Waits for the program to exit; returns its exit status."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.read(deadline - time.monotonic()):
             pass
@@ -65,23 +65,23 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     def kill(self):
-        """Ends the program, if it is still there."""
+        """Kills the program if it is still running."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
 
 def main(client, server):
-    """Talks."""
+    """Runs the session as anna, with messages from a second client, bob."""
 
     def bob_says(text):
-        """Somebody else says something."""
+        """Sends a message from bob, and waits until it has arrived."""
         subprocess.run([client, "send", "--server", server, "--name", "bob", "--fresh", text],
                        check=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
 
     terminal = Terminal(client, server, "--name", "anna", "--fresh")
     try:
-        # What is typed before there is a connection is said when there is one.
+        # Lines typed before the connection is open are sent later.
         terminal.type("early\rbird\r")
         terminal.expect("you are anna in #lobby")
         terminal.expect(r"\] anna: early\r?\n")
@@ -89,16 +89,16 @@ def main(client, server):
         terminal.expect("> ")
         terminal.type("half a li")
         terminal.expect("half a li")
-        # What arrives is printed above the line being typed, which is shown again.
+        # A message that arrives is printed above the line being edited, which is redrawn.
         bob_says("hello")
         terminal.expect(r"bob: hello\r?\n.*> half a li")
         terminal.type("ne\r")
         terminal.expect(r"\] anna: half a line\r?\n")
-        # Something pasted right after something has been printed must not wait for the next key.
+        # Text pasted right after output must be handled without waiting for the next key.
         bob_says("quick")
         terminal.type("pasted with its end\r")
         terminal.expect(r"\] anna: pasted with its end\r?\n")
-                # Lines that come faster than they are read are not lost, and their echoes keep their order.
+        # Lines that are typed faster than they are read are not lost, and their echoes keep their order.
         words = [f"word{number}" for number in range(40)]
         terminal.type("".join(f"{word}\r" for word in words))
         for word in words:
@@ -107,11 +107,11 @@ def main(client, server):
         # A paste of two lines is one message.
         terminal.type(f"{PASTE_BEGIN}one\rtwo{PASTE_END}\r")
         terminal.expect(r"\] anna: one\r?\n *\| *two\r?\n")
-        # Somebody else's escape sequence is shown, not obeyed. (The server refuses control characters;
-        # a bidirectional one is text to it.)
+        # A bidirectional control character of another user is replaced. (The server refuses other
+        # control characters.)
         bob_says("trick \u202eecnO")
         terminal.expect("bob: trick [^\u202e]+ecnO")
-        # My name rings the bell.
+        # A message with the user's own name rings the terminal bell.
         bob_says("anna?")
         terminal.expect(r"bob: anna\?[^\n]*\x07")
         # Tab completes a command and a name.

@@ -1,5 +1,5 @@
-//! `chat-client` on a terminal: what a person types and sees. The terminal
-//! is made in Python, whose standard library has one.
+//! Test of `chat-client` on a terminal. The script `terminal.py` provides the pseudo terminal, with
+//! Python's standard library.
 
 #![allow(
     clippy::unwrap_used,

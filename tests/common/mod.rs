@@ -1,5 +1,5 @@
-//! What the tests of the real `chat-server` share: a server process, and
-//! clients that speak the protocol without any cleverness.
+//! Shared harness of the tests that run the real `chat-server`: a server process, and a minimal
+//! client that speaks the TCP protocol without any logic of its own.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
@@ -21,11 +21,11 @@ use pi_chat::wire::tcp::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Whatever takes longer than this does not come.
+/// Time limit for anything that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One of our programs, with nothing of our own environment. PI_CHAT_RUNNER is
-/// what runs it where this machine cannot: `scripts/test arm` says an emulator.
+/// Returns a command for one of our programs, with an empty environment. The environment variable
+/// PI_CHAT_RUNNER names a program to run it with, such as the emulator of `scripts/test arm`.
 pub(crate) fn isolated_command(program: &str) -> Command {
     let runner = env::var("PI_CHAT_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace().chain([program]);
@@ -34,48 +34,50 @@ pub(crate) fn isolated_command(program: &str) -> Command {
     command
 }
 
-/// The server.
+/// Returns a command for `chat-server` with an empty environment.
 pub(crate) fn server_command() -> Command {
     isolated_command(env!("CARGO_BIN_EXE_chat-server"))
 }
 
-/// Runs the program with arguments with which it ends by itself.
+/// Runs `chat-server` with arguments that make it exit by itself, and returns its output.
 pub(crate) fn run_server_command(arguments: &[&str]) -> Output {
     server_command().args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-/// What a process says on standard error.
+/// Captured log of a process: its standard error.
 #[derive(Default)]
 struct CapturedLog {
-    /// Its lines so far.
+    /// Lines so far.
     lines: Vec<String>,
-    /// There will be no more.
+    /// True once standard error is closed.
     ended: bool,
 }
 
-/// A running `chat-server`. It is killed when this is dropped.
+/// Running `chat-server` process, killed on drop.
 pub(crate) struct Server {
-    /// The process.
+    /// Process handle.
     child: Child,
-    /// What it says, and the bell for more.
+    /// Captured log, and the condition variable that signals new lines.
     log: Arc<(Mutex<CapturedLog>, Condvar)>,
-    /// Where it listens.
+    /// Addresses that it listens on.
     addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// Starts a server on a port of its own (unless `--listen` says
-    /// otherwise) and waits until it listens.
+    /// Starts a server on a free port (unless the arguments contain `--listen`) and waits until it
+    /// listens.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(arguments, |_| {})
     }
 
-    /// Like [`Self::start`], with a chance to set the environment.
+    /// Starts a server like [`Self::start`]; `prepare` can change its command, such as the
+    /// environment.
     pub(crate) fn start_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         Self::start_command(server_command(), arguments, prepare)
     }
 
-    /// The same by a command that becomes the program.
+    /// Starts a server like [`Self::start_with`], with a command that ends up executing the server,
+    /// such as one in a network namespace.
     pub(crate) fn start_command(
         mut command: Command,
         arguments: &[&str],
@@ -105,27 +107,28 @@ impl Server {
         server
     }
 
-    /// Where it listens, the first address.
+    /// Returns the first address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
 
-    /// Where it listens.
+    /// Returns all addresses that it listens on.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The number of its process.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has said so far, but for where it listens.
+    /// Returns the log so far, without the lines about listening addresses.
     pub(crate) fn log(&self) -> Vec<String> {
         without_addresses(&self.log.0.lock().unwrap().lines)
     }
 
-    /// Waits until what it has said is as it should be; gives all lines.
+    /// Waits until the log satisfies `wanted`, and returns all its lines. Panics after
+    /// [`PATIENCE`].
     pub(crate) fn wait_for_log(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self
@@ -137,7 +140,7 @@ impl Server {
         log.lines.clone()
     }
 
-    /// Sends SIGTERM.
+    /// Sends SIGTERM, which requests a graceful shutdown.
     pub(crate) fn send_sigterm(&self) {
         self.signal(Signal::TERM);
     }
@@ -147,7 +150,7 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until it has ended.
+    /// Waits for the process to exit, and returns its exit status.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self.log.1.wait_timeout_while(log, PATIENCE, |log| !log.ended).unwrap();
@@ -156,8 +159,8 @@ impl Server {
         self.child.wait().unwrap()
     }
 
-    /// Sends SIGTERM and waits for the end; gives how it ended and how long
-    /// that took.
+    /// Sends SIGTERM, waits for the process to exit, and returns the exit status and the time that
+    /// it took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
         self.send_sigterm();
@@ -165,23 +168,23 @@ impl Server {
         (status, begin.elapsed())
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the process at once (SIGKILL), as a crash would.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     pub(crate) fn connect(&self) -> TestClient {
         TestClient::connect(self.address())
     }
 
-    /// Somebody who has joined the lobby.
+    /// Connects a client and joins the lobby as `name`.
     pub(crate) fn join(&self, name: &str) -> TestClient {
         self.join_rooms(name, &[]).0
     }
 
-    /// Somebody who has joined these rooms, and what came until `end`.
+    /// Connects a client and joins these rooms. Returns the client and the frames up to `end`.
     pub(crate) fn join_rooms(&self, name: &str, rooms: &[&str]) -> (TestClient, JoinAnswer) {
         let mut client = self.connect();
         client.send_hello(0);
@@ -190,7 +193,7 @@ impl Server {
         (client, answer)
     }
 
-    /// Comes back to a session.
+    /// Resumes the session of `welcome` on a new connection, with the position at sequence `at`.
     pub(crate) fn resume(
         &self,
         name: &str,
@@ -209,26 +212,26 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What follows an address that is listened on.
+/// Prefix of the log line for each listening address.
 const LISTEN_PREFIX: &str = "listening on ";
 
-/// The addresses that are listened on.
+/// Parses the listening addresses from log lines.
 fn listen_addresses(lines: &[String]) -> impl Iterator<Item = SocketAddr> {
     lines.iter().filter_map(|line| line.strip_prefix(LISTEN_PREFIX)?.parse().ok())
 }
 
-/// The lines that are not about addresses.
+/// Returns the log lines that are not about listening addresses.
 fn without_addresses(lines: &[String]) -> Vec<String> {
     lines.iter().filter(|line| !line.starts_with(LISTEN_PREFIX)).cloned().collect()
 }
 
-/// A `join` without password, token and position.
+/// Builds a `join` frame without password, token and position.
 pub(crate) fn join(name: &str, rooms: &[&str]) -> Join {
     Join {
         username: name.to_owned(),
@@ -239,7 +242,7 @@ pub(crate) fn join(name: &str, rooms: &[&str]) -> Join {
     }
 }
 
-/// A `hello` of this program.
+/// Builds a `hello` frame with these features.
 pub(crate) fn hello(features: u64) -> Hello {
     Hello {
         magic: MAGIC,
@@ -251,40 +254,41 @@ pub(crate) fn hello(features: u64) -> Hello {
     }
 }
 
-/// What comes after a `join` that is accepted.
+/// Answer to an accepted `join`: all frames from `welcome` to `end`.
 #[derive(Debug)]
 pub(crate) struct JoinAnswer {
-    /// Who one is.
+    /// The `welcome` frame.
     pub(crate) welcome: Welcome,
-    /// One for each room.
+    /// One `entered` frame for each room.
     pub(crate) entered: Vec<Entered>,
-    /// What was said before.
+    /// Replayed or recent entries.
     pub(crate) history: Vec<Entry>,
-    /// The last of it.
+    /// The `end` frame.
     pub(crate) end: End,
 }
 
 impl JoinAnswer {
-    /// The texts of the history.
+    /// Returns the texts of the history.
     pub(crate) fn texts(&self) -> Vec<&str> {
         self.history.iter().map(|entry| entry.text.as_str()).collect()
     }
 }
 
-/// One end of a connection to a server.
+/// Client connection to a server: sends and receives single frames, keeps no protocol state but the
+/// last reference.
 pub(crate) struct TestClient {
-    /// The socket.
+    /// TCP socket, with read and write timeouts.
     stream: TcpStream,
-    /// Cuts frames.
+    /// Cuts received bytes into frames.
     reader: FrameReader,
-    /// Bodies that have come.
+    /// Received frame bodies that have not been taken yet.
     bodies: VecDeque<Vec<u8>>,
-    /// The number of the last message that was said.
+    /// Reference of the last message sent.
     last_reference: u64,
 }
 
 impl TestClient {
-    /// Connects.
+    /// Connects to a server.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -294,30 +298,31 @@ impl TestClient {
         Self { stream, reader, bodies, last_reference: 0 }
     }
 
-    /// Sends one frame.
+    /// Encodes and sends one frame.
     pub(crate) fn send(&mut self, frame: impl Into<ClientFrame>) {
         let mut bytes = Vec::new();
         frame.into().encode(&mut bytes);
         self.send_bytes(&bytes);
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Sends bytes to who may have closed already; says whether they went.
+    /// Sends raw bytes to a server that may have closed the connection. Returns true if they were
+    /// written.
     pub(crate) fn try_send_bytes(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// The socket, for what is not decent.
+    /// Returns the socket, for shutdown and timeouts.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// The next body, however long it takes up to [`PATIENCE`]; none if the
-    /// server has closed.
+    /// Returns the next frame body; `None` if the server has closed the connection. Panics after
+    /// [`PATIENCE`].
     pub(crate) fn next_body(&mut self) -> Option<Vec<u8>> {
         let mut buffer = [0; 16_384];
         loop {
@@ -326,7 +331,7 @@ impl TestClient {
             }
             let count = match self.stream.read(&mut buffer) {
                 Ok(count) => count,
-                // The system was stopped for a moment.
+                // The process was stopped and continued.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     panic!("nothing came for {PATIENCE:?}")
@@ -345,12 +350,12 @@ impl TestClient {
         }
     }
 
-    /// Has this body come next.
+    /// Returns a frame body to the front of the queue.
     pub(crate) fn put_back(&mut self, body: Vec<u8>) {
         self.bodies.push_front(body);
     }
 
-    /// The next frame; none if the server has closed.
+    /// Returns the next frame; `None` if the server has closed the connection.
     pub(crate) fn next_or_end(&mut self) -> Option<ServerFrame> {
         let body = self.next_body()?;
         match ServerFrame::decode(&body) {
@@ -359,12 +364,12 @@ impl TestClient {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame. Panics if the server has closed the connection.
     pub(crate) fn next(&mut self) -> ServerFrame {
         self.next_or_end().expect("a frame, but the server has closed")
     }
 
-    /// The next frame, which is an entry.
+    /// Returns the next frame, which must be an `entry`.
     pub(crate) fn next_entry(&mut self) -> Entry {
         match self.next() {
             ServerFrame::Entry(entry) => entry,
@@ -372,12 +377,12 @@ impl TestClient {
         }
     }
 
-    /// Takes entries until there are so many.
+    /// Returns the next `count` frames, which must be entries.
     pub(crate) fn next_entries(&mut self, count: usize) -> Vec<Entry> {
         (0..count).map(|_| self.next_entry()).collect()
     }
 
-    /// The next frame, which is an error with this code.
+    /// Returns the next frame, which must be an `error` with this code.
     pub(crate) fn expect_error(&mut self, code: u16) -> Error {
         match self.next() {
             ServerFrame::Error(error) if error.code == code => error,
@@ -385,13 +390,13 @@ impl TestClient {
         }
     }
 
-    /// Nothing more comes, and the server has closed.
+    /// Asserts that the server closes the connection without sending anything more.
     pub(crate) fn expect_closed(&mut self) {
         let next = self.next_or_end();
         assert!(next.is_none(), "not closed: {next:?}");
     }
 
-    /// Sends `hello` and takes the answer.
+    /// Sends `hello` and returns the server's answer.
     pub(crate) fn send_hello(&mut self, features: u64) -> ServerHello {
         self.send(hello(features));
         match self.next() {
@@ -400,7 +405,7 @@ impl TestClient {
         }
     }
 
-    /// Takes everything from `welcome` to `end`.
+    /// Receives the answer to an accepted `join`: everything from `welcome` to `end`.
     pub(crate) fn join_answer(&mut self) -> JoinAnswer {
         let welcome = match self.next() {
             ServerFrame::Welcome(welcome) => welcome,
@@ -418,7 +423,7 @@ impl TestClient {
         }
     }
 
-    /// Enters a room; gives its history.
+    /// Enters a room and returns its recent entries.
     pub(crate) fn enter(&mut self, room: &str) -> Vec<Entry> {
         self.send(Enter { reference: Reference(1), room: room.to_owned() });
         assert!(matches!(self.next(), ServerFrame::Entered(_)));
@@ -432,14 +437,13 @@ impl TestClient {
         }
     }
 
-    /// Says something without waiting for the echo.
+    /// Sends a message to a room without waiting for its echo.
     pub(crate) fn say(&mut self, room: &str, text: &str) {
         self.last_reference += 1;
         self.send(say(self.last_reference, room, text));
     }
 
-    /// Says something in the lobby and takes the echo, which must be the
-    /// next frame.
+    /// Sends a message to the lobby and returns its echo, which must be the next frame.
     pub(crate) fn say_in_lobby(&mut self, text: &str) -> Entry {
         self.say("lobby", text);
         let echo = self.next_entry();
@@ -447,8 +451,8 @@ impl TestClient {
         echo
     }
 
-    /// Everything that comes until the server has dealt with what was sent
-    /// so far.
+    /// Returns all frames that arrive until the server has processed everything sent so far (a ping
+    /// is answered).
     pub(crate) fn drain(&mut self) -> Vec<ServerFrame> {
         let token = 0x5e77_1ed0;
         self.send(Ping { token });
@@ -461,24 +465,23 @@ impl TestClient {
         }
     }
 
-    /// Nothing has come.
+    /// Asserts that no frame has arrived or is on its way.
     pub(crate) fn expect_nothing(&mut self) {
         let came = self.drain();
         assert!(came.is_empty(), "{came:?}");
     }
 
-    /// Says goodbye and waits until the server has done so, too: the name
-    /// is free then.
+    /// Closes the sending side and waits until the server closes as well; then the name is free.
     pub(crate) fn hang_up(mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
         while self.next_body().is_some() {}
     }
 }
 
-/// A `say`.
+/// Builds a `say` frame.
 pub(crate) fn say(reference: u64, room: &str, text: &str) -> Say {
     Say { reference: Reference(reference), room: room.to_owned(), style: 0, text: text.to_owned() }
 }
 
-/// Nobody in particular.
+/// Session number that stands for any session, in a direct message.
 pub(crate) const ANY_SESSION: SessionId = SessionId(0);

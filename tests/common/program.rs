@@ -1,4 +1,5 @@
-//! Programs that a test talks to by lines, such as those of `examples/`.
+//! Child processes that a test drives by lines of input and output, such as the programs of
+//! `examples/`.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -13,17 +14,16 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Whatever takes longer than this does not come. (A client that comes back
-/// may wait some seconds of its own accord.)
+/// Time limit for anything that a test waits for. A reconnecting client backs off for some seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A program of the examples, with nothing of our own settings.
+/// Returns a command for a Python program in `examples/`, independent of the user's settings.
 pub(crate) fn python_example(file: &str) -> Command {
     example_command(Path::new("python3"), file)
 }
 
-/// The same for one that needs a module which Python does not bring along:
-/// run by whichever interpreter has it, as `find_python` of the scripts does.
+/// Returns a command like [`python_example`] for a program that needs a third-party Python module:
+/// with the first interpreter that has it, as `find_python` in scripts does.
 pub(crate) fn python_example_with_module(module: &str, file: &str) -> Command {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/python/bin/python3");
     let named = std::env::var_os("PI_CHAT_PYTHON").map(PathBuf::from);
@@ -37,7 +37,7 @@ pub(crate) fn python_example_with_module(module: &str, file: &str) -> Command {
     example_command(&interpreter.expect("no Python has the module: scripts/setup python"), file)
 }
 
-/// A program of the examples with this interpreter.
+/// Returns a command that runs a program in `examples/` with this interpreter.
 fn example_command(interpreter: &Path, file: &str) -> Command {
     let mut command = Command::new(interpreter);
     command.args(["-B", "-E", "-X", "utf8"]);
@@ -45,27 +45,27 @@ fn example_command(interpreter: &Path, file: &str) -> Command {
     command
 }
 
-/// What a program has output.
+/// Captured output of a program.
 #[derive(Default)]
 struct CapturedOutput {
-    /// The lines of both its outputs.
+    /// Lines of standard output and standard error, in order of arrival.
     lines: Vec<String>,
-    /// How many of its outputs have ended.
+    /// Number of the two output streams that are closed.
     ended: usize,
 }
 
-/// A program that somebody talks to. It is killed when this is dropped.
+/// Running program with captured output, killed on drop.
 pub(crate) struct Program {
-    /// The process.
+    /// Process handle.
     child: Child,
-    /// What is typed.
+    /// Standard input; `None` after it has been closed.
     input: Option<ChildStdin>,
-    /// What it shows, and the bell for more.
+    /// Captured output, and the condition variable that signals changes.
     output: Arc<(Mutex<CapturedOutput>, Condvar)>,
 }
 
 impl Program {
-    /// Starts it.
+    /// Starts the program.
     pub(crate) fn start(mut command: Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the examples need python3");
@@ -76,17 +76,17 @@ impl Program {
         Self { child, input, output }
     }
 
-    /// Types a line.
+    /// Writes a line to its input.
     pub(crate) fn type_line(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Gives it a JSON object.
+    /// Writes a JSON object to its input, as a line.
     pub(crate) fn send_json(&mut self, object: &Value) {
         self.type_line(&object.to_string());
     }
 
-    /// Waits until what it has output is as it should be; gives all lines.
+    /// Waits until the output satisfies `wanted`, and returns all lines. Panics after [`PATIENCE`].
     fn wait_until(&self, wanted: impl Fn(&CapturedOutput) -> bool) -> Vec<String> {
         let output = self.output.0.lock().unwrap();
         let (output, _) =
@@ -97,18 +97,17 @@ impl Program {
         lines
     }
 
-    /// The same for its lines alone.
+    /// Waits until the lines satisfy `wanted`, and returns all lines. Panics after [`PATIENCE`].
     pub(crate) fn wait_for_lines(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         self.wait_until(|output| wanted(&output.lines))
     }
 
-    /// Waits until a line with this in it is output.
+    /// Waits until a line contains `part`.
     pub(crate) fn expect_text(&self, part: &str) {
         self.wait_until(|output| output.lines.iter().any(|line| line.contains(part)));
     }
 
-    /// Waits until a JSON object is output that has (at least) these fields;
-    /// gives it.
+    /// Waits until a JSON object has at least these fields, and returns it.
     pub(crate) fn expect_json(&self, fields: &Value) -> Value {
         let find = |lines: &[String]| {
             let objects = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -120,21 +119,20 @@ impl Program {
         find(&self.wait_until(|output| find(&output.lines).is_some())).unwrap()
     }
 
-    /// What was said as it shows it, history or not, without its time.
+    /// Returns the chat messages among the lines, live and history, without their times.
     pub(crate) fn messages(&self) -> Vec<String> {
         let lines = self.output.0.lock().unwrap().lines.clone();
         let messages = lines.iter().filter(|line| line.starts_with('[') || line.starts_with("~["));
         messages.filter_map(|line| Some(line.split_once("] ")?.1.to_owned())).collect()
     }
 
-    /// Asks it to stop, as systemd does.
+    /// Sends SIGTERM, as systemd does.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
-    /// Ends its input and waits until it has ended; gives its exit code and
-    /// everything that it has output.
+    /// Closes its input, waits for it to exit, and returns the exit code and all lines.
     pub(crate) fn finish(&mut self) -> (Option<i32>, Vec<String>) {
         self.input = None;
         let lines = self.wait_until(|output| output.ended == 2);
@@ -144,13 +142,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Notes the lines of an output as they come.
+/// Spawns a thread that captures the lines of a pipe as they arrive.
 fn capture_lines(pipe: impl Read + Send + 'static, output: Arc<(Mutex<CapturedOutput>, Condvar)>) {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! The whole history as the server tells it, and what somebody saw of it.
+//! Reads the log of a server over the protocol, and compares it with what the talkers received.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use pi_chat::wire::tcp::{Entry, History, ServerFrame};
 use super::common::Server;
 use super::talker::{Recipient, Record, rooms_of};
 
-/// Everything that was said in a room, in its order, page by page.
+/// Reads all entries of a room, page by page, and asserts that their sequences and links are right.
 pub(super) fn read_history(server: &Server, room: &str) -> Vec<Entry> {
     let (mut reader, _) = server.join_rooms("reader", &[room]);
     let (mut pages, mut before) = (Vec::new(), Sequence::ZERO);
@@ -40,8 +40,8 @@ pub(super) fn read_history(server: &Server, room: &str) -> Vec<Entry> {
     all
 }
 
-/// Compares what somebody saw with what there is: all of it, each message
-/// once, in the same order.
+/// Asserts that a talker received each entry of its rooms once, in order, and that each of its own
+/// messages is in the log once.
 pub(super) fn check_room_histories(
     number: usize,
     record: &Record,
@@ -51,7 +51,7 @@ pub(super) fn check_room_histories(
     let is_rising = record.sequences.is_sorted_by(|one, other| one < other);
     assert!(is_rising, "{who} saw in the wrong order: {:?}", record.sequences);
     for room in rooms_of(number) {
-        // They were there from the beginning.
+        // The talkers were in their rooms from the beginning.
         let seen: Vec<_> = record.seen.iter().filter(|it| it.room == room).collect();
         let history = &histories[room];
         for (message, entry) in seen.iter().zip(history) {
@@ -62,7 +62,7 @@ pub(super) fn check_room_histories(
         }
         assert_eq!(seen.len(), history.len(), "{who} saw more or less than there is in {room}");
     }
-    // What was said twice would be there twice.
+    // A message that was logged twice would have two entries.
     let mut counts = HashMap::<_, usize>::new();
     for (room, entry) in
         rooms_of(number).iter().flat_map(|it| histories[it].iter().map(|e| (*it, e)))
@@ -78,8 +78,7 @@ pub(super) fn check_room_histories(
     assert_eq!(record.acknowledged.len(), record.said.len(), "{who}: acknowledged twice");
 }
 
-/// Looks whether every direct message was seen once by either side, and by
-/// nobody else.
+/// Asserts that each direct message was received once by author and recipient, and by nobody else.
 pub(super) fn check_directs(records: &[&Record]) {
     let mut counts = HashMap::<(&str, &str), usize>::new();
     for (number, record) in records.iter().enumerate() {
@@ -102,12 +101,12 @@ pub(super) fn check_directs(records: &[&Record]) {
     assert!(counts.is_empty(), "nobody has said {counts:?}");
 }
 
-/// Who has said this: texts begin with the number.
+/// Returns the name of a message's author: texts start with the number of the talker.
 fn author_of(text: &str) -> String {
     format!("talker{}", text.split(' ').next().unwrap())
 }
 
-/// Whether somebody saw what there is.
+/// Returns true if a received message equals the entry in the log.
 fn matches_entry(message: &Message, entry: &Entry) -> bool {
     let author = (message.session, &message.from) == (entry.session, &entry.username);
     let place = (message.sequence, message.time, &message.room)

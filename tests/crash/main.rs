@@ -1,11 +1,9 @@
-//! A server is killed again and again while people talk, as by a crash or
-//! by somebody who is in a hurry, and sometimes stopped. Nothing that anybody
-//! saw is lost, and everybody is back by themselves.
+//! Crash test: a server is killed (and sometimes stopped) again and again while clients chat. No
+//! message that any client has received may be lost, and all clients resume.
 //!
-//! The server is the real program, the clients are the real client's engine
-//! (see `talker`). What is random follows from a seed that is printed;
-//! `CRASH_SEED=… cargo test --test crash` does the same again (as far as the
-//! machine does), and `CRASH_ROUNDS=…` says how often the server is killed.
+//! The server is the real program; the clients are the real client's engine (see `talker`). The
+//! random numbers follow from a seed that is printed; `CRASH_SEED=… cargo test --test crash`
+//! repeats a run as far as timing allows, and `CRASH_ROUNDS=…` sets the number of crashes.
 
 #![cfg(all(feature = "server", feature = "client"))]
 #![allow(
@@ -35,20 +33,19 @@ use tokio::time::timeout;
 use common::Server;
 use talker::{ROOMS, Record, Stage, Talker, rooms_of};
 
-/// How many people talk.
+/// Number of talkers, the clients that chat.
 const TALKERS: usize = 20;
 
-/// How often the server is killed where nobody says otherwise.
+/// Default number of crashes.
 const DEFAULT_ROUNDS: usize = 5;
 
-/// So much is seen by all people together until the server is killed, at
-/// most.
+/// Maximum number of messages and welcomes of all talkers together between two crashes.
 const MAX_EVENTS_PER_RUN: usize = 4_000;
 
-/// Nothing takes so long.
+/// Time limit for each wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A number from the environment.
+/// Returns the number in an environment variable, if it is set.
 fn env_number(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().expect("a number"))
 }
@@ -64,7 +61,7 @@ fn crashes_lose_no_seen_message() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let talked = talk_through_crashes(data.path(), seed, rounds);
     let (mut server, records) = LocalSet::new().block_on(&runtime, talked);
-    // It also has to be there after the last of them.
+    // The log must also survive a crash after the last message.
     server.kill();
     let server = start(data.path(), None);
     let histories: HashMap<_, _> =
@@ -82,7 +79,7 @@ fn crashes_lose_no_seen_message() {
     assert!(returns >= rounds, "nobody has noticed the crashes");
 }
 
-/// Starts a server with this data, which lets people talk as fast as they like.
+/// Starts a server with this data directory and without a noticeable rate limit.
 fn start(data: &Path, listen: Option<&str>) -> Server {
     let data = data.to_str().unwrap();
     let listen = listen.unwrap_or("127.0.0.1:0");
@@ -90,8 +87,8 @@ fn start(data: &Path, listen: Option<&str>) -> Server {
     Server::start(&[&["--data", data, "--listen", listen], &fast[..]].concat())
 }
 
-/// Has everybody talk while the server is killed so often. Gives the last
-/// server, and what everybody saw.
+/// Runs the talkers while the server is killed `rounds` times. Returns the last server, and what
+/// each talker has recorded.
 async fn talk_through_crashes(
     data: &Path,
     seed: u64,
@@ -128,14 +125,14 @@ async fn talk_through_crashes(
     for round in 0..rounds {
         let events =
             || records.iter().map(|it| it.borrow().seen.len() + it.borrow().welcomes).sum();
-        // Sometimes while they are still coming back.
+        // Sometimes the next crash happens while the talkers are still resuming.
         let most = if random.bool() { MAX_EVENTS_PER_RUN } else { 2 * TALKERS };
         let until = events() + random.usize(0..most);
         let what = format!("nothing happens in round {round}");
         wait_until(&what, &|| Some(events()).is_some_and(|it: usize| it >= until)).await;
         server_address.send_replace(None);
         if random.u8(0..4) == 0 {
-            // As systemd does it; everybody takes leave meanwhile.
+            // A graceful stop, as by systemd.
             let ended = tokio::task::spawn_blocking(move || server.terminate().0);
             assert!(ended.await.unwrap().success(), "round {round}");
         } else {
@@ -152,8 +149,7 @@ async fn talk_through_crashes(
     (server, records)
 }
 
-/// Whether somebody has got the last message of everybody in each of their
-/// rooms.
+/// Returns true if a talker has received the last message of every talker in each of its rooms.
 fn has_last_messages(number: usize, seen: &[Message]) -> bool {
     let last = seen.iter().filter(|it| it.text.starts_with(talker::LAST_PREFIX)).count();
     let meets = |other: &usize| -> usize {

@@ -1,9 +1,8 @@
-//! Somebody who talks, and is back by themselves whatever happens: the real
-//! client's engine on a real socket.
+//! Client of the crash test that chats and always reconnects: the real client's engine with a
+//! socket.
 //!
-//! It is not the real client's driver for one reason: the waits between
-//! attempts grow to a minute, and nobody wants to wait for that in a test.
-//! Here the clock leaps over them.
+//! It replaces the real client's driver because the back-off between attempts grows to a minute.
+//! Here virtual time skips it.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -24,62 +23,61 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// The rooms that are talked in.
+/// Names of the rooms.
 pub(super) const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
 
-/// How the last message of everybody begins.
+/// Prefix of each talker's last message in a room.
 pub(super) const LAST_PREFIX: &str = "last";
 
-/// So many messages are under way at one time.
+/// Maximum number of unacknowledged messages of a talker.
 const MAX_UNACKNOWLEDGED: usize = 4;
 
-/// Where somebody is: in two of the rooms.
+/// Returns the two rooms of a talker.
 pub(super) const fn rooms_of(number: usize) -> [&'static str; 2] {
     [ROOMS[number % 3], ROOMS[(number + 1) % 3]]
 }
 
-/// What people do.
+/// Stage of the test, the same for all talkers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// They wait until all are there, for a newcomer sees only the latest
-    /// messages.
+    /// Joining: all talkers wait for each other, because a newcomer gets only the latest messages.
     Gathering,
-    /// They talk.
+    /// Sending messages.
     Talking,
-    /// They say their last words.
+    /// Sending the last message to each room.
     Leaving,
 }
 
-/// Whom something is said to.
+/// Recipient of a message.
 #[derive(Clone, Debug)]
 pub(super) enum Recipient {
-    /// Everybody in a room.
+    /// All members of a room.
     Room(&'static str),
-    /// One person.
+    /// User with this name, by a direct message.
     Person(String),
 }
 
-/// What somebody has said and seen.
+/// Record of the messages that a talker has sent and received, and of its problems.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// What was said to whom, in this order.
+    /// Recipients and texts of the messages sent, in order.
     pub(super) said: Vec<(Recipient, String)>,
-    /// Texts that were acknowledged.
+    /// Texts of the acknowledged messages.
     pub(super) acknowledged: Vec<String>,
-    /// What was seen in rooms, in this order.
+    /// Messages received in rooms, in order.
     pub(super) seen: Vec<Message>,
-    /// What was seen of direct messages, in this order.
+    /// Direct messages received, in order.
     pub(super) directs: Vec<DirectMessage>,
-    /// The sequences of both, in this order.
+    /// Sequences of all messages received, in order.
     pub(super) sequences: Vec<Sequence>,
-    /// How often they were let in.
+    /// Number of times that the talker was welcomed.
     pub(super) welcomes: usize,
-    /// What should not have happened.
+    /// Unexpected events.
     pub(super) problems: Vec<String>,
 }
 
 impl fmt::Display for Record {
-    /// How far they have come.
+    /// Formats a summary of the progress.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { said, acknowledged, seen, welcomes, problems, .. } = self;
         let (said, acknowledged, seen) = (said.len(), acknowledged.len(), seen.len());
@@ -88,28 +86,28 @@ impl fmt::Display for Record {
     }
 }
 
-/// Somebody who talks.
+/// Client that sends and records messages.
 pub(super) struct Talker {
-    /// Who it is.
+    /// Number of the talker, part of its name.
     number: usize,
-    /// The engine.
+    /// The client's engine.
     link: Link,
-    /// Shows real time.
+    /// Source of real time.
     clock: Clock,
-    /// So much time was skipped_time over.
+    /// Total back-off time that was skipped; virtual time is real time plus this.
     skipped_time: Duration,
-    /// For what is said.
+    /// Random numbers for texts and recipients.
     random: fastrand::Rng,
-    /// What they do.
+    /// Current stage.
     stage: Stage,
-    /// What they do and see.
+    /// Record of messages, shared with the test.
     record: Rc<RefCell<Record>>,
-    /// Told when there is something new in it.
+    /// Notified when the record has changed.
     progress: Rc<watch::Sender<()>>,
 }
 
 impl Talker {
-    /// Somebody who is not there yet.
+    /// Creates a talker that is not connected yet.
     pub(super) fn new(
         number: usize,
         seed: u64,
@@ -133,12 +131,13 @@ impl Talker {
         Self { number, link, clock, skipped_time, random, stage, record, progress }
     }
 
-    /// Tells the engine what has happened.
+    /// Passes an input to the engine, at the current virtual time.
     fn input(&mut self, input: Input) {
         self.link.handle_input(self.clock.now() + self.skipped_time, input);
     }
 
-    /// Does what the stage says, for ever.
+    /// Runs the talker: connects, sends what the stage requires, and records what it receives.
+    /// Returns only if the engine finishes, which is recorded as a problem.
     pub(super) async fn run(
         mut self,
         mut server: watch::Receiver<Option<SocketAddr>>,
@@ -164,7 +163,7 @@ impl Talker {
                 stream = self.connect(&mut server).await;
                 continue;
             }
-            // What was heard may be the answer that they waited for.
+            // A received echo may have made room for another message.
             if self.send_messages() {
                 continue;
             }
@@ -195,7 +194,7 @@ impl Talker {
         }
     }
 
-    /// Connects as soon as there is a server.
+    /// Connects as soon as there is a server. Returns `None` if the attempt fails.
     async fn connect(
         &mut self,
         server: &mut watch::Receiver<Option<SocketAddr>>,
@@ -209,7 +208,7 @@ impl Talker {
         stream.ok()
     }
 
-    /// Takes what has come.
+    /// Passes received bytes to the engine, cut into frames.
     fn receive(&mut self, reader: &mut FrameReader, bytes: &[u8]) {
         self.input(Input::BytesReceived);
         let outcome = reader.feed(bytes, |body| {
@@ -221,14 +220,14 @@ impl Talker {
         }
     }
 
-    /// There is no connection: it is already as late as the engine wants to wait.
+    /// Skips the back-off: without a connection, virtual time jumps to the engine's next wake-up.
     fn skip_wait(&mut self, wake: Option<Moment>) {
         let Some(wake) = wake else { return self.record_problem(&"waits for ever") };
         self.skipped_time += wake.since(self.clock.now() + self.skipped_time);
         self.input(Input::Wake);
     }
 
-    /// Ready when the engine wants to be woken.
+    /// Returns a future that resolves at the engine's next wake-up.
     fn sleep(&self, wake: Option<Moment>) -> impl Future<Output = ()> + use<> {
         let at = wake.map(|it| {
             let real = Moment::START + it.since_start().saturating_sub(self.skipped_time);
@@ -242,8 +241,8 @@ impl Talker {
         }
     }
 
-    /// Says what there is to say, as far as what was said before is
-    /// acknowledged; false if that is nothing.
+    /// Sends messages until [`MAX_UNACKNOWLEDGED`] are unacknowledged or nothing is left to send.
+    /// Returns true if it sent any.
     fn send_messages(&mut self) -> bool {
         let mut has_sent = false;
         let unacknowledged = |record: &Record| record.said.len() - record.acknowledged.len();
@@ -265,8 +264,7 @@ impl Talker {
         has_sent
     }
 
-    /// What to say next, and to whom; nothing after the last words in each
-    /// room.
+    /// Returns recipient and text of the next message; `None` after the last message in each room.
     fn next_message(&mut self) -> Option<(Recipient, String)> {
         let record = self.record.borrow();
         let (number, said) = (self.number, record.said.len());
@@ -276,7 +274,7 @@ impl Talker {
             return Some((Recipient::Room(room), format!("{LAST_PREFIX} {number} {room}")));
         }
         let text = format!("{number} {said} {}", "x".repeat(self.random.usize(0..200)));
-        // Somebody who is known to be there.
+        // An author of a received message is a user who exists.
         let someone = self.random.choice(&record.seen).map(|it| it.from.clone());
         let to = match someone {
             Some(someone) if self.random.u8(0..8) == 0 => Recipient::Person(someone),
@@ -285,7 +283,7 @@ impl Talker {
         Some((to, text))
     }
 
-    /// Notes what is shown.
+    /// Records an event of the engine.
     fn record_event(&mut self, event: Event) {
         let mut record = self.record.borrow_mut();
         match event {
@@ -318,7 +316,7 @@ impl Talker {
         self.progress.send_replace(());
     }
 
-    /// Notes what should not have happened.
+    /// Records an unexpected event.
     fn record_problem(&self, what: &dyn fmt::Debug) {
         self.record.borrow_mut().problems.push(format!("{what:?}"));
         self.progress.send_replace(());
