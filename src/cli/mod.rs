@@ -26,10 +26,10 @@ use std::process::ExitCode;
 
 /// Prints a message of clap: help and version on standard output, usage errors on standard error.
 /// Returns the exit code, [`exit::USAGE`] for an error.
-fn print_clap_message(told: &clap::Error) -> ExitCode {
+fn print_clap_message(message: &clap::Error) -> ExitCode {
     // The stream may be closed.
-    let _ = told.print();
-    if told.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
+    let _ = message.print();
+    if message.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
 /// Prints an error and its causes on standard error, joined on one line.

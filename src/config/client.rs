@@ -164,7 +164,7 @@ mod tests {
     /// An unknown key is an error with its line; a relative `password-file` is resolved against the
     /// configuration's directory.
     #[test]
-    fn config_error_names_key_and_line() {
+    fn config_errors_name_line_and_paths_are_relative_to_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("client.toml");
         fs::write(&path, "server = \"pi\"\nnmae = \"anna\"\n").unwrap();

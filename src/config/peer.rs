@@ -195,7 +195,7 @@ mod tests {
     /// An unknown key is an error with its line; a relative `passphrase-file` is resolved against the
     /// configuration's directory.
     #[test]
-    fn config_file_errors_name_key_and_paths_are_relative_to_it() {
+    fn config_errors_name_line_and_paths_are_relative_to_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("peer.toml");
         fs::write(&path, "room = \"pi\"\nrooom = \"anna\"\n").unwrap();
