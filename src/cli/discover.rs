@@ -36,6 +36,9 @@ pub(super) struct DiscoverArgs {
 
 /// Runs `chat-client discover`: prints the servers on the network, as text or JSON lines. Returns
 /// the exit code.
+///
+/// # Errors
+/// No server was found, the network cannot be queried, or the output cannot be written.
 pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
     let found = found.context("cannot look for servers").map_err(os_failure)?;

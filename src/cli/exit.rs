@@ -2,7 +2,7 @@
 
 /// Wrong command line, configuration of client or peer, or line of a script (`EX_USAGE`).
 pub(super) const USAGE: u8 = 64;
-/// No server or peer answers (`EX_UNAVAILABLE`).
+/// No server or peer is reachable, or messages were not delivered (`EX_UNAVAILABLE`).
 #[cfg(feature = "ui")]
 pub(super) const UNAVAILABLE: u8 = 69;
 /// An operating-system call has failed (`EX_OSERR`).

@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 /// Parses the TOML text of the configuration file at `path`.
 ///
 /// # Errors
-/// The text is not TOML, or has an unknown key or an invalid value. The error is one line, for
-/// `systemctl status`, names the line in the file, and quotes none of it, because it may hold a
-/// password.
+/// The text is not TOML, or has an unknown key or an invalid value. The error is a single line, for
+/// `systemctl status`. It names the line in the file but does not quote it, because that line may
+/// contain a password.
 fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();

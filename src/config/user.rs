@@ -101,7 +101,7 @@ fn username_from_login(login: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Domains are cut off, and invalid characters and excess length removed.
+    /// Domains are cut off, invalid characters become `-`, and the length is limited.
     #[test]
     fn login_names_become_valid_usernames() {
         for (login, name) in [
