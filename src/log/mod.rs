@@ -53,9 +53,9 @@ pub trait Log: Send {
     /// (The other side keeps its copies.)
     fn delete_session(&mut self, session: SessionId);
 
-    /// Does what is to be done from time to time; `is_in_use` says whether
+    /// Does what is to be done from time to time; `is_room_open` says whether
     /// somebody is in a room. Call it after each [`Log::append`].
-    fn maintain(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool);
+    fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool);
 
     /// Keeps messages so long from now on.
     fn set_retention(&mut self, retention: Retention);

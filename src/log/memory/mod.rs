@@ -194,7 +194,7 @@ impl MemoryLog {
     /// Forgets some of the rooms that are not in use, if there are too many
     /// rooms: an eighth too many, so that it has not to be done at
     /// each message.
-    fn evict_rooms(&mut self, is_in_use: impl Fn(&RoomName) -> bool) {
+    fn evict_rooms(&mut self, is_room_open: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
         }
@@ -203,7 +203,7 @@ impl MemoryLog {
         let mut quiet: Vec<(usize, Sequence, NameKey)> = self
             .rooms
             .iter()
-            .filter(|(_, ring)| !ring.room().is_some_and(&is_in_use))
+            .filter(|(_, ring)| !ring.room().is_some_and(&is_room_open))
             .map(|(key, ring)| {
                 (ring.entries.len().min(newcomers), ring.last_sequence(), key.clone())
             })
@@ -299,8 +299,8 @@ impl Log for MemoryLog {
         self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
     }
 
-    fn maintain(&mut self, is_in_use: &dyn Fn(&RoomName) -> bool) {
-        self.evict_rooms(is_in_use);
+    fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool) {
+        self.evict_rooms(is_room_open);
     }
 
     /// There is something to tell only right after it was asked for.
