@@ -1,19 +1,21 @@
-//! Layer 3: the log. It gives every message its sequence and its time, keeps it, and is read from
-//! a position.
+//! Layer 3: the server's log. It assigns sequence and time to every message, stores it, and is read
+//! from a position.
 //!
-//! Everything that users are shown has passed through it: the hub publishes what the log has
-//! committed, in the log's order, and nothing else. The contract is the [`Log`] trait; nothing
-//! outside this module knows which implementation it has. An implementation may take its time, and
-//! it may live on other machines: its commits are events, never return values.
+//! Whatever users see has passed through the log: the hub publishes only the entries that the log
+//! has committed, in the log's order. [`Log`] is the contract; no other module knows which
+//! implementation is in use. [`LogSettings`] selects and opens one, so a new implementation is one
+//! more variant there.
 //!
-//! | module | implementation |
+//! | module | contents |
 //! |---|---|
-//! | `memory` | keeps entries in memory, until the process ends |
-//! | `sqlite` | keeps entries in an SQLite database, in a directory |
-//! | `stamp` | shared by both: timestamps from a clock that may be wrong |
+//! | `settings` | selecting and opening an implementation |
+//! | `memory` | [`MemoryLog`]: entries in memory, until the process ends |
+//! | `sqlite` | [`SqliteLog`]: entries in an SQLite database, across restarts |
+//! | `timestamps` | timestamps from a clock that may be set; used by both implementations |
 //!
-//! The owner's tools (export, import, backup, check) read and write the database of `sqlite`
-//! without a server; they are in `crate::archive`.
+//! `tests.rs` performs the same operations on both implementations and compares every event. A new
+//! implementation should pass it too. The owner's tools (export, import, backup, check) work on the
+//! database of `sqlite` without a server; they are in `crate::archive`.
 
 mod memory;
 mod settings;
@@ -32,67 +34,132 @@ pub use timestamps::TimestampSource;
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord, SharedEntry};
 
-/// Where messages are kept. What it is asked for is done in the order of
-/// asking; nothing is answered by the function that asks, everything by
-/// [`Log::poll_event`].
+/// Contract of a log: an ordered, readable store of entries and session records.
+///
+/// One task, the server's engine, owns the log and calls it. No function but [`Log::close`] may
+/// block that task: an implementation hands slow work to threads or to other machines. No function
+/// but [`Log::poll_event`] returns a result: every answer is a [`LogEvent`], at once or later.
+///
+/// # Order
+///
+/// - `append`, `persist_session` and `delete_session` take effect in the order of the calls.
+/// - `Committed` events contain the entries in ascending order of sequence, each entry once, and
+///   the drafts in the order in which they were appended. One append may be answered by several
+///   events, and several appends by one.
+/// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed.
+/// - Timestamps do not go back, except when the clock is set ([`TimestampSource`]).
+/// - Every draft is answered exactly once: in a `Committed` or by a `NotStored`. A `NotStored` may
+///   arrive before the `Committed` of earlier drafts.
+/// - Every read is answered exactly once, by a `ReadDone`, after the answers to all drafts that
+///   were appended before it. Reads may be answered in any order.
+/// - A read sees the effect of every call before it, and perhaps of later ones: all entries up to
+///   the `head` that it reports, and none after it. All entries up to `head` were in `Committed`
+///   events before the `ReadDone`; so may be entries after `head`, which the read did not see.
+/// - `StorageChanged` precedes the `Committed` events to which the new state applies.
+///
+/// # Commitment
+///
+/// - A committed entry is final: it keeps its sequence, time and links. It disappears only by
+///   retention, by [`Log::maintain`] or by [`Log::delete_session`]. Reads after a position then
+///   report the room as a gap; deleted direct messages are not reported.
+/// - The log commits an entry when it is stored as durably as configured, not earlier; only in the
+///   state [`StorageHealth::MemoryOnly`] it commits entries that are not stored.
+/// - Within a log id, no sequence is given to two entries, not even if the first one was committed
+///   and lost. A log that may have lost committed entries opens under a new log id, or makes sure
+///   that the lost sequences lie after its head or in the ranges that it restores as
+///   [`sequence_gaps`](crate::hub::RestoredState::sequence_gaps).
+/// - The log does not look for duplicates: the hub does, by the restored session records. Drafts
+///   that were appended but not answered before the process ended may be in the log after a
+///   restart, and the records must cover them (see [`Log::persist_session`]).
+///
+/// # Failure
+///
+/// - While writing fails, the log retries by itself. It reports `MemoryOnly` and commits entries
+///   that are in memory only, or it reports [`StorageHealth::Refusing`] and answers drafts with
+///   `NotStored`. When everything is stored again it reports [`StorageHealth::Sound`], which is
+///   also the initial state. It never reports [`StorageHealth::Stalled`]: the engine does, when
+///   drafts stay unanswered.
+/// - In every state, the log may refuse drafts when too many are waiting.
+/// - A read that cannot be performed is answered with [`ReadFailed`]; the log remains usable.
+/// - A log that cannot go on at all ends its events (see [`Log::poll_event`]).
 pub trait Log: Send {
-    /// Takes drafts in this order. Each comes back in a
-    /// [`LogEvent::Committed`], with its place and the time of this call, or in
-    /// a [`LogEvent::NotStored`].
+    /// Appends drafts to the log in this order. Each draft is answered once: in a
+    /// [`LogEvent::Committed`], with its sequence and the time of this call, or by a
+    /// [`LogEvent::NotStored`]. Drafts to rooms and to sessions (direct messages) share one order
+    /// of sequences. A direct message is kept for both sessions.
     fn append(&mut self, now: Now, drafts: Vec<Draft>);
 
-    /// Reads. Answered by one [`LogEvent::ReadDone`] with this tag. What was
-    /// committed before it, and no more, was in a [`LogEvent::Committed`]
-    /// before it.
+    /// Requests a read of entries. It is answered by one [`LogEvent::ReadDone`] with this tag,
+    /// after the answers to all drafts appended before. The read sees every entry committed by
+    /// then.
     fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
-    /// Keeps a session beyond a restart, if anything is.
+    /// Stores a session record, in place of an earlier one of this session, so that the session
+    /// survives a restart. It has no answer. While writing fails, the record is kept in memory.
+    ///
+    /// A restart returns the record corrected by the entries of the log: `last_reference` is at
+    /// least the greatest reference of the session's entries, even of those that retention has
+    /// deleted since, and `refused` contains none of their references. Numbers of sessions are
+    /// never reused in a log: [`next_session`](crate::hub::RestoredState::next_session) is above
+    /// all of them. A log that does not survive a restart ignores the call.
     fn persist_session(&mut self, record: SessionRecord);
 
-    /// Forgets a session that cannot come back, and its direct messages.
-    /// (The other side keeps its copies.)
+    /// Deletes the record of a session that can no longer be resumed, and its direct messages,
+    /// including those appended before. The other session of a direct message keeps its copy. It
+    /// has no answer.
     fn delete_session(&mut self, session: SessionId);
 
-    /// Does what is to be done from time to time; `is_room_open` says whether
-    /// somebody is in a room. Call it after each [`Log::append`].
+    /// Performs maintenance that depends on which rooms are open: an implementation may evict rooms
+    /// for which `is_room_open` returns false. The engine calls it after each [`Log::append`], so
+    /// it must return quickly when there is nothing to do. An implementation with a thread of its
+    /// own may ignore it. It has no answer; reads report evicted entries as gaps.
     fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool);
 
-    /// Keeps messages so long from now on.
+    /// Changes the retention limits. The engine calls it when the configuration is reloaded.
+    /// Entries beyond the new limits are deleted over time, not at once. It has no answer.
     fn set_retention(&mut self, retention: Retention);
 
-    /// The next thing that the log has to tell; none if it has broken down, and
-    /// will say nothing more.
+    /// Returns the next event. The engine calls it after each call of another function, until it
+    /// returns [`Poll::Pending`], and whenever the waker of `context` is called. An event that
+    /// another function causes at once need not call the waker.
+    ///
+    /// Returns `None` if the log has broken down: requests that are still unanswered stay so, and
+    /// no event follows. The engine then ends, and the server is started again. Before `None`, the
+    /// log returns the events that it had already.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
 
-    /// Keeps everything that it was given, and ends. May take as long as the
-    /// disk does.
+    /// Stores everything that was appended or persisted, and closes the log. Blocks as long as the
+    /// storage takes; call it outside of asynchronous tasks. Events that have not been polled are
+    /// lost.
     fn close(self: Box<Self>);
 }
 
-/// What a log has to tell.
+/// Event of a log: an answer to a request, or a change of the storage's health.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// These are in the log, in ascending order, without holes since the last time.
+    /// Entries were committed.
     Committed {
-        /// What it took.
+        /// Committed entries, in ascending order of sequence. Together with earlier events they are
+        /// complete: no committed entry is left out.
         entries: Vec<SharedEntry>,
-        /// Between the one before and these the clock was set.
+        /// True if the clock was set between the previous entry and the first one of these: their
+        /// times do not compare.
         clock_was_set: bool,
     },
-    /// A draft could not be taken.
+    /// A draft was refused and is not in the log. Its author may send the message again.
     NotStored {
-        /// Its author.
+        /// Session of the draft's author.
         session: SessionId,
-        /// The author's number for it.
+        /// Reference of the draft.
         reference: Reference,
     },
-    /// Something was read, or could not be.
+    /// A read was performed, or failed.
     ReadDone {
-        /// What it was for.
+        /// Tag of the read.
         tag: ReadTag,
-        /// What was found.
+        /// Entries found; or an error, after which the same read may succeed later.
         outcome: Result<ReadOutcome, ReadFailed>,
     },
-    /// It fares differently from now on.
+    /// Health of the storage has changed to this state.
     StorageChanged(StorageHealth),
 }

@@ -1,4 +1,4 @@
-//! Both logs do the same: random operations on one and the other.
+//! Property test: both implementations of the log answer the same random operations equally.
 
 use std::future::poll_fn;
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::model::{
     Style, Target, Timestamp, TokenHash, Username,
 };
 
-/// The rooms in which something is said.
+/// Rooms that messages are sent to.
 const ROOMS: &[&str] = &["lobby", "Attic", "cellar"];
 
-/// Those who say something.
+/// Usernames of the authors.
 const NAMES: &[&str] = &["anna", "Bob", "Cécile"];
 
-/// What they say.
+/// Texts of the messages.
 const TEXTS: &[&str] = &[
     "tea is ready",
     "Tea? I don't know",
@@ -33,7 +33,7 @@ const TEXTS: &[&str] = &[
     "ΌΔΟΣ",
 ];
 
-/// What is looked for.
+/// Search queries.
 const QUERIES: &[&str] = &[
     "",
     "tea",
@@ -47,33 +47,34 @@ const QUERIES: &[&str] = &[
     "όδος",
 ];
 
-/// One operation.
+/// Random operation on both logs.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Messages: who, to which room (or else to whom), what.
+    /// Appends messages. Each is the index of its author, of its room (or, beyond the rooms, of its
+    /// recipient), and of its text.
     Say(Vec<(usize, usize, usize)>),
-    /// Read from these rooms, perhaps with somebody's direct messages.
+    /// Reads from these rooms, and perhaps the direct messages of a user.
     Read(Vec<usize>, Option<usize>, Range),
-    /// A session has ended; its number is not used again.
+    /// Deletes the session of a user, who gets a new one.
     End(usize),
-    /// Close and open again.
+    /// Closes and opens the log on disk.
     Restart,
 }
 
-/// What to read; sequences count from the end of the log.
+/// Range to read; sequences count backwards from the end of the log.
 #[derive(Clone, Debug)]
 enum Range {
-    /// The latest so many.
+    /// Latest entries, up to this number.
     Latest(u16),
-    /// Those behind this one.
+    /// Entries after a sequence, and the limit of their number.
     After(u64, u16),
-    /// Those before this one.
+    /// Entries before a sequence, and the limit of their number.
     Before(u64, u16),
-    /// What is looked for, from whom, since when, until when, before which.
+    /// Search: query, author, start and end in days, sequence before which, limit.
     Matching(usize, Option<usize>, Option<u64>, Option<u64>, u64, u16),
 }
 
-/// A random range.
+/// Returns a strategy for random ranges.
 fn range() -> impl Strategy<Value = Range> {
     let far = || 0..40_u64;
     let most = || 1..8_u16;
@@ -89,7 +90,7 @@ fn range() -> impl Strategy<Value = Range> {
     ]
 }
 
-/// A random operation.
+/// Returns a strategy for random operations.
 fn step() -> impl Strategy<Value = Step> {
     let message = (0..NAMES.len(), 0..ROOMS.len() + 2, 0..TEXTS.len());
     prop_oneof![
@@ -105,39 +106,39 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A room of the list.
+/// Returns a room by its index in [`ROOMS`].
 fn room(number: usize) -> RoomName {
     RoomName::new(ROOMS[number]).unwrap()
 }
 
-/// Both logs, and what the operations need.
+/// The two logs under comparison, and the state that the operations need.
 struct Pair {
-    /// The one.
+    /// Log in memory.
     memory: MemoryLog,
-    /// The other one.
+    /// Log on disk; none while it is closed.
     disk: Option<SqliteLog>,
-    /// Where that one is.
+    /// Parent directory of the log on disk.
     directory: TempDir,
-    /// Waits for it.
+    /// Runtime that polls the log on disk.
     runtime: tokio::runtime::Runtime,
-    /// The sessions of those who talk.
+    /// Current session of each user.
     sessions: Vec<SessionId>,
-    /// The last reference of each.
+    /// Last reference of each user.
     references: Vec<u64>,
-    /// Messages so far, which is also the time in days.
+    /// Number of messages so far: the last sequence, and the time in days.
     head: u64,
-    /// The next session.
+    /// Next session number.
     next_session: u64,
 }
 
-/// Opens the log on disk.
+/// Opens the log on disk in a directory.
 fn open(directory: &Path) -> (SqliteLog, RestoredState) {
     let directory = directory.join("log");
     SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap()
 }
 
 impl Pair {
-    /// Both are empty.
+    /// Creates two empty logs and a session for each user.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (disk, restored) = open(directory.path());
@@ -156,7 +157,7 @@ impl Pair {
         pair
     }
 
-    /// Somebody gets a new session.
+    /// Gives a user a new session, and persists its record.
     fn begin_session(&mut self, who: usize) {
         self.sessions[who] = SessionId(self.next_session);
         self.references[who] = 0;
@@ -166,7 +167,7 @@ impl Pair {
         self.memory.persist_session(record);
     }
 
-    /// Somebody's session as the hub tells of it: it does not know of later messages.
+    /// Returns a user's session record as the hub would persist it, unaware of later messages.
     fn record(&self, who: usize) -> SessionRecord {
         let session = self.sessions[who];
         SessionRecord {
@@ -175,12 +176,12 @@ impl Pair {
             username: Username::new(NAMES[who]).unwrap(),
             away_since: None,
             last_reference: Reference(0),
-            // Some are under way, or will be said again.
+            // The hub cannot know yet that some of these were committed.
             refused: vec![Reference(1), Reference(2), Reference(4), Reference(1_000)],
         }
     }
 
-    /// The next event of both is the same.
+    /// Asserts that the next events of both logs are equal.
     fn compare(&mut self) {
         let disk = self.disk.as_mut().unwrap();
         let event = poll_fn(|context| disk.poll_event(context));
@@ -192,7 +193,7 @@ impl Pair {
         assert_eq!(disk, memory, "the log on disk, and that in memory");
     }
 
-    /// What the clocks show: a day for each message.
+    /// Returns the clock readings: one day for each message so far.
     fn now(&self) -> Now {
         let day = Duration::from_secs(24 * 60 * 60);
         let since = day * u32::try_from(self.head).unwrap();
@@ -200,12 +201,12 @@ impl Pair {
         Now { moment: Moment::after_start(since), time }
     }
 
-    /// A sequence so far from the end.
+    /// Returns the sequence at this distance from the end.
     fn before_end(&self, far: u64) -> Sequence {
         Sequence(self.head.saturating_sub(far))
     }
 
-    /// Does one operation with both.
+    /// Performs one operation on both logs and compares their answers.
     fn take(&mut self, step: &Step) {
         match step {
             Step::Say(messages) => {
@@ -235,7 +236,7 @@ impl Pair {
         }
     }
 
-    /// A message of somebody.
+    /// Returns the next message of a user as a draft.
     fn draft(&mut self, (who, to, text): (usize, usize, usize)) -> Draft {
         self.references[who] += 2;
         let target = if to < ROOMS.len() {
@@ -254,7 +255,7 @@ impl Pair {
         }
     }
 
-    /// What to read.
+    /// Converts a random range into a request's range.
     fn range(&self, range: &Range) -> ReadRange {
         let day = |day: u64| Timestamp(day * 24 * 60 * 60 * 1_000);
         match range {
@@ -274,7 +275,7 @@ impl Pair {
         }
     }
 
-    /// The log on disk is closed and opened again: it knows everything.
+    /// Closes and opens the log on disk, and asserts that it restores its state.
     fn restart(&mut self) {
         self.disk = None;
         let (disk, restored) = open(self.directory.path());
@@ -287,7 +288,8 @@ impl Pair {
             .map(|who| {
                 let record = self.record(who);
                 let last_reference = Reference(self.references[who]);
-                // All even ones up to there were taken.
+                // Only even references were used, so all of these up to the last one were
+                // committed.
                 let is_open = |it: &&Reference| it.0 % 2 == 1 || **it > last_reference;
                 let refused = record.refused.iter().filter(is_open).copied().collect();
                 SessionRecord { last_reference, refused, ..record }

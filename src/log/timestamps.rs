@@ -1,39 +1,41 @@
-//! The time at which a message was received, from clocks that may be wrong.
+//! Monotonic message timestamps from a wall clock that may be wrong or set.
 
 use crate::hub::Now;
 use crate::model::limits::MAX_CLOCK_STEP;
 use crate::model::{Moment, Timestamp};
 
-/// Stamps messages. A clock that goes back by a little (NTP corrects it) is
-/// waited for, so that times in the log do not go back; one that is set by
-/// more is followed, for a Raspberry Pi without a clock battery must not be
-/// stuck in a wrong future.
+/// Generator of timestamps for messages: monotonic, except when the clock is set.
+///
+/// If the clock goes back by up to [`MAX_CLOCK_STEP`] (as NTP corrects it), the last timestamp is
+/// repeated until the clock has caught up. If it is set back further, the timestamps follow it,
+/// because a Raspberry Pi without a clock battery must not be stuck in a wrong future.
 #[derive(Debug, Default)]
 pub struct TimestampSource {
-    /// The last stamp, with what the clocks showed then.
+    /// Previous timestamp, with the clock readings at that time; none before the first one.
     last: Option<Previous>,
 }
 
-/// What [`TimestampSource`] compares with.
+/// Previous timestamp and the clock readings at that time.
 #[derive(Clone, Copy, Debug)]
 struct Previous {
-    /// What was stamped.
+    /// Timestamp that was generated.
     stamp: Timestamp,
-    /// Time of day when it was.
+    /// Wall-clock reading at that time.
     time: Timestamp,
-    /// Monotonic time when it was; none if that was before this process.
+    /// Monotonic clock reading at that time; none if it was in an earlier process.
     moment: Option<Moment>,
 }
 
 impl TimestampSource {
-    /// Goes on behind a stamp that was given by a process before this one.
+    /// Creates a generator that continues after the last timestamp of an earlier process.
     #[must_use]
     pub const fn resuming_after(stamp: Timestamp) -> Self {
         Self { last: Some(Previous { stamp, time: stamp, moment: None }) }
     }
 
-    /// The stamp for something that happens now, and whether the clock has
-    /// been set since the last one.
+    /// Returns the timestamp for the current time, and true if the clock has been set since the
+    /// previous timestamp: by more than [`MAX_CLOCK_STEP`], back or ahead. A step ahead is not
+    /// detected at the first call in a process.
     pub fn generate(&mut self, now: Now) -> (Timestamp, bool) {
         let (stamp, was_set) = match self.last {
             None => (now.time, false),
@@ -41,7 +43,7 @@ impl TimestampSource {
                 (now.time, true)
             }
             Some(last) => {
-                // How long nobody was there to look, nobody knows.
+                // After a restart nobody knows how much time has really passed.
                 let was_set = last.moment.is_some_and(|moment| {
                     last.time.until(now.time) > now.moment.since(moment) + MAX_CLOCK_STEP
                 });
@@ -59,13 +61,12 @@ mod tests {
 
     use super::*;
 
-    /// What the clocks show after so many milliseconds, the time of day
-    /// being `time`.
+    /// Clock readings `moment` milliseconds after the start, with the wall clock at `time`.
     fn now(moment: u64, time: u64) -> Now {
         Now { moment: Moment::after_start(Duration::from_millis(moment)), time: Timestamp(time) }
     }
 
-    /// Stamps `clocks` one after the other.
+    /// Timestamps generated for clock readings, in this order.
     fn stamps(clocks: &[(u64, u64)]) -> Vec<(u64, bool)> {
         let mut source = TimestampSource::default();
         clocks

@@ -1,4 +1,4 @@
-//! The log that forgets everything when the server stops.
+//! In-memory log: its entries are lost when the process ends.
 
 mod ring;
 #[cfg(test)]
@@ -17,58 +17,59 @@ use crate::model::{
     Target,
 };
 
-/// How much a [`MemoryLog`] keeps.
+/// Limits of a [`MemoryLog`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
-    /// Entries of one room.
+    /// Maximum number of entries of one room, at least [`HISTORY_LENGTH`].
     pub room_entries: usize,
-    /// Bytes of all rooms, and as many again of direct messages, counting
-    /// texts and a fixed sum for the rest. The largest rooms shrink first,
-    /// none below the 10 of a newcomer; of direct messages the oldest go.
+    /// Maximum memory of the entries of all rooms, in bytes, and of all direct messages: each of
+    /// the two may use this much. Texts and a fixed amount for each entry count. Beyond it, the
+    /// largest rooms lose their oldest entries, but keep the last [`HISTORY_LENGTH`]; of direct
+    /// messages the oldest are dropped.
     pub total_bytes: usize,
-    /// Rooms of which something is kept though nobody is in them. Beyond
-    /// that those with less than the 10 of a newcomer are evicted_up_to first,
-    /// and of those the ones that have been quiet longest.
+    /// Maximum number of rooms kept. If there are an eighth more, closed rooms are evicted: first
+    /// those with less than [`HISTORY_LENGTH`] entries, the smallest first, then the least recently
+    /// used.
     pub rooms: usize,
 }
 
 impl Default for MemoryLimits {
-    /// Suits a Raspberry Pi with 512 MB.
+    /// Returns limits that suit a Raspberry Pi with 512 MB.
     fn default() -> Self {
         Self { room_entries: 10_000, total_bytes: 32 << 20, rooms: 1_000 }
     }
 }
 
-/// A log in memory: a ring for each room, one for each session's direct
-/// messages, so that a busy room does not push out what a quiet one keeps.
+/// Log in memory: a ring of entries for each room and for the direct messages of each session, so
+/// that a busy room does not displace the entries of a quiet one.
 #[derive(Debug)]
 pub struct MemoryLog {
-    /// What to keep.
+    /// Limits of what is kept.
     limits: MemoryLimits,
-    /// The last sequence that was given.
+    /// Last sequence that was assigned.
     head: Sequence,
-    /// Gives the times.
+    /// Source of the entries' timestamps.
     timestamps: TimestampSource,
-    /// Entries by room.
+    /// Latest entries of each room, by the key of its name.
     rooms: HashMap<NameKey, Ring>,
-    /// Direct messages, under both their sessions.
+    /// Latest direct messages of each session. A message is in the rings of both its sessions.
     directs: HashMap<SessionId, Ring>,
-    /// Under which sessions direct messages were put, oldest first; some may
-    /// be gone from there already.
+    /// Sequence and session of each entry in `directs`, oldest first. Some of these entries may be
+    /// gone from there already.
     direct_order: VecDeque<(Sequence, SessionId)>,
-    /// Bytes in `directs`.
+    /// Memory of all entries in `directs`, in bytes.
     direct_bytes: usize,
-    /// Bytes in `rooms`.
-    bytes: usize,
-    /// The greatest sequence of a room that was evicted_up_to: of a room that
-    /// is not here, something up to there may be missing.
+    /// Memory of all entries in `rooms`, in bytes.
+    room_bytes: usize,
+    /// Greatest sequence in any evicted room: a room that is not in `rooms` may have lost entries
+    /// up to it.
     evicted_up_to: Sequence,
-    /// What is still to be told.
+    /// Events to return by [`Log::poll_event`].
     events: VecDeque<LogEvent>,
 }
 
 impl MemoryLog {
-    /// An empty log.
+    /// Creates an empty log.
     #[must_use]
     pub fn new(limits: MemoryLimits) -> Self {
         Self {
@@ -79,14 +80,14 @@ impl MemoryLog {
             directs: HashMap::new(),
             direct_order: VecDeque::new(),
             direct_bytes: 0,
-            bytes: 0,
+            room_bytes: 0,
             evicted_up_to: Sequence::ZERO,
             events: VecDeque::new(),
         }
     }
 
-    /// Gives drafts their places and times, keeps them, and says whether the clock
-    /// had been set since the last time.
+    /// Assigns sequences and a time to drafts and stores them as entries, within the limits.
+    /// Returns the entries, and true if the clock has been set since the previous call.
     fn append_drafts(
         &mut self,
         now: Now,
@@ -112,7 +113,8 @@ impl MemoryLog {
         (entries, clock_was_set)
     }
 
-    /// Puts an entry into the rings that it belongs to.
+    /// Stores an entry in the rings of its room or of its sessions. May drop the oldest entries of
+    /// these rings.
     fn store(&mut self, entry: &SharedEntry) {
         match &entry.draft.target {
             Target::Room(room) => {
@@ -120,10 +122,10 @@ impl MemoryLog {
                 if ring.entries.is_empty() {
                     ring.dropped = self.evicted_up_to;
                 }
-                self.bytes += memory_cost(entry);
+                self.room_bytes += memory_cost(entry);
                 ring.push(entry.clone());
                 while ring.entries.len() > self.limits.room_entries.max(HISTORY_LENGTH.into()) {
-                    self.bytes -= ring.drop_oldest();
+                    self.room_bytes -= ring.drop_oldest();
                 }
             }
             Target::Session(recipient, _) => {
@@ -135,7 +137,8 @@ impl MemoryLog {
         }
     }
 
-    /// Puts a direct message into one session's ring.
+    /// Stores a direct message in the ring of one session. Drops its oldest one beyond
+    /// [`MAX_KEPT_DIRECT_MESSAGES`].
     fn store_direct(&mut self, session: SessionId, entry: &SharedEntry) {
         let ring = self.directs.entry(session).or_default();
         ring.push(entry.clone());
@@ -146,8 +149,8 @@ impl MemoryLog {
         }
     }
 
-    /// Drops the oldest direct messages until the rest is within the limit,
-    /// and forgets the places of those that are gone.
+    /// Drops the oldest direct messages of all sessions until the rest is within the memory limit,
+    /// and removes stale elements from `direct_order`.
     fn trim_directs(&mut self) {
         while let Some((sequence, session)) = self.direct_order.front().copied() {
             let ring = self.directs.get_mut(&session);
@@ -165,7 +168,7 @@ impl MemoryLog {
                 }
             }
         }
-        // Behind one that stays, many may be gone.
+        // Stale elements may have piled up behind one that is still valid.
         if self.direct_order.len() > 1_000 + 2 * self.direct_bytes / size_of::<LogEntry>() {
             let Self { direct_order, directs, .. } = self;
             direct_order.retain(|(sequence, session)| {
@@ -175,25 +178,22 @@ impl MemoryLog {
         }
     }
 
-    /// Drops the oldest entries of the largest rooms until the rest is
-    /// within the limit.
+    /// Drops the oldest entries of the largest rooms if all rooms exceed the memory limit.
     fn trim_rooms(&mut self) {
-        if self.bytes <= self.limits.total_bytes {
+        if self.room_bytes <= self.limits.total_bytes {
             return;
         }
-        // An eighth more than has to be, so that it has not to be done at
-        // each message.
-        while self.bytes > self.limits.total_bytes - self.limits.total_bytes / 8 {
+        // An eighth more than necessary, so that it is not necessary again at the next message.
+        while self.room_bytes > self.limits.total_bytes - self.limits.total_bytes / 8 {
             let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
             let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);
             let Some(ring) = largest else { break };
-            self.bytes -= ring.drop_oldest();
+            self.room_bytes -= ring.drop_oldest();
         }
     }
 
-    /// Forgets some of the rooms that are not in use, if there are too many
-    /// rooms: an eighth too many, so that it has not to be done at
-    /// each message.
+    /// Evicts rooms that are not open if there are too many rooms (see [`MemoryLimits::rooms`]). It
+    /// waits for an eighth too many, so that it does not run at each message.
     fn evict_rooms(&mut self, is_room_open: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
@@ -211,11 +211,11 @@ impl MemoryLog {
         quiet.sort_unstable();
         for (_, last, key) in quiet.into_iter().take(excess) {
             self.evicted_up_to = self.evicted_up_to.max(last);
-            self.bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
+            self.room_bytes -= self.rooms.remove(&key).map_or(0, |ring| ring.bytes);
         }
     }
 
-    /// Reads what `request` asks for.
+    /// Reads the entries that `request` asks for.
     fn find_entries(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
         let session = match request.range {
@@ -268,8 +268,8 @@ impl MemoryLog {
         }
     }
 
-    /// The rooms that do not reach back to the range's beginning, or may
-    /// not.
+    /// Returns the requested rooms that have lost entries after the start of the range, or may
+    /// have.
     fn rooms_with_gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
         let ReadRange::After(sequence, _) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
@@ -292,7 +292,7 @@ impl Log for MemoryLog {
         self.events.push_back(LogEvent::ReadDone { tag, outcome });
     }
 
-    /// Nothing outlives a restart.
+    /// Does nothing: sessions do not survive a restart.
     fn persist_session(&mut self, _: SessionRecord) {}
 
     fn delete_session(&mut self, session: SessionId) {
@@ -303,9 +303,8 @@ impl Log for MemoryLog {
         self.evict_rooms(is_room_open);
     }
 
-    /// There is something to tell only right after it was asked for.
-    /// A room shrinks with its next message, all of them with the next one in
-    /// any. There is always a limit here, and no number of days.
+    /// Takes the new limits. A room shrinks with its next message, all rooms together with the next
+    /// message in any room. The maximum age is ignored, and zero does not mean "no limit".
     fn set_retention(&mut self, retention: Retention) {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         self.limits.room_entries = whole(retention.messages.into());

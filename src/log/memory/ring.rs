@@ -1,28 +1,29 @@
-//! The latest entries of one room or session.
+//! Ring of the latest entries of one room or session.
 
 use std::collections::VecDeque;
 
 use crate::model::{LogEntry, RoomName, SearchQuery, Sequence, SharedEntry, Target};
 
-/// The latest entries of one room or session.
+/// Latest entries of one room, or latest direct messages of one session.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
-    /// In ascending order.
+    /// Entries in ascending order of sequence.
     pub(super) entries: VecDeque<SharedEntry>,
-    /// What the ring begins behind: the last one that was dropped; of a
-    /// room that may have been evicted_up_to, whatever was.
+    /// Sequence up to which entries may be missing: that of the last entry dropped from this ring.
+    /// It starts as [`super::MemoryLog::evicted_up_to`], because the room may have been evicted
+    /// before.
     pub(super) dropped: Sequence,
-    /// Bytes of `entries`.
+    /// Memory of `entries`, in bytes.
     pub(super) bytes: usize,
 }
 
 impl Ring {
-    /// The last entry's sequence; a ring always has one.
+    /// Returns the sequence of the newest entry; zero if the ring is empty.
     pub(super) fn last_sequence(&self) -> Sequence {
         self.entries.back().map_or(Sequence::ZERO, |entry| entry.sequence)
     }
 
-    /// The room that it is about.
+    /// Returns the room of the entries; none for direct messages and for an empty ring.
     pub(super) fn room(&self) -> Option<&RoomName> {
         match &self.entries.back()?.draft.target {
             Target::Room(room) => Some(room),
@@ -30,13 +31,13 @@ impl Ring {
         }
     }
 
-    /// Adds the newest.
+    /// Appends the newest entry.
     pub(super) fn push(&mut self, entry: SharedEntry) {
         self.bytes += memory_cost(&entry);
         self.entries.push_back(entry);
     }
 
-    /// Drops the oldest; gives the bytes that it took.
+    /// Drops the oldest entry. Returns the memory that it freed, in bytes.
     pub(super) fn drop_oldest(&mut self) -> usize {
         let Some(entry) = self.entries.pop_front() else { return 0 };
         let freed = memory_cost(&entry);
@@ -45,13 +46,12 @@ impl Ring {
         freed
     }
 
-    /// Index of the first entry behind `sequence`.
+    /// Returns the index of the first entry after `sequence`.
     pub(super) fn index_after(&self, sequence: Sequence) -> usize {
         self.entries.partition_point(|entry| entry.sequence <= sequence)
     }
 
-    /// The latest so many before a sequence, and whether there are older
-    /// ones.
+    /// Returns the latest `count` entries before a sequence, and true if there are older ones.
     pub(super) fn before(
         &self,
         sequence: Sequence,
@@ -62,7 +62,7 @@ impl Ring {
         (self.entries.range(start..end), start > 0)
     }
 
-    /// The first so many behind a sequence, and one more if there is one.
+    /// Returns the first `count` entries after a sequence, and one more if there is one.
     pub(super) fn after(
         &self,
         sequence: Sequence,
@@ -72,7 +72,7 @@ impl Ring {
         self.entries.range(start..).take(usize::from(count).saturating_add(1))
     }
 
-    /// Those that match, the latest first.
+    /// Returns the entries that match a search query, newest first.
     pub(super) fn matching<'a>(
         &'a self,
         query: &'a SearchQuery,
@@ -81,7 +81,7 @@ impl Ring {
     }
 }
 
-/// What an entry takes of memory, roughly.
+/// Returns the approximate memory of an entry, in bytes.
 pub(super) fn memory_cost(entry: &LogEntry) -> usize {
     size_of::<LogEntry>() + entry.draft.text.as_str().len()
 }

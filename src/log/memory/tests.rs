@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{MessageText, Moment, Reference, Style, Timestamp, Username};
 
-/// A draft of session 1.
+/// Returns a draft of session 1.
 fn draft(target: Target, text: &str) -> Draft {
     Draft {
         session: SessionId(1),
@@ -15,13 +15,12 @@ fn draft(target: Target, text: &str) -> Draft {
     }
 }
 
-/// A room.
+/// Returns the room of this name.
 fn room(name: &str) -> RoomName {
     RoomName::new(name).unwrap()
 }
 
-/// A log with `count` messages in each of `rooms`, one room after the
-/// other.
+/// Returns a log with `count` messages in each of `rooms`, one room after the other.
 fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
     let mut log = MemoryLog::new(limits);
     for (name, count) in rooms {
@@ -32,13 +31,13 @@ fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
     log
 }
 
-/// Appends one.
+/// Appends a draft and returns its entry.
 fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
     let now = Now { moment: Moment::START, time: Timestamp(0) };
     log.append_drafts(now, [draft]).0.remove(0)
 }
 
-/// Sequences that a read brings.
+/// Returns the sequences that a read finds.
 fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
     let rooms = rooms.iter().map(|it| room(it)).collect();
     let session = session.map(SessionId);

@@ -1,4 +1,4 @@
-//! Connections to the database, and the facts about the log as a whole.
+//! Database connections, and the table of facts about the log as a whole.
 
 use std::path::Path;
 
@@ -9,56 +9,58 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::schema;
 use super::settings::StoreError;
 
-/// How long one connection waits for another one's lock, in milliseconds.
+/// Time that a connection waits for the lock of another one, in milliseconds.
 const BUSY_TIMEOUT: u32 = 10_000;
 
-/// Bytes that the write-ahead log's file keeps when it begins anew.
+/// Size to which SQLite truncates the write-ahead log file after a checkpoint, in bytes.
 const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
-/// Names of facts.
+/// Names of the rows in the table `facts`.
 pub(crate) mod fact {
-    /// Which server it is: 16 bytes, which never change.
+    /// Server id: 16 bytes, which never change.
     pub(crate) const SERVER_ID: &str = "server_id";
-    /// Which log the sequences belong to: 16 bytes.
+    /// Log id, to which the sequences belong: 16 bytes.
     pub(crate) const LOG_ID: &str = "log_id";
-    /// 1 if whoever had the database has closed it properly.
+    /// 1 if the database was closed properly, 0 while it is open.
     pub(crate) const IS_CLEAN: &str = "is_clean";
-    /// The run of the operating system in which the database was opened.
+    /// Boot id of the operating system when the database was opened.
     pub(crate) const BOOT_ID: &str = "boot_id";
-    /// What names the database's file: another one if it is a copy.
+    /// Inode number of the database file: another one if it is a copy.
     pub(crate) const FILE_ID: &str = "file_id";
-    /// 1 if everything that was shown since was synced before.
+    /// 1 if every commit since the opening was synced before it was shown.
     pub(crate) const IS_STRICT: &str = "is_strict";
-    /// At least the greatest sequence of what has been deleted.
+    /// Lower bound of the last sequence that was assigned. It is kept because the last entries may
+    /// be deleted.
     pub(crate) const HEAD: &str = "head";
-    /// Up to this sequence everything can be found by `search`.
+    /// Sequence up to which messages are in the search index.
     pub(crate) const INDEXED: &str = "indexed";
-    /// Between which sequences there is nothing: pairs of 8 bytes each.
+    /// Sequence gaps: pairs of 8 bytes each, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
-    /// The greatest sequence of a room whose row is gone.
+    /// Greatest sequence in any evicted room, whose row is gone.
     pub(crate) const FORGOTTEN: &str = "forgotten";
 }
 
-/// Opens the connection that writes, and brings the database to the latest
-/// format. One that cannot be used is left as it is.
+/// Opens a read-write connection, and upgrades the database to the latest format.
+///
+/// # Errors [`StoreError`]; a foreign or newer database is unchanged.
 pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let mut connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let format = schema::read_format(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // The writer sees to it, and to what becomes of it.
+    // The writer runs checkpoints itself, and handles their errors.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_SIZE_LIMIT)?;
     connection.pragma_update(None, "synchronous", "full")?;
-    // What is deleted shall not be found in free pages ("fast" would leave
-    // it in those that are wholly free).
+    // Overwrite deleted content ("fast" would leave it in pages that become wholly free).
     connection.pragma_update(None, "secure_delete", "on")?;
     schema::migrate(&mut connection, format)?;
     skip_checkpoint_on_close(&connection, false)?;
     Ok(connection)
 }
 
-/// Opens a connection that only reads, beside one that writes. A database
-/// that has not the latest format is refused, and left as it is.
+/// Opens a read-only connection, to be used beside a read-write connection.
+///
+/// # Errors [`StoreError`] if the database is not of the latest format, too; it is unchanged.
 pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Readers, too, write to the index of the write-ahead log.
     let connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
@@ -76,14 +78,14 @@ pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection,
     Ok(connection)
 }
 
-/// Whether this connection, should it be the last one, leaves what is in the
-/// write-ahead log where it is when it is closed.
+/// Sets whether closing the last connection leaves the write-ahead log as it is, without a
+/// checkpoint.
 fn skip_checkpoint_on_close(connection: &Connection, skips: bool) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, skips)?;
     Ok(())
 }
 
-/// Opens a connection. It changes nothing, not even by being closed.
+/// Opens a connection that changes nothing, not even when it is closed.
 fn open_connection(
     path: &Path,
     flags: OpenFlags,
@@ -100,7 +102,7 @@ fn open_connection(
     Ok(connection)
 }
 
-/// A fact, if it is noted.
+/// Reads a fact by its name; none if it is not stored.
 pub(crate) fn read_fact<T: FromSql>(
     connection: &Connection,
     name: &str,
@@ -109,7 +111,7 @@ pub(crate) fn read_fact<T: FromSql>(
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
-/// Notes a fact.
+/// Stores a fact under its name.
 pub(crate) fn write_fact(
     connection: &Connection,
     name: &str,

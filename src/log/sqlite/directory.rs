@@ -1,5 +1,4 @@
-//! The directory: its files are nobody else's business, and one process at
-//! a time writes to them.
+//! Directory of the log on disk: locked by one process at a time, and private to its user.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,26 +8,30 @@ use std::path::{Path, PathBuf};
 use super::settings::StoreError;
 use crate::disk::{create_private_dir, open_private_file};
 
-/// The database's name.
+/// File name of the database.
 const DATABASE_FILE: &str = "chat.db";
 
-/// The name of the file that whoever has the directory locks.
+/// File name of the lock file.
 const LOCK_FILE: &str = "lock";
 
-/// All files: with those that SQLite keeps beside the database.
+/// Files that are made private: the database, those that SQLite keeps beside it, and the lock file.
 const PRIVATE_FILES: [&str; 4] = [DATABASE_FILE, "chat.db-wal", "chat.db-shm", LOCK_FILE];
 
-/// A directory that this process alone may write to, until this is dropped.
+/// Locked directory of a log. The lock is released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct LockedDirectory {
-    /// Where it is.
+    /// Path of the directory.
     path: PathBuf,
-    /// Locked.
+    /// Open lock file, which holds the lock.
     _lock: File,
 }
 
 impl LockedDirectory {
-    /// Takes a directory; makes it if it is not there.
+    /// Locks a directory, and creates it if it does not exist. Creates the database file, empty,
+    /// and makes the files private.
+    ///
+    /// # Errors [`StoreError::InUse`] if another process has locked it; [`StoreError::Directory`]
+    /// if the directory or a file in it cannot be created or used.
     pub(crate) fn lock(path: &Path) -> Result<Self, StoreError> {
         let wrap = |at: &Path| {
             let path = at.to_path_buf();
@@ -46,8 +49,8 @@ impl LockedDirectory {
             }
             Err(TryLockError::Error(error)) => return Err(wrap(&lock_path)(error)),
         }
-        // Whoever finds it locked reads it; if it cannot be written, they
-        // read something else.
+        // A process that finds the directory locked reads this. If it cannot be written, that
+        // process reports an unknown holder.
         let _ = write_lock_holder(&mut lock);
         let database = path.join(DATABASE_FILE);
         // SQLite gives its other files the same permissions.
@@ -58,13 +61,16 @@ impl LockedDirectory {
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
 
-    /// Where the database is.
+    /// Returns the path of the database file.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE_FILE)
     }
 }
 
-/// Where the database of a directory is, to be read beside whoever has it.
+/// Returns the path of a directory's existing database, to be read without the lock.
+///
+/// # Errors [`StoreError::Missing`] if there is none; [`StoreError::Directory`] if it cannot be
+/// accessed.
 pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(DATABASE_FILE);
     match fs::metadata(&path) {
@@ -76,7 +82,7 @@ pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError>
     }
 }
 
-/// Who has noted in the lock file that the directory is theirs.
+/// Reads the id of the process that holds the lock; `?` if the file does not contain one.
 fn read_lock_holder(lock: &mut File) -> String {
     let mut noted = String::new();
     let is_read = lock.take(20).read_to_string(&mut noted).is_ok();
@@ -84,18 +90,18 @@ fn read_lock_holder(lock: &mut File) -> String {
     if is_read && noted.parse::<u32>().is_ok() { noted.to_owned() } else { "?".to_owned() }
 }
 
-/// Notes in the lock file that the directory is ours.
+/// Writes the id of this process into the lock file.
 fn write_lock_holder(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.seek(SeekFrom::Start(0))?;
     writeln!(lock, "{}", std::process::id())
 }
 
-/// What others may do with a file.
+/// Permission bits of the group and of others.
 const OTHERS_PERMISSIONS: u32 = 0o077;
 
-/// A directory that was there before keeps its permissions, for others may
-/// need them; the files in it are made private all the same.
+/// Warns if others can access the directory. It keeps its permissions, because others may need
+/// them; the files in it are made private all the same.
 fn warn_if_accessible(path: &Path) {
     let mode = fs::metadata(path).map_or(0, |it| it.permissions().mode());
     if mode & OTHERS_PERMISSIONS != 0 {
@@ -103,10 +109,10 @@ fn warn_if_accessible(path: &Path) {
     }
 }
 
-/// Takes a file from others who can read it: it may have come from a copy or
-/// an older backup.
+/// Removes the permissions of others from a file, if it exists, and warns: it may come from a copy
+/// or an older backup.
 fn make_private(path: &Path) {
-    // It need not be there.
+    // The file need not exist.
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.permissions().mode();
     if mode & OTHERS_PERMISSIONS == 0 {

@@ -1,28 +1,29 @@
-//! The log that outlives restarts: a directory with an SQLite database.
+//! Log on disk: an SQLite database in a directory of its own.
 //!
 //! ```text
 //! engine ─ SqliteLog ─ jobs ─▶ writer ─ reads ─▶ readers
-//!             ▲                  │ committed        │ reader_events
+//!             ▲                  │ Committed        │ ReadDone
 //!             └───── events ◀────┴──────────────────┘
 //! ```
 //!
-//! Threads, for SQLite blocks. The writer gives sequences, writes all that has
-//! come since the last time in one transaction, and tells what it has written. A request to read takes the
-//! same way, so that it finds what was given before it; a reader then reads beside the writer. There are two
-//! of them: a search may take long, and nobody who joins shall wait for it.
-//! What is promised is in `docs/durability.md`.
+//! SQLite blocks, so it runs in three threads. The writer thread assigns sequences, writes everything
+//! that has arrived since its last transaction in one transaction, and reports it as committed. Read
+//! requests pass through the writer's queue, so that they see every append before them, and then go
+//! to one of two reader threads with database connections of their own: one for searches, which may
+//! take long, and one for everything else, so that nobody who joins waits for a search.
+//! `docs/durability.md` states what survives which failure.
 //!
-//! | file | what it is about |
+//! | module | contents |
 //! |---|---|
-//! | `settings` | what can be set, and why it may not open |
-//! | `directory` | the directory and its lock |
-//! | `schema`, `database`, `rows` | tables, connections, messages as rows |
-//! | `recovery` | what is reader_events when the log is opened, and by which name it goes on |
-//! | `sequencer` | sequences and links; no disk |
-//! | `store`, `writer` | writing, syncing, what becomes of it when the disk takes nothing |
-//! | `reader`, `queries`, `search`, `unwritten` | read_connection, search_connection, and what is not on the disk |
-//! | `pending`, `sequence_gaps` | what the disk has not taken, and the sequences that are left out then |
-//! | `retention` | forgetting |
+//! | `settings` | settings and errors |
+//! | `directory` | the directory, its lock and its permissions |
+//! | `schema`, `database`, `rows` | tables and their versions; connections; entries and sessions as rows |
+//! | `recovery` | log id and state when the log is opened |
+//! | `sequencer` | assigns sequences and links, without I/O |
+//! | `writer`, `store` | the writer thread: batches, syncs, failures, maintenance; its transactions |
+//! | `reader`, `queries`, `search` | the reader threads; queries for entries; the search index |
+//! | `pending`, `unwritten`, `sequence_gaps` | while the disk fails: changes to write later, their entries in reads, skipped sequences |
+//! | `retention` | deletes what exceeds the retention limits |
 
 pub(crate) mod database;
 pub(crate) mod directory;
@@ -64,40 +65,39 @@ use crate::hub::{Now, ReadRequest, ReadTag, RestoredState};
 use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
 use crate::os::Clock;
 
-/// Bytes of messages that may wait for the disk; beyond that they are
+/// Maximum memory of the requests that wait for the writer thread, in bytes. Further drafts are
 /// refused.
 const MAX_QUEUED_BYTES: usize = 32 << 20;
 
-/// A log on disk. Dropping it closes it.
+/// Log on disk, in an SQLite database. Dropping it writes everything and closes it.
 #[derive(Debug)]
 pub struct SqliteLog {
-    /// To the thread that writes. None: it is to end.
+    /// Job queue of the writer thread. None once the thread is to end.
     jobs: Option<mpsc::Sender<Job>>,
-    /// From all threads.
+    /// Events of all threads.
     events: UnboundedReceiver<LogEvent>,
-    /// From the threads that read, when they end. While this log is in use,
-    /// only a bug ends them, or the end of the thread that writes.
+    /// Signals of reader threads that have ended. While this log is in use, only a bug ends them,
+    /// or the end of the writer thread.
     reader_ends: UnboundedReceiver<()>,
-    /// What was immediate_events at once.
+    /// Events of calls that were answered at once.
     immediate_events: VecDeque<LogEvent>,
-    /// Gives the times.
+    /// Source of the entries' timestamps.
     timestamps: TimestampSource,
-    /// Bytes that wait for the thread that writes.
+    /// Memory of the requests that wait for the writer thread, in bytes.
     queued_bytes: Arc<AtomicUsize>,
-    /// Ended in this order.
+    /// Writer and reader threads, in the order in which they are joined.
     threads: Vec<JoinHandle<()>>,
-    /// Which server it belongs to.
+    /// Permanent identifier of the server that the log belongs to.
     server_id: ServerId,
-    /// Held until all threads have ended.
+    /// Lock of the directory, held until all threads have ended.
     _directory: LockedDirectory,
 }
 
 impl SqliteLog {
-    /// Opens the log in a directory, or begins one; gives it, and what the hub
-    /// takes over.
+    /// Opens the log in a directory, or creates it. Returns the log, and the state that the hub
+    /// restores from it. Blocks while the database is read and, if necessary, upgraded.
     ///
-    /// # Errors
-    /// [`StoreError`]; the log is as it was.
+    /// # Errors [`StoreError`]; the log is unchanged.
     pub fn open(settings: StoreSettings) -> Result<(Self, RestoredState), StoreError> {
         let directory = LockedDirectory::lock(&settings.directory)?;
         let path = directory.database();
@@ -159,15 +159,14 @@ impl SqliteLog {
         Ok((log, restored))
     }
 
-    /// Which server it belongs to. It stays when the log is moved, renamed or
-    /// restored.
+    /// Returns the permanent identifier of the server that the log belongs to. It stays when the
+    /// log is moved, renamed or restored from a backup.
     #[must_use]
     pub const fn server_id(&self) -> ServerId {
         self.server_id
     }
 
-    /// Gives the writing thread something to do. If it has died, the events
-    /// end.
+    /// Sends a job to the writer thread. Does nothing if that has died; the events end then.
     fn send_job(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);
@@ -175,7 +174,7 @@ impl SqliteLog {
     }
 }
 
-/// Begins a thread.
+/// Spawns a named thread.
 fn spawn_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
@@ -216,7 +215,7 @@ impl Log for SqliteLog {
         self.send_job(Job::Write(vec![WriteRequest::DeleteSession(session)], 0));
     }
 
-    /// The thread that writes does it by itself.
+    /// Does nothing: the writer thread does its maintenance by itself.
     fn maintain(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
 
     fn set_retention(&mut self, retention: Retention) {
@@ -227,8 +226,8 @@ impl Log for SqliteLog {
         if let Some(event) = self.immediate_events.pop_front() {
             return Poll::Ready(Some(event));
         }
-        // What was told before is told; then the server is begun again, for
-        // else nobody could join until somebody looks.
+        // Return the events that are there, then end: the server must be restarted, because without
+        // a reader thread nobody can join.
         if self.reader_ends.poll_recv(context).is_ready() {
             self.events.close();
         }
@@ -239,7 +238,7 @@ impl Log for SqliteLog {
 }
 
 impl Drop for SqliteLog {
-    /// Waits until everything is written.
+    /// Waits until everything is written and all threads have ended.
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {

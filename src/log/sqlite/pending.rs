@@ -1,4 +1,4 @@
-//! What the disk has not taken.
+//! Pending writes: changes that are committed in memory only, while the disk fails.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,32 +6,31 @@ use std::sync::Arc;
 use super::sequencer::Change;
 use crate::model::SharedEntry;
 
-/// Changes that are still to be written, in order.
+/// Queue of changes that are committed but not written to the database yet, in order.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
-    /// The changes.
+    /// Pending changes, in order.
     changes: Vec<Change>,
-    /// Bytes of memory that they take, roughly.
+    /// Approximate memory of the changes, in bytes.
     bytes: usize,
-    /// The messages among them, for readers; none if they have to be
-    /// collected anew.
+    /// Cache of the entries among the changes, for readers; none if it must be rebuilt.
     entries: Option<Arc<[SharedEntry]>>,
-    /// So many there were when superseded ones were last left out.
+    /// Number of changes that the last compaction left.
     compacted: usize,
 }
 
 impl PendingWrites {
-    /// Bytes of memory that it takes, roughly.
+    /// Returns the approximate memory of the pending changes, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The changes.
+    /// Returns the pending changes, in order.
     pub(super) fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// Further changes are owed.
+    /// Appends changes. Compacts the queue if it has doubled since the last compaction.
     pub(super) fn add(&mut self, changes: &[Change]) {
         if changes.iter().any(|it| matches!(it, Change::Entry(_))) {
             self.entries = None;
@@ -43,7 +42,7 @@ impl PendingWrites {
         }
     }
 
-    /// The messages among them.
+    /// Returns the entries among the pending changes, in ascending order of sequence.
     pub(super) fn entries(&mut self) -> Arc<[SharedEntry]> {
         let changes = &self.changes;
         let collect = || changes.iter().filter_map(Change::entry).cloned().collect();
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
     use crate::model::{Reference, Sequence, SessionId, SessionRecord, TokenHash, Username};
 
-    /// However often sessions come and go, what is kept of them is bounded.
+    /// However often sessions come and go, the memory for them is bounded.
     #[test]
     fn pending_writes_keep_one_record_per_session() {
         let mut pending = PendingWrites::default();

@@ -1,4 +1,4 @@
-//! What is found when the log is opened.
+//! Recovery of the log's state when it is opened: log id, head, sessions, rooms.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,23 +16,24 @@ use crate::model::{
 };
 use crate::os::random_bytes;
 
-/// Names the run of the operating system: a new one at each boot.
+/// File with the boot id of the operating system, which is new at each boot.
 const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// The same, said by the unit of a service that is not shown the file.
+/// Environment variable with the boot id, set by the unit of a service that cannot read the file.
 const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
-/// More messages than can be on their way to the log at one time.
+/// Upper bound of the number of messages that can be on their way to the log at one time.
 const MAX_IN_FLIGHT: u64 = 200_000;
 
-/// Rooms whose spelling the hub is told.
+/// Maximum number of rooms whose spelling is restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
 
-/// Decides by which name the log goes on, and notes that it is in use.
+/// Determines the log id under which the log continues, and marks the database as open.
 ///
-/// The end of the log may be gone if the system went down (a process that
-/// is killed leaves everything to the system) while not everything was synced that was
-/// shown, or if the file is a copy of a former one. Then it is another log from here on.
+/// The id stays if the end of the log cannot be missing: if the database was closed properly, if
+/// every commit was synced, or if the system has not been rebooted since (then it still has
+/// everything that a killed process wrote). Otherwise, and if the file is a copy, the log gets a
+/// new id.
 pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
@@ -71,7 +72,7 @@ pub(super) fn establish_log_id(
     Ok(LogId(log_id))
 }
 
-/// Which server this is. A database that does not say it yet does from now on.
+/// Returns the permanent identifier of the server, and generates it if the database has none.
 pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<ServerId, StoreError> {
     if let Some(known) = read_fact(connection, fact::SERVER_ID)? {
         return Ok(ServerId(known));
@@ -81,15 +82,15 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
     Ok(ServerId(new))
 }
 
-/// What the system calls its run, if anybody tells. systemd writes it without
-/// the hyphens.
+/// Returns the boot id of the operating system, without hyphens; none if it is unknown. (systemd
+/// writes it without hyphens.)
 fn system_boot_id() -> Option<String> {
     let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
     let told = said.or_else(|| fs::read_to_string(SYSTEM_BOOT_ID).ok());
     told.map(|it| it.trim().replace('-', ""))
 }
 
-/// What names a file as long as it is the same one.
+/// Returns the inode number of a file: another one if it is a copy.
 fn file_id(path: &Path) -> Result<String, StoreError> {
     use std::os::unix::fs::MetadataExt;
 
@@ -99,7 +100,7 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
     }
 }
 
-/// Reads what the hub takes over.
+/// Reads the state that the hub restores.
 pub(crate) fn restore_state(
     connection: &Connection,
     log_id: LogId,
@@ -118,7 +119,7 @@ pub(crate) fn restore_state(
     Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps })
 }
 
-/// The last sequence that was given.
+/// Returns the last sequence that was assigned, as far as the database knows.
 fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     let noted: i64 = read_fact(connection, fact::HEAD)?.unwrap_or(0);
     let kept: i64 = connection.query_row(
@@ -130,8 +131,9 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Makes the sessions' records good by the messages that came later, or were
-/// under way when they were noted: nothing that is there may be taken again.
+/// Corrects session records by the messages that were committed after them, or were in flight when
+/// they were stored: raises `last_reference`, and removes committed references from `refused`. So
+/// no message is accepted twice.
 fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],
@@ -156,7 +158,7 @@ fn apply_later_messages(
     Ok(())
 }
 
-/// The last sequence of each room in which there is something.
+/// Returns the last sequence of each room that has entries.
 pub(super) fn last_sequence_by_room(
     connection: &Connection,
 ) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
@@ -171,14 +173,14 @@ pub(super) fn last_sequence_by_room(
     rows.filter_map(Result::transpose).map(Result::flatten).collect()
 }
 
-/// The time of the last message.
+/// Returns the time of the last message in a room.
 pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let ask = "SELECT time FROM entries ORDER BY sequence DESC LIMIT 1";
     let time: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
     Ok(time.map(|it| Timestamp(it.cast_unsigned())))
 }
 
-/// How rooms are spelt, those used last at the end.
+/// Returns the names of the most recently used rooms as they are spelt, least recently used first.
 fn recent_room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
     let mut statement = connection.prepare(
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last

@@ -1,23 +1,23 @@
-//! Between which sequences there is nothing.
+//! Sequence gaps: ranges of sequences that the log skipped and never assigned.
 //!
-//! When the disk takes nothing, the sequence leaps. Should what is said then be lost, because
-//! the server ends before it is written, the log goes on from before the
-//! leap; and if it leaps once more, its sequences may pass those that were lost. Who has
-//! seen those has a position in the void.
+//! When the disk begins to fail, the log skips far ahead and commits entries in memory. If the
+//! server ends before they are written, those entries are lost, and the log continues from before
+//! the gap; if it then skips again, its sequences may pass the lost ones. A client that has seen
+//! lost entries has a position in a gap, so the hub does not accept that position.
 
 use rusqlite::Connection;
 
 use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
-/// So many are kept; of more the two oldest become one, with what was between
-/// them: who has a position there begins afresh, which does no harm.
+/// Maximum number of gaps stored. Beyond it, the two oldest gaps are joined to one that also covers
+/// the entries between them. A client whose position is there begins afresh, which does no harm.
 const MAX_GAPS: usize = 64;
 
-/// From behind the first up to the second there is nothing.
+/// An unused range of sequences, `(first, second]`.
 pub(super) type SequenceGap = (Sequence, Sequence);
 
-/// All that are noted, in order.
+/// Reads all stored sequence gaps, in ascending order.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
     let bytes: Vec<u8> = read_fact(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
@@ -25,7 +25,7 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>>
     Ok(numbers.as_chunks().0.iter().map(|[from, to]| (*from, *to)).collect())
 }
 
-/// Notes a further one.
+/// Stores a further sequence gap, `(from, to]`.
 pub(super) fn add(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
     let mut gaps = all(connection)?;
     gaps.push((from, to));

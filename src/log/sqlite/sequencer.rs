@@ -1,5 +1,5 @@
-//! What the log hands out: sequences, links, and the order of changes.
-//! Nothing here touches the disk.
+//! Sequencer: assigns sequences and links to drafts, and orders the changes to write. It does no
+//! I/O.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,36 +10,36 @@ use crate::model::{
     Timestamp,
 };
 
-/// Something that the log is given.
+/// Request to the log that is to be written.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
-    /// A message, with the time at which it came.
+    /// A message, with the timestamp of its arrival.
     Draft(Timestamp, Draft),
-    /// Between the message before and the next one the clock was set.
+    /// The clock was set between the previous draft and the next one.
     ClockSet,
-    /// A session as it is now.
+    /// A session record to store.
     PersistSession(SessionRecord),
-    /// A session that cannot come back.
+    /// A session to delete.
     DeleteSession(SessionId),
 }
 
-/// Something that is to be written.
+/// Change to write to the database.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    /// A message.
+    /// An entry to insert.
     Entry(SharedEntry),
-    /// A session. Its `last_reference` is right up to this sequence.
+    /// A session record to store. Its `last_reference` is correct up to this sequence.
     PersistSession(SessionRecord, Sequence),
-    /// A session's last reference, right up to this sequence.
+    /// The last reference of a session to store, correct up to this sequence.
     PersistLastReference(SessionId, Reference, Sequence),
-    /// A session that cannot come back; the log has come to this sequence.
+    /// A session to delete, and the last sequence of the log at that time.
     DeleteSession(SessionId, Sequence),
-    /// Between these sequences there is nothing, and never will be.
+    /// A sequence gap `(first, second]` to store: these sequences will never be assigned.
     SkipSequences(Sequence, Sequence),
 }
 
 impl Change {
-    /// Bytes of memory that it takes, roughly.
+    /// Returns the approximate memory of the change, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
             Self::Entry(entry) => size_of::<LogEntry>() + entry.draft.text.as_str().len(),
@@ -49,7 +49,7 @@ impl Change {
         size_of::<Self>() + text
     }
 
-    /// The message, if it is one.
+    /// Returns the entry, if the change is one.
     pub(super) const fn entry(&self) -> Option<&SharedEntry> {
         match self {
             Self::Entry(entry) => Some(entry),
@@ -61,31 +61,32 @@ impl Change {
     }
 }
 
-/// How far everything has come.
+/// State from which sequences, links and last references are assigned.
 #[derive(Debug, Default)]
 pub(super) struct Sequencer {
-    /// The last sequence that was given.
+    /// Last sequence that was assigned.
     pub(super) head: Sequence,
-    /// The last sequence in each room.
+    /// Last sequence in each room.
     last_in_room: HashMap<NameKey, Sequence>,
-    /// The last reference of each session that is kept.
+    /// Greatest reference of each session, as far as known.
     last_references: HashMap<SessionId, Reference>,
-    /// The sessions that have said something since it was noted.
+    /// Sessions whose last reference has changed since it was stored.
     unpersisted: HashSet<SessionId>,
 }
 
-/// What becomes of some requests, before it is so.
+/// Plan for a list of requests: what to write, and what to report. It takes effect by
+/// [`Sequencer::commit`].
 pub(super) struct Plan {
-    /// What is to be written, in order.
+    /// Changes to write, in order.
     pub(super) changes: Vec<Change>,
-    /// What is to be told when it is so.
+    /// Events to report once the changes are committed.
     pub(super) events: Vec<LogEvent>,
-    /// How the sequencer will be: only what delta.
+    /// New state of the sequencer: only what differs from the current state.
     delta: Sequencer,
 }
 
 impl Sequencer {
-    /// Goes on from what was found.
+    /// Creates a sequencer that continues from the recovered state.
     pub(super) fn new(
         head: Sequence,
         last_in_room: HashMap<NameKey, Sequence>,
@@ -94,8 +95,9 @@ impl Sequencer {
         Self { head, last_in_room, last_references, unpersisted: HashSet::new() }
     }
 
-    /// What becomes of requests in this order if the next sequence is that
-    /// behind `head`, which is not below the sequencer's.
+    /// Plans requests in this order, without effect on the sequencer. The next sequence is the one
+    /// after `head`; if that is greater than the sequencer's own head, the plan contains the
+    /// sequence gap between them. It must not be less.
     pub(super) fn plan(
         &self,
         head: Sequence,
@@ -144,7 +146,7 @@ impl Sequencer {
         Plan { changes, events, delta }
     }
 
-    /// Gives a draft its place.
+    /// Assigns sequence and link to a draft, which makes it an entry.
     fn assign_sequence(&self, delta: &mut Self, time: Timestamp, draft: Draft) -> SharedEntry {
         delta.head = delta.head.next();
         let previous = match &draft.target {
@@ -159,12 +161,12 @@ impl Sequencer {
         Arc::new(LogEntry { sequence: delta.head, previous, time, draft })
     }
 
-    /// A session's last reference, according to both.
+    /// Returns the last reference of a session after the changes in `delta`.
     fn last_reference(&self, delta: &Self, session: SessionId) -> Option<Reference> {
         delta.last_references.get(&session).or_else(|| self.last_references.get(&session)).copied()
     }
 
-    /// A plan has become so.
+    /// Makes a plan effective, once its changes are written or kept as pending.
     pub(super) fn commit(&mut self, plan: &mut Plan) {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());
@@ -186,9 +188,9 @@ impl Sequencer {
         }
     }
 
-    /// The last last_references that are not noted yet. What they are found by may
-    /// be forgotten when they are, and not before. Call
-    /// [`Self::is_noted`] when they are written.
+    /// Returns the last references that are not stored yet, as changes to write. Write them before
+    /// messages are deleted, because until then they are recovered from the messages. When they are
+    /// written, call [`Self::mark_references_persisted`].
     pub(super) fn unpersisted_references(&self) -> Vec<Change> {
         let change = |session: &SessionId| {
             let reference = self.last_references.get(session)?;
@@ -197,19 +199,20 @@ impl Sequencer {
         self.unpersisted.iter().filter_map(change).collect()
     }
 
-    /// All last last_references are noted.
+    /// Marks all last references as stored.
     pub(super) fn mark_references_persisted(&mut self) {
         self.unpersisted.clear();
     }
 
-    /// A room has gone, with everything that was in it.
+    /// Removes a room that was evicted with all its entries. Its next entry begins a new chain of
+    /// links.
     pub(super) fn forget_room(&mut self, key: &NameKey) {
         self.last_in_room.remove(key);
     }
 }
 
 impl Plan {
-    /// The requests again, to be planned otherwise.
+    /// Returns the requests of the plan, to be planned again in another way.
     pub(super) fn into_requests(self) -> Vec<WriteRequest> {
         let mut requests = Vec::with_capacity(self.changes.len());
         let set_before: Vec<Sequence> = self

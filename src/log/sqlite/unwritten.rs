@@ -1,13 +1,14 @@
-//! What is in the log but, while the disk takes nothing, not in the
-//! database: added to what is read.
+//! Read results while the disk fails: merges entries that are in memory only into what the database
+//! returns.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// What is found where the disk gives nothing. None: memory alone cannot say
-/// what there is, nor that there is no more.
+/// Returns the read outcome, without entries, for a database that cannot be read. After a position
+/// it reports all requested rooms as gaps, because their stored entries are missing. Returns `None`
+/// for history and searches, which must fail: memory alone cannot tell what there is.
 pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutcome> {
     let gaps = match request.range {
         ReadRange::Latest(_) => Vec::new(),
@@ -17,8 +18,8 @@ pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutc
     Some(ReadOutcome { entries: Vec::new(), head: Sequence::ZERO, gaps, more: false })
 }
 
-/// Adds what was not written, all of which is later than everything that
-/// was.
+/// Adds unwritten entries that match a request to an outcome, within the request's limits. All of
+/// them are later than every entry of the database. `head` is the last sequence of the log.
 pub(super) fn add_unwritten(
     found: ReadOutcome,
     unwritten: &[SharedEntry],
@@ -40,7 +41,7 @@ pub(super) fn add_unwritten(
             outcome.entries.extend(wanted.cloned());
             outcome.more |= drop_oldest(&mut outcome.entries, query.limit);
         }
-        // The next page will bring them.
+        // They belong to the next page.
         ReadRange::After(..) if outcome.more => {}
         ReadRange::After(_, count) => {
             let room = usize::from(*count).saturating_sub(outcome.entries.len());
@@ -52,7 +53,7 @@ pub(super) fn add_unwritten(
     outcome
 }
 
-/// Whether an entry is one of those that are asked for.
+/// Returns true if a request asks for this entry.
 fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),
@@ -69,14 +70,14 @@ fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
         }
 }
 
-/// Drops the oldest beyond so many; says whether there were any.
+/// Drops the oldest entries beyond `count`. Returns true if there were any.
 fn drop_oldest(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
     let excess = entries.len().saturating_sub(count.into());
     entries.drain(..excess);
     excess > 0
 }
 
-/// Drops all but the latest so many of each room and of the direct messages.
+/// Drops all but the latest `count` entries of each room, and of the direct messages.
 fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) {
     let mut by_room: HashMap<Option<NameKey>, Vec<SharedEntry>> = HashMap::new();
     for entry in entries.drain(..) {
