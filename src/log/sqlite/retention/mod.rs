@@ -79,7 +79,7 @@ pub(super) fn step(
 ) -> rusqlite::Result<StepResult> {
     let is_steady = progress.clock_trust.update(now);
     let step = connection.transaction().and_then(|transaction| {
-        let mut run = StepRun {
+        let mut run = RetentionStep {
             connection: &transaction,
             progress,
             delete_budget: MAX_DELETED,
@@ -110,7 +110,7 @@ pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// One step while it is done.
-struct StepRun<'a> {
+struct RetentionStep<'a> {
     /// To the database, within a transaction.
     connection: &'a Connection,
     /// What is remembered.
@@ -121,7 +121,7 @@ struct StepRun<'a> {
     count_budget: usize,
 }
 
-impl StepRun<'_> {
+impl RetentionStep<'_> {
     /// Does all that there is room for. Without a time of day nothing is too
     /// old.
     fn run(

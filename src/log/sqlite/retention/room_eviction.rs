@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::database::{fact, read_fact, write_fact};
 use super::super::rows::read_room_name;
-use super::{HISTORY_LENGTH, StepRun};
+use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
 /// Rooms of which something is kept.
@@ -24,7 +24,7 @@ pub(super) struct RoomToEvict {
     pub(super) last: i64,
 }
 
-impl StepRun<'_> {
+impl RetentionStep<'_> {
     /// Forgets rooms if there are too many; gives those that are gone. One
     /// with much in it takes several steps.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
