@@ -36,7 +36,7 @@ const SENDERS: usize = 4;
 const WINDOW: u64 = 32;
 
 /// What they say.
-const TEXT: &str = "sixty-four bytes of text, the length of an ordinary chat message";
+const MESSAGE_TEXT: &str = "sixty-four bytes of text, the length of an ordinary chat message";
 
 /// Nothing takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Load {
     /// How many are in the room.
     clients: usize,
-    /// How many messages are said in all.
+    /// How many messages are sent in all.
     messages: u64,
 }
 
@@ -62,24 +62,24 @@ enum Target {
 }
 
 /// What came out of one measurement.
-struct Figures {
+struct Measurement {
     /// Seconds of CPU time for a million deliveries.
-    cpu: f64,
+    cpu_seconds: f64,
     /// Seconds that passed for a million deliveries.
-    wall: f64,
+    wall_seconds: f64,
     /// Kilobytes of resident memory with all clients connected, before load.
     resident: u64,
     /// The same before anybody came.
-    resident_idle: u64,
+    resident_without_clients: u64,
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.iter().any(|it| it == "--relay") {
-        relay();
+        run_relay();
         return;
     }
-    if std::env::var_os("FANOUT_PINNED").is_none() && pin_this_process() {
+    if std::env::var_os("FANOUT_PINNED").is_none() && rerun_pinned() {
         return;
     }
     let number = |name: &str, default: u64| {
@@ -92,35 +92,40 @@ fn main() {
     };
     let rounds = number("--rounds", 3);
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    println!("{} clients, {} messages of {} bytes", load.clients, load.messages, TEXT.len());
+    println!(
+        "{} clients, {} messages of {} bytes",
+        load.clients,
+        load.messages,
+        MESSAGE_TEXT.len()
+    );
     let mut ratios = Vec::new();
     let mut disk_ratios = Vec::new();
     for round in 1..=rounds {
         let relay = measure(load, Target::Relay);
         let server = measure(load, Target::Server);
         let disk = measure(load, Target::Disk);
-        let ratio = server.cpu / relay.cpu;
+        let ratio = server.cpu_seconds / relay.cpu_seconds;
         println!(
             "round {round}: CPU seconds per million deliveries: server {:.3}, relay {:.3}, ratio \
              {ratio:.2}; wall {:.3} and {:.3}; server's memory {} kB idle, {:.2} kB per client",
-            server.cpu,
-            relay.cpu,
-            server.wall,
-            relay.wall,
-            server.resident_idle,
-            (server.resident - server.resident_idle) as f64 / load.clients as f64,
+            server.cpu_seconds,
+            relay.cpu_seconds,
+            server.wall_seconds,
+            relay.wall_seconds,
+            server.resident_without_clients,
+            (server.resident - server.resident_without_clients) as f64 / load.clients as f64,
         );
         println!(
             "         with the log on disk {:.3} ({:.2} times that in memory), wall {:.3}; deliveries per CPU \
              second: {:.0} in memory, {:.0} on disk",
-            disk.cpu,
-            disk.cpu / server.cpu,
-            disk.wall,
-            1e6 / server.cpu,
-            1e6 / disk.cpu,
+            disk.cpu_seconds,
+            disk.cpu_seconds / server.cpu_seconds,
+            disk.wall_seconds,
+            1e6 / server.cpu_seconds,
+            1e6 / disk.cpu_seconds,
         );
         ratios.push(ratio);
-        disk_ratios.push(server.cpu / disk.cpu);
+        disk_ratios.push(server.cpu_seconds / disk.cpu_seconds);
     }
     ratios.sort_by(f64::total_cmp);
     println!("median ratio server/relay {:.2}", ratios[ratios.len() / 2]);
@@ -130,7 +135,7 @@ fn main() {
 }
 
 /// Runs this program again on the last core; true if that was done.
-fn pin_this_process() -> bool {
+fn rerun_pinned() -> bool {
     let own = std::env::current_exe().unwrap();
     let mut command = Command::new("taskset");
     command.args(["-c", "1"]).arg(own).args(std::env::args().skip(1)).env("FANOUT_PINNED", "1");
@@ -142,7 +147,7 @@ fn pin_this_process() -> bool {
 
 /// A program on the first core, with the line `listening on …` read from
 /// its standard error.
-fn start(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, SocketAddr) {
+fn start_pinned(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, SocketAddr) {
     let mut child = Command::new("taskset")
         .args(["-c", "0"])
         .arg(program)
@@ -177,40 +182,40 @@ fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     if let Some(data) = data {
         arguments.extend(["--data", data]);
     }
-    start(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments)
+    start_pinned(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments)
 }
 
 /// The relay, which is this program.
 fn start_relay() -> (Child, SocketAddr) {
-    start(std::env::current_exe().unwrap().as_os_str(), &["--relay"])
+    start_pinned(std::env::current_exe().unwrap().as_os_str(), &["--relay"])
 }
 
 /// Puts the load on a program, and stops it.
-fn measure(load: Load, target: Target) -> Figures {
+fn measure(load: Load, target: Target) -> Measurement {
     let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut child, address) = match target {
         Target::Server => start_server(None),
         Target::Disk => start_server(data.path().to_str()),
         Target::Relay => start_relay(),
     };
-    let resident_idle = resident(child.id());
+    let resident_without_clients = resident_kilobytes(child.id());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let figures = runtime.block_on(async {
+    let measurement = runtime.block_on(async {
         let clients = connect_all(load, target, address).await;
-        let resident = resident(child.id());
-        let (cpu, begun) = (cpu_time(child.id()), Instant::now());
-        drive(load, clients).await;
+        let resident = resident_kilobytes(child.id());
+        let (cpu, start_time) = (cpu_time(child.id()), Instant::now());
+        run_load(load, clients).await;
         let millions = load.messages as f64 * load.clients as f64 / 1e6;
-        Figures {
-            cpu: (cpu_time(child.id()) - cpu).as_secs_f64() / millions,
-            wall: begun.elapsed().as_secs_f64() / millions,
+        Measurement {
+            cpu_seconds: (cpu_time(child.id()) - cpu).as_secs_f64() / millions,
+            wall_seconds: start_time.elapsed().as_secs_f64() / millions,
             resident,
-            resident_idle,
+            resident_without_clients,
         }
     });
     child.kill().unwrap();
     child.wait().unwrap();
-    figures
+    measurement
 }
 
 /// CPU time that all threads of a process have had.
@@ -224,7 +229,7 @@ fn cpu_time(pid: u32) -> Duration {
 }
 
 /// Kilobytes of memory that a process has.
-fn resident(pid: u32) -> u64 {
+fn resident_kilobytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
@@ -240,9 +245,9 @@ struct Client {
     target: Target,
     /// Live entries that it has got.
     received: u64,
-    /// For a sender: messages said, and own ones that came back.
-    said: u64,
-    /// See `said`.
+    /// For a sender: messages sent, and own ones that came back.
+    sent: u64,
+    /// See `sent`.
     echoed: u64,
     /// What its own messages are known by.
     session: u64,
@@ -261,7 +266,7 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
         };
         stream.set_nonblocking(true).unwrap();
         let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-        clients.push(Client { stream, reader, target, received: 0, said: 0, echoed: 0, session });
+        clients.push(Client { stream, reader, target, received: 0, sent: 0, echoed: 0, session });
     }
     clients
 }
@@ -288,16 +293,16 @@ fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
     ClientFrame::from(join).encode(&mut bytes);
     stream.write_all(&bytes).unwrap();
     let mut reader = FrameReader::from_server();
-    let (mut session, mut is_in) = (0, false);
+    let (mut session, mut is_joined) = (0, false);
     let mut buffer = [0; 4_096];
-    while !is_in {
+    while !is_joined {
         let count = stream.read(&mut buffer).unwrap();
         assert_ne!(count, 0, "the server hung up");
         reader
             .feed(&buffer[..count], |body| {
                 match ServerFrame::decode(body) {
                     Decoded::Frame(ServerFrame::Welcome(welcome)) => session = welcome.session.0,
-                    Decoded::Frame(ServerFrame::End(_)) => is_in = true,
+                    Decoded::Frame(ServerFrame::End(_)) => is_joined = true,
                     Decoded::Frame(ServerFrame::Error(error)) => panic!("{error:?}"),
                     _ => {}
                 }
@@ -309,10 +314,10 @@ fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
 }
 
 /// Says everything and reads until everybody has got everything.
-async fn drive(load: Load, clients: Vec<Client>) {
+async fn run_load(load: Load, clients: Vec<Client>) {
     let work = clients.into_iter().enumerate().map(|(number, client)| {
-        let share = if number < SENDERS { load.messages / SENDERS as u64 } else { 0 };
-        tokio::spawn(client.run(share, load.messages))
+        let message_count = if number < SENDERS { load.messages / SENDERS as u64 } else { 0 };
+        tokio::spawn(client.run(message_count, load.messages))
     });
     let work: Vec<_> = work.collect();
     for client in work {
@@ -321,48 +326,48 @@ async fn drive(load: Load, clients: Vec<Client>) {
 }
 
 impl Client {
-    /// Says `share` messages, and reads until it has got `all`.
-    async fn run(mut self, share: u64, all: u64) {
+    /// Says `message_count` messages, and reads until it has got `all`.
+    async fn run(mut self, message_count: u64, total: u64) {
         let mut unsent = VecDeque::new();
-        while self.received < all {
-            while self.said < share && self.said - self.echoed < WINDOW {
-                self.said += 1;
-                self.say(&mut unsent);
+        while self.received < total {
+            while self.sent < message_count && self.sent - self.echoed < WINDOW {
+                self.sent += 1;
+                self.queue_message(&mut unsent);
             }
-            self.write(&mut unsent);
+            self.write_some(&mut unsent);
             let interest = if unsent.is_empty() {
                 Interest::READABLE
             } else {
                 Interest::READABLE | Interest::WRITABLE
             };
             self.stream.ready(interest).await.unwrap();
-            self.read();
+            self.read_some();
         }
     }
 
     /// Puts the next message behind what is to be sent.
-    fn say(&self, unsent: &mut VecDeque<u8>) {
+    fn queue_message(&self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
         match self.target {
             Target::Server | Target::Disk => ClientFrame::from(Say {
-                reference: Reference(self.said),
+                reference: Reference(self.sent),
                 room: "lobby".to_owned(),
                 style: 0,
-                text: TEXT.to_owned(),
+                text: MESSAGE_TEXT.to_owned(),
             })
             .encode(&mut bytes),
             // The relay makes no entry of it, so it has to be one already.
             Target::Relay => ServerFrame::from(Entry {
                 flags: 0,
-                sequence: Sequence(self.said),
-                previous: Sequence(self.said),
+                sequence: Sequence(self.sent),
+                previous: Sequence(self.sent),
                 room: "lobby".to_owned(),
                 session: SessionId(self.session),
                 username: "client1".to_owned(),
                 time: Timestamp(1_795_384_987_123),
-                reference: Reference(self.said),
+                reference: Reference(self.sent),
                 style: 0,
-                text: TEXT.to_owned(),
+                text: MESSAGE_TEXT.to_owned(),
             })
             .encode(&mut bytes),
         }
@@ -370,7 +375,7 @@ impl Client {
     }
 
     /// Sends what can be sent.
-    fn write(&self, unsent: &mut VecDeque<u8>) {
+    fn write_some(&self, unsent: &mut VecDeque<u8>) {
         while !unsent.is_empty() {
             match self.stream.try_write(unsent.make_contiguous()) {
                 Ok(count) => drop(unsent.drain(..count)),
@@ -381,7 +386,7 @@ impl Client {
     }
 
     /// Reads what is there and counts it.
-    fn read(&mut self) {
+    fn read_some(&mut self) {
         let mut buffer = [0; 65_536];
         let count = match self.stream.try_read(&mut buffer) {
             Ok(count) => count,
@@ -389,14 +394,14 @@ impl Client {
             Err(error) => panic!("{error}"),
         };
         assert_ne!(count, 0, "the server hung up");
-        let Self { reader, received, echoed, session, said, .. } = self;
+        let Self { reader, received, echoed, session, sent, .. } = self;
         reader
             .feed(&buffer[..count], |body| {
                 // Only senders look into what they get: the generator must
                 // not be slower than what it measures.
                 *received += u64::from(body.first() == Some(&67));
-                if *said > 0 {
-                    *echoed += u64::from(is_own(body, *session));
+                if *sent > 0 {
+                    *echoed += u64::from(is_from_session(body, *session));
                 }
                 true
             })
@@ -405,7 +410,7 @@ impl Client {
 }
 
 /// Whether an entry is by this session.
-fn is_own(body: &[u8], session: u64) -> bool {
+fn is_from_session(body: &[u8], session: u64) -> bool {
     match ServerFrame::decode(body) {
         Decoded::Frame(ServerFrame::Entry(entry)) => entry.session.0 == session,
         _ => false,
@@ -415,7 +420,7 @@ fn is_own(body: &[u8], session: u64) -> bool {
 /// A relay that knows nothing of chat: what anybody sends is written to
 /// everybody, all that is due with one write for each wake-up. What it costs
 /// is what the kernel costs.
-fn relay() {
+fn run_relay() {
     let mut poll = mio::Poll::new().unwrap();
     let mut events = mio::Events::with_capacity(1_024);
     let mut listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -423,7 +428,7 @@ fn relay() {
     poll.registry().register(&mut listener, accepting, mio::Interest::READABLE).unwrap();
     eprintln!("listening on {}", listener.local_addr().unwrap());
     // Everything that was ever sent, and how far each connection has got.
-    let mut sent: Vec<u8> = Vec::new();
+    let mut forwarded: Vec<u8> = Vec::new();
     let mut connections: Vec<(mio::net::TcpStream, usize)> = Vec::new();
     let mut buffer = [0; 65_536];
     loop {
@@ -435,18 +440,18 @@ fn relay() {
                     let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
                     let token = mio::Token(connections.len());
                     poll.registry().register(&mut stream, token, interest).unwrap();
-                    connections.push((stream, sent.len()));
+                    connections.push((stream, forwarded.len()));
                 }
             } else if event.is_readable() {
                 let (stream, _) = &mut connections[event.token().0];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                    sent.extend_from_slice(&buffer[..count]);
+                    forwarded.extend_from_slice(&buffer[..count]);
                 }
             }
         }
         for (stream, position) in &mut connections {
-            while *position < sent.len() {
-                match stream.write(&sent[*position..]) {
+            while *position < forwarded.len() {
+                match stream.write(&forwarded[*position..]) {
                     Ok(count) => *position += count,
                     Err(_) => break,
                 }

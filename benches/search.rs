@@ -28,13 +28,13 @@ use pi_chat::model::{
 };
 
 /// Different words.
-const WORDS: u64 = 50_000;
+const VOCABULARY_SIZE: u64 = 50_000;
 
 /// Times that each search is repeated.
-const REPEATS: usize = 7;
+const REPETITIONS: usize = 7;
 
 /// Messages are a minute apart.
-const MINUTE: u64 = 60_000;
+const MESSAGE_INTERVAL: u64 = 60_000;
 
 /// Numbers that look random, the same ones each time.
 struct Random(u64);
@@ -50,7 +50,7 @@ impl Random {
     /// A word: the n-th most frequent one n times rarer than the first.
     fn word(&mut self) -> String {
         let exponent = self.below(1_000_000) as f64 / 1_000_000.0;
-        format!("w{}", (WORDS as f64).powf(exponent) as u64)
+        format!("w{}", (VOCABULARY_SIZE as f64).powf(exponent) as u64)
     }
 }
 
@@ -65,28 +65,28 @@ fn main() {
     let (mut log, _) = SqliteLog::open(settings).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let begun = Instant::now();
-        fill(&mut log, messages).await;
-        println!("{messages} messages written in {:.1} s", begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
+        let start = Instant::now();
+        append_messages(&mut log, messages).await;
+        println!("{messages} messages written in {:.1} s", start.elapsed().as_secs_f64());
+        let start = Instant::now();
         while search(&mut log, "lobby", query("w1")).await.is_none() {
             // It says no until everything can be found.
             std::thread::sleep(Duration::from_millis(100));
         }
-        println!("and made findable {:.1} s later", begun.elapsed().as_secs_f64());
+        println!("and made findable {:.1} s later", start.elapsed().as_secs_f64());
         let size = std::fs::metadata(directory.path().join("log/chat.db")).unwrap().len();
         println!("{:.0} bytes of database for each message", size as f64 / messages as f64);
-        let slowest = measure(&mut log, messages).await;
+        let slowest = measure_searches(&mut log, messages).await;
         println!("slowest median {:.1} ms", slowest.as_secs_f64() * 1e3);
     });
 }
 
 /// Says everything.
-async fn fill(log: &mut SqliteLog, messages: u64) {
+async fn append_messages(log: &mut SqliteLog, messages: u64) {
     let mut random = Random(1);
     let mut reference = 0;
     while reference < messages {
-        let time = Timestamp(1_700_000_000_000 + reference * MINUTE);
+        let time = Timestamp(1_700_000_000_000 + reference * MESSAGE_INTERVAL);
         let drafts: Vec<Draft> = (0..1_000)
             .map(|_| {
                 reference += 1;
@@ -102,7 +102,7 @@ async fn fill(log: &mut SqliteLog, messages: u64) {
                 }
             })
             .collect();
-        let since_start = Duration::from_millis(reference * MINUTE);
+        let since_start = Duration::from_millis(reference * MESSAGE_INTERVAL);
         log.append(Now { moment: Moment::after_start(since_start), time }, drafts);
         match poll_fn(|context| log.poll_event(context)).await.unwrap() {
             LogEvent::Committed { .. } => {}
@@ -135,8 +135,9 @@ async fn search(log: &mut SqliteLog, room: &str, query: SearchQuery) -> Option<R
 }
 
 /// Searches for all sorts of things; gives the slowest median.
-async fn measure(log: &mut SqliteLog, messages: u64) -> Duration {
-    let day = |part: u64| Some(Timestamp(1_700_000_000_000 + messages / 10 * part * MINUTE));
+async fn measure_searches(log: &mut SqliteLog, messages: u64) -> Duration {
+    let tenth =
+        |part: u64| Some(Timestamp(1_700_000_000_000 + messages / 10 * part * MESSAGE_INTERVAL));
     let from = |name: &str| Some(NameKey::of(name));
     let searches = [
         ("the most frequent word", "lobby", query("w1")),
@@ -156,28 +157,28 @@ async fn measure(log: &mut SqliteLog, messages: u64) -> Duration {
             SearchQuery { from: from("guest7"), ..query("w2") },
         ),
         ("an author who never was", "lobby", SearchQuery { from: from("nobody"), ..query("w1") }),
-        ("a word, long ago", "lobby", SearchQuery { until: day(1), ..query("w1") }),
+        ("a word, long ago", "lobby", SearchQuery { until: tenth(1), ..query("w1") }),
         (
             "a word, in a few days in between",
             "lobby",
-            SearchQuery { since: day(4), until: day(5), ..query("w1000") },
+            SearchQuery { since: tenth(4), until: tenth(5), ..query("w1000") },
         ),
         ("a later page", "lobby", SearchQuery { before: Sequence(messages / 2), ..query("w1") }),
     ];
     let mut slowest = Duration::ZERO;
-    for (what, room, query) in searches {
+    for (description, room, query) in searches {
         let mut times = Vec::new();
         let mut found = 0;
-        for _ in 0..REPEATS {
-            let begun = Instant::now();
+        for _ in 0..REPETITIONS {
+            let start = Instant::now();
             found = search(log, room, query.clone()).await.expect("an answer").entries.len();
-            times.push(begun.elapsed());
+            times.push(start.elapsed());
         }
         times.sort_unstable();
-        let (median, worst) = (times[REPEATS / 2], times[REPEATS - 1]);
+        let (median, worst) = (times[REPETITIONS / 2], times[REPETITIONS - 1]);
         slowest = slowest.max(median);
         println!(
-            "{what:40} {found:3} found, median {:7.2} ms, worst {:7.2} ms",
+            "{description:40} {found:3} found, median {:7.2} ms, worst {:7.2} ms",
             median.as_secs_f64() * 1e3,
             worst.as_secs_f64() * 1e3
         );
