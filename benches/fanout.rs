@@ -1,13 +1,13 @@
-//! What a delivery costs: CPU time of the server for a million deliveries,
-//! beside a bare relay that does nothing but write the same bytes to
-//! everybody, in the same run, for these machines are noisy.
+//! Benchmark of the fan-out: CPU time of the server for a million deliveries, compared with a bare
+//! relay that does nothing but write the same bytes to every client. Both are measured in the same
+//! run, because CPU speeds of virtual machines vary.
 //!
 //! ```text
 //! cargo bench --bench fanout -- [--clients 1000] [--messages 2000] [--rounds 3]
 //! ```
 //!
-//! All clients are in one room; 4 of them say messages of 64 bytes, each with
-//! 32 of them unacknowledged. Server and generator have a core each.
+//! All clients are in one room. 4 of them send messages of 64 bytes, each with up to 32 of them
+//! unacknowledged. Server and load generator have a core each.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,47 +29,47 @@ use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{ClientFrame, Decoded, Entry, Hello, Join, MAGIC, Say, ServerFrame};
 use tokio::io::Interest;
 
-/// Who says something.
+/// Number of clients that send messages.
 const SENDERS: usize = 4;
 
-/// Unacknowledged messages of each.
+/// Maximum number of unacknowledged messages of each sender.
 const WINDOW: u64 = 32;
 
-/// What they say.
+/// Text of every message.
 const MESSAGE_TEXT: &str = "sixty-four bytes of text, the length of an ordinary chat message";
 
-/// Nothing takes longer than this.
+/// Maximum time for any step.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What it is measured with.
+/// Load of a measurement.
 #[derive(Clone, Copy)]
 struct Load {
-    /// How many are in the room.
+    /// Number of clients in the room.
     clients: usize,
-    /// How many messages are sent in all.
+    /// Number of messages sent in all.
     messages: u64,
 }
 
-/// What is measured.
+/// Program under measurement.
 #[derive(Clone, Copy)]
 enum Target {
     /// `chat-server` with its log in memory.
     Server,
-    /// `chat-server` with its log on disk, relaxed.
+    /// `chat-server` with its log on disk, `durability = "relaxed"`.
     Disk,
     /// The bare relay.
     Relay,
 }
 
-/// What came out of one measurement.
+/// Result of one measurement.
 struct Measurement {
     /// Seconds of CPU time for a million deliveries.
     cpu_seconds: f64,
-    /// Seconds that passed for a million deliveries.
+    /// Seconds of wall-clock time for a million deliveries.
     wall_seconds: f64,
-    /// Kilobytes of resident memory with all clients connected, before load.
+    /// Kilobytes of resident memory with all clients connected, before the load.
     resident: u64,
-    /// The same before anybody came.
+    /// Kilobytes of resident memory before the first client connects.
     resident_without_clients: u64,
 }
 
@@ -134,7 +134,7 @@ fn main() {
     println!("median of deliveries per CPU second, log on disk/log in memory: {median:.2}");
 }
 
-/// Runs this program again on the last core; true if that was done.
+/// Runs this program again, pinned to core 1 by `taskset`. Returns false if that is not possible.
 fn rerun_pinned() -> bool {
     let own = std::env::current_exe().unwrap();
     let mut command = Command::new("taskset");
@@ -145,8 +145,8 @@ fn rerun_pinned() -> bool {
     })
 }
 
-/// A program on the first core, with the line `listening on …` read from
-/// its standard error.
+/// Starts a program pinned to core 0. Returns it with the address from its line `listening on …` on
+/// standard error.
 fn start_pinned(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, SocketAddr) {
     let mut child = Command::new("taskset")
         .args(["-c", "0"])
@@ -166,8 +166,8 @@ fn start_pinned(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, Socket
     (child, address)
 }
 
-/// The server, without limits that would slow down a sender; with its log in
-/// this directory, if one is given.
+/// Starts the server with limits that slow down no sender; with its log in the directory `data`, or
+/// in memory.
 fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     let mut arguments = vec![
         "--listen",
@@ -185,12 +185,12 @@ fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     start_pinned(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments)
 }
 
-/// The relay, which is this program.
+/// Starts the relay, which is this program with `--relay`.
 fn start_relay() -> (Child, SocketAddr) {
     start_pinned(std::env::current_exe().unwrap().as_os_str(), &["--relay"])
 }
 
-/// Puts the load on a program, and stops it.
+/// Starts the target, measures it under the load, and stops it.
 fn measure(load: Load, target: Target) -> Measurement {
     let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut child, address) = match target {
@@ -218,7 +218,7 @@ fn measure(load: Load, target: Target) -> Measurement {
     measurement
 }
 
-/// CPU time that all threads of a process have had.
+/// CPU time used by all threads of a process.
 fn cpu_time(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let nanoseconds = tasks
@@ -228,32 +228,32 @@ fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds)
 }
 
-/// Kilobytes of memory that a process has.
+/// Resident memory of a process in kilobytes.
 fn resident_kilobytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// One client of the generator.
+/// A client of the load generator.
 struct Client {
     /// Its connection.
     stream: tokio::net::TcpStream,
-    /// Cuts what it reads.
+    /// Splits the received bytes into frames.
     reader: FrameReader,
-    /// What it talks to.
+    /// Program that it is connected to.
     target: Target,
-    /// Live entries that it has got.
+    /// Number of entries received.
     received: u64,
-    /// For a sender: messages sent, and own ones that came back.
+    /// Number of messages sent.
     sent: u64,
-    /// See `sent`.
+    /// Number of own messages received back: the acknowledged ones.
     echoed: u64,
-    /// What its own messages are known by.
+    /// Session of its own messages.
     session: u64,
 }
 
-/// Connects everybody, one after the other.
+/// Connects all clients, one after the other.
 async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Client> {
     let mut clients = Vec::with_capacity(load.clients);
     for number in 0..load.clients {
@@ -271,7 +271,7 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
     clients
 }
 
-/// Joins and waits until the history has ended.
+/// Joins and waits for the end of the history. Returns the session as well.
 fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
     let mut bytes = Vec::new();
     let hello = Hello {
@@ -313,7 +313,7 @@ fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
     (reader, session)
 }
 
-/// Says everything and reads until everybody has got everything.
+/// Has the senders send everything, and waits until all clients have received everything.
 async fn run_load(load: Load, clients: Vec<Client>) {
     let work = clients.into_iter().enumerate().map(|(number, client)| {
         let message_count = if number < SENDERS { load.messages / SENDERS as u64 } else { 0 };
@@ -326,7 +326,7 @@ async fn run_load(load: Load, clients: Vec<Client>) {
 }
 
 impl Client {
-    /// Says `message_count` messages, and reads until it has got `all`.
+    /// Sends `message_count` messages, and reads until `total` have been received.
     async fn run(mut self, message_count: u64, total: u64) {
         let mut unsent = VecDeque::new();
         while self.received < total {
@@ -345,7 +345,7 @@ impl Client {
         }
     }
 
-    /// Puts the next message behind what is to be sent.
+    /// Encodes the next message into the send buffer.
     fn queue_message(&self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
         match self.target {
@@ -356,7 +356,7 @@ impl Client {
                 text: MESSAGE_TEXT.to_owned(),
             })
             .encode(&mut bytes),
-            // The relay makes no entry of it, so it has to be one already.
+            // The relay forwards bytes unchanged, so the message has to be an entry already.
             Target::Relay => ServerFrame::from(Entry {
                 flags: 0,
                 sequence: Sequence(self.sent),
@@ -374,7 +374,7 @@ impl Client {
         unsent.extend(bytes);
     }
 
-    /// Sends what can be sent.
+    /// Writes as much of the send buffer as the socket takes.
     fn write_some(&self, unsent: &mut VecDeque<u8>) {
         while !unsent.is_empty() {
             match self.stream.try_write(unsent.make_contiguous()) {
@@ -385,7 +385,7 @@ impl Client {
         }
     }
 
-    /// Reads what is there and counts it.
+    /// Reads what is available and counts the entries in it.
     fn read_some(&mut self) {
         let mut buffer = [0; 65_536];
         let count = match self.stream.try_read(&mut buffer) {
@@ -397,8 +397,8 @@ impl Client {
         let Self { reader, received, echoed, session, sent, .. } = self;
         reader
             .feed(&buffer[..count], |body| {
-                // Only senders look into what they get: the generator must
-                // not be slower than what it measures.
+                // Only senders decode what they receive: the generator must not be slower than the
+                // program that it measures.
                 *received += u64::from(body.first() == Some(&67));
                 if *sent > 0 {
                     *echoed += u64::from(is_from_session(body, *session));
@@ -409,7 +409,7 @@ impl Client {
     }
 }
 
-/// Whether an entry is by this session.
+/// Returns true if a frame is an entry of this session.
 fn is_from_session(body: &[u8], session: u64) -> bool {
     match ServerFrame::decode(body) {
         Decoded::Frame(ServerFrame::Entry(entry)) => entry.session.0 == session,
@@ -417,9 +417,8 @@ fn is_from_session(body: &[u8], session: u64) -> bool {
     }
 }
 
-/// A relay that knows nothing of chat: what anybody sends is written to
-/// everybody, all that is due with one write for each wake-up. What it costs
-/// is what the kernel costs.
+/// Runs the relay, which knows nothing of chat: it writes everything that a client sends to all
+/// clients, with one write to each of them for each wake-up. Its cost is that of the kernel.
 fn run_relay() {
     let mut poll = mio::Poll::new().unwrap();
     let mut events = mio::Events::with_capacity(1_024);
@@ -427,7 +426,7 @@ fn run_relay() {
     let accepting = mio::Token(usize::MAX);
     poll.registry().register(&mut listener, accepting, mio::Interest::READABLE).unwrap();
     eprintln!("listening on {}", listener.local_addr().unwrap());
-    // Everything that was ever sent, and how far each connection has got.
+    // All bytes ever received, and each connection's position in them.
     let mut forwarded: Vec<u8> = Vec::new();
     let mut connections: Vec<(mio::net::TcpStream, usize)> = Vec::new();
     let mut buffer = [0; 65_536];

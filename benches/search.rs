@@ -1,12 +1,12 @@
-//! How long a search takes among very many messages, as whoever asks the log
-//! sees it, with a log on disk.
+//! Benchmark of the search: time of a search among a million messages in a log on disk, as a caller
+//! of the log sees it.
 //!
 //! ```text
 //! cargo bench --bench search -- [--messages 1000000]
 //! ```
 //!
-//! The words are as frequent as in ordinary language (the n-th most frequent
-//! one is n times rarer than the first). Most messages are in one room.
+//! Words are as frequent as in ordinary language (Zipf's law: the n-th most frequent word is n
+//! times rarer than the first). Most messages are in one room.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,27 +27,27 @@ use pi_chat::model::{
     SessionId, Style, Target, Timestamp, Username,
 };
 
-/// Different words.
+/// Number of different words.
 const VOCABULARY_SIZE: u64 = 50_000;
 
-/// Times that each search is repeated.
+/// Number of times that each search is repeated.
 const REPETITIONS: usize = 7;
 
-/// Messages are a minute apart.
+/// Milliseconds between two messages.
 const MESSAGE_INTERVAL: u64 = 60_000;
 
-/// Numbers that look random, the same ones each time.
+/// Pseudo-random number generator with a fixed seed, so that all runs use the same messages.
 struct Random(u64);
 
 impl Random {
-    /// The next one, below `end`.
+    /// Returns a random number below `end`.
     fn below(&mut self, end: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
 
-    /// A word: the n-th most frequent one n times rarer than the first.
+    /// Returns a random word, distributed by Zipf's law.
     fn word(&mut self) -> String {
         let exponent = self.below(1_000_000) as f64 / 1_000_000.0;
         format!("w{}", (VOCABULARY_SIZE as f64).powf(exponent) as u64)
@@ -70,7 +70,7 @@ fn main() {
         println!("{messages} messages written in {:.1} s", start.elapsed().as_secs_f64());
         let start = Instant::now();
         while search(&mut log, "lobby", query("w1")).await.is_none() {
-            // It says no until everything can be found.
+            // The log refuses to search until all messages are indexed.
             std::thread::sleep(Duration::from_millis(100));
         }
         println!("and made findable {:.1} s later", start.elapsed().as_secs_f64());
@@ -81,7 +81,7 @@ fn main() {
     });
 }
 
-/// Says everything.
+/// Appends this many random messages, in batches of 1,000.
 async fn append_messages(log: &mut SqliteLog, messages: u64) {
     let mut random = Random(1);
     let mut reference = 0;
@@ -111,7 +111,7 @@ async fn append_messages(log: &mut SqliteLog, messages: u64) {
     }
 }
 
-/// A search for these words.
+/// A query for these words, without filters.
 fn query(text: &str) -> SearchQuery {
     SearchQuery {
         text: SearchTerms::new(text).unwrap(),
@@ -123,7 +123,7 @@ fn query(text: &str) -> SearchQuery {
     }
 }
 
-/// What is found in a room; none if it cannot be said.
+/// Searches some rooms, separated by blanks. Returns none if the log refuses.
 async fn search(log: &mut SqliteLog, room: &str, query: SearchQuery) -> Option<ReadOutcome> {
     let rooms = room.split(' ').map(|it| RoomName::new(it).unwrap()).collect();
     let range = ReadRange::Matching(query);
@@ -134,7 +134,7 @@ async fn search(log: &mut SqliteLog, room: &str, query: SearchQuery) -> Option<R
     }
 }
 
-/// Searches for all sorts of things; gives the slowest median.
+/// Measures various searches and prints their times. Returns the slowest median.
 async fn measure_searches(log: &mut SqliteLog, messages: u64) -> Duration {
     let tenth =
         |part: u64| Some(Timestamp(1_700_000_000_000 + messages / 10 * part * MESSAGE_INTERVAL));
