@@ -38,7 +38,7 @@ import time
 import unicodedata
 from urllib.parse import urlsplit
 
-from codec import FRAMES, KINDS, MAX_BODY, Reader, ServerFault, decode_frame, encode_frame
+from codec import FRAMES, KINDS, MAX_BODY, ProtocolError, Reader, decode_frame, encode_frame
 
 try:
     import fcntl
@@ -52,13 +52,13 @@ class Refused(Exception):
     """A final error: coming back at once, in the same way, will not help (README 7)."""
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The connection is of no more use, but a new one may be."""
 
 
 # ======== Text for a terminal =======================================================================
 
-BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+BIDI_CONTROLS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 def name_key(name):
@@ -66,20 +66,20 @@ def name_key(name):
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def safe(text):
+def safe_line(text):
     """`text` as one line, with all that could move the cursor or turn the line as U+FFFD (README 3)."""
     return "".join(c if c == "\t" or unicodedata.category(c) not in ("Cc", "Zl", "Zp")
-                   and ord(c) not in BIDIRECTIONAL else "\ufffd" for c in text)
+                   and ord(c) not in BIDI_CONTROLS else "\ufffd" for c in text)
 
 
-def block(text):
+def safe_block(text):
     """A text of several lines as one piece: what follows its first line is indented, so that it cannot
     be taken for a message of its own. U+2028 and U+2029 are newlines, too (README 3)."""
     lines = text.replace("\u2028", "\n").replace("\u2029", "\n").split("\n")
-    return "\n    | ".join(map(safe, lines))
+    return "\n    | ".join(map(safe_line, lines))
 
 
-def clock(milliseconds, form="[%H:%M:%S]"):
+def format_time(milliseconds, form="[%H:%M:%S]"):
     """A time of the server as local [HH:MM:SS]; some times cannot be shown (README 4)."""
     try:
         return time.strftime(form, time.localtime(milliseconds // 1000))
@@ -97,9 +97,9 @@ PRESENCE, SEARCH = 1, 2  # feature bits (4)
 FINAL = {100, 101, 102, 103, 104, 110, 205}  # README 7: closes, and coming back will not help
 
 # The client's half of the state table (16). What is not in it is ignored.
-ALWAYS = {"notice", "ping", "pong", "error"}
-JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
-ALLOWED = {"connected": {"server_hello"}, "greeted": {"welcome"}, "replaying": JOINED, "live": JOINED}
+ALLOWED_ALWAYS = {"notice", "ping", "pong", "error"}
+ALLOWED_JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
+ALLOWED_FRAMES = {"connected": {"server_hello"}, "greeted": {"welcome"}, "replaying": ALLOWED_JOINED, "live": ALLOWED_JOINED}
 
 
 class Session:
@@ -115,27 +115,27 @@ class Session:
         """`saved` is what `to_save` gave at an earlier time; `rooms` may be empty."""
         self.name, self.rooms, self.password = name, list(rooms), password
         self.token = self.position = None  # the latter: (log id, sequence)
-        self.number = self.echo_of = 0  # our session number; that of our echoes, which may be a former one
-        self.counter = 0  # the last reference used
+        self.session_number = self.echo_session = 0  # our session number; that of our echoes, which may be a former one
+        self.last_used_reference = 0  # the last reference used
         self.pending = {}  # reference -> (frame name, its other fields)
         self.log_id = None
-        self.seen, self.oldest = {}, {}  # room -> greatest and least sequence that were shown
-        self.present = {}  # room -> names, where the server tells us all of them (11)
-        self.pins = {}  # name key -> session with which we last exchanged direct messages (8)
-        self.ever_live = self.asked_password = self.refused = False
+        self.last_seen, self.oldest_shown = {}, {}  # room -> greatest and least sequence that were shown
+        self.members = {}  # room -> names, where the server tells us all of them (11)
+        self.direct_sessions = {}  # name key -> session with which we last exchanged direct messages (8)
+        self.was_live = self.password_requested = self.had_refusal = False
         self.max_text = 4096
-        self.out, self.lines = bytearray(), []
+        self.outgoing, self.lines = bytearray(), []
         if saved:
             self.token = bytes.fromhex(saved["token"])
-            known = [room for room in saved["rooms"] if not rooms or self.find(room, rooms)]
+            known = [room for room in saved["rooms"] if not rooms or self.find_room(room, rooms)]
             if known and saved["log_id"]:  # rooms in which we were not are entered behind the `end` (6)
                 self.position = bytes.fromhex(saved["log_id"]), saved["sequence"]
                 self.rooms = known
                 for room in rooms:
-                    if not self.find(room, known):
+                    if not self.find_room(room, known):
                         self.request("enter", room=room)
         self.current = rooms[0] if rooms else self.rooms[0] if self.rooms else None
-        self.begin(0.0)
+        self.begin_connection(0.0)
 
     def to_save(self):
         """What is needed to come back, as a value for JSON; None before there is anything."""
@@ -146,37 +146,37 @@ class Session:
 
     # -- a connection -------------------------------------------------------------------------------
 
-    def begin(self, now):
+    def begin_connection(self, now):
         """Forget what belongs to one connection only."""
         self.state, self.buffer = "connected", bytearray()
-        self.out.clear()
-        self.heard, self.pinged = now, False
-        self.ping_after, self.lost_after = 30, 60  # 17; the welcome may say otherwise
-        self.answer_by, self.live_since, self.retry_after = now + 10, None, 0
-        self.ending = False
+        self.outgoing.clear()
+        self.received_at, self.is_ping_sent = now, False
+        self.ping_interval, self.idle_timeout = 30, 60  # 17; the welcome may say otherwise
+        self.answer_deadline, self.live_since, self.retry_after = now + 10, None, 0
+        self.is_closing = False
 
     def connected(self, now):
         """A new connection: greet and join at once, as one may who speaks a single version (4)."""
-        self.begin(now)
+        self.begin_connection(now)
         self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE | SEARCH,
                   client_name="chat_client.py", client_version="1")
         self.join()
 
     def join(self):
         """Ask to be let in. The password goes only to a server that has asked for one (19)."""
-        self.send("join", username=self.name, password=self.password if self.asked_password else None,
+        self.send("join", username=self.name, password=self.password if self.password_requested else None,
                   rooms=self.rooms, token=self.token, position=self.position)
 
     def send(self, frame, **fields):
         """Put a frame into the bytes to be sent."""
-        self.out += encode_frame(frame, **fields)
+        self.outgoing += encode_frame(frame, **fields)
 
     def request(self, frame, **fields):
         """Send what will be answered, and keep it until then. One count serves all kinds of requests:
         the references of messages need only rise, those of the others must not be 0 (14)."""
-        self.counter += 1
-        self.pending[self.counter] = frame, fields
-        self.send(frame, reference=self.counter, **fields)
+        self.last_used_reference += 1
+        self.pending[self.last_used_reference] = frame, fields
+        self.send(frame, reference=self.last_used_reference, **fields)
 
     def receive(self, data, now):
         """Bytes from the server, however they were cut: section 15, step by step."""
@@ -184,30 +184,30 @@ class Session:
         while len(self.buffer) >= 2:
             length = int.from_bytes(self.buffer[:2], "big")
             if not 1 <= length <= MAX_BODY:  # before any of the body is awaited
-                raise ServerFault("that is no pi-chat server, or a frame of it is too long")
+                raise ProtocolError("that is no pi-chat server, or a frame of it is too long")
             if len(self.buffer) < 2 + length:
                 return
             body = bytes(self.buffer[2:2 + length])
             del self.buffer[:2 + length]
-            self.heard, self.pinged = now, False
+            self.received_at, self.is_ping_sent = now, False
             name, _ = FRAMES.get(Reader(body).varint(16), ("", ()))
-            if name in ALLOWED[self.state] | ALWAYS:  # else ignored, before its fields are read
+            if name in ALLOWED_FRAMES[self.state] | ALLOWED_ALWAYS:  # else ignored, before its fields are read
                 getattr(self, "on_" + name)(decode_frame(body), now)
 
     def tick(self, now):
         """Look at the clock; returns the seconds until it has to be looked at again (12, 17)."""
-        quiet = now - self.heard
-        if quiet >= self.lost_after or self.answer_by and now >= self.answer_by:
-            raise Lost("nothing heard from the server")
-        if quiet >= self.ping_after and not self.pinged and self.state != "connected":
-            self.pinged = True
-            self.send("ping", token=self.counter)
-        wake = self.heard + (self.lost_after if quiet >= self.ping_after else self.ping_after)
-        return max(0.0, min(wake, self.answer_by or wake) - now)
+        quiet = now - self.received_at
+        if quiet >= self.idle_timeout or self.answer_deadline and now >= self.answer_deadline:
+            raise ConnectionLost("nothing heard from the server")
+        if quiet >= self.ping_interval and not self.is_ping_sent and self.state != "connected":
+            self.is_ping_sent = True
+            self.send("ping", token=self.last_used_reference)
+        wake = self.received_at + (self.idle_timeout if quiet >= self.ping_interval else self.ping_interval)
+        return max(0.0, min(wake, self.answer_deadline or wake) - now)
 
-    def done(self):
+    def is_done(self):
         """Has everything that was asked been answered?"""
-        return self.ever_live and not self.pending
+        return self.was_live and not self.pending
 
     # -- frames from the server ---------------------------------------------------------------------
 
@@ -221,85 +221,85 @@ class Session:
     def on_server_hello(self, frame, now):
         """Version 0 means that error 101 follows; anything else must be what we offered (4)."""
         if frame.version > 1:
-            raise ServerFault("the server chose a version that was not offered")
+            raise ProtocolError("the server chose a version that was not offered")
         self.can_search = frame.features & SEARCH
         if frame.version:
-            self.state, self.answer_by = "greeted", now + 10
+            self.state, self.answer_deadline = "greeted", now + 10
 
     def on_welcome(self, frame, now):
         """We are in; what became of the session and of the position stands in the flags (6)."""
-        self.state, self.answer_by = "replaying", None
-        self.kept, self.last_reference = frame.flags & SESSION_KEPT, frame.last_reference
-        if self.token and not self.kept:
+        self.state, self.answer_deadline = "replaying", None
+        self.session_kept, self.server_last_reference = frame.flags & SESSION_KEPT, frame.last_reference
+        if self.token and not self.session_kept:
             self.show("-- the server has forgotten our session: a new one begins")
         if not frame.flags & POSITION_KEPT:
             if self.position:
                 self.show("-- the server's log is a new one: what follows may repeat or lack something")
-            self.position, self.echo_of = None, 0
-            self.seen.clear()
-            self.oldest.clear()
-        if self.kept:
-            self.echo_of = frame.session
+            self.position, self.echo_session = None, 0
+            self.last_seen.clear()
+            self.oldest_shown.clear()
+        if self.session_kept:
+            self.echo_session = frame.session
         if frame.log_id != self.log_id:
-            self.pins.clear()  # in another log the numbers are other people's
-        self.log_id, self.number, self.token, self.name = frame.log_id, frame.session, frame.token, frame.username
+            self.direct_sessions.clear()  # in another log the numbers are other people's
+        self.log_id, self.session_number, self.token, self.name = frame.log_id, frame.session, frame.token, frame.username
         self.rooms = frame.rooms
-        self.current = self.find(self.current, self.rooms) or self.entering(self.current) or (self.rooms + [None])[0]
+        self.current = self.find_room(self.current, self.rooms) or self.pending_enter(self.current) or (self.rooms + [None])[0]
         self.max_text = frame.max_text
-        self.ping_after, self.lost_after = frame.ping_interval, frame.idle_timeout
-        self.present.clear()
-        self.show(f"-- you are {safe(self.name)} on {safe(frame.server_name) or 'the server'}")
+        self.ping_interval, self.idle_timeout = frame.ping_interval, frame.idle_timeout
+        self.members.clear()
+        self.show(f"-- you are {safe_line(self.name)} on {safe_line(frame.server_name) or 'the server'}")
 
     def on_entered(self, frame, now):
         """In a room; its history follows. It counts as ours at the `end` only: were the line to drop
         in between, a resume would not bring the rest of these ten messages."""
         if frame.flags & GAP:
-            self.show(f"-- {safe(frame.room)}: something between is missing, the log does not reach back so far")
+            self.show(f"-- {safe_line(frame.room)}: something between is missing, the log does not reach back so far")
         if frame.reference in self.pending:
             self.pending[frame.reference] = "enter", {"room": frame.room}  # as the server spells it
-        if self.find(self.current, [frame.room]):
+        if self.find_room(self.current, [frame.room]):
             self.current = frame.room
-        self.show(f"-- in {safe(frame.room)}, {frame.members} present")
+        self.show(f"-- in {safe_line(frame.room)}, {frame.members} present")
 
     def on_end(self, frame, now):
         """The end of a history: of the join (2), of an enter (5), of a history request (7)."""
-        self.advance(frame.head)
+        self.advance_position(frame.head)
         if frame.about == KINDS["join"] and self.state == "replaying":
-            self.resume(now)
+            self.finish_replay(now)
         elif frame.about == KINDS["enter"]:
-            fields = self.answered(frame.reference, "enter")
-            if fields and not self.find(fields["room"], self.rooms):
+            fields = self.take_pending(frame.reference, "enter")
+            if fields and not self.find_room(fields["room"], self.rooms):
                 self.rooms.append(fields["room"])
         elif frame.about == KINDS["history"]:
-            fields = self.answered(frame.reference, "history")
+            fields = self.take_pending(frame.reference, "history")
             if fields:
                 more = "there are older ones" if frame.flags & MORE else "no older ones"
-                self.show(f"-- {safe(fields['room'])}: {more}")
+                self.show(f"-- {safe_line(fields['room'])}: {more}")
         elif frame.about == KINDS["search"]:
-            fields = self.answered(frame.reference, "search")
+            fields = self.take_pending(frame.reference, "search")
             if fields:
                 more = "there are older ones" if frame.flags & MORE else "no older ones"
-                self.show(f"-- searched for {safe(fields['text'])}: {more}")
+                self.show(f"-- searched for {safe_line(fields['text'])}: {more}")
 
-    def resume(self, now):
+    def finish_replay(self, now):
         """All is replayed: what was echoed meanwhile is off the list, the rest goes out again (6)."""
-        self.state, self.live_since, self.ever_live = "live", now, True
-        self.echo_of = self.number
-        if self.kept:
-            self.counter = max(self.counter, self.last_reference)
+        self.state, self.live_since, self.was_live = "live", now, True
+        self.echo_session = self.session_number
+        if self.session_kept:
+            self.last_used_reference = max(self.last_used_reference, self.server_last_reference)
         else:  # the old references mean nothing to the new session
-            self.pending = dict(enumerate(self.pending.values(), self.last_reference + 1))
-            self.counter = self.last_reference + len(self.pending)
+            self.pending = dict(enumerate(self.pending.values(), self.server_last_reference + 1))
+            self.last_used_reference = self.server_last_reference + len(self.pending)
         if not self.can_search:  # it would never be answered (4)
             self.pending = {number: it for number, it in self.pending.items() if it[0] != "search"}
         for reference, (frame, fields) in self.pending.items():
             self.send(frame, reference=reference, **fields)
 
-    def advance(self, sequence):
+    def advance_position(self, sequence):
         """The position is the greatest sequence of all, in the log of the last welcome (6)."""
         self.position = self.log_id, max(sequence, self.position[1] if self.position else 0)
 
-    def answered(self, reference, *frames):
+    def take_pending(self, reference, *frames):
         """Strike a request off, if it is there and one of these; returns its fields."""
         if self.pending.get(reference, (None,))[0] in frames:
             return self.pending.pop(reference)[1]
@@ -307,118 +307,118 @@ class Session:
 
     def on_entry(self, frame, now):
         """A message in a room. Our own come back to us, too: that is their acknowledgement (6)."""
-        self.advance(frame.sequence)
-        if frame.session == self.echo_of:
-            self.answered(frame.reference, "say")
+        self.advance_position(frame.sequence)
+        if frame.session == self.echo_session:
+            self.take_pending(frame.reference, "say")
         if not frame.flags & REQUESTED:
-            if frame.sequence <= self.seen.get(frame.room, 0):
+            if frame.sequence <= self.last_seen.get(frame.room, 0):
                 return  # a room entered again begins with messages that were shown
-            self.seen[frame.room] = frame.sequence
-        elif self.searching():  # what was found does not say where /history goes on
-            day = clock(frame.time, "%Y-%m-%d")
-            return self.show_message(frame, f"{day} ({safe(frame.room)}) ", safe(frame.username))
-        self.oldest[frame.room] = min(frame.sequence, self.oldest.get(frame.room, frame.sequence))
-        where = "" if frame.room == self.current else f"({safe(frame.room)}) "
-        self.show_message(frame, where, safe(frame.username))
+            self.last_seen[frame.room] = frame.sequence
+        elif self.expects_search_results():  # what was found does not say where /history goes on
+            day = format_time(frame.time, "%Y-%m-%d")
+            return self.show_message(frame, f"{day} ({safe_line(frame.room)}) ", safe_line(frame.username))
+        self.oldest_shown[frame.room] = min(frame.sequence, self.oldest_shown.get(frame.room, frame.sequence))
+        where = "" if frame.room == self.current else f"({safe_line(frame.room)}) "
+        self.show_message(frame, where, safe_line(frame.username))
 
-    def searching(self):
+    def expects_search_results(self):
         """Is what comes now, because it was asked for, asked for by a search? Answers keep their order (2)."""
         asked = [frame for frame, _ in self.pending.values() if frame in ("history", "search")]
         return asked[:1] == ["search"]
 
     def on_direct_entry(self, frame, now):
         """A direct message. Who answers means this very session, not the next one of that name (8)."""
-        self.advance(frame.sequence)
-        mine = frame.from_session == self.echo_of
+        self.advance_position(frame.sequence)
+        mine = frame.from_session == self.echo_session
         if mine:
-            self.answered(frame.reference, "direct")
+            self.take_pending(frame.reference, "direct")
         name, session = (frame.to_name, frame.to_session) if mine else (frame.from_name, frame.from_session)
-        if self.pins.get(name_key(name), session) != session:
-            self.show(f"-- this {safe(name)} is not the one of before")
-        self.pins[name_key(name)] = session
-        self.show_message(frame, "", f"{safe(frame.from_name)} -> {safe(frame.to_name)}")
+        if self.direct_sessions.get(name_key(name), session) != session:
+            self.show(f"-- this {safe_line(name)} is not the one of before")
+        self.direct_sessions[name_key(name)] = session
+        self.show_message(frame, "", f"{safe_line(frame.from_name)} -> {safe_line(frame.to_name)}")
 
     def on_accepted(self, frame, now):
         """Taken, and no echo will come: so show it now."""
-        fields = self.answered(frame.reference, "say", "direct")
+        fields = self.take_pending(frame.reference, "say", "direct")
         if fields:
-            self.show(f"-- was taken: {block(fields['text'])}")
+            self.show(f"-- was taken: {safe_block(fields['text'])}")
 
     def on_left(self, frame, now):
         """Out of a room."""
-        self.answered(frame.reference, "leave")
-        self.rooms = [room for room in self.rooms if not self.find(room, [frame.room])]
-        self.present.pop(frame.room, None)
-        self.show(f"-- you left {safe(frame.room)}")
+        self.take_pending(frame.reference, "leave")
+        self.rooms = [room for room in self.rooms if not self.find_room(room, [frame.room])]
+        self.members.pop(frame.room, None)
+        self.show(f"-- you left {safe_line(frame.room)}")
 
     def on_roster(self, frame, now):
         """Who is there: unasked with reference 0, else a page of the answer to /who (11)."""
         if frame.reference == 0:
-            self.present.pop(frame.room, None)
+            self.members.pop(frame.room, None)
             if not frame.flags & COUNT_ONLY:
-                self.present[frame.room] = set(frame.names)
-                self.show(f"-- in {safe(frame.room)}: {safe(', '.join(frame.names))}")
+                self.members[frame.room] = set(frame.names)
+                self.show(f"-- in {safe_line(frame.room)}: {safe_line(', '.join(frame.names))}")
             return
-        fields = self.answered(frame.reference, "members")
+        fields = self.take_pending(frame.reference, "members")
         if not fields:
             return
         names = fields["names"] + frame.names
         if frame.flags & MORE and frame.names:
             self.request("members", room=frame.room, after=frame.names[-1], names=names)
         else:
-            self.show(f"-- in {safe(frame.room)} ({frame.members}): {safe(', '.join(names))}")
+            self.show(f"-- in {safe_line(frame.room)} ({frame.members}): {safe_line(', '.join(names))}")
 
     def on_presence(self, frame, now):
         """Who came and went. `joined` says who is there now, so it may name whom we know to be (11)."""
         if frame.flags & COUNT_ONLY:
-            self.present.pop(frame.room, None)
-            self.show(f"-- {frame.members} in {safe(frame.room)}")
+            self.members.pop(frame.room, None)
+            self.show(f"-- {frame.members} in {safe_line(frame.room)}")
             return
-        before = self.present.get(frame.room, set())
+        before = self.members.get(frame.room, set())
         after = (before - set(frame.left)) | set(frame.joined)
-        self.present[frame.room] = after
+        self.members[frame.room] = after
         for names, what in ((before - after, "left"), (after - before - {self.name}, "joined")):
             for name in sorted(names):
-                self.show(f"-- {safe(name)} {what} {safe(frame.room)}")
+                self.show(f"-- {safe_line(name)} {what} {safe_line(frame.room)}")
 
     def on_notice(self, frame, now):
-        """A sentence for people."""
-        self.show(f"-- server: {safe(frame.text)}")
+        """A message for people."""
+        self.show(f"-- server: {safe_line(frame.text)}")
 
     def on_error(self, frame, now):
-        """Programs go by the code, people by the sentence (README 7)."""
-        sentence = f"{safe(frame.text)} (error {frame.code})"
-        if frame.code == 203 and self.password is not None and not self.asked_password:
-            self.asked_password, self.answer_by = True, now + 10
+        """Programs go by the code, people by the message (README 7)."""
+        message = f"{safe_line(frame.text)} (error {frame.code})"
+        if frame.code == 203 and self.password is not None and not self.password_requested:
+            self.password_requested, self.answer_deadline = True, now + 10
             self.join()
         elif frame.code in FINAL or self.state == "greeted" and frame.code >= 200:
-            raise Refused(sentence)
+            raise Refused(message)
         elif 100 <= frame.code <= 199:  # the connection ends: read on until it does, not for ever (17)
-            self.show(f"!! {sentence}")
-            self.retry_after, self.ending, self.answer_by = frame.retry_after / 1000, True, now + 5
+            self.show(f"!! {message}")
+            self.retry_after, self.is_closing, self.answer_deadline = frame.retry_after / 1000, True, now + 5
         else:  # one request did not happen; all else goes on
             name = FRAMES.get(frame.about, ("", ()))[0]
-            self.refuse(frame.code, name, self.answered(frame.reference, name) or {}, sentence)
+            self.report_refusal(frame.code, name, self.take_pending(frame.reference, name) or {}, message)
 
-    def refuse(self, code, name, fields, sentence):
+    def report_refusal(self, code, name, fields, message):
         """What follows from the refusal of one request of ours."""
-        if name == "enter" and fields and self.find(self.current, [fields["room"]]):
+        if name == "enter" and fields and self.find_room(self.current, [fields["room"]]):
             self.current = (self.rooms + [None])[0]
         if name == "direct" and fields and code == 307:
-            self.pins.pop(name_key(fields["to"]), None)
-            sentence += "; say it again to send it to whoever has the name now"
+            self.direct_sessions.pop(name_key(fields["to"]), None)
+            message += "; say it again to send it to whoever has the name now"
         if "text" in fields and name != "search":
-            self.refused = True
-            sentence += f": not sent: {block(fields['text'])}"
-        self.show(f"!! {sentence}")
+            self.had_refusal = True
+            message += f": not sent: {safe_block(fields['text'])}"
+        self.show(f"!! {message}")
 
     # -- lines from the person ----------------------------------------------------------------------
 
-    def wants_input(self):
+    def accepts_input(self):
         """Lines are taken while live, and not more than is good manners (7); others wait."""
-        return self.state == "live" and not self.ending and len(self.pending) < 50
+        return self.state == "live" and not self.is_closing and len(self.pending) < 50
 
-    def typed(self, line):
+    def handle_line(self, line):
         """A line from the person; True means that they want to leave."""
         if not line.startswith("/") or line.startswith("//"):
             self.say(0, line[1:] if line.startswith("//") else line)
@@ -434,51 +434,51 @@ class Session:
             self.say(1, rest)
         elif command == "msg" and " " in argument:
             text = argument.partition(" ")[2]
-            if self.fits(text):  # to the very session that we last exchanged one with, if there is one
-                self.request("direct", to=name, session=self.pins.get(name_key(name), 0), style=0, text=text)
+            if self.check_size(text):  # to the very session that we last exchanged one with, if there is one
+                self.request("direct", to=name, session=self.direct_sessions.get(name_key(name), 0), style=0, text=text)
         elif command == "join" and argument:
-            self.current = self.find(argument, self.rooms) or self.entering(argument) or argument
-            if self.current == argument and not self.find(argument, self.rooms) and not self.entering(argument):
+            self.current = self.find_room(argument, self.rooms) or self.pending_enter(argument) or argument
+            if self.current == argument and not self.find_room(argument, self.rooms) and not self.pending_enter(argument):
                 self.request("enter", room=argument)
         elif command == "leave" and (argument or self.current):
             room = argument or self.current
             self.request("leave", room=room)
-            if self.find(self.current, [room]):  # now, not at `left`: the next line is meant for elsewhere
-                self.current = next((other for other in self.rooms if not self.find(other, [room])), None)
+            if self.find_room(self.current, [room]):  # now, not at `left`: the next line is meant for elsewhere
+                self.current = next((other for other in self.rooms if not self.find_room(other, [room])), None)
         elif command == "who" and self.current:
             self.request("members", room=self.current, after="", names=[])  # the pages so far
         elif command == "history" and self.current and (argument or "20").isdecimal():
-            self.request("history", room=self.current, before=self.oldest.get(self.current, 0),
+            self.request("history", room=self.current, before=self.oldest_shown.get(self.current, 0),
                          limit=max(1, min(100, int(argument or "20"))))
         elif command == "search" and argument and not self.can_search:
             self.show("!! this server cannot search")
         elif command == "search" and argument:
             self.request("search", room="", from_name="", text=argument, since=0, until=0, before=0, limit=20)
         else:
-            self.show(f"!! no such command here, or something is missing: {safe(line)}")
+            self.show(f"!! no such command here, or something is missing: {safe_line(line)}")
         return False
 
     def say(self, style, text):
         """Say something in the current room."""
         if not self.current:
             self.show("!! you are in no room: /join one")
-        elif self.fits(text):
+        elif self.check_size(text):
             self.request("say", room=self.current, style=style, text=text)
 
-    def fits(self, text):
+    def check_size(self, text):
         """Too long a text is refused here, for a frame too large would end the connection (7)."""
         size = len(text.encode())
         if size > self.max_text:
-            self.refused = True
-            self.show(f"!! not sent, {size} bytes are more than {self.max_text}: {safe(text[:60])}…")
+            self.had_refusal = True
+            self.show(f"!! not sent, {size} bytes are more than {self.max_text}: {safe_line(text[:60])}…")
         return 0 < size <= self.max_text
 
-    def entering(self, room):
+    def pending_enter(self, room):
         """This room in the spelling of an `enter` that is under way; None if there is none."""
-        return self.find(room, [fields["room"] for name, fields in self.pending.values() if name == "enter"])
+        return self.find_room(room, [fields["room"] for name, fields in self.pending.values() if name == "enter"])
 
     @staticmethod
-    def find(room, rooms):
+    def find_room(room, rooms):
         """The one of these rooms that is called so, however it is spelled; None if there is none."""
         return next((one for one in rooms if room and name_key(one) == name_key(room)), None)
 
@@ -490,28 +490,28 @@ class Session:
 
     def show_message(self, frame, where, who):
         """`[22:03:09] anna: hello`; an unknown style is shown like 0 (README 3)."""
-        said = f"* {who} {block(frame.text)}" if frame.style == 1 else f"{who}: {block(frame.text)}"
-        self.show(f"{'~' if frame.flags & HISTORY else ''}{clock(frame.time)} {where}{said}")
+        said = f"* {who} {safe_block(frame.text)}" if frame.style == 1 else f"{who}: {safe_block(frame.text)}"
+        self.show(f"{'~' if frame.flags & HISTORY else ''}{format_time(frame.time)} {where}{said}")
 
 
 # ======== The driver: sockets, clock, terminal, file ================================================
 
-def back_off(attempt, retry_after):
+def reconnect_delay(attempt, retry_after):
     """Seconds to wait before an attempt, with chance in it: not all are to come at one moment (13)."""
     if retry_after:
         return min(retry_after, 600) * random.uniform(1, 1.5)  # README 7
     return random.uniform(0, min(60, 2 ** min(attempt, 6)))
 
 
-class Input:
+class InputReader:
     """Lines of standard input, read by a thread: neither a terminal on Windows nor a file on Linux can
     be waited for like a socket. `waker` becomes readable when there is something new."""
 
     def __init__(self):
         """Begin to read."""
-        self.lines = queue.Queue(1000)  # bounded: a long file waits in its pipe, not here
-        self.waker, self.bell = socket.socketpair()
-        self.bell.setblocking(False)
+        self.queue = queue.Queue(1000)  # bounded: a long file waits in its pipe, not here
+        self.wake_receiver, self.wake_sender = socket.socketpair()
+        self.wake_sender.setblocking(False)
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -528,9 +528,9 @@ class Input:
 
     def put(self, line):
         """Hand one on, and ring."""
-        self.lines.put(line)
+        self.queue.put(line)
         try:
-            self.bell.send(b"!")
+            self.wake_sender.send(b"!")
         except BlockingIOError:
             pass  # it rings already
 
@@ -541,73 +541,73 @@ class Client:
     def __init__(self, server, session, state_file):
         """`server` is (host, port); `state_file` may be None."""
         self.server, self.session, self.state_file = server, session, state_file
-        self.input, self.saved, self.save_after, self.leaving = Input(), None, 0.0, False
+        self.input, self.saved, self.save_after, self.is_leaving = InputReader(), None, 0.0, False
 
     def run(self):
         """Connect, talk, come back; returns the exit status."""
         attempt, first = 0, True
         while True:
             try:
-                return self.one_connection()
-            except (Lost, OSError, UnicodeError) as error:  # the last for what cannot be a host's name
+                return self.run_connection()
+            except (ConnectionLost, OSError, UnicodeError) as error:  # the last for what cannot be a host's name
                 why = error
-            if first and not isinstance(why, Lost):
+            if first and not isinstance(why, ConnectionLost):
                 print(f"no connection to {self.server[0]}, port {self.server[1]}: {why}", file=sys.stderr)
                 return 69
             first, live_since = False, self.session.live_since
             if live_since is not None and time.monotonic() - live_since >= 10:
                 attempt = 0
-            delay = back_off(attempt, self.session.retry_after)
+            delay = reconnect_delay(attempt, self.session.retry_after)
             attempt += 1
-            self.session.show(f"-- {safe(str(why))}; trying again in {delay:.1f} s, what you type is kept")
-            self.flush(final=True)
+            self.session.show(f"-- {safe_line(str(why))}; trying again in {delay:.1f} s, what you type is kept")
+            self.flush_output(final=True)
             time.sleep(delay)  # lines wait in the queue meanwhile
 
-    def one_connection(self):
+    def run_connection(self):
         """Connect and talk until nothing is left to do; returns the exit status, or raises why not."""
-        self.session.begin(time.monotonic())
+        self.session.begin_connection(time.monotonic())
         with socket.create_connection(self.server, timeout=10) as sock:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.session.connected(time.monotonic())
             try:
-                while not self.step(sock):
+                while not self.poll_once(sock):
                     pass
             except OSError as error:
-                raise Lost(f"connection lost ({error})") from None
-        self.flush(final=True)
-        return 77 if self.session.refused else 0
+                raise ConnectionLost(f"connection lost ({error})") from None
+        self.flush_output(final=True)
+        return 77 if self.session.had_refusal else 0
 
-    def step(self, sock):
+    def poll_once(self, sock):
         """Wait for something and deal with it; True when nothing is left to do."""
         session = self.session
-        while session.wants_input() and not self.leaving and not self.input.lines.empty():
-            line = self.input.lines.get()
-            self.leaving = line is None or session.typed(line)
+        while session.accepts_input() and not self.is_leaving and not self.input.queue.empty():
+            line = self.input.queue.get()
+            self.is_leaving = line is None or session.handle_line(line)
         wait = session.tick(time.monotonic())
-        self.flush()
-        if self.leaving and session.done():
+        self.flush_output()
+        if self.is_leaving and session.is_done():
             return True
         # Reading and writing at once: who does not read while writing is cut off (12).
-        readable, writable, _ = select.select([sock, self.input.waker], [sock] if session.out else [], [],
+        readable, writable, _ = select.select([sock, self.input.wake_receiver], [sock] if session.outgoing else [], [],
                                               min(wait, 1.0))  # once a second, to keep the state
-        if self.input.waker in readable:
-            self.input.waker.recv(4096)
+        if self.input.wake_receiver in readable:
+            self.input.wake_receiver.recv(4096)
         if sock in readable:
             data = sock.recv(65_536)
             if not data:
-                raise Lost("connection closed by the server")
+                raise ConnectionLost("connection closed by the server")
             session.receive(data, time.monotonic())
         elif writable:
             try:
-                del session.out[:sock.send(session.out)]
+                del session.outgoing[:sock.send(session.outgoing)]
             except BlockingIOError:
                 pass
             except OSError:  # closed by the server: why, may still be there to be read (12)
-                session.out.clear()
+                session.outgoing.clear()
         return False
 
-    def flush(self, final=False):
+    def flush_output(self, final=False):
         """Show what is to be shown, and only then keep the position: better twice than never (6)."""
         lines, self.session.lines = self.session.lines, []
         try:
@@ -701,16 +701,16 @@ def main(arguments=None):
         status, why = 130, "stopped"
     except Refused as error:
         status, why = 77, str(error)
-    except ServerFault as error:
+    except ProtocolError as error:
         why = f"the server broke the protocol: {error}"
     session.show(f"!! {why}")
     for name, fields in session.pending.values():  # nothing that was typed is lost without a word
         if "text" in fields and name != "search":
-            session.show(f"!! perhaps not sent: {block(fields['text'])}")
-    while not client.input.lines.empty():
-        line = client.input.lines.get()
-        session.lines += [f"!! not sent: {safe(line)}"] if line else []
-    client.flush(final=True)
+            session.show(f"!! perhaps not sent: {safe_block(fields['text'])}")
+    while not client.input.queue.empty():
+        line = client.input.queue.get()
+        session.lines += [f"!! not sent: {safe_line(line)}"] if line else []
+    client.flush_output(final=True)
     return status
 
 

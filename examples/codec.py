@@ -6,12 +6,12 @@ from types import SimpleNamespace
 MAX_BODY = 16_384  # 2
 
 
-class ServerFault(Exception):
+class ProtocolError(Exception):
     """The server sent what it must not send: close, and tell the person (15)."""
 
 
 # The tables of section 14, word for word, each with its kind.
-TABLES = """
+FRAME_TABLES = """
  1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
  2 join username:string password:string? rooms:string* token:bytes16? position:position?
  3 say reference:u64 room:string style:u8 text:string
@@ -44,7 +44,7 @@ TABLES = """
 
 # kind -> (name, [(field, type)]), and name -> kind.
 FRAMES = {int(row[0]): (row[1], [tuple(field.split(":")) for field in row[2:]])
-          for row in map(str.split, TABLES.strip().splitlines())}
+          for row in map(str.split, FRAME_TABLES.strip().splitlines())}
 KINDS = {name: kind for kind, (name, _) in FRAMES.items()}
 
 
@@ -58,19 +58,19 @@ def encode_varint(number):
     return bytes(out)
 
 
-def encode_value(kind_of, value):
-    """One value as bytes, by its type in TABLES: a trailing `?` is an option, a `*` a list."""
-    if kind_of.endswith("?"):
-        return b"\0" if value is None else b"\1" + encode_value(kind_of[:-1], value)
-    if kind_of.endswith("*"):
-        return encode_varint(len(value)) + b"".join(encode_value(kind_of[:-1], item) for item in value)
-    if kind_of == "string":
+def encode_value(field_type, value):
+    """One value as bytes, by its type in FRAME_TABLES: a trailing `?` is an option, a `*` a list."""
+    if field_type.endswith("?"):
+        return b"\0" if value is None else b"\1" + encode_value(field_type[:-1], value)
+    if field_type.endswith("*"):
+        return encode_varint(len(value)) + b"".join(encode_value(field_type[:-1], item) for item in value)
+    if field_type == "string":
         return encode_varint(len(value.encode())) + value.encode()
-    if kind_of == "position":
+    if field_type == "position":
         return value[0] + encode_varint(value[1])
-    if kind_of == "u8":
+    if field_type == "u8":
         return bytes([value])
-    return value if kind_of.startswith("bytes") else encode_varint(value)
+    return value if field_type.startswith("bytes") else encode_varint(value)
 
 
 def encode_frame(name, **fields):
@@ -81,18 +81,18 @@ def encode_frame(name, **fields):
 
 
 class Reader:
-    """Takes values from a body, one after the other; ServerFault where README 1 refuses the bytes."""
+    """Takes values from a body, one after the other; ProtocolError where README 1 refuses the bytes."""
 
     def __init__(self, body):
         """Begin at the first byte of `body`."""
-        self.body, self.at = body, 0
+        self.body, self.offset = body, 0
 
     def take(self, count):
         """The next `count` bytes. Checked before anything is allocated for them."""
-        if count > len(self.body) - self.at:
-            raise ServerFault("a message ends too soon")
-        self.at += count
-        return self.body[self.at - count:self.at]
+        if count > len(self.body) - self.offset:
+            raise ProtocolError("a message ends too soon")
+        self.offset += count
+        return self.body[self.offset - count:self.offset]
 
     def varint(self, bits):
         """An unsigned number of at most `bits` bits, in its one shortest form."""
@@ -101,35 +101,35 @@ class Reader:
             byte = self.take(1)[0]
             number |= (byte & 0x7F) << shift
             if number >> bits or shift >= bits:
-                raise ServerFault("a number is too large")
+                raise ProtocolError("a number is too large")
             if byte < 0x80:
                 if byte == 0 and shift:
-                    raise ServerFault("a number is not in its shortest form")
+                    raise ProtocolError("a number is not in its shortest form")
                 return number
             shift += 7
 
-    def value(self, kind_of):
-        """A value of a type of TABLES: the mirror of encode_value."""
-        if kind_of.endswith("?"):
+    def value(self, field_type):
+        """A value of a type of FRAME_TABLES: the mirror of encode_value."""
+        if field_type.endswith("?"):
             there = self.take(1)[0]
             if there > 1:
-                raise ServerFault("an option that is neither none nor some")
-            return self.value(kind_of[:-1]) if there else None
-        if kind_of.endswith("*"):
+                raise ProtocolError("an option that is neither none nor some")
+            return self.value(field_type[:-1]) if there else None
+        if field_type.endswith("*"):
             count = self.varint(32)
-            if count > len(self.body) - self.at:  # each item has a byte at least
-                raise ServerFault("a list is longer than its message")
-            return [self.value(kind_of[:-1]) for _ in range(count)]
-        if kind_of == "string":
+            if count > len(self.body) - self.offset:  # each item has a byte at least
+                raise ProtocolError("a list is longer than its message")
+            return [self.value(field_type[:-1]) for _ in range(count)]
+        if field_type == "string":
             try:
                 return self.take(self.varint(32)).decode()
             except UnicodeDecodeError:
-                raise ServerFault("a string is not UTF-8") from None
-        if kind_of == "position":
+                raise ProtocolError("a string is not UTF-8") from None
+        if field_type == "position":
             return self.take(16), self.varint(64)
-        if kind_of == "u8":
+        if field_type == "u8":
             return self.take(1)[0]
-        return self.take(int(kind_of[5:])) if kind_of.startswith("bytes") else self.varint(int(kind_of[1:]))
+        return self.take(int(field_type[5:])) if field_type.startswith("bytes") else self.varint(int(field_type[1:]))
 
 
 def decode_frame(body):
@@ -141,4 +141,4 @@ def decode_frame(body):
     if kind not in FRAMES:
         return None
     name, fields = FRAMES[kind]
-    return SimpleNamespace(name=name, **{field: reader.value(kind_of) for field, kind_of in fields})
+    return SimpleNamespace(name=name, **{field: reader.value(field_type) for field, field_type in fields})

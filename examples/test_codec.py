@@ -36,12 +36,12 @@ def fields_of(vector):
     fields = {}
     for key, value in vector["value"].items():
         key = {"from": "from_name", "to": "to_name"}.get(key, key) if vector["kind"] in (11, 68) else key
-        kind_of = kinds[key].rstrip("?")
-        if value is not None and kind_of.startswith("bytes"):
+        field_type = kinds[key].rstrip("?")
+        if value is not None and field_type.startswith("bytes"):
             value = bytes.fromhex(value)
-        elif value is not None and kind_of == "position":
+        elif value is not None and field_type == "position":
             value = bytes.fromhex(value["log_id"]), int(value["sequence"])
-        elif kind_of[0] == "u":
+        elif field_type[0] == "u":
             value = int(value)  # above 2**53 it is a string
         fields[key] = value
     return fields
@@ -57,7 +57,7 @@ def session_in(state):
     """A Session that has come so far."""
     session = c.Session("anna", ["lobby"])
     session.connected(0.0)
-    session.out.clear()
+    session.outgoing.clear()
     session.log_id = bytes(16)
     session.state = {"joined": "live"}.get(state, state)
     return session
@@ -76,7 +76,7 @@ class Pages(unittest.TestCase):
                 name, fields = decoded(wire[2:2 + length])
                 self.assertEqual(codec.encode_frame(name, **fields), wire[:2 + length])
                 for cut in range(length):  # every cut is malformed
-                    with self.assertRaises(codec.ServerFault):
+                    with self.assertRaises(codec.ProtocolError):
                         codec.decode_frame(wire[2:2 + cut])
                 frames.append((name, fields))
                 wire = wire[2 + length:]
@@ -106,9 +106,9 @@ class Pages(unittest.TestCase):
         plain = {"bytes[4]": "bytes4", "option\\<string\\>": "string?", "list\\<string\\>": "string*",
                  "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16"}
         for kind, (name, ours) in codec.FRAMES.items():
-            theirs = [(field, plain.get(kind_of, kind_of)) for field, kind_of in tables[kind][2] if field != "field"]
-            theirs = [(field, "position?" if field == "position" else kind_of) for field, kind_of in theirs]
-            ours = [({"from_name": "from", "to_name": "to"}.get(field, field), kind_of) for field, kind_of in ours]
+            theirs = [(field, plain.get(field_type, field_type)) for field, field_type in tables[kind][2] if field != "field"]
+            theirs = [(field, "position?" if field == "position" else field_type) for field, field_type in theirs]
+            ours = [({"from_name": "from", "to_name": "to"}.get(field, field), field_type) for field, field_type in ours]
             self.assertEqual((tables[kind][0], theirs), (name, ours))
 
     def test_final_errors(self):
@@ -127,11 +127,11 @@ class Vectors(unittest.TestCase):
             with self.subTest(vector):
                 reader, bits = codec.Reader(bytes.fromhex(vector["hex"])), int(vector["type"][1:])
                 if "refused" in vector:
-                    with self.assertRaises(codec.ServerFault):
+                    with self.assertRaises(codec.ProtocolError):
                         reader.varint(bits)
                 else:
                     self.assertEqual(reader.varint(bits), int(vector["value"]))
-                    self.assertEqual(reader.at, len(reader.body))
+                    self.assertEqual(reader.offset, len(reader.body))
                     self.assertEqual(codec.encode_varint(int(vector["value"])), reader.body)
 
     def test_names(self):
@@ -157,8 +157,8 @@ class Vectors(unittest.TestCase):
                 size = len(text.encode())
                 self.assertEqual(len(session.pending), 1 if 1 <= size <= 4096 else 0)
                 if vector["accepted"]:
-                    self.assertEqual(decoded(bytes(session.out[2:]))[1]["text"], text)
-                shown = c.block(text).replace("\n    | ", "")
+                    self.assertEqual(decoded(bytes(session.outgoing[2:]))[1]["text"], text)
+                shown = c.safe_block(text).replace("\n    | ", "")
                 self.assertFalse([x for x in shown if x != "\t" and unicodedata.category(x) in ("Cc", "Zl", "Zp")])
 
     def test_frames(self):
@@ -183,7 +183,7 @@ class Vectors(unittest.TestCase):
                     except c.Refused:
                         self.assertEqual(vector["frame"], "error")
                     if "ignored" in vector:
-                        self.assertEqual((session.lines, session.out, session.state), ([], b"", session_in(
+                        self.assertEqual((session.lines, session.outgoing, session.state), ([], b"", session_in(
                             vector["state"]).state))
 
     def test_invalid(self):
@@ -193,7 +193,7 @@ class Vectors(unittest.TestCase):
             if vector["from"] == "server":
                 count += 1
                 for size in (1, 1 << 20):
-                    with self.subTest(vector["name"], size=size), self.assertRaises(codec.ServerFault):
+                    with self.subTest(vector["name"], size=size), self.assertRaises(codec.ProtocolError):
                         session, wire = session_in(vector["state"]), bytes.fromhex(vector["wire"])
                         for at in range(0, len(wire), size):
                             session.receive(wire[at:at + size], 1.0)
@@ -214,10 +214,10 @@ class Sessions(unittest.TestCase):
 
     def frames(self, session, *frames):
         """Receives them; returns what it sends then."""
-        session.out.clear()
+        session.outgoing.clear()
         for name, fields in frames:
             session.receive(codec.encode_frame(name, **fields), 1.0)
-        wire, sent = bytes(session.out), []
+        wire, sent = bytes(session.outgoing), []
         while wire:
             length = int.from_bytes(wire[:2], "big") + 2
             sent.append(decoded(wire[2:length]))
@@ -229,25 +229,25 @@ class Sessions(unittest.TestCase):
         session = c.Session("anna", [])
         session.connected(0.0)
         self.assertEqual(self.frames(session, ("server_hello", HELLO), ("welcome", WELCOME)), [])
-        self.assertFalse(session.wants_input())
+        self.assertFalse(session.accepts_input())
         self.frames(session, ("end", {**END, "head": 4}))
-        self.assertTrue(session.wants_input())
-        session.typed("one")
-        session.typed("two")
+        self.assertTrue(session.accepts_input())
+        session.handle_line("one")
+        session.handle_line("two")
         session.connected(1.0)
         return session
 
     def test_kept(self):
         """What is echoed is struck off, the rest is said again with its reference."""
         session = self.joined()
-        joins = decoded(bytes(session.out[session.out[1] + 4:]))[1]
+        joins = decoded(bytes(session.outgoing[session.outgoing[1] + 4:]))[1]
         self.assertEqual((joins["token"], joins["position"], joins["rooms"]), (b"t" * 16, (b"l" * 16, 4), ["lobby"]))
         sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}),
                            ("entry", {**ENTRY, "flags": 1, "sequence": 5}), ("end", END))
         self.assertEqual(sent, [("say", dict(reference=2, room="lobby", style=0, text="two"))])
         self.assertEqual(session.position, (b"l" * 16, 5))
         self.frames(session, ("accepted", dict(reference=2)))
-        self.assertTrue(session.done())
+        self.assertTrue(session.is_done())
 
     def test_new_session(self):
         """The former session's number counts until `end`; what is left is numbered anew."""
@@ -257,9 +257,9 @@ class Sessions(unittest.TestCase):
                            ("entry", {**ENTRY, "flags": 1, "sequence": 5}), ("end", END))
         self.assertEqual(sent, [("say", dict(reference=1, room="lobby", style=0, text="two"))])
         self.frames(session, ("entry", {**ENTRY, "sequence": 6}))
-        self.assertFalse(session.done())
+        self.assertFalse(session.is_done())
         self.frames(session, ("entry", {**ENTRY, "sequence": 7, "session": 9}))
-        self.assertTrue(session.done())
+        self.assertTrue(session.is_done())
 
     def test_new_log(self):
         """The numbers of the other log mean nothing any more."""
@@ -276,7 +276,7 @@ class Sessions(unittest.TestCase):
         self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}), ("end", END),
                     ("accepted", dict(reference=1)), ("accepted", dict(reference=2)))
         for line in ("/join attic", "three", "/leave lobby"):
-            session.typed(line)
+            session.handle_line(line)
         self.frames(session, ("entered", dict(reference=3, room="attic", flags=0, members=1)))
         session.connected(2.0)
         self.assertEqual(session.rooms, ["lobby"])
@@ -304,8 +304,8 @@ class Sessions(unittest.TestCase):
 
     def test_back_off(self):
         """Never longer than a minute by itself, than 10 minutes and half of it by advice."""
-        self.assertTrue(all(c.back_off(attempt, 0) <= 60 for attempt in range(100)))
-        self.assertTrue(all(600 <= c.back_off(0, 1e9) <= 900 for _ in range(100)))
+        self.assertTrue(all(c.reconnect_delay(attempt, 0) <= 60 for attempt in range(100)))
+        self.assertTrue(all(600 <= c.reconnect_delay(0, 1e9) <= 900 for _ in range(100)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 import unittest
 
 import codec
-from chat_client import Lost, Refused, ServerFault, Session
+from chat_client import ConnectionLost, ProtocolError, Refused, Session
 from scenarios import Bindings, load
 
 # Scenarios that this client does not pass, and why.
@@ -40,11 +40,11 @@ def to_vector(item):
     return item.hex() if isinstance(item, bytes) else item
 
 
-class Failed(AssertionError):
+class Mismatch(AssertionError):
     """The client did something else."""
 
 
-class Run:
+class ScenarioRun:
     """One scenario and the session under test."""
 
     def __init__(self, scenario):
@@ -54,52 +54,52 @@ class Run:
         if kept:
             saved = {"token": kept["token"], "rooms": kept["rooms"], **kept["position"]}
         self.session = Session(client["username"], client["rooms"], client.get("password"), saved)
-        self.up, self.ended, self.typed = False, False, []
-        self.may, self.granted, self.retry_after = [], [], 0
+        self.is_connected, self.ended, self.typed = False, False, []
+        self.allowed, self.sent_allowed, self.retry_after = [], [], 0
 
     def step(self, step):
         """Does what a step says, and compares."""
         now, session = step["at"] / 1000, self.session
-        self.guard(lambda: self.up and session.tick(now))
+        self.run_guarded(lambda: self.is_connected and session.tick(now))
         if "connect" in step:
             session.connected(now)
-            self.up, self.may, self.granted = True, [], []
+            self.is_connected, self.allowed, self.sent_allowed = True, [], []
         for frame in step.get("server", []):
             wire = bytes.fromhex(frame["wire"])
             if "frame" in frame:
                 wire = codec.encode_frame(frame["frame"], **to_python(frame["frame"], self.bindings.fill(frame["value"])))
-            self.guard(lambda: self.up and session.receive(wire, now))
+            self.run_guarded(lambda: self.is_connected and session.receive(wire, now))
         if "user" in step:
-            self.typed += lines(step["user"], session)
-        while self.typed and self.up and session.wants_input():
-            session.typed(self.typed.pop(0))
+            self.typed += typed_lines(step["user"], session)
+        while self.typed and self.is_connected and session.accepts_input():
+            session.handle_line(self.typed.pop(0))
         if "drop" in step:
-            self.up = False
+            self.is_connected = False
         if "restart" in step:
             client = self.scenario["client"]
             self.session = Session(step["restart"]["username"], client["rooms"], client.get("password"), session.to_save()
-                                   or self.kept())
-            self.ended = self.up = False
+                                   or self.saved_state())
+            self.ended = self.is_connected = False
         self.compare(step)
 
-    def kept(self):
+    def saved_state(self):
         """What the scenario says that was kept, where nothing newer is."""
         kept = self.scenario["client"].get("kept")
         return kept and {"token": kept["token"], "rooms": kept["rooms"], **kept["position"]}
 
-    def guard(self, action):
+    def run_guarded(self, action):
         """Does something that may end the connection."""
         try:
             action()
-        except (Refused, ServerFault):
-            self.ended, self.up = True, False
-        except Lost:
-            self.up = False
+        except (Refused, ProtocolError):
+            self.ended, self.is_connected = True, False
+        except ConnectionLost:
+            self.is_connected = False
 
-    def sent(self):
+    def take_sent(self):
         """Takes the frames that were sent."""
-        out, frames = bytes(self.session.out), []
-        self.session.out.clear()
+        out, frames = bytes(self.session.outgoing), []
+        self.session.outgoing.clear()
         while out:
             length = int.from_bytes(out[:2], "big")
             fields = vars(codec.decode_frame(out[2:2 + length]))
@@ -110,23 +110,23 @@ class Run:
     def compare(self, step):
         """Compares frames, lines and position with what is expected."""
         pattern = lambda it: {"frame": it["frame"], "value": it["value"]}  # noqa: E731
-        self.may += map(pattern, step.get("may", []))
+        self.allowed += map(pattern, step.get("may", []))
         expected = [pattern(it) for it in step.get("client", [])]
-        for frame in self.sent():
+        for frame in self.take_sent():
             if expected and self.bindings.matches(expected[0], frame):
                 expected.pop(0)
                 continue
-            allowed = next((it for it in self.may if self.bindings.matches(it, frame)), None)
+            allowed = next((it for it in self.allowed if self.bindings.matches(it, frame)), None)
             if allowed:
-                self.may.remove(allowed)
-                self.granted.append(frame)
+                self.allowed.remove(allowed)
+                self.sent_allowed.append(frame)
             elif frame["frame"] != "ping":
-                raise Failed(f"it sent {frame}")
+                raise Mismatch(f"it sent {frame}")
         for frame in expected:
-            granted = next((it for it in self.granted if self.bindings.matches(frame, it)), None)
+            granted = next((it for it in self.sent_allowed if self.bindings.matches(frame, it)), None)
             if not granted:
-                raise Failed(f"it did not send {frame}")
-            self.granted.remove(granted)
+                raise Mismatch(f"it did not send {frame}")
+            self.sent_allowed.remove(granted)
         shown = [it for it in self.session.lines if it.lstrip("~")[:1] == "[" or it.startswith("-- was taken")]
         told = [it for it in self.session.lines if it not in shown]
         self.session.lines.clear()
@@ -135,25 +135,25 @@ class Run:
         self.compare_lines(step.get("told", []), news, lambda it, line: TOLD[next(iter(it))] in line)
         position = self.session.position and to_vector(self.session.position)
         if "position" in step and step["position"] != position:
-            raise Failed(f"position is {position}")
+            raise Mismatch(f"position is {position}")
         texts = [f["text"] for _, f in self.session.pending.values() if "text" in f] + \
                 [it for it in self.typed if not it.startswith("/")]
         if "unacknowledged" in step and step["unacknowledged"] != texts:
-            raise Failed(f"unacknowledged is {texts}")
+            raise Mismatch(f"unacknowledged is {texts}")
         if ("ended" in step) != self.ended:
-            raise Failed("it has ended" if self.ended else "it goes on")
+            raise Mismatch("it has ended" if self.ended else "it goes on")
 
     @staticmethod
-    def compare_lines(expected, actual, fits):
+    def compare_lines(expected, actual, matches_line):
         """Compares two lists, of which the first may have optional items."""
         rest = list(actual)
         for item in expected:
-            if rest and fits(item, rest[0]):
+            if rest and matches_line(item, rest[0]):
                 rest.pop(0)
             elif not item.get("optional"):
-                raise Failed(f"{item} is missing in {actual}")
+                raise Mismatch(f"{item} is missing in {actual}")
         if rest:
-            raise Failed(f"{rest} is too much")
+            raise Mismatch(f"{rest} is too much")
 
 
 # What the lines of a step's `told` have in them.
@@ -161,11 +161,11 @@ TOLD = {"gap": "something between is missing", "position_lost": "log is a new on
         "notice": "-- server:"}
 
 
-def lines(request, session):
+def typed_lines(request, session):
     """What a person types for a request."""
     (what, value), = request.items()
     if what == "say":
-        go = [] if session.find(value["room"], [session.current]) else ["/join " + value["room"]]
+        go = [] if session.find_room(value["room"], [session.current]) else ["/join " + value["room"]]
         return [*go, value["text"]]
     if what == "direct":
         return [f"/msg {value['to']} {value['text']}"]
@@ -174,13 +174,13 @@ def lines(request, session):
     return [{"enter": "/join ", "leave": "/leave "}[what] + value["room"]]
 
 
-def run_all(scenario):
+def run_scenario(scenario):
     """All steps of a scenario."""
-    run = Run(scenario)
+    run = ScenarioRun(scenario)
     for number, step in enumerate(scenario["steps"]):
         try:
             run.step(step)
-        except (Failed, KeyError) as why:
+        except (Mismatch, KeyError) as why:
             raise AssertionError(f"step {number}, {step}: {why!r}") from why
 
 
@@ -189,16 +189,16 @@ class ScenarioTest(unittest.TestCase):
         for scenario in load("tcp-scenarios.json"):
             with self.subTest(scenario["name"]):
                 if scenario["name"] not in KNOWN_DIFFERENCES:
-                    run_all(scenario)
+                    run_scenario(scenario)
                     continue
                 with self.assertRaises(AssertionError):
-                    run_all(scenario)
+                    run_scenario(scenario)
 
     def test_a_wrong_expectation_fails(self):
         scenario = load("tcp-scenarios.json")[0]
         scenario["steps"][-1]["position"]["sequence"] += 1
         with self.assertRaises(AssertionError):
-            run_all(scenario)
+            run_scenario(scenario)
 
 
 if __name__ == "__main__":
