@@ -156,11 +156,14 @@ class Session:
         self.is_closing = False
 
     def connected(self, now):
-        """A new connection: greet and join at once, as one may who speaks a single version (4)."""
+        """Send `hello` on a new connection. Without a token `join` follows at once, as a client that speaks
+        a single version may do; with a token it waits for `server_hello`, because a `join` that arrives
+        late would end the next connection of this session (4)."""
         self.begin_connection(now)
         self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE | SEARCH,
                   client_name="chat_client.py", client_version="1")
-        self.join()
+        if not self.token:
+            self.join()
 
     def join(self):
         """Ask to be let in. The password goes only to a server that has asked for one (19)."""
@@ -225,6 +228,8 @@ class Session:
         self.can_search = frame.features & SEARCH
         if frame.version:
             self.state, self.answer_deadline = "greeted", now + 10
+            if self.token:
+                self.join()
 
     def on_welcome(self, frame, now):
         """We are in; what became of the session and of the position stands in the flags (6)."""

@@ -217,6 +217,11 @@ class Sessions(unittest.TestCase):
         session.outgoing.clear()
         for name, fields in frames:
             session.receive(codec.encode_frame(name, **fields), 1.0)
+        return self.sent(session)
+
+    @staticmethod
+    def sent(session):
+        """Returns the frames that are waiting to be sent."""
         wire, sent = bytes(session.outgoing), []
         while wire:
             length = int.from_bytes(wire[:2], "big") + 2
@@ -234,15 +239,32 @@ class Sessions(unittest.TestCase):
         self.assertTrue(session.accepts_input())
         session.handle_line("one")
         session.handle_line("two")
-        session.connected(1.0)
+        self.reconnect(session, 1.0)
         return session
+
+    def reconnect(self, session, now):
+        """Connects again; returns the fields of the `join`, which waits for `server_hello`."""
+        session.connected(now)
+        (join, fields), = self.frames(session, ("server_hello", HELLO))
+        self.assertEqual(join, "join")
+        return fields
+
+    def test_join_with_a_token_waits_for_server_hello(self):
+        """Without a token `join` follows `hello` at once (4)."""
+        session = c.Session("anna", [])
+        session.connected(0.0)
+        self.assertEqual([name for name, _ in self.sent(session)], ["hello", "join"])
+        self.frames(session, ("server_hello", HELLO), ("welcome", WELCOME), ("end", END))
+        session.connected(1.0)
+        self.assertEqual([name for name, _ in self.sent(session)], ["hello"])
+        self.assertEqual([name for name, _ in self.frames(session, ("server_hello", HELLO))], ["join"])
 
     def test_kept(self):
         """What is echoed is struck off, the rest is said again with its reference."""
         session = self.joined()
-        joins = decoded(bytes(session.outgoing[session.outgoing[1] + 4:]))[1]
-        self.assertEqual((joins["token"], joins["position"], joins["rooms"]), (b"t" * 16, (b"l" * 16, 4), ["lobby"]))
-        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}),
+        join = self.reconnect(session, 1.0)
+        self.assertEqual((join["token"], join["position"], join["rooms"]), (b"t" * 16, (b"l" * 16, 4), ["lobby"]))
+        sent = self.frames(session, ("welcome", {**WELCOME, "flags": 3}),
                            ("entry", {**ENTRY, "flags": 1, "sequence": 5}), ("end", END))
         self.assertEqual(sent, [("say", dict(reference=2, room="lobby", style=0, text="two"))])
         self.assertEqual(session.position, (b"l" * 16, 5))
@@ -253,7 +275,7 @@ class Sessions(unittest.TestCase):
         """The former session's number counts until `end`; what is left is numbered anew."""
         session = self.joined()
         welcome = {**WELCOME, "flags": 2, "session": 9}
-        sent = self.frames(session, ("server_hello", HELLO), ("welcome", welcome),
+        sent = self.frames(session, ("welcome", welcome),
                            ("entry", {**ENTRY, "flags": 1, "sequence": 5}), ("end", END))
         self.assertEqual(sent, [("say", dict(reference=1, room="lobby", style=0, text="two"))])
         self.frames(session, ("entry", {**ENTRY, "sequence": 6}))
@@ -264,7 +286,7 @@ class Sessions(unittest.TestCase):
     def test_new_log(self):
         """The numbers of the other log mean nothing any more."""
         session = self.joined()
-        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "log_id": b"m" * 16}),
+        sent = self.frames(session, ("welcome", {**WELCOME, "log_id": b"m" * 16}),
                            ("entry", {**ENTRY, "flags": 1, "sequence": 1}), ("end", {**END, "head": 1}))
         self.assertEqual([fields["text"] for _, fields in sent], ["one", "two"])
         self.assertEqual(session.position, (b"m" * 16, 1))
@@ -273,14 +295,14 @@ class Sessions(unittest.TestCase):
         """A room whose history was cut off is entered again, before what was said in it; one that was
         being left is named, and left again behind what was said in it."""
         session = self.joined()
-        self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}), ("end", END),
+        self.frames(session, ("welcome", {**WELCOME, "flags": 3}), ("end", END),
                     ("accepted", dict(reference=1)), ("accepted", dict(reference=2)))
         for line in ("/join attic", "three", "/leave lobby"):
             session.handle_line(line)
         self.frames(session, ("entered", dict(reference=3, room="attic", flags=0, members=1)))
-        session.connected(2.0)
+        self.reconnect(session, 2.0)
         self.assertEqual(session.rooms, ["lobby"])
-        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "flags": 3}), ("end", END))
+        sent = self.frames(session, ("welcome", {**WELCOME, "flags": 3}), ("end", END))
         self.assertEqual([name for name, _ in sent], ["enter", "say", "leave"])
         self.assertEqual(sent[1][1]["room"], "attic")
 
@@ -295,8 +317,8 @@ class Sessions(unittest.TestCase):
         saved = dict(token="00" * 16, rooms=["lobby", "attic"], log_id="11" * 16, sequence=3)
         session = c.Session("anna", ["Attic", "cellar"], None, saved)
         self.assertEqual((session.rooms, session.position), (["attic"], (b"\x11" * 16, 3)))
-        session.connected(0.0)
-        sent = self.frames(session, ("server_hello", HELLO), ("welcome", {**WELCOME, "rooms": ["attic"], "flags": 3}),
+        self.reconnect(session, 0.0)
+        sent = self.frames(session, ("welcome", {**WELCOME, "rooms": ["attic"], "flags": 3}),
                            ("end", END))
         self.assertEqual(sent, [("enter", dict(reference=1, room="cellar"))])
         session = c.Session("anna", ["cellar"], None, saved)
