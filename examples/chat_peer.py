@@ -25,14 +25,14 @@ from peer_engine import Peer
 from peer_state import BROADCAST, GROUP4, GROUP6
 
 PORT, GROUP_ADDRESS4, GROUP_ADDRESS6 = 2428, "239.255.24.28", "ff12::2428"
-USAGE, REJECTED = 64, 77
+EXIT_USAGE, EXIT_REJECTED = 64, 77
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)       # (in Python from 3.14 on)
 LINGER = 1.0                                        # so long others may ask for our last words
 
 
 # ---- sockets (6) --------------------------------------------------------------------------------------
 
-def usable_interfaces(wanted):
+def find_interfaces(wanted):
     """[(index, IPv4 address, broadcast address)] of the usable interfaces, or of those *wanted*."""
     up, broadcasts, loopback, multicasts = 1, 2, 8, 0x1000
     ask_flags, ask_address, ask_broadcast = 0x8913, 0x8915, 0x8919
@@ -71,40 +71,40 @@ class Sockets:
                 self.shared6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
         except OSError:
             self.shared6 = self.own6 = None
-        self.all = [s for s in (self.shared4, self.own4, self.shared6, self.own6) if s]
-        self.ways = GROUP4 | BROADCAST | (GROUP6 if self.own6 else 0)
+        self.all = [sock for sock in (self.shared4, self.own4, self.shared6, self.own6) if sock]
+        self.paths = GROUP4 | BROADCAST | (GROUP6 if self.own6 else 0)
 
     @staticmethod
     def _bind(family, port):
-        s = socket.socket(family, socket.SOCK_DGRAM)
+        sock = socket.socket(family, socket.SOCK_DGRAM)
         if port:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        s.setblocking(False)
-        s.bind(("", port))
-        return s
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind(("", port))
+        return sock
 
-    def receive(self, s):
-        """(datagram, address, way) of one datagram; None if there is none, or it is not for us."""
+    def receive(self, sock):
+        """(datagram, address, path) of one datagram; None if there is none, or it is not for us."""
         try:
-            datagram, extra, _, address = s.recvmsg(2048, 256)
+            datagram, extra, _, address = sock.recvmsg(2048, 256)
         except OSError:                             # nothing there; or what was sent before did not arrive
             return None
-        way, index = 0, None
+        path, index = 0, None
         for _, _, info in extra:                    # to which address it was sent, and where it came in
-            if s is self.shared4:
+            if sock is self.shared4:
                 index, to = struct.unpack_from("=I", info)[0], socket.inet_ntoa(info[8:12])
-                way = GROUP4 if to == GROUP_ADDRESS4 else BROADCAST if to in self.broadcasts else 0
-            elif s is self.shared6:
+                path = GROUP4 if to == GROUP_ADDRESS4 else BROADCAST if to in self.broadcasts else 0
+            elif sock is self.shared6:
                 index, to = struct.unpack_from("=I", info, 16)[0], socket.inet_ntop(socket.AF_INET6, info[:16])
-                way = GROUP6 if to == GROUP_ADDRESS6 else 0
-        if way and index not in {i for i, _, _ in self.interfaces}:
+                path = GROUP6 if to == GROUP_ADDRESS6 else 0
+        if path and index not in {i for i, _, _ in self.interfaces}:
             return None                             # another program's group on another interface
-        return datagram, address, way
+        return datagram, address, path
 
     def send(self, datagram, destination):
-        """To a way or an address."""
+        """To a path or an address."""
         if isinstance(destination, tuple):
             self._send(self.own6 if ":" in destination[0] else self.own4, datagram, destination)
             return
@@ -119,17 +119,17 @@ class Sockets:
                 self._send(self.own6, datagram, (GROUP_ADDRESS6, self.port))
 
     @staticmethod
-    def _send(s, datagram, address):
+    def _send(sock, datagram, address):
         try:
-            if s:
-                s.sendto(datagram, address)
+            if sock:
+                sock.sendto(datagram, address)
         except OSError:                             # what cannot be sent counts as lost
             pass
 
 
 # ---- the terminal -------------------------------------------------------------------------------------
 
-class Lines:
+class InputLines:
     """The lines of the standard input, without waiting for them."""
 
     def __init__(self):
@@ -142,35 +142,35 @@ class Lines:
         return [line.decode(errors="replace") for line in lines if line]
 
 
-def one_line(text):
+def safe_line(text):
     """A name or sentence of a stranger."""
     return safe(text, one_line=True)
 
 
-def shown(event):
+def format_event(event):
     """An event as a person reads it."""
     kind = event["type"]
     if kind == "message":
-        text, name = safe(event["text"]).replace("\n", "\n    | "), one_line(event["name"])
+        text, name = safe(event["text"]).replace("\n", "\n    | "), safe_line(event["name"])
         said = f"* {name} {text}" if event["style"] == 1 else f"{name}: {text}"
         return ("~ " if event["history"] else "") + said + (" (late)" if event["late"] else "")
     if kind == "in":
-        source = f"; the history is from {one_line(event['history_from'])}" if event["history_from"] else ""
+        source = f"; the history is from {safe_line(event['history_from'])}" if event["history_from"] else ""
         return f"-- you are in as {event['name']}{source}"
     if kind == "rejected":
-        return f"!! {one_line(event['by'])} says no: {one_line(event['text'])} (error {event['code']})"
+        return f"!! {safe_line(event['by'])} says no: {safe_line(event['text'])} (error {event['code']})"
     if kind == "renamed":
-        return f"-- {one_line(event['old'])} is now {one_line(event['new'])}"
+        return f"-- {safe_line(event['old'])} is now {safe_line(event['new'])}"
     if kind == "missing":
         return "-- a message is lost: nobody has it any more"
-    return f"-- {one_line(event['name'])} is {kind}"   # here, gone
+    return f"-- {safe_line(event['name'])} is {kind}"   # here, gone
 
 
-class Program:
+class Driver:
     """Carries datagrams, lines and the time between the system and the engine."""
 
     def __init__(self, peer, sockets, drop):
-        self.peer, self.sockets, self.lines, self.drop = peer, sockets, Lines(), drop
+        self.peer, self.sockets, self.lines, self.drop = peer, sockets, InputLines(), drop
         self.stopped, self.leave_at = False, None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -186,9 +186,9 @@ class Program:
             for datagram, destination in sends:
                 self.sockets.send(datagram, destination)
             for event in events:
-                print(shown(event), flush=True)
+                print(format_event(event), flush=True)
             if self.peer.state == "rejected":
-                return REJECTED
+                return EXIT_REJECTED
             if self.peer.state == "left" and due is None:
                 return 0
             if not self._leave_when_done():
@@ -196,7 +196,7 @@ class Program:
 
     def _leave_when_done(self):
         """Leaves when it should; says whether it has just done so."""
-        now, done = time.monotonic(), not self.lines.open and self.peer.state == "in" and not self.peer.unsaid
+        now, done = time.monotonic(), not self.lines.open and self.peer.state == "in" and not self.peer.unsent
         if done and self.leave_at is None:
             self.leave_at = now + LINGER
         if self.peer.state == "left" or not (self.stopped or self.leave_at is not None and now >= self.leave_at):
@@ -207,8 +207,8 @@ class Program:
     def _wait(self, seconds):
         """For datagrams, lines or the time."""
         readable, _, _ = select.select(self.sockets.all + ([0] if self.lines.open else []), [], [], seconds)
-        for s in readable:
-            got = self.sockets.receive(s) if s != 0 else None
+        for sock in readable:
+            got = self.sockets.receive(sock) if sock != 0 else None
             if got and self.drop and got[0][23:24] == bytes([KINDS["entry"]]):
                 self.drop -= 1                      # (a test: this one is lost; seen in open rooms)
             elif got:
@@ -217,8 +217,8 @@ class Program:
             action = line.startswith("/me ")
             try:
                 self.peer.say(time.monotonic(), line[4:] if action else line, int(action))
-            except ValueError as fault:
-                print(f"!! not sent: {fault}", flush=True)
+            except ValueError as error:
+                print(f"!! not sent: {error}", flush=True)
 
 
 def host_address(text):
@@ -245,12 +245,12 @@ def main():
         room, hosts, name = Room(options.room, passphrase), list(map(host_address, options.peer)), check_name(options.name)
         if name is None:
             raise ValueError("this cannot be a name: use letters, digits, - _ and .")
-    except (OSError, ValueError) as fault:
-        print(f"!! {fault}", file=sys.stderr)
-        sys.exit(USAGE)
-    sockets = Sockets(options.port, usable_interfaces(options.interface))
+    except (OSError, ValueError) as error:
+        print(f"!! {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    sockets = Sockets(options.port, find_interfaces(options.interface))
     unix_ms = int((time.time() - time.monotonic()) * 1000)
-    sys.exit(Program(Peer(name, room, unix_ms=unix_ms, ways=sockets.ways, hosts=hosts), sockets, options.drop).run())
+    sys.exit(Driver(Peer(name, room, unix_ms=unix_ms, paths=sockets.paths, hosts=hosts), sockets, options.drop).run())
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ except ImportError:  # before version 44: no closed rooms
     Argon2id = None
 
 MAGIC, VERSION = b"PiC", 1
-HEADER, LEAST_BODY, MOST = 23, 105, 1232          # bytes; a body is kind, key, incarnation, signature
-LEAST_ANNOUNCE = 400
+HEADER_SIZE, MIN_BODY_SIZE, MAX_DATAGRAM_SIZE = 23, 105, 1232          # bytes; a body is kind, key, incarnation, signature
+MIN_ANNOUNCE_SIZE = 400
 NO_NONCE = bytes(8)
 
 # The points of small order, in all their spellings: as keys they would be right for everybody (4).
-_SMALL_ORDER = {bytes.fromhex(h) for h in (
+_SMALL_ORDER_POINTS = {bytes.fromhex(h) for h in (
     "00" * 32, "00" * 31 + "80", "01" + "00" * 31, "01" + "00" * 30 + "80", "ec" + "ff" * 30 + "7f",
     "ec" + "ff" * 31, "ed" + "ff" * 30 + "7f", "ed" + "ff" * 31, "ee" + "ff" * 30 + "7f", "ee" + "ff" * 31,
     "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
@@ -54,7 +54,7 @@ class Dropped(Exception):
 
 _INVISIBLE = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x180E), 0x180F, 0x3164,
               *range(0xFE00, 0xFE10), 0xFFA0, *range(0xE0100, 0xE01F0)}
-_DIRECTION = {0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_BIDI_CONTROLS = {0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 def check_name(raw):
@@ -75,7 +75,7 @@ def name_key(name):
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def text_fault(text):
+def text_error(text):
     """Why this cannot be the text of a message, or None."""
     if not 1 <= len(text.encode("utf-8", "surrogatepass")) <= 1000:
         return "a message has 1 to 1,000 bytes"
@@ -87,7 +87,7 @@ def text_fault(text):
 def safe(text, one_line=False):
     """A stranger's text, made safe to show."""
     text = text.replace("\u2028", "\n").replace("\u2029", "\n")
-    bad = lambda c: (unicodedata.category(c) == "Cc" and c not in "\n\t") or ord(c) in _DIRECTION
+    bad = lambda c: (unicodedata.category(c) == "Cc" and c not in "\n\t") or ord(c) in _BIDI_CONTROLS
     text = "".join("\ufffd" if bad(c) else c for c in text)
     return text.replace("\n", "\ufffd") if one_line else text
 
@@ -99,11 +99,11 @@ def safe(text, one_line=False):
 class UInt:
     """u8 (one plain byte), u16, u32 and u64 (varints), with the limits of the packet's table."""
     bits: int
-    least: int = 0
+    minimum: int = 0
     below: int = 0
 
     def check(self, value):
-        if not self.least <= value < (self.below or 1 << self.bits):
+        if not self.minimum <= value < (self.below or 1 << self.bits):
             raise Malformed(f"number out of range: {value}")
         return value
 
@@ -153,18 +153,18 @@ class Raw:
 @dataclass(frozen=True)
 class Text:
     """string: at least and at most so many bytes of UTF-8."""
-    most: int
-    least: int = 0
+    maximum: int
+    minimum: int = 0
 
     def write(self, value):
         raw = value.encode()
-        if not self.least <= len(raw) <= self.most:
+        if not self.minimum <= len(raw) <= self.maximum:
             raise Malformed("string too short or too long")
         return U32.write(len(raw)) + raw
 
     def read(self, data, at):
         size, at = U32.read(data, at)
-        if not self.least <= size <= self.most:
+        if not self.minimum <= size <= self.maximum:
             raise Malformed("string too short or too long")
         raw, at = Raw(size).read(data, at)
         try:
@@ -174,19 +174,19 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Many:
+class ListOf:
     """list<T>: at most so many items."""
     item: object
-    most: int
+    maximum: int
 
     def write(self, value):
-        if len(value) > self.most:
+        if len(value) > self.maximum:
             raise Malformed("too many items")
         return U32.write(len(value)) + b"".join(map(self.item.write, value))
 
     def read(self, data, at):
         count, at = U32.read(data, at)
-        if count > self.most or count > len(data) - at:
+        if count > self.maximum or count > len(data) - at:
             raise Malformed("too many items")
         items = []
         for _ in range(count):
@@ -213,39 +213,39 @@ class Struct:
 
 U8, U16, U32, U64 = UInt(8), UInt(16), UInt(32), UInt(64)
 ID, COUNTER48, NAME = Raw(8), UInt(64, below=1 << 48), Text(64)
-RANGES = Many(Struct(author=ID, first=UInt(32, least=1), last=U32), 32)
+RANGES = ListOf(Struct(author=ID, first=UInt(32, minimum=1), last=U32), 32)
 
 # The packets (15): kind, name, fields.
-_TABLES = [
-    (1, "announce", Struct(nonce=ID, lowest=U8, highest=U8, username=Text(256), agreed=Many(ID, 8), padding=Text(400))),
+PACKET_TABLES = [
+    (1, "announce", Struct(nonce=ID, lowest=U8, highest=U8, username=Text(256), agreed=ListOf(ID, 8), padding=Text(400))),
     (2, "agree", Struct(nonce=ID, cookie=ID, flags=U8, heard=U8, clock=U64, since=U64, username=NAME, members=U32,
                         lamport=COUNTER48, time=U64)),
     (3, "object", Struct(nonce=ID, code=U16, by=NAME, username=NAME, holder=ID, clock=U64, since=U64, text=Text(100))),
     (4, "heartbeat", Struct(clock=U64, since=U64, username=NAME, time=U64, members=U32, sequence=U32,
-                            page=Many(Struct(author=ID, have=U32, ago=U8), 60))),
+                            page=ListOf(Struct(author=ID, have=U32, ago=U8), 60))),
     (5, "ping", Struct(cookie=ID, heard=U8)),
     (6, "pong", Struct(cookie=ID, heard=U8)),
-    (7, "entry", Struct(sequence=UInt(32, least=1), lamport=UInt(64, 1, 1 << 48), time=COUNTER48,
+    (7, "entry", Struct(sequence=UInt(32, minimum=1), lamport=UInt(64, 1, 1 << 48), time=COUNTER48,
                         username=Text(64, 1), style=U8, text=Text(1000, 1))),
     (8, "want", Struct(ranges=RANGES)),
     (9, "lost", Struct(ranges=RANGES)),
     (10, "recall", Struct(nonce=ID, page=U16)),
-    (11, "recent", Struct(nonce=ID, page=U16, pages=UInt(16, least=1), entries=Many(Struct(author=ID, sequence=U32), 10),
-                          marks=Many(Struct(author=ID, have=U32), 60))),
-    (12, "where", Struct(peers=Many(ID, 16))),
-    (13, "peers", Struct(peers=Many(Struct(peer=ID, address=Raw(16), port=U16), 16))),
+    (11, "recent", Struct(nonce=ID, page=U16, pages=UInt(16, minimum=1), entries=ListOf(Struct(author=ID, sequence=U32), 10),
+                          marks=ListOf(Struct(author=ID, have=U32), 60))),
+    (12, "where", Struct(peers=ListOf(ID, 16))),
+    (13, "peers", Struct(peers=ListOf(Struct(peer=ID, address=Raw(16), port=U16), 16))),
     (14, "bye", Struct()),
 ]
-KINDS = {name: kind for kind, name, _ in _TABLES}
-FIELDS = {name: fields for _, name, fields in _TABLES}
-NAMES = {kind: name for kind, name, _ in _TABLES}
+KINDS = {name: kind for kind, name, _ in PACKET_TABLES}
+FIELDS = {name: fields for _, name, fields in PACKET_TABLES}
+NAMES = {kind: name for kind, name, _ in PACKET_TABLES}
 _SIGNER = Struct(kind=U16, key=Raw(32), incarnation=Raw(8))
 
 
-def _check_rules(kind, value):
+def _check_packet_rules(kind, value):
     """The rules of 15 that concern more than one number."""
-    if kind == "entry" and text_fault(value["text"]):
-        raise Malformed(text_fault(value["text"]))
+    if kind == "entry" and text_error(value["text"]):
+        raise Malformed(text_error(value["text"]))
     if kind == "announce" and value["nonce"] == NO_NONCE:
         raise Malformed("nonce zero")
     if kind in ("want", "lost"):
@@ -270,14 +270,14 @@ class Identity:
         self.incarnation = incarnation or os.urandom(8)
         self.id = peer_id(self.key, self.incarnation)
 
-    def body(self, kind, value, signed_before):
-        """A body with its signature. *signed_before*: what is signed in front of it."""
+    def sign_body(self, kind, value, prefix):
+        """A body with its signature. *prefix*: what is signed in front of it."""
         unsigned = _SIGNER.write({"kind": KINDS[kind], "key": self.key, "incarnation": self.incarnation})
         unsigned += FIELDS[kind].write(value)
-        return unsigned + self._private.sign(signed_before + unsigned)
+        return unsigned + self._private.sign(prefix + unsigned)
 
 
-def stretch(key, passphrase):
+def derive_master(key, passphrase):
     """The master of the closed room with this key of its name (5)."""
     raw = unicodedata.normalize("NFC", passphrase).encode()
     if not 1 <= len(raw) <= 1024:
@@ -297,7 +297,7 @@ class Room:
         if self.name is None:
             raise ValueError("this cannot be the name of a room")
         key = name_key(self.name).encode()
-        self.master = stretch(key, passphrase) if master is None and passphrase is not None else master
+        self.master = derive_master(key, passphrase) if master is None and passphrase is not None else master
         self.closed = self.master is not None
         if self.closed:
             self.id = self._derive(b"pi-chat/1 room")
@@ -322,7 +322,7 @@ class Room:
 
     def open(self, datagram):
         """The plain body of a datagram; Malformed if it does not open."""
-        header, body = datagram[:HEADER], datagram[HEADER:]
+        header, body = datagram[:HEADER_SIZE], datagram[HEADER_SIZE:]
         if not self.closed:
             return body
         try:
@@ -331,7 +331,7 @@ class Room:
         except InvalidTag:
             raise Malformed("does not open") from None
 
-    def before(self, kind, header):
+    def signing_prefix(self, kind, header):
         """What is signed in front of a body."""
         return b"pi-chat/1 entry\0" + self.id if kind == "entry" else b"pi-chat/1 packet\0" + self.id + header
 
@@ -339,12 +339,12 @@ class Room:
 def make_packet(identity, room, counter, kind, value):
     """The datagram of a control packet."""
     header = room.header(identity.id, counter)
-    return room.seal(header, identity.body(kind, value, room.before(kind, header)))
+    return room.seal(header, identity.sign_body(kind, value, room.signing_prefix(kind, header)))
 
 
 def make_entry(identity, room, value):
     """The body of an entry; room.seal() makes datagrams of it, now and when it is sent on."""
-    return identity.body("entry", value, room.before("entry", b""))
+    return identity.sign_body("entry", value, room.signing_prefix("entry", b""))
 
 
 @dataclass
@@ -359,12 +359,12 @@ class Packet:
     header: bytes
     body: bytes
 
-    def signature_is_right(self, room):
+    def has_valid_signature(self, room):
         """Whether it is that of its key (4). The library looks at S < L and does without cofactor."""
-        if self.key in _SMALL_ORDER or self.body[-64:-32] in _SMALL_ORDER:
+        if self.key in _SMALL_ORDER_POINTS or self.body[-64:-32] in _SMALL_ORDER_POINTS:
             return False
         try:
-            signed = room.before(self.kind, self.header) + self.body[:-64]
+            signed = room.signing_prefix(self.kind, self.header) + self.body[:-64]
             Ed25519PublicKey.from_public_bytes(self.key).verify(self.body[-64:], signed)
             return True
         except (InvalidSignature, ValueError):
@@ -373,7 +373,7 @@ class Packet:
 
 def read_packet(room, own_id, datagram):
     """Steps 1 to 7 of 14; raises Dropped."""
-    if not HEADER + LEAST_BODY <= len(datagram) <= MOST:
+    if not HEADER_SIZE + MIN_BODY_SIZE <= len(datagram) <= MAX_DATAGRAM_SIZE:
         raise Dropped(1, "too short or too long")
     if datagram[:3] != MAGIC:
         raise Dropped(2, "another magic")
@@ -381,14 +381,14 @@ def read_packet(room, own_id, datagram):
         raise Dropped(3, "another version")
     if datagram[4] != int(room.closed) or datagram[5:9] != room.tag:
         raise Dropped(4, "another room")
-    header = bytes(datagram[:HEADER])
+    header = bytes(datagram[:HEADER_SIZE])
     if header[9:17] == own_id:
         raise Dropped(5, "my own")
     try:
         body = room.open(datagram)
     except Malformed as fault:
         raise Dropped(6, str(fault)) from None
-    if len(body) < LEAST_BODY:
+    if len(body) < MIN_BODY_SIZE:
         raise Dropped(6, "too short inside")
     try:
         signer, at = _SIGNER.read(body, 0)
@@ -396,7 +396,7 @@ def read_packet(room, own_id, datagram):
         if kind is None:
             raise Malformed("unknown kind")
         value, _ = FIELDS[kind].read(body[:-64], at)
-        _check_rules(kind, value)
+        _check_packet_rules(kind, value)
     except Malformed as fault:
         raise Dropped(7, str(fault)) from None
     signer_id = peer_id(signer["key"], signer["incarnation"])

@@ -6,12 +6,12 @@ import ipaddress
 from collections import deque
 from itertools import islice
 
-WAYS = GROUP4, GROUP6, BROADCAST = 1, 2, 4          # (6)
-HELD_BACK = 256                                     # entries that wait for earlier ones of their author (17)
+PATHS = GROUP4, GROUP6, BROADCAST = 1, 2, 4          # (6)
+MAX_WAITING_ENTRIES = 256                                     # entries that wait for earlier ones of their author (17)
 NEVER = float("-inf")
 
 
-class Bucket:
+class TokenBucket:
     """So many a second, so many at once."""
 
     def __init__(self, rate, burst):
@@ -28,7 +28,7 @@ class Bucket:
         return True
 
 
-class Window:
+class ReplayWindow:
     """Which counters of a sender were seen (14, step 9)."""
 
     def __init__(self):
@@ -37,33 +37,33 @@ class Window:
     def is_new(self, counter):
         return counter > 0 and counter not in self.seen and counter >= self.greatest - 1024
 
-    def note(self, counter):
+    def add(self, counter):
         self.seen.add(counter)
         self.greatest = max(self.greatest, counter)
         if len(self.seen) > 2048:
             self.seen = {c for c in self.seen if c >= self.greatest - 1024}
 
 
-class Other:
+class RemotePeer:
     """What I know of another peer."""
 
     def __init__(self, ident):
-        self.id, self.key, self.window, self.bucket = ident, None, Window(), Bucket(50, 200)
+        self.id, self.key, self.replay_window, self.token_bucket = ident, None, ReplayWindow(), TokenBucket(50, 200)
         self.name = self.since = None               # from a heartbeat or agree
-        self.clock = (0, 0.0)                       # its room clock as stated, and when
-        self.proven = self.member = self.gone = False
-        self.listed = self.heard = self.heard_by_any = NEVER   # in a page; directly; by me or a member
-        self.address, self.addresses, self.verified = None, set(), []
-        self.cookies, self.last_ping = deque(maxlen=16), NEVER   # (cookie, address, when, what I said with it)
-        self.first_heard = self.stranger_since = None   # this time; since when I wonder who it is
-        self.counter = self.tells_at = self.unanswered = 0   # of its last packet; of the last that told; pings
-        self.ways, self.known = {}, None            # way -> when I heard it so; since when I know it
-        self.tells = self.said = self.told = GROUP4   # its ways to hear me; my answer: said, and arrived
-        self.tell_at = 0.0
-        self.lister, self.listed_first, self.where_at, self.where_gap = None, None, 0.0, 2.0
+        self.stated_clock = (0, 0.0)                       # its room clock as stated, and when
+        self.is_verified_directly = self.is_member = self.is_gone = False
+        self.listed_at = self.heard_at = self.heard_by_any_at = NEVER   # in a page; directly; by me or a member
+        self.address, self.addresses, self.verified_addresses = None, set(), []
+        self.cookies, self.last_ping_at = deque(maxlen=16), NEVER   # (cookie, address, when, what I said with it)
+        self.first_heard_at = self.unverified_since = None   # this time; since when I wonder who it is
+        self.last_counter = self.reachable_by_counter = self.unanswered_pings = 0   # of its last packet; of the last that told; pings
+        self.heard_by, self.known_since = {}, None            # path -> when I heard it so; since when I know it
+        self.reachable_by = self.last_told_path = self.confirmed_path = GROUP4   # its paths to hear me; my answer: said, and arrived
+        self.next_tell_at = 0.0
+        self.listed_by, self.listed_since, self.next_where_at, self.where_interval = None, None, 0.0, 2.0
 
     def best_address(self):
-        return self.verified[-1] if self.verified else self.address
+        return self.verified_addresses[-1] if self.verified_addresses else self.address
 
 
 class Entry:
@@ -72,28 +72,28 @@ class Entry:
     def __init__(self, author, body, value):
         self.author, self.body, self.value = author, body, value
         self.sequence, self.lamport = value["sequence"], value["lamport"]
-        self.order = (self.lamport, self.author, self.sequence)
+        self.sort_key = (self.lamport, self.author, self.sequence)
 
 
-class Log:
+class AuthorLog:
     """My copy of one author's log."""
 
     def __init__(self):
         self.floor = self.have = 0                  # `have`: the greatest sequence without a gap
         self.entries = {}                           # sequence -> Entry
         self.claims = {}                            # peer -> how much it says to have
-        self.denied, self.missed = {}, {}           # sequence -> who lacks it; since when I know that I do
-        self.bucket, self.named_by = Bucket(50, 200), None
+        self.lost_by, self.missing_since = {}, {}           # sequence -> who lacks it; since when I know that I do
+        self.token_bucket, self.introduced_by = TokenBucket(50, 200), None
 
 
-class Recall:
-    """The history on its way (8)."""
+class HistoryRequest:
+    """The history on its path (8)."""
 
     def __init__(self, whom):
-        self.whom, self.tries, self.page, self.pages, self.aside = whom, 0, 0, {}, {}
+        self.sources, self.attempts, self.page, self.pages, self.early_entries = whom, 0, 0, {}, {}
 
 
-def numbered(name, number):
+def numbered_name(name, number):
     """The name with a number, shortened so that it stays a name."""
     tail = f"-{number}"
     while len(name + tail) > 32 or len((name + tail).encode()) > 64:
@@ -101,14 +101,14 @@ def numbered(name, number):
     return name + tail
 
 
-def turn(items, at, most):
+def next_page(items, at, most):
     """The next (at most so many) of a list, and where to go on."""
     at = at if at < len(items) else 0
     part = list(islice(items, at, at + most))
     return part, at + len(part)
 
 
-def ranges(wanted):
+def to_ranges(wanted):
     """[(author, sequence)] as ranges."""
     ranges = []
     for author, sequence in wanted:
@@ -119,13 +119,13 @@ def ranges(wanted):
     return ranges
 
 
-def bytes16(address):
+def pack_address(address):
     """An address as `peers` writes it."""
     ip = ipaddress.ip_address(address[0].partition("%")[0])
     return ip.packed if ip.version == 6 else bytes(10) + b"\xff\xff" + ip.packed
 
 
-def may_be_told(address, asker):
+def may_share_address(address, asker):
     """Link-local addresses mean nothing elsewhere, loopback ones nothing on another machine."""
     ip, other = (ipaddress.ip_address(a[0].partition("%")[0]) for a in (address, asker))
     return not ip.is_link_local and (not ip.is_loopback or other.is_loopback)

@@ -6,7 +6,7 @@ import pathlib
 import re
 
 VECTORS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "protocol" / "vectors"
-ANY = "$_"
+ANY_VALUE = "$_"
 
 
 def load(name):
@@ -41,7 +41,7 @@ class Bindings(dict):
     def compare(self, expected, actual):
         """The same; may leave bindings behind after a mismatch."""
         if is_variable(expected):
-            return expected == ANY or self.bind(expected, actual)
+            return expected == ANY_VALUE or self.bind(expected, actual)
         if isinstance(expected, dict) and "between" in expected:
             return expected["between"][0] <= actual <= expected["between"][1]
         if isinstance(expected, dict) and "contains" in expected:

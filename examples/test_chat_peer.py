@@ -13,7 +13,7 @@ import unittest
 import peer_codec as codec
 from peer_codec import Identity, Room
 from peer_engine import Peer
-from peer_state import BROADCAST, GROUP4, Log
+from peer_state import BROADCAST, GROUP4, AuthorLog
 
 ROOM = Room("lobby")
 
@@ -24,11 +24,11 @@ class Network:
     def __init__(self, seed=1, loss=0.0, room=ROOM):
         self.random, self.loss, self.room, self.now = random.Random(seed), loss, room, 100.0
         self.peers, self.queue, self.ticket, self.alive = {}, [], 0, set()
-        self.events, self.sent, self.deaf = {}, [], lambda a, b, way: False   # deaf: this way does not lead from a to b
+        self.events, self.sent, self.is_cut = {}, [], lambda a, b, path: False   # is_cut: this path does not lead from a to b
 
-    def add(self, name, hosts=(), **more):
+    def add(self, name, hosts=(), **options):
         address = (f"10.0.0.{len(self.peers) + 1}", 5000 + len(self.peers))
-        me = Identity(more.pop("seed", self.random.randbytes(32)), self.random.randbytes(8))
+        me = Identity(options.pop("seed", self.random.randbytes(32)), self.random.randbytes(8))
         peer = Peer(name, self.room, me, hosts=hosts, rng=random.Random(self.random.random()), unix_ms=1_700_000_000_000)
         self.peers[address], peer.at = peer, address
         self.events[peer] = []
@@ -48,11 +48,11 @@ class Network:
         for datagram, destination in sends:
             self.sent.append((self.now, address, destination, datagram))
             for other in list(self.peers):
-                way = 0 if isinstance(destination, tuple) else destination
-                if other == address or not way and other != destination or self.deaf(address, other, way):
+                path = 0 if isinstance(destination, tuple) else destination
+                if other == address or not path and other != destination or self.is_cut(address, other, path):
                     continue
                 if self.random.random() >= self.loss:
-                    self._push(self.now + self.random.uniform(0.0005, 0.004), "data", other, datagram, address, way)
+                    self._push(self.now + self.random.uniform(0.0005, 0.004), "data", other, datagram, address, path)
         if due is not None:
             self._push(max(due, self.now), "wake", address)
 
@@ -89,7 +89,7 @@ class Network:
 
 
 class JoiningTest(unittest.TestCase):
-    def test_history_comes_from_the_oldest(self):
+    def test_history_comes_from_the_most_senior(self):
         net = Network()
         anna = net.add("anna")
         net.run(3)
@@ -107,7 +107,7 @@ class JoiningTest(unittest.TestCase):
         self.assertEqual(len(net.texts(anna)), 17)
         self.assertEqual([e["name"] for e in net.of_type(anna, "here")], ["bob"])
 
-    def test_a_name_that_is_taken(self):
+    def test_name_in_use_is_rejected(self):
         net = Network()
         net.add("anna")
         net.run(3)
@@ -117,14 +117,14 @@ class JoiningTest(unittest.TestCase):
         rejected, = net.of_type(second, "rejected")
         self.assertEqual((rejected["by"], rejected["code"]), ("anna", 201))
 
-    def test_of_two_at_once_the_smaller_id_wins(self):
+    def test_rival_with_the_smaller_id_wins(self):
         for seed in range(5):
             net = Network(seed, loss=0.1)
             pair = sorted((net.add("anna"), net.add("Anna")), key=lambda p: p.id)
             net.run(4)
             self.assertEqual([p.state for p in pair], ["in", "rejected"])
 
-    def test_a_former_life_does_not_object(self):
+    def test_former_run_is_no_objection(self):
         net = Network()
         keeper = net.add("keeper")
         net.run(3)
@@ -136,12 +136,12 @@ class JoiningTest(unittest.TestCase):
         self.assertEqual((again.state, again.name), ("in", "Anna"))
         self.assertEqual([o.name for o in keeper.members()], ["Anna"])
 
-    def test_a_recorded_announce_rejects_nobody(self):
+    def test_recorded_announce_rejects_nobody(self):
         net = Network()
         rival = Identity(bytes(32))
         value = {"nonce": b"n" * 8, "lowest": 1, "highest": 1, "username": "anna", "agreed": [], "padding": " " * 300}
         header = ROOM.header(rival.id, 1)
-        recorded = header + rival.body("announce", value, ROOM.before("announce", header))
+        recorded = header + rival.sign_body("announce", value, ROOM.signing_prefix("announce", header))
         for _ in range(8):
             anna = net.add("anna")
             net.run(0.3)
@@ -151,7 +151,7 @@ class JoiningTest(unittest.TestCase):
             net.leave(anna)
             net.run(1)
 
-    def test_twelve_members_only_eight_agree(self):
+    def test_only_the_eight_most_senior_agree(self):
         net = Network()
         for i in range(12):
             net.add(f"p{i}")
@@ -167,7 +167,7 @@ class JoiningTest(unittest.TestCase):
 
 
 class RepairTest(unittest.TestCase):
-    def test_with_much_loss_everybody_has_everything_in_order(self):
+    def test_heavy_loss_is_repaired_in_order(self):
         for seed in range(2):
             net = Network(seed, loss=0.25)
             peers = [net.add(n) for n in ("anna", "bob", "cleo", "dan")]
@@ -182,7 +182,7 @@ class RepairTest(unittest.TestCase):
                     numbers = [e["sequence"] for e in net.of_type(peer, "message") if e["author"] == author.id]
                     self.assertEqual(numbers, list(range(1, 11)))
 
-    def test_without_loss_all_see_one_order(self):
+    def test_order_is_the_same_without_loss(self):
         net = Network()
         peers = [net.add(n) for n in ("anna", "bob", "cleo")]
         net.run(8)
@@ -193,25 +193,25 @@ class RepairTest(unittest.TestCase):
         self.assertEqual(net.texts(peers[0]), [f"m{i}" for i in range(30)])
         self.assertTrue(all(net.texts(p) == net.texts(peers[0]) for p in peers))
 
-    def test_a_message_outlives_its_author(self):
+    def test_message_outlives_its_author(self):
         net = Network()
         anna, bob, cleo = (net.add(n) for n in ("anna", "bob", "cleo"))
         net.run(8)
-        net.deaf = lambda a, b, way: a == anna.at and b == cleo.at
+        net.is_cut = lambda a, b, path: a == anna.at and b == cleo.at
         net.say(anna, "my last words")
         net.run(0.05)
         net.kill(anna)
         net.run(8)
         self.assertEqual(net.texts(cleo), ["my last words"])
 
-    def test_what_nobody_has_is_given_up(self):
+    def test_lost_entry_is_given_up(self):
         net = Network()
         anna, bob = net.add("anna"), net.add("bob")
         net.run(8)
-        net.deaf = lambda a, b, way: a == anna.at
+        net.is_cut = lambda a, b, path: a == anna.at
         net.say(anna, "lost")
         net.run(0.1)
-        net.deaf = lambda a, b, way: False
+        net.is_cut = lambda a, b, path: False
         anna.logs[anna.id].entries.clear()
         net.say(anna, "after")
         net.run(14)
@@ -220,7 +220,7 @@ class RepairTest(unittest.TestCase):
 
 
 class MembershipTest(unittest.TestCase):
-    def test_goodbye_and_silence(self):
+    def test_goodbye_and_silence_end_membership(self):
         net = Network()
         anna, bob, cleo = (net.add(n) for n in ("anna", "bob", "cleo"))
         net.run(8)
@@ -233,7 +233,7 @@ class MembershipTest(unittest.TestCase):
         net.run(6)
         self.assertEqual(anna.members(), [])
 
-    def test_nobody_is_gone_because_of_loss(self):
+    def test_loss_ends_no_membership(self):
         net = Network(3, loss=0.3)
         peers = [net.add(f"p{i}") for i in range(6)]
         net.run(20)
@@ -241,11 +241,11 @@ class MembershipTest(unittest.TestCase):
         net.run(120)
         self.assertEqual([e for p in peers for e in net.of_type(p, "gone")], [])
 
-    def test_split_and_merge(self):
+    def test_split_room_merges_and_renames_one(self):
         for seed in range(4):
             net = Network(seed)
             half = lambda address: int(address[0].split(".")[-1]) % 2   # noqa: E731
-            net.deaf = lambda a, b, way: half(a) != half(b)
+            net.is_cut = lambda a, b, path: half(a) != half(b)
             first = [net.add("anna"), ]
             net.run(5)
             peers = first + [net.add(n) for n in ("ANNA", "bob", "cleo")]
@@ -253,16 +253,16 @@ class MembershipTest(unittest.TestCase):
             for peer in peers:
                 net.say(peer, f"from {peer.name}")
             net.run(20)
-            net.deaf = lambda a, b, way: False
+            net.is_cut = lambda a, b, path: False
             net.run(15)
             self.assertEqual({p.name for p in peers}, {"anna", "ANNA-2", "bob", "cleo"})
             for peer in peers:
                 self.assertEqual(set(net.texts(peer)), {"from anna", "from ANNA", "from bob", "from cleo"})
                 self.assertEqual({o.name for o in peer.members()}, {p.name for p in peers} - {peer.name})
 
-    def test_without_multicast_through_a_named_host(self):
+    def test_named_host_replaces_multicast(self):
         net = Network()
-        net.deaf = lambda a, b, way: way != 0
+        net.is_cut = lambda a, b, path: path != 0
         hub = net.add("hub")
         peers = [hub] + [net.add(n, hosts=[hub.at]) for n in ("anna", "bob")]
         net.run(15)
@@ -273,7 +273,7 @@ class MembershipTest(unittest.TestCase):
         net.run(1)
         self.assertEqual(net.texts(peers[2]), ["without a hub"])
 
-    def test_it_is_quiet_when_nothing_happens(self):
+    def test_idle_room_sends_heartbeats_only(self):
         net = Network()
         for i in range(10):
             net.add(f"p{i}")
@@ -287,7 +287,7 @@ class MembershipTest(unittest.TestCase):
 
 
 class CodecTest(unittest.TestCase):
-    def test_numbers(self):
+    def test_varints_round_trip(self):
         for kind, value, raw in ((codec.U16, 300, "ac02"), (codec.U32, 16384, "808001"), (codec.U8, 200, "c8"),
                                  (codec.U64, 2**64 - 1, "ff" * 9 + "01")):
             self.assertEqual(kind.write(value).hex(), raw)
@@ -296,19 +296,19 @@ class CodecTest(unittest.TestCase):
             with self.assertRaises(codec.Malformed):
                 kind.read(bytes.fromhex(raw), 0)
 
-    def test_every_packet_survives(self):
+    def test_packets_round_trip(self):
         me, nobody, numbers = Identity(), bytes(8), random.Random(5)
         for room in (ROOM, Room("attic", master=b"m" * 32)):
             for kind, fields in codec.FIELDS.items():
-                value, header = _some(fields, numbers), room.header(me.id, 9)
-                datagram = room.seal(header, me.body(kind, value, room.before(kind, header)))
+                value, header = _sample_value(fields, numbers), room.header(me.id, 9)
+                datagram = room.seal(header, me.sign_body(kind, value, room.signing_prefix(kind, header)))
                 packet = codec.read_packet(room, nobody, datagram)
                 self.assertEqual((packet.kind, packet.value, packet.counter), (kind, value, 9))
-                self.assertTrue(packet.signature_is_right(room))
+                self.assertTrue(packet.has_valid_signature(room))
                 packet.body = packet.body[:-1] + bytes([packet.body[-1] ^ 1])
-                self.assertFalse(packet.signature_is_right(room))
+                self.assertFalse(packet.has_valid_signature(room))
 
-    def test_nothing_random_gets_through(self):
+    def test_random_bytes_are_dropped(self):
         numbers = random.Random(7)
         peer = Peer("anna", ROOM)
         peer.start(0)
@@ -318,17 +318,17 @@ class CodecTest(unittest.TestCase):
         self.assertEqual(peer.others, {})
 
 
-def _some(field, numbers):
+def _sample_value(field, numbers):
     """Some value of this type."""
     if isinstance(field, codec.UInt):
-        return numbers.randrange(field.least, field.below or 1 << field.bits)
+        return numbers.randrange(field.minimum, field.below or 1 << field.bits)
     if isinstance(field, codec.Raw):
         return numbers.randbytes(field.size)
     if isinstance(field, codec.Text):
-        return "ä" * (field.most // 2)
-    if isinstance(field, codec.Many):
-        return [_some(field.item, numbers) for _ in range(3)]
-    value = {name: _some(inner, numbers) for name, inner in field.fields.items()}
+        return "ä" * (field.maximum // 2)
+    if isinstance(field, codec.ListOf):
+        return [_sample_value(field.item, numbers) for _ in range(3)]
+    value = {name: _sample_value(inner, numbers) for name, inner in field.fields.items()}
     if "last" in value:
         value["last"] = value["first"] = min(value["first"], 1 << 31)
     return value
@@ -350,7 +350,7 @@ class VectorTest(unittest.TestCase):
             with self.subTest(file=name, vector=vector.get("name") or str(vector)[:100]):
                 yield vector
 
-    def test_varints(self):
+    def test_varint_vectors(self):
         types = {"u8": codec.U8, "u16": codec.U16, "u32": codec.U32, "u64": codec.U64}
         for v in self.each("varints.json"):
             raw = bytes.fromhex(v["hex"])
@@ -361,26 +361,26 @@ class VectorTest(unittest.TestCase):
                 self.assertEqual(types[v["type"]].write(int(v["value"])), raw)
                 self.assertEqual(types[v["type"]].read(raw, 0), (int(v["value"]), len(raw)))
 
-    def test_names(self):
+    def test_name_vectors(self):
         for v in self.each("names.json"):
             name = codec.check_name(v["input"])
             self.assertEqual(name, v.get("name"))
             if name is not None:
                 self.assertEqual(codec.name_key(name), v["key"])
 
-    def test_rooms(self):
+    def test_room_vectors(self):
         for v in self.each("udp-rooms.json"):
             room = _room(v)
             self.assertEqual((room.id.hex(), room.tag.hex()), (v["room_id"], v["tag"]))
             self.assertEqual(room.master and room.master.hex(), v["master"])
 
     @unittest.skipUnless(codec.Argon2id, "this version of cryptography has no Argon2id")
-    def test_passphrases(self):
+    def test_passphrase_vectors(self):
         for v in self.each("udp-rooms.json"):
             if v["passphrase"] is not None:
                 self.assertEqual(Room(v["room"], v["passphrase"]).master.hex(), v["master"])
 
-    def test_packets(self):
+    def test_packet_vectors(self):
         for v in self.each("udp-packets.json"):
             room, value = _room(v), _from_json(codec.FIELDS[v["packet"]], v["value"])
             signer = Identity(bytes.fromhex(v["seed"]), bytes.fromhex(v["incarnation"]))
@@ -388,24 +388,24 @@ class VectorTest(unittest.TestCase):
             if "sender_seed" in v:
                 sender = Identity(bytes.fromhex(v["sender_seed"]), bytes.fromhex(v["sender_incarnation"]))
             header = room.header(sender.id, int(v["counter"]))
-            body = signer.body(v["packet"], value, room.before(v["packet"], header))
+            body = signer.sign_body(v["packet"], value, room.signing_prefix(v["packet"], header))
             self.assertEqual((body.hex(), room.seal(header, body).hex()), (v["body"], v["datagram"]))
             self.read(v, room)
 
-    def test_tolerated(self):
+    def test_tolerated_vectors(self):
         for v in self.each("udp-tolerated.json"):
             self.read(v, _room(v))
 
     def read(self, v, room):
         packet = codec.read_packet(room, bytes(8), bytes.fromhex(v["datagram"]))
         self.assertEqual((packet.kind, packet.value), (v["packet"], _from_json(codec.FIELDS[v["packet"]], v["value"])))
-        self.assertTrue(packet.signature_is_right(room))
+        self.assertTrue(packet.has_valid_signature(room))
 
-    def test_invalid(self):
+    def test_invalid_vectors(self):
         for v in self.each("udp-invalid.json"):
             peer = Peer("receiver", _room(v))
             peer.id, peer.state = bytes([1] * 8), "in"
-            peer.logs = {peer.id: Log()}
+            peer.logs = {peer.id: AuthorLog()}
             self.assertEqual(self.step(peer, bytes.fromhex(v["datagram"])), int(v["step"]))
 
     @staticmethod
@@ -414,7 +414,7 @@ class VectorTest(unittest.TestCase):
         try:
             packet = codec.read_packet(peer.room, peer.id, datagram)
             if packet.kind == "entry":
-                return None if packet.signer != peer.id and packet.signature_is_right(peer.room) else 8
+                return None if packet.signer != peer.id and packet.has_valid_signature(peer.room) else 8
         except codec.Dropped as drop:
             return drop.step
         peer.receive(1.0, datagram, ("10.1.1.1", 1), GROUP4)
@@ -437,7 +437,7 @@ def _from_json(field, value):
     """A value as the vectors write it: bytes in hex, large numbers as strings."""
     if isinstance(field, codec.Struct):
         return {name: _from_json(inner, value[name]) for name, inner in field.fields.items()}
-    if isinstance(field, codec.Many):
+    if isinstance(field, codec.ListOf):
         return [_from_json(field.item, item) for item in value]
     return bytes.fromhex(value) if isinstance(field, codec.Raw) else int(value) if isinstance(field, codec.UInt) else value
 

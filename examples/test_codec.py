@@ -10,7 +10,7 @@ import re
 import unicodedata
 import unittest
 
-import chat_client as c
+import chat_client
 import codec
 
 PAGES = pathlib.Path(__file__).resolve().parent.parent / "docs" / "protocol"
@@ -18,7 +18,7 @@ README = (PAGES / "README.md").read_text(encoding="utf-8")
 TCP = (PAGES / "tcp.md").read_text(encoding="utf-8")
 
 
-def h(text):
+def from_hex(text):
     """Hex with blanks as bytes."""
     return bytes.fromhex("".join(text.split()))
 
@@ -30,7 +30,7 @@ def vectors(name):
     return found
 
 
-def fields_of(vector):
+def fields_of_vector(vector):
     """A vector's `value` as our codec has it."""
     kinds = dict(codec.FRAMES[vector["kind"]][1])
     fields = {}
@@ -47,7 +47,7 @@ def fields_of(vector):
     return fields
 
 
-def decoded(body):
+def decode(body):
     """Name and fields of a body."""
     fields = vars(codec.decode_frame(body))
     return fields.pop("name"), fields
@@ -55,7 +55,7 @@ def decoded(body):
 
 def session_in(state):
     """A Session that has come so far."""
-    session = c.Session("anna", ["lobby"])
+    session = chat_client.Session("anna", ["lobby"])
     session.connected(0.0)
     session.outgoing.clear()
     session.log_id = bytes(16)
@@ -63,17 +63,17 @@ def session_in(state):
     return session
 
 
-class Pages(unittest.TestCase):
+class PageTest(unittest.TestCase):
     """What stands on the pages."""
 
-    def test_section_18(self):
+    def test_conversation_of_section_18_round_trips(self):
         """Every frame of the conversation, read and written again."""
         frames = []
         for lines in re.findall(r"```\n(00 [0-9a-f]{2} {26}.*?)```", TCP.split("## 18.")[1], re.S):
-            wire = h("".join(re.split(r" {4,}", line)[0] for line in lines.splitlines()))
+            wire = from_hex("".join(re.split(r" {4,}", line)[0] for line in lines.splitlines()))
             while wire:
                 length = int.from_bytes(wire[:2], "big")
-                name, fields = decoded(wire[2:2 + length])
+                name, fields = decode(wire[2:2 + length])
                 self.assertEqual(codec.encode_frame(name, **fields), wire[:2 + length])
                 for cut in range(length):  # every cut is malformed
                     with self.assertRaises(codec.ProtocolError):
@@ -85,16 +85,16 @@ class Pages(unittest.TestCase):
         when = datetime.datetime.fromtimestamp(frames[3][1]["time"] / 1000, datetime.timezone.utc)
         self.assertIn(when.strftime("(%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC)", TCP)
 
-    def test_section_1(self):
+    def test_frames_of_section_1(self):
         """The three frames of the minimal client."""
         wires = [codec.encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=0,
                                 client_name="tiny", client_version="1"),
                  codec.encode_frame("join", username="anna", password=None, rooms=[], token=None, position=None),
                  codec.encode_frame("say", reference=1, room="lobby", style=0, text="hi")]
         on_page = re.findall(r"`(00 0[0-9a-f] [0-9a-f ]+)`", TCP.split("## 2.")[0])
-        self.assertEqual([h(text) for text in on_page], wires)
+        self.assertEqual([from_hex(text) for text in on_page], wires)
 
-    def test_section_14(self):
+    def test_tables_of_section_14(self):
         """The tables: kinds, names, fields and types."""
         section = TCP.split("## 14. ")[1].split("\n## 15. ")[0]
         tables = {}
@@ -111,17 +111,17 @@ class Pages(unittest.TestCase):
             ours = [({"from_name": "from", "to_name": "to"}.get(field, field), field_type) for field, field_type in ours]
             self.assertEqual((tables[kind][0], theirs), (name, ours))
 
-    def test_final_errors(self):
+    def test_final_errors_match_the_registry(self):
         """Those which close and are final; the others do not close (README 7)."""
         rows = re.findall(r"^\| (\d+) \| `\w+` \| (\w+) \| (\S+)", README, re.M)
-        self.assertEqual({int(code) for code, closes, final in rows if closes == final == "yes"}, c.FINAL)
+        self.assertEqual({int(code) for code, closes, final in rows if closes == final == "yes"}, chat_client.FINAL)
         self.assertTrue(all(closes == "no" for code, closes, _ in rows if int(code) >= 200 and code != "205"))
 
 
-class Vectors(unittest.TestCase):
+class VectorTest(unittest.TestCase):
     """docs/protocol/vectors, file by file."""
 
-    def test_varints(self):
+    def test_varint_vectors(self):
         """Both ways; refused where they must be."""
         for vector in vectors("varints.json"):
             with self.subTest(vector):
@@ -134,7 +134,7 @@ class Vectors(unittest.TestCase):
                     self.assertEqual(reader.offset, len(reader.body))
                     self.assertEqual(codec.encode_varint(int(vector["value"])), reader.body)
 
-    def test_names(self):
+    def test_name_vectors(self):
         """The functions of README 2, as they stand there; and our own name_key."""
         page = {}
         exec(README.split("```python\n")[1].split("```")[0], page)  # noqa: S102
@@ -145,9 +145,9 @@ class Vectors(unittest.TestCase):
                 name = page["check_name"](vector["input"])
                 self.assertEqual(name, vector.get("name"))
                 if name is not None:
-                    self.assertEqual((page["name_key"](name), c.name_key(name)), (vector["key"],) * 2)
+                    self.assertEqual((page["name_key"](name), chat_client.name_key(name)), (vector["key"],) * 2)
 
-    def test_texts(self):
+    def test_text_vectors(self):
         """Whatever is accepted can be sent, what is too long is not; and all can be shown."""
         for vector in vectors("texts.json"):
             text = vector["repeat"] * vector["times"] if "repeat" in vector else vector["text"]
@@ -157,36 +157,36 @@ class Vectors(unittest.TestCase):
                 size = len(text.encode())
                 self.assertEqual(len(session.pending), 1 if 1 <= size <= 4096 else 0)
                 if vector["accepted"]:
-                    self.assertEqual(decoded(bytes(session.outgoing[2:]))[1]["text"], text)
-                shown = c.safe_block(text).replace("\n    | ", "")
+                    self.assertEqual(decode(bytes(session.outgoing[2:]))[1]["text"], text)
+                shown = chat_client.safe_block(text).replace("\n    | ", "")
                 self.assertFalse([x for x in shown if x != "\t" and unicodedata.category(x) in ("Cc", "Zl", "Zp")])
 
-    def test_frames(self):
+    def test_frame_vectors(self):
         """Every frame both ways."""
         for vector in vectors("tcp-frames.json"):
             with self.subTest(vector["name"]):
-                name, fields = decoded(bytes.fromhex(vector["body"]))
-                self.assertEqual((name, fields), (vector["frame"], fields_of(vector)))
+                name, fields = decode(bytes.fromhex(vector["body"]))
+                self.assertEqual((name, fields), (vector["frame"], fields_of_vector(vector)))
                 self.assertEqual(codec.encode_frame(name, **fields).hex(), vector["wire"])
 
-    def test_tolerated(self):
+    def test_tolerated_vectors(self):
         """What is not as we would have sent it, and is taken all the same."""
         for vector in vectors("tcp-tolerated.json"):
             with self.subTest(vector["name"]):
                 if "ignored" not in vector:
-                    name, fields = decoded(bytes.fromhex(vector["body"]))
-                    self.assertEqual((name, fields), (vector["frame"], fields_of(vector)))
+                    name, fields = decode(bytes.fromhex(vector["body"]))
+                    self.assertEqual((name, fields), (vector["frame"], fields_of_vector(vector)))
                 if vector["from"] == "server":
                     session = session_in(vector["state"])
                     try:
                         session.receive(bytes.fromhex(vector["wire"]), 1.0)
-                    except c.Refused:
+                    except chat_client.Refused:
                         self.assertEqual(vector["frame"], "error")
                     if "ignored" in vector:
                         self.assertEqual((session.lines, session.outgoing, session.state), ([], b"", session_in(
                             vector["state"]).state))
 
-    def test_invalid(self):
+    def test_invalid_vectors(self):
         """What a server must not send: the client closes. However the bytes are cut."""
         count = 0
         for vector in vectors("tcp-invalid.json"):
@@ -209,7 +209,7 @@ ENTRY = dict(flags=0, sequence=1, previous=0, room="lobby", session=7, username=
              text="hi")
 
 
-class Sessions(unittest.TestCase):
+class SessionTest(unittest.TestCase):
     """What a Session makes of frames (6)."""
 
     def frames(self, session, *frames):
@@ -225,13 +225,13 @@ class Sessions(unittest.TestCase):
         wire, sent = bytes(session.outgoing), []
         while wire:
             length = int.from_bytes(wire[:2], "big") + 2
-            sent.append(decoded(wire[2:length]))
+            sent.append(decode(wire[2:length]))
             wire = wire[length:]
         return sent
 
     def joined(self):
         """Anna has come and said two things of which nothing was heard."""
-        session = c.Session("anna", [])
+        session = chat_client.Session("anna", [])
         session.connected(0.0)
         self.assertEqual(self.frames(session, ("server_hello", HELLO), ("welcome", WELCOME)), [])
         self.assertFalse(session.accepts_input())
@@ -251,7 +251,7 @@ class Sessions(unittest.TestCase):
 
     def test_join_with_a_token_waits_for_server_hello(self):
         """Without a token `join` follows `hello` at once (4)."""
-        session = c.Session("anna", [])
+        session = chat_client.Session("anna", [])
         session.connected(0.0)
         self.assertEqual([name for name, _ in self.sent(session)], ["hello", "join"])
         self.frames(session, ("server_hello", HELLO), ("welcome", WELCOME), ("end", END))
@@ -259,7 +259,7 @@ class Sessions(unittest.TestCase):
         self.assertEqual([name for name, _ in self.sent(session)], ["hello"])
         self.assertEqual([name for name, _ in self.frames(session, ("server_hello", HELLO))], ["join"])
 
-    def test_kept(self):
+    def test_kept_session_resends_unacknowledged_messages(self):
         """What is echoed is struck off, the rest is said again with its reference."""
         session = self.joined()
         join = self.reconnect(session, 1.0)
@@ -271,7 +271,7 @@ class Sessions(unittest.TestCase):
         self.frames(session, ("accepted", dict(reference=2)))
         self.assertTrue(session.is_done())
 
-    def test_new_session(self):
+    def test_new_session_renumbers_messages(self):
         """The former session's number counts until `end`; what is left is numbered anew."""
         session = self.joined()
         welcome = {**WELCOME, "flags": 2, "session": 9}
@@ -283,7 +283,7 @@ class Sessions(unittest.TestCase):
         self.frames(session, ("entry", {**ENTRY, "sequence": 7, "session": 9}))
         self.assertTrue(session.is_done())
 
-    def test_new_log(self):
+    def test_new_log_resends_everything(self):
         """The numbers of the other log mean nothing any more."""
         session = self.joined()
         sent = self.frames(session, ("welcome", {**WELCOME, "log_id": b"m" * 16}),
@@ -291,7 +291,7 @@ class Sessions(unittest.TestCase):
         self.assertEqual([fields["text"] for _, fields in sent], ["one", "two"])
         self.assertEqual(session.position, (b"m" * 16, 1))
 
-    def test_a_room_under_way(self):
+    def test_pending_enter_and_leave_are_repeated_in_order(self):
         """A room whose history was cut off is entered again, before what was said in it; one that was
         being left is named, and left again behind what was said in it."""
         session = self.joined()
@@ -306,28 +306,28 @@ class Sessions(unittest.TestCase):
         self.assertEqual([name for name, _ in sent], ["enter", "say", "leave"])
         self.assertEqual(sent[1][1]["room"], "attic")
 
-    def test_out_of_turn(self):
+    def test_frames_in_the_wrong_state_are_ignored(self):
         """Frames that do not fit the state are ignored."""
         session = session_in("connected")
         self.assertEqual(self.frames(session, ("welcome", WELCOME), ("end", END), ("entry", ENTRY)), [])
         self.assertEqual((session.state, session.lines), ("connected", []))
 
-    def test_other_rooms_after_a_restart(self):
+    def test_new_rooms_after_a_restart_are_entered(self):
         """Only rooms that were known before are named with a position; the others are entered."""
         saved = dict(token="00" * 16, rooms=["lobby", "attic"], log_id="11" * 16, sequence=3)
-        session = c.Session("anna", ["Attic", "cellar"], None, saved)
+        session = chat_client.Session("anna", ["Attic", "cellar"], None, saved)
         self.assertEqual((session.rooms, session.position), (["attic"], (b"\x11" * 16, 3)))
         self.reconnect(session, 0.0)
         sent = self.frames(session, ("welcome", {**WELCOME, "rooms": ["attic"], "flags": 3}),
                            ("end", END))
         self.assertEqual(sent, [("enter", dict(reference=1, room="cellar"))])
-        session = c.Session("anna", ["cellar"], None, saved)
+        session = chat_client.Session("anna", ["cellar"], None, saved)
         self.assertEqual((session.rooms, session.position, session.pending), (["cellar"], None, {}))
 
-    def test_back_off(self):
+    def test_reconnect_delay_is_bounded(self):
         """Never longer than a minute by itself, than 10 minutes and half of it by advice."""
-        self.assertTrue(all(c.reconnect_delay(attempt, 0) <= 60 for attempt in range(100)))
-        self.assertTrue(all(600 <= c.reconnect_delay(0, 1e9) <= 900 for _ in range(100)))
+        self.assertTrue(all(chat_client.reconnect_delay(attempt, 0) <= 60 for attempt in range(100)))
+        self.assertTrue(all(600 <= chat_client.reconnect_delay(0, 1e9) <= 900 for _ in range(100)))
 
 
 if __name__ == "__main__":

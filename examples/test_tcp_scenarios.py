@@ -185,7 +185,7 @@ def run_scenario(scenario):
 
 
 class ScenarioTest(unittest.TestCase):
-    def test_scenarios(self):
+    def test_client_passes_all_scenarios(self):
         for scenario in load("tcp-scenarios.json"):
             with self.subTest(scenario["name"]):
                 if scenario["name"] not in KNOWN_DIFFERENCES:
@@ -194,7 +194,7 @@ class ScenarioTest(unittest.TestCase):
                 with self.assertRaises(AssertionError):
                     run_scenario(scenario)
 
-    def test_a_wrong_expectation_fails(self):
+    def test_wrong_expectation_fails(self):
         scenario = load("tcp-scenarios.json")[0]
         scenario["steps"][-1]["position"]["sequence"] += 1
         with self.assertRaises(AssertionError):

@@ -13,7 +13,7 @@ from peer_engine import Peer
 from peer_state import BROADCAST, GROUP4
 from scenarios import Bindings, load
 
-BEGIN, WALL_CLOCK = 100.0, 1_760_000_000_000  # the engine's clock in seconds, the time of day in milliseconds
+START, WALL_CLOCK = 100.0, 1_760_000_000_000  # the engine's clock in seconds, the time of day in milliseconds
 
 # Scenarios that this engine does not pass, and why.
 KNOWN_DIFFERENCES = {
@@ -26,13 +26,13 @@ def from_json(field, value):
     """A value of the vectors as our codec takes it."""
     if isinstance(field, codec.Struct):
         return {name: from_json(inner, value[name]) for name, inner in field.fields.items()}
-    if isinstance(field, codec.Many):
+    if isinstance(field, codec.ListOf):
         return [from_json(field.item, item) for item in value]
     return bytes.fromhex(value) if isinstance(field, codec.Raw) else value
 
 
 def to_json(value):
-    """The other way round."""
+    """The other path round."""
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -46,11 +46,11 @@ def address_of(text):
     return host, int(port)
 
 
-class Failed(AssertionError):
+class Mismatch(AssertionError):
     """The peer did something else."""
 
 
-class Run:
+class ScenarioRun:
     """One scenario, those whom it plays, and the peer under test."""
 
     def __init__(self, scenario):
@@ -60,16 +60,16 @@ class Run:
         self.bindings, self.sent, self.shown, self.told = Bindings(), [], [], []
         self.now, self.due, self.ended = 0, None, None
         own = scenario["peer"]
-        self.peer = Peer(own["username"], self.room, identity(own), ways=GROUP4 | BROADCAST, rng=random.Random(5),
-                         unix_ms=WALL_CLOCK - BEGIN * 1000)
-        self.peer.start(BEGIN)
+        self.peer = Peer(own["username"], self.room, identity(own), paths=GROUP4 | BROADCAST, rng=random.Random(5),
+                         unix_ms=WALL_CLOCK - START * 1000)
+        self.peer.start(START)
         self.wake(0)
 
     def wake(self, at):
         """Lets the engine do what is due at a time in milliseconds, and notes it."""
         self.now = at
-        sends, events, due = self.peer.wake(BEGIN + at / 1000)
-        self.due = None if due is None else max(due - BEGIN, 0) * 1000
+        sends, events, due = self.peer.wake(START + at / 1000)
+        self.due = None if due is None else max(due - START, 0) * 1000
         by_datagram = {}
         for datagram, destination in sends:
             by_datagram.setdefault(datagram, []).append(destination)
@@ -119,7 +119,7 @@ class Run:
         """Does what a step says, and compares."""
         first, last = step.get("between", [step.get("at")] * 2)
         self.advance(last)
-        now = BEGIN + last / 1000
+        now = START + last / 1000
         if "in" in step:
             packet = step["in"]
             address = address_of(packet["address"]) if "address" in packet else self.others[packet["from"]][1]
@@ -134,21 +134,21 @@ class Run:
             self.wake(last)
         within = [it for it in self.sent if first <= it[0] <= last]
         if "out" in step:
-            found = next((it for it in reversed(within) if self.is_sent(step["out"], it[1])), None)
+            found = next((it for it in reversed(within) if self.matches_sent(step["out"], it[1])), None)
             if not found:
-                raise Failed(f"not sent, but {[it[1] for it in within]}")
+                raise Mismatch(f"not sent, but {[it[1] for it in within]}")
             self.sent.remove(found)
         if "not_out" in step:
-            found = next((it for it in within if self.is_sent(step["not_out"], it[1])), None)
+            found = next((it for it in within if self.matches_sent(step["not_out"], it[1])), None)
             if found:
-                raise Failed(f"it sent {found}")
+                raise Mismatch(f"it sent {found}")
         state = {"shown": self.shown, "told": self.told, "ended": self.ended, "name": self.peer.name,
                  "members": sorted([self.peer.name, *(it.name for it in self.peer.members())])}
         for key, actual in state.items():
             if key in step and not self.bindings.matches(step[key], actual):
-                raise Failed(f"{key} is {actual}")
+                raise Mismatch(f"{key} is {actual}")
 
-    def is_sent(self, expected, sent):
+    def matches_sent(self, expected, sent):
         """Is this datagram the one that is described?"""
         expected = dict(expected)
         to = expected.pop("to", sent["to"])
@@ -156,31 +156,31 @@ class Run:
         return (not any_of or any(it in sent["to"] for it in any_of)) and self.bindings.matches(expected, sent)
 
 
-def run_all(scenario):
+def run_scenario(scenario):
     """All steps of a scenario."""
-    run = Run(scenario)
+    run = ScenarioRun(scenario)
     for number, step in enumerate(scenario["steps"]):
         try:
             run.step(step)
-        except (Failed, KeyError) as why:
+        except (Mismatch, KeyError) as why:
             raise AssertionError(f"step {number}, {step}: {why!r}") from why
 
 
 class ScenarioTest(unittest.TestCase):
-    def test_scenarios(self):
+    def test_peer_passes_all_scenarios(self):
         for scenario in load("udp-scenarios.json"):
             with self.subTest(scenario["name"]):
                 if scenario["name"] not in KNOWN_DIFFERENCES:
-                    run_all(scenario)
+                    run_scenario(scenario)
                     continue
                 with self.assertRaises(AssertionError):
-                    run_all(scenario)
+                    run_scenario(scenario)
 
-    def test_a_wrong_expectation_fails(self):
+    def test_wrong_expectation_fails(self):
         scenario = next(it for it in load("udp-scenarios.json") if it["name"].startswith("duplicates"))
         scenario["steps"][-1]["shown"].reverse()
         with self.assertRaises(AssertionError):
-            run_all(scenario)
+            run_scenario(scenario)
 
 
 if __name__ == "__main__":

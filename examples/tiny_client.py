@@ -10,30 +10,30 @@ import time
 import unicodedata
 
 
-def number(n):
+def varint(n):
     """A varint."""
-    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + number(n >> 7)
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
 
 
 def string(text):
     """A string: its length in front."""
-    return number(len(text.encode())) + text.encode()
+    return varint(len(text.encode())) + text.encode()
 
 
-def take(body, types):
-    """The first values of a body behind its kind. Types: b a byte, n a number, s a string."""
+def read_values(body, field_types):
+    """The first values of a body behind its kind. Types: b a byte, n a varint, s a string."""
     values, at = [], 1
-    for what in types:
-        value, shift, at = body[at] & 127 if what != "b" else body[at], 7, at + 1
-        while what != "b" and body[at - 1] > 127:
+    for field_type in field_types:
+        value, shift, at = body[at] & 127 if field_type != "b" else body[at], 7, at + 1
+        while field_type != "b" and body[at - 1] > 127:
             value, shift, at = value | (body[at] & 127) << shift, shift + 7, at + 1
-        if what == "s":
+        if field_type == "s":
             value, at = body[at:at + value].decode(), at + value
         values.append(value)
     return values
 
 
-def safe(text):
+def safe_text(text):
     """Text of strangers, fit for a terminal."""
     bad = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     return "".join("\ufffd" if c in bad or unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
@@ -41,45 +41,45 @@ def safe(text):
 
 def send(body):
     """A frame, from whichever thread."""
-    with one_at_a_time:
+    with send_lock:
         sock.sendall(len(body).to_bytes(2, "big") + body)
 
 
-def read():
+def read_frames():
     """Everything that the server sends, until the end."""
     stream = sock.makefile("rb")
     while len(length := stream.read(2)) == 2:
         body = stream.read(int.from_bytes(length, "big"))
         if body[0] == 65:
-            print("-- you are", safe(take(body, "ns")[1]), flush=True)
-            welcome.set()
+            print("-- you are", safe_text(read_values(body, "ns")[1]), flush=True)
+            welcomed.set()
         elif body[0] == 67:
-            flags, _, _, room, _, name, when, _, _, text = take(body, "bnnsnsnnbs")
+            flags, _, _, room, _, name, when, _, _, text = read_values(body, "bnnsnsnnbs")
             clock = time.strftime("%H:%M:%S", time.localtime(when / 1000))
-            print("~" if flags & 1 else "", f"[{clock}] {safe(name)}: {safe(text)}", sep="", flush=True)
+            print("~" if flags & 1 else "", f"[{clock}] {safe_text(name)}: {safe_text(text)}", sep="", flush=True)
         elif body[0] == 9:
             send(b"\x0a" + body[1:])
         elif body[0] == 75:
-            code, _, _, _, text = take(body, "nnnns")
-            print(f"!! {safe(text)} (error {code})", flush=True)
-            if not welcome.is_set():
+            code, _, _, _, text = read_values(body, "nnnns")
+            print(f"!! {safe_text(text)} (error {code})", flush=True)
+            if not welcomed.is_set():
                 break  # not in: give up
-    gone.set()  # (whoever waits for the welcome need not wait any more)
-    welcome.set()
+    ended.set()  # (whoever waits for the welcome need not wait any more)
+    welcomed.set()
 
 
 host, port, username = sys.argv[1:]
 sock = socket.create_connection((host, int(port)))
-welcome, gone, one_at_a_time = threading.Event(), threading.Event(), threading.Lock()
-send(b"\x01PiCh\x01\x01" + number(0) + string("tiny") + string("1"))
+welcomed, ended, send_lock = threading.Event(), threading.Event(), threading.Lock()
+send(b"\x01PiCh\x01\x01" + varint(0) + string("tiny") + string("1"))
 send(b"\x02" + string(username) + bytes(4))
-reader = threading.Thread(target=read, daemon=True)
+reader = threading.Thread(target=read_frames, daemon=True)
 reader.start()
-welcome.wait()
+welcomed.wait()
 for reference, line in enumerate(sys.stdin, 1):
-    if gone.is_set():
+    if ended.is_set():
         sys.exit("-- the connection has ended")
-    send(b"\x03" + number(reference) + string("lobby") + b"\0" + string(line.rstrip("\r\n")))
-if not gone.is_set():
-    sock.shutdown(socket.SHUT_WR)  # the server deals with what was said, then closes
+    send(b"\x03" + varint(reference) + string("lobby") + b"\0" + string(line.rstrip("\r\n")))
+if not ended.is_set():
+    sock.shutdown(socket.SHUT_WR)  # the server deals with field_type was said, then closes
 reader.join()

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-GROUP = "239.255.24.28"
+GROUP_ADDRESS = "239.255.24.28"
 ANNOUNCE, AGREE, OBJECT, HEARTBEAT, PING, PONG, ENTRY, WANT, _, RECALL, RECENT, _, _, BYE = range(1, 15)
 
 
@@ -32,47 +32,47 @@ def name_key(name):
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def safe(text):
+def safe_text(text):
     """Text of strangers, fit for a terminal (README 3)."""
     bad = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     return "".join("\ufffd" if c in bad or unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
 
 
-def pack(types, *values):
+def encode(field_types, *values):
     """Values as bytes. Types: b a byte, n a number, s a string, i an id or the like."""
     number = lambda n: bytes([n]) if n < 128 else bytes([n & 127 | 128]) + number(n >> 7)  # noqa: E731
     string = lambda text: number(len(text.encode())) + text.encode()  # noqa: E731
-    how = {"b": lambda n: bytes([n]), "n": number, "s": string, "i": bytes}
-    return b"".join(how[what](value) for what, value in zip(types, values))
+    encoders = {"b": lambda n: bytes([n]), "n": number, "s": string, "i": bytes}
+    return b"".join(encoders[field_type](value) for field_type, value in zip(field_types, values))
 
 
-def take(body, at, types):
+def decode(body, at, field_types):
     """The values at this place of a body, and where they end."""
     values = []
-    for what in types:
-        if what == "i":
+    for field_type in field_types:
+        if field_type == "i":
             values, at = [*values, body[at:at + 8]], at + 8
             continue
-        value, shift, at = body[at] & 127 if what != "b" else body[at], 7, at + 1
-        while what != "b" and body[at - 1] > 127:
+        value, shift, at = body[at] & 127 if field_type != "b" else body[at], 7, at + 1
+        while field_type != "b" and body[at - 1] > 127:
             value, shift, at = value | (body[at] & 127) << shift, shift + 7, at + 1
-        if what == "s":
+        if field_type == "s":
             value, at = body[at:at + value].decode(), at + value
         values.append(value)
     return values, at
 
 
-def now():
+def now_ms():
     return int(time.monotonic() * 1000)
 
 
-class Other:
+class RemotePeer:
     """Another peer."""
 
     def __init__(self):
-        self.counter, self.heard, self.address, self.name = 0, now(), None, ""
-        self.clock = self.since = self.sequence = self.want_at = 0
-        self.agreed, self.cookie, self.proven = False, os.urandom(8), set()
+        self.counter, self.heard_at, self.address, self.name = 0, now_ms(), None, ""
+        self.clock = self.since = self.sequence = self.next_want_at = 0
+        self.has_agreed, self.cookie, self.verified_addresses = False, os.urandom(8), set()
 
 
 class TinyPeer:
@@ -84,24 +84,24 @@ class TinyPeer:
         self.sign, self.signer = private.sign, key + incarnation
         self.id, self.name = sha256(b"pi-chat/1 peer\0", self.signer)[:8], name
         self.room = sha256(b"pi-chat/1 open room\0", b"lobby")                              # 2
-        self.group = (GROUP, port)
+        self.group = (GROUP_ADDRESS, port)
         self.shared, self.own = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))   # 3
         self.shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.shared.bind(("", port))
         interface = socket.inet_aton(address)
-        self.shared.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP) + interface)
+        self.shared.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP_ADDRESS) + interface)
         self.own.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
         self.own.bind(("", 0))
-        self.counter, self.nonce, self.state, self.clock_zero, self.since = 0, os.urandom(8), "announcing", now(), 0
+        self.counter, self.nonce, self.state, self.clock_zero_ms, self.since = 0, os.urandom(8), "announcing", now_ms(), 0
         self.others, self.logs, self.have, self.lamport = {}, {self.id: {}}, {self.id: 0}, 0
-        self.timers, self.tickets = [], itertools.count()
+        self.timers, self.timer_numbers = [], itertools.count()
 
-    def later(self, delay, action):
+    def schedule(self, delay, action):
         """Does something after so many milliseconds."""
-        heapq.heappush(self.timers, (now() + delay, next(self.tickets), action))
+        heapq.heappush(self.timers, (now_ms() + delay, next(self.timer_numbers), action))
 
-    def clock(self):
-        return now() - self.clock_zero
+    def room_clock(self):
+        return now_ms() - self.clock_zero_ms
 
     # ---- datagrams (sections 3 and 4) ----
 
@@ -118,13 +118,13 @@ class TinyPeer:
         self.own.sendto(b"PiC\x01\0" + self.room[:4] + self.id + self.counter.to_bytes(6, "big") + body, to)
 
     def receive(self, datagram, address):
-        """Step 4: who has sent what, and is it true?"""
+        """Step 4: who has sent field_type, and is it true?"""
         header, body = datagram[:23], datagram[23:]
         sender, signer = header[9:17], sha256(b"pi-chat/1 peer\0", body[1:41])[:8]
         if len(body) < 105 or header[:9] != b"PiC\x01\0" + self.room[:4] or sender == self.id:
             return
         is_entry, counter = body[0] == ENTRY, int.from_bytes(header[17:], "big")
-        other = self.others.get(sender) or Other()
+        other = self.others.get(sender) or RemotePeer()
         if not is_entry and (sender != signer or counter <= other.counter):
             return
         signed = b"pi-chat/1 entry\0" + self.room if is_entry else b"pi-chat/1 packet\0" + self.room + header
@@ -134,7 +134,7 @@ class TinyPeer:
             return
         if is_entry:
             return self.on_entry(signer, body)
-        other.counter, other.heard, other.address = counter, now(), address
+        other.counter, other.heard_at, other.address = counter, now_ms(), address
         self.others[sender] = other
         on = {ANNOUNCE: self.on_announce, AGREE: self.on_agree, OBJECT: self.on_object, HEARTBEAT: self.on_heartbeat,
               PING: self.on_ping, PONG: self.on_pong, WANT: self.on_want, RECALL: self.on_recall, RECENT: self.on_recent,
@@ -146,89 +146,89 @@ class TinyPeer:
 
     def announce(self):
         if self.state == "announcing":
-            self.send(self.group, ANNOUNCE, pack("ibbsns", self.nonce, 1, 1, self.name, 0, " " * 300))
+            self.send(self.group, ANNOUNCE, encode("ibbsns", self.nonce, 1, 1, self.name, 0, " " * 300))
 
     def on_agree(self, other, body):
-        (nonce, cookie, _, _, clock, since, name, _, lamport), _ = take(body, 41, "iibbnnsnn")
+        (nonce, cookie, _, _, clock, since, name, _, lamport), _ = decode(body, 41, "iibbnnsnn")
         if nonce == self.nonce:
-            other.agreed, other.clock, other.since, other.name = True, clock, since, name
-            self.lamport, self.clock_zero = max(self.lamport, lamport), min(self.clock_zero, now() - clock)
-            other.proven.add(other.address)
-            self.send(other.address, PONG, pack("ib", cookie, 1))
+            other.has_agreed, other.clock, other.since, other.name = True, clock, since, name
+            self.lamport, self.clock_zero_ms = max(self.lamport, lamport), min(self.clock_zero_ms, now_ms() - clock)
+            other.verified_addresses.add(other.address)
+            self.send(other.address, PONG, encode("ib", cookie, 1))
 
     def on_object(self, other, body):
-        (nonce, code, by, _, _, _, _, text), _ = take(body, 41, "inssinns")
+        (nonce, code, by, _, _, _, _, text), _ = decode(body, 41, "inssinns")
         if nonce == self.nonce and self.state == "announcing":
-            print(f"!! {safe(by)} says no: {safe(text)} (error {code})", flush=True)
+            print(f"!! {safe_text(by)} says no: {safe_text(text)} (error {code})", flush=True)
             sys.exit(77)
 
-    def enter(self):
-        self.since, self.state, self.aside = self.clock(), "recalling", []
-        self.heartbeat()
-        self.recall()
+    def join(self):
+        self.since, self.state, self.early_entries = self.room_clock(), "recalling", []
+        self.send_regular_heartbeat()
+        self.request_history()
 
-    def recall(self):
-        agreed = [(o.since, i) for i, o in self.others.items() if o.agreed]
+    def request_history(self):
+        agreed = [(o.since, i) for i, o in self.others.items() if o.has_agreed]
         if agreed and self.state == "recalling":
-            self.send(self.others[min(agreed)[1]].address, RECALL, pack("in", self.nonce, 0))
-            self.later(400, self.recall)
+            self.send(self.others[min(agreed)[1]].address, RECALL, encode("in", self.nonce, 0))
+            self.schedule(400, self.request_history)
         elif self.state == "recalling":
-            self.be_in()
+            self.finish_joining()
 
     def on_recent(self, other, body):
-        (nonce, _, _, count), at = take(body, 41, "innn")
-        _, at = take(body, at, "in" * count)
-        (count,), at = take(body, at, "n")
-        marks, _ = take(body, at, "in" * count)
+        (nonce, _, _, count), at = decode(body, 41, "innn")
+        _, at = decode(body, at, "in" * count)
+        (count,), at = decode(body, at, "n")
+        marks, _ = decode(body, at, "in" * count)
         if nonce == self.nonce and self.state == "recalling":
             self.have.update(zip(marks[::2], marks[1::2]))
-            self.be_in()
+            self.finish_joining()
 
-    def be_in(self):
+    def finish_joining(self):
         self.state = "in"
         print(f"-- you are in as {self.name}", flush=True)
-        for _, author, sequence, body in sorted(self.aside):
-            if sequence <= self.have.get(author, 0):    # history; what is behind the floors is shown in its order
+        for _, author, sequence, body in sorted(self.early_entries):
+            if sequence <= self.have.get(author, 0):    # history; field_type is behind the floors is shown in its order
                 self.show(body, "~ ")
             self.logs.setdefault(author, {})[sequence] = body
         for author in list(self.logs):
-            self.show_next(author)
+            self.show_in_order(author)
 
     # ---- staying (7) ----
 
-    def heartbeat(self):
+    def send_regular_heartbeat(self):
         """Every 2 seconds; and who has not been heard for 10 seconds is gone."""
-        self.beat()
-        for ident in [i for i, o in self.others.items() if now() - o.heard > 10_000]:
+        self.send_heartbeat()
+        for ident in [i for i, o in self.others.items() if now_ms() - o.heard_at > 10_000]:
             self.on_bye(self.others[ident])
-        self.later(2000, self.heartbeat)
+        self.schedule(2000, self.send_regular_heartbeat)
 
-    def beat(self):
-        self.send(self.group, HEARTBEAT, pack("nnsnnnn", self.clock(), self.since, self.name, int(time.time() * 1000),
+    def send_heartbeat(self):
+        self.send(self.group, HEARTBEAT, encode("nnsnnnn", self.room_clock(), self.since, self.name, int(time.time() * 1000),
                                               len(self.others) + 1, self.have[self.id], 0))
 
     def on_ping(self, other, body):
-        self.send(other.address, PONG, pack("ib", body[41:49], 1))
+        self.send(other.address, PONG, encode("ib", body[41:49], 1))
 
     def on_announce(self, other, body):
-        (nonce, _, _, name), _ = take(body, 41, "ibbs")
+        (nonce, _, _, name), _ = decode(body, 41, "ibbs")
         if self.state == "announcing" or 23 + len(body) < 400:
             return
         if name_key(unicodedata.normalize("NFC", name)) == name_key(self.name):
-            self.send(other.address, OBJECT, pack("inssinns", nonce, 201, self.name, self.name, self.id, self.clock(),
+            self.send(other.address, OBJECT, encode("inssinns", nonce, 201, self.name, self.name, self.id, self.room_clock(),
                                                   self.since, "This is my name."))
         else:
-            self.send(other.address, AGREE, pack("iibbnnsnnn", nonce, other.cookie, 0, 1, self.clock(), self.since,
+            self.send(other.address, AGREE, encode("iibbnnsnnn", nonce, other.cookie, 0, 1, self.room_clock(), self.since,
                                                  self.name, len(self.others), self.lamport, int(time.time() * 1000)))
 
     def on_pong(self, other, body):
         if body[41:49] == other.cookie:
-            other.proven.add(other.address)
+            other.verified_addresses.add(other.address)
 
     def on_bye(self, other, body=None):
         self.others = {i: o for i, o in self.others.items() if o is not other}
         if other.name:
-            print(f"-- {safe(other.name)} is gone", flush=True)
+            print(f"-- {safe_text(other.name)} is gone", flush=True)
 
     # ---- saying (8), hearing (9), the oldest (10) ----
 
@@ -237,89 +237,89 @@ class TinyPeer:
             print("!! not sent: a message has 1 to 1,000 bytes", flush=True)
             return
         self.lamport += 1
-        fields = pack("nnnsbs", self.have[self.id] + 1, self.lamport, int(time.time() * 1000), self.name, 0, text)
+        fields = encode("nnnsbs", self.have[self.id] + 1, self.lamport, int(time.time() * 1000), self.name, 0, text)
         body = bytes([ENTRY]) + self.signer + fields
         body += self.sign(b"pi-chat/1 entry\0" + self.room + body)
         self.logs[self.id][self.have[self.id] + 1] = body
         self.send_entry(self.group, body)
-        self.show_next(self.id)
-        self.later(300, self.beat)
+        self.show_in_order(self.id)
+        self.schedule(300, self.send_heartbeat)
 
     def on_entry(self, author, body):
-        (sequence, lamport), _ = take(body, 41, "nn")
+        (sequence, lamport), _ = decode(body, 41, "nn")
         self.lamport = max(self.lamport, lamport)
         if self.state == "recalling":
-            self.aside.append((lamport, author, sequence, body))
+            self.early_entries.append((lamport, author, sequence, body))
         elif self.state == "in" and sequence > self.have.get(author, 0):
             self.logs.setdefault(author, {})[sequence] = body
-            self.show_next(author)
+            self.show_in_order(author)
 
-    def show_next(self, author):
-        """Shows what has come without a gap."""
+    def show_in_order(self, author):
+        """Shows field_type has come without a gap."""
         while (body := self.logs[author].get(self.have.setdefault(author, 0) + 1)) is not None:
             self.have[author] += 1
             self.show(body)
 
     def show(self, body, mark=""):
-        (_, _, _, name, _, text), _ = take(body, 41, "nnnsbs")
-        print(f"{mark}{safe(name)}: {safe(text)}", flush=True)
+        (_, _, _, name, _, text), _ = decode(body, 41, "nnnsbs")
+        print(f"{mark}{safe_text(name)}: {safe_text(text)}", flush=True)
 
     def on_heartbeat(self, other, body):
-        (other.clock, other.since, name, _, _, other.sequence), _ = take(body, 41, "nnsnnn")
+        (other.clock, other.since, name, _, _, other.sequence), _ = decode(body, 41, "nnsnnn")
         if not other.name:
-            print(f"-- {safe(name)} is here", flush=True)
+            print(f"-- {safe_text(name)} is here", flush=True)
         other.name = name
-        if self.state == "in" and now() >= other.want_at:
-            other.want_at = now() + 100
-            self.later(100, lambda: self.want(other))
+        if self.state == "in" and now_ms() >= other.next_want_at:
+            other.next_want_at = now_ms() + 100
+            self.schedule(100, lambda: self.request_missing(other))
 
-    def want(self, other):
-        """Asks a peer for what it has written and we lack."""
+    def request_missing(self, other):
+        """Asks a peer for field_type it has written and we lack."""
         ident = next((i for i, o in self.others.items() if o is other), None)
         first = self.have.get(ident, 0) + 1
         if ident and first <= other.sequence:
-            self.send(other.address, WANT, pack("ninn", 1, ident, first, min(other.sequence, first + 63)))
-            other.want_at = now() + 500
-            self.later(400, lambda: self.want(other))
+            self.send(other.address, WANT, encode("ninn", 1, ident, first, min(other.sequence, first + 63)))
+            other.next_want_at = now_ms() + 500
+            self.schedule(400, lambda: self.request_missing(other))
 
     def on_want(self, other, body):
-        (count,), at = take(body, 41, "n")
-        ranges, _ = take(body, at, "inn" * count)
-        if self.is_proven(other):
+        (count,), at = decode(body, 41, "n")
+        ranges, _ = decode(body, at, "inn" * count)
+        if self.has_verified_address(other):
             for author, first, last in zip(ranges[::3], ranges[1::3], ranges[2::3]):
                 for sequence in range(first, min(last, first + 63) + 1):
                     if sequence in self.logs.get(author, {}):
                         self.send_entry(other.address, self.logs[author][sequence])
 
-    def is_proven(self, other):
+    def has_verified_address(self, other):
         """Whether it has sent back our cookie from there; if not, asks for it."""
-        if other.address not in other.proven:
-            self.send(other.address, PING, pack("ib", other.cookie, 1))
-        return other.address in other.proven
+        if other.address not in other.verified_addresses:
+            self.send(other.address, PING, encode("ib", other.cookie, 1))
+        return other.address in other.verified_addresses
 
     def on_recall(self, other, body):
-        (nonce, page), _ = take(body, 41, "in")
-        if self.state != "in" or page != 0 or not self.is_proven(other):
+        (nonce, page), _ = decode(body, 41, "in")
+        if self.state != "in" or page != 0 or not self.has_verified_address(other):
             return
-        whole = [(take(body, 41, "nn")[0][1], author, sequence) for author, log in self.logs.items()
+        whole = [(decode(body, 41, "nn")[0][1], author, sequence) for author, log in self.logs.items()
                  for sequence, body in log.items() if sequence <= self.have[author]]
         newest, marks = heapq.nlargest(10, whole)[::-1], list(self.have.items())[:60]
         for _, author, sequence in newest:
             self.send_entry(other.address, self.logs[author][sequence])
-        fields = pack("innn", nonce, 0, 1, len(newest))
-        fields += b"".join(pack("in", author, sequence) for _, author, sequence in newest) + pack("n", len(marks))
-        self.send(other.address, RECENT, fields + b"".join(pack("in", *mark) for mark in marks))
+        fields = encode("innn", nonce, 0, 1, len(newest))
+        fields += b"".join(encode("in", author, sequence) for _, author, sequence in newest) + encode("n", len(marks))
+        self.send(other.address, RECENT, fields + b"".join(encode("in", *mark) for mark in marks))
 
     def run(self):
         """Until the input ends."""
         for at in (0, 250, 500, 1000, 1500):
-            self.later(at, self.announce)
-        self.later(2000, self.enter)
+            self.schedule(at, self.announce)
+        self.schedule(2000, self.join)
         rest = b""
         while True:
-            while self.timers and self.timers[0][0] <= now():
+            while self.timers and self.timers[0][0] <= now_ms():
                 heapq.heappop(self.timers)[-1]()
-            timeout = (self.timers[0][0] - now()) / 1000 if self.timers else 1
+            timeout = (self.timers[0][0] - now_ms()) / 1000 if self.timers else 1
             inputs = [0] if self.state == "in" else []
             readable, _, _ = select.select([self.shared, self.own, *inputs], [], [], max(0, timeout))
             for ready in readable:
@@ -334,7 +334,7 @@ class TinyPeer:
                 try:
                     self.receive(*ready.recvfrom(2048))
                 except (IndexError, UnicodeDecodeError, OSError):
-                    pass  # it ends too soon, or is no text; or what was sent before did not arrive
+                    pass  # it ends too soon, or is no text; or field_type was sent before did not arrive
 
 
 if __name__ == "__main__":
