@@ -1,11 +1,14 @@
-"""The protocol of a pi-chat peer without sockets and clocks, written from docs/protocol/udp.md alone.
+"""Engine of a pi-chat peer: the UDP protocol without sockets and clocks, written from
+docs/protocol/udp.md alone.
 
-Hand a `Peer` datagrams, texts and the time (seconds of a clock that never goes back). `wake` returns what
-is to be sent, what has happened, and when to wake it next. So it can be tested in virtual time
-(test_chat_peer.py); chat_peer.py is the thin program around it. Numbers in comments are sections of udp.md.
+A driver hands a `Peer` datagrams, texts and the time, in seconds of a clock that never goes back.
+`wake` returns what to send, what has happened, and when to call it again. So the engine can be
+tested in virtual time (test_chat_peer.py). chat_peer.py is the driver. Sections in comments are
+those of udp.md.
 
-The idea: the room is a set of logs, one for each author, and everybody holds a copy (`AuthorLog`). What a peer
-knows of another one is an `RemotePeer`; both are in peer_state.py. Each packet has its method `_on_KIND`.
+The idea: the room is a set of logs, one for each author, and every peer holds a copy (`AuthorLog`).
+What it knows of another peer is a `RemotePeer`. Both are in peer_state.py. Each kind of packet has
+a method `_on_KIND`.
 """
 import heapq
 import ipaddress
@@ -17,39 +20,82 @@ from peer_codec import Dropped, Identity, check_name, name_key
 from peer_state import (BROADCAST, GROUP4, MAX_WAITING_ENTRIES, NEVER, PATHS, AuthorLog, Entry, HistoryRequest,
                         RemotePeer, TokenBucket, may_share_address, next_page, numbered_name, pack_address, to_ranges)
 
-ANNOUNCE_TIMES, JOIN_WINDOW = (0, 0.25, 0.5, 1.0, 1.5), 2.0   # (17)
-ASKING_FLAG, ASKING_TIMEOUT = 1, 12.0                    # flag of an agree; how long the asking one may take
-LAMPORT_RATE, MAX_ROOM_CLOCK = 65536, 1 << 47
-MAX_KEPT_ENTRIES = 2000                                         # entries in all
+ANNOUNCE_TIMES = (0, 0.25, 0.5, 1.0, 1.5)  # seconds after the start (section 17)
+JOIN_WINDOW = 2.0  # seconds from the first announce until a candidate may be in (section 17)
+ASKING_FLAG = 1  # flag of `agree`: the peer is asking its user (section 15)
+ASKING_TIMEOUT = 12.0  # seconds that a candidate waits for such a user (section 17)
+LAMPORT_RATE = 65536  # increase of the Lamport counter that others may cause in a second (section 9)
+MAX_ROOM_CLOCK = 1 << 47  # milliseconds (section 13)
+MAX_KEPT_ENTRIES = 2000  # entries of all authors that are kept for others (section 10)
+
+# Packets that a peer acts on although their sender is not verified (section 11, rule 5).
 ALLOWED_UNVERIFIED = {"ping", "pong", "announce", "agree", "object"}
+
+# Packets that a candidate acts on (section 16).
 ALLOWED_ANNOUNCING = {"announce", "agree", "object", "heartbeat", "ping", "pong", "bye"}
 
 
 class Peer:
-    """One member of one room. Addresses are tuples (host, port, …); a destination is a path or an address."""
+    """A member of a room, or a candidate for it.
+
+    An address is a tuple (host, port, …); a destination is a path or an address.
+    """
 
     def __init__(self, name, room, identity=None, unix_ms=0, paths=GROUP4 | BROADCAST, hosts=(), rng=None):
-        """*unix_ms*: the time of day when the clock is 0. *hosts*: addresses beyond the network."""
-        self.name, self.wanted_name, self.room, self.identity = name, name, room, identity or Identity()
-        self.id, self.random = self.identity.id, rng or random.SystemRandom()
-        self.unix_ms, self.paths, self.hosts = unix_ms, [w for w in PATHS if w & paths], list(hosts)
-        self.state, self.now, self.counter = "new", 0.0, 0
-        self.nonce, self.clock_zero_ms, self.since = self._random_bytes8(), 0, 0   # room clock = `now` in ms - clock_base
-        self.others, self.logs, self.recent_announces = {}, {self.id: AuthorLog()}, {}
-        self.agreements, self.asking_until, self.unanswered_announces = {}, {}, Counter()
-        self.lamport, self.lamport_bucket = 0, TokenBucket(LAMPORT_RATE, LAMPORT_RATE)
-        self.history = None
-        self.display_queue, self.last_shown, self.kept_entries = [], (0, b"", 0), deque()
-        self.unsent, self.own_messages_bucket = deque(), TokenBucket(25, 20)
-        self.requested, self.recently_sent, self.is_repair_scheduled = {}, {}, False
-        self.heartbeat_count, self.member_cursor, self.author_cursor, self.extra_heartbeat_at = 0, 0, 0, None
-        self.next_former_heartbeat_at, self.former_addresses = 0.0, deque(maxlen=16)
-        self.outbox, self.events, self.timers, self.dropped, self._timer_number = [], [], [], Counter(), 0
+        """*unix_ms*: time of day, in milliseconds, when the clock is 0. *hosts*: addresses beyond the network."""
+        self.name = self.wanted_name = name
+        self.room = room
+        self.identity = identity or Identity()
+        self.id = self.identity.id
+        self.random = rng or random.SystemRandom()
+        self.unix_ms = unix_ms
+        self.paths = [path for path in PATHS if path & paths]
+        self.hosts = list(hosts)
+        self.state, self.now = "new", 0.0  # state of section 16; the time handed in last
+        self.counter = 0  # of the last datagram sent
 
-    # ---- what the program around calls ----------------------------------------------------------------
+        # Joining (section 7).
+        self.nonce = self._random_bytes8()
+        self.clock_zero_ms = 0  # room clock = `now` in milliseconds - clock_zero_ms
+        self.since = 0  # room clock when this peer came in
+        self.agreements = {}  # id of a voter -> Lamport counter in its `agree`
+        self.asking_until = {}  # id of a voter that asks its user -> when to stop waiting
+        self.unanswered_announces = Counter()  # id of a voter -> announces sent to it
+        self.recent_announces = {}  # id of a candidate -> (key of the name, time)
+        self.history = None  # HistoryRequest while the state is "recalling"
+
+        # Other peers, and the logs of all authors.
+        self.others = {}  # id -> RemotePeer
+        self.logs = {self.id: AuthorLog()}  # id of an author -> AuthorLog
+        self.kept_entries = deque()  # entries in the logs, oldest first
+
+        # Messages and their order (section 9).
+        self.lamport = 0
+        self.lamport_bucket = TokenBucket(LAMPORT_RATE, LAMPORT_RATE)
+        self.display_queue = []  # heap of (sort key, time until which it may wait, entry)
+        self.last_shown = (0, b"", 0)  # greatest sort key shown
+        self.unsent = deque()  # (text, style) of the user's messages that are not sent yet
+        self.own_messages_bucket = TokenBucket(25, 20)  # section 17
+
+        # Heartbeats and repair (section 10).
+        self.heartbeat_count = 0
+        self.member_cursor = self.author_cursor = 0  # where the next page goes on
+        self.extra_heartbeat_at = None  # time of the heartbeat after the latest own message
+        self.next_former_heartbeat_at = 0.0  # when a lonely peer writes to former members again
+        self.former_addresses = deque(maxlen=16)  # verified addresses of members that have gone
+        self.requested = {}  # (author, sequence) -> (when to ask again, id of the peer asked)
+        self.recently_sent = {}  # sort key -> (time, id of the peer that got it, or "everybody")
+        self.is_repair_scheduled = False
+
+        # For the driver.
+        self.outbox, self.events = [], []  # what the next `wake` returns
+        self.timers, self._timer_number = [], 0  # heap of (time, number, action, arguments)
+        self.dropped = Counter()  # step of section 14 -> datagrams dropped in it
+
+    # ---- called by the driver -------------------------------------------------------------------------
 
     def start(self, now):
-        """Begins to join (7)."""
+        """Begin to join (section 7)."""
         self.now, self.clock_zero_ms, self.state = now, now * 1000, "announcing"
         for at in ANNOUNCE_TIMES:
             self._schedule(at, self._send_announce, True)
@@ -57,7 +103,7 @@ class Peer:
         self._schedule(0.5, self._check_peers)
 
     def receive(self, now, datagram, address, path):
-        """Takes a datagram that came from *address* by *path* (0: unicast)."""
+        """Take a datagram that came from *address* by *path* (0: unicast)."""
         self.now = now
         try:
             self._receive(bytes(datagram), address, path)
@@ -65,7 +111,7 @@ class Peer:
             self.dropped[drop.step] += 1
 
     def say(self, now, text, style=0):
-        """Says something; raises ValueError if it cannot be a message."""
+        """Say a message. Raise ValueError if the text breaks the rule of README, section 3."""
         self.now, error = now, codec.text_error(text)
         if error:
             raise ValueError(error)
@@ -73,7 +119,7 @@ class Peer:
         self._send_own_messages()
 
     def leave(self, now):
-        """Says goodbye, twice; wake() until it returns no next time."""
+        """Leave the room with two `bye` packets. Call `wake` until it returns no next time."""
         self.now = now
         self.timers.clear()
         if self.state in ("recalling", "in"):
@@ -82,9 +128,13 @@ class Peer:
         self.state = "left"
 
     def wake(self, now):
-        """Does what is due. Returns ([(datagram, destination)], [event], next time or None)."""
+        """Run the timers that are due.
+
+        Return ([(datagram, destination)], [event], time of the next call or None). An event is a
+        dict with `type` message, in, here, gone, renamed, missing or rejected.
+        """
         self.now, late = now, now - self.timers[0][0] if self.timers else 0
-        for other in self.others.values() if late >= 3 else ():   # I have slept: that was not their silence
+        for other in self.others.values() if late >= 3 else ():  # the machine slept (section 11, rule 15)
             other.heard_at += late
             other.heard_by_any_at += late
             other.listed_at += late
@@ -95,71 +145,89 @@ class Peer:
         return sends, events, self.timers[0][0] if self.timers else None
 
     def members(self):
-        """The others that are in the room."""
+        """Return the other members of the room."""
         return [o for o in self.others.values() if o.is_member]
 
-    # ---- small things ---------------------------------------------------------------------------------
+    # ---- helpers --------------------------------------------------------------------------------------
 
     def _random_bytes8(self):
+        """Return 8 random bytes: a nonce or a cookie."""
         return self.random.getrandbits(64).to_bytes(8, "big")
 
     def _schedule(self, delay, action, *arguments):
+        """Run an action after *delay* seconds."""
         self._timer_number += 1
         heapq.heappush(self.timers, (self.now + delay, self._timer_number, action, arguments))
 
     def _emit(self, kind, **fields):
+        """Append an event for the user."""
         self.events.append({"type": kind, **fields})
 
     def _room_clock(self):
+        """Return this peer's room clock in milliseconds (section 2)."""
         return min(MAX_ROOM_CLOCK, max(0, int(self.now * 1000 - self.clock_zero_ms)))
 
     def _unix_time(self):
+        """Return the time of day in milliseconds."""
         return max(0, int(self.unix_ms + self.now * 1000))
 
     def _heartbeat_interval(self):
-        """I(n) of 10."""
+        """Return I(n) of section 2, in seconds."""
         return max(2.0, (len(self.members()) + 1) * 0.04)
 
     def _gone_timeout(self):
-        """G(n) of 11."""
+        """Return G(n) of section 2, in seconds."""
         return max(10.0, 2.5 * self._heartbeat_interval())
 
     def _seniority(self, other):
-        """(since, id) by my room clock: one whose clock is behind will add the jump to its since (13)."""
+        """Return (since, id) of another peer, by this peer's room clock (section 13, rule 3).
+
+        A peer whose room clock is behind will add the jump to its since when it takes the greater
+        clock over.
+        """
         behind = int(self._room_clock() - other.stated_clock[0] - (self.now - other.stated_clock[1]) * 1000)
         return other.since + (behind if behind > 1000 and self.state != "announcing" else 0), other.id
 
     def _is_among_most_senior(self):
-        """Whether I am one of the 8 members of smallest seniority."""
+        """Return True if this peer is one of the 8 most senior members (section 2)."""
         mine = (self.since, self.id)
         return sum(self._seniority(o) < mine for o in self.members()) < 8
 
     def _is_verified(self, other):
+        """Return True if the other peer is verified: directly, or by the page of another peer
+        (section 11).
+        """
         return not other.is_gone and (other.is_verified_directly or self.now - other.listed_at < self._gone_timeout())
 
-    # ---- sending (3, 6 and 12) ------------------------------------------------------------------------
+    # ---- sending (sections 3, 6 and 12) ----------------------------------------------------------------
 
     def _next_header(self):
+        """Return the header of the next datagram, with the next counter."""
         self.counter += 1
         return self.room.header(self.id, self.counter)
 
     def _send(self, destinations, kind, **value):
-        """One control packet, to several destinations."""
+        """Send one control packet to several destinations."""
         header = self._next_header()
         body = self.identity.sign_body(kind, value, self.room.signing_prefix(kind, header))
         self.outbox += [(self.room.seal(header, body), d) for d in destinations]
 
     def _send_entry(self, destinations, entry):
+        """Send an entry, as its author has signed it, to several destinations."""
         header = self._next_header()
         self.outbox += [(self.room.seal(header, entry.body), d) for d in destinations]
 
     def _all_paths(self):
-        """Every path, and the named hosts where no member is known."""
+        """Return all destinations of "by all paths": the paths, and named hosts at which no member
+        is known.
+        """
         known = {a[0] for o in self.members() for a in o.addresses}
         return self.paths + [host for host in self.hosts if host[0] not in known]
 
     def _usual_destinations(self):
-        """The fewest destinations that reach everybody, as far as I know."""
+        """Return the fewest destinations that reach all members, as far as known (section 12, rules
+        7 to 11).
+        """
         left = [o for o in self.others.values() if o.is_member or o.verified_addresses and self._is_verified(o)]
         chosen = [] if left else self._all_paths()
         while left:
@@ -172,56 +240,65 @@ class Peer:
         return chosen
 
     def _send_to_all(self, kind, **value):
+        """Send a control packet to all members."""
         self._send(self._usual_destinations(), kind, **value)
 
     def _heard_paths(self, other):
-        """By which paths I hear this one; for the first 2 s what it believes anyhow."""
+        """Return the set of paths by which this peer hears the other one (section 12, rules 1 and
+        2).
+        """
         if other.known_since is None or self.now - other.known_since < 2:
             return GROUP4
         return sum(path for path, at in other.heard_by.items() if self.now - at <= 12 * self._heartbeat_interval())
 
     @staticmethod
     def _note_heard(other, heard):
-        """*other* says by which paths it hears me; what it has said later counts."""
+        """Note the set of paths by which the other peer hears this one; the later packet counts
+        (section 12, rule 5).
+        """
         if other.last_counter >= other.reachable_by_counter:
             other.reachable_by, other.reachable_by_counter = heard, other.last_counter
 
     def _paths_to_tell(self, other):
-        """The same, when it goes out to it."""
+        """Return `_heard_paths` for a packet to the other peer, and note what it is told."""
         heard = self._heard_paths(other)
-        other.last_told_path = heard & -heard                 # its lowest bit
+        other.last_told_path = heard & -heard  # the lowest bit is the preferred path (section 12)
         return heard
 
     def _new_cookie(self, other, address):
-        """A new cookie for this peer at this address."""
+        """Make a cookie for this peer at this address."""
         cookie = self._random_bytes8()
         other.cookies.append((cookie, address, self.now, other.last_told_path))
         return cookie
 
     def _send_ping(self, other, address):
-        """Asks for a proof of life from there, and says how I hear it."""
+        """Send a `ping` to this address: ask for a proof of life, and tell by which paths the peer
+        is heard.
+        """
         other.last_ping_at, heard = self.now, self._paths_to_tell(other)
         self._send([address], "ping", cookie=self._new_cookie(other, address), heard=heard)
 
-    # ---- receiving (14) -------------------------------------------------------------------------------
+    # ---- receiving (section 14) ------------------------------------------------------------------------
 
     def _receive(self, datagram, address, path):
+        """Handle a datagram by the steps of section 14; raise Dropped."""
         if self.state in ("new", "rejected", "left"):
             return
-        packet = codec.read_packet(self.room, self.id, datagram)   # steps 1 to 7
+        packet = codec.read_packet(self.room, self.id, datagram)  # steps 1 to 7
         if packet.kind == "entry":
             return self._receive_entry(packet, address)
         other = self.others.get(packet.sender) or RemotePeer(packet.sender)
         if packet.signer != packet.sender:
             raise Dropped(9, "the id is not that of the key")
         is_new = other.replay_window.is_new(packet.counter)
-        is_copy = packet.counter == other.replay_window.greatest and path and self.now - other.heard_by.get(path, NEVER) > 1
+        is_latest = packet.counter == other.replay_window.greatest
+        is_copy = is_latest and path and self.now - other.heard_by.get(path, NEVER) > 1
         if not is_new and not is_copy:
             raise Dropped(9, "counter")
         if not packet.has_valid_signature(self.room):
             raise Dropped(9, "signature")
         if is_copy:
-            other.heard_by[path] = self.now              # it counts for this (12), and for nothing else
+            other.heard_by[path] = self.now  # a copy counts for this and nothing else (section 12)
             raise Dropped(9, "a copy")
         self._record_sender(other, packet, address, path)
         learns = self.state == "announcing" and packet.kind == "heartbeat"
@@ -234,7 +311,9 @@ class Peer:
         getattr(self, "_on_" + packet.kind)(other, packet.value, address)
 
     def _record_sender(self, other, packet, address, path):
-        """Notes counter, time, path and address; begins to verify a stranger (11)."""
+        """Note counter, time, path and address of the sender; begin to verify a peer that is not
+        verified.
+        """
         other.replay_window.add(packet.counter)
         if other.id not in self.others:
             if sum(not self._is_verified(o) for o in self.others.values()) >= 256:
@@ -253,7 +332,7 @@ class Peer:
             self._schedule(self.random.uniform(0, self._heartbeat_interval()), self._ping_until_verified, other)
 
     def _ping_until_verified(self, other):
-        """Pings a stranger each second until it is verified, or forgotten after 30 s."""
+        """Ping a peer each second until it is verified; give up after 30 s."""
         if self._is_verified(other) or other.unverified_since is None:
             return
         if self.now - other.unverified_since > 30:
@@ -263,31 +342,36 @@ class Peer:
             self._schedule(1.0, self._ping_until_verified, other)
 
     def _mark_verified(self, other, address):
-        """*other* has shown that it is alive, and that it can be reached at this address."""
-        other.is_verified_directly, other.known_since = True, self.now if other.known_since is None else other.known_since
+        """Note that the other peer is alive, and can be reached at this address."""
+        other.is_verified_directly = True
+        if other.known_since is None:
+            other.known_since = self.now
         other.verified_addresses = [a for a in other.verified_addresses if a != address][-3:] + [address]
 
-    # ---- joining (7) ----------------------------------------------------------------------------------
+    # ---- joining (section 7) ---------------------------------------------------------------------------
 
     def _pending_voters(self):
-        """Whose answer I wait for: the 8 oldest that I have heard, and those who ask their person."""
+        """Return the voters whose answers are awaited: the 8 most senior ones, and those that ask
+        their users (section 7, rule 2).
+        """
         heard = sorted((o for o in self.others.values() if o.since is not None and not o.is_gone), key=self._seniority)
-        asking = [i for i, until in self.asking_until.items() if self.now < until]
-        return [o for o in heard if o.id in asking] + [
-            o for o in heard[:8] if o.id not in self.agreements and o.id not in self.asking_until and self.unanswered_announces[o.id] < 6]
+        asking = [o for o in heard if self.now < self.asking_until.get(o.id, NEVER)]
+        silent = [o for o in heard[:8] if o.id not in self.agreements and o.id not in self.asking_until]
+        return asking + [o for o in silent if self.unanswered_announces[o.id] < 6]
 
     def _send_announce(self, by_all_paths):
-        """Announces to all, or only to those who owe me an answer."""
+        """Announce the name, by all paths or only to the voters that owe an answer."""
         if self.state != "announcing":
             return
         voters = self._pending_voters()
         self.unanswered_announces.update(o.id for o in voters)
         agreed = sorted(self._seniority(self.others[i]) for i in self.agreements)[:8]
-        self._send((self._all_paths() if by_all_paths else []) + [o.address for o in voters], "announce", nonce=self.nonce,
-                   lowest=1, highest=1, username=self.name, agreed=[i for _, i in agreed], padding=" " * 300)
+        destinations = (self._all_paths() if by_all_paths else []) + [o.address for o in voters]
+        self._send(destinations, "announce", nonce=self.nonce, lowest=1, highest=1, username=self.name,
+                   agreed=[i for _, i in agreed], padding=" " * 300)
 
     def _try_to_join(self):
-        """In, unless somebody who counts owes its answer."""
+        """Come in, unless an awaited answer is missing (section 7, rule 14)."""
         if self.state != "announcing":
             return
         if self._pending_voters():
@@ -306,11 +390,13 @@ class Peer:
         self._request_history()
 
     def _reject(self, by, code, text):
+        """End the attempt to join."""
         self._emit("rejected", by=by, code=code, text=text)
         self.state = "rejected"
         self.timers.clear()
 
     def _on_announce(self, other, value, address):
+        """Answer a candidate (section 7, rules 5 to 8)."""
         size = codec.HEADER_SIZE + codec.MIN_BODY_SIZE + len(codec.FIELDS["announce"].write(value))
         if size < codec.MIN_ANNOUNCE_SIZE:
             raise Dropped(12, "too short to be answered")
@@ -326,7 +412,9 @@ class Peer:
             self._schedule(self.random.uniform(0, 0.1), self._send_agree, other, value["nonce"], address)
 
     def _handle_rival(self, other, value, name, address):
-        """Another candidate wants my name: if it is alive, the smaller id wins."""
+        """Handle another candidate for the own name: if it is alive, the smaller id wins (section
+        7, rule 13).
+        """
         if not self._is_verified(other):
             self._send_ping(other, address)
         elif other.id < self.id:
@@ -335,7 +423,9 @@ class Peer:
             self._send_object(address, value["nonce"], name, 201, "I announce this name, too.")
 
     def _find_objection(self, other, value, key):
-        """(code, text, holder if it is not me) if I have to object, else None."""
+        """Return (code, text, holder of the name if it is another peer) if there is a reason to
+        object, else None (section 7, rule 5).
+        """
         is_senior = self._is_among_most_senior()
         if not value["lowest"] <= codec.VERSION <= value["highest"]:
             return (101, "This room speaks version 1.") if is_senior else None
@@ -356,10 +446,14 @@ class Peer:
         return None
 
     def _send_object(self, address, nonce, name, code, text, holder=None):
-        self._send([address], "object", nonce=nonce, code=code, by=self.name, username=name, text=text, clock=self._room_clock(),
-                   holder=holder.id if holder else self.id, since=self._seniority(holder)[0] if holder else self.since)
+        """Send an `object`; *holder* is the holder of the name if it is another peer."""
+        holder_id = holder.id if holder else self.id
+        since = self._seniority(holder)[0] if holder else self.since
+        self._send([address], "object", nonce=nonce, code=code, by=self.name, username=name, holder=holder_id,
+                   clock=self._room_clock(), since=since, text=text)
 
     def _send_agree(self, other, nonce, address):
+        """Send an `agree`, unless the state has changed since it was scheduled."""
         if self.state in ("recalling", "in"):
             heard = self._paths_to_tell(other)
             self._send([address], "agree", nonce=nonce, cookie=self._new_cookie(other, address), flags=0, heard=heard,
@@ -367,6 +461,7 @@ class Peer:
                        lamport=self.lamport, time=self._unix_time())
 
     def _on_agree(self, other, value, address):
+        """Note an agreement, and prove the own address by a `pong` (section 7, rule 12)."""
         if value["nonce"] != self.nonce:
             raise Dropped(12, "not my nonce")
         self._mark_verified(other, address)
@@ -382,19 +477,24 @@ class Peer:
             self._admit_member(other)
 
     def _on_object(self, other, value, address):
+        """Handle a rejection as a candidate; as a member, an objection to the own name (section 13,
+        rule 7).
+        """
         if self.state == "announcing":
             if value["nonce"] != self.nonce:
                 raise Dropped(12, "not my nonce")
             self._reject(value["by"], value["code"], value["text"])
         elif value["nonce"] in (self.nonce, codec.NO_NONCE) and value["code"] == 201 and self._is_verified(other):
-            holder = self.others.get(value["holder"])   # two others have seen one name twice (13)
+            holder = self.others.get(value["holder"])
             if holder and self._is_verified(holder) and name_key(value["username"]) == name_key(self.name):
                 self._resolve_name_conflict(value["clock"], (value["since"], holder.id))
 
-    # ---- the newcomer's history (8) -------------------------------------------------------------------
+    # ---- the newcomer's history (section 8) ------------------------------------------------------------
 
     def _request_history(self):
-        """Asks the oldest for the page that is due, three times; then the next oldest."""
+        """Request the current page from the current source, three times; then go on with the next
+        source (section 8, rule 3).
+        """
         history = self.history
         if history.attempts == 3:
             history.sources, history.attempts, history.page, history.pages = history.sources[1:], 0, 0, {}
@@ -405,10 +505,12 @@ class Peer:
         self._schedule(0.4, self._retry_history, history.page, history.attempts)
 
     def _retry_history(self, page, attempts):
+        """Request the page again if no answer has come."""
         if self.history and (self.history.page, self.history.attempts) == (page, attempts):
             self._request_history()
 
     def _on_recall(self, other, value, address):
+        """Answer a newcomer: the newest entries, and a page of marks (section 8, rule 2)."""
         if value["nonce"] == codec.NO_NONCE:
             raise Dropped(12, "nobody's nonce")
         if address not in other.verified_addresses:
@@ -424,8 +526,11 @@ class Peer:
                    marks=[{"author": a, "have": have} for a, have in marks[60 * page:60 * page + 60]])
 
     def _on_recent(self, other, value, address):
+        """Take a page of the history; request the next one, or the entries that are missing."""
         history = self.history
-        if not history or other is not history.sources[0] or (value["nonce"], value["page"]) != (self.nonce, history.page):
+        if not history or other is not history.sources[0]:
+            raise Dropped(12, "not asked for")
+        if (value["nonce"], value["page"]) != (self.nonce, history.page):
             raise Dropped(12, "not asked for")
         history.pages[history.page] = value
         if history.page + 1 < value["pages"]:
@@ -436,7 +541,7 @@ class Peer:
             self._request_missing_history(6)
 
     def _request_missing_history(self, attempts):
-        """Asks for those of the named entries that have not come."""
+        """Request the entries that `recent` names and that have not come (section 8, rule 5)."""
         named = [(e["author"], e["sequence"]) for e in self.history.pages[0]["entries"]]
         lacking = [name for name in named if name not in self.history.early_entries]
         if not lacking or attempts == 0:
@@ -445,7 +550,9 @@ class Peer:
         self._schedule(0.4, self._request_missing_history, attempts - 1)
 
     def _finish_history(self):
-        """Sets the floors, shows the history, and lets in what came meanwhile."""
+        """Set the floors, show the history, and take the entries that came meanwhile (section 8,
+        rules 6 to 8).
+        """
         pages, early_entries, sources = self.history.pages, self.history.early_entries, self.history.sources
         self.history, self.state = None, "in"
         for mark in (m for page in pages.values() for m in page["marks"]):
@@ -464,10 +571,10 @@ class Peer:
         self._schedule_repair()
         self._send_own_messages()
 
-    # ---- messages and their order (9) -----------------------------------------------------------------
+    # ---- messages and their order (section 9) ----------------------------------------------------------
 
     def _send_own_messages(self):
-        """Sends what the person has said, as fast as the limit allows."""
+        """Send what the user has said, as fast as the rate limit allows."""
         while self.unsent and self.state == "in":
             if not self.own_messages_bucket.take(self.now):
                 self._schedule(0.04, self._send_own_messages)
@@ -482,7 +589,7 @@ class Peer:
             self._schedule(0.3, self._send_extra_heartbeat, self.extra_heartbeat_at)
 
     def _receive_entry(self, packet, address):
-        """Step 8 of 14, and whose entries are taken at all (9)."""
+        """Handle an entry: step 8 of section 14, and rule 3 of section 9."""
         if self.state == "announcing":
             raise Dropped(12, "not in this state")
         name, log = (packet.signer, packet.value["sequence"]), self.logs.get(packet.signer)
@@ -505,7 +612,9 @@ class Peer:
             self.history.early_entries[name] = entry
 
     def _raise_lamport(self, lamport):
-        """Takes over a greater counter, unless it is much too great; says whether it did."""
+        """Take over a greater Lamport counter. Return False if it is too much greater (section 9,
+        rule 7).
+        """
         rise = lamport - self.lamport
         if rise > 0 and not self.lamport_bucket.take(self.now, rise):
             return False
@@ -513,7 +622,7 @@ class Peer:
         return True
 
     def _accept_entry(self, entry):
-        """Puts an entry into its log; whatever is then without a gap becomes ready to be shown."""
+        """Put an entry into its log, and queue for display what has no gap before it any more."""
         log = self.logs.setdefault(entry.author, AuthorLog())
         if not log.have < entry.sequence <= log.have + MAX_WAITING_ENTRIES or entry.sequence in log.entries:
             return
@@ -522,12 +631,12 @@ class Peer:
         self._store_entry(entry)
         self.requested.pop((entry.author, entry.sequence), None)
         self._advance_log(log)
-        if log.have < entry.sequence:               # something before it is missing
+        if log.have < entry.sequence:  # an earlier one is missing
             log.claims[entry.author] = max(log.claims.get(entry.author, 0), entry.sequence)
             self._schedule_repair()
 
     def _store_entry(self, entry):
-        """Keeps it for others; the eldest goes when there are too many."""
+        """Keep an entry for other peers; the oldest one goes if there are too many."""
         self.logs[entry.author].entries[entry.sequence] = entry
         self.kept_entries.append(entry)
         if len(self.kept_entries) > MAX_KEPT_ENTRIES:
@@ -535,18 +644,20 @@ class Peer:
             self.logs[old.author].entries.pop(old.sequence, None)
 
     def _advance_log(self, log):
-        """Makes ready what now follows without a gap."""
+        """Queue for display the entries that now follow without a gap."""
         while log.have + 1 in log.entries:
             before, entry = log.entries.get(log.have), log.entries[log.have + 1]
             log.have += 1
             log.lost_by.pop(log.have, None)
             log.missing_since.pop(log.have, None)
-            if not before or entry.lamport > before.lamport:   # others are passed over
+            if not before or entry.lamport > before.lamport:  # others are not shown (section 9, rule 4)
                 heapq.heappush(self.display_queue, (entry.sort_key, self.now + 0.5, entry))
         self._show_ready()
 
     def _show_ready(self):
-        """Shows in order; waits up to 500 ms where a counter is left out."""
+        """Show queued entries in order; wait up to 500 ms where a Lamport counter is missing
+        (section 9, rule 6).
+        """
         while self.display_queue and self.state == "in":
             order, until, entry = self.display_queue[0]
             if order[0] > self.last_shown[0] + 1 and self.now < until:
@@ -556,14 +667,15 @@ class Peer:
             self._show_entry(entry, late=order < self.last_shown)
 
     def _show_entry(self, entry, history=False, late=False):
+        """Emit an entry as a message."""
         value, self.last_shown = entry.value, max(self.last_shown, entry.sort_key)
         self._emit("message", name=value["username"], author=entry.author, sequence=entry.sequence, time=value["time"],
                     text=value["text"], style=value["style"], history=history, late=late)
 
-    # ---- heartbeats (10) ------------------------------------------------------------------------------
+    # ---- heartbeats (section 10) -----------------------------------------------------------------------
 
     def _send_regular_heartbeat(self):
-        """The regular one."""
+        """Send the periodic heartbeat, and schedule the next one."""
         destinations = self._usual_destinations()
         if self.heartbeat_count % 5 == 0 or not self.members():
             destinations = self._all_paths()
@@ -574,30 +686,41 @@ class Peer:
         self._schedule(self._heartbeat_interval() * self.random.uniform(0.9, 1.1), self._send_regular_heartbeat)
 
     def _send_heartbeat(self, destinations):
+        """Send a heartbeat; it replaces a scheduled extra one."""
         self.extra_heartbeat_at = None
-        self._send(destinations, "heartbeat", clock=self._room_clock(), since=self.since, username=self.name, time=self._unix_time(),
-                   members=len(self.members()) + 1, sequence=self.logs[self.id].have, page=self._next_heartbeat_page())
+        self._send(destinations, "heartbeat", clock=self._room_clock(), since=self.since, username=self.name,
+                   time=self._unix_time(), members=len(self.members()) + 1, sequence=self.logs[self.id].have,
+                   page=self._next_heartbeat_page())
 
     def _send_extra_heartbeat(self, due):
+        """Send the heartbeat after an own message, unless another one has replaced it (section 10,
+        rule 2).
+        """
         if self.extra_heartbeat_at == due:
             self._send_heartbeat(self._usual_destinations())
 
     def _next_heartbeat_page(self):
-        """The next of what I know of others, at most 60; at least 45 are kept for members."""
+        """Return the next page of what is known of others: at most 60 items, of which 45 are kept
+        for members (section 10, rule 5).
+        """
         members = sorted(o.id for o in self.members())
         authors = sorted(a for a, log in self.logs.items() if a != self.id and a not in members)
         part, self.member_cursor = next_page(members, self.member_cursor, max(45, 60 - len(authors)))
         rest, self.author_cursor = next_page(authors, self.author_cursor, 60 - len(part))
-        return [{"author": a, "have": self.logs[a].have if a in self.logs else 0, "ago": self._ago(a)} for a in part + rest]
+        have = {author: log.have for author, log in self.logs.items()}
+        return [{"author": a, "have": have.get(a, 0), "ago": self._ago(a)} for a in part + rest]
 
     def _ago(self, ident):
-        """Half seconds since I have heard it; 254: a member, but only others hear it; 255: no member."""
+        """Return `ago` of a page item: half seconds since the peer was heard directly; 254: a
+        member that only others hear; 255: no member.
+        """
         other = self.others.get(ident)
         if not other or not other.is_member:
             return 255
         return int(min(254, (self.now - other.heard_at) * 2))
 
     def _on_heartbeat(self, other, value, address):
+        """Learn from a heartbeat: name, room clock, and what its sender has."""
         self._update_statement(other, value)
         if self.state == "announcing":
             return
@@ -610,7 +733,7 @@ class Peer:
         self._schedule_repair()
 
     def _update_statement(self, other, value):
-        """Name, clock and since from a heartbeat or agree."""
+        """Note name, room clock and since from a `heartbeat` or an `agree`."""
         clock, name = min(value["clock"], MAX_ROOM_CLOCK), value["username"]
         other.stated_clock, other.since = (clock, self.now), min(value["since"], clock)
         if other.is_member and other.name != name:
@@ -618,7 +741,9 @@ class Peer:
         other.name = name
 
     def _admit_member(self, other):
-        """*other* is a member from now on; a former life of the same person is gone."""
+        """Make a verified peer a member; a former run of the same program is gone (section 13, rule
+        9).
+        """
         if other.is_member or not self._is_verified(other):
             return
         other.is_member = True
@@ -629,6 +754,7 @@ class Peer:
                 self._mark_gone(former)
 
     def _handle_page_item(self, lister, author, have, ago):
+        """Learn from an item of a verified peer's page."""
         if author == self.id:
             return
         self._note_claim(lister, author, have)
@@ -643,32 +769,34 @@ class Peer:
             other.heard_by_any_at = max(other.heard_by_any_at, self.now - ago / 2)
 
     def _note_claim(self, lister, author, have):
-        """*lister* has so much of this author."""
+        """Note that a peer claims to have this author's entries up to *have*."""
         log = self.logs.get(author)
         if log is None and have and len(self.logs) < 1024:
-            if sum(known.introduced_by == lister.id for known in self.logs.values()) < 128:   # (17)
+            if sum(known.introduced_by == lister.id for known in self.logs.values()) < 128:  # section 17
                 log = self.logs[author] = AuthorLog()
                 log.introduced_by = lister.id
         if log and have:
             log.claims[lister.id] = max(have, log.claims.get(lister.id, 0))
 
     def _adopt_clock(self, stated):
-        """Takes over a greater room clock; at a jump my time in the room stays what it was (13)."""
+        """Take over a greater room clock; after a jump, the time in the room stays what it was
+        (section 13, rule 1).
+        """
         jump = stated - self._room_clock()
         if jump > 0:
             self.clock_zero_ms -= jump
             self.since += jump if jump > 1000 else 0
 
-    # ---- repair (10) ----------------------------------------------------------------------------------
+    # ---- repair (section 10) ---------------------------------------------------------------------------
 
     def _schedule_repair(self, earliest=0.03, latest=0.15):
-        """A look at the gaps after a random time, if there are any and none is planned."""
+        """Schedule a repair after a random time, if there are gaps and none is scheduled."""
         if self.state == "in" and not self.is_repair_scheduled and next(self._gaps(), None):
             self.is_repair_scheduled = True
             self._schedule(self.random.uniform(earliest, latest), self._repair)
 
     def _gaps(self):
-        """(author, log, sequence) of what exists and I lack."""
+        """Yield (author, log, sequence) of each entry that exists and is missing here."""
         for author, log in self.logs.items():
             top = min(max(log.claims.values(), default=0), log.have + MAX_WAITING_ENTRIES)
             for sequence in range(log.have + 1, top + 1) if author != self.id else ():
@@ -676,7 +804,7 @@ class Peer:
                     yield author, log, sequence
 
     def _repair(self):
-        """Asks for what I lack; gives up what nobody has."""
+        """Request missing entries, and give up those that no peer has."""
         self.is_repair_scheduled, wants = False, {}
         for author, log, sequence in list(self._gaps()):
             log.missing_since.setdefault(sequence, self.now)
@@ -696,7 +824,9 @@ class Peer:
         self._schedule_repair(0.1, 0.2)
 
     def _choose_holder(self, author, log, sequence, last):
-        """The author if it is heard, else anybody who has it; the second time somebody else."""
+        """Choose a peer to ask: first the author if it is heard, then another peer that has the
+        entry (section 10, rules 7 and 8).
+        """
         holders = [self.others[i] for i, have in log.claims.items() if have >= sequence and i in self.others]
         holders = [o for o in holders if o.is_member and o.best_address() and o.id not in log.lost_by.get(sequence, ())]
         direct = [o for o in holders if o.id == author and self.now - o.heard_at < self._gone_timeout() / 2]
@@ -705,10 +835,14 @@ class Peer:
         return self.random.choice([o for o in holders if o.id != last] or holders) if holders else None
 
     def _is_lost_everywhere(self, log, sequence):
+        """Return True if all members that claimed the entry have answered `lost`, for 10 s (section
+        10, rule 15).
+        """
         believed = {o.id for o in self.members() if log.claims.get(o.id, 0) >= sequence}
         return believed <= log.lost_by.get(sequence, set()) and self.now - log.missing_since[sequence] >= 10
 
     def _on_want(self, other, value, address):
+        """Answer a request for entries (section 10, rules 10 to 12)."""
         if address not in other.verified_addresses:
             return self._send_ping(other, address)
         lost = []
@@ -723,7 +857,9 @@ class Peer:
             self._send([address], "lost", ranges=to_ranges(lost)[i:i + 32])
 
     def _answer_want(self, other, entry, address):
-        """To who asks; to everybody if somebody else asked just now; then to nobody for 500 ms."""
+        """Send an entry to the peer that asks; to all if another one asked within 500 ms; after
+        that to none for 500 ms.
+        """
         at, asker = self.recently_sent.get(entry.sort_key, (NEVER, None))
         recent = self.now - at < 0.5
         if recent and asker == "everybody":
@@ -733,16 +869,19 @@ class Peer:
         self.recently_sent[entry.sort_key] = (self.now, "everybody" if shared else other.id)
 
     def _on_lost(self, other, value, address):
+        """Note that a peer lacks entries that were requested from it."""
         for r in value["ranges"]:
             for sequence in range(r["first"], r["last"] + 1):
                 if self.requested.get((r["author"], sequence), (0, None))[1] == other.id:
                     self.logs[r["author"]].lost_by.setdefault(sequence, set()).add(other.id)
                     self.requested[r["author"], sequence] = (self.now, other.id)
 
-    # ---- who is there (11) ----------------------------------------------------------------------------
+    # ---- membership (section 11) ---------------------------------------------------------------------
 
     def _check_peers(self):
-        """Twice a second: who is silent or gone, what to tell about paths, whose address is unknown."""
+        """Twice a second: find members that are silent or gone, tell peers their paths, ask for
+        addresses, and forget what is old.
+        """
         gone_timeout = self._gone_timeout()
         for other in list(self.others.values()):
             if other.is_member and self.now - other.heard_by_any_at > gone_timeout:
@@ -765,7 +904,7 @@ class Peer:
         self._schedule(0.5, self._check_peers)
 
     def _mark_gone(self, other):
-        """Gone. It has to be verified again when it comes back."""
+        """Make a member gone. It has to be verified again when it comes back."""
         self.former_addresses += other.verified_addresses[-1:]
         other.is_member = other.is_verified_directly = False
         other.is_gone, other.verified_addresses, other.listed_at, other.known_since = True, [], NEVER, None
@@ -774,42 +913,51 @@ class Peer:
         self._emit("gone", name=other.name)
 
     def _tell_preferred_path(self, other):
-        """Tells a peer by which path I hear it, until that has arrived (12)."""
+        """Ping a peer that does not know by which path it is heard best (section 12, rule 3)."""
         heard = self._heard_paths(other)
-        if other.address and not heard & -heard == other.last_told_path == other.confirmed_path and self.now >= other.next_tell_at:
+        is_current = heard & -heard == other.last_told_path == other.confirmed_path
+        if other.address and not is_current and self.now >= other.next_tell_at:
             other.next_tell_at = self.now + self._heartbeat_interval()
             self._send_ping(other, other.best_address())
 
     def _ask_where(self, other):
-        """Asks who lists a peer that I have never heard for its address."""
-        if other.heard_at > NEVER or other.listed_since is None or self.now - other.listed_since <= self._heartbeat_interval() + 1:
+        """Ask for the address of a peer that was listed and never heard (section 11, rule 16)."""
+        if other.heard_at > NEVER or other.listed_since is None:
+            return
+        if self.now - other.listed_since <= self._heartbeat_interval() + 1:
             return
         if self.now >= other.next_where_at and other.listed_by.is_member:
-            other.next_where_at, other.where_interval = self.now + other.where_interval, min(30.0, other.where_interval * 2)
+            other.next_where_at = self.now + other.where_interval
+            other.where_interval = min(30.0, other.where_interval * 2)
             self._send([other.listed_by.best_address()], "where", peers=[other.id])
 
     def _on_where(self, other, value, address):
+        """Tell the addresses of members (section 11, rule 17)."""
         if address not in other.verified_addresses:
             return self._send_ping(other, address)
         known = [self.others[i] for i in value["peers"] if i in self.others]
-        found = [{"peer": o.id, "address": pack_address(a), "port": a[1]} for o in known for a in o.verified_addresses[-1:]
-                 if may_share_address(a, address)]
+        latest = [(o.id, a) for o in known for a in o.verified_addresses[-1:] if may_share_address(a, address)]
+        found = [{"peer": ident, "address": pack_address(a), "port": a[1]} for ident, a in latest]
         if found:
             self._send([address], "peers", peers=found)
 
     def _on_peers(self, other, value, address):
+        """Ping peers at addresses that another one has told (section 11, rule 18)."""
         for item in value["peers"]:
             there, ip = self.others.get(item["peer"]), ipaddress.IPv6Address(item["address"])
             ip = ip.ipv4_mapped or ip
             useless = ip.is_unspecified or ip.is_multicast or ip.is_link_local or str(ip).endswith("255.255.255.255")
-            if there and there.heard_at == NEVER and item["port"] and not useless and self.now - there.last_ping_at >= 2:
+            is_wanted = there and there.heard_at == NEVER and self.now - there.last_ping_at >= 2
+            if is_wanted and item["port"] and not useless:
                 self._send_ping(there, (str(ip), item["port"]))
 
     def _on_ping(self, other, value, address):
+        """Answer with a `pong`."""
         self._note_heard(other, value["heard"])
         self._send([address], "pong", cookie=value["cookie"], heard=self._paths_to_tell(other))
 
     def _on_pong(self, other, value, address):
+        """Check the cookie; it verifies the peer, and the address that the ping went to."""
         for cookie, pinged, made, said in other.cookies:
             if cookie == value["cookie"] and self.now - made <= 120:
                 self._note_heard(other, value["heard"])
@@ -818,15 +966,18 @@ class Peer:
         raise Dropped(12, "not my cookie")
 
     def _on_bye(self, other, value, address):
+        """Note that a peer leaves."""
         if other.is_member:
             self._mark_gone(other)
         elif self.state == "announcing":
             other.is_gone = True
 
-    # ---- one name, two holders (13) -------------------------------------------------------------------
+    # ---- name conflicts (section 13) ------------------------------------------------------------
 
     def _check_name_conflicts(self, other):
-        """Whether the name that *other* has just stated is held by somebody else, or by me."""
+        """Resolve a name that two members hold, when one of them states it (section 13, rules 4 to
+        6).
+        """
         key, seniority, nonce = name_key(other.name), self._seniority(other), codec.NO_NONCE
         if key == name_key(self.name):
             if (self.since, self.id) < seniority:
@@ -836,14 +987,18 @@ class Peer:
         elif self._is_among_most_senior():
             for holder in self.members():
                 if name_key(holder.name) == key and self._seniority(holder) < seniority:
-                    self._send_object(other.best_address(), nonce, other.name, 201, "Somebody has held this name for longer.", holder)
+                    text = "Somebody has held this name for longer."
+                    self._send_object(other.best_address(), nonce, other.name, 201, text, holder)
                     return
 
     def _resolve_name_conflict(self, clock, seniority):
-        """Somebody of this seniority has my name: the longer-seniority one keeps it."""
+        """Take a new name if a peer of this seniority holds the own one and is more senior (section
+        13, rule 5).
+        """
         if abs(clock - self._room_clock()) > 1000 or seniority > (self.since, self.id):
             return
-        old, taken, number = self.name, {name_key(o.name) for o in self.members()} | {name_key(self.name)}, 2
+        old, number = self.name, 2
+        taken = {name_key(o.name) for o in self.members()} | {name_key(self.name)}
         while name_key(numbered_name(self.wanted_name, number)) in taken:
             number += 1
         self.name = numbered_name(self.wanted_name, number)
