@@ -3,12 +3,13 @@
 
     chat_peer.py --name NAME [--room ROOM] [--interface NAME]... [--peer HOST[:PORT]]...
 
-What you type is said, `/me TEXT` as an action. A line that begins with ~ is history: it was said before
-you came; lines with -- are news, those with !! errors. At the end of the input (or by Ctrl-C) it leaves.
-Exit status: 0 left, 64 usage, 77 somebody does not let us in.
+A line that you type is said as a message, `/me TEXT` as an action. Lines that begin with ~ are history, said
+before you came; lines with -- are news, lines with !! are errors. At the end of the input, or by Ctrl-C, the
+peer leaves. Exit status: 0 left, 64 usage, 77 rejected by another peer.
 
-There are three parts: peer_codec.py (bytes), peer_engine.py with peer_state.py (what they mean) and this
-file (sockets, clock, terminal). It finds interfaces as Linux does. Numbers in comments are sections of udp.md.
+There are three parts: the codec (peer_codec.py), the engine (peer_engine.py and peer_state.py), and this file,
+the driver: sockets, clock, terminal. It finds interfaces by calls of Linux. Sections in comments are those of
+docs/protocol/udp.md.
 """
 import argparse
 import fcntl
@@ -24,16 +25,16 @@ from peer_codec import KINDS, Room, check_name, safe
 from peer_engine import Peer
 from peer_state import BROADCAST, GROUP4, GROUP6
 
-PORT, GROUP_ADDRESS4, GROUP_ADDRESS6 = 2428, "239.255.24.28", "ff12::2428"
+PORT, GROUP_ADDRESS4, GROUP_ADDRESS6 = 2428, "239.255.24.28", "ff12::2428"  # section 6
 EXIT_USAGE, EXIT_REJECTED = 64, 77
-IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)       # (in Python from 3.14 on)
-LINGER = 1.0                                        # so long others may ask for our last words
+IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)  # Python has it from 3.14 on
+LINGER = 1.0  # seconds between the last message and leaving, in which others may request it
 
 
-# ---- sockets (6) --------------------------------------------------------------------------------------
+# ---- sockets (section 6) ------------------------------------------------------------------------------
 
 def find_interfaces(wanted):
-    """[(index, IPv4 address, broadcast address)] of the usable interfaces, or of those *wanted*."""
+    """Return [(index, IPv4 address, broadcast address)] of all usable interfaces, or of those named in *wanted*."""
     up, broadcasts, loopback, multicasts = 1, 2, 8, 0x1000
     ask_flags, ask_address, ask_broadcast = 0x8913, 0x8915, 0x8919
     found, probe = [], socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -43,7 +44,7 @@ def find_interfaces(wanted):
             flags, = struct.unpack_from("H", fcntl.ioctl(probe, ask_flags, request), 16)
             address = socket.inet_ntoa(fcntl.ioctl(probe, ask_address, request)[20:24])
             broadcast = socket.inet_ntoa(fcntl.ioctl(probe, ask_broadcast, request)[20:24])
-        except OSError:                             # it has no IPv4 address
+        except OSError:  # the interface has no IPv4 address
             continue
         if name in wanted or not wanted and flags & up and flags & multicasts and not flags & loopback:
             found.append((index, address, broadcast if flags & broadcasts else "127.255.255.255"))
@@ -52,9 +53,10 @@ def find_interfaces(wanted):
 
 
 class Sockets:
-    """The shared socket and one's own, for IPv4 and, where there is any, IPv6."""
+    """The shared socket and the own socket, for IPv4 and, if the machine has it, for IPv6 (section 6)."""
 
     def __init__(self, port, interfaces):
+        """Open the sockets and join the groups on these interfaces."""
         self.port, self.interfaces = port, interfaces
         self.broadcasts = {broadcast for _, _, broadcast in interfaces} | {"255.255.255.255"}
         self.shared4, self.own4 = self._bind(socket.AF_INET, port), self._bind(socket.AF_INET, 0)
@@ -76,6 +78,7 @@ class Sockets:
 
     @staticmethod
     def _bind(family, port):
+        """Bind a socket: a shared one to *port*, an own one (port 0) to any free port."""
         sock = socket.socket(family, socket.SOCK_DGRAM)
         if port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,13 +89,13 @@ class Sockets:
         return sock
 
     def receive(self, sock):
-        """(datagram, address, path) of one datagram; None if there is none, or it is not for us."""
+        """Read a datagram. Return (datagram, address, path), or None if there is none, or it is to be dropped."""
         try:
             datagram, extra, _, address = sock.recvmsg(2048, 256)
-        except OSError:                             # nothing there; or what was sent before did not arrive
+        except OSError:  # nothing to read, or an ICMP error about an earlier datagram
             return None
         path, index = 0, None
-        for _, _, info in extra:                    # to which address it was sent, and where it came in
+        for _, _, info in extra:  # destination address and interface (section 6)
             if sock is self.shared4:
                 index, to = struct.unpack_from("=I", info)[0], socket.inet_ntoa(info[8:12])
                 path = GROUP4 if to == GROUP_ADDRESS4 else BROADCAST if to in self.broadcasts else 0
@@ -100,11 +103,11 @@ class Sockets:
                 index, to = struct.unpack_from("=I", info, 16)[0], socket.inet_ntop(socket.AF_INET6, info[:16])
                 path = GROUP6 if to == GROUP_ADDRESS6 else 0
         if path and index not in {i for i, _, _ in self.interfaces}:
-            return None                             # another program's group on another interface
+            return None  # it came in on an interface that is not used (section 6)
         return datagram, address, path
 
     def send(self, datagram, destination):
-        """To a path or an address."""
+        """Send a datagram to a path or an address."""
         if isinstance(destination, tuple):
             self._send(self.own6 if ":" in destination[0] else self.own4, datagram, destination)
             return
@@ -120,22 +123,25 @@ class Sockets:
 
     @staticmethod
     def _send(sock, datagram, address):
+        """Send a datagram by one socket to one address."""
         try:
             if sock:
                 sock.sendto(datagram, address)
-        except OSError:                             # what cannot be sent counts as lost
+        except OSError:  # what cannot be sent counts as lost
             pass
 
 
 # ---- the terminal -------------------------------------------------------------------------------------
 
 class InputLines:
-    """The lines of the standard input, without waiting for them."""
+    """Non-blocking reader of lines from standard input."""
 
     def __init__(self):
+        """Begin before the first line."""
         self.rest, self.open = b"", True
 
     def read(self):
+        """Read what is available; return the lines that are complete, without empty ones."""
         data = os.read(0, 65536)
         self.open = bool(data)
         *lines, self.rest = (self.rest + (data or b"\n")).split(b"\n")
@@ -143,12 +149,12 @@ class InputLines:
 
 
 def safe_line(text):
-    """A name or sentence of a stranger."""
+    """Make a name or text of a stranger safe to show, as one line."""
     return safe(text, one_line=True)
 
 
 def format_event(event):
-    """An event as a person reads it."""
+    """Format an event of the engine for the terminal."""
     kind = event["type"]
     if kind == "message":
         text, name = safe(event["text"]).replace("\n", "\n    | "), safe_line(event["name"])
@@ -163,23 +169,25 @@ def format_event(event):
         return f"-- {safe_line(event['old'])} is now {safe_line(event['new'])}"
     if kind == "missing":
         return "-- a message is lost: nobody has it any more"
-    return f"-- {safe_line(event['name'])} is {kind}"   # here, gone
+    return f"-- {safe_line(event['name'])} is {kind}"  # here, gone
 
 
 class Driver:
     """Carries datagrams, lines and the time between the system and the engine."""
 
     def __init__(self, peer, sockets, drop):
+        """*drop*: number of entries to lose, for tests."""
         self.peer, self.sockets, self.lines, self.drop = peer, sockets, InputLines(), drop
         self.stopped, self.leave_at = False, None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
 
     def _stop(self, *_):
+        """Handle a signal: leave soon."""
         self.stopped = True
 
     def run(self):
-        """Until the peer has left or is rejected; returns the exit status."""
+        """Run until the peer has left or is rejected; return the exit status."""
         self.peer.start(time.monotonic())
         while True:
             sends, events, due = self.peer.wake(time.monotonic())
@@ -195,7 +203,7 @@ class Driver:
                 self._wait(0.5 if due is None else min(0.5, max(0.0, due - time.monotonic())))
 
     def _leave_when_done(self):
-        """Leaves when it should; says whether it has just done so."""
+        """Leave if it is time to. Return True if this call has done so."""
         now, done = time.monotonic(), not self.lines.open and self.peer.state == "in" and not self.peer.unsent
         if done and self.leave_at is None:
             self.leave_at = now + LINGER
@@ -205,12 +213,12 @@ class Driver:
         return True
 
     def _wait(self, seconds):
-        """For datagrams, lines or the time."""
+        """Wait for datagrams, lines or the time, and hand them to the engine."""
         readable, _, _ = select.select(self.sockets.all + ([0] if self.lines.open else []), [], [], seconds)
         for sock in readable:
             got = self.sockets.receive(sock) if sock != 0 else None
             if got and self.drop and got[0][23:24] == bytes([KINDS["entry"]]):
-                self.drop -= 1                      # (a test: this one is lost; seen in open rooms)
+                self.drop -= 1  # lose this entry, for a test; works in open rooms only
             elif got:
                 self.peer.receive(time.monotonic(), *got)
         for line in self.lines.read() if 0 in readable else ():
@@ -222,13 +230,13 @@ class Driver:
 
 
 def host_address(text):
-    """HOST[:PORT] as an address."""
+    """Resolve HOST[:PORT] to an address."""
     host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
     return socket.getaddrinfo(host.strip("[]"), int(port or PORT), type=socket.SOCK_DGRAM)[0][4]
 
 
 def main():
-    """The program."""
+    """Parse the command line and run the peer."""
     parser = argparse.ArgumentParser(description="A peer of pi-chat: a room without a server.")
     parser.add_argument("--name", required=True)
     parser.add_argument("--room", default="lobby")
@@ -242,7 +250,8 @@ def main():
         if options.passphrase_file:
             with open(options.passphrase_file, encoding="utf-8") as file:
                 passphrase = file.readline().rstrip("\r\n")
-        room, hosts, name = Room(options.room, passphrase), list(map(host_address, options.peer)), check_name(options.name)
+        room, hosts = Room(options.room, passphrase), list(map(host_address, options.peer))
+        name = check_name(options.name)
         if name is None:
             raise ValueError("this cannot be a name: use letters, digits, - _ and .")
     except (OSError, ValueError) as error:
@@ -250,7 +259,8 @@ def main():
         sys.exit(EXIT_USAGE)
     sockets = Sockets(options.port, find_interfaces(options.interface))
     unix_ms = int((time.time() - time.monotonic()) * 1000)
-    sys.exit(Driver(Peer(name, room, unix_ms=unix_ms, paths=sockets.paths, hosts=hosts), sockets, options.drop).run())
+    peer = Peer(name, room, unix_ms=unix_ms, paths=sockets.paths, hosts=hosts)
+    sys.exit(Driver(peer, sockets, options.drop).run())
 
 
 if __name__ == "__main__":

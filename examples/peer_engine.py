@@ -1,14 +1,11 @@
-"""Engine of a pi-chat peer: the UDP protocol without sockets and clocks, written from
-docs/protocol/udp.md alone.
+"""Engine of a pi-chat peer: the UDP protocol without sockets and clocks, written from docs/protocol/udp.md alone.
 
-A driver hands a `Peer` datagrams, texts and the time, in seconds of a clock that never goes back.
-`wake` returns what to send, what has happened, and when to call it again. So the engine can be
-tested in virtual time (test_chat_peer.py). chat_peer.py is the driver. Sections in comments are
-those of udp.md.
+A driver hands a `Peer` datagrams, texts and the time, in seconds of a clock that never goes back. `wake` returns
+what to send, what has happened, and when to call it again. So the engine can be tested in virtual time
+(test_chat_peer.py). chat_peer.py is the driver. Sections in comments are those of udp.md.
 
-The idea: the room is a set of logs, one for each author, and every peer holds a copy (`AuthorLog`).
-What it knows of another peer is a `RemotePeer`. Both are in peer_state.py. Each kind of packet has
-a method `_on_KIND`.
+The idea: the room is a set of logs, one for each author, and every peer holds a copy (`AuthorLog`). What it knows
+of another peer is a `RemotePeer`. Both are in peer_state.py. Each kind of packet has a method `_on_KIND`.
 """
 import heapq
 import ipaddress
@@ -130,8 +127,8 @@ class Peer:
     def wake(self, now):
         """Run the timers that are due.
 
-        Return ([(datagram, destination)], [event], time of the next call or None). An event is a
-        dict with `type` message, in, here, gone, renamed, missing or rejected.
+        Return ([(datagram, destination)], [event], time of the next call or None). An event is a dict with `type`
+        message, in, here, gone, renamed, missing or rejected.
         """
         self.now, late = now, now - self.timers[0][0] if self.timers else 0
         for other in self.others.values() if late >= 3 else ():  # the machine slept (section 11, rule 15)
@@ -182,8 +179,7 @@ class Peer:
     def _seniority(self, other):
         """Return (since, id) of another peer, by this peer's room clock (section 13, rule 3).
 
-        A peer whose room clock is behind will add the jump to its since when it takes the greater
-        clock over.
+        A peer whose room clock is behind will add the jump to its since when it takes the greater clock over.
         """
         behind = int(self._room_clock() - other.stated_clock[0] - (self.now - other.stated_clock[1]) * 1000)
         return other.since + (behind if behind > 1000 and self.state != "announcing" else 0), other.id
@@ -194,9 +190,7 @@ class Peer:
         return sum(self._seniority(o) < mine for o in self.members()) < 8
 
     def _is_verified(self, other):
-        """Return True if the other peer is verified: directly, or by the page of another peer
-        (section 11).
-        """
+        """Return True if the other peer is verified: directly, or by the page of another peer (section 11)."""
         return not other.is_gone and (other.is_verified_directly or self.now - other.listed_at < self._gone_timeout())
 
     # ---- sending (sections 3, 6 and 12) ----------------------------------------------------------------
@@ -218,16 +212,12 @@ class Peer:
         self.outbox += [(self.room.seal(header, entry.body), d) for d in destinations]
 
     def _all_paths(self):
-        """Return all destinations of "by all paths": the paths, and named hosts at which no member
-        is known.
-        """
+        """Return all destinations of "by all paths": the paths, and named hosts at which no member is known."""
         known = {a[0] for o in self.members() for a in o.addresses}
         return self.paths + [host for host in self.hosts if host[0] not in known]
 
     def _usual_destinations(self):
-        """Return the fewest destinations that reach all members, as far as known (section 12, rules
-        7 to 11).
-        """
+        """Return the fewest destinations that reach all members, as far as known (section 12, rules 7 to 11)."""
         left = [o for o in self.others.values() if o.is_member or o.verified_addresses and self._is_verified(o)]
         chosen = [] if left else self._all_paths()
         while left:
@@ -244,17 +234,15 @@ class Peer:
         self._send(self._usual_destinations(), kind, **value)
 
     def _heard_paths(self, other):
-        """Return the set of paths by which this peer hears the other one (section 12, rules 1 and
-        2).
-        """
+        """Return the set of paths by which this peer hears the other one (section 12, rules 1 and 2)."""
         if other.known_since is None or self.now - other.known_since < 2:
             return GROUP4
         return sum(path for path, at in other.heard_by.items() if self.now - at <= 12 * self._heartbeat_interval())
 
     @staticmethod
     def _note_heard(other, heard):
-        """Note the set of paths by which the other peer hears this one; the later packet counts
-        (section 12, rule 5).
+        """Note the set of paths by which the other peer hears this one; the later packet counts (section 12, rule
+        5).
         """
         if other.last_counter >= other.reachable_by_counter:
             other.reachable_by, other.reachable_by_counter = heard, other.last_counter
@@ -272,9 +260,7 @@ class Peer:
         return cookie
 
     def _send_ping(self, other, address):
-        """Send a `ping` to this address: ask for a proof of life, and tell by which paths the peer
-        is heard.
-        """
+        """Send a `ping` to this address: ask for a proof of life, and tell by which paths the peer is heard."""
         other.last_ping_at, heard = self.now, self._paths_to_tell(other)
         self._send([address], "ping", cookie=self._new_cookie(other, address), heard=heard)
 
@@ -311,9 +297,7 @@ class Peer:
         getattr(self, "_on_" + packet.kind)(other, packet.value, address)
 
     def _record_sender(self, other, packet, address, path):
-        """Note counter, time, path and address of the sender; begin to verify a peer that is not
-        verified.
-        """
+        """Note counter, time, path and address of the sender; begin to verify a peer that is not verified."""
         other.replay_window.add(packet.counter)
         if other.id not in self.others:
             if sum(not self._is_verified(o) for o in self.others.values()) >= 256:
@@ -351,8 +335,8 @@ class Peer:
     # ---- joining (section 7) ---------------------------------------------------------------------------
 
     def _pending_voters(self):
-        """Return the voters whose answers are awaited: the 8 most senior ones, and those that ask
-        their users (section 7, rule 2).
+        """Return the voters whose answers are awaited: the 8 most senior ones, and those that ask their users
+        (section 7, rule 2).
         """
         heard = sorted((o for o in self.others.values() if o.since is not None and not o.is_gone), key=self._seniority)
         asking = [o for o in heard if self.now < self.asking_until.get(o.id, NEVER)]
@@ -412,9 +396,7 @@ class Peer:
             self._schedule(self.random.uniform(0, 0.1), self._send_agree, other, value["nonce"], address)
 
     def _handle_rival(self, other, value, name, address):
-        """Handle another candidate for the own name: if it is alive, the smaller id wins (section
-        7, rule 13).
-        """
+        """Handle another candidate for the own name: if it is alive, the smaller id wins (section 7, rule 13)."""
         if not self._is_verified(other):
             self._send_ping(other, address)
         elif other.id < self.id:
@@ -423,8 +405,8 @@ class Peer:
             self._send_object(address, value["nonce"], name, 201, "I announce this name, too.")
 
     def _find_objection(self, other, value, key):
-        """Return (code, text, holder of the name if it is another peer) if there is a reason to
-        object, else None (section 7, rule 5).
+        """Return (code, text, holder of the name if it is another peer) if there is a reason to object, else None
+        (section 7, rule 5).
         """
         is_senior = self._is_among_most_senior()
         if not value["lowest"] <= codec.VERSION <= value["highest"]:
@@ -477,9 +459,7 @@ class Peer:
             self._admit_member(other)
 
     def _on_object(self, other, value, address):
-        """Handle a rejection as a candidate; as a member, an objection to the own name (section 13,
-        rule 7).
-        """
+        """Handle a rejection as a candidate; as a member, an objection to the own name (section 13, rule 7)."""
         if self.state == "announcing":
             if value["nonce"] != self.nonce:
                 raise Dropped(12, "not my nonce")
@@ -492,8 +472,8 @@ class Peer:
     # ---- the newcomer's history (section 8) ------------------------------------------------------------
 
     def _request_history(self):
-        """Request the current page from the current source, three times; then go on with the next
-        source (section 8, rule 3).
+        """Request the current page from the current source, three times; then go on with the next source (section
+        8, rule 3).
         """
         history = self.history
         if history.attempts == 3:
@@ -550,9 +530,7 @@ class Peer:
         self._schedule(0.4, self._request_missing_history, attempts - 1)
 
     def _finish_history(self):
-        """Set the floors, show the history, and take the entries that came meanwhile (section 8,
-        rules 6 to 8).
-        """
+        """Set the floors, show the history, and take the entries that came meanwhile (section 8, rules 6 to 8)."""
         pages, early_entries, sources = self.history.pages, self.history.early_entries, self.history.sources
         self.history, self.state = None, "in"
         for mark in (m for page in pages.values() for m in page["marks"]):
@@ -612,9 +590,7 @@ class Peer:
             self.history.early_entries[name] = entry
 
     def _raise_lamport(self, lamport):
-        """Take over a greater Lamport counter. Return False if it is too much greater (section 9,
-        rule 7).
-        """
+        """Take over a greater Lamport counter. Return False if it is too much greater (section 9, rule 7)."""
         rise = lamport - self.lamport
         if rise > 0 and not self.lamport_bucket.take(self.now, rise):
             return False
@@ -655,8 +631,7 @@ class Peer:
         self._show_ready()
 
     def _show_ready(self):
-        """Show queued entries in order; wait up to 500 ms where a Lamport counter is missing
-        (section 9, rule 6).
+        """Show queued entries in order; wait up to 500 ms where a Lamport counter is missing (section 9, rule 6).
         """
         while self.display_queue and self.state == "in":
             order, until, entry = self.display_queue[0]
@@ -693,15 +668,13 @@ class Peer:
                    page=self._next_heartbeat_page())
 
     def _send_extra_heartbeat(self, due):
-        """Send the heartbeat after an own message, unless another one has replaced it (section 10,
-        rule 2).
-        """
+        """Send the heartbeat after an own message, unless another one has replaced it (section 10, rule 2)."""
         if self.extra_heartbeat_at == due:
             self._send_heartbeat(self._usual_destinations())
 
     def _next_heartbeat_page(self):
-        """Return the next page of what is known of others: at most 60 items, of which 45 are kept
-        for members (section 10, rule 5).
+        """Return the next page of what is known of others: at most 60 items, of which 45 are kept for members
+        (section 10, rule 5).
         """
         members = sorted(o.id for o in self.members())
         authors = sorted(a for a, log in self.logs.items() if a != self.id and a not in members)
@@ -711,8 +684,8 @@ class Peer:
         return [{"author": a, "have": have.get(a, 0), "ago": self._ago(a)} for a in part + rest]
 
     def _ago(self, ident):
-        """Return `ago` of a page item: half seconds since the peer was heard directly; 254: a
-        member that only others hear; 255: no member.
+        """Return `ago` of a page item: half seconds since the peer was heard directly; 254: a member that only
+        others hear; 255: no member.
         """
         other = self.others.get(ident)
         if not other or not other.is_member:
@@ -741,9 +714,7 @@ class Peer:
         other.name = name
 
     def _admit_member(self, other):
-        """Make a verified peer a member; a former run of the same program is gone (section 13, rule
-        9).
-        """
+        """Make a verified peer a member; a former run of the same program is gone (section 13, rule 9)."""
         if other.is_member or not self._is_verified(other):
             return
         other.is_member = True
@@ -779,8 +750,8 @@ class Peer:
             log.claims[lister.id] = max(have, log.claims.get(lister.id, 0))
 
     def _adopt_clock(self, stated):
-        """Take over a greater room clock; after a jump, the time in the room stays what it was
-        (section 13, rule 1).
+        """Take over a greater room clock; after a jump, the time in the room stays what it was (section 13, rule
+        1).
         """
         jump = stated - self._room_clock()
         if jump > 0:
@@ -824,8 +795,8 @@ class Peer:
         self._schedule_repair(0.1, 0.2)
 
     def _choose_holder(self, author, log, sequence, last):
-        """Choose a peer to ask: first the author if it is heard, then another peer that has the
-        entry (section 10, rules 7 and 8).
+        """Choose a peer to ask: first the author if it is heard, then another peer that has the entry (section 10,
+        rules 7 and 8).
         """
         holders = [self.others[i] for i, have in log.claims.items() if have >= sequence and i in self.others]
         holders = [o for o in holders if o.is_member and o.best_address() and o.id not in log.lost_by.get(sequence, ())]
@@ -835,8 +806,7 @@ class Peer:
         return self.random.choice([o for o in holders if o.id != last] or holders) if holders else None
 
     def _is_lost_everywhere(self, log, sequence):
-        """Return True if all members that claimed the entry have answered `lost`, for 10 s (section
-        10, rule 15).
+        """Return True if all members that claimed the entry have answered `lost`, for 10 s (section 10, rule 15).
         """
         believed = {o.id for o in self.members() if log.claims.get(o.id, 0) >= sequence}
         return believed <= log.lost_by.get(sequence, set()) and self.now - log.missing_since[sequence] >= 10
@@ -857,8 +827,8 @@ class Peer:
             self._send([address], "lost", ranges=to_ranges(lost)[i:i + 32])
 
     def _answer_want(self, other, entry, address):
-        """Send an entry to the peer that asks; to all if another one asked within 500 ms; after
-        that to none for 500 ms.
+        """Send an entry to the peer that asks; to all if another one asked within 500 ms; after that to none for
+        500 ms.
         """
         at, asker = self.recently_sent.get(entry.sort_key, (NEVER, None))
         recent = self.now - at < 0.5
@@ -879,8 +849,8 @@ class Peer:
     # ---- membership (section 11) ---------------------------------------------------------------------
 
     def _check_peers(self):
-        """Twice a second: find members that are silent or gone, tell peers their paths, ask for
-        addresses, and forget what is old.
+        """Twice a second: find members that are silent or gone, tell peers their paths, ask for addresses, and
+        forget what is old.
         """
         gone_timeout = self._gone_timeout()
         for other in list(self.others.values()):
@@ -975,9 +945,7 @@ class Peer:
     # ---- name conflicts (section 13) ------------------------------------------------------------
 
     def _check_name_conflicts(self, other):
-        """Resolve a name that two members hold, when one of them states it (section 13, rules 4 to
-        6).
-        """
+        """Resolve a name that two members hold, when one of them states it (section 13, rules 4 to 6)."""
         key, seniority, nonce = name_key(other.name), self._seniority(other), codec.NO_NONCE
         if key == name_key(self.name):
             if (self.since, self.id) < seniority:
@@ -992,9 +960,7 @@ class Peer:
                     return
 
     def _resolve_name_conflict(self, clock, seniority):
-        """Take a new name if a peer of this seniority holds the own one and is more senior (section
-        13, rule 5).
-        """
+        """Take a new name if a peer of this seniority holds the own one and is more senior (section 13, rule 5)."""
         if abs(clock - self._room_clock()) > 1000 or seniority > (self.since, self.id):
             return
         old, number = self.name, 2
