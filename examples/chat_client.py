@@ -3,25 +3,25 @@
 
     chat_client.py HOST[:PORT] --name NAME [--room ROOM]... [--password-file FILE] [--state FILE]
 
-What you type is said in the current room. Commands:
+A line that you type is said in the current room. Commands:
 
-    /join ROOM         enter a room, or make one that you are in the current one
+    /join ROOM         enter a room, or make a room that you are in the current one
     /leave [ROOM]      leave a room
-    /msg NAME TEXT     a direct message
-    /me TEXT           an action: * anna waves
-    /who               who is in the current room
+    /msg NAME TEXT     send a direct message
+    /me TEXT           say an action: * anna waves
+    /who               list the members of the current room
     /search TEXT       the latest 20 messages with all words and "phrases" of TEXT, in all your rooms
-    /history [N]       N older messages of the current room (20; 100 at the most)
-    /quit              end as the end of the input does: when all that you asked for has been answered
+    /history [N]       N older messages of the current room (20 unless given, at most 100)
+    /quit              end when everything that you asked for is answered, like the end of the input
     //TEXT             say a text that begins with a slash
 
-A line that begins with ~ is history: it was said before you came. Lines with -- are news, those with
-!! are errors. Exit status: 0 all was said, 64 usage, 69 no connection at the first attempt, 76 the
-server broke the protocol, 77 the server refused us, or something that we said.
+Lines that begin with ~ are history, said before you came; lines with -- are news, lines with !! are
+errors. Exit status: 0 everything was said, 64 usage, 69 no connection at the first attempt, 76 the
+server broke the protocol, 77 the server refused the client or one of its messages.
 
-There are three parts: the codec (bytes <-> frames; codec.py), the Session (what the frames mean; it
-knows no sockets and no clock) and the driver (sockets, clock, terminal, file). "README n" and "n" in
-comments are sections of docs/protocol/README.md and docs/protocol/tcp.md. Standard library only.
+There are three parts: the codec (codec.py: bytes and frames), the Session (the protocol's state, without
+sockets and clock) and the driver (sockets, clock, terminal, file). Sections in comments are those of
+docs/protocol/tcp.md unless README is named. Standard library only.
 """
 
 import argparse
@@ -45,90 +45,107 @@ try:
 except ImportError:  # Windows: the state file is not locked there
     fcntl = None
 
-PORT = 2428  # README 9
+PORT = 2428  # default port of a server
 
 
 class Refused(Exception):
-    """A final error: coming back at once, in the same way, will not help (README 7)."""
+    """A final error: reconnecting in the same way will not help (README, section 7)."""
 
 
 class ConnectionLost(Exception):
-    """The connection is of no more use, but a new one may be."""
+    """The connection is of no more use; a new one may be."""
 
 
-# ======== Text for a terminal =======================================================================
+# ======== Text for a terminal (README, sections 2 to 4) =============================================
 
 BIDI_CONTROLS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 def name_key(name):
-    """What two names are compared by (README 2)."""
+    """Return the key by which names are compared (README, section 2)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def safe_line(text):
-    """`text` as one line, with all that could move the cursor or turn the line as U+FFFD (README 3)."""
+    """Make a text safe to show as one line: replace control characters by U+FFFD (README, section 3)."""
     return "".join(c if c == "\t" or unicodedata.category(c) not in ("Cc", "Zl", "Zp")
                    and ord(c) not in BIDI_CONTROLS else "\ufffd" for c in text)
 
 
 def safe_block(text):
-    """A text of several lines as one piece: what follows its first line is indented, so that it cannot
-    be taken for a message of its own. U+2028 and U+2029 are newlines, too (README 3)."""
+    """Make a text of several lines safe to show (README, section 3).
+
+    All lines but the first are indented, so that none looks like a message of its own. U+2028 and U+2029 are
+    newlines, too.
+    """
     lines = text.replace("\u2028", "\n").replace("\u2029", "\n").split("\n")
     return "\n    | ".join(map(safe_line, lines))
 
 
 def format_time(milliseconds, form="[%H:%M:%S]"):
-    """A time of the server as local [HH:MM:SS]; some times cannot be shown (README 4)."""
+    """Format a server's time as local [HH:MM:SS]; some times cannot be shown (README, section 4)."""
     try:
         return time.strftime(form, time.localtime(milliseconds // 1000))
     except (OverflowError, ValueError, OSError):
         return "[--:--:--]"
 
 
-# ======== The session: what the frames mean =========================================================
+# ======== The session: state of the protocol ========================================================
 
-HISTORY, REQUESTED = 1, 2  # flags of entry and direct_entry
+HISTORY, REQUESTED = 1, 2  # flags of entry and direct_entry (section 14)
 SESSION_KEPT, POSITION_KEPT = 1, 2  # flags of welcome
 GAP = MORE = 1  # flags of entered; of end and roster
 COUNT_ONLY = 2  # flags of roster and presence
-PRESENCE, SEARCH = 1, 2  # feature bits (4)
-FINAL = {100, 101, 102, 103, 104, 110, 205}  # README 7: closes, and coming back will not help
+PRESENCE, SEARCH = 1, 2  # features (section 4)
 
-# The client's half of the state table (16). What is not in it is ignored.
+# Codes of errors that close the connection and are final: reconnecting does not help (README, section 7).
+FINAL = {100, 101, 102, 103, 104, 110, 205}
+
+# The client's state table (section 16): frames that it acts on in each state. It ignores all others.
 ALLOWED_ALWAYS = {"notice", "ping", "pong", "error"}
 ALLOWED_JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
-ALLOWED_FRAMES = {"connected": {"server_hello"}, "greeted": {"welcome"}, "replaying": ALLOWED_JOINED, "live": ALLOWED_JOINED}
+ALLOWED_FRAMES = {"connected": {"server_hello"}, "greeted": {"welcome"},
+                  "replaying": ALLOWED_JOINED, "live": ALLOWED_JOINED}
 
 
 class Session:
-    """What outlives a connection, and what to do with every frame. No I/O: bytes to be sent gather in
-    `out`, lines to be shown in `lines`; the time is handed in.
+    """State of the client, and what it does with each frame. It has no I/O and no clock.
 
-    The heart of it is `pending`: every request that has not been answered yet, by reference, in the
-    order in which it was made. After a drop all of them are made again in that order (6), so that a
-    message typed behind a /join comes behind it again. `rooms` are those of the welcome and those whose
-    `enter` was answered to its `end`: only of these a position says anything."""
+    Bytes to send are appended to `outgoing`, lines to show to `lines`; the caller passes the time, in seconds of a
+    clock that never goes back.
+
+    `pending` holds every unanswered request by reference, in the order in which the requests were made. After a
+    lost connection all of them are sent again in this order, so a message typed after a /join comes after it again
+    (section 6). `rooms` are those of the welcome and those whose `enter` was answered up to its `end`: only for
+    these does a position count.
+    """
 
     def __init__(self, name, rooms, password=None, saved=None):
-        """`saved` is what `to_save` gave at an earlier time; `rooms` may be empty."""
-        self.name, self.rooms, self.password = name, list(rooms), password
-        self.token = self.position = None  # the latter: (log id, sequence)
-        self.session_number = self.echo_session = 0  # our session number; that of our echoes, which may be a former one
-        self.last_used_reference = 0  # the last reference used
-        self.pending = {}  # reference -> (frame name, its other fields)
+        """`saved`: an earlier result of `to_save`. `rooms`: the rooms to join; may be empty."""
+        self.name, self.password = name, password
+        self.rooms = list(rooms)  # rooms that the next `join` names
+        self.current = None  # room that typed lines are said in
+        self.token = None
+        self.session_number = 0  # of the last welcome
+        self.echo_session = 0  # session number of our echoes: until the `end` perhaps a former one
         self.log_id = None
-        self.last_seen, self.oldest_shown = {}, {}  # room -> greatest and least sequence that were shown
-        self.members = {}  # room -> names, where the server tells us all of them (11)
-        self.direct_sessions = {}  # name key -> session with which we last exchanged direct messages (8)
-        self.was_live = self.password_requested = self.had_refusal = False
-        self.max_text = 4096
-        self.outgoing, self.lines = bytearray(), []
+        self.position = None  # (log id, sequence)
+        self.last_used_reference = 0
+        self.pending = {}  # reference -> (name of the frame, its other fields), unanswered requests
+        self.last_seen = {}  # room -> greatest sequence shown
+        self.oldest_shown = {}  # room -> least sequence shown
+        self.members = {}  # room -> names, while the server sends all of them (section 11)
+        self.direct_sessions = {}  # name key -> session of the last direct message (section 8)
+        self.was_live = False  # True once the first replay is complete
+        self.password_requested = False
+        self.had_refusal = False  # True once a message was refused
+        self.max_text = 4096  # bytes
+        self.outgoing = bytearray()  # bytes to send
+        self.lines = []  # lines to show
         if saved:
             self.token = bytes.fromhex(saved["token"])
             known = [room for room in saved["rooms"] if not rooms or self.find_room(room, rooms)]
-            if known and saved["log_id"]:  # rooms in which we were not are entered behind the `end` (6)
+            if known and saved["log_id"]:  # rooms that it was not in are entered after the `end` (section 6)
                 self.position = bytes.fromhex(saved["log_id"]), saved["sequence"]
                 self.rooms = known
                 for room in rooms:
@@ -138,7 +155,7 @@ class Session:
         self.begin_connection(0.0)
 
     def to_save(self):
-        """What is needed to come back, as a value for JSON; None before there is anything."""
+        """Return what is needed to resume the session, as a value for JSON; None before the first welcome."""
         if not self.token:
             return None
         log_id, sequence = self.position or (b"", 0)
@@ -147,11 +164,11 @@ class Session:
     # -- a connection -------------------------------------------------------------------------------
 
     def begin_connection(self, now):
-        """Forget what belongs to one connection only."""
+        """Reset what belongs to one connection."""
         self.state, self.buffer = "connected", bytearray()
         self.outgoing.clear()
         self.received_at, self.is_ping_sent = now, False
-        self.ping_interval, self.idle_timeout = 30, 60  # 17; the welcome may say otherwise
+        self.ping_interval, self.idle_timeout = 30, 60  # seconds (section 17); the welcome may change them
         self.answer_deadline, self.live_since, self.retry_after = now + 10, None, 0
         self.is_closing = False
 
@@ -166,27 +183,30 @@ class Session:
             self.join()
 
     def join(self):
-        """Ask to be let in. The password goes only to a server that has asked for one (19)."""
+        """Send `join`. The password goes only to a server that has asked for one (section 19)."""
         self.send("join", username=self.name, password=self.password if self.password_requested else None,
                   rooms=self.rooms, token=self.token, position=self.position)
 
     def send(self, frame, **fields):
-        """Put a frame into the bytes to be sent."""
+        """Append a frame to the bytes to send."""
         self.outgoing += encode_frame(frame, **fields)
 
     def request(self, frame, **fields):
-        """Send what will be answered, and keep it until then. One count serves all kinds of requests:
-        the references of messages need only rise, those of the others must not be 0 (14)."""
+        """Send a request and keep it until it is answered.
+
+        One counter serves all kinds of requests: references of messages have to ascend, all others must not be 0
+        (section 14).
+        """
         self.last_used_reference += 1
         self.pending[self.last_used_reference] = frame, fields
         self.send(frame, reference=self.last_used_reference, **fields)
 
     def receive(self, data, now):
-        """Bytes from the server, however they were cut: section 15, step by step."""
+        """Handle bytes from the server, in pieces of any size, by the steps of section 15."""
         self.buffer += data
         while len(self.buffer) >= 2:
             length = int.from_bytes(self.buffer[:2], "big")
-            if not 1 <= length <= MAX_BODY:  # before any of the body is awaited
+            if not 1 <= length <= MAX_BODY:  # before waiting for the body
                 raise ProtocolError("that is no pi-chat server, or a frame of it is too long")
             if len(self.buffer) < 2 + length:
                 return
@@ -194,11 +214,14 @@ class Session:
             del self.buffer[:2 + length]
             self.received_at, self.is_ping_sent = now, False
             name, _ = FRAMES.get(Reader(body).varint(16), ("", ()))
-            if name in ALLOWED_FRAMES[self.state] | ALLOWED_ALWAYS:  # else ignored, before its fields are read
+            if name in ALLOWED_FRAMES[self.state] | ALLOWED_ALWAYS:  # otherwise ignored without reading its fields
                 getattr(self, "on_" + name)(decode_frame(body), now)
 
     def tick(self, now):
-        """Look at the clock; returns the seconds until it has to be looked at again (12, 17)."""
+        """Check the timers; return the seconds until the next call (sections 12 and 17).
+
+        Raise ConnectionLost after a timeout.
+        """
         quiet = now - self.received_at
         if quiet >= self.idle_timeout or self.answer_deadline and now >= self.answer_deadline:
             raise ConnectionLost("nothing heard from the server")
@@ -209,20 +232,20 @@ class Session:
         return max(0.0, min(wake, self.answer_deadline or wake) - now)
 
     def is_done(self):
-        """Has everything that was asked been answered?"""
+        """Return True if every request has been answered."""
         return self.was_live and not self.pending
 
     # -- frames from the server ---------------------------------------------------------------------
 
     def on_ping(self, frame, now):
-        """Answered at once."""
+        """Answer at once."""
         self.send("pong", token=frame.token)
 
     def on_pong(self, frame, now):
-        """That something came is all that we wanted to know."""
+        """Do nothing more: any frame shows that the server is there."""
 
     def on_server_hello(self, frame, now):
-        """Version 0 means that error 101 follows; anything else must be what we offered (4)."""
+        """Check the version; 0 means that error 101 follows (section 4)."""
         if frame.version > 1:
             raise ProtocolError("the server chose a version that was not offered")
         self.can_search = frame.features & SEARCH
@@ -232,7 +255,7 @@ class Session:
                 self.join()
 
     def on_welcome(self, frame, now):
-        """We are in; what became of the session and of the position stands in the flags (6)."""
+        """Take over the session; the flags say whether session and position are kept (section 6)."""
         self.state, self.answer_deadline = "replaying", None
         self.session_kept, self.server_last_reference = frame.flags & SESSION_KEPT, frame.last_reference
         if self.token and not self.session_kept:
@@ -246,28 +269,34 @@ class Session:
         if self.session_kept:
             self.echo_session = frame.session
         if frame.log_id != self.log_id:
-            self.direct_sessions.clear()  # in another log the numbers are other people's
-        self.log_id, self.session_number, self.token, self.name = frame.log_id, frame.session, frame.token, frame.username
+            self.direct_sessions.clear()  # a new log id voids session numbers (section 6)
+        self.log_id, self.token = frame.log_id, frame.token
+        self.session_number, self.name = frame.session, frame.username
         self.rooms = frame.rooms
-        self.current = self.find_room(self.current, self.rooms) or self.pending_enter(self.current) or (self.rooms + [None])[0]
+        first = (self.rooms + [None])[0]
+        self.current = self.find_room(self.current, self.rooms) or self.pending_enter(self.current) or first
         self.max_text = frame.max_text
         self.ping_interval, self.idle_timeout = frame.ping_interval, frame.idle_timeout
         self.members.clear()
         self.show(f"-- you are {safe_line(self.name)} on {safe_line(frame.server_name) or 'the server'}")
 
     def on_entered(self, frame, now):
-        """In a room; its history follows. It counts as ours at the `end` only: were the line to drop
-        in between, a resume would not bring the rest of these ten messages."""
+        """Note that the session is in a room, whose history follows.
+
+        The room joins `rooms` at the `end` only. If the connection is lost before that, a resume does not bring the
+        rest of the history.
+        """
         if frame.flags & GAP:
-            self.show(f"-- {safe_line(frame.room)}: something between is missing, the log does not reach back so far")
+            room = safe_line(frame.room)
+            self.show(f"-- {room}: something between is missing, the log does not reach back so far")
         if frame.reference in self.pending:
-            self.pending[frame.reference] = "enter", {"room": frame.room}  # as the server spells it
+            self.pending[frame.reference] = "enter", {"room": frame.room}  # in the server's spelling
         if self.find_room(self.current, [frame.room]):
             self.current = frame.room
         self.show(f"-- in {safe_line(frame.room)}, {frame.members} present")
 
     def on_end(self, frame, now):
-        """The end of a history: of the join (2), of an enter (5), of a history request (7)."""
+        """Handle the end of the history after `join` or `enter`, or of the answer to `history` or `search`."""
         self.advance_position(frame.head)
         if frame.about == KINDS["join"] and self.state == "replaying":
             self.finish_replay(now)
@@ -287,39 +316,39 @@ class Session:
                 self.show(f"-- searched for {safe_line(fields['text'])}: {more}")
 
     def finish_replay(self, now):
-        """All is replayed: what was echoed meanwhile is off the list, the rest goes out again (6)."""
+        """Send again what was not acknowledged, now that the replay is complete (section 6)."""
         self.state, self.live_since, self.was_live = "live", now, True
         self.echo_session = self.session_number
         if self.session_kept:
             self.last_used_reference = max(self.last_used_reference, self.server_last_reference)
-        else:  # the old references mean nothing to the new session
+        else:  # a new session has no references yet
             self.pending = dict(enumerate(self.pending.values(), self.server_last_reference + 1))
             self.last_used_reference = self.server_last_reference + len(self.pending)
-        if not self.can_search:  # it would never be answered (4)
+        if not self.can_search:  # no answer would ever come (section 4)
             self.pending = {number: it for number, it in self.pending.items() if it[0] != "search"}
         for reference, (frame, fields) in self.pending.items():
             self.send(frame, reference=reference, **fields)
 
     def advance_position(self, sequence):
-        """The position is the greatest sequence of all, in the log of the last welcome (6)."""
+        """Advance the position: the greatest sequence of all, in the log of the last welcome (section 6)."""
         self.position = self.log_id, max(sequence, self.position[1] if self.position else 0)
 
     def take_pending(self, reference, *frames):
-        """Strike a request off, if it is there and one of these; returns its fields."""
+        """Remove a request from `pending` if it is one of these frames; return its fields, or None."""
         if self.pending.get(reference, (None,))[0] in frames:
             return self.pending.pop(reference)[1]
         return None
 
     def on_entry(self, frame, now):
-        """A message in a room. Our own come back to us, too: that is their acknowledgement (6)."""
+        """Show a message in a room. An own message is its acknowledgement (section 6)."""
         self.advance_position(frame.sequence)
         if frame.session == self.echo_session:
             self.take_pending(frame.reference, "say")
         if not frame.flags & REQUESTED:
             if frame.sequence <= self.last_seen.get(frame.room, 0):
-                return  # a room entered again begins with messages that were shown
+                return  # shown before: the room was entered again
             self.last_seen[frame.room] = frame.sequence
-        elif self.expects_search_results():  # what was found does not say where /history goes on
+        elif self.expects_search_results():  # results do not change where /history goes on
             day = format_time(frame.time, "%Y-%m-%d")
             return self.show_message(frame, f"{day} ({safe_line(frame.room)}) ", safe_line(frame.username))
         self.oldest_shown[frame.room] = min(frame.sequence, self.oldest_shown.get(frame.room, frame.sequence))
@@ -327,12 +356,12 @@ class Session:
         self.show_message(frame, where, safe_line(frame.username))
 
     def expects_search_results(self):
-        """Is what comes now, because it was asked for, asked for by a search? Answers keep their order (2)."""
+        """Return True if the next requested entry answers a search; answers come in order (section 2)."""
         asked = [frame for frame, _ in self.pending.values() if frame in ("history", "search")]
         return asked[:1] == ["search"]
 
     def on_direct_entry(self, frame, now):
-        """A direct message. Who answers means this very session, not the next one of that name (8)."""
+        """Show a direct message. Answers go to this session, not to a later holder of the name (section 8)."""
         self.advance_position(frame.sequence)
         mine = frame.from_session == self.echo_session
         if mine:
@@ -344,20 +373,20 @@ class Session:
         self.show_message(frame, "", f"{safe_line(frame.from_name)} -> {safe_line(frame.to_name)}")
 
     def on_accepted(self, frame, now):
-        """Taken, and no echo will come: so show it now."""
+        """Note that a message is in the log and will not be echoed: show it now."""
         fields = self.take_pending(frame.reference, "say", "direct")
         if fields:
             self.show(f"-- was taken: {safe_block(fields['text'])}")
 
     def on_left(self, frame, now):
-        """Out of a room."""
+        """Note that the session has left a room."""
         self.take_pending(frame.reference, "leave")
         self.rooms = [room for room in self.rooms if not self.find_room(room, [frame.room])]
         self.members.pop(frame.room, None)
         self.show(f"-- you left {safe_line(frame.room)}")
 
     def on_roster(self, frame, now):
-        """Who is there: unasked with reference 0, else a page of the answer to /who (11)."""
+        """Handle the members of a room: sent without a request, or a page of the answer to /who (section 11)."""
         if frame.reference == 0:
             self.members.pop(frame.room, None)
             if not frame.flags & COUNT_ONLY:
@@ -374,7 +403,9 @@ class Session:
             self.show(f"-- in {safe_line(frame.room)} ({frame.members}): {safe_line(', '.join(names))}")
 
     def on_presence(self, frame, now):
-        """Who came and went. `joined` says who is there now, so it may name whom we know to be (11)."""
+        """Show members that have come and gone. `joined` lists who is there now, so it may name known members
+        (section 11).
+        """
         if frame.flags & COUNT_ONLY:
             self.members.pop(frame.room, None)
             self.show(f"-- {frame.members} in {safe_line(frame.room)}")
@@ -387,26 +418,26 @@ class Session:
                 self.show(f"-- {safe_line(name)} {what} {safe_line(frame.room)}")
 
     def on_notice(self, frame, now):
-        """A message for people."""
+        """Show a notice."""
         self.show(f"-- server: {safe_line(frame.text)}")
 
     def on_error(self, frame, now):
-        """Programs go by the code, people by the message (README 7)."""
+        """Handle an error by its code; users see its text (README, section 7)."""
         message = f"{safe_line(frame.text)} (error {frame.code})"
         if frame.code == 203 and self.password is not None and not self.password_requested:
             self.password_requested, self.answer_deadline = True, now + 10
             self.join()
         elif frame.code in FINAL or self.state == "greeted" and frame.code >= 200:
             raise Refused(message)
-        elif 100 <= frame.code <= 199:  # the connection ends: read on until it does, not for ever (17)
+        elif 100 <= frame.code <= 199:  # the server closes: read on until then, at most 5 s (section 17)
             self.show(f"!! {message}")
             self.retry_after, self.is_closing, self.answer_deadline = frame.retry_after / 1000, True, now + 5
-        else:  # one request did not happen; all else goes on
+        else:  # one request was refused, the connection goes on
             name = FRAMES.get(frame.about, ("", ()))[0]
             self.report_refusal(frame.code, name, self.take_pending(frame.reference, name) or {}, message)
 
     def report_refusal(self, code, name, fields, message):
-        """What follows from the refusal of one request of ours."""
+        """Handle the refusal of a request."""
         if name == "enter" and fields and self.find_room(self.current, [fields["room"]]):
             self.current = (self.rooms + [None])[0]
         if name == "direct" and fields and code == 307:
@@ -417,21 +448,21 @@ class Session:
             message += f": not sent: {safe_block(fields['text'])}"
         self.show(f"!! {message}")
 
-    # -- lines from the person ----------------------------------------------------------------------
+    # -- lines from the user ------------------------------------------------------------------------
 
     def accepts_input(self):
-        """Lines are taken while live, and not more than is good manners (7); others wait."""
+        """Return True if lines can be handled now: live, and fewer than 50 unanswered requests."""
         return self.state == "live" and not self.is_closing and len(self.pending) < 50
 
     def handle_line(self, line):
-        """A line from the person; True means that they want to leave."""
+        """Handle a typed line; return True if the user wants to quit."""
         if not line.startswith("/") or line.startswith("//"):
             self.say(0, line[1:] if line.startswith("//") else line)
             return False
         command, _, rest = line[1:].partition(" ")
         argument = rest.strip()
         name = argument.partition(" ")[0] if command == "msg" else argument
-        if len(name.encode()) > 256 and command in ("join", "leave", "msg"):  # README 2
+        if len(name.encode()) > 256 and command in ("join", "leave", "msg"):  # README, section 2
             self.show("!! a name cannot be so long")
         elif command == "quit":
             return True
@@ -439,19 +470,20 @@ class Session:
             self.say(1, rest)
         elif command == "msg" and " " in argument:
             text = argument.partition(" ")[2]
-            if self.check_size(text):  # to the very session that we last exchanged one with, if there is one
+            if self.check_size(text):  # the last known session of this name, if any (section 8)
                 self.request("direct", to=name, session=self.direct_sessions.get(name_key(name), 0), style=0, text=text)
         elif command == "join" and argument:
-            self.current = self.find_room(argument, self.rooms) or self.pending_enter(argument) or argument
-            if self.current == argument and not self.find_room(argument, self.rooms) and not self.pending_enter(argument):
+            known = self.find_room(argument, self.rooms) or self.pending_enter(argument)
+            self.current = known or argument
+            if not known:
                 self.request("enter", room=argument)
         elif command == "leave" and (argument or self.current):
             room = argument or self.current
             self.request("leave", room=room)
-            if self.find_room(self.current, [room]):  # now, not at `left`: the next line is meant for elsewhere
+            if self.find_room(self.current, [room]):  # at once, because the next line is for another room
                 self.current = next((other for other in self.rooms if not self.find_room(other, [room])), None)
         elif command == "who" and self.current:
-            self.request("members", room=self.current, after="", names=[])  # the pages so far
+            self.request("members", room=self.current, after="", names=[])  # `names` collects the pages
         elif command == "history" and self.current and (argument or "20").isdecimal():
             self.request("history", room=self.current, before=self.oldest_shown.get(self.current, 0),
                          limit=max(1, min(100, int(argument or "20"))))
@@ -471,7 +503,9 @@ class Session:
             self.request("say", room=self.current, style=style, text=text)
 
     def check_size(self, text):
-        """Too long a text is refused here, for a frame too large would end the connection (7)."""
+        """Return True if the text can be sent. A longer one might make a frame that ends the connection (section
+        7).
+        """
         size = len(text.encode())
         if size > self.max_text:
             self.had_refusal = True
@@ -479,22 +513,22 @@ class Session:
         return 0 < size <= self.max_text
 
     def pending_enter(self, room):
-        """This room in the spelling of an `enter` that is under way; None if there is none."""
+        """Return this room in the spelling of a pending `enter`, or None if there is none."""
         return self.find_room(room, [fields["room"] for name, fields in self.pending.values() if name == "enter"])
 
     @staticmethod
     def find_room(room, rooms):
-        """The one of these rooms that is called so, however it is spelled; None if there is none."""
+        """Return the one of these rooms that has this name in any spelling, or None (README, section 2)."""
         return next((one for one in rooms if room and name_key(one) == name_key(room)), None)
 
-    # -- lines for the person -----------------------------------------------------------------------
+    # -- lines for the user -------------------------------------------------------------------------
 
     def show(self, line):
-        """A line that is safe already."""
+        """Append a line, which has to be safe already, to the output."""
         self.lines.append(line)
 
     def show_message(self, frame, where, who):
-        """`[22:03:09] anna: hello`; an unknown style is shown like 0 (README 3)."""
+        """Show a message: `[22:03:09] anna: hello`. An unknown style is shown like 0 (README, section 3)."""
         said = f"* {who} {safe_block(frame.text)}" if frame.style == 1 else f"{who}: {safe_block(frame.text)}"
         self.show(f"{'~' if frame.flags & HISTORY else ''}{format_time(frame.time)} {where}{said}")
 
@@ -502,26 +536,32 @@ class Session:
 # ======== The driver: sockets, clock, terminal, file ================================================
 
 def reconnect_delay(attempt, retry_after):
-    """Seconds to wait before an attempt, with chance in it: not all are to come at one moment (13)."""
+    """Return the seconds to wait before an attempt to reconnect, with a random part (section 13)."""
     if retry_after:
-        return min(retry_after, 600) * random.uniform(1, 1.5)  # README 7
+        return min(retry_after, 600) * random.uniform(1, 1.5)  # README, section 7
     return random.uniform(0, min(60, 2 ** min(attempt, 6)))
 
 
 class InputReader:
-    """Lines of standard input, read by a thread: neither a terminal on Windows nor a file on Linux can
-    be waited for like a socket. `waker` becomes readable when there is something new."""
+    """Reads lines of standard input in a thread.
+
+    Neither a terminal on Windows nor a file on Linux can be waited for like a socket. `wake_receiver` becomes
+    readable when there is a new line.
+    """
 
     def __init__(self):
-        """Begin to read."""
-        self.queue = queue.Queue(1000)  # bounded: a long file waits in its pipe, not here
+        """Start the thread."""
+        self.queue = queue.Queue(1000)  # bounded, so that a long input waits in its pipe
         self.wake_receiver, self.wake_sender = socket.socketpair()
         self.wake_sender.setblocking(False)
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
-        """The thread: lines, then None for the end. By os.read, for a thread that waits inside of
-        sys.stdin holds its lock, and the interpreter cannot end."""
+        """Run the thread: queue each line, then None for the end.
+
+        It uses os.read, because a thread that waits in sys.stdin holds its lock, and then the interpreter cannot
+        exit.
+        """
         rest = b""
         while True:
             data = os.read(sys.stdin.fileno(), 65_536)
@@ -532,29 +572,29 @@ class InputReader:
                 return self.put(None)
 
     def put(self, line):
-        """Hand one on, and ring."""
+        """Queue a line and wake the main thread."""
         self.queue.put(line)
         try:
             self.wake_sender.send(b"!")
         except BlockingIOError:
-            pass  # it rings already
+            pass  # a wake-up is pending already
 
 
 class Client:
-    """Carries bytes and lines between a Session, a socket and a terminal."""
+    """The driver: carries bytes and lines between a Session, a socket and the terminal."""
 
     def __init__(self, server, session, state_file):
-        """`server` is (host, port); `state_file` may be None."""
+        """`server`: (host, port). `state_file`: a path or None."""
         self.server, self.session, self.state_file = server, session, state_file
         self.input, self.saved, self.save_after, self.is_leaving = InputReader(), None, 0.0, False
 
     def run(self):
-        """Connect, talk, come back; returns the exit status."""
+        """Connect, and reconnect when the connection is lost; return the exit status."""
         attempt, first = 0, True
         while True:
             try:
                 return self.run_connection()
-            except (ConnectionLost, OSError, UnicodeError) as error:  # the last for what cannot be a host's name
+            except (ConnectionLost, OSError, UnicodeError) as error:  # UnicodeError: no valid host name
                 why = error
             if first and not isinstance(why, ConnectionLost):
                 print(f"no connection to {self.server[0]}, port {self.server[1]}: {why}", file=sys.stderr)
@@ -566,10 +606,13 @@ class Client:
             attempt += 1
             self.session.show(f"-- {safe_line(str(why))}; trying again in {delay:.1f} s, what you type is kept")
             self.flush_output(final=True)
-            time.sleep(delay)  # lines wait in the queue meanwhile
+            time.sleep(delay)  # typed lines wait in the queue
 
     def run_connection(self):
-        """Connect and talk until nothing is left to do; returns the exit status, or raises why not."""
+        """Run one connection until nothing is left to do; return the exit status.
+
+        Raise ConnectionLost, or OSError if it cannot connect.
+        """
         self.session.begin_connection(time.monotonic())
         with socket.create_connection(self.server, timeout=10) as sock:
             sock.setblocking(False)
@@ -584,7 +627,7 @@ class Client:
         return 77 if self.session.had_refusal else 0
 
     def poll_once(self, sock):
-        """Wait for something and deal with it; True when nothing is left to do."""
+        """Wait for an event and handle it; return True when nothing is left to do."""
         session = self.session
         while session.accepts_input() and not self.is_leaving and not self.input.queue.empty():
             line = self.input.queue.get()
@@ -593,9 +636,10 @@ class Client:
         self.flush_output()
         if self.is_leaving and session.is_done():
             return True
-        # Reading and writing at once: who does not read while writing is cut off (12).
-        readable, writable, _ = select.select([sock, self.input.wake_receiver], [sock] if session.outgoing else [], [],
-                                              min(wait, 1.0))  # once a second, to keep the state
+        # Read while writing: the server closes a connection that does not (section 12).
+        wait = min(wait, 1.0)  # at least once a second, to save the state
+        readers, writers = [sock, self.input.wake_receiver], [sock] if session.outgoing else []
+        readable, writable, _ = select.select(readers, writers, [], wait)
         if self.input.wake_receiver in readable:
             self.input.wake_receiver.recv(4096)
         if sock in readable:
@@ -608,23 +652,23 @@ class Client:
                 del session.outgoing[:sock.send(session.outgoing)]
             except BlockingIOError:
                 pass
-            except OSError:  # closed by the server: why, may still be there to be read (12)
+            except OSError:  # closed by the server; its reason may still be readable (section 12)
                 session.outgoing.clear()
         return False
 
     def flush_output(self, final=False):
-        """Show what is to be shown, and only then keep the position: better twice than never (6)."""
+        """Show the lines, and only then save the position: better twice than never (section 6)."""
         lines, self.session.lines = self.session.lines, []
         try:
             for line in lines:
                 print(line, flush=True)
-        except BrokenPipeError:  # whoever read our output has gone
+        except BrokenPipeError:  # the reader of the output has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         now, value = time.monotonic(), self.session.to_save()
         if not self.state_file or not value or value == self.saved or (now < self.save_after and not final):
             return
-        # At most once a second, for an SD card's sake.
+        # At most once a second, to spare SD cards.
         self.save_after, self.saved = now + 1, value
         try:
             save_state(self.state_file, {"server": list(self.server), **value})
@@ -633,8 +677,7 @@ class Client:
 
 
 def save_state(path, value):
-    """Write the file anew and put it in its place as a whole; mkstemp makes it 0600, for the token is
-    as good as a password (6)."""
+    """Write the state file atomically. mkstemp makes it private, because the token is a secret (section 6)."""
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".chat-")
     try:
         with os.fdopen(handle, "w") as file:
@@ -648,8 +691,11 @@ def save_state(path, value):
 
 
 def load_state(path, server):
-    """What save_state wrote, or None where there is no file yet. A token goes to its own server only
-    (19), and is used by one process at a time (6): the lock lasts as long as this process."""
+    """Read what `save_state` wrote; None if there is no file yet.
+
+    A token goes to its own server only (section 19), and is used by one process at a time (section 6): the lock
+    lasts as long as this process.
+    """
     if fcntl:
         lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -664,7 +710,7 @@ def load_state(path, server):
 
 
 def parse_server(text):
-    """(host, port) of `host`, `host:port` or `[v6]:port`, all perhaps behind chat:// (README 9)."""
+    """Return (host, port) of `host`, `host:port` or `[v6]:port`, also with `chat://` before it."""
     address = urlsplit(text if "://" in text else f"chat://{text}")
     if address.scheme != "chat" or not address.hostname or address.path.strip("/") or address.port == 0:
         raise ValueError(f"{text} is not the address of a server")
@@ -672,7 +718,7 @@ def parse_server(text):
 
 
 def parse_arguments(arguments):
-    """The command line as (server, session, state file); exits with 64 where it is wrong."""
+    """Parse the command line to (server, session, state file); exit with 64 if it is wrong."""
     parser = argparse.ArgumentParser(description="A line client for a pi-chat server.")
     parser.add_argument("server", metavar="HOST[:PORT]")
     parser.add_argument("--name", required=True, help="your username")
@@ -696,8 +742,8 @@ def parse_arguments(arguments):
 
 
 def main(arguments=None):
-    """The program; returns the exit status."""
-    sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character still shows the rest
+    """Run the client; return the exit status."""
+    sys.stdout.reconfigure(errors="replace")  # for terminals without Unicode
     client = Client(*parse_arguments(arguments))
     session, status = client.session, 76
     try:
@@ -709,7 +755,7 @@ def main(arguments=None):
     except ProtocolError as error:
         why = f"the server broke the protocol: {error}"
     session.show(f"!! {why}")
-    for name, fields in session.pending.values():  # nothing that was typed is lost without a word
+    for name, fields in session.pending.values():  # report everything that was typed and not acknowledged
         if "text" in fields and name != "search":
             session.show(f"!! perhaps not sent: {safe_block(fields['text'])}")
     while not client.input.queue.empty():

@@ -1,16 +1,19 @@
-"""Bytes and frames of the pi-chat protocol over TCP: docs/protocol/README.md section 1 for the values,
-docs/protocol/tcp.md section 14 for the frames. Numbers alone in comments are sections of tcp.md."""
+"""Codec of the pi-chat protocol over TCP: bytes and frames.
+
+docs/protocol/README.md, section 1, describes the values, docs/protocol/tcp.md, section 14, the frames. Sections in
+comments are those of tcp.md unless README is named.
+"""
 
 from types import SimpleNamespace
 
-MAX_BODY = 16_384  # 2
+MAX_BODY = 16_384  # bytes (section 2)
 
 
 class ProtocolError(Exception):
-    """The server sent what it must not send: close, and tell the person (15)."""
+    """The server has broken the protocol: close the connection and tell the user (section 15)."""
 
 
-# The tables of section 14, word for word, each with its kind.
+# The tables of section 14: kind, name, and fields in order. `?` is an option, `*` a list.
 FRAME_TABLES = """
  1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
  2 join username:string password:string? rooms:string* token:bytes16? position:position?
@@ -42,14 +45,15 @@ FRAME_TABLES = """
 75 error code:u16 about:u16 reference:u64 retry_after:u32 text:string
 """
 
-# kind -> (name, [(field, type)]), and name -> kind.
+# All frames by kind: (name, [(field, type)]); and the kinds by name.
 FRAMES = {int(row[0]): (row[1], [tuple(field.split(":")) for field in row[2:]])
           for row in map(str.split, FRAME_TABLES.strip().splitlines())}
 KINDS = {name: kind for kind, (name, _) in FRAMES.items()}
 
 
 def encode_varint(number):
-    """Seven bits a byte, the least significant first; the top bit says that another byte follows."""
+    """Encode a varint: seven bits a byte, the least significant first; the top bit is set if another byte follows.
+    """
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -59,7 +63,7 @@ def encode_varint(number):
 
 
 def encode_value(field_type, value):
-    """One value as bytes, by its type in FRAME_TABLES: a trailing `?` is an option, a `*` a list."""
+    """Encode a value of a type in FRAME_TABLES."""
     if field_type.endswith("?"):
         return b"\0" if value is None else b"\1" + encode_value(field_type[:-1], value)
     if field_type.endswith("*"):
@@ -74,28 +78,32 @@ def encode_value(field_type, value):
 
 
 def encode_frame(name, **fields):
-    """A whole frame: length, kind, fields in the order of the table (2). Other `fields` are not sent."""
+    """Encode a whole frame: length, kind, fields in the order of the table (section 2). Other `fields` are ignored.
+    """
     kind = KINDS[name]
     body = encode_varint(kind) + b"".join(encode_value(t, fields[f]) for f, t in FRAMES[kind][1])
     return len(body).to_bytes(2, "big") + body
 
 
 class Reader:
-    """Takes values from a body, one after the other; ProtocolError where README 1 refuses the bytes."""
+    """Decodes values from the body of a frame, one after the other.
+
+    Its methods raise ProtocolError for bytes that README, section 1, refuses.
+    """
 
     def __init__(self, body):
         """Begin at the first byte of `body`."""
         self.body, self.offset = body, 0
 
     def take(self, count):
-        """The next `count` bytes. Checked before anything is allocated for them."""
+        """Return the next `count` bytes; check the count before allocating memory."""
         if count > len(self.body) - self.offset:
             raise ProtocolError("a message ends too soon")
         self.offset += count
         return self.body[self.offset - count:self.offset]
 
     def varint(self, bits):
-        """An unsigned number of at most `bits` bits, in its one shortest form."""
+        """Decode an unsigned number of at most `bits` bits, which has to be in its shortest form."""
         number = shift = 0
         while True:
             byte = self.take(1)[0]
@@ -109,7 +117,7 @@ class Reader:
             shift += 7
 
     def value(self, field_type):
-        """A value of a type of FRAME_TABLES: the mirror of encode_value."""
+        """Decode a value of a type in FRAME_TABLES: the inverse of `encode_value`."""
         if field_type.endswith("?"):
             there = self.take(1)[0]
             if there > 1:
@@ -117,7 +125,7 @@ class Reader:
             return self.value(field_type[:-1]) if there else None
         if field_type.endswith("*"):
             count = self.varint(32)
-            if count > len(self.body) - self.offset:  # each item has a byte at least
+            if count > len(self.body) - self.offset:  # each item has at least one byte
                 raise ProtocolError("a list is longer than its message")
             return [self.value(field_type[:-1]) for _ in range(count)]
         if field_type == "string":
@@ -133,9 +141,10 @@ class Reader:
 
 
 def decode_frame(body):
-    """The frame as an object with `name` and its fields, or None for a kind that we do not know.
+    """Decode a body to an object with `name` and the frame's fields, or None for an unknown kind.
 
-    Bytes behind the last field are from a later edition of the page: ignored (README 6)."""
+    Bytes after the last field are ignored: a later version of the page has added them (README, section 6).
+    """
     reader = Reader(body)
     kind = reader.varint(16)
     if kind not in FRAMES:

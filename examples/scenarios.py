@@ -1,5 +1,7 @@
-"""Recorded conversations (docs/protocol/vectors/*-scenarios.json): what the runners of both protocols share.
-The format is in docs/protocol/README.md, section 10. Standard library only."""
+"""Recorded conversations (docs/protocol/vectors/*-scenarios.json): what the runners for TCP and UDP share.
+
+README, section 10, of docs/protocol describes the format. Standard library only.
+"""
 
 import json
 import pathlib
@@ -10,20 +12,20 @@ ANY_VALUE = "$_"
 
 
 def load(name):
-    """All scenarios of a file."""
+    """Return all scenarios of a file."""
     return json.loads((VECTORS / name).read_text(encoding="utf-8"))
 
 
 def is_variable(value):
-    """Does this string stand for a value that the program under test chooses?"""
+    """Return True if this string stands for a value that the program under test chooses."""
     return isinstance(value, str) and value.startswith("$")
 
 
 class Bindings(dict):
-    """The variables of a run and what they are bound to."""
+    """Variables of a run and the values that they are bound to."""
 
     def fill(self, value):
-        """`value` with each variable replaced."""
+        """Return `value` with each variable replaced by its value."""
         if isinstance(value, dict):
             return {key: self.fill(item) for key, item in value.items()}
         if isinstance(value, list):
@@ -31,7 +33,7 @@ class Bindings(dict):
         return self[value] if is_variable(value) else value
 
     def matches(self, expected, actual):
-        """Is `actual` what `expected` describes? If so, the variables in it are bound."""
+        """Return True if `actual` is what `expected` describes, and bind the variables in it."""
         trial = Bindings(self)
         found = trial.compare(expected, actual)
         if found:
@@ -39,7 +41,7 @@ class Bindings(dict):
         return found
 
     def compare(self, expected, actual):
-        """The same; may leave bindings behind after a mismatch."""
+        """Compare like `matches`, but perhaps leave bindings after a mismatch."""
         if is_variable(expected):
             return expected == ANY_VALUE or self.bind(expected, actual)
         if isinstance(expected, dict) and "between" in expected:
@@ -55,7 +57,10 @@ class Bindings(dict):
         return expected == actual
 
     def bind(self, name, actual):
-        """Bind a variable, or compare it. Of numbers of one series ($m1, $m2) the later ones are greater."""
+        """Bind a variable, or compare it with its value.
+
+        Numbers of one series ($m1, $m2) have to ascend like the numbers in their names.
+        """
         if name in self:
             return self[name] == actual
         series, number = re.fullmatch(r"(\$[a-z_]+?)(\d*)", name).groups()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of the example peers: bytes and vectors (peer_codec.py), several peers in virtual time on a network
+"""Tests of the example peers: bytes and vectors (peer_codec.py), and several peers in virtual time on a network
 that loses datagrams (peer_engine.py).
 
     test_chat_peer.py [-v]
@@ -19,17 +19,21 @@ ROOM = Room("lobby")
 
 
 class Network:
-    """Peers at addresses 10.0.0.k, a clock that jumps from event to event, loss and delay."""
+    """Simulated network: peers at addresses 10.0.0.k, a clock that jumps from event to event, loss and delay."""
 
     def __init__(self, seed=1, loss=0.0, room=ROOM):
+        """*loss*: share of the datagrams that are lost, 0 to 1."""
         self.random, self.loss, self.room, self.now = random.Random(seed), loss, room, 100.0
         self.peers, self.queue, self.ticket, self.alive = {}, [], 0, set()
-        self.events, self.sent, self.is_cut = {}, [], lambda a, b, path: False   # is_cut: this path does not lead from a to b
+        self.events, self.sent = {}, []
+        self.is_cut = lambda a, b, path: False  # True if nothing gets from a to b by this path
 
     def add(self, name, hosts=(), **options):
+        """Add a peer that starts to join. *seed*: its private key."""
         address = (f"10.0.0.{len(self.peers) + 1}", 5000 + len(self.peers))
         me = Identity(options.pop("seed", self.random.randbytes(32)), self.random.randbytes(8))
-        peer = Peer(name, self.room, me, hosts=hosts, rng=random.Random(self.random.random()), unix_ms=1_700_000_000_000)
+        rng = random.Random(self.random.random())
+        peer = Peer(name, self.room, me, hosts=hosts, rng=rng, unix_ms=1_700_000_000_000)
         self.peers[address], peer.at = peer, address
         self.events[peer] = []
         self.alive.add(address)
@@ -38,10 +42,12 @@ class Network:
         return peer
 
     def _push(self, at, *what):
+        """Schedule an event."""
         self.ticket += 1
         heapq.heappush(self.queue, (at, self.ticket, *what))
 
     def _wake(self, address):
+        """Wake the peer at this address, and deliver what it sends."""
         peer = self.peers[address]
         sends, events, due = peer.wake(self.now)
         self.events[peer] += events
@@ -57,6 +63,7 @@ class Network:
             self._push(max(due, self.now), "wake", address)
 
     def run(self, seconds):
+        """Let time pass."""
         end = self.now + seconds
         while self.queue and self.queue[0][0] <= end:
             self.now, _, what, address, *rest = heapq.heappop(self.queue)
@@ -67,28 +74,35 @@ class Network:
         self.now = end
 
     def say(self, peer, text):
+        """Have a peer say a message."""
         peer.say(self.now, text)
         self._wake(peer.at)
 
     def leave(self, peer):
+        """Have a peer leave the room."""
         peer.leave(self.now)
         self._wake(peer.at)
 
     def kill(self, peer):
+        """Stop a peer without a goodbye."""
         self.alive.discard(peer.at)
 
     def texts(self, peer, **wanted):
+        """Return the texts of messages that a peer has shown and whose fields have the values *wanted*."""
         return [e["text"] for e in self.events[peer] if e["type"] == "message"
                 and all(e[k] == v for k, v in wanted.items())]
 
     def of_type(self, peer, kind):
+        """Return the events of one type of a peer."""
         return [e for e in self.events[peer] if e["type"] == kind]
 
     def count(self, kind, since=0.0):
+        """Return the number of datagrams sent with this kind of packet."""
         return sum(1 for at, _, _, d in self.sent if at >= since and d[23] == codec.KINDS[kind])
 
 
 class JoiningTest(unittest.TestCase):
+    """Joining and the newcomer's history (sections 7 and 8 of udp.md)."""
     def test_history_comes_from_the_most_senior(self):
         net = Network()
         anna = net.add("anna")
@@ -167,6 +181,7 @@ class JoiningTest(unittest.TestCase):
 
 
 class RepairTest(unittest.TestCase):
+    """Order of messages and repair (sections 9 and 10)."""
     def test_heavy_loss_is_repaired_in_order(self):
         for seed in range(2):
             net = Network(seed, loss=0.25)
@@ -220,6 +235,7 @@ class RepairTest(unittest.TestCase):
 
 
 class MembershipTest(unittest.TestCase):
+    """Membership, paths, splits and merges (sections 11 to 13)."""
     def test_goodbye_and_silence_end_membership(self):
         net = Network()
         anna, bob, cleo = (net.add(n) for n in ("anna", "bob", "cleo"))
@@ -287,6 +303,7 @@ class MembershipTest(unittest.TestCase):
 
 
 class CodecTest(unittest.TestCase):
+    """Encoding and decoding (README, section 1; section 15)."""
     def test_varints_round_trip(self):
         for kind, value, raw in ((codec.U16, 300, "ac02"), (codec.U32, 16384, "808001"), (codec.U8, 200, "c8"),
                                  (codec.U64, 2**64 - 1, "ff" * 9 + "01")):
@@ -319,7 +336,7 @@ class CodecTest(unittest.TestCase):
 
 
 def _sample_value(field, numbers):
-    """Some value of this type."""
+    """Return some value of this type."""
     if isinstance(field, codec.UInt):
         return numbers.randrange(field.minimum, field.below or 1 << field.bits)
     if isinstance(field, codec.Raw):
@@ -338,14 +355,15 @@ VECTORS = pathlib.Path(__file__).resolve().parent.parent / "docs" / "protocol" /
 
 
 def load(name):
-    """A file of vectors."""
+    """Return the vectors of a file."""
     return json.loads((VECTORS / name).read_text(encoding="utf-8"))
 
 
 class VectorTest(unittest.TestCase):
-    """The files of README 10 and udp.md 20."""
+    """The vectors of README, section 10, and of udp.md, section 20."""
 
     def each(self, name):
+        """Yield the vectors of a file, each as a subtest."""
         for vector in load(name):
             with self.subTest(file=name, vector=vector.get("name") or str(vector)[:100]):
                 yield vector
@@ -397,6 +415,7 @@ class VectorTest(unittest.TestCase):
             self.read(v, _room(v))
 
     def read(self, v, room):
+        """Check that the datagram of a vector is accepted and has its value."""
         packet = codec.read_packet(room, bytes(8), bytes.fromhex(v["datagram"]))
         self.assertEqual((packet.kind, packet.value), (v["packet"], _from_json(codec.FIELDS[v["packet"]], v["value"])))
         self.assertTrue(packet.has_valid_signature(room))
@@ -410,7 +429,10 @@ class VectorTest(unittest.TestCase):
 
     @staticmethod
     def step(peer, datagram):
-        """The step in which it is dropped; of an entry the question about its sender is left out."""
+        """Return the step in which a datagram is dropped, or None.
+
+        For an entry, the question about its sender is left out.
+        """
         try:
             packet = codec.read_packet(peer.room, peer.id, datagram)
             if packet.kind == "entry":
@@ -425,7 +447,7 @@ MASTERS = {(v["room"], v["passphrase"]): v["master"] for v in load("udp-rooms.js
 
 
 def _room(v):
-    """The room of a vector; what is in udp-rooms.json needs no Argon2id."""
+    """Return the room of a vector. If udp-rooms.json has its master key, Argon2id is not needed."""
     master = MASTERS.get((v["room"], v["passphrase"]))
     if v["passphrase"] is None or master:
         return Room(v["room"], master=master and bytes.fromhex(master))
@@ -434,12 +456,14 @@ def _room(v):
 
 
 def _from_json(field, value):
-    """A value as the vectors write it: bytes in hex, large numbers as strings."""
+    """Convert a value of the vectors for the codec: bytes are hex, large numbers strings."""
     if isinstance(field, codec.Struct):
         return {name: _from_json(inner, value[name]) for name, inner in field.fields.items()}
     if isinstance(field, codec.ListOf):
         return [_from_json(field.item, item) for item in value]
-    return bytes.fromhex(value) if isinstance(field, codec.Raw) else int(value) if isinstance(field, codec.UInt) else value
+    if isinstance(field, codec.UInt):
+        return int(value)
+    return bytes.fromhex(value) if isinstance(field, codec.Raw) else value
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The bytes of docs/protocol, read back by codec.py and chat_client.py: those on the pages and the vectors.
+"""Tests of codec.py and chat_client.py with the bytes of docs/protocol: those on the pages, and all vectors.
 
     python3 examples/test_codec.py
 """
@@ -19,19 +19,19 @@ TCP = (PAGES / "tcp.md").read_text(encoding="utf-8")
 
 
 def from_hex(text):
-    """Hex with blanks as bytes."""
+    """Convert hex with blanks to bytes."""
     return bytes.fromhex("".join(text.split()))
 
 
 def vectors(name):
-    """The vectors of a file (README 10)."""
+    """Return the vectors of a file (README, section 10)."""
     found = json.loads((PAGES / "vectors" / name).read_text(encoding="utf-8"))
     assert len(found) > 50, name
     return found
 
 
 def fields_of_vector(vector):
-    """A vector's `value` as our codec has it."""
+    """Convert the `value` of a vector for the codec."""
     kinds = dict(codec.FRAMES[vector["kind"]][1])
     fields = {}
     for key, value in vector["value"].items():
@@ -48,13 +48,13 @@ def fields_of_vector(vector):
 
 
 def decode(body):
-    """Name and fields of a body."""
+    """Return name and fields of a body."""
     fields = vars(codec.decode_frame(body))
     return fields.pop("name"), fields
 
 
 def session_in(state):
-    """A Session that has come so far."""
+    """Return a Session in this state."""
     session = chat_client.Session("anna", ["lobby"])
     session.connected(0.0)
     session.outgoing.clear()
@@ -64,10 +64,10 @@ def session_in(state):
 
 
 class PageTest(unittest.TestCase):
-    """What stands on the pages."""
+    """Bytes and tables on the protocol pages."""
 
     def test_conversation_of_section_18_round_trips(self):
-        """Every frame of the conversation, read and written again."""
+        """Each frame of the conversation is decoded and encoded again; each truncation is refused."""
         frames = []
         for lines in re.findall(r"```\n(00 [0-9a-f]{2} {26}.*?)```", TCP.split("## 18.")[1], re.S):
             wire = from_hex("".join(re.split(r" {4,}", line)[0] for line in lines.splitlines()))
@@ -95,7 +95,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual([from_hex(text) for text in on_page], wires)
 
     def test_tables_of_section_14(self):
-        """The tables: kinds, names, fields and types."""
+        """Kinds, names, fields and types."""
         section = TCP.split("## 14. ")[1].split("\n## 15. ")[0]
         tables = {}
         for block in section.split("\n### ")[1:]:
@@ -106,23 +106,25 @@ class PageTest(unittest.TestCase):
         plain = {"bytes[4]": "bytes4", "option\\<string\\>": "string?", "list\\<string\\>": "string*",
                  "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16"}
         for kind, (name, ours) in codec.FRAMES.items():
-            theirs = [(field, plain.get(field_type, field_type)) for field, field_type in tables[kind][2] if field != "field"]
-            theirs = [(field, "position?" if field == "position" else field_type) for field, field_type in theirs]
-            ours = [({"from_name": "from", "to_name": "to"}.get(field, field), field_type) for field, field_type in ours]
+            fields = [(field, field_type) for field, field_type in tables[kind][2] if field != "field"]
+            theirs = [(field, "position?" if field == "position" else plain.get(field_type, field_type))
+                      for field, field_type in fields]
+            on_page = {"from_name": "from", "to_name": "to"}
+            ours = [(on_page.get(field, field), field_type) for field, field_type in ours]
             self.assertEqual((tables[kind][0], theirs), (name, ours))
 
     def test_final_errors_match_the_registry(self):
-        """Those which close and are final; the others do not close (README 7)."""
+        """Final errors that close the connection; from 200 on all but 205 do not close (README, section 7)."""
         rows = re.findall(r"^\| (\d+) \| `\w+` \| (\w+) \| (\S+)", README, re.M)
         self.assertEqual({int(code) for code, closes, final in rows if closes == final == "yes"}, chat_client.FINAL)
         self.assertTrue(all(closes == "no" for code, closes, _ in rows if int(code) >= 200 and code != "205"))
 
 
 class VectorTest(unittest.TestCase):
-    """docs/protocol/vectors, file by file."""
+    """The vectors, file by file."""
 
     def test_varint_vectors(self):
-        """Both ways; refused where they must be."""
+        """Both directions, and refusals."""
         for vector in vectors("varints.json"):
             with self.subTest(vector):
                 reader, bits = codec.Reader(bytes.fromhex(vector["hex"])), int(vector["type"][1:])
@@ -135,7 +137,7 @@ class VectorTest(unittest.TestCase):
                     self.assertEqual(codec.encode_varint(int(vector["value"])), reader.body)
 
     def test_name_vectors(self):
-        """The functions of README 2, as they stand there; and our own name_key."""
+        """The functions on the page (README, section 2), and our own name_key."""
         page = {}
         exec(README.split("```python\n")[1].split("```")[0], page)  # noqa: S102
         for vector in vectors("names.json"):
@@ -148,7 +150,7 @@ class VectorTest(unittest.TestCase):
                     self.assertEqual((page["name_key"](name), chat_client.name_key(name)), (vector["key"],) * 2)
 
     def test_text_vectors(self):
-        """Whatever is accepted can be sent, what is too long is not; and all can be shown."""
+        """Accepted texts can be sent, too long ones cannot; all are shown safely."""
         for vector in vectors("texts.json"):
             text = vector["repeat"] * vector["times"] if "repeat" in vector else vector["text"]
             with self.subTest(vector):
@@ -162,7 +164,7 @@ class VectorTest(unittest.TestCase):
                 self.assertFalse([x for x in shown if x != "\t" and unicodedata.category(x) in ("Cc", "Zl", "Zp")])
 
     def test_frame_vectors(self):
-        """Every frame both ways."""
+        """Both directions."""
         for vector in vectors("tcp-frames.json"):
             with self.subTest(vector["name"]):
                 name, fields = decode(bytes.fromhex(vector["body"]))
@@ -170,7 +172,7 @@ class VectorTest(unittest.TestCase):
                 self.assertEqual(codec.encode_frame(name, **fields).hex(), vector["wire"])
 
     def test_tolerated_vectors(self):
-        """What is not as we would have sent it, and is taken all the same."""
+        """Unusual frames that a receiver has to accept."""
         for vector in vectors("tcp-tolerated.json"):
             with self.subTest(vector["name"]):
                 if "ignored" not in vector:
@@ -187,7 +189,7 @@ class VectorTest(unittest.TestCase):
                             vector["state"]).state))
 
     def test_invalid_vectors(self):
-        """What a server must not send: the client closes. However the bytes are cut."""
+        """Frames that a server must not send: the client closes, however the bytes are cut."""
         count = 0
         for vector in vectors("tcp-invalid.json"):
             if vector["from"] == "server":
@@ -202,7 +204,8 @@ class VectorTest(unittest.TestCase):
 
 WELCOME = dict(session=7, username="anna", token=b"t" * 16, flags=0, last_reference=0, log_id=b"l" * 16, time=0,
                server_name="pi", rooms=["lobby"], max_text=4096, max_rooms=16, history_length=10, ping_interval=30,
-               idle_timeout=60, session_lifetime=86400, burst=60, per_minute=600, keep_days=0, keep_messages=0, keep_bytes=0)
+               idle_timeout=60, session_lifetime=86400, burst=60, per_minute=600, keep_days=0,
+               keep_messages=0, keep_bytes=0)
 HELLO = dict(version=1, min_version=1, max_version=1, features=1, server_program="", server_version="")
 END = dict(about=2, reference=0, head=0, flags=0)
 ENTRY = dict(flags=0, sequence=1, previous=0, room="lobby", session=7, username="anna", time=0, reference=1, style=0,
@@ -210,10 +213,10 @@ ENTRY = dict(flags=0, sequence=1, previous=0, room="lobby", session=7, username=
 
 
 class SessionTest(unittest.TestCase):
-    """What a Session makes of frames (6)."""
+    """Sessions: resuming, and sending again (section 6)."""
 
     def frames(self, session, *frames):
-        """Receives them; returns what it sends then."""
+        """Receive frames; return the frames that the session sends then."""
         session.outgoing.clear()
         for name, fields in frames:
             session.receive(codec.encode_frame(name, **fields), 1.0)
@@ -230,7 +233,7 @@ class SessionTest(unittest.TestCase):
         return sent
 
     def joined(self):
-        """Anna has come and said two things of which nothing was heard."""
+        """Return a session that has sent two messages without an answer, and has reconnected."""
         session = chat_client.Session("anna", [])
         session.connected(0.0)
         self.assertEqual(self.frames(session, ("server_hello", HELLO), ("welcome", WELCOME)), [])
@@ -260,7 +263,7 @@ class SessionTest(unittest.TestCase):
         self.assertEqual([name for name, _ in self.frames(session, ("server_hello", HELLO))], ["join"])
 
     def test_kept_session_resends_unacknowledged_messages(self):
-        """What is echoed is struck off, the rest is said again with its reference."""
+        """An echo removes a message; the others are sent again with their references."""
         session = self.joined()
         join = self.reconnect(session, 1.0)
         self.assertEqual((join["token"], join["position"], join["rooms"]), (b"t" * 16, (b"l" * 16, 4), ["lobby"]))
@@ -272,7 +275,7 @@ class SessionTest(unittest.TestCase):
         self.assertTrue(session.is_done())
 
     def test_new_session_renumbers_messages(self):
-        """The former session's number counts until `end`; what is left is numbered anew."""
+        """The former session's number counts until `end`; what is left gets new references."""
         session = self.joined()
         welcome = {**WELCOME, "flags": 2, "session": 9}
         sent = self.frames(session, ("welcome", welcome),
@@ -284,7 +287,7 @@ class SessionTest(unittest.TestCase):
         self.assertTrue(session.is_done())
 
     def test_new_log_resends_everything(self):
-        """The numbers of the other log mean nothing any more."""
+        """Numbers of the former log mean nothing."""
         session = self.joined()
         sent = self.frames(session, ("welcome", {**WELCOME, "log_id": b"m" * 16}),
                            ("entry", {**ENTRY, "flags": 1, "sequence": 1}), ("end", {**END, "head": 1}))
@@ -292,8 +295,9 @@ class SessionTest(unittest.TestCase):
         self.assertEqual(session.position, (b"m" * 16, 1))
 
     def test_pending_enter_and_leave_are_repeated_in_order(self):
-        """A room whose history was cut off is entered again, before what was said in it; one that was
-        being left is named, and left again behind what was said in it."""
+        """A room whose history was cut off is entered again before messages to it; a room that was being left is
+        named in the join, and left after messages to it.
+        """
         session = self.joined()
         self.frames(session, ("welcome", {**WELCOME, "flags": 3}), ("end", END),
                     ("accepted", dict(reference=1)), ("accepted", dict(reference=2)))
@@ -307,7 +311,7 @@ class SessionTest(unittest.TestCase):
         self.assertEqual(sent[1][1]["room"], "attic")
 
     def test_frames_in_the_wrong_state_are_ignored(self):
-        """Frames that do not fit the state are ignored."""
+        """Frames that the state table does not list."""
         session = session_in("connected")
         self.assertEqual(self.frames(session, ("welcome", WELCOME), ("end", END), ("entry", ENTRY)), [])
         self.assertEqual((session.state, session.lines), ("connected", []))
@@ -325,7 +329,7 @@ class SessionTest(unittest.TestCase):
         self.assertEqual((session.rooms, session.position, session.pending), (["cellar"], None, {}))
 
     def test_reconnect_delay_is_bounded(self):
-        """Never longer than a minute by itself, than 10 minutes and half of it by advice."""
+        """At most a minute without advice; at most 15 minutes with advice."""
         self.assertTrue(all(chat_client.reconnect_delay(attempt, 0) <= 60 for attempt in range(100)))
         self.assertTrue(all(600 <= chat_client.reconnect_delay(0, 1e9) <= 900 for _ in range(100)))
 

@@ -24,7 +24,7 @@ KNOWN_DIFFERENCES = {
 
 
 def to_python(frame, value):
-    """A value of the vectors as our codec takes it."""
+    """Convert a value of the vectors for the codec."""
     kind = codec.KINDS[frame]
     kinds, fields = dict(codec.FRAMES[kind][1]), {}
     for key, item in value.items():
@@ -34,20 +34,21 @@ def to_python(frame, value):
 
 
 def to_vector(item):
-    """A value of our codec as the vectors write it."""
+    """Convert a value of the codec as the vectors write it."""
     if isinstance(item, tuple):
         return {"log_id": item[0].hex(), "sequence": item[1]}
     return item.hex() if isinstance(item, bytes) else item
 
 
 class Mismatch(AssertionError):
-    """The client did something else."""
+    """The client did something else than the scenario expects."""
 
 
 class ScenarioRun:
-    """One scenario and the session under test."""
+    """A scenario and the session under test."""
 
     def __init__(self, scenario):
+        """Make the session as the scenario describes it."""
         self.scenario, self.bindings = scenario, Bindings()
         client = scenario["client"]
         kept, saved = client.get("kept"), None
@@ -58,7 +59,7 @@ class ScenarioRun:
         self.allowed, self.sent_allowed, self.retry_after = [], [], 0
 
     def step(self, step):
-        """Does what a step says, and compares."""
+        """Do what a step says, and compare."""
         now, session = step["at"] / 1000, self.session
         self.run_guarded(lambda: self.is_connected and session.tick(now))
         if "connect" in step:
@@ -67,7 +68,8 @@ class ScenarioRun:
         for frame in step.get("server", []):
             wire = bytes.fromhex(frame["wire"])
             if "frame" in frame:
-                wire = codec.encode_frame(frame["frame"], **to_python(frame["frame"], self.bindings.fill(frame["value"])))
+                value = self.bindings.fill(frame["value"])
+                wire = codec.encode_frame(frame["frame"], **to_python(frame["frame"], value))
             self.run_guarded(lambda: self.is_connected and session.receive(wire, now))
         if "user" in step:
             self.typed += typed_lines(step["user"], session)
@@ -77,18 +79,18 @@ class ScenarioRun:
             self.is_connected = False
         if "restart" in step:
             client = self.scenario["client"]
-            self.session = Session(step["restart"]["username"], client["rooms"], client.get("password"), session.to_save()
-                                   or self.saved_state())
+            saved = session.to_save() or self.saved_state()
+            self.session = Session(step["restart"]["username"], client["rooms"], client.get("password"), saved)
             self.ended = self.is_connected = False
         self.compare(step)
 
     def saved_state(self):
-        """What the scenario says that was kept, where nothing newer is."""
+        """Return the saved state that the scenario gives to the client."""
         kept = self.scenario["client"].get("kept")
         return kept and {"token": kept["token"], "rooms": kept["rooms"], **kept["position"]}
 
     def run_guarded(self, action):
-        """Does something that may end the connection."""
+        """Do something that may end the connection."""
         try:
             action()
         except (Refused, ProtocolError):
@@ -97,18 +99,19 @@ class ScenarioRun:
             self.is_connected = False
 
     def take_sent(self):
-        """Takes the frames that were sent."""
+        """Return the frames that the session has sent since the last call."""
         out, frames = bytes(self.session.outgoing), []
         self.session.outgoing.clear()
         while out:
             length = int.from_bytes(out[:2], "big")
             fields = vars(codec.decode_frame(out[2:2 + length]))
-            frames.append({"frame": fields.pop("name"), "value": {key: to_vector(item) for key, item in fields.items()}})
+            name = fields.pop("name")
+            frames.append({"frame": name, "value": {key: to_vector(item) for key, item in fields.items()}})
             out = out[2 + length:]
         return frames
 
     def compare(self, step):
-        """Compares frames, lines and position with what is expected."""
+        """Compare frames, lines and position with what the step expects."""
         pattern = lambda it: {"frame": it["frame"], "value": it["value"]}  # noqa: E731
         self.allowed += map(pattern, step.get("may", []))
         expected = [pattern(it) for it in step.get("client", [])]
@@ -145,7 +148,7 @@ class ScenarioRun:
 
     @staticmethod
     def compare_lines(expected, actual, matches_line):
-        """Compares two lists, of which the first may have optional items."""
+        """Compare two lists; items of `expected` may be optional."""
         rest = list(actual)
         for item in expected:
             if rest and matches_line(item, rest[0]):
@@ -162,7 +165,7 @@ TOLD = {"gap": "something between is missing", "position_lost": "log is a new on
 
 
 def typed_lines(request, session):
-    """What a person types for a request."""
+    """Return the lines that a user types for a request."""
     (what, value), = request.items()
     if what == "say":
         go = [] if session.find_room(value["room"], [session.current]) else ["/join " + value["room"]]
@@ -175,7 +178,7 @@ def typed_lines(request, session):
 
 
 def run_scenario(scenario):
-    """All steps of a scenario."""
+    """Run all steps of a scenario."""
     run = ScenarioRun(scenario)
     for number, step in enumerate(scenario["steps"]):
         try:
@@ -185,7 +188,9 @@ def run_scenario(scenario):
 
 
 class ScenarioTest(unittest.TestCase):
+    """All scenarios, and a proof that the runner can fail."""
     def test_client_passes_all_scenarios(self):
+        """Those in KNOWN_DIFFERENCES have to fail."""
         for scenario in load("tcp-scenarios.json"):
             with self.subTest(scenario["name"]):
                 if scenario["name"] not in KNOWN_DIFFERENCES:
@@ -195,6 +200,7 @@ class ScenarioTest(unittest.TestCase):
                     run_scenario(scenario)
 
     def test_wrong_expectation_fails(self):
+        """A scenario with a wrong position."""
         scenario = load("tcp-scenarios.json")[0]
         scenario["steps"][-1]["position"]["sequence"] += 1
         with self.assertRaises(AssertionError):

@@ -23,7 +23,7 @@ KNOWN_DIFFERENCES = {
 
 
 def from_json(field, value):
-    """A value of the vectors as our codec takes it."""
+    """Convert a value of the vectors for the codec."""
     if isinstance(field, codec.Struct):
         return {name: from_json(inner, value[name]) for name, inner in field.fields.items()}
     if isinstance(field, codec.ListOf):
@@ -32,7 +32,7 @@ def from_json(field, value):
 
 
 def to_json(value):
-    """The other path round."""
+    """Convert a value of the codec as the vectors write it."""
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -41,19 +41,20 @@ def to_json(value):
 
 
 def address_of(text):
-    """`10.0.0.1:9` as the engine has addresses."""
+    """Convert `10.0.0.1:9` to an address of the engine."""
     host, _, port = text.rpartition(":")
     return host, int(port)
 
 
 class Mismatch(AssertionError):
-    """The peer did something else."""
+    """The peer did something else than the scenario expects."""
 
 
 class ScenarioRun:
-    """One scenario, those whom it plays, and the peer under test."""
+    """A scenario, the peers that it plays, and the peer under test."""
 
     def __init__(self, scenario):
+        """Make the peer as the scenario describes it, and start it."""
         identity = lambda of: Identity(bytes.fromhex(of["seed"]), bytes.fromhex(of["incarnation"]))  # noqa: E731
         self.room = Room(scenario["room"], scenario["passphrase"])
         self.others = {name: (identity(of), address_of(of["address"])) for name, of in scenario["others"].items()}
@@ -66,7 +67,7 @@ class ScenarioRun:
         self.wake(0)
 
     def wake(self, at):
-        """Lets the engine do what is due at a time in milliseconds, and notes it."""
+        """Wake the engine at a time in milliseconds, and note what it does."""
         self.now = at
         sends, events, due = self.peer.wake(START + at / 1000)
         self.due = None if due is None else max(due - START, 0) * 1000
@@ -88,7 +89,7 @@ class ScenarioRun:
             self.note(event)
 
     def note(self, event):
-        """Notes what a person would see."""
+        """Note an event that a user would see."""
         if event["type"] == "message":
             self.shown.append({"from": event["name"], **{k: event[k] for k in ("sequence", "text", "history", "late")}})
         elif event["type"] == "missing":
@@ -99,13 +100,13 @@ class ScenarioRun:
             self.ended = {"rejected": {"by": event["by"], "code": event["code"]}}
 
     def advance(self, until):
-        """Lets time pass."""
+        """Let time pass."""
         while self.due is not None and self.due <= until:
             self.wake(max(self.due, self.now))
         self.now = until
 
     def datagram(self, packet):
-        """The datagram of a packet for the values that the peer has chosen."""
+        """Return the datagram of a packet, with the values that the peer has chosen."""
         if "packet" not in packet:
             return bytes.fromhex(packet["datagram"])
         sender = self.others[packet["from"]][0]
@@ -116,7 +117,7 @@ class ScenarioRun:
         return self.room.seal(self.room.header(sender.id, packet["counter"]), make_entry(author, self.room, value))
 
     def step(self, step):
-        """Does what a step says, and compares."""
+        """Do what a step says, and compare."""
         first, last = step.get("between", [step.get("at")] * 2)
         self.advance(last)
         now = START + last / 1000
@@ -149,7 +150,7 @@ class ScenarioRun:
                 raise Mismatch(f"{key} is {actual}")
 
     def matches_sent(self, expected, sent):
-        """Is this datagram the one that is described?"""
+        """Return True if the sent datagram is the one that is described."""
         expected = dict(expected)
         to = expected.pop("to", sent["to"])
         any_of = [to] if isinstance(to, str) else to
@@ -157,7 +158,7 @@ class ScenarioRun:
 
 
 def run_scenario(scenario):
-    """All steps of a scenario."""
+    """Run all steps of a scenario."""
     run = ScenarioRun(scenario)
     for number, step in enumerate(scenario["steps"]):
         try:
@@ -167,7 +168,9 @@ def run_scenario(scenario):
 
 
 class ScenarioTest(unittest.TestCase):
+    """All scenarios, and a proof that the runner can fail."""
     def test_peer_passes_all_scenarios(self):
+        """Those in KNOWN_DIFFERENCES have to fail."""
         for scenario in load("udp-scenarios.json"):
             with self.subTest(scenario["name"]):
                 if scenario["name"] not in KNOWN_DIFFERENCES:
@@ -177,6 +180,7 @@ class ScenarioTest(unittest.TestCase):
                     run_scenario(scenario)
 
     def test_wrong_expectation_fails(self):
+        """A scenario with the messages in a wrong order."""
         scenario = next(it for it in load("udp-scenarios.json") if it["name"].startswith("duplicates"))
         scenario["steps"][-1]["shown"].reverse()
         with self.assertRaises(AssertionError):

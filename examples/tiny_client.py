@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The least client of a pi-chat server: section 1 of docs/protocol/tcp.md and nothing else.
+"""Minimal client of a pi-chat server: section 1 of docs/protocol/tcp.md and nothing else.
 
-    tiny_client.py HOST PORT NAME        lines of the input are said in the lobby
+    tiny_client.py HOST PORT NAME        each line of the input is said in the lobby
 """
 import socket
 import sys
@@ -11,42 +11,45 @@ import unicodedata
 
 
 def varint(n):
-    """A varint."""
+    """Return a varint."""
     return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
 
 
 def string(text):
-    """A string: its length in front."""
+    """Return a string: its length as a varint, then its bytes."""
     return varint(len(text.encode())) + text.encode()
 
 
 def read_values(body, field_types):
-    """The first values of a body behind its kind. Types: b a byte, n a varint, s a string."""
+    """Decode the first values after the kind of a body. Types: b a byte, n a varint, s a string."""
     values, at = [], 1
     for field_type in field_types:
-        value, shift, at = body[at] & 127 if field_type != "b" else body[at], 7, at + 1
-        while field_type != "b" and body[at - 1] > 127:
-            value, shift, at = value | (body[at] & 127) << shift, shift + 7, at + 1
-        if field_type == "s":
-            value, at = body[at:at + value].decode(), at + value
+        if field_type == "b":
+            value, at = body[at], at + 1
+        else:
+            value, shift, at = body[at] & 127, 7, at + 1
+            while body[at - 1] > 127:
+                value, shift, at = value | (body[at] & 127) << shift, shift + 7, at + 1
+            if field_type == "s":
+                value, at = body[at:at + value].decode(), at + value
         values.append(value)
     return values
 
 
 def safe_text(text):
-    """Text of strangers, fit for a terminal."""
+    """Replace control characters, so that a stranger's text is safe to show."""
     bad = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     return "".join("\ufffd" if c in bad or unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
 
 
 def send(body):
-    """A frame, from whichever thread."""
+    """Send a frame; any thread may call it."""
     with send_lock:
         sock.sendall(len(body).to_bytes(2, "big") + body)
 
 
 def read_frames():
-    """Everything that the server sends, until the end."""
+    """Handle all frames of the server until the connection ends."""
     stream = sock.makefile("rb")
     while len(length := stream.read(2)) == 2:
         body = stream.read(int.from_bytes(length, "big"))
@@ -63,9 +66,9 @@ def read_frames():
             code, _, _, _, text = read_values(body, "nnnns")
             print(f"!! {safe_text(text)} (error {code})", flush=True)
             if not welcomed.is_set():
-                break  # not in: give up
-    ended.set()  # (whoever waits for the welcome need not wait any more)
-    welcomed.set()
+                break  # not joined: give up
+    ended.set()
+    welcomed.set()  # releases the main thread if no welcome has come
 
 
 host, port, username = sys.argv[1:]
@@ -81,5 +84,5 @@ for reference, line in enumerate(sys.stdin, 1):
         sys.exit("-- the connection has ended")
     send(b"\x03" + varint(reference) + string("lobby") + b"\0" + string(line.rstrip("\r\n")))
 if not ended.is_set():
-    sock.shutdown(socket.SHUT_WR)  # the server deals with field_type was said, then closes
+    sock.shutdown(socket.SHUT_WR)  # the server handles what was sent, then closes
 reader.join()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The least peer of the open room "lobby": section 1 of docs/protocol/udp.md and nothing else.
+"""Minimal peer of the open room "lobby": section 1 of docs/protocol/udp.md and nothing else.
 
-    tiny_peer.py NAME [PORT [ADDRESS]]    ADDRESS: one's own on the network to use; 127.0.0.1 for this machine
+    tiny_peer.py NAME [PORT [ADDRESS]]    ADDRESS: the machine's own on the network to use; 127.0.0.1 for itself
 
-Lines of the input are said. Numbers in comments are the steps of that section.
+Each line of the input is said as a message. Steps in comments are those of section 1.
 """
 import hashlib
 import heapq
@@ -24,45 +24,57 @@ ANNOUNCE, AGREE, OBJECT, HEARTBEAT, PING, PONG, ENTRY, WANT, _, RECALL, RECENT, 
 
 
 def sha256(*parts):
+    """Return the SHA-256 of the concatenated parts."""
     return hashlib.sha256(b"".join(parts)).digest()
 
 
 def name_key(name):
-    """What two names are compared by (README 2)."""
+    """Return the key by which names are compared (README, section 2)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def safe_text(text):
-    """Text of strangers, fit for a terminal (README 3)."""
+    """Replace control characters, so that a stranger's text is safe to show (README, section 3)."""
     bad = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     return "".join("\ufffd" if c in bad or unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
 
 
+def varint(n):
+    """Return a varint."""
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+
+def string(text):
+    """Return a string: its length as a varint, then its bytes."""
+    return varint(len(text.encode())) + text.encode()
+
+
 def encode(field_types, *values):
-    """Values as bytes. Types: b a byte, n a number, s a string, i an id or the like."""
-    number = lambda n: bytes([n]) if n < 128 else bytes([n & 127 | 128]) + number(n >> 7)  # noqa: E731
-    string = lambda text: number(len(text.encode())) + text.encode()  # noqa: E731
-    encoders = {"b": lambda n: bytes([n]), "n": number, "s": string, "i": bytes}
+    """Encode values. Types: b a byte, n a varint, s a string, i bytes of fixed size."""
+    encoders = {"b": lambda n: bytes([n]), "n": varint, "s": string, "i": bytes}
     return b"".join(encoders[field_type](value) for field_type, value in zip(field_types, values))
 
 
 def decode(body, at, field_types):
-    """The values at this place of a body, and where they end."""
+    """Decode values at this offset; return them and the offset after them. Type i: 8 bytes, such as an id."""
     values = []
     for field_type in field_types:
         if field_type == "i":
-            values, at = [*values, body[at:at + 8]], at + 8
-            continue
-        value, shift, at = body[at] & 127 if field_type != "b" else body[at], 7, at + 1
-        while field_type != "b" and body[at - 1] > 127:
-            value, shift, at = value | (body[at] & 127) << shift, shift + 7, at + 1
-        if field_type == "s":
-            value, at = body[at:at + value].decode(), at + value
+            value, at = body[at:at + 8], at + 8
+        elif field_type == "b":
+            value, at = body[at], at + 1
+        else:
+            value, shift, at = body[at] & 127, 7, at + 1
+            while body[at - 1] > 127:
+                value, shift, at = value | (body[at] & 127) << shift, shift + 7, at + 1
+            if field_type == "s":
+                value, at = body[at:at + value].decode(), at + value
         values.append(value)
     return values, at
 
 
 def now_ms():
+    """Return milliseconds of a clock that never goes back."""
     return int(time.monotonic() * 1000)
 
 
@@ -70,55 +82,68 @@ class RemotePeer:
     """Another peer."""
 
     def __init__(self):
-        self.counter, self.heard_at, self.address, self.name = 0, now_ms(), None, ""
-        self.clock = self.since = self.sequence = self.next_want_at = 0
-        self.has_agreed, self.cookie, self.verified_addresses = False, os.urandom(8), set()
+        """Begin with a peer that was heard now."""
+        self.name = ""
+        self.counter = 0  # of its last control packet
+        self.heard_at = now_ms()
+        self.address = None  # source of its last control packet
+        self.cookie, self.verified_addresses = os.urandom(8), set()
+        self.clock = self.since = self.sequence = 0  # as it has stated
+        self.has_agreed = False
+        self.next_want_at = 0
 
 
 class TinyPeer:
-    """The peer. Everything happens in `run`."""
+    """The peer. `run` does everything."""
 
     def __init__(self, name, port, address):
-        private = Ed25519PrivateKey.generate()                                              # 1
+        """Make identity, room and sockets."""
+        private = Ed25519PrivateKey.generate()  # step 1
         key, incarnation = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw), os.urandom(8)
         self.sign, self.signer = private.sign, key + incarnation
         self.id, self.name = sha256(b"pi-chat/1 peer\0", self.signer)[:8], name
-        self.room = sha256(b"pi-chat/1 open room\0", b"lobby")                              # 2
+        self.room = sha256(b"pi-chat/1 open room\0", b"lobby")  # step 2
         self.group = (GROUP_ADDRESS, port)
-        self.shared, self.own = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))   # 3
+        self.shared, self.own = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))  # step 3
         self.shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.shared.bind(("", port))
         interface = socket.inet_aton(address)
         self.shared.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP_ADDRESS) + interface)
         self.own.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
         self.own.bind(("", 0))
-        self.counter, self.nonce, self.state, self.clock_zero_ms, self.since = 0, os.urandom(8), "announcing", now_ms(), 0
-        self.others, self.logs, self.have, self.lamport = {}, {self.id: {}}, {self.id: 0}, 0
-        self.timers, self.timer_numbers = [], itertools.count()
+        self.state = "announcing"  # then "recalling", then "in"
+        self.counter, self.nonce = 0, os.urandom(8)
+        self.clock_zero_ms, self.since = now_ms(), 0  # room clock = now_ms() - clock_zero_ms
+        self.others = {}  # id -> RemotePeer
+        self.logs = {self.id: {}}  # id of an author -> {sequence: body of the entry}
+        self.have = {self.id: 0}  # id of an author -> greatest sequence without a gap
+        self.lamport = 0
+        self.timers, self.timer_numbers = [], itertools.count()  # heap of (time, number, action)
 
     def schedule(self, delay, action):
-        """Does something after so many milliseconds."""
+        """Run an action after *delay* milliseconds."""
         heapq.heappush(self.timers, (now_ms() + delay, next(self.timer_numbers), action))
 
     def room_clock(self):
+        """Return the room clock in milliseconds."""
         return now_ms() - self.clock_zero_ms
 
-    # ---- datagrams (sections 3 and 4) ----
+    # ---- datagrams (step 4) ----
 
     def send(self, to, kind, fields=b""):
-        """A control packet."""
+        """Send a control packet."""
         self.counter += 1
         header = b"PiC\x01\0" + self.room[:4] + self.id + self.counter.to_bytes(6, "big")
         body = bytes([kind]) + self.signer + fields
         self.own.sendto(header + body + self.sign(b"pi-chat/1 packet\0" + self.room + header + body), to)
 
     def send_entry(self, to, body):
-        """An entry as its author has signed it."""
+        """Send an entry as its author has signed it."""
         self.counter += 1
         self.own.sendto(b"PiC\x01\0" + self.room[:4] + self.id + self.counter.to_bytes(6, "big") + body, to)
 
     def receive(self, datagram, address):
-        """Step 4: who has sent field_type, and is it true?"""
+        """Check a datagram and hand it to the handler of its kind."""
         header, body = datagram[:23], datagram[23:]
         sender, signer = header[9:17], sha256(b"pi-chat/1 peer\0", body[1:41])[:8]
         if len(body) < 105 or header[:9] != b"PiC\x01\0" + self.room[:4] or sender == self.id:
@@ -136,19 +161,21 @@ class TinyPeer:
             return self.on_entry(signer, body)
         other.counter, other.heard_at, other.address = counter, now_ms(), address
         self.others[sender] = other
-        on = {ANNOUNCE: self.on_announce, AGREE: self.on_agree, OBJECT: self.on_object, HEARTBEAT: self.on_heartbeat,
-              PING: self.on_ping, PONG: self.on_pong, WANT: self.on_want, RECALL: self.on_recall, RECENT: self.on_recent,
-              BYE: self.on_bye}.get(body[0])
-        if on:
-            on(other, body)
+        handlers = {ANNOUNCE: self.on_announce, AGREE: self.on_agree, OBJECT: self.on_object,
+                    HEARTBEAT: self.on_heartbeat, PING: self.on_ping, PONG: self.on_pong, WANT: self.on_want,
+                    RECALL: self.on_recall, RECENT: self.on_recent, BYE: self.on_bye}
+        if body[0] in handlers:
+            handlers[body[0]](other, body)
 
-    # ---- joining (5), history (6) ----
+    # ---- joining (step 5), history (step 6) ----
 
     def announce(self):
+        """Announce the name."""
         if self.state == "announcing":
             self.send(self.group, ANNOUNCE, encode("ibbsns", self.nonce, 1, 1, self.name, 0, " " * 300))
 
     def on_agree(self, other, body):
+        """Note an agreement and answer with a `pong`."""
         (nonce, cookie, _, _, clock, since, name, _, lamport), _ = decode(body, 41, "iibbnnsnn")
         if nonce == self.nonce:
             other.has_agreed, other.clock, other.since, other.name = True, clock, since, name
@@ -157,17 +184,20 @@ class TinyPeer:
             self.send(other.address, PONG, encode("ib", cookie, 1))
 
     def on_object(self, other, body):
+        """Stop: the name is rejected."""
         (nonce, code, by, _, _, _, _, text), _ = decode(body, 41, "inssinns")
         if nonce == self.nonce and self.state == "announcing":
             print(f"!! {safe_text(by)} says no: {safe_text(text)} (error {code})", flush=True)
             sys.exit(77)
 
     def join(self):
+        """Come in, and request the history."""
         self.since, self.state, self.early_entries = self.room_clock(), "recalling", []
         self.send_regular_heartbeat()
         self.request_history()
 
     def request_history(self):
+        """Request the history of the most senior peer that agreed, until it has come."""
         agreed = [(o.since, i) for i, o in self.others.items() if o.has_agreed]
         if agreed and self.state == "recalling":
             self.send(self.others[min(agreed)[1]].address, RECALL, encode("in", self.nonce, 0))
@@ -176,6 +206,7 @@ class TinyPeer:
             self.finish_joining()
 
     def on_recent(self, other, body):
+        """Take the marks as floors."""
         (nonce, _, _, count), at = decode(body, 41, "innn")
         _, at = decode(body, at, "in" * count)
         (count,), at = decode(body, at, "n")
@@ -185,54 +216,64 @@ class TinyPeer:
             self.finish_joining()
 
     def finish_joining(self):
+        """Show the history, then what came meanwhile."""
         self.state = "in"
         print(f"-- you are in as {self.name}", flush=True)
         for _, author, sequence, body in sorted(self.early_entries):
-            if sequence <= self.have.get(author, 0):    # history; field_type is behind the floors is shown in its order
+            if sequence <= self.have.get(author, 0):  # history; what is above the floors is shown in order below
                 self.show(body, "~ ")
             self.logs.setdefault(author, {})[sequence] = body
         for author in list(self.logs):
             self.show_in_order(author)
 
-    # ---- staying (7) ----
+    # ---- staying (step 7) ----
 
     def send_regular_heartbeat(self):
-        """Every 2 seconds; and who has not been heard for 10 seconds is gone."""
+        """Send a heartbeat every 2 seconds, and forget peers that were not heard for 10 seconds."""
         self.send_heartbeat()
         for ident in [i for i, o in self.others.items() if now_ms() - o.heard_at > 10_000]:
             self.on_bye(self.others[ident])
         self.schedule(2000, self.send_regular_heartbeat)
 
     def send_heartbeat(self):
-        self.send(self.group, HEARTBEAT, encode("nnsnnnn", self.room_clock(), self.since, self.name, int(time.time() * 1000),
-                                              len(self.others) + 1, self.have[self.id], 0))
+        """Send a heartbeat with an empty page."""
+        fields = encode("nnsnnnn", self.room_clock(), self.since, self.name, int(time.time() * 1000),
+                        len(self.others) + 1, self.have[self.id], 0)
+        self.send(self.group, HEARTBEAT, fields)
 
     def on_ping(self, other, body):
+        """Answer with a `pong`."""
         self.send(other.address, PONG, encode("ib", body[41:49], 1))
 
     def on_announce(self, other, body):
+        """Object to the own name; agree to every other one."""
         (nonce, _, _, name), _ = decode(body, 41, "ibbs")
         if self.state == "announcing" or 23 + len(body) < 400:
             return
         if name_key(unicodedata.normalize("NFC", name)) == name_key(self.name):
-            self.send(other.address, OBJECT, encode("inssinns", nonce, 201, self.name, self.name, self.id, self.room_clock(),
-                                                  self.since, "This is my name."))
+            fields = encode("inssinns", nonce, 201, self.name, self.name, self.id, self.room_clock(), self.since,
+                            "This is my name.")
+            self.send(other.address, OBJECT, fields)
         else:
-            self.send(other.address, AGREE, encode("iibbnnsnnn", nonce, other.cookie, 0, 1, self.room_clock(), self.since,
-                                                 self.name, len(self.others), self.lamport, int(time.time() * 1000)))
+            fields = encode("iibbnnsnnn", nonce, other.cookie, 0, 1, self.room_clock(), self.since, self.name,
+                            len(self.others), self.lamport, int(time.time() * 1000))
+            self.send(other.address, AGREE, fields)
 
     def on_pong(self, other, body):
+        """Note a verified address."""
         if body[41:49] == other.cookie:
             other.verified_addresses.add(other.address)
 
     def on_bye(self, other, body=None):
+        """Forget a peer that has left or is silent."""
         self.others = {i: o for i, o in self.others.items() if o is not other}
         if other.name:
             print(f"-- {safe_text(other.name)} is gone", flush=True)
 
-    # ---- saying (8), hearing (9), the oldest (10) ----
+    # ---- saying (step 8), hearing (step 9), helping (step 10) ----
 
     def say(self, text):
+        """Say a message."""
         if not 1 <= len(text.encode()) <= 1000:
             print("!! not sent: a message has 1 to 1,000 bytes", flush=True)
             return
@@ -246,6 +287,7 @@ class TinyPeer:
         self.schedule(300, self.send_heartbeat)
 
     def on_entry(self, author, body):
+        """Take an entry that is new."""
         (sequence, lamport), _ = decode(body, 41, "nn")
         self.lamport = max(self.lamport, lamport)
         if self.state == "recalling":
@@ -255,16 +297,18 @@ class TinyPeer:
             self.show_in_order(author)
 
     def show_in_order(self, author):
-        """Shows field_type has come without a gap."""
+        """Show the entries that now follow without a gap."""
         while (body := self.logs[author].get(self.have.setdefault(author, 0) + 1)) is not None:
             self.have[author] += 1
             self.show(body)
 
     def show(self, body, mark=""):
+        """Print an entry."""
         (_, _, _, name, _, text), _ = decode(body, 41, "nnnsbs")
         print(f"{mark}{safe_text(name)}: {safe_text(text)}", flush=True)
 
     def on_heartbeat(self, other, body):
+        """Note the sender's name, room clock and sequence; request its missing entries soon."""
         (other.clock, other.since, name, _, _, other.sequence), _ = decode(body, 41, "nnsnnn")
         if not other.name:
             print(f"-- {safe_text(name)} is here", flush=True)
@@ -274,7 +318,7 @@ class TinyPeer:
             self.schedule(100, lambda: self.request_missing(other))
 
     def request_missing(self, other):
-        """Asks a peer for field_type it has written and we lack."""
+        """Request the entries that a peer has written and that are missing here, until they have come."""
         ident = next((i for i, o in self.others.items() if o is other), None)
         first = self.have.get(ident, 0) + 1
         if ident and first <= other.sequence:
@@ -283,6 +327,7 @@ class TinyPeer:
             self.schedule(400, lambda: self.request_missing(other))
 
     def on_want(self, other, body):
+        """Send the entries that are requested."""
         (count,), at = decode(body, 41, "n")
         ranges, _ = decode(body, at, "inn" * count)
         if self.has_verified_address(other):
@@ -292,12 +337,13 @@ class TinyPeer:
                         self.send_entry(other.address, self.logs[author][sequence])
 
     def has_verified_address(self, other):
-        """Whether it has sent back our cookie from there; if not, asks for it."""
+        """Return True if the peer has sent a cookie back from its address; otherwise ping it there."""
         if other.address not in other.verified_addresses:
             self.send(other.address, PING, encode("ib", other.cookie, 1))
         return other.address in other.verified_addresses
 
     def on_recall(self, other, body):
+        """Send the newest 10 entries, and the marks."""
         (nonce, page), _ = decode(body, 41, "in")
         if self.state != "in" or page != 0 or not self.has_verified_address(other):
             return
@@ -311,7 +357,7 @@ class TinyPeer:
         self.send(other.address, RECENT, fields + b"".join(encode("in", *mark) for mark in marks))
 
     def run(self):
-        """Until the input ends."""
+        """Run until the end of the input."""
         for at in (0, 250, 500, 1000, 1500):
             self.schedule(at, self.announce)
         self.schedule(2000, self.join)
@@ -334,7 +380,7 @@ class TinyPeer:
                 try:
                     self.receive(*ready.recvfrom(2048))
                 except (IndexError, UnicodeDecodeError, OSError):
-                    pass  # it ends too soon, or is no text; or field_type was sent before did not arrive
+                    pass  # a malformed packet, or an ICMP error about an earlier datagram
 
 
 if __name__ == "__main__":
