@@ -13,7 +13,7 @@ use crate::archive::{self, ArchiveError, CheckReport, ExportFormat, ExportOption
 use crate::config::server::ServerOptions;
 use crate::model::{RoomName, Timestamp};
 
-/// What to do with the messages on disk.
+/// Owner's commands for the log on disk.
 #[derive(Debug, Subcommand)]
 pub(super) enum ArchiveCommand {
     /// Write the messages of all rooms to standard output
@@ -60,7 +60,7 @@ pub(super) enum ArchiveCommand {
     Check(CheckArgs),
 }
 
-/// Where the messages are.
+/// Flags that locate the data directory.
 #[derive(Args, Debug)]
 struct DirectoryArgs {
     /// The directory with the messages
@@ -89,10 +89,10 @@ impl DirectoryArgs {
     }
 }
 
-/// `export`
+/// Flags of `export`.
 #[derive(Args, Debug)]
 pub(super) struct ExportArgs {
-    /// Where from.
+    /// Data directory.
     #[command(flatten)]
     location: DirectoryArgs,
 
@@ -110,7 +110,7 @@ pub(super) struct ExportArgs {
     format: Format,
 }
 
-/// How messages are written.
+/// Format of exported messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// A line of JSON each, which can be imported
@@ -119,10 +119,10 @@ enum Format {
     Text,
 }
 
-/// `import`
+/// Flags of `import`.
 #[derive(Args, Debug)]
 pub(super) struct ImportArgs {
-    /// Where to.
+    /// Data directory.
     #[command(flatten)]
     location: DirectoryArgs,
 
@@ -130,10 +130,10 @@ pub(super) struct ImportArgs {
     file: PathBuf,
 }
 
-/// `backup`
+/// Flags of `backup`.
 #[derive(Args, Debug)]
 pub(super) struct BackupArgs {
-    /// Where from.
+    /// Data directory.
     #[command(flatten)]
     location: DirectoryArgs,
 
@@ -141,10 +141,10 @@ pub(super) struct BackupArgs {
     file: PathBuf,
 }
 
-/// `check`
+/// Flags of `check`.
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
-    /// Where.
+    /// Data directory.
     #[command(flatten)]
     location: DirectoryArgs,
 }

@@ -53,15 +53,15 @@ Codes of a script (an input that is no terminal, also with --json) are those of
 its end: it goes on after a line that makes no sense and after a refusal."
 )]
 struct Cli {
-    /// Without one: chat.
+    /// Subcommand; `None` for a chat.
     #[command(subcommand)]
     action: Option<Action>,
-    /// Everything else.
+    /// Flags of a chat.
     #[command(flatten)]
     chat: ChatArgs,
 }
 
-/// What can be done besides chatting.
+/// Subcommands of `chat-client`.
 #[derive(Subcommand)]
 enum Action {
     /// Say one thing, wait until it has arrived, and leave.
@@ -70,7 +70,7 @@ enum Action {
     Discover(DiscoverArgs),
 }
 
-/// Flags that every action has.
+/// Flags that a chat and `send` share.
 #[derive(Args)]
 struct CommonArgs {
     /// What you would like to be called [default: your login name]
@@ -96,7 +96,7 @@ struct CommonArgs {
     fresh: bool,
 }
 
-/// Flags of chatting.
+/// Flags of a chat.
 #[derive(Args)]
 struct ChatArgs {
     /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
@@ -112,7 +112,7 @@ struct ChatArgs {
     /// One JSON object a line, in and out (docs/json.md)
     #[arg(long)]
     json: bool,
-    /// Flags that every action has.
+    /// Shared flags.
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -129,7 +129,7 @@ struct SendArgs {
     to: Option<String>,
     /// What to say [default: all of the input]
     text: Option<String>,
-    /// Flags that every action has.
+    /// Shared flags.
     #[command(flatten)]
     common: CommonArgs,
 }

@@ -23,7 +23,7 @@ no server was found on this network. Does chat-server run, and are both machines
 network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
 “chat-client raspberrypi.local”, or put PI_CHAT_SERVER or the file client.toml to use";
 
-/// How to look for servers.
+/// Flags of `discover`.
 #[derive(Args)]
 pub(super) struct DiscoverArgs {
     /// One JSON object a line (docs/json.md)

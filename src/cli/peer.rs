@@ -55,15 +55,15 @@ Codes of a script (an input that is no terminal, also with --json) are those of
 its end: it goes on after a line that makes no sense and after a refusal."
 )]
 struct Cli {
-    /// Without one: chat.
+    /// Subcommand; `None` for a chat.
     #[command(subcommand)]
     action: Option<Action>,
-    /// Everything else.
+    /// Flags of a chat.
     #[command(flatten)]
     chat: ChatArgs,
 }
 
-/// What can be done besides chatting.
+/// Subcommands of `chat-peer`.
 #[derive(Subcommand)]
 enum Action {
     /// Ping by each way, each peer that is heard and each named one, say in
@@ -71,7 +71,7 @@ enum Action {
     Doctor(CommonArgs),
 }
 
-/// Flags that every action has.
+/// Flags that a chat and `doctor` share.
 #[derive(Args)]
 struct CommonArgs {
     /// What you would like to be called [default: your login name]
@@ -98,7 +98,7 @@ struct CommonArgs {
     config: Option<PathBuf>,
 }
 
-/// Flags of chatting.
+/// Flags of a chat.
 #[derive(Args)]
 struct ChatArgs {
     /// Lines in and out, also on a terminal
@@ -114,7 +114,7 @@ struct ChatArgs {
     /// Be asked about each newcomer; no answer for 10 seconds is a yes
     #[arg(long, conflicts_with = "headless")]
     ask: bool,
-    /// Flags that every action has.
+    /// Shared flags.
     #[command(flatten)]
     common: CommonArgs,
 }

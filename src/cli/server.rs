@@ -32,22 +32,22 @@ use crate::{disk, systemd};
 #[derive(Debug, Parser)]
 #[command(name = "chat-server", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// Something else than running a server.
+    /// Subcommand; `None` to run a server.
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// How to run it.
+    /// Flags for running a server.
     #[command(flatten)]
     run: RunArgs,
 }
 
-/// What `chat-server` can do besides being one.
+/// Subcommands of `chat-server`.
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Check a configuration, and do nothing else
     Validate(Box<RunArgs>),
 
-    /// The owner's tools.
+    /// Owner's commands for the log on disk.
     #[command(flatten)]
     Archive(ArchiveCommand),
 
@@ -56,14 +56,14 @@ enum Action {
     Status(StatusArgs),
 }
 
-/// Where the settings come from.
+/// Flags for running a server: configuration file and options.
 #[derive(Args, Clone, Debug)]
 struct RunArgs {
     /// Read the configuration from this file
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
     config: Option<PathBuf>,
 
-    /// What goes before the file.
+    /// Options that override the file.
     #[command(flatten)]
     options: ServerOptions,
 }

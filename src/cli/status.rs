@@ -22,7 +22,7 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(6);
 /// Maximum length of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// Which server, and how it is shown.
+/// Flags of `status`: control socket and output format.
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
     /// One JSON object (docs/status.md)

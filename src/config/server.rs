@@ -16,7 +16,8 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention};
 use crate::server::{FanoutLimits, ServerSettings};
 
-/// Everything that can be set. What is not given keeps its default.
+/// Options of the server from one source (flags and environment, or the file), each of them
+/// optional. The field names are the keys of the file and the flags.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
@@ -120,7 +121,7 @@ pub struct ServerOptions {
     announce: Option<bool>,
 }
 
-/// What a power cut may cost.
+/// Value of the `durability` option: what a power cut may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DurabilityMode {
@@ -130,7 +131,8 @@ enum DurabilityMode {
     Strict,
 }
 
-/// What becomes of messages while the disk takes nothing.
+/// Value of the `on-disk-failure` option: what happens to new messages while the disk cannot be
+/// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DiskFailure {
@@ -147,7 +149,8 @@ const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 /// it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
 
-/// What becomes of names that are easily taken for another.
+/// Value of the `look-alikes` option: policy for usernames that look like another user's
+/// (confusable characters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum LookAlikes {
