@@ -66,19 +66,21 @@ impl RequestObject {
     ///
     /// # Errors
     /// The object is not a valid request; the text says why.
-    fn to_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
+    fn into_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
             (_, "quit") => Ok(Command::Finish { patience }),
-            (Dialect::Peers, "peers" | "block" | "admit") => self.to_peer_task().map(Command::Peer),
+            (Dialect::Peers, "peers" | "block" | "admit") => {
+                self.into_peer_command().map(Command::Peer)
+            }
             (Dialect::Server, "peers" | "block" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
             }
             (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search") => {
                 Err(format!("there is no {} among peers", self.kind))
             }
-            (_, "search") => self.to_search().map(|it| Command::Chat(ChatCommand::Search(it))),
-            _ => self.to_task().map(Command::Chat),
+            (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),
+            _ => self.into_chat_command().map(Command::Chat),
         }
     }
 
@@ -86,7 +88,7 @@ impl RequestObject {
     ///
     /// # Errors
     /// A required field is missing.
-    fn to_peer_task(self) -> Result<PeerCommand, String> {
+    fn into_peer_command(self) -> Result<PeerCommand, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
         match self.kind.as_str() {
@@ -103,7 +105,7 @@ impl RequestObject {
     ///
     /// # Errors
     /// A time is not valid.
-    fn to_search(self) -> Result<SearchRequest, String> {
+    fn into_search(self) -> Result<SearchRequest, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
             written.map(|it| parse_time(&it).ok_or(wrong)).transpose()
@@ -123,7 +125,7 @@ impl RequestObject {
     ///
     /// # Errors
     /// The type is unknown, a required field is missing, or the style is not valid.
-    fn to_task(self) -> Result<ChatCommand, String> {
+    fn into_chat_command(self) -> Result<ChatCommand, String> {
         let room = self.room.map_or(RoomSelector::Only, RoomSelector::Named);
         let style = match self.style.as_deref() {
             None | Some("said") => Style::SAID,
@@ -179,7 +181,7 @@ fn parse_request(
     if tag.0.as_ref().is_some_and(|it| it.len() > MAX_ID_BYTES) {
         return Err((format!("an id has at most {MAX_ID_BYTES} bytes"), None));
     }
-    match object.to_command(dialect, patience) {
+    match object.into_command(dialect, patience) {
         Ok(command) => Ok(Request { tag, command }),
         Err(error_text) => Err((error_text, id)),
     }

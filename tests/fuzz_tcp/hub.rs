@@ -130,7 +130,7 @@ pub(crate) fn run(bytes: &[u8]) -> Summary {
         max_connections_per_address: MAX_CONNECTIONS,
         max_rooms: 3,
         max_sessions: 16,
-        password: (bytes.u8() % 8 == 0).then(|| "secret".to_owned()),
+        password: (bytes.u8().is_multiple_of(8)).then(|| "secret".to_owned()),
         ..HubSettings::default()
     };
     let start = Now { moment: Moment::START, time: Timestamp(1_000_000) };
@@ -170,7 +170,7 @@ impl World {
                 }
             }
         }
-        if bytes.u8() % 4 != 0 {
+        if !bytes.u8().is_multiple_of(4) {
             self.answer_all();
         }
         self.check_names();
@@ -184,7 +184,7 @@ impl World {
         let address = IpAddr::from([127, 0, 0, bytes.u8() % 3]);
         let token = Token([u8::try_from(connection.0 % 251).unwrap(); 16]);
         self.input(Input::Connected { connection, address, token });
-        if bytes.u8() % 8 != 0 {
+        if !bytes.u8().is_multiple_of(8) {
             let hello = self.hello(bytes);
             self.input(Input::Received { connection, frame: Decoded::Frame(hello.into()) });
             let join = self.join(bytes);
@@ -255,7 +255,7 @@ impl World {
             }
             .into(),
             12 => return Decoded::Ignored,
-            13 if bytes.u8() % 8 == 0 => return Decoded::Malformed(bytes.u8().into()),
+            13 if bytes.u8().is_multiple_of(8) => return Decoded::Malformed(bytes.u8().into()),
             _ => Say { reference, room: bytes.name(), style: 0, text: bytes.text() }.into(),
         };
         Decoded::Frame(frame)
@@ -263,7 +263,7 @@ impl World {
 
     /// Returns a `hello`, of our version in most cases.
     fn hello(&self, bytes: &mut Bytes<'_>) -> Hello {
-        let version = if bytes.u8() % 16 == 0 { 2 } else { 1 };
+        let version = if bytes.u8().is_multiple_of(16) { 2 } else { 1 };
         Hello {
             magic: MAGIC,
             min_version: version,
@@ -281,9 +281,9 @@ impl World {
         let sequence = Sequence(bytes.number());
         Join {
             username: bytes.name(),
-            password: (bytes.u8() % 2 == 0).then(|| "secret".to_owned()),
+            password: (bytes.u8().is_multiple_of(2)).then(|| "secret".to_owned()),
             rooms: (0..bytes.u8() % 4).map(|_| bytes.name()).collect(),
-            token: earlier.map(|(token, _)| token.clone()),
+            token: earlier.map(|(token, _)| *token),
             position: earlier.map(|(_, log_id)| Position { log_id: *log_id, sequence }),
         }
     }
@@ -306,7 +306,7 @@ impl World {
     fn answer(&mut self, bytes: &mut Bytes<'_>) {
         self.poll_log();
         match self.delayed.pop_front() {
-            Some(LogEvent::ReadDone { tag, .. }) if bytes.u8() % 4 == 0 => {
+            Some(LogEvent::ReadDone { tag, .. }) if bytes.u8().is_multiple_of(4) => {
                 self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });
             }
             Some(event) => self.pass_on(event),
