@@ -25,6 +25,7 @@ docs/protocol/tcp.md unless README is named. Standard library only.
 """
 
 import argparse
+import collections
 import json
 import os
 import queue
@@ -132,6 +133,7 @@ class Session:
         self.position = None  # (log id, sequence)
         self.last_used_reference = 0
         self.pending = {}  # reference -> (name of the frame, its other fields), unanswered requests
+        self.accepted = collections.deque(maxlen=1000)  # (session, reference) of messages shown at `accepted`
         self.last_seen = {}  # room -> greatest sequence shown
         self.oldest_shown = {}  # room -> least sequence shown
         self.members = {}  # room -> names, while the server sends all of them (section 11)
@@ -269,6 +271,7 @@ class Session:
         if self.session_kept:
             self.echo_session = frame.session
         if frame.log_id != self.log_id:
+            self.accepted.clear()
             self.direct_sessions.clear()  # a new log id voids session numbers (section 6)
         self.log_id, self.token = frame.log_id, frame.token
         self.session_number, self.name = frame.session, frame.username
@@ -348,6 +351,8 @@ class Session:
             if frame.sequence <= self.last_seen.get(frame.room, 0):
                 return  # shown before: the room was entered again
             self.last_seen[frame.room] = frame.sequence
+            if (frame.session, frame.reference) in self.accepted:
+                return  # shown when `accepted` came
         elif self.expects_search_results():  # results do not change where /history goes on
             day = format_time(frame.time, "%Y-%m-%d")
             return self.show_message(frame, f"{day} ({safe_line(frame.room)}) ", safe_line(frame.username))
@@ -366,6 +371,8 @@ class Session:
         mine = frame.from_session == self.echo_session
         if mine:
             self.take_pending(frame.reference, "direct")
+            if (frame.from_session, frame.reference) in self.accepted:
+                return  # shown when `accepted` came
         name, session = (frame.to_name, frame.to_session) if mine else (frame.from_name, frame.from_session)
         if self.direct_sessions.get(name_key(name), session) != session:
             self.show(f"-- this {safe_line(name)} is not the one of before")
@@ -376,6 +383,7 @@ class Session:
         """Note that a message is in the log and will not be echoed: show it now."""
         fields = self.take_pending(frame.reference, "say", "direct")
         if fields:
+            self.accepted.append((self.session_number, frame.reference))
             self.show(f"-- was taken: {safe_block(fields['text'])}")
 
     def on_left(self, frame, now):
