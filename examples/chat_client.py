@@ -134,6 +134,7 @@ class Session:
         self.last_used_reference = 0
         self.pending = {}  # reference -> (name of the frame, its other fields), unanswered requests
         self.accepted = collections.deque(maxlen=1000)  # (session, reference) of messages shown at `accepted`
+        self.void_directs = set()  # references of pending directs to a session of a former log (section 6)
         self.last_seen = {}  # room -> greatest sequence shown
         self.oldest_shown = {}  # room -> least sequence shown
         self.members = {}  # room -> names, while the server sends all of them (section 11)
@@ -271,6 +272,8 @@ class Session:
         if self.session_kept:
             self.echo_session = frame.session
         if frame.log_id != self.log_id:
+            self.void_directs |= {number for number, (name, fields) in self.pending.items()
+                                  if name == "direct" and fields["session"]}
             self.accepted.clear()
             self.direct_sessions.clear()  # a new log id voids session numbers (section 6)
         self.log_id, self.token = frame.log_id, frame.token
@@ -322,6 +325,10 @@ class Session:
         """Send again what was not acknowledged, now that the replay is complete (section 6)."""
         self.state, self.live_since, self.was_live = "live", now, True
         self.echo_session = self.session_number
+        for reference in sorted(self.void_directs & self.pending.keys()):
+            self.report_refusal(307, "direct", self.take_pending(reference, "direct"),
+                                "it was meant for a session of a former log, and may have arrived there")
+        self.void_directs.clear()
         if self.session_kept:
             self.last_used_reference = max(self.last_used_reference, self.server_last_reference)
         else:  # a new session has no references yet

@@ -14,8 +14,6 @@ from scenarios import Bindings, load
 KNOWN_DIFFERENCES = {
     "rooms of the next join: those entered to their end, without those left":
         "it joins a room again that it has asked to leave, and leaves it then",
-    "direct messages: one that names a session of a former log":
-        "it sends the message again with the former number",
     "in no room: the join lands in the lobby, which is left again":
         "it stays in the lobby",
 }
