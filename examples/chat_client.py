@@ -174,6 +174,20 @@ class Session:
         self.ping_interval, self.idle_timeout = 30, 60  # seconds (section 17); the welcome may change them
         self.answer_deadline, self.live_since, self.retry_after = now + 10, None, 0
         self.is_closing = False
+        self.drop_leaves()
+
+    def drop_leaves(self):
+        """Count each room whose `leave` was not answered as left: the next `join` does not name it (section 6).
+
+        A `leave` after an unanswered `say` or `enter` of the same room stays, because that is sent again first.
+        """
+        earlier = []
+        for reference, (name, fields) in list(self.pending.items()):
+            if name in ("say", "enter"):
+                earlier.append(fields["room"])
+            elif name == "leave" and not self.find_room(fields["room"], earlier):
+                self.take_pending(reference, "leave")
+                self.remove_room(fields["room"])
 
     def connected(self, now):
         """Send `hello` on a new connection. Without a token `join` follows at once, as a client that speaks
@@ -396,9 +410,13 @@ class Session:
     def on_left(self, frame, now):
         """Note that the session has left a room."""
         self.take_pending(frame.reference, "leave")
-        self.rooms = [room for room in self.rooms if not self.find_room(room, [frame.room])]
-        self.members.pop(frame.room, None)
-        self.show(f"-- you left {safe_line(frame.room)}")
+        self.remove_room(frame.room)
+
+    def remove_room(self, left):
+        """Remove a room from those that the next `join` names, and tell the user."""
+        self.rooms = [room for room in self.rooms if not self.find_room(room, [left])]
+        self.members.pop(left, None)
+        self.show(f"-- you left {safe_line(left)}")
 
     def on_roster(self, frame, now):
         """Handle the members of a room: sent without a request, or a page of the answer to /who (section 11)."""

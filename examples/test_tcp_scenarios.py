@@ -12,8 +12,6 @@ from scenarios import Bindings, load
 
 # Scenarios that this client does not pass, and why.
 KNOWN_DIFFERENCES = {
-    "rooms of the next join: those entered to their end, without those left":
-        "it joins a room again that it has asked to leave, and leaves it then",
     "in no room: the join lands in the lobby, which is left again":
         "it stays in the lobby",
 }
