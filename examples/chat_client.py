@@ -135,6 +135,7 @@ class Session:
         self.pending = {}  # reference -> (name of the frame, its other fields), unanswered requests
         self.accepted = collections.deque(maxlen=1000)  # (session, reference) of messages shown at `accepted`
         self.void_directs = set()  # references of pending directs to a session of a former log (section 6)
+        self.unwanted_rooms = []  # rooms of the last welcome to leave after the replay
         self.last_seen = {}  # room -> greatest sequence shown
         self.oldest_shown = {}  # room -> least sequence shown
         self.members = {}  # room -> names, while the server sends all of them (section 11)
@@ -292,7 +293,9 @@ class Session:
             self.direct_sessions.clear()  # a new log id voids session numbers (section 6)
         self.log_id, self.token = frame.log_id, frame.token
         self.session_number, self.name = frame.session, frame.username
-        self.rooms = frame.rooms
+        # A join cannot name no room: a user who had left all rooms is put into the lobby (section 6).
+        self.unwanted_rooms = frame.rooms if self.was_live and not self.rooms else []
+        self.rooms = [] if self.unwanted_rooms else frame.rooms
         first = (self.rooms + [None])[0]
         self.current = self.find_room(self.current, self.rooms) or self.pending_enter(self.current) or first
         self.max_text = frame.max_text
@@ -350,6 +353,11 @@ class Session:
             self.last_used_reference = self.server_last_reference + len(self.pending)
         if not self.can_search:  # no answer would ever come (section 4)
             self.pending = {number: it for number, it in self.pending.items() if it[0] != "search"}
+        leaves = {}
+        for room in self.unwanted_rooms:
+            self.last_used_reference += 1
+            leaves[self.last_used_reference] = "leave", {"room": room}
+        self.pending = {**leaves, **self.pending}  # the user may be entering the same room again
         for reference, (frame, fields) in self.pending.items():
             self.send(frame, reference=reference, **fields)
 

@@ -11,10 +11,7 @@ from chat_client import ConnectionLost, ProtocolError, Refused, Session
 from scenarios import Bindings, load
 
 # Scenarios that this client does not pass, and why.
-KNOWN_DIFFERENCES = {
-    "in no room: the join lands in the lobby, which is left again":
-        "it stays in the lobby",
-}
+KNOWN_DIFFERENCES = {}
 
 
 def to_python(frame, value):
