@@ -42,7 +42,8 @@ pub(crate) mod fact {
 
 /// Opens a read-write connection, and upgrades the database to the latest format.
 ///
-/// # Errors [`StoreError`]; a foreign or newer database is unchanged.
+/// # Errors
+/// [`StoreError`]; a foreign or newer database is unchanged.
 pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let mut connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let format = schema::read_format(&connection, path)?;
@@ -60,7 +61,8 @@ pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
 
 /// Opens a read-only connection, to be used beside a read-write connection.
 ///
-/// # Errors [`StoreError`] if the database is not of the latest format, too; it is unchanged.
+/// # Errors
+/// [`StoreError`] if the database is not of the latest format, too; it is unchanged.
 pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Readers, too, write to the index of the write-ahead log.
     let connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;

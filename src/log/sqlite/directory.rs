@@ -30,8 +30,9 @@ impl LockedDirectory {
     /// Locks a directory, and creates it if it does not exist. Creates the database file, empty,
     /// and makes the files private.
     ///
-    /// # Errors [`StoreError::InUse`] if another process has locked it; [`StoreError::Directory`]
-    /// if the directory or a file in it cannot be created or used.
+    /// # Errors
+    /// [`StoreError::InUse`] if another process has locked it; [`StoreError::Directory`] if the
+    /// directory or a file in it cannot be created or used.
     pub(crate) fn lock(path: &Path) -> Result<Self, StoreError> {
         let wrap = |at: &Path| {
             let path = at.to_path_buf();
@@ -69,8 +70,8 @@ impl LockedDirectory {
 
 /// Returns the path of a directory's existing database, to be read without the lock.
 ///
-/// # Errors [`StoreError::Missing`] if there is none; [`StoreError::Directory`] if it cannot be
-/// accessed.
+/// # Errors
+/// [`StoreError::Missing`] if there is none; [`StoreError::Directory`] if it cannot be accessed.
 pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(DATABASE_FILE);
     match fs::metadata(&path) {

@@ -97,7 +97,8 @@ impl SqliteLog {
     /// Opens the log in a directory, or creates it. Returns the log, and the state that the hub
     /// restores from it. Blocks while the database is read and, if necessary, upgraded.
     ///
-    /// # Errors [`StoreError`]; the log is unchanged.
+    /// # Errors
+    /// [`StoreError`]; the log is unchanged.
     pub fn open(settings: StoreSettings) -> Result<(Self, RestoredState), StoreError> {
         let directory = LockedDirectory::lock(&settings.directory)?;
         let path = directory.database();

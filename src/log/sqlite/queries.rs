@@ -1,4 +1,4 @@
-//! Queries for entries of the database.
+//! Database queries for ranges of entries.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::rows::{
 use crate::hub::{ReadRange, ReadRequest};
 use crate::model::{NameKey, RoomName, Sequence, SessionId, SharedEntry};
 
-/// Entries by their sequence.
+/// Entries found by a read, by sequence.
 pub(super) type EntriesBySequence = BTreeMap<Sequence, SharedEntry>;
 
-/// Drops the oldest beyond so many; says whether there were any.
+/// Drops the oldest entries beyond `count`. Returns true if there were any.
 pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
     let mut dropped = false;
     while found.len() > usize::from(count) {
@@ -24,8 +24,8 @@ pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
     dropped
 }
 
-/// Takes the first so many rows that are not damaged: only those count, for
-/// else a page that is not full would look like the last one.
+/// Adds the entries of the first `limit` rows that are not damaged. Damaged rows do not count,
+/// because a page that is not full would be taken for the last one.
 fn collect_entries(
     found_rows: &mut Rows<'_>,
     limit: i64,
@@ -44,7 +44,7 @@ fn collect_entries(
     Ok(())
 }
 
-/// The latest so many of a room before a sequence.
+/// Adds the latest `limit` entries of a room before the sequence `bound`.
 pub(super) fn latest_before(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -60,7 +60,7 @@ pub(super) fn latest_before(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// The first so many of a room behind a sequence, up to another one.
+/// Adds the first `limit` entries of a room after `sequence`, up to `head`.
 pub(super) fn first_after(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -78,7 +78,7 @@ pub(super) fn first_after(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// The latest so many direct messages of a session, up to a sequence.
+/// Adds the latest `limit` direct messages of a session, up to `head`.
 pub(super) fn latest_directs(
     connection: &Connection,
     session: Option<SessionId>,
@@ -95,8 +95,7 @@ pub(super) fn latest_directs(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// The first so many direct messages of a session behind a sequence, up to
-/// another one.
+/// Adds the first `limit` direct messages of a session after `sequence`, up to `head`.
 pub(super) fn first_directs_after(
     connection: &Connection,
     session: Option<SessionId>,
@@ -116,8 +115,8 @@ pub(super) fn first_directs_after(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// The rooms in which something behind the range's sequence has been
-/// deleted, or may have been.
+/// Returns the requested rooms in which entries after the range's start have been deleted, or may
+/// have been.
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,
@@ -134,7 +133,7 @@ pub(super) fn rooms_with_gaps(
     Ok(gaps)
 }
 
-/// The greatest sequence that a room has lost, if it has a row.
+/// Returns the greatest sequence that a room has lost by retention; none if the room is unknown.
 fn dropped_sequence(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()

@@ -1,4 +1,4 @@
-//! Reads from the log, beside whoever writes.
+//! Reader threads: their job queues, and reading from the database beside the writer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,23 +16,22 @@ use crate::hub::{ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::{Sequence, SharedEntry};
 use crate::os::Clock;
 
-/// Something to read.
+/// A read request, and what the writer knows at that time.
 #[derive(Debug)]
 pub(super) struct ReadJob {
-    /// To be repeated in the answer.
+    /// Tag to repeat in the answer.
     pub(super) tag: ReadTag,
-    /// What to read.
+    /// The request.
     pub(super) request: ReadRequest,
-    /// How far the log has come: nothing behind it is told.
+    /// Last sequence of the log. Entries after it are not returned.
     pub(super) head: Sequence,
-    /// What is in the log but not in the database, in order. None: nothing
-    /// is, and the database is believed to be sound.
+    /// Entries that are committed but not in the database, in ascending order. None if the disk
+    /// works: then there are none, and an error of the database is an error of the read.
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
-/// Tells, when it is dropped, that a thread has ended: also when a bug ends
-/// it, for the log is of no use then, although others still have something to
-/// tell.
+/// Guard that sends a signal when it is dropped: the reader thread that holds it has ended, even if
+/// by a panic. Without a reader the log is of no use, although its other threads still send events.
 #[derive(Debug)]
 pub(super) struct ThreadEndNotifier(pub(super) UnboundedSender<()>);
 
@@ -42,29 +41,30 @@ impl Drop for ThreadEndNotifier {
     }
 }
 
-/// Searches that may wait; beyond that they are refused.
+/// Maximum number of searches in the queue; further ones are refused.
 const MAX_QUEUED_SEARCHES: usize = 64;
 
-/// To the two threads that read: nobody who joins waits for somebody's
-/// search.
+/// Sending ends of the job queues of the two reader threads. Searches have a thread of their own,
+/// so that nobody who joins waits for a search.
 #[derive(Debug)]
 pub(super) struct ReadQueues {
-    /// To the one that searches.
+    /// Bounded queue of the search thread.
     searches: SyncSender<ReadJob>,
-    /// To the one that reads everything else.
+    /// Unbounded queue of the thread for all other reads.
     others: Sender<ReadJob>,
 }
 
 impl ReadQueues {
-    /// Gives what the threads get: first the searches, then everything else.
+    /// Creates the queues. Returns the sending ends, the receiving end for searches, and the
+    /// receiving end for all other reads.
     pub(super) fn new() -> (Self, Receiver<ReadJob>, Receiver<ReadJob>) {
         let (searches, to_search) = sync_channel(MAX_QUEUED_SEARCHES);
         let (others, to_read) = channel();
         (Self { searches, others }, to_search, to_read)
     }
 
-    /// Hands something to the thread that reads such things; gives its tag
-    /// back if it will not be read.
+    /// Queues a read for its thread. Returns its tag as the error if it will not be performed,
+    /// because the search queue is full or the thread has ended.
     pub(super) fn send(&self, job: ReadJob) -> Result<(), ReadTag> {
         let refused = match job.request.range {
             ReadRange::Matching(_) => self.searches.try_send(job),
@@ -85,8 +85,8 @@ impl ReadQueues {
     }
 }
 
-/// Reads what is asked for until nobody asks any more. Runs in a thread of
-/// its own.
+/// Runs a reader thread: performs reads and sends their answers until the job queue or the event
+/// queue is closed.
 pub(super) fn run(
     connection: &mut Connection,
     clock: Clock,
@@ -101,7 +101,7 @@ pub(super) fn run(
             }
         };
         let found = found.or_else(|error| {
-            // The disk gives nothing, but there may be something in memory.
+            // The database cannot be read, but memory may hold an answer.
             let nothing = job
                 .unwritten
                 .as_ref()
@@ -121,10 +121,10 @@ pub(super) fn run(
     }
 }
 
-/// Reads from the database.
+/// Performs a read on the database, without unwritten entries.
 fn read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome> {
     let request = &job.request;
-    // One state of the database for all that follows.
+    // All queries see one state of the database.
     let transaction = connection.unchecked_transaction()?;
     let mut rooms = Vec::new();
     for room in &request.rooms {
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::model::{RoomName, SearchQuery, SearchTerms};
 
-    /// Something to read in the lobby, while the disk takes nothing.
+    /// Returns a read job for the lobby while the disk fails.
     fn job(range: ReadRange) -> ReadJob {
         let rooms = vec![RoomName::lobby()];
         ReadJob {
@@ -194,7 +194,7 @@ mod tests {
         }
     }
 
-    /// A search.
+    /// Returns a search range.
     fn search() -> ReadRange {
         ReadRange::Matching(SearchQuery {
             text: SearchTerms::new("tea").unwrap(),

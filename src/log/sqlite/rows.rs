@@ -1,4 +1,4 @@
-//! Messages and sessions as rows of the database.
+//! Conversion of entries and sessions to and from database rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,31 +11,31 @@ use crate::model::{
     SharedEntry, Style, Target, Timestamp, TokenHash, Username,
 };
 
-/// The columns of `entries` in the order of [`read_room_entry`].
+/// Columns of `entries` in the order that [`read_room_entry`] expects.
 pub(crate) const ENTRY_COLUMNS: &str =
     "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text";
 
-/// The columns of `directs` in the order of [`read_direct_entry`].
+/// Columns of `directs` in the order that [`read_direct_entry`] expects.
 pub(crate) const DIRECT_COLUMNS: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
                                  d.time, d.reference, d.style, d.text";
 
-/// Numbers up to 2^64 as the database has them: with a sign.
+/// Converts a number to SQL, which has signed integers only. Its bits stay the same.
 pub(crate) const fn u64_to_sql(number: u64) -> i64 {
     number.cast_signed()
 }
 
-/// A sequence as the database has it. (They stay far below 2^63.)
+/// Converts a sequence to SQL; at most 2^63 - 1, which no assigned sequence reaches.
 pub(crate) const fn sequence_to_sql(sequence: Sequence) -> i64 {
     if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
 }
 
-/// A sequence from the database.
+/// Converts a sequence from SQL.
 pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
     Sequence(value.cast_unsigned())
 }
 
-/// A value that our own rules refuse, although it was written by us: the
-/// database is damaged, or somebody else has written to it.
+/// Returns the error for a value that breaks our own rules: the database is damaged, or another
+/// program has written to it.
 fn damaged_value(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
@@ -43,12 +43,12 @@ fn damaged_value(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-/// Damaged rows that were passed over.
+/// Number of damaged rows skipped by this process.
 static SKIPPED_ROWS: AtomicU64 = AtomicU64::new(0);
 
-/// None for a row that our rules refuse: one such row shall not keep
-/// everybody from reading the others. That is logged ever more seldom, for the
-/// same row is read again and again.
+/// Returns `None` in place of the error for a damaged row, so that one such row does not make the
+/// others unreadable. Logs the 1st, 2nd, 4th, 8th, … one, because the same row is read again and
+/// again.
 pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
 
@@ -69,7 +69,7 @@ pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
     }
 }
 
-/// Keeps a message of a room with this number.
+/// Inserts an entry of the room with this row id.
 pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
@@ -94,7 +94,7 @@ pub(crate) fn insert_room_entry(
     Ok(())
 }
 
-/// Keeps a direct message, for the sender and this recipient.
+/// Inserts a direct message, without putting it into a mailbox.
 pub(crate) fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -120,7 +120,7 @@ pub(crate) fn insert_direct(
     Ok(())
 }
 
-/// A message of this room, of a row that begins with the columns of [`ENTRY_COLUMNS`].
+/// Reads an entry of this room from a row that begins with [`ENTRY_COLUMNS`].
 pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
@@ -138,7 +138,7 @@ pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Resul
     }))
 }
 
-/// A direct message, of a row that begins with the columns of [`DIRECT_COLUMNS`].
+/// Reads a direct message from a row that begins with [`DIRECT_COLUMNS`].
 pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
     let to = SessionId(row.get::<_, i64>(3)?.cast_unsigned());
     let draft = Draft {
@@ -157,18 +157,18 @@ pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> 
     }))
 }
 
-/// A username from this column.
+/// Reads a username from a column.
 fn read_username(row: &Row<'_>, column: usize) -> rusqlite::Result<Username> {
     Username::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// A text from this column.
+/// Reads a message text from a column.
 fn read_text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
     MessageText::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// A room's number and its name as it is spelt, if anything was said in it.
-/// A damaged name does not hide the room: the key is a spelling, too.
+/// Returns the row id of a room, and its name as it was spelt first; none if it has no row. If the
+/// name is damaged, returns the key, which is a spelling, too.
 pub(crate) fn find_room(
     connection: &Connection,
     key: &NameKey,
@@ -184,12 +184,12 @@ pub(crate) fn find_room(
     known.optional()
 }
 
-/// A room's name from this column.
+/// Reads a room's name from a column.
 pub(crate) fn read_room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
     RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Keeps a session whose `last_reference` is right up to this sequence.
+/// Inserts or replaces a session record whose `last_reference` is correct up to `noted`.
 pub(crate) fn upsert_session(
     connection: &Connection,
     record: &SessionRecord,
@@ -212,8 +212,8 @@ pub(crate) fn upsert_session(
     Ok(())
 }
 
-/// The sessions that are kept, but for damaged ones, each with the sequence up to which its
-/// `last_reference` is right.
+/// Reads all session records that are not damaged, each with the sequence up to which its
+/// `last_reference` is correct.
 pub(super) fn read_sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
@@ -225,8 +225,7 @@ pub(super) fn read_sessions(
     Ok(sessions)
 }
 
-/// Does something with each session that is kept, or with what is wrong with
-/// it.
+/// Calls a function for each session record, or for the error of reading it.
 pub(crate) fn for_each_session(
     connection: &Connection,
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
@@ -241,7 +240,7 @@ pub(crate) fn for_each_session(
     Ok(())
 }
 
-/// A session and up to which sequence its `last_reference` is right.
+/// Reads a session record, and the sequence up to which its `last_reference` is correct.
 fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
     let refused = row.get_ref(5)?.as_blob()?;
     let record = SessionRecord {

@@ -1,4 +1,4 @@
-//! The database's tables, and how an older database gets them.
+//! Database schema, and its migration from older formats.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use rusqlite::Connection;
 
 use super::settings::StoreError;
 
-/// Names our databases among all that there are: `PiCh`.
+/// SQLite application id of our databases: `PiCh`.
 const APPLICATION_ID: i64 = 0x5069_4368;
 
-/// How each format is made of the one before, from an empty database on. A
-/// step that has been released is never changed.
+/// Migrations: statements that make each format of the previous one, the first one of an empty
+/// database. A released migration is never changed.
 const MIGRATIONS: &[&str] = &[
-    // 1: messages, sessions, direct messages.
+    // Format 1: messages, sessions, direct messages.
     "
     -- One row for each fact about the log as a whole.
     CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -44,7 +44,7 @@ const MIGRATIONS: &[&str] = &[
         noted INTEGER NOT NULL
     ) STRICT;
     ",
-    // 2: search.
+    // Format 2: search.
     "
     -- `tags`: the room as `r` and its id, the author as `u` and the name's key in hexadecimal.
     CREATE VIRTUAL TABLE found USING fts5 (
@@ -57,13 +57,15 @@ const MIGRATIONS: &[&str] = &[
     ",
 ];
 
-/// The format that this program writes.
+/// Returns the format that this program writes.
 pub(crate) fn latest_format() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Looks whether a database is ours and not newer than this program; gives
-/// its format, 0 for an empty one.
+/// Returns the format of a database, 0 for an empty one.
+///
+/// # Errors
+/// [`StoreError::Foreign`] or [`StoreError::Newer`] if it is not ours, or newer than this program.
 pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let format = ask("user_version")?;
@@ -79,8 +81,8 @@ pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, S
     Ok(format)
 }
 
-/// Brings a database that has been inspected to the latest format, each
-/// step whole or not at all.
+/// Migrates a database from `format`, as returned by [`read_format`], to the latest format. Each
+/// migration is a transaction.
 pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), StoreError> {
     let steps = (1..).zip(MIGRATIONS).skip_while(|(step, _)| *step <= format);
     for (step, statements) in steps {
@@ -96,7 +98,7 @@ pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), St
     Ok(())
 }
 
-/// Makes a database of an older format, for tests of what becomes of it.
+/// Creates a database of an older format, for tests of migrations.
 #[cfg(test)]
 pub(crate) fn create_old_format(connection: &Connection, format: usize) {
     for statements in &MIGRATIONS[..format] {

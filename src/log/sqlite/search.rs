@@ -1,6 +1,5 @@
-//! Looks for words in messages. Messages are made findable some at a time,
-//! behind the writing: that spares the card. Those which are not yet are looked
-//! through one by one.
+//! Full-text search. Messages are added to the index (FTS5) in batches, some time after they were
+//! written, which saves writes to the card. A search scans those that are not in the index yet.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,18 +18,17 @@ use crate::os::Clock;
 /// Milliseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
-/// A search that takes longer is given up, for others wait.
+/// Maximum duration of a search. Longer ones are aborted, because others wait.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Messages that are looked through one by one, because they are not yet made
-/// findable; there are more only after an upgrade.
+/// Maximum number of messages scanned because they are not in the index yet. More of them exist
+/// only after an upgrade; then searches fail until they are indexed.
 const MAX_UNINDEXED: i64 = 5_000;
 
-/// Steps of the database's machine after which the time is looked at.
+/// Number of SQLite virtual machine instructions between checks of the time.
 const PROGRESS_INTERVAL: i32 = 10_000;
 
-/// Does something with the database, and gives it up when it takes too
-/// long.
+/// Runs database work, and aborts it with an error after [`SEARCH_TIMEOUT`].
 pub(crate) fn with_timeout<T>(
     connection: &mut Connection,
     clock: Clock,
@@ -43,8 +41,8 @@ pub(crate) fn with_timeout<T>(
     done
 }
 
-/// The latest matches in these rooms, one more than are asked for if there
-/// are more.
+/// Adds the latest messages of these rooms that match a query, up to one more than its limit; and
+/// all matches that are not in the index yet.
 pub(crate) fn find_matches(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -77,7 +75,10 @@ pub(crate) fn find_matches(
     find_unindexed(connection, rooms, query, head, found)
 }
 
-/// Looks through the messages that are not yet made findable.
+/// Scans the messages that are not in the index yet, and adds those that match.
+///
+/// # Errors
+/// There are more than [`MAX_UNINDEXED`] of them.
 fn find_unindexed(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -101,8 +102,8 @@ fn find_unindexed(
     collect_matches(&mut rest, rooms, usize::MAX, |entry| query.matches(entry), found)
 }
 
-/// Takes the first so many rows that are of one of the rooms and match. A row
-/// has its room's number behind the columns of [`ENTRY_COLUMNS`].
+/// Adds the rows that belong to one of the rooms and match, until `found` has `limit` entries. Each
+/// row has its room's id after the columns of [`ENTRY_COLUMNS`].
 fn collect_matches(
     found_rows: &mut Rows<'_>,
     rooms: &[(i64, RoomName)],
@@ -122,7 +123,7 @@ fn collect_matches(
     Ok(())
 }
 
-/// Between which sequences the messages of the days asked for are.
+/// Returns bounds of the sequences of all messages of the query's days: first and last.
 fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
     let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY;
     let first = match query.since {
@@ -142,9 +143,8 @@ fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Re
     Ok((first, last))
 }
 
-/// What is asked for in the language of FTS5. What was typed stands between
-/// double quotes and has none in it, so nothing of it means anything in that
-/// language; FTS5 takes it apart and folds it as it did with the messages.
+/// Returns the FTS5 expression of a query. Typed phrases are put between double quotes and contain
+/// none, so FTS5 interprets nothing in them; it splits and folds them as it did the messages.
 fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     let mut expression = String::from("tags : (");
     for (at, (number, _)) in rooms.iter().enumerate() {
@@ -162,7 +162,7 @@ fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     expression
 }
 
-/// The word by which an author's messages are found.
+/// Returns the index term (tag) of an author.
 fn author_tag(key: &NameKey) -> String {
     key.as_str().bytes().fold(String::from("u"), |mut tag, byte| {
         let _ = write!(tag, "{byte:02x}");
@@ -170,13 +170,13 @@ fn author_tag(key: &NameKey) -> String {
     })
 }
 
-/// Up to which sequence messages can be found.
+/// Returns the sequence up to which messages are in the index.
 pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED)?.unwrap_or(0)))
 }
 
-/// Makes the next messages findable, so many at the limit; gives up to which
-/// sequence they are then, and how many it were. Call it within a transaction.
+/// Adds the next messages to the index, at most `limit`. Returns the sequence up to which messages
+/// are indexed then, and the number added. Call it within a transaction.
 pub(crate) fn index_next(
     connection: &Connection,
     limit: usize,
@@ -197,7 +197,7 @@ pub(crate) fn index_next(
         last = row.get(0)?;
         count = count.saturating_add(1);
         let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
-        // What is damaged cannot be found; everything behind it can.
+        // A damaged row cannot be found; indexing goes on after it.
         let author = row.get_ref(2)?.as_str().ok().and_then(|it| Username::new(it).ok());
         let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
         let text = row.get_ref(4)?.as_str().unwrap_or_default();
@@ -217,7 +217,7 @@ pub(crate) fn index_next(
     Ok((rows::sequence_from_sql(last), count))
 }
 
-/// The day on which a time is.
+/// Returns the day of a timestamp, counted since 1970 (UTC).
 pub(super) const fn day_of(time: u64) -> i64 {
     u64_to_sql(time) / DAY
 }

@@ -1,4 +1,4 @@
-//! What can be set of the log on disk, and why it may not open.
+//! Settings of the log on disk, and errors of opening it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,104 +7,99 @@ use thiserror::Error;
 
 use crate::model::Retention;
 
-/// What a power cut may cost.
+/// Durability: what a power cut may cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// The last second, at the most. The disk is made to write once a
-    /// second, if there is something to write.
+    /// At most the messages of the last second. The disk is synced once a second if there is
+    /// something to sync.
     #[default]
     Relaxed,
-    /// Nothing that anybody saw. The disk is made to write before anything
-    /// is shown.
+    /// No message that was shown to anybody. The disk is synced before messages are shown.
     Strict,
 }
 
-/// What becomes of messages while the disk takes nothing.
+/// Handling of messages while the disk fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// They go round, are kept in memory, and are written when that is
-    /// possible again.
+    /// Commit them in memory, and write them when the disk works again.
     #[default]
     Continue,
-    /// They are refused.
+    /// Refuse them.
     Refuse,
 }
 
 /// Settings of a [`super::SqliteLog`].
 #[derive(Clone, Debug, Default)]
 pub struct StoreSettings {
-    /// Where its files are. Made if it is not there.
+    /// Directory of the log's files. It is created if it does not exist.
     pub directory: PathBuf,
-    /// What a power cut may cost.
+    /// Durability: what a power cut may cost.
     pub durability: Durability,
-    /// How long messages are kept.
+    /// Retention limits when the log is opened.
     pub retention: Retention,
-    /// What becomes of messages while the disk takes nothing.
+    /// Handling of messages while the disk fails.
     pub on_failure: OnFailure,
-    /// The name of an SQLite VFS in place of the ordinary one. For tests.
+    /// Name of an SQLite VFS to use in place of the default one. For tests.
     pub vfs: Option<String>,
-    /// What names this run of the operating system, in place of what it
-    /// says itself. For tests.
+    /// Boot id to use in place of the operating system's. For tests.
     pub boot_id: Option<String>,
-    /// What names the database's file, in place of its number in the file
-    /// system. For tests.
+    /// Identifier of the database file to use in place of its inode number. For tests.
     pub file_id: Option<String>,
-    /// Never makes the disk write. For the proof that a test sees it.
+    /// True to never sync the disk, so that a test can show that it notices. For tests.
     pub never_sync: bool,
 }
 
-/// Why a log on disk cannot be opened. It is as it was.
+/// Error: a log on disk cannot be opened. The log is unchanged.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The directory or a file in it cannot be made or used.
+    /// The directory or a file in it cannot be created or used.
     #[error("cannot use {}", path.display())]
     Directory {
-        /// Which.
+        /// Path of the directory or file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// There is no log.
+    /// The directory contains no log.
     #[error("there is no log in {}", .0.display())]
     Missing(PathBuf),
-    /// Another process has it.
+    /// Another process has locked the directory.
     #[error("{} is in use by process {holder}", directory.display())]
     InUse {
-        /// The log's directory.
+        /// Directory of the log.
         directory: PathBuf,
-        /// Its number, as it has noted it; `?` if it has not.
+        /// Process id of the lock's holder; `?` if it is unknown.
         holder: String,
     },
-    /// A later version of this program has written it.
+    /// A newer version of this program has written the database.
     #[error(
         "{} was written by a newer version (format {found}; this one knows {known}): update this program",
         path.display()
     )]
     Newer {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// Its format.
+        /// Format of the database.
         found: i64,
-        /// The latest that this program knows.
+        /// Latest format that this program knows.
         known: i64,
     },
-    /// An earlier version of this program has written it, and nobody has
-    /// brought it up to date.
+    /// An older version of this program has written the database, and it has not been upgraded.
     #[error(
         "{} was written by an older version (format {found}; this one has {known}): \
          start chat-server with it once, which brings it up to date",
         path.display()
     )]
     Older {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// Its format.
+        /// Format of the database.
         found: i64,
-        /// The one that is needed.
+        /// Format that is needed.
         known: i64,
     },
-    /// It is an SQLite database, but not one of ours.
+    /// The file is an SQLite database of another application.
     #[error("{} is not a log of chat-server", .0.display())]
     Foreign(PathBuf),
     /// The database cannot be read or written.

@@ -1,4 +1,4 @@
-//! Writes changes into the database, each set of them whole or not at all.
+//! Write transactions: each set of changes is written completely or not at all.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,40 +16,39 @@ use crate::hub::Now;
 use crate::model::limits::MAX_KEPT_DIRECT_MESSAGES;
 use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
-/// Pages that may be in the write-ahead log before they are brought home.
+/// Number of pages in the write-ahead log from which on a checkpoint is run.
 const CHECKPOINT_PAGES: i32 = 1_000;
 
-/// How much the operating system is asked to have on the disk when a set of
-/// changes is written.
+/// Durability of a commit: what SQLite syncs (`PRAGMA synchronous`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyncLevel {
-    /// Nothing, not even between the parts of the database. For tests.
+    /// No sync at all, not even what keeps the database intact. For tests.
     Off,
-    /// What keeps the database from being damaged.
+    /// Only the syncs that keep the database intact.
     Ordered,
-    /// Everything up to and with these changes.
+    /// A sync of everything up to and including this commit.
     Full,
 }
 
-/// The connection that writes.
+/// Read-write access to the database.
 pub(super) struct Store {
-    /// To the database.
+    /// Read-write connection.
     pub(super) connection: Connection,
-    /// The rooms' numbers that are known.
+    /// Cache of row ids of rooms.
     room_ids: HashMap<NameKey, i64>,
-    /// What was asked for last.
+    /// Sync level that is set at the connection; none if unknown.
     sync: Option<SyncLevel>,
-    /// Pages in the write-ahead log.
+    /// Number of pages in the write-ahead log, kept up to date by a hook.
     wal_pages: Arc<AtomicI32>,
-    /// How far forgetting has come.
+    /// Progress of retention.
     retention_progress: RetentionProgress,
 }
 
 impl Store {
-    /// Over this connection.
+    /// Creates write access by this connection.
     ///
     /// # Errors
-    /// The connection does not tell what it writes.
+    /// The hook that counts the pages of the write-ahead log cannot be set.
     pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicI32::new(0));
         let counted = wal_pages.clone();
@@ -66,10 +65,13 @@ impl Store {
         })
     }
 
-    /// Writes changes in this order, all of them or, where it fails, none.
+    /// Writes changes in this order in one transaction.
+    ///
+    /// # Errors
+    /// None of the changes is written.
     pub(super) fn write(&mut self, changes: &[Change], sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
-        // What was learnt of rooms is not so, if they are not written.
+        // Rooms that the transaction creates do not exist if it fails: the cache is then empty.
         let mut room_ids = std::mem::take(&mut self.room_ids);
         let transaction = self.connection.transaction()?;
         for change in changes {
@@ -80,8 +82,8 @@ impl Store {
         Ok(())
     }
 
-    /// Brings the pages of the write-ahead log home, if there are many: so a
-    /// page that changes often is written home once for many changes.
+    /// Runs a checkpoint if the write-ahead log is large. It is not run at each commit, so that a
+    /// page that changes often is copied to the database once for many commits.
     pub(super) fn checkpoint_if_large(&mut self) -> rusqlite::Result<()> {
         if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());
@@ -90,24 +92,25 @@ impl Store {
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 
-    /// Brings everything home and begins the write-ahead log anew. After a
-    /// failed sync nobody knows what of it is on the disk, although the system has it and
-    /// says nothing of it any more.
+    /// Runs a checkpoint of the complete write-ahead log and truncates it. Call it after a failed
+    /// sync: the log's pages may be missing on the disk although the system's cache still has them
+    /// and reports no further error.
+    ///
+    /// # Errors
+    /// The checkpoint fails, or a reader prevents it.
     pub(super) fn truncate_wal(&mut self) -> rusqlite::Result<()> {
         let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
         let is_busy: bool = self.connection.query_row(ask, [], |row| row.get(0))?;
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
-    /// Notes how far the log has come, and with that has everything written
-    /// before on the disk.
+    /// Stores the last sequence of the log, and syncs everything written before at this level.
     pub(super) fn sync(&mut self, head: Sequence, sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
         write_fact(&self.connection, fact::HEAD, sequence_to_sql(head))
     }
 
-    /// Writes the last changes, and that the database was closed properly, in
-    /// one piece.
+    /// Writes the last changes and marks the database as properly closed, in one transaction.
     pub(super) fn close(
         &mut self,
         changes: &[Change],
@@ -124,7 +127,7 @@ impl Store {
         transaction.commit()
     }
 
-    /// Sees to it that the next changes are synced so.
+    /// Sets the sync level of the following commits.
     pub(super) fn set_sync_level(&mut self, sync: SyncLevel) -> rusqlite::Result<()> {
         if self.sync != Some(sync) {
             let word = match sync {
@@ -138,7 +141,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets some of what is too much, as [`retention::step`] does.
+    /// Deletes some of what exceeds the retention limits, as described at [`retention::step`].
     pub(super) fn delete_excess(
         &mut self,
         retention: Retention,
@@ -186,7 +189,7 @@ fn apply_change(
     }
 }
 
-/// A room's number; it gets a row if it has none.
+/// Returns the row id of a room; inserts a row if it has none.
 fn room_id(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
@@ -198,7 +201,7 @@ fn room_id(
     let number = match rows::find_room(connection, room.key())? {
         Some((number, _)) => number,
         None => {
-            // It may have had one that was forgotten: then something is missing.
+            // A former row may have been evicted: then entries are missing.
             let forgotten: i64 = read_fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
             let mut statement = connection
                 .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;
@@ -209,7 +212,7 @@ fn room_id(
     Ok(number)
 }
 
-/// Keeps a direct message for both sides.
+/// Inserts a direct message and puts it into the mailboxes of both sessions.
 fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -229,7 +232,7 @@ fn insert_direct(
     Ok(())
 }
 
-/// Drops the oldest of a session's direct messages beyond what is kept.
+/// Deletes the oldest direct messages of a session beyond [`MAX_KEPT_DIRECT_MESSAGES`].
 fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT sequence FROM mailboxes WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
@@ -243,8 +246,8 @@ fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result
     Ok(())
 }
 
-/// Drops a session's direct messages up to this sequence; those which
-/// nobody has any more are gone.
+/// Deletes the direct messages up to `last` from a session's mailbox, and those that are then in no
+/// mailbox from the database. Returns the number removed from the mailbox.
 fn delete_from_mailbox(
     connection: &Connection,
     session: SessionId,
@@ -265,8 +268,8 @@ fn delete_from_mailbox(
     Ok(dropped.len())
 }
 
-/// Forgets a session and its direct messages. The log has come to `head`,
-/// which must not be forgotten with them.
+/// Deletes a session and its direct messages. Stores `head`, the last sequence of the log, if a
+/// message was deleted, so that its sequence is not assigned again.
 fn delete_session(
     connection: &Connection,
     session: SessionId,

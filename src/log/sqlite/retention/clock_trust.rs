@@ -1,5 +1,5 @@
-//! Whether the clock can be believed. One that has just been set may be
-//! years ahead, and what is forgotten because of it is gone for good.
+//! Trust in the wall clock. A clock that has just been set may be years ahead, and what is deleted
+//! because of it is gone for good.
 
 use std::time::Duration;
 
@@ -7,21 +7,23 @@ use crate::hub::Now;
 use crate::log::TimestampSource;
 use crate::model::Moment;
 
-/// A clock that has gone for so long without being set is believed. By then
-/// a wrong one has been noticed, by the system or its owner.
+/// Uninterrupted time without a clock step after which the clock is trusted. By then the system or
+/// its owner has corrected a wrong clock.
 pub(super) const TRUST_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// For how long the clock has not been set.
+/// Detector of clock steps: tells how long the wall clock has not been set.
 #[derive(Debug, Default)]
 pub(super) struct ClockTrust {
-    /// Notices when it is.
+    /// Timestamp source that notices clock steps.
     timestamps: TimestampSource,
-    /// When it was first looked at after that.
+    /// Time of the first reading since the start or the last clock step; none before the first
+    /// reading.
     since: Option<Moment>,
 }
 
 impl ClockTrust {
-    /// Looks at the clock; says whether it can be believed.
+    /// Takes a reading of the clocks. Returns true if the wall clock is trusted: it has not been
+    /// set for [`TRUST_AFTER`].
     pub(super) fn update(&mut self, now: Now) -> bool {
         let (_, was_set) = self.timestamps.generate(now);
         let since = self.since.filter(|_| !was_set).unwrap_or(now.moment);

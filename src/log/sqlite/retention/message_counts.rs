@@ -1,5 +1,5 @@
-//! How many messages each room has: counted once, and from then on only what
-//! is new.
+//! Number of messages in each room: counted once, and from then on updated by what is new and what
+//! is deleted.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,23 @@ use rusqlite::{Connection, params};
 
 use super::to_sql_limit;
 
-/// How many messages rooms have, by the rooms' numbers.
+/// Message counts by row id of the room.
 #[derive(Debug, Default)]
 pub(super) struct MessageCounts(HashMap<i64, RoomCount>);
 
-/// How many messages a room has, as far as they are counted.
+/// Message count of a room, as far as it has been counted.
 #[derive(Clone, Copy, Debug, Default)]
 struct RoomCount {
-    /// Up to this sequence they are.
+    /// Sequence up to which messages are counted.
     end: i64,
-    /// So many.
+    /// Number of messages up to there.
     messages: usize,
 }
 
 impl MessageCounts {
-    /// MessageCounts a room's messages, from where that ended the last time, but not
-    /// more than `budget`, which becomes less by it. Gives how many there are so far, and whether
-    /// these are all.
+    /// Continues counting the messages of a room, at most `budget` of them. Reduces the budget by
+    /// their number and one. Returns the number of messages counted so far, and true if these are
+    /// all.
     pub(super) fn count(
         &mut self,
         connection: &Connection,
@@ -43,17 +43,17 @@ impl MessageCounts {
         count.end = end.unwrap_or(count.end);
         count.messages = count.messages.saturating_add(more);
         let is_all = more < *budget;
-        // A room costs something even if nothing in it is new.
+        // Looking at a room costs something even if it has no new messages.
         *budget = budget.saturating_sub(more.saturating_add(1));
         Ok((count.messages, is_all))
     }
 
-    /// How many messages of a room are counted.
+    /// Returns the number of messages of a room counted so far.
     pub(super) fn counted(&self, room: i64) -> usize {
         self.0.get(&room).map_or(0, |it| it.messages)
     }
 
-    /// A message of a room is gone.
+    /// Updates the count of a room after a message of it was deleted.
     pub(super) fn on_deleted(&mut self, sequence: i64, room: i64) {
         if let Some(count) = self.0.get_mut(&room)
             && sequence <= count.end
@@ -62,7 +62,7 @@ impl MessageCounts {
         }
     }
 
-    /// A room is gone; its number may be given to another one.
+    /// Removes the count of an evicted room: its row id may be used again.
     pub(super) fn forget_room(&mut self, room: i64) {
         self.0.remove(&room);
     }

@@ -1,10 +1,10 @@
-//! Forgets what is too old, too much or too large, some of it at a time.
+//! Retention: deletes messages that are too old, too many or too large, some in each step.
 //!
-//! | file | what it is about |
+//! | module | contents |
 //! |---|---|
-//! | `counts` | how much each room has, without counting it again |
-//! | `clock_trust` | whether the clock can be believed |
-//! | `rooms` | rooms that go altogether |
+//! | `message_counts` | number of messages in each room, without counting them again |
+//! | `clock_trust` | whether the wall clock can be trusted |
+//! | `room_eviction` | deletes whole rooms if there are too many |
 
 mod clock_trust;
 mod message_counts;
@@ -26,49 +26,52 @@ use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
-/// Messages that are forgotten in one step: so few that nobody notices.
+/// Maximum number of messages deleted in one step, so few that nobody notices a delay.
 const MAX_DELETED: usize = 256;
 
-/// Messages that are counted in one step.
+/// Maximum number of messages counted in one step.
 const MAX_COUNTED: usize = 20_000;
 
-/// Messages of which one step looks whether they can go because the database
-/// is too large.
+/// Maximum number of messages examined in one step because the database is too large.
 const MAX_SCANNED: usize = 2_000;
 
 /// Milliseconds of a day.
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 
-/// Direct messages that are kept in all.
+/// Maximum number of direct messages kept in all.
 const MAX_DIRECTS: usize = 100_000;
 
-/// What is remembered from step to step.
+/// Progress of retention between its steps.
 #[derive(Debug, Default)]
 pub(super) struct RetentionProgress {
-    /// How much the rooms have.
+    /// Number of messages in each room.
     counts: MessageCounts,
-    /// Rooms that go, the first one first.
+    /// Rooms to evict, in this order.
     eviction_queue: EvictionQueue,
-    /// Up to this sequence everything has to stay, however large it is.
+    /// Sequence up to which all messages were examined and must stay, even if the database is too
+    /// large.
     size_scan_position: i64,
-    /// Whether the clock can be believed.
+    /// Trust in the wall clock.
     clock_trust: ClockTrust,
 }
 
-/// What one step has done.
+/// Result of one retention step.
 #[derive(Debug, Default)]
 pub(super) struct StepResult {
-    /// There may be more to forget.
+    /// True if there may be more to delete.
     pub(super) more: bool,
-    /// Rooms of those touched_rooms that have no more than they may.
+    /// Touched rooms that do not exceed their number of messages.
     pub(super) trimmed: Vec<NameKey>,
-    /// Rooms that are gone altogether.
+    /// Rooms that were evicted: their rows are gone.
     pub(super) evicted: Vec<NameKey>,
 }
 
-/// Forgets some of what is too much, in a transaction of its own. `touched_rooms`
-/// are the rooms in which something was said since they were done. `head` is
-/// how far the log has come. Call it again if there is more.
+/// Performs one step of retention, in a transaction. `touched_rooms` are the rooms with new
+/// messages since a step reported them as trimmed. `head` is the last sequence of the log; it is
+/// stored when messages are deleted. Call it again if there is more to delete.
+///
+/// # Errors
+/// Nothing is deleted; counting starts again.
 pub(super) fn step(
     connection: &mut Connection,
     progress: &mut RetentionProgress,
@@ -93,7 +96,7 @@ pub(super) fn step(
         Ok(step)
     });
     if step.is_err() {
-        // What was learnt is not so.
+        // The counts include what was rolled back.
         *progress = RetentionProgress {
             clock_trust: std::mem::take(&mut progress.clock_trust),
             ..RetentionProgress::default()
@@ -102,28 +105,28 @@ pub(super) fn step(
     step
 }
 
-/// Bytes that the database needs.
+/// Returns the number of bytes in use in the database, without free pages.
 pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let pages = ask("page_count")?.saturating_sub(ask("freelist_count")?);
     Ok(pages.saturating_mul(ask("page_size")?).cast_unsigned())
 }
 
-/// One step while it is done.
+/// One retention step in progress.
 struct RetentionStep<'a> {
-    /// To the database, within a transaction.
+    /// Database connection, within a transaction.
     connection: &'a Connection,
-    /// What is remembered.
+    /// Progress of retention.
     progress: &'a mut RetentionProgress,
-    /// So much may still be forgotten.
+    /// Number of messages that this step may still delete.
     delete_budget: usize,
-    /// So much may still be counted.
+    /// Number of messages that this step may still count.
     count_budget: usize,
 }
 
 impl RetentionStep<'_> {
-    /// Does all that there is room for. Without a time of day nothing is too
-    /// old.
+    /// Applies all limits, as far as the budgets allow. Without the current time (`now`), no
+    /// message is too old.
     fn run(
         &mut self,
         retention: Retention,
@@ -155,8 +158,8 @@ impl RetentionStep<'_> {
         Ok(step)
     }
 
-    /// Forgets messages that were sent before so many days. Nothing has been
-    /// forgotten in this step before.
+    /// Deletes messages older than `days` days, room messages and direct messages. Call it before
+    /// anything else is deleted in this step.
     fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
         let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY)));
         let day = search::day_of(end.cast_unsigned());
@@ -178,14 +181,14 @@ impl RetentionStep<'_> {
             statement.query_map([end, to_sql_limit(self.delete_budget)], |row| row.get(0))?;
         self.delete_directs(&directs.collect::<rusqlite::Result<Vec<i64>>>()?)?;
         if old.is_empty() {
-            // Of the days before, nothing is left.
+            // No message of the days before is left.
             self.connection.prepare_cached("DELETE FROM days WHERE day < ?")?.execute([day])?;
         }
         Ok(())
     }
 
-    /// Forgets messages of a room beyond the latest so many. Says whether it
-    /// has no more than that now.
+    /// Deletes the oldest messages of a room beyond `most`. Returns true if the room does not
+    /// exceed that number any more.
     fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =
@@ -198,8 +201,8 @@ impl RetentionStep<'_> {
         Ok(is_all && self.progress.counts.counted(room) <= most)
     }
 
-    /// Forgets the oldest messages, but for those that a newcomer to their
-    /// room gets. Says whether there may be more.
+    /// Deletes the oldest messages of all rooms, but not the last [`HISTORY_LENGTH`] of a room.
+    /// Returns true if there may be more to delete.
     fn delete_by_size(&mut self) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room, EXISTS (SELECT 1 FROM entries
@@ -225,14 +228,15 @@ impl RetentionStep<'_> {
         drop(rows);
         let is_end = old.len() < self.delete_budget && scanned < MAX_SCANNED;
         if is_end {
-            // More may be said, of what stays something may go then.
+            // Start again next time: messages that had to stay may be deletable once newer ones are
+            // there.
             self.progress.size_scan_position = 0;
         }
         self.delete(&old)?;
         Ok(!is_end)
     }
 
-    /// Forgets the oldest direct messages, if there are too many.
+    /// Deletes the oldest direct messages beyond [`MAX_DIRECTS`].
     fn delete_excess_directs(&mut self) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence FROM directs WHERE sequence <=
@@ -247,8 +251,7 @@ impl RetentionStep<'_> {
         self.delete_directs(&directs)
     }
 
-    /// Deletes the first so many messages of a room, or those for which there
-    /// is room.
+    /// Deletes the oldest messages of a room, at most `most` and at most what the budget allows.
     fn delete_oldest_of_room(&mut self, room: i64, most: usize) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room FROM entries WHERE room = ? ORDER BY sequence LIMIT ?",
@@ -260,7 +263,8 @@ impl RetentionStep<'_> {
         self.delete(&first)
     }
 
-    /// Deletes messages, and notes in their rooms that something is missing.
+    /// Deletes room messages, given as sequence and row id of the room, also from the search index.
+    /// Updates the rooms' `dropped` sequences and counts.
     fn delete(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
         let indexed = sequence_to_sql(search::indexed_up_to(self.connection)?);
         let prepare = |sql| self.connection.prepare_cached(sql);
@@ -279,7 +283,7 @@ impl RetentionStep<'_> {
         Ok(())
     }
 
-    /// Deletes direct messages, whoever has them.
+    /// Deletes direct messages, also from all mailboxes.
     fn delete_directs(&mut self, chosen: &[i64]) -> rusqlite::Result<()> {
         let prepare = |sql| self.connection.prepare_cached(sql);
         let mut from_mailboxes = prepare("DELETE FROM mailboxes WHERE sequence = ?")?;
@@ -293,7 +297,7 @@ impl RetentionStep<'_> {
     }
 }
 
-/// Sequences and rooms of what is to be deleted.
+/// Runs a query for messages to delete. Returns their sequences and their rooms' row ids.
 fn query_sequences_and_rooms(
     statement: &mut rusqlite::Statement<'_>,
     params: impl rusqlite::Params,
@@ -301,7 +305,7 @@ fn query_sequences_and_rooms(
     statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// A number of messages as the database has it.
+/// Converts a number of messages to an SQL limit.
 fn to_sql_limit(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Rooms that are forgotten altogether, because there are too many.
+//! Eviction of whole rooms if there are too many.
 
 use std::collections::VecDeque;
 
@@ -9,24 +9,24 @@ use super::super::rows::read_room_name;
 use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
-/// Rooms of which something is kept.
+/// Maximum number of rooms kept.
 pub(super) const MAX_ROOMS: i64 = 10_000;
 
-/// Rooms that go, the first one first.
+/// Rooms to evict, in this order.
 pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 
-/// A room that goes, if nothing more is said there.
+/// A room to evict unless it gets new messages.
 #[derive(Debug)]
 pub(super) struct RoomToEvict {
-    /// Its number.
+    /// Row id of the room.
     pub(super) room: i64,
-    /// The last sequence in it.
+    /// Sequence of its last message when it was chosen.
     pub(super) last: i64,
 }
 
 impl RetentionStep<'_> {
-    /// Forgets rooms if there are too many; gives those that are gone. One
-    /// with much in it takes several steps.
+    /// Evicts rooms if there are too many, as far as the budget allows: a room with many messages
+    /// takes several steps. Returns the rooms that are gone.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let mut gone = Vec::new();
         if self.delete_budget == 0 {
@@ -50,7 +50,7 @@ impl RetentionStep<'_> {
                 .optional()?;
             let Some((name, newest)) = found else { continue };
             if newest.is_some_and(|newest| newest > last) {
-                // It is quiet no more.
+                // It has new messages.
                 continue;
             }
             self.delete_oldest_of_room(room, self.delete_budget)?;
@@ -62,7 +62,7 @@ impl RetentionStep<'_> {
                 self.progress.eviction_queue.push_front(RoomToEvict { room, last });
                 break;
             }
-            // One with nothing in it costs something, too.
+            // An empty room costs something, too.
             self.delete_budget = self.delete_budget.saturating_sub(1);
             self.progress.counts.forget_room(room);
             forgotten = forgotten.max(last);
@@ -74,13 +74,13 @@ impl RetentionStep<'_> {
         Ok(gone)
     }
 
-    /// The rooms that are too many: first those in which there is less than a
-    /// newcomer gets, or else somebody could push out what others said by
-    /// naming rooms; of these, those that have been quiet longest.
+    /// Chooses the rooms to evict: first those with fewer messages than a newcomer gets, the
+    /// smallest first (otherwise a user could displace messages of others by naming new rooms);
+    /// then the least recently used.
     fn choose_rooms_to_evict(&self) -> rusqlite::Result<EvictionQueue> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM rooms")?;
         let count: i64 = statement.query_row([], |row| row.get(0))?;
-        // An eighth too many, so that it has not to be done each time.
+        // Wait for an eighth too many, so that it does not run each time.
         if count <= MAX_ROOMS + MAX_ROOMS / 8 {
             return Ok(EvictionQueue::new());
         }

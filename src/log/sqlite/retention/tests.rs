@@ -1,4 +1,4 @@
-//! What is forgotten, and what stays.
+//! Tests of retention.
 
 use super::super::database::{open_to_write, read_fact};
 use super::super::sequencer::Change;
@@ -13,8 +13,7 @@ use crate::model::{
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A store with messages in rooms, a day after one another from day 1 on,
-/// all of which can be found.
+/// Returns a store with messages in these rooms, one a day from day 1 on, all of them indexed.
 fn store(rooms: &[&str]) -> (TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
@@ -26,7 +25,7 @@ fn store(rooms: &[&str]) -> (TempDir, Store) {
     (directory, store)
 }
 
-/// A message of this day, which is its sequence.
+/// Returns a message of this day; its sequence is the day.
 fn entry(day: u64, room: &str) -> Change {
     let draft = Draft {
         session: SessionId(1),
@@ -40,13 +39,13 @@ fn entry(day: u64, room: &str) -> Change {
     Change::Entry(LogEntry { sequence, previous: Sequence::ZERO, time, draft }.into())
 }
 
-/// The clocks at so many milliseconds since both began.
+/// Returns the clock readings, both at this number of milliseconds.
 fn now(milliseconds: u64) -> Now {
     let moment = Moment::after_start(Duration::from_millis(milliseconds));
     Now { moment, time: Timestamp(milliseconds) }
 }
 
-/// Does steps until there is no more to forget; gives all of them.
+/// Runs retention steps until there is no more to delete. Returns their results.
 fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<StepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
     let mut steps: Vec<StepResult> = Vec::new();
@@ -59,8 +58,7 @@ fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<StepResult> {
     steps
 }
 
-/// Forgets until nothing is too much on this day, on which the clock is
-/// believed; gives what is left, which alone can be found.
+/// Runs retention on a day with a trusted clock. Returns the sequences that are left.
 fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
     steps(store, retention, now(day * DAY - hour));
@@ -68,7 +66,7 @@ fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     left(store)
 }
 
-/// What is left, which alone can be found.
+/// Returns the sequences of all messages left, and asserts that search finds the same.
 fn left(store: &Store) -> Vec<i64> {
     let ask = |sql| {
         let mut statement = store.connection.prepare(sql).unwrap();
@@ -80,7 +78,7 @@ fn left(store: &Store) -> Vec<i64> {
     left
 }
 
-/// Up to where a room has lost something.
+/// Returns the sequence up to which a room has lost messages.
 fn dropped(store: &Store, room: &str) -> i64 {
     let ask = "SELECT dropped FROM rooms WHERE key = ?";
     store.connection.query_row(ask, [room], |row| row.get(0)).unwrap()
@@ -89,7 +87,7 @@ fn dropped(store: &Store, room: &str) -> i64 {
 #[test]
 fn retention_deletes_messages_beyond_max_age() {
     let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
-    // A clock that was wrong does not keep it.
+    // A wrong timestamp does not protect a message.
     let Change::Entry(late) = entry(6, "b") else { unreachable!() };
     let wrong = LogEntry { time: Timestamp(1), ..(*late).clone() };
     store.write(&[Change::Entry(wrong.into())], SyncLevel::Ordered).unwrap();
@@ -156,7 +154,7 @@ fn retention_step_deletes_a_bounded_number_of_messages() {
     assert!(step.more && step.trimmed == [NameKey::of("a")], "{step:?}");
     steps(&mut store, retention, now(0));
     assert_eq!(left(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
-    // What is new is counted, and what is gone is not.
+    // New messages are counted, deleted ones are not.
     let changes: Vec<Change> = (901..=960).map(|day| entry(day, "a")).collect();
     store.write(&changes, SyncLevel::Ordered).unwrap();
     search::index_next(&store.connection, 100).unwrap();

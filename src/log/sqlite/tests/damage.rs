@@ -1,4 +1,4 @@
-//! What a log does when one of its threads, or a row, is broken.
+//! Tests of broken reader threads and damaged rows.
 
 use std::future::poll_fn;
 use std::thread;
@@ -7,7 +7,7 @@ use super::super::*;
 use crate::hub::ReadRange;
 use crate::model::Sequence;
 
-/// The next event of a log.
+/// Returns the next event of a log.
 fn next(log: &mut SqliteLog) -> Option<LogEvent> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(poll_fn(|context| log.poll_event(context)))
@@ -75,11 +75,11 @@ fn damaged_rows_are_skipped() {
         assert_eq!((&sequences[..], outcome.more), (expected, more));
     }
     drop(log);
-    // Also those behind the damage can be found.
+    // Messages after damaged ones are indexed.
     let connection = database::open_to_write(&path, None).unwrap();
     search::index_next(&connection, 10).unwrap();
     assert_eq!(search::indexed_up_to(&connection).unwrap(), Sequence(5));
-    // The name of a room, too.
+    // A damaged room name does not hide the room.
     connection.execute_batch("UPDATE rooms SET name = ''").unwrap();
     let lobby = rows::find_room(&connection, RoomName::lobby().key()).unwrap();
     assert_eq!(lobby, Some((1, RoomName::lobby())));

@@ -1,4 +1,4 @@
-//! By which name a log goes on.
+//! Tests of recovery: log id, server id, last references.
 
 use std::fs;
 use std::future::poll_fn;
@@ -11,9 +11,8 @@ use crate::model::{
     Username,
 };
 
-/// Opens the log of a directory in this run of the system, and closes it if
-/// that is wanted; else it is left as by a process that was killed. Gives its
-/// name.
+/// Opens and closes the log of a directory, with this boot id. Without `closes`, leaves it as a
+/// killed process does. Returns the log id.
 fn open(directory: &Path, boot_id: &str, durability: Durability, closes: bool) -> LogId {
     let settings = StoreSettings {
         directory: directory.join("log"),
@@ -56,7 +55,7 @@ fn copied_database_gets_a_new_log_id() {
     assert_eq!(open(directory.path(), "1", Durability::Strict, true), second);
 }
 
-/// Opens the log of a directory, and closes it. Gives its server's id.
+/// Opens and closes the log of a directory. Returns its server id.
 fn server_id(directory: &Path) -> ServerId {
     let directory = directory.join("log");
     let (log, _) = SqliteLog::open(StoreSettings { directory, ..Default::default() }).unwrap();
@@ -75,7 +74,7 @@ fn server_id_moves_with_the_database() {
     assert_ne!(server_id(other), id);
 }
 
-/// Something that somebody said in the lobby.
+/// Returns a draft for the lobby.
 fn said(session: u64, reference: u64) -> Draft {
     Draft {
         session: SessionId(session),
@@ -87,8 +86,8 @@ fn said(session: u64, reference: u64) -> Draft {
     }
 }
 
-/// A server that is killed knows what somebody has said although it has
-/// forgotten the messages: none of them is taken twice.
+/// After a kill, the log knows the references of messages that retention has deleted: none of these
+/// messages is accepted twice.
 #[test]
 fn last_reference_survives_retention_and_a_kill() {
     let parent = tempfile::tempdir().unwrap();
@@ -123,7 +122,7 @@ fn last_reference_survives_retention_and_a_kill() {
         }
     };
     assert!((0..100_000).any(|_| is_forgotten()));
-    // As a process that is killed leaves it.
+    // The files as a killed process leaves them.
     let copy = parent.path().join("copy");
     fs::create_dir(&copy).unwrap();
     for name in ["chat.db", "chat.db-wal"] {

@@ -1,5 +1,4 @@
-//! What was said in any script is found by its own words, before and after it
-//! gets into the index.
+//! Tests that messages in any script are found by their own words, before and after indexing.
 
 use rusqlite::Connection;
 use unicode_normalization::UnicodeNormalization;
@@ -11,7 +10,7 @@ use crate::model::{
     SessionId, Style, Target, Timestamp, Username,
 };
 
-/// What people say.
+/// Messages in various scripts.
 const TEXTS: [&str; 20] = [
     "The kettle is on",
     "Ça va, l'été à Besançon?",
@@ -35,7 +34,7 @@ const TEXTS: [&str; 20] = [
     "Ⓐnna 🅱 x² ½ Ⅷ ﬁn １２ 😀",
 ];
 
-/// The messages with these words.
+/// Returns the sequences of the messages that match these words.
 fn found(connection: &Connection, words: &str) -> Vec<u64> {
     let query = SearchQuery {
         text: SearchTerms::new(words).unwrap(),
@@ -51,8 +50,8 @@ fn found(connection: &Connection, words: &str) -> Vec<u64> {
     found.into_keys().map(|it| it.0).collect()
 }
 
-/// A text in capitals; as it is if FTS5 knows of none there: those of Georgian
-/// and of Adlam are newer than its tables.
+/// Returns a text in capitals; unchanged if FTS5 does not know its capitals: those of Georgian and
+/// Adlam are newer than its tables.
 fn capitals(text: &str) -> String {
     let is_newer = |it| matches!(it, '\u{10d0}'..='\u{10ff}' | '\u{1e900}'..='\u{1e943}');
     if text.contains(is_newer) { text.to_owned() } else { text.to_uppercase() }
@@ -78,8 +77,8 @@ fn search_finds_text_in_any_script_before_and_after_indexing() {
         let entry = LogEntry { sequence, previous, time: Timestamp(number), draft };
         rows::insert_room_entry(&connection, 1, &entry).unwrap();
     }
-    // The whole text, as it is, as a phrase, without accents and in capitals; each
-    // word of it, and how it begins.
+    // The whole text as it is, as a phrase, without accents and in capitals; each word of it, and
+    // its beginning as a prefix.
     let queries = |text: &str| {
         let words = text.split_whitespace().filter(|it| SearchTerms::new(it).is_ok());
         let begin = words.clone().map(|it| format!("{}*", it.chars().take(2).collect::<String>()));
@@ -95,7 +94,7 @@ fn search_finds_text_in_any_script_before_and_after_indexing() {
     };
     let before = look();
     for (number, text) in (1..).zip(TEXTS) {
-        // (Neither without accents nor in capitals does it have to be found.)
+        // (It need not be found without accents or in capitals.)
         for query in
             queries(text).into_iter().filter(|it| text.contains(it.trim_matches(['"', '*'])))
         {

@@ -1,4 +1,4 @@
-//! What becomes of messages while the disk takes nothing.
+//! Operation of the writer while the disk fails: commits in memory or refuses, and retries.
 
 use rusqlite::ErrorCode;
 
@@ -9,17 +9,17 @@ use crate::hub::StorageHealth;
 use crate::model::Sequence;
 use crate::os::random_bytes;
 
-/// Bytes of messages that are kept in memory while the disk takes nothing;
-/// beyond that they are refused.
+/// Maximum memory of pending writes, in bytes; beyond it, drafts are refused.
 const MAX_PENDING_BYTES: usize = 32 << 20;
 
-/// The least step of the sequence when the disk takes nothing any more.
-/// Positions of what is then said stay ahead of everything that the
-/// database could come to, should it be lost.
+/// Minimum number of sequences skipped when the disk begins to fail. The positions of entries that
+/// are in memory only stay beyond everything that the database can reach, in case they are lost.
 const MIN_SEQUENCE_JUMP: u64 = 1 << 32;
 
 impl Writer {
-    /// The disk takes nothing any more.
+    /// Handles a failed write or sync: reports the new storage health, and commits the requests in
+    /// memory or refuses them. With [`OnFailure::Continue`] it skips a random number of sequences,
+    /// at least [`MIN_SEQUENCE_JUMP`].
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
@@ -33,8 +33,7 @@ impl Writer {
             OnFailure::Refuse => StorageHealth::Refusing,
         };
         self.set_storage_health(storage);
-        // Positions of what is only in memory must not be mistaken for those of
-        // what will be said if it is lost.
+        // Positions of entries that are lost must not be mistaken for those of later entries.
         let head = match (storage, random_bytes()) {
             (StorageHealth::MemoryOnly, Ok(random)) => {
                 let leap = MIN_SEQUENCE_JUMP.saturating_add(u64::from_be_bytes(random) >> 28);
@@ -46,8 +45,8 @@ impl Writer {
         self.keep_in_memory(plan);
     }
 
-    /// Keeps what it may in memory, until the disk takes it. Of sessions that
-    /// is everything.
+    /// Commits a plan in memory, as pending writes. Refuses its drafts if the storage is refusing,
+    /// or if memory is full; sessions are always kept.
     pub(super) fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.pending.bytes() + bytes > MAX_PENDING_BYTES;
@@ -64,8 +63,7 @@ impl Writer {
         self.complete_plan(plan);
     }
 
-    /// Tells the authors that their messages are not taken; gives what is
-    /// left.
+    /// Answers all drafts of a plan with `NotStored`. Returns a plan of the other requests.
     pub(super) fn refuse_drafts(&self, plan: Plan) -> Plan {
         let mut left = Vec::new();
         for request in plan.into_requests() {
@@ -83,7 +81,8 @@ impl Writer {
         self.sequencer.plan(self.sequencer.head, left)
     }
 
-    /// Tries to write what could not be written.
+    /// Tries to write what is pending. Reports the storage as sound if that succeeds, and otherwise
+    /// sets the time of the next attempt.
     pub(super) fn retry_writes(&mut self) {
         if let Err(error) = self.write_pending() {
             tracing::debug!("still cannot write messages: {error}");
@@ -93,7 +92,10 @@ impl Writer {
         }
     }
 
-    /// Writes what could not be written, and has it on the disk.
+    /// Writes and syncs all pending changes.
+    ///
+    /// # Errors
+    /// The changes are still pending, or written but not synced; call it again.
     pub(super) fn write_pending(&mut self) -> rusqlite::Result<()> {
         if self.state.is_wal_suspect {
             self.store.truncate_wal()?;
@@ -105,21 +107,21 @@ impl Writer {
             self.state.is_wal_suspect = true;
             return Err(error);
         }
-        // Even if there was nothing, something has to be written: else
-        // nothing is learnt of the disk.
+        // Write something even if nothing is pending: otherwise success would not show that the
+        // disk works.
         let synced = self.store.sync(self.sequencer.head, self.full_sync());
         self.state.is_wal_suspect = synced.is_err();
         synced
     }
 
-    /// Tells of the disk's state, if it is another one.
+    /// Sets the health of the storage; logs and reports a change.
     pub(super) fn set_storage_health(&mut self, storage: StorageHealth) {
         if self.state.storage_health != storage {
             match storage {
                 StorageHealth::Sound => tracing::info!("messages can be written again"),
                 StorageHealth::MemoryOnly => tracing::error!("messages are kept in memory only"),
                 StorageHealth::Refusing => tracing::error!("messages are refused"),
-                // That is said of the log by others.
+                // The engine reports this state, not the log.
                 StorageHealth::Stalled => {}
             }
             self.state.storage_health = storage;
@@ -128,7 +130,7 @@ impl Writer {
     }
 }
 
-/// Whether it is the disk that has failed, not what is on it.
+/// Returns true if the disk has failed, false if the database's content is the problem.
 pub(super) fn is_disk_error(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

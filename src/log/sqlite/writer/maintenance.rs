@@ -1,4 +1,4 @@
-//! What the thread that writes does from time to time.
+//! Timed tasks of the writer: sync, checkpoint, search index, retention.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use super::{SYNC_INTERVAL, Writer};
 use crate::hub::{Now, StorageHealth};
 use crate::model::Retention;
 
-/// Whether or not anything is said, the same is done so often.
+/// Maximum time between maintenance runs, even if no messages are sent.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// So long until the next step, if there is more to do.
+/// Time until the next maintenance step if there is more to do.
 const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 
-/// Messages that are made findable at one time.
+/// Maximum number of messages added to the search index in one step.
 const INDEX_BATCH: usize = 500;
 
 impl Writer {
-    /// Keeps messages so long from now on: looks through all rooms soon.
+    /// Sets the retention limits, and schedules maintenance of all rooms.
     pub(super) fn set_retention(&mut self, retention: Retention) {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
@@ -28,8 +28,8 @@ impl Writer {
         }
     }
 
-    /// Makes some messages findable; gives how many. It need not be on the
-    /// disk: it can be done again.
+    /// Adds some messages to the search index. Returns their number. They need not be synced,
+    /// because indexing can be repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<usize> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
@@ -41,7 +41,8 @@ impl Writer {
         Ok(count)
     }
 
-    /// Does what is due.
+    /// Runs the tasks that are due: while the disk fails, only retries; otherwise sync, checkpoint
+    /// and maintenance.
     pub(super) fn run_due_tasks(&mut self) {
         let now = self.clock.now();
         if self.state.storage_health != StorageHealth::Sound {
@@ -70,7 +71,7 @@ impl Writer {
                     self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
                     self.state.entries_since_maintenance = 0;
                 }
-                // What a failed sync leaves is not to be believed, whatever it was for.
+                // After a failed sync the write-ahead log is suspect, whatever was being written.
                 Err(error) if is_disk_error(&error) => self.enter_failure_mode(&error, Vec::new()),
                 Err(error) => {
                     tracing::warn!("cannot tidy up: {error}");
@@ -80,11 +81,12 @@ impl Writer {
         }
     }
 
-    /// Makes messages findable, forgets what is too much, notes references:
-    /// some of it. Says whether there is more.
+    /// Runs one step of maintenance: adds messages to the search index, stores last references, and
+    /// deletes what exceeds the retention limits. Returns true if there is more to do.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index_messages()? == INDEX_BATCH;
-        // What is forgotten next must not be needed to know who said what.
+        // Until they are stored, last references are recovered from the messages that may be
+        // deleted next.
         let references = self.sequencer.unpersisted_references();
         if !references.is_empty() {
             self.write(&references)?;

@@ -1,5 +1,9 @@
-//! The thread that writes. What came while the last set of changes was
-//! written goes into the next one.
+//! Writer thread: writes everything that arrived during its last transaction in the next one.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `failure` | memory-only and refusing operation while the disk fails, retries |
+//! | `maintenance` | timers: sync, checkpoint, search index, retention |
 
 mod failure;
 mod maintenance;
@@ -22,75 +26,76 @@ use crate::hub::{ReadFailed, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Moment, NameKey, Retention, Target};
 use crate::os::Clock;
 
-/// What the thread is told.
+/// Job for the writer thread.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Keep these, in this order. The number is the bytes that they take.
+    /// Write these requests, in this order. The number is their memory, in bytes.
     Write(Vec<WriteRequest>, usize),
-    /// Read this, when everything before is in the log.
+    /// Pass this read on to a reader thread, after all jobs before it.
     Read(ReadTag, ReadRequest),
-    /// Keep messages so long from now on.
+    /// Use these retention limits from now on.
     SetRetention(Retention),
 }
 
-/// Items that are written together at the most.
+/// Maximum number of jobs handled together.
 const MAX_BATCH: usize = 4_096;
 
-/// In `Relaxed`, what was written is synced after so long.
+/// Maximum time between syncs of the disk, with [`Durability::Relaxed`].
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// While the disk takes nothing, it is tried so often.
+/// Time between attempts to write while the disk fails.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Messages after which they are made findable and the room is looked
-/// through for what is too much.
+/// Number of messages after which maintenance (indexing and retention) is run.
 const MAINTENANCE_AFTER: usize = 256;
 
-/// The thread's belongings.
+/// State of the writer thread.
 pub(super) struct Writer {
-    /// The database.
+    /// Write access to the database.
     pub(super) store: Store,
-    /// What is handed out.
+    /// Source of sequences and links.
     pub(super) sequencer: Sequencer,
-    /// What the owner wants.
+    /// Settings of the log.
     pub(super) settings: StoreSettings,
-    /// The time.
+    /// Clock, for timers and retention.
     pub(super) clock: Clock,
-    /// Where answers go.
+    /// Queue of events to the log's user.
     pub(super) events: UnboundedSender<LogEvent>,
-    /// To the threads that read.
+    /// Queues of the reader threads.
     pub(super) read_queues: ReadQueues,
-    /// Bytes that wait for this thread.
+    /// Memory of the requests that wait for this thread, in bytes; shared with
+    /// [`super::SqliteLog`].
     pub(super) queued_bytes: Arc<AtomicUsize>,
-    /// How the disk fares, and what is owed to it.
+    /// State of storage, timers and maintenance.
     pub(super) state: WriterState,
 }
 
-/// How the disk fares, and what is owed to it.
+/// State of the writer's storage, timers and maintenance.
 pub(super) struct WriterState {
-    /// What everybody was told last.
+    /// Health of the storage, as reported last.
     storage_health: StorageHealth,
-    /// What the disk has not taken.
+    /// Changes that are committed but could not be written.
     pending: PendingWrites,
-    /// A write or a sync has failed: what was written before may not be on the
-    /// disk although it seems so.
+    /// True after a failed write or sync: the write-ahead log may be incomplete on the disk
+    /// although it reads as if it were complete.
     is_wal_suspect: bool,
-    /// When the disk is tried again.
+    /// Time of the next attempt to write while the disk fails.
     retry_at: Moment,
-    /// When everything that was written then was synced.
+    /// Time of the last full sync.
     synced_at: Moment,
-    /// Something was written since.
+    /// True if something was written since the last full sync.
     is_unsynced: bool,
-    /// Messages written since the last chores.
+    /// Number of messages committed since the last complete maintenance.
     entries_since_maintenance: usize,
-    /// When chores are due.
+    /// Time of the next maintenance.
     maintenance_at: Moment,
-    /// Rooms in which something was said since they were looked through.
+    /// Rooms with new messages since retention last finished with them.
     touched_rooms: BTreeSet<NameKey>,
 }
 
 impl WriterState {
-    /// All is well.
+    /// Creates the state of a healthy storage. `touched_rooms` are the rooms to check for
+    /// retention.
     pub(super) fn new(now: Moment, touched_rooms: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
@@ -107,8 +112,7 @@ impl WriterState {
 }
 
 impl Writer {
-    /// Works until nobody has anything more to do; then leaves the database
-    /// as one that was closed.
+    /// Runs the writer thread until all senders of jobs are dropped, then closes the database.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = VecDeque::new();
         loop {
@@ -130,7 +134,7 @@ impl Writer {
         self.close();
     }
 
-    /// How long nothing has to be done if nothing comes.
+    /// Returns the time until the next timer expires.
     fn time_until_due(&self) -> Duration {
         let mut at = self.state.maintenance_at;
         if self.state.is_unsynced {
@@ -142,8 +146,7 @@ impl Writer {
         at.since(self.clock.now())
     }
 
-    /// Does jobs in their order: first everything that is to be kept, in one
-    /// piece, then what is to be read.
+    /// Handles jobs: first writes all requests in one transaction, then passes on the reads.
     fn handle_jobs(&mut self, batch: &mut VecDeque<Job>) {
         let mut requests = Vec::new();
         let mut reads = Vec::new();
@@ -167,7 +170,7 @@ impl Writer {
         }
     }
 
-    /// Puts requests into the log.
+    /// Plans requests and commits them: in the database, or in memory while the disk fails.
     fn write_requests(&mut self, requests: Vec<WriteRequest>) {
         let plan = self.sequencer.plan(self.sequencer.head, requests);
         if self.state.storage_health == StorageHealth::Sound {
@@ -180,7 +183,7 @@ impl Writer {
         }
     }
 
-    /// A plan has become so: tells what there is to tell.
+    /// Makes a plan effective once its changes are committed, and sends its events.
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
         for change in &plan.changes {
@@ -199,7 +202,8 @@ impl Writer {
         }
     }
 
-    /// Writes changes, as durably as is wanted.
+    /// Writes changes in one transaction, as durably as configured; in any case with a full sync if
+    /// the last one is [`SYNC_INTERVAL`] ago.
     fn write(&mut self, changes: &[Change]) -> rusqlite::Result<()> {
         let now = self.clock.now();
         let is_due = now >= self.state.synced_at + SYNC_INTERVAL;
@@ -216,17 +220,17 @@ impl Writer {
         Ok(())
     }
 
-    /// The sync that has everything on the disk.
+    /// Returns the sync level that makes everything durable.
     const fn full_sync(&self) -> SyncLevel {
         if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Full }
     }
 
-    /// The sync that only keeps the database whole.
+    /// Returns the sync level that only keeps the database intact.
     const fn ordering_sync(&self) -> SyncLevel {
         if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Ordered }
     }
 
-    /// Hands a request to the thread that reads.
+    /// Passes a read on to a reader thread, with the unwritten entries if the disk fails.
     fn dispatch_read(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_sound = self.state.storage_health == StorageHealth::Sound;
         let unwritten = (!is_sound).then(|| self.state.pending.entries());
@@ -236,13 +240,13 @@ impl Writer {
         }
     }
 
-    /// Tells whoever has the log; if nobody has it any more, nobody.
+    /// Sends an event; does nothing if the log has been dropped.
     fn send_event(&self, event: LogEvent) {
         let _ = self.events.send(event);
     }
 
-    /// Writes what is left, and that the database was closed. If the disk still
-    /// takes nothing, nothing is noted that is not so.
+    /// Writes what is pending and marks the database as properly closed. If the disk still fails,
+    /// it is not marked, and what is pending is lost.
     fn close(mut self) {
         if self.state.storage_health != StorageHealth::Sound {
             self.retry_writes();
