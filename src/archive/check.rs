@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
-use super::links::Links;
+use super::links::LinkChecker;
 use super::{ArchiveError, open};
 use crate::log::sqlite::database::{fact, read_fact};
 use crate::log::sqlite::retention::used_bytes;
@@ -143,7 +143,7 @@ fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
 
 /// Messages are valid, and lead back to those before them.
 fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
-    let mut links = Links::default();
+    let mut links = LinkChecker::default();
     // Each room is looked up: a join in the other order would sort everything.
     let query = format!(
         "SELECT {ENTRY_COLUMNS}, e.room, r.name, r.dropped
@@ -159,7 +159,7 @@ fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite
         }
         let entry = rows::read_room_name(row, 9).and_then(|name| rows::read_room_entry(row, &name));
         report.ok_or_fault(format_args!("message {sequence}"), entry);
-        if !links.follow(room, sequence, previous, row.get(10)?) {
+        if !links.check_next(room, sequence, previous, row.get(10)?) {
             report.fault(format!("message {sequence}: {previous} is not the one before it"));
         }
         Ok(())

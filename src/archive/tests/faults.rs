@@ -8,9 +8,9 @@ use crate::log::{SqliteLog, StoreSettings};
 use crate::model::LogId;
 
 /// A log with messages in two rooms, direct messages and a session.
-fn log(directory: &Path) {
-    let other = Said { room: "kitchen".to_owned(), ..said(2, "bob", 2, 1, "b") };
-    import_all(directory, &[said(1, "anna", 1, 1, "a"), other, said(3, "anna", 1, 2, "c")]);
+fn create_log(directory: &Path) {
+    let other = TestMessage { room: "kitchen".to_owned(), ..message(2, "bob", 2, 1, "b") };
+    import_all(directory, &[message(1, "anna", 1, 1, "a"), other, message(3, "anna", 1, 2, "c")]);
     change(
         directory,
         "INSERT INTO directs VALUES (10, 1, 'anna', 2, 'bob', 4, 3, 0, 'psst');
@@ -59,8 +59,8 @@ fn check_reports_each_kind_of_fault() {
         ("DELETE FROM found_data WHERE id > 10", "the database: "),
     ] {
         let directory = tempfile::tempdir().unwrap();
-        log(directory.path());
-        sound(directory.path());
+        create_log(directory.path());
+        check_without_faults(directory.path());
         change(directory.path(), statements);
         let faults = check(directory.path()).unwrap().faults;
         assert!(faults.iter().any(|it| it.starts_with(told)), "{statements}: {faults:#?}");
@@ -70,7 +70,7 @@ fn check_reports_each_kind_of_fault() {
 #[test]
 fn damaged_file_is_reported_without_panic() {
     let directory = tempfile::tempdir().unwrap();
-    log(directory.path());
+    create_log(directory.path());
     let path = directory.path().join("chat.db");
     let mut bytes = fs::read(&path).unwrap();
     let page = 4_096;
@@ -88,7 +88,7 @@ fn damaged_file_is_reported_without_panic() {
 #[test]
 fn faults_beyond_the_listed_ones_are_counted() {
     let directory = tempfile::tempdir().unwrap();
-    let all: Vec<_> = (1..=80).map(|number| said(number, "anna", 1, number, "a")).collect();
+    let all: Vec<_> = (1..=80).map(|number| message(number, "anna", 1, number, "a")).collect();
     import_all(directory.path(), &all);
     change(directory.path(), "UPDATE entries SET username = '?'");
     let report = check(directory.path()).unwrap();
@@ -96,7 +96,7 @@ fn faults_beyond_the_listed_ones_are_counted() {
 }
 
 /// Which log a server goes on with that is started on a directory.
-fn opened(directory: &Path) -> LogId {
+fn open_and_close(directory: &Path) -> LogId {
     let settings = StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() };
     SqliteLog::open(settings).unwrap().1.log_id
 }
@@ -105,8 +105,8 @@ fn opened(directory: &Path) -> LogId {
 fn backup_is_complete_and_opens_with_a_new_log_id() {
     let parent = tempfile::tempdir().unwrap();
     let (one, file) = (parent.path().join("one"), parent.path().join("backup.db"));
-    log(&one);
-    let former = opened(&one);
+    create_log(&one);
+    let former = open_and_close(&one);
     // What a backup has left that was cut off is in nobody's way.
     fs::write(parent.path().join("backup.db.part"), "half of it").unwrap();
     let bytes = backup(&one, &file).unwrap();
@@ -118,13 +118,16 @@ fn backup_is_complete_and_opens_with_a_new_log_id() {
         fs::create_dir(&directory).unwrap();
         fs::copy(&file, directory.join("chat.db")).unwrap();
         assert_eq!(messages(&directory), messages(&one));
-        ids.push(opened(&directory));
-        assert_eq!((sound(&directory).messages, sound(&directory).directs), (3, 1));
+        ids.push(open_and_close(&directory));
+        assert_eq!(
+            (check_without_faults(&directory).messages, check_without_faults(&directory).directs),
+            (3, 1)
+        );
     }
     ids.sort_unstable_by_key(|it| it.0);
     ids.dedup();
     assert_eq!(ids.len(), 3, "each goes on by itself");
-    assert_eq!(opened(&one), former, "and the first one as before");
+    assert_eq!(open_and_close(&one), former, "and the first one as before");
     let mut left: Vec<_> =
         fs::read_dir(parent.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     left.sort_unstable();
@@ -135,7 +138,7 @@ fn backup_is_complete_and_opens_with_a_new_log_id() {
 fn backup_does_not_overwrite_files() {
     let parent = tempfile::tempdir().unwrap();
     let (one, file) = (parent.path().join("one"), parent.path().join("backup.db"));
-    log(&one);
+    create_log(&one);
     fs::write(&file, "dear to me").unwrap();
     assert!(matches!(backup(&one, &file), Err(ArchiveError::Exists(_))));
     assert_eq!(fs::read(&file).unwrap(), b"dear to me");

@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 /// Opens a log as a server does, and closes it; gives what it had found.
-fn opened(directory: &Path) -> RestoredState {
+fn open_and_close(directory: &Path) -> RestoredState {
     let settings = StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() };
     SqliteLog::open(settings).unwrap().1
 }
@@ -43,7 +43,7 @@ fn entry(sequence: u64, time: u64, target: Target) -> LogEntry {
 /// A log of a server that was stopped: sessions 3 and 4, a message in the
 /// lobby, one from the one session to the other, and much forgotten.
 fn server_log(directory: &Path) -> RestoredState {
-    opened(directory);
+    open_and_close(directory);
     let mut connection = database(directory);
     let transaction = connection.transaction().unwrap();
     for session in [3, 4] {
@@ -74,7 +74,7 @@ fn server_log(directory: &Path) -> RestoredState {
         .unwrap();
     transaction.commit().unwrap();
     drop(connection);
-    opened(directory)
+    open_and_close(directory)
 }
 
 #[test]
@@ -82,18 +82,21 @@ fn import_preserves_direct_messages_and_sessions() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let before = server_log(directory);
-    sound(directory);
+    check_without_faults(directory);
     let new = [
-        said(1_000, "carla", 3, 9_000, "before"),
-        said(2_500, "carla", 3, 9_001, "between"),
-        said(4_000, "dora", 70, 9_000, "after"),
+        message(1_000, "carla", 3, 9_000, "before"),
+        message(2_500, "carla", 3, 9_001, "between"),
+        message(4_000, "dora", 70, 9_000, "after"),
     ];
     assert_eq!(import_all(directory, &new), 3);
-    assert_eq!((sound(directory).messages, sound(directory).directs), (4, 1));
+    assert_eq!(
+        (check_without_faults(directory).messages, check_without_faults(directory).directs),
+        (4, 1)
+    );
     let texts: Vec<_> = messages(directory).into_iter().map(|it| (it.session, it.text)).collect();
     let expected = [(5, "before"), (3, "number 101"), (5, "between"), (6, "after")];
     assert_eq!(texts, expected.map(|(session, text)| (session, text.to_owned())));
-    let after = opened(directory);
+    let after = open_and_close(directory);
     assert_ne!(after.log_id, before.log_id, "clients begin afresh");
     assert_eq!(after.head, Sequence(5));
     assert_eq!(after.next_session, SessionId(7));
@@ -113,11 +116,11 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_eq!(all("SELECT dropped, id FROM rooms"), [(0, 1)]);
     assert_eq!(all("SELECT value, 0 FROM facts WHERE name = 'forgotten'"), [(0, 0)]);
     // A name that an import has given stays, though the system is another run now.
-    assert_eq!(opened(directory).log_id, after.log_id);
+    assert_eq!(open_and_close(directory).log_id, after.log_id);
 }
 
 /// Texts of the lobby that a search finds.
-fn search_for(directory: &Path, words: &str) -> Vec<String> {
+fn search_lobby(directory: &Path, words: &str) -> Vec<String> {
     let mut connection = open_to_read(&directory.join("chat.db"), None).unwrap();
     let clock = crate::os::Clock::start();
     let query = SearchQuery {
@@ -142,9 +145,9 @@ fn imported_messages_are_searchable_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     server_log(directory);
-    import_all(directory, &[said(1_000, "carla", 3, 1, "number nine")]);
-    assert_eq!(search_for(directory, "number"), ["number nine", "number 101"]);
-    assert_eq!(search_for(directory, "nine"), ["number nine"]);
+    import_all(directory, &[message(1_000, "carla", 3, 1, "number nine")]);
+    assert_eq!(search_lobby(directory, "number"), ["number nine", "number 101"]);
+    assert_eq!(search_lobby(directory, "nine"), ["number nine"]);
 }
 
 /// What is imported belongs to a name by which the log goes on after a
@@ -164,7 +167,7 @@ fn log_id_of_an_import_survives_a_boot() {
     database(directory.path())
         .execute_batch("UPDATE facts SET value = 0 WHERE name = 'is_clean'")
         .unwrap();
-    import_all(directory.path(), &[said(1, "anna", 1, 1, "a")]);
+    import_all(directory.path(), &[message(1, "anna", 1, 1, "a")]);
     let second = boot("2");
     assert_ne!(second, first);
     let header = parsed(&exported(directory.path())).0;
@@ -178,7 +181,7 @@ fn bad_line_is_reported_and_nothing_is_imported() {
     let directory = directory.path();
     server_log(directory);
     let before = exported(directory);
-    let good = file(&[said(1, "anna", 1, 1, "a"), said(2, "anna", 1, 2, "b")]);
+    let good = file(&[message(1, "anna", 1, 1, "a"), message(2, "anna", 1, 2, "b")]);
     let good = String::from_utf8(good).unwrap();
     let long = " ".repeat(1 << 16);
     for (wrong, line, told) in [
@@ -209,7 +212,7 @@ fn bad_line_is_reported_and_nothing_is_imported() {
         Err(ArchiveError::Line { number: 3, .. })
     ));
     assert_eq!(exported(directory), before);
-    sound(directory);
+    check_without_faults(directory);
 }
 
 /// Many at once: the search's index is made in steps, and a room's links
@@ -217,13 +220,13 @@ fn bad_line_is_reported_and_nothing_is_imported() {
 #[test]
 fn import_of_12000_messages_is_indexed_and_linked() {
     let directory = tempfile::tempdir().unwrap();
-    let one = |number: u64| Said {
+    let one = |number: u64| TestMessage {
         room: format!("room{}", number % 7),
-        ..said(number / 3, "anna", number % 11, number, "many words")
+        ..message(number / 3, "anna", number % 11, number, "many words")
     };
     let all: Vec<_> = (0..12_000).map(one).collect();
     assert_eq!(import_all(directory.path(), &all), 12_000);
-    let report = sound(directory.path());
+    let report = check_without_faults(directory.path());
     assert_eq!((report.messages, report.rooms), (12_000, 7));
     let connection = database(directory.path());
     let indexed = search::indexed_up_to(&connection).unwrap();

@@ -14,7 +14,7 @@ use crate::model::Timestamp;
 
 /// A message as a test writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
+struct TestMessage {
     /// Milliseconds since 1970.
     time: u64,
     /// Where.
@@ -29,7 +29,7 @@ struct Said {
     text: String,
 }
 
-impl Said {
+impl TestMessage {
     /// What makes it the same as another one.
     fn identity(&self) -> (u64, String, String, u64, String) {
         let room = self.room.to_lowercase();
@@ -38,13 +38,13 @@ impl Said {
 }
 
 /// Somebody says something in the lobby.
-fn said(time: u64, username: &str, session: u64, reference: u64, text: &str) -> Said {
+fn message(time: u64, username: &str, session: u64, reference: u64, text: &str) -> TestMessage {
     let (room, username, text) = ("lobby".to_owned(), username.to_owned(), text.to_owned());
-    Said { time, room, username, session, reference, text }
+    TestMessage { time, room, username, session, reference, text }
 }
 
 /// A file with these messages.
-fn file(messages: &[Said]) -> Vec<u8> {
+fn file(messages: &[TestMessage]) -> Vec<u8> {
     let header = json!({"format": "pi-chat-log", "version": 1, "log_id": ""});
     let lines = messages.iter().zip(1_u64..).map(|(it, sequence)| {
         json!({
@@ -58,7 +58,7 @@ fn file(messages: &[Said]) -> Vec<u8> {
 }
 
 /// Imports messages; gives how many were added.
-fn import_all(directory: &Path, messages: &[Said]) -> u64 {
+fn import_all(directory: &Path, messages: &[TestMessage]) -> u64 {
     let done = import(directory, &mut file(messages).as_slice()).unwrap();
     assert_eq!(done.added + done.known, messages.len() as u64);
     done.added
@@ -73,13 +73,13 @@ fn exported(directory: &Path) -> Vec<u8> {
 }
 
 /// The header and the messages in an export.
-fn parsed(exported: &[u8]) -> (Value, Vec<Said>) {
+fn parsed(exported: &[u8]) -> (Value, Vec<TestMessage>) {
     let lines = std::str::from_utf8(exported).unwrap().lines();
     let mut values = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
     let header = values.next().unwrap();
     let messages = values.map(|it| {
         let text = |name: &str| it[name].as_str().unwrap().to_owned();
-        Said {
+        TestMessage {
             time: time_format::parse_rfc3339(&text("time")).unwrap().0,
             room: text("room"),
             username: text("username"),
@@ -92,12 +92,12 @@ fn parsed(exported: &[u8]) -> (Value, Vec<Said>) {
 }
 
 /// The messages of a log.
-fn messages(directory: &Path) -> Vec<Said> {
+fn messages(directory: &Path) -> Vec<TestMessage> {
     parsed(&exported(directory)).1
 }
 
 /// Checks a log, in which there is no fault.
-fn sound(directory: &Path) -> CheckReport {
+fn check_without_faults(directory: &Path) -> CheckReport {
     let report = check(directory).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
     report

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 
 /// Any message; few times, names and texts, so that much is the same.
-fn any_message() -> impl Strategy<Value = Said> {
+fn any_message() -> impl Strategy<Value = TestMessage> {
     let text =
         prop_oneof![Just("hello".to_owned()), "[ -~\u{a0}-\u{fff}\u{1f600}-\u{1f640}\n\t]{1,40}",];
     (0_u64..2_000_000_000_000, 0_u64..5, 0..3_usize, 0..3_usize, 1_u64..5, 0_u64..3, text).prop_map(
-        |(late, early, room, name, session, reference, text)| Said {
+        |(late, early, room, name, session, reference, text)| TestMessage {
             time: if reference == 0 { late } else { early },
             room: ["lobby", "Küche", "a.b"][room].to_owned(),
             username: ["anna", "Bob", "Ольга"][name].to_owned(),
@@ -23,20 +23,20 @@ fn any_message() -> impl Strategy<Value = Said> {
 }
 
 /// What is left if nothing is twice.
-fn once(messages: impl IntoIterator<Item = Said>) -> Vec<Said> {
+fn without_duplicates(messages: impl IntoIterator<Item = TestMessage>) -> Vec<TestMessage> {
     let mut seen = HashSet::new();
     messages.into_iter().filter(|it| seen.insert(it.identity())).collect()
 }
 
 /// In the order of their times, otherwise as they were.
-fn by_time(mut messages: Vec<Said>) -> Vec<Said> {
+fn by_time(mut messages: Vec<TestMessage>) -> Vec<TestMessage> {
     messages.sort_by_key(|it| it.time);
     messages
 }
 
 /// Without the sessions, which are given anew.
-fn identities(messages: &[Said]) -> Vec<(u64, String, String, u64, String)> {
-    messages.iter().map(Said::identity).collect()
+fn identities(messages: &[TestMessage]) -> Vec<(u64, String, String, u64, String)> {
+    messages.iter().map(TestMessage::identity).collect()
 }
 
 proptest! {
@@ -51,9 +51,9 @@ proptest! {
         let (one, other) = (parent.path().join("one"), parent.path().join("other"));
         // Into an empty log.
         import_all(&one, &first);
-        let expected = by_time(once(first.clone()));
+        let expected = by_time(without_duplicates(first.clone()));
         prop_assert_eq!(identities(&messages(&one)), identities(&expected));
-        prop_assert_eq!(sound(&one).messages, expected.len() as u64);
+        prop_assert_eq!(check_without_faults(&one).messages, expected.len() as u64);
         // Into another one, and all is the same but the log's id.
         let all = exported(&one);
         import(&other, &mut all.as_slice()).unwrap();
@@ -64,13 +64,13 @@ proptest! {
         }
         prop_assert_eq!(exported(&one), all);
         // Among others.
-        let known: HashSet<_> = first.iter().map(Said::identity).collect();
+        let known: HashSet<_> = first.iter().map(TestMessage::identity).collect();
         let new: Vec<_> =
-            once(second.clone()).into_iter().filter(|it| !known.contains(&it.identity())).collect();
+            without_duplicates(second.clone()).into_iter().filter(|it| !known.contains(&it.identity())).collect();
         prop_assert_eq!(import_all(&one, &second), new.len() as u64);
         let expected = by_time([expected, new].concat());
         prop_assert_eq!(identities(&messages(&one)), identities(&expected));
-        prop_assert_eq!(sound(&one).messages, expected.len() as u64);
+        prop_assert_eq!(check_without_faults(&one).messages, expected.len() as u64);
     }
 }
 
@@ -79,11 +79,14 @@ proptest! {
 fn import_assigns_one_new_session_per_session_of_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let session = |at: usize| messages(directory.path())[at].session;
-    let first = [said(1, "anna", 7, 1, "a"), said(2, "bob", 900, 1, "b")];
+    let first = [message(1, "anna", 7, 1, "a"), message(2, "bob", 900, 1, "b")];
     import_all(directory.path(), &first);
     assert_eq!((session(0), session(1)), (1, 2));
-    let second =
-        [said(3, "anna", 7, 2, "c"), said(4, "carla", 8, 1, "d"), said(5, "anna", 7, 3, "e")];
+    let second = [
+        message(3, "anna", 7, 2, "c"),
+        message(4, "carla", 8, 1, "d"),
+        message(5, "anna", 7, 3, "e"),
+    ];
     import_all(directory.path(), &second);
     assert_eq!((session(0), session(1), session(2), session(3), session(4)), (1, 2, 3, 4, 3));
 }
@@ -93,8 +96,8 @@ fn text_export_is_readable_and_unambiguous() {
     let directory = tempfile::tempdir().unwrap();
     let day = 86_400_000;
     let others = [
-        said(day, "anna", 1, 1, "one\n12:00:00 bob: two"),
-        said(2 * day, "bob", 2, 1, "\u{202e}x"),
+        message(day, "anna", 1, 1, "one\n12:00:00 bob: two"),
+        message(2 * day, "bob", 2, 1, "\u{202e}x"),
     ];
     import_all(directory.path(), &others);
     let shown = |since, room: Option<&str>| {

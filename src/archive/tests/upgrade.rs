@@ -22,7 +22,7 @@ fn settings(directory: &Path) -> StoreSettings {
 }
 
 /// Makes a database of the first format with 20 messages in the lobby.
-fn make_first_format(directory: &Path) -> PathBuf {
+fn create_format_1(directory: &Path) -> PathBuf {
     let path = directory.join("chat.db");
     let connection = Connection::open(&path).unwrap();
     schema::create_old_format(&connection, 1);
@@ -55,7 +55,7 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn format_1_is_upgraded_without_loss_and_searchable() {
     let directory = tempfile::tempdir().unwrap();
-    let path = make_first_format(directory.path());
+    let path = create_format_1(directory.path());
     let (log, restored) = SqliteLog::open(settings(directory.path())).unwrap();
     assert_eq!(restored.head, Sequence(20));
     assert_eq!(restored.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["Lobby"]);
@@ -84,7 +84,7 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
 }
 
 /// The outcome of each of the owner's tools.
-fn tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
+fn run_tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
     let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
     let header = "{\"format\":\"pi-chat-log\",\"version\":1,\"log_id\":\"\"}\n";
     [
@@ -98,9 +98,9 @@ fn tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
 #[test]
 fn tools_refuse_an_older_format_and_leave_it_unchanged() {
     let directory = tempfile::tempdir().unwrap();
-    let path = make_first_format(directory.path());
+    let path = create_format_1(directory.path());
     let before = fs::read(&path).unwrap();
-    for (name, outcome) in tools(directory.path()) {
+    for (name, outcome) in run_tools(directory.path()) {
         match outcome {
             Err(ArchiveError::Log(error @ StoreError::Older { found: 1, .. })) => {
                 assert!(error.to_string().contains("start chat-server"), "{error}");
@@ -133,7 +133,7 @@ fn newer_format_is_refused_and_left_unchanged() {
         let before = files(&directory);
         assert_eq!(before.len(), names.len());
         let is_newer = |error: &StoreError| matches!(error, StoreError::Newer { .. });
-        for (name, outcome) in tools(&directory) {
+        for (name, outcome) in run_tools(&directory) {
             match outcome {
                 Err(ArchiveError::Log(error)) if is_newer(&error) => {}
                 other => panic!("{name}: {other:?}"),

@@ -75,7 +75,7 @@ fn server_id_moves_with_the_database() {
 }
 
 /// Returns a draft for the lobby.
-fn said(session: u64, reference: u64) -> Draft {
+fn draft(session: u64, reference: u64) -> Draft {
     Draft {
         session: SessionId(session),
         username: Username::new("anna").unwrap(),
@@ -106,8 +106,8 @@ fn last_reference_survives_retention_and_a_kill() {
         last_reference: Reference(0),
         refused: Vec::new(),
     });
-    log.append(now, (1..=5).map(|it| said(1, it)).collect());
-    log.append(now, (1..=600).map(|it| said(2, it)).collect());
+    log.append(now, (1..=5).map(|it| draft(1, it)).collect());
+    log.append(now, (1..=600).map(|it| draft(2, it)).collect());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut is_forgotten = || {
         let range = ReadRange::Before(Sequence(10), 1);
