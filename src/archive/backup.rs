@@ -1,4 +1,4 @@
-//! A copy of the database, of one moment, whole or not there at all.
+//! Backup: a consistent copy of the database, complete or not there at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -12,12 +12,12 @@ use super::{ArchiveError, open};
 use crate::disk::open_private_file;
 use crate::log::sqlite::database::{fact, write_fact};
 
-/// Copies the log of a directory to a file that is not there yet; gives its
-/// bytes. Whoever opens the copy goes on under another log id: what was
-/// said since is missing in it, and clients would miss it silently.
+/// Copies the log of a directory to a new file. Returns the size of the copy, in bytes. A server
+/// may run meanwhile. When the copy is opened it gets a new log id, because it lacks the messages
+/// committed after it was made, and clients would miss them silently.
 ///
 /// # Errors
-/// [`ArchiveError`]; the file is not there.
+/// [`ArchiveError`]; the file does not exist, unless another one was there already.
 pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     let source = open(directory)?;
     if file.symlink_metadata().is_ok() {
@@ -27,22 +27,22 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     let locked = lock_partial_file(&part).map_err(file_error(&part))?;
     let made = copy_database(&source, &part).and_then(|()| sync_and_rename(&locked, &part, file));
     if made.is_err() {
-        // What went wrong before is told; this may well go wrong for the same reason.
+        // The first error is reported; this may fail for the same reason.
         let _ = fs::remove_file(&part);
     }
     made
 }
 
-/// Under which name a file is written until it is whole.
+/// Returns the path of the partial copy: the name under which it is written until it is complete.
 fn partial_path(file: &Path) -> PathBuf {
     let mut name = OsString::from(file);
     name.push(".part");
     PathBuf::from(name)
 }
 
-/// Takes the unfinished file, and empties what somebody has left there who
-/// was stopped. SQLite's own locks are gone when any file of this process
-/// on it is closed, so keep it until the end.
+/// Creates or locks the partial copy, and empties what an interrupted backup has left there. Keep
+/// the returned file open until the end: closing any file handle of this process on it would
+/// release SQLite's own locks.
 fn lock_partial_file(part: &Path) -> io::Result<File> {
     let locked = open_private_file(part)?;
     locked.try_lock()?;
@@ -51,21 +51,21 @@ fn lock_partial_file(part: &Path) -> io::Result<File> {
     Ok(locked)
 }
 
-/// Copies the database, without what was deleted in it.
+/// Copies the database without its deleted content, and marks the copy as not properly closed.
 fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     let Some(name) = part.to_str() else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
         return Err(file_error(part)(source));
     };
-    // Nothing is written to the source; but to something.
+    // Lifts the write protection of the connection: the copy is written by it, not the source.
     source.pragma_update(None, "query_only", false)?;
     source.execute("VACUUM INTO ?", [name])?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = Connection::open_with_flags(part, flags)?;
-    // No further file: what is unfinished is thrown away anyway.
+    // No journal file: an incomplete copy is thrown away anyway.
     copy.pragma_update(None, "journal_mode", "memory")?;
     let transaction = copy.transaction()?;
-    // As if the system had gone down: then nobody goes on by the same name.
+    // As after a crash of the system, so the log gets a new id when it is opened.
     write_fact(&transaction, fact::IS_CLEAN, 0)?;
     write_fact(&transaction, fact::IS_STRICT, 0)?;
     write_fact(&transaction, fact::BOOT_ID, "")?;
@@ -73,7 +73,7 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Has it on the disk, and gives it its name.
+/// Syncs the partial copy to the disk and renames it to its final name. Returns its size, in bytes.
 fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, ArchiveError> {
     locked.sync_all().map_err(file_error(part))?;
     let bytes = locked.metadata().map_err(file_error(part))?.len();
@@ -86,7 +86,7 @@ fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, Archi
     Ok(bytes)
 }
 
-/// Names the file that something is wrong with.
+/// Returns a function that adds a path to an I/O error.
 fn file_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError {
     let path = path.to_path_buf();
     move |source| ArchiveError::File { path: path.clone(), source }

@@ -1,5 +1,5 @@
-//! Looks whether a log is as it should be: the database by its own means,
-//! and then everything that this program takes for granted.
+//! Integrity check of a log: of the database by SQLite's own means, and of everything that this
+//! program takes for granted.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,28 +13,28 @@ use crate::log::sqlite::retention::used_bytes;
 use crate::log::sqlite::rows::{self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_to_sql};
 use crate::log::sqlite::search;
 
-/// Faults that are told; of more, only how many they are.
+/// Maximum number of faults listed; further ones are only counted.
 const MAX_LISTED_FAULTS: usize = 50;
 
-/// What a check has brought.
+/// Result of an integrity check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// Messages in rooms.
+    /// Number of messages in rooms.
     pub messages: u64,
-    /// Direct messages.
+    /// Number of direct messages.
     pub directs: u64,
-    /// Rooms.
+    /// Number of rooms.
     pub rooms: u64,
-    /// Bytes that the database needs.
+    /// Size of the used part of the database, in bytes.
     pub bytes: u64,
-    /// What is wrong, a sentence each.
+    /// Faults found, as text for the owner.
     pub faults: Vec<String>,
-    /// Faults beyond those.
+    /// Number of faults that are not listed.
     pub more_faults: u64,
 }
 
 impl CheckReport {
-    /// Notes a fault.
+    /// Adds a fault to the list, or to the count beyond [`MAX_LISTED_FAULTS`].
     fn fault(&mut self, fault: impl Into<String>) {
         if self.faults.len() < MAX_LISTED_FAULTS {
             self.faults.push(fault.into());
@@ -43,7 +43,7 @@ impl CheckReport {
         }
     }
 
-    /// Notes a fault if something could not be done; gives what has come of it.
+    /// Returns the value of a result. An error is added as a fault of `what`, and gives none.
     fn ok_or_fault<T>(&mut self, what: impl Display, done: rusqlite::Result<T>) -> Option<T> {
         match done {
             Ok(done) => Some(done),
@@ -55,10 +55,10 @@ impl CheckReport {
     }
 }
 
-/// One thing that is looked at; notes the faults in it.
+/// Check of one part of the log; adds the faults that it finds to the report.
 type Check = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
 
-/// Everything that is looked at.
+/// All checks, with the name of what they read.
 const CHECKS: &[(&str, Check)] = &[
     ("the database", check_database),
     ("rooms", check_rooms),
@@ -70,13 +70,14 @@ const CHECKS: &[(&str, Check)] = &[
     ("search", check_search_index),
 ];
 
-/// Looks at the log of a directory, and changes nothing.
+/// Checks the log of a directory without changing it. A server may run meanwhile. Faults are part
+/// of the report.
 ///
 /// # Errors
-/// [`ArchiveError`]: it cannot even be opened.
+/// [`ArchiveError`] if the log cannot be opened.
 pub fn check(directory: &Path) -> Result<CheckReport, ArchiveError> {
     let connection = open(directory)?;
-    // One state of the database for all that follows.
+    // All checks see one state of the database.
     let transaction = connection.unchecked_transaction()?;
     let mut report = CheckReport { bytes: used_bytes(&transaction)?, ..CheckReport::default() };
     for (name, part) in CHECKS {
@@ -86,7 +87,7 @@ pub fn check(directory: &Path) -> Result<CheckReport, ArchiveError> {
     Ok(report)
 }
 
-/// Does something for each row that a query brings.
+/// Calls a function for each row of a query.
 fn for_each_row(
     connection: &Connection,
     query: &str,
@@ -100,7 +101,7 @@ fn for_each_row(
     Ok(())
 }
 
-/// Notes a fault for each number that a query brings.
+/// Adds a fault for each number that a query returns.
 fn fault_for_each_row(
     connection: &Connection,
     report: &mut CheckReport,
@@ -113,7 +114,7 @@ fn fault_for_each_row(
     })
 }
 
-/// What SQLite finds by itself, in the index of the search as well.
+/// Checks the database with SQLite's integrity check, which includes the search index.
 fn check_database(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, "PRAGMA integrity_check", |row| {
         let told: String = row.get(0)?;
@@ -124,7 +125,7 @@ fn check_database(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Rooms have names, and are found by them.
+/// Checks that room names are valid and match their keys.
 fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, "SELECT id, name, key FROM rooms", |row| {
         report.rooms = report.rooms.saturating_add(1);
@@ -141,10 +142,10 @@ fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// Messages are valid, and lead back to those before them.
+/// Checks that messages are valid, belong to a room, and link to their predecessors.
 fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let mut links = LinkChecker::default();
-    // Each room is looked up: a join in the other order would sort everything.
+    // A cross join looks up each room. The other order would sort all messages.
     let query = format!(
         "SELECT {ENTRY_COLUMNS}, e.room, r.name, r.dropped
          FROM entries e LEFT JOIN rooms r ON r.id = e.room ORDER BY e.sequence"
@@ -166,7 +167,7 @@ fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Direct messages are valid, and have sequences of their own.
+/// Checks that direct messages are valid, and that their sequences are used only once.
 fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, &format!("SELECT {DIRECT_COLUMNS} FROM directs d"), |row| {
         report.directs = report.directs.saturating_add(1);
@@ -178,7 +179,8 @@ fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite:
     fault_for_each_row(connection, report, query, |it| format!("sequence {it} was given twice"))
 }
 
-/// Whoever has a direct message wrote or received it, and somebody has each.
+/// Checks that direct messages are in the mailboxes of their two sessions only, and in at least
+/// one.
 fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let query = "SELECT m.sequence FROM mailboxes m LEFT JOIN directs d ON d.sequence = m.sequence
                  WHERE d.sequence IS NULL OR m.session NOT IN (d.session, d.to_session)";
@@ -192,7 +194,7 @@ fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlit
     })
 }
 
-/// Sessions are valid, and their numbers will not be given again.
+/// Checks that sessions are valid, and that their numbers will not be assigned again.
 fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     rows::for_each_session(connection, |session| {
         report.ok_or_fault("a session", session);
@@ -205,7 +207,7 @@ fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Facts are there where they must be, and agree with the messages.
+/// Checks that the required facts exist and agree with the messages.
 fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
@@ -241,8 +243,8 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// What should be found by a search is, and nothing else. (Whether by the
-/// right words is not looked at: that would be to make the index anew.)
+/// Checks that the search index contains the messages that it should, and no others. It does not
+/// check their words, because that would mean building the index again.
 fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let query = format!(

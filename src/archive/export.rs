@@ -1,4 +1,4 @@
-//! The log as lines, for people and for programs.
+//! Export of a log as lines, for people or for programs.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,44 +10,44 @@ use crate::log::sqlite::database::{fact, read_fact};
 use crate::log::sqlite::rows::{self, ENTRY_COLUMNS};
 use crate::model::{LogEntry, LogId, RoomName, Style, Timestamp, sanitize_text};
 
-/// What stands in place of a time that cannot be shown.
+/// Placeholder for a time that cannot be formatted.
 const UNKNOWN_TIME: &str = "---------- --:--:--Z";
 
-/// What further lines of a text begin with.
+/// Indentation of the second and further lines of a text.
 const CONTINUATION_INDENT: &str = "    ";
 
-/// How messages are written.
+/// Format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// A line of JSON each, behind a header: what can be imported.
+    /// JSON lines: a header, and an object for each message. Can be imported.
     JsonLines,
-    /// Lines for people.
+    /// Text for people.
     Text,
 }
 
-/// What is to be exported, and how.
+/// Options of an export: filter and format.
 #[derive(Clone, Debug)]
 pub struct ExportOptions {
-    /// Only this room.
+    /// Exports only this room.
     pub room: Option<RoomName>,
-    /// Not before this time.
+    /// Exports only messages from this time on.
     pub since: Option<Timestamp>,
-    /// How messages are written.
+    /// Format of the output.
     pub format: ExportFormat,
 }
 
-/// Writes the messages of a log in its order, while they are read. Direct
-/// messages belong to two people, and are not among them.
+/// Writes the messages of a log to `out`, in the log's order. A server may run meanwhile. Direct
+/// messages are left out, because they belong to two people.
 ///
 /// # Errors
-/// [`ArchiveError`]; some of it may have been written.
+/// [`ArchiveError`]; a part may have been written.
 pub fn export(
     directory: &Path,
     options: &ExportOptions,
     out: &mut impl Write,
 ) -> Result<(), ArchiveError> {
     let connection = open(directory)?;
-    // One state of the database, whatever is said meanwhile.
+    // One state of the database, whatever is sent meanwhile.
     let transaction = connection.unchecked_transaction()?;
     let room = match &options.room {
         None => None,
@@ -61,7 +61,7 @@ pub fn export(
         let header = serde_json::to_string(&header).map_err(io::Error::from);
         header.and_then(|it| writeln!(out, "{it}")).map_err(ArchiveError::Output)?;
     }
-    // Each room is looked up: a join in the other order would sort everything.
+    // A cross join looks up each room. The other order would sort all messages.
     let rest = "FROM entries e CROSS JOIN rooms r ON r.id = e.room WHERE e.time >= ?1";
     let only = room.map_or("", |_| "AND e.room = ?2");
     let mut statement = transaction
@@ -83,12 +83,12 @@ pub fn export(
     out.flush().map_err(ArchiveError::Output)
 }
 
-/// Which log it is. (A log without a name was never opened by a server.)
+/// Returns the log id; zero if no server has opened the log yet.
 fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
     Ok(LogId(read_fact(connection, fact::LOG_ID)?.unwrap_or_default()))
 }
 
-/// A message for people. No part of it can be taken for another one.
+/// Formats a message for people, so that no part of it can be taken for another message.
 fn format_text(entry: &LogEntry, room: &RoomName) -> String {
     let time = time_format::format_readable(entry.time);
     let time = time.as_deref().unwrap_or(UNKNOWN_TIME);

@@ -1,5 +1,4 @@
-//! Reads lines of JSON, checks every one of them, and brings what is new
-//! into the log.
+//! Import of JSON lines: checks every line, and merges new messages into the log.
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -11,23 +10,23 @@ use crate::log::StoreError;
 use crate::log::sqlite::database::{open_to_read, open_to_write};
 use crate::log::sqlite::directory::LockedDirectory;
 
-/// What has come of an import.
+/// Result of an import: numbers of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportSummary {
-    /// Messages that are in the log now and were not.
+    /// Number of messages added to the log.
     pub added: u64,
-    /// Messages that were there before, or twice in the file.
+    /// Number of messages skipped as duplicates: already in the log, or twice in the file.
     pub known: u64,
 }
 
-/// Brings the messages of a file into the log of a directory, by their
-/// times; makes the directory if it is not there. Nobody else may have it.
+/// Merges the messages of a JSON lines file into the log of a directory, ordered by time. Creates
+/// the log if it does not exist. Locks the directory, so no server may use it.
 ///
-/// If anything is new, all sequences are given anew, under another log id,
-/// so that clients begin afresh.
+/// If any message is new, the log gets a new log id and all sequences are assigned again, so
+/// clients begin afresh.
 ///
 /// # Errors
-/// [`ArchiveError`]; the log is as it was.
+/// [`ArchiveError`]; the log is unchanged.
 pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummary, ArchiveError> {
     let directory = LockedDirectory::lock(directory)?;
     let path = directory.database();
@@ -35,7 +34,7 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
         return Err(error.into());
     }
     let mut connection = open_to_write(&path, None)?;
-    // What does not come to its end has not been.
+    // An incomplete import is rolled back.
     let transaction = connection.transaction()?;
     merge::create_staging_table(&transaction)?;
     let read = stage_lines(&transaction, input)?;
@@ -47,7 +46,7 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
     Ok(ImportSummary { added, known: read.saturating_sub(added) })
 }
 
-/// Puts all lines aside; gives how many messages they are.
+/// Parses all lines and puts their messages into the staging table. Returns the number of messages.
 fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64, ArchiveError> {
     let mut buffer = Vec::new();
     let mut number: u64 = 0;
@@ -70,8 +69,8 @@ fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64,
     }
 }
 
-/// Reads a line without its end, or so much of it that it is seen to be too
-/// long; says whether there was one.
+/// Reads a line without its newline; of a line that is too long, one byte more than the limit.
+/// Returns false at the end of the input.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let count = input

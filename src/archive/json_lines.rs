@@ -1,7 +1,7 @@
-//! A log as lines of JSON: a header, then one object for each message.
+//! JSON lines format of exports and imports: a header, then one object for each message.
 //!
-//! Numbers above 2^53 are strings of digits, for many programs read all
-//! numbers as floating point.
+//! Numbers above 2^53 are written as strings of digits, because many programs read all numbers as
+//! floating point.
 
 use std::borrow::Cow;
 
@@ -13,40 +13,40 @@ use crate::model::{
     Username,
 };
 
-/// What the first line calls the format.
+/// Name of the format, in the header.
 const FORMAT: &str = "pi-chat-log";
 
-/// The version of the format.
+/// Version of the format, in the header.
 const VERSION: u32 = 1;
 
-/// The largest number that every program reads as it is.
+/// Greatest integer that every program reads exactly.
 const MAX_EXACT_NUMBER: u64 = 1 << 53;
 
-/// Beyond so many bytes a line is not read: the longest text with all its
-/// characters escaped is a third of it.
+/// Maximum length of a line, in bytes. The longest text with all characters escaped takes a third
+/// of it.
 pub(super) const MAX_LINE_BYTES: u64 = 1 << 16;
 
-/// The first line.
+/// Header: the first line of a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header<'a> {
-    /// [`FORMAT`]
+    /// Name of the format: [`FORMAT`].
     #[serde(borrow)]
     format: Cow<'a, str>,
-    /// [`VERSION`]
+    /// Version of the format: [`VERSION`].
     version: u32,
-    /// The log's id, in hexadecimal. Nothing is decided by it.
+    /// Log id in hexadecimal, for information only.
     #[serde(borrow)]
     log_id: Cow<'a, str>,
 }
 
 impl Header<'_> {
-    /// That of a log.
+    /// Returns the header for a log.
     pub(super) fn of(log_id: LogId) -> Self {
         let log_id = u128::from_be_bytes(log_id.0);
         Self { format: FORMAT.into(), version: VERSION, log_id: format!("{log_id:032x}").into() }
     }
 
-    /// Checks a first line.
+    /// Checks that a line is a header of this format and version. Returns an error text otherwise.
     pub(super) fn check(line: &[u8]) -> Result<(), String> {
         let found: Header<'_> = serde_json::from_slice(line)
             .map_err(|error| format!("this is no header of a {FORMAT} file: {error}"))?;
@@ -60,52 +60,52 @@ impl Header<'_> {
     }
 }
 
-/// One message.
+/// JSON object of one message.
 #[derive(Debug, Serialize, Deserialize)]
 struct MessageLine<'a> {
-    /// Its place in the log that it comes from.
+    /// Sequence in the log that it was exported from.
     sequence: JsonNumber,
-    /// When it was received.
+    /// Time at which the message was received.
     time: JsonNumber,
-    /// Where it was said.
+    /// Name of the room.
     #[serde(borrow)]
     room: Cow<'a, str>,
-    /// By whom.
+    /// Username of the author.
     #[serde(borrow)]
     username: Cow<'a, str>,
-    /// The author's session in the log that it comes from.
+    /// Session of the author in the log that it was exported from.
     session: JsonNumber,
-    /// The author's number for it.
+    /// Reference that the author's client gave the message.
     reference: JsonNumber,
-    /// How it is meant.
+    /// Display style, as a number.
     style: u8,
-    /// What it says.
+    /// Text of the message.
     #[serde(borrow)]
     text: Cow<'a, str>,
 }
 
-/// A number, or something in its place.
+/// JSON value of a number or a time.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum JsonNumber {
-    /// As it is.
+    /// A number up to [`MAX_EXACT_NUMBER`].
     Small(u64),
-    /// Its digits, or a time in RFC 3339.
+    /// A greater number as digits, or a time by RFC 3339.
     Text(String),
 }
 
 impl JsonNumber {
-    /// A number as it is written.
+    /// Converts a number to JSON.
     fn of(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }
 
-    /// A time as it is written.
+    /// Converts a time to JSON: by RFC 3339, or as a number beyond the year 9999.
     fn of_time(time: Timestamp) -> Self {
         time_format::format_rfc3339(time).map_or_else(|| Self::of(time.0), Self::Text)
     }
 
-    /// The number.
+    /// Returns the number. `name` is the field's name, for the error text.
     fn value(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Small(number) => Some(*number),
@@ -117,7 +117,7 @@ impl JsonNumber {
         .ok_or_else(|| format!("{name}: this is no number up to 2^64"))
     }
 
-    /// The time. One that a database could not order is refused.
+    /// Returns the time. Times from 2^63 ms on are refused, because the database cannot order them.
     fn time(&self) -> Result<Timestamp, String> {
         let written = match self {
             Self::Text(text) => time_format::parse_rfc3339(text),
@@ -134,7 +134,7 @@ impl JsonNumber {
     }
 }
 
-/// Writes a message of this room as a line, without its end.
+/// Formats a message of this room as a line, without newline.
 pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
     serde_json::to_string(&MessageLine {
@@ -149,29 +149,29 @@ pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<St
     })
 }
 
-/// A message that was read, every part of which is valid.
+/// Valid message parsed from a line.
 #[derive(Debug)]
 pub(super) struct ImportedMessage {
-    /// When it was received.
+    /// Time at which the message was received.
     pub(super) time: Timestamp,
-    /// Where it was said.
+    /// Room of the message.
     pub(super) room: RoomName,
-    /// By whom.
+    /// Username of the author.
     pub(super) username: Username,
-    /// The author's session in the log that it comes from.
+    /// Session of the author in the log that it was exported from.
     pub(super) session: SessionId,
-    /// The author's number for it.
+    /// Reference that the author's client gave the message.
     pub(super) reference: Reference,
-    /// How it is meant.
+    /// Display style.
     pub(super) style: Style,
-    /// What it says.
+    /// Text of the message.
     pub(super) text: MessageText,
 }
 
-/// Reads a message from a line; says what is wrong with it otherwise.
+/// Parses and validates the message of a line. Returns an error text otherwise.
 pub(super) fn parse(line: &[u8]) -> Result<ImportedMessage, String> {
     let line: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    // It has to be there and to be a number, though a new one is given.
+    // The sequence must be a number, although a new one is assigned.
     let _ = Sequence(line.sequence.value("sequence")?);
     Ok(ImportedMessage {
         time: line.time.time()?,
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::model::{Draft, Target};
 
-    /// The largest numbers, and a text that needs escaping.
+    /// The greatest numbers, and a text that needs escaping.
     #[test]
     fn line_round_trip() {
         let room = RoomName::new("küche").unwrap();
@@ -221,7 +221,7 @@ mod tests {
         }
     }
 
-    /// A good line.
+    /// A valid line.
     const GOOD: &str = r#"{"sequence":1,"time":"2026-11-03T14:30:05.123Z","room":"a","username":"b","session":"3","reference":4,"style":0,"text":"x"}"#;
 
     #[test]

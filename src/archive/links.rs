@@ -1,18 +1,18 @@
-//! Whether every message leads back to the one before it in its room.
+//! Check of the links from each message to the previous one of its room.
 
 use std::collections::HashMap;
 
-/// How far the links of each room have been followed.
+/// Checker of the messages' links to the previous message of the same room.
 #[derive(Debug, Default)]
 pub(super) struct LinkChecker {
-    /// The last message of each room.
+    /// Sequence of the last message checked in each room, by the room's row id.
     last_in_room: HashMap<i64, i64>,
 }
 
 impl LinkChecker {
-    /// Follows the next message, all rooms in ascending order; says whether
-    /// its link is right. It may lead to one that the room has lost, the last of
-    /// which was `dropped`.
+    /// Checks the link (`previous`) of the next message; call it in ascending order of sequence
+    /// over all rooms. Returns true if it leads to the previous message of the room, or to one that
+    /// the room has lost by retention: `dropped` is the greatest sequence lost.
     pub(super) fn check_next(
         &mut self,
         room: i64,

@@ -1,6 +1,5 @@
-//! Brings messages into a log at their times. All of it is one transaction
-//! of whoever calls; what is put aside is in tables of the connection alone,
-//! which SQLite keeps in a file if they are large.
+//! Merges imported messages into a log, ordered by time. The caller provides the transaction.
+//! Staged messages are in temporary tables, which SQLite moves to a file if they are large.
 
 use rusqlite::{Connection, params};
 
@@ -13,11 +12,11 @@ use crate::log::sqlite::{recovery, search};
 use crate::model::{LogId, RoomName, Sequence};
 use crate::os::random_bytes;
 
-/// Messages that are made findable at one time.
+/// Number of messages added to the search index at a time.
 const INDEX_BATCH: usize = 5_000;
 
-/// Where messages are put aside. What makes one the same as another one is
-/// the key: neither its sequence nor its session, for both are given anew.
+/// SQL: creates the staging table. Its key defines when two messages are duplicates: sequence and
+/// session do not count, because both are assigned again.
 const CREATE_STAGING_TABLE: &str = "
     CREATE TEMP TABLE aside (
         time INTEGER, reference INTEGER, username TEXT, room INTEGER, style INTEGER, text TEXT,
@@ -26,7 +25,7 @@ const CREATE_STAGING_TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Drops what the log has already.
+/// SQL: deletes staged messages that are in the log already.
 const DROP_DUPLICATES: &str = "
     DELETE FROM temp.aside WHERE line IN (
         SELECT a.line FROM main.entries e CROSS JOIN temp.aside a
@@ -35,8 +34,9 @@ const DROP_DUPLICATES: &str = "
     )
 ";
 
-/// Puts everything in order, by time and then as it was: what was there
-/// first, direct messages too, of which only the place is needed.
+/// SQL: orders old and staged messages by time; at equal times, old ones come first, in their
+/// order. Direct messages are included, but only their sequences change. Staged sessions get new
+/// numbers.
 const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.numbers
@@ -61,8 +61,8 @@ const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE old_mailboxes AS SELECT * FROM main.mailboxes;
 ";
 
-/// Writes everything anew. Nothing is deleted, so no room has lost anything
-/// that a client could know of.
+/// SQL: writes all messages again under their new sequences and links. No message is deleted, so
+/// `dropped` becomes 0 in all rooms.
 const REWRITE_LOG: &str = "
     DELETE FROM main.entries;
     INSERT INTO main.entries
@@ -88,12 +88,13 @@ const REWRITE_LOG: &str = "
     DELETE FROM main.days;
 ";
 
-/// Makes the place where messages are put aside.
+/// Creates the temporary staging table.
 pub(super) fn create_staging_table(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(CREATE_STAGING_TABLE)
 }
 
-/// Puts a message aside, if it is not there. Its room gets a number.
+/// Inserts a message into the staging table, unless a duplicate is there. Creates its room if it is
+/// new.
 pub(super) fn stage_message(
     connection: &Connection,
     line: u64,
@@ -117,7 +118,7 @@ pub(super) fn stage_message(
     Ok(())
 }
 
-/// A room's number; it gets a row if it has none.
+/// Returns the row id of a room; inserts a row if it has none.
 fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
     if let Some((number, _)) = rows::find_room(connection, room.key())? {
         return Ok(number);
@@ -127,8 +128,7 @@ fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
         .insert(params![room.key().as_str(), room.as_str()])
 }
 
-/// Drops of what was put aside what the log has already; gives how many are
-/// left.
+/// Deletes staged messages that are in the log already. Returns the number of those left.
 pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> {
     connection.execute(DROP_DUPLICATES, [])?;
     let left: i64 =
@@ -136,10 +136,11 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
     Ok(left.cast_unsigned())
 }
 
-/// Brings what was put aside into the log.
+/// Merges the staged messages into the log: assigns sequences and a new log id, and indexes all
+/// messages.
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
-    // Read before anything is moved: their references are found by sequence.
+    // Last references are recovered by sequence, so read them before the sequences change.
     let restored = recovery::restore_state(connection, LogId(log_id))?;
     let last_session = u64_to_sql(restored.next_session.0).saturating_sub(1);
     connection
@@ -160,7 +161,7 @@ pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
     write_fact(connection, fact::FORGOTTEN, 0)?;
     write_fact(connection, fact::INDEXED, 0)?;
-    // It is synced when it is written, and under a name that nobody knows yet.
+    // The commit is synced, and no client knows the new log id yet.
     write_fact(connection, fact::IS_CLEAN, 1)?;
     while search::index_next(connection, INDEX_BATCH)?.1 == INDEX_BATCH {}
     Ok(())

@@ -1,15 +1,15 @@
 //! Layer 3: the owner's tools for a log on disk: export, import, backup and check.
 //!
-//! Exporting, backing up and checking only read, one state of the database,
-//! and may be done while a server runs. Importing needs the directory.
+//! Export, backup and check only read one state of the database, and may be used while a server
+//! runs. Import needs the directory's lock.
 //!
-//! | file | what it is about |
+//! | module | contents |
 //! |---|---|
-//! | `line`, `when` | a message as a line of JSON; times |
-//! | `export` | the log as lines |
-//! | `import`, `merge` | lines read and checked; what is new brought in |
-//! | `backup` | a copy of the database |
-//! | `check`, `links` | whether everything is as it should be |
+//! | `json_lines`, `time_format` | JSON lines format of messages; formats of times |
+//! | `export` | writes the log as JSON lines or text |
+//! | `import`, `merge` | reads and checks JSON lines; merges new messages into the log |
+//! | `backup` | copies the database |
+//! | `check`, `links` | integrity check of a log; of its links |
 
 mod backup;
 mod check;
@@ -36,7 +36,7 @@ use crate::log::StoreError;
 use crate::log::sqlite::database;
 use crate::log::sqlite::directory::existing_database;
 
-/// Why the owner does not get what was asked for. The log is as it was.
+/// Error: a tool could not do its work. The log is unchanged.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// The log cannot be opened.
@@ -45,38 +45,38 @@ pub enum ArchiveError {
     /// The database cannot be read or written.
     #[error("the database fails")]
     Database(#[from] rusqlite::Error),
-    /// Nothing was ever said in this room.
+    /// The log has no room of this name.
     #[error("there is no room {0} in the log")]
     NoRoom(String),
-    /// It cannot be written there.
+    /// The output cannot be written.
     #[error("cannot write")]
     Output(#[source] io::Error),
-    /// What is to be imported cannot be read.
+    /// The input cannot be read.
     #[error("cannot read what is to be imported")]
     Input(#[source] io::Error),
-    /// What is to be imported has a line that is wrong.
+    /// A line of the input is invalid.
     #[error("line {number}: {problem}; nothing is imported")]
     Line {
-        /// The first is 1.
+        /// Line number, from 1.
         number: u64,
-        /// What is wrong with it.
+        /// Error text.
         problem: String,
     },
-    /// A backup never goes over something else.
+    /// The target file of a backup exists already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
     /// The backup cannot be written.
     #[error("cannot write {}", path.display())]
     File {
-        /// Which file.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
 }
 
-/// Opens the log of a directory to read it, beside whoever has it.
+/// Opens the log of a directory read-only; a server may run meanwhile.
 fn open(directory: &Path) -> Result<Connection, ArchiveError> {
     Ok(database::open_to_read(&existing_database(directory)?, None)?)
 }

@@ -1,4 +1,4 @@
-//! Times as they are written in files, and as owners type them.
+//! Formatting and parsing of times (UTC).
 
 use std::time::Duration;
 
@@ -8,28 +8,26 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::model::Timestamp;
 
-/// `2026-11-03T14:30:05.123Z`, which loses nothing. None beyond the year
-/// 9999.
+/// Formats a time by RFC 3339 with milliseconds, without loss: `2026-11-03T14:30:05.123Z`. None
+/// after the year 9999.
 pub(super) fn format_rfc3339(time: Timestamp) -> Option<String> {
     let form = form!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     to_date_time(time)?.format(form).ok()
 }
 
-/// `2026-11-03 14:30:05Z`. None beyond the year 9999.
+/// Formats a time for people, in seconds: `2026-11-03 14:30:05Z`. None after the year 9999.
 pub(super) fn format_readable(time: Timestamp) -> Option<String> {
     to_date_time(time)?.format(form!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).ok()
 }
 
-/// Reads RFC 3339, to the millisecond. None where it is something else or
-/// before 1970.
+/// Parses a time by RFC 3339, to the millisecond. None if it is invalid or before 1970.
 pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     from_date_time(OffsetDateTime::parse(text, &Rfc3339).ok()?)
 }
 
-/// Reads what an owner types: `2026-11-03`, when that day begins;
-/// `2026-11-03 14:30` or `2026-11-03T14:30:05`; or RFC 3339. All are UTC, but
-/// for the last, which says itself what it is. None where it is something else
-/// or before 1970.
+/// Parses a time typed by an owner: `2026-11-03` (start of the day), `2026-11-03 14:30`,
+/// `2026-11-03T14:30:05`, all in UTC; or RFC 3339 with any offset. None if it is invalid or before
+/// 1970.
 #[must_use]
 pub fn parse_since(typed: &str) -> Option<Timestamp> {
     let typed = typed.replacen(' ', "T", 1);
@@ -47,12 +45,12 @@ pub fn parse_since(typed: &str) -> Option<Timestamp> {
     from_date_time(at.assume_utc())
 }
 
-/// The moment of a time; none beyond the year 9999.
+/// Converts a timestamp to a date and time; none after the year 9999.
 fn to_date_time(time: Timestamp) -> Option<OffsetDateTime> {
     OffsetDateTime::UNIX_EPOCH.checked_add(Duration::from_millis(time.0).try_into().ok()?)
 }
 
-/// The time of a moment; none before 1970.
+/// Converts a date and time to a timestamp; none before 1970.
 fn from_date_time(moment: OffsetDateTime) -> Option<Timestamp> {
     let milliseconds = moment.unix_timestamp_nanos().div_euclid(1_000_000);
     Some(Timestamp(u64::try_from(milliseconds).ok()?))
@@ -64,11 +62,11 @@ mod tests {
 
     use super::*;
 
-    /// The last millisecond of the year 9999.
+    /// Last millisecond of the year 9999.
     const LAST: u64 = 253_402_300_799_999;
 
     proptest! {
-        /// Nothing is lost.
+        /// Formatting and parsing lose nothing.
         #[test]
         fn rfc3339_round_trip(time in 0..=LAST) {
             let time = Timestamp(time);

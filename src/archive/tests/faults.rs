@@ -1,4 +1,4 @@
-//! A check sees what is wrong, and a backup what is in its way.
+//! Tests of check and backup: faults in the database, files in the way.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use super::*;
 use crate::log::{SqliteLog, StoreSettings};
 use crate::model::LogId;
 
-/// A log with messages in two rooms, direct messages and a session.
+/// Creates a log with messages in two rooms, direct messages and a session.
 fn create_log(directory: &Path) {
     let other = TestMessage { room: "kitchen".to_owned(), ..message(2, "bob", 2, 1, "b") };
     import_all(directory, &[message(1, "anna", 1, 1, "a"), other, message(3, "anna", 1, 2, "c")]);
@@ -19,7 +19,7 @@ fn create_log(directory: &Path) {
     );
 }
 
-/// Does something to the database behind everybody's back.
+/// Executes SQL statements on the database of a directory.
 fn change(directory: &Path, statements: &str) {
     let connection = Connection::open(directory.join("chat.db")).unwrap();
     connection.execute_batch(statements).unwrap();
@@ -95,7 +95,7 @@ fn faults_beyond_the_listed_ones_are_counted() {
     assert_eq!((report.faults.len(), report.more_faults), (50, 30));
 }
 
-/// Which log a server goes on with that is started on a directory.
+/// Opens the log of a directory as a server does, and closes it. Returns its log id.
 fn open_and_close(directory: &Path) -> LogId {
     let settings = StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() };
     SqliteLog::open(settings).unwrap().1.log_id
@@ -107,7 +107,7 @@ fn backup_is_complete_and_opens_with_a_new_log_id() {
     let (one, file) = (parent.path().join("one"), parent.path().join("backup.db"));
     create_log(&one);
     let former = open_and_close(&one);
-    // What a backup has left that was cut off is in nobody's way.
+    // The rest of an interrupted backup does not prevent another one.
     fs::write(parent.path().join("backup.db.part"), "half of it").unwrap();
     let bytes = backup(&one, &file).unwrap();
     let metadata = fs::metadata(&file).unwrap();

@@ -1,4 +1,4 @@
-//! What an import does to everything that is not a message of a room.
+//! Tests of what an import does to direct messages, sessions, search and log id.
 
 use rusqlite::Connection;
 
@@ -12,18 +12,18 @@ use crate::model::{
     SessionId, SessionRecord, Style, Target, TokenHash, Username,
 };
 
-/// Opens a log as a server does, and closes it; gives what it had found.
+/// Opens the log of a directory as a server does, and closes it. Returns the restored state.
 fn open_and_close(directory: &Path) -> RestoredState {
     let settings = StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() };
     SqliteLog::open(settings).unwrap().1
 }
 
-/// The database of a directory.
+/// Opens the database of a directory.
 fn database(directory: &Path) -> Connection {
     open_to_write(&directory.join("chat.db"), None).unwrap()
 }
 
-/// A message of anna's (session 3) at this time.
+/// Returns an entry of the user anna (session 3) at this time.
 fn entry(sequence: u64, time: u64, target: Target) -> LogEntry {
     LogEntry {
         sequence: Sequence(sequence),
@@ -40,8 +40,8 @@ fn entry(sequence: u64, time: u64, target: Target) -> LogEntry {
     }
 }
 
-/// A log of a server that was stopped: sessions 3 and 4, a message in the
-/// lobby, one from the one session to the other, and much forgotten.
+/// Creates the log of a stopped server: sessions 3 and 4, a message in the lobby, a direct message
+/// between the sessions; many messages were deleted by retention. Returns its restored state.
 fn server_log(directory: &Path) -> RestoredState {
     open_and_close(directory);
     let mut connection = database(directory);
@@ -100,7 +100,7 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_ne!(after.log_id, before.log_id, "clients begin afresh");
     assert_eq!(after.head, Sequence(5));
     assert_eq!(after.next_session, SessionId(7));
-    // What they had sent is known, though not from the new sequences.
+    // The last references of the sessions are known, but not from the new sequences.
     assert_eq!(after.sessions, before.sessions);
     let last: Vec<_> = after.sessions.iter().map(|it| it.last_reference.0).collect();
     assert_eq!(last, [102, 5]);
@@ -115,11 +115,11 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_eq!(all("SELECT sequence, previous FROM entries"), [(1, 0), (2, 1), (3, 2), (5, 3)]);
     assert_eq!(all("SELECT dropped, id FROM rooms"), [(0, 1)]);
     assert_eq!(all("SELECT value, 0 FROM facts WHERE name = 'forgotten'"), [(0, 0)]);
-    // A name that an import has given stays, though the system is another run now.
+    // The log id of an import stays, although the boot id is another one now.
     assert_eq!(open_and_close(directory).log_id, after.log_id);
 }
 
-/// Texts of the lobby that a search finds.
+/// Returns the texts of the lobby that a search finds.
 fn search_lobby(directory: &Path, words: &str) -> Vec<String> {
     let mut connection = open_to_read(&directory.join("chat.db"), None).unwrap();
     let clock = crate::os::Clock::start();
@@ -150,8 +150,8 @@ fn imported_messages_are_searchable_at_once() {
     assert_eq!(search_lobby(directory, "nine"), ["number nine"]);
 }
 
-/// What is imported belongs to a name by which the log goes on after a
-/// boot; before, the log may have been one whose end is lost.
+/// Before the import, the end of the log may have been missing, so it would get a new log id; after
+/// it, the id given by the import stays.
 #[test]
 fn log_id_of_an_import_survives_a_boot() {
     let directory = tempfile::tempdir().unwrap();
@@ -203,7 +203,7 @@ fn bad_line_is_reported_and_nothing_is_imported() {
         }
         assert_eq!(exported(directory), before);
     }
-    // What is not UTF-8 is not read either.
+    // Invalid UTF-8 is refused, too.
     let mut bytes = good.into_bytes();
     let last = bytes.iter().rposition(|it| *it == b'b').unwrap();
     bytes[last] = 0xff;
@@ -215,8 +215,7 @@ fn bad_line_is_reported_and_nothing_is_imported() {
     check_without_faults(directory);
 }
 
-/// Many at once: the search's index is made in steps, and a room's links
-/// reach over others.
+/// The search index is built in several batches, and links of a room skip other rooms.
 #[test]
 fn import_of_12000_messages_is_indexed_and_linked() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The owner's tools, without the program around them.
+//! Tests of the owner's tools, without the command line.
 
 mod faults;
 mod import_merge;
@@ -12,38 +12,38 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::Timestamp;
 
-/// A message as a test writes it.
+/// A message, as tests write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TestMessage {
-    /// Milliseconds since 1970.
+    /// Time in milliseconds since 1970.
     time: u64,
-    /// Where.
+    /// Name of the room.
     room: String,
-    /// By whom.
+    /// Username of the author.
     username: String,
-    /// In which session.
+    /// Session of the author.
     session: u64,
-    /// Its number there.
+    /// Reference of the message.
     reference: u64,
-    /// What.
+    /// Text of the message.
     text: String,
 }
 
 impl TestMessage {
-    /// What makes it the same as another one.
+    /// Returns the fields that make two messages duplicates.
     fn identity(&self) -> (u64, String, String, u64, String) {
         let room = self.room.to_lowercase();
         (self.time, room, self.username.clone(), self.reference, self.text.clone())
     }
 }
 
-/// Somebody says something in the lobby.
+/// Returns a message in the lobby.
 fn message(time: u64, username: &str, session: u64, reference: u64, text: &str) -> TestMessage {
     let (room, username, text) = ("lobby".to_owned(), username.to_owned(), text.to_owned());
     TestMessage { time, room, username, session, reference, text }
 }
 
-/// A file with these messages.
+/// Returns a JSON lines file with these messages.
 fn file(messages: &[TestMessage]) -> Vec<u8> {
     let header = json!({"format": "pi-chat-log", "version": 1, "log_id": ""});
     let lines = messages.iter().zip(1_u64..).map(|(it, sequence)| {
@@ -57,14 +57,14 @@ fn file(messages: &[TestMessage]) -> Vec<u8> {
     lines.map(|it| format!("{it}\n")).collect::<String>().into_bytes()
 }
 
-/// Imports messages; gives how many were added.
+/// Imports messages. Returns the number added.
 fn import_all(directory: &Path, messages: &[TestMessage]) -> u64 {
     let done = import(directory, &mut file(messages).as_slice()).unwrap();
     assert_eq!(done.added + done.known, messages.len() as u64);
     done.added
 }
 
-/// Everything that is exported.
+/// Exports a log as JSON lines.
 fn exported(directory: &Path) -> Vec<u8> {
     let mut out = Vec::new();
     let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
@@ -72,7 +72,7 @@ fn exported(directory: &Path) -> Vec<u8> {
     out
 }
 
-/// The header and the messages in an export.
+/// Parses an export into its header and messages.
 fn parsed(exported: &[u8]) -> (Value, Vec<TestMessage>) {
     let lines = std::str::from_utf8(exported).unwrap().lines();
     let mut values = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -91,12 +91,12 @@ fn parsed(exported: &[u8]) -> (Value, Vec<TestMessage>) {
     (header, messages.collect())
 }
 
-/// The messages of a log.
+/// Returns the messages of a log.
 fn messages(directory: &Path) -> Vec<TestMessage> {
     parsed(&exported(directory)).1
 }
 
-/// Checks a log, in which there is no fault.
+/// Checks a log and asserts that it has no faults.
 fn check_without_faults(directory: &Path) -> CheckReport {
     let report = check(directory).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());

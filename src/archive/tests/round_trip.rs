@@ -1,4 +1,4 @@
-//! What is exported and imported is the same, for any messages.
+//! Property test: exporting and importing any messages preserves them.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Any message; few times, names and texts, so that much is the same.
+/// Returns a strategy for messages with few times, names and texts, so that there are duplicates.
 fn any_message() -> impl Strategy<Value = TestMessage> {
     let text =
         prop_oneof![Just("hello".to_owned()), "[ -~\u{a0}-\u{fff}\u{1f600}-\u{1f640}\n\t]{1,40}",];
@@ -22,19 +22,19 @@ fn any_message() -> impl Strategy<Value = TestMessage> {
     )
 }
 
-/// What is left if nothing is twice.
+/// Returns the messages without duplicates.
 fn without_duplicates(messages: impl IntoIterator<Item = TestMessage>) -> Vec<TestMessage> {
     let mut seen = HashSet::new();
     messages.into_iter().filter(|it| seen.insert(it.identity())).collect()
 }
 
-/// In the order of their times, otherwise as they were.
+/// Sorts messages by time; the order at equal times stays.
 fn by_time(mut messages: Vec<TestMessage>) -> Vec<TestMessage> {
     messages.sort_by_key(|it| it.time);
     messages
 }
 
-/// Without the sessions, which are given anew.
+/// Returns the messages without their sessions, which are assigned again.
 fn identities(messages: &[TestMessage]) -> Vec<(u64, String, String, u64, String)> {
     messages.iter().map(TestMessage::identity).collect()
 }
@@ -49,21 +49,21 @@ proptest! {
     ) {
         let parent = tempfile::tempdir().unwrap();
         let (one, other) = (parent.path().join("one"), parent.path().join("other"));
-        // Into an empty log.
+        // Import into an empty log.
         import_all(&one, &first);
         let expected = by_time(without_duplicates(first.clone()));
         prop_assert_eq!(identities(&messages(&one)), identities(&expected));
         prop_assert_eq!(check_without_faults(&one).messages, expected.len() as u64);
-        // Into another one, and all is the same but the log's id.
+        // Import the export into another log: all but the log id is equal.
         let all = exported(&one);
         import(&other, &mut all.as_slice()).unwrap();
         prop_assert_eq!(messages(&other), messages(&one));
-        // Nothing is added twice, and nothing becomes of it.
+        // Importing again adds nothing and changes nothing.
         for again in [&all, &file(&first), &exported(&other)] {
             prop_assert_eq!(import(&one, &mut again.as_slice()).unwrap().added, 0);
         }
         prop_assert_eq!(exported(&one), all);
-        // Among others.
+        // Import into a log with other messages.
         let known: HashSet<_> = first.iter().map(TestMessage::identity).collect();
         let new: Vec<_> =
             without_duplicates(second.clone()).into_iter().filter(|it| !known.contains(&it.identity())).collect();
@@ -74,7 +74,7 @@ proptest! {
     }
 }
 
-/// Sessions keep together what belongs together.
+/// Messages of one session stay together.
 #[test]
 fn import_assigns_one_new_session_per_session_of_the_file() {
     let directory = tempfile::tempdir().unwrap();

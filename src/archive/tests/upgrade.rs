@@ -1,4 +1,4 @@
-//! What becomes of databases that other versions have written.
+//! Tests of databases that older and newer versions have written.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,12 +16,12 @@ use crate::model::{
 };
 use crate::os::Clock;
 
-/// A log in a directory.
+/// Returns the settings of a log in a directory.
 fn settings(directory: &Path) -> StoreSettings {
     StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() }
 }
 
-/// Makes a database of the first format with 20 messages in the lobby.
+/// Creates a database of format 1 with 20 messages in the lobby. Returns its path.
 fn create_format_1(directory: &Path) -> PathBuf {
     let path = directory.join("chat.db");
     let connection = Connection::open(&path).unwrap();
@@ -46,7 +46,7 @@ fn create_format_1(directory: &Path) -> PathBuf {
     path
 }
 
-/// The files of a directory and what is in them.
+/// Returns the contents of all files in a directory.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(directory).unwrap().map(|it| it.unwrap().path());
     paths.map(|it| (it.clone(), fs::read(it).unwrap())).collect()
@@ -62,7 +62,7 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     drop(log);
     let report = check(directory.path()).unwrap();
     assert_eq!((report.messages, report.faults), (20, Vec::new()));
-    // What the thread that writes does before each search.
+    // The writer thread does this.
     let connection = open_to_write(&path, None).unwrap();
     search::index_next(&connection, 1_000).unwrap();
     assert_eq!(search::indexed_up_to(&connection).unwrap(), Sequence(20));
@@ -83,7 +83,7 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     assert_eq!(found.into_keys().collect::<Vec<_>>(), [Sequence(7)]);
 }
 
-/// The outcome of each of the owner's tools.
+/// Runs each of the owner's tools. Returns their names and results.
 fn run_tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
     let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
     let header = "{\"format\":\"pi-chat-log\",\"version\":1,\"log_id\":\"\"}\n";
@@ -111,7 +111,7 @@ fn tools_refuse_an_older_format_and_leave_it_unchanged() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
-/// Nobody touches what a newer version has written, closed or not.
+/// Neither a closed database nor one with a write-ahead log is changed.
 #[test]
 fn newer_format_is_refused_and_left_unchanged() {
     for is_closed in [true, false] {
@@ -121,7 +121,7 @@ fn newer_format_is_refused_and_left_unchanged() {
         drop(SqliteLog::open(settings(&origin)).unwrap());
         let connection = open_to_write(&origin.join("chat.db"), None).unwrap();
         connection.pragma_update(None, "user_version", schema::latest_format() + 1).unwrap();
-        // While it is open, everything is in the write-ahead log.
+        // While the database is open, everything is in the write-ahead log.
         let names: &[&str] = if is_closed { &["chat.db"] } else { &["chat.db", "chat.db-wal"] };
         if is_closed {
             drop(connection);
