@@ -27,8 +27,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 /// Pause after a failed accept.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Length of the queue of connections that are not accepted yet.
-const BACKLOG: i32 = 16;
+/// Largest number of connections that wait to be accepted.
+const ACCEPT_QUEUE_LENGTH: i32 = 16;
 
 /// The listening control socket. Dropping it removes the socket's file.
 pub(super) struct Control {
@@ -87,7 +87,8 @@ impl Drop for Control {
     }
 }
 
-/// Writes a status report to a connection; write errors are ignored.
+/// Writes a status report to a connection, or nothing if the engine has ended. Write errors are
+/// ignored.
 async fn send_status(
     mut stream: UnixStream,
     settings: ServerSettings,
@@ -136,7 +137,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     socket.bind(&SockAddr::unix(path)?)?;
     // Clients cannot connect before `listen`, so the mode is never too wide.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    socket.listen(BACKLOG)?;
+    socket.listen(ACCEPT_QUEUE_LENGTH)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(socket.into())
 }
@@ -146,7 +147,7 @@ fn file_identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }
 
-/// Returns true if the path is a socket, not a regular file.
+/// Returns true if there is a Unix socket at the path. Symbolic links are not followed.
 fn is_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())

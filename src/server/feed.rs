@@ -80,10 +80,10 @@ pub(super) struct Feed {
     first: u64,
     /// Sum of the batches' frames, in bytes.
     bytes: usize,
-    /// Largest value of `bytes`, except for a single larger batch.
+    /// Limit of `bytes`. The newest batch is kept even if it alone is larger.
     max_bytes: usize,
-    /// Sequence of the last entry that has been dropped.
-    dropped: Sequence,
+    /// Sequence of the last entry that was dropped; zero if none was.
+    last_dropped: Sequence,
 }
 
 /// A connection's position in a feed: its next entry.
@@ -102,7 +102,13 @@ pub(super) struct Behind;
 impl Feed {
     /// Creates an empty feed that holds up to `max_bytes` of frames.
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { batches: VecDeque::new(), first: 0, bytes: 0, max_bytes, dropped: Sequence::ZERO }
+        Self {
+            batches: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            max_bytes,
+            last_dropped: Sequence::ZERO,
+        }
     }
 
     /// Appends a batch, and drops the oldest ones beyond the limit of bytes. The newest batch is kept
@@ -135,7 +141,8 @@ impl Feed {
         if let Some(batch) = self.batches.pop_front() {
             self.first += 1;
             self.bytes -= batch.bytes.len();
-            self.dropped = batch.ends.last().map_or(self.dropped, |(sequence, _)| *sequence);
+            self.last_dropped =
+                batch.ends.last().map_or(self.last_dropped, |(sequence, _)| *sequence);
         }
     }
 
@@ -144,7 +151,7 @@ impl Feed {
     /// # Errors
     /// [`Behind`] if entries after `sequence` have been dropped.
     pub(super) fn cursor_after(&self, sequence: Sequence) -> Result<Cursor, Behind> {
-        if sequence < self.dropped {
+        if sequence < self.last_dropped {
             return Err(Behind);
         }
         let is_before = |it: &Batch| it.ends.last().is_none_or(|(last, _)| *last <= sequence);

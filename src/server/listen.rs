@@ -13,8 +13,8 @@ use crate::model::Moment;
 use crate::model::limits::DEFAULT_PORT;
 use crate::os::Clock;
 
-/// Length of the kernel's queue of connections that are not accepted yet.
-const BACKLOG: i32 = 4_096;
+/// Largest number of connections that the kernel holds until they are accepted.
+const ACCEPT_QUEUE_LENGTH: i32 = 4_096;
 
 /// Linux's error number for “address family not supported by protocol”, which `std` does not name.
 const EAFNOSUPPORT: i32 = 97;
@@ -83,7 +83,7 @@ fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(ACCEPT_QUEUE_LENGTH)?;
     TcpListener::from_std(socket.into())
 }
 

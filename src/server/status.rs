@@ -17,7 +17,8 @@ use crate::systemd;
 /// A status report. Its fields are the JSON keys of the page; none of them is secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Whether the engine answers and the log stores messages as configured.
+    /// True if the log stores every message as configured: `store.state` is `Sound`. (An engine that
+    /// does not answer gives no report.)
     pub healthy: bool,
     /// The server's name, as configured.
     pub name: String,

@@ -33,7 +33,8 @@ use crate::server::outbox::Outbox;
 use crate::wire::FrameError;
 use crate::wire::tcp::{Notice, ServerFrame};
 
-/// Bytes read at a time. The buffer is on the stack while reading, so a silent connection has none.
+/// Largest number of bytes read at a time. The buffer is on the stack during a read only, so an idle
+/// connection holds no memory for it.
 const READ_SIZE: usize = 8_192;
 
 /// Slices written at a time.
@@ -172,7 +173,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Returns the earliest timer: end of a pause, slow reader, or end of the connection.
+    /// Returns when the next timer expires: the end of a rate-limit pause, the slow-reader time-out, or
+    /// the deadline of a closing connection. `None` if no timer runs.
     fn deadline(&self) -> Option<Moment> {
         let paused = match self.reading {
             Reading::Paused(until) => Some(until),
