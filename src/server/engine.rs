@@ -25,18 +25,18 @@ use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
-/// Capacity of the engine's queue, in inputs; connections wait while it is full.
+/// Largest number of inputs in the engine's queue; senders wait while it is full.
 const QUEUE_CAPACITY: usize = 1_024;
 
-/// Memory of all frames in the engine's queue, in bytes; connections wait while it is used up.
+/// Largest memory of all frames in the engine's queue, in bytes; connections wait while it is used up.
 const QUEUE_MEMORY: usize = 4 << 20;
 
 /// Largest number of inputs handled before their results are committed and published: the size of
 /// a batch under load.
 const MAX_BATCH: usize = 256;
 
-/// Time between housekeeping runs: trimming feeds, flushing the error log, checking for a stalled
-/// log. A log that has answered nothing for this time is reported as stalled.
+/// Time between housekeeping runs, which trim feeds, flush the error log and look for a stalled log. A
+/// log is stalled when it has answered no draft for this time although drafts are waiting.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Longest time from a shutdown request to the end of the engine, even if connections are left.
@@ -51,7 +51,7 @@ pub(super) enum EngineInput {
         connection: ConnectionId,
         /// The client's address.
         address: IpAddr,
-        /// The token of its session, should it begin a new one: fresh random bytes.
+        /// Fresh random bytes: the token of the session if the client starts a new one.
         token: Token,
         /// Its outbox, from which its task takes frames and commands.
         outbox: Arc<Outbox>,
@@ -95,7 +95,7 @@ pub(super) enum EngineInput {
         /// Receives the pong.
         outbox: Arc<Outbox>,
     },
-    /// A request for a snapshot of the counters.
+    /// A query for a snapshot of the counters.
     QueryStats {
         /// Receives the snapshot.
         answer: oneshot::Sender<EngineStats>,
@@ -162,8 +162,8 @@ impl EngineHandle {
         self.send(EngineInput::Received { connection, frames, memory }).await
     }
 
-    /// Puts an input into the queue without waiting; from a task of its own if the queue is full,
-    /// so inputs sent afterwards may overtake it.
+    /// Puts an input into the queue without making the caller wait. If the queue is full, a spawned
+    /// task waits instead; then inputs that are sent later may arrive earlier.
     pub(super) fn send_eventually(&self, message: EngineInput) {
         if let Err(mpsc::error::TrySendError::Full(message)) = self.inputs.try_send(message) {
             let sender = self.inputs.clone();
@@ -182,29 +182,31 @@ pub(super) struct Engine {
     drafts_given: u64,
     /// Number of drafts that the log has answered so far, committed or not.
     drafts_answered: u64,
-    /// A requested shutdown that waits for the log.
+    /// A requested shutdown that still waits for the log; `None` before a request, and once the hub
+    /// has been told.
     pending_shutdown: Option<PendingShutdown>,
-    /// Whether the log's stream of events has ended: the engine then ends, too.
+    /// True if the log has ended its stream of events; the engine then ends, too.
     is_log_closed: bool,
     /// Health of the log, as it reported last.
     storage: StorageHealth,
-    /// Time since when drafts have been waiting without any answer of the log.
+    /// Time of the log's last answer, or of the first append after it, while drafts are waiting for an
+    /// answer; `None` while none are.
     unanswered_since: Option<Moment>,
-    /// Whether clients were told that the log does not answer.
+    /// True if the hub was told that the log is stalled, and the log has not answered since.
     is_stall_reported: bool,
-    /// Time at which the engine ends even if connections are left; set by a shutdown.
+    /// Time at which the engine ends even if connections are left; `None` before a shutdown request.
     ends_at: Option<Moment>,
     /// Distributes frames to the connections.
     fanout: Fanout,
     /// Drafts collected for the next append.
     drafts: Vec<Draft>,
-    /// Time of the hub's next timer.
+    /// Time at which the hub wants to be woken; `None` if at no time.
     wake_at: Option<Moment>,
     /// Time of the next housekeeping run.
     housekeeping_at: Moment,
     /// Rate-limited log lines about errors sent to clients.
     error_log: ErrorLog,
-    /// Number of connected users, for those who watch it.
+    /// Publishes the number of connected users, for systemd's status line.
     connected_users: watch::Sender<usize>,
     /// Message counters, for the status.
     message_rate: MessageRate,
@@ -212,7 +214,7 @@ pub(super) struct Engine {
     clock: Clock,
     /// The receiving end of the engine's queue.
     inputs: mpsc::Receiver<EngineInput>,
-    /// Whether the hub has been told to shut down.
+    /// True if the hub has been told to shut down.
     stopping: bool,
 }
 
@@ -414,8 +416,8 @@ impl Engine {
         }
     }
 
-    /// Runs work that no single client has caused. A panic is caught and logged; the rest of the
-    /// work is lost.
+    /// Runs `work` that no single client has caused, and catches a panic: it is logged, and the rest
+    /// of the work does not happen.
     fn catch_panic(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!("a bug in the hub; going on");
@@ -431,7 +433,7 @@ impl Engine {
         }
     }
 
-    /// Appends the collected drafts to the log and passes the events that it has at once to the hub.
+    /// Appends the collected drafts to the log, then handles the events that the log has already.
     fn commit(&mut self) {
         self.append_drafts();
         self.poll_log();
@@ -493,8 +495,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Ends a reported stall, and restarts its timer if drafts are still unanswered. Call it when
-    /// the log has answered drafts.
+    /// Restarts the stall timer if drafts are still unanswered, else stops it. Ends a reported stall:
+    /// tells the hub the health that the log reported last. Call it when the log has answered drafts.
     fn on_drafts_answered(&mut self) {
         let is_waiting = self.drafts_answered < self.drafts_given;
         self.unanswered_since = is_waiting.then(|| self.clock.now());

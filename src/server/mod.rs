@@ -75,7 +75,7 @@ pub struct ServerSettings {
     pub backlog: FanoutLimits,
     /// Path of the control socket, which reports the status; none to have no such socket.
     pub control: Option<PathBuf>,
-    /// Whether the server is advertised on the local network.
+    /// True if the server is advertised on the local network.
     pub announce: bool,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Inbound {
     joined_bucket: Option<TokenBucket>,
     /// Time of the last `pong` that was free of charge.
     free_pong_at: Option<Moment>,
-    /// Whether the client was told that it sends too fast, and has not been below its rate since.
+    /// True if the client was told that it sends too fast, and its bucket has not been full since.
     is_slow_down_sent: bool,
 }
 
