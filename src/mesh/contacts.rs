@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::replay_window::Window;
+use super::replay_window::ReplayWindow;
 use crate::model::{Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 
@@ -24,7 +24,7 @@ const CONTROL_RATE: (u32, u32) = (200, 3_000);
 const ENTRY_RATE: (u32, u32) = (200, 3_000);
 
 /// Entries that one peer gets because it asks, likewise.
-const ANSWER_RATE: (u32, u32) = (128, 6_000);
+const ANSWER_RATE_PER_PEER: (u32, u32) = (128, 6_000);
 
 /// How long somebody has been here: the smaller one for longer.
 pub(super) type Seniority = (RoomClock, PeerId);
@@ -47,12 +47,12 @@ pub(super) enum Stage {
 
 /// What a peer says of itself.
 #[derive(Clone, Debug)]
-pub(super) struct Stated {
+pub(super) struct Profile {
     /// What it is called. From a stranger.
     pub(super) name: String,
     /// What the name is compared by.
     pub(super) key: NameKey,
-    /// When it came in, by the room clock; by ours as long as the two differ.
+    /// When it meta in, by the room clock; by ours as long as the two differ.
     pub(super) since: RoomClock,
 }
 
@@ -62,7 +62,7 @@ struct Address {
     /// There.
     address: SocketAddr,
     /// When it was last heard from there, if ever.
-    heard: Option<Moment>,
+    last_heard: Option<Moment>,
     /// A cookie has come back from there.
     is_verified: bool,
 }
@@ -77,11 +77,11 @@ pub(super) struct Contact {
     /// It is alive, not a recording.
     pub(super) is_verified: bool,
     /// What it says of itself.
-    pub(super) stated: Option<Stated>,
+    pub(super) profile: Option<Profile>,
     /// Where it can be reached.
     addresses: Vec<Address>,
     /// Which of its counters were seen.
-    pub(super) window: Window,
+    pub(super) window: ReplayWindow,
     /// How much it may send.
     pub(super) controls: TokenBucket,
     /// How many entries it gets because it asks.
@@ -89,25 +89,25 @@ pub(super) struct Contact {
     /// How many entries it may send that nobody has asked for.
     pub(super) entries: TokenBucket,
     /// When it was first heard, in this stay.
-    pub(super) met: Moment,
+    pub(super) first_heard: Moment,
     /// When it became known, or a member.
     pub(super) known_at: Moment,
     /// When it was last heard directly.
-    pub(super) heard: Option<Moment>,
+    pub(super) last_heard: Option<Moment>,
     /// When it was last heard by anybody.
-    pub(super) vouched: Moment,
-    /// When something last came by each way.
-    paths: [Option<Moment>; 3],
+    pub(super) last_vouched: Moment,
+    /// When something last meta by each way.
+    last_heard_by: [Option<Moment>; 3],
     /// The way by which it believes to be heard; `None`: by none.
-    pub(super) told: Option<Path>,
+    pub(super) told_path: Option<Path>,
     /// It was told something else since, and may not have heard that.
-    pub(super) is_told_unsurely: bool,
+    pub(super) is_told_uncertain: bool,
     /// What the last ping to it said about that.
-    pub(super) telling: Option<Path>,
+    pub(super) pinged_path: Option<Path>,
     /// How it hears us, if it has said so.
     pub(super) hears: Option<PathSet>,
     /// The counter of the packet in which it said so.
-    pub(super) hears_since: u64,
+    pub(super) hears_counter: u64,
     /// When to ping it.
     pub(super) ping_at: Option<Moment>,
     /// Pings without success.
@@ -117,7 +117,7 @@ pub(super) struct Contact {
     /// It was asked for entries since it was last heard.
     pub(super) is_asked: bool,
     /// Something is to be sent to an address that is not verified.
-    pub(super) wants_address: bool,
+    pub(super) needs_verified_address: bool,
     /// Whose page named it.
     pub(super) listed_by: Option<PeerId>,
     /// When to ask for its address.
@@ -127,11 +127,11 @@ pub(super) struct Contact {
     /// As it seemed the last time.
     last_skew: Option<i64>,
     /// The person has been told of it.
-    pub(super) is_skew_told: bool,
+    pub(super) is_skew_reported: bool,
     /// Heartbeats that have come, of those since `known_at` at most 32.
     pub(super) heartbeats: (u32, Moment),
     /// It has our log up to here; `None`: its pages have never told.
-    pub(super) has_ours: Option<u32>,
+    pub(super) has_own_up_to: Option<u32>,
 }
 
 impl Contact {
@@ -141,61 +141,61 @@ impl Contact {
             signer: None,
             stage,
             is_verified: false,
-            stated: None,
+            profile: None,
             addresses: Vec::new(),
-            window: Window::default(),
+            window: ReplayWindow::default(),
             controls: TokenBucket::new(CONTROL_RATE.0, CONTROL_RATE.1),
-            answers: TokenBucket::new(ANSWER_RATE.0, ANSWER_RATE.1),
+            answers: TokenBucket::new(ANSWER_RATE_PER_PEER.0, ANSWER_RATE_PER_PEER.1),
             entries: TokenBucket::new(ENTRY_RATE.0, ENTRY_RATE.1),
-            met: now,
+            first_heard: now,
             known_at: now,
-            heard: None,
-            vouched: now,
-            paths: [None; 3],
-            told: Some(Path::GroupV4),
-            is_told_unsurely: false,
-            telling: None,
+            last_heard: None,
+            last_vouched: now,
+            last_heard_by: [None; 3],
+            told_path: Some(Path::GroupV4),
+            is_told_uncertain: false,
+            pinged_path: None,
             hears: None,
-            hears_since: 0,
+            hears_counter: 0,
             ping_at: None,
             pings: 0,
             is_pinged: false,
             is_asked: false,
-            wants_address: false,
+            needs_verified_address: false,
             listed_by: None,
             where_at: None,
             skew: 0,
             last_skew: None,
-            is_skew_told: false,
+            is_skew_reported: false,
             heartbeats: (0, now),
-            has_ours: None,
+            has_own_up_to: None,
         }
     }
 
     /// Notes that a control packet has come.
-    pub(super) fn hear(&mut self, now: Moment, from: SocketAddr, path: Option<Path>) {
-        self.heard = Some(now);
-        self.vouched = now;
+    pub(super) fn record_packet(&mut self, now: Moment, from: SocketAddr, path: Option<Path>) {
+        self.last_heard = Some(now);
+        self.last_vouched = now;
         (self.is_pinged, self.is_asked) = (false, false);
-        if let Some(slot) = path.and_then(|it| self.paths.get_mut(index(it))) {
+        if let Some(slot) = path.and_then(|it| self.last_heard_by.get_mut(path_index(it))) {
             *slot = Some(now);
         }
         match self.addresses.iter_mut().find(|it| it.address == from) {
-            Some(known) => known.heard = Some(now),
+            Some(known) => known.last_heard = Some(now),
             None => self.add_address(from, Some(now)),
         }
     }
 
     /// Notes that a copy of what was heard last has come by another way.
-    pub(super) fn hear_copy(&mut self, now: Moment, path: Path) {
-        if let Some(slot) = self.paths.get_mut(index(path)) {
+    pub(super) fn record_copy(&mut self, now: Moment, path: Path) {
+        if let Some(slot) = self.last_heard_by.get_mut(path_index(path)) {
             *slot = Some(now);
         }
     }
 
     /// Whether something by this way would be news.
-    pub(super) fn is_news(&self, now: Moment, path: Path, lately: Duration) -> bool {
-        !self.heard_by(now, lately).has(path)
+    pub(super) fn is_path_silent(&self, now: Moment, path: Path, lately: Duration) -> bool {
+        !self.recent_paths(now, lately).has(path)
     }
 
     /// Notes by how much its clock seemed to be ahead. Of the last two the
@@ -207,28 +207,28 @@ impl Contact {
 
     /// Remembers an address, in place of the one not heard for longest, if
     /// possible not of a verified one: recordings can come from anywhere.
-    fn add_address(&mut self, address: SocketAddr, heard: Option<Moment>) {
-        let new = Address { address, heard, is_verified: false };
+    fn add_address(&mut self, address: SocketAddr, last_heard: Option<Moment>) {
+        let new = Address { address, last_heard, is_verified: false };
         if self.addresses.len() < MAX_ADDRESSES {
             self.addresses.push(new);
         } else if let Some(oldest) =
-            self.addresses.iter_mut().min_by_key(|it| (it.is_verified, it.heard))
+            self.addresses.iter_mut().min_by_key(|it| (it.is_verified, it.last_heard))
         {
             *oldest = new;
         }
     }
 
     /// Somebody says that it can be reached there.
-    pub(super) fn suggest(&mut self, address: SocketAddr) {
-        if self.heard.is_none() && !self.addresses().any(|it| it == address) {
+    pub(super) fn suggest_address(&mut self, address: SocketAddr) {
+        if self.last_heard.is_none() && !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
         }
     }
 
     /// A cookie has come back from there.
-    pub(super) fn verify(&mut self, address: SocketAddr) {
+    pub(super) fn verify_address(&mut self, address: SocketAddr) {
         self.is_verified = true;
-        self.wants_address = false;
+        self.needs_verified_address = false;
         if let Some(known) = self.addresses.iter_mut().find(|it| it.address == address) {
             known.is_verified = true;
         }
@@ -245,43 +245,44 @@ impl Contact {
     }
 
     /// Whether it has been heard from there.
-    pub(super) fn sends_from(&self, address: SocketAddr) -> bool {
-        self.addresses.iter().any(|it| it.address == address && it.heard.is_some())
+    pub(super) fn has_sent_from(&self, address: SocketAddr) -> bool {
+        self.addresses.iter().any(|it| it.address == address && it.last_heard.is_some())
     }
 
     /// Where to send: the verified address heard last, else the one heard
     /// last, else one that somebody has named.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.addresses.iter().max_by_key(|it| (it.is_verified, it.heard)).map(|it| it.address)
+        self.addresses.iter().max_by_key(|it| (it.is_verified, it.last_heard)).map(|it| it.address)
     }
 
-    /// Where to send what is larger than what came.
+    /// Where to send what is larger than what meta.
     pub(super) fn verified_address(&self) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
-        verified.max_by_key(|it| it.heard).map(|it| it.address)
+        verified.max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
     /// The addresses that may be passed on.
-    pub(super) fn lasting_address(&self) -> Option<SocketAddr> {
+    pub(super) fn shareable_address(&self) -> Option<SocketAddr> {
         let is_lasting = |it: &&Address| match it.address {
             SocketAddr::V4(_) => true,
             SocketAddr::V6(it) => !it.ip().is_unicast_link_local(),
         };
-        let heard = self.addresses.iter().filter(|it| it.heard.is_some());
-        heard.filter(is_lasting).max_by_key(|it| it.heard).map(|it| it.address)
+        let heard = self.addresses.iter().filter(|it| it.last_heard.is_some());
+        heard.filter(is_lasting).max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
     /// By which ways it was heard within `lately`.
-    pub(super) fn heard_by(&self, now: Moment, lately: Duration) -> PathSet {
-        Path::ALL.into_iter().zip(self.paths).fold(PathSet::NONE, |heard, (path, at)| {
+    pub(super) fn recent_paths(&self, now: Moment, lately: Duration) -> PathSet {
+        Path::ALL.into_iter().zip(self.last_heard_by).fold(PathSet::NONE, |heard, (path, at)| {
             if at.is_some_and(|at| now.since(at) < lately) { heard.with(path) } else { heard }
         })
     }
 
     /// When the way that it is told to use will have failed, if nothing
     /// comes by it.
-    pub(super) fn way_lapses(&self, lately: Duration) -> Option<Moment> {
-        let at = self.told.and_then(|it| self.paths.get(index(it)).copied().flatten());
+    pub(super) fn told_path_expires(&self, lately: Duration) -> Option<Moment> {
+        let at =
+            self.told_path.and_then(|it| self.last_heard_by.get(path_index(it)).copied().flatten());
         at.map(|at| at + lately)
     }
 
@@ -292,17 +293,17 @@ impl Contact {
 
     /// What it is called; empty if nobody has said.
     pub(super) fn name(&self) -> &str {
-        self.stated.as_ref().map_or("", |it| &it.name)
+        self.profile.as_ref().map_or("", |it| &it.name)
     }
 
     /// Since when it has been in the room.
     pub(super) fn since(&self) -> RoomClock {
-        self.stated.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
+        self.profile.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
     }
 }
 
 /// Which place a way has in [`Contact::ways`].
-const fn index(path: Path) -> usize {
+const fn path_index(path: Path) -> usize {
     match path {
         Path::GroupV4 => 0,
         Path::GroupV6 => 1,
@@ -321,9 +322,9 @@ pub(super) struct Contacts {
     /// name comes, not each time that one is compared.
     skeletons: BTreeMap<String, BTreeSet<NameKey>>,
     /// How many members there are.
-    members: usize,
+    member_count: usize,
     /// How many are heard and not verified.
-    heard: usize,
+    heard_count: usize,
 }
 
 impl Contacts {
@@ -333,7 +334,7 @@ impl Contacts {
     }
 
     /// One of them, to change it. Stage and name are changed by
-    /// [`Self::set_stage`] and [`Self::state`] only.
+    /// [`Self::set_stage`] and [`Self::set_profile`] only.
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Contact> {
         self.contacts.get_mut(&id)
     }
@@ -345,16 +346,16 @@ impl Contacts {
 
     /// Somebody of whom a control packet has come; `None` where all places
     /// are taken by members.
-    pub(super) fn meet(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
+    pub(super) fn add_heard(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
         let is_new = !self.contacts.contains_key(&signer.id);
-        if is_new && self.heard >= MAX_HEARD {
-            self.forget_one_of_a_crowd();
+        if is_new && self.heard_count >= MAX_HEARD {
+            self.evict_heard();
         }
-        if is_new && !self.has_room() {
+        if is_new && !self.make_room() {
             return None;
         }
         if is_new {
-            self.heard += 1;
+            self.heard_count += 1;
             self.contacts.insert(signer.id, Contact::new(now, Stage::PathSet));
         } else if self.get(signer.id).is_some_and(|it| it.stage == Stage::Listed) {
             self.set_stage(signer.id, Stage::PathSet);
@@ -366,7 +367,12 @@ impl Contacts {
 
     /// Somebody whom a member's page has named; `None` where too many are
     /// known.
-    pub(super) fn list(&mut self, now: Moment, id: PeerId, by: PeerId) -> Option<&mut Contact> {
+    pub(super) fn add_listed(
+        &mut self,
+        now: Moment,
+        id: PeerId,
+        by: PeerId,
+    ) -> Option<&mut Contact> {
         if !self.contacts.contains_key(&id) {
             let is_listed = |it: &&Contact| it.stage == Stage::Listed && it.listed_by == Some(by);
             let listed = self.contacts.values().filter(is_listed).count();
@@ -383,29 +389,29 @@ impl Contacts {
     /// Forgets one of those who are heard and not members: of those at the
     /// address with most of them, one that is not verified, the oldest. So
     /// who invents many keeps nobody else out.
-    fn forget_one_of_a_crowd(&mut self) {
+    fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
         let heard = || self.iter().filter(|(_, it)| it.stage == Stage::PathSet);
         let mut crowds: BTreeMap<Option<IpAddr>, usize> = BTreeMap::new();
         heard().for_each(|(_, it)| *crowds.entry(ip(it)).or_default() += 1);
-        let one =
-            heard().max_by_key(|(_, it)| (crowds.get(&ip(it)), !it.is_verified, Reverse(it.met)));
+        let one = heard()
+            .max_by_key(|(_, it)| (crowds.get(&ip(it)), !it.is_verified, Reverse(it.first_heard)));
         if let Some((id, _)) = one {
-            self.forget(id);
+            self.remove(id);
         }
     }
 
     /// Whether there is a place, once the one who was listed or gone for
     /// longest has made room.
-    fn has_room(&mut self) -> bool {
+    fn make_room(&mut self) -> bool {
         if self.contacts.len() < MAX_CONTACTS {
             return true;
         }
         let absent =
             self.iter().filter(|(_, it)| matches!(it.stage, Stage::Listed | Stage::Gone { .. }));
-        let oldest = absent.min_by_key(|(_, it)| it.vouched).map(|(id, _)| id);
+        let oldest = absent.min_by_key(|(_, it)| it.last_vouched).map(|(id, _)| id);
         if let Some(id) = oldest {
-            self.forget(id);
+            self.remove(id);
         }
         oldest.is_some()
     }
@@ -414,39 +420,39 @@ impl Contacts {
     pub(super) fn set_stage(&mut self, id: PeerId, stage: Stage) {
         let Some(contact) = self.contacts.get_mut(&id) else { return };
         let before = std::mem::replace(&mut contact.stage, stage);
-        let key = contact.stated.as_ref().map(|it| it.key.clone());
+        let key = contact.profile.as_ref().map(|it| it.key.clone());
         let count = |it: Stage, what: Stage| usize::from(it == what);
-        self.members += count(stage, Stage::Member);
-        self.members -= count(before, Stage::Member);
-        self.heard += count(stage, Stage::PathSet);
-        self.heard -= count(before, Stage::PathSet);
+        self.member_count += count(stage, Stage::Member);
+        self.member_count -= count(before, Stage::Member);
+        self.heard_count += count(stage, Stage::PathSet);
+        self.heard_count -= count(before, Stage::PathSet);
         if let Some(key) = key {
             if before == Stage::Member {
-                self.forget_name(&key, id);
+                self.unindex_name(&key, id);
             }
             if stage == Stage::Member {
-                self.remember_name(key, id);
+                self.index_name(key, id);
             }
         }
     }
 
     /// Notes what somebody says of itself. Returns its former name if it is
     /// a member that has another one now.
-    pub(super) fn state(&mut self, id: PeerId, stated: Stated) -> Option<String> {
+    pub(super) fn set_profile(&mut self, id: PeerId, profile: Profile) -> Option<String> {
         let contact = self.contacts.get_mut(&id)?;
         let is_member = contact.is_member();
-        let key = stated.key.clone();
-        let before = contact.stated.replace(stated)?;
+        let key = profile.key.clone();
+        let before = contact.profile.replace(profile)?;
         let is_other = before.name != contact.name();
         if is_member && before.key != key {
-            self.forget_name(&before.key, id);
-            self.remember_name(key, id);
+            self.unindex_name(&before.key, id);
+            self.index_name(key, id);
         }
         (is_member && is_other).then_some(before.name)
     }
 
     /// A member has this name.
-    fn remember_name(&mut self, key: NameKey, id: PeerId) {
+    fn index_name(&mut self, key: NameKey, id: PeerId) {
         if !self.names.contains_key(&key) {
             self.skeletons.entry(key.skeleton()).or_default().insert(key.clone());
         }
@@ -454,7 +460,7 @@ impl Contacts {
     }
 
     /// Somebody does not have this name any more.
-    fn forget_name(&mut self, key: &NameKey, id: PeerId) {
+    fn unindex_name(&mut self, key: &NameKey, id: PeerId) {
         if let Some(holders) = self.names.get_mut(key) {
             holders.remove(&id);
             if holders.is_empty() {
@@ -471,19 +477,19 @@ impl Contacts {
     }
 
     /// Forgets somebody.
-    pub(super) fn forget(&mut self, id: PeerId) {
+    pub(super) fn remove(&mut self, id: PeerId) {
         self.set_stage(id, Stage::Listed);
         self.contacts.remove(&id);
     }
 
     /// How many there are, and how many of them are heard and not members.
     pub(super) fn stats(&self) -> (usize, usize) {
-        (self.contacts.len(), self.heard)
+        (self.contacts.len(), self.heard_count)
     }
 
     /// How many members there are, without oneself.
-    pub(super) const fn members(&self) -> usize {
-        self.members
+    pub(super) const fn member_count(&self) -> usize {
+        self.member_count
     }
 
     /// Everybody, by id.
@@ -515,7 +521,7 @@ impl Contacts {
     }
 
     /// Standings of all members, the smallest first.
-    pub(super) fn seniorities(&self) -> Vec<Seniority> {
+    pub(super) fn members_by_seniority(&self) -> Vec<Seniority> {
         let members = self.iter().filter(|(_, it)| it.is_member());
         let mut seniorities: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();
         seniorities.sort_unstable();

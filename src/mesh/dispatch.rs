@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::contacts::Stage;
-use super::logs::Taken;
+use super::logs::InsertOutcome;
 use super::{Mesh, Now, Phase};
 use crate::model::{Path, PeerId};
 use crate::wire::udp::{Control, Entry, Packet, Signer};
 
 /// What one knows of a control packet besides what it says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Came {
+pub(super) struct PacketMeta {
     /// Who sent it.
     pub(super) sender: Signer,
     /// Where from.
@@ -25,7 +25,7 @@ pub(super) struct Came {
 
 impl Mesh {
     /// A datagram has arrived whose signature is right.
-    pub(super) fn on_packet(
+    pub(super) fn dispatch_packet(
         &mut self,
         now: Now,
         from: SocketAddr,
@@ -39,12 +39,12 @@ impl Mesh {
                 let contact = self.contacts.get_mut(sender.id);
                 if let Some(contact) = contact.filter(|it| it.window.has_seen(counter)) {
                     if let Some(path) = path.filter(|_| contact.window.is_newest(counter)) {
-                        contact.hear_copy(now.moment, path);
+                        contact.record_copy(now.moment, path);
                     }
                     self.drops.replayed += 1;
                 } else {
-                    let came = Came { sender, from, size, counter };
-                    self.on_control(now, came, path, control);
+                    let meta = PacketMeta { sender, from, size, counter };
+                    self.dispatch_control(now, meta, path, control);
                 }
             }
             Packet::Control { .. } => {}
@@ -52,39 +52,45 @@ impl Mesh {
     }
 
     /// A control packet that was not seen before.
-    fn on_control(&mut self, now: Now, came: Came, path: Option<Path>, control: Control) {
-        let id = came.sender.id;
-        let Some(contact) = self.contacts.meet(now.moment, came.sender) else {
+    fn dispatch_control(
+        &mut self,
+        now: Now,
+        meta: PacketMeta,
+        path: Option<Path>,
+        control: Control,
+    ) {
+        let id = meta.sender.id;
+        let Some(contact) = self.contacts.add_heard(now.moment, meta.sender) else {
             self.drops.unverified += 1;
             return;
         };
-        contact.window.note(came.counter);
+        contact.window.record(meta.counter);
         if !contact.controls.try_take(now.moment) {
             self.drops.too_many += 1;
             return;
         }
-        contact.hear(now.moment, came.from, path);
+        contact.record_packet(now.moment, meta.from, path);
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
-            (contact.met, contact.known_at) = (now.moment, now.moment);
+            (contact.first_heard, contact.known_at) = (now.moment, now.moment);
             self.contacts.set_stage(id, Stage::PathSet);
         }
         let (mut is_verified, mut is_as_expected) = (false, false);
         if let Some(contact) = self.contacts.get(id) {
             is_verified = contact.is_verified;
-            is_as_expected = contact.is_member() && (path.is_none() || path == contact.told);
+            is_as_expected = contact.is_member() && (path.is_none() || path == contact.told_path);
         }
         if !is_as_expected {
-            self.look_soon(now.moment);
+            self.schedule_sweep(now.moment);
         }
 
         let is_member = self.is_member();
         match control {
-            Control::Announce(it) => self.on_announce(now, came, it),
-            Control::Ping(it) => self.on_ping(now, came, it),
-            Control::Pong(it) => self.on_pong(now, came, it),
-            Control::Agree(it) => self.on_agree(now, came, it),
+            Control::Announce(it) => self.on_announce(now, meta, it),
+            Control::Ping(it) => self.on_ping(now, meta, it),
+            Control::Pong(it) => self.on_pong(now, meta, it),
+            Control::Agree(it) => self.on_agree(now, meta, it),
             Control::Object(it) => self.on_object(now, &it, is_verified),
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
             Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
@@ -107,14 +113,14 @@ impl Mesh {
     /// Whether entries are taken of this sender from this address: signed
     /// control packets have come from there.
     #[must_use]
-    pub fn may_bring_entries(&self, sender: PeerId, from: SocketAddr) -> bool {
-        self.contacts.get(sender).is_some_and(|it| it.is_verified && it.sends_from(from))
+    pub fn accepts_entries_from(&self, sender: PeerId, from: SocketAddr) -> bool {
+        self.contacts.get(sender).is_some_and(|it| it.is_verified && it.has_sent_from(from))
     }
 
     /// Somebody sends an entry, its own or another's.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
-        if !self.may_bring_entries(sender, from) {
+        if !self.accepts_entries_from(sender, from) {
             self.drops.unverified += 1;
             return;
         }
@@ -130,7 +136,7 @@ impl Mesh {
             self.drops.known += 1;
             return;
         }
-        if !self.logs.was_asked_for(author, sequence) {
+        if !self.logs.was_requested(author, sequence) {
             // Only members may speak without being asked, and not too fast.
             let contact = self.contacts.get_mut(author).filter(|it| it.is_member());
             let Some(contact) = contact else {
@@ -143,9 +149,9 @@ impl Mesh {
             }
         }
         match self.logs.insert(now.moment, entry.clone()) {
-            Taken::New => self.want_soon(now.moment, author),
-            Taken::Known => self.drops.known += 1,
-            Taken::Refused => self.drops.refused += 1,
+            InsertOutcome::New => self.schedule_want(now.moment, author),
+            InsertOutcome::Duplicate => self.drops.known += 1,
+            InsertOutcome::Refused => self.drops.refused += 1,
         }
     }
 }

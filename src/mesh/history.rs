@@ -1,142 +1,144 @@
-//! The newcomer's ten messages and floors, asked for and given: section 8.
+//! The newcomer's history_entries messages and floors, asked for and given: section 8.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::contacts::Contact;
-use super::logs::{Logs, place};
-use super::timers::{RECALL_AGAIN, RECALL_TRIES, WANT_TRIES};
+use super::logs::{Logs, order_key};
+use super::timers::{MAX_HISTORY_WANTS, MAX_RECALLS_PER_SOURCE, RECALL_RETRY_INTERVAL};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Moment, PathSet, PeerId};
 use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall, Recent, Want};
 
-/// Entries that a newcomer keeps until it knows its floors, besides the ten.
-const MAX_ARRIVED: usize = 256;
+/// Entries that a newcomer keeps until it knows its floors, besides the history_entries.
+const MAX_RECEIVED: usize = 256;
 /// Pages of marks that a newcomer asks for: enough for all authors that it
 /// can know.
 const MAX_PAGES: u16 = 18;
 
 /// The newcomer's way to its history.
 #[derive(Debug)]
-pub(super) struct History {
+pub(super) struct HistoryFetch {
     /// That of the attempt.
     nonce: Nonce,
     /// Whom to ask, the oldest first.
     sources: Vec<PeerId>,
     /// Which of them is asked now.
-    source: usize,
+    source_index: usize,
     /// Requests to it without an answer.
-    tries: u8,
+    attempts: u8,
     /// When to ask (again).
-    due: Moment,
+    request_at: Moment,
     /// The page that is asked for.
-    page: u16,
+    next_page: u16,
     /// How many pages there are, once one has come.
-    pages: Option<u16>,
-    /// The newest entries, as the source has named them.
-    named: Vec<EntryId>,
+    page_count: Option<u16>,
+    /// The newest entries, as the source has newest_ids them.
+    newest_ids: Vec<EntryId>,
     /// How far the source has got with each author.
     marks: Vec<Mark>,
-    /// Entries that have come: of the ten, and of what is said meanwhile.
-    arrived: BTreeMap<(PeerId, u32), Arc<Entry>>,
+    /// Entries that have come: of the history_entries, and of what is said meanwhile.
+    received: BTreeMap<(PeerId, u32), Arc<Entry>>,
 }
 
-impl History {
+impl HistoryFetch {
     /// Begins with the first of `sources`.
     pub(super) fn new(nonce: Nonce, now: Moment, sources: Vec<PeerId>) -> Self {
         Self {
             nonce,
             sources,
-            source: 0,
-            tries: 0,
-            due: now,
-            page: 0,
-            pages: None,
-            named: Vec::new(),
+            source_index: 0,
+            attempts: 0,
+            request_at: now,
+            next_page: 0,
+            page_count: None,
+            newest_ids: Vec::new(),
             marks: Vec::new(),
-            arrived: BTreeMap::new(),
+            received: BTreeMap::new(),
         }
     }
 
     /// An entry has come, before one knows what it is for.
     pub(super) fn on_entry(&mut self, entry: &Arc<Entry>) {
         let name = EntryId { author: entry.author.id, sequence: entry.fields.sequence };
-        if self.arrived.len() < MAX_ARRIVED || self.named.contains(&name) {
-            self.arrived.insert((entry.author.id, entry.fields.sequence), entry.clone());
+        if self.received.len() < MAX_RECEIVED || self.newest_ids.contains(&name) {
+            self.received.insert((entry.author.id, entry.fields.sequence), entry.clone());
         }
     }
 
     /// How many entries and marks it holds.
     pub(super) fn stats(&self) -> usize {
-        self.arrived.len() + self.named.len() + self.marks.len()
+        self.received.len() + self.newest_ids.len() + self.marks.len()
     }
 
-    /// Those of the ten that have not come.
-    fn missing(&self) -> Vec<EntryRange> {
-        let is_missing = |it: &&EntryId| !self.arrived.contains_key(&(it.author, it.sequence));
+    /// Those of the history_entries that have not come.
+    fn missing_ranges(&self) -> Vec<EntryRange> {
+        let is_missing = |it: &&EntryId| !self.received.contains_key(&(it.author, it.sequence));
         let range =
             |it: &EntryId| EntryRange { author: it.author, first: it.sequence, last: it.sequence };
-        self.named.iter().filter(is_missing).map(range).collect()
+        self.newest_ids.iter().filter(is_missing).map(range).collect()
     }
 
     /// All pages have come.
     fn has_all_pages(&self) -> bool {
-        self.pages.is_some_and(|pages| self.page >= pages)
+        self.page_count.is_some_and(|pages| self.next_page >= pages)
     }
 
     /// Goes on to the next source, with nothing from the one before.
-    fn give_up_source(&mut self) {
-        self.source += 1;
-        (self.tries, self.page, self.pages) = (0, 0, None);
-        self.named.clear();
+    fn advance_source(&mut self) {
+        self.source_index += 1;
+        (self.attempts, self.next_page, self.page_count) = (0, 0, None);
+        self.newest_ids.clear();
         self.marks.clear();
     }
 }
 
 impl Mesh {
     /// When to ask again.
-    pub(super) fn history_due(&self) -> Option<Moment> {
+    pub(super) fn history_deadline(&self) -> Option<Moment> {
         match &self.phase {
-            Phase::Recalling(history) => Some(history.due),
+            Phase::Recalling(history) => Some(history.request_at),
             _ => None,
         }
     }
 
     /// Asks for what has not come of the history, or goes on without it.
-    pub(super) fn go_on_recalling(&mut self, now: Now) {
+    pub(super) fn drive_history_fetch(&mut self, now: Now) {
         let Phase::Recalling(history) = &mut self.phase else { return };
-        if now.moment < history.due && !(history.has_all_pages() && history.missing().is_empty()) {
+        if now.moment < history.request_at
+            && !(history.has_all_pages() && history.missing_ranges().is_empty())
+        {
             return;
         }
-        let missing = history.missing();
+        let missing = history.missing_ranges();
         let is_complete = history.has_all_pages() && missing.is_empty();
-        let most = if history.has_all_pages() { WANT_TRIES } else { RECALL_TRIES };
-        let is_tried = history.tries >= most;
+        let most = if history.has_all_pages() { MAX_HISTORY_WANTS } else { MAX_RECALLS_PER_SOURCE };
+        let is_tried = history.attempts >= most;
         if is_complete || history.has_all_pages() && is_tried {
             self.finish_history(now);
             return;
         }
         if is_tried {
-            history.give_up_source();
+            history.advance_source();
         }
         let address = loop {
-            let Some(source) = history.sources.get(history.source) else { break None };
+            let Some(source) = history.sources.get(history.source_index) else { break None };
             match self.contacts.member(*source).and_then(Contact::address) {
                 Some(address) => break Some(address),
-                None => history.give_up_source(),
+                None => history.advance_source(),
             }
         };
         let Some(address) = address else {
             self.finish_history(now);
             return;
         };
-        history.tries += 1;
-        history.due = now.moment + RECALL_AGAIN;
+        history.attempts += 1;
+        history.request_at = now.moment + RECALL_RETRY_INTERVAL;
         let control = if history.has_all_pages() {
             Control::Want(Want { ranges: missing })
         } else {
-            Control::Recall(Recall { nonce: history.nonce, page: history.page })
+            Control::Recall(Recall { nonce: history.nonce, page: history.next_page })
         };
         self.send_to(address, control);
     }
@@ -147,25 +149,26 @@ impl Mesh {
             self.drops.unexpected += 1;
             return;
         };
-        let is_expected = history.sources.get(history.source) == Some(&id)
+        let is_expected = history.sources.get(history.source_index) == Some(&id)
             && recent.nonce == history.nonce
-            && recent.page == history.page
+            && recent.page == history.next_page
             && !history.has_all_pages();
         if !is_expected {
             self.drops.unexpected += 1;
             return;
         }
         if recent.page == 0 {
-            history.named = recent.entries;
+            history.newest_ids = recent.entries;
         }
         history.marks.extend(recent.marks);
-        history.page += 1;
-        history.pages = Some(recent.pages.min(MAX_PAGES));
-        history.tries = 0;
+        history.next_page += 1;
+        history.page_count = Some(recent.pages.min(MAX_PAGES));
+        history.attempts = 0;
         // What was sent along may still be on its way.
         let is_next_page = !history.has_all_pages();
-        history.due = if is_next_page { now.moment } else { now.moment + RECALL_AGAIN };
-        self.go_on_recalling(now);
+        history.request_at =
+            if is_next_page { now.moment } else { now.moment + RECALL_RETRY_INTERVAL };
+        self.drive_history_fetch(now);
     }
 
     /// Sets the floors, shows the history, and is in.
@@ -176,28 +179,31 @@ impl Mesh {
         for mark in history.marks.iter().filter(|it| it.author != own) {
             self.logs.set_floor(*mark);
         }
-        let members: Vec<_> = self.contacts.seniorities().iter().map(|(_, id)| *id).collect();
+        let members: Vec<_> =
+            self.contacts.members_by_seniority().iter().map(|(_, id)| *id).collect();
         for member in members {
-            self.logs.admit(member);
+            self.logs.ensure_author(member);
         }
-        let named: BTreeSet<_> = history.named.iter().map(|it| (it.author, it.sequence)).collect();
-        let mut ten: Vec<_> = named.iter().filter_map(|it| history.arrived.remove(it)).collect();
-        ten.sort_by_key(|it| place(it));
-        ten.retain(|it| self.logs.keep(now.moment, it.clone()));
-        let source = history.sources.get(history.source).copied();
-        self.showing.begin_after(self.logs.lamport());
-        self.tell_admitted(source);
-        for entry in ten {
-            self.show_entry(&entry, true, false);
+        let newest_ids: BTreeSet<_> =
+            history.newest_ids.iter().map(|it| (it.author, it.sequence)).collect();
+        let mut history_entries: Vec<_> =
+            newest_ids.iter().filter_map(|it| history.received.remove(it)).collect();
+        history_entries.sort_by_key(|it| order_key(it));
+        history_entries.retain(|it| self.logs.insert_history(now.moment, it.clone()));
+        let source = history.sources.get(history.source_index).copied();
+        self.display.start_after(self.logs.lamport());
+        self.report_joined(source);
+        for entry in history_entries {
+            self.display_entry(&entry, true, false);
         }
         let room = Some(self.settings.room.as_str().to_owned());
         let tag = crate::model::RequestTag::default();
-        self.show(Event::HistoryEnd { tag, room, more: false, requested: false });
-        for (_, entry) in history.arrived {
+        self.emit(Event::HistoryEnd { tag, room, more: false, requested: false });
+        for (_, entry) in history.received {
             if self.logs.get(entry.author.id).is_some() {
                 let author = entry.author.id;
                 self.logs.insert(now.moment, entry);
-                self.want_soon(now.moment, author);
+                self.schedule_want(now.moment, author);
             }
         }
     }
@@ -208,7 +214,7 @@ impl Mesh {
         let mut entries = Vec::new();
         if recall.page == 0 {
             let newest = self.logs.newest(usize::from(HISTORY_LENGTH));
-            entries = Logs::names(&newest);
+            entries = Logs::entry_ids(&newest);
             for entry in newest {
                 self.send(PathSet::NONE, vec![address], Outgoing::Entry(entry));
             }

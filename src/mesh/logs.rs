@@ -4,20 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::timers::GIVE_UP;
+use super::timers::GIVE_UP_TIMEOUT;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::{Entry, EntryId, Mark};
 
 /// Entries that are kept, of all authors together.
-pub(super) const KEPT: usize = 2_000;
+pub(super) const MAX_RETAINED: usize = 2_000;
 /// Authors that are known.
 const MAX_AUTHORS: usize = 1_024;
 /// Authors known from one peer's pages only.
 const MAX_INTRODUCED: usize = 128;
 /// Entries of one author that wait for earlier ones.
-const MAX_EARLY: usize = 256;
+const MAX_OUT_OF_ORDER: usize = 256;
 /// The same of all authors together.
-const MAX_EARLY_IN_ALL: usize = 2_048;
+const MAX_OUT_OF_ORDER_TOTAL: usize = 2_048;
 /// Peers remembered that have what I lack of an author.
 const MAX_HOLDERS: usize = 8;
 /// Lamport counters end before this.
@@ -28,10 +28,10 @@ const LAMPORT_END: u64 = 1 << 48;
 const LAMPORT_RATE: u64 = 65_536;
 
 /// An entry's place in the room's order.
-pub(super) type Place = (Lamport, PeerId, u32);
+pub(super) type OrderKey = (Lamport, PeerId, u32);
 
 /// The place of an entry.
-pub(super) fn place(entry: &Entry) -> Place {
+pub(super) fn order_key(entry: &Entry) -> OrderKey {
     (entry.fields.lamport, entry.author.id, entry.fields.sequence)
 }
 
@@ -41,15 +41,15 @@ pub(super) struct Log {
     /// I have everything up to here, above the floor; never below the floor.
     pub(super) have: u32,
     /// What exists, as far as anybody has told.
-    pub(super) exists: u32,
+    pub(super) highest_claimed: u32,
     /// What the author itself says that it has written, or an entry proves.
-    written: u32,
+    highest_written: u32,
     /// The Lamport counter of the last one in order.
-    last: Lamport,
+    last_lamport: Lamport,
     /// Beyond a gap.
-    early: BTreeMap<u32, Arc<Entry>>,
+    out_of_order: BTreeMap<u32, Arc<Entry>>,
     /// What I can give to others.
-    kept: BTreeMap<u32, Arc<Entry>>,
+    retained: BTreeMap<u32, Arc<Entry>>,
     /// Who has what I lack: each has everything up to a sequence.
     holders: Vec<(PeerId, u32)>,
     /// Who has said that it lacks what I lack next, and up to where. What
@@ -57,23 +57,24 @@ pub(super) struct Log {
     /// asked for ever.
     lost_by: BTreeMap<PeerId, u32>,
     /// Since when nothing that I lack has come.
-    pub(super) stuck: Option<Moment>,
+    pub(super) stalled_since: Option<Moment>,
     /// When to ask for what I lack.
     pub(super) want_at: Option<Moment>,
     /// So often I have asked without success.
-    pub(super) tries: u32,
+    pub(super) attempts: u32,
     /// Up to here I have asked for.
-    asked: u32,
+    requested_up_to: u32,
     /// Whose page told of this author; `None`: it is or was a member.
     introduced_by: Option<PeerId>,
 }
 
 impl Log {
     /// The ranges that I lack, of at most `most` entries in all.
-    pub(super) fn missing(&self, most: u64) -> Vec<(u32, u32)> {
+    pub(super) fn missing_ranges(&self, most: u64) -> Vec<(u32, u32)> {
         let mut ranges = Vec::new();
         let (mut next, mut left) = (self.have.saturating_add(1), most);
-        let ends = self.early.keys().copied().chain([self.exists.saturating_add(1)]);
+        let ends =
+            self.out_of_order.keys().copied().chain([self.highest_claimed.saturating_add(1)]);
         for end in ends {
             if next < end && left > 0 {
                 let most = u32::try_from(left - 1).unwrap_or(u32::MAX);
@@ -87,8 +88,8 @@ impl Log {
     }
 
     /// Whether there is something that I lack.
-    pub(super) fn is_behind(&self) -> bool {
-        self.have < self.exists
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.have < self.highest_claimed
     }
 
     /// Who is said to have the next one that I lack.
@@ -99,22 +100,22 @@ impl Log {
     /// The author says what it has written. A floor above that was a lie of
     /// whoever gave me the history: I would never hear this author again.
     fn note_written(&mut self, sequence: u32) {
-        self.written = self.written.max(sequence);
-        if self.written < self.have {
-            (self.have, self.exists) = (self.written, self.written);
+        self.highest_written = self.highest_written.max(sequence);
+        if self.highest_written < self.have {
+            (self.have, self.highest_claimed) = (self.highest_written, self.highest_written);
         }
     }
 
     /// Whether the author says that it has something that I lack. What only
     /// others say to exist of it, it is not asked for: it would say that it
     /// lacks what it is yet to write.
-    pub(super) fn is_behind_author(&self) -> bool {
-        self.have < self.written
+    pub(super) fn lacks_written(&self) -> bool {
+        self.have < self.highest_written
     }
 
     /// The author lacks what I lack next, up to `last`.
-    pub(super) fn note_lost_at_home(&mut self, author: PeerId, last: u32) {
-        self.note_lost(author, last.min(self.written));
+    pub(super) fn note_lost_by_author(&mut self, author: PeerId, last: u32) {
+        self.note_lost(author, last.min(self.highest_written));
     }
 
     /// This one has said that it lacks what I lack next, up to `last`.
@@ -130,7 +131,7 @@ impl Log {
 
     /// Up to where everybody lacks what I lack who has said that it lacks
     /// the next one.
-    fn lost_until(&self) -> Option<u32> {
+    fn lost_by_all_up_to(&self) -> Option<u32> {
         self.lost_by.values().filter(|last| **last > self.have).min().copied()
     }
 
@@ -142,11 +143,11 @@ impl Log {
 
 /// What became of an entry.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum InsertOutcome {
     /// It is new.
     New,
     /// It was here already, or is below a floor.
-    Known,
+    Duplicate,
     /// Its author is not known, its counter jumps, or too many wait.
     Refused,
 }
@@ -159,7 +160,7 @@ pub(super) struct Logs {
     /// By author, myself included.
     logs: BTreeMap<PeerId, Log>,
     /// Everything that is kept, in the room's order.
-    order: BTreeMap<Place, Arc<Entry>>,
+    order: BTreeMap<OrderKey, Arc<Entry>>,
     /// What has come into its author's order and was not taken yet.
     ready: Vec<Arc<Entry>>,
     /// My Lamport counter.
@@ -182,9 +183,9 @@ impl Logs {
     }
 
     /// An author that is or was a member. Returns its log.
-    pub(super) fn admit(&mut self, author: PeerId) -> &mut Log {
+    pub(super) fn ensure_author(&mut self, author: PeerId) -> &mut Log {
         if !self.logs.contains_key(&author) && self.logs.len() >= MAX_AUTHORS {
-            self.forget_one_author();
+            self.evict_author();
         }
         let log = self.logs.entry(author).or_default();
         log.introduced_by = None;
@@ -192,7 +193,7 @@ impl Logs {
     }
 
     /// An author that `by` has told of, if there is room for it.
-    fn introduce(&mut self, author: PeerId, by: PeerId) -> Option<&mut Log> {
+    fn ensure_introduced(&mut self, author: PeerId, by: PeerId) -> Option<&mut Log> {
         if !self.logs.contains_key(&author) {
             let same = self.logs.values().filter(|it| it.introduced_by == Some(by)).count();
             if self.logs.len() >= MAX_AUTHORS || same >= MAX_INTRODUCED {
@@ -206,16 +207,16 @@ impl Logs {
 
     /// Makes room for an author: first goes who was introduced only, then
     /// who has said nothing that is kept, never myself.
-    fn forget_one_author(&mut self) {
+    fn evict_author(&mut self) {
         let least = self
             .logs
             .iter()
             .filter(|(author, _)| **author != self.own)
-            .min_by_key(|(_, log)| (log.introduced_by.is_none(), log.last))
+            .min_by_key(|(_, log)| (log.introduced_by.is_none(), log.last_lamport))
             .map(|(author, _)| *author);
         if let Some(log) = least.and_then(|it| self.logs.remove(&it)) {
-            for entry in log.kept.values() {
-                self.order.remove(&place(entry));
+            for entry in log.retained.values() {
+                self.order.remove(&order_key(entry));
             }
         }
     }
@@ -236,22 +237,22 @@ impl Logs {
     }
 
     /// Authors from this one on, by id.
-    pub(super) fn after(&self, author: PeerId) -> impl Iterator<Item = (PeerId, &Log)> {
+    pub(super) fn iter_after(&self, author: PeerId) -> impl Iterator<Item = (PeerId, &Log)> {
         use std::ops::Bound::{Excluded, Unbounded};
         self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
     }
 
     /// Fixes the floor of an author: nothing at or below it is asked for.
     pub(super) fn set_floor(&mut self, mark: Mark) {
-        let log = self.admit(mark.author);
+        let log = self.ensure_author(mark.author);
         log.have = log.have.max(mark.have);
-        log.exists = log.exists.max(mark.have);
-        self.catch_up(mark.author);
+        log.highest_claimed = log.highest_claimed.max(mark.have);
+        self.reassemble(mark.author);
     }
 
     /// `holder` says that entries of `author` up to `sequence` exist and it
     /// has them. True where that is more than I have.
-    pub(super) fn learn(
+    pub(super) fn note_claim(
         &mut self,
         now: Moment,
         author: PeerId,
@@ -262,15 +263,15 @@ impl Logs {
         if known.map_or(sequence == 0, |it| holder != author && sequence <= it.have) {
             return false;
         }
-        let Some(log) = self.introduce(author, holder) else { return false };
+        let Some(log) = self.ensure_introduced(author, holder) else { return false };
         if holder == author {
             log.note_written(sequence);
         }
         if sequence <= log.have {
             return false;
         }
-        log.exists = log.exists.max(sequence);
-        log.stuck.get_or_insert(now);
+        log.highest_claimed = log.highest_claimed.max(sequence);
+        log.stalled_since.get_or_insert(now);
         if holder == author || log.is_lost_by(holder) {
             // The author is asked anyway.
         } else if let Some(known) = log.holders.iter_mut().find(|(it, _)| *it == holder) {
@@ -285,103 +286,104 @@ impl Logs {
     }
 
     /// Notes that everything up to `sequence` was asked for.
-    pub(super) fn note_asked(&mut self, author: PeerId, sequence: u32) {
+    pub(super) fn note_requested(&mut self, author: PeerId, sequence: u32) {
         if let Some(log) = self.logs.get_mut(&author) {
-            log.asked = log.asked.max(sequence);
+            log.requested_up_to = log.requested_up_to.max(sequence);
         }
     }
 
     /// Whether this one was asked for.
-    pub(super) fn was_asked_for(&self, author: PeerId, sequence: u32) -> bool {
-        self.logs.get(&author).is_some_and(|log| log.asked >= sequence)
+    pub(super) fn was_requested(&self, author: PeerId, sequence: u32) -> bool {
+        self.logs.get(&author).is_some_and(|log| log.requested_up_to >= sequence)
     }
 
     /// Whether this entry is here, or not wanted any more.
     pub(super) fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         self.logs
             .get(&author)
-            .is_some_and(|log| sequence <= log.have || log.early.contains_key(&sequence))
+            .is_some_and(|log| sequence <= log.have || log.out_of_order.contains_key(&sequence))
     }
 
     /// An entry that is kept.
     pub(super) fn entry(&self, author: PeerId, sequence: u32) -> Option<&Arc<Entry>> {
-        self.logs.get(&author)?.kept.get(&sequence)
+        self.logs.get(&author)?.retained.get(&sequence)
     }
 
     /// Takes an entry of a known author.
-    pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> Taken {
+    pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> InsertOutcome {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if self.is_known(author, sequence) {
-            return Taken::Known;
+            return InsertOutcome::Duplicate;
         }
-        let Some(log) = self.logs.get(&author) else { return Taken::Refused };
+        let Some(log) = self.logs.get(&author) else { return InsertOutcome::Refused };
         let is_next = sequence == log.have.saturating_add(1);
-        let is_full = log.early.len() >= MAX_EARLY
-            || self.logs.values().map(|it| it.early.len()).sum::<usize>() >= MAX_EARLY_IN_ALL;
-        if !is_next && is_full || !self.raise(now, entry.fields.lamport) {
-            return Taken::Refused;
+        let is_full = log.out_of_order.len() >= MAX_OUT_OF_ORDER
+            || self.logs.values().map(|it| it.out_of_order.len()).sum::<usize>()
+                >= MAX_OUT_OF_ORDER_TOTAL;
+        if !is_next && is_full || !self.raise_lamport(now, entry.fields.lamport) {
+            return InsertOutcome::Refused;
         }
         if let Some(log) = self.logs.get_mut(&author) {
-            log.exists = log.exists.max(sequence);
-            log.written = log.written.max(sequence);
-            log.early.insert(sequence, entry);
+            log.highest_claimed = log.highest_claimed.max(sequence);
+            log.highest_written = log.highest_written.max(sequence);
+            log.out_of_order.insert(sequence, entry);
             // Somebody answers: go on asking.
-            log.tries = 0;
+            log.attempts = 0;
             if is_next {
-                log.stuck = Some(now);
+                log.stalled_since = Some(now);
             } else {
-                log.stuck.get_or_insert(now);
+                log.stalled_since.get_or_insert(now);
             }
         }
-        self.catch_up(author);
-        Taken::New
+        self.reassemble(author);
+        InsertOutcome::New
     }
 
     /// Keeps an entry of the newcomer's history, at or below a floor. False
     /// where its counter jumps: it would be the newest for ever.
-    pub(super) fn keep(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
-        if !self.raise(now, entry.fields.lamport) {
+    pub(super) fn insert_history(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
+        if !self.raise_lamport(now, entry.fields.lamport) {
             return false;
         }
-        let log = self.admit(entry.author.id);
-        log.last = log.last.max(entry.fields.lamport);
-        log.kept.insert(entry.fields.sequence, entry.clone());
-        self.order.insert(place(&entry), entry);
+        let log = self.ensure_author(entry.author.id);
+        log.last_lamport = log.last_lamport.max(entry.fields.lamport);
+        log.retained.insert(entry.fields.sequence, entry.clone());
+        self.order.insert(order_key(&entry), entry);
         true
     }
 
     /// Moves into the order what is no longer too early.
-    fn catch_up(&mut self, author: PeerId) {
+    fn reassemble(&mut self, author: PeerId) {
         let Some(log) = self.logs.get_mut(&author) else { return };
-        while let Some((&sequence, _)) = log.early.first_key_value() {
+        while let Some((&sequence, _)) = log.out_of_order.first_key_value() {
             if sequence > log.have.saturating_add(1) {
                 break;
             }
-            let Some((_, entry)) = log.early.pop_first() else { break };
+            let Some((_, entry)) = log.out_of_order.pop_first() else { break };
             if sequence <= log.have {
                 continue;
             }
             log.have = sequence;
-            if entry.fields.lamport <= log.last {
+            if entry.fields.lamport <= log.last_lamport {
                 // It would stand before the one that it follows: passed over.
                 continue;
             }
-            log.last = entry.fields.lamport;
-            log.kept.insert(sequence, entry.clone());
-            self.order.insert(place(&entry), entry.clone());
+            log.last_lamport = entry.fields.lamport;
+            log.retained.insert(sequence, entry.clone());
+            self.order.insert(order_key(&entry), entry.clone());
             self.ready.push(entry);
         }
         let have = log.have;
         log.lost_by.retain(|_, last| *last > have);
-        if log.have >= log.exists {
-            log.stuck = None;
+        if log.have >= log.highest_claimed {
+            log.stalled_since = None;
             log.want_at = None;
             log.holders.clear();
         }
-        while self.order.len() > KEPT {
+        while self.order.len() > MAX_RETAINED {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             if let Some(log) = self.logs.get_mut(&oldest.author.id) {
-                log.kept.remove(&oldest.fields.sequence);
+                log.retained.remove(&oldest.fields.sequence);
             }
         }
     }
@@ -390,38 +392,40 @@ impl Logs {
     /// shown, and what is before them is not taken any more: true. Else only
     /// the claim that there is more is forgotten. (So a false claim cannot
     /// raise a floor.)
-    pub(super) fn give_up(&mut self, now: Moment, author: PeerId) -> bool {
+    pub(super) fn give_up_gap(&mut self, now: Moment, author: PeerId) -> bool {
         let Some(log) = self.logs.get_mut(&author) else { return false };
-        if log.stuck.is_none_or(|it| now.since(it) < GIVE_UP) {
+        if log.stalled_since.is_none_or(|it| now.since(it) < GIVE_UP_TIMEOUT) {
             return false;
         }
-        let next = log.early.keys().next().copied();
+        let next = log.out_of_order.keys().next().copied();
         match next {
             // Somebody may still have what comes behind what nobody has.
-            Some(next) => log.have = log.lost_until().map_or(next - 1, |it| it.min(next - 1)),
+            Some(next) => {
+                log.have = log.lost_by_all_up_to().map_or(next - 1, |it| it.min(next - 1))
+            }
             None if log.have == 0 && log.introduced_by.is_some() => {
                 // An author of which nothing is there but a claim.
                 self.logs.remove(&author);
                 return false;
             }
-            None => log.exists = log.have,
+            None => log.highest_claimed = log.have,
         }
         if next.is_none_or(|it| it == log.have + 1) {
-            log.stuck = Some(now);
+            log.stalled_since = Some(now);
         }
-        let tries = log.tries;
-        self.catch_up(author);
+        let attempts = log.attempts;
+        self.reassemble(author);
         if let Some(log) = self.logs.get_mut(&author) {
             // Remembered, so that a claim that is made again costs less.
-            log.tries = if next.is_some() { 0 } else { tries };
+            log.attempts = if next.is_some() { 0 } else { attempts };
         }
         next.is_some()
     }
 
     /// Time has passed in which nothing could come: it does not count.
-    pub(super) fn begin_waiting_anew(&mut self, now: Moment) {
-        for log in self.logs.values_mut().filter(|it| it.stuck.is_some()) {
-            log.stuck = Some(now);
+    pub(super) fn restart_stall_timers(&mut self, now: Moment) {
+        for log in self.logs.values_mut().filter(|it| it.stalled_since.is_some()) {
+            log.stalled_since = Some(now);
         }
     }
 
@@ -431,7 +435,7 @@ impl Logs {
     }
 
     /// Everything that is kept, in the room's order.
-    pub(super) fn in_order(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
+    pub(super) fn iter_in_room_order(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.order.values()
     }
 
@@ -443,7 +447,7 @@ impl Logs {
     }
 
     /// What the newest so many are called.
-    pub(super) fn names(entries: &[Arc<Entry>]) -> Vec<EntryId> {
+    pub(super) fn entry_ids(entries: &[Arc<Entry>]) -> Vec<EntryId> {
         let name = |it: &Arc<Entry>| EntryId { author: it.author.id, sequence: it.fields.sequence };
         entries.iter().map(name).collect()
     }
@@ -451,7 +455,7 @@ impl Logs {
     /// How many authors, entries that are kept, entries that wait for earlier
     /// ones, and peers remembered with an author.
     pub(super) fn stats(&self) -> (usize, usize, usize, usize) {
-        let early = self.logs.values().map(|it| it.early.len()).sum();
+        let early = self.logs.values().map(|it| it.out_of_order.len()).sum();
         let peers = self.logs.values().map(|it| it.holders.len() + it.lost_by.len()).sum();
         (self.logs.len(), self.order.len(), early, peers)
     }
@@ -462,7 +466,7 @@ impl Logs {
     }
 
     /// Begins to count where the room is.
-    pub(super) fn begin_at(&mut self, lamport: Lamport) {
+    pub(super) fn start_lamport_at(&mut self, lamport: Lamport) {
         self.lamport = self.lamport.max(lamport.0).min(LAMPORT_END / 2);
     }
 
@@ -477,7 +481,7 @@ impl Logs {
 
     /// Lets somebody else's entry raise my counter, as far as that is allowed
     /// now. False where it is not.
-    fn raise(&mut self, now: Moment, lamport: Lamport) -> bool {
+    fn raise_lamport(&mut self, now: Moment, lamport: Lamport) -> bool {
         let jump = lamport.0.saturating_sub(self.lamport);
         if jump == 0 {
             return true;
@@ -516,7 +520,7 @@ mod tests {
     fn my_own_log_stays() {
         let own = PeerId([0; 8]);
         let mut logs = Logs::new(own, Moment::START);
-        logs.admit(own);
+        logs.ensure_author(own);
         for number in 1..=2_000_u64 {
             logs.set_floor(Mark { author: PeerId(number.to_be_bytes()), have: 1 });
         }
@@ -530,13 +534,13 @@ mod tests {
     fn early_entries_of_many() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
         for author in 1..=20 {
-            logs.admit(entry(author, 1).author.id);
+            logs.ensure_author(entry(author, 1).author.id);
             for sequence in 2..400 {
                 logs.insert(Moment::START, entry(author, sequence));
             }
         }
-        assert_eq!(logs.stats().2, MAX_EARLY_IN_ALL);
-        assert_eq!(logs.insert(Moment::START, entry(20, 1)), Taken::New);
+        assert_eq!(logs.stats().2, MAX_OUT_OF_ORDER_TOTAL);
+        assert_eq!(logs.insert(Moment::START, entry(20, 1)), InsertOutcome::New);
         assert_eq!(logs.take_ready().len(), 1);
     }
 
@@ -545,8 +549,8 @@ mod tests {
     fn an_invented_author() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
         let (author, liar) = (PeerId([1; 8]), PeerId([2; 8]));
-        assert!(logs.learn(Moment::START, author, 5, liar));
-        assert!(!logs.give_up(Moment::START + GIVE_UP, author));
+        assert!(logs.note_claim(Moment::START, author, 5, liar));
+        assert!(!logs.give_up_gap(Moment::START + GIVE_UP_TIMEOUT, author));
         assert!(logs.get(author).is_none());
     }
 }

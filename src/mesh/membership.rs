@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::contacts::{Contact, Stage};
-use super::dispatch::Came;
+use super::dispatch::PacketMeta;
 use super::timers::{
-    GONE_MEMORY, HEARD_ONLY, PING_AGAIN, PING_AT_MOST, SWEEP, first_look, gone_after, interval,
+    GONE_RETENTION, HEARD_TIMEOUT, MIN_SWEEP_INTERVAL, PING_RETRY_MAX, PING_RETRY_MIN, gone_after,
+    heartbeat_interval, path_report_delay,
 };
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
@@ -18,11 +19,11 @@ const QUICK_PINGS: u32 = 10;
 
 /// A rumour that is no more than this younger than somebody's going is not
 /// younger.
-const RUMOUR_SLACK: Duration = Duration::from_secs(1);
+const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 /// What is to be done about a contact.
 #[derive(Debug, PartialEq, Eq)]
-enum Duty {
+enum ContactAction {
     /// Nothing before this.
     Wait(Moment),
     /// It is gone, or was never there.
@@ -30,90 +31,92 @@ enum Duty {
     /// Ask it whether it is there, or tell it how one hears it.
     Ping,
     /// Ask the one who named it for its address.
-    Ask,
+    AskAddress,
 }
 
 impl Mesh {
     /// This machine has slept: what was not heard meanwhile could not be.
     /// Everybody gets some time to be heard.
-    pub(super) fn on_awakening(&mut self, now: Moment) {
+    pub(super) fn on_resume(&mut self, now: Moment) {
         let since_start = now.since_start();
-        let grace = gone_after(self.size()) / 2;
+        let grace = gone_after(self.member_count()) / 2;
         let heard = Moment::after_start(since_start.saturating_sub(grace));
         for (_, contact) in self.contacts.iter_mut() {
             if contact.is_member() {
-                contact.vouched = contact.vouched.max(heard);
+                contact.last_vouched = contact.last_vouched.max(heard);
             }
         }
-        self.logs.begin_waiting_anew(now);
+        self.logs.restart_stall_timers(now);
     }
 
     /// Looks at all contacts soon; something about one has changed.
-    pub(super) fn look_soon(&mut self, now: Moment) {
-        self.look_at(now);
+    pub(super) fn schedule_sweep(&mut self, now: Moment) {
+        self.schedule_sweep_at(now);
     }
 
     /// Looks at all contacts then, but not too often.
-    fn look_at(&mut self, at: Moment) {
+    fn schedule_sweep_at(&mut self, at: Moment) {
         // The more there are the longer it takes, and the less it hurries.
-        let pause = Duration::from_millis(2) * u32::try_from(self.size()).unwrap_or(u32::MAX);
-        let at = at.max(self.swept + SWEEP.max(pause));
+        let pause =
+            Duration::from_millis(2) * u32::try_from(self.member_count()).unwrap_or(u32::MAX);
+        let at = at.max(self.last_sweep + MIN_SWEEP_INTERVAL.max(pause));
         self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
     }
 
     /// Does what is due about each contact.
-    pub(super) fn sweep(&mut self, now: Now) {
+    pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;
         }
-        self.swept = now.moment;
+        self.last_sweep = now.moment;
         self.sweep_at = None;
-        let mut duties = Vec::new();
+        let mut actions = Vec::new();
         let mut next: Option<Moment> = None;
-        let context = Context::new(self.size(), now.moment, self.is_member(), self.me.id);
+        let context =
+            SweepContext::new(self.member_count(), now.moment, self.is_member(), self.me.id);
         for (id, contact) in self.contacts.iter() {
-            match context.duty(contact) {
-                Duty::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                duty => duties.push((id, duty)),
+            match context.action(contact) {
+                ContactAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                action => actions.push((id, action)),
             }
         }
-        for (id, duty) in duties {
-            match duty {
-                Duty::Remove => self.remove(now, id),
-                Duty::Ping => self.ping(now, id),
-                Duty::Ask => self.ask_where(now, id),
-                Duty::Wait(_) => {}
+        for (id, action) in actions {
+            match action {
+                ContactAction::Remove => self.expire(now, id),
+                ContactAction::Ping => self.ping(now, id),
+                ContactAction::AskAddress => self.send_where(now, id),
+                ContactAction::Wait(_) => {}
             }
-            self.look_at(now.moment + SWEEP);
+            self.schedule_sweep_at(now.moment + MIN_SWEEP_INTERVAL);
         }
         if let Some(at) = next {
-            self.look_at(at);
+            self.schedule_sweep_at(at);
         }
     }
 
     /// Somebody was silent for too long.
-    fn remove(&mut self, now: Now, id: PeerId) {
+    fn expire(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
-            Some(Stage::Member) => self.lose(now.moment, id),
+            Some(Stage::Member) => self.mark_gone(now.moment, id),
             Some(_) => {
-                self.contacts.forget(id);
-                self.plan = None;
+                self.contacts.remove(id);
+                self.send_plan = None;
             }
             None => {}
         }
     }
 
     /// A member is gone.
-    pub(super) fn lose(&mut self, now: Moment, id: PeerId) {
+    pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
-        self.plan = None;
+        self.send_plan = None;
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.is_verified = false;
         (contact.ping_at, contact.pings) = (None, 0);
         let name = contact.name().to_owned();
         // Who comes back at once under the same name has not left.
         if self.contacts.holders(&NameKey::of(&name)).next().is_none() {
-            self.tell_presence(Vec::new(), vec![name]);
+            self.report_presence(Vec::new(), vec![name]);
         }
     }
 
@@ -121,7 +124,7 @@ impl Mesh {
     pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
         self.forget_voter(id);
         match self.contacts.get(id).map(|it| it.stage) {
-            Some(Stage::Member) => self.lose(now.moment, id),
+            Some(Stage::Member) => self.mark_gone(now.moment, id),
             Some(Stage::Gone { .. }) | None => {}
             Some(_) => self.contacts.set_stage(id, Stage::Gone { at: now.moment }),
         }
@@ -130,65 +133,65 @@ impl Mesh {
     /// Makes a member of somebody who is verified and has said its name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
-        let is_ready = contact.is_verified && contact.stated.is_some();
+        let is_ready = contact.is_verified && contact.profile.is_some();
         if !is_ready || !matches!(contact.stage, Stage::PathSet | Stage::Listed) {
             return;
         }
         contact.known_at = now;
-        contact.vouched = contact.vouched.max(contact.heard.unwrap_or_default());
+        contact.last_vouched = contact.last_vouched.max(contact.last_heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
         let is_known = self.contacts.holders(&NameKey::of(&name)).next().is_some();
         self.contacts.set_stage(id, Stage::Member);
-        self.plan = None;
+        self.send_plan = None;
         if self.is_member() && matches!(self.phase, super::Phase::In) {
-            self.logs.admit(id);
+            self.logs.ensure_author(id);
         }
         if !is_known {
-            self.tell_presence(vec![name], Vec::new());
+            self.report_presence(vec![name], Vec::new());
         }
-        self.look_soon(now);
+        self.schedule_sweep(now);
     }
 
     /// A verified member has heard somebody, or knows that it is there.
-    pub(super) fn vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
+    pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         let ago = Duration::from_millis(500) * u32::from(item.ago);
         let is_heard = item.ago < PageItem::INDIRECT;
-        let size = self.size();
+        let size = self.member_count();
         let heard = Moment::after_start(now.since_start().saturating_sub(ago));
         if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.is_member()) {
             // Most of those in a page.
             if is_heard {
-                contact.vouched = contact.vouched.max(heard);
+                contact.last_vouched = contact.last_vouched.max(heard);
             }
             return;
         }
-        let Some(contact) = self.contacts.list(now, id, by) else { return };
+        let Some(contact) = self.contacts.add_listed(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
             // An old rumour does not bring anybody back. (It is rounded down,
             // and was under way.)
-            if !is_heard || now.since(at) <= ago + RUMOUR_SLACK {
+            if !is_heard || now.since(at) <= ago + REPORT_SLACK {
                 return;
             }
             self.contacts.set_stage(id, Stage::Listed);
         }
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if is_heard {
-            contact.vouched = contact.vouched.max(heard);
+            contact.last_vouched = contact.last_vouched.max(heard);
         }
         if contact.stage == Stage::Listed {
             contact.listed_by = Some(by);
             // Its next heartbeat comes within 1.1 × I(n).
-            let at = now + interval(size) * 3 / 2 + Duration::from_secs(1);
+            let at = now + heartbeat_interval(size) * 3 / 2 + Duration::from_secs(1);
             let at = *contact.where_at.get_or_insert(at);
-            self.look_at(at);
+            self.schedule_sweep_at(at);
         }
         if let Some(contact) = self.contacts.get_mut(id)
             && !contact.is_verified
         {
             contact.is_verified = true;
-            self.plan = None;
+            self.send_plan = None;
             self.promote(now, id);
         }
     }
@@ -197,12 +200,12 @@ impl Mesh {
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
-        let ping = Ping { cookie: cookie(address), heard: self.hearing(now.moment, id) };
+        let ping = Ping { cookie: cookie(address), heard: self.paths_heard_from(now.moment, id) };
         self.send_to(address, Control::Ping(ping));
-        let interval = interval(self.size());
+        let interval = heartbeat_interval(self.member_count());
         let Some(contact) = self.contacts.get_mut(id) else { return };
-        contact.telling = first_way(ping.heard);
-        contact.is_told_unsurely |= contact.told != contact.telling;
+        contact.pinged_path = preferred_path(ping.heard);
+        contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
         contact.pings += 1;
         contact.is_pinged = true;
         let doublings = match contact.stage {
@@ -210,15 +213,15 @@ impl Mesh {
             _ => contact.pings,
         };
         // In a large room many may fall silent at once, for many.
-        let first = PING_AGAIN.max(interval / 2);
-        let wait = (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_AT_MOST);
+        let first = PING_RETRY_MIN.max(interval / 2);
+        let wait = (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_RETRY_MAX);
         contact.ping_at = Some(now.moment + wait);
     }
 
     /// Asks the one who has named somebody for its address.
-    fn ask_where(&mut self, now: Now, id: PeerId) {
+    fn send_where(&mut self, now: Now, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
-        contact.where_at = Some(now.moment + PING_AT_MOST / 10);
+        contact.where_at = Some(now.moment + PING_RETRY_MAX / 10);
         let lister = contact.listed_by;
         let lister = lister.filter(|it| self.contacts.member(*it).is_some());
         let address = lister.and_then(|it| self.verified_address(now, it));
@@ -231,7 +234,7 @@ impl Mesh {
     /// Somebody asks for addresses.
     pub(super) fn on_where(&mut self, asker: PeerId, asked: &Where) {
         let address = |id: &PeerId| {
-            let address = self.contacts.member(*id)?.lasting_address()?;
+            let address = self.contacts.member(*id)?.shareable_address()?;
             let octets = match address.ip() {
                 IpAddr::V4(it) => it.to_ipv6_mapped().octets(),
                 IpAddr::V6(it) => it.octets(),
@@ -245,7 +248,7 @@ impl Mesh {
                 self.send_to(to, Control::Peers(Peers { peers }));
             }
             Some(_) => {}
-            None => self.want_address(asker),
+            None => self.require_verified_address(asker),
         }
     }
 
@@ -261,46 +264,46 @@ impl Mesh {
                 && !ip.is_multicast()
                 && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
             if it.port != 0 && is_one {
-                contact.suggest(SocketAddr::new(ip, it.port));
+                contact.suggest_address(SocketAddr::new(ip, it.port));
                 contact.ping_at.get_or_insert(now.moment);
             }
         }
-        self.look_soon(now.moment);
+        self.schedule_sweep(now.moment);
     }
 
     /// Somebody asks whether one is there.
-    pub(super) fn on_ping(&mut self, now: Now, came: Came, ping: Ping) {
-        let id = came.sender.id;
-        self.note_hears(now.moment, id, ping.heard, came.counter);
-        let heard = self.hearing(now.moment, id);
-        self.send_to(came.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
+    pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
+        let id = meta.sender.id;
+        self.note_hears(now.moment, id, ping.heard, meta.counter);
+        let heard = self.paths_heard_from(now.moment, id);
+        self.send_to(meta.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
         // Whether that arrives nobody knows: only an answer to one's own
         // ping proves that somebody was told.
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.is_told_unsurely |= contact.told != first_way(heard);
+            contact.is_told_uncertain |= contact.told_path != preferred_path(heard);
         }
     }
 
     /// A cookie comes back.
-    pub(super) fn on_pong(&mut self, now: Now, came: Came, pong: Pong) {
-        let id = came.sender.id;
+    pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
+        let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {
             let mine = |minutes| self.cookie(now.moment, id, *address, minutes);
             [mine(0), mine(1)].contains(&pong.cookie)
         };
         // It may answer from another of its addresses.
         let known = self.contacts.get(id).into_iter().flat_map(Contact::addresses);
-        let Some(address) = [came.from].into_iter().chain(known).find(is_from) else {
+        let Some(address) = [meta.from].into_iter().chain(known).find(is_from) else {
             self.drops.unexpected += 1;
             return;
         };
-        self.plan = None;
+        self.send_plan = None;
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.verify(address);
+            contact.verify_address(address);
             (contact.ping_at, contact.pings) = (None, 0);
-            (contact.told, contact.is_told_unsurely) = (contact.telling, false);
+            (contact.told_path, contact.is_told_uncertain) = (contact.pinged_path, false);
         }
-        self.note_hears(now.moment, id, pong.heard, came.counter);
+        self.note_hears(now.moment, id, pong.heard, meta.counter);
         self.promote(now.moment, id);
     }
 
@@ -309,27 +312,27 @@ impl Mesh {
     /// its address has to be verified.
     fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
-        if counter <= contact.hears_since {
+        if counter <= contact.hears_counter {
             return;
         }
-        contact.hears_since = counter;
+        contact.hears_counter = counter;
         if contact.hears.replace(heard) == Some(heard) {
             return;
         }
-        self.plan = None;
+        self.send_plan = None;
         if contact.is_member() && contact.verified_address().is_none() {
-            contact.wants_address = true;
-            self.look_soon(now);
+            contact.needs_verified_address = true;
+            self.schedule_sweep(now);
         }
     }
 
     /// How this peer says that it hears somebody. Of those whom it has not
     /// known for long it says what is believed anyhow.
-    pub(super) fn hearing(&self, now: Moment, id: PeerId) -> PathSet {
-        let lately = super::timers::way_works_for(self.size());
-        let look = first_look(self.size());
+    pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
+        let lately = super::timers::path_timeout(self.member_count());
+        let look = path_report_delay(self.member_count());
         let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= look);
-        known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.heard_by(now, lately))
+        known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, lately))
     }
 
     /// Where to send what is larger than what was asked. `None`, and a ping
@@ -337,27 +340,27 @@ impl Mesh {
     pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
         let address = self.contacts.get(id).and_then(Contact::verified_address);
         if address.is_none() {
-            self.want_address(id);
-            self.look_soon(now.moment);
+            self.require_verified_address(id);
+            self.schedule_sweep(now.moment);
         }
         address
     }
 
     /// Somebody's address is to be verified.
-    fn want_address(&mut self, id: PeerId) {
+    fn require_verified_address(&mut self, id: PeerId) {
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.wants_address = true;
+            contact.needs_verified_address = true;
         }
     }
 }
 
 /// The way that one would like somebody to use.
-fn first_way(heard: PathSet) -> Option<Path> {
+fn preferred_path(heard: PathSet) -> Option<Path> {
     Path::ALL.into_iter().find(|it| heard.has(*it))
 }
 
-/// What all duties depend on.
-struct Context {
+/// What all actions depend on.
+struct SweepContext {
     /// I(n).
     interval: Duration,
     /// G(n).
@@ -374,69 +377,69 @@ struct Context {
     me: PeerId,
 }
 
-impl Context {
+impl SweepContext {
     /// For a room of so many.
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
-        let (interval, gone) = (interval(size), gone_after(size));
-        let lately = super::timers::way_works_for(size);
-        let look = first_look(size);
+        let (interval, gone) = (heartbeat_interval(size), gone_after(size));
+        let lately = super::timers::path_timeout(size);
+        let look = path_report_delay(size);
         Self { interval, gone, lately, look, now, is_member, me }
     }
 
     /// What is to be done about somebody now.
-    fn duty(&self, contact: &Contact) -> Duty {
+    fn action(&self, contact: &Contact) -> ContactAction {
         match contact.stage {
-            Stage::Gone { at } => self.remove_at(at + GONE_MEMORY),
-            Stage::Listed => self.duty_to_listed(contact),
-            Stage::PathSet => self.duty_to_heard(contact),
-            Stage::Member => self.duty_to_member(contact),
+            Stage::Gone { at } => self.remove_at(at + GONE_RETENTION),
+            Stage::Listed => self.action_for_listed(contact),
+            Stage::PathSet => self.action_for_heard(contact),
+            Stage::Member => self.action_for_member(contact),
         }
     }
 
     /// Removes somebody when the time has come.
-    fn remove_at(&self, at: Moment) -> Duty {
-        if at <= self.now { Duty::Remove } else { Duty::Wait(at) }
+    fn remove_at(&self, at: Moment) -> ContactAction {
+        if at <= self.now { ContactAction::Remove } else { ContactAction::Wait(at) }
     }
 
     /// Pings somebody when the time has come, but no later than `latest`
     /// something else is to be done.
-    fn ping_at(&self, at: Moment, latest: Moment) -> Duty {
-        if at <= self.now { Duty::Ping } else { Duty::Wait(at.min(latest)) }
+    fn ping_at(&self, at: Moment, latest: Moment) -> ContactAction {
+        if at <= self.now { ContactAction::Ping } else { ContactAction::Wait(at.min(latest)) }
     }
 
     /// Somebody whom a page has named.
-    fn duty_to_listed(&self, contact: &Contact) -> Duty {
-        let end = contact.vouched + self.gone;
+    fn action_for_listed(&self, contact: &Contact) -> ContactAction {
+        let end = contact.last_vouched + self.gone;
         if end <= self.now {
-            return Duty::Remove;
+            return ContactAction::Remove;
         }
         if contact.has_address() {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), end);
         }
         match contact.where_at {
-            Some(at) if at <= self.now => Duty::Ask,
-            Some(at) => Duty::Wait(at.min(end)),
-            None => Duty::Wait(end),
+            Some(at) if at <= self.now => ContactAction::AskAddress,
+            Some(at) => ContactAction::Wait(at.min(end)),
+            None => ContactAction::Wait(end),
         }
     }
 
     /// Somebody who is heard and not a member.
-    fn duty_to_heard(&self, contact: &Contact) -> Duty {
-        let end = contact.heard.unwrap_or(contact.known_at) + HEARD_ONLY;
+    fn action_for_heard(&self, contact: &Contact) -> ContactAction {
+        let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {
-            return Duty::Remove;
+            return ContactAction::Remove;
         }
         // A candidate that has said no name yet is verified when it is in.
-        if contact.is_verified || contact.stated.is_none() && !contact.wants_address {
-            return Duty::Wait(end);
+        if contact.is_verified || contact.profile.is_none() && !contact.needs_verified_address {
+            return ContactAction::Wait(end);
         }
         if !self.is_member {
-            return Duty::Wait(end);
+            return ContactAction::Wait(end);
         }
         // One ping for each time that it is heard: it may be a recording, from
         // an address of somebody who has nothing to do with it.
         if contact.is_pinged {
-            return Duty::Wait(end);
+            return ContactAction::Wait(end);
         }
         // Not all at once; somebody may name it meanwhile.
         let at = contact.ping_at.unwrap_or_else(|| contact.known_at + self.share(contact));
@@ -452,27 +455,31 @@ impl Context {
     }
 
     /// Somebody in the room.
-    fn duty_to_member(&self, contact: &Contact) -> Duty {
-        let gone = contact.vouched + self.gone;
+    fn action_for_member(&self, contact: &Contact) -> ContactAction {
+        let gone = contact.last_vouched + self.gone;
         if gone <= self.now {
-            return Duty::Remove;
+            return ContactAction::Remove;
         }
         if !self.is_member || !contact.has_address() {
-            return Duty::Wait(gone);
+            return ContactAction::Wait(gone);
         }
         // If others hear it, there is less of a hurry.
-        let heard = contact.heard.unwrap_or(contact.known_at);
-        let silent =
-            (contact.vouched + self.gone / 2).min(heard + self.gone).max(heard + self.gone / 2);
+        let heard = contact.last_heard.unwrap_or(contact.known_at);
+        let silent = (contact.last_vouched + self.gone / 2)
+            .min(heard + self.gone)
+            .max(heard + self.gone / 2);
         let is_known_enough = self.now.since(contact.known_at) >= self.look;
-        let wish = first_way(contact.heard_by(self.now, self.lately));
-        let is_told = contact.told == wish && !contact.is_told_unsurely;
-        let is_told = is_told || !is_known_enough || contact.heard.is_none();
-        if silent <= self.now || !is_told || contact.wants_address {
+        let wish = preferred_path(contact.recent_paths(self.now, self.lately));
+        let is_told = contact.told_path == wish && !contact.is_told_uncertain;
+        let is_told = is_told || !is_known_enough || contact.last_heard.is_none();
+        if silent <= self.now || !is_told || contact.needs_verified_address {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }
         let look = if is_known_enough { gone } else { contact.known_at + self.look };
-        let lapses = contact.way_lapses(self.lately).unwrap_or(gone).max(self.now + SWEEP);
-        Duty::Wait(gone.min(silent).min(look).min(lapses))
+        let lapses = contact
+            .told_path_expires(self.lately)
+            .unwrap_or(gone)
+            .max(self.now + MIN_SWEEP_INTERVAL);
+        ContactAction::Wait(gone.min(silent).min(look).min(lapses))
     }
 }

@@ -49,16 +49,16 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use admission::Voting;
-use candidacy::Attempt;
+use admission::Admission;
+use candidacy::Candidacy;
 use contacts::{Contacts, Seniority};
-use display_order::Showing;
+use display_order::DisplayQueue;
 use heartbeats::Heartbeats;
-use history::History;
+use history::HistoryFetch;
 use logs::Logs;
-use path_selection::Plan;
+use path_selection::SendPlan;
 use publish::Outbox;
-use repair::Answers;
+use repair::RepairState;
 use sha2::{Digest, Sha256};
 
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
@@ -71,9 +71,9 @@ use crate::wire::udp::{Control, Cookie, Entry, Signer};
 #[derive(Debug)]
 enum Phase {
     /// A candidate.
-    Announcing(Attempt),
+    Announcing(Candidacy),
     /// A member that waits for its history.
-    Recalling(History),
+    Recalling(HistoryFetch),
     /// A member.
     In,
     /// It is over.
@@ -94,30 +94,30 @@ pub struct Mesh {
     phase: Phase,
     /// What the room clock showed, and when.
     clock: (RoomClock, Moment),
-    /// When one came in.
+    /// When one meta in.
     since: RoomClock,
     /// Everybody else.
     contacts: Contacts,
     /// What everybody has said.
     logs: Logs,
     /// What the person has seen of it.
-    showing: Showing,
+    display: DisplayQueue,
     /// What the person wants to say.
     outbox: Outbox,
     /// One's own heartbeats.
     heartbeats: Heartbeats,
     /// Newcomers, and whom one does not want.
-    voting: Voting,
+    admission: Admission,
     /// What others have asked for.
-    answers: Answers,
+    repair: RepairState,
     /// How everybody is reached; made when it is needed.
-    plan: Option<Plan>,
+    send_plan: Option<SendPlan>,
     /// The named hosts.
     hosts: Vec<SocketAddr>,
     /// When to look at all contacts again.
     sweep_at: Option<Moment>,
     /// When all contacts were looked at.
-    swept: Moment,
+    last_sweep: Moment,
     /// For random delays.
     random: fastrand::Rng,
     /// What was dropped.
@@ -136,26 +136,26 @@ impl Mesh {
         let seed = Sha256::new().chain_update(settings.secret).chain_update(me.id.0).finalize();
         let seed = seed.first_chunk().copied().map_or(0, u64::from_le_bytes);
         let mut random = fastrand::Rng::with_seed(seed);
-        let attempt = Attempt::new(now.moment, &mut random);
+        let candidacy = Candidacy::new(now.moment, &mut random);
         let mut mesh = Self {
             name: settings.username.clone(),
             settings,
             sign,
             me,
-            phase: Phase::Announcing(attempt),
+            phase: Phase::Announcing(candidacy),
             clock: (RoomClock(0), now.moment),
             since: RoomClock(0),
             contacts: Contacts::default(),
             logs: Logs::new(me.id, now.moment),
-            showing: Showing::default(),
+            display: DisplayQueue::default(),
             outbox: Outbox::default(),
             heartbeats: Heartbeats::new(now.moment),
-            voting: Voting::default(),
-            answers: Answers::default(),
-            plan: None,
+            admission: Admission::default(),
+            repair: RepairState::default(),
+            send_plan: None,
             hosts: Vec::new(),
             sweep_at: None,
-            swept: now.moment,
+            last_sweep: now.moment,
             random,
             drops: Drops::default(),
             out: VecDeque::new(),
@@ -171,19 +171,19 @@ impl Mesh {
             return;
         }
         if self.wake_at.is_some_and(|it| now.moment.since(it) >= timers::SUSPEND_THRESHOLD) {
-            self.on_awakening(now.moment);
+            self.on_resume(now.moment);
         }
         // What was asked for has come, or comes no more.
         self.wake_at = self.wake_at.filter(|it| *it > now.moment);
         match input {
             Input::Received { from, path, size, packet } => {
-                self.on_packet(now, from, path, size, packet);
+                self.dispatch_packet(now, from, path, size, packet);
             }
             Input::Hosts(hosts) => self.hosts = hosts,
             Input::Request(request) => self.on_request(now, request),
             Input::Wake => {}
         }
-        self.do_what_is_due(now);
+        self.run_due_timers(now);
     }
 
     /// The next thing to do, if there is any.
@@ -200,7 +200,7 @@ impl Mesh {
 
     /// Whether this counter of this sender was seen before, so that the
     /// signature need not be checked.
-    /// A copy by a way by which nothing came lately is worth the look.
+    /// A copy by a way by which nothing meta lately is worth the look.
     #[must_use]
     pub fn is_replayed(
         &self,
@@ -210,9 +210,9 @@ impl Mesh {
         path: Option<Path>,
     ) -> bool {
         let Some(contact) = self.contacts.get(sender) else { return false };
-        let lately = timers::way_works_for(self.size());
-        let is_news = path.is_some_and(|it| contact.is_news(now, it, lately));
-        contact.window.has_seen(counter) && !(is_news && contact.window.is_newest(counter))
+        let lately = timers::path_timeout(self.member_count());
+        let is_path_silent = path.is_some_and(|it| contact.is_path_silent(now, it, lately));
+        contact.window.has_seen(counter) && !(is_path_silent && contact.window.is_newest(counter))
     }
 
     /// How many packets changed nothing.
@@ -223,32 +223,32 @@ impl Mesh {
 
     /// All entries that are kept, in the room's order.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
-        self.logs.in_order()
+        self.logs.iter_in_room_order()
     }
 
     /// Everything whose time has come, and when to wake next.
-    fn do_what_is_due(&mut self, now: Now) {
-        self.go_on_announcing(now);
-        self.go_on_recalling(now);
-        self.go_on_saying(now);
-        self.go_on_voting(now);
-        self.beat(now);
-        self.ask_for_what_is_missing(now);
-        self.sweep(now);
-        self.show_what_is_ready(now);
-        self.leave_when_done(now);
+    fn run_due_timers(&mut self, now: Now) {
+        self.drive_candidacy(now);
+        self.drive_history_fetch(now);
+        self.flush_outbox(now);
+        self.send_due_agreements(now);
+        self.send_due_heartbeat(now);
+        self.send_due_wants(now);
+        self.sweep_contacts(now);
+        self.deliver_ready(now);
+        self.leave_when_delivered(now);
         let next = [
-            self.attempt_due(),
-            self.history_due(),
-            self.outbox.due(),
-            self.voting.due(),
-            self.heartbeats.due(),
+            self.candidacy_deadline(),
+            self.history_deadline(),
+            self.outbox.next_deadline(),
+            self.admission.next_deadline(),
+            self.heartbeats.next_deadline(),
             // Nothing is asked for before one is in.
-            self.answers.due().filter(|_| matches!(self.phase, Phase::In)),
+            self.repair.next_deadline().filter(|_| matches!(self.phase, Phase::In)),
             self.sweep_at,
-            self.showing.due(),
+            self.display.next_deadline(),
         ];
-        let next = next.into_iter().flatten().min().filter(|_| !self.is_over());
+        let next = next.into_iter().flatten().min().filter(|_| !self.is_ended());
         // A wake that has passed was used up; one in the past would come at
         // once, again and again.
         let next = next.map(|it| it.max(now.moment + timers::MIN_WAKE_INTERVAL));
@@ -262,7 +262,7 @@ impl Mesh {
     }
 
     /// Whether one has left or been rejected.
-    const fn is_over(&self) -> bool {
+    const fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
     }
 
@@ -283,25 +283,25 @@ impl Mesh {
     }
 
     /// How many members there are, oneself included.
-    const fn size(&self) -> usize {
-        self.contacts.members() + 1
+    const fn member_count(&self) -> usize {
+        self.contacts.member_count() + 1
     }
 
     /// Whether one is among the eight oldest.
-    fn is_among_the_oldest(&self) -> bool {
+    fn is_voter(&self) -> bool {
         let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let older = members.filter(|(id, it)| (it.since(), *id) < me);
-        older.take(admission::VOICES).count() < admission::VOICES
+        older.take(admission::VOTERS).count() < admission::VOTERS
     }
 
     /// Shows something.
-    fn show(&mut self, event: Event) {
+    fn emit(&mut self, event: Event) {
         self.out.push_back(Output::Event(event));
     }
 
     /// The end.
-    fn end(&mut self, end: End) {
+    fn finish(&mut self, end: End) {
         self.phase = Phase::Ended;
         self.out.push_back(Output::Finished(end));
     }
@@ -335,12 +335,12 @@ impl Mesh {
     }
 
     /// A random delay between two numbers of milliseconds.
-    fn delay(&mut self, (least, most): (u64, u64)) -> std::time::Duration {
+    fn random_delay(&mut self, (least, most): (u64, u64)) -> std::time::Duration {
         std::time::Duration::from_millis(self.random.u64(least..=most))
     }
 
     /// Whether some member, oneself included, holds a name with this key.
-    fn is_held(&self, key: &NameKey) -> bool {
+    fn is_name_held(&self, key: &NameKey) -> bool {
         self.name.key() == key || self.contacts.holders(key).next().is_some()
     }
 }

@@ -9,30 +9,30 @@ use crate::model::{ErrorCode, Event, NameKey, PeerId, RoomClock, Username};
 use crate::wire::udp::{Nonce, Object};
 
 /// Room clocks that are no further apart count alike.
-const ALIKE: u64 = 1_000;
+const CLOCK_TOLERANCE_MS: u64 = 1_000;
 
 /// What pages say of when somebody was heard is rounded by up to half a
 /// second, and a little more is needed for it to travel.
-const ROUNDING: Duration = Duration::from_secs(1);
+const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 
 impl Mesh {
     /// A verified member has said its name: somebody else may hold it, too.
-    pub(super) fn resolve_name(&mut self, now: Now, id: PeerId, clock: RoomClock) {
-        let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= ALIKE;
+    pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
+        let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
-        let Some(stated) = &contact.stated else { return };
-        let (name, theirs) = (stated.name.clone(), (stated.since, id));
-        let key = stated.key.clone();
+        let Some(profile) = &contact.profile else { return };
+        let (name, theirs) = (profile.name.clone(), (profile.since, id));
+        let key = profile.key.clone();
         let address = contact.address();
         let mine = self.seniority();
-        self.bury_former_life(now, id, &key);
+        self.retire_former_incarnation(now, id, &key);
         if *self.name.key() == key && theirs < mine {
-            self.rename(now);
+            self.take_new_name(now);
             return;
         }
         let oldest: Option<Seniority> = if *self.name.key() == key {
             Some(mine)
-        } else if self.is_among_the_oldest() {
+        } else if self.is_voter() {
             let others = self.contacts.holders(&key).filter(|it| *it != id);
             others.filter_map(|it| Some((self.contacts.get(it)?.since(), it))).min()
         } else {
@@ -47,47 +47,47 @@ impl Mesh {
 
     /// Somebody has come in with the name and the public key of a member that
     /// was not heard since: that one has ended without a goodbye.
-    fn bury_former_life(&mut self, now: Now, id: PeerId, name: &NameKey) {
+    fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
         let is_former = |it: &PeerId| {
             self.contacts.get(*it).is_some_and(|other| {
                 *it != id
                     && other.signer.is_some_and(|it| it.key == signer.key)
-                    && other.vouched < contact.met + ROUNDING
+                    && other.last_vouched < contact.first_heard + VOUCH_ROUNDING
             })
         };
         let former = self.contacts.holders(name).find(is_former);
         if let Some(former) = former {
-            self.lose(now.moment, former);
+            self.mark_gone(now.moment, former);
         }
     }
 
     /// A member objects to a name that one holds as a member.
     pub(super) fn on_late_objection(&mut self, now: Now, object: &Object) {
-        let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= ALIKE;
+        let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= CLOCK_TOLERANCE_MS;
         let is_taken = object.code == ErrorCode::NameTaken.number();
         let is_mine = NameKey::of(&object.username) == *self.name.key();
         let holder = (object.since, object.holder);
         let is_there = self.contacts.get(object.holder).is_some_and(|it| it.is_verified);
         if is_alike && is_taken && is_mine && is_there && holder < self.seniority() {
-            self.rename(now);
+            self.take_new_name(now);
         }
     }
 
     /// Takes another name, for somebody has held this one for longer.
-    fn rename(&mut self, now: Now) {
+    fn take_new_name(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {
             let name = Username::new(&with_number(self.settings.username.as_str(), number)).ok()?;
-            (!self.is_held(name.key())).then_some(name)
+            (!self.is_name_held(name.key())).then_some(name)
         }) else {
             return;
         };
         self.name = name;
-        self.heartbeats.tell_now(now.moment);
+        self.heartbeats.schedule_now(now.moment);
         let (from, to) = (before.as_str().to_owned(), self.name.as_str().to_owned());
-        self.show(Event::Renamed { from, to });
+        self.emit(Event::Renamed { from, to });
     }
 }
 

@@ -15,9 +15,9 @@ use crate::wire::udp::{Bye, Control, EntryFields};
 /// Own messages at once, and in a minute.
 const SAY_RATE: (u32, u32) = (20, 1_500);
 /// Who leaves stays for so long after the last message.
-const LINGER: Duration = Duration::from_secs(1);
+const LEAVE_DELAY: Duration = Duration::from_secs(1);
 /// Requests that wait until one is in.
-const MAX_EARLY: usize = 100;
+const MAX_DEFERRED_REQUESTS: usize = 100;
 /// Messages that wait to be sent.
 const MAX_QUEUE: usize = 10_000;
 
@@ -32,13 +32,13 @@ pub(super) struct Outbox {
     /// Waits until one is in, and for the rate.
     queue: VecDeque<(RequestTag, Style, MessageText)>,
     /// What was asked before one was in.
-    early: Vec<Request>,
+    deferred: Vec<Request>,
     /// How fast one may speak.
     bucket: TokenBucket,
     /// When the next may go out.
-    due: Option<Moment>,
+    send_at: Option<Moment>,
     /// When the last one went out.
-    said: Moment,
+    last_said: Moment,
     /// The last sequence used.
     pub(super) sequence: u32,
     /// Requests that were refused.
@@ -53,22 +53,22 @@ struct Leaving {
     /// Give up when for so long nothing has changed.
     patience: Duration,
     /// When something changed last.
-    progress: Moment,
+    progress_at: Moment,
     /// Messages that not everybody has, then.
-    left: usize,
+    undelivered: usize,
     /// When to look again.
-    look_at: Moment,
+    check_at: Moment,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
-            early: Vec::new(),
+            deferred: Vec::new(),
 
             bucket: TokenBucket::new(SAY_RATE.0, SAY_RATE.1),
-            due: None,
-            said: Moment::START,
+            send_at: None,
+            last_said: Moment::START,
             sequence: 0,
 
             refused: 0,
@@ -79,8 +79,8 @@ impl Default for Outbox {
 
 impl Outbox {
     /// When something is to be done.
-    pub(super) fn due(&self) -> Option<Moment> {
-        [self.due, self.leaving.map(|it| it.look_at)].into_iter().flatten().min()
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        [self.send_at, self.leaving.map(|it| it.check_at)].into_iter().flatten().min()
     }
 }
 
@@ -94,41 +94,42 @@ impl Mesh {
                 | Command::Peer(PeerCommand::Peers | PeerCommand::Block { .. })
         );
         if is_about_others && !matches!(self.phase, Phase::In) {
-            if self.outbox.early.len() < MAX_EARLY {
-                self.outbox.early.push(request);
+            if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
+                self.outbox.deferred.push(request);
             }
             return;
         }
         let Request { tag, command } = request;
         match command {
-            Command::Chat(task) => self.on_task(now, tag, task),
+            Command::Chat(task) => self.on_chat_command(now, tag, task),
             Command::Peer(PeerCommand::Peers) => {
                 let peers = self.report(now);
-                self.show(Event::Peers { tag, peers });
+                self.emit(Event::Peers { tag, peers });
             }
             Command::Peer(PeerCommand::Block { name }) => self.block(tag, &name),
             Command::Peer(PeerCommand::Admit { name, is_welcome }) => {
-                if self.decide(now, &name, is_welcome) {
+                if self.resolve_approval(now, &name, is_welcome) {
                     let may = if is_welcome { "may" } else { "may not" };
-                    self.show(Event::Done { tag, text: format!("{name} {may} come in.") });
+                    self.emit(Event::Done { tag, text: format!("{name} {may} come in.") });
                 } else {
                     self.refuse(tag, 0, format!("{name} is not waiting to come in."), None);
                 }
             }
             Command::Password(_) => {}
             Command::Finish { patience } => {
-                let (progress, left, look_at) = (now.moment, usize::MAX, now.moment);
-                self.outbox.leaving = Some(Leaving { patience, progress, left, look_at });
+                let (progress_at, undelivered, check_at) = (now.moment, usize::MAX, now.moment);
+                self.outbox.leaving =
+                    Some(Leaving { patience, progress_at, undelivered, check_at });
             }
             Command::Quit => self.leave(),
         }
     }
 
     /// A task that a server could do as well.
-    fn on_task(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
+    fn on_chat_command(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
         match task {
             ChatCommand::Say { room, style, text } if self.is_here(&room) => {
-                self.take_message(now, tag, style, &text);
+                self.enqueue_message(now, tag, style, &text);
             }
             ChatCommand::Say { text, .. } => {
                 let code = ErrorCode::NotInRoom.number();
@@ -153,7 +154,7 @@ impl Mesh {
             ChatCommand::Members { .. } => {
                 let mut names = self.names_of_members();
                 names.sort();
-                self.show(Event::Roster {
+                self.emit(Event::Roster {
                     tag,
                     room: self.settings.room.as_str().to_owned(),
                     members: u32::try_from(names.len()).unwrap_or(u32::MAX),
@@ -173,7 +174,7 @@ impl Mesh {
     }
 
     /// Takes a message if it may be sent at all.
-    fn take_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
+    fn enqueue_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
         let why = match &checked {
@@ -189,7 +190,7 @@ impl Mesh {
         match checked {
             Ok(text) if why.is_empty() => {
                 self.outbox.queue.push_back((tag, style, text));
-                self.outbox.due.get_or_insert(now.moment);
+                self.outbox.send_at.get_or_insert(now.moment);
             }
             _ => {
                 let code = ErrorCode::TextInvalid.number();
@@ -208,33 +209,33 @@ impl Mesh {
     ) {
         self.outbox.refused += 1;
         let to = self.settings.room.as_str().to_owned();
-        self.show(Event::Refused(Refusal { tag, code, text, to, message }));
+        self.emit(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 
     /// Sends what waits, as fast as is allowed.
-    pub(super) fn go_on_saying(&mut self, now: Now) {
+    pub(super) fn flush_outbox(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In) {
             // When one is in, this is called again in any case.
-            self.outbox.due = None;
+            self.outbox.send_at = None;
             return;
         }
-        for request in std::mem::take(&mut self.outbox.early) {
+        for request in std::mem::take(&mut self.outbox.deferred) {
             self.on_request(now, request);
         }
         while let Some((tag, style, text)) = self.outbox.queue.pop_front() {
             if !self.outbox.bucket.try_take(now.moment) {
                 let wait = Duration::from_secs(60) / SAY_RATE.1;
                 self.outbox.queue.push_front((tag, style, text));
-                self.outbox.due = Some(now.moment + wait);
+                self.outbox.send_at = Some(now.moment + wait);
                 return;
             }
-            self.say(now, tag, style, &text);
+            self.publish(now, tag, style, &text);
         }
-        self.outbox.due = None;
+        self.outbox.send_at = None;
     }
 
     /// Says one thing.
-    fn say(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
+    fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else { return };
         let Some(lamport) = self.logs.next_lamport() else {
             let why = "The room's counter is at its end.".to_owned();
@@ -242,8 +243,8 @@ impl Mesh {
             return;
         };
         self.outbox.sequence = sequence;
-        self.outbox.said = now.moment;
-        self.showing.note_tag(sequence, tag);
+        self.outbox.last_said = now.moment;
+        self.display.note_tag(sequence, tag);
         let entry = self.sign.sign(EntryFields {
             sequence,
             lamport,
@@ -253,29 +254,29 @@ impl Mesh {
             text: text.as_str().to_owned(),
         });
         let entry = std::sync::Arc::new(entry);
-        self.logs.admit(self.me.id);
+        self.logs.ensure_author(self.me.id);
         self.logs.insert(now.moment, entry.clone());
         self.send_to_all(Outgoing::Entry(entry));
-        self.heartbeats.tell_soon(now.moment);
+        self.heartbeats.schedule_follow_up(now.moment);
     }
 
     /// Leaves if that was asked for and everything has arrived.
-    pub(super) fn leave_when_done(&mut self, now: Now) {
+    pub(super) fn leave_when_delivered(&mut self, now: Now) {
         let Some(mut leaving) = self.outbox.leaving else { return };
-        if self.is_over() || now.moment < leaving.look_at {
+        if self.is_ended() || now.moment < leaving.check_at {
             return;
         }
         let left = self.undelivered();
-        if left < leaving.left {
-            (leaving.left, leaving.progress) = (left, now.moment);
+        if left < leaving.undelivered {
+            (leaving.undelivered, leaving.progress_at) = (left, now.moment);
         }
-        let is_patient = now.moment.since(leaving.progress) < leaving.patience;
+        let is_patient = now.moment.since(leaving.progress_at) < leaving.patience;
         // Even then others need a moment to find out what they lack.
-        let has_lingered = now.moment.since(self.outbox.said) >= LINGER;
-        let is_alone = self.contacts.members() == 0;
+        let has_lingered = now.moment.since(self.outbox.last_said) >= LEAVE_DELAY;
+        let is_alone = self.contacts.member_count() == 0;
         let is_done = left == 0 && matches!(self.phase, Phase::In) && (has_lingered || is_alone);
         if is_patient && !is_done {
-            leaving.look_at = now.moment + Duration::from_millis(100);
+            leaving.check_at = now.moment + Duration::from_millis(100);
             self.outbox.leaving = Some(leaving);
         } else {
             self.leave();
@@ -286,7 +287,7 @@ impl Mesh {
     fn undelivered(&self) -> usize {
         // Those whose pages never tell (they need not) are not waited for.
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
-        let least = members.filter_map(|(_, it)| it.has_ours).min();
+        let least = members.filter_map(|(_, it)| it.has_own_up_to).min();
         let least = least.unwrap_or(self.outbox.sequence);
         let behind = self.outbox.sequence.saturating_sub(least);
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
@@ -302,9 +303,9 @@ impl Mesh {
         let room = self.settings.room.as_str().to_owned();
         for (tag, _, text) in std::mem::take(&mut self.outbox.queue) {
             let (to, text) = (room.clone(), text.as_str().to_owned());
-            self.show(Event::Unsent { tag, to, text, perhaps_taken: false });
+            self.emit(Event::Unsent { tag, to, text, perhaps_taken: false });
         }
-        self.end(End::Left { unsent, refused: self.outbox.refused });
+        self.finish(End::Left { unsent, refused: self.outbox.refused });
     }
 
     /// Names of all members, oneself included.
@@ -329,12 +330,12 @@ impl Mesh {
             skew: 0,
             silence: Duration::ZERO,
         }];
-        for (_, id) in self.contacts.seniorities() {
+        for (_, id) in self.contacts.members_by_seniority() {
             let Some(contact) = self.contacts.get(id) else { continue };
             let hears = contact.hears.unwrap_or(PathSet::NONE.with(Path::GroupV4));
             let path = Path::ALL.into_iter().find(|it| hears.has(*it));
-            let is_direct = now.moment.since(contact.heard.unwrap_or_default())
-                < super::timers::gone_after(self.size());
+            let is_direct = now.moment.since(contact.last_heard.unwrap_or_default())
+                < super::timers::gone_after(self.member_count());
             reports.push(PeerReport {
                 name: contact.name().to_owned(),
                 session: session(id),
@@ -342,13 +343,13 @@ impl Mesh {
                 present: clock.since(contact.since()),
                 address: contact.address(),
                 route: match path {
-                    _ if contact.heard.is_none() || !is_direct => PeerRoute::Indirect,
+                    _ if contact.last_heard.is_none() || !is_direct => PeerRoute::Indirect,
                     Some(path) => PeerRoute::Path(path),
                     None => PeerRoute::Unicast,
                 },
-                loss: self.loss(now.moment, contact),
+                loss: self.heartbeat_loss(now.moment, contact),
                 skew: contact.skew,
-                silence: now.moment.since(contact.vouched),
+                silence: now.moment.since(contact.last_vouched),
             });
         }
         reports

@@ -3,25 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::logs::Log;
-use super::timers::{ASKED_TWICE, GIVE_UP, WANT_AGAIN, WANT_DELAY, WANT_TOGETHER, gone_after};
+use super::timers::{
+    GIVE_UP_TIMEOUT, WANT_COALESCE_WINDOW, WANT_DEDUP_WINDOW, WANT_DELAY_MS, WANT_RETRY_MS,
+    gone_after,
+};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
 use crate::model::{Event, Moment, PathSet, PeerId, TokenBucket};
 use crate::wire::udp::{Control, EntryRange, Lost, Want};
 
 /// Entries sent because somebody asked, at once and in a minute.
-const ANSWER_RATE: (u32, u32) = (256, 12_000);
+const TOTAL_ANSWER_RATE: (u32, u32) = (256, 12_000);
 /// Entries remembered as having been asked for lately.
-const MAX_ASKED: usize = 1_024;
+const MAX_RECENT_WANTS: usize = 1_024;
 /// Requests without any success (for some ten seconds) after which one asks
 /// more seldom.
-const MAX_TRIES: u32 = 40;
+const WANTS_BEFORE_BACKOFF: u32 = 40;
 /// By how much.
-const PATIENCE: u64 = 16;
+const BACKOFF_FACTOR: u64 = 16;
 
 /// An entry that somebody has asked for lately.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct RecentWant {
     /// When.
     at: Moment,
     /// Who; `None`: it went to everybody since.
@@ -30,37 +33,37 @@ struct Asked {
 
 /// What others have asked for, and when to ask oneself.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct RepairState {
     /// By author and sequence.
-    asked: BTreeMap<(PeerId, u32), Asked>,
+    recent_wants: BTreeMap<(PeerId, u32), RecentWant>,
     /// How fast one answers.
     bucket: TokenBucket,
     /// When some log is to be looked at.
-    due: Option<Moment>,
+    next_want_at: Option<Moment>,
 }
 
-impl Default for Answers {
+impl Default for RepairState {
     fn default() -> Self {
-        let bucket = TokenBucket::new(ANSWER_RATE.0, ANSWER_RATE.1);
-        Self { asked: BTreeMap::new(), bucket, due: None }
+        let bucket = TokenBucket::new(TOTAL_ANSWER_RATE.0, TOTAL_ANSWER_RATE.1);
+        Self { recent_wants: BTreeMap::new(), bucket, next_want_at: None }
     }
 }
 
-impl Answers {
+impl RepairState {
     /// How many entries are remembered as having been asked for.
     pub(super) fn stats(&self) -> usize {
-        self.asked.len()
+        self.recent_wants.len()
     }
 
     /// When something is to be asked for.
-    pub(super) fn due(&self) -> Option<Moment> {
-        self.due
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.next_want_at
     }
 }
 
 /// Whom to send an entry that was asked for.
 #[derive(Debug, PartialEq, Eq)]
-enum To {
+enum Recipients {
     /// Only whoever asked.
     Asker,
     /// Everybody: others lack it, too.
@@ -69,65 +72,72 @@ enum To {
     Nobody,
 }
 
-impl Answers {
+impl RepairState {
     /// Whom to send this entry, which `asker` wants.
-    fn decide(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> To {
-        let before = self.asked.get(&entry).filter(|it| now.since(it.at) < ASKED_TWICE).copied();
-        let (to, by) = match before.map(|it| it.by) {
-            Some(None) => return To::Nobody,
-            Some(Some(other)) if other != asker => (To::All, None),
-            _ => (To::Asker, Some(asker)),
+    fn recipients(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> Recipients {
+        let before = self
+            .recent_wants
+            .get(&entry)
+            .filter(|it| now.since(it.at) < WANT_DEDUP_WINDOW)
+            .copied();
+        let (recipients, by) = match before.map(|it| it.by) {
+            Some(None) => return Recipients::Nobody,
+            Some(Some(other)) if other != asker => (Recipients::All, None),
+            _ => (Recipients::Asker, Some(asker)),
         };
-        if self.asked.len() >= MAX_ASKED {
-            self.asked.retain(|_, it| now.since(it.at) < ASKED_TWICE);
+        if self.recent_wants.len() >= MAX_RECENT_WANTS {
+            self.recent_wants.retain(|_, it| now.since(it.at) < WANT_DEDUP_WINDOW);
         }
-        if self.asked.len() < MAX_ASKED {
-            self.asked.insert(entry, Asked { at: now, by });
+        if self.recent_wants.len() < MAX_RECENT_WANTS {
+            self.recent_wants.insert(entry, RecentWant { at: now, by });
         }
-        to
+        recipients
     }
 }
 
 impl Mesh {
     /// Asks for what is missing of an author before long, if anything is.
-    pub(super) fn want_soon(&mut self, now: Moment, author: PeerId) {
-        let is_new = self.logs.get(author).is_some_and(|it| it.is_behind() && it.want_at.is_none());
+    pub(super) fn schedule_want(&mut self, now: Moment, author: PeerId) {
+        let is_new =
+            self.logs.get(author).is_some_and(|it| it.is_incomplete() && it.want_at.is_none());
         if is_new {
-            let at = now + self.delay(WANT_DELAY);
-            self.set_want(author, at);
+            let at = now + self.random_delay(WANT_DELAY_MS);
+            self.schedule_want_at(author, at);
         }
     }
 
     /// Asks for what is missing of an author then.
-    fn set_want(&mut self, author: PeerId, at: Moment) {
+    fn schedule_want_at(&mut self, author: PeerId, at: Moment) {
         if let Some(log) = self.logs.get_mut(author) {
             log.want_at = Some(at);
-            self.answers.due = Some(self.answers.due.map_or(at, |due| due.min(at)));
+            self.repair.next_want_at = Some(self.repair.next_want_at.map_or(at, |due| due.min(at)));
         }
     }
 
     /// Sends the requests whose time has come.
-    pub(super) fn ask_for_what_is_missing(&mut self, now: Now) {
-        if !matches!(self.phase, Phase::In) || self.answers.due.is_none_or(|it| it > now.moment) {
+    pub(super) fn send_due_wants(&mut self, now: Now) {
+        if !matches!(self.phase, Phase::In)
+            || self.repair.next_want_at.is_none_or(|it| it > now.moment)
+        {
             return;
         }
         // What is asked for again goes along if its time is near: one packet
         // and one wake for many authors.
-        let near = now.moment + WANT_TOGETHER;
+        let near = now.moment + WANT_COALESCE_WINDOW;
         let is_due = |log: &Log| {
-            log.want_at.is_some_and(|it| it <= now.moment || log.tries > 0 && it <= near)
+            log.want_at.is_some_and(|it| it <= now.moment || log.attempts > 0 && it <= near)
         };
-        let due = self.logs.iter().filter(|(_, log)| log.is_behind() && is_due(log));
+        let due = self.logs.iter().filter(|(_, log)| log.is_incomplete() && is_due(log));
         let due: Vec<PeerId> = due.map(|(author, _)| author).collect();
         let mut wants: BTreeMap<PeerId, Vec<EntryRange>> = BTreeMap::new();
         for author in due {
-            let source = self.source_for(now.moment, author);
-            if source.is_none() && self.logs.give_up(now.moment, author) {
+            let source = self.choose_source(now.moment, author);
+            if source.is_none() && self.logs.give_up_gap(now.moment, author) {
                 let room = self.settings.room.as_str().to_owned();
-                self.show(Event::Gap { room });
+                self.emit(Event::Gap { room });
             }
             if let Some(source) = source {
-                self.ask(author, wants.entry(source).or_default());
+                self.add_ranges(author, wants.entry(source).or_default());
                 if source != author
                     && let Some(log) = self.logs.get_mut(author)
                 {
@@ -136,23 +146,23 @@ impl Mesh {
                     log.forget_holder(source);
                 }
             }
-            let tries = self.logs.get_mut(author).map_or(1, |log| {
-                log.tries = log.tries.saturating_add(1);
-                log.tries
+            let attempts = self.logs.get_mut(author).map_or(1, |log| {
+                log.attempts = log.attempts.saturating_add(1);
+                log.attempts
             });
-            let patience = if tries < MAX_TRIES { 1 } else { PATIENCE };
-            let delay = self.delay((WANT_AGAIN.0 * patience, WANT_AGAIN.1 * patience));
+            let factor = if attempts < WANTS_BEFORE_BACKOFF { 1 } else { BACKOFF_FACTOR };
+            let delay = self.random_delay((WANT_RETRY_MS.0 * factor, WANT_RETRY_MS.1 * factor));
             // Not what was given up just now: a time that nobody looks at
-            // would keep `want_soon` from ever asking again.
-            if self.logs.get(author).is_some_and(Log::is_behind) {
-                self.set_want(author, now.moment + delay);
+            // would keep `schedule_want` from ever asking again.
+            if self.logs.get(author).is_some_and(Log::is_incomplete) {
+                self.schedule_want_at(author, now.moment + delay);
             }
         }
         for (source, ranges) in wants {
             self.send_want(now.moment, source, ranges);
         }
-        let behind = self.logs.iter().filter(|(_, log)| log.is_behind());
-        self.answers.due = behind.filter_map(|(_, log)| log.want_at).min();
+        let behind = self.logs.iter().filter(|(_, log)| log.is_incomplete());
+        self.repair.next_want_at = behind.filter_map(|(_, log)| log.want_at).min();
     }
 
     /// Sends a request. To an address that may be another's only a short one,
@@ -167,9 +177,9 @@ impl Mesh {
             }
             ranges.truncate(1);
             contact.is_asked = true;
-            contact.wants_address |= is_too_much;
+            contact.needs_verified_address |= is_too_much;
             if is_too_much {
-                self.look_soon(now);
+                self.schedule_sweep(now);
             }
         }
         if !ranges.is_empty() {
@@ -178,33 +188,33 @@ impl Mesh {
     }
 
     /// Adds what is missing of an author to a request, as far as it fits.
-    fn ask(&mut self, author: PeerId, ranges: &mut Vec<EntryRange>) {
+    fn add_ranges(&mut self, author: PeerId, ranges: &mut Vec<EntryRange>) {
         let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
         let Some(log) = self.logs.get(author) else { return };
-        let missing = log.missing(MAX_WANTED.saturating_sub(asked));
+        let missing = log.missing_ranges(MAX_WANTED.saturating_sub(asked));
         let room = MAX_RANGES.saturating_sub(ranges.len());
         let mut greatest = 0;
         for (first, last) in missing.into_iter().take(room) {
             ranges.push(EntryRange { author, first, last });
             greatest = last;
         }
-        self.logs.note_asked(author, greatest);
+        self.logs.note_requested(author, greatest);
     }
 
     /// Whom to ask for what is missing of an author: first the author, then
     /// anybody who says that it has it.
-    fn source_for(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
+    fn choose_source(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let log = self.logs.get(author)?;
-        let silence = gone_after(self.size()) / 2;
+        let silence = gone_after(self.member_count()) / 2;
         let can_be_asked = |it: &PeerId| {
             self.contacts.member(*it).is_some_and(|contact| {
-                contact.heard.is_some_and(|heard| now.since(heard) < silence)
+                contact.last_heard.is_some_and(|heard| now.since(heard) < silence)
                     && contact.has_address()
             })
         };
-        let is_home = log.is_behind_author() && !log.is_lost_by(author) && can_be_asked(&author);
+        let is_home = log.lacks_written() && !log.is_lost_by(author) && can_be_asked(&author);
         let holders: Vec<PeerId> = log.holders().filter(can_be_asked).collect();
-        if is_home && (log.tries == 0 || holders.is_empty() || log.tries % 2 == 0) {
+        if is_home && (log.attempts == 0 || holders.is_empty() || log.attempts % 2 == 0) {
             return Some(author);
         }
         self.random.choice(&holders).copied()
@@ -227,15 +237,15 @@ impl Mesh {
                 lost.extend(absent.take());
                 let contact = self.contacts.get_mut(asker);
                 let may_ask = contact.is_some_and(|it| it.answers.try_take(now.moment));
-                if !may_ask || !self.answers.bucket.try_take(now.moment) {
+                if !may_ask || !self.repair.bucket.try_take(now.moment) {
                     return;
                 }
-                match self.answers.decide(now.moment, (range.author, sequence), asker) {
-                    To::Asker => {
+                match self.repair.recipients(now.moment, (range.author, sequence), asker) {
+                    Recipients::Asker => {
                         self.send(PathSet::NONE, vec![address], Outgoing::Entry(entry));
                     }
-                    To::All => self.send_to_all(Outgoing::Entry(entry)),
-                    To::Nobody => {}
+                    Recipients::All => self.send_to_all(Outgoing::Entry(entry)),
+                    Recipients::Nobody => {}
                 }
             }
             lost.extend(absent);
@@ -256,15 +266,15 @@ impl Mesh {
                 |it: &&EntryRange| it.author == author && it.first <= next && next <= it.last;
             let Some(range) = lost.ranges.iter().find(concerns) else { continue };
             if id == author {
-                log.note_lost_at_home(id, range.last);
+                log.note_lost_by_author(id, range.last);
             } else {
                 log.note_lost(id, range.last);
             }
             // Nobody left to ask: look again when it may be given up.
-            let due = log.stuck.map(|it| (it + GIVE_UP).max(now.moment));
+            let due = log.stalled_since.map(|it| (it + GIVE_UP_TIMEOUT).max(now.moment));
             if let Some(due) = due {
                 let at = log.want_at.map_or(due, |it| it.min(due));
-                self.set_want(author, at);
+                self.schedule_want_at(author, at);
             }
         }
     }

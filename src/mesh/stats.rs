@@ -13,18 +13,18 @@ pub struct MeshStats {
     pub members: usize,
     /// Authors with a log.
     pub authors: usize,
-    /// Entries that are kept.
-    pub kept: usize,
+    /// Entries that are retained.
+    pub retained: usize,
     /// Entries that wait for earlier ones of their authors.
-    pub early: usize,
+    pub out_of_order: usize,
     /// Peers remembered with what they have or lack of an author.
     pub holders: usize,
     /// Entries that wait to be shown.
-    pub waiting: usize,
+    pub held_back: usize,
     /// Candidates.
     pub candidates: usize,
     /// Entries that were asked for lately.
-    pub asked: usize,
+    pub recent_wants: usize,
     /// Entries and marks of a history that is not complete.
     pub history: usize,
 }
@@ -34,18 +34,18 @@ impl Mesh {
     #[must_use]
     pub fn stats(&self) -> MeshStats {
         let (contacts, heard) = self.contacts.stats();
-        let (authors, kept, early, holders) = self.logs.stats();
+        let (authors, retained, out_of_order, holders) = self.logs.stats();
         MeshStats {
             contacts,
             heard,
-            members: self.contacts.members(),
+            members: self.contacts.member_count(),
             authors,
-            kept,
-            early,
+            retained,
+            out_of_order,
             holders,
-            waiting: self.showing.stats(),
-            candidates: self.voting.stats(),
-            asked: self.answers.stats(),
+            held_back: self.display.stats(),
+            candidates: self.admission.stats(),
+            recent_wants: self.repair.stats(),
             history: match &self.phase {
                 Phase::Recalling(history) => history.stats(),
                 _ => 0,

@@ -245,7 +245,7 @@ impl<'a> Driver<'a> {
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
             UnverifiedPacket::Entry { sender, author, sequence } => {
-                !mesh.may_bring_entries(sender, datagram.from) || mesh.is_known(author, sequence)
+                !mesh.accepts_entries_from(sender, datagram.from) || mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
                 mesh.is_replayed(now.moment, sender, counter, path)

@@ -25,12 +25,12 @@ const LIMITS: MeshStats = MeshStats {
     heard: 512,
     members: 4_096,
     authors: 1_024,
-    kept: 2_000,
-    early: 2_048 + 1,
+    retained: 2_000,
+    out_of_order: 2_048 + 1,
     holders: 1_024 * 16,
-    waiting: 4_096,
+    held_back: 4_096,
     candidates: 256,
-    asked: 1_024,
+    recent_wants: 1_024,
     history: 256 + 10 + 10 + 18 * 60,
 };
 /// Outputs for one input. (64 entries that were asked for, some pings.)
@@ -509,7 +509,7 @@ impl World {
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
             UnverifiedPacket::Entry { sender, author, sequence } => {
-                !mesh.may_bring_entries(sender, from) || mesh.is_known(author, sequence)
+                !mesh.accepts_entries_from(sender, from) || mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
                 mesh.is_replayed(now, sender, counter, path)
@@ -610,12 +610,12 @@ impl World {
                 it.heard,
                 it.members,
                 it.authors,
-                it.kept,
-                it.early,
+                it.retained,
+                it.out_of_order,
                 it.holders,
-                it.waiting,
+                it.held_back,
                 it.candidates,
-                it.asked,
+                it.recent_wants,
                 it.history,
             ]
         };
@@ -627,12 +627,12 @@ impl World {
             heard: most.heard.max(stats.heard),
             members: most.members.max(stats.members),
             authors: most.authors.max(stats.authors),
-            kept: most.kept.max(stats.kept),
-            early: most.early.max(stats.early),
+            retained: most.retained.max(stats.retained),
+            out_of_order: most.out_of_order.max(stats.out_of_order),
             holders: most.holders.max(stats.holders),
-            waiting: most.waiting.max(stats.waiting),
+            held_back: most.held_back.max(stats.held_back),
             candidates: most.candidates.max(stats.candidates),
-            asked: most.asked.max(stats.asked),
+            recent_wants: most.recent_wants.max(stats.recent_wants),
             history: most.history.max(stats.history),
         };
     }

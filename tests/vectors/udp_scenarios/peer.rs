@@ -118,7 +118,8 @@ impl Peer {
         let path = by_group.then_some(Path::GroupV4);
         let is_known = |peek| match peek {
             UnverifiedPacket::Entry { sender, author, sequence } => {
-                !self.mesh.may_bring_entries(sender, from) || self.mesh.is_known(author, sequence)
+                !self.mesh.accepts_entries_from(sender, from)
+                    || self.mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
                 self.mesh.is_replayed(now(self.now).moment, sender, counter, path)
