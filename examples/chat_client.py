@@ -191,9 +191,11 @@ class Session:
                 self.remove_room(fields["room"])
 
     def connected(self, now):
-        """Send `hello` on a new connection. Without a token `join` follows at once, as a client that speaks
-        a single version may do; with a token it waits for `server_hello`, because a `join` that arrives
-        late would end the next connection of this session (4)."""
+        """Send `hello` on a new connection (section 4).
+
+        Without a token `join` follows at once, as a client that speaks a single version may do. With a token it
+        waits for `server_hello`, because a `join` that arrives late would end the session's next connection.
+        """
         self.begin_connection(now)
         self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE | SEARCH,
                   client_name="chat_client.py", client_version="1")

@@ -253,7 +253,7 @@ class SessionTest(unittest.TestCase):
         return fields
 
     def test_join_with_a_token_waits_for_server_hello(self):
-        """Without a token `join` follows `hello` at once (4)."""
+        """Without a token `join` follows `hello` at once (section 4)."""
         session = chat_client.Session("anna", [])
         session.connected(0.0)
         self.assertEqual([name for name, _ in self.sent(session)], ["hello", "join"])
