@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
@@ -15,6 +15,9 @@ use super::listen::{self, Bound, RetryingListener};
 pub(super) struct Acceptor {
     /// Makes connections of accepted sockets.
     pub(super) admission: Admission,
+    /// A permit for each file descriptor that clients' connections may use; all acceptors share
+    /// them.
+    pub(super) permits: Arc<Semaphore>,
     /// The addresses that are listened on; the acceptor adds its own.
     pub(super) listening: Arc<watch::Sender<Vec<SocketAddr>>>,
 }
@@ -33,10 +36,12 @@ impl Acceptor {
         self.report_address(&listener);
         let mut listener = RetryingListener::new(listener, self.admission.clock);
         loop {
+            // Without a permit, connections wait in the kernel's queue. (It is never closed.)
+            let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             let (stream, address) = listener.accept().await;
             // A socket whose options cannot be set is about to fail anyway.
             if stream.set_nodelay(true).is_ok() {
-                self.admission.admit(stream, address).await;
+                self.admission.admit(stream, address, permit).await;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::ServerSettings;
 use super::connection::{Connection, Transport};
@@ -31,13 +31,20 @@ pub(super) struct Admission {
     pub(super) settings: watch::Receiver<ServerSettings>,
     /// The clock of the server.
     pub(super) clock: Clock,
+    /// A permit for each closed connection that may linger.
+    pub(super) lingering: Arc<Semaphore>,
 }
 
 impl Admission {
     /// Announces a connection from `address` to the engine and spawns its task. Waits while the
     /// engine's queue is full. The connection is dropped if there are no random numbers or the
-    /// engine has ended.
-    pub(super) async fn admit(&self, transport: impl Transport, address: SocketAddr) {
+    /// engine has ended. `permit` is held for as long as the connection has its file descriptor.
+    pub(super) async fn admit(
+        &self,
+        transport: impl Transport,
+        address: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) {
         let token = match random_bytes() {
             Ok(bytes) => Token(bytes),
             Err(error) => {
@@ -62,8 +69,13 @@ impl Admission {
             head: self.head.clone(),
             engine: self.engine.clone(),
             clock: self.clock,
+            lingering: self.lingering.clone(),
         };
-        tokio::spawn(connection.run(transport, self.rate_limit()));
+        let bucket = self.rate_limit();
+        tokio::spawn(async move {
+            connection.run(transport, bucket).await;
+            drop(permit);
+        });
     }
 
     /// Returns a full token bucket with the rate that new connections have now.

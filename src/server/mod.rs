@@ -14,6 +14,7 @@ mod admission;
 mod announce;
 mod connection;
 mod control;
+mod descriptors;
 mod engine;
 mod error_log;
 mod fanout;
@@ -46,6 +47,7 @@ use tokio::time::timeout;
 use self::acceptor::Acceptor;
 use self::admission::Admission;
 use self::control::Control;
+use self::descriptors::DescriptorLimit;
 use self::engine::{Engine, EngineInput};
 use self::listen::Bound;
 use self::reload::Reloader;
@@ -126,7 +128,7 @@ impl From<LogOpenError> for ServerError {
 /// # Errors
 /// [`ServerError`] if the server cannot start, or if its engine has ended.
 pub async fn run(
-    settings: ServerSettings,
+    mut settings: ServerSettings,
     stop: impl Future<Output = ()>,
     reloads: mpsc::Receiver<ReloadResult>,
 ) -> Result<(), ServerError> {
@@ -136,6 +138,8 @@ pub async fn run(
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
     let OpenedLog { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
 
+    let descriptors = DescriptorLimit::read();
+    descriptors.lower_max_connections(&mut settings.hub);
     let (engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let current = watch::Sender::new(settings.clone());
@@ -147,8 +151,10 @@ pub async fn run(
         engine: handle.clone(),
         settings: current.subscribe(),
         clock,
+        lingering: descriptors.lingering_permits(),
     };
-    let acceptor = Acceptor { admission, listening: listening.clone() };
+    let acceptor =
+        Acceptor { admission, permits: descriptors.permits(), listening: listening.clone() };
     let addresses = bind_all(&settings.listen)?;
     let mut helpers = JoinSet::new();
     if let Some(control) = Control::open(&settings) {
@@ -169,7 +175,7 @@ pub async fn run(
     helpers
         .spawn(service::update_status_line(engine.connected_users(), config_problem.subscribe()));
     helpers.spawn(service::feed_watchdog(handle.clone()));
-    let reloader = Reloader { current, engine: handle.clone(), config_problem };
+    let reloader = Reloader { current, engine: handle.clone(), descriptors, config_problem };
     helpers.spawn(reloader.run(reloads));
     let mut engine = tokio::spawn(engine.run());
     systemd::notify_ready();

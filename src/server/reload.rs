@@ -3,6 +3,7 @@
 use tokio::sync::{mpsc, watch};
 
 use super::ServerSettings;
+use super::descriptors::DescriptorLimit;
 use super::engine::{EngineHandle, EngineInput};
 use crate::log::LogSettings;
 use crate::systemd;
@@ -17,6 +18,8 @@ pub(super) struct Reloader {
     pub(super) current: watch::Sender<ServerSettings>,
     /// Handle of the engine.
     pub(super) engine: EngineHandle,
+    /// The number of file descriptors for clients.
+    pub(super) descriptors: DescriptorLimit,
     /// The problem shown in the status line, if there is one.
     pub(super) config_problem: watch::Sender<Option<String>>,
 }
@@ -41,7 +44,8 @@ impl Reloader {
     }
 
     /// Applies the settings that can change at run time; logs the keys that need a restart.
-    async fn apply(&self, wanted: ServerSettings) {
+    async fn apply(&self, mut wanted: ServerSettings) {
+        self.descriptors.lower_max_connections(&mut wanted.hub);
         let (settings, later) = applicable(&self.current.borrow(), wanted);
         // An engine that has ended also ends the server.
         let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;

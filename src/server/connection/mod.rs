@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
+use tokio::sync::Semaphore;
 use tokio::time::sleep_until;
 
 use self::inbound::{Cut, Inbound};
@@ -53,6 +54,8 @@ pub(super) struct Connection {
     pub(super) engine: EngineHandle,
     /// The clock of the server.
     pub(super) clock: Clock,
+    /// A permit for each closed connection that may linger.
+    pub(super) lingering: Arc<Semaphore>,
 }
 
 /// The task of a connection: its transport, both directions, and the state between them.
@@ -99,6 +102,7 @@ impl Connection {
     /// limit. The engine is told of the end in any case, even after a panic.
     pub(super) async fn run(self, transport: impl Transport, bucket: TokenBucket) {
         let disconnect = DisconnectOnDrop { engine: self.engine.clone(), id: self.id };
+        let lingering = self.lingering.clone();
         let mut driver = Driver {
             transport,
             inbound: Inbound::new(bucket),
@@ -108,7 +112,11 @@ impl Connection {
             ends_at: None,
             connection: self,
         };
-        if driver.serve().await.is_ok() {
+        // A connection that may not linger is closed at once, which may destroy what the client has
+        // not read yet.
+        if driver.serve().await.is_ok()
+            && let Ok(_permit) = lingering.try_acquire()
+        {
             driver.transport.close().await;
         }
         drop(disconnect);

@@ -1,0 +1,80 @@
+//! File descriptors: clients' connections cannot use up those that the rest of the server needs.
+
+use std::sync::Arc;
+
+use rlimit::Resource;
+use tokio::sync::Semaphore;
+
+use crate::model::HubSettings;
+
+/// Number of file descriptors kept for everything but clients' connections: control socket, log,
+/// listening sockets, multicast DNS. A process with fewer than twice as many keeps half of its own.
+const RESERVED: usize = 64;
+
+/// Part of the descriptors for clients (one of this number) that is left to connections which the
+/// hub refuses or has closed.
+const CLOSING_SHARE: usize = 8;
+
+/// Part of the descriptors for clients (one of this number) that closed connections may keep while
+/// they linger. Less than [`CLOSING_SHARE`] allows, so that refusing goes on.
+const LINGERING_SHARE: usize = 16;
+
+/// The number of file descriptors that clients' connections may use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DescriptorLimit(usize);
+
+impl DescriptorLimit {
+    /// Reads the process's limit of open files and subtracts what is reserved. Without such a limit,
+    /// or if it cannot be read, nothing is limited here.
+    pub(super) fn read() -> Self {
+        let open_files = Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
+        Self::of(usize::try_from(open_files).unwrap_or(usize::MAX))
+    }
+
+    /// Returns the limit for a process that may have this many open files.
+    fn of(open_files: usize) -> Self {
+        Self((open_files - RESERVED.min(open_files / 2)).min(Semaphore::MAX_PERMITS))
+    }
+
+    /// Lowers `max_connections` to what the descriptors allow, and logs it. So the hub refuses a
+    /// connection with an error before the descriptors are used up.
+    pub(super) fn lower_max_connections(self, settings: &mut HubSettings) {
+        let most = (self.0 - self.0 / CLOSING_SHARE).max(1);
+        if settings.max_connections > most {
+            let wanted = std::mem::replace(&mut settings.max_connections, most);
+            tracing::warn!(
+                "the limit of open files allows {most} connections, fewer than max-connections, \
+                 {wanted}"
+            );
+        }
+    }
+
+    /// Returns a semaphore with a permit for each connection that may be open at the same time.
+    pub(super) fn permits(self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.0))
+    }
+
+    /// Returns a semaphore with a permit for each closed connection that may linger: wait until the
+    /// client has read why it was closed.
+    pub(super) fn lingering_permits(self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.0 / LINGERING_SHARE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_reserved_and_max_connections_lowered() {
+        for (open_files, clients, connections) in
+            [(65_536, 65_472, 10_000), (1_024, 960, 840), (128, 64, 56), (20, 10, 9), (1, 1, 1)]
+        {
+            let limit = DescriptorLimit::of(open_files);
+            let mut settings = HubSettings { max_connections: 10_000, ..HubSettings::default() };
+            limit.lower_max_connections(&mut settings);
+            let allowed = (limit.permits().available_permits(), settings.max_connections);
+            assert_eq!(allowed, (clients, connections), "{open_files}");
+        }
+    }
+}
