@@ -1,0 +1,330 @@
+//! The promises, asserted about a server under an attack:
+//!
+//! - the 99th percentile of the well-behaved pair's latency is at most [`MAX_FACTOR`] times its own
+//!   without the attack, or [`ALWAYS_ALLOWED`], and never above [`NEVER_ALLOWED`];
+//! - the server's resident memory is never above [`MAX_MEMORY`];
+//! - a newcomer from an address that is not the attacker's joins the lobby and gets its history.
+//!
+//! A noisy machine can only make the latency worse, so the best of [`TRIES`] tries counts for it. The
+//! other two hold in each try.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pi_chat::model::{Reference, Sequence, Timestamp};
+use pi_chat::wire::tcp::{Join, Search, ServerFrame};
+use rustix::process::{Signal, setpriority_process};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::common::{self, Server};
+use crate::memory::MemoryWatch;
+use crate::pair::Pair;
+
+/// Address of every attacker.
+pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// Address of the newcomer.
+const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+/// Greatest ratio of the pair's latency under attack to its own.
+const MAX_FACTOR: u32 = 5;
+
+/// Latency that is allowed whatever the pair's own is.
+const ALWAYS_ALLOWED: Duration = Duration::from_millis(30);
+
+/// Latency that is not allowed whatever the pair's own is.
+const NEVER_ALLOWED: Duration = Duration::from_millis(100);
+
+/// Greatest resident memory of the server, in bytes.
+const MAX_MEMORY: u64 = 64 << 20;
+
+/// Greatest time in which a newcomer's search is answered.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
+
+/// Number of tries to find the machine quiet.
+const TRIES: usize = 3;
+
+/// Time for which the pair's own latency is measured.
+const BEFORE: Duration = Duration::from_secs(2);
+
+/// Time for which the server is attacked.
+const DURING: Duration = Duration::from_secs(3);
+
+/// Time from the beginning of the attack to the newcomer.
+const NEWCOMER_AFTER: Duration = Duration::from_secs(2);
+
+/// Priority of the attacking threads: they take the processor only where nobody else needs it, for an
+/// attacker would have a machine of its own.
+const ATTACKER_NICENESS: i32 = 10;
+
+/// The packaged configuration.
+const PACKAGED: &str = include_str!("../../debian/chat-server.toml");
+
+/// Configuration that lifts the rate limit while a server is prepared.
+const UNLIMITED: &str = "burst = 1000000\nper-minute = 100000000\n";
+
+/// Attacks run one after the other, so that one does not disturb the measurements of another.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A kind of attack and the server that it needs.
+pub(crate) struct Attack<'a> {
+    /// Name, for the figures that are printed.
+    pub(crate) name: &'a str,
+    /// Arguments of the server besides the packaged configuration.
+    pub(crate) arguments: &'a [&'a str],
+    /// Whether the server keeps its messages on disk, as the packaged service does.
+    pub(crate) on_disk: bool,
+    /// Password of the server.
+    pub(crate) password: Option<&'a str>,
+    /// Limit of open files of the server.
+    pub(crate) open_files: Option<u32>,
+    /// Room in which the pair talks.
+    pub(crate) pair_room: &'a str,
+    /// Whether the newcomer searches, too, and has to get an answer within [`SEARCH_TIME`].
+    pub(crate) newcomer_searches: bool,
+    /// Called before each try with the server's address; clients have no rate limit until it returns.
+    pub(crate) prepare: &'a dyn Fn(SocketAddr),
+    /// Called after each try with the server's address: asserts more about the server.
+    pub(crate) after: &'a dyn Fn(SocketAddr),
+}
+
+impl Default for Attack<'_> {
+    /// Returns an attack on the packaged service.
+    fn default() -> Self {
+        Self {
+            name: "",
+            arguments: &[],
+            on_disk: true,
+            password: None,
+            open_files: None,
+            pair_room: "lobby",
+            newcomer_searches: false,
+            prepare: &|_| {},
+            after: &|_| {},
+        }
+    }
+}
+
+/// The server under attack, for the attacker.
+pub(crate) struct Target<'a> {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Path of its control socket.
+    pub(crate) control: &'a Path,
+    /// The attack is over.
+    over: &'a AtomicBool,
+}
+
+impl Target<'_> {
+    /// Returns true if the attack is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Connects an attacker.
+    pub(crate) fn connect(&self) -> std::io::Result<Client> {
+        Client::connect(ATTACKER, self.address)
+    }
+
+    /// Connects attackers that join rooms, up to `count` of them or until the server refuses one.
+    /// Attackers in no room of their own are in the lobby.
+    pub(crate) fn join_all(
+        &self,
+        count: usize,
+        rooms: impl Fn(usize) -> Vec<String>,
+    ) -> Vec<Client> {
+        let mut joined = Vec::new();
+        for number in 0..count {
+            let rooms = rooms(number);
+            let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
+            let Ok(mut client) = self.connect() else { break };
+            if client.join(common::join(&format!("mallory{number}"), &rooms)).is_err() {
+                break;
+            }
+            joined.push(client);
+        }
+        joined
+    }
+}
+
+/// A started server with its files.
+struct Fortress {
+    /// The process.
+    server: Server,
+    /// Path of its control socket.
+    control: PathBuf,
+    /// Directory of log, password and control socket.
+    _directory: TempDir,
+}
+
+impl Attack<'_> {
+    /// Starts the server with the packaged configuration.
+    fn start_server(&self) -> Fortress {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let config = path("config.toml");
+        std::fs::write(&config, format!("{PACKAGED}\n{UNLIMITED}")).unwrap();
+        let control = path("control");
+        let (data, password_file) = (path("data"), path("password"));
+        let mut arguments = vec!["--config", &config, "--control", &control, "--announce", "false"];
+        if self.on_disk {
+            arguments.extend(["--data", &data]);
+        }
+        if let Some(password) = self.password {
+            std::fs::write(&password_file, password).unwrap();
+            arguments.extend(["--password-file", &password_file]);
+        }
+        arguments.extend(self.arguments);
+        let mut command = common::server_command();
+        if let Some(limit) = self.open_files {
+            let program = command.get_program().to_owned();
+            command = std::process::Command::new("/bin/sh");
+            command.env_clear().arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
+            command.arg(program);
+        }
+        let server = Server::start_command(command, &arguments, |_| {});
+        say_something(server.address(), self.password);
+        (self.prepare)(server.address());
+        std::fs::write(&config, PACKAGED).unwrap();
+        server.signal(Signal::HUP);
+        server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
+        Fortress { server, control: control.into(), _directory: directory }
+    }
+
+    /// Asserts the promises while `attack` runs: in a thread of its own, until [`Target::is_over`]
+    /// returns true.
+    pub(crate) fn run(&self, attack: impl Fn(&Target<'_>) + Sync) {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        rlimit::increase_nofile_limit(8_192).unwrap();
+        let mut failure = String::new();
+        for _ in 0..TRIES {
+            match self.attempt(&attack) {
+                Ok(()) => return,
+                Err(slow) => failure = slow,
+            }
+        }
+        panic!("{}: {failure}", self.name);
+    }
+
+    /// Attacks a new server.
+    ///
+    /// # Errors
+    /// A description of latencies that are not allowed.
+    fn attempt(&self, attack: &(impl Fn(&Target<'_>) + Sync)) -> Result<(), String> {
+        let fortress = self.start_server();
+        let address = fortress.server.address();
+        let mut pair = Pair::join(address, self.pair_room, self.password);
+        let memory = MemoryWatch::start(fortress.server.id());
+        let own = pair.measure(BEFORE);
+        let over = AtomicBool::new(false);
+        let target = Target { address, control: &fortress.control, over: &over };
+        let (under, newcomer) = thread::scope(|scope| {
+            scope.spawn(|| {
+                setpriority_process(None, ATTACKER_NICENESS).unwrap();
+                attack(&target);
+            });
+            let (password, searches) = (self.password, self.newcomer_searches);
+            let newcomer = scope.spawn(move || {
+                thread::sleep(NEWCOMER_AFTER);
+                arrive(address, password, searches)
+            });
+            let under = pair.measure(DURING);
+            let newcomer = newcomer.join().unwrap();
+            over.store(true, Ordering::Relaxed);
+            (under, newcomer)
+        });
+        let peak = memory.peak();
+        let allowed = (own.p99 * MAX_FACTOR).max(ALWAYS_ALLOWED).min(NEVER_ALLOWED);
+        let figures = format!(
+            "own p99 {:.1?}, under attack {:.1?} (median {:.1?}, worst {:.1?}), memory {:.1} MiB, newcomer {newcomer:.1?}",
+            own.p99,
+            under.p99,
+            under.median,
+            under.worst,
+            peak as f64 / 1_048_576.0,
+        );
+        eprintln!("{}: {figures}", self.name);
+        assert!(newcomer.is_ok(), "{}: the newcomer was refused: {figures}", self.name);
+        assert!(peak <= MAX_MEMORY, "{}: too much memory: {figures}", self.name);
+        (self.after)(address);
+        if under.p99 > allowed { Err(figures) } else { Ok(()) }
+    }
+}
+
+/// Joins the lobby from an address that is not the attacker's; returns the time that it took.
+fn arrive(address: SocketAddr, password: Option<&str>, searches: bool) -> Result<Duration, String> {
+    let begin = Instant::now();
+    let mut client = Client::connect(NEWCOMER, address).map_err(|it| it.to_string())?;
+    let password = password.map(str::to_owned);
+    let joined = client.join(Join { password, ..common::join("newcomer", &[]) })?;
+    if joined.history == 0 {
+        return Err("no history".to_owned());
+    }
+    let joined = begin.elapsed();
+    if searches {
+        client.send(search("message")).map_err(|it| it.to_string())?;
+        client.stream.set_read_timeout(Some(SEARCH_TIME)).unwrap();
+        loop {
+            match client.next() {
+                Ok(ServerFrame::End(end)) if end.reference == SEARCH_REFERENCE => break,
+                Ok(ServerFrame::Error(error)) => return Err(format!("{error:?}")),
+                Ok(_) if begin.elapsed() - joined < SEARCH_TIME => {}
+                late => return Err(format!("the search is not answered in time: {late:?}")),
+            }
+        }
+    }
+    Ok(joined)
+}
+
+/// Reference of every search.
+const SEARCH_REFERENCE: Reference = Reference(1);
+
+/// Searches for a text in all rooms.
+pub(crate) fn search(text: &str) -> Search {
+    Search {
+        reference: SEARCH_REFERENCE,
+        room: String::new(),
+        from: String::new(),
+        text: text.to_owned(),
+        since: Timestamp(0),
+        until: Timestamp(0),
+        before: Sequence::ZERO,
+        limit: 50,
+    }
+}
+
+/// Says a few messages in the lobby, so that it has a history.
+fn say_something(address: SocketAddr, password: Option<&str>) {
+    let password = password.map(str::to_owned);
+    let join = Join { password, ..common::join("early-bird", &[]) };
+    fill(address, join, 10, |number| format!("message {number}"));
+}
+
+/// Joins, says messages in the first room of the join, and leaves when all are stored.
+pub(crate) fn fill(
+    address: SocketAddr,
+    join: Join,
+    count: u64,
+    text: impl Fn(u64) -> String + Send,
+) {
+    let room = join.rooms.first().map_or("lobby", String::as_str).to_owned();
+    let mut client = Client::connect(Ipv4Addr::LOCALHOST, address).unwrap();
+    client.join(join).unwrap();
+    let mut writer = Client::over(client.stream.try_clone().unwrap());
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for number in 1..=count {
+                writer.send(common::say(number, &room, &text(number))).unwrap();
+            }
+        });
+        while !matches!(
+            client.next().unwrap(),
+            ServerFrame::Entry(entry) if entry.reference.0 == count
+        ) {}
+    });
+}
