@@ -1,0 +1,437 @@
+//! Measures the price of each frame of a client: CPU time of the server, and bytes that it sends.
+//!
+//! ```text
+//! cargo bench --bench frames -- [--count 2000] [--messages 10000]
+//! ```
+//!
+//! Prints a Markdown table for a log in memory and one for a log on disk, with the frame's units
+//! (`docs/protocol/tcp.md`, section 12) and the ratio of its CPU time to that of the cheapest frame
+//! that costs as many units. `docs/threats.md` shows the tables.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use pi_chat::model::{Reference, Sequence, SessionId, Timestamp};
+use pi_chat::wire::FrameReader;
+use pi_chat::wire::tcp::{
+    ClientFrame, Decoded, Direct, Enter, Hello, History, Join, Leave, MAGIC, Members, Ping, Pong,
+    Say, Search, ServerFrame,
+};
+
+/// Text of every message: 64 bytes.
+const TEXT: &str = "sixty-four bytes of text, the length of an ordinary chat message";
+
+/// Room with the messages that are requested and searched.
+const FULL: &str = "full";
+
+/// Room with as many members as one `roster` lists.
+const CROWD: &str = "crowd";
+
+/// Number of members of [`CROWD`].
+const MEMBERS: usize = 100;
+
+/// Token of the ping that ends a measurement.
+const LAST: u64 = u64::MAX;
+
+/// Longest time without a byte of an answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Size of a measurement.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Number of frames of each kind.
+    count: u64,
+    /// Number of messages in the log.
+    messages: u64,
+}
+
+/// A kind of request to measure.
+struct Kind {
+    /// Description, for the table.
+    name: &'static str,
+    /// Units that it costs.
+    units: u32,
+    /// Builds the bytes of the request with this number, from 1 on.
+    request: Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>,
+}
+
+/// Price of a request.
+struct Price {
+    /// CPU time of the server, in microseconds.
+    cpu: f64,
+    /// Bytes that the server sent.
+    bytes: f64,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |name: &str, default: u64| {
+        let at = arguments.iter().position(|it| it == name);
+        at.and_then(|at| arguments.get(at + 1)).map_or(default, |it| it.parse().unwrap())
+    };
+    let load = Load { count: number("--count", 2_000), messages: number("--messages", 10_000) };
+    println!("{} frames of each kind, {} messages in the log", load.count, load.messages);
+    for on_disk in [false, true] {
+        println!("\nLog {}:\n", if on_disk { "on disk" } else { "in memory" });
+        print_table(&measure_all(load, on_disk));
+    }
+}
+
+/// Encodes a frame with its length.
+fn encoded(frame: impl Into<ClientFrame>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.into().encode(&mut bytes);
+    bytes
+}
+
+/// Frames of a joined client, with their units.
+fn kinds() -> Vec<Kind> {
+    let kind = |name, units, request: Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>| Kind {
+        name,
+        units,
+        request,
+    };
+    let search = |text: &'static str| {
+        move |number| {
+            encoded(Search {
+                reference: Reference(number),
+                room: String::new(),
+                from: String::new(),
+                text: text.to_owned(),
+                since: Timestamp(0),
+                until: Timestamp(0),
+                before: Sequence::ZERO,
+                limit: 50,
+            })
+        }
+    };
+    let history = |limit| {
+        move |number| {
+            encoded(History {
+                reference: Reference(number),
+                room: FULL.to_owned(),
+                before: Sequence::ZERO,
+                limit,
+            })
+        }
+    };
+    vec![
+        kind("unknown kind, no body", 1, Box::new(|_| vec![0, 1, 0x3f])),
+        kind(
+            "unknown kind, 16 KiB",
+            1,
+            Box::new(|_| [&[0x40, 0, 0x3f], &[0; 16_383][..]].concat()),
+        ),
+        kind("`pong` that nobody asked for", 1, Box::new(|_| encoded(Pong { token: 1 }))),
+        kind("`ping`", 1, Box::new(|number| encoded(Ping { token: number }))),
+        kind(
+            "`leave` of a room that one is not in",
+            1,
+            Box::new(|number| {
+                encoded(Leave { reference: Reference(number), room: "elsewhere".to_owned() })
+            }),
+        ),
+        kind(
+            "`say`, 64 bytes, alone in the room",
+            1,
+            Box::new(|number| {
+                let room = "alone".to_owned();
+                encoded(Say { reference: Reference(number), room, style: 0, text: TEXT.to_owned() })
+            }),
+        ),
+        kind(
+            "`say`, 4 KiB, alone in the room",
+            1,
+            Box::new(|number| {
+                let room = "alone".to_owned();
+                encoded(Say {
+                    reference: Reference(number),
+                    room,
+                    style: 0,
+                    text: "x".repeat(4_096),
+                })
+            }),
+        ),
+        kind(
+            "`say` that is refused: not in the room",
+            1,
+            Box::new(|number| {
+                let room = "elsewhere".to_owned();
+                encoded(Say { reference: Reference(number), room, style: 0, text: TEXT.to_owned() })
+            }),
+        ),
+        kind(
+            "`direct`, 64 bytes, to oneself",
+            1,
+            Box::new(|number| {
+                encoded(Direct {
+                    reference: Reference(number),
+                    to: "price".to_owned(),
+                    session: SessionId(0),
+                    style: 0,
+                    text: TEXT.to_owned(),
+                })
+            }),
+        ),
+        kind(
+            "`members`, 100 names",
+            2,
+            Box::new(|number| {
+                let room = CROWD.to_owned();
+                encoded(Members { reference: Reference(number), room, after: String::new() })
+            }),
+        ),
+        kind(
+            "`enter` of a room that one is in",
+            2,
+            Box::new(|number| {
+                encoded(Enter { reference: Reference(number), room: FULL.to_owned() })
+            }),
+        ),
+        kind(
+            "`enter` of a new room, and `leave`",
+            3,
+            Box::new(|number| {
+                let room = format!("new{number}");
+                let enter = Enter { reference: Reference(number), room: room.clone() };
+                let leave = Leave { reference: Reference(number), room };
+                [encoded(enter), encoded(leave)].concat()
+            }),
+        ),
+        kind("`history`, 1 entry", 3, Box::new(history(1))),
+        kind("`history`, 100 entries", 3, Box::new(history(100))),
+        kind("`search` that finds nothing", 5, Box::new(search("absent"))),
+        kind("`search` that finds one", 5, Box::new(search("cup77"))),
+        kind("`search` that finds all", 5, Box::new(search("sixty"))),
+    ]
+}
+
+/// Measures every kind on one server.
+fn measure_all(load: Load, on_disk: bool) -> Vec<(&'static str, u32, Price)> {
+    let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (mut server, address) = start_server(on_disk.then(|| data.path().to_str().unwrap()));
+    fill(address, load.messages);
+    let crowd: Vec<_> = (0..MEMBERS).map(|number| join(address, number, &[CROWD])).collect();
+    let mut rows =
+        vec![("connection with `hello` and `join`", 2, greeting(address, &server, load))];
+    for kind in kinds() {
+        // Searching a log in memory reads all of it.
+        let count = if kind.units == 5 { load.count / 10 } else { load.count };
+        let price = measure(&kind, address, &server, count.max(1));
+        rows.push((kind.name, kind.units, price));
+    }
+    drop(crowd);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    rows
+}
+
+/// Prints prices as a table, with ratios to the cheapest of the same units.
+fn print_table(rows: &[(&'static str, u32, Price)]) {
+    let mut cheapest: BTreeMap<u32, f64> = BTreeMap::new();
+    for (_, units, price) in rows {
+        let least = cheapest.entry(*units).or_insert(f64::INFINITY);
+        *least = least.min(price.cpu);
+    }
+    println!("| frame | units | CPU, µs | bytes out | CPU, ratio |\n|---|---|---|---|---|");
+    for (name, units, price) in rows {
+        let ratio = price.cpu / cheapest[units];
+        println!("| {name} | {units} | {:.1} | {:.0} | {ratio:.1} |", price.cpu, price.bytes);
+    }
+}
+
+/// Measures `count` requests of a kind, sent without waiting for answers, by a client of its own.
+fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Price {
+    let (mut stream, mut reader) = join_as(address, "price", &[FULL, CROWD, "alone"]);
+    let before = cpu_time(server.id());
+    let mut bytes_received = 0;
+    thread::scope(|scope| {
+        let mut writer = stream.try_clone().unwrap();
+        scope.spawn(move || {
+            let mut bytes = Vec::new();
+            for number in 1..=count {
+                bytes.extend((kind.request)(number));
+                if bytes.len() > 16_384 || number == count {
+                    writer.write_all(&bytes).unwrap();
+                    bytes.clear();
+                }
+            }
+            writer.write_all(&encoded(Ping { token: LAST })).unwrap();
+        });
+        // Answers come in order, but the echoes of messages when the log has stored them.
+        let mut missing = if kind.name.starts_with("`say`, ") || kind.name.starts_with("`direct`") {
+            count
+        } else {
+            0
+        };
+        let mut is_answered = false;
+        read(&mut stream, &mut reader, &mut bytes_received, |frame| {
+            match frame {
+                ServerFrame::Pong(pong) if pong.token == LAST => is_answered = true,
+                ServerFrame::Entry(entry) if entry.room == "alone" => missing -= 1,
+                ServerFrame::DirectEntry(_) => missing -= 1,
+                _ => {}
+            }
+            is_answered && missing == 0
+        });
+    });
+    let cpu = cpu_time(server.id()) - before;
+    // The name is free when the server has closed.
+    stream.shutdown(Shutdown::Write).unwrap();
+    while stream.read(&mut [0; 4_096]).unwrap() > 0 {}
+    price_of(cpu, bytes_received, count)
+}
+
+/// Measures connections that join the room [`FULL`] and leave again.
+fn greeting(address: SocketAddr, server: &Child, load: Load) -> Price {
+    let count = (load.count / 4).max(1);
+    let before = cpu_time(server.id());
+    let mut bytes_received = 0;
+    for _ in 0..count {
+        let mut stream = connect(address);
+        stream.write_all(&join_bytes("price", &[FULL])).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        bytes_received += answer.len();
+    }
+    price_of(cpu_time(server.id()) - before, bytes_received, count)
+}
+
+/// Returns the price of one of `count` requests.
+fn price_of(cpu: Duration, bytes: usize, count: u64) -> Price {
+    let count = count as f64;
+    Price { cpu: cpu.as_secs_f64() * 1e6 / count, bytes: bytes as f64 / count }
+}
+
+/// Says `count` messages in the room [`FULL`]; leaves when all are stored.
+fn fill(address: SocketAddr, count: u64) {
+    let (mut stream, mut reader) = join_as(address, "filler", &[FULL]);
+    let mut writer = stream.try_clone().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for number in 1..=count {
+                let text = format!("{TEXT} cup{number}");
+                let (reference, room) = (Reference(number), FULL.to_owned());
+                writer.write_all(&encoded(Say { reference, room, style: 0, text })).unwrap();
+            }
+        });
+        read(
+            &mut stream,
+            &mut reader,
+            &mut 0,
+            |frame| matches!(frame, ServerFrame::Entry(entry) if entry.reference.0 == count),
+        );
+    });
+}
+
+/// Reads frames until `is_last` returns true; adds their bytes to `bytes`.
+fn read(
+    stream: &mut TcpStream,
+    reader: &mut FrameReader,
+    bytes: &mut usize,
+    mut is_last: impl FnMut(ServerFrame) -> bool,
+) {
+    let (mut buffer, mut is_over) = (vec![0; 65_536], false);
+    while !is_over {
+        let count = stream.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "the server closed the connection");
+        *bytes += count;
+        let decode = |body: &[u8]| {
+            if let Decoded::Frame(frame) = ServerFrame::decode(body) {
+                is_over |= is_last(frame);
+            }
+            true
+        };
+        reader.feed(&buffer[..count], decode).unwrap();
+    }
+}
+
+/// Connects.
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream
+}
+
+/// Joins rooms under a numbered name and reads to the end of the history.
+fn join(address: SocketAddr, number: usize, rooms: &[&str]) -> TcpStream {
+    join_as(address, &format!("member-with-a-long-name-{number}"), rooms).0
+}
+
+/// Joins rooms under a name and reads to the end of the history.
+fn join_as(address: SocketAddr, name: &str, rooms: &[&str]) -> (TcpStream, FrameReader) {
+    let mut stream = connect(address);
+    stream.write_all(&join_bytes(name, rooms)).unwrap();
+    let mut reader = FrameReader::from_server();
+    read(&mut stream, &mut reader, &mut 0, |frame| match frame {
+        ServerFrame::End(_) => true,
+        ServerFrame::Error(error) => panic!("{error:?}"),
+        _ => false,
+    });
+    (stream, reader)
+}
+
+/// Encodes `hello` and `join`.
+fn join_bytes(name: &str, rooms: &[&str]) -> Vec<u8> {
+    let hello = Hello {
+        magic: MAGIC,
+        min_version: 1,
+        max_version: 1,
+        features: 0,
+        client_name: "frames".to_owned(),
+        client_version: String::new(),
+    };
+    let join = Join {
+        username: name.to_owned(),
+        password: None,
+        rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
+        token: None,
+        position: None,
+    };
+    [encoded(hello), encoded(join)].concat()
+}
+
+/// Starts a server without rate limits; with its log in the directory `data`, or in memory.
+fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.args(["--listen", "127.0.0.1:0", "--announce", "false"]);
+    command.args(["--burst", "1000000000", "--per-minute", "1000000000"]);
+    if let Some(data) = data {
+        command.args(["--data", data]);
+    }
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = lines.next().expect("it ended before it listened").unwrap();
+        if let Some(address) = line.strip_prefix("listening on ") {
+            break address.parse().unwrap();
+        }
+    };
+    thread::spawn(move || lines.for_each(drop));
+    (child, address)
+}
+
+/// CPU time used by all threads of a process.
+fn cpu_time(pid: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let nanoseconds = tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+        .map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    Duration::from_nanos(nanoseconds)
+}
