@@ -17,7 +17,8 @@ use crate::log::sqlite::database::{fact, write_fact};
 /// committed after it was made, and clients would miss them silently.
 ///
 /// # Errors
-/// [`ArchiveError`]; the file does not exist, unless another one was there already.
+/// [`ArchiveError`]; the file does not exist, unless another one was there already or only syncing
+/// its directory has failed.
 pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     let source = open(directory)?;
     if file.symlink_metadata().is_ok() {

@@ -69,7 +69,7 @@ fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64,
     }
 }
 
-/// Reads a line without its newline; of a line that is too long, one byte more than the limit.
+/// Reads a line without its newline; of one longer than the limit, only a beginning that exceeds it.
 /// Returns false at the end of the input.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();

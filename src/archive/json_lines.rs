@@ -88,7 +88,7 @@ struct MessageLine<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum JsonNumber {
-    /// A number up to [`MAX_EXACT_NUMBER`].
+    /// A number; written up to [`MAX_EXACT_NUMBER`].
     Small(u64),
     /// A greater number as digits, or a time by RFC 3339.
     Text(String),
