@@ -207,7 +207,7 @@ impl Pair {
     }
 
     /// Performs one operation on both logs and compares their answers.
-    fn take(&mut self, step: &Step) {
+    fn perform(&mut self, step: &Step) {
         match step {
             Step::Say(messages) => {
                 let drafts: Vec<Draft> = messages.iter().map(|it| self.draft(*it)).collect();
@@ -306,7 +306,7 @@ fn memory_and_sqlite_logs_give_equal_answers() {
     runner
         .run(&proptest::collection::vec(step(), 1..60), |steps| {
             let mut pair = Pair::new();
-            steps.iter().for_each(|step| pair.take(step));
+            steps.iter().for_each(|step| pair.perform(step));
             Ok(())
         })
         .unwrap();

@@ -16,7 +16,7 @@ pub(super) struct PendingWrites {
     /// Cache of the entries among the changes, for readers; none if it must be rebuilt.
     entries: Option<Arc<[SharedEntry]>>,
     /// Number of changes that the last compaction left.
-    compacted: usize,
+    compacted_len: usize,
 }
 
 impl PendingWrites {
@@ -37,7 +37,7 @@ impl PendingWrites {
         }
         self.changes.extend_from_slice(changes);
         self.bytes += changes.iter().map(Change::bytes).sum::<usize>();
-        if self.changes.len() > 2 * self.compacted + 1_000 {
+        if self.changes.len() > 2 * self.compacted_len + 1_000 {
             self.compact();
         }
     }
@@ -69,7 +69,7 @@ impl PendingWrites {
         kept.reverse();
         self.changes = kept;
         self.bytes = self.changes.iter().map(Change::bytes).sum();
-        self.compacted = self.changes.len();
+        self.compacted_len = self.changes.len();
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) struct Sequencer {
     /// Greatest reference of each session, as far as known.
     last_references: HashMap<SessionId, Reference>,
     /// Sessions whose last reference has changed since it was stored.
-    unpersisted: HashSet<SessionId>,
+    unpersisted_sessions: HashSet<SessionId>,
 }
 
 /// Plan for a list of requests: what to write, and what to report. It takes effect by
@@ -92,7 +92,7 @@ impl Sequencer {
         last_in_room: HashMap<NameKey, Sequence>,
         last_references: HashMap<SessionId, Reference>,
     ) -> Self {
-        Self { head, last_in_room, last_references, unpersisted: HashSet::new() }
+        Self { head, last_in_room, last_references, unpersisted_sessions: HashSet::new() }
     }
 
     /// Plans requests in this order, without effect on the sequencer. The next sequence is the one
@@ -174,13 +174,13 @@ impl Sequencer {
         for change in &plan.changes {
             match change {
                 Change::Entry(entry) => {
-                    self.unpersisted.insert(entry.draft.session);
+                    self.unpersisted_sessions.insert(entry.draft.session);
                 }
                 Change::PersistSession(record, _) => {
-                    self.unpersisted.remove(&record.session);
+                    self.unpersisted_sessions.remove(&record.session);
                 }
                 Change::DeleteSession(session, _) => {
-                    self.unpersisted.remove(session);
+                    self.unpersisted_sessions.remove(session);
                     self.last_references.remove(session);
                 }
                 Change::PersistLastReference(..) | Change::SkipSequences(..) => {}
@@ -196,12 +196,12 @@ impl Sequencer {
             let reference = self.last_references.get(session)?;
             Some(Change::PersistLastReference(*session, *reference, self.head))
         };
-        self.unpersisted.iter().filter_map(change).collect()
+        self.unpersisted_sessions.iter().filter_map(change).collect()
     }
 
     /// Marks all last references as stored.
     pub(super) fn mark_references_persisted(&mut self) {
-        self.unpersisted.clear();
+        self.unpersisted_sessions.clear();
     }
 
     /// Removes a room that was evicted with all its entries. Its next entry begins a new chain of

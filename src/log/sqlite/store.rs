@@ -37,7 +37,7 @@ pub(super) struct Store {
     /// Cache of row ids of rooms.
     room_ids: HashMap<NameKey, i64>,
     /// Sync level that is set at the connection; none if unknown.
-    sync: Option<SyncLevel>,
+    sync_level: Option<SyncLevel>,
     /// Number of pages in the write-ahead log, kept up to date by a hook.
     wal_pages: Arc<AtomicI32>,
     /// Progress of retention.
@@ -59,7 +59,7 @@ impl Store {
         Ok(Self {
             connection,
             room_ids: HashMap::new(),
-            sync: None,
+            sync_level: None,
             wal_pages,
             retention_progress: RetentionProgress::default(),
         })
@@ -129,14 +129,14 @@ impl Store {
 
     /// Sets the sync level of the following commits.
     pub(super) fn set_sync_level(&mut self, sync: SyncLevel) -> rusqlite::Result<()> {
-        if self.sync != Some(sync) {
+        if self.sync_level != Some(sync) {
             let word = match sync {
                 SyncLevel::Off => "off",
                 SyncLevel::Ordered => "normal",
                 SyncLevel::Full => "full",
             };
             self.connection.pragma_update(None, "synchronous", word)?;
-            self.sync = Some(sync);
+            self.sync_level = Some(sync);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub(super) struct MessageCounts(HashMap<i64, RoomCount>);
 #[derive(Clone, Copy, Debug, Default)]
 struct RoomCount {
     /// Sequence up to which messages are counted.
-    end: i64,
+    counted_up_to: i64,
     /// Number of messages up to there.
     messages: usize,
 }
@@ -36,11 +36,11 @@ impl MessageCounts {
                  WHERE room = ? AND sequence > ? ORDER BY sequence LIMIT ?)",
         )?;
         let (more, end): (i64, Option<i64>) = statement
-            .query_row(params![room, count.end, to_sql_limit(*budget)], |row| {
+            .query_row(params![room, count.counted_up_to, to_sql_limit(*budget)], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         let more = usize::try_from(more).unwrap_or(usize::MAX);
-        count.end = end.unwrap_or(count.end);
+        count.counted_up_to = end.unwrap_or(count.counted_up_to);
         count.messages = count.messages.saturating_add(more);
         let is_all = more < *budget;
         // Looking at a room costs something even if it has no new messages.
@@ -56,7 +56,7 @@ impl MessageCounts {
     /// Updates the count of a room after a message of it was deleted.
     pub(super) fn on_deleted(&mut self, sequence: i64, room: i64) {
         if let Some(count) = self.0.get_mut(&room)
-            && sequence <= count.end
+            && sequence <= count.counted_up_to
         {
             count.messages = count.messages.saturating_sub(1);
         }
