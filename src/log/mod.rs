@@ -3,7 +3,7 @@
 //!
 //! Whatever users see has passed through the log: the hub publishes only the entries that the log
 //! has committed, in the log's order. [`Log`] is the contract; no other module knows which
-//! implementation is in use. [`LogSettings`] selects and opens one, so a new implementation is one
+//! implementation is in use. [`LogSettings`] selects and opens it, so a new implementation needs one
 //! more variant there.
 //!
 //! | module | contents |

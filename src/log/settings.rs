@@ -22,8 +22,8 @@ pub struct OpenedLog {
     pub log: Box<dyn Log>,
     /// State that the hub restores.
     pub restored: RestoredState,
-    /// Permanent identifier of the server that the log belongs to; none if the log does not keep
-    /// one.
+    /// Permanent identifier of the server that the log belongs to; none if the log stores no
+    /// identifier.
     pub server_id: Option<ServerId>,
 }
 

@@ -11,7 +11,7 @@ use crate::model::{Moment, Timestamp};
 /// because a Raspberry Pi without a clock battery must not be stuck in a wrong future.
 #[derive(Debug, Default)]
 pub struct TimestampSource {
-    /// Previous timestamp, with the clock readings at that time; none before the first one.
+    /// Previous timestamp, with the clock readings at that time; none before the first timestamp.
     last: Option<Previous>,
 }
 
@@ -43,7 +43,7 @@ impl TimestampSource {
                 (now.time, true)
             }
             Some(last) => {
-                // After a restart nobody knows how much time has really passed.
+                // After a restart it is unknown how much time has really passed.
                 let was_set = last.moment.is_some_and(|moment| {
                     last.time.until(now.time) > now.moment.since(moment) + MAX_CLOCK_STEP
                 });

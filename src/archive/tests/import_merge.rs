@@ -115,7 +115,7 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_eq!(all("SELECT sequence, previous FROM entries"), [(1, 0), (2, 1), (3, 2), (5, 3)]);
     assert_eq!(all("SELECT dropped, id FROM rooms"), [(0, 1)]);
     assert_eq!(all("SELECT value, 0 FROM facts WHERE name = 'forgotten'"), [(0, 0)]);
-    // The log id of an import stays, although the boot id is another one now.
+    // The log id given by the import stays, although the boot id has changed.
     assert_eq!(open_and_close(directory).log_id, after.log_id);
 }
 

@@ -168,7 +168,7 @@ impl MemoryLog {
                 }
             }
         }
-        // Stale elements may have piled up behind one that is still valid.
+        // Stale elements may have piled up behind a valid element.
         if self.direct_order.len() > 1_000 + 2 * self.direct_bytes / size_of::<LogEntry>() {
             let Self { direct_order, directs, .. } = self;
             direct_order.retain(|(sequence, session)| {

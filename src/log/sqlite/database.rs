@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::schema;
 use super::settings::StoreError;
 
-/// Time that a connection waits for the lock of another one, in milliseconds.
+/// Time that a connection waits for another connection's lock, in milliseconds.
 const BUSY_TIMEOUT: u32 = 10_000;
 
 /// Size to which SQLite truncates the write-ahead log file after a checkpoint, in bytes.
@@ -25,7 +25,7 @@ pub(crate) mod fact {
     pub(crate) const IS_CLEAN: &str = "is_clean";
     /// Boot id of the operating system when the database was opened.
     pub(crate) const BOOT_ID: &str = "boot_id";
-    /// Inode number of the database file: another one if it is a copy.
+    /// Inode number of the database file: a copy has another number.
     pub(crate) const FILE_ID: &str = "file_id";
     /// 1 if every commit since the opening was synced before it was shown.
     pub(crate) const IS_STRICT: &str = "is_strict";

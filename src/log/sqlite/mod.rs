@@ -10,7 +10,7 @@
 //! that has arrived since its last transaction in one transaction, and reports it as committed. Read
 //! requests pass through the writer's queue, so that they see every append before them, and then go
 //! to one of two reader threads with database connections of their own: one for searches, which may
-//! take long, and one for everything else, so that nobody who joins waits for a search.
+//! take long, and one for everything else, so that joins do not wait for searches.
 //! `docs/durability.md` states what survives which failure.
 //!
 //! | module | contents |
@@ -228,7 +228,7 @@ impl Log for SqliteLog {
             return Poll::Ready(Some(event));
         }
         // Return the events that are there, then end: the server must be restarted, because without
-        // a reader thread nobody can join.
+        // a reader thread no client can join.
         if self.reader_ends.poll_recv(context).is_ready() {
             self.events.close();
         }

@@ -45,7 +45,7 @@ impl Drop for ThreadEndNotifier {
 const MAX_QUEUED_SEARCHES: usize = 64;
 
 /// Sending ends of the job queues of the two reader threads. Searches have a thread of their own,
-/// so that nobody who joins waits for a search.
+/// so that joins do not wait for searches.
 #[derive(Debug)]
 pub(super) struct ReadQueues {
     /// Bounded queue of the search thread.

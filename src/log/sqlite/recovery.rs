@@ -90,7 +90,7 @@ fn system_boot_id() -> Option<String> {
     told.map(|it| it.trim().replace('-', ""))
 }
 
-/// Returns the inode number of a file: another one if it is a copy.
+/// Returns the inode number of a file: a copy has another number.
 fn file_id(path: &Path) -> Result<String, StoreError> {
     use std::os::unix::fs::MetadataExt;
 

@@ -46,9 +46,8 @@ fn damaged_value(
 /// Number of damaged rows skipped by this process.
 static SKIPPED_ROWS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns `None` in place of the error for a damaged row, so that one such row does not make the
-/// others unreadable. Logs the 1st, 2nd, 4th, 8th, … one, because the same row is read again and
-/// again.
+/// Returns `None` in place of the error for a damaged row, so that it does not make the others
+/// unreadable. Logs the 1st, 2nd, 4th, 8th, … time, because the same row is read again and again.
 pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
 

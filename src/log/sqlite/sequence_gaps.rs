@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
-/// Maximum number of gaps stored. Beyond it, the two oldest gaps are joined to one that also covers
-/// the entries between them. A client whose position is there begins afresh, which does no harm.
+/// Maximum number of gaps stored. Beyond it, the two oldest gaps are merged into a gap that also
+/// covers the entries between them. A client whose position is there begins afresh, which does no harm.
 const MAX_GAPS: usize = 64;
 
 /// An unused range of sequences, `(first, second]`.

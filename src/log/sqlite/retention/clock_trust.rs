@@ -1,5 +1,5 @@
 //! Trust in the wall clock. A clock that has just been set may be years ahead, and what is deleted
-//! because of it is gone for good.
+//! because of it cannot be restored.
 
 use std::time::Duration;
 

@@ -26,7 +26,7 @@ use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
-/// Maximum number of messages deleted in one step, so few that nobody notices a delay.
+/// Maximum number of messages deleted in one step, so few that no client notices a delay.
 const MAX_DELETED: usize = 256;
 
 /// Maximum number of messages counted in one step.

@@ -203,7 +203,7 @@ impl Writer {
     }
 
     /// Writes changes in one transaction, as durably as configured; in any case with a full sync if
-    /// the last one is [`SYNC_INTERVAL`] ago.
+    /// the last full sync is [`SYNC_INTERVAL`] ago.
     fn write(&mut self, changes: &[Change]) -> rusqlite::Result<()> {
         let now = self.clock.now();
         let is_due = now >= self.state.synced_at + SYNC_INTERVAL;
