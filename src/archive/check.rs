@@ -35,7 +35,7 @@ pub struct CheckReport {
 
 impl CheckReport {
     /// Adds a fault to the list, or to the count beyond [`MAX_LISTED_FAULTS`].
-    fn fault(&mut self, fault: impl Into<String>) {
+    fn add_fault(&mut self, fault: impl Into<String>) {
         if self.faults.len() < MAX_LISTED_FAULTS {
             self.faults.push(fault.into());
         } else {
@@ -48,7 +48,7 @@ impl CheckReport {
         match done {
             Ok(done) => Some(done),
             Err(error) => {
-                self.fault(format!("{what}: {error}"));
+                self.add_fault(format!("{what}: {error}"));
                 None
             }
         }
@@ -109,7 +109,7 @@ fn fault_for_each_row(
     fault: impl Fn(i64) -> String,
 ) -> rusqlite::Result<()> {
     for_each_row(connection, query, |row| {
-        report.fault(fault(row.get(0)?));
+        report.add_fault(fault(row.get(0)?));
         Ok(())
     })
 }
@@ -119,7 +119,7 @@ fn check_database(connection: &Connection, report: &mut CheckReport) -> rusqlite
     for_each_row(connection, "PRAGMA integrity_check", |row| {
         let told: String = row.get(0)?;
         if told != "ok" {
-            report.fault(format!("the database: {told}"));
+            report.add_fault(format!("the database: {told}"));
         }
         Ok(())
     })
@@ -136,7 +136,7 @@ fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
             return Ok(());
         };
         if row.get_ref(2)?.as_str().ok() != Some(name.key().as_str()) {
-            report.fault(format!("room {number}: {name} is not found by its name"));
+            report.add_fault(format!("room {number}: {name} is not found by its name"));
         }
         Ok(())
     })
@@ -155,13 +155,13 @@ fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite
         let (sequence, previous): (i64, i64) = (row.get(0)?, row.get(1)?);
         let room: i64 = row.get(8)?;
         if row.get_ref(9)?.as_str().is_err() {
-            report.fault(format!("message {sequence}: its room {room} is not there"));
+            report.add_fault(format!("message {sequence}: its room {room} is not there"));
             return Ok(());
         }
         let entry = rows::read_room_name(row, 9).and_then(|name| rows::read_room_entry(row, &name));
         report.ok_or_fault(format_args!("message {sequence}"), entry);
         if !links.check_next(room, sequence, previous, row.get(10)?) {
-            report.fault(format!("message {sequence}: {previous} is not the one before it"));
+            report.add_fault(format!("message {sequence}: {previous} is not the one before it"));
         }
         Ok(())
     })
@@ -220,12 +220,12 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     if let Some(None) = report.ok_or_fault(fact::LOG_ID, log_id)
         && last > 0
     {
-        report.fault("there are messages, but the log has no id");
+        report.add_fault("there are messages, but the log has no id");
     }
     for name in [fact::IS_CLEAN, fact::IS_STRICT] {
         let value = read_fact::<i64>(connection, name);
         if let Some(Some(value @ (..=-1 | 2..))) = report.ok_or_fault(name, value) {
-            report.fault(format!("{name}: {value} is neither 0 nor 1"));
+            report.add_fault(format!("{name}: {value} is neither 0 nor 1"));
         }
     }
     let head = read_fact::<i64>(connection, fact::HEAD);
@@ -234,7 +234,7 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
         let value = read_fact::<i64>(connection, name);
         let value = report.ok_or_fault(name, value).flatten().unwrap_or(0);
         if !(0..=head).contains(&value) {
-            report.fault(format!("{name}: {value} is not between 0 and {head}"));
+            report.add_fault(format!("{name}: {value} is not between 0 and {head}"));
         }
     }
     let query = format!("SELECT id FROM rooms WHERE dropped NOT BETWEEN 0 AND {head}");

@@ -57,7 +57,7 @@ pub fn export(
         }
     };
     if options.format == ExportFormat::JsonLines {
-        let header = json_lines::Header::of(log_id(&transaction)?);
+        let header = json_lines::Header::for_log(log_id(&transaction)?);
         let header = serde_json::to_string(&header).map_err(io::Error::from);
         header.and_then(|it| writeln!(out, "{it}")).map_err(ArchiveError::Output)?;
     }

@@ -41,7 +41,7 @@ pub(super) struct Header<'a> {
 
 impl Header<'_> {
     /// Returns the header for a log.
-    pub(super) fn of(log_id: LogId) -> Self {
+    pub(super) fn for_log(log_id: LogId) -> Self {
         let log_id = u128::from_be_bytes(log_id.0);
         Self { format: FORMAT.into(), version: VERSION, log_id: format!("{log_id:032x}").into() }
     }
@@ -96,17 +96,17 @@ enum JsonNumber {
 
 impl JsonNumber {
     /// Converts a number to JSON.
-    fn of(number: u64) -> Self {
+    fn from_u64(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }
 
     /// Converts a time to JSON: by RFC 3339, or as a number beyond the year 9999.
-    fn of_time(time: Timestamp) -> Self {
-        time_format::format_rfc3339(time).map_or_else(|| Self::of(time.0), Self::Text)
+    fn from_time(time: Timestamp) -> Self {
+        time_format::format_rfc3339(time).map_or_else(|| Self::from_u64(time.0), Self::Text)
     }
 
     /// Returns the number. `name` is the field's name, for the error text.
-    fn value(&self, name: &str) -> Result<u64, String> {
+    fn to_u64(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Small(number) => Some(*number),
             Self::Text(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
@@ -118,14 +118,14 @@ impl JsonNumber {
     }
 
     /// Returns the time. Times from 2^63 ms on are refused, because the database cannot order them.
-    fn time(&self) -> Result<Timestamp, String> {
+    fn to_time(&self) -> Result<Timestamp, String> {
         let written = match self {
             Self::Text(text) => time_format::parse_rfc3339(text),
             Self::Small(_) => None,
         };
         let time = match written {
             Some(time) => time,
-            None => Timestamp(self.value("time").map_err(|_| "time: this is no time")?),
+            None => Timestamp(self.to_u64("time").map_err(|_| "time: this is no time")?),
         };
         if i64::try_from(time.0).is_err() {
             return Err("time: it is too late".to_owned());
@@ -138,12 +138,12 @@ impl JsonNumber {
 pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
     serde_json::to_string(&MessageLine {
-        sequence: JsonNumber::of(entry.sequence.0),
-        time: JsonNumber::of_time(entry.time),
+        sequence: JsonNumber::from_u64(entry.sequence.0),
+        time: JsonNumber::from_time(entry.time),
         room: room.as_str().into(),
         username: draft.username.as_str().into(),
-        session: JsonNumber::of(draft.session.0),
-        reference: JsonNumber::of(draft.reference.0),
+        session: JsonNumber::from_u64(draft.session.0),
+        reference: JsonNumber::from_u64(draft.reference.0),
         style: draft.style.0,
         text: draft.text.as_str().into(),
     })
@@ -172,13 +172,13 @@ pub(super) struct ImportedMessage {
 pub(super) fn parse(line: &[u8]) -> Result<ImportedMessage, String> {
     let line: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     // The sequence must be a number, although a new one is assigned.
-    let _ = Sequence(line.sequence.value("sequence")?);
+    let _ = Sequence(line.sequence.to_u64("sequence")?);
     Ok(ImportedMessage {
-        time: line.time.time()?,
+        time: line.time.to_time()?,
         room: RoomName::new(&line.room).map_err(|error| format!("room: {error}"))?,
         username: Username::new(&line.username).map_err(|error| format!("username: {error}"))?,
-        session: SessionId(line.session.value("session")?),
-        reference: Reference(line.reference.value("reference")?),
+        session: SessionId(line.session.to_u64("session")?),
+        reference: Reference(line.reference.to_u64("reference")?),
         style: Style(line.style),
         text: MessageText::new(&line.text).map_err(|error| format!("text: {error}"))?,
     })
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn header_is_written_and_checked() {
-        let header = serde_json::to_string(&Header::of(LogId([1; 16]))).unwrap();
+        let header = serde_json::to_string(&Header::for_log(LogId([1; 16]))).unwrap();
         let id = "01".repeat(16);
         let expected = format!(r#"{{"format":"pi-chat-log","version":1,"log_id":"{id}"}}"#);
         assert_eq!(header, expected);

@@ -104,7 +104,7 @@ impl MemoryLog {
                 };
                 let previous = previous.unwrap_or_default();
                 let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
-                self.store(&entry);
+                self.store_entry(&entry);
                 entry
             })
             .collect();
@@ -115,7 +115,7 @@ impl MemoryLog {
 
     /// Stores an entry in the rings of its room or of its sessions. May drop the oldest entries of
     /// these rings.
-    fn store(&mut self, entry: &SharedEntry) {
+    fn store_entry(&mut self, entry: &SharedEntry) {
         match &entry.draft.target {
             Target::Room(room) => {
                 let ring = self.rooms.entry(room.key().clone()).or_default();
@@ -231,17 +231,19 @@ impl MemoryLog {
             };
             match &request.range {
                 ReadRange::Latest(count) => {
-                    ring.before(Sequence(u64::MAX), *count).0.for_each(keep);
+                    ring.latest_before(Sequence(u64::MAX), *count).0.for_each(keep);
                 }
-                ReadRange::After(sequence, count) => ring.after(*sequence, *count).for_each(keep),
+                ReadRange::After(sequence, count) => {
+                    ring.first_after(*sequence, *count).for_each(keep)
+                }
                 ReadRange::Before(sequence, count) => {
-                    let (entries, has_older) = ring.before(*sequence, *count);
+                    let (entries, has_older) = ring.latest_before(*sequence, *count);
                     entries.for_each(keep);
                     more |= has_older;
                 }
                 ReadRange::Matching(query) => {
                     let most = usize::from(query.limit).saturating_add(1);
-                    ring.matching(query).take(most).for_each(&mut keep);
+                    ring.matching_newest_first(query).take(most).for_each(&mut keep);
                 }
             }
         }

@@ -52,7 +52,7 @@ impl Ring {
     }
 
     /// Returns the latest `count` entries before a sequence, and true if there are older ones.
-    pub(super) fn before(
+    pub(super) fn latest_before(
         &self,
         sequence: Sequence,
         count: u16,
@@ -63,7 +63,7 @@ impl Ring {
     }
 
     /// Returns the first `count` entries after a sequence, and one more if there is one.
-    pub(super) fn after(
+    pub(super) fn first_after(
         &self,
         sequence: Sequence,
         count: u16,
@@ -73,7 +73,7 @@ impl Ring {
     }
 
     /// Returns the entries that match a search query, newest first.
-    pub(super) fn matching<'a>(
+    pub(super) fn matching_newest_first<'a>(
         &'a self,
         query: &'a SearchQuery,
     ) -> impl Iterator<Item = &'a SharedEntry> {

@@ -138,11 +138,11 @@ impl SqliteLog {
             spawn_thread("log-writer", move || writer.run(&to_do))?,
             spawn_thread("log-search", move || {
                 let _ending = search_ending;
-                reader::run(&mut search_connection, clock, &searches, &reader_events);
+                reader::run_reader(&mut search_connection, clock, &searches, &reader_events);
             })?,
             spawn_thread("log-reader", move || {
                 let _ending = reader_ending;
-                reader::run(&mut read_connection, clock, &others, &sender);
+                reader::run_reader(&mut read_connection, clock, &others, &sender);
             })?,
         ];
         let log = Self {

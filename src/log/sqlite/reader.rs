@@ -87,7 +87,7 @@ impl ReadQueues {
 
 /// Runs a reader thread: performs reads and sends their answers until the job queue or the event
 /// queue is closed.
-pub(super) fn run(
+pub(super) fn run_reader(
     connection: &mut Connection,
     clock: Clock,
     jobs: &Receiver<ReadJob>,
@@ -95,9 +95,11 @@ pub(super) fn run(
 ) {
     while let Ok(job) = jobs.recv() {
         let found = match &job.request.range {
-            ReadRange::Matching(_) => search::with_timeout(connection, clock, |it| read(it, &job)),
+            ReadRange::Matching(_) => {
+                search::with_timeout(connection, clock, |it| perform_read(it, &job))
+            }
             ReadRange::Latest(_) | ReadRange::After(..) | ReadRange::Before(..) => {
-                read(connection, &job)
+                perform_read(connection, &job)
             }
         };
         let found = found.or_else(|error| {
@@ -122,7 +124,7 @@ pub(super) fn run(
 }
 
 /// Performs a read on the database, without unwritten entries.
-fn read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome> {
+fn perform_read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome> {
     let request = &job.request;
     // All queries see one state of the database.
     let transaction = connection.unchecked_transaction()?;
@@ -217,7 +219,7 @@ mod tests {
             jobs.send(job(range)).unwrap();
         }
         drop(jobs);
-        run(&mut broken, Clock::start(), &to_do, &events);
+        run_reader(&mut broken, Clock::start(), &to_do, &events);
         let mut outcome = || match told.try_recv().unwrap() {
             LogEvent::ReadDone { outcome, .. } => outcome,
             other => panic!("{other:?}"),

@@ -115,7 +115,8 @@ pub(crate) fn restore_state(
     let mut sessions = rows::read_sessions(connection)?;
     apply_later_messages(connection, &mut sessions)?;
     let sessions = sessions.into_iter().map(|(record, _)| record).collect();
-    let (rooms, sequence_gaps) = (recent_room_names(connection)?, sequence_gaps::all(connection)?);
+    let (rooms, sequence_gaps) =
+        (recent_room_names(connection)?, sequence_gaps::read_all(connection)?);
     Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps })
 }
 

@@ -18,7 +18,7 @@ const MAX_GAPS: usize = 64;
 pub(super) type SequenceGap = (Sequence, Sequence);
 
 /// Reads all stored sequence gaps, in ascending order.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
+pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
     let bytes: Vec<u8> = read_fact(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
     let numbers: Vec<Sequence> = bytes.as_chunks().0.iter().map(|it| number(*it)).collect();
@@ -26,8 +26,8 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>>
 }
 
 /// Stores a further sequence gap, `(from, to]`.
-pub(super) fn add(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
-    let mut gaps = all(connection)?;
+pub(super) fn store(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
+    let mut gaps = read_all(connection)?;
     gaps.push((from, to));
     if gaps.len() > MAX_GAPS
         && let [(from, _), (_, to), ..] = *gaps.as_slice()
@@ -47,13 +47,13 @@ mod tests {
     fn sequence_gaps_are_stored_and_bounded_by_joining_the_oldest() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY)").unwrap();
-        assert_eq!(all(&connection).unwrap(), []);
+        assert_eq!(read_all(&connection).unwrap(), []);
         let gaps: Vec<SequenceGap> =
             (1..=66).map(|it| (Sequence(it * 100), Sequence(it * 100 + 50))).collect();
         for (from, to) in &gaps {
-            add(&connection, *from, *to).unwrap();
+            store(&connection, *from, *to).unwrap();
         }
-        let kept = all(&connection).unwrap();
+        let kept = read_all(&connection).unwrap();
         assert_eq!(kept.len(), MAX_GAPS);
         assert_eq!(kept[0], (Sequence(100), Sequence(350)));
         assert_eq!(kept[1..], gaps[3..]);

@@ -141,7 +141,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes some of what exceeds the retention limits, as described at [`retention::step`].
+    /// Deletes some of what exceeds the retention limits, as described at [`retention::run_step`].
     pub(super) fn delete_excess(
         &mut self,
         retention: Retention,
@@ -150,8 +150,14 @@ impl Store {
         head: Sequence,
     ) -> rusqlite::Result<StepResult> {
         let Self { connection, retention_progress, room_ids, .. } = self;
-        let step =
-            retention::step(connection, retention_progress, retention, touched_rooms, now, head)?;
+        let step = retention::run_step(
+            connection,
+            retention_progress,
+            retention,
+            touched_rooms,
+            now,
+            head,
+        )?;
         for key in &step.evicted {
             room_ids.remove(key);
         }
@@ -185,7 +191,7 @@ fn apply_change(
             Ok(())
         }
         Change::DeleteSession(session, head) => delete_session(connection, *session, *head),
-        Change::SkipSequences(from, to) => sequence_gaps::add(connection, *from, *to),
+        Change::SkipSequences(from, to) => sequence_gaps::store(connection, *from, *to),
     }
 }
 

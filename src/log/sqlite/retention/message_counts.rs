@@ -24,7 +24,7 @@ impl MessageCounts {
     /// Continues counting the messages of a room, at most `budget` of them. Reduces the budget by
     /// their number and one. Returns the number of messages counted so far, and true if these are
     /// all.
-    pub(super) fn count(
+    pub(super) fn count_more(
         &mut self,
         connection: &Connection,
         room: i64,

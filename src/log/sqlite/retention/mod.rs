@@ -72,7 +72,7 @@ pub(super) struct StepResult {
 ///
 /// # Errors
 /// Nothing is deleted; counting starts again.
-pub(super) fn step(
+pub(super) fn run_step(
     connection: &mut Connection,
     progress: &mut RetentionProgress,
     retention: Retention,
@@ -173,7 +173,7 @@ impl RetentionStep<'_> {
             &mut statement,
             params![day, end, to_sql_limit(self.delete_budget)],
         )?;
-        self.delete(&old)?;
+        self.delete_entries(&old)?;
         let mut statement = self
             .connection
             .prepare_cached("SELECT sequence FROM directs WHERE time < ? LIMIT ?")?;
@@ -192,7 +192,7 @@ impl RetentionStep<'_> {
     fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =
-            self.progress.counts.count(self.connection, room, &mut self.count_budget)?;
+            self.progress.counts.count_more(self.connection, room, &mut self.count_budget)?;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let excess = counted.saturating_sub(most);
         if excess > 0 {
@@ -232,7 +232,7 @@ impl RetentionStep<'_> {
             // there.
             self.progress.size_scan_position = 0;
         }
-        self.delete(&old)?;
+        self.delete_entries(&old)?;
         Ok(!is_end)
     }
 
@@ -260,12 +260,12 @@ impl RetentionStep<'_> {
             &mut statement,
             params![room, to_sql_limit(most.min(self.delete_budget))],
         )?;
-        self.delete(&first)
+        self.delete_entries(&first)
     }
 
     /// Deletes room messages, given as sequence and row id of the room, also from the search index.
     /// Updates the rooms' `dropped` sequences and counts.
-    fn delete(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
+    fn delete_entries(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
         let indexed = sequence_to_sql(search::indexed_up_to(self.connection)?);
         let prepare = |sql| self.connection.prepare_cached(sql);
         let mut from_entries = prepare("DELETE FROM entries WHERE sequence = ?")?;

@@ -181,7 +181,7 @@ fn failed_retention_step_resets_message_counts() {
 fn message_count_resumes_where_it_stopped() {
     let (_directory, store) = store(&["a"; 30]);
     let mut counts = MessageCounts::default();
-    let mut count = |mut most| counts.count(&store.connection, 1, &mut most).unwrap();
+    let mut count = |mut most| counts.count_more(&store.connection, 1, &mut most).unwrap();
     assert_eq!([count(20), count(20), count(20)], [(20, false), (30, true), (30, true)]);
 }
 
@@ -211,7 +211,7 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
         let mut step = |store: &mut Store| {
             let touched = BTreeSet::new();
             let none = Retention::default();
-            step(&mut store.connection, &mut progress, none, &touched, now(0), Sequence(400))
+            run_step(&mut store.connection, &mut progress, none, &touched, now(0), Sequence(400))
                 .unwrap()
         };
         let first = step(&mut store);
