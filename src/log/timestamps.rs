@@ -66,7 +66,7 @@ mod tests {
         Now { moment: Moment::after_start(Duration::from_millis(moment)), time: Timestamp(time) }
     }
 
-    /// Timestamps generated for clock readings, in this order.
+    /// Returns the timestamps generated for clock readings, in this order.
     fn stamps(clocks: &[(u64, u64)]) -> Vec<(u64, bool)> {
         let mut source = TimestampSource::default();
         clocks

@@ -53,7 +53,7 @@ pub(super) fn add_unwritten(
     outcome
 }
 
-/// Returns true if a request asks for this entry.
+/// Returns true if a read request asks for this entry.
 fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),

@@ -60,7 +60,7 @@ pub(super) struct RetentionProgress {
 pub(super) struct StepResult {
     /// True if there may be more to delete.
     pub(super) more: bool,
-    /// Touched rooms that do not exceed their number of messages.
+    /// Touched rooms that do not exceed the maximum number of messages any more.
     pub(super) trimmed: Vec<NameKey>,
     /// Rooms that were evicted: their rows are gone.
     pub(super) evicted: Vec<NameKey>,

@@ -81,9 +81,10 @@ pub(super) struct WriterState {
     is_wal_suspect: bool,
     /// Time of the next attempt to write while the disk fails.
     retry_at: Moment,
-    /// Time of the last full sync.
+    /// Time of the last full sync that was due by [`SYNC_INTERVAL`].
     synced_at: Moment,
-    /// True if something was written since the last full sync.
+    /// True if changes were written since the last full sync. Additions to the search index do not
+    /// count.
     is_unsynced: bool,
     /// Number of messages committed since the last complete maintenance.
     entries_since_maintenance: usize,
