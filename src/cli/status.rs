@@ -126,6 +126,7 @@ fn format_status(status: &Status) -> String {
         Some(seconds) => format!("has to be fed every {seconds} s"),
         None => "none".to_owned(),
     };
+    let limits = format_limits(status);
     let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
     format!(
         "“{name}” is {state} (chat-server {version}, process {})\n\
@@ -134,6 +135,7 @@ fn format_status(status: &Status) -> String {
          messages   {messages} since the start, {rate:.2} a second in the last minute\n\
          log        at {}, kept {}\n\
          memory     {memory}\n\
+         limits     {limits}\n\
          watchdog   {watchdog}\n\
          listening  {}\n",
         status.process,
@@ -159,6 +161,19 @@ fn format_store(store: &StoreStatus) -> String {
         StoreState::Stalled => format!("{place}: THE DISK DOES NOT ANSWER"),
         StoreState::MemoryOnly => format!("{place}: THE DISK FAILS, in memory only for now"),
         StoreState::Refusing => format!("{place}: THE DISK FAILS, messages are refused"),
+    }
+}
+
+/// Returns the line about addresses that reach a limit.
+fn format_limits(status: &Status) -> String {
+    let times: u64 = status.refusals.values().sum();
+    match (&status.pressure, times) {
+        (_, 0) => "none reached".to_owned(),
+        (None, _) => format!("reached {times} times since the start"),
+        (Some(it), _) => format!(
+            "reached {times} times since the start, {} times a minute by {} ({})",
+            it.times, it.address, it.limit
+        ),
     }
 }
 

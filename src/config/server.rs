@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
-use crate::model::{HubSettings, Retention};
+use crate::model::{HubSettings, Retention, RoomName};
 use crate::server::{FanoutLimits, ServerSettings};
 
 /// Options of the server from one source (flags and environment, or the file), each of them
@@ -47,13 +47,19 @@ pub struct ServerOptions {
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
 
-    /// Connections from one address [default: 256]
+    /// Connections from one address or IPv6 /64; other limits of an address grow with it
+    /// [default: 256]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS_PER_ADDRESS")]
     max_connections_per_address: Option<usize>,
 
     /// Rooms with somebody in them [default: 1000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_ROOMS")]
     max_rooms: Option<usize>,
+
+    /// Rooms that can always be entered, whatever the limits; the lobby can in any case
+    /// [default: lobby]
+    #[arg(long, value_name = "ROOM", env = "CHAT_SERVER_RESERVED_ROOMS", value_delimiter = ',')]
+    reserved_rooms: Option<Vec<String>>,
 
     /// Sessions that are remembered for a day after they went [default: 20000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_SESSIONS")]
@@ -206,6 +212,7 @@ impl ServerOptions {
                 .max_connections_per_address
                 .or(fallback.max_connections_per_address),
             max_rooms: self.max_rooms.or(fallback.max_rooms),
+            reserved_rooms: self.reserved_rooms.or(fallback.reserved_rooms),
             max_sessions: self.max_sessions.or(fallback.max_sessions),
             burst: self.burst.or(fallback.burst),
             per_minute: self.per_minute.or(fallback.per_minute),
@@ -289,6 +296,10 @@ impl ServerOptions {
                     .max_connections_per_address
                     .unwrap_or(hub.max_connections_per_address),
                 max_rooms: self.max_rooms.unwrap_or(hub.max_rooms),
+                reserved_rooms: match self.reserved_rooms {
+                    None => hub.reserved_rooms,
+                    Some(names) => parse_rooms(&names)?,
+                },
                 max_sessions: self
                     .max_sessions
                     .unwrap_or_else(|| hub.max_sessions.max(max_connections.saturating_mul(2))),
@@ -348,6 +359,14 @@ impl ServerOptions {
             ..defaults
         }))
     }
+}
+
+/// Parses the names of rooms.
+fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
+    let parse = |name: &String| {
+        RoomName::new(name).map_err(|_| anyhow!("reserved-rooms: not the name of a room: {name}"))
+    };
+    names.iter().map(parse).collect()
 }
 
 /// Returns the password: `given`, or else the first line of `file`.
@@ -448,6 +467,7 @@ mod tests {
             "name = \"\"",
             "per-minute = 1",
             "password = \"\"",
+            "reserved-rooms = [\"a b\"]",
         ] {
             let options: ServerOptions = toml::from_str(text).unwrap();
             assert!(options.into_settings().is_err(), "{text}");

@@ -1,13 +1,12 @@
 //! State machine and timers of one connection: `docs/protocol/tcp.md`, sections 3, 16 and 17.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use super::contract::{ReadPurpose, ReadRequest};
 use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
-use crate::model::{ErrorCode, Moment, Sequence, SessionId, Token};
+use crate::model::{AddressGroup, ErrorCode, Moment, Sequence, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature};
 
 /// Kind numbers of client frames, as in the `about` field of answers.
@@ -63,6 +62,8 @@ pub(super) enum BlockedOn {
     Read(Box<PendingRead>),
     /// A [`Delivery::Mark`](super::Delivery::Mark) has not been reached (flow control).
     Mark,
+    /// This request waits for its address group's tokens, which are taken already.
+    Quota(Box<ClientFrame>),
 }
 
 /// Handshake and session state of a connection.
@@ -116,8 +117,8 @@ pub(super) enum TimerAction {
 
 /// A client's connection.
 pub(super) struct Connection {
-    /// IP address of the client.
-    pub(super) address: IpAddr,
+    /// Address group of the client.
+    pub(super) group: AddressGroup,
     /// Fresh token for a new session; `None` once a `join` was accepted.
     pub(super) token: Option<Token>,
     /// Negotiated feature bits.
@@ -134,9 +135,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Creates a connection that waits for `hello`.
-    pub(super) fn new(address: IpAddr, token: Token, now: Moment) -> Self {
+    pub(super) fn new(group: AddressGroup, token: Token, now: Moment) -> Self {
         Self {
-            address,
+            group,
             token: Some(token),
             features: 0,
             state: ConnectionState::Connected { deadline: now + GREETING_TIMEOUT },
@@ -271,6 +272,22 @@ impl Connection {
                 Some(read.request.clone())
             }
             _ => None,
+        }
+    }
+
+    /// Takes the request that has waited for its address group's tokens, and unblocks the
+    /// connection: handle the request, then [`Self::next_deferred`]. Returns `None` if none waits.
+    #[must_use]
+    pub(super) fn take_throttled(&mut self) -> Option<ClientFrame> {
+        let ConnectionState::Joined { blocked_on, .. } = &mut self.state else {
+            return None;
+        };
+        match blocked_on.take() {
+            Some(BlockedOn::Quota(frame)) => Some(*frame),
+            other => {
+                *blocked_on = other;
+                None
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    Draft, ErrorCode, HubSettings, LogId, Moment, Reference, RoomName, SearchQuery, Sequence,
-    SessionId, SessionRecord, SharedEntry, Timestamp, Token,
+    AddressGroup, Draft, ErrorCode, HubSettings, LogId, Moment, Reference, RoomName, SearchQuery,
+    Sequence, SessionId, SessionRecord, SharedEntry, Timestamp, Token,
 };
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
@@ -72,6 +72,52 @@ pub enum StorageHealth {
     /// The log has not answered for some time. The driver reports this state, not the log; when the
     /// log answers again, the driver repeats the state that the log reported last.
     Stalled,
+}
+
+/// Limit of what one address group may hold or use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quota {
+    /// Connections: the newcomer is refused, or one is closed to make room for another group.
+    Connections,
+    /// `join`s in a time: the connection is closed.
+    Joins,
+    /// Failed passwords: the group has to wait before the next one is looked at.
+    Passwords,
+    /// Rooms that the group has opened: the next one is refused.
+    Rooms,
+    /// Sessions that are away: the oldest one is forgotten.
+    Sessions,
+    /// `history` and `search` requests in a time: the request waits, or its connection is closed.
+    Requests,
+    /// Bytes that wait for slow readers: a connection is closed. Only the driver counts them.
+    Unsent,
+}
+
+impl Quota {
+    /// All quotas.
+    pub const ALL: &[Self] = &[
+        Self::Connections,
+        Self::Joins,
+        Self::Passwords,
+        Self::Rooms,
+        Self::Sessions,
+        Self::Requests,
+        Self::Unsent,
+    ];
+
+    /// Returns the name of the quota in the status report and the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Joins => "joins",
+            Self::Passwords => "passwords",
+            Self::Rooms => "rooms",
+            Self::Sessions => "sessions",
+            Self::Requests => "requests",
+            Self::Unsent => "unsent",
+        }
+    }
 }
 
 /// Snapshot of the hub's counters, for the status report.
@@ -241,6 +287,14 @@ pub enum Output {
     },
     /// Send [`Input::Wake`] at this moment. Replaces the previous `WakeAt`.
     WakeAt(Moment),
+    /// An address group has reached a limit, and something of it was refused, delayed, closed or
+    /// forgotten. For the owner's log and the status report.
+    QuotaReached {
+        /// Group that reached the limit.
+        group: AddressGroup,
+        /// Limit that it reached.
+        quota: Quota,
+    },
     /// Number of connected sessions; comes when it changes.
     ConnectedUsers(usize),
 }

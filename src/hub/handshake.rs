@@ -6,11 +6,15 @@ use subtle::ConstantTimeEq;
 
 use super::Hub;
 use super::connection::{ConnectionState, PendingRead, WelcomeData, kind};
-use super::contract::{ConnectionId, Now, Output, ReadPurpose, ReadRange, ReadRequest, ReadTag};
+use super::contract::{
+    ConnectionId, Now, Output, Quota, ReadPurpose, ReadRange, ReadRequest, ReadTag,
+};
+use super::dispatch::QUOTA_RETRY_AFTER;
 use super::session_persistence::hash_token;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
 use crate::model::{
-    ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token, Username,
+    AddressGroup, ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token,
+    Username,
 };
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
 
@@ -57,9 +61,29 @@ impl Hub {
     /// Handles `join`: sends an error, or starts reading the history. Closes the connection after
     /// the last permitted attempt.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
-        match self.check_join(now.moment, join) {
-            Ok(valid) => self.accept_join(now, id, valid, join.position),
+        let Some(group) = self.connections.get(&id).map(|it| it.group) else {
+            return;
+        };
+        let about = (kind::JOIN, Reference::NONE);
+        if !self.quotas.take_join(group, now.moment) {
+            return self.close_for_quota(now, id, Quota::Joins, about, QUOTA_RETRY_AFTER);
+        }
+        if self.settings.password.is_some()
+            && join.password.is_some()
+            && let Some(pause) = self.quotas.password_pause(group, now.moment)
+        {
+            return self.close_for_quota(now, id, Quota::Passwords, about, pause);
+        }
+        match self.check_join(now.moment, group, join) {
+            Ok(valid) => {
+                self.quotas.clear_password_failures(group, now.moment);
+                self.accept_join(now, id, valid, join.position);
+            }
             Err(code) => {
+                self.report_room_refusal(group, code);
+                if code == ErrorCode::PasswordWrong {
+                    self.quotas.record_password_failure(group, now.moment);
+                }
                 self.send_request_error(id, code, kind::JOIN, Reference::NONE);
                 let may_try_again = self
                     .connections
@@ -74,7 +98,12 @@ impl Hub {
     }
 
     /// Validates a `join` in the order of the page. Changes nothing.
-    fn check_join(&self, now: Moment, join: &Join) -> Result<ValidatedJoin, ErrorCode> {
+    fn check_join(
+        &self,
+        now: Moment,
+        group: AddressGroup,
+        join: &Join,
+    ) -> Result<ValidatedJoin, ErrorCode> {
         if let Some(password) = &self.settings.password {
             let given = join.password.as_ref().ok_or(ErrorCode::PasswordRequired)?;
             if !bool::from(given.as_bytes().ct_eq(password.as_bytes())) {
@@ -86,8 +115,7 @@ impl Hub {
         if rooms.len() > usize::from(MAX_ROOMS) {
             return Err(ErrorCode::TooManyRooms);
         }
-        let new_rooms = rooms.iter().filter(|name| self.rooms.find(name).is_none()).count();
-        if new_rooms > 0 && self.rooms.len() + new_rooms > self.settings.max_rooms {
+        if !self.may_open(group, &rooms) {
             return Err(ErrorCode::RoomsFull);
         }
         let resumed = join.token.and_then(|token| {
@@ -106,19 +134,21 @@ impl Hub {
         join: ValidatedJoin,
         position: Option<Position>,
     ) {
-        let Some(fresh) = self.connections.get_mut(&id).and_then(|it| it.token.take()) else {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let group = connection.group;
+        let Some(fresh) = connection.token.take() else {
             return;
         };
         let ValidatedJoin { username, rooms, resumed } = join;
         let (session, token) = resumed.unwrap_or((self.next_session, fresh));
         if resumed.is_none() {
-            if let Some(session) = self.sessions.evict_if_full(self.settings.max_sessions) {
-                self.outputs.push_back(Output::DeleteSession { session });
-            }
+            self.evict_session_if_full(self.settings.max_sessions);
             self.next_session = SessionId(session.0.saturating_add(1));
             self.sessions.create(session, hash_token(&token), username.clone());
         }
-        let names = self.attach_session(now.moment, id, session, username, &rooms);
+        let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
         self.persist_session(session);
 
         let position = position.filter(|it| self.can_replay_from(*it));
@@ -156,6 +186,19 @@ impl Hub {
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_void)
     }
 
+    /// Evicts a session that is away if there are `max` sessions or more; returns false if there
+    /// are fewer, or none is away.
+    pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {
+        let Some((session, group)) = self.sessions.evict_if_full(max) else {
+            return false;
+        };
+        self.outputs.push_back(Output::DeleteSession { session });
+        if let Some(group) = group {
+            self.report_quota(group, Quota::Sessions);
+        }
+        true
+    }
+
     /// Moves a session from its previous connection, name and rooms to the new ones. Returns the
     /// rooms in the spelling of the log.
     ///
@@ -164,7 +207,7 @@ impl Hub {
     fn attach_session(
         &mut self,
         now: Moment,
-        id: ConnectionId,
+        (id, group): (ConnectionId, AddressGroup),
         session: SessionId,
         username: Username,
         rooms: &[RoomName],
@@ -174,14 +217,15 @@ impl Hub {
         };
         let old_name = known.username.clone();
         if let Some(old) = known.connection {
-            self.close_replaced_connection(old);
+            self.close_replaced_connection(now, old);
         }
         let old_rooms = self
             .sessions
             .get_mut(session)
             .map(|it| std::mem::take(&mut it.rooms))
             .unwrap_or_default();
-        let new_rooms: Vec<_> = rooms.iter().map(|name| self.rooms.find_or_open(name)).collect();
+        let new_rooms: Vec<_> =
+            rooms.iter().map(|name| self.find_or_open_room(name, group, now)).collect();
         let same_name = old_name.as_str() == username.as_str();
         for room in &old_rooms {
             if !same_name || !new_rooms.contains(room) {
@@ -192,7 +236,7 @@ impl Hub {
             self.rooms.add_member(*room, &username, now);
         }
         for room in old_rooms {
-            self.close_if_empty(room);
+            self.close_if_empty(room, now);
         }
         self.names.release(&old_name, session);
         self.names.claim(&username, session);
@@ -201,7 +245,7 @@ impl Hub {
             .filter_map(|room| self.rooms.get(*room))
             .map(|room| room.name.clone())
             .collect();
-        self.sessions.connect(session, id, username, new_rooms);
+        self.sessions.connect(session, (id, group), username, new_rooms);
         names
     }
 }

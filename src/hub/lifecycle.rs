@@ -4,15 +4,19 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::connection::{BlockedOn, Connection, ConnectionState, TimerAction};
-use super::contract::{ConnectionId, Delivery, Now, Output};
+use super::contract::{ConnectionId, Delivery, Now, Output, Quota};
 use super::{Hub, RoomId};
 use crate::model::limits::GREETING_TIMEOUT;
-use crate::model::{ErrorCode, Moment, SessionId, Token};
+use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
 /// Advice to clients that are refused because the server is full, or has too many connections from
 /// their address: time until they should reconnect, in milliseconds.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
+
+/// Share of `max-connections` that may be closing, beyond that number, to make room for others: its
+/// denominator.
+const CLOSING_SHARE: usize = 8;
 
 /// Minimum time between two checks of all connection timers.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,19 +26,21 @@ impl Hub {
     /// about a refused connection.
     pub(super) fn handle_connected(
         &mut self,
-        now: Moment,
+        now: Now,
         id: ConnectionId,
         address: IpAddr,
         token: Token,
     ) {
-        let address = address.to_canonical();
-        let from_address = self.connections_per_address.get(&address).copied().unwrap_or_default();
+        let group = AddressGroup::of(address);
         let refusal = if let Some(retry_after) = self.shutting_down {
             Some((ErrorCode::ShuttingDown, retry_after))
-        } else if self.connections.len() >= self.settings.max_connections {
-            Some((ErrorCode::ServerFull, SERVER_FULL_RETRY_AFTER_MS))
-        } else if from_address >= self.settings.max_connections_per_address {
+        } else if self.quotas.is_full(group) {
+            self.report_quota(group, Quota::Connections);
             Some((ErrorCode::TooManyFromAddress, SERVER_FULL_RETRY_AFTER_MS))
+        } else if self.connections.len() >= self.settings.max_connections
+            && !self.make_room_for(now, group)
+        {
+            Some((ErrorCode::ServerFull, SERVER_FULL_RETRY_AFTER_MS))
         } else {
             None
         };
@@ -43,10 +49,53 @@ impl Hub {
             self.deliver(id, Delivery::Close);
             return;
         }
-        self.connections.insert(id, Connection::new(address, token, now));
-        self.connections_per_address.insert(address, from_address.saturating_add(1));
-        let deadline = now + GREETING_TIMEOUT;
+        self.connections.insert(id, Connection::new(group, token, now.moment));
+        self.quotas.add_connection(group, id, now.moment);
+        let deadline = now.moment + GREETING_TIMEOUT;
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));
+    }
+
+    /// Closes a connection of the address group that has most, to make room for a newcomer of a
+    /// group that has less than half as many: the newest that has not joined, else the newest.
+    /// Returns false if there is no such group, or too many connections are still closing.
+    fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
+        let limit = self.settings.max_connections;
+        if self.connections.len() > limit.saturating_add(limit / CLOSING_SHARE) {
+            return false;
+        }
+        let Some((group, mut candidates)) = self.quotas.eviction_candidates(newcomer) else {
+            return false;
+        };
+        let newest = candidates.next();
+        let has_joined =
+            |id: &ConnectionId| self.connections.get(id).is_some_and(|it| it.session().is_some());
+        let not_joined = newest.into_iter().chain(candidates).find(|id| !has_joined(id));
+        let Some(id) = not_joined.or(newest) else {
+            return false;
+        };
+        self.report_quota(group, Quota::Connections);
+        let retry_after = SERVER_FULL_RETRY_AFTER_MS;
+        self.close_with_error(now, id, Error { retry_after, ..Error::new(ErrorCode::ServerFull) });
+        true
+    }
+
+    /// Closes a connection with error 109, as its address group has reached a limit. `about` is the
+    /// kind and the reference of the frame that this answers.
+    pub(super) fn close_for_quota(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        quota: Quota,
+        about: (u16, Reference),
+        retry_after: Duration,
+    ) {
+        let Some(group) = self.connections.get(&id).map(|it| it.group) else {
+            return;
+        };
+        self.report_quota(group, quota);
+        let retry_after = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX).max(1);
+        let error = Error::about(ErrorCode::TooManyFromAddress, about.0, about.1);
+        self.close_with_error(now, id, Error { retry_after, ..error });
     }
 
     /// Marks a connection as half-closed: its client will send no more frames.
@@ -91,12 +140,7 @@ impl Hub {
         let Some(connection) = self.connections.remove(&id) else {
             return;
         };
-        if let Some(count) = self.connections_per_address.get_mut(&connection.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.connections_per_address.remove(&connection.address);
-            }
-        }
+        self.quotas.remove_connection(connection.group, id, now.moment);
     }
 
     /// Closes a connection with an error that concerns no particular frame. Does nothing if it is
@@ -118,7 +162,7 @@ impl Hub {
 
     /// Detaches the session and releases its name and rooms; the session is away afterwards.
     fn release_session(&mut self, now: Now, id: ConnectionId) {
-        let Some(session) = self.detach_session(id) else {
+        let Some(session) = self.detach_session(now.moment, id) else {
             return;
         };
         let Some(known) = self.sessions.get_mut(session) else {
@@ -128,7 +172,7 @@ impl Hub {
         let username = known.username.clone();
         for room in rooms {
             self.rooms.remove_member(room, &username, now.moment);
-            self.close_if_empty(room);
+            self.close_if_empty(room, now.moment);
         }
         self.names.release(&username, session);
         self.sessions.disconnect(session, now);
@@ -138,8 +182,10 @@ impl Hub {
     /// Detaches a connection from its session, and unregisters its pending read and presence
     /// subscriptions. Returns the session, which keeps name and rooms: the caller must release them
     /// or move them to another connection.
-    fn detach_session(&mut self, id: ConnectionId) -> Option<SessionId> {
-        let state = self.connections.get_mut(&id)?.begin_closing();
+    fn detach_session(&mut self, now: Moment, id: ConnectionId) -> Option<SessionId> {
+        let connection = self.connections.get_mut(&id)?;
+        let state = connection.begin_closing();
+        self.quotas.mark_closing(connection.group, id, now);
         let (session, backlog_start) = match state {
             ConnectionState::Joining { session, read, is_paused, .. } => {
                 (session, read.backlog_start.filter(|_| !is_paused))
@@ -166,15 +212,18 @@ impl Hub {
 
     /// Closes the old connection of a session that was resumed on another one. The session keeps
     /// its name and rooms.
-    pub(super) fn close_replaced_connection(&mut self, id: ConnectionId) {
+    pub(super) fn close_replaced_connection(&mut self, now: Moment, id: ConnectionId) {
         self.send_frame(id, Error::new(ErrorCode::Replaced));
         self.deliver(id, Delivery::Close);
-        self.detach_session(id);
+        self.detach_session(now, id);
     }
 
     /// Closes a room that has no members left, and emits `RoomClosed`.
-    pub(super) fn close_if_empty(&mut self, room: RoomId) {
-        if self.rooms.close_if_empty(room) {
+    pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
+        if let Some(closed) = self.rooms.close_if_empty(room) {
+            if let Some(group) = closed.opened_by {
+                self.quotas.remove_room(group, now);
+            }
             self.outputs.push_back(Output::RoomClosed { room });
         }
     }
@@ -183,6 +232,8 @@ impl Hub {
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
+        self.handle_throttled(now);
+        self.quotas.forget_idle(now.moment);
         while let Some((frames, subscribers)) = self.rooms.take_due_presence(now.moment) {
             for frame in frames {
                 self.send_frame_to_all(subscribers.clone(), frame);

@@ -15,6 +15,7 @@
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
 //! | `read_completion` | answers to requests, once the log has read or failed to read |
 //! | `replay` | the welcome, then history and missed entries page by page |
+//! | `quotas` | what each address group holds and uses |
 //! | `broadcast` | notices to all joined clients |
 //! | `session_persistence` | session records that survive a restart |
 //! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | the hub's state |
@@ -31,6 +32,7 @@ mod message_dedup;
 mod messages;
 mod names;
 mod presence;
+mod quotas;
 mod read_completion;
 mod replay;
 mod requests;
@@ -38,21 +40,21 @@ mod rooms;
 mod session_persistence;
 mod sessions;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use contract::{
-    ConnectionId, Delivery, HubStats, Input, Now, Output, ReadFailed, ReadOutcome, ReadRange,
-    ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth,
+    ConnectionId, Delivery, HubStats, Input, Now, Output, Quota, ReadFailed, ReadOutcome,
+    ReadRange, ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth,
 };
 
 use backlog::Backlog;
 use connection::Connection;
 use names::NameRegistry;
+use quotas::{GroupLimits, Quotas};
 use rooms::Rooms;
 use sessions::Sessions;
 
-use crate::model::{HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
+use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
 use crate::wire::tcp::{Pong, ServerFrame};
 
 /// The server's engine: a state machine for all connections, sessions and rooms.
@@ -75,8 +77,11 @@ pub struct Hub {
     connections: BTreeMap<ConnectionId, Connection>,
     /// Half-closed connections whose pending requests are not answered yet.
     half_closed: BTreeSet<ConnectionId>,
-    /// Number of connections for each IP address.
-    connections_per_address: HashMap<IpAddr, usize>,
+    /// What each address group holds and uses.
+    quotas: Quotas,
+    /// Connections with a request that waits for its address group's tokens, by the moment when
+    /// they are there. Connections that are gone meanwhile stay until then.
+    throttled: BTreeSet<(Moment, ConnectionId)>,
     /// Sessions, connected and away.
     sessions: Sessions,
     /// Names that are in use.
@@ -110,6 +115,8 @@ impl Hub {
         let names = NameRegistry::new(settings.refuse_lookalikes);
         let mut hub = Self {
             max_deferred_frames: deferred_frame_limit(&settings),
+            quotas: Quotas::new(GroupLimits::new(&settings)),
+            throttled: BTreeSet::new(),
             settings,
             log_id: restored.log_id,
             head: restored.head,
@@ -117,7 +124,6 @@ impl Hub {
             next_session: restored.next_session,
             connections: BTreeMap::new(),
             half_closed: BTreeSet::new(),
-            connections_per_address: HashMap::new(),
             sessions: Sessions::default(),
             names,
             rooms: Rooms::default(),
@@ -142,7 +148,7 @@ impl Hub {
         self.panic_if_injected(&input);
         match input {
             Input::Connected { connection, address, token } => {
-                self.handle_connected(now.moment, connection, address, token);
+                self.handle_connected(now, connection, address, token);
             }
             Input::Received { connection, frame } => self.handle_received(now, connection, frame),
             Input::ConnectionFailed { connection, error } => {
@@ -183,6 +189,7 @@ impl Hub {
     /// already stays.
     fn apply_settings(&mut self, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
+        self.quotas.set_limits(GroupLimits::new(&settings));
         self.max_deferred_frames = self.max_deferred_frames.max(deferred_frame_limit(&settings));
         let is_durable = self.settings.is_durable;
         self.settings = HubSettings { is_durable, ..settings };
@@ -232,6 +239,11 @@ impl Hub {
         }
     }
 
+    /// Emits that an address group has reached a limit.
+    fn report_quota(&mut self, group: AddressGroup, quota: Quota) {
+        self.outputs.push_back(Output::QuotaReached { group, quota });
+    }
+
     /// Emits the number of connected users if it has changed.
     fn report_connected_users(&mut self) {
         let users = self.sessions.connected_count();
@@ -247,6 +259,7 @@ impl Hub {
             self.next_timer_check,
             self.rooms.next_presence_deadline(),
             self.sessions.next_expiry(),
+            self.throttled.first().map(|(moment, _)| *moment),
         ];
         let earliest = timers.into_iter().flatten().min();
         if let Some(at) = earliest

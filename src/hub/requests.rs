@@ -4,11 +4,12 @@
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead, kind};
 use super::contract::{
-    ConnectionId, Delivery, Output, ReadPurpose, ReadRange, ReadRequest, ReadTag, RoomId,
+    ConnectionId, Delivery, Output, Quota, ReadPurpose, ReadRange, ReadRequest, ReadTag, RoomId,
 };
 use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
 use crate::model::{
-    ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence, SessionId, Timestamp,
+    AddressGroup, ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence,
+    SessionId, Timestamp,
 };
 use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag};
 
@@ -28,11 +29,17 @@ impl Hub {
         session: SessionId,
         enter: &Enter,
     ) {
-        let name = match self.check_enter(session, &enter.room) {
-            Ok(name) => name,
-            Err(code) => return self.send_request_error(id, code, kind::ENTER, enter.reference),
+        let Some(group) = self.connections.get(&id).map(|it| it.group) else {
+            return;
         };
-        let room = self.rooms.find_or_open(&name);
+        let name = match self.check_enter(session, group, &enter.room) {
+            Ok(name) => name,
+            Err(code) => {
+                self.report_room_refusal(group, code);
+                return self.send_request_error(id, code, kind::ENTER, enter.reference);
+            }
+        };
+        let room = self.find_or_open_room(&name, group, now);
         let name = self.rooms.get(room).map_or(name, |it| it.name.clone());
         if let Some(known) = self.sessions.get_mut(session) {
             known.rooms.push(room);
@@ -45,7 +52,12 @@ impl Hub {
     }
 
     /// Checks whether a session may enter a room with this name. Changes nothing.
-    fn check_enter(&self, session: SessionId, name: &str) -> Result<RoomName, ErrorCode> {
+    fn check_enter(
+        &self,
+        session: SessionId,
+        group: AddressGroup,
+        name: &str,
+    ) -> Result<RoomName, ErrorCode> {
         let name = RoomName::new(name).map_err(|_| ErrorCode::RoomInvalid)?;
         let rooms = self.sessions.get(session).map(|it| it.rooms.as_slice()).unwrap_or_default();
         let room = self.rooms.find(&name);
@@ -55,10 +67,50 @@ impl Hub {
         if rooms.len() >= usize::from(MAX_ROOMS) {
             return Err(ErrorCode::TooManyRooms);
         }
-        if room.is_none() && self.rooms.len() >= self.settings.max_rooms {
+        if !self.may_open(group, std::slice::from_ref(&name)) {
             return Err(ErrorCode::RoomsFull);
         }
         Ok(name)
+    }
+
+    /// Returns true if the limits of rooms allow a session of this address group to be in these
+    /// rooms. Rooms that are open, and reserved ones, are always allowed.
+    pub(super) fn may_open(&self, group: AddressGroup, names: &[RoomName]) -> bool {
+        let is_new = |name: &&RoomName| !self.is_reserved(name) && self.rooms.find(name).is_none();
+        match names.iter().filter(is_new).count() {
+            0 => true,
+            count => self.quotas.may_open_rooms(group, count, self.rooms.len()),
+        }
+    }
+
+    /// Returns true for a room that can always be entered: the lobby and those that the owner names.
+    fn is_reserved(&self, name: &RoomName) -> bool {
+        *name == RoomName::lobby() || self.settings.reserved_rooms.contains(name)
+    }
+
+    /// Returns the room with this name. If it is not open, opens it and counts it for the group,
+    /// unless it is reserved. The caller must add a member at once.
+    pub(super) fn find_or_open_room(
+        &mut self,
+        name: &RoomName,
+        group: AddressGroup,
+        now: Moment,
+    ) -> RoomId {
+        if let Some(room) = self.rooms.find(name) {
+            return room;
+        }
+        let opened_by = (!self.is_reserved(name)).then_some(group);
+        if let Some(group) = opened_by {
+            self.quotas.add_room(group, now);
+        }
+        self.rooms.open(name, opened_by)
+    }
+
+    /// Emits that a group has reached its limit of rooms, if that is what this error says.
+    pub(super) fn report_room_refusal(&mut self, group: AddressGroup, code: ErrorCode) {
+        if code == ErrorCode::RoomsFull {
+            self.report_quota(group, Quota::Rooms);
+        }
     }
 
     /// Starts a log read. The connection's frames are deferred until `handle_read_done`.
@@ -108,7 +160,7 @@ impl Hub {
             known.rooms.retain(|it| *it != room);
             self.rooms.remove_member(room, &known.username, now);
         }
-        self.close_if_empty(room);
+        self.close_if_empty(room, now);
     }
 
     /// Handles `history`: starts reading older entries of a room. `finish_history_or_search`

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::contract::{ConnectionId, RoomId};
 use super::members::RoomMembers;
 use super::presence::PresenceChanges;
-use crate::model::{Moment, NameKey, RoomName, Username};
+use crate::model::{AddressGroup, Moment, NameKey, RoomName, Username};
 use crate::wire::tcp::ServerFrame;
 
 /// A room with members.
@@ -16,6 +16,8 @@ pub(super) struct Room {
     pub(super) members: RoomMembers,
     /// Presence changes that are not sent yet, and the subscribers.
     pub(super) presence: PresenceChanges,
+    /// Address group whose quota the room counts against; `None` for a reserved room.
+    pub(super) opened_by: Option<AddressGroup>,
 }
 
 impl Room {
@@ -109,12 +111,9 @@ impl Rooms {
         self.by_name.get(name.key()).copied()
     }
 
-    /// Returns the room with this name, opening it if necessary. The caller must add a member at
-    /// once.
-    pub(super) fn find_or_open(&mut self, name: &RoomName) -> RoomId {
-        if let Some(id) = self.find(name) {
-            return id;
-        }
+    /// Opens the room with this name, which must not be open, for the quota of a group. The caller
+    /// must add a member at once.
+    pub(super) fn open(&mut self, name: &RoomName, opened_by: Option<AddressGroup>) -> RoomId {
         // Identifiers wrap around after 2^32 rooms: skip those in use.
         loop {
             self.last_id = self.last_id.wrapping_add(1);
@@ -125,8 +124,8 @@ impl Rooms {
         let id = RoomId(self.last_id);
         let name = self.closed_names.take(name);
         self.by_name.insert(name.key().clone(), id);
-        let room =
-            Room { name, members: RoomMembers::default(), presence: PresenceChanges::default() };
+        let (members, presence) = (RoomMembers::default(), PresenceChanges::default());
+        let room = Room { name, members, presence, opened_by };
         self.by_id.insert(id, room);
         id
     }
@@ -161,20 +160,17 @@ impl Rooms {
         }
     }
 
-    /// Closes a room if it has no members. Returns true if it did.
+    /// Closes a room if it has no members. Returns the room if it did.
     #[must_use]
-    pub(super) fn close_if_empty(&mut self, id: RoomId) -> bool {
-        if self.by_id.get(&id).is_none_or(|room| room.members.len() > 0) {
-            return false;
+    pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
+        self.by_id.get(&id).filter(|room| room.members.len() == 0)?;
+        let room = self.by_id.remove(&id)?;
+        self.by_name.remove(room.name.key());
+        self.closed_names.remember(room.name.clone());
+        if let Some(deadline) = room.presence.deadline() {
+            self.presence_deadlines.remove(&(deadline, id));
         }
-        if let Some(room) = self.by_id.remove(&id) {
-            self.by_name.remove(room.name.key());
-            self.closed_names.remember(room.name);
-            if let Some(deadline) = room.presence.deadline() {
-                self.presence_deadlines.remove(&(deadline, id));
-            }
-        }
-        true
+        Some(room)
     }
 
     /// Returns the deadline of the next presence update.

@@ -37,9 +37,7 @@ impl Hub {
         }
         self.remove_expired_sessions(now.moment);
         let one_more = self.settings.max_sessions.saturating_add(1);
-        while let Some(session) = self.sessions.evict_if_full(one_more) {
-            self.outputs.push_back(Output::DeleteSession { session });
-        }
+        while self.evict_session_if_full(one_more) {}
         self.rooms.restore(rooms);
     }
 

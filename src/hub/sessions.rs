@@ -6,7 +6,8 @@ use super::contract::{ConnectionId, Now, RoomId};
 use super::message_dedup::MessageDedup;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
-    Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash, Username,
+    AddressGroup, Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash,
+    Username,
 };
 
 /// A session, connected or away.
@@ -21,10 +22,40 @@ pub(super) struct Session {
     pub(super) rooms: Vec<RoomId>,
     /// References of the session's messages, to detect duplicates.
     pub(super) dedup: MessageDedup,
+    /// Address group of the session's last connection; `None` for a session that was restored and
+    /// not resumed since.
+    group: Option<AddressGroup>,
     /// Moment when the session expires; `None` while it is connected.
     expires: Option<Moment>,
     /// Wall-clock time since when the session is away; `None` while it is connected.
     away_since: Option<Timestamp>,
+}
+
+/// Number of sessions beyond which a group loses its own before those that were restored: a
+/// household has fewer.
+const RESTORED_RANK: usize = 30;
+
+/// Sessions of one address group that are away.
+#[derive(Default)]
+struct AwaySessions {
+    /// Sessions that may be evicted first: they never sent a message and got no direct message while
+    /// away, so nothing is lost with them. By expiry.
+    disposable: BTreeSet<(Moment, SessionId)>,
+    /// The others, by expiry.
+    valuable: BTreeSet<(Moment, SessionId)>,
+}
+
+impl AwaySessions {
+    /// Returns the rank of a group with this number of sessions away: the number, but for restored
+    /// sessions, of which nobody knows whose they are, at most [`RESTORED_RANK`].
+    fn rank(count: usize, group: Option<AddressGroup>) -> usize {
+        if group.is_some() { count } else { count.min(RESTORED_RANK) }
+    }
+
+    /// Returns the number of sessions.
+    fn len(&self) -> usize {
+        self.disposable.len() + self.valuable.len()
+    }
 }
 
 /// All sessions, connected and away, with their indexes.
@@ -37,9 +68,11 @@ pub(super) struct Sessions {
     by_token: HashMap<TokenHash, SessionId>,
     /// Sessions that are away, ordered by expiry: the one away longest first.
     away: BTreeSet<(Moment, SessionId)>,
-    /// Sessions that are away and may be evicted first: they never sent a message and got no direct
-    /// message while away, so nothing is lost with them.
-    disposable: BTreeSet<(Moment, SessionId)>,
+    /// The same sessions by address group; restored ones are a group of their own (`None`).
+    away_by_group: HashMap<Option<AddressGroup>, AwaySessions>,
+    /// Groups that have sessions away, by [`AwaySessions::rank`] of their number: the last one loses
+    /// a session first.
+    groups_by_rank: BTreeSet<(usize, Option<AddressGroup>)>,
     /// Sessions that are away by name key: the last session to hold each name.
     away_names: HashMap<NameKey, SessionId>,
 }
@@ -80,6 +113,7 @@ impl Sessions {
             connection: None,
             rooms: Vec::new(),
             dedup: MessageDedup::default(),
+            group: None,
             expires: None,
             away_since: None,
         };
@@ -96,8 +130,8 @@ impl Sessions {
             session.dedup = MessageDedup::restored(last_reference, refused);
             session.away_since = Some(since);
             session.expires = Some(expires);
-            self.away.insert((expires, id));
             self.away_names.insert(session.username.key().clone(), id);
+            self.index_away(id, None, expires, false);
         }
     }
 
@@ -119,13 +153,14 @@ impl Sessions {
     pub(super) fn connect(
         &mut self,
         id: SessionId,
-        connection: ConnectionId,
+        (connection, group): (ConnectionId, AddressGroup),
         username: Username,
         rooms: Vec<RoomId>,
     ) {
         self.remove_from_away_indexes(id);
         if let Some(session) = self.by_id.get_mut(&id) {
             session.connection = Some(connection);
+            session.group = Some(group);
             session.username = username;
             session.rooms = rooms;
         }
@@ -142,11 +177,39 @@ impl Sessions {
         session.rooms = Vec::new();
         session.expires = Some(end);
         session.away_since = Some(now.time);
-        self.away.insert((end, id));
-        if session.dedup.last_submitted() == Reference::NONE {
-            self.disposable.insert((end, id));
-        }
+        let is_disposable = session.dedup.last_submitted() == Reference::NONE;
+        let group = session.group;
         self.away_names.insert(session.username.key().clone(), id);
+        self.index_away(id, group, end, is_disposable);
+    }
+
+    /// Adds a session to the indexes of sessions that are away.
+    fn index_away(
+        &mut self,
+        id: SessionId,
+        group: Option<AddressGroup>,
+        end: Moment,
+        is_disposable: bool,
+    ) {
+        self.away.insert((end, id));
+        self.update_away(group, |away| {
+            let place = if is_disposable { &mut away.disposable } else { &mut away.valuable };
+            place.insert((end, id));
+        });
+    }
+
+    /// Changes the sessions of a group that are away, and keeps the index of the groups.
+    fn update_away(&mut self, group: Option<AddressGroup>, change: impl FnOnce(&mut AwaySessions)) {
+        let away = self.away_by_group.entry(group).or_default();
+        let before = away.len();
+        change(away);
+        let after = away.len();
+        self.groups_by_rank.remove(&(AwaySessions::rank(before, group), group));
+        if after == 0 {
+            self.away_by_group.remove(&group);
+        } else {
+            self.groups_by_rank.insert((AwaySessions::rank(after, group), group));
+        }
     }
 
     /// Removes a session from the indexes of sessions that are away.
@@ -155,19 +218,27 @@ impl Sessions {
             return;
         };
         session.away_since = None;
-        if let Some(end) = session.expires.take() {
-            self.away.remove(&(end, id));
-            self.disposable.remove(&(end, id));
-        }
         if self.away_names.get(session.username.key()) == Some(&id) {
             self.away_names.remove(session.username.key());
+        }
+        let group = session.group;
+        if let Some(end) = session.expires.take() {
+            self.away.remove(&(end, id));
+            self.update_away(group, |away| {
+                away.disposable.remove(&(end, id));
+                away.valuable.remove(&(end, id));
+            });
         }
     }
 
     /// Marks a session as having direct messages, so that it is not evicted first.
     pub(super) fn mark_worth_keeping(&mut self, id: SessionId) {
-        if let Some(end) = self.by_id.get(&id).and_then(|session| session.expires) {
-            self.disposable.remove(&(end, id));
+        if let Some(session) = self.by_id.get(&id)
+            && let Some(end) = session.expires
+            && let Some(away) = self.away_by_group.get_mut(&session.group)
+            && away.disposable.remove(&(end, id))
+        {
+            away.valuable.insert((end, id));
         }
     }
 
@@ -181,17 +252,23 @@ impl Sessions {
         }
     }
 
-    /// Evicts one session that is away if there are `max` sessions or more, and returns it: the one
-    /// away longest, disposable ones first, so that clients that only come and go cannot displace
-    /// others. Call it before a new session is created.
+    /// Evicts one session that is away if there are `max` sessions or more, and returns it with its
+    /// group: of the address group that has most sessions away the one away longest, disposable ones
+    /// first. So clients that only come and go cannot displace others. Call it before a new session
+    /// is created.
     #[must_use]
-    pub(super) fn evict_if_full(&mut self, max: usize) -> Option<SessionId> {
+    pub(super) fn evict_if_full(
+        &mut self,
+        max: usize,
+    ) -> Option<(SessionId, Option<AddressGroup>)> {
         if self.by_id.len() < max {
             return None;
         }
-        let (_, id) = self.disposable.first().or_else(|| self.away.first()).copied()?;
+        let (_, group) = self.groups_by_rank.last().copied()?;
+        let away = self.away_by_group.get(&group)?;
+        let (_, id) = away.disposable.first().or_else(|| away.valuable.first()).copied()?;
         self.remove(id);
-        Some(id)
+        Some((id, group))
     }
 
     /// Removes all expired sessions and returns them. Call it again at [`Self::next_expiry`].
@@ -223,7 +300,8 @@ impl Sessions {
         self.by_id.is_empty()
             && self.by_token.is_empty()
             && self.away.is_empty()
-            && self.disposable.is_empty()
+            && self.away_by_group.is_empty()
+            && self.groups_by_rank.is_empty()
             && self.away_names.is_empty()
     }
 }
@@ -254,7 +332,7 @@ mod tests {
         add_away(&mut sessions, 4, at(4), false);
         sessions.mark_worth_keeping(SessionId(2));
         assert_eq!(sessions.evict_if_full(5), None);
-        let order: Vec<_> = (0..5).map(|_| sessions.evict_if_full(1).map(|it| it.0)).collect();
+        let order: Vec<_> = (0..5).map(|_| sessions.evict_if_full(1).map(|it| it.0.0)).collect();
         assert_eq!(order[..4], [Some(3), Some(4), Some(1), Some(2)]);
         assert!(sessions.is_empty() && order[4].is_none());
     }

@@ -43,6 +43,12 @@ impl TokenBucket {
         self.full_at <= now
     }
 
+    /// Returns the moment from which on the bucket is full if nothing more is taken.
+    #[must_use]
+    pub const fn full_at(&self) -> Moment {
+        self.full_at
+    }
+
     /// Takes a token for a frame that has arrived, overdrawing the bucket if it is empty. Returns
     /// the time to wait before reading the next frame; zero if there is no need. Call it once for
     /// each frame.

@@ -72,8 +72,8 @@ error_codes! {
     TooSlow = 107, "too_slow", true, false, "The connection could not keep up.";
     /// Connection limit of the server reached. The client should try again after `retry_after`.
     ServerFull = 108, "server_full", true, false, "The server has as many guests as it can take.";
-    /// Connection limit of the address reached. The client should try again after `retry_after`.
-    TooManyFromAddress = 109, "too_many_from_address", true, false, "Too many connections come from your address.";
+    /// Limit of the address reached. The client should try again after `retry_after`.
+    TooManyFromAddress = 109, "too_many_from_address", true, false, "Too much comes from your address.";
     /// Session resumed by another connection. The client should stop: the same session goes on elsewhere.
     Replaced = 110, "replaced", true, true, "You have connected again from elsewhere.";
     /// Server is shutting down. The client should reconnect after `retry_after` and resume.

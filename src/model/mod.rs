@@ -5,6 +5,7 @@
 //! validated again.
 
 mod address;
+mod address_group;
 mod bucket;
 mod code;
 mod entry;
@@ -22,6 +23,7 @@ mod text;
 mod time;
 
 pub use address::{AddressError, HostAddress, instance_label, is_service_instance};
+pub use address_group::AddressGroup;
 pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, LogEntry, SharedEntry, Target};

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::limits;
+use super::name::RoomName;
 use super::sanitize::is_unsafe_char;
 
 /// Settings of the hub. Built by `config` from file, environment and flags, and validated by
@@ -17,10 +18,12 @@ pub struct HubSettings {
     pub refuse_lookalikes: bool,
     /// Maximum number of connections.
     pub max_connections: usize,
-    /// Maximum number of connections from one IP address.
+    /// Maximum number of connections of one address group. The other limits of a group follow it.
     pub max_connections_per_address: usize,
     /// Maximum number of rooms that exist at a time.
     pub max_rooms: usize,
+    /// Rooms that can always be entered, whatever the limits of rooms; the lobby is one in any case.
+    pub reserved_rooms: Vec<RoomName>,
     /// Maximum number of sessions kept, connected ones included.
     pub max_sessions: usize,
     /// Rate limit of a connection: frames that it may send at once.
@@ -54,6 +57,7 @@ impl Default for HubSettings {
             max_connections: 10_000,
             max_connections_per_address: 256,
             max_rooms: 1_000,
+            reserved_rooms: vec![RoomName::lobby()],
             max_sessions: 20_000,
             burst: 60,
             frames_per_minute: 600,

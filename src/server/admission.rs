@@ -12,7 +12,7 @@ use super::engine::{EngineHandle, EngineInput};
 use super::fanout::PublishedHead;
 use super::outbox::{MemoryBudget, Outbox};
 use crate::hub::ConnectionId;
-use crate::model::{Token, TokenBucket};
+use crate::model::{AddressGroup, Token, TokenBucket};
 use crate::os::{Clock, random_bytes};
 
 /// Gives accepted sockets their connection: number, token, outbox, rate limit. Cloned for each
@@ -53,7 +53,7 @@ impl Admission {
             }
         };
         let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let outbox = Arc::new(Outbox::new(self.budget.clone()));
+        let outbox = Arc::new(Outbox::new(self.budget.clone(), AddressGroup::of(address.ip())));
         let connected = EngineInput::Connected {
             connection: id,
             address: address.ip().to_canonical(),

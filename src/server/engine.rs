@@ -17,11 +17,12 @@ use super::error_log::ErrorLog;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::message_rate::MessageRate;
 use super::outbox::{MemoryBudget, Outbox};
+use super::quota_log::{Pressure, QuotaLog};
 use crate::hub::{
-    ConnectionId, Delivery, Hub, HubStats, Input, Now, Output, RestoredState, StorageHealth,
+    ConnectionId, Delivery, Hub, HubStats, Input, Now, Output, Quota, RestoredState, StorageHealth,
 };
 use crate::log::{Log, LogEvent};
-use crate::model::{Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
+use crate::model::{AddressGroup, Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
@@ -118,6 +119,10 @@ pub(super) struct EngineStats {
     pub(super) messages: u64,
     /// Number of messages committed in the last 60 seconds.
     pub(super) last_minute: u64,
+    /// Number of times that address groups have reached each limit since the server was started.
+    pub(super) refusals: Vec<(Quota, u64)>,
+    /// The address group that presses most against a limit.
+    pub(super) pressure: Option<Pressure>,
 }
 
 /// A shutdown that waits for the log to answer the drafts appended before it.
@@ -206,6 +211,8 @@ pub(super) struct Engine {
     housekeeping_at: Moment,
     /// Rate-limited log lines about errors sent to clients.
     error_log: ErrorLog,
+    /// Counters and rate-limited log lines about address groups that reach a limit.
+    quota_log: QuotaLog,
     /// Publishes the number of connected users, for systemd's status line.
     connected_users: watch::Sender<usize>,
     /// Message counters, for the status.
@@ -246,6 +253,7 @@ impl Engine {
             wake_at: None,
             housekeeping_at: clock.now() + HOUSEKEEPING_INTERVAL,
             error_log: ErrorLog::default(),
+            quota_log: QuotaLog::default(),
             connected_users: watch::Sender::new(0),
             message_rate: MessageRate::default(),
             clock,
@@ -317,6 +325,7 @@ impl Engine {
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
             self.fanout.trim(now);
             self.error_log.flush_if_due(now);
+            self.quota_log.flush_if_due(now);
             self.check_log_stall(now);
         }
         self.shut_down_if_due();
@@ -343,7 +352,7 @@ impl Engine {
         match input {
             EngineInput::Connected { connection, address, token, outbox } => {
                 self.fanout.connect(connection, outbox);
-                self.error_log.connected(connection, address);
+                self.error_log.connected(connection, AddressGroup::of(address));
                 self.input_of(connection, Input::Connected { connection, address, token });
             }
             EngineInput::Received { connection, frames, memory } => {
@@ -379,6 +388,8 @@ impl Engine {
                     hub: self.hub.stats(),
                     messages: self.message_rate.total(),
                     last_minute: self.message_rate.last_minute(self.clock.now()),
+                    refusals: self.quota_log.totals(),
+                    pressure: self.quota_log.pressure(),
                 };
                 // The receiver may have been dropped.
                 let _ = answer.send(told);
@@ -427,10 +438,24 @@ impl Engine {
     /// Passes an input to the hub and carries out its outputs.
     fn input(&mut self, input: Input) {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
-        self.hub.handle_input(now, input);
-        while let Some(output) = self.hub.poll_output() {
-            self.perform_output(now, output);
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.hub.handle_input(now, input);
+            while let Some(output) = self.hub.poll_output() {
+                self.perform_output(now, output);
+            }
+            next = self.next_overflow(now.moment);
         }
+    }
+
+    /// Returns the input by which the next connection whose outbox has exceeded a limit is closed,
+    /// with error 107.
+    fn next_overflow(&mut self, now: Moment) -> Option<Input> {
+        let (connection, group) = self.fanout.take_overflowing()?;
+        if let Some(group) = group {
+            self.quota_log.record(now, group, Quota::Unsent);
+        }
+        Some(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow })
     }
 
     /// Appends the collected drafts to the log, then handles the events that the log has already.
@@ -534,9 +559,7 @@ impl Engine {
                 self.deliver(connection, after, delivery);
             }
             Output::DeliverAll { connections, after, frame } => {
-                for connection in self.fanout.deliver_all(&connections, after, &frame) {
-                    self.on_overflow(connection);
-                }
+                self.fanout.deliver_all(&connections, after, &frame);
             }
             Output::RoomClosed { room } => self.fanout.close_room(room),
             Output::PersistSession(record) => {
@@ -549,6 +572,9 @@ impl Engine {
                 self.log.delete_session(session);
             }
             Output::WakeAt(moment) => self.wake_at = Some(moment),
+            Output::QuotaReached { group, quota } => {
+                self.quota_log.record(now.moment, group, quota);
+            }
             Output::ConnectedUsers(count) => {
                 self.connected_users.send_replace(count);
             }
@@ -560,15 +586,7 @@ impl Engine {
         if let Delivery::Frame(ServerFrame::Error(error)) = &delivery {
             self.error_log.record(connection, error.code);
         }
-        if self.fanout.deliver(connection, after, delivery).is_err() {
-            self.on_overflow(connection);
-        }
-    }
-
-    /// Closes a connection whose outbox is full, with error 107.
-    fn on_overflow(&mut self, connection: ConnectionId) {
-        self.fanout.clear_outbox(connection);
-        self.input(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow });
+        self.fanout.deliver(connection, after, delivery);
     }
 }
 

@@ -1,40 +1,45 @@
 //! Rate-limited log lines about errors that clients were sent.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::hub::ConnectionId;
-use crate::model::{ErrorCode, Moment};
+use crate::model::{AddressGroup, ErrorCode, Moment};
 
 /// Time between summary log lines.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Counts the errors sent to clients. The first one of each code is logged at once; repetitions are
-/// counted, and logged as a summary every [`SUMMARY_INTERVAL`].
+/// Maximum number of address groups that have lines of their own in a summary; further ones share
+/// one.
+const MAX_GROUPS: usize = 100;
+
+/// Counts the errors sent to clients. The first one of each code is logged at once, and so is the
+/// first one of each code to an address group; repetitions are counted, and logged as a summary
+/// every [`SUMMARY_INTERVAL`], with one line for each group.
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
     /// Time of the last summary.
     summarized_at: Moment,
-    /// The client address of each connection.
-    addresses: HashMap<ConnectionId, IpAddr>,
-    /// Number of repetitions of each error code since [`Self::summarized_at`].
-    repeated: HashMap<u16, u64>,
+    /// The address group of each connection.
+    groups: HashMap<ConnectionId, AddressGroup>,
+    /// Number of repetitions by group and error code since [`Self::summarized_at`]. `None` stands
+    /// for all groups beyond [`MAX_GROUPS`].
+    repeated: BTreeMap<Option<AddressGroup>, BTreeMap<u16, u64>>,
 }
 
 impl ErrorLog {
-    /// Notes the address of a new connection.
-    pub(super) fn connected(&mut self, connection: ConnectionId, address: IpAddr) {
-        self.addresses.insert(connection, address);
+    /// Notes the address group of a new connection.
+    pub(super) fn connected(&mut self, connection: ConnectionId, group: AddressGroup) {
+        self.groups.insert(connection, group);
     }
 
     /// Forgets a connection.
     pub(super) fn disconnected(&mut self, connection: ConnectionId) {
-        self.addresses.remove(&connection);
+        self.groups.remove(&connection);
     }
 
-    /// Records an error sent to a client: logs it if it is the first of its code since the last
-    /// summary, else counts it. Only wrong passwords and errors that close a connection are recorded,
+    /// Records an error sent to a client: logs it if it is the first of its code to this address
+    /// group since the last summary, else counts it. Only wrong passwords and errors that close a connection are recorded,
     /// without those of a regular end.
     pub(super) fn record(&mut self, connection: ConnectionId, code: u16) {
         let is_of_interest = |error: &ErrorCode| match error {
@@ -45,11 +50,17 @@ impl ErrorLog {
         let Some(error) = ErrorCode::from_number(code).filter(is_of_interest) else {
             return;
         };
-        let count = self.repeated.entry(code).and_modify(|count| *count += 1).or_insert(0);
+        let group = self.groups.get(&connection).copied();
+        let has_line = |it: &AddressGroup| {
+            self.repeated.contains_key(&Some(*it)) || self.repeated.len() < MAX_GROUPS
+        };
+        let group = group.filter(has_line);
+        let counts = self.repeated.entry(group).or_default();
+        let count = counts.entry(code).and_modify(|count| *count += 1).or_insert(0);
         if *count > 0 {
             return;
         }
-        let address = self.addresses.get(&connection).map(ToString::to_string).unwrap_or_default();
+        let address = display_group(group);
         tracing::warn!(address, "a client was told: {} ({})", error.name(), error.default_text());
     }
 
@@ -64,9 +75,52 @@ impl ErrorLog {
 
     /// Logs a summary of the counted repetitions now, and starts counting anew.
     pub(super) fn flush(&mut self) {
-        for (code, count) in self.repeated.drain().filter(|(_, count)| *count > 0) {
-            let name = ErrorCode::from_number(code).map_or("?", ErrorCode::name);
-            tracing::warn!("clients were told {count} more times: {name}");
+        for (group, counts) in std::mem::take(&mut self.repeated) {
+            if let Some(summary) = summary(&counts) {
+                let address = display_group(group);
+                tracing::warn!(address, "clients were told {summary}");
+            }
         }
+    }
+}
+
+/// Returns an address group as text; the groups beyond [`MAX_GROUPS`] are called "others".
+fn display_group(group: Option<AddressGroup>) -> String {
+    group.map_or_else(|| "others".to_owned(), |it| it.to_string())
+}
+
+/// Returns the numbers of repetitions with the names of their errors; `None` if nothing was
+/// repeated.
+fn summary(counts: &BTreeMap<u16, u64>) -> Option<String> {
+    let repeated: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(code, count)| {
+            let name = ErrorCode::from_number(*code).map_or("?", ErrorCode::name);
+            format!("{count} more times: {name}")
+        })
+        .collect();
+    (!repeated.is_empty()).then(|| repeated.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_are_counted_by_group_and_groups_are_bounded() {
+        let mut log = ErrorLog::default();
+        let wrong = ErrorCode::PasswordWrong.number();
+        for number in 0..300_u64 {
+            let group = AddressGroup::of([192, 0, 2, u8::try_from(number / 2).unwrap()].into());
+            log.connected(ConnectionId(number), group);
+            log.record(ConnectionId(number), wrong);
+            log.record(ConnectionId(number), ErrorCode::NameTaken.number());
+        }
+        assert_eq!(log.repeated.len(), MAX_GROUPS + 1);
+        let counts: Vec<_> = log.repeated.values().map(|it| summary(it).unwrap()).collect();
+        assert_eq!(counts[..2], ["99 more times: password_wrong", "1 more times: password_wrong"]);
+        log.flush();
+        assert!(log.repeated.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use super::feed::{BatchBuilder, Feed};
 use super::outbox::{Item, MemoryBudget, Outbox, Overflow, Queued, SharedFeed, lock_feed};
 use crate::hub::{ConnectionId, Delivery, RoomId};
 use crate::model::limits::SLOW_READER_TIMEOUT;
-use crate::model::{Moment, Sequence, SharedEntry};
+use crate::model::{AddressGroup, Moment, Sequence, SharedEntry};
 use crate::wire::tcp::{ServerFrame, entry_frame};
 
 /// The published head: the sequence up to which entries are in the feeds of all rooms.
@@ -54,6 +54,9 @@ pub(super) struct Fanout {
     dirty_rooms: Vec<RoomId>,
     /// Outboxes with new items whose connections have not been woken yet.
     to_wake: Vec<Arc<Outbox>>,
+    /// Connections to be closed as too slow, with the address group if its use of the budget is the
+    /// reason.
+    overflowing: Vec<(ConnectionId, Option<AddressGroup>)>,
     /// The published head.
     head: Arc<PublishedHead>,
     /// Limits of feeds and outboxes.
@@ -70,7 +73,8 @@ pub struct FanoutLimits {
     /// Largest size of a room's feed, in bytes: the distance that a reader may fall behind.
     pub feed_bytes: usize,
     /// Largest size of all feeds together, in bytes; all outboxes together have the same limit.
-    /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first.
+    /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first, and
+    /// the address group whose outboxes use most loses its largest one.
     pub total_bytes: usize,
 }
 
@@ -89,6 +93,7 @@ impl Fanout {
             rooms: HashMap::new(),
             dirty_rooms: Vec::new(),
             to_wake: Vec::new(),
+            overflowing: Vec::new(),
             head: Arc::new(PublishedHead(AtomicU64::new(head.0))),
             limits,
             feed_bytes: 0,
@@ -185,17 +190,14 @@ impl Fanout {
     }
 
     /// Puts a delivery into a connection's outbox; does nothing for an unknown connection.
-    ///
-    /// # Errors
-    /// [`Overflow`] if the outbox is full: the delivery is dropped, and the caller must close the
-    /// connection.
+    /// Call [`Self::take_overflowing`] afterwards.
     pub(super) fn deliver(
         &mut self,
         connection: ConnectionId,
         after: Sequence,
         delivery: Delivery,
-    ) -> Result<(), Overflow> {
-        let Some(outbox) = self.outboxes.get(&connection) else { return Ok(()) };
+    ) {
+        let Some(outbox) = self.outboxes.get(&connection) else { return };
         let item = match delivery {
             Delivery::Frame(frame) => Item::Frames(encoded(&frame)),
             Delivery::Entries { entries, flags } => Item::Entries(entries, flags),
@@ -217,29 +219,85 @@ impl Fanout {
             Delivery::Mark => Item::Mark,
             Delivery::Close => Item::Close,
         };
-        self.to_wake.push(outbox.clone());
-        outbox.put(Queued { after, item })
+        self.put(connection, Queued { after, item });
     }
 
-    /// Puts the same frame, encoded once, into several outboxes; returns the connections whose outbox
-    /// is full, which the caller must close.
+    /// Puts the same frame, encoded once, into several outboxes. Call [`Self::take_overflowing`]
+    /// afterwards.
     pub(super) fn deliver_all(
         &mut self,
         connections: &[ConnectionId],
         after: Sequence,
         frame: &ServerFrame,
-    ) -> Vec<ConnectionId> {
+    ) {
         let bytes = encoded(frame);
-        let mut overflowing = Vec::new();
         for connection in connections {
-            let Some(outbox) = self.outboxes.get(connection) else { continue };
-            let item = Item::Frames(bytes.clone());
-            if outbox.put(Queued { after, item }).is_err() {
-                overflowing.push(*connection);
-            }
-            self.to_wake.push(outbox.clone());
+            self.put(*connection, Queued { after, item: Item::Frames(bytes.clone()) });
         }
-        overflowing
+    }
+
+    /// Puts an item into a connection's outbox. If that is full, the connection has to be closed. If
+    /// the budget of all outboxes is used up, the one with the largest outbox of the address group
+    /// that uses most has to be closed, until the item fits.
+    fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
+        let Some(outbox) = self.outboxes.get(&connection).cloned() else { return };
+        loop {
+            let (overflow, back) = match outbox.put(queued) {
+                Ok(()) => break,
+                Err(refused) => refused,
+            };
+            let victim = match overflow {
+                Overflow::Outbox => connection,
+                Overflow::Budget => self.largest_of_largest_group().unwrap_or(connection),
+            };
+            if let Some(outbox) = self.outboxes.get(&victim) {
+                let group = outbox.group().filter(|_| overflow == Overflow::Budget);
+                outbox.abort();
+                self.to_wake.push(outbox.clone());
+                self.overflowing.push((victim, group));
+            }
+            if victim == connection {
+                break;
+            }
+            queued = back;
+        }
+        self.to_wake.push(outbox);
+    }
+
+    /// Returns the connection with the largest outbox of the address group whose outboxes use most
+    /// memory; none if no outbox uses any. Takes a moment with thousands of connections, but each
+    /// time one of them is closed.
+    fn largest_of_largest_group(&self) -> Option<ConnectionId> {
+        /// Outboxes of one group.
+        #[derive(Default)]
+        struct Group {
+            /// Memory of them all, in bytes.
+            bytes: usize,
+            /// Memory of the largest one and its connection.
+            largest: Option<(usize, ConnectionId)>,
+        }
+        let mut groups: HashMap<Option<AddressGroup>, Group> = HashMap::new();
+        for (connection, outbox) in &self.outboxes {
+            let bytes = outbox.bytes();
+            if bytes > 0 {
+                let group = groups.entry(outbox.group()).or_default();
+                group.bytes += bytes;
+                group.largest = group.largest.max(Some((bytes, *connection)));
+            }
+        }
+        let most = groups.into_values().max_by_key(|it| it.bytes)?;
+        most.largest.map(|(_, connection)| connection)
+    }
+
+    /// Takes a connection that the caller must close as too slow at once; its outbox is empty now. If it has
+    /// to go because its address group uses most of the memory of all outboxes, returns the group as
+    /// well. Call it until it returns none.
+    pub(super) fn take_overflowing(&mut self) -> Option<(ConnectionId, Option<AddressGroup>)> {
+        let overflowing = self.overflowing.pop()?;
+        if let Some(outbox) = self.outboxes.get(&overflowing.0) {
+            outbox.stop_discarding();
+        }
+        Some(overflowing)
     }
 
     /// Drops a room's feed.
@@ -261,13 +319,6 @@ impl Fanout {
             let before = feed.bytes();
             feed.trim(now, SLOW_READER_TIMEOUT);
             self.feed_bytes = self.feed_bytes + feed.bytes() - before;
-        }
-    }
-
-    /// Empties the outbox of a connection that cannot keep up, so that the error that closes it fits.
-    pub(super) fn clear_outbox(&mut self, connection: ConnectionId) {
-        if let Some(outbox) = self.outboxes.get(&connection) {
-            outbox.clear();
         }
     }
 }

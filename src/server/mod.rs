@@ -22,6 +22,7 @@ mod feed;
 mod listen;
 mod message_rate;
 mod outbox;
+mod quota_log;
 mod reload;
 mod service;
 mod status;
@@ -30,7 +31,7 @@ pub use control::connect as connect_control;
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use reload::ReloadResult;
-pub use status::{Status, StoreKind, StoreState, StoreStatus};
+pub use status::{PressureStatus, Status, StoreKind, StoreState, StoreStatus};
 
 use std::future::Future;
 use std::net::SocketAddr;

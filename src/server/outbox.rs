@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use super::feed::Feed;
 use crate::hub::RoomId;
 use crate::model::limits::MAX_FRAME;
-use crate::model::{LogEntry, Sequence, SharedEntry};
+use crate::model::{AddressGroup, LogEntry, Sequence, SharedEntry};
+use crate::wire::tcp::entry_frame;
 
 /// A room's feed, shared by the fan-out and the connections that read the room.
 pub(super) type SharedFeed = Arc<Mutex<Feed>>;
@@ -65,9 +66,14 @@ const MAX_OUTBOX_BYTES: usize = 1 << 20;
 /// Largest number of items in one connection's outbox.
 const MAX_OUTBOX_ITEMS: usize = 4_096;
 
-/// The memory left for the outboxes of all connections together, in bytes.
+/// The memory that the outboxes of all connections use together, in bytes, and its limit.
 #[derive(Debug)]
-pub(super) struct MemoryBudget(AtomicUsize);
+pub(super) struct MemoryBudget {
+    /// Largest number of bytes.
+    limit: usize,
+    /// Number of bytes in use.
+    used: AtomicUsize,
+}
 
 impl Default for MemoryBudget {
     /// A budget without a limit.
@@ -78,30 +84,19 @@ impl Default for MemoryBudget {
 
 impl MemoryBudget {
     /// Creates a budget of this many bytes.
-    pub(super) const fn new(bytes: usize) -> Self {
-        Self(AtomicUsize::new(bytes))
+    pub(super) const fn new(limit: usize) -> Self {
+        Self { limit, used: AtomicUsize::new(0) }
     }
 
-    /// Reserves bytes until the returned reservation is dropped; none if fewer are left.
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
-        let take = |left: usize| left.checked_sub(bytes);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
-        Some(Reservation { budget: self.clone(), bytes })
+    /// Takes bytes from the budget until [`Self::release`]; returns false if fewer are left.
+    fn reserve(&self, bytes: usize) -> bool {
+        let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
-}
 
-/// A reserved part of a [`MemoryBudget`], released when dropped.
-#[derive(Debug)]
-pub(super) struct Reservation {
-    /// The budget that it was reserved from.
-    budget: Arc<MemoryBudget>,
-    /// Number of reserved bytes.
-    bytes: usize,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+    /// Gives bytes back.
+    fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -114,67 +109,183 @@ pub(super) struct Outbox {
     wakeup: Notify,
     /// The budget of all outboxes together.
     budget: Arc<MemoryBudget>,
+    /// Address group of the client; none for a probe.
+    group: Option<AddressGroup>,
 }
 
 /// The queued items and their size.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Items in order, each with its reservation of the budget. (`Close` needs none.)
-    items: VecDeque<(Queued, Option<Reservation>)>,
-    /// Sum of the items' sizes, in bytes.
+    /// Items in order.
+    items: VecDeque<Queued>,
+    /// The entries that are being sent, in front of the items.
+    replay: Option<Replay>,
+    /// Memory of items and replay, in bytes, taken from the budget.
+    bytes: usize,
+    /// Whether the engine has given the connection up: see [`Outbox::abort`].
+    is_aborted: bool,
+    /// Whether items are dropped but for `Close`: from [`Outbox::abort`] to
+    /// [`Outbox::stop_discarding`].
+    is_discarding: bool,
+}
+
+/// What comes next in an outbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peek {
+    /// Sequence after which the next item has its place; none if there is no item.
+    pub(super) after: Option<Sequence>,
+    /// Whether a replay has begun and is not encoded completely. It comes before the next item.
+    pub(super) has_replay: bool,
+    /// Whether the engine has given the connection up: it must send nothing more from its rooms, for
+    /// items in between are lost, and only what is queued.
+    pub(super) is_aborted: bool,
+}
+
+/// Entries from the log that are not all encoded yet.
+#[derive(Debug)]
+struct Replay {
+    /// The remaining entries.
+    entries: std::vec::IntoIter<SharedEntry>,
+    /// Flags of their frames.
+    flags: u8,
+    /// Memory of all the entries, in bytes, until the last one is encoded.
     bytes: usize,
 }
 
 /// Error: an outbox, or all outboxes together, would exceed their limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Overflow;
+pub(super) enum Overflow {
+    /// The outbox itself is full.
+    Outbox,
+    /// The budget of all outboxes is used up.
+    Budget,
+}
 
 impl Outbox {
-    /// Creates an empty outbox that shares `budget` with all others.
-    pub(super) fn new(budget: Arc<MemoryBudget>) -> Self {
-        Self { budget, ..Self::default() }
+    /// Creates the empty outbox of a client, which shares `budget` with all others.
+    pub(super) fn new(budget: Arc<MemoryBudget>, group: AddressGroup) -> Self {
+        let (queue, wakeup) = Default::default();
+        Self { queue, wakeup, budget, group: Some(group) }
+    }
+
+    /// Returns the address group of the client; none for a probe.
+    pub(super) const fn group(&self) -> Option<AddressGroup> {
+        self.group
+    }
+
+    /// Returns the memory that the outbox uses, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// Appends an item without waking the connection: call [`Self::wake`] afterwards. `Close` always
     /// fits.
     ///
     /// # Errors
-    /// [`Overflow`]: the item is dropped, the outbox unchanged.
-    pub(super) fn put(&self, queued: Queued) -> Result<(), Overflow> {
+    /// [`Overflow`], with the item; the outbox is unchanged.
+    pub(super) fn put(&self, queued: Queued) -> Result<(), (Overflow, Queued)> {
         let mut queue = self.lock();
-        if matches!(queued.item, Item::Close) {
-            queue.items.push_back((queued, None));
-            return Ok(());
-        }
         let bytes = queued.item.bytes();
-        if queue.items.len() >= MAX_OUTBOX_ITEMS || queue.bytes + bytes > MAX_OUTBOX_BYTES {
-            return Err(Overflow);
+        if !matches!(queued.item, Item::Close) {
+            if queue.is_discarding {
+                return Ok(());
+            }
+            if queue.items.len() >= MAX_OUTBOX_ITEMS || queue.bytes + bytes > MAX_OUTBOX_BYTES {
+                return Err((Overflow::Outbox, queued));
+            }
+            if !self.budget.reserve(bytes) {
+                return Err((Overflow::Budget, queued));
+            }
+            queue.bytes += bytes;
         }
-        let reserved = self.budget.reserve(bytes).ok_or(Overflow)?;
-        queue.bytes += bytes;
-        queue.items.push_back((queued, Some(reserved)));
+        queue.items.push_back(queued);
         Ok(())
     }
 
-    /// Discards all queued items.
-    pub(super) fn clear(&self) {
-        *self.lock() = Queue::default();
-    }
-
-    /// Returns the sequence after which the next item has its place; none if there is no item.
-    pub(super) fn next_after(&self) -> Option<Sequence> {
-        self.lock().items.front().map(|(queued, _)| queued.after)
-    }
-
-    /// Removes and returns the next item. Keep its reservation for as long as its memory is in use.
-    pub(super) fn take(&self) -> Option<(Item, Option<Reservation>)> {
+    /// Discards everything but a `Close`, the rest of a replay included, and has the connection stop
+    /// reading its rooms. Its memory is free at once. For a connection that is about to be closed
+    /// with an error; call [`Self::stop_discarding`] before that.
+    pub(super) fn abort(&self) {
         let mut queue = self.lock();
-        let (queued, reserved) = queue.items.pop_front()?;
-        queue.bytes = queue.bytes.saturating_sub(queued.item.bytes());
+        self.budget.release(queue.bytes);
+        let mut items = std::mem::take(&mut queue.items);
+        items.retain(|it| matches!(it.item, Item::Close));
+        let (is_aborted, is_discarding) = (true, true);
+        *queue = Queue { items, is_aborted, is_discarding, ..Queue::default() };
+    }
+
+    /// Takes items again after [`Self::abort`].
+    pub(super) fn stop_discarding(&self) {
+        self.lock().is_discarding = false;
+    }
+
+    /// Returns what comes next.
+    pub(super) fn peek(&self) -> Peek {
+        let queue = self.lock();
+        Peek {
+            after: queue.items.front().map(|queued| queued.after),
+            has_replay: queue.replay.is_some(),
+            is_aborted: queue.is_aborted,
+        }
+    }
+
+    /// Removes and returns the next item, whose memory counts no more.
+    pub(super) fn take(&self) -> Option<Item> {
+        let mut queue = self.lock();
+        let queued = queue.items.pop_front()?;
+        self.release(&mut queue, queued.item.bytes());
         if queue.items.is_empty() && queue.items.capacity() > MAX_FRAME / size_of::<Queued>() {
             queue.items = VecDeque::new();
         }
-        Some((queued.item, reserved))
+        Some(queued.item)
+    }
+
+    /// If the next item is a replay, begins it and returns true: call [`Self::encode_replay`] until
+    /// it returns none. The replay's memory goes on counting.
+    pub(super) fn begin_replay(&self) -> bool {
+        let mut queue = self.lock();
+        if !matches!(queue.items.front().map(|it| &it.item), Some(Item::Entries(..))) {
+            return false;
+        }
+        let Some(Queued { item, .. }) = queue.items.pop_front() else { return false };
+        let bytes = item.bytes();
+        if let Item::Entries(entries, flags) = item {
+            queue.replay = Some(Replay { entries: entries.into_iter(), flags, bytes });
+        }
+        true
+    }
+
+    /// Encodes the next entries of the replay, at least `size` bytes if there are as many. Returns
+    /// none if there is no replay.
+    pub(super) fn encode_replay(&self, size: usize) -> Option<Vec<u8>> {
+        let mut queue = self.lock();
+        let replay = queue.replay.as_mut()?;
+        let mut buffer = Vec::new();
+        while buffer.len() < size
+            && let Some(entry) = replay.entries.next()
+        {
+            entry_frame(&entry, replay.flags).encode(&mut buffer);
+        }
+        if replay.entries.len() == 0 {
+            let bytes = replay.bytes;
+            queue.replay = None;
+            self.release(&mut queue, bytes);
+        }
+        Some(buffer)
+    }
+
+    /// Drops the rest of the replay.
+    pub(super) fn drop_replay(&self) {
+        let mut queue = self.lock();
+        if let Some(replay) = queue.replay.take() {
+            self.release(&mut queue, replay.bytes);
+        }
+    }
+
+    /// Gives memory of the queue back to the budget.
+    fn release(&self, queue: &mut Queue, bytes: usize) {
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+        self.budget.release(bytes);
     }
 
     /// Wakes the connection's task. A wake-up before the task waits is kept for its next wait.
@@ -194,6 +305,13 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let bytes = self.lock().bytes;
+        self.budget.release(bytes);
+    }
+}
+
 /// Locks a feed. Poison is ignored for the reason given at [`Outbox::lock`].
 pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
     feed.lock().unwrap_or_else(PoisonError::into_inner)
@@ -202,26 +320,71 @@ pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{
+        Draft, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp, Username,
+    };
 
     /// Returns an item of this many bytes.
     fn item_of(bytes: usize) -> Queued {
         Queued { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
     }
 
+    /// Returns an entry of a log.
+    fn entry() -> LogEntry {
+        let draft = Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(1),
+            target: Target::Room(RoomName::lobby()),
+            style: Style(0),
+            text: MessageText::new("hi").unwrap(),
+        };
+        LogEntry { sequence: Sequence(1), previous: Sequence(0), time: Timestamp(0), draft }
+    }
+
     #[test]
     fn outbox_size_is_bounded_per_connection_and_in_total() {
         let budget = Arc::new(MemoryBudget::new(1_500_000));
-        let (one, other) = (Outbox::new(budget.clone()), Outbox::new(budget.clone()));
-        one.put(item_of(1_000_000)).unwrap();
-        assert_eq!(one.put(item_of(100_000)), Err(Overflow), "too much for one");
-        assert_eq!(other.put(item_of(600_000)), Err(Overflow), "too much together");
+        let outbox = || Outbox::new(budget.clone(), AddressGroup::of([192, 0, 2, 1].into()));
+        let (one, other) = (outbox(), outbox());
+        let put = |outbox: &Outbox, bytes| outbox.put(item_of(bytes)).map_err(|it| it.0);
+        put(&one, 1_000_000).unwrap();
+        assert_eq!(put(&one, 100_000), Err(Overflow::Outbox), "too much for one");
+        assert_eq!(put(&other, 600_000), Err(Overflow::Budget), "too much together");
         other.put(Queued { after: Sequence::ZERO, item: Item::Close }).unwrap();
-        let taken = one.take();
-        assert_eq!(other.put(item_of(600_000)), Err(Overflow), "it is still in use");
-        drop(taken);
-        other.put(item_of(600_000)).unwrap();
-        other.clear();
+        assert!(one.take().is_some());
+        put(&other, 600_000).unwrap();
+        put(&one, 600_000).unwrap();
+        other.abort();
+        put(&other, 10).unwrap();
+        assert_eq!((other.bytes(), other.peek().is_aborted), (0, true), "it is discarding");
+        assert!(matches!(other.take(), Some(Item::Close)), "the end is kept");
+        other.stop_discarding();
+        put(&other, 10).unwrap();
+        assert!(other.take().is_some());
         drop((one, other));
-        assert_eq!(budget.0.load(Ordering::Relaxed), 1_500_000);
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn replay_counts_until_it_is_encoded_or_dropped() {
+        let entry = Arc::new(entry());
+        let budget = Arc::new(MemoryBudget::new(1_000_000));
+        let outbox = Outbox::new(budget.clone(), AddressGroup::of([192, 0, 2, 1].into()));
+        for is_dropped in [false, true] {
+            let item = Item::Entries(vec![entry.clone(); 2], 0);
+            let bytes = item.bytes();
+            outbox.put(Queued { after: Sequence::ZERO, item }).unwrap();
+            assert!(outbox.begin_replay() && !outbox.begin_replay());
+            assert!(outbox.encode_replay(1).is_some() && outbox.peek().has_replay);
+            assert_eq!(budget.used.load(Ordering::Relaxed), bytes);
+            if is_dropped {
+                outbox.drop_replay();
+            } else {
+                assert!(outbox.encode_replay(1).is_some());
+            }
+            assert!(!outbox.peek().has_replay && outbox.encode_replay(1).is_none());
+            assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The server's status report for its owner: `docs/status.md`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -42,12 +43,29 @@ pub struct Status {
     pub head: u64,
     /// Resident memory of the process, in bytes; none if it cannot be read.
     pub memory: Option<u64>,
+    /// Number of times since the start that address groups have reached each limit, by its name.
+    #[serde(default)]
+    pub refusals: BTreeMap<String, u64>,
+    /// The address group that presses most against a limit; none if no group does.
+    #[serde(default)]
+    pub pressure: Option<PressureStatus>,
     /// The message store.
     pub store: StoreStatus,
     /// Time-out of systemd's watchdog, in seconds; none if there is no watchdog.
     pub watchdog: Option<f64>,
     /// Addresses that the server listens on.
     pub listening: Vec<SocketAddr>,
+}
+
+/// An address group that presses against a limit, as reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PressureStatus {
+    /// The group: an IPv4 address, or an IPv6 network such as `2001:db8::/64`.
+    pub address: String,
+    /// Name of the limit, as in [`Status::refusals`].
+    pub limit: String,
+    /// Number of times that the group has reached it within a minute.
+    pub times: u64,
 }
 
 /// The message store, as reported.
@@ -108,7 +126,7 @@ impl StatusSource {
         }
         let (answer, told) = oneshot::channel();
         self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
-        let EngineStats { hub, messages, last_minute } = told.await.ok()?;
+        let EngineStats { hub, messages, last_minute, refusals, pressure } = told.await.ok()?;
         let (store, memory) =
             spawn_blocking(move || (store(&settings, hub.storage), memory())).await.ok()?;
         Some(Status {
@@ -124,6 +142,15 @@ impl StatusSource {
             messages_last_minute: last_minute,
             head: hub.head.0,
             memory,
+            refusals: refusals
+                .into_iter()
+                .map(|(it, times)| (it.name().to_owned(), times))
+                .collect(),
+            pressure: pressure.map(|it| PressureStatus {
+                address: it.group.to_string(),
+                limit: it.quota.name().to_owned(),
+                times: it.times,
+            }),
             store,
             watchdog: systemd::watchdog_interval().map(|it| it.as_secs_f64()),
             listening: self.listening.borrow().clone(),

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::hub::{
-    ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, ReadOutcome, ReadRequest, ReadTag,
-    RestoredState, RoomId,
+    ConnectionId, Delivery, Hub, Input, Now, Output, Quota, ReadFailed, ReadOutcome, ReadRequest,
+    ReadTag, RestoredState, RoomId,
 };
 use crate::model::{
     Draft, HubSettings, LogId, Moment, Position, Sequence, SessionId, SessionRecord, SharedEntry,
@@ -70,6 +70,8 @@ pub(super) struct Harness {
     pub(super) deleted_sessions: Vec<SessionId>,
     /// Rooms closed so far.
     pub(super) closed_rooms: Vec<RoomId>,
+    /// Limits that address groups have reached so far.
+    pub(super) reached_quotas: Vec<(String, Quota)>,
     /// Number of the connection created last.
     pub(super) last_connection: u64,
 }
@@ -77,6 +79,12 @@ pub(super) struct Harness {
 /// Returns the moment this many milliseconds after the start of the clock.
 pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
+}
+
+/// Returns an address for a client of a crowd: ten clients have the same one.
+pub(super) fn crowd_address(number: u64) -> IpAddr {
+    let number = u32::try_from(number / 10).unwrap();
+    IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number))
 }
 
 impl Harness {
@@ -108,6 +116,7 @@ impl Harness {
             persisted_sessions: Vec::new(),
             deleted_sessions: Vec::new(),
             closed_rooms: Vec::new(),
+            reached_quotas: Vec::new(),
             last_connection: 0,
         }
     }
@@ -178,6 +187,9 @@ impl Harness {
             Output::PersistSession(record) => self.persisted_sessions.push(record),
             Output::DeleteSession { session } => self.deleted_sessions.push(session),
             Output::WakeAt(moment) => self.wake_at = Some(moment),
+            Output::QuotaReached { group, quota } => {
+                self.reached_quotas.push((group.to_string(), quota));
+            }
             Output::ConnectedUsers(users) => {
                 assert_ne!(users, self.connected_users);
                 self.connected_users = users;
@@ -283,6 +295,15 @@ impl Harness {
         connection
     }
 
+    /// Connects a client from an address, without features, and sends its `join`.
+    pub(super) fn join_from(&mut self, address: IpAddr, join: Join) -> ConnectionId {
+        let connection = self.connect_from(address);
+        self.send(connection, hello(0));
+        self.take_received(connection);
+        self.send(connection, join);
+        connection
+    }
+
     /// Connects a client with presence and joins; returns its connection and welcome.
     pub(super) fn join(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
         let connection = self.connect_and_greet(1);
@@ -329,7 +350,7 @@ impl Harness {
         let now = Now { moment: self.now, time: Timestamp(0) };
         let mut token = [1; 16];
         token[..8].copy_from_slice(&number.to_be_bytes());
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let address = crowd_address(number);
         let join = ClientFrame::from(join(&format!("p{number}"), &[]));
         let mut count = 0;
         let mut inputs = VecDeque::from([
@@ -358,7 +379,7 @@ impl Harness {
     pub(super) fn is_empty(&self) -> bool {
         self.hub.connections.is_empty()
             && self.hub.half_closed.is_empty()
-            && self.hub.connections_per_address.is_empty()
+            && self.hub.quotas.is_empty(self.now)
             && self.hub.sessions.is_empty()
             && self.hub.names.is_empty()
             && self.hub.rooms.is_empty()

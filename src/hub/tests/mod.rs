@@ -1,5 +1,6 @@
 //! Tests of the hub in virtual time, with an in-memory log that answers at once or step by step.
 
+mod fairness;
 mod fake_log;
 mod frames;
 mod handshake;

@@ -9,9 +9,8 @@ use crate::model::HubSettings;
 fn join_crowd(harness: &mut Harness, from: usize, to: usize) -> Vec<ConnectionId> {
     let mut connections = Vec::new();
     for number in from..to {
-        let connection = harness.connect_and_greet(0);
-        harness.send(connection, join(&format!("p{number:05}"), &[]));
-        connections.push(connection);
+        let address = crowd_address(number as u64);
+        connections.push(harness.join_from(address, join(&format!("p{number:05}"), &[])));
     }
     connections
 }

@@ -104,8 +104,7 @@ fn members_are_paged_in_key_order() {
     let mut harness = Harness::new();
     let (anna, _) = harness.join("Anna", &[]);
     for number in 0..150 {
-        let connection = harness.connect_and_greet(0);
-        harness.send(connection, join(&format!("B{number:03}"), &[]));
+        harness.join_from(crowd_address(number), join(&format!("B{number:03}"), &[]));
     }
     harness.take_received(anna);
     harness.send(anna, members(5, "lobby", ""));

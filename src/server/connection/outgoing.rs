@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use crate::hub::RoomId;
-use crate::model::{Sequence, SharedEntry};
+use crate::model::Sequence;
 use crate::server::feed::{Behind, Cursor};
-use crate::server::outbox::{Item, Outbox, Reservation, SharedFeed, lock_feed};
-use crate::wire::tcp::entry_frame;
+use crate::server::outbox::{Item, Outbox, SharedFeed, lock_feed};
 
 /// Largest number of bytes collected before they are written; bounds the memory of a connection.
 const MAX_DUE_BYTES: usize = 128 << 10;
@@ -30,17 +29,6 @@ struct Subscription {
     cursor: Cursor,
 }
 
-/// Entries from the log that are not encoded yet.
-#[derive(Debug)]
-struct Replay {
-    /// The remaining entries.
-    entries: std::vec::IntoIter<SharedEntry>,
-    /// Flags of their frames.
-    flags: u8,
-    /// Holds the part of the outbox budget that the list uses.
-    _reserved: Option<Reservation>,
-}
-
 /// The outgoing half of a connection, without the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -48,8 +36,6 @@ pub(super) struct Outgoing {
     outbox: Arc<Outbox>,
     /// The rooms that the connection reads.
     subscriptions: Vec<Subscription>,
-    /// The replay in progress.
-    replay: Option<Replay>,
     /// Collected frames that are not written yet, in order.
     due: VecDeque<Bytes>,
     /// Number of bytes in `due`.
@@ -70,7 +56,6 @@ impl Outgoing {
         Self {
             outbox,
             subscriptions: Vec::new(),
-            replay: None,
             due: VecDeque::new(),
             due_bytes: 0,
             has_joined: false,
@@ -86,21 +71,33 @@ impl Outgoing {
     /// # Errors
     /// [`Behind`] if a feed no longer holds the next entry: the connection must be closed.
     pub(super) fn collect(&mut self, head: Sequence) -> Result<(), Behind> {
-        while self.due_bytes < MAX_DUE_BYTES && !self.closing {
-            if self.replay.is_some() {
+        while !self.closing {
+            let next = self.outbox.peek();
+            if next.is_aborted && !self.rooms_stopped {
+                self.stop_reading_rooms();
+                continue;
+            }
+            // What is left of an aborted outbox is short, and its end must not wait for the client.
+            if self.due_bytes >= MAX_DUE_BYTES && !next.is_aborted {
+                break;
+            }
+            if next.has_replay {
                 if self.due_bytes >= REPLAY_CHUNK {
                     break;
                 }
-                self.encode_replay();
+                if let Some(bytes) = self.outbox.encode_replay(REPLAY_CHUNK) {
+                    self.push(bytes.into());
+                }
                 continue;
             }
             // An item that follows an entry which is not published in all rooms yet has to wait:
             // the engine wakes this task again when it is.
-            let after = self.outbox.next_after();
+            let after = next.after;
             self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
             match after {
+                Some(_) if after <= Some(head) && self.begin_replay() => {}
                 Some(after) if after <= head => match self.outbox.take() {
-                    Some((item, reserved)) => self.process(item, reserved, after)?,
+                    Some(item) => self.process(item, after)?,
                     None => break,
                 },
                 _ => break,
@@ -150,19 +147,12 @@ impl Outgoing {
 
     /// Applies an outbox item whose place is after `after`: everything up to that sequence has been
     /// collected.
-    fn process(
-        &mut self,
-        item: Item,
-        reserved: Option<Reservation>,
-        after: Sequence,
-    ) -> Result<(), Behind> {
+    fn process(&mut self, item: Item, after: Sequence) -> Result<(), Behind> {
         match item {
             Item::Frames(frames) => self.push(frames),
-            Item::Entries(..) | Item::Subscribe(..) if self.rooms_stopped => {}
-            Item::Entries(entries, flags) => {
-                let entries = entries.into_iter();
-                self.replay = Some(Replay { entries, flags, _reserved: reserved });
-            }
+            Item::Subscribe(..) if self.rooms_stopped => {}
+            // Begun by `begin_replay`, unless rooms are not read any more.
+            Item::Entries(..) => {}
             Item::Subscribe(room, feed) => {
                 let cursor = lock_feed(&feed).cursor_after(after)?;
                 self.subscriptions.push(Subscription { room, feed, cursor });
@@ -181,18 +171,10 @@ impl Outgoing {
         std::mem::replace(&mut self.marked, false)
     }
 
-    /// Encodes the next entries of the replay, up to [`REPLAY_CHUNK`] bytes.
-    fn encode_replay(&mut self) {
-        let Some(replay) = &mut self.replay else { return };
-        let mut buffer = Vec::new();
-        while buffer.len() < REPLAY_CHUNK {
-            let Some(entry) = replay.entries.next() else { break };
-            entry_frame(&entry, replay.flags).encode(&mut buffer);
-        }
-        if replay.entries.len() == 0 {
-            self.replay = None;
-        }
-        self.push(buffer.into());
+    /// Begins the replay that is the next item of the outbox. Returns false if the next item is
+    /// another one, or rooms are not read any more.
+    fn begin_replay(&self) -> bool {
+        !self.rooms_stopped && self.outbox.begin_replay()
     }
 
     /// Appends encoded frames to those due.
@@ -240,7 +222,7 @@ impl Outgoing {
     /// the outbox are sent from now on. For a connection that is about to be closed with an error.
     pub(super) fn stop_reading_rooms(&mut self) {
         self.subscriptions.clear();
-        self.replay = None;
+        self.outbox.drop_replay();
         self.rooms_stopped = true;
     }
 }

@@ -55,7 +55,7 @@ fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
 /// The frames that wait for somebody, and whether the end does.
 fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
     let (mut frames, mut is_end) = (Vec::new(), false);
-    while let Some((item, _)) = outbox.take() {
+    while let Some(item) = outbox.take() {
         match item {
             Item::Frames(bytes) => match ServerFrame::decode(&bytes[2..]) {
                 Decoded::Frame(frame) => frames.push(frame),

@@ -1,0 +1,410 @@
+//! Quotas by address group: one hostile group must not take anything from the others.
+
+use std::net::IpAddr;
+
+use super::frames::*;
+use super::harness::*;
+use crate::hub::{ConnectionId, Quota};
+use crate::model::{HubSettings, Sequence};
+use crate::wire::tcp::{Error, Join, ServerFrame};
+
+/// Address of the attacker.
+const ATTACKER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66));
+
+/// Address of a household.
+const HOUSEHOLD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+/// Returns the errors that a client has received since the last call.
+fn errors(harness: &mut Harness, connection: ConnectionId) -> Vec<Error> {
+    let errors = harness.take_received(connection).into_iter().filter_map(|it| match it {
+        ClientEvent::Frame(ServerFrame::Error(error)) => Some(error),
+        _ => None,
+    });
+    errors.collect()
+}
+
+/// Returns true if the first thing that a client has received since the last call is a welcome.
+fn is_welcome(harness: &mut Harness, connection: ConnectionId) -> bool {
+    harness.take_summaries(connection).first().is_some_and(|it| it.starts_with("welcome"))
+}
+
+/// Returns the error names of a client, in the order received.
+fn error_names(harness: &mut Harness, connection: ConnectionId) -> Vec<String> {
+    let summaries = harness.take_summaries(connection);
+    summaries.iter().filter_map(|it| it.split(' ').next().map(str::to_owned)).collect()
+}
+
+/// Room names `prefix0`, `prefix1`, …
+fn room_names(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|it| format!("{prefix}{it}")).collect()
+}
+
+/// Joins from an address with 16 rooms of its own.
+fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> ConnectionId {
+    let rooms = room_names(&format!("{name}-"), 16);
+    let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
+    harness.join_from(address, join(name, &rooms))
+}
+
+/// One address opens as many rooms as it can; everybody else gets into the lobby and opens rooms.
+#[test]
+fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
+    let mut harness = Harness::new();
+    let attackers: Vec<ConnectionId> = (0..63)
+        .map(|number| join_with_rooms(&mut harness, ATTACKER, &format!("x{number}")))
+        .collect();
+    let open = harness.hub.stats().rooms;
+    assert!((225..=260).contains(&open), "{open}");
+    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Rooms)));
+    assert_eq!(error_names(&mut harness, attackers[62]), ["rooms_full"]);
+    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+    assert!(is_welcome(&mut harness, anna));
+    harness.send(anna, enter(1, "attic"));
+    assert_eq!(harness.take_summaries(anna)[0], "entered attic 0 of 1");
+    // The attacker, too, gets into the lobby, and into rooms that are open.
+    harness.send(attackers[62], join("x62", &["lobby", "attic"]));
+    assert!(is_welcome(&mut harness, attackers[62]));
+    // Rooms that are closed count no more.
+    for attacker in attackers {
+        harness.disconnect(attacker);
+    }
+    let again = join_with_rooms(&mut harness, ATTACKER, "again");
+    assert!(is_welcome(&mut harness, again));
+}
+
+/// However many groups take their share of the rooms, something is left for the next one.
+#[test]
+fn many_groups_leave_rooms_for_a_newcomer() {
+    let mut harness = Harness::with(HubSettings { max_rooms: 1_000, ..HubSettings::default() });
+    for group in 0..8_u8 {
+        for number in 0..20 {
+            let address = IpAddr::from([192, 0, 2, 100 + group]);
+            join_with_rooms(&mut harness, address, &format!("x{group}-{number}"));
+        }
+    }
+    assert!(harness.hub.stats().rooms < 900, "{}", harness.hub.stats().rooms);
+    let anna = join_with_rooms(&mut harness, HOUSEHOLD, "anna");
+    assert!(is_welcome(&mut harness, anna));
+}
+
+/// Reserved rooms are entered above every limit, in any spelling.
+#[test]
+fn reserved_rooms_are_entered_above_the_limit() {
+    let reserved_rooms = vec![crate::model::RoomName::new("News").unwrap()];
+    let settings = HubSettings { max_rooms: 1, reserved_rooms, ..HubSettings::default() };
+    let mut harness = Harness::with(settings);
+    let (anna, _) = harness.join("anna", &["attic"]);
+    harness.send(anna, enter(1, "cellar"));
+    assert_eq!(harness.take_summaries(anna)[0], "rooms_full 5 1");
+    harness.send(anna, enter(2, "news"));
+    harness.send(anna, enter(3, "lobby"));
+    let summaries = harness.take_summaries(anna);
+    assert!(summaries.contains(&"entered news 0 of 1".to_owned()), "{summaries:?}");
+    assert!(summaries.contains(&"entered lobby 0 of 1".to_owned()), "{summaries:?}");
+}
+
+/// Thousands of clients that join and leave evict only sessions of their own address.
+#[test]
+fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
+    let settings =
+        HubSettings { max_sessions: 100, max_connections: 100, ..HubSettings::default() };
+    let mut harness = Harness::with(settings);
+    let mut tokens = Vec::new();
+    for number in 0..30 {
+        let anna = harness.join_from(HOUSEHOLD, join(&format!("anna{number}"), &[]));
+        tokens.push(welcome(&harness.take_received(anna)).token);
+        harness.disconnect(anna);
+    }
+    for number in 0..1_000 {
+        let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
+        assert!(is_welcome(&mut harness, attacker));
+        // What is sent is worth keeping, so each session would outlive a silent one.
+        harness.send(attacker, say(1, "x"));
+        harness.disconnect(attacker);
+        harness.advance(150);
+    }
+    assert!(harness.deleted_sessions.len() > 900);
+    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Sessions)));
+    for (number, token) in tokens.into_iter().enumerate() {
+        let name = format!("anna{number}");
+        let anna = harness.join_from(HOUSEHOLD, Join { token: Some(token), ..join(&name, &[]) });
+        assert_eq!(harness.take_summaries(anna)[0], format!("welcome {name} 1 last 0"));
+        harness.disconnect(anna);
+    }
+}
+
+/// Sessions from before a restart belong to nobody known, and outlive those of a group with many.
+#[test]
+fn restored_sessions_are_not_evicted_by_one_address() {
+    let settings =
+        HubSettings { max_sessions: 100, max_connections: 100, ..HubSettings::default() };
+    let mut harness = Harness::with(settings.clone());
+    for number in 0..60 {
+        let anna = harness.join_from(crowd_address(number), join(&format!("anna{number}"), &[]));
+        harness.disconnect(anna);
+    }
+    harness.restart(settings, 0);
+    harness.deleted_sessions.clear();
+    for number in 0..80 {
+        let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
+        harness.disconnect(attacker);
+    }
+    let last = harness.deleted_sessions.iter().map(|it| it.0).min();
+    assert!(last.is_some_and(|it| it > 60), "{last:?}");
+}
+
+/// Joins are limited for each address; the others join meanwhile.
+#[test]
+fn joins_of_a_group_are_limited() {
+    let mut harness = Harness::new();
+    let mut welcomes = 0;
+    for number in 0..500 {
+        let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
+        match errors(&mut harness, attacker).as_slice() {
+            [] => welcomes += 1,
+            [error] => {
+                assert_eq!((error.code, error.about, error.retry_after), (109, 2, 5_000));
+            }
+            more => panic!("{more:?}"),
+        }
+        harness.disconnect(attacker);
+    }
+    assert_eq!(welcomes, 128);
+    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Joins)));
+    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+    assert!(is_welcome(&mut harness, anna));
+    harness.advance(1_000);
+    let attacker = harness.join_from(ATTACKER, join("x", &[]));
+    assert!(is_welcome(&mut harness, attacker), "later there are tokens again");
+}
+
+/// A join with a password.
+fn join_with(name: &str, password: &str) -> Join {
+    Join { password: Some(password.to_owned()), ..join(name, &[]) }
+}
+
+/// Tries a password from an address; returns the error, if there was one, and its `retry_after`.
+fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Option<(u16, u32)> {
+    let client = harness.join_from(address, join_with("guest", password));
+    let error = errors(harness, client).first().map(|it| (it.code, it.retry_after));
+    harness.disconnect(client);
+    error
+}
+
+/// After many wrong passwords an address has to wait longer each time, and the right password gets
+/// in from elsewhere.
+#[test]
+fn failed_passwords_pause_the_group_only() {
+    let password = Some("sesame".to_owned());
+    let mut harness = Harness::with(HubSettings { password, ..HubSettings::default() });
+    for _ in 0..32 {
+        assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
+        assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
+        harness.advance(200);
+    }
+    for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000] {
+        assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
+        // The right password is not looked at during a pause.
+        assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), Some((109, pause)));
+        assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
+        harness.advance(pause.into());
+    }
+    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Passwords)));
+    assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
+    assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((109, 300_000)));
+    // A client without a password is told that it needs one, as always.
+    let client = harness.join_from(ATTACKER, join("guest", &[]));
+    assert_eq!(error_names(&mut harness, client), ["password_required"]);
+    harness.disconnect(client);
+    // Failures are forgotten, and a success clears them.
+    harness.advance(900_001);
+    for _ in 0..32 {
+        assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
+        harness.advance(200);
+    }
+    assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), None);
+    assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
+    assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), None);
+}
+
+/// If the server is full, a newcomer takes the place of the group with most connections: of its
+/// newest one that has not joined, else of its newest one.
+#[test]
+fn a_full_server_makes_room_for_another_group() {
+    let settings = HubSettings { max_connections: 4, ..HubSettings::default() };
+    let mut harness = Harness::with(settings);
+    let attackers: Vec<ConnectionId> = (0..4)
+        .map(|it| match it {
+            1 => harness.connect_from(ATTACKER),
+            _ => harness.join_from(ATTACKER, join(&format!("x{it}"), &[])),
+        })
+        .collect();
+    let fifth = harness.connect_from(ATTACKER);
+    assert_eq!(error_names(&mut harness, fifth), ["server_full", "closed"]);
+    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+    assert!(is_welcome(&mut harness, anna));
+    let told = errors(&mut harness, attackers[1]);
+    assert_eq!((told.len(), told[0].code, told[0].retry_after), (1, 108, 30_000));
+    harness.disconnect(attackers[1]);
+    // 3 of the attacker are not twice the 2 that the household would have.
+    let bob = harness.connect_from(HOUSEHOLD);
+    assert_eq!(error_names(&mut harness, bob), ["server_full", "closed"]);
+    let carla = harness.join_from(crowd_address(0), join("carla", &[]));
+    assert!(is_welcome(&mut harness, carla));
+    assert_eq!(error_names(&mut harness, attackers[3]).last().unwrap(), "closed");
+    assert_eq!(harness.hub.stats().connected_users, 4);
+}
+
+/// Connections that close to make room are bounded in number.
+#[test]
+fn closing_connections_do_not_add_up() {
+    let settings = HubSettings { max_connections: 80, ..HubSettings::default() };
+    let mut harness = Harness::with(settings);
+    (0..80).for_each(|_| _ = harness.connect_from(ATTACKER));
+    let newcomers: Vec<_> =
+        (0..40).map(|it| harness.connect_from(crowd_address(it * 10))).collect();
+    assert_eq!(harness.hub.stats().connections, 91);
+    assert_eq!(error_names(&mut harness, newcomers[39]), ["server_full", "closed"]);
+}
+
+/// Returns the number of reads that the log was asked for.
+fn reads(harness: &Harness) -> usize {
+    harness.read_requests.len()
+}
+
+/// Searches and history requests of one address wait for its tokens, in the order in which they
+/// came; those of others do not.
+#[test]
+fn requests_of_a_group_wait_for_their_tokens() {
+    let mut harness = Harness::new();
+    let attackers: Vec<ConnectionId> =
+        (0..128).map(|it| harness.join_from(ATTACKER, join(&format!("x{it}"), &[]))).collect();
+    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+    harness.take_received(anna);
+    let before = reads(&harness);
+    for attacker in &attackers {
+        harness.send(*attacker, search(1, "", "tea", 0, 0));
+        harness.send(*attacker, say(1, "hello"));
+    }
+    assert_eq!(reads(&harness) - before, 60, "the burst");
+    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Requests)));
+    harness.send(anna, search(2, "", "tea", 0, 0));
+    assert_eq!(reads(&harness) - before, 61);
+    // One search of 5 units is handled each 98 ms, and the frames behind it with it.
+    harness.advance(1_000);
+    assert_eq!(reads(&harness) - before, 71);
+    assert_eq!(harness.log.len(), 70);
+    harness.disconnect(attackers[127]);
+    harness.advance(10_000);
+    assert_eq!(reads(&harness) - before, 128);
+    assert_eq!((harness.log.len(), harness.wake_at.is_some()), (127, true));
+}
+
+/// A group with too many requests waiting loses the connections that ask for more.
+#[test]
+fn too_many_waiting_requests_close_their_connection() {
+    let mut harness = Harness::new();
+    let attackers: Vec<ConnectionId> = (0..250)
+        .map(|it| {
+            harness.advance(150);
+            harness.join_from(ATTACKER, join(&format!("x{it}"), &[]))
+        })
+        .collect();
+    for attacker in &attackers {
+        harness.send(*attacker, history(1, "lobby", 0, 0));
+        harness.take_received(*attacker);
+    }
+    let mut closed = 0;
+    for attacker in &attackers {
+        for _ in 0..2 {
+            harness.send(*attacker, search(7, "", "tea", 0, 0));
+        }
+        if let [error] = errors(&mut harness, *attacker).as_slice() {
+            assert_eq!((error.code, error.about, error.retry_after), (109, 11, 5_000));
+            assert_eq!(error.reference.0, 7);
+            closed += 1;
+        }
+    }
+    assert!((50..200).contains(&closed), "{closed}");
+}
+
+/// Thirty users behind one address come at once, come back at once, enter rooms, read and search,
+/// and mistype the password: nothing is refused or delayed.
+#[test]
+fn a_household_of_thirty_notices_nothing() {
+    let password = Some("sesame".to_owned());
+    let mut harness = Harness::with(HubSettings { password, ..HubSettings::default() });
+    for _ in 0..3 {
+        let users: Vec<ConnectionId> = (0..30)
+            .map(|it| {
+                let name = format!("user{it}");
+                let user = harness.join_from(HOUSEHOLD, join_with(&name, "sesam"));
+                assert_eq!(error_names(&mut harness, user), ["password_wrong"]);
+                harness.send(user, join_with(&name, "sesame"));
+                assert!(is_welcome(&mut harness, user));
+                user
+            })
+            .collect();
+        for (number, user) in users.iter().enumerate() {
+            for room in room_names(&format!("r{number}-"), 5) {
+                harness.send(*user, enter(1, &room));
+            }
+            harness.send(*user, history(2, "lobby", 0, 0));
+            harness.send(*user, search(3, "", "tea", 0, 0));
+        }
+        for user in users {
+            assert!(errors(&mut harness, user).is_empty());
+            harness.disconnect(user);
+        }
+        harness.advance(5_000);
+    }
+    assert_eq!(harness.reached_quotas, []);
+}
+
+/// A pause before any success: thirty guests who all mistype the password at first still get in.
+#[test]
+fn thirty_wrong_passwords_in_a_row_are_free() {
+    let password = Some("sesame".to_owned());
+    let mut harness = Harness::with(HubSettings { password, ..HubSettings::default() });
+    for _ in 0..30 {
+        assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesam"), Some((204, 0)));
+    }
+    assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
+}
+
+/// What is remembered about groups is bounded, and vanishes with time.
+#[test]
+fn memory_of_groups_is_bounded() {
+    let mut harness = Harness::new();
+    for number in 0..6_000 {
+        let user = harness.join_from(crowd_address(number * 10), join("anna", &[]));
+        harness.disconnect(user);
+    }
+    assert_eq!(harness.hub.quotas.group_count(), 4_096);
+    harness.advance(1_000);
+    let user = harness.connect();
+    assert_eq!(harness.hub.quotas.group_count(), 1);
+    harness.disconnect(user);
+}
+
+/// A request that waits for tokens is dropped with its connection, and a half-closed connection
+/// still gets its answer.
+#[test]
+fn half_closed_connection_gets_its_delayed_answer() {
+    let mut harness = Harness::new();
+    let attackers: Vec<ConnectionId> =
+        (0..62).map(|it| harness.join_from(ATTACKER, join(&format!("x{it}"), &[]))).collect();
+    for attacker in &attackers {
+        harness.take_received(*attacker);
+        harness.send(*attacker, search(1, "", "tea", 0, 0));
+    }
+    assert_eq!(harness.take_summaries(attackers[61]), [""; 0]);
+    harness.input(crate::hub::Input::HalfClosed { connection: attackers[61] });
+    assert_eq!(harness.take_summaries(attackers[61]), [""; 0]);
+    harness.advance(1_000);
+    let head = Sequence::ZERO.0;
+    assert_eq!(
+        harness.take_summaries(attackers[61]),
+        [format!("end 11 {head} 0"), "closed".to_owned()]
+    );
+}

@@ -1,0 +1,62 @@
+//! Address groups: the unit in which the server counts what its clients cost.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Number of leading bits of an IPv6 address that its group has in common: what a provider gives
+/// to one customer at least.
+const IPV6_PREFIX: u32 = 64;
+
+/// Group of addresses that are taken for one customer: an IPv4 address, or an IPv6 network of 64
+/// bits. Quotas are held by group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressGroup(
+    /// The IPv4 address, or the first address of the IPv6 network.
+    IpAddr,
+);
+
+impl AddressGroup {
+    /// Returns the group of an address. An IPv4 address that is written as a mapped IPv6 address
+    /// counts as the IPv4 address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => {
+                let mask = u128::MAX << (u128::BITS - IPV6_PREFIX);
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+        })
+    }
+}
+
+impl fmt::Display for AddressGroup {
+    /// Writes an IPv4 address, or an IPv6 network such as `2001:db8::/64`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(network) => write!(f, "{network}/{IPV6_PREFIX}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the group of an address as text.
+    fn group(address: &str) -> String {
+        AddressGroup::of(address.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn group_is_an_ipv4_address_or_an_ipv6_network() {
+        assert_eq!(group("192.0.2.7"), "192.0.2.7");
+        assert_eq!(group("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(group("127.0.0.1"), "127.0.0.1");
+        assert_eq!(group("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(group("2001:db8:1:2:ffff::"), group("2001:db8:1:2::1"));
+        assert_ne!(group("2001:db8:1:3::"), group("2001:db8:1:2::"));
+        assert_eq!(group("::1"), "::/64");
+    }
+}

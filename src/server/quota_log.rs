@@ -1,0 +1,125 @@
+//! Rate-limited log lines and counters about address groups that reach a limit.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::hub::Quota;
+use crate::model::{AddressGroup, Moment};
+
+/// Minimum time between two log lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Maximum number of groups and limits that are counted one by one between two log lines; further
+/// ones are counted in the totals only.
+const MAX_COUNTED: usize = 1_024;
+
+/// The address group that presses most against a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pressure {
+    /// The group.
+    pub(super) group: AddressGroup,
+    /// The limit.
+    pub(super) quota: Quota,
+    /// Number of times that the group has reached the limit within a minute.
+    pub(super) times: u64,
+}
+
+/// Counts how often address groups reach their limits. Logs the first time at once, and the group
+/// that presses most every [`LINE_INTERVAL`] while it goes on.
+#[derive(Debug, Default)]
+pub(super) struct QuotaLog {
+    /// Number of times that any group has reached each limit since the start.
+    totals: HashMap<Quota, u64>,
+    /// Number of times by group and limit since the last line.
+    recent: HashMap<(AddressGroup, Quota), u64>,
+    /// The greatest of those between the last two lines.
+    previous: Option<Pressure>,
+    /// Time of the last line; none if the next event is to be logged at once.
+    logged_at: Option<Moment>,
+}
+
+impl QuotaLog {
+    /// Records that a group has reached a limit.
+    pub(super) fn record(&mut self, now: Moment, group: AddressGroup, quota: Quota) {
+        *self.totals.entry(quota).or_default() += 1;
+        let is_known = self.recent.contains_key(&(group, quota));
+        if is_known || self.recent.len() < MAX_COUNTED {
+            *self.recent.entry((group, quota)).or_default() += 1;
+        }
+        if self.logged_at.is_none() {
+            self.logged_at = Some(now);
+            let limit = quota.name();
+            tracing::warn!("{group} has reached the limit of an address: {limit}");
+        }
+    }
+
+    /// Logs a line about the time since the last one if [`LINE_INTERVAL`] has passed. Call it every
+    /// few seconds.
+    pub(super) fn flush_if_due(&mut self, now: Moment) {
+        if self.logged_at.is_none_or(|at| now.since(at) < LINE_INTERVAL) {
+            return;
+        }
+        self.previous = self.greatest_recent();
+        let others = self.recent.len().saturating_sub(1);
+        self.recent = HashMap::new();
+        self.logged_at = self.previous.map(|_| now);
+        if let Some(Pressure { group, quota, times }) = self.previous
+            && (times > 1 || others > 0)
+        {
+            let limit = quota.name();
+            tracing::warn!(
+                "{group} has reached the limit of an address {times} times: {limit} ({others} \
+                 further addresses or limits)"
+            );
+        }
+    }
+
+    /// Returns the group that has reached a limit most often since the last line.
+    fn greatest_recent(&self) -> Option<Pressure> {
+        let greatest = self.recent.iter().max_by_key(|(_, times)| **times);
+        greatest.map(|((group, quota), times)| Pressure {
+            group: *group,
+            quota: *quota,
+            times: *times,
+        })
+    }
+
+    /// Returns the group that presses most against a limit in this minute, or did in the last one;
+    /// none if no group does.
+    pub(super) fn pressure(&self) -> Option<Pressure> {
+        let candidates = [self.greatest_recent(), self.previous];
+        candidates.into_iter().flatten().max_by_key(|it| it.times)
+    }
+
+    /// Returns the number of times that each limit was reached since the start.
+    pub(super) fn totals(&self) -> Vec<(Quota, u64)> {
+        let count = |quota: &Quota| self.totals.get(quota).copied().unwrap_or_default();
+        Quota::ALL.iter().map(|quota| (*quota, count(quota))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_that_presses_most_is_reported_until_it_stops() {
+        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
+        let [one, other] = [1, 2].map(|it| AddressGroup::of([192, 0, 2, it].into()));
+        let mut log = QuotaLog::default();
+        assert_eq!(log.pressure(), None);
+        log.record(at(10), one, Quota::Joins);
+        log.record(at(11), other, Quota::Rooms);
+        log.record(at(12), other, Quota::Rooms);
+        let pressure = Some(Pressure { group: other, quota: Quota::Rooms, times: 2 });
+        assert_eq!(log.pressure(), pressure);
+        log.flush_if_due(at(69));
+        assert_eq!(log.recent.len(), 2);
+        log.flush_if_due(at(70));
+        assert_eq!((log.recent.len(), log.pressure()), (0, pressure));
+        log.flush_if_due(at(130));
+        assert_eq!((log.pressure(), log.logged_at), (None, None));
+        let totals: Vec<_> = log.totals().into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(totals, [(Quota::Joins, 1), (Quota::Rooms, 2)]);
+    }
+}
