@@ -67,9 +67,10 @@ impl Bystanders {
     }
 }
 
-/// Starts a server with additional arguments and without a noticeable rate limit.
+/// Starts a server with additional arguments and without a noticeable rate limit, also for all
+/// clients of one address together.
 fn start_server(more: &[&str]) -> Server {
-    let mut arguments = vec!["--burst", "1000000"];
+    let mut arguments = vec!["--burst", "1000000", "--max-connections-per-address", "10000"];
     arguments.extend(more);
     Server::start(&arguments)
 }
@@ -427,7 +428,7 @@ fn incomplete_handshake_times_out_after_ten_seconds() {
     /// Number of connections that send nothing.
     const SILENT: usize = 1_000;
     rlimit::increase_nofile_limit(4_096).unwrap();
-    let mut server = start_server(&["--max-connections-per-address", "2000"]);
+    let mut server = start_server(&[]);
     let bystanders = Bystanders::start(&server);
     let begin = Instant::now();
     let mut slow: Vec<TestClient> = Vec::new();

@@ -425,7 +425,7 @@ fn peer_in_state(server: &Server, state: &Value, name: &str) -> TestClient {
 
 #[test]
 fn invalid_vectors_get_their_error_code() {
-    let server = Server::start(&[]);
+    let server = Server::start(MANY_JOINS);
     for (number, vector) in client_vectors("tcp-invalid.json").iter().enumerate() {
         let mut peer = peer_in_state(&server, &vector["state"], &format!("guest{number}"));
         peer.send_bytes(&parse_hex(&vector["wire"]));
@@ -446,6 +446,9 @@ fn invalid_vectors_get_their_error_code() {
     }
 }
 
+/// Arguments of a server that accepts a join for each vector from one address.
+const MANY_JOINS: &[&str] = &["--max-connections-per-address", "10000"];
+
 /// Joins under this name on a new connection; returns the server's answer.
 fn join_answer(server: &Server, name: &str) -> ServerFrame {
     let mut peer = server.connect();
@@ -458,7 +461,7 @@ fn join_answer(server: &Server, name: &str) -> ServerFrame {
 
 #[test]
 fn name_vectors_match_join_answers() {
-    let server = Server::start(&[]);
+    let server = Server::start(MANY_JOINS);
     let vectors: Vec<Value> =
         serde_json::from_str(&read_package_file("docs/protocol/vectors/names.json")).unwrap();
     for vector in vectors {

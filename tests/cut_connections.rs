@@ -194,7 +194,9 @@ fn cut_connections_lose_and_duplicate_nothing() {
         Err(_) => u64::from_ne_bytes(pi_chat::os::random_bytes().unwrap()),
     };
     println!("CUT_SEED={seed}");
-    let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
+    let many =
+        ["--burst", "1000", "--per-minute", "60000", "--max-connections-per-address", "10000"];
+    let server = Server::start(&many);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, run_conversation(server.address(), seed));
 }

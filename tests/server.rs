@@ -285,7 +285,7 @@ fn restart_without_store_starts_new_log() {
 
 #[test]
 fn large_room_reports_member_count_and_paged_roster() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--max-connections-per-address", "10000"]);
     let mut watcher = server.connect();
     watcher.send_hello(1);
     watcher.send(join("watcher", &[]));

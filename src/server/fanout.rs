@@ -329,3 +329,40 @@ fn encoded(frame: &ServerFrame) -> Bytes {
     frame.encode(&mut buffer);
     buffer.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tcp::{Notice, ServerFrame};
+
+    /// Delivers a frame of about `bytes` bytes, at most 500; returns the connections to close.
+    fn deliver(fanout: &mut Fanout, connection: u64, bytes: usize) -> Vec<u64> {
+        let code = crate::model::NoticeCode::SlowDown;
+        let frame = ServerFrame::from(Notice::new(code, &"x".repeat(bytes)));
+        fanout.deliver(ConnectionId(connection), Sequence::ZERO, Delivery::Frame(frame));
+        std::iter::from_fn(|| fanout.take_overflowing()).map(|(it, _)| it.0).collect()
+    }
+
+    /// When the budget is used up, the largest outbox of the group that uses most has to go, although
+    /// another group has a larger one.
+    #[test]
+    fn the_group_that_uses_most_makes_room_for_others() {
+        let limits = FanoutLimits { feed_bytes: 10_000, total_bytes: 10_000 };
+        let mut fanout = Fanout::new(limits, Sequence::ZERO);
+        for (connection, last) in [(1, 1), (2, 66), (3, 66), (4, 66), (5, 2)] {
+            let group = AddressGroup::of([192, 0, 2, last].into());
+            let outbox = Arc::new(Outbox::new(fanout.budget(), group));
+            fanout.connect(ConnectionId(connection), outbox);
+        }
+        for (connection, frames) in [(1, 6), (2, 3), (3, 5), (4, 2)] {
+            for _ in 0..frames {
+                assert_eq!(deliver(&mut fanout, connection, 500), [0; 0]);
+            }
+        }
+        let closed: Vec<u64> = (0..3).flat_map(|_| deliver(&mut fanout, 5, 500)).collect();
+        assert_eq!(closed, [3]);
+        // The closed connection gets what is delivered from now on: its error.
+        assert_eq!(deliver(&mut fanout, 3, 100), [0; 0]);
+        assert!(fanout.outboxes[&ConnectionId(3)].bytes() > 100);
+    }
+}

@@ -290,7 +290,11 @@ pub(crate) struct TestClient {
 impl TestClient {
     /// Connects to a server.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        Self::new(TcpStream::connect_timeout(&address, PATIENCE).unwrap())
+    }
+
+    /// Makes a client of a connected socket.
+    pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();

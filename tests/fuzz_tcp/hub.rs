@@ -374,7 +374,10 @@ impl World {
                 let reads = |client: &Client| client.rooms.contains(&room);
                 assert!(!self.clients.values().any(reads), "a room with readers was closed");
             }
-            Output::Published { .. } | Output::WakeAt(_) | Output::ConnectedUsers(_) => {}
+            Output::Published { .. }
+            | Output::WakeAt(_)
+            | Output::ConnectedUsers(_)
+            | Output::QuotaReached { .. } => {}
         }
     }
 
