@@ -3,42 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::contacts::{Contact, Seniority, Stage};
 use super::dispatch::PacketMeta;
-use super::display_order::duration_text;
 use super::timers::{APPROVAL_TIMEOUT, MAX_AGREE_DELAY_MS};
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RequestTag, RoomClock, Username};
-use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, VERSION};
+use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
 /// So many of the oldest members answer for the room.
 pub(super) const VOTERS: usize = 8;
-/// Whoever was not heard for so many seconds may be gone before long.
-const RECENT_SILENCE_SECS: u64 = 3;
 /// Candidates remembered at one time.
 const MAX_CANDIDATES: usize = 256;
 
 /// Somebody who has announced itself lately.
 #[derive(Debug)]
-struct Candidate {
+pub(super) struct Candidate {
     /// Its attempt.
-    nonce: Nonce,
+    pub(super) nonce: Nonce,
     /// What it would like to be called.
-    name: Username,
+    pub(super) name: Username,
     /// Where it sends from.
     address: SocketAddr,
     /// When it was last heard.
-    last_heard: Moment,
+    pub(super) last_heard: Moment,
     /// When an agreement is to be sent.
     agree_at: Option<Moment>,
     /// What the person says.
-    approval: Approval,
+    pub(super) approval: Approval,
 }
 
 /// What the person says of a newcomer.
 #[derive(Debug, PartialEq, Eq)]
-enum Approval {
+pub(super) enum Approval {
     /// Is not asked, or has agreed, or has been silent for too long.
     Granted,
     /// Will be asked when the newcomer has proven to be alive.
@@ -53,11 +49,11 @@ enum Approval {
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// Those who announce themselves.
-    candidates: BTreeMap<PeerId, Candidate>,
+    pub(super) candidates: BTreeMap<PeerId, Candidate>,
     /// Not before this is anything to be done about them.
     decide_at: Option<Moment>,
     /// Names that are blocked.
-    blocked_names: BTreeSet<NameKey>,
+    pub(super) blocked_names: BTreeSet<NameKey>,
     /// Keys that are blocked.
     blocked_keys: BTreeSet<[u8; 32]>,
 }
@@ -144,80 +140,6 @@ impl Mesh {
                 }
             }
         }
-    }
-
-    /// Why this candidate is not to come in, and who holds the name.
-    fn find_objection(
-        &self,
-        now: Now,
-        meta: PacketMeta,
-        announce: &Announce,
-        name: &Username,
-        is_voter: bool,
-    ) -> Option<(ErrorCode, Seniority)> {
-        let me = self.seniority();
-        if !(announce.lowest..=announce.highest).contains(&VERSION) {
-            return is_voter.then_some((ErrorCode::VersionUnsupported, me));
-        }
-        if name.key() == self.name.key() {
-            return Some((ErrorCode::NameTaken, me));
-        }
-        if is_voter {
-            let mut holders = self.contacts.holders(name.key());
-            if let Some(holder) = holders.find(|it| !self.is_same_key(*it, meta)) {
-                let since = self.contacts.get(holder).map_or(RoomClock(0), |it| it.since());
-                return Some((ErrorCode::NameTaken, (since, holder)));
-            }
-            let rival = self.admission.candidates.iter().find(|(id, it)| {
-                **id < meta.sender.id
-                    && it.approval != Approval::Denied
-                    && it.name == *name
-                    && now.moment.since(it.last_heard) < APPROVAL_TIMEOUT
-                    && self.is_live_rival(**id, meta)
-            });
-            if let Some((rival, _)) = rival {
-                return Some((ErrorCode::NameTaken, (RoomClock(0), *rival)));
-            }
-        }
-        if let Some(holder) = self.look_alike(name, meta, is_voter) {
-            return Some((ErrorCode::NameLookalike, holder));
-        }
-        let blocked = self.admission.blocked_names.contains(name.key())
-            || self.admission.is_blocked(&meta.sender.key);
-        if blocked {
-            return Some((ErrorCode::Blocked, me));
-        }
-        let known = self.admission.candidates.get(&meta.sender.id);
-        let said_no =
-            known.is_some_and(|it| it.approval == Approval::Denied && it.nonce == announce.nonce);
-        said_no.then_some((ErrorCode::NotAdmitted, me))
-    }
-
-    /// Whether a member has the key of the sender: then it is the sender, or
-    /// its former life.
-    fn is_same_key(&self, member: PeerId, meta: PacketMeta) -> bool {
-        let signer = self.contacts.get(member).and_then(|it| it.signer);
-        signer.is_some_and(|it| it.key == meta.sender.key)
-    }
-
-    /// Whether somebody who has announced itself is alive, still outside, and
-    /// not the sender's former life.
-    fn is_live_rival(&self, id: PeerId, meta: PacketMeta) -> bool {
-        let contact = self.contacts.get(id);
-        let is_outside = |it: &Contact| it.stage == Stage::PathSet && it.is_verified;
-        contact.is_some_and(is_outside) && !self.is_same_key(id, meta)
-    }
-
-    /// Whose name looks like this one.
-    fn look_alike(&self, name: &Username, meta: PacketMeta, is_voter: bool) -> Option<Seniority> {
-        let skeleton = name.key().skeleton();
-        if self.name.key().skeleton() == skeleton {
-            return Some(self.seniority());
-        }
-        let mut holders = self.contacts.look_alikes(&skeleton).filter(|_| is_voter);
-        let holder = holders.find(|it| !self.is_same_key(*it, meta))?;
-        let since = self.contacts.get(holder)?.since();
-        Some((since, holder))
     }
 
     /// Remembers a candidate to whom nobody here objects so far, and asks
@@ -348,51 +270,6 @@ impl Mesh {
             time: now.time,
         };
         self.send_to(address, Control::Agree(agree));
-    }
-
-    /// Objects to a candidate, or to a member's name.
-    pub(super) fn object(
-        &mut self,
-        now: Now,
-        address: SocketAddr,
-        nonce: Nonce,
-        code: ErrorCode,
-        username: &str,
-        (since, holder): Seniority,
-    ) {
-        let object = Object {
-            nonce,
-            code: code.number(),
-            by: self.name.as_str().to_owned(),
-            username: username.to_owned(),
-            holder,
-            clock: self.room_clock(now.moment),
-            since,
-            text: self.objection_text(now, code, (since, holder)),
-        };
-        self.send_to(address, Control::Object(object));
-    }
-
-    /// An objection in words. Of a name that is taken it says for how long.
-    fn objection_text(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
-        let name = match self.contacts.member(holder) {
-            Some(contact) => contact.name(),
-            None if holder == self.me.id => self.name.as_str(),
-            // A candidate, of whom there is nothing to tell.
-            None => return code.default_text().to_owned(),
-        };
-        let present = duration_text(self.room_clock(now.moment).since(since).as_secs());
-        let silence =
-            self.contacts.member(holder).map(|it| now.moment.since(it.last_vouched).as_secs());
-        match code {
-            ErrorCode::NameTaken if silence.is_some_and(|it| it >= RECENT_SILENCE_SECS) => {
-                format!("{name} was here {} s ago; try again.", silence.unwrap_or(0))
-            }
-            ErrorCode::NameTaken | ErrorCode::NameLookalike => {
-                format!("{name} has been here for {present}.")
-            }
-            _ => code.default_text().to_owned(),
-        }
     }
 
     /// Blocks somebody by name: what they say is hidden, and one objects

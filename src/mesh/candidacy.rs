@@ -266,7 +266,7 @@ impl Mesh {
         members.sort();
         let history_from = history_from.and_then(|it| self.contacts.get(it));
         let admitted = JoinedMesh {
-            session: super::publish::session(self.me.id),
+            session: super::requests::session(self.me.id),
             username: self.name.as_str().to_owned(),
             room: self.settings.room.as_str().to_owned(),
             is_closed: self.settings.is_closed,

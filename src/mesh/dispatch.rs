@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::contacts::Stage;
+use super::contact::Stage;
 use super::logs::InsertOutcome;
 use super::{Mesh, Now, Phase};
 use crate::model::{Path, PeerId};

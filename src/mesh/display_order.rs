@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::logs::{OrderKey, order_key};
-use super::publish::session;
+use super::requests::session;
 use super::timers::HOLD_BACK_TIMEOUT;
 use super::{Mesh, Now};
 use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::contacts::{Contact, Profile, Stage};
+use super::contact::{Contact, Profile, Stage};
 use super::timers::{ALL_PATHS_EVERY, FOLLOW_UP_DELAY, REDISCOVERY_INTERVAL, heartbeat_interval};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
@@ -150,14 +150,14 @@ impl Mesh {
             self.contacts.members_after(PeerId::default()).take_while(|(id, _)| *id <= from);
         let mut page: Vec<_> = later.chain(again).map(member).take(room).collect();
         let last_member = page.last().map(|it| it.author);
-        let absentee = |(id, log): (PeerId, &super::logs::Log)| PageItem {
+        let absentee = |(id, log): (PeerId, &super::log::Log)| PageItem {
             author: id,
             have: log.have,
             ago: PageItem::ABSENT,
         };
         let from = self.heartbeats.last_author;
         let is_listed =
-            |(id, log): &(PeerId, &super::logs::Log)| self.is_absent_author(*id) && log.have > 0;
+            |(id, log): &(PeerId, &super::log::Log)| self.is_absent_author(*id) && log.have > 0;
         let later = self.logs.iter_after(from).filter(is_listed);
         let again = self.logs.iter().take_while(|(id, _)| *id <= from).filter(is_listed);
         let left = MAX_PAGE - page.len();

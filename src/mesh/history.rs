@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::contacts::Contact;
+use super::contact::Contact;
 use super::logs::{Logs, order_key};
 use super::timers::{MAX_HISTORY_WANTS, MAX_RECALLS_PER_SOURCE, RECALL_RETRY_INTERVAL};
 use super::{Mesh, Now, Outgoing, Phase};

@@ -26,21 +26,27 @@
 
 mod admission;
 mod candidacy;
+mod contact;
 mod contacts;
 mod contract;
 mod dispatch;
 mod display_order;
+mod failure_detector;
 mod heartbeats;
 mod history;
+mod log;
 mod logs;
 mod membership;
 mod name_conflict;
+mod objection;
 mod path_selection;
 mod publish;
 mod repair;
 mod replay_window;
+mod requests;
 mod stats;
 mod timers;
+mod verification;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::contacts::{Contact, Stage};
+use super::contact::{Contact, Stage};
 use super::{Mesh, Outgoing};
 use crate::model::{Path, PathSet};
 

@@ -1,0 +1,165 @@
+//! Requests of the user, and the report about other peers.
+
+use std::time::Duration;
+
+use super::publish::{Leaving, MAX_DEFERRED_REQUESTS};
+use super::{Mesh, Now, Phase};
+use crate::model::{
+    ChatCommand, Command, ErrorCode, Event, NameKey, Path, PathSet, PeerCommand, PeerId,
+    PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
+};
+
+/// A peer's public number.
+pub(super) const fn session(id: PeerId) -> SessionId {
+    SessionId(u64::from_be_bytes(id.0))
+}
+
+impl Mesh {
+    /// Somebody wants something done.
+    pub(super) fn on_request(&mut self, now: Now, request: Request) {
+        // Who is there is known when one is in.
+        let is_about_others = matches!(
+            request.command,
+            Command::Chat(ChatCommand::Members { .. })
+                | Command::Peer(PeerCommand::Peers | PeerCommand::Block { .. })
+        );
+        if is_about_others && !matches!(self.phase, Phase::In) {
+            if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
+                self.outbox.deferred.push(request);
+            }
+            return;
+        }
+        let Request { tag, command } = request;
+        match command {
+            Command::Chat(task) => self.on_chat_command(now, tag, task),
+            Command::Peer(PeerCommand::Peers) => {
+                let peers = self.report(now);
+                self.emit(Event::Peers { tag, peers });
+            }
+            Command::Peer(PeerCommand::Block { name }) => self.block(tag, &name),
+            Command::Peer(PeerCommand::Admit { name, is_welcome }) => {
+                if self.resolve_approval(now, &name, is_welcome) {
+                    let may = if is_welcome { "may" } else { "may not" };
+                    self.emit(Event::Done { tag, text: format!("{name} {may} come in.") });
+                } else {
+                    self.refuse(tag, 0, format!("{name} is not waiting to come in."), None);
+                }
+            }
+            Command::Password(_) => {}
+            Command::Finish { patience } => {
+                let (progress_at, undelivered, check_at) = (now.moment, usize::MAX, now.moment);
+                self.outbox.leaving =
+                    Some(Leaving { patience, progress_at, undelivered, check_at });
+            }
+            Command::Quit => self.leave(),
+        }
+    }
+
+    /// A task that a server could do as well.
+    fn on_chat_command(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
+        match task {
+            ChatCommand::Say { room, style, text } if self.is_here(&room) => {
+                self.enqueue_message(now, tag, style, &text);
+            }
+            ChatCommand::Say { text, .. } => {
+                let code = ErrorCode::NotInRoom.number();
+                self.refuse(tag, code, "Among peers there is one room.".to_owned(), Some(text));
+            }
+            ChatCommand::Direct { text, .. } => {
+                let why = "There are no direct messages among peers.".to_owned();
+                self.refuse(tag, 0, why, Some(text));
+            }
+            ChatCommand::Enter { .. } | ChatCommand::Leave { .. } => {
+                let why = "Among peers there is one room for each program.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
+            ChatCommand::History { .. } => {
+                let why = "There is nothing older here than what was shown.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
+            ChatCommand::Search(_) => {
+                let why = "Among peers there is nothing to search in.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
+            ChatCommand::Members { .. } => {
+                let mut names = self.names_of_members();
+                names.sort();
+                self.emit(Event::Roster {
+                    tag,
+                    room: self.settings.room.as_str().to_owned(),
+                    members: u32::try_from(names.len()).unwrap_or(u32::MAX),
+                    names: Some(names),
+                    asked: true,
+                });
+            }
+        }
+    }
+
+    /// Whether a place is this room.
+    fn is_here(&self, room: &RoomSelector) -> bool {
+        match room {
+            RoomSelector::Named(room) => NameKey::of(room) == *self.settings.room.key(),
+            RoomSelector::Only | RoomSelector::First => true,
+        }
+    }
+
+    /// Does not do what was asked.
+    pub(super) fn refuse(
+        &mut self,
+        tag: RequestTag,
+        code: u16,
+        text: String,
+        message: Option<String>,
+    ) {
+        self.outbox.refused += 1;
+        let to = self.settings.room.as_str().to_owned();
+        self.emit(Event::Refused(Refusal { tag, code, text, to, message }));
+    }
+
+    /// Names of all members, oneself included.
+    pub(super) fn names_of_members(&self) -> Vec<String> {
+        let others = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let names = others.map(|(_, it)| it.name().to_owned());
+        names.chain([self.name.as_str().to_owned()]).collect()
+    }
+
+    /// How each peer is reached: oneself first, then by standing.
+    #[must_use]
+    pub fn report(&self, now: Now) -> Vec<PeerReport> {
+        let clock = self.room_clock(now.moment);
+        let mut reports = vec![PeerReport {
+            name: self.name.as_str().to_owned(),
+            session: session(self.me.id),
+            is_self: true,
+            present: clock.since(self.since),
+            address: None,
+            route: PeerRoute::Local,
+            loss: 0,
+            skew: 0,
+            silence: Duration::ZERO,
+        }];
+        for (_, id) in self.contacts.members_by_seniority() {
+            let Some(contact) = self.contacts.get(id) else { continue };
+            let hears = contact.hears.unwrap_or(PathSet::NONE.with(Path::GroupV4));
+            let path = Path::ALL.into_iter().find(|it| hears.has(*it));
+            let is_direct = now.moment.since(contact.last_heard.unwrap_or_default())
+                < super::timers::gone_after(self.member_count());
+            reports.push(PeerReport {
+                name: contact.name().to_owned(),
+                session: session(id),
+                is_self: false,
+                present: clock.since(contact.since()),
+                address: contact.address(),
+                route: match path {
+                    _ if contact.last_heard.is_none() || !is_direct => PeerRoute::Indirect,
+                    Some(path) => PeerRoute::Path(path),
+                    None => PeerRoute::Unicast,
+                },
+                loss: self.heartbeat_loss(now.moment, contact),
+                skew: contact.skew,
+                silence: now.moment.since(contact.last_vouched),
+            });
+        }
+        reports
+    }
+}

@@ -1,0 +1,179 @@
+//! Verification of peers and of their addresses: pings, cookies, and addresses
+//! of peers that were never heard. Sections 11 and 12.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::contact::{Contact, Stage};
+use super::dispatch::PacketMeta;
+use super::timers::{PING_RETRY_MAX, PING_RETRY_MIN, heartbeat_interval, path_report_delay};
+use super::{Mesh, Now};
+use crate::model::limits::MAX_PEERS;
+use crate::model::{Moment, Path, PathSet, PeerId};
+use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
+
+/// Pings to a silent member that are not further apart than the first.
+const QUICK_PINGS: u32 = 10;
+
+impl Mesh {
+    /// Sends a ping.
+    pub(super) fn ping(&mut self, now: Now, id: PeerId) {
+        let cookie = |it| self.cookie(now.moment, id, it, 0);
+        let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
+        let ping = Ping { cookie: cookie(address), heard: self.paths_heard_from(now.moment, id) };
+        self.send_to(address, Control::Ping(ping));
+        let interval = heartbeat_interval(self.member_count());
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.pinged_path = preferred_path(ping.heard);
+        contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
+        contact.pings += 1;
+        contact.is_pinged = true;
+        let doublings = match contact.stage {
+            Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
+            _ => contact.pings,
+        };
+        // In a large room many may fall silent at once, for many.
+        let first = PING_RETRY_MIN.max(interval / 2);
+        let wait = (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_RETRY_MAX);
+        contact.ping_at = Some(now.moment + wait);
+    }
+
+    /// Asks the one who has named somebody for its address.
+    pub(super) fn send_where(&mut self, now: Now, id: PeerId) {
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.where_at = Some(now.moment + PING_RETRY_MAX / 10);
+        let lister = contact.listed_by;
+        let lister = lister.filter(|it| self.contacts.member(*it).is_some());
+        let address = lister.and_then(|it| self.verified_address(now, it));
+        // Many can be listed: not to an address that may be another's.
+        if let Some(address) = address {
+            self.send_to(address, Control::Where(Where { peers: vec![id] }));
+        }
+    }
+
+    /// Somebody asks for addresses.
+    pub(super) fn on_where(&mut self, asker: PeerId, asked: &Where) {
+        let address = |id: &PeerId| {
+            let address = self.contacts.member(*id)?.shareable_address()?;
+            let octets = match address.ip() {
+                IpAddr::V4(it) => it.to_ipv6_mapped().octets(),
+                IpAddr::V6(it) => it.octets(),
+            };
+            Some(PeerAddress { peer: *id, address: octets, port: address.port() })
+        };
+        let peers: Vec<_> = asked.peers.iter().take(MAX_PEERS).filter_map(address).collect();
+        let to = self.contacts.get(asker).and_then(Contact::verified_address);
+        match to {
+            Some(to) if !peers.is_empty() => {
+                self.send_to(to, Control::Peers(Peers { peers }));
+            }
+            Some(_) => {}
+            None => self.require_verified_address(asker),
+        }
+    }
+
+    /// Somebody tells addresses.
+    pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
+        for it in told.peers.iter().take(MAX_PEERS) {
+            let contact = self.contacts.get_mut(it.peer);
+            // Only what was asked for, from the one who was asked.
+            let Some(contact) = contact.filter(|it| it.listed_by == Some(by)) else { continue };
+            let ip = Ipv6Addr::from(it.address);
+            let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+            let is_one = !ip.is_unspecified()
+                && !ip.is_multicast()
+                && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+            if it.port != 0 && is_one {
+                contact.suggest_address(SocketAddr::new(ip, it.port));
+                contact.ping_at.get_or_insert(now.moment);
+            }
+        }
+        self.schedule_sweep(now.moment);
+    }
+
+    /// Somebody asks whether one is there.
+    pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
+        let id = meta.sender.id;
+        self.note_hears(now.moment, id, ping.heard, meta.counter);
+        let heard = self.paths_heard_from(now.moment, id);
+        self.send_to(meta.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
+        // Whether that arrives nobody knows: only an answer to one's own
+        // ping proves that somebody was told.
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.is_told_uncertain |= contact.told_path != preferred_path(heard);
+        }
+    }
+
+    /// A cookie comes back.
+    pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
+        let id = meta.sender.id;
+        let is_from = |address: &SocketAddr| {
+            let mine = |minutes| self.cookie(now.moment, id, *address, minutes);
+            [mine(0), mine(1)].contains(&pong.cookie)
+        };
+        // It may answer from another of its addresses.
+        let known = self.contacts.get(id).into_iter().flat_map(Contact::addresses);
+        let Some(address) = [meta.from].into_iter().chain(known).find(is_from) else {
+            self.drops.unexpected += 1;
+            return;
+        };
+        self.send_plan = None;
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.verify_address(address);
+            (contact.ping_at, contact.pings) = (None, 0);
+            (contact.told_path, contact.is_told_uncertain) = (contact.pinged_path, false);
+        }
+        self.note_hears(now.moment, id, pong.heard, meta.counter);
+        self.promote(now.moment, id);
+    }
+
+    /// Somebody says how it hears this peer; what it said later counts, in
+    /// whatever order that comes. It may need copies of its own, for which
+    /// its address has to be verified.
+    fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        if counter <= contact.hears_counter {
+            return;
+        }
+        contact.hears_counter = counter;
+        if contact.hears.replace(heard) == Some(heard) {
+            return;
+        }
+        self.send_plan = None;
+        if contact.is_member() && contact.verified_address().is_none() {
+            contact.needs_verified_address = true;
+            self.schedule_sweep(now);
+        }
+    }
+
+    /// How this peer says that it hears somebody. Of those whom it has not
+    /// known for long it says what is believed anyhow.
+    pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
+        let lately = super::timers::path_timeout(self.member_count());
+        let look = path_report_delay(self.member_count());
+        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= look);
+        known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, lately))
+    }
+
+    /// Where to send what is larger than what was asked. `None`, and a ping
+    /// is sent, where no address of it is verified.
+    pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
+        let address = self.contacts.get(id).and_then(Contact::verified_address);
+        if address.is_none() {
+            self.require_verified_address(id);
+            self.schedule_sweep(now.moment);
+        }
+        address
+    }
+
+    /// Somebody's address is to be verified.
+    fn require_verified_address(&mut self, id: PeerId) {
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.needs_verified_address = true;
+        }
+    }
+}
+
+/// The way that one would like somebody to use.
+pub(super) fn preferred_path(heard: PathSet) -> Option<Path> {
+    Path::ALL.into_iter().find(|it| heard.has(*it))
+}
