@@ -1,4 +1,4 @@
-//! Others as candidates: section 7.
+//! Admission of other candidates: votes (`agree`), approval by the user, and blocking. Section 7.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,66 +10,66 @@ use crate::model::limits::MIN_ANNOUNCE;
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RequestTag, RoomClock, Username};
 use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
-/// So many of the oldest members answer for the room.
+/// Number of most senior members that vote on a candidate for the whole room.
 pub(super) const VOTERS: usize = 8;
-/// Candidates remembered at one time.
+/// Maximum number of candidates remembered at one time.
 const MAX_CANDIDATES: usize = 256;
 
-/// Somebody who has announced itself lately.
+/// Candidate that has announced itself lately and that nobody here objects to.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// Its attempt.
+    /// Nonce of its attempt to join.
     pub(super) nonce: Nonce,
-    /// What it would like to be called.
+    /// Username that it asks for.
     pub(super) name: Username,
-    /// Where it sends from.
+    /// Address that it sends from.
     address: SocketAddr,
-    /// When it was last heard.
+    /// Time of its last announce.
     pub(super) last_heard: Moment,
-    /// When an agreement is to be sent.
+    /// Time at which an `agree` is to be sent.
     agree_at: Option<Moment>,
-    /// What the person says.
+    /// Approval by the user.
     pub(super) approval: Approval,
 }
 
-/// What the person says of a newcomer.
+/// Approval of a candidate by the user.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Approval {
-    /// Is not asked, or has agreed, or has been silent for too long.
+    /// Granted: the user is not asked, has agreed, or has not answered in time.
     Granted,
-    /// Will be asked when the newcomer has proven to be alive.
+    /// Not asked yet: the candidate is not verified to be alive.
     NotAsked,
-    /// Is being asked, until then.
+    /// The user is asked; no answer by this time counts as yes.
     Pending(Moment),
-    /// No.
+    /// Denied by the user.
     Denied,
 }
 
-/// Newcomers, and whom one does not want.
+/// Candidates, and the names and keys that the user has blocked.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    /// Those who announce themselves.
+    /// Candidates that have announced themselves lately, by id.
     pub(super) candidates: BTreeMap<PeerId, Candidate>,
-    /// Not before this is anything to be done about them.
+    /// Earliest time at which an `agree` or a decision is due.
     decide_at: Option<Moment>,
-    /// Names that are blocked.
+    /// Keys of blocked names.
     pub(super) blocked_names: BTreeSet<NameKey>,
-    /// Keys that are blocked.
+    /// Blocked public keys.
     blocked_keys: BTreeSet<[u8; 32]>,
 }
 
 impl Admission {
-    /// When something is to be done.
+    /// Returns the time at which the next `agree` or decision is due.
     pub(super) const fn next_deadline(&self) -> Option<Moment> {
         self.decide_at
     }
 
-    /// Something is to be done then.
+    /// Moves the next deadline forward to `at` if that is earlier.
     fn schedule(&mut self, at: Moment) {
         self.decide_at = Some(self.decide_at.map_or(at, |due| due.min(at)));
     }
 
-    /// The same, found among all candidates.
+    /// Computes the earliest deadline of all candidates.
     fn earliest_deadline(&self) -> Option<Moment> {
         let thinks = |it: &Candidate| match it.approval {
             Approval::Pending(until) => Some(until),
@@ -78,26 +78,27 @@ impl Admission {
         self.candidates.values().flat_map(|it| [it.agree_at, thinks(it)]).flatten().min()
     }
 
-    /// How many candidates are remembered.
+    /// Returns the number of remembered candidates.
     pub(super) fn stats(&self) -> usize {
         self.candidates.len()
     }
 
-    /// Blocks a name and, if it is known, the key behind it.
+    /// Blocks a name and, if it is known, the public key of its holder.
     pub(super) fn block(&mut self, name: NameKey, key: Option<[u8; 32]>) {
         self.blocked_names.insert(name);
         self.blocked_keys.extend(key);
     }
 
-    /// Whether what this author says is hidden. Names are not looked at:
-    /// they change hands.
+    /// Returns true if messages of this author's public key are hidden. Names are not compared,
+    /// because they change hands.
     pub(super) fn is_blocked(&self, key: &[u8; 32]) -> bool {
         self.blocked_keys.contains(key)
     }
 }
 
 impl Mesh {
-    /// Somebody announces itself.
+    /// Handles `announce`: objects at once if there is a reason, else schedules an `agree` or asks
+    /// the user. A candidate treats the sender as a rival.
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);
@@ -142,8 +143,8 @@ impl Mesh {
         }
     }
 
-    /// Remembers a candidate to whom nobody here objects so far, and asks
-    /// the person if that is wanted.
+    /// Remembers a candidate without a reason to object, asks the user if that is wanted and the
+    /// candidate is verified, and objects to its rivals.
     fn record_candidate(
         &mut self,
         now: Now,
@@ -156,7 +157,8 @@ impl Mesh {
         if is_new {
             let recently = |it: &Candidate| now.moment.since(it.last_heard) < APPROVAL_TIMEOUT * 2;
             self.admission.candidates.retain(|_, it| recently(it));
-            // Not somebody new: strangers can invent any number of them.
+            // Evict the one heard longest ago, not the new one: strangers can invent any number of
+            // candidates.
             while self.admission.candidates.len() >= MAX_CANDIDATES {
                 let longest = self.admission.candidates.iter().min_by_key(|(_, it)| it.last_heard);
                 let Some((longest, _)) = longest else { break };
@@ -174,7 +176,7 @@ impl Mesh {
         candidate.address = meta.from;
         if self.contacts.get(id).is_some_and(|it| it.is_verified) {
             let name = candidate.name.clone();
-            // A recording does not make anybody ask a person.
+            // A recording must not make the user decide.
             if candidate.approval == Approval::NotAsked {
                 candidate.approval = Approval::Pending(now.moment + APPROVAL_TIMEOUT);
                 self.admission.schedule(now.moment + APPROVAL_TIMEOUT);
@@ -185,8 +187,8 @@ impl Mesh {
         self.admission.candidates.get(&id)
     }
 
-    /// Somebody with a smaller id announces a name that others with greater
-    /// ones announce as well: those do not get it.
+    /// Objects to candidates with greater ids that have announced the same name as the verified
+    /// `winner`.
     fn object_to_rivals(&mut self, now: Now, winner: PeerId, key: &NameKey) {
         if !self.is_voter() {
             return;
@@ -200,15 +202,15 @@ impl Mesh {
         let rivals: Vec<_> =
             rivals.map(|(id, it)| (*id, it.address, it.nonce, it.name.clone())).collect();
         for (id, address, nonce, name) in rivals {
-            // Once: one announce of the winner must not make many objections,
-            // again and again. At its own next one it hears it again.
+            // Object once: otherwise each announce of the winner would cause many objections. The
+            // rival hears it again at its own next announce.
             self.admission.candidates.remove(&id);
             let holder = (RoomClock(0), winner);
             self.object(now, address, nonce, ErrorCode::NameTaken, name.as_str(), holder);
         }
     }
 
-    /// Sends agreements that are due, and takes silence for a yes.
+    /// Sends the `agree`s that are due; a user's silence counts as yes.
     pub(super) fn send_due_agreements(&mut self, now: Now) {
         if self.admission.decide_at.is_none_or(|it| it > now.moment) {
             return;
@@ -230,7 +232,8 @@ impl Mesh {
         }
     }
 
-    /// The person has answered. False where nobody of this name is waiting.
+    /// Records the user's answer about a candidate, and sends `agree` or `object`. Returns false if
+    /// no candidate of this name is waiting.
     pub(super) fn resolve_approval(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
         let key = NameKey::of(name);
         let waiting = self
@@ -253,7 +256,7 @@ impl Mesh {
         true
     }
 
-    /// Agrees to a candidate.
+    /// Sends an `agree` to a candidate.
     fn agree(&mut self, now: Now, id: PeerId, flags: u8) {
         let Some(candidate) = self.admission.candidates.get(&id) else { return };
         let (address, nonce) = (candidate.address, candidate.nonce);
@@ -272,8 +275,8 @@ impl Mesh {
         self.send_to(address, Control::Agree(agree));
     }
 
-    /// Blocks somebody by name: what they say is hidden, and one objects
-    /// when they want to come in again.
+    /// Blocks a peer by name at the user's request: hides its messages, and objects when it tries
+    /// to join again.
     pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
             self.refuse(tag, 0, "That is no name.".to_owned(), None);
@@ -295,7 +298,7 @@ impl Mesh {
     }
 }
 
-/// Whether no agreement to this candidate is on its way yet.
+/// Returns true if no `agree` to this candidate is scheduled.
 fn has_no_pending_agree(admission: &Admission, id: PeerId) -> bool {
     admission.candidates.get(&id).is_some_and(|it| it.agree_at.is_none())
 }

@@ -1,4 +1,5 @@
-//! Oneself as a candidate: section 7.
+//! Candidacy: this peer as a candidate, from its first announce until it joins or is rejected.
+//! Section 7.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,54 +14,54 @@ use super::{End, HistoryFetch, Mesh, Now, Outgoing, Phase, admission};
 use crate::model::{ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
-/// A peer that the candidate has heard of.
+/// Member that the candidate has heard of, and its vote.
 #[derive(Debug)]
 struct MemberVote {
-    /// When it meta in, as it says.
+    /// Room clock's value when it came in, as it says.
     since: RoomClock,
-    /// Where it sends from.
+    /// Address that it sends from.
     address: SocketAddr,
-    /// What it has said.
+    /// Its vote so far.
     vote: Vote,
 }
 
-/// What a voter has said.
+/// Vote of a member on the candidate.
 #[derive(Debug)]
 enum Vote {
-    /// Nothing; so many announces were sent to it alone.
+    /// No vote yet; number of unicast announces sent to it.
     Pending(u8),
-    /// It asks its person, since then.
+    /// Deferred since this time, because it asks its user.
     Deferred(Moment),
-    /// Yes, with its counter.
+    /// Agreed; its Lamport counter.
     Yes(Lamport),
 }
 
-/// An candidacy to join.
+/// State of one attempt to join.
 #[derive(Debug)]
 pub(super) struct Candidacy {
-    /// What answers refer to.
+    /// Nonce of the attempt, which answers repeat.
     nonce: Nonce,
-    /// When the first announce went out.
+    /// Time of the first announce.
     started_at: Moment,
-    /// How many went out to all.
+    /// Number of announces sent to everybody.
     announces_sent: usize,
-    /// When the next one goes out.
+    /// Time of the next announce, or of the decision to join.
     announce_at: Moment,
-    /// Whom it has heard of.
+    /// Votes of the members that the candidate has heard of.
     votes: BTreeMap<PeerId, MemberVote>,
-    /// The greatest room clock that was profile by somebody alive, and when.
+    /// Greatest room clock that an `agree` has stated, and when it arrived.
     clock: Option<(RoomClock, Moment)>,
 }
 
 impl Candidacy {
-    /// Begins now.
+    /// Starts an attempt with a random nonce.
     pub(super) fn new(now: Moment, random: &mut fastrand::Rng) -> Self {
         let nonce = Nonce(random.u64(1..).to_le_bytes());
         let votes = BTreeMap::new();
         Self { nonce, started_at: now, announces_sent: 0, announce_at: now, votes, clock: None }
     }
 
-    /// The eight oldest of those heard of: the only ones that have to agree.
+    /// Returns the 8 most senior of the members heard of: the only ones whose vote is required.
     fn most_senior(&self) -> Vec<PeerId> {
         let mut seniorities: Vec<Seniority> =
             self.votes.iter().map(|(id, it)| (it.since, *id)).collect();
@@ -68,8 +69,8 @@ impl Candidacy {
         seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
     }
 
-    /// The counter to begin with: what half of the oldest say that theirs is,
-    /// or more. One liar moves it neither up nor down.
+    /// Returns the Lamport counter to start with: the median of those that the 8 most senior have
+    /// stated (the smaller middle one). A single liar moves it neither up nor down.
     fn lamport(&self) -> Lamport {
         let votes = self.most_senior().into_iter().filter_map(|id| self.votes.get(&id));
         let mut counters: Vec<Lamport> = votes
@@ -82,8 +83,8 @@ impl Candidacy {
         counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
 
-    /// Whether nobody's answer is owed any more. Not for ever: strangers can
-    /// invent any number of peers that are old and never answer.
+    /// Returns true if no vote is outstanding any more, or [`JOIN_TIMEOUT`] has passed: strangers
+    /// could invent any number of senior peers that never answer.
     fn is_settled(&self, now: Moment) -> bool {
         let oldest = self.most_senior();
         let is_timed_out = now.since(self.started_at) >= JOIN_TIMEOUT;
@@ -97,7 +98,8 @@ impl Candidacy {
 }
 
 impl Mesh {
-    /// When the candidate has something to do next.
+    /// Returns the time at which the candidate has something to do; `None` if this peer is no
+    /// candidate.
     pub(super) fn candidacy_deadline(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Announcing(candidacy) => Some(candidacy.announce_at),
@@ -105,14 +107,15 @@ impl Mesh {
         }
     }
 
-    /// Announces oneself again, or goes in.
+    /// Sends the next announce if it is due, or joins when the vote is settled. Starts a new
+    /// attempt after a suspension of the machine.
     pub(super) fn drive_candidacy(&mut self, now: Now) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
         if now.moment < candidacy.announce_at {
             return;
         }
         if now.moment.since(candidacy.announce_at) >= SUSPEND_THRESHOLD {
-            // Who has answered may be gone, and who has come in not be heard.
+            // Voters may have gone, and new members were not heard.
             *candidacy = Candidacy::new(now.moment, &mut self.random);
         }
         let is_over = now.moment.since(candidacy.started_at) >= JOIN_WINDOW;
@@ -136,7 +139,7 @@ impl Mesh {
                     *sent += 1;
                     addresses.push(voter.address);
                 }
-                // Its last word may have been lost.
+                // Its final answer may have been lost.
                 Vote::Deferred(_) => addresses.push(voter.address),
                 _ => {}
             }
@@ -147,11 +150,11 @@ impl Mesh {
         self.send(paths, addresses, Outgoing::Control(Control::Announce(announce)));
     }
 
-    /// A member agrees.
+    /// Handles `agree`: records the vote, the clock and the profile, and answers with a `pong`.
     pub(super) fn on_agree(&mut self, now: Now, meta: PacketMeta, agree: Agree) {
         let id = meta.sender.id;
         let Phase::Announcing(candidacy) = &mut self.phase else {
-            // One is in; its cookie can still be answered.
+            // This peer has joined already, but the cookie can still be answered.
             self.send_pong(now, meta, agree.cookie);
             return;
         };
@@ -165,7 +168,7 @@ impl Mesh {
         let voter = MemberVote { since: agree.since, address, vote };
         match candidacy.votes.get_mut(&id) {
             Some(known) => match known.vote {
-                // It has asked since before, or has answered already.
+                // It was deferred before, or has answered already.
                 Vote::Deferred(_) | Vote::Yes(_) if is_asking => {}
                 _ => *known = voter,
             },
@@ -184,27 +187,29 @@ impl Mesh {
         self.send_pong(now, meta, agree.cookie);
     }
 
-    /// Sends a cookie back.
+    /// Sends a cookie back in a `pong`.
     fn send_pong(&mut self, now: Now, meta: PacketMeta, cookie: crate::wire::udp::Cookie) {
         let heard = self.paths_heard_from(now.moment, meta.sender.id);
         self.send_to(meta.from, Control::Pong(Pong { cookie, heard }));
     }
 
-    /// Somebody is heard that is in the room; it has to agree as well.
+    /// Adds a member that was heard to those that have to vote. Does nothing if this peer is no
+    /// candidate.
     pub(super) fn note_voter(&mut self, id: PeerId, address: SocketAddr, since: RoomClock) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
         let vote = Vote::Pending(0);
         candidacy.votes.entry(id).or_insert(MemberVote { since, address, vote });
     }
 
-    /// Somebody says goodbye while one is a candidate.
+    /// Removes a member that says goodbye from the voters. Does nothing if this peer is no
+    /// candidate.
     pub(super) fn forget_voter(&mut self, id: PeerId) {
         if let Phase::Announcing(candidacy) = &mut self.phase {
             candidacy.votes.remove(&id);
         }
     }
 
-    /// Somebody objects.
+    /// Handles `object`: a candidate is rejected if the nonce is its own; a member checks its name.
     pub(super) fn on_object(&mut self, now: Now, object: &Object, is_verified: bool) {
         match &self.phase {
             Phase::Announcing(candidacy) if object.nonce == candidacy.nonce => {
@@ -215,12 +220,13 @@ impl Mesh {
         }
     }
 
-    /// One is not let in.
+    /// Ends the mesh as rejected.
     fn reject(&mut self, by: String, code: u16, reason: String) {
         self.finish(End::Rejected { by, code, reason });
     }
 
-    /// Another candidate announces itself while one is a candidate.
+    /// Handles an `announce` of another candidate while this peer is one: if both want the same
+    /// name, the smaller id wins, once the rival is verified.
     pub(super) fn on_rival(&mut self, now: Now, meta: PacketMeta, announce: &Announce) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let key = crate::model::NameKey::of(&announce.username);
@@ -228,7 +234,7 @@ impl Mesh {
             return;
         }
         if !self.contacts.get(meta.sender.id).is_some_and(|it| it.is_verified) {
-            // It may be yesterday's recording.
+            // It may be a recording.
             self.ping(now, meta.sender.id);
             return;
         }
@@ -241,7 +247,8 @@ impl Mesh {
         }
     }
 
-    /// The vote is over: one is a member.
+    /// Becomes a member after the vote: sets the room clock, *since* and the Lamport counter, and
+    /// starts heartbeats and the history fetch.
     fn join(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Announcing(candidacy) = ended else { return };
@@ -260,7 +267,7 @@ impl Mesh {
         self.drive_history_fetch(now);
     }
 
-    /// Tells the person that one is in.
+    /// Reports to the user that this peer has joined.
     pub(super) fn report_joined(&mut self, history_from: Option<PeerId>) {
         let mut members = self.names_of_members();
         members.sort();

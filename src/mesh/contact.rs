@@ -1,5 +1,4 @@
-//! One other peer, as this peer sees it: section 11 and the last table of
-//! section 16.
+//! State of one other peer: section 11, and the tables of section 16.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,122 +7,127 @@ use super::replay_window::ReplayWindow;
 use crate::model::{Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 
-/// Addresses of one peer.
+/// Maximum number of addresses remembered per peer.
 const MAX_ADDRESSES: usize = 4;
-/// Control packets of one sender at once, and in a minute.
+/// Rate limit for control packets of one sender: burst, and packets per minute.
 const CONTROL_RATE: (u32, u32) = (200, 3_000);
-/// Entries of one author that nobody has asked for, likewise.
+/// Rate limit for unrequested entries of one author: burst, and entries per minute.
 const ENTRY_RATE: (u32, u32) = (200, 3_000);
-/// Entries that one peer gets because it asks, likewise.
+/// Rate limit for entries served to one peer on request: burst, and entries per minute.
 const ANSWER_RATE_PER_PEER: (u32, u32) = (128, 6_000);
 
-/// What one knows of another peer.
+/// Stage of another peer, as this peer sees it: the last state table of section 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Named by a member's page; not heard.
+    /// Listed in a page of a verified peer; no packet of it has arrived.
     Listed,
-    /// Heard; not a member, or not verified to be one.
-    PathSet,
-    /// In the room.
+    /// A control packet of it has arrived; it is not a member (yet).
+    Heard,
+    /// Member of the room.
     Member,
-    /// Was in the room.
+    /// Was a member, or said goodbye, and has gone.
     Gone {
-        /// Since when.
+        /// Time at which it went.
         at: Moment,
     },
 }
 
-/// What a peer says of itself.
+/// Profile of a peer, as it states it in `agree` and `heartbeat`.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
-    /// What it is called. From a stranger.
+    /// Username; not validated.
     pub(super) name: String,
-    /// What the name is compared by.
+    /// Comparison key of the username.
     pub(super) key: NameKey,
-    /// When it meta in, by the room clock; by ours as long as the two differ.
+    /// Room clock's value when the peer came in; converted to this peer's room clock while the two
+    /// differ.
     pub(super) since: RoomClock,
 }
 
-/// Where a peer sends from.
+/// Address of a peer, with what is known about it.
 #[derive(Clone, Copy, Debug)]
 struct Address {
-    /// There.
+    /// The socket address.
     address: SocketAddr,
-    /// When it was last heard from there, if ever.
+    /// Time of the last control packet from this address; `None` if the address was only suggested.
     last_heard: Option<Moment>,
-    /// A cookie has come back from there.
+    /// Whether a cookie has come back from this address.
     is_verified: bool,
 }
 
-/// Another peer.
+/// State kept for one other peer.
 #[derive(Debug)]
 pub(super) struct Contact {
-    /// Its key, once it was heard.
+    /// Its public key and incarnation; `None` until a control packet has arrived.
     pub(super) signer: Option<Signer>,
-    /// What it is to us.
+    /// Stage of the peer. Change it by `Contacts::set_stage` only.
     pub(super) stage: Stage,
-    /// It is alive, not a recording.
+    /// Whether it is verified to be alive now, rather than a recording.
     pub(super) is_verified: bool,
-    /// What it says of itself.
+    /// Profile that it last stated. Change it by `Contacts::set_profile` only.
     pub(super) profile: Option<Profile>,
-    /// Where it can be reached.
+    /// Known addresses of the peer, at most [`MAX_ADDRESSES`].
     addresses: Vec<Address>,
-    /// Which of its counters were seen.
+    /// Anti-replay window of its packet counters.
     pub(super) window: ReplayWindow,
-    /// How much it may send.
+    /// Rate limit for its control packets.
     pub(super) controls: TokenBucket,
-    /// How many entries it gets because it asks.
+    /// Rate limit for entries served to it on request.
     pub(super) answers: TokenBucket,
-    /// How many entries it may send that nobody has asked for.
+    /// Rate limit for its own entries that nobody has requested.
     pub(super) entries: TokenBucket,
-    /// When it was first heard, in this stay.
+    /// Time of its first control packet in this stay.
     pub(super) first_heard: Moment,
-    /// When it became known, or a member.
+    /// Time of its first stated name, then of its becoming a member.
     pub(super) known_at: Moment,
-    /// When it was last heard directly.
+    /// Time of its last control packet; `None` if none has arrived.
     pub(super) last_heard: Option<Moment>,
-    /// When it was last heard by anybody.
+    /// Latest time at which this peer, or another one according to its page, has heard it.
     pub(super) last_vouched: Moment,
-    /// When something last meta by each way.
+    /// Time of the last packet by each path, in the order of [`path_index`].
     last_heard_by: [Option<Moment>; 3],
-    /// The way by which it believes to be heard; `None`: by none.
+    /// Preferred path that it was certainly told to use; `None`: no path, it sends unicast copies.
     pub(super) told_path: Option<Path>,
-    /// It was told something else since, and may not have heard that.
+    /// Whether it may have been told another path since, in a packet that may be lost.
     pub(super) is_told_uncertain: bool,
-    /// What the last ping to it said about that.
+    /// Preferred path that the last ping to it has stated.
     pub(super) pinged_path: Option<Path>,
-    /// How it hears us, if it has said so.
+    /// Paths by which it hears this peer, as it last stated; `None` if it has stated nothing.
     pub(super) hears: Option<PathSet>,
-    /// The counter of the packet in which it said so.
+    /// Packet counter of that statement; older statements are ignored.
     pub(super) hears_counter: u64,
-    /// When to ping it.
+    /// Time of the next ping to it, once a ping series has begun.
     pub(super) ping_at: Option<Moment>,
-    /// Pings without success.
+    /// Number of pings in the current series, that is without a `pong`.
     pub(super) pings: u32,
-    /// It was pinged since it was last heard.
+    /// Whether it was pinged since it was last heard.
     pub(super) is_pinged: bool,
-    /// It was asked for entries since it was last heard.
+    /// Whether it was sent a `want` since it was last heard. Kept up for peers without a verified
+    /// address.
     pub(super) is_asked: bool,
-    /// Something is to be sent to an address that is not verified.
+    /// Whether something waits for a verified address of it, so that a ping is needed.
     pub(super) needs_verified_address: bool,
-    /// Whose page named it.
+    /// Peer whose page listed it last; that peer is asked for its address.
     pub(super) listed_by: Option<PeerId>,
-    /// When to ask for its address.
+    /// Time of the next `where` about it.
     pub(super) where_at: Option<Moment>,
-    /// How much its clock is ahead of ours, in milliseconds.
+    /// Clock skew in milliseconds: how far its wall clock is ahead of this machine's; the smaller
+    /// of the last two measurements.
     pub(super) skew: i64,
-    /// As it seemed the last time.
+    /// Last measurement of the clock skew, in milliseconds.
     last_skew: Option<i64>,
-    /// The person has been told of it.
+    /// Whether the user was told about the clock skew.
     pub(super) is_skew_reported: bool,
-    /// Heartbeats that have come, of those since `known_at` at most 32.
+    /// Number of heartbeats received since a time, for the loss estimate. Starts again after
+    /// `heartbeats::LOSS_WINDOW` heartbeats.
     pub(super) heartbeats: (u32, Moment),
-    /// It has our log up to here; `None`: its pages have never told.
+    /// Greatest sequence of this peer's own log that it is known to have; `None` if its pages have
+    /// never listed this peer.
     pub(super) has_own_up_to: Option<u32>,
 }
 
 impl Contact {
-    /// Somebody new.
+    /// Creates a contact in this stage, with nothing known about it.
     pub(super) fn new(now: Moment, stage: Stage) -> Self {
         Self {
             signer: None,
@@ -160,7 +164,7 @@ impl Contact {
         }
     }
 
-    /// Notes that a control packet has come.
+    /// Records a control packet that is no duplicate: time, path and source address.
     pub(super) fn record_packet(&mut self, now: Moment, from: SocketAddr, path: Option<Path>) {
         self.last_heard = Some(now);
         self.last_vouched = now;
@@ -174,27 +178,27 @@ impl Contact {
         }
     }
 
-    /// Notes that a copy of what was heard last has come by another way.
+    /// Records that a copy of the latest packet has come by another path.
     pub(super) fn record_copy(&mut self, now: Moment, path: Path) {
         if let Some(slot) = self.last_heard_by.get_mut(path_index(path)) {
             *slot = Some(now);
         }
     }
 
-    /// Whether something by this way would be news.
+    /// Returns true if nothing has come by this path within `lately`.
     pub(super) fn is_path_silent(&self, now: Moment, path: Path, lately: Duration) -> bool {
         !self.recent_paths(now, lately).has(path)
     }
 
-    /// Notes by how much its clock seemed to be ahead. Of the last two the
-    /// smaller difference counts: a packet may have waited on its way.
+    /// Records a measurement of the clock skew in milliseconds. Of the last two the one closer to
+    /// zero counts, because a packet may have been delayed.
     pub(super) fn note_skew(&mut self, skew: i64) {
         let before = self.last_skew.replace(skew).unwrap_or(0);
         self.skew = if before.unsigned_abs() < skew.unsigned_abs() { before } else { skew };
     }
 
-    /// Remembers an address, in place of the one not heard for longest, if
-    /// possible not of a verified one: recordings can come from anywhere.
+    /// Adds an address. If all places are taken, it replaces the one not heard for longest,
+    /// unverified ones first, because recordings can be replayed from any address.
     fn add_address(&mut self, address: SocketAddr, last_heard: Option<Moment>) {
         let new = Address { address, last_heard, is_verified: false };
         if self.addresses.len() < MAX_ADDRESSES {
@@ -206,14 +210,14 @@ impl Contact {
         }
     }
 
-    /// Somebody says that it can be reached there.
+    /// Adds an address that another peer has named, unless this peer was heard itself.
     pub(super) fn suggest_address(&mut self, address: SocketAddr) {
         if self.last_heard.is_none() && !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
         }
     }
 
-    /// A cookie has come back from there.
+    /// Marks the peer and this address of it as verified, after its cookie has come back.
     pub(super) fn verify_address(&mut self, address: SocketAddr) {
         self.is_verified = true;
         self.needs_verified_address = false;
@@ -222,34 +226,35 @@ impl Contact {
         }
     }
 
-    /// Whether it can be reached anywhere.
+    /// Returns true if any address of the peer is known.
     pub(super) const fn has_address(&self) -> bool {
         !self.addresses.is_empty()
     }
 
-    /// Every address that it may have.
+    /// Returns all known addresses, verified or not.
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.addresses.iter().map(|it| it.address)
     }
 
-    /// Whether it has been heard from there.
+    /// Returns true if a control packet has come from this address.
     pub(super) fn has_sent_from(&self, address: SocketAddr) -> bool {
         self.addresses.iter().any(|it| it.address == address && it.last_heard.is_some())
     }
 
-    /// Where to send: the verified address heard last, else the one heard
-    /// last, else one that somebody has named.
+    /// Returns the best address to send to: the verified one heard last, else the one heard last,
+    /// else a suggested one.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.addresses.iter().max_by_key(|it| (it.is_verified, it.last_heard)).map(|it| it.address)
     }
 
-    /// Where to send what is larger than what meta.
+    /// Returns the verified address that was heard last. Answers larger than their questions go
+    /// there only.
     pub(super) fn verified_address(&self) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         verified.max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
-    /// The addresses that may be passed on.
+    /// Returns the address heard last that may be passed on in `peers`: not an IPv6 link-local one.
     pub(super) fn shareable_address(&self) -> Option<SocketAddr> {
         let is_lasting = |it: &&Address| match it.address {
             SocketAddr::V4(_) => true,
@@ -259,38 +264,39 @@ impl Contact {
         heard.filter(is_lasting).max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
-    /// By which ways it was heard within `lately`.
+    /// Returns the paths by which it was heard within `lately`.
     pub(super) fn recent_paths(&self, now: Moment, lately: Duration) -> PathSet {
         Path::ALL.into_iter().zip(self.last_heard_by).fold(PathSet::NONE, |heard, (path, at)| {
             if at.is_some_and(|at| now.since(at) < lately) { heard.with(path) } else { heard }
         })
     }
 
-    /// When the way that it is told to use will have failed, if nothing
-    /// comes by it.
+    /// Returns the time at which the path that it was told to use counts as failed if nothing more
+    /// comes by it; `None` if nothing has ever come by it.
     pub(super) fn told_path_expires(&self, lately: Duration) -> Option<Moment> {
         let at =
             self.told_path.and_then(|it| self.last_heard_by.get(path_index(it)).copied().flatten());
         at.map(|at| at + lately)
     }
 
-    /// It is in the room.
+    /// Returns true if the peer is in stage member.
     pub(super) fn is_member(&self) -> bool {
         self.stage == Stage::Member
     }
 
-    /// What it is called; empty if nobody has said.
+    /// Returns its stated username; empty if it has stated none.
     pub(super) fn name(&self) -> &str {
         self.profile.as_ref().map_or("", |it| &it.name)
     }
 
-    /// Since when it has been in the room.
+    /// Returns the room clock's value when it came in; the greatest possible value if it has stated
+    /// none.
     pub(super) fn since(&self) -> RoomClock {
         self.profile.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
     }
 }
 
-/// Which place a way has in [`Contact::ways`].
+/// Returns the index of a path in [`Contact::last_heard_by`].
 const fn path_index(path: Path) -> usize {
     match path {
         Path::GroupV4 => 0,

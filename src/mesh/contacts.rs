@@ -1,5 +1,4 @@
-//! Other peers, as one sees them: section 11 and the last table of
-//! section 16.
+//! Set of all other peers, with limits, an index of names, and seniority: sections 11 and 17.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,51 +8,52 @@ use super::contact::{Contact, Profile, Stage};
 use crate::model::{Moment, NameKey, PeerId, RoomClock};
 use crate::wire::udp::Signer;
 
-/// Peers that were heard and are not verified.
+/// Maximum number of contacts in stage heard.
 const MAX_HEARD: usize = 256;
-/// Contacts in all. (Members of a room are made for some hundreds.)
+/// Maximum number of contacts in all stages. (Rooms are made for some hundreds of members.)
 const MAX_CONTACTS: usize = 4_096;
-/// Contacts that are known from one peer's pages only.
+/// Maximum number of contacts known only from the pages of one peer.
 const MAX_LISTED: usize = 128;
 
-/// How long somebody has been here: the smaller one for longer.
+/// Seniority of a member: (since, id). The smaller one is more senior.
 pub(super) type Seniority = (RoomClock, PeerId);
 
-/// All of them.
+/// Set of all other peers by id, with an index of member names.
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
-    /// By id.
+    /// All contacts by peer id.
     contacts: BTreeMap<PeerId, Contact>,
-    /// Members by the keys of their names.
+    /// Index of members by the keys of their names.
     names: BTreeMap<NameKey, BTreeSet<PeerId>>,
-    /// The keys of those names by what they look like: worked out when a
-    /// name comes, not each time that one is compared.
+    /// Index of those name keys by their look-alike skeletons (UTS #39). Computed when a name is
+    /// added, not at each comparison.
     skeletons: BTreeMap<String, BTreeSet<NameKey>>,
-    /// How many members there are.
+    /// Number of contacts in stage member.
     member_count: usize,
-    /// How many are heard and not verified.
+    /// Number of contacts in stage heard.
     heard_count: usize,
 }
 
 impl Contacts {
-    /// One of them.
+    /// Returns a contact by id.
     pub(super) fn get(&self, id: PeerId) -> Option<&Contact> {
         self.contacts.get(&id)
     }
 
-    /// One of them, to change it. Stage and name are changed by
-    /// [`Self::set_stage`] and [`Self::set_profile`] only.
+    /// Returns a contact by id, mutably. Change its stage and profile by [`Self::set_stage`] and
+    /// [`Self::set_profile`] only, which keep the indexes up to date.
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Contact> {
         self.contacts.get_mut(&id)
     }
 
-    /// One of them, if it is a member.
+    /// Returns a contact by id if it is a member.
     pub(super) fn member(&self, id: PeerId) -> Option<&Contact> {
         self.get(id).filter(|it| it.is_member())
     }
 
-    /// Somebody of whom a control packet has come; `None` where all places
-    /// are taken by members.
+    /// Returns the contact of a sender of a control packet; adds it in stage heard if it is new,
+    /// and moves it there if it was only listed. Evicts others if there is no place; `None` if
+    /// members take them all.
     pub(super) fn add_heard(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
         let is_new = !self.contacts.contains_key(&signer.id);
         if is_new && self.heard_count >= MAX_HEARD {
@@ -64,17 +64,17 @@ impl Contacts {
         }
         if is_new {
             self.heard_count += 1;
-            self.contacts.insert(signer.id, Contact::new(now, Stage::PathSet));
+            self.contacts.insert(signer.id, Contact::new(now, Stage::Heard));
         } else if self.get(signer.id).is_some_and(|it| it.stage == Stage::Listed) {
-            self.set_stage(signer.id, Stage::PathSet);
+            self.set_stage(signer.id, Stage::Heard);
         }
         let contact = self.contacts.get_mut(&signer.id)?;
         contact.signer = Some(signer);
         Some(contact)
     }
 
-    /// Somebody whom a member's page has named; `None` where too many are
-    /// known.
+    /// Returns the contact of a peer that the page of `by` lists; adds it in stage listed if it is
+    /// new. `None` if `by` has listed too many, or there are too many contacts.
     pub(super) fn add_listed(
         &mut self,
         now: Moment,
@@ -94,12 +94,11 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Forgets one of those who are heard and not members: of those at the
-    /// address with most of them, one that is not verified, the oldest. So
-    /// who invents many keeps nobody else out.
+    /// Evicts one contact in stage heard: of those at the IP address with most of them an
+    /// unverified one, the oldest. So an attacker that invents many peers keeps nobody else out.
     fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
-        let heard = || self.iter().filter(|(_, it)| it.stage == Stage::PathSet);
+        let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);
         let mut crowds: BTreeMap<Option<IpAddr>, usize> = BTreeMap::new();
         heard().for_each(|(_, it)| *crowds.entry(ip(it)).or_default() += 1);
         let one = heard()
@@ -109,8 +108,8 @@ impl Contacts {
         }
     }
 
-    /// Whether there is a place, once the one who was listed or gone for
-    /// longest has made room.
+    /// Returns true if there is a place for a new contact; evicts the listed or gone one that was
+    /// heard least recently if need be.
     fn make_room(&mut self) -> bool {
         if self.contacts.len() < MAX_CONTACTS {
             return true;
@@ -124,7 +123,7 @@ impl Contacts {
         oldest.is_some()
     }
 
-    /// Moves somebody on.
+    /// Moves a contact to a stage, and updates counters and the name index.
     pub(super) fn set_stage(&mut self, id: PeerId, stage: Stage) {
         let Some(contact) = self.contacts.get_mut(&id) else { return };
         let before = std::mem::replace(&mut contact.stage, stage);
@@ -132,8 +131,8 @@ impl Contacts {
         let count = |it: Stage, what: Stage| usize::from(it == what);
         self.member_count += count(stage, Stage::Member);
         self.member_count -= count(before, Stage::Member);
-        self.heard_count += count(stage, Stage::PathSet);
-        self.heard_count -= count(before, Stage::PathSet);
+        self.heard_count += count(stage, Stage::Heard);
+        self.heard_count -= count(before, Stage::Heard);
         if let Some(key) = key {
             if before == Stage::Member {
                 self.unindex_name(&key, id);
@@ -144,8 +143,8 @@ impl Contacts {
         }
     }
 
-    /// Notes what somebody says of itself. Returns its former name if it is
-    /// a member that has another one now.
+    /// Replaces the profile of a contact. Returns its former name if it is a member and its name
+    /// has changed.
     pub(super) fn set_profile(&mut self, id: PeerId, profile: Profile) -> Option<String> {
         let contact = self.contacts.get_mut(&id)?;
         let is_member = contact.is_member();
@@ -159,7 +158,7 @@ impl Contacts {
         (is_member && is_other).then_some(before.name)
     }
 
-    /// A member has this name.
+    /// Adds a member to the name index.
     fn index_name(&mut self, key: NameKey, id: PeerId) {
         if !self.names.contains_key(&key) {
             self.skeletons.entry(key.skeleton()).or_default().insert(key.clone());
@@ -167,7 +166,7 @@ impl Contacts {
         self.names.entry(key).or_default().insert(id);
     }
 
-    /// Somebody does not have this name any more.
+    /// Removes a member from the name index.
     fn unindex_name(&mut self, key: &NameKey, id: PeerId) {
         if let Some(holders) = self.names.get_mut(key) {
             holders.remove(&id);
@@ -184,51 +183,51 @@ impl Contacts {
         }
     }
 
-    /// Forgets somebody.
+    /// Forgets a contact.
     pub(super) fn remove(&mut self, id: PeerId) {
         self.set_stage(id, Stage::Listed);
         self.contacts.remove(&id);
     }
 
-    /// How many there are, and how many of them are heard and not members.
+    /// Returns the number of contacts, and of those in stage heard.
     pub(super) fn stats(&self) -> (usize, usize) {
         (self.contacts.len(), self.heard_count)
     }
 
-    /// How many members there are, without oneself.
+    /// Returns the number of members, without this peer.
     pub(super) const fn member_count(&self) -> usize {
         self.member_count
     }
 
-    /// Everybody, by id.
+    /// Iterates over all contacts by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Contact)> {
         self.contacts.iter().map(|(id, contact)| (*id, contact))
     }
 
-    /// The same, to change them.
+    /// Iterates over all contacts by id, mutably.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Contact)> {
         self.contacts.iter_mut().map(|(id, contact)| (*id, contact))
     }
 
-    /// Members after this one, by id.
+    /// Iterates over the members with ids after this one.
     pub(super) fn members_after(&self, id: PeerId) -> impl Iterator<Item = (PeerId, &Contact)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let later = self.contacts.range((Excluded(id), Unbounded));
         later.map(|(id, contact)| (*id, contact)).filter(|(_, it)| it.is_member())
     }
 
-    /// Members that hold a name with this key.
+    /// Iterates over the members that hold a name with this key.
     pub(super) fn holders(&self, key: &NameKey) -> impl Iterator<Item = PeerId> {
         self.names.get(key).into_iter().flatten().copied()
     }
 
-    /// Members whose names look like this.
+    /// Iterates over the members whose names have this look-alike skeleton.
     pub(super) fn look_alikes(&self, skeleton: &str) -> impl Iterator<Item = PeerId> {
         let keys = self.skeletons.get(skeleton).into_iter().flatten();
         keys.flat_map(|key| self.holders(key))
     }
 
-    /// Standings of all members, the smallest first.
+    /// Returns the seniorities of all other members, the most senior first.
     pub(super) fn members_by_seniority(&self) -> Vec<Seniority> {
         let members = self.iter().filter(|(_, it)| it.is_member());
         let mut seniorities: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();

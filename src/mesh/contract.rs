@@ -1,4 +1,4 @@
-//! What goes into the mesh and what comes out of it.
+//! Contract of the mesh with its driver: inputs, outputs and settings.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,128 +6,128 @@ use std::sync::Arc;
 use crate::model::{Event, Moment, Path, PathSet, Request, RoomName, Timestamp, Username};
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
-/// How a peer begins. Does not change afterwards.
+/// Settings of a peer; fixed for its lifetime.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the person would like to be called.
+    /// Username that the user asked for.
     pub username: Username,
-    /// The room.
+    /// Room to join.
     pub room: RoomName,
-    /// It has a passphrase. (Only to be told; sealing is not the mesh's.)
+    /// Whether the room has a passphrase. Only reported to the user; the mesh does not seal
+    /// datagrams.
     pub is_closed: bool,
-    /// Ask the person about each newcomer.
+    /// Whether to ask the user for approval of each newcomer.
     pub ask: bool,
-    /// For cookies and random delays: fresh from the system's random source.
+    /// Secret for cookies and for the seed of random delays: fresh bytes from the system's random
+    /// source.
     pub secret: [u8; 32],
 }
 
-/// Signs this peer's entries. A trait so that a simulation need not pay for
-/// signatures.
+/// Signer of this peer's entries. A trait, so that simulations can do without real signatures.
 pub trait Sign {
-    /// Whose signature it is.
+    /// Returns the identity that signs: public key, incarnation and id.
     fn signer(&self) -> Signer;
 
-    /// Makes an entry of its fields.
+    /// Signs an entry with these fields.
     fn sign(&self, fields: EntryFields) -> Entry;
 }
 
-/// What the clocks show when something happens.
+/// Readings of the machine's clocks at an input.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// For timers.
+    /// Monotonic time, for timers.
     pub moment: Moment,
-    /// For people.
+    /// Wall-clock time, for timestamps that users see.
     pub time: Timestamp,
 }
 
-/// Something that has happened.
+/// Event that the driver passes to the mesh.
 #[derive(Debug)]
 pub enum Input {
-    /// A datagram has arrived, was opened, and its signature is right.
+    /// Datagram that was received, opened, and whose signature was checked.
     Received {
-        /// Where from.
+        /// Source address.
         from: SocketAddr,
-        /// By which way; `None`: it was for this peer alone.
+        /// Path by which it came; `None` for unicast to this peer.
         path: Option<Path>,
-        /// The datagram's length in bytes, before it was sealed.
+        /// Length of the datagram in bytes, before sealing.
         size: usize,
-        /// What it holds.
+        /// Decoded packet.
         packet: Packet,
     },
-    /// The named hosts, as they were looked up last; replaces those before.
+    /// Resolved addresses of the hosts that the user has named; replaces the previous list.
     Hosts(Vec<SocketAddr>),
-    /// Somebody wants something done.
+    /// Request of the user.
     Request(Request),
-    /// The time of the last [`Output::WakeAt`] has come. Harmless when it
-    /// has not.
+    /// Wake-up: the time of the last [`Output::WakeAt`] has come. Harmless if it comes early.
     Wake,
 }
 
-/// What the driver is to do.
+/// Action that the driver has to carry out.
 #[derive(Debug)]
 pub enum Output {
-    /// Send one datagram: sign and seal it with the next counter, and send
-    /// the same bytes to all of these.
+    /// Send one datagram: sign and seal it with the next counter, and send the same bytes to all
+    /// destinations.
     Send {
-        /// By these ways.
+        /// Paths to send it by.
         paths: PathSet,
-        /// And to these addresses.
+        /// Unicast addresses to send it to as well.
         addresses: Vec<SocketAddr>,
-        /// What it holds.
+        /// Packet to put into the datagram.
         packet: Outgoing,
     },
-    /// Show this.
+    /// Show this event to the user.
     Event(Event),
-    /// Send [`Input::Wake`] at this time; replaces the one before.
+    /// Pass [`Input::Wake`] at this time; replaces the previous wake-up.
     WakeAt(Moment),
-    /// It is over. Nothing comes after it, and inputs are ignored.
+    /// The mesh has ended. It is the last output; further inputs are ignored.
     Finished(End),
 }
 
-/// What a datagram is to hold.
+/// Packet to be sent in a datagram.
 #[derive(Clone, Debug)]
 pub enum Outgoing {
-    /// To be signed by this peer.
+    /// Control packet, which the driver signs for this peer.
     Control(Control),
-    /// Signed already.
+    /// Entry that its author has already signed.
     Entry(Arc<Entry>),
 }
 
-/// Why it is over.
+/// Reason why the mesh has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was asked for.
+    /// This peer has left because the user asked for it.
     Left {
-        /// So many messages were never sent.
+        /// Number of own messages that were not sent, or that some member may lack.
         unsent: usize,
-        /// So many requests were refused.
+        /// Number of the user's requests that were refused.
         refused: usize,
     },
-    /// Somebody objected.
+    /// This candidate was rejected: a peer has objected, or a rival candidate wins the name.
     Rejected {
-        /// Who, by name.
+        /// Username of the objecting peer or of the rival.
         by: String,
-        /// From the registry, assigned or not.
+        /// Error code of the objection; may be one that the registry does not list.
         code: u16,
-        /// For people, in the objector's words.
+        /// Human-readable reason, as the objecting peer worded it.
         reason: String,
     },
 }
 
-/// How many datagrams changed nothing, and why.
+/// Counters of packets that changed nothing, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
-    /// Its counter was seen before.
+    /// Packets whose counter was seen before.
     pub replayed: u64,
-    /// Its sender is not verified.
+    /// Packets of senders that are not verified.
     pub unverified: u64,
-    /// More than its sender may send.
+    /// Packets beyond the rate limit of their sender or author.
     pub too_many: u64,
-    /// Not expected now.
+    /// Packets that are not expected in the current state.
     pub unexpected: u64,
-    /// An entry that is here already.
+    /// Entries that are here already (duplicates).
     pub known: u64,
-    /// An entry that may not be taken: its author is not known, or its
-    /// counter jumps.
+    /// Entries that were not accepted: unknown author, Lamport counter that jumps too far, or too
+    /// many entries out of order.
     pub refused: u64,
 }

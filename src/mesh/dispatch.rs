@@ -1,5 +1,5 @@
-//! A packet's way in: section 14 from step 8 on, and the second table of
-//! section 16.
+//! Packet dispatch: section 14 from step 8 on, and the second table of section 16. Drops packets
+//! that the sender's state does not allow, and passes the others to their handlers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use super::{Mesh, Now, Phase};
 use crate::model::{Path, PeerId};
 use crate::wire::udp::{Control, Entry, Packet, Signer};
 
-/// What one knows of a control packet besides what it says.
+/// Metadata of a received control packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PacketMeta {
-    /// Who sent it.
+    /// Identity that has signed it.
     pub(super) sender: Signer,
-    /// Where from.
+    /// Source address.
     pub(super) from: SocketAddr,
-    /// How many bytes it had.
+    /// Length of the datagram in bytes, before sealing.
     pub(super) size: usize,
-    /// The header's.
+    /// Packet counter of the header.
     pub(super) counter: u64,
 }
 
 impl Mesh {
-    /// A datagram has arrived whose signature is right.
+    /// Handles a received packet whose signature is right: an entry, a duplicate, or a new control
+    /// packet.
     pub(super) fn dispatch_packet(
         &mut self,
         now: Now,
@@ -51,7 +52,8 @@ impl Mesh {
         }
     }
 
-    /// A control packet that was not seen before.
+    /// Handles a control packet that is no duplicate: updates the sender's contact, applies its
+    /// rate limit, and calls the packet's handler if the sender's state allows it.
     fn dispatch_control(
         &mut self,
         now: Now,
@@ -74,7 +76,7 @@ impl Mesh {
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
             (contact.first_heard, contact.known_at) = (now.moment, now.moment);
-            self.contacts.set_stage(id, Stage::PathSet);
+            self.contacts.set_stage(id, Stage::Heard);
         }
         let (mut is_verified, mut is_as_expected) = (false, false);
         if let Some(contact) = self.contacts.get(id) {
@@ -95,7 +97,7 @@ impl Mesh {
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
             Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
             Control::Recall(_) if is_member && !is_verified => {
-                // Its word that it is there was lost; it asks again soon.
+                // Its `pong` was lost. It will ask again after the ping.
                 self.drops.unverified += 1;
                 self.ping(now, id);
             }
@@ -110,14 +112,14 @@ impl Mesh {
         }
     }
 
-    /// Whether entries are taken of this sender from this address: signed
-    /// control packets have come from there.
+    /// Returns true if entries are accepted from this sender at this address: the sender is
+    /// verified and has sent a signed control packet from there.
     #[must_use]
     pub fn accepts_entries_from(&self, sender: PeerId, from: SocketAddr) -> bool {
         self.contacts.get(sender).is_some_and(|it| it.is_verified && it.has_sent_from(from))
     }
 
-    /// Somebody sends an entry, its own or another's.
+    /// Handles an entry, sent by its author or passed on by another peer.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if !self.accepts_entries_from(sender, from) {
@@ -137,7 +139,7 @@ impl Mesh {
             return;
         }
         if !self.logs.was_requested(author, sequence) {
-            // Only members may speak without being asked, and not too fast.
+            // Unrequested entries are accepted from members only, and rate-limited.
             let contact = self.contacts.get_mut(author).filter(|it| it.is_member());
             let Some(contact) = contact else {
                 self.drops.refused += 1;

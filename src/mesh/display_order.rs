@@ -1,4 +1,5 @@
-//! What the person sees, and in which order: section 9.
+//! Display order: a hold-back queue that shows messages in room order as far as possible. Section
+//! 9.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,41 +11,42 @@ use super::{Mesh, Now};
 use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};
 use crate::wire::udp::Entry;
 
-/// What was shown, and what waits to be.
+/// Hold-back queue of entries that wait for entries with smaller Lamport counters.
 #[derive(Debug, Default)]
 pub(super) struct DisplayQueue {
-    /// In their authors' order; waiting for something before them, since then.
+    /// Held-back entries in room order, each with the time since which it waits.
     held: BTreeMap<OrderKey, (Arc<Entry>, Moment)>,
-    /// The greatest Lamport counter shown.
+    /// Greatest Lamport counter shown.
     shown_lamport: u64,
-    /// The last place in the order that was shown.
+    /// Greatest sort key shown; entries below it are shown as late.
     last_shown: Option<OrderKey>,
-    /// Tags of one's own messages by their sequences, until they are shown.
+    /// Request tags of own messages by sequence, until the messages are shown.
     tags: HashMap<u32, RequestTag>,
 }
 
 impl DisplayQueue {
-    /// Everything up to here was before one meta, or was shown.
+    /// Treats everything up to this Lamport counter as shown.
     pub(super) fn start_after(&mut self, lamport: Lamport) {
         self.shown_lamport = self.shown_lamport.max(lamport.0);
     }
 
-    /// One's own message with this sequence has this tag.
+    /// Remembers the request tag of an own message.
     pub(super) fn note_tag(&mut self, sequence: u32, tag: RequestTag) {
         self.tags.insert(sequence, tag);
     }
 
-    /// How many wait.
+    /// Returns the number of held-back entries.
     pub(super) fn stats(&self) -> usize {
         self.held.len()
     }
 
-    /// When something that waits is to be shown in any case.
+    /// Returns the time at which the first held-back entry is shown in any case.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.held.first_key_value().map(|(_, (_, since))| *since + HOLD_BACK_TIMEOUT)
     }
 
-    /// The next entry that can be shown now.
+    /// Removes and returns the next entry that may be shown: its Lamport counter follows on the
+    /// greatest one shown, or it has waited for [`HOLD_BACK_TIMEOUT`].
     fn pop_ready(&mut self, now: Moment) -> Option<Arc<Entry>> {
         let waiting = self.held.first_entry()?;
         let (entry, since) = waiting.get();
@@ -57,7 +59,7 @@ impl DisplayQueue {
 }
 
 impl Mesh {
-    /// Shows what has come into its author's order and has waited enough.
+    /// Queues entries that came into their author's order, and shows those that need not wait.
     pub(super) fn deliver_ready(&mut self, now: Now) {
         for entry in self.logs.take_ready() {
             self.display.held.insert(order_key(&entry), (entry, now.moment));
@@ -68,7 +70,8 @@ impl Mesh {
         }
     }
 
-    /// Shows an entry.
+    /// Shows an entry to the user, unless its author is blocked. Acknowledges the request if it is
+    /// an own message.
     pub(super) fn display_entry(&mut self, entry: &Arc<Entry>, is_history: bool, is_late: bool) {
         let fields = &entry.fields;
         let last =
@@ -104,7 +107,7 @@ impl Mesh {
         }
     }
 
-    /// Tells the person, once for each peer, that its clock differs.
+    /// Notifies the user, once per peer, that the author's clock differs by more than 5 seconds.
     fn report_clock_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
         let seconds = contact.skew / 1_000;
@@ -121,14 +124,15 @@ impl Mesh {
         self.emit(Event::Notice { code: crate::model::NoticeCode::ClockDiffers.number(), text });
     }
 
-    /// By how much a clock that shows `time` is ahead of ours.
+    /// Returns the clock skew in milliseconds: how far a clock that shows `time` is ahead of this
+    /// machine's.
     pub(super) fn clock_skew(now: Now, time: Timestamp) -> i64 {
         let ahead = i128::from(time.0) - i128::from(now.time.0);
         i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
     }
 }
 
-/// A number of seconds for people.
+/// Returns a human-readable duration for a number of seconds.
 pub(super) fn duration_text(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} seconds"),

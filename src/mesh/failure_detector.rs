@@ -1,4 +1,5 @@
-//! Failure detection: silent and gone peers. Section 11.
+//! Failure detector: a periodic sweep over all contacts that pings silent peers and drops those
+//! that nobody has heard. Section 11.
 
 use std::time::Duration;
 
@@ -11,35 +12,36 @@ use super::verification::preferred_path;
 use super::{Mesh, Now};
 use crate::model::{Moment, PeerId};
 
-/// What is to be done about a contact.
+/// Action that is due for a contact.
 #[derive(Debug, PartialEq, Eq)]
 enum ContactAction {
-    /// Nothing before this.
+    /// Nothing is due before this time.
     Wait(Moment),
-    /// It is gone, or was never there.
+    /// Remove it: it is gone, or its time as a non-member is over.
     Remove,
-    /// Ask it whether it is there, or tell it how one hears it.
+    /// Ping it, to learn whether it is alive or to tell it by which paths it is heard.
     Ping,
-    /// Ask the one who named it for its address.
+    /// Ask the peer that has listed it for its address.
     AskAddress,
 }
 
 impl Mesh {
-    /// Looks at all contacts soon; something about one has changed.
+    /// Schedules a sweep over all contacts soon, because one of them has changed.
     pub(super) fn schedule_sweep(&mut self, now: Moment) {
         self.schedule_sweep_at(now);
     }
 
-    /// Looks at all contacts then, but not too often.
+    /// Schedules a sweep at a time or earlier, but not too soon after the last one.
     pub(super) fn schedule_sweep_at(&mut self, at: Moment) {
-        // The more there are the longer it takes, and the less it hurries.
+        // A sweep takes longer with more members, so it runs less often.
         let pause =
             Duration::from_millis(2) * u32::try_from(self.member_count()).unwrap_or(u32::MAX);
         let at = at.max(self.last_sweep + MIN_SWEEP_INTERVAL.max(pause));
         self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
     }
 
-    /// Does what is due about each contact.
+    /// Runs the sweep if it is due: carries out the due action of each contact, and schedules the
+    /// next sweep.
     pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;
@@ -70,7 +72,7 @@ impl Mesh {
         }
     }
 
-    /// Somebody was silent for too long.
+    /// Removes a contact whose time is over: a member is marked as gone, another one is forgotten.
     fn expire(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.mark_gone(now.moment, id),
@@ -83,26 +85,26 @@ impl Mesh {
     }
 }
 
-/// What all actions depend on.
+/// Values that all decisions of one sweep share.
 struct SweepContext {
-    /// I(n).
+    /// I(n), the heartbeat interval.
     interval: Duration,
-    /// G(n).
+    /// G(n), the silence after which a member is gone.
     gone: Duration,
-    /// W(n).
+    /// W(n), the silence after which a path counts as not working.
     lately: Duration,
-    /// How long somebody has to be known before it is told how it is heard.
+    /// Time to observe a new member before telling it by which paths it is heard.
     look: Duration,
-    /// Now.
+    /// Time of the sweep.
     now: Moment,
-    /// Candidates do nothing about others.
+    /// Whether this peer is a member; a candidate does not ping.
     is_member: bool,
-    /// Oneself.
+    /// Id of this peer.
     me: PeerId,
 }
 
 impl SweepContext {
-    /// For a room of so many.
+    /// Creates the context for a room with `size` members.
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (heartbeat_interval(size), gone_after(size));
         let lately = super::timers::path_timeout(size);
@@ -110,28 +112,28 @@ impl SweepContext {
         Self { interval, gone, lately, look, now, is_member, me }
     }
 
-    /// What is to be done about somebody now.
+    /// Returns the action that is due for a contact.
     fn action(&self, contact: &Contact) -> ContactAction {
         match contact.stage {
             Stage::Gone { at } => self.remove_at(at + GONE_RETENTION),
             Stage::Listed => self.action_for_listed(contact),
-            Stage::PathSet => self.action_for_heard(contact),
+            Stage::Heard => self.action_for_heard(contact),
             Stage::Member => self.action_for_member(contact),
         }
     }
 
-    /// Removes somebody when the time has come.
+    /// Returns `Remove` if the time has come, else `Wait`.
     fn remove_at(&self, at: Moment) -> ContactAction {
         if at <= self.now { ContactAction::Remove } else { ContactAction::Wait(at) }
     }
 
-    /// Pings somebody when the time has come, but no later than `latest`
-    /// something else is to be done.
+    /// Returns `Ping` if the time has come, else `Wait` until then or `latest`, whichever is
+    /// earlier.
     fn ping_at(&self, at: Moment, latest: Moment) -> ContactAction {
         if at <= self.now { ContactAction::Ping } else { ContactAction::Wait(at.min(latest)) }
     }
 
-    /// Somebody whom a page has named.
+    /// Returns the action for a contact in stage listed.
     fn action_for_listed(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_vouched + self.gone;
         if end <= self.now {
@@ -147,38 +149,38 @@ impl SweepContext {
         }
     }
 
-    /// Somebody who is heard and not a member.
+    /// Returns the action for a contact in stage heard.
     fn action_for_heard(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {
             return ContactAction::Remove;
         }
-        // A candidate that has said no name yet is verified when it is in.
+        // A candidate that has stated no name yet is verified after it has joined.
         if contact.is_verified || contact.profile.is_none() && !contact.needs_verified_address {
             return ContactAction::Wait(end);
         }
         if !self.is_member {
             return ContactAction::Wait(end);
         }
-        // One ping for each time that it is heard: it may be a recording, from
-        // an address of somebody who has nothing to do with it.
+        // One ping each time that it is heard: it may be a recording, sent from a victim's address.
         if contact.is_pinged {
             return ContactAction::Wait(end);
         }
-        // Not all at once; somebody may name it meanwhile.
+        // Delayed, because another peer may list it meanwhile.
         let at = contact.ping_at.unwrap_or_else(|| contact.known_at + self.share(contact));
         self.ping_at(at, end)
     }
 
-    /// A delay of up to I(n), another for each contact and each peer that
-    /// looks at it, so that the first ones to ping it spare the others that.
+    /// Returns a delay below I(n) that differs for each pair of peers, so that the first ones to
+    /// ping a contact spare the others the ping.
     fn share(&self, contact: &Contact) -> Duration {
         let last = |it: PeerId| it.0.last().copied().unwrap_or_default();
         let byte = contact.signer.map_or(0, |it| last(it.id) ^ last(self.me));
         self.interval * u32::from(byte) / 256
     }
 
-    /// Somebody in the room.
+    /// Returns the action for a member: removal if it is gone, a ping if it is silent, was not told
+    /// the right path, or needs a verified address.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {
@@ -187,7 +189,7 @@ impl SweepContext {
         if !self.is_member || !contact.has_address() {
             return ContactAction::Wait(gone);
         }
-        // If others hear it, there is less of a hurry.
+        // Allow more time if other peers hear it.
         let heard = contact.last_heard.unwrap_or(contact.known_at);
         let silent = (contact.last_vouched + self.gone / 2)
             .min(heard + self.gone)

@@ -1,4 +1,5 @@
-//! Telling what exists, and learning it: section 10.
+//! Heartbeats: sending them with their pages, learning from those of others, and the room clock.
+//! Sections 10 and 13.
 
 use std::collections::BTreeSet;
 
@@ -9,36 +10,36 @@ use crate::model::limits::MAX_PAGE;
 use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
-/// Places of a page that are kept for members.
+/// Number of places in a page that are reserved for members.
 const MEMBERS_IN_PAGE: usize = 45;
-/// Room clocks stop here.
+/// Upper limit of room clocks.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
-/// A jump of the room clock by more than this moves one's own coming in.
+/// Jump of the room clock, in milliseconds, beyond which *since* moves along with it.
 const CLOCK_JUMP_MS: u64 = 1_000;
-/// Addresses last_rediscovery at while one is alone.
+/// Maximum number of addresses of gone members that are tried while this peer is alone.
 const MAX_REDISCOVERY_ADDRESSES: usize = 16;
-/// Heartbeats that are looked at to estimate loss.
+/// Number of heartbeats over which the loss is estimated.
 const LOSS_WINDOW: u32 = 32;
 
-/// One's own heartbeats.
+/// Schedule of this peer's heartbeats, and the position in its pages.
 #[derive(Debug)]
 pub(super) struct Heartbeats {
-    /// The next regular one; `None` before one is in.
+    /// Time of the next regular heartbeat; `None` before this peer has joined.
     next_at: Option<Moment>,
-    /// One more, because something was said.
+    /// Time of the follow-up heartbeat after an own message.
     follow_up_at: Option<Moment>,
-    /// How many were sent.
+    /// Number of regular heartbeats sent; each [`ALL_PATHS_EVERY`]th one goes by all paths.
     sent: u32,
-    /// The last member in a page.
+    /// Last member listed in a page; the next page continues after it.
     last_member: PeerId,
-    /// The last other author in a page.
+    /// Last absent author listed in a page; the next page continues after it.
     last_author: PeerId,
-    /// When one last last_rediscovery at old addresses.
+    /// Time of the last heartbeat to addresses of gone members.
     last_rediscovery: Moment,
 }
 
 impl Heartbeats {
-    /// None yet.
+    /// Creates a schedule without a heartbeat.
     pub(super) fn new(now: Moment) -> Self {
         let (last_member, last_author) = (PeerId::default(), PeerId::default());
         Self {
@@ -51,30 +52,30 @@ impl Heartbeats {
         }
     }
 
-    /// One is in: the first goes out now.
+    /// Starts the heartbeats, when this peer has joined; the first one is due at once.
     pub(super) fn begin(&mut self, now: Moment) {
         self.next_at = Some(now);
     }
 
-    /// Something was said.
+    /// Schedules a follow-up heartbeat after an own message; replaces the one scheduled before.
     pub(super) fn schedule_follow_up(&mut self, now: Moment) {
         self.follow_up_at = Some(now + FOLLOW_UP_DELAY);
     }
 
-    /// The next one goes out now, by all ways.
+    /// Makes the next heartbeat due at once, by all paths.
     pub(super) fn schedule_now(&mut self, now: Moment) {
         self.sent = 0;
         self.next_at = Some(now);
     }
 
-    /// When the next one is due.
+    /// Returns the time of the next heartbeat.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         [self.next_at, self.follow_up_at].into_iter().flatten().min()
     }
 }
 
 impl Mesh {
-    /// Sends a heartbeat if it is time.
+    /// Sends a heartbeat if one is due, and schedules the next regular one.
     pub(super) fn send_due_heartbeat(&mut self, now: Now) {
         let is_regular = self.heartbeats.next_at.is_some_and(|it| it <= now.moment);
         let is_follow_up = self.heartbeats.follow_up_at.is_some_and(|it| it <= now.moment);
@@ -108,8 +109,8 @@ impl Mesh {
         self.heartbeats.next_at = Some(now.moment + period);
     }
 
-    /// Where the members were that have gone last: of addresses that were
-    /// verified, or others would be last_rediscovery at for somebody's fun.
+    /// Returns the verified addresses of the members that have gone last. Unverified ones may
+    /// belong to victims.
     fn rediscovery_addresses(&self) -> Vec<std::net::SocketAddr> {
         let gone = |it: &Contact| match it.stage {
             Stage::Gone { at } => Some((at, it.verified_address()?)),
@@ -120,7 +121,7 @@ impl Mesh {
         old.into_iter().map(|(_, address)| address).take(MAX_REDISCOVERY_ADDRESSES).collect()
     }
 
-    /// What a heartbeat says now.
+    /// Builds a heartbeat with the current state and the next page.
     fn build_heartbeat(&mut self, now: Now) -> Heartbeat {
         Heartbeat {
             clock: self.room_clock(now.moment),
@@ -133,7 +134,7 @@ impl Mesh {
         }
     }
 
-    /// The next page: members and other authors, each in turns.
+    /// Returns the next page: members, then authors that are absent, each continued round-robin.
     fn next_page(&mut self, now: Moment) -> Vec<PageItem> {
         let member = |(id, contact): (PeerId, &Contact)| PageItem {
             author: id,
@@ -168,12 +169,13 @@ impl Mesh {
         page
     }
 
-    /// Neither a member nor oneself.
+    /// Returns true if an author is neither a member nor this peer.
     fn is_absent_author(&self, id: PeerId) -> bool {
         id != self.me.id && self.contacts.member(id).is_none()
     }
 
-    /// A heartbeat has come.
+    /// Handles `heartbeat`: takes over the profile; of a verified sender also room clock, sequence
+    /// and page.
     pub(super) fn on_heartbeat(&mut self, now: Now, id: PeerId, it: &Heartbeat, is_verified: bool) {
         if let Phase::Announcing(_) = self.phase {
             let address = self.contacts.get(id).and_then(Contact::address);
@@ -207,7 +209,8 @@ impl Mesh {
         }
     }
 
-    /// A verified member tells of an author.
+    /// Handles one page item of a verified sender: who was heard, and what it has of an author's
+    /// log.
     fn on_page_item(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         if id == self.me.id {
@@ -227,7 +230,8 @@ impl Mesh {
         }
     }
 
-    /// Takes over a greater room clock.
+    /// Takes over a greater room clock. After a jump, *since* moves along, so that the time in the
+    /// room stays the same.
     fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
         let own = self.room_clock(now);
         if theirs <= own {
@@ -240,7 +244,8 @@ impl Mesh {
         }
     }
 
-    /// Notes what somebody says of itself; it may be a member from now on.
+    /// Updates a peer's profile and clock skew from `agree` or `heartbeat`; the peer may become a
+    /// member now.
     pub(super) fn update_profile(
         &mut self,
         now: Now,
@@ -253,7 +258,7 @@ impl Mesh {
         let own = self.room_clock(now.moment);
         let clock = clock.min(CLOCK_END);
         let since = since.min(clock);
-        // By my own clock, as long as the two differ.
+        // Converted to this peer's room clock while the two differ.
         let present = clock.since(since);
         let is_apart = own.0.abs_diff(clock.0) > CLOCK_JUMP_MS && self.is_member();
         let since = if is_apart {
@@ -263,8 +268,8 @@ impl Mesh {
         };
         let profile = Profile { name: name.to_owned(), key: NameKey::of(name), since };
         if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.profile.is_none()) {
-            // Not since it has announced itself: those who have agreed will
-            // soon say that they know it.
+            // Counted from the first stated name, not from the announce: those who have agreed will
+            // soon list it.
             contact.known_at = now.moment;
         }
         let former = self.contacts.set_profile(id, profile);
@@ -278,7 +283,7 @@ impl Mesh {
         self.promote(now.moment, id);
     }
 
-    /// Tells who has come and gone, once one is in.
+    /// Reports to the user who has joined and left, once this peer's history is complete.
     pub(super) fn report_presence(&mut self, joined: Vec<String>, left: Vec<String>) {
         if !matches!(self.phase, Phase::In) {
             return;
@@ -291,7 +296,7 @@ impl Mesh {
         });
     }
 
-    /// The share of somebody's heartbeats that did not arrive, in thousandths.
+    /// Returns the share of a peer's heartbeats that did not arrive, in thousandths.
     pub(super) fn heartbeat_loss(&self, now: Moment, contact: &Contact) -> u16 {
         let (received, since) = contact.heartbeats;
         let period = heartbeat_interval(self.member_count()).as_millis().max(1);
@@ -300,7 +305,7 @@ impl Mesh {
         u16::try_from((missing * 1_000).checked_div(due).unwrap_or(0)).unwrap_or(1_000)
     }
 
-    /// The named hosts at which no member is known.
+    /// Returns the named hosts at whose IP addresses no member is known.
     fn hosts_without_members(&self) -> Vec<std::net::SocketAddr> {
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let known: BTreeSet<_> =
@@ -308,14 +313,15 @@ impl Mesh {
         self.hosts.iter().copied().filter(|host| !known.contains(&host.ip())).collect()
     }
 
-    /// Sends by every way, and to whom no way reaches.
+    /// Sends a packet by all paths and to the peers that no path reaches, besides `addresses`.
     fn send_by_all_paths(&mut self, mut addresses: Vec<std::net::SocketAddr>, packet: Outgoing) {
         addresses.extend(self.send_plan().addresses.iter().copied());
         self.send(PathSet::ALL, addresses, packet);
     }
 }
 
-/// How long ago somebody was heard directly, as pages say it.
+/// Returns *ago* of a page item: half seconds since a peer was heard directly, or
+/// [`PageItem::INDIRECT`].
 fn ago(now: Moment, contact: &Contact) -> u8 {
     let Some(heard) = contact.last_heard else { return PageItem::INDIRECT };
     let half_seconds = now.since(heard).as_millis() / 500;

@@ -1,4 +1,5 @@
-//! The newcomer's history_entries messages and floors, asked for and given: section 8.
+//! History of a newcomer: fetching the latest ten messages and the floors, and serving them.
+//! Section 8.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,39 +12,40 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Moment, PathSet, PeerId};
 use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall, Recent, Want};
 
-/// Entries that a newcomer keeps until it knows its floors, besides the history_entries.
+/// Maximum number of entries kept aside during the fetch, besides the ten of the history.
 const MAX_RECEIVED: usize = 256;
-/// Pages of marks that a newcomer asks for: enough for all authors that it
-/// can know.
+/// Maximum number of pages of marks to fetch: enough for the maximum number of authors.
 const MAX_PAGES: u16 = 18;
 
-/// The newcomer's way to its history.
+/// State of the newcomer's history fetch.
 #[derive(Debug)]
 pub(super) struct HistoryFetch {
-    /// That of the attempt.
+    /// Nonce of the candidacy.
     nonce: Nonce,
-    /// Whom to ask, the oldest first.
+    /// Members to fetch from, the most senior first.
     sources: Vec<PeerId>,
-    /// Which of them is asked now.
+    /// Index of the current source.
     source_index: usize,
-    /// Requests to it without an answer.
+    /// Number of unanswered requests to the current source for the current page or the missing
+    /// entries.
     attempts: u8,
-    /// When to ask (again).
+    /// Time of the next request.
     request_at: Moment,
-    /// The page that is asked for.
+    /// Number of the next page of marks to request.
     next_page: u16,
-    /// How many pages there are, once one has come.
+    /// Total number of pages, once the first one has arrived.
     page_count: Option<u16>,
-    /// The newest entries, as the source has newest_ids them.
+    /// Ids of the newest entries, as the source has listed them.
     newest_ids: Vec<EntryId>,
-    /// How far the source has got with each author.
+    /// Marks received so far: greatest sequence that the source has of each author; they become the
+    /// floors.
     marks: Vec<Mark>,
-    /// Entries that have come: of the history_entries, and of what is said meanwhile.
+    /// Entries received so far: those of the history, and those published meanwhile.
     received: BTreeMap<(PeerId, u32), Arc<Entry>>,
 }
 
 impl HistoryFetch {
-    /// Begins with the first of `sources`.
+    /// Starts a fetch from the first of `sources`.
     pub(super) fn new(nonce: Nonce, now: Moment, sources: Vec<PeerId>) -> Self {
         Self {
             nonce,
@@ -59,7 +61,7 @@ impl HistoryFetch {
         }
     }
 
-    /// An entry has come, before one knows what it is for.
+    /// Keeps an entry aside until it is known whether it belongs to the history.
     pub(super) fn on_entry(&mut self, entry: &Arc<Entry>) {
         let name = EntryId { author: entry.author.id, sequence: entry.fields.sequence };
         if self.received.len() < MAX_RECEIVED || self.newest_ids.contains(&name) {
@@ -67,12 +69,12 @@ impl HistoryFetch {
         }
     }
 
-    /// How many entries and marks it holds.
+    /// Returns the number of remembered entries, entry ids and marks.
     pub(super) fn stats(&self) -> usize {
         self.received.len() + self.newest_ids.len() + self.marks.len()
     }
 
-    /// Those of the history_entries that have not come.
+    /// Returns a range for each history entry that has not arrived.
     fn missing_ranges(&self) -> Vec<EntryRange> {
         let is_missing = |it: &&EntryId| !self.received.contains_key(&(it.author, it.sequence));
         let range =
@@ -80,12 +82,12 @@ impl HistoryFetch {
         self.newest_ids.iter().filter(is_missing).map(range).collect()
     }
 
-    /// All pages have come.
+    /// Returns true if all pages of marks have arrived.
     fn has_all_pages(&self) -> bool {
         self.page_count.is_some_and(|pages| self.next_page >= pages)
     }
 
-    /// Goes on to the next source, with nothing from the one before.
+    /// Moves on to the next source and discards what the previous one has listed.
     fn advance_source(&mut self) {
         self.source_index += 1;
         (self.attempts, self.next_page, self.page_count) = (0, 0, None);
@@ -95,7 +97,7 @@ impl HistoryFetch {
 }
 
 impl Mesh {
-    /// When to ask again.
+    /// Returns the time of the next request; `None` if no history is being fetched.
     pub(super) fn history_deadline(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Recalling(history) => Some(history.request_at),
@@ -103,7 +105,8 @@ impl Mesh {
         }
     }
 
-    /// Asks for what has not come of the history, or goes on without it.
+    /// Sends the next `recall` or `want` if it is due, or finishes the fetch: when it is complete,
+    /// or no source is left.
     pub(super) fn drive_history_fetch(&mut self, now: Now) {
         let Phase::Recalling(history) = &mut self.phase else { return };
         if now.moment < history.request_at
@@ -143,7 +146,7 @@ impl Mesh {
         self.send_to(address, control);
     }
 
-    /// A page of the history has come.
+    /// Handles `recent`: stores a page of marks and requests the next one.
     pub(super) fn on_recent(&mut self, now: Now, id: PeerId, recent: Recent) {
         let Phase::Recalling(history) = &mut self.phase else {
             self.drops.unexpected += 1;
@@ -164,14 +167,15 @@ impl Mesh {
         history.next_page += 1;
         history.page_count = Some(recent.pages.min(MAX_PAGES));
         history.attempts = 0;
-        // What was sent along may still be on its way.
+        // The entries that the source sends along may still arrive.
         let is_next_page = !history.has_all_pages();
         history.request_at =
             if is_next_page { now.moment } else { now.moment + RECALL_RETRY_INTERVAL };
         self.drive_history_fetch(now);
     }
 
-    /// Sets the floors, shows the history, and is in.
+    /// Sets the floors, shows the history, and enters phase `In`. Then inserts the entries that
+    /// arrived during the fetch.
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };
@@ -208,7 +212,8 @@ impl Mesh {
         }
     }
 
-    /// A newcomer asks for the history.
+    /// Handles `recall` of a newcomer: sends the newest entries and a page of marks to its verified
+    /// address, or a ping if it has none.
     pub(super) fn on_recall(&mut self, now: Now, id: PeerId, recall: Recall) {
         let Some(address) = self.verified_address(now, id) else { return };
         let mut entries = Vec::new();

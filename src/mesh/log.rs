@@ -1,5 +1,5 @@
-//! Copy of one author's log: what is here, what is missing, and which peers
-//! have it. Sections 9 and 10.
+//! Copy of one author's log: what is here, what is missing, and which peers have it. Sections 9 and
+//! 10.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,41 +7,42 @@ use std::sync::Arc;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::Entry;
 
-/// My copy of one author's log.
+/// Copy of one author's log. The entries up to `have` are complete above the floor (the low-water
+/// mark at which this peer came in); there may be gaps beyond.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// I have everything up to here, above the floor; never below the floor.
+    /// Greatest sequence without a gap (contiguous); at first the floor.
     pub(super) have: u32,
-    /// What exists, as far as anybody has told.
+    /// Greatest sequence that exists, as any peer has claimed or an entry has proven.
     pub(super) highest_claimed: u32,
-    /// What the author itself says that it has written, or an entry proves.
+    /// Greatest sequence that the author itself has stated, or an entry has proven.
     pub(super) highest_written: u32,
-    /// The Lamport counter of the last one in order.
+    /// Lamport counter of the last entry in order.
     pub(super) last_lamport: Lamport,
-    /// Beyond a gap.
+    /// Entries beyond a gap, by sequence; they wait for the missing ones.
     pub(super) out_of_order: BTreeMap<u32, Arc<Entry>>,
-    /// What I can give to others.
+    /// Entries in order that are retained to serve them to other peers, by sequence.
     pub(super) retained: BTreeMap<u32, Arc<Entry>>,
-    /// Who has what I lack: each has everything up to a sequence.
+    /// Peers that claim to have missing entries: (peer, greatest sequence it has). At most
+    /// `MAX_HOLDERS`.
     pub(super) holders: Vec<(PeerId, u32)>,
-    /// Who has said that it lacks what I lack next, and up to where. What
-    /// they say in their pages is not believed so far, or they would be
-    /// asked for ever.
+    /// Peers that have answered `lost` for the next missing entry: last sequence that they lack.
+    /// Their pages are not believed up to there, or they would be asked for ever.
     pub(super) lost_by: BTreeMap<PeerId, u32>,
-    /// Since when nothing that I lack has come.
+    /// Time since which no missing entry has arrived in order; `None` if nothing is missing.
     pub(super) stalled_since: Option<Moment>,
-    /// When to ask for what I lack.
+    /// Time of the next `want` for missing entries.
     pub(super) want_at: Option<Moment>,
-    /// So often I have asked without success.
+    /// Number of `want`s since the last entry that arrived.
     pub(super) attempts: u32,
-    /// Up to here I have asked for.
+    /// Greatest sequence that was requested. Never decreases.
     pub(super) requested_up_to: u32,
-    /// Whose page told of this author; `None`: it is or was a member.
+    /// Peer whose page has introduced this author; `None` if the author is or was a member.
     pub(super) introduced_by: Option<PeerId>,
 }
 
 impl Log {
-    /// The ranges that I lack, of at most `most` entries in all.
+    /// Returns the ranges of missing sequences, of at most `most` entries in all.
     pub(super) fn missing_ranges(&self, most: u64) -> Vec<(u32, u32)> {
         let mut ranges = Vec::new();
         let (mut next, mut left) = (self.have.saturating_add(1), most);
@@ -59,18 +60,19 @@ impl Log {
         ranges
     }
 
-    /// Whether there is something that I lack.
+    /// Returns true if an entry is missing that is claimed to exist.
     pub(super) fn is_incomplete(&self) -> bool {
         self.have < self.highest_claimed
     }
 
-    /// Who is said to have the next one that I lack.
+    /// Iterates over the peers that claim to have the next missing entry.
     pub(super) fn holders(&self) -> impl Iterator<Item = PeerId> {
         self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
     }
 
-    /// The author says what it has written. A floor above that was a lie of
-    /// whoever gave me the history: I would never hear this author again.
+    /// Records the greatest sequence that the author states to have written. If the floor is above
+    /// it, the floor was a false one, from the history's source, and is lowered: else this author
+    /// would never be heard.
     pub(super) fn note_written(&mut self, sequence: u32) {
         self.highest_written = self.highest_written.max(sequence);
         if self.highest_written < self.have {
@@ -78,36 +80,37 @@ impl Log {
         }
     }
 
-    /// Whether the author says that it has something that I lack. What only
-    /// others say to exist of it, it is not asked for: it would say that it
-    /// lacks what it is yet to write.
+    /// Returns true if an entry is missing that the author itself has written. The author is asked
+    /// for those only: of sequences that only others claim it would answer `lost`, before it writes
+    /// them.
     pub(super) fn lacks_written(&self) -> bool {
         self.have < self.highest_written
     }
 
-    /// The author lacks what I lack next, up to `last`.
+    /// Records that the author lacks the next missing entry, up to `last` or its own highest
+    /// sequence.
     pub(super) fn note_lost_by_author(&mut self, author: PeerId, last: u32) {
         self.note_lost(author, last.min(self.highest_written));
     }
 
-    /// This one has said that it lacks what I lack next, up to `last`.
+    /// Records that a peer lacks the next missing entry, up to `last`.
     pub(super) fn note_lost(&mut self, by: PeerId, last: u32) {
         self.forget_holder(by);
         self.lost_by.insert(by, last);
     }
 
-    /// Whether this one has said that it lacks what I lack next.
+    /// Returns true if this peer has answered `lost` for the next missing entry.
     pub(super) fn is_lost_by(&self, peer: PeerId) -> bool {
         self.lost_by.get(&peer).is_some_and(|last| *last > self.have)
     }
 
-    /// Up to where everybody lacks what I lack who has said that it lacks
-    /// the next one.
+    /// Returns the greatest sequence up to which all peers that have answered `lost` lack the
+    /// missing entries; `None` if no peer has.
     pub(super) fn lost_by_all_up_to(&self) -> Option<u32> {
         self.lost_by.values().filter(|last| **last > self.have).min().copied()
     }
 
-    /// This one is not asked again before it says again what it has.
+    /// Removes a peer from the holders, so that it is not asked again until it repeats its claim.
     pub(super) fn forget_holder(&mut self, peer: PeerId) {
         self.holders.retain(|(holder, _)| *holder != peer);
     }

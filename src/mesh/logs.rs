@@ -1,5 +1,5 @@
-//! My copies of everybody's logs: what I have, what I lack, and the room's
-//! order. Sections 9 and 10.
+//! Copies of all authors' logs: reassembly in order, giving up gaps, and the room's total order.
+//! Sections 9 and 10.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,63 +9,64 @@ use super::timers::GIVE_UP_TIMEOUT;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::{Entry, EntryId, Mark};
 
-/// Entries that are kept, of all authors together.
+/// Maximum number of retained entries, of all authors together.
 pub(super) const MAX_RETAINED: usize = 2_000;
-/// Authors that are known.
+/// Maximum number of authors with a log.
 const MAX_AUTHORS: usize = 1_024;
-/// Authors known from one peer's pages only.
+/// Maximum number of authors known only from the pages of one peer.
 const MAX_INTRODUCED: usize = 128;
-/// Entries of one author that wait for earlier ones.
+/// Maximum number of out-of-order entries of one author.
 const MAX_OUT_OF_ORDER: usize = 256;
-/// The same of all authors together.
+/// Maximum number of out-of-order entries of all authors together.
 const MAX_OUT_OF_ORDER_TOTAL: usize = 2_048;
-/// Peers remembered that have what I lack of an author.
+/// Maximum number of peers remembered per author that have missing entries.
 const MAX_HOLDERS: usize = 8;
-/// Lamport counters end before this.
+/// Exclusive upper bound of Lamport counters.
 const LAMPORT_END: u64 = 1 << 48;
-/// By how much others may raise my Lamport counter in a second; what is not
-/// used is saved up. (If it were lost, whoever misses a jump that others have
-/// taken could never take anything again.)
+/// Rate limit, per second, by which entries of others may raise this peer's Lamport counter. The
+/// unused part is saved up without a limit: otherwise a peer that missed a jump which others have
+/// accepted could never accept an entry again.
 const LAMPORT_RATE: u64 = 65_536;
 
-/// An entry's place in the room's order.
+/// Sort key of an entry in room order: (Lamport counter, author, sequence).
 pub(super) type OrderKey = (Lamport, PeerId, u32);
 
-/// The place of an entry.
+/// Returns the sort key of an entry in room order.
 pub(super) fn order_key(entry: &Entry) -> OrderKey {
     (entry.fields.lamport, entry.author.id, entry.fields.sequence)
 }
 
-/// What became of an entry.
+/// Outcome of inserting an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InsertOutcome {
-    /// It is new.
+    /// The entry is new and was taken.
     New,
-    /// It was here already, or is below a floor.
+    /// The entry is here already, or is at or below the floor.
     Duplicate,
-    /// Its author is not known, its counter jumps, or too many wait.
+    /// Not taken: unknown author, Lamport counter that jumps too far, or too many out-of-order
+    /// entries.
     Refused,
 }
 
-/// All of them.
+/// Copies of all authors' logs, and this peer's Lamport counter.
 #[derive(Debug)]
 pub(super) struct Logs {
-    /// Myself.
+    /// Id of this peer.
     own: PeerId,
-    /// By author, myself included.
+    /// Logs by author, this peer's own included.
     logs: BTreeMap<PeerId, Log>,
-    /// Everything that is kept, in the room's order.
+    /// All retained entries in room order.
     order: BTreeMap<OrderKey, Arc<Entry>>,
-    /// What has come into its author's order and was not taken yet.
+    /// Entries that have come into their author's order since [`Logs::take_ready`].
     ready: Vec<Arc<Entry>>,
-    /// My Lamport counter.
+    /// Lamport counter of this peer: the greatest one seen or used.
     lamport: u64,
-    /// How much others might raise it still, and when that was.
+    /// Token bucket for raising the Lamport counter: amount left at a time.
     allowance: (u64, Moment),
 }
 
 impl Logs {
-    /// No logs yet.
+    /// Creates an empty set of logs.
     pub(super) fn new(own: PeerId, now: Moment) -> Self {
         Self {
             own,
@@ -77,7 +78,8 @@ impl Logs {
         }
     }
 
-    /// An author that is or was a member. Returns its log.
+    /// Returns the log of an author that is or was a member; adds it if it is new, and evicts
+    /// another author if there are too many.
     pub(super) fn ensure_author(&mut self, author: PeerId) -> &mut Log {
         if !self.logs.contains_key(&author) && self.logs.len() >= MAX_AUTHORS {
             self.evict_author();
@@ -87,7 +89,8 @@ impl Logs {
         log
     }
 
-    /// An author that `by` has told of, if there is room for it.
+    /// Returns the log of an author that the page of `by` has listed; adds it if it is new. `None`
+    /// if there are too many authors, or `by` has introduced too many.
     fn ensure_introduced(&mut self, author: PeerId, by: PeerId) -> Option<&mut Log> {
         if !self.logs.contains_key(&author) {
             let same = self.logs.values().filter(|it| it.introduced_by == Some(by)).count();
@@ -100,8 +103,8 @@ impl Logs {
         self.logs.get_mut(&author)
     }
 
-    /// Makes room for an author: first goes who was introduced only, then
-    /// who has said nothing that is kept, never myself.
+    /// Evicts one author with its entries: one that was only introduced, else the one whose last
+    /// entry is oldest, never this peer.
     fn evict_author(&mut self) {
         let least = self
             .logs
@@ -116,28 +119,28 @@ impl Logs {
         }
     }
 
-    /// The log of an author that is known.
+    /// Returns the log of an author.
     pub(super) fn get(&self, author: PeerId) -> Option<&Log> {
         self.logs.get(&author)
     }
 
-    /// The same, to change it.
+    /// Returns the log of an author, mutably.
     pub(super) fn get_mut(&mut self, author: PeerId) -> Option<&mut Log> {
         self.logs.get_mut(&author)
     }
 
-    /// All authors with their logs, by id.
+    /// Iterates over all authors and their logs, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Log)> {
         self.logs.iter().map(|(author, log)| (*author, log))
     }
 
-    /// Authors from this one on, by id.
+    /// Iterates over the authors with ids after this one, and their logs.
     pub(super) fn iter_after(&self, author: PeerId) -> impl Iterator<Item = (PeerId, &Log)> {
         use std::ops::Bound::{Excluded, Unbounded};
         self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
     }
 
-    /// Fixes the floor of an author: nothing at or below it is asked for.
+    /// Sets the floor of an author from a mark: entries at or below it are never requested.
     pub(super) fn set_floor(&mut self, mark: Mark) {
         let log = self.ensure_author(mark.author);
         log.have = log.have.max(mark.have);
@@ -145,8 +148,8 @@ impl Logs {
         self.reassemble(mark.author);
     }
 
-    /// `holder` says that entries of `author` up to `sequence` exist and it
-    /// has them. True where that is more than I have.
+    /// Records a claim of `holder` that it has the entries of `author` up to `sequence`. Returns
+    /// true if those are more than are here.
     pub(super) fn note_claim(
         &mut self,
         now: Moment,
@@ -168,7 +171,7 @@ impl Logs {
         log.highest_claimed = log.highest_claimed.max(sequence);
         log.stalled_since.get_or_insert(now);
         if holder == author || log.is_lost_by(holder) {
-            // The author is asked anyway.
+            // The author needs no entry in the list of holders: it is asked anyway.
         } else if let Some(known) = log.holders.iter_mut().find(|(it, _)| *it == holder) {
             known.1 = sequence;
         } else if log.holders.len() < MAX_HOLDERS {
@@ -180,31 +183,32 @@ impl Logs {
         true
     }
 
-    /// Notes that everything up to `sequence` was asked for.
+    /// Records that entries up to `sequence` were requested.
     pub(super) fn note_requested(&mut self, author: PeerId, sequence: u32) {
         if let Some(log) = self.logs.get_mut(&author) {
             log.requested_up_to = log.requested_up_to.max(sequence);
         }
     }
 
-    /// Whether this one was asked for.
+    /// Returns true if this sequence of the author was requested.
     pub(super) fn was_requested(&self, author: PeerId, sequence: u32) -> bool {
         self.logs.get(&author).is_some_and(|log| log.requested_up_to >= sequence)
     }
 
-    /// Whether this entry is here, or not wanted any more.
+    /// Returns true if this entry is here (possibly out of order), or is at or below the floor.
     pub(super) fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         self.logs
             .get(&author)
             .is_some_and(|log| sequence <= log.have || log.out_of_order.contains_key(&sequence))
     }
 
-    /// An entry that is kept.
+    /// Returns a retained entry.
     pub(super) fn entry(&self, author: PeerId, sequence: u32) -> Option<&Arc<Entry>> {
         self.logs.get(&author)?.retained.get(&sequence)
     }
 
-    /// Takes an entry of a known author.
+    /// Inserts an entry of a known author, reassembles the author's log, and raises the Lamport
+    /// counter.
     pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> InsertOutcome {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if self.is_known(author, sequence) {
@@ -222,7 +226,7 @@ impl Logs {
             log.highest_claimed = log.highest_claimed.max(sequence);
             log.highest_written = log.highest_written.max(sequence);
             log.out_of_order.insert(sequence, entry);
-            // Somebody answers: go on asking.
+            // An answer has arrived: keep asking at the usual rate.
             log.attempts = 0;
             if is_next {
                 log.stalled_since = Some(now);
@@ -234,8 +238,8 @@ impl Logs {
         InsertOutcome::New
     }
 
-    /// Keeps an entry of the newcomer's history, at or below a floor. False
-    /// where its counter jumps: it would be the newest for ever.
+    /// Inserts an entry of the newcomer's history, at or below a floor. Returns false if its
+    /// Lamport counter jumps too far: the entry would stay the newest one for ever.
     pub(super) fn insert_history(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
         if !self.raise_lamport(now, entry.fields.lamport) {
             return false;
@@ -247,7 +251,8 @@ impl Logs {
         true
     }
 
-    /// Moves into the order what is no longer too early.
+    /// Moves out-of-order entries without a gap before them into order, and drops the oldest
+    /// retained entries beyond [`MAX_RETAINED`].
     fn reassemble(&mut self, author: PeerId) {
         let Some(log) = self.logs.get_mut(&author) else { return };
         while let Some((&sequence, _)) = log.out_of_order.first_key_value() {
@@ -260,7 +265,7 @@ impl Logs {
             }
             log.have = sequence;
             if entry.fields.lamport <= log.last_lamport {
-                // It would stand before the one that it follows: passed over.
+                // Its Lamport counter would sort it before an earlier entry of its author: skip it.
                 continue;
             }
             log.last_lamport = entry.fields.lamport;
@@ -283,10 +288,12 @@ impl Logs {
         }
     }
 
-    /// Gives up what nobody has. If there are later entries, those are
-    /// shown, and what is before them is not taken any more: true. Else only
-    /// the claim that there is more is forgotten. (So a false claim cannot
-    /// raise a floor.)
+    /// Gives up a gap that has stalled for [`GIVE_UP_TIMEOUT`]; call it if no peer is left to ask.
+    ///
+    /// If there are later entries, skips the gap, delivers them, and returns true; entries in the
+    /// gap are not taken any more. Otherwise only forgets the claim that more exists, and returns
+    /// false, so that a false claim cannot raise a floor. Also returns false if the timeout has not
+    /// passed.
     pub(super) fn give_up_gap(&mut self, now: Moment, author: PeerId) -> bool {
         let Some(log) = self.logs.get_mut(&author) else { return false };
         if log.stalled_since.is_none_or(|it| now.since(it) < GIVE_UP_TIMEOUT) {
@@ -294,12 +301,12 @@ impl Logs {
         }
         let next = log.out_of_order.keys().next().copied();
         match next {
-            // Somebody may still have what comes behind what nobody has.
+            // Other peers may still have entries beyond the part that all of them lack.
             Some(next) => {
                 log.have = log.lost_by_all_up_to().map_or(next - 1, |it| it.min(next - 1))
             }
             None if log.have == 0 && log.introduced_by.is_some() => {
-                // An author of which nothing is there but a claim.
+                // Only a claim is known of this author: forget it.
                 self.logs.remove(&author);
                 return false;
             }
@@ -311,61 +318,61 @@ impl Logs {
         let attempts = log.attempts;
         self.reassemble(author);
         if let Some(log) = self.logs.get_mut(&author) {
-            // Remembered, so that a claim that is made again costs less.
+            // Keep the count, so that a repeated claim is asked for less often.
             log.attempts = if next.is_some() { 0 } else { attempts };
         }
         next.is_some()
     }
 
-    /// Time has passed in which nothing could come: it does not count.
+    /// Restarts the give-up timers of all gaps, after a time in which nothing could arrive.
     pub(super) fn restart_stall_timers(&mut self, now: Moment) {
         for log in self.logs.values_mut().filter(|it| it.stalled_since.is_some()) {
             log.stalled_since = Some(now);
         }
     }
 
-    /// What has come into its author's order since the last time.
+    /// Returns the entries that have come into their author's order since the last call.
     pub(super) fn take_ready(&mut self) -> Vec<Arc<Entry>> {
         std::mem::take(&mut self.ready)
     }
 
-    /// Everything that is kept, in the room's order.
+    /// Iterates over all retained entries in room order.
     pub(super) fn iter_in_room_order(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.order.values()
     }
 
-    /// The newest so many, in ascending order.
+    /// Returns the newest `most` entries, in ascending room order.
     pub(super) fn newest(&self, most: usize) -> Vec<Arc<Entry>> {
         let mut newest: Vec<_> = self.order.values().rev().take(most).cloned().collect();
         newest.reverse();
         newest
     }
 
-    /// What the newest so many are called.
+    /// Returns the ids (author, sequence) of entries.
     pub(super) fn entry_ids(entries: &[Arc<Entry>]) -> Vec<EntryId> {
         let name = |it: &Arc<Entry>| EntryId { author: it.author.id, sequence: it.fields.sequence };
         entries.iter().map(name).collect()
     }
 
-    /// How many authors, entries that are kept, entries that wait for earlier
-    /// ones, and peers remembered with an author.
+    /// Returns the numbers of authors, retained entries, out-of-order entries, and (author, peer)
+    /// pairs of holders and of peers that answered `lost`.
     pub(super) fn stats(&self) -> (usize, usize, usize, usize) {
         let early = self.logs.values().map(|it| it.out_of_order.len()).sum();
         let peers = self.logs.values().map(|it| it.holders.len() + it.lost_by.len()).sum();
         (self.logs.len(), self.order.len(), early, peers)
     }
 
-    /// My Lamport counter.
+    /// Returns this peer's Lamport counter.
     pub(super) const fn lamport(&self) -> Lamport {
         Lamport(self.lamport)
     }
 
-    /// Begins to count where the room is.
+    /// Raises the Lamport counter to the room's when this peer joins, at most to half of the range.
     pub(super) fn start_lamport_at(&mut self, lamport: Lamport) {
         self.lamport = self.lamport.max(lamport.0).min(LAMPORT_END / 2);
     }
 
-    /// The counter of a new entry of mine; `None` at its end.
+    /// Advances the Lamport counter for a new entry of this peer; `None` at the end of the range.
     pub(super) fn next_lamport(&mut self) -> Option<Lamport> {
         let next = self.lamport + 1;
         (next < LAMPORT_END).then(|| {
@@ -374,8 +381,8 @@ impl Logs {
         })
     }
 
-    /// Lets somebody else's entry raise my counter, as far as that is allowed
-    /// now. False where it is not.
+    /// Raises the Lamport counter to that of another peer's entry, within the allowance. Returns
+    /// false, and changes nothing, if the allowance is too small.
     fn raise_lamport(&mut self, now: Moment, lamport: Lamport) -> bool {
         let jump = lamport.0.saturating_sub(self.lamport);
         if jump == 0 {
@@ -399,7 +406,7 @@ mod tests {
     use crate::model::Timestamp;
     use crate::wire::udp::{EntryFields, Signer};
 
-    /// An entry of somebody who has said nothing else.
+    /// Returns an entry of an author that has written nothing else.
     fn entry(author: u16, sequence: u32) -> Arc<Entry> {
         let [high, low] = author.to_be_bytes();
         let mut key = [0; 32];
@@ -410,7 +417,7 @@ mod tests {
         Arc::new(Entry::with_signature(Signer::new(key, [0; 8]), fields, [0; 64]))
     }
 
-    /// However many authors there are, one's own log is not forgotten.
+    /// However many authors there are, this peer's own log is never evicted.
     #[test]
     fn my_own_log_stays() {
         let own = PeerId([0; 8]);
@@ -423,8 +430,8 @@ mod tests {
         assert_eq!(logs.stats().0, MAX_AUTHORS);
     }
 
-    /// However many authors leave gaps, memory for what is behind them ends;
-    /// what is in order is still taken.
+    /// However many authors have gaps, the out-of-order entries have a limit; entries in order are
+    /// still taken.
     #[test]
     fn early_entries_of_many() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
@@ -439,7 +446,7 @@ mod tests {
         assert_eq!(logs.take_ready().len(), 1);
     }
 
-    /// A claim that nobody can prove leaves no author behind.
+    /// A claim that no peer can prove leaves no author behind.
     #[test]
     fn an_invented_author() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);

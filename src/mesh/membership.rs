@@ -1,4 +1,5 @@
-//! Verified, silent, gone; pings and addresses: section 11.
+//! Membership: peers become members, are vouched for by other peers' pages, and are gone. Section
+//! 11.
 
 use std::time::Duration;
 
@@ -8,13 +9,13 @@ use super::{Mesh, Now};
 use crate::model::{Moment, NameKey, PeerId};
 use crate::wire::udp::PageItem;
 
-/// A rumour that is no more than this younger than somebody's going is not
-/// younger.
+/// Minimum time by which a page's report that a gone peer was heard must be later than its going.
+/// Allows for rounding and travel time.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 impl Mesh {
-    /// This machine has slept: what was not heard meanwhile could not be.
-    /// Everybody gets some time to be heard.
+    /// Handles a resume from suspension: silence in that time does not count. Members get half of
+    /// G(n) to be heard again, and give-up timers restart.
     pub(super) fn on_resume(&mut self, now: Moment) {
         let since_start = now.since_start();
         let grace = gone_after(self.member_count()) / 2;
@@ -27,7 +28,7 @@ impl Mesh {
         self.logs.restart_stall_timers(now);
     }
 
-    /// A member is gone.
+    /// Marks a member as gone, and reports that it has left.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;
@@ -35,13 +36,13 @@ impl Mesh {
         contact.is_verified = false;
         (contact.ping_at, contact.pings) = (None, 0);
         let name = contact.name().to_owned();
-        // Who comes back at once under the same name has not left.
+        // A peer that comes back at once under the same name has not left.
         if self.contacts.holders(&NameKey::of(&name)).next().is_none() {
             self.report_presence(Vec::new(), vec![name]);
         }
     }
 
-    /// Somebody says goodbye.
+    /// Handles `bye`: the peer is gone.
     pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
         self.forget_voter(id);
         match self.contacts.get(id).map(|it| it.stage) {
@@ -51,11 +52,11 @@ impl Mesh {
         }
     }
 
-    /// Makes a member of somebody who is verified and has said its name.
+    /// Makes a heard or listed peer a member if it is verified and has stated its name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();
-        if !is_ready || !matches!(contact.stage, Stage::PathSet | Stage::Listed) {
+        if !is_ready || !matches!(contact.stage, Stage::Heard | Stage::Listed) {
             return;
         }
         contact.known_at = now;
@@ -74,7 +75,8 @@ impl Mesh {
         self.schedule_sweep(now);
     }
 
-    /// A verified member has heard somebody, or knows that it is there.
+    /// Handles a page item of a verified peer that lists another peer: it has heard that peer, or
+    /// knows that it is a member. This verifies the peer, but not its address.
     pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         let ago = Duration::from_millis(500) * u32::from(item.ago);
@@ -82,7 +84,7 @@ impl Mesh {
         let size = self.member_count();
         let heard = Moment::after_start(now.since_start().saturating_sub(ago));
         if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.is_member()) {
-            // Most of those in a page.
+            // The usual case.
             if is_heard {
                 contact.last_vouched = contact.last_vouched.max(heard);
             }
@@ -90,8 +92,8 @@ impl Mesh {
         }
         let Some(contact) = self.contacts.add_listed(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
-            // An old rumour does not bring anybody back. (It is rounded down,
-            // and was under way.)
+            // An old report does not bring a peer back. (*ago* is rounded down, and the packet took
+            // time.)
             if !is_heard || now.since(at) <= ago + REPORT_SLACK {
                 return;
             }
@@ -103,7 +105,7 @@ impl Mesh {
         }
         if contact.stage == Stage::Listed {
             contact.listed_by = Some(by);
-            // Its next heartbeat comes within 1.1 × I(n).
+            // Wait for its own heartbeat first, which is due within 1.1 × I(n).
             let at = now + heartbeat_interval(size) * 3 / 2 + Duration::from_secs(1);
             let at = *contact.where_at.get_or_insert(at);
             self.schedule_sweep_at(at);

@@ -1,28 +1,33 @@
-//! Floor 2: the engine of a peer, without I/O. `docs/protocol/udp.md` is
-//! what it does; sections below are those of that page.
+//! Layer 2: the mesh, a peer's engine (sans-IO state machine). It implements
+//! `docs/protocol/udp.md`; "section N" in this module means section N of that page.
 //!
-//! [`Mesh::handle_input`] takes what has happened, [`Mesh::poll_output`] gives
-//! what is to be done, until it gives nothing more. There is no clock, no
-//! socket and no randomness in here, and no signature is made or checked.
+//! Pass events to [`Mesh::handle_input`], then call [`Mesh::poll_output`] until it returns `None`.
+//! The mesh has no clock, no socket and no source of randomness of its own, and it neither makes
+//! nor checks signatures.
 //!
-//! | module | what it is about |
+//! | module | concern |
 //! |---|---|
-//! | `contract` | inputs and outputs |
-//! | `timers` | every timer |
-//! | `dispatch` | a packet's way in: who may send what when |
-//! | `candidacy` | oneself as a candidate |
-//! | `admission` | others as candidates |
-//! | `history` | the newcomer's ten messages and floors, asked for and given |
-//! | `logs` | copies of everybody's logs, and the room's order |
-//! | `display_order` | what the person sees, and in which order |
-//! | `publish` | what the person says, and wants |
-//! | `heartbeats` | telling and learning what exists |
-//! | `repair` | asking for what is missing, and answering |
-//! | `contacts`, `replay_window` | what one knows of each peer |
-//! | `membership` | verified, silent, gone; pings and addresses |
-//! | `path_selection` | by which ways to send |
-//! | `name_conflict` | one name, two holders |
-//! | `stats` | how much is remembered |
+//! | `contract` | inputs and outputs of the engine |
+//! | `timers` | timer constants and intervals |
+//! | `dispatch` | admission of received packets by the sender's state, and their handlers |
+//! | `replay_window` | anti-replay window for packet counters |
+//! | `candidacy` | joining: this peer as a candidate |
+//! | `history` | joining: fetching the latest messages and the floors, and serving them |
+//! | `admission` | other candidates: votes (`agree`), approval by the user, blocking |
+//! | `objection` | other candidates: reasons to object, and `object` packets |
+//! | `log`, `logs` | copies of all authors' logs: reassembly, gaps, room order |
+//! | `repair` | anti-entropy: requesting missing entries, and serving them |
+//! | `heartbeats` | heartbeats and their pages, room clock, profiles of other peers |
+//! | `display_order` | hold-back queue: the order in which messages are shown |
+//! | `requests` | requests of the user, report about peers |
+//! | `publish` | publishing own messages, leaving |
+//! | `contact`, `contacts` | state of each other peer |
+//! | `membership` | peers become members, and members are gone |
+//! | `failure_detector` | periodic check for silent and gone peers |
+//! | `verification` | liveness of peers and their addresses: pings, cookies, address lookup |
+//! | `path_selection` | paths and unicast addresses that reach everybody |
+//! | `name_conflict` | two members with one name |
+//! | `stats` | counters of remembered items |
 
 mod admission;
 mod candidacy;
@@ -73,69 +78,69 @@ pub use stats::MeshStats;
 use crate::model::{Event, Moment, NameKey, Path, PathSet, PeerId, RoomClock, Username};
 use crate::wire::udp::{Control, Cookie, Entry, Signer};
 
-/// Where one is on one's way into the room: the first table of section 16.
+/// Phase of this peer's stay in the room: the first table of section 16.
 #[derive(Debug)]
 enum Phase {
-    /// A candidate.
+    /// Candidate: announces itself and collects votes.
     Announcing(Candidacy),
-    /// A member that waits for its history.
+    /// Member that still fetches its history.
     Recalling(HistoryFetch),
-    /// A member.
+    /// Member with its history complete.
     In,
-    /// It is over.
+    /// Left or rejected; further inputs are ignored.
     Ended,
 }
 
-/// The engine of one peer.
+/// Engine of one peer: membership, logs, repair and display order of one room.
 pub struct Mesh {
-    /// As they were given.
+    /// Settings given at construction; never change.
     settings: Settings,
-    /// Signs entries.
+    /// Signer of this peer's entries.
     sign: Box<dyn Sign + Send>,
-    /// Who one is.
+    /// Identity of this peer: public key, incarnation and id.
     me: Signer,
-    /// What one is called.
+    /// Current username; differs from the configured one after a name conflict.
     name: Username,
-    /// Where one is.
+    /// Phase of this peer's stay in the room.
     phase: Phase,
-    /// What the room clock showed, and when.
+    /// Room clock: its value at a moment. See [`Mesh::room_clock`].
     clock: (RoomClock, Moment),
-    /// When one meta in.
+    /// Room clock's value when this peer came in (*since* on the page).
     since: RoomClock,
-    /// Everybody else.
+    /// All other peers that are known.
     contacts: Contacts,
-    /// What everybody has said.
+    /// Copies of all authors' logs, this peer's own included.
     logs: Logs,
-    /// What the person has seen of it.
+    /// Entries that are ready in their log and wait for their turn in the display order.
     display: DisplayQueue,
-    /// What the person wants to say.
+    /// User's messages that wait to be published, and leaving.
     outbox: Outbox,
-    /// One's own heartbeats.
+    /// Schedule and page position of this peer's heartbeats.
     heartbeats: Heartbeats,
-    /// Newcomers, and whom one does not want.
+    /// Other candidates, and what the user blocks.
     admission: Admission,
-    /// What others have asked for.
+    /// Timer of this peer's `want`s, and recent `want`s of others.
     repair: RepairState,
-    /// How everybody is reached; made when it is needed.
+    /// Cached plan of paths and addresses that reach everybody; `None` when it is out of date.
     send_plan: Option<SendPlan>,
-    /// The named hosts.
+    /// Resolved addresses of the hosts that the user has named.
     hosts: Vec<SocketAddr>,
-    /// When to look at all contacts again.
+    /// Time of the next sweep over all contacts.
     sweep_at: Option<Moment>,
-    /// When all contacts were looked at.
+    /// Time of the last sweep over all contacts.
     last_sweep: Moment,
-    /// For random delays.
+    /// Generator for random delays and choices, seeded from the settings' secret.
     random: fastrand::Rng,
-    /// What was dropped.
+    /// Counters of packets that changed nothing.
     drops: Drops,
-    /// What is to be done.
+    /// Queue of outputs that were not polled yet.
     out: VecDeque<Output>,
-    /// The last [`Output::WakeAt`].
+    /// Time of the last [`Output::WakeAt`]; `None` when that wake-up was used.
     wake_at: Option<Moment>,
 }
 
 impl Mesh {
-    /// A candidate that announces itself at once.
+    /// Creates a candidate, which announces itself at once.
     #[must_use]
     pub fn new(settings: Settings, sign: Box<dyn Sign + Send>, now: Now) -> Self {
         let me = sign.signer();
@@ -171,7 +176,7 @@ impl Mesh {
         mesh
     }
 
-    /// Takes what has happened. Poll all outputs afterwards.
+    /// Processes one event. Poll all outputs afterwards. Does nothing once the mesh has finished.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -179,7 +184,7 @@ impl Mesh {
         if self.wake_at.is_some_and(|it| now.moment.since(it) >= timers::SUSPEND_THRESHOLD) {
             self.on_resume(now.moment);
         }
-        // What was asked for has come, or comes no more.
+        // This wake-up has arrived, or will not arrive any more.
         self.wake_at = self.wake_at.filter(|it| *it > now.moment);
         match input {
             Input::Received { from, path, size, packet } => {
@@ -192,21 +197,23 @@ impl Mesh {
         self.run_due_timers(now);
     }
 
-    /// The next thing to do, if there is any.
+    /// Returns the next output; `None` when there are no more for now.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.out.pop_front()
     }
 
-    /// Whether this entry is here already, so that its signature need not be
-    /// checked.
+    /// Returns true if this entry needs no signature check, because it is here already, is not
+    /// wanted any more, or has this peer as its author.
     #[must_use]
     pub fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         author == self.me.id || self.logs.is_known(author, sequence)
     }
 
-    /// Whether this counter of this sender was seen before, so that the
-    /// signature need not be checked.
-    /// A copy by a way by which nothing meta lately is worth the look.
+    /// Returns true if the counter of a control packet was seen before, so that the packet can be
+    /// dropped without a signature check.
+    ///
+    /// Returns false for a copy of the sender's latest packet by a path on which nothing has
+    /// arrived lately: such a copy shows that the path works.
     #[must_use]
     pub fn is_replayed(
         &self,
@@ -221,18 +228,18 @@ impl Mesh {
         contact.window.has_seen(counter) && !(is_path_silent && contact.window.is_newest(counter))
     }
 
-    /// How many packets changed nothing.
+    /// Returns the counters of dropped packets.
     #[must_use]
     pub const fn drops(&self) -> Drops {
         self.drops
     }
 
-    /// All entries that are kept, in the room's order.
+    /// Returns all retained entries in room order.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.logs.iter_in_room_order()
     }
 
-    /// Everything whose time has come, and when to wake next.
+    /// Runs everything that is due, and emits [`Output::WakeAt`] if the next wake-up has changed.
     fn run_due_timers(&mut self, now: Now) {
         self.drive_candidacy(now);
         self.drive_history_fetch(now);
@@ -249,14 +256,13 @@ impl Mesh {
             self.outbox.next_deadline(),
             self.admission.next_deadline(),
             self.heartbeats.next_deadline(),
-            // Nothing is asked for before one is in.
+            // No `want` is sent before the history is complete.
             self.repair.next_deadline().filter(|_| matches!(self.phase, Phase::In)),
             self.sweep_at,
             self.display.next_deadline(),
         ];
         let next = next.into_iter().flatten().min().filter(|_| !self.is_ended());
-        // A wake that has passed was used up; one in the past would come at
-        // once, again and again.
+        // A wake-up time in the past would fire at once, again and again.
         let next = next.map(|it| it.max(now.moment + timers::MIN_WAKE_INTERVAL));
         if self.wake_at.is_some_and(|it| it <= now.moment) {
             self.wake_at = None;
@@ -267,33 +273,33 @@ impl Mesh {
         }
     }
 
-    /// Whether one has left or been rejected.
+    /// Returns true if this peer has left or was rejected.
     const fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
     }
 
-    /// Whether one is a member.
+    /// Returns true if this peer is a member, with or without its history.
     const fn is_member(&self) -> bool {
         matches!(self.phase, Phase::Recalling(_) | Phase::In)
     }
 
-    /// What the room clock shows.
+    /// Returns the current value of the room clock, limited to [`heartbeats::CLOCK_END`].
     fn room_clock(&self, now: Moment) -> RoomClock {
         let (clock, at) = self.clock;
         clock.after(now.since(at)).min(heartbeats::CLOCK_END)
     }
 
-    /// One's own standing.
+    /// Returns this peer's own seniority.
     const fn seniority(&self) -> Seniority {
         (self.since, self.me.id)
     }
 
-    /// How many members there are, oneself included.
+    /// Returns the number of members, this peer included: *n* on the page.
     const fn member_count(&self) -> usize {
         self.contacts.member_count() + 1
     }
 
-    /// Whether one is among the eight oldest.
+    /// Returns true if this peer is among the 8 most senior members, which vote on candidates.
     fn is_voter(&self) -> bool {
         let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
@@ -301,31 +307,35 @@ impl Mesh {
         older.take(admission::VOTERS).count() < admission::VOTERS
     }
 
-    /// Shows something.
+    /// Queues an event for the user.
     fn emit(&mut self, event: Event) {
         self.out.push_back(Output::Event(event));
     }
 
-    /// The end.
+    /// Ends the mesh and queues [`Output::Finished`].
     fn finish(&mut self, end: End) {
         self.phase = Phase::Ended;
         self.out.push_back(Output::Finished(end));
     }
 
-    /// Sends to one address.
+    /// Queues a control packet to one address.
     fn send_to(&mut self, address: SocketAddr, control: Control) {
         self.send(PathSet::NONE, vec![address], Outgoing::Control(control));
     }
 
-    /// Sends by ways and to addresses, if there are any.
+    /// Queues a packet by paths and to addresses; does nothing if both are empty.
     fn send(&mut self, paths: PathSet, addresses: Vec<SocketAddr>, packet: Outgoing) {
         if !paths.is_empty() || !addresses.is_empty() {
             self.out.push_back(Output::Send { paths, addresses, packet });
         }
     }
 
-    /// What somebody at this address has to send back. It needs no memory,
-    /// cannot be guessed, and is of no use after two minutes.
+    /// Returns the cookie that peer `id` has to send back from `address`, as of `minutes_ago`
+    /// minutes ago.
+    ///
+    /// It is a keyed hash, so no state is kept for it and it cannot be guessed. It changes each
+    /// minute; the current and the previous one are accepted, so it is good for at most two
+    /// minutes.
     fn cookie(&self, now: Moment, id: PeerId, address: SocketAddr, minutes_ago: u64) -> Cookie {
         let minute = (now.since_start().as_secs() / 60).wrapping_sub(minutes_ago);
         let mut hash = Sha256::new()
@@ -340,12 +350,12 @@ impl Mesh {
         Cookie(hash.finalize().first_chunk().copied().unwrap_or_default())
     }
 
-    /// A random delay between two numbers of milliseconds.
+    /// Returns a random delay between two numbers of milliseconds, both included.
     fn random_delay(&mut self, (least, most): (u64, u64)) -> std::time::Duration {
         std::time::Duration::from_millis(self.random.u64(least..=most))
     }
 
-    /// Whether some member, oneself included, holds a name with this key.
+    /// Returns true if a member, this peer included, holds a name with this key.
     fn is_name_held(&self, key: &NameKey) -> bool {
         self.name.key() == key || self.contacts.holders(key).next().is_some()
     }

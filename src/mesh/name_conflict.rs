@@ -1,4 +1,4 @@
-//! One name, two holders: section 13.
+//! Name conflicts: two members with one name, after a split and merge. Section 13.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 use crate::model::{ErrorCode, Event, NameKey, PeerId, RoomClock, Username};
 use crate::wire::udp::{Nonce, Object};
 
-/// Room clocks that are no further apart count alike.
+/// Largest difference of two room clocks, in milliseconds, at which seniorities are comparable.
 const CLOCK_TOLERANCE_MS: u64 = 1_000;
 
-/// What pages say of when somebody was heard is rounded by up to half a
-/// second, and a little more is needed for it to travel.
+/// Tolerance for *ago* in pages, which is rounded by up to half a second, plus travel time.
 const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 
 impl Mesh {
-    /// A verified member has said its name: somebody else may hold it, too.
+    /// Resolves a conflict about the name that a verified member has just stated: takes a new name
+    /// if that member is more senior, or objects to it if another holder is.
     pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
@@ -45,8 +45,8 @@ impl Mesh {
         }
     }
 
-    /// Somebody has come in with the name and the public key of a member that
-    /// was not heard since: that one has ended without a goodbye.
+    /// Marks a member as gone if `id` has its name and public key and it was not heard since `id`
+    /// came: it is the former incarnation, which ended without a `bye`.
     fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
@@ -63,7 +63,8 @@ impl Mesh {
         }
     }
 
-    /// A member objects to a name that one holds as a member.
+    /// Handles an objection to the name of this member: takes a new name if the holder that it
+    /// states is known and more senior. Ignores other reasons.
     pub(super) fn on_late_objection(&mut self, now: Now, object: &Object) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= CLOCK_TOLERANCE_MS;
         let is_taken = object.code == ErrorCode::NameTaken.number();
@@ -75,7 +76,7 @@ impl Mesh {
         }
     }
 
-    /// Takes another name, for somebody has held this one for longer.
+    /// Takes the first free name with a number, because a more senior member holds the current one.
     fn take_new_name(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {
@@ -91,7 +92,7 @@ impl Mesh {
     }
 }
 
-/// A name with a number behind it, shortened if need be.
+/// Returns a name with `-number` appended, shortened to the limits of names.
 fn with_number(name: &str, number: u32) -> String {
     let ending = format!("-{number}");
     let mut base = name;
@@ -108,7 +109,7 @@ fn with_number(name: &str, number: u32) -> String {
 mod tests {
     use super::*;
 
-    /// The new name obeys the rule, however long the old one was.
+    /// A numbered name obeys the name rule, however long the old one was.
     #[test]
     fn numbered_names() {
         assert_eq!(with_number("anna", 2), "anna-2");

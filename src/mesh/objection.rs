@@ -1,4 +1,4 @@
-//! Objections to candidates: section 7.
+//! Objections to candidates and to names of members: reasons, and `object` packets. Section 7.
 
 use std::net::SocketAddr;
 
@@ -12,11 +12,12 @@ use super::{Mesh, Now};
 use crate::model::{ErrorCode, PeerId, RoomClock, Username};
 use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 
-/// Whoever was not heard for so many seconds may be gone before long.
+/// Silence of a name's holder, in seconds, from which on the objection suggests trying again.
 const RECENT_SILENCE_SECS: u64 = 3;
 
 impl Mesh {
-    /// Why this candidate is not to come in, and who holds the name.
+    /// Returns the error code of the first reason to object to a candidate, and the seniority of
+    /// the holder of the name; `None` if there is no reason.
     pub(super) fn find_objection(
         &self,
         now: Now,
@@ -63,22 +64,22 @@ impl Mesh {
         said_no.then_some((ErrorCode::NotAdmitted, me))
     }
 
-    /// Whether a member has the key of the sender: then it is the sender, or
-    /// its former life.
+    /// Returns true if a member has the public key of the sender: it is the sender itself or its
+    /// former incarnation.
     fn is_same_key(&self, member: PeerId, meta: PacketMeta) -> bool {
         let signer = self.contacts.get(member).and_then(|it| it.signer);
         signer.is_some_and(|it| it.key == meta.sender.key)
     }
 
-    /// Whether somebody who has announced itself is alive, still outside, and
-    /// not the sender's former life.
+    /// Returns true if a candidate is verified, not a member, not gone, and not the sender's former
+    /// incarnation.
     fn is_live_rival(&self, id: PeerId, meta: PacketMeta) -> bool {
         let contact = self.contacts.get(id);
-        let is_outside = |it: &Contact| it.stage == Stage::PathSet && it.is_verified;
+        let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
         contact.is_some_and(is_outside) && !self.is_same_key(id, meta)
     }
 
-    /// Whose name looks like this one.
+    /// Returns the seniority of a member whose name is a look-alike of this one.
     fn look_alike(&self, name: &Username, meta: PacketMeta, is_voter: bool) -> Option<Seniority> {
         let skeleton = name.key().skeleton();
         if self.name.key().skeleton() == skeleton {
@@ -90,7 +91,7 @@ impl Mesh {
         Some((since, holder))
     }
 
-    /// Objects to a candidate, or to a member's name.
+    /// Sends an `object` to a candidate, or, with nonce zero, to a member about its name.
     pub(super) fn object(
         &mut self,
         now: Now,
@@ -113,12 +114,12 @@ impl Mesh {
         self.send_to(address, Control::Object(object));
     }
 
-    /// An objection in words. Of a name that is taken it says for how long.
+    /// Returns the human-readable text of an objection. If the name is taken it says for how long.
     fn objection_text(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
         let name = match self.contacts.member(holder) {
             Some(contact) => contact.name(),
             None if holder == self.me.id => self.name.as_str(),
-            // A candidate, of whom there is nothing to tell.
+            // The holder is a candidate, about which there is nothing to say.
             None => return code.default_text().to_owned(),
         };
         let present = duration_text(self.room_clock(now.moment).since(since).as_secs());

@@ -1,4 +1,4 @@
-//! By which ways to send to everybody: section 12.
+//! Path selection: which multicast paths and unicast copies reach everybody. Section 12.
 
 use std::net::SocketAddr;
 
@@ -6,28 +6,30 @@ use super::contact::{Contact, Stage};
 use super::{Mesh, Outgoing};
 use crate::model::{Path, PathSet};
 
-/// How everybody is reached.
+/// Plan for sending to everybody: paths, and addresses that they do not reach.
 #[derive(Clone, Debug)]
 pub(super) struct SendPlan {
-    /// By these ways.
+    /// Paths that reach the most peers.
     paths: PathSet,
-    /// Whom they do not reach.
+    /// Unicast addresses of the peers that no chosen path reaches.
     pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl Mesh {
-    /// Sends one datagram to all members.
+    /// Sends one datagram to all members, by the send plan.
     pub(super) fn send_to_all(&mut self, packet: Outgoing) {
         let SendPlan { paths, addresses } = self.send_plan().clone();
         self.send(paths, addresses, packet);
     }
 
-    /// How everybody is reached, those who are about to be members too,
-    /// worked out anew if something has changed.
-    /// Nobody gets copies of everything at an address that may be another's.
+    /// Returns the plan for reaching all members and verified peers that are about to become
+    /// members; computes it again if something has changed.
+    ///
+    /// Peers without a verified address get no unicast copies: the address might belong to somebody
+    /// else.
     pub(super) fn send_plan(&mut self) -> &SendPlan {
         let is_reached = |it: &Contact| {
-            let is_new = it.stage == Stage::PathSet && it.is_verified;
+            let is_new = it.stage == Stage::Heard && it.is_verified;
             it.is_member() || is_new && it.verified_address().is_some()
         };
         let members = self.contacts.iter().filter(|(_, it)| is_reached(it));
@@ -41,10 +43,12 @@ impl Mesh {
     }
 }
 
-/// Chooses ways, one after the other: the one that reaches most of those not
-/// reached yet, as long as it reaches two, or one without an address. The
-/// rest get copies of their own. A way that reaches all there are is taken
-/// even if that is one: it costs the same, and goes on being known to work.
+/// Chooses paths greedily from (paths that the peer hears, verified address) pairs: repeatedly the
+/// path that reaches the most peers that are left, as long as it reaches at least two, or one
+/// without an address. The rest get unicast copies.
+///
+/// A path that reaches the only peer there is gets chosen, too: it costs the same as unicast, and
+/// the peer keeps seeing that it works.
 fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
     let mut paths = PathSet::NONE;
     if left.is_empty() {
@@ -56,7 +60,7 @@ fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
             let reached = left.iter().filter(|(heard, _)| heard.has(*path));
             reached.map(|(_, address)| if address.is_none() { 2 } else { 1 }).sum::<usize>()
         };
-        // Of equals the first is preferred.
+        // The iterator is reversed so that the preferred path wins a tie.
         let best = Path::ALL.into_iter().rev().max_by_key(worth);
         let least = if all == 1 { 1 } else { 2 };
         let Some(best) = best.filter(|it| worth(it) >= least) else { break };
@@ -71,12 +75,12 @@ fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
 mod tests {
     use super::*;
 
-    /// Somebody who hears these ways.
+    /// Returns a peer that hears these paths, at a local port.
     fn hears(bits: u8, port: u16) -> (PathSet, Option<SocketAddr>) {
         (PathSet(bits), Some(SocketAddr::from(([127, 0, 0, 1], port))))
     }
 
-    /// One datagram where one way reaches all; copies for the rest.
+    /// One datagram is planned where one path reaches everybody; the rest get unicast copies.
     #[test]
     fn few_datagrams() {
         let plan = choose_paths(vec![hears(7, 1), hears(1, 2), hears(3, 3)]);

@@ -1,4 +1,4 @@
-//! What the person says, and wants.
+//! Publishing: the outbox of the user's messages, and leaving once they are delivered.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,46 +10,46 @@ use crate::model::{
 };
 use crate::wire::udp::{Bye, Control, EntryFields};
 
-/// Own messages at once, and in a minute.
+/// Rate limit for own messages: burst, and messages per minute.
 const SAY_RATE: (u32, u32) = (20, 1_500);
-/// Who leaves stays for so long after the last message.
+/// Minimum time between the last own message and leaving, so that others notice what they lack.
 const LEAVE_DELAY: Duration = Duration::from_secs(1);
-/// Requests that wait until one is in.
+/// Maximum number of requests that wait until this peer has joined.
 pub(super) const MAX_DEFERRED_REQUESTS: usize = 100;
-/// Messages that wait to be sent.
+/// Maximum number of messages in the outbox.
 const MAX_QUEUE: usize = 10_000;
 
-/// What the person wants to say.
+/// Outbox: the user's messages that wait to be published, and deferred requests.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// Waits until one is in, and for the rate.
+    /// Messages that wait for joining or for the rate limit.
     queue: VecDeque<(RequestTag, Style, MessageText)>,
-    /// What was asked before one was in.
+    /// Requests that wait until this peer has joined.
     pub(super) deferred: Vec<Request>,
-    /// How fast one may speak.
+    /// Rate limit for own messages.
     bucket: TokenBucket,
-    /// When the next may go out.
+    /// Time at which the next message may be sent.
     send_at: Option<Moment>,
-    /// When the last one went out.
+    /// Time of the last own message.
     last_said: Moment,
-    /// The last sequence used.
+    /// Sequence of the last own entry; 0 if none.
     pub(super) sequence: u32,
-    /// Requests that were refused.
+    /// Number of refused requests.
     pub(super) refused: usize,
-    /// One leaves when everything has arrived.
+    /// State of leaving, once the user has asked to leave after delivery.
     pub(super) leaving: Option<Leaving>,
 }
 
-/// How one leaves.
+/// State of leaving after delivery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
-    /// Give up when for so long nothing has changed.
+    /// Time without progress after which this peer leaves anyway.
     pub(super) patience: Duration,
-    /// When something changed last.
+    /// Time of the last progress.
     pub(super) progress_at: Moment,
-    /// Messages that not everybody has, then.
+    /// Number of undelivered messages at that time.
     pub(super) undelivered: usize,
-    /// When to look again.
+    /// Time of the next check.
     pub(super) check_at: Moment,
 }
 
@@ -71,14 +71,15 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// When something is to be done.
+    /// Returns the time of the next message or of the next check whether to leave.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         [self.send_at, self.leaving.map(|it| it.check_at)].into_iter().flatten().min()
     }
 }
 
 impl Mesh {
-    /// Takes a message if it may be sent at all.
+    /// Adds a message to the outbox, or refuses it if it is invalid, too long, or the outbox is
+    /// full.
     pub(super) fn enqueue_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
@@ -104,10 +105,11 @@ impl Mesh {
         }
     }
 
-    /// Sends what waits, as fast as is allowed.
+    /// Publishes the queued messages as fast as the rate limit allows, and runs deferred requests.
+    /// Does nothing before the history is complete.
     pub(super) fn flush_outbox(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In) {
-            // When one is in, this is called again in any case.
+            // This function runs again when the history is complete.
             self.outbox.send_at = None;
             return;
         }
@@ -126,7 +128,8 @@ impl Mesh {
         self.outbox.send_at = None;
     }
 
-    /// Says one thing.
+    /// Publishes one message: signs an entry, inserts it into the own log, and sends it to
+    /// everybody.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else { return };
         let Some(lamport) = self.logs.next_lamport() else {
@@ -152,7 +155,8 @@ impl Mesh {
         self.heartbeats.schedule_follow_up(now.moment);
     }
 
-    /// Leaves if that was asked for and everything has arrived.
+    /// Leaves if the user asked for it and everything was delivered, or nothing has progressed for
+    /// the patience given.
     pub(super) fn leave_when_delivered(&mut self, now: Now) {
         let Some(mut leaving) = self.outbox.leaving else { return };
         if self.is_ended() || now.moment < leaving.check_at {
@@ -163,7 +167,7 @@ impl Mesh {
             (leaving.undelivered, leaving.progress_at) = (left, now.moment);
         }
         let is_patient = now.moment.since(leaving.progress_at) < leaving.patience;
-        // Even then others need a moment to find out what they lack.
+        // Other peers need a moment to notice what they lack.
         let has_lingered = now.moment.since(self.outbox.last_said) >= LEAVE_DELAY;
         let is_alone = self.contacts.member_count() == 0;
         let is_done = left == 0 && matches!(self.phase, Phase::In) && (has_lingered || is_alone);
@@ -175,9 +179,9 @@ impl Mesh {
         }
     }
 
-    /// Own messages that were not sent, or that some member may not have.
+    /// Returns the number of own messages that were not sent or that some member may lack.
     fn undelivered(&self) -> usize {
-        // Those whose pages never tell (they need not) are not waited for.
+        // Members whose pages never list this peer, which they need not, are not waited for.
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let least = members.filter_map(|(_, it)| it.has_own_up_to).min();
         let least = least.unwrap_or(self.outbox.sequence);
@@ -185,7 +189,7 @@ impl Mesh {
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
     }
 
-    /// Leaves now.
+    /// Leaves at once: says goodbye, reports unsent messages, and ends the mesh.
     pub(super) fn leave(&mut self) {
         let unsent = self.undelivered();
         if self.is_member() {

@@ -1,4 +1,4 @@
-//! Asking for what is missing, and answering: section 10.
+//! Anti-entropy repair: requesting missing entries (`want`), serving them, and `lost`. Section 10.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,33 +12,32 @@ use crate::model::limits::{MAX_RANGES, MAX_WANTED};
 use crate::model::{Event, Moment, PathSet, PeerId, TokenBucket};
 use crate::wire::udp::{Control, EntryRange, Lost, Want};
 
-/// Entries sent because somebody asked, at once and in a minute.
+/// Rate limit for entries served on request to all peers together: burst, and entries per minute.
 const TOTAL_ANSWER_RATE: (u32, u32) = (256, 12_000);
-/// Entries remembered as having been asked for lately.
+/// Maximum number of entries remembered as wanted recently.
 const MAX_RECENT_WANTS: usize = 1_024;
-/// Requests without any success (for some ten seconds) after which one asks
-/// more seldom.
+/// Number of `want`s without any success (some ten seconds) after which the retry interval grows.
 const WANTS_BEFORE_BACKOFF: u32 = 40;
-/// By how much.
+/// Factor by which the retry interval of `want`s grows then.
 const BACKOFF_FACTOR: u64 = 16;
 
-/// An entry that somebody has asked for lately.
+/// Recent `want` for one entry, to answer several peers with one multicast.
 #[derive(Clone, Copy, Debug)]
 struct RecentWant {
-    /// When.
+    /// Time of the `want`.
     at: Moment,
-    /// Who; `None`: it went to everybody since.
+    /// Peer that sent it; `None` if the entry was sent to everybody since.
     by: Option<PeerId>,
 }
 
-/// What others have asked for, and when to ask oneself.
+/// State of repair: recent `want`s of other peers, and the time of this peer's next `want`.
 #[derive(Debug)]
 pub(super) struct RepairState {
-    /// By author and sequence.
+    /// Recent `want`s of others by (author, sequence).
     recent_wants: BTreeMap<(PeerId, u32), RecentWant>,
-    /// How fast one answers.
+    /// Rate limit for entries served to all peers.
     bucket: TokenBucket,
-    /// When some log is to be looked at.
+    /// Earliest time at which a `want` for some author is due.
     next_want_at: Option<Moment>,
 }
 
@@ -50,30 +49,30 @@ impl Default for RepairState {
 }
 
 impl RepairState {
-    /// How many entries are remembered as having been asked for.
+    /// Returns the number of entries remembered as wanted recently.
     pub(super) fn stats(&self) -> usize {
         self.recent_wants.len()
     }
 
-    /// When something is to be asked for.
+    /// Returns the time at which the next `want` is due.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.next_want_at
     }
 }
 
-/// Whom to send an entry that was asked for.
+/// Recipients of an entry that was requested.
 #[derive(Debug, PartialEq, Eq)]
 enum Recipients {
-    /// Only whoever asked.
+    /// Only the peer that has asked.
     Asker,
-    /// Everybody: others lack it, too.
+    /// Everybody, because another peer lacks it as well.
     All,
-    /// Nobody: it went to everybody just now.
+    /// Nobody, because it was just sent to everybody.
     Nobody,
 }
 
 impl RepairState {
-    /// Whom to send this entry, which `asker` wants.
+    /// Decides on the recipients of an entry that `asker` wants, and remembers the `want`.
     fn recipients(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> Recipients {
         let before = self
             .recent_wants
@@ -96,7 +95,8 @@ impl RepairState {
 }
 
 impl Mesh {
-    /// Asks for what is missing of an author before long, if anything is.
+    /// Schedules a `want` for an author's missing entries after a random delay, unless there is
+    /// none missing or one is scheduled.
     pub(super) fn schedule_want(&mut self, now: Moment, author: PeerId) {
         let is_new =
             self.logs.get(author).is_some_and(|it| it.is_incomplete() && it.want_at.is_none());
@@ -106,7 +106,7 @@ impl Mesh {
         }
     }
 
-    /// Asks for what is missing of an author then.
+    /// Schedules the next `want` for an author's missing entries.
     fn schedule_want_at(&mut self, author: PeerId, at: Moment) {
         if let Some(log) = self.logs.get_mut(author) {
             log.want_at = Some(at);
@@ -114,15 +114,15 @@ impl Mesh {
         }
     }
 
-    /// Sends the requests whose time has come.
+    /// Sends the `want`s that are due, one per source, and gives up gaps that no peer can fill.
     pub(super) fn send_due_wants(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In)
             || self.repair.next_want_at.is_none_or(|it| it > now.moment)
         {
             return;
         }
-        // What is asked for again goes along if its time is near: one packet
-        // and one wake for many authors.
+        // Repeated requests that are almost due go along: one packet and one wake-up for many
+        // authors.
         let near = now.moment + WANT_COALESCE_WINDOW;
         let is_due = |log: &Log| {
             log.want_at.is_some_and(|it| it <= now.moment || log.attempts > 0 && it <= near)
@@ -141,8 +141,8 @@ impl Mesh {
                 if source != author
                     && let Some(log) = self.logs.get_mut(author)
                 {
-                    // If it answers nothing, somebody else is asked. It is
-                    // believed again when it says again that it has it.
+                    // If it does not answer, another peer is asked next. It is believed again when
+                    // it repeats its claim.
                     log.forget_holder(source);
                 }
             }
@@ -152,8 +152,8 @@ impl Mesh {
             });
             let factor = if attempts < WANTS_BEFORE_BACKOFF { 1 } else { BACKOFF_FACTOR };
             let delay = self.random_delay((WANT_RETRY_MS.0 * factor, WANT_RETRY_MS.1 * factor));
-            // Not what was given up just now: a time that nobody looks at
-            // would keep `schedule_want` from ever asking again.
+            // Not for an author that was just given up: a stale time would keep `schedule_want`
+            // from ever asking again.
             if self.logs.get(author).is_some_and(Log::is_incomplete) {
                 self.schedule_want_at(author, now.moment + delay);
             }
@@ -165,8 +165,9 @@ impl Mesh {
         self.repair.next_want_at = behind.filter_map(|(_, log)| log.want_at).min();
     }
 
-    /// Sends a request. To an address that may be another's only a short one,
-    /// and one for each time that something has come: claims cost nothing.
+    /// Sends a `want` to a peer. To one without a verified address at most one range, and at most
+    /// once until it is heard again, because its address may belong to a victim and claims cost an
+    /// attacker nothing.
     fn send_want(&mut self, now: Moment, source: PeerId, mut ranges: Vec<EntryRange>) {
         let Some(contact) = self.contacts.get_mut(source) else { return };
         let Some(address) = contact.address() else { return };
@@ -187,7 +188,7 @@ impl Mesh {
         }
     }
 
-    /// Adds what is missing of an author to a request, as far as it fits.
+    /// Adds the missing ranges of an author to a `want`, as far as they fit.
     fn add_ranges(&mut self, author: PeerId, ranges: &mut Vec<EntryRange>) {
         let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
         let Some(log) = self.logs.get(author) else { return };
@@ -201,8 +202,8 @@ impl Mesh {
         self.logs.note_requested(author, greatest);
     }
 
-    /// Whom to ask for what is missing of an author: first the author, then
-    /// anybody who says that it has it.
+    /// Chooses the peer to ask for an author's missing entries: the author first, then in turns a
+    /// random peer that claims to have them. Only members heard recently; `None` if there is none.
     fn choose_source(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let log = self.logs.get(author)?;
         let silence = gone_after(self.member_count()) / 2;
@@ -220,9 +221,10 @@ impl Mesh {
         self.random.choice(&holders).copied()
     }
 
-    /// Somebody asks for entries.
+    /// Handles `want`: serves the entries that are here, within the rate limits, and answers `lost`
+    /// for the others. Sends a ping instead if the asker has no verified address.
     ///
-    /// The wire has checked that it is not about more than [`MAX_WANTED`].
+    /// The wire layer has checked that it asks for at most [`MAX_WANTED`] entries.
     pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {
         let Some(address) = self.verified_address(now, asker) else { return };
         let mut lost = Vec::new();
@@ -256,7 +258,8 @@ impl Mesh {
         }
     }
 
-    /// Somebody does not have what it was asked for.
+    /// Handles `lost`: the peer lacks entries that it was asked for, so it is not asked for them
+    /// again.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
         let authors: BTreeSet<PeerId> = lost.ranges.iter().map(|it| it.author).collect();
         for author in authors {
@@ -270,7 +273,7 @@ impl Mesh {
             } else {
                 log.note_lost(id, range.last);
             }
-            // Nobody left to ask: look again when it may be given up.
+            // If nobody is left to ask, look again when the gap may be given up.
             let due = log.stalled_since.map(|it| (it + GIVE_UP_TIMEOUT).max(now.moment));
             if let Some(due) = due {
                 let at = log.want_at.map_or(due, |it| it.min(due));

@@ -1,23 +1,22 @@
-//! Which counters of a sender have been seen: section 14, step 9.
+//! Anti-replay window: the counters of a sender that were seen. Section 14, step 9.
 
-/// Words of the bitmap.
+/// Number of 64-bit words in the bitmap.
 const WORDS: usize = 16;
-/// How far below the greatest a counter may be.
+/// Width of the window: number of counters up to the greatest that are remembered.
 const WIDTH: u64 = 64 * WORDS as u64;
 
-/// The counters seen of one sender.
+/// Sliding window of the packet counters seen from one sender.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplayWindow {
-    /// The greatest; 0: none.
+    /// Greatest counter seen; 0 if none.
     greatest: u64,
-    /// Bit `c % WIDTH` for each counter `c` seen of the last `WIDTH`.
-    /// Made when it is needed: most senders that are heard once are never
-    /// heard again.
+    /// Bitmap of seen counters: bit `c % WIDTH` for counter `c`, for the last `WIDTH` counters.
+    /// Empty until the first counter is recorded.
     seen_bits: Vec<u64>,
 }
 
 impl ReplayWindow {
-    /// Whether `counter` was seen, or is too old to tell.
+    /// Returns true if `counter` was seen, is below the window, or is 0.
     pub(super) fn has_seen(&self, counter: u64) -> bool {
         if counter == 0 {
             return true;
@@ -29,17 +28,18 @@ impl ReplayWindow {
         self.greatest - counter >= WIDTH || self.seen_bits.get(word).is_some_and(|it| it & bit != 0)
     }
 
-    /// Whether `counter` is the last one, so that a further copy of it may
-    /// come by another way.
+    /// Returns true if `counter` is the greatest one seen: a further copy of that packet may come
+    /// by another path.
     pub(super) const fn is_newest(&self, counter: u64) -> bool {
         self.greatest == counter
     }
 
-    /// Notes that `counter` was seen.
+    /// Marks `counter` as seen and moves the window up to it. `counter` must not be below the
+    /// window.
     pub(super) fn record(&mut self, counter: u64) {
         self.seen_bits.resize(WORDS, 0);
         if counter > self.greatest {
-            // The places of the counters between are used anew.
+            // Reuse the bits of the counters that were skipped.
             for passed in (self.greatest + 1..=counter).rev().take(WORDS * 64) {
                 self.set(passed, false);
             }
@@ -57,7 +57,7 @@ impl ReplayWindow {
     }
 }
 
-/// Where the bit of a counter is.
+/// Returns the word index and bit mask of a counter in the bitmap.
 fn bitmap_place(counter: u64) -> (usize, u64) {
     let index = counter % WIDTH;
     (usize::try_from(index / 64).unwrap_or_default(), 1 << (index % 64))
@@ -67,7 +67,8 @@ fn bitmap_place(counter: u64) -> (usize, u64) {
 mod tests {
     use super::*;
 
-    /// Each counter counts once, also out of order; what is too old does not.
+    /// Each counter is accepted once, also out of order; counters below the window are not
+    /// accepted.
     #[test]
     fn each_counter_once() {
         let mut window = ReplayWindow::default();
@@ -83,7 +84,7 @@ mod tests {
         assert!(window.has_seen(5_000 - 1_024));
     }
 
-    /// A huge step costs no more than the window.
+    /// A huge step of the counter clears the window and costs no more than its width.
     #[test]
     fn a_huge_step() {
         let mut window = ReplayWindow::default();

@@ -9,15 +9,16 @@ use crate::model::{
     PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
 };
 
-/// A peer's public number.
+/// Returns a peer's id as the session number that users see.
 pub(super) const fn session(id: PeerId) -> SessionId {
     SessionId(u64::from_be_bytes(id.0))
 }
 
 impl Mesh {
-    /// Somebody wants something done.
+    /// Handles a request of the user. Requests about other peers are deferred until this peer has
+    /// joined.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
-        // Who is there is known when one is in.
+        // The members are known only after joining.
         let is_about_others = matches!(
             request.command,
             Command::Chat(ChatCommand::Members { .. })
@@ -55,7 +56,8 @@ impl Mesh {
         }
     }
 
-    /// A task that a server could do as well.
+    /// Handles a chat command, of those that clients of a server have as well. Refuses what peers
+    /// do not support.
     fn on_chat_command(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
         match task {
             ChatCommand::Say { room, style, text } if self.is_here(&room) => {
@@ -95,7 +97,7 @@ impl Mesh {
         }
     }
 
-    /// Whether a place is this room.
+    /// Returns true if the selector means this peer's room.
     fn is_here(&self, room: &RoomSelector) -> bool {
         match room {
             RoomSelector::Named(room) => NameKey::of(room) == *self.settings.room.key(),
@@ -103,7 +105,8 @@ impl Mesh {
         }
     }
 
-    /// Does not do what was asked.
+    /// Refuses a request: emits the reason, and returns the message text to the user if there was
+    /// one.
     pub(super) fn refuse(
         &mut self,
         tag: RequestTag,
@@ -116,14 +119,14 @@ impl Mesh {
         self.emit(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 
-    /// Names of all members, oneself included.
+    /// Returns the names of all members, this peer included, unsorted.
     pub(super) fn names_of_members(&self) -> Vec<String> {
         let others = self.contacts.iter().filter(|(_, it)| it.is_member());
         let names = others.map(|(_, it)| it.name().to_owned());
         names.chain([self.name.as_str().to_owned()]).collect()
     }
 
-    /// How each peer is reached: oneself first, then by standing.
+    /// Returns a report on how each member is reached: this peer first, then by seniority.
     #[must_use]
     pub fn report(&self, now: Now) -> Vec<PeerReport> {
         let clock = self.room_clock(now.moment);

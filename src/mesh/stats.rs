@@ -1,36 +1,37 @@
-//! How much is remembered: what others can make grow has to have an end.
+//! Counts of remembered items: everything that other peers can make grow has a limit.
 
 use super::{Mesh, Phase};
 
-/// Numbers of what is remembered.
+/// Snapshot of the number of items that the mesh remembers, for tests of memory limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MeshStats {
-    /// Other peers, whatever they are.
+    /// Number of other peers, in any stage.
     pub contacts: usize,
-    /// Of those, who are heard and not members.
+    /// Number of peers that were heard and are not members.
     pub heard: usize,
-    /// Of those, who are members.
+    /// Number of other members.
     pub members: usize,
-    /// Authors with a log.
+    /// Number of authors with a log.
     pub authors: usize,
-    /// Entries that are retained.
+    /// Number of retained entries.
     pub retained: usize,
-    /// Entries that wait for earlier ones of their authors.
+    /// Number of entries that wait for earlier ones of their author.
     pub out_of_order: usize,
-    /// Peers remembered with what they have or lack of an author.
+    /// Number of (author, peer) pairs remembered because the peer has or lacks entries of the
+    /// author.
     pub holders: usize,
-    /// Entries that wait to be shown.
+    /// Number of entries in the display queue.
     pub held_back: usize,
-    /// Candidates.
+    /// Number of other candidates.
     pub candidates: usize,
-    /// Entries that were asked for lately.
+    /// Number of entries that were requested by others lately.
     pub recent_wants: usize,
-    /// Entries and marks of a history that is not complete.
+    /// Number of entries, entry ids and marks of a history that is still incomplete.
     pub history: usize,
 }
 
 impl Mesh {
-    /// How much is remembered. For tests.
+    /// Returns the counts of remembered items. For tests.
     #[must_use]
     pub fn stats(&self) -> MeshStats {
         let (contacts, heard) = self.contacts.stats();

@@ -1,8 +1,8 @@
-//! How long things take: `docs/protocol/udp.md`, section 17.
+//! Timer constants and intervals: `docs/protocol/udp.md`, section 17.
 
 use std::time::Duration;
 
-/// When a candidate announces itself, after its first announce.
+/// Times of a candidate's announces to everybody, counted from the first one.
 pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
     Duration::ZERO,
     Duration::from_millis(250),
@@ -10,80 +10,80 @@ pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
     Duration::from_millis(1_000),
     Duration::from_millis(1_500),
 ];
-/// From the first announce until a candidate may be in.
+/// Minimum time from the first announce until the candidate becomes a member.
 pub(super) const JOIN_WINDOW: Duration = Duration::from_secs(2);
-/// Between announces to those that have not answered.
+/// Time between unicast announces to voters that have not answered.
 pub(super) const ANNOUNCE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// Announces without an answer after which somebody is gone.
+/// Number of unanswered unicast announces after which a voter counts as gone.
 pub(super) const MAX_UNICAST_ANNOUNCES: u8 = 6;
-/// How long a candidate waits for somebody who asks a person.
+/// Longest time that a candidate waits for a voter that asks its user.
 pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);
-/// From the first announce until a candidate is in, whoever owes an answer.
+/// Longest time from the first announce until the candidate joins, whatever votes are missing.
 pub(super) const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a person may think; then it is a yes.
+/// Time that the user has to approve or refuse a newcomer; then the answer counts as yes.
 pub(super) const APPROVAL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest delay of an agreement, in milliseconds.
+/// Longest random delay of an `agree`, in milliseconds.
 pub(super) const MAX_AGREE_DELAY_MS: u64 = 100;
-/// Between requests for the history.
+/// Time between requests (`recall` or `want`) for the history.
 pub(super) const RECALL_RETRY_INTERVAL: Duration = Duration::from_millis(400);
-/// Requests for the history to one peer.
+/// Maximum number of unanswered `recall`s for one page to one peer.
 pub(super) const MAX_RECALLS_PER_SOURCE: u8 = 3;
-/// Requests for those of the ten that have not come.
+/// Maximum number of `want`s for the newcomer's history entries that have not arrived.
 pub(super) const MAX_HISTORY_WANTS: u8 = 6;
-/// From one's message to the heartbeat that tells of it.
+/// Delay of the follow-up heartbeat after an own message.
 pub(super) const FOLLOW_UP_DELAY: Duration = Duration::from_millis(300);
-/// Each so many heartbeats one goes by all ways.
+/// Period, in regular heartbeats, of those that go by all paths.
 pub(super) const ALL_PATHS_EVERY: u32 = 5;
-/// First request for what is missing, in milliseconds from when one knows.
+/// Delay of the first `want` after a gap is noticed: least and most, in milliseconds.
 pub(super) const WANT_DELAY_MS: (u64, u64) = (30, 150);
-/// The next one.
+/// Delay until the next `want` for the same author: least and most, in milliseconds.
 pub(super) const WANT_RETRY_MS: (u64, u64) = (200, 300);
-/// Requests that are no further apart than this are made together.
+/// Window within which repeated `want`s that are almost due are sent together.
 pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
-/// What nobody has is given up after this.
+/// Time without progress after which a gap that no peer can fill is given up.
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an entry waits for one with a smaller Lamport counter.
+/// Longest time that an entry is held back for one with a smaller Lamport counter.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
-/// An entry that is asked for twice within this goes to everybody.
+/// Window within which a second peer's `want` for the same entry is answered to everybody.
 pub(super) const WANT_DEDUP_WINDOW: Duration = Duration::from_millis(500);
-/// Between pings to somebody who is silent; doubles up to the last.
+/// Shortest pause between pings to one peer; the pause doubles up to [`PING_RETRY_MAX`].
 pub(super) const PING_RETRY_MIN: Duration = Duration::from_secs(1);
-/// See there.
+/// Longest pause between pings to one peer.
 pub(super) const PING_RETRY_MAX: Duration = Duration::from_secs(30);
-/// Unverified peers are forgotten after this.
+/// Silence after which a peer in stage heard (not a member) is forgotten.
 pub(super) const HEARD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Peers that have gone are forgotten after this.
+/// Time for which a gone peer is remembered.
 pub(super) const GONE_RETENTION: Duration = Duration::from_secs(600);
-/// Between attempts at the last known addresses while one is alone.
+/// Time between heartbeats to addresses of gone members while this peer is alone.
 pub(super) const REDISCOVERY_INTERVAL: Duration = Duration::from_secs(10);
-/// A timer that is late by so much was held up: the machine has slept. (A
-/// candidate begins anew.)
+/// Lateness of a wake-up from which on the machine counts as having been suspended. (A candidate
+/// starts again.)
 pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
-/// Between looks at all contacts, at least.
+/// Minimum time between sweeps over all contacts.
 pub(super) const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The next wake is no sooner than this.
+/// Minimum time until the next wake-up, so that timers cannot spin.
 pub(super) const MIN_WAKE_INTERVAL: Duration = Duration::from_millis(1);
 
-/// I(n): between heartbeats with `members` members.
+/// Returns I(n), the heartbeat interval in a room with `members` members.
 pub(super) fn heartbeat_interval(members: usize) -> Duration {
     let scaled = u64::try_from(members).unwrap_or(u64::MAX).saturating_mul(40);
     Duration::from_millis(scaled.max(2_000))
 }
 
-/// G(n): who was heard by nobody for so long is gone.
+/// Returns G(n), the silence after which a member is gone.
 pub(super) fn gone_after(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 2).max(Duration::from_secs(10))
 }
 
-/// W(n): a way by which nothing has come for so long does not work.
+/// Returns W(n), the silence on a path after which it counts as not working.
 pub(super) fn path_timeout(members: usize) -> Duration {
     heartbeat_interval(members) * 12
 }
 
-/// How long one looks at somebody before one tells how one hears them: at
-/// least one heartbeat should have come.
+/// Returns the time to observe a new member before telling it by which paths it is heard; at least
+/// one heartbeat should have arrived by then.
 pub(super) fn path_report_delay(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 4).max(Duration::from_secs(2))
 }

@@ -1,5 +1,5 @@
-//! Verification of peers and of their addresses: pings, cookies, and addresses
-//! of peers that were never heard. Sections 11 and 12.
+//! Verification: liveness of peers and ownership of their addresses, by pings and cookies; address
+//! lookup for peers that were never heard. Sections 11 and 12.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -11,11 +11,12 @@ use crate::model::limits::MAX_PEERS;
 use crate::model::{Moment, Path, PathSet, PeerId};
 use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
 
-/// Pings to a silent member that are not further apart than the first.
+/// Number of pings to a silent member before the pause between pings begins to double.
 const QUICK_PINGS: u32 = 10;
 
 impl Mesh {
-    /// Sends a ping.
+    /// Sends a `ping` to the best known address of a peer, and schedules the next one with
+    /// back-off.
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
@@ -31,26 +32,26 @@ impl Mesh {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
             _ => contact.pings,
         };
-        // In a large room many may fall silent at once, for many.
+        // In a large room many members may fall silent at once.
         let first = PING_RETRY_MIN.max(interval / 2);
         let wait = (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_RETRY_MAX);
         contact.ping_at = Some(now.moment + wait);
     }
 
-    /// Asks the one who has named somebody for its address.
+    /// Asks the peer that has listed `id` for its address (`where`), at a verified address only.
     pub(super) fn send_where(&mut self, now: Now, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.where_at = Some(now.moment + PING_RETRY_MAX / 10);
         let lister = contact.listed_by;
         let lister = lister.filter(|it| self.contacts.member(*it).is_some());
         let address = lister.and_then(|it| self.verified_address(now, it));
-        // Many can be listed: not to an address that may be another's.
+        // One peer can list many: do not send to an address that may belong to a victim.
         if let Some(address) = address {
             self.send_to(address, Control::Where(Where { peers: vec![id] }));
         }
     }
 
-    /// Somebody asks for addresses.
+    /// Handles `where`: answers with the addresses of the members asked for, to a verified address.
     pub(super) fn on_where(&mut self, asker: PeerId, asked: &Where) {
         let address = |id: &PeerId| {
             let address = self.contacts.member(*id)?.shareable_address()?;
@@ -71,11 +72,12 @@ impl Mesh {
         }
     }
 
-    /// Somebody tells addresses.
+    /// Handles `peers`: adds suggested addresses of peers that the sender has listed, and has them
+    /// pinged.
     pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
         for it in told.peers.iter().take(MAX_PEERS) {
             let contact = self.contacts.get_mut(it.peer);
-            // Only what was asked for, from the one who was asked.
+            // Accept addresses only from the peer that has listed the contact.
             let Some(contact) = contact.filter(|it| it.listed_by == Some(by)) else { continue };
             let ip = Ipv6Addr::from(it.address);
             let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
@@ -90,20 +92,20 @@ impl Mesh {
         self.schedule_sweep(now.moment);
     }
 
-    /// Somebody asks whether one is there.
+    /// Handles `ping`: answers with a `pong` to the source address.
     pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
         let id = meta.sender.id;
         self.note_hears(now.moment, id, ping.heard, meta.counter);
         let heard = self.paths_heard_from(now.moment, id);
         self.send_to(meta.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
-        // Whether that arrives nobody knows: only an answer to one's own
-        // ping proves that somebody was told.
+        // The pong may be lost. Only the pong to an own ping proves that the peer was told.
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.is_told_uncertain |= contact.told_path != preferred_path(heard);
         }
     }
 
-    /// A cookie comes back.
+    /// Handles `pong`: if the cookie is right, verifies peer and address, and may make the peer a
+    /// member.
     pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
         let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {
@@ -126,9 +128,8 @@ impl Mesh {
         self.promote(now.moment, id);
     }
 
-    /// Somebody says how it hears this peer; what it said later counts, in
-    /// whatever order that comes. It may need copies of its own, for which
-    /// its address has to be verified.
+    /// Records by which paths a peer hears this one, unless a packet with a greater counter has
+    /// said so already. Requests a verified address if it may need unicast copies.
     fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if counter <= contact.hears_counter {
@@ -145,8 +146,8 @@ impl Mesh {
         }
     }
 
-    /// How this peer says that it hears somebody. Of those whom it has not
-    /// known for long it says what is believed anyhow.
+    /// Returns the paths by which a peer is heard, as stated to it. For new members it is the IPv4
+    /// group, which they assume anyway.
     pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
         let lately = super::timers::path_timeout(self.member_count());
         let look = path_report_delay(self.member_count());
@@ -154,8 +155,8 @@ impl Mesh {
         known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, lately))
     }
 
-    /// Where to send what is larger than what was asked. `None`, and a ping
-    /// is sent, where no address of it is verified.
+    /// Returns the verified address of a peer for an answer larger than its question. If there is
+    /// none, returns `None` and has a ping sent.
     pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
         let address = self.contacts.get(id).and_then(Contact::verified_address);
         if address.is_none() {
@@ -165,7 +166,7 @@ impl Mesh {
         address
     }
 
-    /// Somebody's address is to be verified.
+    /// Notes that a verified address of a peer is needed.
     fn require_verified_address(&mut self, id: PeerId) {
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.needs_verified_address = true;
@@ -173,7 +174,7 @@ impl Mesh {
     }
 }
 
-/// The way that one would like somebody to use.
+/// Returns the most preferred path of a set: the one that the other peer should use.
 pub(super) fn preferred_path(heard: PathSet) -> Option<Path> {
     Path::ALL.into_iter().find(|it| heard.has(*it))
 }

@@ -49,52 +49,53 @@ impl RoomClock {
     }
 }
 
-/// A set of [`Path`]s, as it stands on the wire: by which ways somebody is
-/// heard. Bits that are not assigned are kept and mean nothing.
+/// Bit set of [`Path`]s, as on the wire: the paths by which a peer is heard. Unassigned bits are
+/// kept and ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PathSet(pub u8);
 
 impl PathSet {
-    /// Every way there is.
+    /// Set of all paths.
     pub const ALL: Self = Self(7);
-    /// No way.
+    /// Empty set.
     pub const NONE: Self = Self(0);
 
-    /// Whether `way` is in it.
+    /// Returns true if `path` is in the set.
     #[must_use]
     pub const fn has(self, path: Path) -> bool {
         self.0 & path.bit() != 0
     }
 
-    /// The set with `way` in it.
+    /// Returns the set with `path` added.
     #[must_use]
     pub const fn with(self, path: Path) -> Self {
         Self(self.0 | path.bit())
     }
 
-    /// Whether there is no way in it.
+    /// Returns true if the set holds no assigned path.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 & Self::ALL.0 == 0
     }
 }
 
-/// How a datagram goes to many.
+/// Path by which a datagram goes to many peers: multicast or broadcast (`docs/protocol/udp.md`,
+/// section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Path {
-    /// The IPv4 group.
+    /// IPv4 multicast group.
     GroupV4,
-    /// The IPv6 group.
+    /// IPv6 multicast group.
     GroupV6,
-    /// The broadcast address of each IPv4 network.
+    /// Broadcast address of each IPv4 network.
     Broadcast,
 }
 
 impl Path {
-    /// All of them, in the order in which they are preferred.
+    /// All paths, in order of preference.
     pub const ALL: [Self; 3] = [Self::GroupV4, Self::GroupV6, Self::Broadcast];
 
-    /// Its bit in [`PathSet`].
+    /// Returns the path's bit in a [`PathSet`].
     #[must_use]
     pub const fn bit(self) -> u8 {
         match self {
