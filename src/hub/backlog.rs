@@ -9,15 +9,15 @@ use crate::model::{NameKey, Sequence, SharedEntry, Target};
 /// read is registered.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// Number of registered reads for each log head at which they were requested.
+    /// Number of registered reads by the head of the hub (its last committed entry) at their request.
     read_heads: BTreeMap<Sequence, usize>,
     /// Entries after the lowest of those heads.
     entries: VecDeque<SharedEntry>,
 }
 
 impl Backlog {
-    /// Registers a read that is requested while the log's head is `head`. Call [`Self::end`] with
-    /// the same head when the read is answered or cancelled.
+    /// Registers a read that is requested while the hub's head, its last committed entry, is `head`.
+    /// Call [`Self::end`] with the same head when the read is answered or cancelled.
     pub(super) fn begin(&mut self, head: Sequence) {
         let reads = self.read_heads.entry(head).or_default();
         *reads = reads.saturating_add(1);
@@ -50,7 +50,7 @@ impl Backlog {
 
     /// Adds to the result of a read the buffered entries after `head` (the log's head when it was
     /// read) that match the request's rooms and session, so that the result reaches up to the hub's
-    /// head.
+    /// head. `entries` must ascend by sequence, and still does afterwards.
     ///
     /// With [`ReadRange::Latest`] the result is cut to its limit again, if entries were added.
     /// Limits of other ranges are not applied: all later entries are added.

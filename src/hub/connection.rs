@@ -11,27 +11,27 @@ use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature};
 
 /// Kind numbers of client frames, as in the `about` field of answers.
 pub(super) mod kind {
-    /// Kind of `hello`.
+    /// Kind number of the `hello` frame.
     pub(in crate::hub) const HELLO: u16 = 1;
-    /// Kind of `join`.
+    /// Kind number of the `join` frame.
     pub(in crate::hub) const JOIN: u16 = 2;
-    /// Kind of `say`.
+    /// Kind number of the `say` frame.
     pub(in crate::hub) const SAY: u16 = 3;
-    /// Kind of `direct`.
+    /// Kind number of the `direct` frame.
     pub(in crate::hub) const DIRECT: u16 = 4;
-    /// Kind of `enter`.
+    /// Kind number of the `enter` frame.
     pub(in crate::hub) const ENTER: u16 = 5;
-    /// Kind of `leave`.
+    /// Kind number of the `leave` frame.
     pub(in crate::hub) const LEAVE: u16 = 6;
-    /// Kind of `history`.
+    /// Kind number of the `history` frame.
     pub(in crate::hub) const HISTORY: u16 = 7;
-    /// Kind of `members`.
+    /// Kind number of the `members` frame.
     pub(in crate::hub) const MEMBERS: u16 = 8;
-    /// Kind of `ping`.
+    /// Kind number of the `ping` frame.
     pub(in crate::hub) const PING: u16 = 9;
-    /// Kind of `pong`.
+    /// Kind number of the `pong` frame.
     pub(in crate::hub) const PONG: u16 = 10;
-    /// Kind of `search`.
+    /// Kind number of the `search` frame.
     pub(in crate::hub) const SEARCH: u16 = 11;
 }
 
@@ -84,7 +84,7 @@ pub(super) enum ConnectionState {
     Joining {
         /// Session of the connection.
         session: SessionId,
-        /// Pending read, or the next one while `is_paused`.
+        /// The read that the log is working on; while `is_paused`, the read to request next.
         read: Box<PendingRead>,
         /// Data for the welcome; `None` once it is sent.
         welcome: Option<WelcomeData>,

@@ -12,13 +12,14 @@ use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 /// Presence changes of a room since the last update, and the subscribers of the updates.
 #[derive(Default)]
 pub(super) struct PresenceChanges {
-    /// Users who joined or left (or both), by the spelling of their names: another spelling is
-    /// another line in a client's list.
+    /// Users who joined or left (or both), keyed by the exact spelling of the name, because clients
+    /// compare the names of these frames byte by byte.
     changed: BTreeMap<String, Username>,
     /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,
-    /// True if a subscriber may have been sent a member count in place of names.
-    count_only_sent: bool,
+    /// True if subscribers may know only the number of members: they need a full roster once the room
+    /// is small enough for names.
+    names_withheld: bool,
     /// Connections that want presence updates and have got a roster.
     subscribers: BTreeSet<ConnectionId>,
 }
@@ -41,12 +42,13 @@ impl PresenceChanges {
         self.deadline
     }
 
-    /// Returns the deadline at which to call [`Self::take_frames`].
+    /// Returns the deadline at which to call [`Self::take_frames`]; `None` if nothing has changed.
     pub(super) const fn deadline(&self) -> Option<Moment> {
         self.deadline
     }
 
-    /// Subscribes a connection to presence updates. Returns the roster to send to it first.
+    /// Subscribes a connection to presence updates. Returns the roster to send to it first, without
+    /// names if the room has too many members.
     pub(super) fn add_subscriber(
         &mut self,
         connection: ConnectionId,
@@ -55,7 +57,7 @@ impl PresenceChanges {
     ) -> ServerFrame {
         self.subscribers.insert(connection);
         // A subscriber that got a count must get the names when there are fewer members.
-        self.count_only_sent |= members.len() > MAX_LISTED_NAMES;
+        self.names_withheld |= members.len() > MAX_LISTED_NAMES;
         roster(room, members)
     }
 
@@ -81,11 +83,11 @@ impl PresenceChanges {
         let changed = std::mem::take(&mut self.changed);
         self.deadline = None;
         let was_count_only =
-            std::mem::replace(&mut self.count_only_sent, members.len() > MAX_LISTED_NAMES);
+            std::mem::replace(&mut self.names_withheld, members.len() > MAX_LISTED_NAMES);
         if self.subscribers.is_empty() {
             return Vec::new();
         }
-        if self.count_only_sent {
+        if self.names_withheld {
             return vec![presence(room, flag::COUNT_ONLY, members, &[], &[])];
         }
         if was_count_only {

@@ -37,7 +37,7 @@ impl TokenBucket {
         is_there
     }
 
-    /// Returns true if the bucket is full, so that it can be forgotten and replaced by a new one.
+    /// Returns true if the bucket is full at `now`: nothing was taken for long enough.
     #[must_use]
     pub fn is_full(&self, now: Moment) -> bool {
         self.full_at <= now

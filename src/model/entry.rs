@@ -20,7 +20,7 @@ pub struct Draft {
     pub session: SessionId,
     /// Author's username at this time.
     pub username: Username,
-    /// Reference number that the author's client gave the message.
+    /// Reference number that the author's client gave the message; never [`Reference::NONE`].
     pub reference: Reference,
     /// Recipient: a room or a session.
     pub target: Target,
@@ -38,7 +38,8 @@ pub struct LogEntry {
     /// Sequence of the previous entry in the same room; zero for the first one and for direct
     /// messages.
     pub previous: Sequence,
-    /// Time at which the message was received.
+    /// Time at which the server appended the message; after a small step back of the clock it
+    /// repeats the last time until the clock has caught up.
     pub time: Timestamp,
     /// Message as it was given to the log.
     pub draft: Draft,

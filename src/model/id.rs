@@ -16,7 +16,7 @@ impl Sequence {
     /// Sequence before all entries.
     pub const ZERO: Self = Self(0);
 
-    /// Returns the next sequence.
+    /// Returns the sequence after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -48,18 +48,18 @@ impl fmt::Display for SessionId {
 pub struct Reference(pub u64);
 
 impl Reference {
-    /// No reference.
+    /// No reference: the frame or entry does not belong to a client's message or request.
     pub const NONE: Self = Self(0);
 
-    /// Returns the next reference.
+    /// Returns the reference after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// Random id of a log, the scope of a [`Sequence`]. It changes whenever the end of the log may have
-/// been lost.
+/// Random id of a log, the scope of a [`Sequence`]. A log on disk gets a new one when it is created,
+/// copied, or may have lost its end in a power cut; a log in memory gets one at each start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub [u8; 16]);
 

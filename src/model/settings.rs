@@ -14,21 +14,21 @@ pub struct HubSettings {
     pub server_name: String,
     /// Password that a `join` must contain, if any; 1 to 256 bytes.
     pub password: Option<String>,
-    /// Refuses usernames that look like a name in use.
+    /// True to refuse usernames that look like a name in use (error 202).
     pub refuse_lookalikes: bool,
     /// Maximum number of connections.
     pub max_connections: usize,
     /// Maximum number of connections of one address group. The other limits of a group follow it.
     pub max_connections_per_address: usize,
-    /// Maximum number of rooms that exist at a time.
+    /// Maximum number of rooms of the whole server that have members at a time.
     pub max_rooms: usize,
     /// Rooms that can always be entered, whatever the limits of rooms; the lobby is one in any case.
     pub reserved_rooms: Vec<RoomName>,
     /// Maximum number of sessions kept, connected ones included.
     pub max_sessions: usize,
-    /// Rate limit of a connection: frames that it may send at once.
+    /// Rate limit of a connection: units of frames that it may use at once.
     pub burst: u32,
-    /// Rate limit of a connection: frames per minute after the burst.
+    /// Rate limit of a connection: units of frames per minute after the burst.
     pub frames_per_minute: u32,
     /// Retention limits of messages, announced to clients.
     pub retention: Retention,
