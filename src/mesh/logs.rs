@@ -419,7 +419,7 @@ mod tests {
 
     /// However many authors there are, this peer's own log is never evicted.
     #[test]
-    fn my_own_log_stays() {
+    fn own_log_is_never_evicted() {
         let own = PeerId([0; 8]);
         let mut logs = Logs::new(own, Moment::START);
         logs.ensure_author(own);
@@ -433,7 +433,7 @@ mod tests {
     /// However many authors have gaps, the out-of-order entries have a limit; entries in order are
     /// still taken.
     #[test]
-    fn early_entries_of_many() {
+    fn out_of_order_entries_are_limited() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
         for author in 1..=20 {
             logs.ensure_author(entry(author, 1).author.id);
@@ -448,7 +448,7 @@ mod tests {
 
     /// A claim that no peer can prove leaves no author behind.
     #[test]
-    fn an_invented_author() {
+    fn unproven_claim_leaves_no_author() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
         let (author, liar) = (PeerId([1; 8]), PeerId([2; 8]));
         assert!(logs.note_claim(Moment::START, author, 5, liar));

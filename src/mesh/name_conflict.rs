@@ -111,7 +111,7 @@ mod tests {
 
     /// A numbered name obeys the name rule, however long the old one was.
     #[test]
-    fn numbered_names() {
+    fn numbered_names_are_valid() {
         assert_eq!(with_number("anna", 2), "anna-2");
         for long in ["a".repeat(32), "é".repeat(32), "日".repeat(21)] {
             let name = with_number(&long, 4_294_967_295);

@@ -82,7 +82,7 @@ mod tests {
 
     /// One datagram is planned where one path reaches everybody; the rest get unicast copies.
     #[test]
-    fn few_datagrams() {
+    fn paths_are_preferred_over_copies() {
         let plan = choose_paths(vec![hears(7, 1), hears(1, 2), hears(3, 3)]);
         assert_eq!((plan.paths, plan.addresses.len()), (PathSet(1), 0));
         let plan = choose_paths(vec![hears(1, 1), hears(1, 2), hears(2, 3), hears(0, 4)]);

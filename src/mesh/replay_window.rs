@@ -70,7 +70,7 @@ mod tests {
     /// Each counter is accepted once, also out of order; counters below the window are not
     /// accepted.
     #[test]
-    fn each_counter_once() {
+    fn each_counter_is_accepted_once() {
         let mut window = ReplayWindow::default();
         for counter in [5, 3, 4, 1_000, 6] {
             assert!(!window.has_seen(counter), "{counter}");
@@ -86,7 +86,7 @@ mod tests {
 
     /// A huge step of the counter clears the window and costs no more than its width.
     #[test]
-    fn a_huge_step() {
+    fn huge_step_clears_the_window() {
         let mut window = ReplayWindow::default();
         window.record(1);
         window.record(1 << 47);

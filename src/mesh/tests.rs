@@ -15,9 +15,9 @@ use crate::model::{
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
 /// Signs with nothing.
-struct Unsigned(Signer);
+struct NoSignature(Signer);
 
-impl Sign for Unsigned {
+impl Sign for NoSignature {
     fn signer(&self) -> Signer {
         self.0
     }
@@ -28,7 +28,7 @@ impl Sign for Unsigned {
 }
 
 /// One peer of the world.
-struct Member {
+struct SimPeer {
     /// Its engine.
     mesh: Mesh,
     /// Who it is.
@@ -45,22 +45,22 @@ struct Member {
     pongs: usize,
     /// Datagrams that it has sent.
     sent: usize,
-    /// Which part of the network it is in.
-    part: u8,
+    /// Which partition of the network it is in.
+    partition: u8,
 }
 
-/// A room of peers that all hear the IPv4 group.
+/// A room of peers that all receive the IPv4 group.
 #[derive(Default)]
-struct World {
+struct SimRoom {
     /// By the last byte of their addresses.
-    members: BTreeMap<u8, Member>,
+    members: BTreeMap<u8, SimPeer>,
     /// Milliseconds since the beginning.
     now: u64,
     /// On their way: when, to whom, what.
-    flying: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
+    in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
 }
 
-impl World {
+impl SimRoom {
     /// What clocks show.
     fn now(&self) -> Now {
         let moment = Moment::after_start(Duration::from_millis(self.now));
@@ -87,17 +87,18 @@ impl World {
             ask,
             secret: [number; 32],
         };
-        let mesh = Mesh::new(settings, Box::new(Unsigned(signer)), self.now());
-        let (events, end, wake, counter, sent, part) = (Vec::new(), None, None, 0, 0, 0);
+        let mesh = Mesh::new(settings, Box::new(NoSignature(signer)), self.now());
+        let (events, end, wake, counter, sent, partition) = (Vec::new(), None, None, 0, 0, 0);
         let pongs = 0;
-        let member = Member { mesh, signer, events, end, wake, counter, pongs, sent, part };
+        let member = SimPeer { mesh, signer, events, end, wake, counter, pongs, sent, partition };
         self.members.insert(number, member);
         self.collect(number);
     }
 
     /// Does what a peer wants done.
     fn collect(&mut self, number: u8) {
-        let parts: BTreeMap<u8, u8> = self.members.iter().map(|(n, it)| (*n, it.part)).collect();
+        let partitions: BTreeMap<u8, u8> =
+            self.members.iter().map(|(n, it)| (*n, it.partition)).collect();
         let member = self.members.get_mut(&number).unwrap();
         while let Some(output) = member.mesh.poll_output() {
             match output {
@@ -114,18 +115,18 @@ impl World {
                             (Packet::Entry { sender: member.signer.id, entry }, 400)
                         }
                     };
-                    for (other, part) in &parts {
-                        let is_reached = *part == member.part && *other != number;
+                    for (other, partition) in &partitions {
+                        let is_reached = *partition == member.partition && *other != number;
                         let alone = addresses.contains(&Self::address(*other));
                         let at = self.now + 1;
                         if is_reached && paths.has(Path::GroupV4) {
                             member.sent += 1;
                             let path = Some(Path::GroupV4);
-                            self.flying.push((at, number, *other, path, size, packet.clone()));
+                            self.in_flight.push((at, number, *other, path, size, packet.clone()));
                         }
                         if is_reached && alone {
                             member.sent += 1;
-                            self.flying.push((at, number, *other, None, size, packet.clone()));
+                            self.in_flight.push((at, number, *other, None, size, packet.clone()));
                         }
                     }
                 }
@@ -136,18 +137,18 @@ impl World {
         }
     }
 
-    /// Lets so many milliseconds pass.
-    fn pass(&mut self, milliseconds: u64) {
+    /// Lets so many milliseconds advance.
+    fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
             let now = self.now();
             let (due, later) =
-                std::mem::take(&mut self.flying).into_iter().partition(|it| it.0 <= self.now);
-            self.flying = later;
+                std::mem::take(&mut self.in_flight).into_iter().partition(|it| it.0 <= self.now);
+            self.in_flight = later;
             let due: Vec<_> = due;
             for (_, from, to, path, size, packet) in due {
                 let from = Self::address(from);
-                self.give(to, Input::Received { from, path, size, packet });
+                self.input(to, Input::Received { from, path, size, packet });
             }
             let waking: Vec<u8> = self
                 .members
@@ -157,13 +158,13 @@ impl World {
                 .collect();
             for number in waking {
                 self.members.get_mut(&number).unwrap().wake = None;
-                self.give(number, Input::Wake);
+                self.input(number, Input::Wake);
             }
         }
     }
 
     /// Gives a peer an input.
-    fn give(&mut self, number: u8, input: Input) {
+    fn input(&mut self, number: u8, input: Input) {
         let now = self.now();
         if let Some(member) = self.members.get_mut(&number)
             && member.end.is_none()
@@ -175,7 +176,7 @@ impl World {
 
     /// A peer's person wants something.
     fn request(&mut self, number: u8, command: Command) {
-        self.give(number, Input::Request(Request { tag: RequestTag::default(), command }));
+        self.input(number, Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// A peer's person says something.
@@ -213,18 +214,18 @@ impl World {
 
 /// Three of them talk, and everybody sees everything, the author too.
 #[test]
-fn three_talk() {
-    let mut world = World::default();
+fn messages_of_three_peers_reach_everybody() {
+    let mut world = SimRoom::default();
     for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl")] {
         world.start(number, name);
-        world.pass(3_000);
+        world.advance(3_000);
     }
     assert_eq!(world.names(1), ["anna", "bert", "carl"]);
     assert_eq!(world.names(3), ["anna", "bert", "carl"]);
     world.say(1, "one");
-    world.pass(100);
+    world.advance(100);
     world.say(2, "two");
-    world.pass(1_000);
+    world.advance(1_000);
     for number in 1..=3 {
         assert_eq!(world.texts(number, false), ["one", "two"], "{number}");
     }
@@ -232,12 +233,12 @@ fn three_talk() {
 
 /// All who start at one moment find each other.
 #[test]
-fn all_at_once() {
-    let mut world = World::default();
+fn peers_that_start_at_once_find_each_other() {
+    let mut world = SimRoom::default();
     for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl"), (4, "dora")] {
         world.start(number, name);
     }
-    world.pass(10_000);
+    world.advance(10_000);
     for number in 1..=4 {
         assert_eq!(world.names(number).len(), 4, "{number}");
     }
@@ -245,93 +246,93 @@ fn all_at_once() {
 
 /// A taken name is refused, and one is told by whom.
 #[test]
-fn a_taken_name() {
-    let mut world = World::default();
+fn taken_name_is_rejected_by_its_holder() {
+    let mut world = SimRoom::default();
     world.start(1, "anna");
-    world.pass(3_000);
+    world.advance(3_000);
     world.start(2, "bert");
-    world.pass(3_000);
+    world.advance(3_000);
     world.start(3, "ANNA");
-    world.pass(3_000);
+    world.advance(3_000);
     let end = world.members[&3].end.clone();
     assert!(matches!(end, Some(End::Rejected { by, code: 201, .. }) if by == "anna"));
 }
 
 /// Of two that announce one name at one moment exactly one comes in.
 #[test]
-fn one_of_two() {
-    let mut world = World::default();
+fn one_of_two_rivals_is_rejected() {
+    let mut world = SimRoom::default();
     world.start(1, "anna");
     world.start(2, "anna");
-    world.pass(5_000);
+    world.advance(5_000);
     let ended = world.members.values().filter(|it| it.end.is_some()).count();
     assert_eq!(ended, 1);
 }
 
 /// A newcomer gets the last ten, and goes on from there.
 #[test]
-fn the_last_ten() {
-    let mut world = World::default();
+fn newcomer_gets_the_last_ten_messages() {
+    let mut world = SimRoom::default();
     world.start(1, "anna");
-    world.pass(3_000);
+    world.advance(3_000);
     world.start(2, "bert");
-    world.pass(3_000);
+    world.advance(3_000);
     for number in 0..15 {
         world.say(1 + number % 2, &format!("m{number}"));
-        world.pass(50);
+        world.advance(50);
     }
-    world.pass(2_000);
+    world.advance(2_000);
     world.start(3, "carl");
-    world.pass(5_000);
+    world.advance(5_000);
     let expected: Vec<String> = (5..15).map(|it| format!("m{it}")).collect();
     assert_eq!(world.texts(3, true), expected);
     assert!(world.texts(3, false).is_empty());
     world.say(1, "more");
-    world.pass(1_000);
+    world.advance(1_000);
     assert_eq!(world.texts(3, false), ["more"]);
 }
 
 /// A person's no is a veto, silence a yes.
 #[test]
-fn asking() {
-    let mut world = World::default();
+fn denial_rejects_and_silence_admits() {
+    let mut world = SimRoom::default();
     world.start_with(1, "anna", true);
-    world.pass(3_000);
+    world.advance(3_000);
     world.start(2, "bert");
-    world.pass(3_000);
+    world.advance(3_000);
     let task = PeerCommand::Admit { name: "bert".to_owned(), is_welcome: false };
     world.request(1, Command::Peer(task));
-    world.pass(100);
+    world.advance(100);
     assert!(matches!(world.members[&2].end, Some(End::Rejected { code: 401, .. })));
     world.start(3, "carl");
-    world.pass(8_000);
+    world.advance(8_000);
     assert_eq!(world.names(1), ["anna"]);
-    world.pass(5_000);
+    world.advance(5_000);
     assert_eq!(world.names(1), ["anna", "carl"]);
 }
 
 /// Two halves that meet: one order, one holder of each name.
 #[test]
-fn split_and_merge() {
-    let mut world = World::default();
+fn merge_gives_one_order_and_unique_names() {
+    let mut world = SimRoom::default();
     world.start(1, "anna");
-    world.pass(10_000);
+    world.advance(10_000);
     world.start(2, "anna2");
-    world.pass(3_000);
+    world.advance(3_000);
     world.start(3, "bert");
-    world.pass(3_000);
-    world.members.get_mut(&3).unwrap().part = 1;
-    world.pass(15_000);
+    world.advance(3_000);
+    world.members.get_mut(&3).unwrap().partition = 1;
+    world.advance(15_000);
     world.start(4, "anna");
-    world.members.get_mut(&4).unwrap().part = 1;
+    world.members.get_mut(&4).unwrap().partition = 1;
     world.members.get_mut(&4).unwrap().events.clear();
-    world.pass(10_000);
+    world.advance(10_000);
     world.say(1, "left");
     world.say(4, "right");
-    world.pass(3_000);
-    world.members.get_mut(&3).unwrap().part = 0;
-    world.members.get_mut(&4).unwrap().part = 0;
-    world.pass(20_000);
+    world.advance(3_000);
+    world.members.get_mut(&3).unwrap().partition = 0;
+    world.members.get_mut(&4).unwrap().partition = 0;
+    world.advance(20_000);
     let names: Vec<String> = [1, 2, 3, 4].map(|it| world.name(it)).to_vec();
     let mut unique = names.clone();
     unique.sort();
@@ -344,17 +345,17 @@ fn split_and_merge() {
     }
 }
 
-/// An idle room is quiet.
+/// An idle room is idle_room_sends_few_datagrams.
 #[test]
-fn quiet() {
-    let mut world = World::default();
+fn idle_room_sends_few_datagrams() {
+    let mut world = SimRoom::default();
     for number in 1..=10 {
         world.start(number, &format!("peer{number}"));
-        world.pass(500);
+        world.advance(500);
     }
-    world.pass(20_000);
+    world.advance(20_000);
     let before: usize = world.members.values().map(|it| it.sent).sum();
-    world.pass(60_000);
+    world.advance(60_000);
     let after: usize = world.members.values().map(|it| it.sent).sum();
     // Ten peers, a heartbeat each two seconds, nine copies on this network.
     let heartbeats = (after - before) as f64 / 60.0 / 9.0 / 10.0;
@@ -367,19 +368,19 @@ fn quiet() {
 /// Somebody who comes back is not asked by everybody whether it is really
 /// there: those who have asked first tell the others. (About √2n ask.)
 #[test]
-fn few_ask_who_comes_back() {
-    let mut world = World::default();
+fn returning_peer_gets_few_pings() {
+    let mut world = SimRoom::default();
     for number in 1..=20 {
         world.start(number, &format!("peer{number}"));
-        world.pass(500);
+        world.advance(500);
     }
-    world.pass(10_000);
-    world.members.get_mut(&20).unwrap().part = 1;
-    world.pass(20_000);
+    world.advance(10_000);
+    world.members.get_mut(&20).unwrap().partition = 1;
+    world.advance(20_000);
     assert_eq!(world.names(1).len(), 19);
-    world.members.get_mut(&20).unwrap().part = 0;
+    world.members.get_mut(&20).unwrap().partition = 0;
     let before = world.members[&20].pongs;
-    world.pass(10_000);
+    world.advance(10_000);
     assert_eq!(world.names(1).len(), 20);
     assert_eq!(world.names(20).len(), 20);
     let pongs = world.members[&20].pongs - before;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Unsigned;
+use super::NoSignature;
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings};
 use crate::model::{
     Event, Lamport, Moment, Path, PathSet, PeerId, RoomClock, RoomName, Timestamp, Username,
@@ -13,7 +13,7 @@ use crate::model::{
 use crate::wire::udp::*;
 
 /// Somebody of whom each packet is made by hand.
-struct Liar {
+struct FakePeer {
     /// Who it is.
     signer: Signer,
     /// Where it sends from.
@@ -22,7 +22,7 @@ struct Liar {
     counter: u64,
 }
 
-impl Liar {
+impl FakePeer {
     /// One of many.
     fn new(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
@@ -63,7 +63,7 @@ struct Sent {
 }
 
 /// The peer, and what it has done.
-struct Lab {
+struct TestBench {
     /// It.
     mesh: Mesh,
     /// Milliseconds since the beginning.
@@ -81,9 +81,9 @@ struct Lab {
 }
 
 /// Another room's view of time than ours is of no interest here.
-const SHORT: u64 = 3_000;
+const JOIN_TIME_MS: u64 = 3_000;
 
-impl Lab {
+impl TestBench {
     /// A candidate.
     fn candidate() -> Self {
         let settings = Settings {
@@ -95,19 +95,19 @@ impl Lab {
         };
         let signer = Signer::new([200; 32], [200; 8]);
         let now = Now { moment: Moment::START, time: Timestamp(0) };
-        let mesh = Mesh::new(settings, Box::new(Unsigned(signer)), now);
+        let mesh = Mesh::new(settings, Box::new(NoSignature(signer)), now);
         let (sent, events) = (Vec::new(), Vec::new());
-        let mut lab = Self { mesh, now: 0, wake: None, wakes: 0, sent, events, end: None };
-        lab.collect();
-        lab
+        let mut bench = Self { mesh, now: 0, wake: None, wakes: 0, sent, events, end: None };
+        bench.collect();
+        bench
     }
 
     /// A member that is alone.
     fn alone() -> Self {
-        let mut lab = Self::candidate();
-        lab.pass(SHORT);
-        lab.sent.clear();
-        lab
+        let mut bench = Self::candidate();
+        bench.advance(JOIN_TIME_MS);
+        bench.sent.clear();
+        bench
     }
 
     /// What clocks show.
@@ -136,13 +136,13 @@ impl Lab {
     }
 
     /// Gives the peer an input.
-    fn give(&mut self, input: Input) {
+    fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
         self.collect();
     }
 
-    /// Lets so many milliseconds pass, as the driver does.
-    fn pass(&mut self, milliseconds: u64) {
+    /// Lets so many milliseconds advance, as the driver does.
+    fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
             if self
@@ -151,35 +151,41 @@ impl Lab {
                 .is_some()
             {
                 self.wakes += 1;
-                self.give(Input::Wake);
+                self.input(Input::Wake);
             }
         }
     }
 
     /// A control packet comes, of the size that it would have.
-    fn hear(&mut self, who: &mut Liar, control: Control) {
+    fn receive(&mut self, who: &mut FakePeer, control: Control) {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
         let packet = Packet::Control { sender, counter, control };
-        self.give(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
+        self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
     /// An entry comes.
-    fn hear_entry(&mut self, who: &Liar, entry: Arc<Entry>) {
+    fn receive_entry(&mut self, who: &FakePeer, entry: Arc<Entry>) {
         let (size, packet) = (entry.datagram_len(), Packet::Entry { sender: who.signer.id, entry });
-        self.give(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
+        self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
     /// A heartbeat of somebody with this name and page.
-    fn beat(&mut self, who: &mut Liar, name: &str, sequence: u32, page: Vec<PageItem>) {
+    fn receive_heartbeat(
+        &mut self,
+        who: &mut FakePeer,
+        name: &str,
+        sequence: u32,
+        page: Vec<PageItem>,
+    ) {
         let (clock, time) = (self.clock(), Timestamp(self.now));
         let (username, since) = (name.to_owned(), clock);
         let beat = Heartbeat { clock, since, username, time, members: 2, sequence, page };
-        self.hear(who, Control::Heartbeat(beat));
+        self.receive(who, Control::Heartbeat(beat));
     }
 
     /// Sends back the cookies that went to this address since then.
-    fn answer(&mut self, who: &mut Liar, since: usize) -> bool {
+    fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
         let cookies: Vec<Cookie> = self.sent[since..]
             .iter()
             .filter(|it| it.addresses.contains(&who.address))
@@ -190,19 +196,19 @@ impl Lab {
             })
             .collect();
         for cookie in &cookies {
-            self.hear(who, Control::Pong(Pong { cookie: *cookie, heard: PathSet(1) }));
+            self.receive(who, Control::Pong(Pong { cookie: *cookie, heard: PathSet(1) }));
         }
         !cookies.is_empty()
     }
 
     /// Somebody comes in by the front door. False where nobody agrees.
-    fn admit(&mut self, who: &mut Liar, name: &str) -> bool {
+    fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {
         let before = self.sent.len();
         let nonce = Nonce(who.signer.id.0);
-        self.hear(who, Control::Announce(Announce::new(nonce, name.to_owned(), vec![])));
-        self.pass(150);
-        let has_answered = self.answer(who, before);
-        self.beat(who, name, 0, vec![]);
+        self.receive(who, Control::Announce(Announce::new(nonce, name.to_owned(), vec![])));
+        self.advance(150);
+        let has_answered = self.answer_cookies(who, before);
+        self.receive_heartbeat(who, name, 0, vec![]);
         has_answered
     }
 
@@ -213,7 +219,7 @@ impl Lab {
     }
 
     /// Packets sent for which this holds.
-    fn count(&self, is_it: impl Fn(&Control) -> bool) -> usize {
+    fn count_sent(&self, is_it: impl Fn(&Control) -> bool) -> usize {
         let controls = self.sent.iter().filter_map(|it| match &it.packet {
             Outgoing::Control(control) => Some(control),
             Outgoing::Entry(_) => None,
@@ -245,13 +251,13 @@ fn len(packet: &Outgoing) -> usize {
 }
 
 /// An agreement of somebody who has been here for as long as can be.
-fn agree(lab: &Lab, who: &Liar, nonce: Nonce, flags: u8, lamport: u64) -> Control {
+fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u64) -> Control {
     Control::Agree(Agree {
         nonce,
         cookie: Cookie([1; 8]),
         flags,
         heard: PathSet(1),
-        clock: RoomClock(1_000_000 + lab.now),
+        clock: RoomClock(1_000_000 + bench.now),
         since: RoomClock(0),
         username: format!("member {}", who.address),
         members: 2,
@@ -261,124 +267,130 @@ fn agree(lab: &Lab, who: &Liar, nonce: Nonce, flags: u8, lamport: u64) -> Contro
 }
 
 /// The nonce of the candidate.
-fn nonce(lab: &Lab) -> Nonce {
+fn nonce(bench: &TestBench) -> Nonce {
     let nonce = |it: &Sent| match &it.packet {
         Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
         _ => None,
     };
-    lab.sent.iter().find_map(nonce).unwrap()
+    bench.sent.iter().find_map(nonce).unwrap()
 }
 
 /// The one who is asked for the history does not answer, and nobody else
 /// sends anything: after three requests one goes on without, although
 /// something was heard of that is to be asked for later.
 #[test]
-fn wakes_while_recalling() {
-    let mut lab = Lab::candidate();
-    let mut oldest = Liar::new(1);
-    let agree = agree(&lab, &oldest, nonce(&lab), 0, 0);
-    lab.hear(&mut oldest, agree);
-    lab.pass(2_100);
+fn recall_without_answer_ends_and_does_not_spin() {
+    let mut bench = TestBench::candidate();
+    let mut oldest = FakePeer::new(1);
+    let agree = agree(&bench, &oldest, nonce(&bench), 0, 0);
+    bench.receive(&mut oldest, agree);
+    bench.advance(2_100);
     let (clock, time) = (RoomClock(1_002_100), Timestamp(0));
     let (username, since) = ("oldest".to_owned(), RoomClock(0));
     let beat = Heartbeat { clock, since, username, time, members: 2, sequence: 5, page: vec![] };
-    lab.hear(&mut oldest, Control::Heartbeat(beat));
-    lab.pass(2_000);
-    assert_eq!(lab.count(|it| matches!(it, Control::Recall(_))), 3);
-    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
-    assert!(lab.wake.is_some() && lab.wakes < 100, "{}", lab.wakes);
+    bench.receive(&mut oldest, Control::Heartbeat(beat));
+    bench.advance(2_000);
+    assert_eq!(bench.count_sent(|it| matches!(it, Control::Recall(_))), 3);
+    assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
+    assert!(bench.wake.is_some() && bench.wakes < 100, "{}", bench.wakes);
 }
 
 /// However many one stranger invents, an honest newcomer comes in.
 #[test]
-fn invented_strangers() {
-    let mut lab = Lab::alone();
+fn honest_newcomer_joins_despite_invented_candidates() {
+    let mut bench = TestBench::alone();
     let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
     for number in 0..2_000 {
-        let mut stranger = Liar::new(number).at(crowd);
+        let mut stranger = FakePeer::new(number).at(crowd);
         let nonce = Nonce(stranger.signer.id.0);
         let announce = Announce::new(nonce, format!("s{number}"), vec![]);
-        lab.hear(&mut stranger, Control::Announce(announce));
+        bench.receive(&mut stranger, Control::Announce(announce));
     }
-    let mut honest = Liar::new(5_000);
-    assert!(lab.admit(&mut honest, "bert"));
-    assert!(lab.names().contains("bert"));
+    let mut honest = FakePeer::new(5_000);
+    assert!(bench.admit(&mut honest, "bert"));
+    assert!(bench.names().contains("bert"));
 }
 
 /// The same while the stranger goes on: somebody who is heard is not pushed
 /// out before it can answer a ping.
 #[test]
-fn invented_strangers_all_the_time() {
-    let mut lab = Lab::alone();
+fn heard_peer_is_not_evicted_by_a_flood() {
+    let mut bench = TestBench::alone();
     let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
-    let mut honest = Liar::new(5_000);
-    let before = lab.sent.len();
-    lab.beat(&mut honest, "bert", 0, vec![]);
+    let mut honest = FakePeer::new(5_000);
+    let before = bench.sent.len();
+    bench.receive_heartbeat(&mut honest, "bert", 0, vec![]);
     for number in 0..3_000 {
-        let mut stranger = Liar::new(number).at(crowd);
-        lab.beat(&mut stranger, "stranger", 0, vec![]);
-        lab.pass(1);
+        let mut stranger = FakePeer::new(number).at(crowd);
+        bench.receive_heartbeat(&mut stranger, "stranger", 0, vec![]);
+        bench.advance(1);
     }
-    assert!(lab.answer(&mut honest, before));
-    assert!(lab.names().contains("bert"));
+    assert!(bench.answer_cookies(&mut honest, before));
+    assert!(bench.names().contains("bert"));
 }
 
 /// A page full of peers that do not exist, again and again.
-fn list_phantoms(lab: &mut Lab, liar: &mut Liar, beats: u16) {
+fn receive_phantom_pages(bench: &mut TestBench, liar: &mut FakePeer, beats: u16) {
     for beat in 0..beats {
         let item = |number: u16| PageItem {
-            author: Liar::new(10_000 + beat * 60 + number).signer.id,
+            author: FakePeer::new(10_000 + beat * 60 + number).signer.id,
             have: u32::MAX,
             ago: 0,
         };
-        lab.beat(liar, "liar", 0, (0..60).map(item).collect());
-        lab.pass(20);
+        bench.receive_heartbeat(liar, "liar", 0, (0..60).map(item).collect());
+        bench.advance(20);
     }
 }
 
 /// Who lists thousands that do not exist keeps nobody out, and is not asked
 /// for the addresses of all of them.
 #[test]
-fn listed_phantoms() {
-    let mut lab = Lab::alone();
-    let mut liar = Liar::new(1);
-    assert!(lab.admit(&mut liar, "liar"));
-    list_phantoms(&mut lab, &mut liar, 150);
-    lab.pass(5_000);
-    assert!(lab.count(|it| matches!(it, Control::Where(_))) <= 128 * 3);
-    let mut honest = Liar::new(5_000);
-    assert!(lab.admit(&mut honest, "bert"));
-    assert!(lab.names().contains("bert"));
+fn listed_phantoms_keep_nobody_out() {
+    let mut bench = TestBench::alone();
+    let mut liar = FakePeer::new(1);
+    assert!(bench.admit(&mut liar, "liar"));
+    receive_phantom_pages(&mut bench, &mut liar, 150);
+    bench.advance(5_000);
+    assert!(bench.count_sent(|it| matches!(it, Control::Where(_))) <= 128 * 3);
+    let mut honest = FakePeer::new(5_000);
+    assert!(bench.admit(&mut honest, "bert"));
+    assert!(bench.names().contains("bert"));
 }
 
 /// Ever new strangers that ask their persons, or seem to be old, keep nobody
 /// outside for ever.
 #[test]
-fn a_candidate_comes_in() {
-    let mut lab = Lab::candidate();
-    let nonce = nonce(&lab);
+fn candidate_joins_despite_endless_deferred_votes() {
+    let mut bench = TestBench::candidate();
+    let nonce = nonce(&bench);
     for number in 0..60 {
-        let mut asking = Liar::new(number);
-        let agree = agree(&lab, &asking, nonce, Agree::ASKING, 0);
-        lab.hear(&mut asking, agree);
-        lab.beat(&mut Liar::new(number + 1_000), "old", 0, vec![]);
-        lab.pass(1_000);
+        let mut asking = FakePeer::new(number);
+        let agree = agree(&bench, &asking, nonce, Agree::ASKING, 0);
+        bench.receive(&mut asking, agree);
+        bench.receive_heartbeat(&mut FakePeer::new(number + 1_000), "old", 0, vec![]);
+        bench.advance(1_000);
     }
-    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
+    assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
 /// A room of which the oldest member is this one.
-fn recalling(oldest: &mut Liar, lamport: u64) -> Lab {
-    let mut lab = Lab::candidate();
-    let agree = agree(&lab, oldest, nonce(&lab), 0, lamport);
-    lab.hear(oldest, agree);
-    lab.pass(2_100);
-    lab
+fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
+    let mut bench = TestBench::candidate();
+    let agree = agree(&bench, oldest, nonce(&bench), 0, lamport);
+    bench.receive(oldest, agree);
+    bench.advance(2_100);
+    bench
 }
 
 /// The oldest member tells a page of the history.
-fn recent(lab: &mut Lab, oldest: &mut Liar, pages: u16, entries: &[(PeerId, u32)], marks: &[Mark]) {
-    let asked = lab.sent.iter().rev().find_map(|it| match &it.packet {
+fn recent(
+    bench: &mut TestBench,
+    oldest: &mut FakePeer,
+    pages: u16,
+    entries: &[(PeerId, u32)],
+    marks: &[Mark],
+) {
+    let asked = bench.sent.iter().rev().find_map(|it| match &it.packet {
         Outgoing::Control(Control::Recall(it)) => Some(*it),
         _ => None,
     });
@@ -386,135 +398,135 @@ fn recent(lab: &mut Lab, oldest: &mut Liar, pages: u16, entries: &[(PeerId, u32)
     let entries =
         entries.iter().map(|(author, sequence)| EntryId { author: *author, sequence: *sequence });
     let (entries, marks) = (entries.collect(), marks.to_vec());
-    lab.hear(oldest, Control::Recent(Recent { nonce, page, pages, entries, marks }));
+    bench.receive(oldest, Control::Recent(Recent { nonce, page, pages, entries, marks }));
 }
 
 /// A history without end ends.
 #[test]
-fn a_history_without_end() {
-    let mut oldest = Liar::new(1);
-    let mut lab = recalling(&mut oldest, 0);
+fn endless_history_pages_are_cut_off() {
+    let mut oldest = FakePeer::new(1);
+    let mut bench = recalling(&mut oldest, 0);
     for _ in 0..18 {
-        recent(&mut lab, &mut oldest, u16::MAX, &[], &[]);
-        lab.pass(1);
+        recent(&mut bench, &mut oldest, u16::MAX, &[], &[]);
+        bench.advance(1);
     }
-    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
+    assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
 /// Who floods a newcomer does not keep it from its history.
 #[test]
-fn a_crowded_history() {
-    let mut oldest = Liar::new(1);
-    let mut lab = recalling(&mut oldest, 0);
+fn flooded_newcomer_gets_its_history() {
+    let mut oldest = FakePeer::new(1);
+    let mut bench = recalling(&mut oldest, 0);
     for sequence in 100..400 {
         let entry = oldest.entry(sequence, sequence.into());
-        lab.hear_entry(&oldest, entry);
+        bench.receive_entry(&oldest, entry);
     }
     let author = oldest.signer.id;
-    recent(&mut lab, &mut oldest, 1, &[(author, 7)], &[Mark { author, have: 7 }]);
+    recent(&mut bench, &mut oldest, 1, &[(author, 7)], &[Mark { author, have: 7 }]);
     let entry = oldest.entry(7, 7);
-    lab.hear_entry(&oldest, entry);
-    lab.pass(500);
-    assert_eq!(lab.texts()[0], "7");
+    bench.receive_entry(&oldest, entry);
+    bench.advance(500);
+    assert_eq!(bench.texts()[0], "7");
 }
 
 /// Who was alone while a liar has pushed the counter of the others, and
 /// cannot get those entries any more, still hears what is said.
 #[test]
-fn a_pushed_counter() {
-    let mut lab = Lab::alone();
-    let mut bert = Liar::new(1);
-    assert!(lab.admit(&mut bert, "bert"));
-    lab.pass(5_000);
-    lab.beat(&mut bert, "bert", 0, vec![]);
+fn pushed_lamport_counter_does_not_deafen() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    assert!(bench.admit(&mut bert, "bert"));
+    bench.advance(5_000);
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
     let pushed = bert.entry(1, 6 * 65_000);
-    lab.hear_entry(&bert, pushed);
-    lab.pass(1_100);
-    assert_eq!(lab.texts(), ["1"]);
+    bench.receive_entry(&bert, pushed);
+    bench.advance(1_100);
+    assert_eq!(bench.texts(), ["1"]);
     // But nobody gets it to its end.
     let end = bert.entry(2, (1 << 48) - 1);
-    lab.hear_entry(&bert, end);
-    lab.pass(1_100);
-    assert_eq!(lab.texts(), ["1"]);
+    bench.receive_entry(&bert, end);
+    bench.advance(1_100);
+    assert_eq!(bench.texts(), ["1"]);
 }
 
 /// One liar among three makes a newcomer neither deaf nor dumb, and does not
 /// stand at the end of its history for ever.
 #[test]
-fn a_false_counter() {
+fn one_false_counter_does_not_mislead_a_newcomer() {
     for false_counter in [0, (1 << 48) - 1] {
-        let mut lab = Lab::candidate();
-        let mut others = [Liar::new(1), Liar::new(2), Liar::new(3)];
+        let mut bench = TestBench::candidate();
+        let mut others = [FakePeer::new(1), FakePeer::new(2), FakePeer::new(3)];
         for (it, counter) in others.iter_mut().zip([10_000_000, false_counter, 10_000_003]) {
-            let agree = agree(&lab, it, nonce(&lab), 0, counter);
-            lab.hear(it, agree);
+            let agree = agree(&bench, it, nonce(&bench), 0, counter);
+            bench.receive(it, agree);
         }
-        lab.pass(2_100);
-        let mut asked = lab.sent.iter().rev();
+        bench.advance(2_100);
+        let mut asked = bench.sent.iter().rev();
         let asked = asked.find(|it| matches!(it.packet, Outgoing::Control(Control::Recall(_))));
         let asked = asked.unwrap().addresses[0];
         let oldest = others.iter_mut().find(|it| it.address == asked).unwrap();
         let names = [(oldest.signer.id, 6), (oldest.signer.id, 7)];
         for (sequence, lamport) in [(6, 10_000_002), (7, (1 << 48) - 1)] {
             let entry = oldest.entry(sequence, lamport);
-            lab.hear_entry(oldest, entry);
+            bench.receive_entry(oldest, entry);
         }
-        recent(&mut lab, oldest, 1, &names, &[Mark { author: oldest.signer.id, have: 7 }]);
-        lab.pass(500);
-        assert_eq!(lab.texts(), ["6"], "{false_counter}");
+        recent(&mut bench, oldest, 1, &names, &[Mark { author: oldest.signer.id, have: 7 }]);
+        bench.advance(500);
+        assert_eq!(bench.texts(), ["6"], "{false_counter}");
     }
 }
 
 /// Whoever gives a newcomer its history cannot make it deaf to those who are
 /// there.
 #[test]
-fn a_false_floor() {
-    let (mut oldest, mut bert) = (Liar::new(1), Liar::new(2));
-    let mut lab = recalling(&mut oldest, 0);
+fn false_floor_does_not_hide_a_member() {
+    let (mut oldest, mut bert) = (FakePeer::new(1), FakePeer::new(2));
+    let mut bench = recalling(&mut oldest, 0);
     let mark = Mark { author: bert.signer.id, have: u32::MAX };
-    recent(&mut lab, &mut oldest, 1, &[], &[mark]);
-    lab.pass(500);
-    assert!(lab.admit(&mut bert, "bert"));
-    lab.beat(&mut bert, "bert", 0, vec![]);
+    recent(&mut bench, &mut oldest, 1, &[], &[mark]);
+    bench.advance(500);
+    assert!(bench.admit(&mut bert, "bert"));
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
     let entry = bert.entry(1, 1);
-    lab.hear_entry(&bert, entry);
-    lab.pass(100);
-    assert_eq!(lab.texts(), ["1"]);
+    bench.receive_entry(&bert, entry);
+    bench.advance(100);
+    assert_eq!(bench.texts(), ["1"]);
 }
 
 /// What a liar says that an author will write makes nobody believe that the
 /// author has lost it when it is written.
 #[test]
-fn written_before_its_time() {
-    let mut lab = Lab::alone();
-    let (mut bert, mut liar) = (Liar::new(1), Liar::new(2));
-    assert!(lab.admit(&mut bert, "bert") && lab.admit(&mut liar, "liar"));
+fn claim_of_unwritten_entries_does_not_stop_repair() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut liar) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut liar, "liar"));
     let author = bert.signer.id;
     let lie = |have| vec![PageItem { author, have, ago: 0 }];
     for _ in 0..4 {
-        let before = lab.sent.len();
-        lab.beat(&mut bert, "bert", 0, vec![]);
-        lab.beat(&mut liar, "liar", 0, lie(u32::MAX));
-        lab.pass(1_000);
-        let asked = lab.sent[before..].iter().filter(|it| it.addresses.contains(&bert.address));
+        let before = bench.sent.len();
+        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        bench.receive_heartbeat(&mut liar, "liar", 0, lie(u32::MAX));
+        bench.advance(1_000);
+        let asked = bench.sent[before..].iter().filter(|it| it.addresses.contains(&bert.address));
         let is_want = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Want(_)));
         if asked.filter(is_want).count() > 0 {
             let ranges = vec![EntryRange { author, first: 1, last: 64 }];
-            lab.hear(&mut bert, Control::Lost(Lost { ranges }));
+            bench.receive(&mut bert, Control::Lost(Lost { ranges }));
         }
     }
     // The first one is lost on its way, and bert has it.
     let entry = bert.entry(2, 2);
-    lab.hear_entry(&bert, entry);
-    lab.beat(&mut bert, "bert", 2, vec![]);
-    lab.sent.clear();
+    bench.receive_entry(&bert, entry);
+    bench.receive_heartbeat(&mut bert, "bert", 2, vec![]);
+    bench.sent.clear();
     for _ in 0..5 {
-        lab.beat(&mut bert, "bert", 2, vec![]);
-        lab.beat(&mut liar, "liar", 0, lie(u32::MAX));
-        lab.pass(1_000);
+        bench.receive_heartbeat(&mut bert, "bert", 2, vec![]);
+        bench.receive_heartbeat(&mut liar, "liar", 0, lie(u32::MAX));
+        bench.advance(1_000);
     }
     let is_want = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Want(_)));
-    let to_bert = lab.sent.iter().filter(|it| it.addresses.contains(&bert.address));
+    let to_bert = bench.sent.iter().filter(|it| it.addresses.contains(&bert.address));
     assert!(to_bert.filter(is_want).count() > 0);
 }
 
@@ -522,85 +534,88 @@ fn written_before_its_time() {
 /// made itself, from an address that is another's: that one gets no copies
 /// of what is said, and no more requests than it has sent bytes for.
 #[test]
-fn a_victim_gets_no_copies() {
-    let mut lab = Lab::alone();
-    let (mut liar, mut puppet) = (Liar::new(1), Liar::new(2));
-    assert!(lab.admit(&mut liar, "liar"));
+fn unverified_address_gets_no_copies() {
+    let mut bench = TestBench::alone();
+    let (mut liar, mut puppet) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut liar, "liar"));
     let item = PageItem { author: puppet.signer.id, have: 0, ago: 0 };
     let mut sent = 0;
-    let before = lab.sent.len();
+    let before = bench.sent.len();
     for _ in 0..10 {
-        lab.beat(&mut liar, "liar", 0, vec![item]);
-        lab.beat(&mut puppet, "puppet", 0, vec![]);
-        lab.hear(&mut puppet, Control::Ping(Ping { cookie: Cookie([1; 8]), heard: PathSet(0) }));
+        bench.receive_heartbeat(&mut liar, "liar", 0, vec![item]);
+        bench.receive_heartbeat(&mut puppet, "puppet", 0, vec![]);
+        bench.receive(
+            &mut puppet,
+            Control::Ping(Ping { cookie: Cookie([1; 8]), heard: PathSet(0) }),
+        );
         sent += 137 * 2 + 5;
-        lab.pass(2_000);
+        bench.advance(2_000);
     }
-    assert!(lab.names().contains("puppet"));
-    lab.sent.drain(..before);
+    assert!(bench.names().contains("puppet"));
+    bench.sent.drain(..before);
     let is_copy = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Heartbeat(_)));
-    let to_victim = lab.sent.iter().filter(|it| it.addresses.contains(&puppet.address));
+    let to_victim = bench.sent.iter().filter(|it| it.addresses.contains(&puppet.address));
     assert_eq!(to_victim.filter(is_copy).count(), 0);
-    assert!(lab.bytes_to(puppet.address) <= sent * 2, "{}", lab.bytes_to(puppet.address));
+    assert!(bench.bytes_to(puppet.address) <= sent * 2, "{}", bench.bytes_to(puppet.address));
     let is_heard = |it: &&Sent| it.paths.has(Path::GroupV4) || it.addresses.contains(&liar.address);
-    let beats = lab.sent.iter().filter(is_copy).filter(is_heard).count();
-    assert!(beats >= 8, "all others still hear of one: {beats}");
+    let beats = bench.sent.iter().filter(is_copy).filter(is_heard).count();
+    assert!(beats >= 8, "all others still receive of one: {beats}");
 }
 
 /// One recorded heartbeat makes one ping.
 #[test]
-fn a_recording_gets_one_ping() {
-    let mut lab = Lab::alone();
-    let mut gone = Liar::new(1);
-    lab.beat(&mut gone, "gone", 0, vec![]);
-    lab.pass(40_000);
-    assert_eq!(lab.count(|it| matches!(it, Control::Ping(_))), 1);
+fn replayed_heartbeat_gets_one_ping() {
+    let mut bench = TestBench::alone();
+    let mut gone = FakePeer::new(1);
+    bench.receive_heartbeat(&mut gone, "gone", 0, vec![]);
+    bench.advance(40_000);
+    assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 1);
 }
 
 /// Many announces of one name from a victim's address do not make as many
 /// objections each time that a liar announces it, too.
 #[test]
-fn rivals_are_told_once() {
-    let mut lab = Lab::alone();
+fn rivals_get_one_objection_each() {
+    let mut bench = TestBench::alone();
     let victim = SocketAddr::from(([10, 0, 0, 99], 9));
-    let mut rivals: Vec<Liar> = (0..100).map(|it| Liar::new(it).at(victim)).collect();
+    let mut rivals: Vec<FakePeer> = (0..100).map(|it| FakePeer::new(it).at(victim)).collect();
     rivals.sort_by_key(|it| it.signer.id);
     let mut winner = rivals.remove(0).at(SocketAddr::from(([10, 0, 0, 66], 6)));
-    let announce = |it: &Liar| {
+    let announce = |it: &FakePeer| {
         Control::Announce(Announce::new(Nonce(it.signer.id.0), "bert".to_owned(), vec![]))
     };
     let control = announce(&winner);
-    lab.hear(&mut winner, control);
-    lab.pass(150);
+    bench.receive(&mut winner, control);
+    bench.advance(150);
     for rival in &mut rivals {
         let control = announce(rival);
-        lab.hear(rival, control);
+        bench.receive(rival, control);
     }
-    assert!(lab.answer(&mut winner, 0));
+    assert!(bench.answer_cookies(&mut winner, 0));
     for _ in 0..50 {
         let control = announce(&winner);
-        lab.hear(&mut winner, control);
+        bench.receive(&mut winner, control);
     }
-    assert!(lab.count(|it| matches!(it, Control::Object(_))) <= rivals.len());
+    assert!(bench.count_sent(|it| matches!(it, Control::Object(_))) <= rivals.len());
 }
 
 /// Who has missed a goodbye does not bring the one back who has gone.
 #[test]
-fn a_goodbye_that_somebody_missed() {
+fn stale_report_does_not_bring_a_gone_peer_back() {
     for shift in 0..10 {
-        let mut lab = Lab::alone();
-        let (mut bert, mut carl) = (Liar::new(1), Liar::new(2));
-        assert!(lab.admit(&mut bert, "bert") && lab.admit(&mut carl, "carl"));
-        lab.beat(&mut bert, "bert", 0, vec![]);
-        let heard = lab.now;
-        lab.pass(50 * shift);
-        lab.hear(&mut bert, Control::Bye(Bye {}));
+        let mut bench = TestBench::alone();
+        let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+        assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut carl, "carl"));
+        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        let heard = bench.now;
+        bench.advance(50 * shift);
+        bench.receive(&mut bert, Control::Bye(Bye {}));
         for _ in 0..30 {
-            lab.pass(97);
-            let ago = u8::try_from((lab.now - heard) / 500).unwrap();
+            bench.advance(97);
+            let ago = u8::try_from((bench.now - heard) / 500).unwrap();
             let item = PageItem { author: bert.signer.id, have: 0, ago };
-            lab.beat(&mut carl, "carl", 0, vec![item]);
-            assert!(!lab.names().contains("bert"), "after {} ms", lab.now - heard);
+            bench.receive_heartbeat(&mut carl, "carl", 0, vec![item]);
+            assert!(!bench.names().contains("bert"), "after {} ms", bench.now - heard);
         }
     }
 }
@@ -608,54 +623,54 @@ fn a_goodbye_that_somebody_missed() {
 /// A newcomer whose cookie was lost is asked for another as soon as it wants
 /// its history, for it asks three times only.
 #[test]
-fn a_lost_cookie() {
-    let mut lab = Lab::alone();
-    let mut bert = Liar::new(1);
+fn recall_of_unverified_newcomer_is_answered_by_a_ping() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
     let nonce = Nonce([3; 8]);
-    lab.hear(&mut bert, Control::Announce(Announce::new(nonce, "bert".to_owned(), vec![])));
-    lab.pass(2_000);
-    lab.beat(&mut bert, "bert", 0, vec![]);
-    let before = lab.sent.len();
-    lab.hear(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
-    assert!(lab.answer(&mut bert, before));
-    lab.hear(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
-    assert_eq!(lab.count(|it| matches!(it, Control::Recent(_))), 1);
+    bench.receive(&mut bert, Control::Announce(Announce::new(nonce, "bert".to_owned(), vec![])));
+    bench.advance(2_000);
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+    let before = bench.sent.len();
+    bench.receive(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
+    assert!(bench.answer_cookies(&mut bert, before));
+    bench.receive(&mut bert, Control::Recall(Recall { nonce, page: 0 }));
+    assert_eq!(bench.count_sent(|it| matches!(it, Control::Recent(_))), 1);
 }
 
 /// A machine that falls asleep while it joins begins anew: what it has heard
 /// is old.
 #[test]
-fn asleep_while_joining() {
-    let mut lab = Lab::candidate();
-    lab.pass(1_000);
-    lab.now += 20_000;
-    lab.pass(1_000);
-    assert!(lab.end.is_none() && lab.events.is_empty(), "{:?}", lab.events);
-    lab.pass(1_500);
-    assert!(lab.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
-    assert!(lab.count(|it| matches!(it, Control::Announce(_))) >= 8);
+fn suspended_candidate_starts_again() {
+    let mut bench = TestBench::candidate();
+    bench.advance(1_000);
+    bench.now += 20_000;
+    bench.advance(1_000);
+    assert!(bench.end.is_none() && bench.events.is_empty(), "{:?}", bench.events);
+    bench.advance(1_500);
+    assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
+    assert!(bench.count_sent(|it| matches!(it, Control::Announce(_))) >= 8);
 }
 
 /// With more members than a page holds, everybody gets its turn.
 #[test]
-fn everybody_is_listed() {
-    let mut lab = Lab::alone();
-    let mut liars: Vec<Liar> = (0..100).map(Liar::new).collect();
+fn pages_list_all_members_in_turns() {
+    let mut bench = TestBench::alone();
+    let mut liars: Vec<FakePeer> = (0..100).map(FakePeer::new).collect();
     for number in 0..liars.len() {
         let name = format!("m{number}");
-        assert!(lab.admit(&mut liars[number], &name));
+        assert!(bench.admit(&mut liars[number], &name));
         for (other, liar) in liars.iter_mut().enumerate().take(number) {
-            lab.beat(liar, &format!("m{other}"), 0, vec![]);
+            bench.receive_heartbeat(liar, &format!("m{other}"), 0, vec![]);
         }
     }
-    lab.sent.clear();
+    bench.sent.clear();
     for _ in 0..4 {
         for (number, liar) in liars.iter_mut().enumerate() {
-            lab.beat(liar, &format!("m{number}"), 0, vec![]);
+            bench.receive_heartbeat(liar, &format!("m{number}"), 0, vec![]);
         }
-        lab.pass(2_500);
+        bench.advance(2_500);
     }
-    let pages: Vec<BTreeSet<PeerId>> = lab
+    let pages: Vec<BTreeSet<PeerId>> = bench
         .sent
         .iter()
         .filter_map(|it| match &it.packet {
