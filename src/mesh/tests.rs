@@ -1,5 +1,5 @@
-//! Rooms of several peers on a network without faults, in virtual time.
-//! (With faults: `tests/sim_mesh.rs`.)
+//! Tests of rooms with several peers on a network without faults, in virtual time. (With faults:
+//! `tests/sim_mesh`.)
 
 mod hostile;
 
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
-/// Signs with nothing.
+/// Signer that signs with zeros.
 struct NoSignature(Signer);
 
 impl Sign for NoSignature {
@@ -27,57 +27,57 @@ impl Sign for NoSignature {
     }
 }
 
-/// One peer of the world.
+/// One simulated peer.
 struct SimPeer {
-    /// Its engine.
+    /// Engine of the peer.
     mesh: Mesh,
-    /// Who it is.
+    /// Identity of the peer.
     signer: Signer,
-    /// What it has shown.
+    /// Events that it has shown.
     events: Vec<Event>,
-    /// How it ended.
+    /// Reason why it ended.
     end: Option<End>,
-    /// When it wants to wake.
+    /// Time of its next wake-up.
     wake: Option<Moment>,
-    /// Its last counter.
+    /// Last packet counter used.
     counter: u64,
-    /// Pongs that it has sent.
+    /// Number of `pong`s sent.
     pongs: usize,
-    /// Datagrams that it has sent.
+    /// Number of datagrams sent, each copy counted.
     sent: usize,
-    /// Which partition of the network it is in.
+    /// Network partition that it is in; only peers of one partition hear each other.
     partition: u8,
 }
 
-/// A room of peers that all receive the IPv4 group.
+/// Simulated room of peers that all hear the IPv4 group.
 #[derive(Default)]
 struct SimRoom {
-    /// By the last byte of their addresses.
+    /// Peers by the last byte of their addresses.
     members: BTreeMap<u8, SimPeer>,
-    /// Milliseconds since the beginning.
+    /// Virtual time in milliseconds.
     now: u64,
-    /// On their way: when, to whom, what.
+    /// Packets in flight: arrival time, sender, receiver, path, size and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
 }
 
 impl SimRoom {
-    /// What clocks show.
+    /// Returns the clock readings at the current virtual time.
     fn now(&self) -> Now {
         let moment = Moment::after_start(Duration::from_millis(self.now));
         Now { moment, time: Timestamp(1_000_000 + self.now) }
     }
 
-    /// Somebody's address.
+    /// Returns the address of a peer.
     fn address(number: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, number], 9))
     }
 
-    /// Starts a peer.
+    /// Starts a peer that does not ask its user about newcomers.
     fn start(&mut self, number: u8, name: &str) {
         self.start_with(number, name, false);
     }
 
-    /// Starts a peer that may ask its person.
+    /// Starts a peer; `ask`: it asks its user about newcomers.
     fn start_with(&mut self, number: u8, name: &str, ask: bool) {
         let signer = Signer::new([number; 32], [number; 8]);
         let settings = Settings {
@@ -95,7 +95,7 @@ impl SimRoom {
         self.collect(number);
     }
 
-    /// Does what a peer wants done.
+    /// Carries out all outputs of a peer.
     fn collect(&mut self, number: u8) {
         let partitions: BTreeMap<u8, u8> =
             self.members.iter().map(|(n, it)| (*n, it.partition)).collect();
@@ -137,7 +137,7 @@ impl SimRoom {
         }
     }
 
-    /// Lets so many milliseconds advance.
+    /// Advances the virtual time by a number of milliseconds, and delivers packets and wake-ups.
     fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -163,7 +163,7 @@ impl SimRoom {
         }
     }
 
-    /// Gives a peer an input.
+    /// Passes an input to a peer and carries out its outputs.
     fn input(&mut self, number: u8, input: Input) {
         let now = self.now();
         if let Some(member) = self.members.get_mut(&number)
@@ -174,19 +174,19 @@ impl SimRoom {
         }
     }
 
-    /// A peer's person wants something.
+    /// Passes a request of the user to a peer.
     fn request(&mut self, number: u8, command: Command) {
         self.input(number, Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// A peer's person says something.
+    /// Has a peer's user say something.
     fn say(&mut self, number: u8, text: &str) {
         let text = text.to_owned();
         let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
         self.request(number, Command::Chat(task));
     }
 
-    /// The texts that a peer has shown, those of the history or the others.
+    /// Returns the message texts that a peer has shown, either of the history or of the others.
     fn texts(&self, number: u8, history: bool) -> Vec<&str> {
         let events = &self.members[&number].events;
         events
@@ -198,12 +198,12 @@ impl SimRoom {
             .collect()
     }
 
-    /// What a peer is called.
+    /// Returns the current username of a peer.
     fn name(&self, number: u8) -> String {
         self.members[&number].mesh.report(self.now())[0].name.clone()
     }
 
-    /// Names that a peer knows, itself included.
+    /// Returns the names of the members that a peer knows, its own included, sorted.
     fn names(&self, number: u8) -> Vec<String> {
         let report = self.members[&number].mesh.report(self.now());
         let mut names: Vec<_> = report.into_iter().map(|it| it.name).collect();
@@ -212,7 +212,7 @@ impl SimRoom {
     }
 }
 
-/// Three of them talk, and everybody sees everything, the author too.
+/// Messages of three peers are shown by all of them, the author included, in the same order.
 #[test]
 fn messages_of_three_peers_reach_everybody() {
     let mut world = SimRoom::default();
@@ -231,7 +231,7 @@ fn messages_of_three_peers_reach_everybody() {
     }
 }
 
-/// All who start at one moment find each other.
+/// Peers that start at the same moment all become members of one room.
 #[test]
 fn peers_that_start_at_once_find_each_other() {
     let mut world = SimRoom::default();
@@ -244,7 +244,7 @@ fn peers_that_start_at_once_find_each_other() {
     }
 }
 
-/// A taken name is refused, and one is told by whom.
+/// A candidate with a taken name is rejected, and learns by whom.
 #[test]
 fn taken_name_is_rejected_by_its_holder() {
     let mut world = SimRoom::default();
@@ -258,7 +258,7 @@ fn taken_name_is_rejected_by_its_holder() {
     assert!(matches!(end, Some(End::Rejected { by, code: 201, .. }) if by == "anna"));
 }
 
-/// Of two that announce one name at one moment exactly one comes in.
+/// Of two candidates that announce one name at the same moment exactly one joins.
 #[test]
 fn one_of_two_rivals_is_rejected() {
     let mut world = SimRoom::default();
@@ -269,7 +269,7 @@ fn one_of_two_rivals_is_rejected() {
     assert_eq!(ended, 1);
 }
 
-/// A newcomer gets the last ten, and goes on from there.
+/// A newcomer gets the last ten messages as history, and later ones as they come.
 #[test]
 fn newcomer_gets_the_last_ten_messages() {
     let mut world = SimRoom::default();
@@ -292,7 +292,7 @@ fn newcomer_gets_the_last_ten_messages() {
     assert_eq!(world.texts(3, false), ["more"]);
 }
 
-/// A person's no is a veto, silence a yes.
+/// A user's denial rejects a candidate; a user's silence admits it.
 #[test]
 fn denial_rejects_and_silence_admits() {
     let mut world = SimRoom::default();
@@ -311,7 +311,7 @@ fn denial_rejects_and_silence_admits() {
     assert_eq!(world.names(1), ["anna", "carl"]);
 }
 
-/// Two halves that meet: one order, one holder of each name.
+/// Two halves of a split room that meet again have all messages, and one holder of each name.
 #[test]
 fn merge_gives_one_order_and_unique_names() {
     let mut world = SimRoom::default();
@@ -345,7 +345,7 @@ fn merge_gives_one_order_and_unique_names() {
     }
 }
 
-/// An idle room is idle_room_sends_few_datagrams.
+/// An idle room sends hardly more than its heartbeats.
 #[test]
 fn idle_room_sends_few_datagrams() {
     let mut world = SimRoom::default();
@@ -357,7 +357,7 @@ fn idle_room_sends_few_datagrams() {
     let before: usize = world.members.values().map(|it| it.sent).sum();
     world.advance(60_000);
     let after: usize = world.members.values().map(|it| it.sent).sum();
-    // Ten peers, a heartbeat each two seconds, nine copies on this network.
+    // Ten peers with a heartbeat every two seconds, and nine copies on this network.
     let heartbeats = (after - before) as f64 / 60.0 / 9.0 / 10.0;
     assert!(heartbeats < 0.6, "{heartbeats} a second");
     for number in 1..=10 {
@@ -365,8 +365,8 @@ fn idle_room_sends_few_datagrams() {
     }
 }
 
-/// Somebody who comes back is not asked by everybody whether it is really
-/// there: those who have asked first tell the others. (About √2n ask.)
+/// A returning peer is not pinged by everybody: the first ones to verify it tell the others. (About
+/// √2n ping it.)
 #[test]
 fn returning_peer_gets_few_pings() {
     let mut world = SimRoom::default();

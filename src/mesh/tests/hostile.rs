@@ -1,4 +1,4 @@
-//! One peer among liars, strangers and recordings.
+//! Tests of one peer against malicious members, strangers and replayed packets.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,18 +12,18 @@ use crate::model::{
 };
 use crate::wire::udp::*;
 
-/// Somebody of whom each packet is made by hand.
+/// Fake peer whose packets are made by hand: an attacker or an honest peer.
 struct FakePeer {
-    /// Who it is.
+    /// Identity of the peer.
     signer: Signer,
-    /// Where it sends from.
+    /// Address that it sends from.
     address: SocketAddr,
-    /// Its last counter.
+    /// Last packet counter used.
     counter: u64,
 }
 
 impl FakePeer {
-    /// One of many.
+    /// Creates a fake peer with an identity and an address that follow from `number`.
     fn new(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
         let mut key = [0; 32];
@@ -32,12 +32,12 @@ impl FakePeer {
         Self { signer, address: SocketAddr::from(([10, 1, high, low], 9)), counter: 0 }
     }
 
-    /// The same, from an address that many share.
+    /// Returns the same peer at another address, which many may share.
     fn at(self, address: SocketAddr) -> Self {
         Self { address, ..self }
     }
 
-    /// An entry of its own.
+    /// Returns an entry of this peer's own log.
     fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
         let fields = EntryFields {
             sequence,
@@ -51,40 +51,40 @@ impl FakePeer {
     }
 }
 
-/// Something that was sent.
+/// Packet that the peer under test has sent.
 #[derive(Debug)]
 struct Sent {
-    /// By which ways.
+    /// Paths it was sent by.
     paths: PathSet,
-    /// Where to.
+    /// Unicast addresses it was sent to.
     addresses: Vec<SocketAddr>,
-    /// What.
+    /// The packet itself.
     packet: Outgoing,
 }
 
-/// The peer, and what it has done.
+/// Test bench: the peer under test, and everything that it has output.
 struct TestBench {
-    /// It.
+    /// Engine of the peer under test.
     mesh: Mesh,
-    /// Milliseconds since the beginning.
+    /// Virtual time in milliseconds.
     now: u64,
-    /// When it wants to wake.
+    /// Time of its next wake-up.
     wake: Option<Moment>,
-    /// How often it was woken.
+    /// Number of wake-ups.
     wakes: usize,
-    /// What it has sent.
+    /// Packets that it has sent.
     sent: Vec<Sent>,
-    /// What it has shown.
+    /// Events that it has shown.
     events: Vec<Event>,
-    /// How it ended.
+    /// Reason why it ended.
     end: Option<End>,
 }
 
-/// Another room's view of time than ours is of no interest here.
+/// Time that a candidate needs to join an empty room, in milliseconds.
 const JOIN_TIME_MS: u64 = 3_000;
 
 impl TestBench {
-    /// A candidate.
+    /// Creates a candidate.
     fn candidate() -> Self {
         let settings = Settings {
             username: Username::new("anna").unwrap(),
@@ -102,7 +102,7 @@ impl TestBench {
         bench
     }
 
-    /// A member that is alone.
+    /// Creates a member of a room without other members.
     fn alone() -> Self {
         let mut bench = Self::candidate();
         bench.advance(JOIN_TIME_MS);
@@ -110,18 +110,18 @@ impl TestBench {
         bench
     }
 
-    /// What clocks show.
+    /// Returns the clock readings at the current virtual time.
     fn now(&self) -> Now {
         let moment = Moment::after_start(Duration::from_millis(self.now));
         Now { moment, time: Timestamp(self.now) }
     }
 
-    /// What the room clock of a room shows that the peer was the first of.
+    /// Returns the room clock of a room that the peer under test has begun.
     fn clock(&self) -> RoomClock {
         RoomClock(self.now.saturating_sub(2_000))
     }
 
-    /// Does what the peer wants done.
+    /// Stores all outputs of the peer.
     fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             match output {
@@ -135,13 +135,14 @@ impl TestBench {
         }
     }
 
-    /// Gives the peer an input.
+    /// Passes an input to the peer and stores its outputs.
     fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
         self.collect();
     }
 
-    /// Lets so many milliseconds advance, as the driver does.
+    /// Advances the virtual time by a number of milliseconds, and wakes the peer as its driver
+    /// would.
     fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -156,7 +157,7 @@ impl TestBench {
         }
     }
 
-    /// A control packet comes, of the size that it would have.
+    /// Has the peer receive a control packet of realistic size.
     fn receive(&mut self, who: &mut FakePeer, control: Control) {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
@@ -164,13 +165,13 @@ impl TestBench {
         self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
-    /// An entry comes.
+    /// Has the peer receive an entry.
     fn receive_entry(&mut self, who: &FakePeer, entry: Arc<Entry>) {
         let (size, packet) = (entry.datagram_len(), Packet::Entry { sender: who.signer.id, entry });
         self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
-    /// A heartbeat of somebody with this name and page.
+    /// Has the peer receive a heartbeat with this name and page.
     fn receive_heartbeat(
         &mut self,
         who: &mut FakePeer,
@@ -184,7 +185,8 @@ impl TestBench {
         self.receive(who, Control::Heartbeat(beat));
     }
 
-    /// Sends back the cookies that went to this address since then.
+    /// Answers all cookies sent to this peer since index `since` of `sent`. Returns true if there
+    /// were any.
     fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
         let cookies: Vec<Cookie> = self.sent[since..]
             .iter()
@@ -201,7 +203,7 @@ impl TestBench {
         !cookies.is_empty()
     }
 
-    /// Somebody comes in by the front door. False where nobody agrees.
+    /// Has a fake peer join regularly. Returns false if it was sent no cookie.
     fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {
         let before = self.sent.len();
         let nonce = Nonce(who.signer.id.0);
@@ -212,13 +214,13 @@ impl TestBench {
         has_answered
     }
 
-    /// Bytes sent to an address alone.
+    /// Returns the number of bytes sent to an address by unicast.
     fn bytes_to(&self, address: SocketAddr) -> usize {
         let sent = self.sent.iter().filter(|it| it.addresses.contains(&address));
         sent.map(|it| len(&it.packet)).sum()
     }
 
-    /// Packets sent for which this holds.
+    /// Returns the number of control packets sent that match a predicate.
     fn count_sent(&self, is_it: impl Fn(&Control) -> bool) -> usize {
         let controls = self.sent.iter().filter_map(|it| match &it.packet {
             Outgoing::Control(control) => Some(control),
@@ -227,7 +229,7 @@ impl TestBench {
         controls.filter(|it| is_it(it)).count()
     }
 
-    /// Texts that were shown.
+    /// Returns the message texts that were shown.
     fn texts(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|it| match it {
             Event::Message(it) => Some(it.text.as_str()),
@@ -236,13 +238,13 @@ impl TestBench {
         texts.collect()
     }
 
-    /// Names of members, the peer included.
+    /// Returns the names of the members, the peer under test included.
     fn names(&self) -> BTreeSet<String> {
         self.mesh.report(self.now()).into_iter().map(|it| it.name).collect()
     }
 }
 
-/// How long a datagram is.
+/// Returns the length of the datagram of a packet, in bytes.
 fn len(packet: &Outgoing) -> usize {
     match packet {
         Outgoing::Control(control) => control.datagram_len(),
@@ -250,7 +252,7 @@ fn len(packet: &Outgoing) -> usize {
     }
 }
 
-/// An agreement of somebody who has been here for as long as can be.
+/// Returns an `agree` of a peer with the greatest possible seniority.
 fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u64) -> Control {
     Control::Agree(Agree {
         nonce,
@@ -266,7 +268,7 @@ fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u6
     })
 }
 
-/// The nonce of the candidate.
+/// Returns the nonce of the candidate under test.
 fn nonce(bench: &TestBench) -> Nonce {
     let nonce = |it: &Sent| match &it.packet {
         Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
@@ -275,9 +277,8 @@ fn nonce(bench: &TestBench) -> Nonce {
     bench.sent.iter().find_map(nonce).unwrap()
 }
 
-/// The one who is asked for the history does not answer, and nobody else
-/// sends anything: after three requests one goes on without, although
-/// something was heard of that is to be asked for later.
+/// If the source of the history does not answer and nothing else arrives, the newcomer goes on
+/// after three requests, and does not wake up in a loop although a gap is known.
 #[test]
 fn recall_without_answer_ends_and_does_not_spin() {
     let mut bench = TestBench::candidate();
@@ -295,7 +296,7 @@ fn recall_without_answer_ends_and_does_not_spin() {
     assert!(bench.wake.is_some() && bench.wakes < 100, "{}", bench.wakes);
 }
 
-/// However many one stranger invents, an honest newcomer comes in.
+/// However many candidates one attacker invents, an honest newcomer joins.
 #[test]
 fn honest_newcomer_joins_despite_invented_candidates() {
     let mut bench = TestBench::alone();
@@ -311,8 +312,8 @@ fn honest_newcomer_joins_despite_invented_candidates() {
     assert!(bench.names().contains("bert"));
 }
 
-/// The same while the stranger goes on: somebody who is heard is not pushed
-/// out before it can answer a ping.
+/// While an attacker keeps inventing peers, an honest peer is not evicted before it can answer a
+/// ping.
 #[test]
 fn heard_peer_is_not_evicted_by_a_flood() {
     let mut bench = TestBench::alone();
@@ -329,7 +330,7 @@ fn heard_peer_is_not_evicted_by_a_flood() {
     assert!(bench.names().contains("bert"));
 }
 
-/// A page full of peers that do not exist, again and again.
+/// Has the peer receive full pages of peers that do not exist.
 fn receive_phantom_pages(bench: &mut TestBench, liar: &mut FakePeer, beats: u16) {
     for beat in 0..beats {
         let item = |number: u16| PageItem {
@@ -342,8 +343,8 @@ fn receive_phantom_pages(bench: &mut TestBench, liar: &mut FakePeer, beats: u16)
     }
 }
 
-/// Who lists thousands that do not exist keeps nobody out, and is not asked
-/// for the addresses of all of them.
+/// A member that lists thousands of phantoms keeps nobody out, and causes a limited number of
+/// `where`s.
 #[test]
 fn listed_phantoms_keep_nobody_out() {
     let mut bench = TestBench::alone();
@@ -357,8 +358,8 @@ fn listed_phantoms_keep_nobody_out() {
     assert!(bench.names().contains("bert"));
 }
 
-/// Ever new strangers that ask their persons, or seem to be old, keep nobody
-/// outside for ever.
+/// Ever new strangers that defer their votes or seem to be senior cannot keep a candidate out for
+/// ever.
 #[test]
 fn candidate_joins_despite_endless_deferred_votes() {
     let mut bench = TestBench::candidate();
@@ -373,7 +374,7 @@ fn candidate_joins_despite_endless_deferred_votes() {
     assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
-/// A room of which the oldest member is this one.
+/// Returns a newcomer that is about to fetch its history from this member.
 fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     let mut bench = TestBench::candidate();
     let agree = agree(&bench, oldest, nonce(&bench), 0, lamport);
@@ -382,7 +383,7 @@ fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     bench
 }
 
-/// The oldest member tells a page of the history.
+/// Has the newcomer receive a `recent` that answers its last `recall`.
 fn recent(
     bench: &mut TestBench,
     oldest: &mut FakePeer,
@@ -401,7 +402,7 @@ fn recent(
     bench.receive(oldest, Control::Recent(Recent { nonce, page, pages, entries, marks }));
 }
 
-/// A history without end ends.
+/// A history with endless pages is cut off.
 #[test]
 fn endless_history_pages_are_cut_off() {
     let mut oldest = FakePeer::new(1);
@@ -413,7 +414,7 @@ fn endless_history_pages_are_cut_off() {
     assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
-/// Who floods a newcomer does not keep it from its history.
+/// A flood of entries does not keep a newcomer from its history.
 #[test]
 fn flooded_newcomer_gets_its_history() {
     let mut oldest = FakePeer::new(1);
@@ -430,8 +431,8 @@ fn flooded_newcomer_gets_its_history() {
     assert_eq!(bench.texts()[0], "7");
 }
 
-/// Who was alone while a liar has pushed the counter of the others, and
-/// cannot get those entries any more, still hears what is said.
+/// A peer that was alone while an attacker has pushed the Lamport counter of the others still
+/// accepts their messages.
 #[test]
 fn pushed_lamport_counter_does_not_deafen() {
     let mut bench = TestBench::alone();
@@ -443,15 +444,15 @@ fn pushed_lamport_counter_does_not_deafen() {
     bench.receive_entry(&bert, pushed);
     bench.advance(1_100);
     assert_eq!(bench.texts(), ["1"]);
-    // But nobody gets it to its end.
+    // But it cannot be pushed to its end.
     let end = bert.entry(2, (1 << 48) - 1);
     bench.receive_entry(&bert, end);
     bench.advance(1_100);
     assert_eq!(bench.texts(), ["1"]);
 }
 
-/// One liar among three makes a newcomer neither deaf nor dumb, and does not
-/// stand at the end of its history for ever.
+/// One liar among three voters gives a newcomer neither a useless Lamport counter nor a history
+/// entry that stays the newest for ever.
 #[test]
 fn one_false_counter_does_not_mislead_a_newcomer() {
     for false_counter in [0, (1 << 48) - 1] {
@@ -477,8 +478,7 @@ fn one_false_counter_does_not_mislead_a_newcomer() {
     }
 }
 
-/// Whoever gives a newcomer its history cannot make it deaf to those who are
-/// there.
+/// A false floor in the history does not hide the messages of a member that is there.
 #[test]
 fn false_floor_does_not_hide_a_member() {
     let (mut oldest, mut bert) = (FakePeer::new(1), FakePeer::new(2));
@@ -494,8 +494,8 @@ fn false_floor_does_not_hide_a_member() {
     assert_eq!(bench.texts(), ["1"]);
 }
 
-/// What a liar says that an author will write makes nobody believe that the
-/// author has lost it when it is written.
+/// A false claim about entries that an author has not written yet does not stop their repair once
+/// they are written.
 #[test]
 fn claim_of_unwritten_entries_does_not_stop_repair() {
     let mut bench = TestBench::alone();
@@ -515,7 +515,7 @@ fn claim_of_unwritten_entries_does_not_stop_repair() {
             bench.receive(&mut bert, Control::Lost(Lost { ranges }));
         }
     }
-    // The first one is lost on its way, and bert has it.
+    // The first entry was lost on the way, and bert has it.
     let entry = bert.entry(2, 2);
     bench.receive_entry(&bert, entry);
     bench.receive_heartbeat(&mut bert, "bert", 2, vec![]);
@@ -530,9 +530,8 @@ fn claim_of_unwritten_entries_does_not_stop_repair() {
     assert!(to_bert.filter(is_want).count() > 0);
 }
 
-/// A member of the room lists somebody that sends nothing but what it has
-/// made itself, from an address that is another's: that one gets no copies
-/// of what is said, and no more requests than it has sent bytes for.
+/// A peer that a member has listed and that replays packets from a victim's address causes no
+/// copies of messages to the victim, and no more bytes than came from there (times two).
 #[test]
 fn unverified_address_gets_no_copies() {
     let mut bench = TestBench::alone();
@@ -562,7 +561,7 @@ fn unverified_address_gets_no_copies() {
     assert!(beats >= 8, "all others still receive of one: {beats}");
 }
 
-/// One recorded heartbeat makes one ping.
+/// A replayed heartbeat causes one ping.
 #[test]
 fn replayed_heartbeat_gets_one_ping() {
     let mut bench = TestBench::alone();
@@ -572,8 +571,8 @@ fn replayed_heartbeat_gets_one_ping() {
     assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 1);
 }
 
-/// Many announces of one name from a victim's address do not make as many
-/// objections each time that a liar announces it, too.
+/// Many announces of one name from a victim's address do not cause as many objections each time
+/// that the winner of the name announces it.
 #[test]
 fn rivals_get_one_objection_each() {
     let mut bench = TestBench::alone();
@@ -599,7 +598,7 @@ fn rivals_get_one_objection_each() {
     assert!(bench.count_sent(|it| matches!(it, Control::Object(_))) <= rivals.len());
 }
 
-/// Who has missed a goodbye does not bring the one back who has gone.
+/// A member that has missed a `bye` does not bring the gone peer back by its pages.
 #[test]
 fn stale_report_does_not_bring_a_gone_peer_back() {
     for shift in 0..10 {
@@ -620,8 +619,8 @@ fn stale_report_does_not_bring_a_gone_peer_back() {
     }
 }
 
-/// A newcomer whose cookie was lost is asked for another as soon as it wants
-/// its history, for it asks three times only.
+/// A newcomer whose cookie was lost gets another one as soon as it asks for its history, because it
+/// asks only three times.
 #[test]
 fn recall_of_unverified_newcomer_is_answered_by_a_ping() {
     let mut bench = TestBench::alone();
@@ -637,8 +636,7 @@ fn recall_of_unverified_newcomer_is_answered_by_a_ping() {
     assert_eq!(bench.count_sent(|it| matches!(it, Control::Recent(_))), 1);
 }
 
-/// A machine that falls asleep while it joins begins anew: what it has heard
-/// is old.
+/// A candidate whose machine was suspended starts again, because what it has heard is out of date.
 #[test]
 fn suspended_candidate_starts_again() {
     let mut bench = TestBench::candidate();
@@ -651,7 +649,7 @@ fn suspended_candidate_starts_again() {
     assert!(bench.count_sent(|it| matches!(it, Control::Announce(_))) >= 8);
 }
 
-/// With more members than a page holds, everybody gets its turn.
+/// With more members than a page holds, consecutive pages list all of them.
 #[test]
 fn pages_list_all_members_in_turns() {
     let mut bench = TestBench::alone();
