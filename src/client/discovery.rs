@@ -46,7 +46,7 @@ pub struct DiscoveredServer {
     /// Server id, from the TXT record, if announced. It stays the same when the instance name
     /// changes.
     pub id: Option<ServerId>,
-    /// Whether the TXT record has been received. Until then version and id may still be missing.
+    /// True if the TXT record has been received. Until then version and id may still be missing.
     pub has_txt_record: bool,
 }
 

@@ -43,7 +43,7 @@ pub struct Setup {
     pub settings: Settings,
     /// Directory for saved sessions; `None`: nothing is saved.
     pub state_dir: Option<PathBuf>,
-    /// Whether requests come from an input that can be paused and that ends, such as a script. Then
+    /// True if requests come from an input that can be paused and that ends, such as a script. Then
     /// the driver takes only as many requests as can be sent soon (backpressure), and continues to
     /// the end of the input even if output can no longer be shown.
     pub throttle_requests: bool,
@@ -59,7 +59,7 @@ struct Driver<'a> {
     connection: Connection,
     /// Server to connect to. Its instance name is updated when a discovered server has changed it.
     server: Destination,
-    /// Whether the identity of `server` is certain; see [`Destination::is_certain`].
+    /// True if the identity of `server` is certain; see [`Destination::is_certain`].
     is_server_certain: bool,
     /// Requested username, part of the saved session's location.
     username: String,
@@ -71,9 +71,9 @@ struct Driver<'a> {
     saved: Option<SavedSession>,
     /// Screen that shows events.
     screen: &'a mut dyn Screen,
-    /// Whether showing an event has failed; nothing is shown from then on.
+    /// True if showing an event has failed; nothing is shown from then on.
     screen_failed: bool,
-    /// Whether to limit how many requests are taken; see [`Setup::throttle_requests`].
+    /// True to limit how many requests are taken; see [`Setup::throttle_requests`].
     throttle_requests: bool,
     /// Wake-up time that the link has requested.
     wake_at: Option<Moment>,

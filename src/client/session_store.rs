@@ -44,7 +44,7 @@ struct SessionFile {
     sequence: Option<Sequence>,
     /// Rooms that the position covers; see [`SavedSession`].
     rooms: Vec<String>,
-    /// Whether the server has asked for a password; see [`SavedSession`].
+    /// True if the server has asked for a password; see [`SavedSession`].
     password_asked: bool,
 }
 

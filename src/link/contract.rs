@@ -12,13 +12,13 @@ pub struct Settings {
     pub rooms: Vec<String>,
     /// The server's password. It is sent only to a server that asks for it.
     pub password: Option<Password>,
-    /// Whether received messages are shown. If false, the link is send-only: it fetches no missed
+    /// True if received messages are shown. If false, the link is send-only: it fetches no missed
     /// messages and leaves the saved position unchanged, for a later client that shows messages.
     pub observe: bool,
-    /// Whether to retry if the first connection attempt fails. After a first successful join the
+    /// True to retry if the first connection attempt fails. After a first successful join the
     /// link always reconnects.
     pub retry_first_connect: bool,
-    /// Whether the user can answer [`Event::PasswordWanted`] before the first welcome.
+    /// True if the user can answer [`Event::PasswordWanted`] before the first welcome.
     pub can_prompt: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,
@@ -39,7 +39,7 @@ pub struct SavedSession {
     pub position: Option<Position>,
     /// Rooms that the position covers.
     pub rooms: Vec<String>,
-    /// Whether this server has asked for a password; the next join then includes it at once.
+    /// True if this server has asked for a password; the next join then includes it at once.
     pub password_required: bool,
 }
 

@@ -14,7 +14,7 @@ const MAX_ROOMS: usize = 1_000;
 pub(super) enum Novelty {
     /// The entry is new: show it.
     New {
-        /// Whether entries before it are missing and the user has not been told.
+        /// True if entries before it are missing and the user has not been told.
         gap: bool,
     },
     /// The entry was received before: do not show it.
@@ -28,7 +28,7 @@ struct RoomProgress {
     oldest_shown: Option<Sequence>,
     /// Sequence of the newest entry that was received.
     newest_received: Option<Sequence>,
-    /// Whether the gap before the next entry must not be reported, because the user knows of it or
+    /// True if the gap before the next entry must not be reported, because the user knows of it or
     /// it is expected.
     gap_reported: bool,
 }

@@ -124,7 +124,7 @@ pub struct Link {
     /// Saved position and its rooms, kept unchanged because a link without [`Settings::observe`]
     /// must not advance them.
     preserved_position: Option<(Position, Vec<String>)>,
-    /// Whether the next `join` includes the position.
+    /// True if the next `join` includes the position.
     sends_position: bool,
     /// This client's session numbers within the current log, former ones included, the current one
     /// last.
@@ -137,15 +137,15 @@ pub struct Link {
     features: u64,
     /// Joined rooms; the next `join` names them.
     rooms: Vec<String>,
-    /// Whether a join has succeeded before, up to the end of its replay.
+    /// True if a join has succeeded before, up to the end of its replay.
     has_joined: bool,
-    /// Whether the last `join` included the password.
+    /// True if the last `join` included the password.
     password_sent: bool,
-    /// Whether this server has ever asked for a password.
+    /// True if this server has ever asked for a password.
     password_required: bool,
     /// Time at which bytes were last received on this connection.
     last_received: Moment,
-    /// Whether a ping has been sent since `last_received`.
+    /// True if a ping has been sent since `last_received`.
     ping_outstanding: bool,
     /// Time of the next write of the position to disk, if it has changed.
     persist_at: Option<Moment>,

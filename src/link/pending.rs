@@ -21,15 +21,15 @@ pub(super) struct PendingRequest {
     pub(super) found: Vec<Message>,
     /// Session and reference with which the request was last sent, if it was.
     sent_as: Option<(SessionId, Reference)>,
-    /// Whether the request was sent in a former log, where its reference is meaningless now.
+    /// True if the request was sent in a former log, where its reference is meaningless now.
     sent_in_former_log: bool,
     /// Session that the direct message was addressed to when it was last sent; 0 if to whichever
     /// session holds the name, or if it was not sent.
     addressed_session: SessionId,
-    /// Whether the direct message was meant for a session of a former log: it must not be sent, since
+    /// True if the direct message was meant for a session of a former log: it must not be sent, since
     /// this session number may belong to another user now.
     recipient_is_void: bool,
-    /// Whether the request has been sent on the current connection.
+    /// True if the request has been sent on the current connection.
     in_flight: bool,
 }
 

@@ -25,9 +25,9 @@ struct Simulation {
     now: Moment,
     /// Wake-up time that the link has announced.
     wake: Option<Moment>,
-    /// Whether the link has asked for a connection.
+    /// True if the link has asked for a connection.
     wants_connection: bool,
-    /// Whether there is a connection.
+    /// True if there is a connection.
     connected: bool,
     /// Frames under way to the server.
     to_server: VecDeque<ClientFrame>,

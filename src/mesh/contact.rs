@@ -51,7 +51,7 @@ struct Address {
     address: SocketAddr,
     /// Time of the last control packet from this address; `None` if the address was only suggested.
     last_heard: Option<Moment>,
-    /// Whether a cookie has come back from this address.
+    /// True if a cookie has come back from this address.
     is_verified: bool,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Contact {
     pub(super) signer: Option<Signer>,
     /// Stage of the peer. Change it by `Contacts::set_stage` only.
     pub(super) stage: Stage,
-    /// Whether it is verified to be alive now, rather than a recording.
+    /// True if it is verified to be alive now, rather than a recording.
     pub(super) is_verified: bool,
     /// Profile that it last stated. Change it by `Contacts::set_profile` only.
     pub(super) profile: Option<Profile>,
@@ -88,7 +88,7 @@ pub(super) struct Contact {
     last_heard_by: [Option<Moment>; 3],
     /// Preferred path that it was certainly told to use; `None`: no path, it sends unicast copies.
     pub(super) told_path: Option<Path>,
-    /// Whether it may have been told another path since, in a packet that may be lost.
+    /// True if it may have been told another path since, in a packet that may be lost.
     pub(super) is_told_uncertain: bool,
     /// Preferred path that the last ping to it has stated.
     pub(super) pinged_path: Option<Path>,
@@ -100,12 +100,12 @@ pub(super) struct Contact {
     pub(super) ping_at: Option<Moment>,
     /// Number of pings in the current series, that is without a `pong`.
     pub(super) pings: u32,
-    /// Whether it was pinged since it was last heard.
+    /// True if it was pinged since it was last heard.
     pub(super) is_pinged: bool,
-    /// Whether it was sent a `want` since it was last heard. Kept up for peers without a verified
+    /// True if it was sent a `want` since it was last heard. Kept up for peers without a verified
     /// address.
     pub(super) is_asked: bool,
-    /// Whether something waits for a verified address of it, so that a ping is needed.
+    /// True if something waits for a verified address of it, so that a ping is needed.
     pub(super) needs_verified_address: bool,
     /// Peer whose page listed it last; that peer is asked for its address.
     pub(super) listed_by: Option<PeerId>,
@@ -116,7 +116,7 @@ pub(super) struct Contact {
     pub(super) skew: i64,
     /// Last measurement of the clock skew, in milliseconds.
     last_skew: Option<i64>,
-    /// Whether the user was told about the clock skew.
+    /// True if the user was told about the clock skew.
     pub(super) is_skew_reported: bool,
     /// Number of heartbeats received since a time, for the loss estimate. Starts again after
     /// `heartbeats::LOSS_WINDOW` heartbeats.

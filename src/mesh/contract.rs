@@ -13,10 +13,10 @@ pub struct Settings {
     pub username: Username,
     /// Room to join.
     pub room: RoomName,
-    /// Whether the room has a passphrase. Only reported to the user; the mesh does not seal
+    /// True if the room has a passphrase. Only reported to the user; the mesh does not seal
     /// datagrams.
     pub is_closed: bool,
-    /// Whether to ask the user for approval of each newcomer.
+    /// True to ask the user for approval of each newcomer.
     pub ask: bool,
     /// Secret for cookies and for the seed of random delays: fresh bytes from the system's random
     /// source.

@@ -97,7 +97,7 @@ struct SweepContext {
     look: Duration,
     /// Time of the sweep.
     now: Moment,
-    /// Whether this peer is a member; a candidate does not ping.
+    /// True if this peer is a member; a candidate does not ping.
     is_member: bool,
     /// Id of this peer.
     me: PeerId,

@@ -122,9 +122,9 @@ struct Queue {
     replay: Option<Replay>,
     /// Memory of items and replay, in bytes, taken from the budget.
     bytes: usize,
-    /// Whether the engine has given the connection up: see [`Outbox::abort`].
+    /// True if the engine has given the connection up: see [`Outbox::abort`].
     is_aborted: bool,
-    /// Whether items are dropped but for `Close`: from [`Outbox::abort`] to
+    /// True if items are dropped but for `Close`: from [`Outbox::abort`] to
     /// [`Outbox::stop_discarding`].
     is_discarding: bool,
 }
@@ -134,9 +134,9 @@ struct Queue {
 pub(super) struct Peek {
     /// Sequence after which the next item has its place; none if there is no item.
     pub(super) after: Option<Sequence>,
-    /// Whether a replay has begun and is not encoded completely. It comes before the next item.
+    /// True if a replay has begun and is not encoded completely. It comes before the next item.
     pub(super) has_replay: bool,
-    /// Whether the engine has given the connection up: it must send nothing more from its rooms, for
+    /// True if the engine has given the connection up: it must send nothing more from its rooms, for
     /// items in between are lost, and only what is queued.
     pub(super) is_aborted: bool,
 }

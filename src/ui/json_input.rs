@@ -45,7 +45,7 @@ struct RequestObject {
     from: Option<String>,
     /// Username that a peer request concerns.
     name: Option<String>,
-    /// Whether to admit the user.
+    /// True to admit the user.
     welcome: Option<bool>,
     /// Session number of the recipient, if only this one may receive the message.
     session: Option<u64>,
@@ -57,7 +57,7 @@ struct RequestObject {
     before: Option<u64>,
     /// Maximum number of messages.
     limit: Option<u16>,
-    /// Whether to quit without waiting for answers.
+    /// True to quit without waiting for answers.
     now: Option<bool>,
 }
 

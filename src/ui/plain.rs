@@ -24,9 +24,9 @@ pub struct PlainScreen<O, E> {
     renderer: Renderer,
     /// View state shared with the reader.
     view: SharedViewState,
-    /// Whether to write error lines only.
+    /// True to write error lines only.
     is_quiet: bool,
-    /// Whether `out` is a terminal, so that lines are wrapped to its width.
+    /// True if `out` is a terminal, so that lines are wrapped to its width.
     is_terminal: bool,
 }
 

@@ -42,7 +42,7 @@ pub(super) struct ModelServer {
     pub(super) features: u64,
     /// Error that answers searches, if not their results.
     pub(super) search_error: Option<ErrorCode>,
-    /// Whether searches ignore the requested limit.
+    /// True if searches ignore the requested limit.
     pub(super) ignores_limits: bool,
     /// Passwords of the joins received.
     pub(super) joins: Vec<Option<String>>,

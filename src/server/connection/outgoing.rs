@@ -40,13 +40,13 @@ pub(super) struct Outgoing {
     due: VecDeque<Bytes>,
     /// Number of bytes in `due`.
     due_bytes: usize,
-    /// Whether the engine has ever given the connection a room to read.
+    /// True if the engine has ever given the connection a room to read.
     has_joined: bool,
-    /// Whether rooms and replays are not read any more.
+    /// True if rooms and replays are not read any more.
     rooms_stopped: bool,
-    /// Whether a mark was reached that the engine has not been told of.
+    /// True if a mark was reached that the engine has not been told of.
     marked: bool,
-    /// Whether `Close` was reached: nothing follows the frames in `due`.
+    /// True if `Close` was reached: nothing follows the frames in `due`.
     closing: bool,
 }
 

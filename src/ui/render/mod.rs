@@ -35,7 +35,7 @@ pub(super) struct Rendered {
     pub(super) text: String,
     /// Kind of the text.
     pub(super) kind: LineKind,
-    /// Whether to ring the terminal bell, to alert the user.
+    /// True to ring the terminal bell, to alert the user.
     pub(super) bell: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Rendered {
 pub(super) struct Renderer {
     /// Time zone for timestamps.
     local_time: LocalTime,
-    /// Whether to render for a terminal: dim lines and ring the bell.
+    /// True to render for a terminal: dim lines and ring the bell.
     is_terminal: bool,
     /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
@@ -52,9 +52,9 @@ pub(super) struct Renderer {
     last_date: Option<Date>,
     /// Width to wrap messages to, in columns; `None`: no wrapping.
     width: Option<usize>,
-    /// Whether a join has succeeded before.
+    /// True if a join has succeeded before.
     has_joined: bool,
-    /// Whether missed messages are being replayed.
+    /// True if missed messages are being replayed.
     is_replaying: bool,
     /// Last text about how long messages are kept, to show changes only.
     last_retention: Option<String>,

@@ -20,9 +20,9 @@ const READER_PATIENCE: Duration = Duration::from_millis(10);
 /// State of the terminal access.
 #[derive(Debug, Default)]
 struct AccessState {
-    /// Whether a line has ended and the next one has not begun.
+    /// True if a line has ended and the next one has not begun.
     is_between_lines: bool,
-    /// Whether the printer is printing.
+    /// True if the printer is printing.
     is_printing: bool,
 }
 

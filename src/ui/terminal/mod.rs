@@ -59,7 +59,7 @@ pub struct TerminalScreen {
     view: SharedViewState,
     /// Commands to the reading thread.
     commands: mpsc::Sender<ReaderCommand>,
-    /// Whether the reader has been told to read lines.
+    /// True if the reader has been told to read lines.
     reader_started: bool,
     /// Restores the terminal modes when dropped.
     _modes: TerminalModes,
