@@ -8,10 +8,10 @@
 #[path = "../../tests/fuzz_mesh/harness.rs"]
 mod harness;
 
-use harness::{Bytes, World};
+use harness::{FuzzInput, TestBench};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut bytes = Bytes::new(bytes);
-    World::new(bytes.u8()).live(&mut bytes);
+    let mut bytes = FuzzInput::new(bytes);
+    TestBench::new(bytes.u8()).run(&mut bytes);
 });

@@ -1,4 +1,4 @@
-//! Bytes become a peer's life: datagrams from anywhere, rightly signed ones of
+//! FuzzInput become a peer's life: datagrams from anywhere, rightly signed ones of
 //! malicious members, and time. Whatever comes, what the page promises about
 //! memory, bytes sent and wakes is checked after each step. Used by
 //! `tests/fuzz_mesh.rs` and by `fuzz/`.
@@ -16,8 +16,8 @@ use pi_chat::model::{
 use pi_chat::wire::udp::*;
 
 /// Malicious members.
-const LIARS: usize = 3;
-/// Addresses from which things come; more than there are liars.
+const ATTACKERS: usize = 3;
+/// Addresses from which things come; more than there are attackers.
 const ADDRESSES: u8 = 8;
 /// What is checked of memory: the page's limits, and ours where it has none.
 const LIMITS: MeshStats = MeshStats {
@@ -36,15 +36,15 @@ const LIMITS: MeshStats = MeshStats {
 /// Outputs for one input. (64 entries that were asked for, some pings.)
 const MAX_OUTPUTS: usize = 600;
 /// Wakes in a virtual second.
-const MAX_WAKES: usize = 200;
+const MAX_WAKES_PER_SECOND: usize = 200;
 /// What an unverified address may get beyond what came from there: pings to
 /// addresses that a member has named (section 19), and to the silent.
-const PINGS: usize = 137;
+const MAX_EXTRA_PING_BYTES: usize = 137;
 
-/// Bytes to be used up.
-pub(crate) struct Bytes<'a>(&'a [u8]);
+/// FuzzInput to be used up.
+pub(crate) struct FuzzInput<'a>(&'a [u8]);
 
-impl<'a> Bytes<'a> {
+impl<'a> FuzzInput<'a> {
     /// All of these.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
@@ -95,9 +95,9 @@ impl<'a> Bytes<'a> {
 }
 
 /// Signs the entries of the peer.
-struct Pen(Arc<Identity>, Arc<Room>);
+struct EntrySigner(Arc<Identity>, Arc<Room>);
 
-impl Sign for Pen {
+impl Sign for EntrySigner {
     fn signer(&self) -> Signer {
         self.0.signer()
     }
@@ -108,7 +108,7 @@ impl Sign for Pen {
 }
 
 /// A member that may do whatever it likes.
-struct Liar {
+struct Attacker {
     /// Signs entries.
     identity: Arc<Identity>,
     /// Makes its datagrams.
@@ -119,11 +119,11 @@ struct Liar {
 
 /// What has passed between the peer and an address.
 #[derive(Default)]
-struct Ledger {
-    /// Bytes that came from there.
-    came: usize,
-    /// Bytes that went there alone while it was not verified.
-    went: usize,
+struct AddressTraffic {
+    /// FuzzInput that came from there.
+    received: usize,
+    /// FuzzInput that went there alone while it was not verified.
+    sent_unverified: usize,
     /// Those of them that were pings.
     pings: usize,
     /// A cookie has come back from there.
@@ -134,9 +134,9 @@ struct Ledger {
 
 /// What was seen in a life.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Life {
+pub(crate) struct RunStats {
     /// Datagrams that came.
-    pub(crate) came: usize,
+    pub(crate) received: usize,
     /// Those that were opened.
     pub(crate) opened: usize,
     /// Wakes.
@@ -144,11 +144,11 @@ pub(crate) struct Life {
     /// Outputs.
     pub(crate) outputs: usize,
     /// The greatest of each number that was remembered.
-    pub(crate) most: MeshStats,
+    pub(crate) peak: MeshStats,
 }
 
 /// A peer and everything around it.
-pub(crate) struct World {
+pub(crate) struct TestBench {
     /// The peer.
     mesh: Mesh,
     /// Its room.
@@ -156,7 +156,7 @@ pub(crate) struct World {
     /// Its own id.
     me: PeerId,
     /// Those who are malicious.
-    liars: Vec<Liar>,
+    attackers: Vec<Attacker>,
     /// Nanoseconds since the beginning.
     now: Duration,
     /// When the peer wants to wake.
@@ -164,24 +164,24 @@ pub(crate) struct World {
     /// Wakes of the current second.
     wakes: (u64, usize),
     /// What has passed.
-    ledgers: BTreeMap<SocketAddr, Ledger>,
+    traffic: BTreeMap<SocketAddr, AddressTraffic>,
     /// Datagrams that were made lately, to be sent again or changed.
     recorded: Vec<Vec<u8>>,
     /// The peer's nonce, when it was seen.
     nonce: Nonce,
     /// It is over.
-    is_over: bool,
+    is_ended: bool,
     /// What was seen.
-    life: Life,
+    run_stats: RunStats,
 }
 
 /// One of few addresses.
-fn address(number: u8) -> SocketAddr {
+fn some_address(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number % ADDRESSES], 2_000 + u16::from(number / 128)))
 }
 
 /// A name that is sometimes another's.
-fn name(bytes: &mut Bytes<'_>) -> String {
+fn some_name(bytes: &mut FuzzInput<'_>) -> String {
     match bytes.u8() % 8 {
         0 => "anna".to_owned(),
         1 => "ANNA".to_owned(),
@@ -193,8 +193,8 @@ fn name(bytes: &mut Bytes<'_>) -> String {
     }
 }
 
-impl World {
-    /// A candidate, and liars that it has never heard of.
+impl TestBench {
+    /// A candidate, and attackers that it has never heard of.
     pub(crate) fn new(seed: u8) -> Self {
         let room = Arc::new(Room::open(&RoomName::lobby()));
         let own = Arc::new(Identity::new([seed; 32], [7; 8]));
@@ -207,29 +207,29 @@ impl World {
             secret: [seed; 32],
         };
         let now = Now { moment: Moment::START, time: Timestamp(1_000_000) };
-        let mesh = Mesh::new(settings, Box::new(Pen(own, room.clone())), now);
-        let liars = (0..LIARS).map(|number| {
+        let mesh = Mesh::new(settings, Box::new(EntrySigner(own, room.clone())), now);
+        let attackers = (0..ATTACKERS).map(|number| {
             let number = u8::try_from(number).unwrap();
             let identity = Arc::new(Identity::new([100 + number; 32], [number; 8]));
             let sealer = Sealer::new(identity.clone(), room.clone());
-            Liar { identity, sealer, address: address(number + 1) }
+            Attacker { identity, sealer, address: some_address(number + 1) }
         });
-        let mut world = Self {
+        let mut bench = Self {
             mesh,
-            liars: liars.collect(),
+            attackers: attackers.collect(),
             room,
             me,
             now: Duration::ZERO,
             wake: None,
             wakes: (0, 0),
-            ledgers: BTreeMap::new(),
+            traffic: BTreeMap::new(),
             recorded: Vec::new(),
             nonce: Nonce::default(),
-            is_over: false,
-            life: Life::default(),
+            is_ended: false,
+            run_stats: RunStats::default(),
         };
-        world.collect();
-        world
+        bench.collect();
+        bench
     }
 
     /// What clocks show.
@@ -239,62 +239,62 @@ impl World {
     }
 
     /// Lives as long as the bytes reach.
-    pub(crate) fn live(mut self, bytes: &mut Bytes<'_>) -> Life {
-        while !bytes.is_empty() && !self.is_over {
+    pub(crate) fn run(mut self, bytes: &mut FuzzInput<'_>) -> RunStats {
+        while !bytes.is_empty() && !self.is_ended {
             self.step(bytes);
         }
-        self.life
+        self.run_stats
     }
 
     /// One thing happens.
-    fn step(&mut self, bytes: &mut Bytes<'_>) {
+    fn step(&mut self, bytes: &mut FuzzInput<'_>) {
         match bytes.u8() % 16 {
-            0 => self.pass(Duration::from_millis(u64::from(bytes.u16()) * 4)),
-            1 => self.pass(Duration::from_millis(u64::from(bytes.u8()))),
-            2 => self.raw(bytes),
-            3 => self.again(bytes),
-            4 => self.changed(bytes),
-            5 => self.said(bytes),
-            6 => self.cookies(bytes),
-            7 => self.jump(bytes),
-            8 | 9 => self.entry(bytes),
-            10 => self.befriend(bytes),
-            _ => self.lie(bytes),
+            0 => self.advance(Duration::from_millis(u64::from(bytes.u16()) * 4)),
+            1 => self.advance(Duration::from_millis(u64::from(bytes.u8()))),
+            2 => self.receive_raw(bytes),
+            3 => self.receive_replayed(bytes),
+            4 => self.receive_mutated(bytes),
+            5 => self.say(bytes),
+            6 => self.answer_cookies(bytes),
+            7 => self.suspend(bytes),
+            8 | 9 => self.receive_entry(bytes),
+            10 => self.join_attacker(bytes),
+            _ => self.receive_control(bytes),
         }
     }
 
     /// A datagram of bytes as they are, or with the right beginning.
-    fn raw(&mut self, bytes: &mut Bytes<'_>) {
-        let from = address(bytes.u8());
+    fn receive_raw(&mut self, bytes: &mut FuzzInput<'_>) {
+        let from = some_address(bytes.u8());
         let len = usize::from(bytes.u16() % 1_300);
         let mut datagram = bytes.take(len).to_vec();
         if len % 2 == 0 && datagram.len() >= 9 {
             datagram[..5].copy_from_slice(b"PiC\x01\x00");
             datagram[5..9].copy_from_slice(&self.room.tag());
         }
-        self.arrive(from, None, &datagram);
+        self.receive(from, None, &datagram);
     }
 
     /// A recording, from anywhere.
-    fn again(&mut self, bytes: &mut Bytes<'_>) {
-        let (from, which) = (address(bytes.u8()), usize::from(bytes.u16()));
+    fn receive_replayed(&mut self, bytes: &mut FuzzInput<'_>) {
+        let (from, which) = (some_address(bytes.u8()), usize::from(bytes.u16()));
         if let Some(datagram) = self.recorded.get(which % self.recorded.len().max(1)).cloned() {
-            self.arrive(from, Some(Path::GroupV4), &datagram);
+            self.receive(from, Some(Path::GroupV4), &datagram);
         }
     }
 
     /// A recording with one byte that is another.
-    fn changed(&mut self, bytes: &mut Bytes<'_>) {
-        let (from, which) = (address(bytes.u8()), usize::from(bytes.u16()));
+    fn receive_mutated(&mut self, bytes: &mut FuzzInput<'_>) {
+        let (from, which) = (some_address(bytes.u8()), usize::from(bytes.u16()));
         let recorded = self.recorded.get(which % self.recorded.len().max(1)).cloned();
         let Some(mut datagram) = recorded else { return };
         let at = usize::from(bytes.u16()) % datagram.len();
         datagram[at] ^= bytes.u8().max(1);
-        self.arrive(from, None, &datagram);
+        self.receive(from, None, &datagram);
     }
 
     /// The peer's person says something.
-    fn said(&mut self, bytes: &mut Bytes<'_>) {
+    fn say(&mut self, bytes: &mut FuzzInput<'_>) {
         let text = "x".repeat(usize::from(bytes.u16() % 1_100));
         let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
         let request = Request { tag: RequestTag::default(), command: Command::Chat(task) };
@@ -302,28 +302,28 @@ impl World {
     }
 
     /// Somebody sends back what went to its address.
-    fn cookies(&mut self, bytes: &mut Bytes<'_>) {
-        let number = usize::from(bytes.u8()) % LIARS;
-        let from = self.liars[number].address;
-        let Some(ledger) = self.ledgers.get_mut(&from) else { return };
-        for cookie in std::mem::take(&mut ledger.cookies) {
+    fn answer_cookies(&mut self, bytes: &mut FuzzInput<'_>) {
+        let number = usize::from(bytes.u8()) % ATTACKERS;
+        let from = self.attackers[number].address;
+        let Some(traffic) = self.traffic.get_mut(&from) else { return };
+        for cookie in std::mem::take(&mut traffic.cookies) {
             let pong = Control::Pong(Pong { cookie, heard: PathSet(bytes.u8()) });
             self.send(number, from, None, &pong);
         }
     }
 
     /// Time goes on by hours without anything being done: a machine sleeps.
-    fn jump(&mut self, bytes: &mut Bytes<'_>) {
+    fn suspend(&mut self, bytes: &mut FuzzInput<'_>) {
         if bytes.u8() < 8 {
             self.now += Duration::from_secs(u64::from(bytes.u16()));
-            self.pass(Duration::from_millis(1));
+            self.advance(Duration::from_millis(1));
         }
     }
 
     /// A liar comes in as anybody would.
-    fn befriend(&mut self, bytes: &mut Bytes<'_>) {
-        let number = usize::from(bytes.u8()) % LIARS;
-        let from = self.liars[number].address;
+    fn join_attacker(&mut self, bytes: &mut FuzzInput<'_>) {
+        let number = usize::from(bytes.u8()) % ATTACKERS;
+        let from = self.attackers[number].address;
         let announce = Announce::new(Nonce([9; 8]), format!("liar {number}"), vec![]);
         self.send(number, from, Some(Path::GroupV4), &Control::Announce(announce));
         let beat = Heartbeat {
@@ -335,15 +335,20 @@ impl World {
             sequence: 0,
             page: vec![],
         };
-        self.pass(Duration::from_millis(110));
-        self.cookies(&mut Bytes::new(&[u8::try_from(number).unwrap()]));
+        self.advance(Duration::from_millis(110));
+        self.answer_cookies(&mut FuzzInput::new(&[u8::try_from(number).unwrap()]));
         self.send(number, from, Some(Path::GroupV4), &Control::Heartbeat(beat));
     }
 
     /// An entry of a liar, sent by one.
-    fn entry(&mut self, bytes: &mut Bytes<'_>) {
-        let (author, sender) = (usize::from(bytes.u8()) % LIARS, usize::from(bytes.u8()) % LIARS);
-        let from = if bytes.u8() < 200 { self.liars[sender].address } else { address(bytes.u8()) };
+    fn receive_entry(&mut self, bytes: &mut FuzzInput<'_>) {
+        let (author, sender) =
+            (usize::from(bytes.u8()) % ATTACKERS, usize::from(bytes.u8()) % ATTACKERS);
+        let from = if bytes.u8() < 200 {
+            self.attackers[sender].address
+        } else {
+            some_address(bytes.u8())
+        };
         let fields = EntryFields {
             sequence: bytes.u32().max(1),
             lamport: Lamport(bytes.u64().clamp(1, (1 << 48) - 1)),
@@ -352,47 +357,51 @@ impl World {
             style: bytes.u8(),
             text: "x".repeat(1 + usize::from(bytes.u8())),
         };
-        let entry = self.liars[author].identity.sign_entry(&self.room, fields);
-        if let Some(datagram) = self.liars[sender].sealer.entry(&entry) {
+        let entry = self.attackers[author].identity.sign_entry(&self.room, fields);
+        if let Some(datagram) = self.attackers[sender].sealer.entry(&entry) {
             self.record(&datagram);
-            self.arrive(from, Some(Path::GroupV4), &datagram);
+            self.receive(from, Some(Path::GroupV4), &datagram);
         }
     }
 
     /// A control packet of a liar with any fields.
-    fn lie(&mut self, bytes: &mut Bytes<'_>) {
-        let number = usize::from(bytes.u8()) % LIARS;
-        let from = if bytes.u8() < 200 { self.liars[number].address } else { address(bytes.u8()) };
+    fn receive_control(&mut self, bytes: &mut FuzzInput<'_>) {
+        let number = usize::from(bytes.u8()) % ATTACKERS;
+        let from = if bytes.u8() < 200 {
+            self.attackers[number].address
+        } else {
+            some_address(bytes.u8())
+        };
         let path = Path::ALL.get(usize::from(bytes.u8()) % 6).copied();
-        let control = self.control(bytes);
+        let control = self.some_control(bytes);
         self.send(number, from, path, &control);
     }
 
     /// Somebody's id: a liar's, the peer's own, or one of many that nobody has.
-    fn id(&self, bytes: &mut Bytes<'_>) -> PeerId {
+    fn some_id(&self, bytes: &mut FuzzInput<'_>) -> PeerId {
         match bytes.u8() {
             0..20 => self.me,
-            byte @ 20..120 => self.liars[usize::from(byte) % LIARS].identity.signer().id,
+            byte @ 20..120 => self.attackers[usize::from(byte) % ATTACKERS].identity.signer().id,
             _ => PeerId(u64::from(bytes.u16()).to_be_bytes()),
         }
     }
 
     /// A list.
-    fn list<T>(
+    fn some_list<T>(
         &self,
-        bytes: &mut Bytes<'_>,
+        bytes: &mut FuzzInput<'_>,
         most: u8,
-        item: impl Fn(&Self, &mut Bytes<'_>) -> T,
+        item: impl Fn(&Self, &mut FuzzInput<'_>) -> T,
     ) -> Vec<T> {
         let count = bytes.u8() % (most + 1);
         (0..count).map(|_| item(self, bytes)).collect()
     }
 
     /// Ranges within the limits.
-    fn ranges(&self, bytes: &mut Bytes<'_>) -> Vec<EntryRange> {
+    fn some_ranges(&self, bytes: &mut FuzzInput<'_>) -> Vec<EntryRange> {
         let mut left = 64_u32;
-        let mut ranges = self.list(bytes, 32, |it, bytes| {
-            let (author, first) = (it.id(bytes), bytes.u32().max(1));
+        let mut ranges = self.some_list(bytes, 32, |it, bytes| {
+            let (author, first) = (it.some_id(bytes), bytes.u32().max(1));
             let last = first.saturating_add(u32::from(bytes.u8() % 64));
             EntryRange { author, first, last }
         });
@@ -406,17 +415,17 @@ impl World {
     }
 
     /// Any control packet that is within the limits of the wire.
-    fn control(&self, bytes: &mut Bytes<'_>) -> Control {
-        let nonce = |bytes: &mut Bytes<'_>| match bytes.u8() {
+    fn some_control(&self, bytes: &mut FuzzInput<'_>) -> Control {
+        let nonce = |bytes: &mut FuzzInput<'_>| match bytes.u8() {
             0..50 => Nonce::default(),
             50..60 => Nonce([9; 8]),
             _ => self.nonce,
         };
         match bytes.u8() % 16 {
             0 => {
-                let agreed = self.list(bytes, 8, Self::id);
+                let agreed = self.some_list(bytes, 8, Self::some_id);
                 let nonce = Nonce([bytes.u8().max(1); 8]);
-                Control::Announce(Announce::new(nonce, name(bytes), agreed))
+                Control::Announce(Announce::new(nonce, some_name(bytes), agreed))
             }
             1 => Control::Agree(Agree {
                 nonce: nonce(bytes),
@@ -425,7 +434,7 @@ impl World {
                 heard: PathSet(bytes.u8()),
                 clock: RoomClock(bytes.u64()),
                 since: RoomClock(bytes.u64()),
-                username: name(bytes),
+                username: some_name(bytes),
                 members: bytes.u32(),
                 lamport: Lamport(bytes.u64().min((1 << 48) - 1)),
                 time: Timestamp(bytes.u64()),
@@ -434,12 +443,12 @@ impl World {
                 // Or there would be nothing but rejections.
                 nonce: if bytes.u8() == 0 { self.nonce } else { Nonce::default() },
                 code: [201, 202, 400, 9][usize::from(bytes.u8() % 4)],
-                by: name(bytes),
-                username: name(bytes),
-                holder: self.id(bytes),
+                by: some_name(bytes),
+                username: some_name(bytes),
+                holder: self.some_id(bytes),
                 clock: RoomClock(bytes.u64()),
                 since: RoomClock(bytes.u64()),
-                text: name(bytes),
+                text: some_name(bytes),
             }),
             3 => {
                 Control::Ping(Ping { cookie: Cookie([bytes.u8(); 8]), heard: PathSet(bytes.u8()) })
@@ -447,38 +456,40 @@ impl World {
             4 => {
                 Control::Pong(Pong { cookie: Cookie([bytes.u8(); 8]), heard: PathSet(bytes.u8()) })
             }
-            5 | 6 => Control::Want(Want { ranges: self.ranges(bytes) }),
-            7 => Control::Lost(Lost { ranges: self.ranges(bytes) }),
+            5 | 6 => Control::Want(Want { ranges: self.some_ranges(bytes) }),
+            7 => Control::Lost(Lost { ranges: self.some_ranges(bytes) }),
             8 => Control::Recall(Recall { nonce: nonce(bytes), page: bytes.u16() % 40 }),
             9 => Control::Recent(Recent {
                 nonce: self.nonce,
                 page: 0,
                 pages: bytes.u16().max(1),
-                entries: self.list(bytes, 10, |it, bytes| EntryId {
-                    author: it.id(bytes),
+                entries: self.some_list(bytes, 10, |it, bytes| EntryId {
+                    author: it.some_id(bytes),
                     sequence: bytes.u32(),
                 }),
-                marks: self
-                    .list(bytes, 60, |it, bytes| Mark { author: it.id(bytes), have: bytes.u32() }),
+                marks: self.some_list(bytes, 60, |it, bytes| Mark {
+                    author: it.some_id(bytes),
+                    have: bytes.u32(),
+                }),
             }),
-            10 => Control::Where(Where { peers: self.list(bytes, 16, Self::id) }),
+            10 => Control::Where(Where { peers: self.some_list(bytes, 16, Self::some_id) }),
             11 => Control::Peers(Peers {
-                peers: self.list(bytes, 16, |it, bytes| {
+                peers: self.some_list(bytes, 16, |it, bytes| {
                     let mut octets = [0; 16];
                     octets[10..].copy_from_slice(&[255, 255, 10, 0, 0, bytes.u8() % ADDRESSES]);
-                    PeerAddress { peer: it.id(bytes), address: octets, port: 2_000 }
+                    PeerAddress { peer: it.some_id(bytes), address: octets, port: 2_000 }
                 }),
             }),
             12 if bytes.u8() < 20 => Control::Bye(Bye {}),
             _ => Control::Heartbeat(Heartbeat {
                 clock: RoomClock(bytes.u64()),
                 since: RoomClock(bytes.u64()),
-                username: name(bytes),
+                username: some_name(bytes),
                 time: Timestamp(bytes.u64()),
                 members: bytes.u32(),
                 sequence: bytes.u32(),
-                page: self.list(bytes, 60, |it, bytes| PageItem {
-                    author: it.id(bytes),
+                page: self.some_list(bytes, 60, |it, bytes| PageItem {
+                    author: it.some_id(bytes),
                     have: bytes.u32(),
                     ago: bytes.u8(),
                 }),
@@ -488,9 +499,9 @@ impl World {
 
     /// A liar sends a control packet.
     fn send(&mut self, number: usize, from: SocketAddr, path: Option<Path>, control: &Control) {
-        if let Some(datagram) = self.liars[number].sealer.control(control) {
+        if let Some(datagram) = self.attackers[number].sealer.control(control) {
             self.record(&datagram);
-            self.arrive(from, path, &datagram);
+            self.receive(from, path, &datagram);
         }
     }
 
@@ -503,8 +514,8 @@ impl World {
     }
 
     /// A datagram arrives, as the driver takes it.
-    fn arrive(&mut self, from: SocketAddr, path: Option<Path>, datagram: &[u8]) {
-        self.life.came += 1;
+    fn receive(&mut self, from: SocketAddr, path: Option<Path>, datagram: &[u8]) {
+        self.run_stats.received += 1;
         let now = self.now().moment;
         let mesh = &self.mesh;
         let is_known = |peek| match peek {
@@ -516,14 +527,14 @@ impl World {
             }
         };
         let opened = open(datagram, &self.room, self.me, is_known);
-        let ledger = self.ledgers.entry(from).or_default();
-        ledger.came += datagram.len();
+        let traffic = self.traffic.entry(from).or_default();
+        traffic.received += datagram.len();
         if let Ok((packet, size)) = opened {
-            self.life.opened += 1;
+            self.run_stats.opened += 1;
             if let Packet::Control { control: Control::Pong(_) | Control::Agree(_), .. } = &packet {
                 // Whether the cookie is right is the engine's matter: it may
                 // be sent more from now on.
-                ledger.is_verified = true;
+                traffic.is_verified = true;
             }
             self.input(Input::Received { from, path, size, packet });
         }
@@ -531,7 +542,7 @@ impl World {
 
     /// Something happens to the peer.
     fn input(&mut self, input: Input) {
-        if !self.is_over {
+        if !self.is_ended {
             self.mesh.handle_input(self.now(), input);
             self.collect();
         }
@@ -549,12 +560,12 @@ impl World {
                     self.wake = Some(at);
                 }
                 Output::Event(_) => {}
-                Output::Finished(_) => self.is_over = true,
+                Output::Finished(_) => self.is_ended = true,
             }
         }
-        self.life.outputs += outputs;
+        self.run_stats.outputs += outputs;
         assert!(outputs <= MAX_OUTPUTS, "{outputs} outputs for one input");
-        assert!(self.is_over || self.wake.is_some(), "it would sleep for ever");
+        assert!(self.is_ended || self.wake.is_some(), "it would sleep for ever");
         self.check_memory();
     }
 
@@ -577,14 +588,14 @@ impl World {
         };
         let is_announce = matches!(packet, Outgoing::Control(Control::Announce(_)));
         for to in addresses {
-            let ledger = self.ledgers.entry(*to).or_default();
-            ledger.cookies.extend(cookie);
-            ledger.pings += usize::from(is_ping);
-            if ledger.is_verified || is_announce || is_ping {
+            let traffic = self.traffic.entry(*to).or_default();
+            traffic.cookies.extend(cookie);
+            traffic.pings += usize::from(is_ping);
+            if traffic.is_verified || is_announce || is_ping {
                 continue;
             }
-            ledger.went += len;
-            let least = ledger.came + PINGS;
+            traffic.sent_unverified += len;
+            let least = traffic.received + MAX_EXTRA_PING_BYTES;
             let large = matches!(
                 packet,
                 Outgoing::Entry(_)
@@ -597,13 +608,18 @@ impl World {
                     )
             );
             assert!(!large, "{packet:?} to {to}, which is not verified");
-            assert!(ledger.went <= least * 2, "{} bytes for {}", ledger.went, least);
+            assert!(
+                traffic.sent_unverified <= least * 2,
+                "{} bytes for {}",
+                traffic.sent_unverified,
+                least
+            );
         }
     }
 
     /// Checks that what is remembered has an end.
     fn check_memory(&mut self) {
-        let (stats, most) = (self.mesh.stats(), &mut self.life.most);
+        let (stats, most) = (self.mesh.stats(), &mut self.run_stats.peak);
         let pairs = |it: &MeshStats| {
             [
                 it.contacts,
@@ -638,16 +654,20 @@ impl World {
     }
 
     /// Time passes, and the peer is woken as it wishes.
-    fn pass(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         let end = Moment::after_start(self.now + time);
-        while let Some(at) = self.wake.filter(|at| *at <= end && !self.is_over) {
+        while let Some(at) = self.wake.filter(|at| *at <= end && !self.is_ended) {
             self.now = self.now.max(at.since_start());
             self.wake = None;
-            self.life.wakes += 1;
+            self.run_stats.wakes += 1;
             let second = self.now.as_secs();
             self.wakes =
                 if self.wakes.0 == second { (second, self.wakes.1 + 1) } else { (second, 1) };
-            assert!(self.wakes.1 <= MAX_WAKES, "woken {} times in a second", self.wakes.1);
+            assert!(
+                self.wakes.1 <= MAX_WAKES_PER_SECOND,
+                "woken {} times in a second",
+                self.wakes.1
+            );
             self.input(Input::Wake);
         }
         self.now = self.now.max(end.since_start());
