@@ -1,7 +1,6 @@
-//! FuzzInput become a peer's life: datagrams from anywhere, rightly signed ones of
-//! malicious members, and time. Whatever comes, what the page promises about
-//! memory, bytes sent and wakes is checked after each step. Used by
-//! `tests/fuzz_mesh.rs` and by `fuzz/`.
+//! Fuzz harness: turns bytes into events of one peer: datagrams from anywhere, rightly signed ones
+//! of malicious members, and time. After each step it checks the limits of memory, bytes sent and
+//! wake-ups. Used by `tests/fuzz_mesh` and by `fuzz/`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,11 +14,11 @@ use pi_chat::model::{
 };
 use pi_chat::wire::udp::*;
 
-/// Malicious members.
+/// Number of malicious members.
 const ATTACKERS: usize = 3;
-/// Addresses from which things come; more than there are attackers.
+/// Number of IP addresses that send; more than there are attackers.
 const ADDRESSES: u8 = 8;
-/// What is checked of memory: the page's limits, and ours where it has none.
+/// Limits of remembered items: those of the protocol page, and the mesh's own where it has none.
 const LIMITS: MeshStats = MeshStats {
     contacts: 4_096,
     heard: 512,
@@ -33,41 +32,41 @@ const LIMITS: MeshStats = MeshStats {
     recent_wants: 1_024,
     history: 256 + 10 + 10 + 18 * 60,
 };
-/// Outputs for one input. (64 entries that were asked for, some pings.)
+/// Maximum number of outputs for one input: up to 64 requested entries, and some pings.
 const MAX_OUTPUTS: usize = 600;
-/// Wakes in a virtual second.
+/// Maximum number of wake-ups in a virtual second.
 const MAX_WAKES_PER_SECOND: usize = 200;
-/// What an unverified address may get beyond what came from there: pings to
-/// addresses that a member has named (section 19), and to the silent.
+/// Number of bytes that an unverified address may get beyond what came from there: pings to
+/// addresses that a member has named (section 19), and to silent peers.
 const MAX_EXTRA_PING_BYTES: usize = 137;
 
-/// FuzzInput to be used up.
+/// Input bytes that are consumed to make decisions.
 pub(crate) struct FuzzInput<'a>(&'a [u8]);
 
 impl<'a> FuzzInput<'a> {
-    /// All of these.
+    /// Creates an input of these bytes.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Whether none is left.
+    /// Returns true if no byte is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next one; 0 when there is none.
+    /// Consumes one byte; returns 0 if none is left.
     pub(crate) fn u8(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         *first
     }
 
-    /// The next two.
+    /// Consumes two bytes.
     pub(crate) fn u16(&mut self) -> u16 {
         u16::from_be_bytes([self.u8(), self.u8()])
     }
 
-    /// Small numbers mostly, sometimes those at the ends.
+    /// Returns mostly a small number, sometimes one at the ends of the range.
     pub(crate) fn u32(&mut self) -> u32 {
         match self.u8() {
             byte @ 0..200 => u32::from(byte % 100),
@@ -76,7 +75,7 @@ impl<'a> FuzzInput<'a> {
         }
     }
 
-    /// The same, longer.
+    /// Returns mostly a small number, sometimes one at the ends of the range or near 2⁴⁸.
     pub(crate) fn u64(&mut self) -> u64 {
         match self.u8() {
             byte @ 0..160 => u64::from(byte % 100),
@@ -86,7 +85,7 @@ impl<'a> FuzzInput<'a> {
         }
     }
 
-    /// So many, or as many as there are.
+    /// Consumes up to `most` bytes.
     pub(crate) fn take(&mut self, most: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(most.min(self.0.len()));
         self.0 = rest;
@@ -94,7 +93,7 @@ impl<'a> FuzzInput<'a> {
     }
 }
 
-/// Signs the entries of the peer.
+/// Signer of the peer's entries, with real signatures.
 struct EntrySigner(Arc<Identity>, Arc<Room>);
 
 impl Sign for EntrySigner {
@@ -107,80 +106,81 @@ impl Sign for EntrySigner {
     }
 }
 
-/// A member that may do whatever it likes.
+/// Malicious member.
 struct Attacker {
-    /// Signs entries.
+    /// Identity that signs its entries.
     identity: Arc<Identity>,
-    /// Makes its datagrams.
+    /// Sealer that makes its datagrams.
     sealer: Sealer,
-    /// Where it sends from when it wants answers.
+    /// Address that it sends from when it wants answers.
     address: SocketAddr,
 }
 
-/// What has passed between the peer and an address.
+/// Traffic between the peer and one address.
 #[derive(Default)]
 struct AddressTraffic {
-    /// FuzzInput that came from there.
+    /// Number of bytes that came from there.
     received: usize,
-    /// FuzzInput that went there alone while it was not verified.
+    /// Number of bytes sent there by unicast while it was not verified, without announces and
+    /// pings.
     sent_unverified: usize,
-    /// Those of them that were pings.
+    /// Number of pings sent there.
     pings: usize,
-    /// A cookie has come back from there.
+    /// Whether a cookie may have come back from there.
     is_verified: bool,
-    /// Cookies that went there.
+    /// Cookies sent there and not answered yet.
     cookies: Vec<Cookie>,
 }
 
-/// What was seen in a life.
+/// Statistics of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RunStats {
-    /// Datagrams that came.
+    /// Number of datagrams received.
     pub(crate) received: usize,
-    /// Those that were opened.
+    /// Number of those that were opened.
     pub(crate) opened: usize,
-    /// Wakes.
+    /// Number of wake-ups.
     pub(crate) wakes: usize,
-    /// Outputs.
+    /// Number of outputs.
     pub(crate) outputs: usize,
-    /// The greatest of each number that was remembered.
+    /// Peak of each count of remembered items.
     pub(crate) peak: MeshStats,
 }
 
-/// A peer and everything around it.
+/// Test bench: the peer under test and its surroundings.
 pub(crate) struct TestBench {
-    /// The peer.
+    /// Engine of the peer under test.
     mesh: Mesh,
-    /// Its room.
+    /// Room of the peer.
     room: Arc<Room>,
-    /// Its own id.
+    /// Id of the peer.
     me: PeerId,
-    /// Those who are malicious.
+    /// Malicious members.
     attackers: Vec<Attacker>,
-    /// Nanoseconds since the beginning.
+    /// Virtual time since the start.
     now: Duration,
-    /// When the peer wants to wake.
+    /// Time of the peer's next wake-up.
     wake: Option<Moment>,
-    /// Wakes of the current second.
+    /// Current second, and the number of wake-ups in it.
     wakes: (u64, usize),
-    /// What has passed.
+    /// Traffic by address.
     traffic: BTreeMap<SocketAddr, AddressTraffic>,
-    /// Datagrams that were made lately, to be sent again or changed.
+    /// Recent datagrams of attackers, to be replayed or mutated. At most 64.
     recorded: Vec<Vec<u8>>,
-    /// The peer's nonce, when it was seen.
+    /// Nonce of the peer's candidacy, once it was seen.
     nonce: Nonce,
-    /// It is over.
+    /// Whether the mesh has finished.
     is_ended: bool,
-    /// What was seen.
+    /// Statistics of this run.
     run_stats: RunStats,
 }
 
-/// One of few addresses.
+/// Returns one of a few addresses.
 fn some_address(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number % ADDRESSES], 2_000 + u16::from(number / 128)))
 }
 
-/// A name that is sometimes another's.
+/// Returns a username, sometimes one that another peer holds.
 fn some_name(bytes: &mut FuzzInput<'_>) -> String {
     match bytes.u8() % 8 {
         0 => "anna".to_owned(),
@@ -194,7 +194,7 @@ fn some_name(bytes: &mut FuzzInput<'_>) -> String {
 }
 
 impl TestBench {
-    /// A candidate, and attackers that it has never heard of.
+    /// Creates a candidate and attackers that it has never heard.
     pub(crate) fn new(seed: u8) -> Self {
         let room = Arc::new(Room::open(&RoomName::lobby()));
         let own = Arc::new(Identity::new([seed; 32], [7; 8]));
@@ -232,13 +232,13 @@ impl TestBench {
         bench
     }
 
-    /// What clocks show.
+    /// Returns the clock readings at the current virtual time.
     fn now(&self) -> Now {
         let millis = u64::try_from(self.now.as_millis()).unwrap();
         Now { moment: Moment::after_start(self.now), time: Timestamp(1_000_000 + millis) }
     }
 
-    /// Lives as long as the bytes reach.
+    /// Runs steps until the input is used up or the mesh has finished.
     pub(crate) fn run(mut self, bytes: &mut FuzzInput<'_>) -> RunStats {
         while !bytes.is_empty() && !self.is_ended {
             self.step(bytes);
@@ -246,7 +246,7 @@ impl TestBench {
         self.run_stats
     }
 
-    /// One thing happens.
+    /// Performs one step that the input chooses.
     fn step(&mut self, bytes: &mut FuzzInput<'_>) {
         match bytes.u8() % 16 {
             0 => self.advance(Duration::from_millis(u64::from(bytes.u16()) * 4)),
@@ -263,7 +263,7 @@ impl TestBench {
         }
     }
 
-    /// A datagram of bytes as they are, or with the right beginning.
+    /// Receives a datagram of raw input bytes, half of them with a valid start of the header.
     fn receive_raw(&mut self, bytes: &mut FuzzInput<'_>) {
         let from = some_address(bytes.u8());
         let len = usize::from(bytes.u16() % 1_300);
@@ -275,7 +275,7 @@ impl TestBench {
         self.receive(from, None, &datagram);
     }
 
-    /// A recording, from anywhere.
+    /// Receives a recorded datagram again, from any address.
     fn receive_replayed(&mut self, bytes: &mut FuzzInput<'_>) {
         let (from, which) = (some_address(bytes.u8()), usize::from(bytes.u16()));
         if let Some(datagram) = self.recorded.get(which % self.recorded.len().max(1)).cloned() {
@@ -283,7 +283,7 @@ impl TestBench {
         }
     }
 
-    /// A recording with one byte that is another.
+    /// Receives a recorded datagram with one byte changed.
     fn receive_mutated(&mut self, bytes: &mut FuzzInput<'_>) {
         let (from, which) = (some_address(bytes.u8()), usize::from(bytes.u16()));
         let recorded = self.recorded.get(which % self.recorded.len().max(1)).cloned();
@@ -293,7 +293,7 @@ impl TestBench {
         self.receive(from, None, &datagram);
     }
 
-    /// The peer's person says something.
+    /// Has the peer's user say something.
     fn say(&mut self, bytes: &mut FuzzInput<'_>) {
         let text = "x".repeat(usize::from(bytes.u16() % 1_100));
         let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
@@ -301,7 +301,7 @@ impl TestBench {
         self.input(Input::Request(request));
     }
 
-    /// Somebody sends back what went to its address.
+    /// Has an attacker answer all cookies that went to its address.
     fn answer_cookies(&mut self, bytes: &mut FuzzInput<'_>) {
         let number = usize::from(bytes.u8()) % ATTACKERS;
         let from = self.attackers[number].address;
@@ -312,7 +312,7 @@ impl TestBench {
         }
     }
 
-    /// Time goes on by hours without anything being done: a machine sleeps.
+    /// Sometimes lets hours pass without a wake-up, as if the machine were suspended.
     fn suspend(&mut self, bytes: &mut FuzzInput<'_>) {
         if bytes.u8() < 8 {
             self.now += Duration::from_secs(u64::from(bytes.u16()));
@@ -320,7 +320,7 @@ impl TestBench {
         }
     }
 
-    /// A liar comes in as anybody would.
+    /// Has an attacker join as an honest peer would.
     fn join_attacker(&mut self, bytes: &mut FuzzInput<'_>) {
         let number = usize::from(bytes.u8()) % ATTACKERS;
         let from = self.attackers[number].address;
@@ -340,7 +340,7 @@ impl TestBench {
         self.send(number, from, Some(Path::GroupV4), &Control::Heartbeat(beat));
     }
 
-    /// An entry of a liar, sent by one.
+    /// Receives an entry of one attacker, sent by the same or another one.
     fn receive_entry(&mut self, bytes: &mut FuzzInput<'_>) {
         let (author, sender) =
             (usize::from(bytes.u8()) % ATTACKERS, usize::from(bytes.u8()) % ATTACKERS);
@@ -364,7 +364,7 @@ impl TestBench {
         }
     }
 
-    /// A control packet of a liar with any fields.
+    /// Receives a control packet of an attacker with arbitrary fields.
     fn receive_control(&mut self, bytes: &mut FuzzInput<'_>) {
         let number = usize::from(bytes.u8()) % ATTACKERS;
         let from = if bytes.u8() < 200 {
@@ -377,7 +377,7 @@ impl TestBench {
         self.send(number, from, path, &control);
     }
 
-    /// Somebody's id: a liar's, the peer's own, or one of many that nobody has.
+    /// Returns a peer id: an attacker's, the peer's own, or one of many phantoms.
     fn some_id(&self, bytes: &mut FuzzInput<'_>) -> PeerId {
         match bytes.u8() {
             0..20 => self.me,
@@ -386,7 +386,7 @@ impl TestBench {
         }
     }
 
-    /// A list.
+    /// Returns a list of up to `most` items.
     fn some_list<T>(
         &self,
         bytes: &mut FuzzInput<'_>,
@@ -397,7 +397,7 @@ impl TestBench {
         (0..count).map(|_| item(self, bytes)).collect()
     }
 
-    /// Ranges within the limits.
+    /// Returns ranges of entries within the wire's limits.
     fn some_ranges(&self, bytes: &mut FuzzInput<'_>) -> Vec<EntryRange> {
         let mut left = 64_u32;
         let mut ranges = self.some_list(bytes, 32, |it, bytes| {
@@ -414,7 +414,7 @@ impl TestBench {
         ranges
     }
 
-    /// Any control packet that is within the limits of the wire.
+    /// Returns an arbitrary control packet within the wire's limits.
     fn some_control(&self, bytes: &mut FuzzInput<'_>) -> Control {
         let nonce = |bytes: &mut FuzzInput<'_>| match bytes.u8() {
             0..50 => Nonce::default(),
@@ -440,7 +440,7 @@ impl TestBench {
                 time: Timestamp(bytes.u64()),
             }),
             2 => Control::Object(Object {
-                // Or there would be nothing but rejections.
+                // A matching nonce is rare, or each run would end with a rejection.
                 nonce: if bytes.u8() == 0 { self.nonce } else { Nonce::default() },
                 code: [201, 202, 400, 9][usize::from(bytes.u8() % 4)],
                 by: some_name(bytes),
@@ -497,7 +497,7 @@ impl TestBench {
         }
     }
 
-    /// A liar sends a control packet.
+    /// Sends a control packet of an attacker to the peer.
     fn send(&mut self, number: usize, from: SocketAddr, path: Option<Path>, control: &Control) {
         if let Some(datagram) = self.attackers[number].sealer.control(control) {
             self.record(&datagram);
@@ -505,7 +505,7 @@ impl TestBench {
         }
     }
 
-    /// Remembers a datagram.
+    /// Records a datagram for replay.
     fn record(&mut self, datagram: &[u8]) {
         if self.recorded.len() >= 64 {
             self.recorded.remove(0);
@@ -513,7 +513,7 @@ impl TestBench {
         self.recorded.push(datagram.to_vec());
     }
 
-    /// A datagram arrives, as the driver takes it.
+    /// Receives a datagram, as the real driver does: checks, opening, and input to the mesh.
     fn receive(&mut self, from: SocketAddr, path: Option<Path>, datagram: &[u8]) {
         self.run_stats.received += 1;
         let now = self.now().moment;
@@ -532,15 +532,14 @@ impl TestBench {
         if let Ok((packet, size)) = opened {
             self.run_stats.opened += 1;
             if let Packet::Control { control: Control::Pong(_) | Control::Agree(_), .. } = &packet {
-                // Whether the cookie is right is the engine's matter: it may
-                // be sent more from now on.
+                // Only the mesh knows whether the cookie is right; assume that it is.
                 traffic.is_verified = true;
             }
             self.input(Input::Received { from, path, size, packet });
         }
     }
 
-    /// Something happens to the peer.
+    /// Passes an input to the mesh and checks its outputs.
     fn input(&mut self, input: Input) {
         if !self.is_ended {
             self.mesh.handle_input(self.now(), input);
@@ -548,7 +547,7 @@ impl TestBench {
         }
     }
 
-    /// Takes what the peer wants done, and checks it.
+    /// Takes all outputs of the mesh and checks them.
     fn collect(&mut self) {
         let mut outputs = 0;
         while let Some(output) = self.mesh.poll_output() {
@@ -569,7 +568,7 @@ impl TestBench {
         self.check_memory();
     }
 
-    /// Notes what goes where.
+    /// Records a sent packet, and checks the limits for unverified addresses.
     fn note_sent(&mut self, addresses: &[SocketAddr], packet: &Outgoing) {
         let (len, cookie, is_ping) = match packet {
             Outgoing::Entry(entry) => (entry.datagram_len(), None, false),
@@ -617,7 +616,7 @@ impl TestBench {
         }
     }
 
-    /// Checks that what is remembered has an end.
+    /// Checks the limits of remembered items.
     fn check_memory(&mut self) {
         let (stats, most) = (self.mesh.stats(), &mut self.run_stats.peak);
         let pairs = |it: &MeshStats| {
@@ -653,7 +652,7 @@ impl TestBench {
         };
     }
 
-    /// Time passes, and the peer is woken as it wishes.
+    /// Advances the virtual time, and wakes the peer when it has asked for it.
     fn advance(&mut self, time: Duration) {
         let end = Moment::after_start(self.now + time);
         while let Some(at) = self.wake.filter(|at| *at <= end && !self.is_ended) {

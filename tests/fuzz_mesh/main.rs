@@ -1,9 +1,9 @@
-//! The engine of a peer among random, changed, recorded and rightly signed
-//! but malicious datagrams: no panic, no memory without end, no
-//! amplification, no busy loop. `fuzz/` has the same for cargo-fuzz.
+//! Fuzz test of the mesh with random, mutated, replayed, and rightly signed but malicious
+//! datagrams: no panic, bounded memory, no amplification, no busy loop. `fuzz/` runs the same with
+//! cargo-fuzz.
 //!
-//! `FUZZ_SEED=… cargo test --release --test fuzz_mesh` plays one life again,
-//! `FUZZ_LIVES=N` others of them.
+//! `FUZZ_SEED=… cargo test --release --test fuzz_mesh` repeats one run, `FUZZ_LIVES=N` sets the
+//! number of runs.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,14 +16,14 @@ mod harness;
 
 use harness::{FuzzInput, RunStats, TestBench};
 
-/// FuzzInput of one life.
+/// Number of input bytes of one run.
 const LENGTH: usize = 16 * 1024;
 
-/// One life that follows from a seed.
+/// Performs one run whose input follows from a seed.
 fn run_seed(seed: u64) -> RunStats {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut bytes: Vec<u8> = (0..LENGTH).map(|_| random.u8(..)).collect();
-    // Some lives are of many equal things.
+    // Make some runs consist of many equal steps.
     if seed.is_multiple_of(3) {
         for chunk in bytes.chunks_mut(8) {
             chunk[0] = [0, 10, 14, 8][usize::from(chunk[1] % 4)];
@@ -32,7 +32,7 @@ fn run_seed(seed: u64) -> RunStats {
     TestBench::new(random.u8(..)).run(&mut FuzzInput::new(&bytes))
 }
 
-/// Many lives.
+/// Many runs with random inputs violate no limit.
 #[test]
 fn random_inputs_break_no_promise() {
     let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
@@ -40,7 +40,7 @@ fn random_inputs_break_no_promise() {
     let seeds = number("FUZZ_SEED").map_or(0..lives, |seed| seed..seed + 1);
     let (mut received, mut opened, mut outputs) = (0, 0, 0);
     for seed in seeds {
-        // Shown when it fails.
+        // Printed by the test harness when the run fails.
         println!("FUZZ_SEED={seed}");
         let run = run_seed(seed);
         received += run.received;
