@@ -43,6 +43,9 @@ const CROWD: &str = "crowd";
 /// Number of members of [`CROWD`].
 const MEMBERS: usize = 100;
 
+/// Number of requests that are sent before their answers are awaited.
+const BATCH: u64 = 64;
+
 /// Token of the ping that ends a measurement.
 const LAST: u64 = u64::MAX;
 
@@ -229,7 +232,7 @@ fn measure_all(load: Load, on_disk: bool) -> Vec<(&'static str, u32, Price)> {
         vec![("connection with `hello` and `join`", 2, greeting(address, &server, load))];
     for kind in kinds() {
         // Searching a log in memory reads all of it.
-        let count = if kind.units == 5 { load.count / 10 } else { load.count };
+        let count = if kind.units == 5 { load.count / 100 } else { load.count };
         let price = measure(&kind, address, &server, count.max(1));
         rows.push((kind.name, kind.units, price));
     }
@@ -253,41 +256,36 @@ fn print_table(rows: &[(&'static str, u32, Price)]) {
     }
 }
 
-/// Measures `count` requests of a kind, sent without waiting for answers, by a client of its own.
+/// Measures `count` requests of a kind by a client of its own, which sends [`BATCH`] at a time and
+/// waits for their answers.
 fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Price {
     let (mut stream, mut reader) = join_as(address, "price", &[FULL, CROWD, "alone"]);
     let before = cpu_time(server.id());
     let mut bytes_received = 0;
-    thread::scope(|scope| {
+    // Answers come in order, but the echoes of messages when the log has stored them.
+    let has_echo = kind.name.starts_with("`say`, ") || kind.name.starts_with("`direct`");
+    let mut first = 1;
+    while first <= count {
+        let batch = BATCH.min(count + 1 - first);
+        let mut bytes: Vec<u8> = (first..first + batch).flat_map(&kind.request).collect();
+        bytes.extend(encoded(Ping { token: LAST }));
         let mut writer = stream.try_clone().unwrap();
-        scope.spawn(move || {
-            let mut bytes = Vec::new();
-            for number in 1..=count {
-                bytes.extend((kind.request)(number));
-                if bytes.len() > 16_384 || number == count {
-                    writer.write_all(&bytes).unwrap();
-                    bytes.clear();
+        thread::scope(|scope| {
+            scope.spawn(move || writer.write_all(&bytes).unwrap());
+            let (mut missing, mut is_answered) = (if has_echo { batch } else { 0 }, false);
+            read(&mut stream, &mut reader, &mut bytes_received, |frame| {
+                match frame {
+                    ServerFrame::Pong(pong) if pong.token == LAST => is_answered = true,
+                    ServerFrame::Entry(it) if has_echo && it.room == "alone" => missing -= 1,
+                    ServerFrame::DirectEntry(_) => missing -= 1,
+                    ServerFrame::Error(error) if error.code < 200 => panic!("{error:?}"),
+                    _ => {}
                 }
-            }
-            writer.write_all(&encoded(Ping { token: LAST })).unwrap();
+                is_answered && missing == 0
+            });
         });
-        // Answers come in order, but the echoes of messages when the log has stored them.
-        let mut missing = if kind.name.starts_with("`say`, ") || kind.name.starts_with("`direct`") {
-            count
-        } else {
-            0
-        };
-        let mut is_answered = false;
-        read(&mut stream, &mut reader, &mut bytes_received, |frame| {
-            match frame {
-                ServerFrame::Pong(pong) if pong.token == LAST => is_answered = true,
-                ServerFrame::Entry(entry) if entry.room == "alone" => missing -= 1,
-                ServerFrame::DirectEntry(_) => missing -= 1,
-                _ => {}
-            }
-            is_answered && missing == 0
-        });
-    });
+        first += batch;
+    }
     let cpu = cpu_time(server.id()) - before;
     // The name is free when the server has closed.
     stream.shutdown(Shutdown::Write).unwrap();
