@@ -409,6 +409,7 @@ fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.args(["--listen", "127.0.0.1:0", "--announce", "false"]);
     command.args(["--burst", "1000000000", "--per-minute", "1000000000"]);
+    command.args(["--max-connections-per-address", "1000000"]);
     if let Some(data) = data {
         command.args(["--data", data]);
     }
