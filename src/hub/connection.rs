@@ -7,33 +7,7 @@ use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
 use crate::model::{AddressGroup, ErrorCode, Moment, Sequence, SessionId, Token};
-use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature};
-
-/// Kind numbers of client frames, as in the `about` field of answers.
-pub(super) mod kind {
-    /// Kind number of the `hello` frame.
-    pub(in crate::hub) const HELLO: u16 = 1;
-    /// Kind number of the `join` frame.
-    pub(in crate::hub) const JOIN: u16 = 2;
-    /// Kind number of the `say` frame.
-    pub(in crate::hub) const SAY: u16 = 3;
-    /// Kind number of the `direct` frame.
-    pub(in crate::hub) const DIRECT: u16 = 4;
-    /// Kind number of the `enter` frame.
-    pub(in crate::hub) const ENTER: u16 = 5;
-    /// Kind number of the `leave` frame.
-    pub(in crate::hub) const LEAVE: u16 = 6;
-    /// Kind number of the `history` frame.
-    pub(in crate::hub) const HISTORY: u16 = 7;
-    /// Kind number of the `members` frame.
-    pub(in crate::hub) const MEMBERS: u16 = 8;
-    /// Kind number of the `ping` frame.
-    pub(in crate::hub) const PING: u16 = 9;
-    /// Kind number of the `pong` frame.
-    pub(in crate::hub) const PONG: u16 = 10;
-    /// Kind number of the `search` frame.
-    pub(in crate::hub) const SEARCH: u16 = 11;
-}
+use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 
 /// A read that the log has not answered yet.
 pub(super) struct PendingRead {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use subtle::ConstantTimeEq;
 
 use super::Hub;
-use super::connection::{ConnectionState, PendingRead, WelcomeData, kind};
+use super::connection::{ConnectionState, PendingRead, WelcomeData};
 use super::contract::{
     ConnectionId, Now, Output, Quota, ReadPurpose, ReadRange, ReadRequest, ReadTag,
 };
@@ -16,7 +16,7 @@ use crate::model::{
     AddressGroup, ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token,
     Username,
 };
-use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag};
+use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag, kind};
 
 /// A `join` that passed all checks.
 struct ValidatedJoin {

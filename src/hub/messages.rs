@@ -1,14 +1,14 @@
 //! Messages: `say`, `direct`, and the log's commits (`docs/protocol/tcp.md`, sections 7 and 8).
 
 use super::Hub;
-use super::connection::{BlockedOn, ConnectionState, PendingRead, kind};
+use super::connection::{BlockedOn, ConnectionState, PendingRead};
 use super::contract::{ConnectionId, Delivery, Output, ReadPurpose, RoomId};
 use super::message_dedup::MessageStatus;
 use crate::model::{
     Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
     Style, Target, Username,
 };
-use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame};
+use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 
 impl Hub {
     /// Handles `say`: appends the message to the log, or sends an error.

@@ -1,12 +1,12 @@
 //! Completion of log reads: answers to the requests that waited for them.
 
 use super::Hub;
-use super::connection::{BlockedOn, PendingRead, kind};
+use super::connection::{BlockedOn, PendingRead};
 use super::contract::{
     ConnectionId, Delivery, Now, ReadFailed, ReadOutcome, ReadPurpose, ReadTag, RoomId,
 };
 use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry};
-use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag};
+use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag, kind};
 
 impl PendingRead {
     /// Drops the queued `accepted` frames for messages of `author` that are among `entries`: the

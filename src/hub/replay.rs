@@ -2,7 +2,7 @@
 //! and 6).
 
 use super::Hub;
-use super::connection::{PendingRead, WelcomeData, kind};
+use super::connection::{PendingRead, WelcomeData};
 use super::contract::{
     ConnectionId, Delivery, Now, Output, ReadOutcome, ReadPurpose, ReadRange, ReadTag,
 };
@@ -10,7 +10,7 @@ use crate::model::limits::{
     HISTORY_LENGTH, IDLE_TIMEOUT, MAX_ROOMS, MAX_TEXT, PING_INTERVAL, SESSION_LIFETIME,
 };
 use crate::model::{Reference, RoomName, SessionId};
-use crate::wire::tcp::{Welcome, flag};
+use crate::wire::tcp::{Welcome, flag, kind};
 
 impl Hub {
     /// Sends a replay page to a joining client; the first one with the welcome.

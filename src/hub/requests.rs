@@ -2,7 +2,7 @@
 //! to 11).
 
 use super::Hub;
-use super::connection::{BlockedOn, PendingRead, kind};
+use super::connection::{BlockedOn, PendingRead};
 use super::contract::{
     ConnectionId, Delivery, Output, Quota, ReadPurpose, ReadRange, ReadRequest, ReadTag, RoomId,
 };
@@ -11,7 +11,7 @@ use crate::model::{
     AddressGroup, ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, Timestamp,
 };
-use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag};
+use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag, kind};
 
 impl Hub {
     /// Returns the room with this name if the session is a member of it.

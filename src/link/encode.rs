@@ -1,19 +1,19 @@
 //! Encoding of tasks as request frames (`docs/protocol/tcp.md`, section 14).
 
 use crate::model::{ChatCommand, Reference, RoomSelector, Sequence, SessionId};
-use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search};
+use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search, kind};
 
 impl ChatCommand {
     /// Returns the kind number of the task's frame.
     pub(super) const fn frame_kind(&self) -> u16 {
         match self {
-            Self::Say { .. } => 3,
-            Self::Direct { .. } => 4,
-            Self::Enter { .. } => 5,
-            Self::Leave { .. } => 6,
-            Self::History { .. } => 7,
-            Self::Members { .. } => 8,
-            Self::Search(_) => 11,
+            Self::Say { .. } => kind::SAY,
+            Self::Direct { .. } => kind::DIRECT,
+            Self::Enter { .. } => kind::ENTER,
+            Self::Leave { .. } => kind::LEAVE,
+            Self::History { .. } => kind::HISTORY,
+            Self::Members { .. } => kind::MEMBERS,
+            Self::Search(_) => kind::SEARCH,
         }
     }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::contract::Output;
-use super::frames::kind;
 use super::{Link, Phase};
 use crate::model::{ErrorCode, Event, Moment};
-use crate::wire::tcp::Error;
+use crate::wire::tcp::{Error, kind};
 
 impl Link {
     /// Handles an `error` frame. Depending on its code and on the request kind that it answers, it

@@ -11,37 +11,11 @@ use crate::model::{
 };
 use crate::wire::tcp::{
     Decoded, DirectEntry, End, Entered, Entry, Left, Pong, Presence, Roster, ServerFrame,
-    ServerHello, VERSION, Welcome, flag,
+    ServerHello, VERSION, Welcome, flag, kind,
 };
 
 /// Number of member names at which collecting further pages of a `members` answer stops.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
-
-/// Frame kind numbers: `docs/protocol/tcp.md`, section 14.
-pub(super) mod kind {
-    /// `join`
-    pub(in crate::link) const JOIN: u16 = 2;
-    /// `say`
-    pub(in crate::link) const SAY: u16 = 3;
-    /// `direct`
-    pub(in crate::link) const DIRECT: u16 = 4;
-    /// `enter`
-    pub(in crate::link) const ENTER: u16 = 5;
-    /// `leave`
-    pub(in crate::link) const LEAVE: u16 = 6;
-    /// `history`
-    pub(in crate::link) const HISTORY: u16 = 7;
-    /// `members`
-    pub(in crate::link) const MEMBERS: u16 = 8;
-    /// `server_hello`
-    pub(in crate::link) const SERVER_HELLO: u16 = 64;
-    /// `welcome`
-    pub(in crate::link) const WELCOME: u16 = 65;
-    /// `entered`
-    pub(in crate::link) const ENTERED: u16 = 66;
-    /// `accepted`
-    pub(in crate::link) const ACCEPTED: u16 = 73;
-}
 
 impl Link {
     /// Handles a received frame: ignores it if it is not allowed in the current phase, and ends the

@@ -17,6 +17,56 @@ pub const VERSION: u16 = 1;
 /// Magic number at the start of each `hello`.
 pub const MAGIC: [u8; 4] = *b"PiCh";
 
+/// Kind numbers of frames: the first field of a frame's body, and the `about` field of answers.
+pub mod kind {
+    /// Kind number of the `hello` frame, which a client sends.
+    pub const HELLO: u16 = 1;
+    /// Kind number of the `join` frame, which a client sends.
+    pub const JOIN: u16 = 2;
+    /// Kind number of the `say` frame, which a client sends.
+    pub const SAY: u16 = 3;
+    /// Kind number of the `direct` frame, which a client sends.
+    pub const DIRECT: u16 = 4;
+    /// Kind number of the `enter` frame, which a client sends.
+    pub const ENTER: u16 = 5;
+    /// Kind number of the `leave` frame, which a client sends.
+    pub const LEAVE: u16 = 6;
+    /// Kind number of the `history` frame, which a client sends.
+    pub const HISTORY: u16 = 7;
+    /// Kind number of the `members` frame, which a client sends.
+    pub const MEMBERS: u16 = 8;
+    /// Kind number of the `ping` frame, which both sides send.
+    pub const PING: u16 = 9;
+    /// Kind number of the `pong` frame, which both sides send.
+    pub const PONG: u16 = 10;
+    /// Kind number of the `search` frame, which a client sends.
+    pub const SEARCH: u16 = 11;
+    /// Kind number of the `server_hello` frame, which a server sends.
+    pub const SERVER_HELLO: u16 = 64;
+    /// Kind number of the `welcome` frame, which a server sends.
+    pub const WELCOME: u16 = 65;
+    /// Kind number of the `entered` frame, which a server sends.
+    pub const ENTERED: u16 = 66;
+    /// Kind number of the `entry` frame, which a server sends.
+    pub const ENTRY: u16 = 67;
+    /// Kind number of the `direct_entry` frame, which a server sends.
+    pub const DIRECT_ENTRY: u16 = 68;
+    /// Kind number of the `end` frame, which a server sends.
+    pub const END: u16 = 69;
+    /// Kind number of the `left` frame, which a server sends.
+    pub const LEFT: u16 = 70;
+    /// Kind number of the `roster` frame, which a server sends.
+    pub const ROSTER: u16 = 71;
+    /// Kind number of the `presence` frame, which a server sends.
+    pub const PRESENCE: u16 = 72;
+    /// Kind number of the `accepted` frame, which a server sends.
+    pub const ACCEPTED: u16 = 73;
+    /// Kind number of the `notice` frame, which a server sends.
+    pub const NOTICE: u16 = 74;
+    /// Kind number of the `error` frame, which a server sends.
+    pub const ERROR: u16 = 75;
+}
+
 /// Feature bits of `hello` and `server_hello`.
 pub mod feature {
     /// Client receives `roster` and `presence` frames without requesting them.
@@ -45,13 +95,13 @@ pub mod flag {
     pub const COUNT_ONLY: u8 = 2;
 }
 
-/// Defines an enum of frames from a table of kind numbers.
+/// Defines an enum of frames from a table of frame types and their kind numbers.
 macro_rules! frames {
-    ($(#[$doc:meta])* $enum:ident { $($variant:ident($type:ident) = $kind:literal,)* }) => {
+    ($(#[$doc:meta])* $enum:ident { $($variant:ident($type:ident) = $kind:path,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $enum {
-            $(#[doc = concat!("Kind ", $kind, ".")] $variant($type),)*
+            $(#[doc = concat!("Frame of kind `", stringify!($kind), "`.")] $variant($type),)*
         }
 
         impl $enum {
@@ -86,37 +136,37 @@ macro_rules! frames {
 frames! {
     /// Frame sent by a client.
     ClientFrame {
-        Hello(Hello) = 1,
-        Join(Join) = 2,
-        Say(Say) = 3,
-        Direct(Direct) = 4,
-        Enter(Enter) = 5,
-        Leave(Leave) = 6,
-        History(History) = 7,
-        Members(Members) = 8,
-        Ping(Ping) = 9,
-                Pong(Pong) = 10,
-        Search(Search) = 11,
+        Hello(Hello) = kind::HELLO,
+        Join(Join) = kind::JOIN,
+        Say(Say) = kind::SAY,
+        Direct(Direct) = kind::DIRECT,
+        Enter(Enter) = kind::ENTER,
+        Leave(Leave) = kind::LEAVE,
+        History(History) = kind::HISTORY,
+        Members(Members) = kind::MEMBERS,
+        Ping(Ping) = kind::PING,
+        Pong(Pong) = kind::PONG,
+        Search(Search) = kind::SEARCH,
     }
 }
 
 frames! {
     /// Frame sent by a server.
     ServerFrame {
-        Ping(Ping) = 9,
-        Pong(Pong) = 10,
-        ServerHello(ServerHello) = 64,
-        Welcome(Welcome) = 65,
-        Entered(Entered) = 66,
-        Entry(Entry) = 67,
-        DirectEntry(DirectEntry) = 68,
-        End(End) = 69,
-        Left(Left) = 70,
-        Roster(Roster) = 71,
-        Presence(Presence) = 72,
-        Accepted(Accepted) = 73,
-        Notice(Notice) = 74,
-        Error(Error) = 75,
+        Ping(Ping) = kind::PING,
+        Pong(Pong) = kind::PONG,
+        ServerHello(ServerHello) = kind::SERVER_HELLO,
+        Welcome(Welcome) = kind::WELCOME,
+        Entered(Entered) = kind::ENTERED,
+        Entry(Entry) = kind::ENTRY,
+        DirectEntry(DirectEntry) = kind::DIRECT_ENTRY,
+        End(End) = kind::END,
+        Left(Left) = kind::LEFT,
+        Roster(Roster) = kind::ROSTER,
+        Presence(Presence) = kind::PRESENCE,
+        Accepted(Accepted) = kind::ACCEPTED,
+        Notice(Notice) = kind::NOTICE,
+        Error(Error) = kind::ERROR,
     }
 }
 
