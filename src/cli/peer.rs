@@ -235,7 +235,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         // A headless peer has no user to ask.
         ask: config.ask && ui_mode != UiMode::Headless,
         network: config.network.clone(),
-        hold_back: matches!(ui_mode, UiMode::Plain | UiMode::Json),
+        throttle_requests: matches!(ui_mode, UiMode::Plain | UiMode::Json),
     };
     let view_state = SharedViewState::with_dialect(Dialect::Peers);
     let (requests, request_queue) = frontend::request_queue();

@@ -60,7 +60,7 @@ pub(super) struct Driver<'a> {
     /// True if no usable interface exists.
     is_offline: bool,
     /// Number of entries of which no copy could be sent.
-    unsent_entries: usize,
+    failed_entry_sends: usize,
     /// True once the room was joined.
     has_joined: bool,
     /// True once the user was told about other rooms.
@@ -76,11 +76,11 @@ pub(super) struct Driver<'a> {
     /// True once the output is closed, so that nobody sees the events.
     is_output_closed: bool,
     /// Applies back-pressure, as in [`PeerSettings`].
-    pub(super) hold_back: bool,
+    pub(super) throttle_requests: bool,
     /// Number of messages without acknowledgement or refusal.
     pub(super) unacknowledged: usize,
     /// Time at which the mesh wants to be woken.
-    pub(super) wake: Option<Moment>,
+    pub(super) wake_at: Option<Moment>,
 }
 
 impl<'a> Driver<'a> {
@@ -114,7 +114,7 @@ impl<'a> Driver<'a> {
             selected_interfaces,
             missing_interfaces: BTreeSet::new(),
             is_offline: false,
-            unsent_entries: 0,
+            failed_entry_sends: 0,
             has_joined: false,
             has_reported_other_room: false,
             source_limiter: SourceLimiter::default(),
@@ -122,9 +122,9 @@ impl<'a> Driver<'a> {
             warning_limiter: WarningLimiter::default(),
             screen,
             is_output_closed: false,
-            hold_back: setup.hold_back,
+            throttle_requests: setup.throttle_requests,
             unacknowledged: 0,
-            wake: None,
+            wake_at: None,
         })
     }
 
@@ -158,13 +158,13 @@ impl<'a> Driver<'a> {
                     let datagram = datagram.ok_or(PeerError::UsedUp)?;
                     let copies = self.send(&datagram, paths, &addresses).await;
                     let is_entry = matches!(packet, Outgoing::Entry(_));
-                    self.unsent_entries += usize::from(is_entry && copies == 0);
+                    self.failed_entry_sends += usize::from(is_entry && copies == 0);
                 }
                 Output::Event(event) => self.show(&event),
-                Output::WakeAt(moment) => self.wake = Some(moment),
+                Output::WakeAt(moment) => self.wake_at = Some(moment),
                 Output::Finished(End::Left { unsent, refused }) if self.is_offline => {
                     // Nobody has received what was sent while offline.
-                    let unsent = unsent.max(self.unsent_entries);
+                    let unsent = unsent.max(self.failed_entry_sends);
                     return Ok(Some(End::Left { unsent, refused }));
                 }
                 Output::Finished(end) => return Ok(Some(end)),
@@ -185,7 +185,7 @@ impl<'a> Driver<'a> {
         self.has_joined |= matches!(event, Event::JoinedMesh(_));
         if !self.is_output_closed && self.screen.show(event).is_err() {
             self.is_output_closed = true;
-            if !self.hold_back {
+            if !self.throttle_requests {
                 self.request(Command::Finish { patience: DEFAULT_FINISH_PATIENCE });
             }
         }
@@ -217,12 +217,12 @@ impl<'a> Driver<'a> {
         }
         // While offline, the user was told already.
         if let (0, false, Some((Some(path), error))) =
-            (sent.copies, self.is_offline, sent.failed.first())
+            (sent.copies_sent, self.is_offline, sent.failed.first())
         {
             let path = path_name(*path);
             self.show_problem_limited(format!("Nothing can be sent by {path}: {error}."));
         }
-        sent.copies
+        sent.copies_sent
     }
 
     /// Handles a received datagram or a receive error: filters, opens and passes it to the mesh.
@@ -235,7 +235,7 @@ impl<'a> Driver<'a> {
             }
         };
         let path = self.sockets.path_of(&datagram);
-        if path.is_some() && !self.sockets.is_ours(&datagram) {
+        if path.is_some() && !self.sockets.is_on_selected_interface(&datagram) {
             return self.drop_counters.count("of another interface");
         }
         let now = self.now();
@@ -277,9 +277,9 @@ impl<'a> Driver<'a> {
     }
 
     /// Handles resolved host addresses.
-    pub(super) fn hosts_resolved(&mut self, found: ResolvedHosts) {
-        for sentence in found.failed {
-            self.show_problem_limited(sentence);
+    pub(super) fn handle_resolved_hosts(&mut self, found: ResolvedHosts) {
+        for text in found.errors {
+            self.show_problem_limited(text);
         }
         self.input(Input::Hosts(found.addresses));
     }
@@ -323,11 +323,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Logs the sockets that could not be opened, and tells the user if there is no shared one.
-    pub(super) fn report_unusable_ports(&mut self, failed: &[(&'static str, io::Error)]) {
+    pub(super) fn report_unusable_sockets(&mut self, failed: &[(&'static str, io::Error)]) {
         for (what, error) in failed {
             self.warn_limited(&format!("cannot use {what}: {error}"));
         }
-        if let (false, Some((what, error))) = (self.sockets.is_shared(), failed.first()) {
+        if let (false, Some((what, error))) = (self.sockets.has_shared_socket(), failed.first()) {
             let text = format!(
                 "This peer hears only those that it speaks to: {what} cannot be used ({error})."
             );

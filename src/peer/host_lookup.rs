@@ -24,7 +24,7 @@ pub(super) struct ResolvedHosts {
     /// Socket addresses of all hosts.
     pub(super) addresses: Vec<SocketAddr>,
     /// Human-readable texts about failed lookups.
-    pub(super) failed: Vec<String>,
+    pub(super) errors: Vec<String>,
 }
 
 /// Looks up all hosts again and again until the receiver is dropped. A host whose lookup fails
@@ -35,17 +35,17 @@ pub(super) async fn resolve_repeatedly(
 ) {
     let mut known = vec![Vec::new(); hosts.len()];
     loop {
-        let mut failed = Vec::new();
+        let mut errors = Vec::new();
         for (host, known) in hosts.iter().zip(&mut known) {
             match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
                 Ok(Ok(addresses)) => *known = addresses.collect(),
-                Ok(Err(error)) => failed.push(format!("{} was not found ({error}).", host.host)),
-                Err(_) => failed.push(format!("Looking up {} took too long.", host.host)),
+                Ok(Err(error)) => errors.push(format!("{} was not found ({error}).", host.host)),
+                Err(_) => errors.push(format!("Looking up {} took too long.", host.host)),
             }
         }
         let addresses: Vec<_> = known.iter().flatten().copied().collect();
         let pause = if addresses.is_empty() { RETRY_INTERVAL } else { LOOKUP_INTERVAL };
-        if found.send(ResolvedHosts { addresses, failed }).await.is_err() {
+        if found.send(ResolvedHosts { addresses, errors }).await.is_err() {
             return;
         }
         sleep(pause).await;

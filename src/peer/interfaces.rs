@@ -107,7 +107,7 @@ mod tests {
 
     /// Lists the interfaces of a test machine: a loopback, one with IPv4 and IPv6, and one that is
     /// down.
-    fn machine() -> Vec<if_addrs::Interface> {
+    fn test_interfaces() -> Vec<if_addrs::Interface> {
         let six = Ifv6Addr {
             ip: "fe80::1".parse().unwrap(),
             netmask: "ffff::".parse().unwrap(),
@@ -124,7 +124,7 @@ mod tests {
     /// Interfaces that are down are excluded, too.
     #[test]
     fn loopbacks_are_excluded_without_names() {
-        let found = select_interfaces(machine(), &BTreeSet::new());
+        let found = select_interfaces(test_interfaces(), &BTreeSet::new());
         let address = Ipv4Addr::new(10, 0, 0, 2);
         let network = Ipv4Network { address, broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)) };
         let eth0 = Interface { index: 10, networks: vec![network], has_v6: true };
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn only_named_interfaces_are_selected() {
         let named = BTreeSet::from(["lo".to_owned(), "wlan0".to_owned(), "usb0".to_owned()]);
-        let found = select_interfaces(machine(), &named);
+        let found = select_interfaces(test_interfaces(), &named);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["lo"]);
         let broadcast = Some(Ipv4Addr::new(127, 255, 255, 255));
         let address = Ipv4Addr::LOCALHOST;

@@ -66,7 +66,7 @@ pub struct PeerSettings {
     pub network: NetworkSettings,
     /// Applies back-pressure to the requests, which come from an input that can wait and that ends
     /// (a script), and carries out all of them even if nobody sees the output any more.
-    pub hold_back: bool,
+    pub throttle_requests: bool,
 }
 
 /// Network settings of a peer.
@@ -109,7 +109,7 @@ pub async fn run(
     let (hosts, selected_interfaces) =
         (setup.network.hosts.clone(), setup.network.interfaces.clone());
     let mut driver = Driver::new(setup, sockets, selected_interfaces, screen)?;
-    driver.report_unusable_ports(&failed);
+    driver.report_unusable_sockets(&failed);
     let (found, mut lookups) = mpsc::channel(1);
     let mut background_tasks = JoinSet::new();
     if !hosts.is_empty() {
@@ -135,9 +135,9 @@ pub async fn run(
             driver.drop_counters.log_if_changed(driver.mesh.drops());
             return Ok(end);
         }
-        let takes_requests =
-            requests_open && !(driver.hold_back && driver.unacknowledged >= MAX_UNACKNOWLEDGED);
-        let wake = driver.wake.map(|moment| Instant::from_std(driver.clock.instant(moment)));
+        let takes_requests = requests_open
+            && !(driver.throttle_requests && driver.unacknowledged >= MAX_UNACKNOWLEDGED);
+        let wake = driver.wake_at.map(|moment| Instant::from_std(driver.clock.instant(moment)));
         tokio::select! {
             Some(received) = incoming.recv() => {
                 driver.receive(received);
@@ -160,9 +160,9 @@ pub async fn run(
                     }
                 }
             },
-            Some(found) = lookups.recv() => driver.hosts_resolved(found),
+            Some(found) = lookups.recv() => driver.handle_resolved_hosts(found),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
-                driver.wake = None;
+                driver.wake_at = None;
                 driver.input(Input::Wake);
             }
             _ = scan_ticks.tick() => driver.scan_interfaces(),

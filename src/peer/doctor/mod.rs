@@ -74,9 +74,9 @@ pub async fn diagnose(
         }
     };
     let OpenedSockets { mut sockets, mut incoming, failed } = opened;
-    report_ports(network.port, sockets.is_shared(), &failed, &mut tell);
-    let (found, own) = match networks(&network.interfaces) {
-        Ok(networks) => networks,
+    report_port(network.port, sockets.has_shared_socket(), &failed, &mut tell);
+    let (found, local_addresses) = match scan_interfaces(&network.interfaces) {
+        Ok(both) => both,
         Err(error) => {
             tell(Verdict::Fail, format!("the networks cannot be listed: {error}"));
             return false;
@@ -86,11 +86,11 @@ pub async fn diagnose(
         let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
         tell(Verdict::Warn, text);
     }
-    report_families(&found, &mut tell);
-    join(&mut sockets, &found, &mut tell);
-    let hosts = look_up(&network.hosts, &mut tell).await;
+    report_address_families(&found, &mut tell);
+    join_groups(&mut sockets, &found, &mut tell);
+    let hosts = resolve_hosts(&network.hosts, &mut tell).await;
     let probed = async {
-        let mut probe = Probe::new(room, &found, own, hosts)?;
+        let mut probe = Probe::new(room, &found, local_addresses, hosts)?;
         probe.run(&sockets, &mut incoming).await?;
         Ok::<_, getrandom::Error>(probe)
     };
@@ -104,19 +104,19 @@ pub async fn diagnose(
 }
 
 /// Returns the interfaces in use and this machine's addresses.
-fn networks(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
+fn scan_interfaces(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
     Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
 }
 
 /// Joins the multicast groups and reports failures.
-fn join(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
+fn join_groups(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     for (path, error) in sockets.set_interfaces(found.clone()) {
         tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(path)));
     }
 }
 
 /// Reports whether the room's port can be bound.
-fn report_ports(
+fn report_port(
     port: u16,
     is_shared: bool,
     failed: &[(&'static str, io::Error)],
@@ -137,7 +137,7 @@ fn report_ports(
 }
 
 /// Reports whether IPv4 and IPv6 addresses exist. A missing family is not an error by itself.
-fn report_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
+fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);
     match (has_v4, has_v6) {
@@ -152,7 +152,7 @@ fn report_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
 }
 
 /// Looks up the named hosts; returns those that were found and reports the others.
-async fn look_up(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
+async fn resolve_hosts(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
     let mut hosts = Vec::new();
     for host in named {
         match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {

@@ -39,7 +39,7 @@ const PING_INTERVAL: Duration = Duration::from_millis(900);
 
 /// Number of pings on each path and to each host: some may be lost, and in a large room many peers
 /// answer each.
-const MAX_PINGS: u32 = 3;
+const PING_ROUNDS: u32 = 3;
 
 /// Destination of a ping.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub(super) struct Host {
     /// Resolved addresses.
     pub(super) addresses: Vec<SocketAddr>,
     /// Peers that answered pings to this host.
-    pub(super) answered: BTreeSet<PeerId>,
+    pub(super) answering_peers: BTreeSet<PeerId>,
     /// True if a ping to it came back: it is this machine.
     pub(super) is_local: bool,
 }
@@ -77,7 +77,7 @@ pub(super) struct Host {
 impl Host {
     /// Creates a host from its resolved addresses.
     pub(super) const fn new(named: HostAddress, addresses: Vec<SocketAddr>) -> Self {
-        Self { named, addresses, answered: BTreeSet::new(), is_local: false }
+        Self { named, addresses, answering_peers: BTreeSet::new(), is_local: false }
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Probe<'a> {
     /// Interfaces in use.
     interfaces: &'a Interfaces,
     /// This machine's addresses.
-    own: BTreeSet<IpAddr>,
+    local_addresses: BTreeSet<IpAddr>,
     /// Ephemeral peer id of the probe.
     me: PeerId,
     /// Builds the pings.
@@ -98,42 +98,42 @@ pub(super) struct Probe<'a> {
     /// Destination of each datagram that may loop back, by its bytes.
     sent_datagrams: BTreeMap<Vec<u8>, Target>,
     /// Loopback results by path.
-    pub(super) links: BTreeMap<InterfacePath, LoopbackResult>,
+    pub(super) loopback_results: BTreeMap<InterfacePath, LoopbackResult>,
     /// Named hosts.
     pub(super) hosts: Vec<Host>,
     /// Peers found.
     pub(super) peers: FoundPeers,
     /// Other rooms.
-    pub(super) rooms: OtherRooms,
+    pub(super) other_rooms: OtherRooms,
     /// Duration of the probe, in seconds.
-    pub(super) seconds: u64,
+    pub(super) duration_seconds: u64,
 }
 
 impl<'a> Probe<'a> {
-    /// Creates a probe without results. `own`: this machine's addresses.
+    /// Creates a probe without results. `local_addresses`: this machine's addresses.
     ///
     /// # Errors
     /// The operating system's random source fails.
     pub(super) fn new(
         room: &'a Room,
         interfaces: &'a Interfaces,
-        own: BTreeSet<IpAddr>,
+        local_addresses: BTreeSet<IpAddr>,
         hosts: Vec<Host>,
     ) -> Result<Self, getrandom::Error> {
         let identity = Identity::new(random_bytes()?, random_bytes()?);
         Ok(Self {
             room,
             interfaces,
-            own,
+            local_addresses,
             me: identity.signer().id,
             sealer: Sealer::new(Arc::new(identity), Arc::new(room.clone())),
             pings_by_cookie: BTreeMap::new(),
             sent_datagrams: BTreeMap::new(),
-            links: BTreeMap::new(),
+            loopback_results: BTreeMap::new(),
             hosts,
             peers: FoundPeers::default(),
-            rooms: OtherRooms::default(),
-            seconds: 0,
+            other_rooms: OtherRooms::default(),
+            duration_seconds: 0,
         })
     }
 
@@ -146,14 +146,14 @@ impl<'a> Probe<'a> {
         sockets: &Sockets,
         incoming: &mut mpsc::Receiver<io::Result<Datagram>>,
     ) -> Result<(), getrandom::Error> {
-        let mut listened = LISTEN_TIME;
-        let mut end = Instant::now() + listened;
+        let mut listen_time = LISTEN_TIME;
+        let mut end = Instant::now() + listen_time;
         let mut rounds = interval(PING_INTERVAL);
         let mut round = 0;
         loop {
             tokio::select! {
                 _ = rounds.tick() => {
-                    if round < MAX_PINGS {
+                    if round < PING_ROUNDS {
                         self.ping_all_paths(sockets).await?;
                         self.ping_hosts(sockets).await?;
                     }
@@ -164,35 +164,35 @@ impl<'a> Probe<'a> {
                     Ok(Some(Ok(datagram))) => self.receive(sockets, &datagram),
                     Ok(Some(Err(_))) => {}
                     Ok(None) => break,
-                    Err(_) if self.peers.is_closed => break,
-                    Err(_) if listened == LISTEN_TIME && self.needs_more_time() => {
+                    Err(_) if self.peers.is_frozen => break,
+                    Err(_) if listen_time == LISTEN_TIME && self.needs_long_listen_time() => {
                         end += LONG_LISTEN_TIME - LISTEN_TIME;
-                        listened = LONG_LISTEN_TIME;
+                        listen_time = LONG_LISTEN_TIME;
                     }
                     Err(_) => {
-                        self.peers.is_closed = true;
+                        self.peers.is_frozen = true;
                         end += FINAL_WAIT;
                     }
                 },
             }
         }
-        self.seconds = (listened + FINAL_WAIT).as_secs();
+        self.duration_seconds = (listen_time + FINAL_WAIT).as_secs();
         Ok(())
     }
 
     /// Returns true if a longer wait may still give results.
-    fn needs_more_time(&self) -> bool {
-        let has_nameless = self.peers.all.values().any(|it| it.name.is_none());
+    fn needs_long_listen_time(&self) -> bool {
+        let has_nameless = self.peers.by_id.values().any(|it| it.name.is_none());
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
     /// Returns true if the probe took so long that each path that a peer uses must have been heard.
     pub(super) fn is_conclusive(&self) -> bool {
-        self.seconds >= LONG_LISTEN_TIME.as_secs()
+        self.duration_seconds >= LONG_LISTEN_TIME.as_secs()
     }
 
     /// Builds a ping with a cookie of its own.
-    fn ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
+    fn build_ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
         let bytes = self.sealer.control(&Control::Ping(ping)).unwrap_or_default();
@@ -208,14 +208,15 @@ impl<'a> Probe<'a> {
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
             for path in Path::ALL {
-                let link = InterfacePath { interface: name.clone(), path };
-                let bytes = self.ping(Target::InterfacePath(link.clone()))?;
-                let outcomes = sockets.send_by(path, interface, &bytes).await;
+                let interface_path = InterfacePath { interface: name.clone(), path };
+                let bytes = self.build_ping(Target::InterfacePath(interface_path.clone()))?;
+                let outcomes = sockets.send_on(path, interface, &bytes).await;
                 if outcomes.is_empty() {
                     continue;
                 }
                 let error = outcomes.into_iter().find_map(Result::err);
-                self.links.entry(link).or_default().error = error.map(|it| it.to_string());
+                self.loopback_results.entry(interface_path).or_default().error =
+                    error.map(|it| it.to_string());
             }
         }
         Ok(())
@@ -224,9 +225,9 @@ impl<'a> Probe<'a> {
     /// Pings the named hosts that have not answered.
     async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for number in 0..self.hosts.len() {
-            let host = self.hosts.get(number).filter(|it| it.answered.is_empty());
+            let host = self.hosts.get(number).filter(|it| it.answering_peers.is_empty());
             for address in host.map(|it| it.addresses.clone()).unwrap_or_default() {
-                let bytes = self.ping(Target::Host(number))?;
+                let bytes = self.build_ping(Target::Host(number))?;
                 sockets.send(&bytes, PathSet::NONE, &[address]).await;
             }
         }
@@ -235,8 +236,8 @@ impl<'a> Probe<'a> {
 
     /// Pings each peer that was heard but has not answered by unicast.
     async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
-        for address in self.peers.next_pings() {
-            let bytes = self.ping(Target::Peer)?;
+        for address in self.peers.take_next_pings() {
+            let bytes = self.build_ping(Target::Peer)?;
             sockets.send(&bytes, PathSet::NONE, &[address]).await;
         }
         Ok(())
@@ -244,7 +245,7 @@ impl<'a> Probe<'a> {
 
     /// Returns the path by which a datagram arrived; `None` if it was unicast or the system does
     /// not report it.
-    fn link_of(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
+    fn arrival_path(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
         let path = sockets.path_of(datagram)?;
         let mut all = self.interfaces.iter();
         let interface = match datagram.interface {
@@ -255,34 +256,34 @@ impl<'a> Probe<'a> {
     }
 
     /// Returns true if a datagram was sent to all peers on a network that is not in use.
-    fn is_from_unused_network(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
-        let is_own = datagram.to.is_none_or(|it| self.own.contains(&it.to_canonical()));
+    fn was_sent_to_many(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
+        let is_own = datagram.to.is_none_or(|it| self.local_addresses.contains(&it.to_canonical()));
         sockets.path_of(datagram).is_some() || !is_own
     }
 
     /// Handles a received datagram.
     fn receive(&mut self, sockets: &Sockets, datagram: &Datagram) {
-        let link = self.link_of(sockets, datagram);
-        if link.is_none() && self.is_from_unused_network(sockets, datagram) {
+        let interface_path = self.arrival_path(sockets, datagram);
+        if interface_path.is_none() && self.was_sent_to_many(sockets, datagram) {
             return;
         }
         if let Some(target) = self.sent_datagrams.get(&datagram.bytes).cloned() {
-            return self.record_echo(&target, link.as_ref());
+            return self.record_echo(&target, interface_path.as_ref());
         }
-        self.rooms.record(&datagram.bytes, self.room);
+        self.other_rooms.record(&datagram.bytes, self.room);
         // Entries tell nothing here: nobody looks at their signatures.
         let is_known = |peek| matches!(peek, UnverifiedPacket::Entry { .. });
         let opened = open(&datagram.bytes, self.room, self.me, is_known);
         if let Ok((Packet::Control { sender, control, .. }, _)) = opened {
-            self.record_packet(sender.id, datagram.from, link, control);
+            self.record_packet(sender.id, datagram.from, interface_path, control);
         }
     }
 
     /// Records that one of the probe's own datagrams came back.
-    fn record_echo(&mut self, target: &Target, link: Option<&InterfacePath>) {
+    fn record_echo(&mut self, target: &Target, interface_path: Option<&InterfacePath>) {
         match target {
-            Target::InterfacePath(sent) if Some(sent) == link => {
-                self.links.entry(sent.clone()).or_default().has_looped_back = true;
+            Target::InterfacePath(sent) if Some(sent) == interface_path => {
+                self.loopback_results.entry(sent.clone()).or_default().has_looped_back = true;
             }
             Target::Host(number) => {
                 if let Some(host) = self.hosts.get_mut(*number) {
@@ -298,20 +299,20 @@ impl<'a> Probe<'a> {
         &mut self,
         id: PeerId,
         from: SocketAddr,
-        link: Option<InterfacePath>,
+        interface_path: Option<InterfacePath>,
         control: Control,
     ) {
         let ip = from.ip().to_canonical();
-        let is_local = ip.is_loopback() || self.own.contains(&ip);
+        let is_local = ip.is_loopback() || self.local_addresses.contains(&ip);
         match control {
             Control::Heartbeat(it) => {
                 if let Some(peer) = self.peers.record(id, from, is_local) {
                     peer.name = Some(safe_line(&it.username));
-                    peer.heard.extend(link);
+                    peer.heard_on.extend(interface_path);
                 }
             }
             Control::Pong(pong) => self.record_pong(id, from, is_local, pong),
-            Control::Bye(_) => drop(self.peers.all.remove(&id)),
+            Control::Bye(_) => drop(self.peers.by_id.remove(&id)),
             _ => {}
         }
     }
@@ -321,12 +322,14 @@ impl<'a> Probe<'a> {
         let Some(target) = self.pings_by_cookie.get(&pong.cookie.0) else { return };
         let Some(peer) = self.peers.record(id, from, is_local) else { return };
         match target {
-            Target::InterfacePath(link) => drop(peer.answered.insert(link.clone())),
-            Target::Peer => peer.by_unicast = true,
+            Target::InterfacePath(interface_path) => {
+                peer.answered_on.insert(interface_path.clone());
+            }
+            Target::Peer => peer.answers_unicast = true,
             Target::Host(number) => {
-                peer.by_unicast = true;
+                peer.answers_unicast = true;
                 if let Some(host) = self.hosts.get_mut(*number) {
-                    host.answered.insert(id);
+                    host.answering_peers.insert(id);
                 }
             }
         }

@@ -31,9 +31,9 @@ pub(super) fn report_all(
 
 /// Reports the loopback results, which say nothing about the network.
 fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    for (InterfacePath { interface, path }, inside) in &probe.links {
+    for (InterfacePath { interface, path }, result) in &probe.loopback_results {
         let path = path_name(*path);
-        let (verdict, text) = match (&inside.error, inside.has_looped_back) {
+        let (verdict, text) = match (&result.error, result.has_looped_back) {
             (Some(error), _) => (Verdict::Warn, format!("{path} cannot be used: {error}")),
             (None, true) => (Verdict::Ok, format!("{path} works inside this machine")),
             (None, false) => {
@@ -53,39 +53,38 @@ fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
     let is_elsewhere = probe.peers.has_remote_peer();
     let place = if is_elsewhere { "on another machine" } else { "on this machine" };
-    for link in probe.links.keys() {
-        let (interface, path) = (&link.interface, path_name(link.path));
-        let (verdict, text) =
-            match names(peers.iter().copied().filter(|it| it.answered.contains(link))) {
-                Some(names) => (Verdict::Ok, format!("{path} reaches {names}, {place}")),
-                None => (Verdict::Warn, format!("nobody {place} answers what is sent by {path}")),
-            };
+    for interface_path in probe.loopback_results.keys() {
+        let (interface, path) = (&interface_path.interface, path_name(interface_path.path));
+        let (verdict, text) = match join_names(
+            peers.iter().copied().filter(|it| it.answered_on.contains(interface_path)),
+        ) {
+            Some(names) => (Verdict::Ok, format!("{path} reaches {names}, {place}")),
+            None => (Verdict::Warn, format!("nobody {place} answers what is sent by {path}")),
+        };
         tell(verdict, format!("interface {interface}: {text}"));
-        let (verdict, text) =
-            match names(peers.iter().copied().filter(|it| it.heard.contains(link))) {
-                Some(names) => {
-                    (Verdict::Ok, format!("{path} brings what is sent by {names}, {place}"))
-                }
-                // A way that is not needed is used only now and then.
-                None if !probe.is_conclusive() => continue,
-                None => {
-                    let seconds = probe.seconds;
-                    let text =
-                        format!("in {seconds} seconds {path} has brought nothing from there");
-                    (Verdict::Warn, text)
-                }
-            };
+        let (verdict, text) = match join_names(
+            peers.iter().copied().filter(|it| it.heard_on.contains(interface_path)),
+        ) {
+            Some(names) => (Verdict::Ok, format!("{path} brings what is sent by {names}, {place}")),
+            // A way that is not needed is used only now and then.
+            None if !probe.is_conclusive() => continue,
+            None => {
+                let seconds = probe.duration_seconds;
+                let text = format!("in {seconds} seconds {path} has brought nothing from there");
+                (Verdict::Warn, text)
+            }
+        };
         tell(verdict, format!("interface {interface}: {text}"));
     }
 }
 
 /// Reports the peers found.
 fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    let all = &probe.peers.all;
+    let all = &probe.peers.by_id;
     let here = all.values().filter(|it| it.is_local).count();
     let (count, elsewhere) = (all.len(), all.len() - here);
     if all.is_empty() {
-        let seconds = probe.seconds;
+        let seconds = probe.duration_seconds;
         let text = format!(
             "nobody was heard in #{name} in {seconds} seconds: are there others, on the same port?"
         );
@@ -111,13 +110,13 @@ fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
 fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     let (name, address) = (display_name(peer), peer.address);
     let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_name);
-    let means: Vec<_> = paths.chain(peer.by_unicast.then_some("unicast")).collect();
+    let means: Vec<_> = paths.chain(peer.answers_unicast.then_some("unicast")).collect();
     if means.is_empty() {
         let text = format!("{name} at {address} is heard, and does not answer");
         tell(Verdict::Warn, text);
     } else {
-        let verdict = if peer.by_unicast { Verdict::Ok } else { Verdict::Warn };
-        let missing = if peer.by_unicast { "" } else { "; not what is sent to it alone" };
+        let verdict = if peer.answers_unicast { Verdict::Ok } else { Verdict::Warn };
+        let missing = if peer.answers_unicast { "" } else { "; not what is sent to it alone" };
         let means = means.join(", ");
         tell(verdict, format!("{name} at {address} answers what is sent by {means}{missing}"));
     }
@@ -126,8 +125,8 @@ fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
 /// Reports whether a peer answers at a named host.
 fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let named = &host.named;
-    let answering = host.answered.iter().filter_map(|it| probe.peers.all.get(it));
-    if let Some(names) = names(answering) {
+    let answering = host.answering_peers.iter().filter_map(|it| probe.peers.by_id.get(it));
+    if let Some(names) = join_names(answering) {
         return tell(Verdict::Ok, format!("peer {named}: {names} answers"));
     }
     if host.is_local {
@@ -145,14 +144,14 @@ fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
 
 /// Reports the peers of other rooms.
 fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
-    let rooms = &probe.rooms;
+    let rooms = &probe.other_rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
         for peers in rooms.values() {
             let (count, s) = (peers.len(), if peers.len() == 1 { "" } else { "s" });
             tell(Verdict::Ok, format!("{count} peer{s} in another room, which is {kind}"));
         }
     }
-    if probe.peers.all.is_empty() && !rooms.closed.is_empty() {
+    if probe.peers.by_id.is_empty() && !rooms.closed.is_empty() {
         let text = "a closed room was heard: with the same name it needs the same passphrase";
         tell(Verdict::Warn, text.to_owned());
     }
@@ -164,7 +163,7 @@ fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) 
     let (verdict, text) = if peers.is_empty() {
         conclude_without_peers(probe)
     } else {
-        conclude(&peers.into_iter().filter(|it| it.has_answered()).collect::<Vec<_>>())
+        conclude_from_answers(&peers.into_iter().filter(|it| it.has_answered()).collect::<Vec<_>>())
     };
     tell(verdict, text.to_owned());
     if !probe.peers.has_remote_peer() {
@@ -177,7 +176,7 @@ fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) 
 
 /// Returns the conclusion if no peers were found.
 fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
-    if probe.links.values().any(|it| it.has_looped_back) {
+    if probe.loopback_results.values().any(|it| it.has_looped_back) {
         let text = "chat-peer begins by all ways, and goes on by what reaches others: one group, \
                     else broadcast, else a copy for each peer";
         (Verdict::Ok, text)
@@ -189,7 +188,7 @@ fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
 }
 
 /// Returns the conclusion from the peers that answer.
-fn conclude(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
+fn conclude_from_answers(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     let reaches_all = |path| answering.iter().all(|it| it.paths().has(path));
     if answering.is_empty() {
         let text = "peers are heard, but none answers: what is sent from here does not arrive \
@@ -202,7 +201,7 @@ fn conclude(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     } else if reaches_all(Path::Broadcast) {
         let text = "no group reaches everybody who answers: chat-peer falls back to broadcast";
         (Verdict::Warn, text)
-    } else if answering.iter().any(|it| !it.answered.is_empty()) {
+    } else if answering.iter().any(|it| !it.answered_on.is_empty()) {
         let text = "no way reaches everybody who answers: chat-peer falls back to a copy for each \
                     peer that the others do not reach";
         (Verdict::Warn, text)
@@ -218,7 +217,7 @@ fn display_name(peer: &FoundPeer) -> &str {
 }
 
 /// Joins the names of some peers; `None` if there are none.
-fn names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
+fn join_names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
     let all: Vec<_> = peers.map(display_name).collect();
     let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
     match all.len() {

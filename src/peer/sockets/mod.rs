@@ -54,7 +54,7 @@ pub(super) struct Datagram {
 #[derive(Debug, Default)]
 pub(super) struct SendResult {
     /// Number of copies sent.
-    pub(super) copies: usize,
+    pub(super) copies_sent: usize,
     /// Errors of the other copies, with the path; `None`: a unicast copy.
     pub(super) failed: Vec<(Option<Path>, io::Error)>,
 }
@@ -70,9 +70,9 @@ pub(super) struct Sockets {
     /// Interfaces in use.
     interfaces: Interfaces,
     /// Multicast groups that were joined.
-    joined: BTreeSet<GroupMembership>,
+    joined_groups: BTreeSet<GroupMembership>,
     /// Receiving tasks; aborted when this is dropped.
-    _readers: JoinSet<()>,
+    _receive_tasks: JoinSet<()>,
 }
 
 /// Membership in a multicast group on one interface.
@@ -108,15 +108,15 @@ pub(super) struct OpenedSockets {
 /// Neither an IPv4 nor an IPv6 socket can be opened.
 pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
     let (queue, incoming) = mpsc::channel(QUEUE_CAPACITY);
-    let mut readers = JoinSet::new();
+    let mut receive_tasks = JoinSet::new();
     let mut failed = Vec::new();
     let mut pair = |is_v6: bool| -> io::Result<SocketPair> {
         let own = Arc::new(bind_sending(is_v6)?);
-        readers.spawn(receive_own(own.clone(), queue.clone()));
+        receive_tasks.spawn(receive_own(own.clone(), queue.clone()));
         let shared = match bind_shared(is_v6, port) {
             Ok((socket, state)) => {
                 let socket = Arc::new(socket);
-                readers.spawn(receive_shared(socket.clone(), state, queue.clone()));
+                receive_tasks.spawn(receive_shared(socket.clone(), state, queue.clone()));
                 Some(socket)
             }
             Err(error) => {
@@ -138,8 +138,9 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
         }
     };
     let (v4, v6) = (keep("IPv4", v4), keep("IPv6", v6));
-    let (interfaces, joined) = (Interfaces::new(), BTreeSet::new());
-    let sockets = Sockets { port, v4, v6, interfaces, joined, _readers: readers };
+    let (interfaces, joined_groups) = (Interfaces::new(), BTreeSet::new());
+    let sockets =
+        Sockets { port, v4, v6, interfaces, joined_groups, _receive_tasks: receive_tasks };
     Ok(OpenedSockets { sockets, incoming, failed })
 }
 
@@ -147,19 +148,22 @@ impl Sockets {
     /// Sets the interfaces in use and joins the multicast groups on them, again also where that
     /// failed before. Returns the failures.
     pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
-        let wanted: BTreeSet<GroupMembership> = interfaces.values().flat_map(memberships).collect();
-        for gone in self.joined.difference(&wanted) {
+        let wanted: BTreeSet<GroupMembership> =
+            interfaces.values().flat_map(memberships_on).collect();
+        for gone in self.joined_groups.difference(&wanted) {
             // Leaving fails if the interface is gone; then the membership is gone, too.
             let _ = self.leave(*gone);
         }
-        self.joined.retain(|it| wanted.contains(it));
+        self.joined_groups.retain(|it| wanted.contains(it));
         let mut failed = Vec::new();
         for member in wanted {
             // Existing members join again, because an interface that was gone for a moment has
             // lost its membership. Otherwise the error is meaningless.
             match self.join(member) {
-                Ok(true) => drop(self.joined.insert(member)),
-                Err(error) if !self.joined.contains(&member) => failed.push((member.path(), error)),
+                Ok(true) => drop(self.joined_groups.insert(member)),
+                Err(error) if !self.joined_groups.contains(&member) => {
+                    failed.push((member.path(), error))
+                }
                 Ok(false) | Err(_) => {}
             }
         }
@@ -182,13 +186,13 @@ impl Sockets {
     }
 
     /// Returns true if a datagram arrived on an interface in use.
-    pub(super) fn is_ours(&self, datagram: &Datagram) -> bool {
+    pub(super) fn is_on_selected_interface(&self, datagram: &Datagram) -> bool {
         let index = datagram.interface;
         index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))
     }
 
     /// Returns true if a socket is bound to the room's port.
-    pub(super) fn is_shared(&self) -> bool {
+    pub(super) fn has_shared_socket(&self) -> bool {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
@@ -202,26 +206,26 @@ impl Sockets {
         let mut sent = SendResult::default();
         for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
             for interface in self.interfaces.values() {
-                for outcome in self.send_by(path, interface, bytes).await {
-                    sent.count(Some(path), outcome);
+                for outcome in self.send_on(path, interface, bytes).await {
+                    sent.record(Some(path), outcome);
                 }
             }
         }
         for address in addresses {
-            let address = canonical(*address);
+            let address = unmap_ipv4(*address);
             let pair = if address.is_ipv4() { &self.v4 } else { &self.v6 };
             let outcome = match pair {
                 Some(pair) => send_to(&pair.own, bytes, address).await,
                 None => Err(io::ErrorKind::NetworkUnreachable.into()),
             };
-            sent.count(None, outcome);
+            sent.record(None, outcome);
         }
         sent
     }
 
     /// Sends a datagram on one path and one interface. Returns the result of each copy; there may
     /// be none.
-    pub(super) async fn send_by(
+    pub(super) async fn send_on(
         &self,
         path: Path,
         interface: &Interface,
@@ -261,7 +265,7 @@ impl Sockets {
 
     /// Joins a group; returns false if its address family has no socket.
     fn join(&self, member: GroupMembership) -> io::Result<bool> {
-        match (member, self.shared(member)) {
+        match (member, self.shared_socket(member)) {
             (_, None) => return Ok(false),
             (GroupMembership::V4(address), Some(it)) => {
                 it.join_multicast_v4(&GROUP_V4, &address)?
@@ -273,7 +277,7 @@ impl Sockets {
 
     /// Leaves a group.
     fn leave(&self, member: GroupMembership) -> io::Result<()> {
-        match (member, self.shared(member)) {
+        match (member, self.shared_socket(member)) {
             (_, None) => Ok(()),
             (GroupMembership::V4(address), Some(it)) => it.leave_multicast_v4(&GROUP_V4, &address),
             (GroupMembership::V6(index), Some(it)) => it.leave_multicast_v6(&GROUP_V6, index),
@@ -281,7 +285,7 @@ impl Sockets {
     }
 
     /// Returns the socket that is a member of a group.
-    fn shared(&self, member: GroupMembership) -> Option<SockRef<'_>> {
+    fn shared_socket(&self, member: GroupMembership) -> Option<SockRef<'_>> {
         let pair = match member {
             GroupMembership::V4(_) => &self.v4,
             GroupMembership::V6(_) => &self.v6,
@@ -302,23 +306,23 @@ impl GroupMembership {
 
 impl SendResult {
     /// Adds the result of one copy.
-    fn count(&mut self, path: Option<Path>, outcome: io::Result<()>) {
+    fn record(&mut self, path: Option<Path>, outcome: io::Result<()>) {
         match outcome {
-            Ok(()) => self.copies += 1,
+            Ok(()) => self.copies_sent += 1,
             Err(error) => self.failed.push((path, error)),
         }
     }
 }
 
 /// Lists the groups that can be joined on an interface.
-fn memberships(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
+fn memberships_on(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
     let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));
     v4.into_iter().chain(v6)
 }
 
 /// Converts an IPv4-mapped address to IPv4. A link-local address keeps its scope id.
-fn canonical(address: SocketAddr) -> SocketAddr {
+fn unmap_ipv4(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
         IpAddr::V6(_) => address,
