@@ -30,8 +30,8 @@ pub(crate) fn notify_alive() {
 
 /// Returns the watchdog timeout: the longest allowed time between two [`notify_alive`] calls.
 /// `None` if there is no watchdog.
-pub(crate) fn watchdog_interval() -> Option<Duration> {
-    notifier::watchdog_interval()
+pub(crate) fn watchdog_timeout() -> Option<Duration> {
+    notifier::watchdog_timeout()
 }
 
 #[cfg(unix)]
@@ -41,7 +41,7 @@ mod notifier {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use sd_notify::NotifyState;
-    pub(super) use sd_notify::watchdog_enabled as watchdog_interval;
+    pub(super) use sd_notify::watchdog_enabled as watchdog_timeout;
 
     /// Notifies systemd of a reload, with a timestamp: some versions check that it is newer than
     /// their request.
@@ -74,7 +74,7 @@ mod notifier {
     pub(super) fn send(_: &str) {}
 
     /// Returns `None`: there is no watchdog.
-    pub(super) fn watchdog_interval() -> Option<Duration> {
+    pub(super) fn watchdog_timeout() -> Option<Duration> {
         None
     }
 }

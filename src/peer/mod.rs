@@ -120,7 +120,7 @@ pub async fn run(
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     };
-    let watchdog = systemd::watchdog_interval();
+    let watchdog = systemd::watchdog_timeout();
     // At least twice within the timeout, with a margin for slow machines. The first tick is
     // immediate.
     let mut watchdog_ticks = ticks(watchdog.map_or(DROP_SUMMARY_INTERVAL, |limit| limit / 3));

@@ -48,7 +48,7 @@ pub(super) async fn update_status_line(
 /// Feeds systemd's watchdog each time a probe has passed through hub and fan-out, and at no other
 /// time. Returns at once if no watchdog is configured, and when the engine has ended.
 pub(super) async fn feed_watchdog(engine: EngineHandle) {
-    let Some(limit) = systemd::watchdog_interval() else { return };
+    let Some(limit) = systemd::watchdog_timeout() else { return };
     // At least two probes within the limit, with a margin for slow machines.
     let mut ticks = interval(limit / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -152,7 +152,7 @@ impl StatusSource {
                 times: it.times,
             }),
             store,
-            watchdog: systemd::watchdog_interval().map(|it| it.as_secs_f64()),
+            watchdog: systemd::watchdog_timeout().map(|it| it.as_secs_f64()),
             listening: self.listening.borrow().clone(),
         })
     }

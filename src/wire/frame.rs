@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
 
 /// Size of the length prefix, in bytes.
-pub(super) const LENGTH_PREFIX: usize = 2;
+pub(super) const LENGTH_PREFIX_LEN: usize = 2;
 
 /// First bytes of the body of a `hello`: kind and magic.
 const HELLO_PREFIX: &[u8] = &[1, b'P', b'i', b'C', b'h'];
@@ -91,7 +91,7 @@ impl FrameReader {
             if self.expects_hello && !may_be_hello(bytes) {
                 return Err(FrameError::NotPiChat);
             }
-            let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_PREFIX>() else {
+            let Some((header, rest)) = bytes.split_first_chunk::<LENGTH_PREFIX_LEN>() else {
                 return Ok(bytes);
             };
             let length = usize::from(u16::from_be_bytes(*header));
@@ -120,7 +120,7 @@ fn may_be_hello(bytes: &[u8]) -> bool {
         [high] => u16::from_be_bytes([*high, 0]) <= MAX_FIRST_FRAME,
         [high, low, ..] => FIRST_FRAME_LENGTHS.contains(&u16::from_be_bytes([*high, *low])),
     };
-    let body = bytes.get(LENGTH_PREFIX..).unwrap_or_default();
+    let body = bytes.get(LENGTH_PREFIX_LEN..).unwrap_or_default();
     let seen = body.len().min(HELLO_PREFIX.len());
     length_fits && body.get(..seen) == HELLO_PREFIX.get(..seen)
 }

@@ -20,14 +20,14 @@ pub(super) struct OtherRooms {
 impl OtherRooms {
     /// Records the claimed sender of a datagram that belongs to another room.
     pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
-        let Some(glimpse) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
+        let Some(header) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
             return;
         };
         let known = [&self.open, &self.closed].into_iter().flat_map(BTreeMap::values);
         if known.map(BTreeSet::len).sum::<usize>() >= MAX_PEERS {
             return;
         }
-        let rooms = if glimpse.is_closed() { &mut self.closed } else { &mut self.open };
-        rooms.entry(glimpse.room).or_default().insert(glimpse.sender);
+        let rooms = if header.is_closed() { &mut self.closed } else { &mut self.open };
+        rooms.entry(header.kind_and_tag).or_default().insert(header.sender);
     }
 }

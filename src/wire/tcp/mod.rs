@@ -7,7 +7,7 @@ pub use client_frames::*;
 pub use server_frames::*;
 
 use super::codec::{self, Malformed};
-use super::frame::LENGTH_PREFIX;
+use super::frame::LENGTH_PREFIX_LEN;
 use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
@@ -231,13 +231,13 @@ fn decode_body<F>(
 /// Appends a frame to `buffer`: length prefix, kind, fields.
 fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
     let start = buffer.len();
-    buffer.extend_from_slice(&[0; LENGTH_PREFIX]);
+    buffer.extend_from_slice(&[0; LENGTH_PREFIX_LEN]);
     codec::encode_into(&kind, buffer);
     codec::encode_into(fields, buffer);
-    let length = buffer.len() - start - LENGTH_PREFIX;
+    let length = buffer.len() - start - LENGTH_PREFIX_LEN;
     debug_assert!(length <= MAX_FRAME, "a frame of {length} bytes");
     let length = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-    if let Some(header) = buffer.get_mut(start..start + LENGTH_PREFIX) {
+    if let Some(header) = buffer.get_mut(start..start + LENGTH_PREFIX_LEN) {
         header.copy_from_slice(&length);
     }
 }

@@ -54,13 +54,13 @@ impl From<codec::Malformed> for DecodeError {
 impl<'a> Body<'a> {
     /// Decodes a plain body: step 7 of section 14. Ignores bytes after the known fields, which a
     /// later version may add.
-    pub(super) fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
+    pub(super) fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
         let (unsigned, signature) =
             body.split_last_chunk::<SIGNATURE_LEN>().ok_or(DecodeError::Malformed)?;
         let ((kind, key, incarnation), fields) = codec::decode_prefix(unsigned)?;
         let content = match kind {
             ENTRY_KIND => Content::Entry(decode_fields(fields)?),
-            _ => Control::read(kind, fields)?,
+            _ => Control::decode(kind, fields)?,
         };
         let signer = Signer::new(key, incarnation);
         Ok(Self { signer, content, unsigned, signature: *signature })
@@ -105,7 +105,7 @@ macro_rules! controls {
             }
 
             /// Decodes the fields of a packet of this kind.
-            fn read(kind: u16, fields: &[u8]) -> Result<Content, DecodeError> {
+            fn decode(kind: u16, fields: &[u8]) -> Result<Content, DecodeError> {
                 let control = match kind {
                     $($kind => Self::$packet(decode_fields(fields)?),)*
                     _ => return Err(DecodeError::UnknownKind),
@@ -114,7 +114,7 @@ macro_rules! controls {
             }
 
             /// Encodes the body without its signature.
-            pub(super) fn unsigned(&self, sender: &Signer) -> Vec<u8> {
+            pub(super) fn encode_unsigned(&self, sender: &Signer) -> Vec<u8> {
                 match self { $(Self::$packet(it) => encode_unsigned($kind, sender, it),)* }
             }
 

@@ -17,7 +17,7 @@ pub(super) struct Header {
     /// Protocol version.
     pub(super) version: u8,
     /// Kind of room: 0 open, 1 closed.
-    room: u8,
+    room_kind: u8,
     /// Room tag: first bytes of the room's id.
     tag: [u8; 4],
     /// Claimed sender.
@@ -34,12 +34,12 @@ impl Header {
     pub(super) fn new(room: &Room, sender: PeerId, counter: u64) -> Self {
         let [_, _, counter @ ..] = counter.to_be_bytes();
         let (kind, tag) = (room.kind(), room.tag());
-        Self { magic: MAGIC, version: VERSION, room: kind, tag, sender, counter }
+        Self { magic: MAGIC, version: VERSION, room_kind: kind, tag, sender, counter }
     }
 
     /// Returns true if kind and tag are those of `room`.
     pub(super) fn is_of(&self, room: &Room) -> bool {
-        self.room == room.kind() && self.tag == room.tag()
+        self.room_kind == room.kind() && self.tag == room.tag()
     }
 
     /// Returns the datagram counter.

@@ -154,7 +154,7 @@ pub fn open(
     if plain.len() < MIN_BODY_LEN {
         return Err(DropReason::TooShortInside);
     }
-    let body = Body::read(&plain)?;
+    let body = Body::decode(&plain)?;
     let packet = verify(&header, body, &plain, room, own, is_known)?;
     Ok((packet, Header::LEN + plain.len()))
 }

@@ -15,7 +15,7 @@ pub struct Sealer {
     /// Room of the datagrams.
     room: Arc<Room>,
     /// Last counter used.
-    counter: u64,
+    last_counter: u64,
 }
 
 impl Sealer {
@@ -25,18 +25,18 @@ impl Sealer {
         Self::after(0, identity, room)
     }
 
-    /// Creates a sealer whose last used counter is `counter`, to reproduce a particular datagram
+    /// Creates a sealer whose last used counter is `last_counter`, to reproduce a particular datagram
     /// (for the vectors).
     #[must_use]
-    pub const fn after(counter: u64, identity: Arc<Identity>, room: Arc<Room>) -> Self {
-        Self { identity, room, counter }
+    pub const fn after(last_counter: u64, identity: Arc<Identity>, room: Arc<Room>) -> Self {
+        Self { identity, room, last_counter }
     }
 
     /// Builds the datagram of a control packet. `None` when all 2⁴⁸−1 counters are used up: this
     /// peer must stop.
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
         let header = self.next_header()?;
-        let mut body = control.unsigned(&self.identity.signer());
+        let mut body = control.encode_unsigned(&self.identity.signer());
         let signature = self.identity.sign(&packet_signing_input(&self.room, &header, &body));
         body.extend_from_slice(&signature);
         self.room.seal(&header, &body)
@@ -51,11 +51,11 @@ impl Sealer {
 
     /// Builds the header of the next datagram; `None` when the counters are used up.
     fn next_header(&mut self) -> Option<Header> {
-        let next = self.counter + 1;
+        let next = self.last_counter + 1;
         if next >= COUNTER_END {
             return None;
         }
-        self.counter = next;
+        self.last_counter = next;
         Some(Header::new(&self.room, self.identity.signer().id, next))
     }
 }

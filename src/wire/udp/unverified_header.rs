@@ -8,7 +8,7 @@ use crate::model::PeerId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnverifiedHeader {
     /// Kind and tag of its room, as they stand in the header.
-    pub room: [u8; 5],
+    pub kind_and_tag: [u8; 5],
     /// Claimed sender.
     pub sender: PeerId,
 }
@@ -19,22 +19,23 @@ impl UnverifiedHeader {
     pub fn of(datagram: &[u8]) -> Option<Self> {
         let (&magic, rest) = datagram.split_first_chunk()?;
         let (&[version], rest) = rest.split_first_chunk()?;
-        let (&room, rest) = rest.split_first_chunk()?;
+        let (&kind_and_tag, rest) = rest.split_first_chunk()?;
         let (&sender, _) = rest.split_first_chunk()?;
-        (magic == MAGIC && version == VERSION).then_some(Self { room, sender: PeerId(sender) })
+        (magic == MAGIC && version == VERSION)
+            .then_some(Self { kind_and_tag, sender: PeerId(sender) })
     }
 
     /// Returns true if kind and tag are those of `room`.
     #[must_use]
     pub fn is_of(&self, room: &Room) -> bool {
-        let [kind, tag @ ..] = self.room;
+        let [kind, tag @ ..] = self.kind_and_tag;
         kind == room.kind() && tag == room.tag()
     }
 
     /// Returns true if its room is a closed one.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        let [kind, ..] = self.room;
+        let [kind, ..] = self.kind_and_tag;
         kind != 0
     }
 }

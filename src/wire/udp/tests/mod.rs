@@ -241,7 +241,7 @@ proptest! {
         let room = &ROOMS[0];
         let controls = longest_controls();
         let (author, header) = (somebody(2), Header::new(room, somebody(2).signer().id, 1));
-        let mut body = controls[which].unsigned(&author.signer());
+        let mut body = controls[which].encode_unsigned(&author.signer());
         let cut = cut.min(body.len() + 64 - MIN_BODY_LEN);
         body.truncate(body.len() - cut);
         let signature = author.sign(&identity::packet_signing_input(room, &header, &body));
