@@ -93,21 +93,20 @@ impl PendingRequests {
             .count()
     }
 
-    /// Removes `leave` requests that were in flight when the connection was lost, and returns their
-    /// tags and rooms: those rooms count as left, since the next join does not name them.
+    /// Removes the `leave` requests that were sent on the lost connection, and returns their tags
+    /// and rooms. Call it when the connection is lost: those rooms count as left, since the next
+    /// join does not name them.
     ///
-    /// A `leave` behind an unacknowledged message to the same room stays: the message may have to
-    /// be sent again, so the room must be joined first.
+    /// Keeps a `leave` that stands behind an unanswered `say` to the same room or an unanswered
+    /// `enter` of it. That request is sent again, and the `leave` after it.
     pub(super) fn remove_sent_leaves(&mut self) -> Vec<(RequestTag, String)> {
         let mut left = Vec::new();
-        let mut rooms_with_messages: Vec<NameKey> = Vec::new();
+        let mut rooms_of_earlier: Vec<NameKey> = Vec::new();
         self.items.retain(|item| {
             let key = NameKey::of(&item.task.target());
             match item.task {
-                ChatCommand::Say { .. } => rooms_with_messages.push(key),
-                ChatCommand::Leave { .. }
-                    if item.in_flight && !rooms_with_messages.contains(&key) =>
-                {
+                ChatCommand::Say { .. } | ChatCommand::Enter { .. } => rooms_of_earlier.push(key),
+                ChatCommand::Leave { .. } if item.in_flight && !rooms_of_earlier.contains(&key) => {
                     left.push((item.tag.clone(), item.task.target()));
                     return false;
                 }

@@ -366,6 +366,25 @@ fn rooms_are_rejoined_after_connection_loss() {
     assert_eq!(sim.server.rooms(), Vec::<String>::new());
 }
 
+/// A `leave` that follows an unanswered `enter` of the same room is sent again after it: the room
+/// is reported as left only when the client is no longer in it.
+#[test]
+fn leave_is_resent_after_unanswered_enter_of_same_room() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.request(Command::Chat(ChatCommand::Enter { room: "garden".to_owned() }));
+    sim.request(Command::Chat(ChatCommand::Leave {
+        room: RoomSelector::Named("garden".to_owned()),
+    }));
+    sim.break_connection();
+    let is_left = |it: &Event| matches!(it, Event::Left { .. });
+    assert_eq!(sim.count_events(is_left), 0);
+    sim.run_until_idle();
+    assert_eq!(sim.count_events(is_left), 1);
+    assert_eq!(sim.link.rooms, ["lobby"]);
+    assert_eq!(sim.server.rooms(), ["lobby"]);
+}
+
 /// A second run that joins one more room gets the missed messages of the first room, and only the
 /// recent history of the new one.
 #[test]
