@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::feed::{BatchBuilder, Feed};
 use super::outbox::{Item, MemoryBudget, Outbox, Overflow, Queued, SharedFeed, lock_feed};
+use super::outboxes::Outboxes;
 use crate::hub::{ConnectionId, Delivery, RoomId};
 use crate::model::limits::SLOW_READER_TIMEOUT;
 use crate::model::{AddressGroup, Moment, Sequence, SharedEntry};
@@ -42,12 +43,15 @@ struct Room {
     batch: BatchBuilder,
 }
 
+/// Share of the budget of all outboxes that one address group may use: its denominator.
+const GROUP_SHARE: usize = 4;
+
 /// The outboxes of all connections and the feeds of all rooms. Owned by the engine's task, which
 /// shares each outbox and feed with connections' tasks.
 #[derive(Debug)]
 pub(super) struct Fanout {
     /// The outbox of each connection.
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    outboxes: Outboxes,
     /// Rooms that have readers.
     rooms: HashMap<RoomId, Room>,
     /// Rooms whose batch under construction is not empty.
@@ -74,7 +78,8 @@ pub struct FanoutLimits {
     pub feed_bytes: usize,
     /// Largest size of all feeds together, in bytes; all outboxes together have the same limit.
     /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first, and
-    /// the address group whose outboxes use most loses its largest one.
+    /// the address group whose outboxes use most loses its largest one. The outboxes of one group may
+    /// have a quarter of it.
     pub total_bytes: usize,
 }
 
@@ -89,7 +94,7 @@ impl Fanout {
     /// Creates a fan-out without connections; `head` is the last sequence of the restored log.
     pub(super) fn new(limits: FanoutLimits, head: Sequence) -> Self {
         Self {
-            outboxes: HashMap::new(),
+            outboxes: Outboxes::new((limits.total_bytes / GROUP_SHARE).max(limits.feed_bytes)),
             rooms: HashMap::new(),
             dirty_rooms: Vec::new(),
             to_wake: Vec::new(),
@@ -118,7 +123,7 @@ impl Fanout {
 
     /// Removes a connection: puts `Close` into its outbox and drops it from the readers of all rooms.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
-        let Some(outbox) = self.outboxes.remove(&connection) else { return };
+        let Some(outbox) = self.outboxes.remove(connection) else { return };
         // `Close` always fits.
         let _ = outbox.put(Queued { after: self.head.get(), item: Item::Close });
         outbox.wake();
@@ -130,7 +135,7 @@ impl Fanout {
     /// Removes a connection without closing it, after waking it for the items delivered so far.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.wake();
-        self.outboxes.remove(&connection);
+        self.outboxes.remove(connection);
     }
 
     /// Returns true if no connection is registered.
@@ -197,7 +202,7 @@ impl Fanout {
         after: Sequence,
         delivery: Delivery,
     ) {
-        let Some(outbox) = self.outboxes.get(&connection) else { return };
+        let Some(outbox) = self.outboxes.get(connection) else { return };
         let item = match delivery {
             Delivery::Frame(frame) => Item::Frames(encoded(&frame)),
             Delivery::Entries { entries, flags } => Item::Entries(entries, flags),
@@ -237,10 +242,15 @@ impl Fanout {
     }
 
     /// Puts an item into a connection's outbox. If that is full, the connection has to be closed. If
-    /// the budget of all outboxes is used up, the one with the largest outbox of the address group
-    /// that uses most has to be closed, until the item fits.
+    /// the share of its address group is used up, or the budget of all outboxes, the largest outbox
+    /// has to go, of that group or of the one that uses most, until the item fits.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
-        let Some(outbox) = self.outboxes.get(&connection).cloned() else { return };
+        let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
+        if let Some(group) = outbox.group() {
+            while let Some(victim) = self.outboxes.over_share(group, queued.item.bytes()) {
+                self.give_up(victim, Some(group));
+            }
+        }
         loop {
             let (overflow, back) = match outbox.put(queued) {
                 Ok(()) => break,
@@ -248,14 +258,10 @@ impl Fanout {
             };
             let victim = match overflow {
                 Overflow::Outbox => connection,
-                Overflow::Budget => self.largest_of_largest_group().unwrap_or(connection),
+                Overflow::Budget => self.outboxes.largest_of_largest_group().unwrap_or(connection),
             };
-            if let Some(outbox) = self.outboxes.get(&victim) {
-                let group = outbox.group().filter(|_| overflow == Overflow::Budget);
-                outbox.abort();
-                self.to_wake.push(outbox.clone());
-                self.overflowing.push((victim, group));
-            }
+            let group = self.outboxes.get(victim).and_then(|it| it.group());
+            self.give_up(victim, group.filter(|_| overflow == Overflow::Budget));
             if victim == connection {
                 break;
             }
@@ -264,37 +270,22 @@ impl Fanout {
         self.to_wake.push(outbox);
     }
 
-    /// Returns the connection with the largest outbox of the address group whose outboxes use most
-    /// memory; none if no outbox uses any. Takes a moment with thousands of connections, but each
-    /// time one of them is closed.
-    fn largest_of_largest_group(&self) -> Option<ConnectionId> {
-        /// Outboxes of one group.
-        #[derive(Default)]
-        struct Group {
-            /// Memory of them all, in bytes.
-            bytes: usize,
-            /// Memory of the largest one and its connection.
-            largest: Option<(usize, ConnectionId)>,
+    /// Empties the outbox of a connection that has to be closed; `group` is its address group if the
+    /// group's use of memory is the reason.
+    fn give_up(&mut self, connection: ConnectionId, group: Option<AddressGroup>) {
+        if let Some(outbox) = self.outboxes.get(connection) {
+            outbox.abort();
+            self.to_wake.push(outbox.clone());
+            self.overflowing.push((connection, group));
         }
-        let mut groups: HashMap<Option<AddressGroup>, Group> = HashMap::new();
-        for (connection, outbox) in &self.outboxes {
-            let bytes = outbox.bytes();
-            if bytes > 0 {
-                let group = groups.entry(outbox.group()).or_default();
-                group.bytes += bytes;
-                group.largest = group.largest.max(Some((bytes, *connection)));
-            }
-        }
-        let most = groups.into_values().max_by_key(|it| it.bytes)?;
-        most.largest.map(|(_, connection)| connection)
     }
 
-    /// Takes a connection that the caller must close as too slow at once; its outbox is empty now. If it has
-    /// to go because its address group uses most of the memory of all outboxes, returns the group as
-    /// well. Call it until it returns none.
+    /// Takes a connection that the caller must close as too slow at once; its outbox is empty now.
+    /// Returns its address group as well if the group's use of memory is the reason. Call it until it
+    /// returns none.
     pub(super) fn take_overflowing(&mut self) -> Option<(ConnectionId, Option<AddressGroup>)> {
         let overflowing = self.overflowing.pop()?;
-        if let Some(outbox) = self.outboxes.get(&overflowing.0) {
+        if let Some(outbox) = self.outboxes.get(overflowing.0) {
             outbox.stop_discarding();
         }
         Some(overflowing)
@@ -363,6 +354,6 @@ mod tests {
         assert_eq!(closed, [3]);
         // The closed connection gets what is delivered from now on: its error.
         assert_eq!(deliver(&mut fanout, 3, 100), [0; 0]);
-        assert!(fanout.outboxes[&ConnectionId(3)].bytes() > 100);
+        assert!(fanout.outboxes.get(ConnectionId(3)).unwrap().bytes() > 100);
     }
 }

@@ -22,6 +22,7 @@ mod feed;
 mod listen;
 mod message_rate;
 mod outbox;
+mod outboxes;
 mod quota_log;
 mod reload;
 mod service;

@@ -46,7 +46,7 @@ pub(super) enum Item {
 impl Item {
     /// Returns the memory that the item holds, in bytes. Entries are counted in full, although they
     /// may be shared with the log.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Frames(frames) => size_of::<Queued>() + frames.len(),
             Self::Entries(entries, _) => {
