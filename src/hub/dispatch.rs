@@ -1,22 +1,9 @@
 //! Dispatch of received frames: `docs/protocol/tcp.md`, sections 15 and 16.
 
-use std::time::Duration;
-
 use super::Hub;
-use super::connection::BlockedOn;
-use super::contract::{ConnectionId, Now, Quota};
-use super::quotas::RequestQuota;
+use super::contract::{ConnectionId, Now};
 use crate::model::{ErrorCode, Reference};
 use crate::wire::tcp::{ClientFrame, Decoded, Error, Pong};
-
-/// Units that a `history` request costs its address group, as it costs its connection.
-const HISTORY_UNITS: u32 = 3;
-
-/// Units that a `search` request costs its address group, as it costs its connection.
-const SEARCH_UNITS: u32 = 5;
-
-/// Advice to clients whose address group has used up its tokens: time until they should reconnect.
-pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
     /// Handles a received frame, or defers it while a log read or a flow-control mark is pending.
@@ -82,54 +69,8 @@ impl Hub {
         }
     }
 
-    /// Charges a request that reads the log to the address group of its connection. Returns the
-    /// frame if it may be handled now. Otherwise the connection is blocked until the group's tokens
-    /// are there, or closed if too many requests wait for them.
-    fn throttle(&mut self, now: Now, id: ConnectionId, frame: ClientFrame) -> Option<ClientFrame> {
-        let units = match frame {
-            ClientFrame::History(_) => HISTORY_UNITS,
-            ClientFrame::Search(_) => SEARCH_UNITS,
-            _ => return Some(frame),
-        };
-        let connection = self.connections.get_mut(&id)?;
-        let group = connection.group;
-        match self.quotas.take_request(group, units, now.moment) {
-            RequestQuota::Now => return Some(frame),
-            RequestQuota::At(moment) => {
-                connection.block_on(BlockedOn::Quota(Box::new(frame)));
-                self.throttled.insert((moment, id));
-                self.report_quota(group, Quota::Requests);
-            }
-            RequestQuota::Exhausted => {
-                self.close_for_quota(
-                    now,
-                    id,
-                    Quota::Requests,
-                    (frame.kind(), reference_of(&frame)),
-                    QUOTA_RETRY_AFTER,
-                );
-            }
-        }
-        None
-    }
-
-    /// Handles the requests whose tokens are there now. Call it again at the first moment of
-    /// `throttled`.
-    pub(super) fn handle_throttled(&mut self, now: Now) {
-        while let Some((moment, id)) = self.throttled.first().copied()
-            && moment <= now.moment
-        {
-            self.throttled.remove(&(moment, id));
-            let request = self.connections.get_mut(&id).and_then(|it| it.take_throttled());
-            if let Some(frame) = request {
-                self.handle_frame(now, id, frame);
-                self.process_deferred(now, id);
-            }
-        }
-    }
-
-    /// Dispatches a frame that has passed all checks of [`Self::process_frame`].
-    fn handle_frame(&mut self, now: Now, id: ConnectionId, frame: ClientFrame) {
+    /// Dispatches a frame that has passed all checks of `process_frame` and is paid for.
+    pub(super) fn handle_frame(&mut self, now: Now, id: ConnectionId, frame: ClientFrame) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
@@ -186,7 +127,7 @@ const fn requires_reference(frame: &ClientFrame) -> bool {
 }
 
 /// Returns the reference of a frame, or [`Reference::NONE`] if its kind has none.
-const fn reference_of(frame: &ClientFrame) -> Reference {
+pub(super) const fn reference_of(frame: &ClientFrame) -> Reference {
     match frame {
         ClientFrame::Say(it) => it.reference,
         ClientFrame::Direct(it) => it.reference,

@@ -9,8 +9,8 @@ use super::connection::{ConnectionState, PendingRead, WelcomeData};
 use super::contract::{
     ConnectionId, Now, Output, Quota, ReadPurpose, ReadRange, ReadRequest, ReadTag,
 };
-use super::dispatch::QUOTA_RETRY_AFTER;
 use super::session_persistence::hash_token;
+use super::throttle::QUOTA_RETRY_AFTER;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
 use crate::model::{
     AddressGroup, ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token,

@@ -15,6 +15,8 @@
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
 //! | `read_completion` | answers to requests, once the log has read or failed to read |
 //! | `replay` | the welcome, then history and missed entries page by page |
+//! | `room_limits` | who may open a room |
+//! | `throttle` | requests that wait for their address group's tokens |
 //! | `quotas` | what each address group holds and uses |
 //! | `broadcast` | notices to all joined clients |
 //! | `session_persistence` | session records that survive a restart |
@@ -36,9 +38,11 @@ mod quotas;
 mod read_completion;
 mod replay;
 mod requests;
+mod room_limits;
 mod rooms;
 mod session_persistence;
 mod sessions;
+mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

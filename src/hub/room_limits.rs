@@ -1,0 +1,47 @@
+//! Limits of rooms: who may open one, and which can always be entered.
+
+use super::Hub;
+use super::contract::{Quota, RoomId};
+use crate::model::{AddressGroup, ErrorCode, Moment, RoomName};
+
+impl Hub {
+    /// Returns true if the limits of rooms allow a session of this address group to be in these
+    /// rooms. Rooms that are open, and reserved ones, are always allowed.
+    pub(super) fn may_open(&self, group: AddressGroup, names: &[RoomName]) -> bool {
+        let is_new = |name: &&RoomName| !self.is_reserved(name) && self.rooms.find(name).is_none();
+        match names.iter().filter(is_new).count() {
+            0 => true,
+            count => self.quotas.may_open_rooms(group, count, self.rooms.len()),
+        }
+    }
+
+    /// Returns true for a room that can always be entered: the lobby and those that the owner names.
+    fn is_reserved(&self, name: &RoomName) -> bool {
+        *name == RoomName::lobby() || self.settings.reserved_rooms.contains(name)
+    }
+
+    /// Returns the room with this name. If it is not open, opens it and counts it for the group,
+    /// unless it is reserved. The caller must add a member at once.
+    pub(super) fn find_or_open_room(
+        &mut self,
+        name: &RoomName,
+        group: AddressGroup,
+        now: Moment,
+    ) -> RoomId {
+        if let Some(room) = self.rooms.find(name) {
+            return room;
+        }
+        let opened_by = (!self.is_reserved(name)).then_some(group);
+        if let Some(group) = opened_by {
+            self.quotas.add_room(group, now);
+        }
+        self.rooms.open(name, opened_by)
+    }
+
+    /// Emits that a group has reached its limit of rooms, if that is what this error says.
+    pub(super) fn report_room_refusal(&mut self, group: AddressGroup, code: ErrorCode) {
+        if code == ErrorCode::RoomsFull {
+            self.report_quota(group, Quota::Rooms);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Requests that wait for their address group's tokens: `docs/protocol/tcp.md`, section 12.
+
+use std::time::Duration;
+
+use super::Hub;
+use super::connection::BlockedOn;
+use super::contract::{ConnectionId, Now, Quota};
+use super::dispatch::reference_of;
+use super::quotas::RequestQuota;
+use crate::wire::tcp::ClientFrame;
+
+/// Units that a `history` request costs its address group, as it costs its connection.
+const HISTORY_UNITS: u32 = 3;
+
+/// Units that a `search` request costs its address group, as it costs its connection.
+const SEARCH_UNITS: u32 = 5;
+
+/// Advice to clients whose address group has used up its tokens: time until they should reconnect.
+pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl Hub {
+    /// Charges a request that reads the log to the address group of its connection. Returns the
+    /// frame if it may be handled now. Otherwise the connection is blocked until the group's tokens
+    /// are there, or closed if too many requests wait for them.
+    pub(super) fn throttle(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        frame: ClientFrame,
+    ) -> Option<ClientFrame> {
+        let units = match frame {
+            ClientFrame::History(_) => HISTORY_UNITS,
+            ClientFrame::Search(_) => SEARCH_UNITS,
+            _ => return Some(frame),
+        };
+        let connection = self.connections.get_mut(&id)?;
+        let group = connection.group;
+        match self.quotas.take_request(group, units, now.moment) {
+            RequestQuota::Now => return Some(frame),
+            RequestQuota::At(moment) => {
+                connection.block_on(BlockedOn::Quota(Box::new(frame)));
+                self.throttled.insert((moment, id));
+                self.report_quota(group, Quota::Requests);
+            }
+            RequestQuota::Exhausted => {
+                self.close_for_quota(
+                    now,
+                    id,
+                    Quota::Requests,
+                    (frame.kind(), reference_of(&frame)),
+                    QUOTA_RETRY_AFTER,
+                );
+            }
+        }
+        None
+    }
+
+    /// Handles the requests whose tokens are there now. Call it again at the first moment of
+    /// `throttled`.
+    pub(super) fn handle_throttled(&mut self, now: Now) {
+        while let Some((moment, id)) = self.throttled.first().copied()
+            && moment <= now.moment
+        {
+            self.throttled.remove(&(moment, id));
+            let request = self.connections.get_mut(&id).and_then(|it| it.take_throttled());
+            if let Some(frame) = request {
+                self.handle_frame(now, id, frame);
+                self.process_deferred(now, id);
+            }
+        }
+    }
+}
