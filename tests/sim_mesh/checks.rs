@@ -1,4 +1,4 @@
-//! What the page promises. Each check looks at a world that has come to its
+//! EventKind the page promises. Each check looks at a world that has come to its
 //! end and tells, in words, how a promise was broken.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use pi_chat::model::{Lamport, PeerId};
 use pi_chat::wire::udp::EntryId;
 
-use super::life::{Agreed, Life, LifeId, Shown, Stage};
-use super::rules;
+use super::bounds;
+use super::peer_run::{Agreed, PeerRun, RunId, Shown, Stage};
 use super::runner::seconds;
 use super::world::{S, World};
 
@@ -17,19 +17,19 @@ pub(crate) type Check = (&'static str, fn(&World) -> Vec<String>);
 /// All of them.
 pub(crate) const ALL: [Check; 8] = [
     ("1 names_are_unique", names_are_unique),
-    ("2 one_objection_is_enough", one_objection_is_enough),
+    ("2 one_objection_rejects", one_objection_rejects),
     ("3 same_messages_same_order", same_messages_same_order),
-    ("4 nothing_lost_nothing_doubled", nothing_lost_nothing_doubled),
-    ("5 history_is_the_oldest_s", history_is_the_oldest_s),
-    ("6 nobody_alive_is_gone", nobody_alive_is_gone),
+    ("4 each_message_is_shown_once", each_message_is_shown_once),
+    ("5 history_is_that_of_the_most_senior", history_is_that_of_the_most_senior),
+    ("6 no_live_member_is_gone", no_live_member_is_gone),
     ("7 traffic_is_bounded", traffic_is_bounded),
-    ("8 everybody_comes_in", everybody_comes_in),
+    ("8 every_candidate_is_decided", every_candidate_is_decided),
 ];
 
 /// In the place of a check: the engine or the world panicked.
 pub(crate) const PANICKED: &str = "0 panicked";
 
-/// What all checks have to say.
+/// EventKind all checks have to say.
 pub(crate) fn violations(world: &World) -> Vec<(&'static str, String)> {
     let of = |(name, check): Check| check(world).into_iter().map(move |it| (name, it));
     ALL.into_iter().flat_map(of).collect()
@@ -39,8 +39,8 @@ pub(crate) fn violations(world: &World) -> Vec<(&'static str, String)> {
 const KEPT: usize = 2_000;
 
 /// Lives that are in the room at the end, awake.
-fn members(world: &World) -> Vec<LifeId> {
-    world.awake().filter(|it| world.lives[*it].admitted.is_some()).collect()
+fn members(world: &World) -> Vec<RunId> {
+    world.awake().filter(|it| world.runs[*it].admitted.is_some()).collect()
 }
 
 /// **Names are unique** (section 13): there are no two members with colliding
@@ -49,11 +49,12 @@ fn members(world: &World) -> Vec<LifeId> {
 /// are lost, each step may have to be tried more often.
 pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
     let (count, loss) = (world.machines.len(), world.worst_loss);
-    let settled = rules::names_settled(count, loss);
-    let met = settled + rules::acquainted(count, loss);
+    let settled = bounds::name_conflict_bound(count, loss);
+    let met = settled + bounds::discovery_bound(count, loss);
     // The world looks only now and then.
-    let (settled, met) = (settled + 2 * world.look_each, met + 2 * world.look_each);
-    let is_wrong = |it: &super::watch::Collision| it.known_for > settled || it.connected_for > met;
+    let (settled, met) = (settled + 2 * world.observe_interval, met + 2 * world.observe_interval);
+    let is_wrong =
+        |it: &super::observer::NameCollision| it.known_for > settled || it.connected_for > met;
     let wrong = world.collisions.iter().filter(|(_, it)| is_wrong(it));
     wrong
         .map(|((one, other), it)| {
@@ -63,7 +64,7 @@ pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
                 seconds(met),
                 seconds(it.known_for),
                 seconds(settled),
-                world.lives[*one].name,
+                world.runs[*one].name,
             )
         })
         .collect()
@@ -71,7 +72,7 @@ pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
 
 /// **One objection is enough** (section 7): one that reaches a candidate is a
 /// rejection, at once, whoever sends it and however many have agreed.
-pub(crate) fn one_objection_is_enough(world: &World) -> Vec<String> {
+pub(crate) fn one_objection_rejects(world: &World) -> Vec<String> {
     let ignored = world.objections.iter().filter(|it| !it.was_heeded);
     ignored
         .map(|it| {
@@ -89,11 +90,11 @@ pub(crate) fn one_objection_is_enough(world: &World) -> Vec<String> {
 pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
     let members = &members(world);
     let mut wrong = Vec::new();
-    let mut held: HashMap<LifeId, HashSet<(LifeId, u32)>> =
+    let mut held: HashMap<RunId, HashSet<(RunId, u32)>> =
         members.iter().map(|it| (*it, HashSet::new())).collect();
     for id in members {
         let mut last = None;
-        for entry in world.lives[*id].mesh.entries() {
+        for entry in world.runs[*id].mesh.entries() {
             let (author, sequence) = (world.by_id[&entry.author.id], entry.fields.sequence);
             let place = (entry.fields.lamport, entry.author.id, sequence);
             if place_of(world, author, sequence) != Some(place) {
@@ -110,10 +111,10 @@ pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
     for id in members {
         let own = &held[id];
         let near = || members.iter().filter(|it| world.connected_since(*id, **it).is_some());
-        let theirs: BTreeSet<(LifeId, u32)> =
+        let theirs: BTreeSet<(RunId, u32)> =
             near().flat_map(|it| held[it].difference(own)).copied().collect();
         for (author, sequence) in theirs {
-            if own.len() < KEPT && !may_lack(world, *id, author, sequence) {
+            if own.len() < KEPT && !is_excused(world, *id, author, sequence) {
                 let at = place_of(world, author, sequence);
                 wrong.push(format!("{id} lacks {author}'s {sequence} ({at:?}) in the end"));
             }
@@ -123,15 +124,15 @@ pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
 }
 
 /// The place of an entry in the room's order, as its author wrote it.
-fn place_of(world: &World, author: LifeId, sequence: u32) -> Option<(Lamport, PeerId, u32)> {
-    let written = world.lives[author].written.get(sequence as usize - 1)?;
-    Some((written.lamport, world.lives[author].signer.id, sequence))
+fn place_of(world: &World, author: RunId, sequence: u32) -> Option<(Lamport, PeerId, u32)> {
+    let written = world.runs[author].written.get(sequence as usize - 1)?;
+    Some((written.lamport, world.runs[author].signer.id, sequence))
 }
 
-/// What a person was shown in another order than the room's, unmarked.
-fn shown_out_of_order(world: &World, id: LifeId) -> Vec<String> {
+/// EventKind a person was shown in another order than the room's, unmarked.
+fn shown_out_of_order(world: &World, id: RunId) -> Vec<String> {
     let (mut wrong, mut last) = (Vec::new(), None);
-    for shown in &world.lives[id].shown {
+    for shown in &world.runs[id].shown {
         let place = place_of(world, shown.author, shown.sequence);
         if shown.is_late != (place < last) {
             wrong.push(format!("{id} was shown {shown:?} at {place:?} after {last:?}"));
@@ -143,10 +144,11 @@ fn shown_out_of_order(world: &World, id: LifeId) -> Vec<String> {
 
 /// Whether somebody need not have an entry: it is at or below a floor, or was
 /// given up.
-fn may_lack(world: &World, id: LifeId, author: LifeId, sequence: u32) -> bool {
-    let floor = world.lives[id].floors.get(&author).copied().unwrap_or(0);
-    let is_it =
-        |it: &super::watch::GivenUp| (it.by, it.author, it.sequence) == (id, author, sequence);
+fn is_excused(world: &World, id: RunId, author: RunId, sequence: u32) -> bool {
+    let floor = world.runs[id].floors.get(&author).copied().unwrap_or(0);
+    let is_it = |it: &super::observer::GivenUpEntry| {
+        (it.by, it.author, it.sequence) == (id, author, sequence)
+    };
     sequence <= floor || world.given_up.iter().any(is_it)
 }
 
@@ -157,51 +159,51 @@ fn may_lack(world: &World, id: LifeId, author: LifeId, sequence: u32) -> bool {
 /// - every message of somebody who is not, if that one could talk to it for
 ///   long enough afterwards to find and repair a loss,
 ///
-/// above its floors. Nobody was ever shown a message twice, or one out of its
+/// above its floors. NoFaults was ever shown a message twice, or one out of its
 /// author's order, or one after a hole of which it was not told, or was told
 /// of a hole that somebody could have filled, or that it has not been awake
 /// for long enough to ask about.
-pub(crate) fn nothing_lost_nothing_doubled(world: &World) -> Vec<String> {
+pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (id, life) in world.lives.iter().enumerate() {
-        wrong.extend(shown_wrongly(id, life));
+    for (id, run) in world.runs.iter().enumerate() {
+        wrong.extend(display_errors(id, run));
     }
     let (count, loss) = (world.machines.len(), world.worst_loss);
-    let patience = rules::repaired(count, loss);
-    let known = rules::acquainted(count, loss) + rules::GIVE_UP + patience;
+    let patience = bounds::repair_bound(count, loss);
+    let known = bounds::discovery_bound(count, loss) + bounds::GIVE_UP + patience;
     for it in &world.given_up {
-        let is_old = |since: u64| it.awake < rules::GIVE_UP || since + known < it.at;
+        let is_old = |since: u64| it.awake < bounds::GIVE_UP || since + known < it.at;
         if let Some((holder, since)) = it.holder.filter(|(_, since)| is_old(*since)) {
             let since = seconds(since);
             wrong.push(format!("{it:?}: but {holder} has it, who can be heard since {since} s"));
         }
     }
     let members = members(world);
-    let seen: HashMap<LifeId, HashSet<(LifeId, usize)>> = members
+    let seen: HashMap<RunId, HashSet<(RunId, usize)>> = members
         .iter()
         .map(|id| {
-            let shown = world.lives[*id].shown.iter();
+            let shown = world.runs[*id].shown.iter();
             (*id, shown.map(|it| (it.author, it.said)).collect())
         })
         .collect();
-    for (author, life) in world.lives.iter().enumerate() {
-        for (said, it) in life.said.iter().enumerate() {
+    for (author, run) in world.runs.iter().enumerate() {
+        for (said, it) in run.said.iter().enumerate() {
             let stays = members.contains(&author);
-            if stays && it.sent_at.is_none() && !it.is_refused && it.at < world.quiet_since {
+            if stays && it.sent_at.is_none() && !it.is_refused && it.at < world.deadline_for_all {
                 wrong.push(format!("{author}'s message {said} was never sent"));
             }
             let Some(sent) = it.sent_at else { continue };
-            let sequence = life.written.iter().position(|it| it.said == said).unwrap() + 1;
+            let sequence = run.written.iter().position(|it| it.said == said).unwrap() + 1;
             let sequence = u32::try_from(sequence).unwrap();
             for id in &members {
-                let has_it = |it: &LifeId| {
+                let has_it = |it: &RunId| {
                     world.connected_since(*id, *it).is_some() && seen[it].contains(&(author, said))
                 };
-                let is_due = stays && sent < world.quiet_since && members.iter().any(has_it)
+                let is_due = stays && sent < world.deadline_for_all && members.iter().any(has_it)
                     || was_together(world, author, *id, sent, patience);
                 if is_due
                     && !seen[id].contains(&(author, said))
-                    && !may_lack(world, *id, author, sequence)
+                    && !is_excused(world, *id, author, sequence)
                 {
                     wrong.push(format!("{id} was never shown {author}'s {sequence}"));
                 }
@@ -213,25 +215,25 @@ pub(crate) fn nothing_lost_nothing_doubled(world: &World) -> Vec<String> {
 
 /// Whether the author of a message could talk to somebody for long enough
 /// after it was sent.
-fn was_together(world: &World, author: LifeId, with: LifeId, sent: u64, patience: u64) -> bool {
-    let life = &world.lives[author];
-    let companion = life.companions.iter().find(|(id, _)| *id == with);
+fn was_together(world: &World, author: RunId, with: RunId, sent: u64, patience: u64) -> bool {
+    let run = &world.runs[author];
+    let companion = run.companions.iter().find(|(id, _)| *id == with);
     let Some((since, end, admitted)) =
-        companion.and_then(|(_, since)| Some((*since, life.ended?, world.lives[with].admitted?)))
+        companion.and_then(|(_, since)| Some((*since, run.ended?, world.runs[with].admitted?)))
     else {
         return false;
     };
     since.max(sent).max(admitted) + patience < end
 }
 
-/// What one person was shown twice, out of an author's order, or after a hole
+/// EventKind one person was shown twice, out of an author's order, or after a hole
 /// of which it was not told.
-fn shown_wrongly(id: LifeId, life: &Life) -> Vec<String> {
+fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut entries = HashSet::new();
     let mut messages = HashSet::new();
-    let mut last: HashMap<LifeId, &Shown> = HashMap::new();
-    for shown in &life.shown {
+    let mut last: HashMap<RunId, &Shown> = HashMap::new();
+    for shown in &run.shown {
         if !entries.insert((shown.author, shown.sequence)) {
             wrong.push(format!("{id} was shown twice: {shown:?}"));
         } else if !messages.insert((shown.author, shown.said)) {
@@ -242,10 +244,10 @@ fn shown_wrongly(id: LifeId, life: &Life) -> Vec<String> {
             wrong.push(format!("{id} was shown {shown:?} after {before:?}"));
         }
         let reached = before.filter(|it| !it.is_history).map_or(0, |it| it.sequence);
-        let floor = life.floors.get(&shown.author).copied().unwrap_or(0);
+        let floor = run.floors.get(&shown.author).copied().unwrap_or(0);
         let is_hole = shown.sequence > reached.max(floor) + 1;
         let since = before.map_or(0, |it| it.at);
-        let was_told = life.gaps.iter().any(|it| (since..=shown.at).contains(it));
+        let was_told = run.gaps.iter().any(|it| (since..=shown.at).contains(it));
         if is_hole && !shown.is_history && !was_told {
             wrong.push(format!("{id} was shown {shown:?} after a hole, untold: {before:?}"));
         }
@@ -258,51 +260,51 @@ fn shown_wrongly(id: LifeId, life: &Life) -> Vec<String> {
 /// agreed, as it had them when it answered; of the next oldest only if the
 /// oldest was asked three times and no answer came. Where datagrams are lost,
 /// some of the ten may be missing.
-pub(crate) fn history_is_the_oldest_s(world: &World) -> Vec<String> {
+pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (id, life) in world.lives.iter().enumerate() {
-        if life.admitted.is_some() {
-            wrong.extend(history_of(world, id).err().map(|why| format!("{id}: {why}")));
+    for (id, run) in world.runs.iter().enumerate() {
+        if run.admitted.is_some() {
+            wrong.extend(check_history_of(world, id).err().map(|why| format!("{id}: {why}")));
         }
     }
     wrong
 }
 
 /// Whether the history of one newcomer is right.
-fn history_of(world: &World, id: LifeId) -> Result<(), String> {
-    let life = &world.lives[id];
+fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
+    let run = &world.runs[id];
     let name =
-        |it: &Shown| EntryId { author: world.lives[it.author].signer.id, sequence: it.sequence };
-    let shown: Vec<EntryId> = life.shown.iter().filter(|it| it.is_history).map(name).collect();
+        |it: &Shown| EntryId { author: world.runs[it.author].signer.id, sequence: it.sequence };
+    let shown: Vec<EntryId> = run.shown.iter().filter(|it| it.is_history).map(name).collect();
     let mut voters: Vec<&Agreed> = Vec::new();
-    for agreed in life.agreed.iter().rev() {
+    for agreed in run.agreed.iter().rev() {
         if !voters.iter().any(|it| it.by == agreed.by) {
             voters.push(agreed);
         }
     }
-    voters.sort_unstable_by_key(|it| (it.since, world.lives[it.by].signer.id));
+    voters.sort_unstable_by_key(|it| (it.since, world.runs[it.by].signer.id));
     let clocks = || voters.iter().map(|it| it.clock);
     // While two rooms become one, nobody can tell who is older.
     let is_one_room = clocks().max().unwrap_or(0) - clocks().min().unwrap_or(0) <= 1_000;
     for voter in voters.iter().map(|it| it.by) {
-        let mut answers = life.histories.iter().filter(|(by, _)| *by == voter).peekable();
+        let mut answers = run.histories.iter().filter(|(by, _)| *by == voter).peekable();
         if answers.peek().is_some() {
             let is_it = |given: &Vec<EntryId>| {
-                if world.worst_loss > 0.0 { is_part(&shown, given) } else { shown == *given }
+                if world.worst_loss > 0.0 { is_subsequence(&shown, given) } else { shown == *given }
             };
             let given: Vec<_> = answers.map(|(_, given)| given).collect();
             return if given.iter().any(|it| is_it(it)) {
                 Ok(())
-            } else if !is_one_room || life.recalls.get(&voter) >= Some(&3) {
+            } else if !is_one_room || run.recalls.get(&voter) >= Some(&3) {
                 // Its answer may have come too late.
                 continue;
             } else {
                 Err(format!("it was shown {shown:?}, but {voter} had {given:?}"))
             };
         }
-        let asked = life.recalls.get(&voter).copied().unwrap_or(0);
-        let is_there = world.lives[voter].ended.is_none_or(|it| it > life.admitted.unwrap_or(0));
-        let is_near = life.reachable.contains(&voter);
+        let asked = run.recalls.get(&voter).copied().unwrap_or(0);
+        let is_there = world.runs[voter].ended.is_none_or(|it| it > run.admitted.unwrap_or(0));
+        let is_near = run.reachable.contains(&voter);
         if asked < 3 && is_there && is_near && is_one_room {
             return Err(format!("{voter} is older than others, and was asked {asked} times"));
         }
@@ -311,19 +313,19 @@ fn history_of(world: &World, id: LifeId) -> Result<(), String> {
 }
 
 /// Whether the first is the second with some left out.
-fn is_part(part: &[EntryId], whole: &[EntryId]) -> bool {
+fn is_subsequence(part: &[EntryId], whole: &[EntryId]) -> bool {
     let mut rest = whole.iter();
     part.iter().all(|it| rest.any(|other| other == it))
 }
 
-/// **Nobody alive is gone** (section 11): nobody takes a member for gone
+/// **NoFaults alive is gone** (section 11): nobody takes a member for gone
 /// within G(n) of a time at which it was heard, directly or by somebody who
 /// is heard and says so in a page; unless it has said goodbye.
-pub(crate) fn nobody_alive_is_gone(world: &World) -> Vec<String> {
+pub(crate) fn no_live_member_is_gone(world: &World) -> Vec<String> {
     // Half seconds are rounded, and clocks differ.
     let slack = S;
     let too_early = world.departures.iter().filter(|it| {
-        !it.had_said_goodbye && it.at - it.heard + slack < rules::gone_after(it.members)
+        !it.had_said_goodbye && it.at - it.heard + slack < bounds::gone_after(it.members)
     });
     too_early
         .map(|it| {
@@ -349,9 +351,9 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     if world.largest > 1_232 {
         wrong.push(format!("a datagram has {} bytes", world.largest));
     }
-    if world.is_calm {
-        for (id, life) in world.lives.iter().enumerate() {
-            let voters: HashSet<LifeId> = life.agreed.iter().map(|it| it.by).collect();
+    if world.is_fault_free {
+        for (id, run) in world.runs.iter().enumerate() {
+            let voters: HashSet<RunId> = run.agreed.iter().map(|it| it.by).collect();
             if voters.len() > 8 {
                 wrong.push(format!("{} have agreed to {id}", voters.len()));
             }
@@ -362,18 +364,18 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     // Who is alone uses all ways.
     let paths = if count > 1 { world.paths_in_use } else { 3.0 };
     let time = measured.until - measured.from;
-    let idle = rules::idle_datagrams(count, paths, time);
+    let idle = bounds::idle_datagrams(count, paths, time);
     let sent: u64 = measured.datagrams.iter().sum();
     let said = measured.said as f64;
-    let bound = idle * count as f64 + said * rules::datagrams_for_message(count, paths, loss);
+    let bound = idle * count as f64 + said * bounds::datagrams_for_message(count, paths, loss);
     if sent as f64 > bound {
         wrong.push(format!(
             "{sent} datagrams in {} s of {count} with {said} messages; {bound:.0} allowed: {:?}",
             seconds(time),
-            measured.kinds
+            measured.packet_counts
         ));
     }
-    let bytes = bound * rules::mean_size(world.lives.len());
+    let bytes = bound * bounds::mean_size(world.runs.len());
     if measured.bytes as f64 > bytes {
         wrong.push(format!("{} bytes; {bytes:.0} allowed", measured.bytes));
     }
@@ -391,16 +393,16 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
 
 /// **Everybody comes in** (section 7): who runs for 20 s is in or was
 /// rejected; and nobody is rejected without a reason.
-pub(crate) fn everybody_comes_in(world: &World) -> Vec<String> {
+pub(crate) fn every_candidate_is_decided(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (id, life) in world.lives.iter().enumerate() {
-        let until = life.ended.unwrap_or(world.time);
-        let is_waiting = life.admitted.is_none() && life.is_running();
-        if is_waiting && world.is_awake(id) && until - life.began > 20 * S {
-            wrong.push(format!("{id} has not come in since {} s", seconds(life.began)));
+    for (id, run) in world.runs.iter().enumerate() {
+        let until = run.ended.unwrap_or(world.time);
+        let is_waiting = run.admitted.is_none() && run.is_running();
+        if is_waiting && world.is_awake(id) && until - run.began > 20 * S {
+            wrong.push(format!("{id} has not come in since {} s", seconds(run.began)));
         }
-        if life.stage == Stage::Rejected && !life.had_rival {
-            let is_about_it = |it: &super::watch::Objection| it.to == id;
+        if run.stage == Stage::Rejected && !run.heard_winning_rival {
+            let is_about_it = |it: &super::observer::Objection| it.to == id;
             if !world.objections.iter().any(is_about_it) {
                 wrong.push(format!("{id} was rejected, and nobody had objected"));
             }

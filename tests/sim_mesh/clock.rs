@@ -5,7 +5,7 @@ use std::time::Duration;
 use pi_chat::mesh::Now;
 use pi_chat::model::{Moment, Timestamp};
 
-/// What the clocks of one machine show at a time of the world (microseconds
+/// EventKind the clocks of one machine show at a time of the world (microseconds
 /// since it began).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
@@ -38,7 +38,7 @@ impl Clock {
         self.shown + u64::try_from(elapsed).unwrap()
     }
 
-    /// What both show.
+    /// EventKind both show.
     pub(crate) fn now(&self, time: u64) -> Now {
         Now {
             moment: Moment::after_start(Duration::from_micros(self.monotonic(time))),

@@ -1,4 +1,4 @@
-//! What can happen to a datagram on its way from one machine to another.
+//! EventKind can happen to a datagram on its way from one machine to another.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ pub(crate) const UNICAST: u8 = 8;
 /// All ways and unicast.
 pub(crate) const OPEN: u8 = 15;
 
-/// What the network does from one machine to another. Shares are in 65,536ths,
+/// EventKind the network does from one machine to another. Shares are in 65,536ths,
 /// times in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
@@ -37,7 +37,7 @@ impl Link {
         Self { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 500, late_by: 0, open: OPEN };
 
     /// The same with so many thousandths lost.
-    pub(crate) fn losing(self, thousandths: u64) -> Self {
+    pub(crate) fn with_loss(self, thousandths: u64) -> Self {
         Self { loss: u16::try_from(thousandths * 65_535 / 1_000).unwrap(), ..self }
     }
 
@@ -59,7 +59,7 @@ pub(crate) struct Network {
     segments: Vec<Vec<u8>>,
     /// Machines on different sides do not hear each other.
     sides: Vec<u8>,
-    /// What goes to one address is passed on between segments.
+    /// EventKind goes to one address is passed on between segments.
     pub(crate) is_routed: bool,
 }
 
@@ -135,15 +135,15 @@ impl Network {
     /// Whether two machines can talk to each other: what is for one address
     /// goes both ways, and so does something that goes to many.
     pub(crate) fn connects(&self, one: usize, other: usize) -> bool {
-        let by_way = |from: usize, to: usize| {
+        let by_path = |from: usize, to: usize| {
             Path::ALL
                 .iter()
                 .any(|path| self.segments[from].iter().any(|it| self.carries(from, to, *path, *it)))
         };
         self.delivers(one, other)
             && self.delivers(other, one)
-            && by_way(one, other)
-            && by_way(other, one)
+            && by_path(one, other)
+            && by_path(other, one)
     }
 
     /// After how many microseconds the copies of one datagram arrive: none,

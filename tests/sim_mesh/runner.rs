@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::checks;
-use super::scenarios::Plan;
+use super::random_scenarios::Scenario;
 use super::world::S;
 
 /// Lines of what happened last that are shown of a failure.
-const TRACE: usize = 60;
+const TRACE_LINES: usize = 60;
 
 /// Seconds, for people.
 pub(crate) fn seconds(time: u64) -> f64 {
@@ -26,7 +26,7 @@ pub(crate) fn number(name: &str) -> Option<u64> {
 
 /// Runs the worlds of so many seeds. `SIM_SEEDS` asks for another number of
 /// them, `SIM_FROM` for others, `SIM_SEED` for one.
-pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Sync) {
+pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Scenario + Sync) {
     let (first, count) = match number("SIM_SEED") {
         Some(seed) => (seed, 1),
         None => (number("SIM_FROM").unwrap_or(1), number("SIM_SEEDS").unwrap_or(count)),
@@ -42,7 +42,7 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Syn
                     if seed >= first + count {
                         break;
                     }
-                    let violations = judge(plan(seed));
+                    let violations = run_and_check(plan(seed));
                     if !violations.is_empty() {
                         failures.lock().unwrap().insert(seed, violations);
                     }
@@ -52,7 +52,7 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Syn
     });
     let failures = failures.into_inner().unwrap();
     if let Some(seed) = failures.keys().next() {
-        let last_events = traced(plan(*seed));
+        let last_events = rerun_with_trace(plan(*seed));
         let failures = summary(&failures);
         panic!(
             "{what}: {failures}\nwhat happened last with seed {seed}:\n{last_events}\nto see it again: \
@@ -62,7 +62,7 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Plan + Syn
 }
 
 /// Runs a world and returns what is wrong with it.
-fn judge(mut plan: Plan) -> Vec<(&'static str, String)> {
+fn run_and_check(mut plan: Scenario) -> Vec<(&'static str, String)> {
     let run = || {
         plan.world.run_until(plan.end);
         checks::violations(&plan.world)
@@ -73,7 +73,7 @@ fn judge(mut plan: Plan) -> Vec<(&'static str, String)> {
     })
 }
 
-/// What is wrong, with which seeds.
+/// EventKind is wrong, with which seeds.
 fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
     let mut summary = format!("{} seeds failed\n", failures.len());
     for name in checks::ALL.map(|it| it.0).into_iter().chain([checks::PANICKED]) {
@@ -93,8 +93,8 @@ fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
 
 /// Runs a world again and returns what happened last. `SIM_TRACE` asks for
 /// another number of lines.
-fn traced(mut plan: Plan) -> String {
-    let length = number("SIM_TRACE").map_or(TRACE, |it| usize::try_from(it).unwrap());
+fn rerun_with_trace(mut plan: Scenario) -> String {
+    let length = number("SIM_TRACE").map_or(TRACE_LINES, |it| usize::try_from(it).unwrap());
     plan.world.trace(length);
     let _ = catch_unwind(AssertUnwindSafe(|| plan.world.run_until(plan.end)));
     plan.world.last_events().fold(String::new(), |all, it| all + it + "\n")

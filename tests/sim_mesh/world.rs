@@ -1,4 +1,4 @@
-//! The world: machines, the lives on them, the network between them, and
+//! The world: machines, the runs on them, the network between them, and
 //! what happens, one thing after the other.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -13,12 +13,12 @@ use pi_chat::model::{
 use pi_chat::wire::udp::Signer;
 
 use super::clock::Clock;
-use super::life::{Life, LifeId, NoSignature, Said, Snapshot, Stage};
+use super::event_queue::{EventKind, Queue};
+use super::fault_injector::{FaultInjector, NoFaults};
 use super::network::{Link, Network, address_v4};
-use super::queue::{Queue, What};
+use super::observer::{Departure, GivenUpEntry, NameCollision, Objection, PacketCounts};
+use super::peer_run::{NoSignature, PeerRun, RunId, Said, Snapshot, Stage};
 use super::random::Random;
-use super::saboteur::{Nobody, Saboteur};
-use super::watch::{Collision, Departure, GivenUp, Kinds, Objection};
 
 /// A thousandth of a second.
 pub(crate) const MS: u64 = 1_000;
@@ -27,7 +27,7 @@ pub(crate) const S: u64 = 1_000_000;
 
 /// So many things at one time mean that some engine wants to be woken again
 /// and again.
-const STANDSTILL: u32 = 1_000_000;
+const MAX_EVENTS_AT_ONE_TIME: u32 = 1_000_000;
 
 /// Something that people, machines or the network do.
 #[derive(Clone, Debug)]
@@ -54,9 +54,9 @@ pub(crate) enum Action {
     /// From all machines to all others these ways get through.
     OpenAll(u8),
     /// Datagrams are counted from now on.
-    Measure,
+    StartSample,
     /// Until now.
-    Measured,
+    EndSample,
 }
 
 /// A machine.
@@ -64,13 +64,13 @@ pub(crate) enum Action {
 pub(crate) struct Machine {
     /// Its clocks.
     pub(crate) clock: Clock,
-    /// The life that runs on it.
-    pub(crate) life: Option<LifeId>,
+    /// The run that runs on it.
+    pub(crate) run: Option<RunId>,
     /// Since when it sleeps.
     pub(crate) asleep: Option<u64>,
     /// Since when it does not.
     pub(crate) awake_since: u64,
-    /// How many lives there were.
+    /// How many runs there were.
     starts: u16,
     /// The hosts that its person names.
     pub(crate) hosts: Vec<SocketAddr>,
@@ -84,68 +84,68 @@ pub(crate) struct World {
     pub(crate) network: Network,
     /// The machines.
     pub(crate) machines: Vec<Machine>,
-    /// All lives there were.
-    pub(crate) lives: Vec<Life>,
+    /// All runs there were.
+    pub(crate) runs: Vec<PeerRun>,
     /// Who is who.
-    pub(crate) by_id: HashMap<PeerId, LifeId>,
-    /// What will happen.
+    pub(crate) by_id: HashMap<PeerId, RunId>,
+    /// EventKind will happen.
     pub(crate) queue: Queue,
     /// Chance.
     pub(crate) random: Random,
     /// Breaks something.
-    pub(crate) saboteur: Box<dyn Saboteur>,
+    pub(crate) fault_injector: Box<dyn FaultInjector>,
     /// The driver asks the engine what it knows already before it checks
     /// signatures. (It need not.)
-    pub(crate) asks_first: bool,
+    pub(crate) checks_duplicates_first: bool,
     /// How often the world looks at everybody.
-    pub(crate) look_each: u64,
+    pub(crate) observe_interval: u64,
     /// Since when two machines can talk to each other; `u64::MAX`: they can't.
     connected: Vec<u64>,
     /// Two that were seen with one name.
-    pub(crate) collisions: HashMap<(LifeId, LifeId), Collision>,
+    pub(crate) collisions: HashMap<(RunId, RunId), NameCollision>,
     /// Objections that have reached candidates.
     pub(crate) objections: Vec<Objection>,
     /// Members that others have taken for gone.
     pub(crate) departures: Vec<Departure>,
     /// Entries that somebody has given up.
-    pub(crate) given_up: Vec<GivenUp>,
-    /// Datagrams sent, by their kinds.
-    pub(crate) kinds: Kinds,
-    /// What was sent while it was measured.
-    pub(crate) measured: Option<Measured>,
+    pub(crate) given_up: Vec<GivenUpEntry>,
+    /// Datagrams sent, by their packet_counts.
+    pub(crate) packet_counts: PacketCounts,
+    /// EventKind was sent while it was measured.
+    pub(crate) measured: Option<TrafficSample>,
     /// The largest datagram.
     pub(crate) largest: usize,
     /// The greatest share of datagrams that was ever lost between two.
     pub(crate) worst_loss: f64,
     /// Nothing is lost, and nobody is kept from anybody.
-    pub(crate) is_calm: bool,
+    pub(crate) is_fault_free: bool,
     /// Copies of what goes to everybody that are needed.
     pub(crate) paths_in_use: f64,
-    /// What was said until then has to be everywhere in the end.
-    pub(crate) quiet_since: u64,
+    /// EventKind was said until then has to be everywhere in the end.
+    pub(crate) deadline_for_all: u64,
     /// The last message of all that was shown for the first time to somebody.
     pub(crate) last_delivery: u64,
     /// The newest entries of whoever is being asked for its history.
     pub(crate) asked: Option<Snapshot>,
-    /// What has happened lately, if anybody wants to know.
+    /// EventKind has happened lately, if anybody wants to know.
     trace: Option<(usize, VecDeque<String>)>,
 }
 
-/// What was sent between two times.
+/// EventKind was sent between two times.
 #[derive(Clone, Debug)]
-pub(crate) struct Measured {
+pub(crate) struct TrafficSample {
     /// From when.
     pub(crate) from: u64,
     /// Until when.
     pub(crate) until: u64,
-    /// Datagrams of each life.
+    /// Datagrams of each run.
     pub(crate) datagrams: Vec<u64>,
     /// Bytes of all.
     pub(crate) bytes: u64,
     /// Messages that were said.
     pub(crate) said: u64,
-    /// Datagrams of all, by their kinds.
-    pub(crate) kinds: Kinds,
+    /// Datagrams of all, by their packet_counts.
+    pub(crate) packet_counts: PacketCounts,
 }
 
 impl World {
@@ -155,25 +155,25 @@ impl World {
             time: 0,
             network: Network::new(machines, link),
             machines: Vec::new(),
-            lives: Vec::new(),
+            runs: Vec::new(),
             by_id: HashMap::new(),
             queue: Queue::default(),
             random: Random::new(seed),
-            saboteur: Box::new(Nobody),
-            asks_first: true,
-            look_each: if machines > 60 { S } else { 250 * MS },
+            fault_injector: Box::new(NoFaults),
+            checks_duplicates_first: true,
+            observe_interval: if machines > 60 { S } else { 250 * MS },
             connected: vec![0; machines * machines],
             collisions: HashMap::new(),
             objections: Vec::new(),
             departures: Vec::new(),
             given_up: Vec::new(),
-            kinds: Kinds::default(),
+            packet_counts: PacketCounts::default(),
             measured: None,
             largest: 0,
             worst_loss: 0.0,
-            is_calm: false,
+            is_fault_free: false,
             paths_in_use: 1.0,
-            quiet_since: 0,
+            deadline_for_all: 0,
             last_delivery: 0,
             asked: None,
             trace: None,
@@ -181,13 +181,13 @@ impl World {
         let clock = Clock::new(0, 0, 0);
         world.machines.extend((0..machines).map(|_| Machine {
             clock,
-            life: None,
+            run: None,
             asleep: None,
             awake_since: 0,
             starts: 0,
             hosts: Vec::new(),
         }));
-        world.queue.push(world.look_each, What::Look);
+        world.queue.push(world.observe_interval, EventKind::Observe);
         world
     }
 
@@ -196,7 +196,7 @@ impl World {
         self.trace = Some((length, VecDeque::new()));
     }
 
-    /// What has happened lately.
+    /// EventKind has happened lately.
     pub(crate) fn last_events(&self) -> impl Iterator<Item = &String> {
         self.trace.iter().flat_map(|(_, events)| events)
     }
@@ -214,7 +214,7 @@ impl World {
 
     /// Plans an action.
     pub(crate) fn plan(&mut self, time: u64, action: Action) {
-        self.queue.push(time, What::Act(action));
+        self.queue.push(time, EventKind::Act(action));
     }
 
     /// Lets time pass.
@@ -222,62 +222,64 @@ impl World {
         let mut at_once = 0;
         while let Some((time, what)) = self.queue.pop_until(end) {
             at_once = if time == self.time { at_once + 1 } else { 0 };
-            if at_once > STANDSTILL {
+            if at_once > MAX_EVENTS_AT_ONE_TIME {
                 panic!("time stands still at {time}: {what:?}");
             }
             self.time = time;
             match what {
-                What::Arrive { to, from, path, datagram } => self.arrive(to, from, path, &datagram),
-                What::Wake(life) => self.wake(life, time),
-                What::Act(action) => self.act(action),
-                What::Look => {
-                    self.look();
-                    self.queue.push(time + self.look_each, What::Look);
+                EventKind::Arrive { to, from, path, datagram } => {
+                    self.arrive(to, from, path, &datagram)
+                }
+                EventKind::Wake(run) => self.wake(run, time),
+                EventKind::Act(action) => self.act(action),
+                EventKind::Observe => {
+                    self.observe();
+                    self.queue.push(time + self.observe_interval, EventKind::Observe);
                 }
             }
         }
         self.time = end;
     }
 
-    /// Whether a life runs on a machine that is awake.
-    pub(crate) fn is_awake(&self, life: LifeId) -> bool {
-        let life = &self.lives[life];
-        life.is_running() && self.machines[life.machine].asleep.is_none()
+    /// Whether a run runs on a machine that is awake.
+    pub(crate) fn is_awake(&self, run: RunId) -> bool {
+        let run = &self.runs[run];
+        run.is_running() && self.machines[run.machine].asleep.is_none()
     }
 
     /// Lives that run on machines that are awake.
-    pub(crate) fn awake(&self) -> impl Iterator<Item = LifeId> {
-        let lives = self.machines.iter().filter(|it| it.asleep.is_none());
-        lives.filter_map(|it| it.life)
+    pub(crate) fn awake(&self) -> impl Iterator<Item = RunId> {
+        let runs = self.machines.iter().filter(|it| it.asleep.is_none());
+        runs.filter_map(|it| it.run)
     }
 
-    /// The life with this number in what is shown.
-    pub(crate) fn life_of(&self, session: SessionId) -> Option<LifeId> {
+    /// The run with this number in what is shown.
+    pub(crate) fn run_of(&self, session: SessionId) -> Option<RunId> {
         self.by_id.get(&PeerId(session.0.to_be_bytes())).copied()
     }
 
-    /// What the clocks of a life's machine show.
-    pub(crate) fn now(&self, life: LifeId) -> Now {
-        self.machines[self.lives[life].machine].clock.now(self.time)
+    /// EventKind the clocks of a run's machine show.
+    pub(crate) fn now(&self, run: RunId) -> Now {
+        self.machines[self.runs[run].machine].clock.now(self.time)
     }
 
-    /// Since when two lives can talk to each other, if they can.
-    pub(crate) fn connected_since(&self, one: LifeId, other: LifeId) -> Option<u64> {
-        let (first, second) = (self.lives[one].machine, self.lives[other].machine);
+    /// Since when two runs can talk to each other, if they can.
+    pub(crate) fn connected_since(&self, one: RunId, other: RunId) -> Option<u64> {
+        let (first, second) = (self.runs[one].machine, self.runs[other].machine);
         let since = self.connected[first * self.machines.len() + second];
         (since != u64::MAX && self.is_awake(one) && self.is_awake(other))
-            .then(|| since.max(self.lives[one].began).max(self.lives[other].began))
+            .then(|| since.max(self.runs[one].began).max(self.runs[other].began))
     }
 
     /// Notes which machines can talk to which.
-    pub(crate) fn look_at_links(&mut self) {
+    pub(crate) fn update_links(&mut self) {
         for machine in 0..self.machines.len() {
-            self.look_at_links_of(machine);
+            self.update_links_of(machine);
         }
     }
 
     /// Notes who can talk to this one.
-    fn look_at_links_of(&mut self, one: usize) {
+    fn update_links_of(&mut self, one: usize) {
         let count = self.machines.len();
         for other in 0..count {
             let are_awake = [one, other].iter().all(|it| self.machines[*it].asleep.is_none());
@@ -307,36 +309,36 @@ impl World {
             Action::Leave(machine) => self.ask(machine, Command::Quit),
             Action::Sleep(machine) => {
                 self.machines[machine].asleep.get_or_insert(self.time);
-                self.look_at_links_of(machine);
+                self.update_links_of(machine);
             }
             Action::WakeUp(machine, stands_still) => self.wake_up(machine, stands_still),
             Action::StepClock(machine, millis) => self.machines[machine].clock.step(millis),
             Action::Split(sides) => {
                 self.network.split(|machine| sides[machine]);
-                self.look_at_links();
+                self.update_links();
             }
             Action::Open(from, to, paths) => {
                 self.network.link(from, to).open = paths;
-                self.look_at_links_of(from);
+                self.update_links_of(from);
             }
             Action::OpenAll(paths) => {
                 self.network.links().for_each(|it| it.open = paths);
-                self.look_at_links();
+                self.update_links();
             }
-            Action::Measure => self.measured = Some(self.counts()),
-            Action::Measured => self.end_measuring(),
+            Action::StartSample => self.measured = Some(self.counts()),
+            Action::EndSample => self.end_measuring(),
         }
     }
 
-    /// What was sent so far.
-    fn counts(&self) -> Measured {
-        Measured {
+    /// EventKind was sent so far.
+    fn counts(&self) -> TrafficSample {
+        TrafficSample {
             from: self.time,
             until: self.time,
-            datagrams: self.lives.iter().map(|it| it.datagrams).collect(),
-            bytes: self.lives.iter().map(|it| it.bytes).sum(),
-            said: self.lives.iter().map(|it| it.written.len() as u64).sum(),
-            kinds: self.kinds,
+            datagrams: self.runs.iter().map(|it| it.datagrams).collect(),
+            bytes: self.runs.iter().map(|it| it.bytes).sum(),
+            said: self.runs.iter().map(|it| it.written.len() as u64).sum(),
+            packet_counts: self.packet_counts,
         }
     }
 
@@ -351,7 +353,7 @@ impl World {
         for (before, now) in before.datagrams.iter_mut().zip(now.datagrams) {
             *before = now - *before;
         }
-        for (before, now) in before.kinds.0.iter_mut().zip(now.kinds.0) {
+        for (before, now) in before.packet_counts.0.iter_mut().zip(now.packet_counts.0) {
             *before = now - *before;
         }
     }
@@ -371,8 +373,8 @@ impl World {
         let name = settings.username.clone();
         self.machines[machine].starts += 1;
         let now = self.machines[machine].clock.now(self.time);
-        let id = self.lives.len();
-        self.lives.push(Life {
+        let id = self.runs.len();
+        self.runs.push(PeerRun {
             machine,
             port: 40_000 + self.machines[machine].starts,
             signer,
@@ -398,27 +400,27 @@ impl World {
             heard: Vec::new(),
             goodbyes: HashSet::new(),
             members: HashMap::new(),
-            has_news: false,
+            members_changed: false,
             has_left: false,
             reachable: HashSet::new(),
-            had_rival: false,
+            heard_winning_rival: false,
             datagrams: 0,
             bytes: 0,
         });
         self.by_id.insert(signer.id, id);
-        self.machines[machine].life = Some(id);
+        self.machines[machine].run = Some(id);
         let hosts = self.machines[machine].hosts.clone();
         self.give(id, Input::Hosts(hosts));
     }
 
     /// A person says something.
     fn say(&mut self, machine: usize) {
-        let Some(id) = self.machines[machine].life else { return };
+        let Some(id) = self.machines[machine].run else { return };
         if !self.is_awake(id) {
             return;
         }
         let at = self.time;
-        let said = &mut self.lives[id].said;
+        let said = &mut self.runs[id].said;
         said.push(Said { at, sent_at: None, is_refused: false });
         let text = format!("{id}:{}", said.len() - 1);
         self.ask(
@@ -429,23 +431,23 @@ impl World {
 
     /// A person wants something of the program on a machine.
     fn ask(&mut self, machine: usize, command: Command) {
-        let Some(id) = self.machines[machine].life else { return };
+        let Some(id) = self.machines[machine].run else { return };
         let tag = match &command {
             Command::Chat(ChatCommand::Say { text, .. }) => RequestTag(Some(text.as_str().into())),
             _ => RequestTag::default(),
         };
-        for request in self.saboteur.asked(id, Request { tag, command }) {
+        for request in self.fault_injector.asked(id, Request { tag, command }) {
             self.give(id, Input::Request(request));
         }
     }
 
     /// The program on a machine vanishes.
     fn crash(&mut self, machine: usize) {
-        if let Some(id) = self.machines[machine].life {
+        if let Some(id) = self.machines[machine].run {
             self.note_companions(id);
-            self.machines[machine].life = None;
-            self.lives[id].stage = Stage::Crashed;
-            self.lives[id].ended = Some(self.time);
+            self.machines[machine].run = None;
+            self.runs[id].stage = Stage::Crashed;
+            self.runs[id].ended = Some(self.time);
         }
     }
 
@@ -456,25 +458,25 @@ impl World {
         if stands_still {
             self.machines[machine].clock.stand_still(since, self.time);
         }
-        self.look_at_links_of(machine);
-        if let Some(id) = self.machines[machine].life {
+        self.update_links_of(machine);
+        if let Some(id) = self.machines[machine].run {
             self.give(id, Input::Wake);
         }
     }
 
     /// The time has come that an engine may have asked for.
-    fn wake(&mut self, id: LifeId, time: u64) {
-        if self.lives[id].queued != time {
+    fn wake(&mut self, id: RunId, time: u64) {
+        if self.runs[id].queued != time {
             // Another, planned later, came before.
             return;
         }
-        self.lives[id].queued = u64::MAX;
+        self.runs[id].queued = u64::MAX;
         if !self.is_awake(id) {
             return;
         }
-        let Some(due) = self.lives[id].due else { return };
+        let Some(due) = self.runs[id].due else { return };
         if due <= self.now(id).moment {
-            self.lives[id].due = None;
+            self.runs[id].due = None;
             self.give(id, Input::Wake);
         } else {
             self.queue_wake(id);
@@ -482,13 +484,13 @@ impl World {
     }
 
     /// Plans to wake an engine, unless it will be looked at before.
-    pub(crate) fn queue_wake(&mut self, id: LifeId) {
-        let Some(due) = self.lives[id].due else { return };
-        let clock = &self.machines[self.lives[id].machine].clock;
+    pub(crate) fn queue_wake(&mut self, id: RunId) {
+        let Some(due) = self.runs[id].due else { return };
+        let clock = &self.machines[self.runs[id].machine].clock;
         let time = clock.time_of(due).max(self.time);
-        if time < self.lives[id].queued {
-            self.lives[id].queued = time;
-            self.queue.push(time, What::Wake(id));
+        if time < self.runs[id].queued {
+            self.runs[id].queued = time;
+            self.queue.push(time, EventKind::Wake(id));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What happens in a world that follows from a seed.
+//! EventKind happens in a world that follows from a seed.
 
 use pi_chat::model::Path;
 
@@ -15,7 +15,7 @@ const BUSY: u64 = 50 * S;
 const WATCHED: u64 = 20 * S;
 
 /// A world that was planned.
-pub(crate) struct Plan {
+pub(crate) struct Scenario {
     /// With everything that will happen in its queue.
     pub(crate) world: World,
     /// When it ends.
@@ -23,40 +23,40 @@ pub(crate) struct Plan {
 }
 
 /// So many machines to which things happen.
-pub(crate) fn random(machines: usize, seed: u64) -> Plan {
+pub(crate) fn random(machines: usize, seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let link = some_link(&mut random);
     let mut world = World::new(machines, link, random.bits());
-    world.asks_first = random.chance(500);
-    let open = choose_ways(&mut world, &mut random);
+    world.checks_duplicates_first = random.chance(500);
+    let open = choose_paths(&mut world, &mut random);
     vary_links(&mut world, &mut random, link);
     choose_segments(&mut world, &mut random);
     choose_clocks(&mut world, &mut random);
-    world.look_at_links();
+    world.update_links();
     let is_lossless = world.worst_loss == 0.0;
     let began = plan_starts(&mut world, &mut random);
     let busy = random.between(10 * S, BUSY);
     let is_whole = is_lossless && open == OPEN && world.network.is_one_segment();
-    let mut planner = Planner { world, random, from: began, until: began + busy, open };
-    let troubles = planner.plan_trouble();
-    planner.world.is_calm = is_whole && troubles == 0;
-    let Planner { mut world, mut random, until, .. } = planner;
-    plan_peace(&mut world, until, open);
+    let mut planner = ScenarioBuilder { world, random, from: began, until: began + busy, open };
+    let faults = planner.plan_faults();
+    planner.world.is_fault_free = is_whole && faults == 0;
+    let ScenarioBuilder { mut world, mut random, until, .. } = planner;
+    plan_recovery(&mut world, until, open);
     for _ in 0..machines / 2 {
         let machine = random.index(machines);
         world.plan(until + random.between(S, 5 * S), Action::Say(machine, 1));
     }
     let quiet = if is_lossless { QUIET } else { QUIET * 2 };
-    world.quiet_since = until + 6 * S;
+    world.deadline_for_all = until + 6 * S;
     let end = until + quiet + if is_lossless { WATCHED } else { 0 };
     if is_lossless && world.paths_in_use > 0.0 {
-        world.plan(end - WATCHED, Action::Measure);
-        world.plan(end, Action::Measured);
+        world.plan(end - WATCHED, Action::StartSample);
+        world.plan(end, Action::EndSample);
     }
-    Plan { world, end }
+    Scenario { world, end }
 }
 
-/// What the network is like.
+/// EventKind the network is like.
 fn some_link(random: &mut Random) -> Link {
     Link {
         loss: 0,
@@ -67,11 +67,11 @@ fn some_link(random: &mut Random) -> Link {
         late_by: random.pick(&[20_000, 300_000, 1_500_000]),
         open: OPEN,
     }
-    .losing(random.pick(&[0, 0, 0, 0, 20, 50, 100, 200, 300]))
+    .with_loss(random.pick(&[0, 0, 0, 0, 20, 50, 100, 200, 300]))
 }
 
 /// Which ways get through: returns those that do from everybody to everybody.
-fn choose_ways(world: &mut World, random: &mut Random) -> u8 {
+fn choose_paths(world: &mut World, random: &mut Random) -> u8 {
     let [v4, v6, broadcast] = Path::ALL.map(Path::bit);
     let open = random.pick(&[
         OPEN,
@@ -141,7 +141,7 @@ fn choose_clocks(world: &mut World, random: &mut Random) {
     }
 }
 
-/// What somebody on a machine wants to be called.
+/// EventKind somebody on a machine wants to be called.
 fn some_name(machine: usize, random: &mut Random) -> String {
     if random.chance(100) { "everybody".to_owned() } else { format!("person{machine}") }
 }
@@ -159,7 +159,7 @@ fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
 }
 
 /// Everything that keeps anybody from anybody ends.
-fn plan_peace(world: &mut World, at: u64, open: u8) {
+fn plan_recovery(world: &mut World, at: u64, open: u8) {
     let count = world.machines.len();
     world.plan(at, Action::Split(vec![0; count]));
     world.plan(at, Action::OpenAll(open));
@@ -169,7 +169,7 @@ fn plan_peace(world: &mut World, at: u64, open: u8) {
 }
 
 /// Plans what happens while much happens.
-struct Planner {
+struct ScenarioBuilder {
     /// To whom.
     world: World,
     /// Chance.
@@ -182,14 +182,14 @@ struct Planner {
     open: u8,
 }
 
-impl Planner {
+impl ScenarioBuilder {
     /// A time at which something happens.
     fn some_time(&mut self) -> u64 {
         self.random.between(self.from, self.until)
     }
 
-    /// Plans everything. Returns how many troubles there are.
-    fn plan_trouble(&mut self) -> u64 {
+    /// Plans everything. Returns how many faults there are.
+    fn plan_faults(&mut self) -> u64 {
         let count = self.world.machines.len();
         let talk = self.random.below(60) + 5;
         for _ in 0..talk {
@@ -197,15 +197,15 @@ impl Planner {
             let messages = if self.random.chance(100) { 30 } else { self.random.index(3) + 1 };
             self.world.plan(at, Action::Say(machine, messages));
         }
-        let troubles = self.random.below(8);
-        for _ in 0..troubles {
-            self.plan_one();
+        let faults = self.random.below(8);
+        for _ in 0..faults {
+            self.plan_fault();
         }
-        troubles
+        faults
     }
 
     /// Plans one trouble.
-    fn plan_one(&mut self) {
+    fn plan_fault(&mut self) {
         let count = self.world.machines.len();
         let (at, machine) = (self.some_time(), self.random.index(count));
         let later = at + self.random.below(40 * S);

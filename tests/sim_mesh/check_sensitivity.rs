@@ -1,22 +1,22 @@
 //! Each check can fail: a small world in which nothing is wrong, and the same
-//! with a saboteur that breaks what the check watches.
+//! with a fault_injector that breaks what the check watches.
 
 use pi_chat::mesh::Outgoing;
 use pi_chat::model::{ErrorCode, Event, Message, PeerId, Request, RoomClock};
 use pi_chat::wire::udp::{Agree, Control, Entry, Heartbeat, Nonce, Object, Packet, Recent};
 
 use super::checks;
-use super::life::LifeId;
+use super::fault_injector::{FaultInjector, NoFaults};
 use super::network::Link;
-use super::saboteur::{Nobody, Saboteur};
-use super::scenarios::Plan;
+use super::peer_run::RunId;
+use super::random_scenarios::Scenario;
 use super::world::{Action, S, World};
 
 /// Breaks what arrives at a machine.
 struct Arriving<F>(F);
 
-impl<F: FnMut(LifeId, LifeId, Packet) -> Option<Packet>> Saboteur for Arriving<F> {
-    fn arriving(&mut self, to: LifeId, from: LifeId, packet: Packet) -> Option<Packet> {
+impl<F: FnMut(RunId, RunId, Packet) -> Option<Packet>> FaultInjector for Arriving<F> {
+    fn arriving(&mut self, to: RunId, from: RunId, packet: Packet) -> Option<Packet> {
         self.0(to, from, packet)
     }
 }
@@ -24,8 +24,8 @@ impl<F: FnMut(LifeId, LifeId, Packet) -> Option<Packet>> Saboteur for Arriving<F
 /// Breaks what leaves a machine.
 struct Leaving<F>(F);
 
-impl<F: FnMut(LifeId, Outgoing) -> Vec<Outgoing>> Saboteur for Leaving<F> {
-    fn leaving(&mut self, from: LifeId, packet: Outgoing) -> Vec<Outgoing> {
+impl<F: FnMut(RunId, Outgoing) -> Vec<Outgoing>> FaultInjector for Leaving<F> {
+    fn leaving(&mut self, from: RunId, packet: Outgoing) -> Vec<Outgoing> {
         self.0(from, packet)
     }
 }
@@ -33,8 +33,8 @@ impl<F: FnMut(LifeId, Outgoing) -> Vec<Outgoing>> Saboteur for Leaving<F> {
 /// Breaks what a person sees.
 struct Shown<F>(F);
 
-impl<F: FnMut(LifeId, Event) -> Vec<Event>> Saboteur for Shown<F> {
-    fn shown(&mut self, to: LifeId, event: Event) -> Vec<Event> {
+impl<F: FnMut(RunId, Event) -> Vec<Event>> FaultInjector for Shown<F> {
+    fn shown(&mut self, to: RunId, event: Event) -> Vec<Event> {
         self.0(to, event)
     }
 }
@@ -42,8 +42,8 @@ impl<F: FnMut(LifeId, Event) -> Vec<Event>> Saboteur for Shown<F> {
 /// Breaks what a person wants.
 struct Asked<F>(F);
 
-impl<F: FnMut(LifeId, Request) -> Vec<Request>> Saboteur for Asked<F> {
-    fn asked(&mut self, from: LifeId, request: Request) -> Vec<Request> {
+impl<F: FnMut(RunId, Request) -> Vec<Request>> FaultInjector for Asked<F> {
+    fn asked(&mut self, from: RunId, request: Request) -> Vec<Request> {
         self.0(from, request)
     }
 }
@@ -51,7 +51,7 @@ impl<F: FnMut(LifeId, Request) -> Vec<Request>> Saboteur for Asked<F> {
 /// Peers in the small room; the last of them is the newcomer.
 const PEERS: usize = 4;
 /// The newcomer.
-const NEWCOMER: LifeId = PEERS - 1;
+const NEWCOMER: RunId = PEERS - 1;
 /// When the others of a room begin to talk.
 const fn talk(peers: usize) -> u64 {
     peers as u64 * 3 * S
@@ -72,16 +72,16 @@ const fn quiet(peers: usize) -> u64 {
     again(peers) + peers as u64 * S
 }
 
-/// A small room: three come in, each says four messages (those of life 1 are
+/// A small room: three come in, each says four messages (those of run 1 are
 /// "1:0" to "1:3"), a newcomer comes in, and each says one more.
-fn room() -> Plan {
+fn room() -> Scenario {
     room_of(PEERS)
 }
 
 /// The same with so many peers.
-fn room_of(peers: usize) -> Plan {
+fn room_of(peers: usize) -> Scenario {
     let mut world = World::new(peers, Link::GOOD, 1);
-    world.is_calm = true;
+    world.is_fault_free = true;
     let newcomer = peers - 1;
     for machine in 0..newcomer {
         world.plan(machine as u64 * 3 * S, Action::Start(machine, format!("person{machine}")));
@@ -93,37 +93,41 @@ fn room_of(peers: usize) -> Plan {
     for machine in 0..peers {
         world.plan(again(peers) + machine as u64 * S, Action::Say(machine, 1));
     }
-    world.quiet_since = quiet(peers);
+    world.deadline_for_all = quiet(peers);
     let end = quiet(peers) + 24 * S;
-    world.plan(end - 10 * S, Action::Measure);
-    world.plan(end, Action::Measured);
-    Plan { world, end }
+    world.plan(end - 10 * S, Action::StartSample);
+    world.plan(end, Action::EndSample);
+    Scenario { world, end }
 }
 
 /// Two rooms of one, each with an anna, become one room.
-fn two_rooms() -> Plan {
+fn two_rooms() -> Scenario {
     let mut world = World::new(2, Link::GOOD, 1);
     world.plan(0, Action::Split(vec![0, 1]));
     for machine in 0..2 {
         world.plan(machine as u64 * S, Action::Start(machine, "anna".to_owned()));
     }
     world.plan(10 * S, Action::Split(vec![0, 0]));
-    Plan { world, end: 45 * S }
+    Scenario { world, end: 45 * S }
 }
 
 /// Anna is in the room, and another wants to be called so.
-fn two_annas() -> Plan {
+fn two_annas() -> Scenario {
     let mut world = World::new(2, Link::GOOD, 1);
     world.plan(0, Action::Start(0, "anna".to_owned()));
     world.plan(5 * S, Action::Start(1, "anna".to_owned()));
-    Plan { world, end: 40 * S }
+    Scenario { world, end: 40 * S }
 }
 
-/// The names of the checks that fail if a saboteur comes into a world at some
+/// The names of the checks that fail if a fault_injector comes into a world at some
 /// time.
-fn failing(mut plan: Plan, from: u64, saboteur: impl Saboteur + 'static) -> Vec<&'static str> {
+fn failing(
+    mut plan: Scenario,
+    from: u64,
+    fault_injector: impl FaultInjector + 'static,
+) -> Vec<&'static str> {
     plan.world.run_until(from);
-    plan.world.saboteur = Box::new(saboteur);
+    plan.world.fault_injector = Box::new(fault_injector);
     plan.world.run_until(plan.end);
     let violations = checks::violations(&plan.world);
     violations.iter().for_each(|(name, what)| println!("{name}: {what}"));
@@ -132,26 +136,30 @@ fn failing(mut plan: Plan, from: u64, saboteur: impl Saboteur + 'static) -> Vec<
     names
 }
 
-/// Nothing is wrong in a world, and just these checks fail if a saboteur is in
+/// Nothing is wrong in a world, and just these checks fail if a fault_injector is in
 /// it.
 #[track_caller]
-fn assert_fail(checks: &[&str], plan: impl Fn() -> Plan, saboteur: impl Saboteur + 'static) {
-    assert_fail_from(0, checks, plan, saboteur);
+fn assert_fail(
+    checks: &[&str],
+    plan: impl Fn() -> Scenario,
+    fault_injector: impl FaultInjector + 'static,
+) {
+    assert_fail_from(0, checks, plan, fault_injector);
 }
 
-/// The same if the saboteur comes at some time.
+/// The same if the fault_injector comes at some time.
 #[track_caller]
 fn assert_fail_from(
     from: u64,
     checks: &[&str],
-    plan: impl Fn() -> Plan,
-    saboteur: impl Saboteur + 'static,
+    plan: impl Fn() -> Scenario,
+    fault_injector: impl FaultInjector + 'static,
 ) {
-    assert!(failing(plan(), 0, Nobody).is_empty(), "something is wrong without a saboteur");
-    assert_eq!(failing(plan(), from, saboteur), checks);
+    assert!(failing(plan(), 0, NoFaults).is_empty(), "something is wrong without a fault_injector");
+    assert_eq!(failing(plan(), from, fault_injector), checks);
 }
 
-/// What a packet is, if it is not an entry.
+/// EventKind a packet is, if it is not an entry.
 fn control(packet: &mut Packet) -> Option<&mut Control> {
     match packet {
         Packet::Control { control, .. } => Some(control),
@@ -188,8 +196,8 @@ fn message<'a>(event: &'a mut Event, text: &str) -> Option<&'a mut Message> {
     }
 }
 
-/// Shows a message to life 2 only after another.
-fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl Saboteur {
+/// Shows a message to run 2 only after another.
+fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl FaultInjector {
     let mut held = None;
     Shown(move |to, mut event: Event| {
         if to != 2 {
@@ -206,34 +214,34 @@ fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl Sab
     })
 }
 
-/// Nobody learns how another is called.
+/// NoFaults learns how another is called.
 #[test]
-fn check_1_can_fail() {
-    let saboteur = Arriving(|_, _, mut packet: Packet| {
+fn check_1_detects_colliding_names() {
+    let fault_injector = Arriving(|_, _, mut packet: Packet| {
         if let Some(heartbeat) = heartbeat(&mut packet) {
             "somebody".clone_into(&mut heartbeat.username);
         }
         let is_objection = matches!(control(&mut packet), Some(Control::Object(_)));
         (!is_objection).then_some(packet)
     });
-    assert_fail(&["1 names_are_unique"], two_rooms, saboteur);
+    assert_fail(&["1 names_are_unique"], two_rooms, fault_injector);
 }
 
 /// Candidates do not listen to objections.
 #[test]
-fn check_2_can_fail() {
-    let saboteur = Arriving(|_, _, mut packet: Packet| match control(&mut packet) {
+fn check_2_detects_an_ignored_objection() {
+    let fault_injector = Arriving(|_, _, mut packet: Packet| match control(&mut packet) {
         Some(Control::Object(object)) if object.nonce != Nonce::default() => None,
         _ => Some(packet),
     });
-    assert_fail(&["2 one_objection_is_enough"], two_annas, saboteur);
+    assert_fail(&["2 one_objection_rejects"], two_annas, fault_injector);
 }
 
 /// One peer never hears of what another says. (Its person is never shown it,
 /// either.)
 #[test]
-fn check_3_can_fail_for_what_is_missing() {
-    let saboteur = Arriving(|to, from, mut packet: Packet| {
+fn check_3_detects_missing_entries() {
+    let fault_injector = Arriving(|to, from, mut packet: Packet| {
         if to != 2 {
             return Some(packet);
         }
@@ -243,14 +251,14 @@ fn check_3_can_fail_for_what_is_missing() {
         }
         (!is_entry(&packet, "1:")).then_some(packet)
     });
-    let checks = ["3 same_messages_same_order", "4 nothing_lost_nothing_doubled"];
-    assert_fail(&checks, room, saboteur);
+    let checks = ["3 same_messages_same_order", "4 each_message_is_shown_once"];
+    assert_fail(&checks, room, fault_injector);
 }
 
 /// One peer has another order than the rest.
 #[test]
-fn check_3_can_fail_for_the_order() {
-    let saboteur = Arriving(|to, _, packet| match packet {
+fn check_3_detects_another_order() {
+    let fault_injector = Arriving(|to, _, packet| match packet {
         Packet::Entry { sender, entry } if to == 2 && entry.fields.text == "1:3" => {
             let mut fields = entry.fields.clone();
             fields.lamport.0 += 100;
@@ -259,64 +267,64 @@ fn check_3_can_fail_for_the_order() {
         }
         packet => Some(packet),
     });
-    assert_fail(&["3 same_messages_same_order"], room, saboteur);
+    assert_fail(&["3 same_messages_same_order"], room, fault_injector);
 }
 
 /// One person is shown two messages in another order, and neither is marked
 /// as late.
 #[test]
-fn check_3_can_fail_for_what_is_shown() {
+fn check_3_detects_unmarked_late_messages() {
     assert_fail(&["3 same_messages_same_order"], room, swapped("0:3", "1:0", false));
 }
 
 /// One person is shown a message twice.
 #[test]
-fn check_4_can_fail_for_what_is_doubled() {
-    let saboteur = Shown(|to, mut event: Event| {
+fn check_4_detects_a_duplicate() {
+    let fault_injector = Shown(|to, mut event: Event| {
         let is_it = to == 2 && message(&mut event, "1:3").is_some();
         vec![event; if is_it { 2 } else { 1 }]
     });
-    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+    assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
 }
 
 /// One person's message is said twice.
 #[test]
-fn check_4_can_fail_for_what_is_said_twice() {
-    let saboteur = Asked(|from, request| vec![request; if from == 1 { 2 } else { 1 }]);
-    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+fn check_4_detects_a_message_sent_twice() {
+    let fault_injector = Asked(|from, request| vec![request; if from == 1 { 2 } else { 1 }]);
+    assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
 }
 
 /// One person's messages are not sent.
 #[test]
-fn check_4_can_fail_for_what_is_not_sent() {
-    let saboteur = Asked(|from, request| if from == 1 { Vec::new() } else { vec![request] });
-    assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+fn check_4_detects_an_unsent_message() {
+    let fault_injector = Asked(|from, request| if from == 1 { Vec::new() } else { vec![request] });
+    assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
 }
 
 /// One person is shown one author's messages in another order. (It is marked
 /// as late, so that the room's order is well.)
 #[test]
-fn check_4_can_fail_for_the_order() {
-    assert_fail(&["4 nothing_lost_nothing_doubled"], room, swapped("1:1", "1:2", true));
+fn check_4_detects_a_swap_within_an_author() {
+    assert_fail(&["4 each_message_is_shown_once"], room, swapped("1:1", "1:2", true));
 }
 
 /// One person is not shown a message, be it the last one or not.
 #[test]
-fn check_4_can_fail_for_what_is_lost() {
+fn check_4_detects_a_lost_message() {
     for lost in ["1:2", "1:4"] {
-        let saboteur = Shown(move |to, mut event: Event| {
+        let fault_injector = Shown(move |to, mut event: Event| {
             let is_it = to == 2 && message(&mut event, lost).is_some();
             if is_it { Vec::new() } else { vec![event] }
         });
-        assert_fail(&["4 nothing_lost_nothing_doubled"], room, saboteur);
+        assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
     }
 }
 
 /// One peer gives up what everybody else has: what it asks for is misread, and
 /// so is what it is told that they do not have.
 #[test]
-fn check_4_can_fail_for_what_is_given_up() {
-    let saboteur = Arriving(|to, from, mut packet: Packet| {
+fn check_4_detects_a_gap_given_up_too_early() {
+    let fault_injector = Arriving(|to, from, mut packet: Packet| {
         match control(&mut packet) {
             Some(Control::Want(want)) if from == 2 => {
                 want.ranges.iter_mut().for_each(|it| (it.first, it.last) = (1_000, 1_000));
@@ -330,29 +338,29 @@ fn check_4_can_fail_for_what_is_given_up() {
         (!is_it).then_some(packet)
     });
     let plan = || {
-        let Plan { mut world, end } = room();
+        let Scenario { mut world, end } = room();
         world.plan(end, Action::Say(1, 2));
-        Plan { world, end: end + 20 * S }
+        Scenario { world, end: end + 20 * S }
     };
-    assert_fail(&["4 nothing_lost_nothing_doubled"], plan, saboteur);
+    assert_fail(&["4 each_message_is_shown_once"], plan, fault_injector);
 }
 
 /// The newcomer is told of nine messages instead of ten.
 #[test]
-fn check_5_can_fail_for_other_messages() {
-    let saboteur = Arriving(|_, _, mut packet: Packet| {
+fn check_5_detects_an_incomplete_history() {
+    let fault_injector = Arriving(|_, _, mut packet: Packet| {
         if let Some(recent) = recent(&mut packet) {
             recent.entries.pop();
         }
         Some(packet)
     });
-    assert_fail(&["5 history_is_the_oldest_s"], room, saboteur);
+    assert_fail(&["5 history_is_that_of_the_most_senior"], room, fault_injector);
 }
 
 /// The newcomer believes that the oldest is the youngest.
 #[test]
-fn check_5_can_fail_for_another_source() {
-    let saboteur = Arriving(|to, from, mut packet: Packet| {
+fn check_5_detects_a_wrong_source() {
+    let fault_injector = Arriving(|to, from, mut packet: Packet| {
         match control(&mut packet) {
             Some(Control::Agree(it)) if (to, from) == (NEWCOMER, 0) => it.since = it.clock,
             Some(Control::Heartbeat(it)) if (to, from) == (NEWCOMER, 0) => it.since = it.clock,
@@ -360,14 +368,14 @@ fn check_5_can_fail_for_another_source() {
         }
         Some(packet)
     });
-    assert_fail(&["5 history_is_the_oldest_s"], room, saboteur);
+    assert_fail(&["5 history_is_that_of_the_most_senior"], room, fault_injector);
 }
 
 /// One engine does not hear of somebody alive any more.
 #[test]
-fn check_6_can_fail() {
+fn check_6_detects_a_false_departure() {
     let mut subject: Option<PeerId> = None;
-    let saboteur = Arriving(move |to, from, mut packet: Packet| {
+    let fault_injector = Arriving(move |to, from, mut packet: Packet| {
         if to != 0 {
             return Some(packet);
         }
@@ -380,44 +388,44 @@ fn check_6_can_fail() {
         }
         Some(packet)
     });
-    assert_fail_from(quiet(PEERS), &["6 nobody_alive_is_gone"], room, saboteur);
+    assert_fail_from(quiet(PEERS), &["6 no_live_member_is_gone"], room, fault_injector);
 }
 
 /// Every packet is sent five times.
 #[test]
-fn check_7_can_fail_for_the_number() {
-    let saboteur = Leaving(|_, packet| vec![packet; 5]);
-    assert_fail(&["7 traffic_is_bounded"], room, saboteur);
+fn check_7_detects_too_many_datagrams() {
+    let fault_injector = Leaving(|_, packet| vec![packet; 5]);
+    assert_fail(&["7 traffic_is_bounded"], room, fault_injector);
 }
 
 /// Announces are longer than a datagram may be.
 #[test]
-fn check_7_can_fail_for_the_size() {
-    let saboteur = Leaving(|_, mut packet| {
+fn check_7_detects_oversized_datagrams() {
+    let fault_injector = Leaving(|_, mut packet| {
         if let Outgoing::Control(Control::Announce(announce)) = &mut packet {
             announce.padding = "-".repeat(1_232);
         }
         vec![packet]
     });
-    assert_fail(&["7 traffic_is_bounded"], room, saboteur);
+    assert_fail(&["7 traffic_is_bounded"], room, fault_injector);
 }
 
 /// All of nine believe that they are the oldest, and agree to a newcomer.
 #[test]
-fn check_7_can_fail_for_the_agreements() {
-    let saboteur = Arriving(|to, _, mut packet: Packet| {
+fn check_7_detects_too_many_agreements() {
+    let fault_injector = Arriving(|to, _, mut packet: Packet| {
         if let Some(heartbeat) = heartbeat(&mut packet).filter(|_| to < 9) {
             heartbeat.since = RoomClock(heartbeat.clock.0 + 1);
         }
         Some(packet)
     });
-    assert_fail_from(talk(10), &["7 traffic_is_bounded"], || room_of(10), saboteur);
+    assert_fail_from(talk(10), &["7 traffic_is_bounded"], || room_of(10), fault_injector);
 }
 
 /// The newcomer takes agreements for objections.
 #[test]
-fn check_8_can_fail_for_who_is_rejected() {
-    let saboteur = Arriving(|to, _, mut packet: Packet| {
+fn check_8_detects_a_groundless_rejection() {
+    let fault_injector = Arriving(|to, _, mut packet: Packet| {
         if let Some(control) = control(&mut packet).filter(|_| to == NEWCOMER)
             && let Control::Agree(agree) = control
         {
@@ -425,7 +433,7 @@ fn check_8_can_fail_for_who_is_rejected() {
         }
         Some(packet)
     });
-    assert_fail(&["8 everybody_comes_in"], room, saboteur);
+    assert_fail(&["8 every_candidate_is_decided"], room, fault_injector);
 }
 
 /// An objection instead of an agreement.
@@ -445,9 +453,9 @@ fn objection(agree: &Agree) -> Object {
 /// Every history has eighteen pages, which have to be asked for three times
 /// each, and the last one never comes.
 #[test]
-fn check_8_can_fail_for_who_waits() {
+fn check_8_detects_an_endless_candidacy() {
     let mut asked = 0;
-    let saboteur = Arriving(move |to, _, mut packet: Packet| {
+    let fault_injector = Arriving(move |to, _, mut packet: Packet| {
         if let Some(recent) = recent(&mut packet).filter(|_| to == NEWCOMER) {
             asked += 1;
             recent.pages = 18;
@@ -458,6 +466,6 @@ fn check_8_can_fail_for_who_waits() {
         Some(packet)
     });
     // Before idle traffic is measured.
-    let plan = || Plan { end: come(PEERS) + 21 * S, ..room() };
-    assert_fail(&["8 everybody_comes_in"], plan, saboteur);
+    let plan = || Scenario { end: come(PEERS) + 21 * S, ..room() };
+    assert_fail(&["8 every_candidate_is_decided"], plan, fault_injector);
 }

@@ -1,4 +1,4 @@
-//! What the world notes about what happens, for the checks to judge.
+//! EventKind the world notes about what happens, for the checks to judge.
 
 use std::collections::HashMap;
 
@@ -6,17 +6,17 @@ use pi_chat::mesh::Outgoing;
 use pi_chat::model::{Event, Message, NameKey, PeerId, Username};
 use pi_chat::wire::udp::{Agree, Control, Nonce, Packet};
 
-use super::life::{Agreed, LifeId, Shown, Stage, Written};
-use super::queue::Datagram;
+use super::event_queue::Datagram;
+use super::peer_run::{Agreed, RunId, Shown, Stage, Written};
 use super::world::{MS, S, World};
 
-/// Datagrams by their kinds; entries are kind 7.
+/// Datagrams by their packet_counts; entries are kind 7.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Kinds(pub(crate) [u64; 15]);
+pub(crate) struct PacketCounts(pub(crate) [u64; 15]);
 
 /// Two that are in the room with one name.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Collision {
+pub(crate) struct NameCollision {
     /// Since when, as long as it lasts.
     begun: Option<u64>,
     /// Since when both know each other besides.
@@ -31,9 +31,9 @@ pub(crate) struct Collision {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Objection {
     /// Who it was about.
-    pub(crate) to: LifeId,
+    pub(crate) to: RunId,
     /// Whose it was.
-    pub(crate) by: LifeId,
+    pub(crate) by: RunId,
     /// When.
     pub(crate) at: u64,
     /// The candidate was rejected at once.
@@ -44,9 +44,9 @@ pub(crate) struct Objection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Departure {
     /// Who has.
-    pub(crate) observer: LifeId,
+    pub(crate) observer: RunId,
     /// Whom.
-    pub(crate) subject: LifeId,
+    pub(crate) subject: RunId,
     /// When.
     pub(crate) at: u64,
     /// When that one had last been heard, by whomever, as far as the observer
@@ -60,11 +60,11 @@ pub(crate) struct Departure {
 
 /// An entry that somebody has given up.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct GivenUp {
+pub(crate) struct GivenUpEntry {
     /// Who has.
-    pub(crate) by: LifeId,
+    pub(crate) by: RunId,
     /// Its author.
-    pub(crate) author: LifeId,
+    pub(crate) author: RunId,
     /// Which one.
     pub(crate) sequence: u32,
     /// When.
@@ -72,13 +72,13 @@ pub(crate) struct GivenUp {
     /// For how long its machine had been awake.
     pub(crate) awake: u64,
     /// Somebody who has it, and since when those two could talk.
-    pub(crate) holder: Option<(LifeId, u64)>,
+    pub(crate) holder: Option<(RunId, u64)>,
 }
 
-/// What a text is: whose message, and which one.
-pub(crate) fn meaning(text: &str) -> Option<(LifeId, usize)> {
-    let (life, said) = text.split_once(':')?;
-    Some((life.parse().ok()?, said.parse().ok()?))
+/// EventKind a text is: whose message, and which one.
+pub(crate) fn parse_text(text: &str) -> Option<(RunId, usize)> {
+    let (run, said) = text.split_once(':')?;
+    Some((run.parse().ok()?, said.parse().ok()?))
 }
 
 /// Who has sent a datagram.
@@ -91,30 +91,30 @@ fn datagram_id(datagram: &Datagram) -> PeerId {
 
 impl World {
     /// Counts a datagram and its copies.
-    pub(crate) fn count(&mut self, id: LifeId, datagram: &Datagram, copies: u64) {
-        let life = &mut self.lives[id];
-        life.datagrams += copies;
-        life.bytes += copies * datagram.size as u64;
+    pub(crate) fn count(&mut self, id: RunId, datagram: &Datagram, copies: u64) {
+        let run = &mut self.runs[id];
+        run.datagrams += copies;
+        run.bytes += copies * datagram.size as u64;
         let kind = match &datagram.packet {
             Packet::Control { control, .. } => usize::from(control.kind()),
             Packet::Entry { .. } => 7,
         };
-        self.kinds.0[kind] += copies;
+        self.packet_counts.0[kind] += copies;
         self.largest = self.largest.max(datagram.size);
     }
 
-    /// What an engine wants to send, before anybody can change it.
-    pub(crate) fn on_sending(&mut self, id: LifeId, packet: &Outgoing) {
+    /// EventKind an engine wants to send, before anybody can change it.
+    pub(crate) fn on_sending(&mut self, id: RunId, packet: &Outgoing) {
         match packet {
             Outgoing::Control(Control::Announce(announce)) => {
-                self.lives[id].nonce = Some(announce.nonce);
+                self.runs[id].nonce = Some(announce.nonce);
             }
             Outgoing::Control(Control::Recall(_) | Control::Heartbeat(_))
-                if self.lives[id].stage == Stage::Announcing =>
+                if self.runs[id].stage == Stage::Announcing =>
             {
-                self.lives[id].stage = Stage::In;
+                self.runs[id].stage = Stage::In;
             }
-            Outgoing::Entry(entry) if entry.author == self.lives[id].signer => {
+            Outgoing::Entry(entry) if entry.author == self.runs[id].signer => {
                 self.on_written(id, entry.fields.sequence);
             }
             _ => {}
@@ -122,30 +122,30 @@ impl World {
     }
 
     /// Notes whom an engine asks for its history.
-    pub(crate) fn on_recall(&mut self, id: LifeId, asked: LifeId) {
-        *self.lives[id].recalls.entry(asked).or_default() += 1;
+    pub(crate) fn on_recall(&mut self, id: RunId, asked: RunId) {
+        *self.runs[id].recalls.entry(asked).or_default() += 1;
     }
 
     /// An engine has written its entries up to this one.
-    fn on_written(&mut self, id: LifeId, sequence: u32) {
+    fn on_written(&mut self, id: RunId, sequence: u32) {
         let at = self.time;
-        let life = &mut self.lives[id];
-        let (own, known) = (life.signer.id, life.written.len());
+        let run = &mut self.runs[id];
+        let (own, known) = (run.signer.id, run.written.len());
         if known >= sequence as usize {
             return;
         }
         let is_new = |it: &&std::sync::Arc<pi_chat::wire::udp::Entry>| {
             it.author.id == own && it.fields.sequence as usize > known
         };
-        for entry in life.mesh.entries().filter(is_new) {
-            let (_, said) = meaning(&entry.fields.text).unwrap();
-            life.said[said].sent_at = Some(at);
-            life.written.push(Written { lamport: entry.fields.lamport, said });
+        for entry in run.mesh.entries().filter(is_new) {
+            let (_, said) = parse_text(&entry.fields.text).unwrap();
+            run.said[said].sent_at = Some(at);
+            run.written.push(Written { lamport: entry.fields.lamport, said });
         }
     }
 
     /// A datagram that is new to an engine has reached its machine.
-    pub(crate) fn on_arrival(&mut self, to: LifeId, datagram: &Datagram) {
+    pub(crate) fn on_arrival(&mut self, to: RunId, datagram: &Datagram) {
         let (now, from) = (self.time, datagram.from);
         let Packet::Control { control, .. } = &datagram.packet else { return };
         let marks = match control {
@@ -154,47 +154,47 @@ impl World {
         };
         for mark in marks {
             let Some(author) = self.by_id.get(&mark.author) else { continue };
-            let floor = self.lives[to].floors.entry(*author).or_default();
+            let floor = self.runs[to].floors.entry(*author).or_default();
             *floor = mark.have.max(*floor);
         }
-        let life = &mut self.lives[to];
-        life.hear(from, now);
+        let run = &mut self.runs[to];
+        run.hear(from, now);
         match control {
-            Control::Heartbeat(_) if life.members.contains_key(&from) => {
+            Control::Heartbeat(_) if run.members.contains_key(&from) => {
                 for (who, ago) in &datagram.listed {
-                    life.hear(*who, now.saturating_sub(*ago));
+                    run.hear(*who, now.saturating_sub(*ago));
                 }
             }
-            Control::Bye(_) => drop(life.goodbyes.insert(from)),
-            Control::Announce(announce) if life.stage == Stage::Announcing => {
-                let is_smaller = datagram_id(datagram) < life.signer.id;
-                let is_same = NameKey::of(&announce.username) == *life.key();
-                life.had_rival |= is_smaller && is_same;
+            Control::Bye(_) => drop(run.goodbyes.insert(from)),
+            Control::Announce(announce) if run.stage == Stage::Announcing => {
+                let is_smaller = datagram_id(datagram) < run.signer.id;
+                let is_same = NameKey::of(&announce.username) == *run.key();
+                run.heard_winning_rival |= is_smaller && is_same;
             }
             Control::Agree(agree)
-                if life.stage == Stage::Announcing
-                    && life.nonce == Some(agree.nonce)
+                if run.stage == Stage::Announcing
+                    && run.nonce == Some(agree.nonce)
                     && agree.flags & Agree::ASKING == 0 =>
             {
                 let clock = i64::try_from(agree.clock.0).unwrap();
                 let clock = clock - i64::try_from(now / MS).unwrap();
-                life.agreed.push(Agreed { by: from, since: agree.since, clock });
+                run.agreed.push(Agreed { by: from, since: agree.since, clock });
             }
-            Control::Recent(recent) if life.nonce == Some(recent.nonce) => {
-                life.histories.extend(datagram.history.clone().map(|it| (from, it)));
+            Control::Recent(recent) if run.nonce == Some(recent.nonce) => {
+                run.histories.extend(datagram.history.clone().map(|it| (from, it)));
             }
             _ => {}
         }
     }
 
     /// An objection that reaches a candidate, if this is one.
-    pub(crate) fn objection(&self, to: LifeId, datagram: &Datagram) -> Option<Objection> {
+    pub(crate) fn objection(&self, to: RunId, datagram: &Datagram) -> Option<Objection> {
         let Packet::Control { control: Control::Object(object), .. } = &datagram.packet else {
             return None;
         };
-        let life = &self.lives[to];
-        let is_about_it = life.nonce == Some(object.nonce) && object.nonce != Nonce::default();
-        (life.stage == Stage::Announcing && is_about_it).then_some(Objection {
+        let run = &self.runs[to];
+        let is_about_it = run.nonce == Some(object.nonce) && object.nonce != Nonce::default();
+        (run.stage == Stage::Announcing && is_about_it).then_some(Objection {
             to,
             by: datagram.from,
             at: self.time,
@@ -203,47 +203,47 @@ impl World {
     }
 
     /// Somebody is called differently now.
-    pub(crate) fn rename(&mut self, id: LifeId, name: &str) {
-        self.lives[id].name = Username::new(name).unwrap();
+    pub(crate) fn rename(&mut self, id: RunId, name: &str) {
+        self.runs[id].name = Username::new(name).unwrap();
     }
 
     /// Notes who has become a member for somebody, and who is gone.
-    pub(crate) fn note_members(&mut self, id: LifeId) {
-        let life = &mut self.lives[id];
-        let has_left = std::mem::take(&mut life.has_left);
-        life.has_news = false;
-        let members = self.look_at_members(id);
+    pub(crate) fn note_members(&mut self, id: RunId) {
+        let run = &mut self.runs[id];
+        let has_left = std::mem::take(&mut run.has_left);
+        run.members_changed = false;
+        let members = self.read_members(id);
         let now = self.time;
-        let life = &self.lives[id];
-        // Nobody is told that somebody is gone whose name somebody else holds:
+        let run = &self.runs[id];
+        // NoFaults is told that somebody is gone whose name somebody else holds:
         // nobody knows when that was.
-        let gone = life.members.keys().filter(|it| has_left && !members.contains(it));
+        let gone = run.members.keys().filter(|it| has_left && !members.contains(it));
         for subject in gone {
             self.departures.push(Departure {
                 observer: id,
                 subject: *subject,
                 at: self.time,
-                heard: life.last_heard(*subject),
-                had_said_goodbye: life.goodbyes.contains(subject),
+                heard: run.last_heard(*subject),
+                had_said_goodbye: run.goodbyes.contains(subject),
                 members: members.len() + 1,
             });
         }
-        let before = &mut self.lives[id].members;
+        let before = &mut self.runs[id].members;
         before.retain(|it, _| members.contains(it));
         for member in members {
             before.entry(member).or_insert(now);
         }
     }
 
-    /// What an engine shows, before anybody can change it.
-    pub(crate) fn on_event(&mut self, id: LifeId, event: &Event) {
+    /// EventKind an engine shows, before anybody can change it.
+    pub(crate) fn on_event(&mut self, id: RunId, event: &Event) {
         self.note(|| format!("{id} shows {event:?}"));
         match event {
             Event::JoinedMesh(admitted) => {
-                self.lives[id].admitted = Some(self.time);
-                assert_eq!(self.life_of(admitted.session), Some(id), "its public number");
+                self.runs[id].admitted = Some(self.time);
+                assert_eq!(self.run_of(admitted.session), Some(id), "its public number");
                 self.rename(id, &admitted.username);
-                self.lives[id].has_news = true;
+                self.runs[id].members_changed = true;
                 self.note_reachable(id);
             }
             Event::Renamed { to, .. } => self.rename(id, to),
@@ -252,24 +252,24 @@ impl World {
             }
             Event::Presence { left, .. } => {
                 let has_left = left.as_ref().is_none_or(|it| !it.is_empty());
-                self.lives[id].has_left |= has_left;
-                self.lives[id].has_news |= has_left || self.machines.len() <= 60;
+                self.runs[id].has_left |= has_left;
+                self.runs[id].members_changed |= has_left || self.machines.len() <= 60;
             }
             _ => {}
         }
     }
 
-    /// What a person sees.
-    pub(crate) fn on_shown(&mut self, id: LifeId, event: &Event) {
+    /// EventKind a person sees.
+    pub(crate) fn on_shown(&mut self, id: RunId, event: &Event) {
         match event {
             Event::Message(message) => self.on_message(id, message),
             Event::Gap { .. } => {
-                self.lives[id].gaps.push(self.time);
+                self.runs[id].gaps.push(self.time);
             }
             Event::Refused(refusal) => {
                 let text = refusal.tag.0.as_deref().unwrap_or_default();
-                if let Some((life, said)) = meaning(text) {
-                    self.lives[life].said[said].is_refused = true;
+                if let Some((run, said)) = parse_text(text) {
+                    self.runs[run].said[said].is_refused = true;
                 }
             }
             _ => {}
@@ -277,18 +277,18 @@ impl World {
     }
 
     /// A person sees a message.
-    fn on_message(&mut self, id: LifeId, message: &Message) {
-        let (author, said) = meaning(&message.text).unwrap();
+    fn on_message(&mut self, id: RunId, message: &Message) {
+        let (author, said) = parse_text(&message.text).unwrap();
         let sequence = u32::try_from(message.sequence.0).unwrap();
-        assert_eq!(self.life_of(message.session), Some(author), "whose it is");
-        let life = &self.lives[id];
-        let before = life.shown.iter().rev().find(|it| it.author == author).map_or(0, |it| it.at);
-        if let Some(gap) = life.gaps.iter().rev().find(|it| **it >= before).copied() {
-            for missing in life.reached(author) + 1..sequence {
+        assert_eq!(self.run_of(message.session), Some(author), "whose it is");
+        let run = &self.runs[id];
+        let before = run.shown.iter().rev().find(|it| it.author == author).map_or(0, |it| it.at);
+        if let Some(gap) = run.gaps.iter().rev().find(|it| **it >= before).copied() {
+            for missing in run.reached(author) + 1..sequence {
                 self.note_given_up(gap, id, author, missing);
             }
         }
-        self.lives[id].shown.push(Shown {
+        self.runs[id].shown.push(Shown {
             at: self.time,
             author,
             sequence,
@@ -302,31 +302,31 @@ impl World {
     }
 
     /// Notes that somebody has given an entry up, and who has it.
-    fn note_given_up(&mut self, at: u64, by: LifeId, author: LifeId, sequence: u32) {
-        let id = self.lives[author].signer.id;
+    fn note_given_up(&mut self, at: u64, by: RunId, author: RunId, sequence: u32) {
+        let id = self.runs[author].signer.id;
         let holder = self.awake().filter(|it| *it != by).find_map(|other| {
             let since = self.connected_since(by, other)?;
-            let mut entries = self.lives[other].mesh.entries();
+            let mut entries = self.runs[other].mesh.entries();
             entries
                 .any(|it| it.author.id == id && it.fields.sequence == sequence)
                 .then_some((other, since))
         });
-        let awake = at.saturating_sub(self.machines[self.lives[by].machine].awake_since);
-        self.given_up.push(GivenUp { by, author, sequence, at, awake, holder });
+        let awake = at.saturating_sub(self.machines[self.runs[by].machine].awake_since);
+        self.given_up.push(GivenUpEntry { by, author, sequence, at, awake, holder });
     }
 
     /// Looks at everybody's names.
-    pub(crate) fn look(&mut self) {
-        if self.machines.len() > 60 && self.time % (10 * S) < self.look_each {
-            let all: Vec<LifeId> = self.awake().filter(|it| self.lives[*it].is_in()).collect();
+    pub(crate) fn observe(&mut self) {
+        if self.machines.len() > 60 && self.time % (10 * S) < self.observe_interval {
+            let all: Vec<RunId> = self.awake().filter(|it| self.runs[*it].is_in()).collect();
             for id in all {
                 self.note_members(id);
             }
         }
-        let mut holders: HashMap<NameKey, Vec<LifeId>> = HashMap::new();
+        let mut holders: HashMap<NameKey, Vec<RunId>> = HashMap::new();
         for id in self.awake() {
-            if self.lives[id].is_in() {
-                holders.entry(self.lives[id].key().clone()).or_default().push(id);
+            if self.runs[id].is_in() {
+                holders.entry(self.runs[id].key().clone()).or_default().push(id);
             }
         }
         let mut pairs = Vec::new();
@@ -343,16 +343,16 @@ impl World {
             }
         }
         for (one, other) in pairs {
-            self.look_at_collision(one, other);
+            self.update_collision(one, other);
         }
     }
 
     /// Notes for how long two with one name have been together.
-    fn look_at_collision(&mut self, one: LifeId, other: LifeId) {
+    fn update_collision(&mut self, one: RunId, other: RunId) {
         let connected = self.connected_since(one, other);
         let do_know = connected.is_some()
-            && self.look_at_members(one).contains(&other)
-            && self.look_at_members(other).contains(&one);
+            && self.read_members(one).contains(&other)
+            && self.read_members(other).contains(&one);
         let now = self.time;
         let collision = self.collisions.entry((one, other)).or_default();
         let begun = *collision.begun.get_or_insert(now);
@@ -369,25 +369,25 @@ impl World {
     }
 
     /// Notes with whom a newcomer could talk from its beginning until now.
-    fn note_reachable(&mut self, id: LifeId) {
-        let began = self.lives[id].began;
-        let is_near = |it: &LifeId| {
+    fn note_reachable(&mut self, id: RunId) {
+        let began = self.runs[id].began;
+        let is_near = |it: &RunId| {
             *it != id && self.connected_since(id, *it).is_some_and(|since| since <= began)
         };
         let reachable = self.awake().filter(is_near).collect();
-        self.lives[id].reachable = reachable;
+        self.runs[id].reachable = reachable;
     }
 
-    /// A life ends: notes with whom it could talk until then.
-    pub(crate) fn note_companions(&mut self, id: LifeId) {
-        let others: Vec<LifeId> = self.awake().filter(|it| *it != id).collect();
-        let since = |other: LifeId| {
+    /// A run ends: notes with whom it could talk until then.
+    pub(crate) fn note_companions(&mut self, id: RunId) {
+        let others: Vec<RunId> = self.awake().filter(|it| *it != id).collect();
+        let since = |other: RunId| {
             let connected = self.connected_since(id, other)?;
-            let known = *self.lives[id].members.get(&other)?;
-            let knows = *self.lives[other].members.get(&id)?;
+            let known = *self.runs[id].members.get(&other)?;
+            let knows = *self.runs[other].members.get(&id)?;
             Some((other, connected.max(known).max(knows)))
         };
         let companions = others.into_iter().filter_map(since).collect();
-        self.lives[id].companions = companions;
+        self.runs[id].companions = companions;
     }
 }

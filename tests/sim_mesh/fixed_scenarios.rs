@@ -4,12 +4,12 @@
 use super::clock::Clock;
 use super::network::Link;
 use super::random::Random;
-use super::scenarios::Plan;
+use super::random_scenarios::Scenario;
 use super::world::{Action, MS, S, World};
 
 /// Peers in the lossy room.
 pub(crate) const TALKERS: usize = 10;
-/// What each of them says.
+/// EventKind each of them says.
 pub(crate) const MESSAGES: usize = 200;
 /// Peers in the crowd.
 pub(crate) const CROWD: usize = 500;
@@ -17,9 +17,9 @@ pub(crate) const CROWD: usize = 500;
 /// Ten peers come in; then each says 200 messages, ten a second, and 30 % of
 /// all datagrams are lost from the beginning. Returns when the talk begins,
 /// too.
-pub(crate) fn lossy(seed: u64) -> (Plan, u64) {
+pub(crate) fn lossy(seed: u64) -> (Scenario, u64) {
     let mut random = Random::new(seed);
-    let mut world = World::new(TALKERS, Link::GOOD.losing(300), random.bits());
+    let mut world = World::new(TALKERS, Link::GOOD.with_loss(300), random.bits());
     world.worst_loss = 0.3;
     for machine in 0..TALKERS {
         world.plan(machine as u64 * S, Action::Start(machine, format!("person{machine}")));
@@ -32,15 +32,15 @@ pub(crate) fn lossy(seed: u64) -> (Plan, u64) {
         }
     }
     let ends = begins + MESSAGES as u64 * 100 * MS;
-    world.plan(begins, Action::Measure);
-    world.plan(ends + 20 * S, Action::Measured);
-    world.quiet_since = ends;
-    (Plan { world, end: ends + 60 * S }, begins)
+    world.plan(begins, Action::StartSample);
+    world.plan(ends + 20 * S, Action::EndSample);
+    world.deadline_for_all = ends;
+    (Scenario { world, end: ends + 60 * S }, begins)
 }
 
 /// Five hundred come in within a minute, talk, are split into two halves
 /// that go on talking, become one room again, and are quiet.
-pub(crate) fn crowd(seed: u64) -> Plan {
+pub(crate) fn crowd(seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let mut world = World::new(CROWD, Link::GOOD, random.bits());
     for machine in &mut world.machines {
@@ -64,9 +64,9 @@ pub(crate) fn crowd(seed: u64) -> Plan {
     let side_of = (0..CROWD).map(|_| u8::from(random.chance(500))).collect();
     world.plan(split, Action::Split(side_of));
     world.plan(mend, Action::Split(vec![0; CROWD]));
-    world.quiet_since = quiet;
+    world.deadline_for_all = quiet;
     let end = quiet + 55 * S;
-    world.plan(end - 25 * S, Action::Measure);
-    world.plan(end, Action::Measured);
-    Plan { world, end }
+    world.plan(end - 25 * S, Action::StartSample);
+    world.plan(end, Action::EndSample);
+    Scenario { world, end }
 }

@@ -8,10 +8,10 @@ use pi_chat::mesh::{Mesh, Sign};
 use pi_chat::model::{Lamport, Moment, NameKey, RoomClock, Username};
 use pi_chat::wire::udp::{Entry, EntryFields, EntryId, Nonce, Signer};
 
-/// Names a life: they are counted as they begin.
-pub(crate) type LifeId = usize;
+/// Names a run: they are counted as they begin.
+pub(crate) type RunId = usize;
 
-/// Where a life is on its way.
+/// Where a run is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It announces itself.
@@ -52,7 +52,7 @@ pub(crate) struct Shown {
     /// When.
     pub(crate) at: u64,
     /// Who wrote it.
-    pub(crate) author: LifeId,
+    pub(crate) author: RunId,
     /// Its place in its author's log, as it was shown.
     pub(crate) sequence: u32,
     /// Which of its author's [`Said`] it is, by its text.
@@ -67,10 +67,10 @@ pub(crate) struct Shown {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agreed {
     /// Whose.
-    pub(crate) by: LifeId,
+    pub(crate) by: RunId,
     /// When it came in, as it said.
     pub(crate) since: RoomClock,
-    /// What its room clock showed, less the world's time.
+    /// EventKind its room clock showed, less the world's time.
     pub(crate) clock: i64,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Agreed {
 pub(crate) type Snapshot = Rc<Vec<EntryId>>;
 
 /// One run of the program.
-pub(crate) struct Life {
+pub(crate) struct PeerRun {
     /// Where it runs.
     pub(crate) machine: usize,
     /// Its port.
@@ -105,47 +105,47 @@ pub(crate) struct Life {
     pub(crate) name: Username,
     /// Its attempt's.
     pub(crate) nonce: Option<Nonce>,
-    /// What its person has said.
+    /// EventKind its person has said.
     pub(crate) said: Vec<Said>,
     /// Its log: the entry with sequence n is at n − 1.
     pub(crate) written: Vec<Written>,
-    /// What its person was shown.
+    /// EventKind its person was shown.
     pub(crate) shown: Vec<Shown>,
     /// When its person was told that something is missing.
     pub(crate) gaps: Vec<u64>,
     /// The floors it may have: the greatest marks that have reached it.
-    pub(crate) floors: HashMap<LifeId, u32>,
+    pub(crate) floors: HashMap<RunId, u32>,
     /// When it ended: with whom it could talk, and since when both knew each
     /// other.
-    pub(crate) companions: Vec<(LifeId, u64)>,
+    pub(crate) companions: Vec<(RunId, u64)>,
     /// Which agreements have reached it.
     pub(crate) agreed: Vec<Agreed>,
     /// How often it has asked whom for its history.
-    pub(crate) recalls: HashMap<LifeId, u32>,
+    pub(crate) recalls: HashMap<RunId, u32>,
     /// Histories that have reached it: whose, and what it should be.
-    pub(crate) histories: Vec<(LifeId, Snapshot)>,
+    pub(crate) histories: Vec<(RunId, Snapshot)>,
     /// When everybody was last heard, by it or by those that it hears, as
     /// their pages say.
     pub(crate) heard: Vec<u64>,
     /// Who has said goodbye to it.
-    pub(crate) goodbyes: HashSet<LifeId>,
+    pub(crate) goodbyes: HashSet<RunId>,
     /// Whom it believes to be in the room, and since when.
-    pub(crate) members: HashMap<LifeId, u64>,
+    pub(crate) members: HashMap<RunId, u64>,
     /// That may have changed.
-    pub(crate) has_news: bool,
+    pub(crate) members_changed: bool,
     /// Its person was told that somebody has left.
     pub(crate) has_left: bool,
     /// With whom it could talk from its beginning until it was in.
-    pub(crate) reachable: HashSet<LifeId>,
+    pub(crate) reachable: HashSet<RunId>,
     /// It has heard a candidate of smaller id that wants the same name.
-    pub(crate) had_rival: bool,
+    pub(crate) heard_winning_rival: bool,
     /// Datagrams that it has sent, each copy counted.
     pub(crate) datagrams: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
 }
 
-impl Life {
+impl PeerRun {
     /// Whether it runs.
     pub(crate) const fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Announcing | Stage::In)
@@ -162,14 +162,14 @@ impl Life {
     }
 
     /// Up to where it has shown an author's messages, or need not.
-    pub(crate) fn reached(&self, author: LifeId) -> u32 {
+    pub(crate) fn reached(&self, author: RunId) -> u32 {
         let floor = self.floors.get(&author).copied().unwrap_or(0);
         let shown = self.shown.iter().rev().find(|it| it.author == author && !it.is_history);
         floor.max(shown.map_or(0, |it| it.sequence))
     }
 
     /// Notes that somebody was alive at a time.
-    pub(crate) fn hear(&mut self, who: LifeId, at: u64) {
+    pub(crate) fn hear(&mut self, who: RunId, at: u64) {
         if self.heard.len() <= who {
             self.heard.resize(who + 1, 0);
         }
@@ -177,7 +177,7 @@ impl Life {
     }
 
     /// When somebody was last alive, as far as it could know.
-    pub(crate) fn last_heard(&self, who: LifeId) -> u64 {
+    pub(crate) fn last_heard(&self, who: RunId) -> u64 {
         self.heard.get(who).copied().unwrap_or(0)
     }
 }

@@ -13,29 +13,30 @@ pub(crate) fn gone_after(members: usize) -> u64 {
     (10 * S).max(interval(members) * 5 / 2)
 }
 
-/// What nobody has is given up after this.
+/// EventKind nobody has is given up after this.
 pub(crate) const GIVE_UP: u64 = 10 * S;
 
 /// After so long one name is held by one of two that know each other.
-pub(crate) fn names_settled(members: usize, loss: f64) -> u64 {
-    3 * S + interval(members) * attempts(there_and_back(loss))
+pub(crate) fn name_conflict_bound(members: usize, loss: f64) -> u64 {
+    3 * S + interval(members) * attempts(round_trip_loss(loss))
 }
 
 /// After so long two that can talk to each other know each other: each fifth
 /// heartbeat goes by all ways; then it takes up to I(n) until the ping.
-pub(crate) fn acquainted(members: usize, loss: f64) -> u64 {
-    interval(members) * 11 / 2 * attempts(loss) + interval(members) * attempts(there_and_back(loss))
+pub(crate) fn discovery_bound(members: usize, loss: f64) -> u64 {
+    interval(members) * 11 / 2 * attempts(loss)
+        + interval(members) * attempts(round_trip_loss(loss))
 }
 
 /// After so long a message has reached somebody who knows its author and whom
 /// its author could talk to all the while: a heartbeat tells of it, and it is
 /// asked for.
-pub(crate) fn repaired(members: usize, loss: f64) -> u64 {
-    interval(members) * 11 / 10 * attempts(loss) + S * attempts(there_and_back(loss))
+pub(crate) fn repair_bound(members: usize, loss: f64) -> u64 {
+    interval(members) * 11 / 10 * attempts(loss) + S * attempts(round_trip_loss(loss))
 }
 
 /// The share of questions without an answer.
-fn there_and_back(loss: f64) -> f64 {
+fn round_trip_loss(loss: f64) -> f64 {
     1.0 - (1.0 - loss) * (1.0 - loss)
 }
 

@@ -1,4 +1,4 @@
-//! What will happen, in the order in which it does.
+//! EventKind will happen, in the order in which it does.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -8,44 +8,44 @@ use std::rc::Rc;
 use pi_chat::model::Path;
 use pi_chat::wire::udp::Packet;
 
-use super::life::{LifeId, Snapshot};
+use super::peer_run::{RunId, Snapshot};
 use super::world::Action;
 
 /// A datagram on its way; its copies share it.
 #[derive(Debug)]
 pub(crate) struct Datagram {
     /// Who sent it.
-    pub(crate) from: LifeId,
+    pub(crate) from: RunId,
     /// How long it is before it is sealed.
     pub(crate) size: usize,
-    /// What is in it.
+    /// EventKind is in it.
     pub(crate) packet: Packet,
     /// Whom its page lists as heard, and how many microseconds before.
-    pub(crate) listed: Vec<(LifeId, u64)>,
+    pub(crate) listed: Vec<(RunId, u64)>,
     /// If it is a history's first page: what the history is.
     pub(crate) history: Option<Snapshot>,
 }
 
 /// Something that will happen.
 #[derive(Debug)]
-pub(crate) enum What {
+pub(crate) enum EventKind {
     /// A datagram arrives.
     Arrive {
         /// At whose machine.
-        to: LifeId,
+        to: RunId,
         /// Where it seems to come from.
         from: SocketAddr,
         /// By which way.
         path: Option<Path>,
-        /// What arrives.
+        /// EventKind arrives.
         datagram: Rc<Datagram>,
     },
     /// An engine may want to be woken.
-    Wake(LifeId),
+    Wake(RunId),
     /// Somebody does something.
     Act(Action),
     /// The world looks at everybody.
-    Look,
+    Observe,
 }
 
 /// Something that will happen at some time.
@@ -55,8 +55,8 @@ struct Event {
     time: u64,
     /// Of those at one time the one that was planned first comes first.
     number: u64,
-    /// What.
-    what: What,
+    /// EventKind.
+    what: EventKind,
 }
 
 impl PartialEq for Event {
@@ -90,13 +90,13 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Plans something.
-    pub(crate) fn push(&mut self, time: u64, what: What) {
+    pub(crate) fn push(&mut self, time: u64, what: EventKind) {
         self.planned += 1;
         self.events.push(Reverse(Event { time, number: self.planned, what }));
     }
 
     /// The next thing that happens until `end`, and when.
-    pub(crate) fn pop_until(&mut self, end: u64) -> Option<(u64, What)> {
+    pub(crate) fn pop_until(&mut self, end: u64) -> Option<(u64, EventKind)> {
         if self.events.peek()?.0.time > end {
             return None;
         }
