@@ -1,5 +1,5 @@
-//! Each check can fail: a small world in which nothing is wrong, and the same
-//! with a fault_injector that breaks what the check watches.
+//! Sensitivity of the checks: each passes in a small world without faults, and fails in the same
+//! world with an injected fault of the kind that it should detect.
 
 use pi_chat::mesh::Outgoing;
 use pi_chat::model::{ErrorCode, Event, Message, PeerId, Request, RoomClock};
@@ -12,7 +12,7 @@ use super::peer_run::RunId;
 use super::random_scenarios::Scenario;
 use super::world::{Action, S, World};
 
-/// Breaks what arrives at a machine.
+/// Fault injector for arriving packets.
 struct Arriving<F>(F);
 
 impl<F: FnMut(RunId, RunId, Packet) -> Option<Packet>> FaultInjector for Arriving<F> {
@@ -21,7 +21,7 @@ impl<F: FnMut(RunId, RunId, Packet) -> Option<Packet>> FaultInjector for Arrivin
     }
 }
 
-/// Breaks what leaves a machine.
+/// Fault injector for sent packets.
 struct Leaving<F>(F);
 
 impl<F: FnMut(RunId, Outgoing) -> Vec<Outgoing>> FaultInjector for Leaving<F> {
@@ -30,7 +30,7 @@ impl<F: FnMut(RunId, Outgoing) -> Vec<Outgoing>> FaultInjector for Leaving<F> {
     }
 }
 
-/// Breaks what a person sees.
+/// Fault injector for events shown to users.
 struct Shown<F>(F);
 
 impl<F: FnMut(RunId, Event) -> Vec<Event>> FaultInjector for Shown<F> {
@@ -39,7 +39,7 @@ impl<F: FnMut(RunId, Event) -> Vec<Event>> FaultInjector for Shown<F> {
     }
 }
 
-/// Breaks what a person wants.
+/// Fault injector for requests of users.
 struct Asked<F>(F);
 
 impl<F: FnMut(RunId, Request) -> Vec<Request>> FaultInjector for Asked<F> {
@@ -48,37 +48,37 @@ impl<F: FnMut(RunId, Request) -> Vec<Request>> FaultInjector for Asked<F> {
     }
 }
 
-/// Peers in the small room; the last of them is the newcomer.
+/// Number of peers in the small room; the last one is the newcomer.
 const PEERS: usize = 4;
-/// The newcomer.
+/// Run of the newcomer.
 const NEWCOMER: RunId = PEERS - 1;
-/// When the others of a room begin to talk.
+/// Returns the time at which the others begin to talk.
 const fn talk(peers: usize) -> u64 {
     peers as u64 * 3 * S
 }
 
-/// When its newcomer comes.
+/// Returns the time at which the newcomer starts.
 const fn come(peers: usize) -> u64 {
     talk(peers) + peers as u64 * S
 }
 
-/// When all begin to say one message more, each a second after another.
+/// Returns the time at which each peer says one more message, a second apart.
 const fn again(peers: usize) -> u64 {
     come(peers) + 4 * S
 }
 
-/// When nothing is said any more.
+/// Returns the time from which on nothing is said.
 const fn quiet(peers: usize) -> u64 {
     again(peers) + peers as u64 * S
 }
 
-/// A small room: three come in, each says four messages (those of run 1 are
-/// "1:0" to "1:3"), a newcomer comes in, and each says one more.
+/// Returns a small room: three peers join and say four messages each (those of run 1 are "1:0" to
+/// "1:3"), a newcomer joins, and each peer says one more.
 fn room() -> Scenario {
     room_of(PEERS)
 }
 
-/// The same with so many peers.
+/// Returns the same room with this number of peers.
 fn room_of(peers: usize) -> Scenario {
     let mut world = World::new(peers, Link::GOOD, 1);
     world.is_fault_free = true;
@@ -93,14 +93,14 @@ fn room_of(peers: usize) -> Scenario {
     for machine in 0..peers {
         world.plan(again(peers) + machine as u64 * S, Action::Say(machine, 1));
     }
-    world.deadline_for_all = quiet(peers);
+    world.quiet_since = quiet(peers);
     let end = quiet(peers) + 24 * S;
     world.plan(end - 10 * S, Action::StartSample);
     world.plan(end, Action::EndSample);
     Scenario { world, end }
 }
 
-/// Two rooms of one, each with an anna, become one room.
+/// Returns two rooms of one peer each, both called anna, which merge.
 fn two_rooms() -> Scenario {
     let mut world = World::new(2, Link::GOOD, 1);
     world.plan(0, Action::Split(vec![0, 1]));
@@ -111,7 +111,7 @@ fn two_rooms() -> Scenario {
     Scenario { world, end: 45 * S }
 }
 
-/// Anna is in the room, and another wants to be called so.
+/// Returns a room with a candidate that asks for a taken name.
 fn two_annas() -> Scenario {
     let mut world = World::new(2, Link::GOOD, 1);
     world.plan(0, Action::Start(0, "anna".to_owned()));
@@ -119,8 +119,7 @@ fn two_annas() -> Scenario {
     Scenario { world, end: 40 * S }
 }
 
-/// The names of the checks that fail if a fault_injector comes into a world at some
-/// time.
+/// Returns the names of the checks that fail if a fault injector is active from a time on.
 fn failing(
     mut plan: Scenario,
     from: u64,
@@ -136,8 +135,7 @@ fn failing(
     names
 }
 
-/// Nothing is wrong in a world, and just these checks fail if a fault_injector is in
-/// it.
+/// Asserts that no check fails without faults, and exactly these checks fail with the injector.
 #[track_caller]
 fn assert_fail(
     checks: &[&str],
@@ -147,7 +145,7 @@ fn assert_fail(
     assert_fail_from(0, checks, plan, fault_injector);
 }
 
-/// The same if the fault_injector comes at some time.
+/// Asserts the same with the injector active from a time on.
 #[track_caller]
 fn assert_fail_from(
     from: u64,
@@ -159,7 +157,7 @@ fn assert_fail_from(
     assert_eq!(failing(plan(), from, fault_injector), checks);
 }
 
-/// EventKind a packet is, if it is not an entry.
+/// Returns the control packet, if it is one.
 fn control(packet: &mut Packet) -> Option<&mut Control> {
     match packet {
         Packet::Control { control, .. } => Some(control),
@@ -167,7 +165,7 @@ fn control(packet: &mut Packet) -> Option<&mut Control> {
     }
 }
 
-/// A packet that is a heartbeat.
+/// Returns the heartbeat, if it is one.
 fn heartbeat(packet: &mut Packet) -> Option<&mut Heartbeat> {
     match control(packet)? {
         Control::Heartbeat(heartbeat) => Some(heartbeat),
@@ -175,7 +173,7 @@ fn heartbeat(packet: &mut Packet) -> Option<&mut Heartbeat> {
     }
 }
 
-/// A packet that is a page of the history.
+/// Returns the `recent`, if it is one.
 fn recent(packet: &mut Packet) -> Option<&mut Recent> {
     match control(packet)? {
         Control::Recent(recent) => Some(recent),
@@ -183,12 +181,12 @@ fn recent(packet: &mut Packet) -> Option<&mut Recent> {
     }
 }
 
-/// Whether a packet is an entry with a text that begins so.
+/// Returns true if a packet is an entry whose text starts with `text`.
 fn is_entry(packet: &Packet, text: &str) -> bool {
     matches!(packet, Packet::Entry { entry, .. } if entry.fields.text.starts_with(text))
 }
 
-/// The message that an event is, if it has this text.
+/// Returns the message of an event if it has this text.
 fn message<'a>(event: &'a mut Event, text: &str) -> Option<&'a mut Message> {
     match event {
         Event::Message(message) if message.text == text => Some(message),
@@ -196,7 +194,7 @@ fn message<'a>(event: &'a mut Event, text: &str) -> Option<&'a mut Message> {
     }
 }
 
-/// Shows a message to run 2 only after another.
+/// Returns an injector that shows run 2 the message `first` only after `second`.
 fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl FaultInjector {
     let mut held = None;
     Shown(move |to, mut event: Event| {
@@ -214,7 +212,7 @@ fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl Fau
     })
 }
 
-/// NoFaults learns how another is called.
+/// Fault: peers never learn each other's names.
 #[test]
 fn check_1_detects_colliding_names() {
     let fault_injector = Arriving(|_, _, mut packet: Packet| {
@@ -227,7 +225,7 @@ fn check_1_detects_colliding_names() {
     assert_fail(&["1 names_are_unique"], two_rooms, fault_injector);
 }
 
-/// Candidates do not listen to objections.
+/// Fault: candidates ignore objections.
 #[test]
 fn check_2_detects_an_ignored_objection() {
     let fault_injector = Arriving(|_, _, mut packet: Packet| match control(&mut packet) {
@@ -237,8 +235,7 @@ fn check_2_detects_an_ignored_objection() {
     assert_fail(&["2 one_objection_rejects"], two_annas, fault_injector);
 }
 
-/// One peer never hears of what another says. (Its person is never shown it,
-/// either.)
+/// Fault: one peer never receives the entries of another. (Its user is not shown them either.)
 #[test]
 fn check_3_detects_missing_entries() {
     let fault_injector = Arriving(|to, from, mut packet: Packet| {
@@ -255,7 +252,7 @@ fn check_3_detects_missing_entries() {
     assert_fail(&checks, room, fault_injector);
 }
 
-/// One peer has another order than the rest.
+/// Fault: one peer has another order than the rest.
 #[test]
 fn check_3_detects_another_order() {
     let fault_injector = Arriving(|to, _, packet| match packet {
@@ -270,14 +267,13 @@ fn check_3_detects_another_order() {
     assert_fail(&["3 same_messages_same_order"], room, fault_injector);
 }
 
-/// One person is shown two messages in another order, and neither is marked
-/// as late.
+/// Fault: one user is shown two messages in reverse order, without a late mark.
 #[test]
 fn check_3_detects_unmarked_late_messages() {
     assert_fail(&["3 same_messages_same_order"], room, swapped("0:3", "1:0", false));
 }
 
-/// One person is shown a message twice.
+/// Fault: one user is shown a message twice.
 #[test]
 fn check_4_detects_a_duplicate() {
     let fault_injector = Shown(|to, mut event: Event| {
@@ -287,28 +283,28 @@ fn check_4_detects_a_duplicate() {
     assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
 }
 
-/// One person's message is said twice.
+/// Fault: one user's messages are sent twice.
 #[test]
 fn check_4_detects_a_message_sent_twice() {
     let fault_injector = Asked(|from, request| vec![request; if from == 1 { 2 } else { 1 }]);
     assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
 }
 
-/// One person's messages are not sent.
+/// Fault: one user's messages are not sent.
 #[test]
 fn check_4_detects_an_unsent_message() {
     let fault_injector = Asked(|from, request| if from == 1 { Vec::new() } else { vec![request] });
     assert_fail(&["4 each_message_is_shown_once"], room, fault_injector);
 }
 
-/// One person is shown one author's messages in another order. (It is marked
-/// as late, so that the room's order is well.)
+/// Fault: one user is shown an author's messages in another order. (They are marked as late, so
+/// that the room order is right.)
 #[test]
 fn check_4_detects_a_swap_within_an_author() {
     assert_fail(&["4 each_message_is_shown_once"], room, swapped("1:1", "1:2", true));
 }
 
-/// One person is not shown a message, be it the last one or not.
+/// Fault: one user is not shown a message, the last one or another.
 #[test]
 fn check_4_detects_a_lost_message() {
     for lost in ["1:2", "1:4"] {
@@ -320,8 +316,8 @@ fn check_4_detects_a_lost_message() {
     }
 }
 
-/// One peer gives up what everybody else has: what it asks for is misread, and
-/// so is what it is told that they do not have.
+/// Fault: one peer gives up entries that all others have, because its `want`s and their `lost` are
+/// altered.
 #[test]
 fn check_4_detects_a_gap_given_up_too_early() {
     let fault_injector = Arriving(|to, from, mut packet: Packet| {
@@ -345,7 +341,7 @@ fn check_4_detects_a_gap_given_up_too_early() {
     assert_fail(&["4 each_message_is_shown_once"], plan, fault_injector);
 }
 
-/// The newcomer is told of nine messages instead of ten.
+/// Fault: the newcomer is told of nine messages instead of ten.
 #[test]
 fn check_5_detects_an_incomplete_history() {
     let fault_injector = Arriving(|_, _, mut packet: Packet| {
@@ -357,7 +353,7 @@ fn check_5_detects_an_incomplete_history() {
     assert_fail(&["5 history_is_that_of_the_most_senior"], room, fault_injector);
 }
 
-/// The newcomer believes that the oldest is the youngest.
+/// Fault: the most senior member seems to be the least senior to the newcomer.
 #[test]
 fn check_5_detects_a_wrong_source() {
     let fault_injector = Arriving(|to, from, mut packet: Packet| {
@@ -371,7 +367,7 @@ fn check_5_detects_a_wrong_source() {
     assert_fail(&["5 history_is_that_of_the_most_senior"], room, fault_injector);
 }
 
-/// One engine does not hear of somebody alive any more.
+/// Fault: one engine no longer hears of a live member.
 #[test]
 fn check_6_detects_a_false_departure() {
     let mut subject: Option<PeerId> = None;
@@ -391,14 +387,14 @@ fn check_6_detects_a_false_departure() {
     assert_fail_from(quiet(PEERS), &["6 no_live_member_is_gone"], room, fault_injector);
 }
 
-/// Every packet is sent five times.
+/// Fault: every packet is sent five times.
 #[test]
 fn check_7_detects_too_many_datagrams() {
     let fault_injector = Leaving(|_, packet| vec![packet; 5]);
     assert_fail(&["7 traffic_is_bounded"], room, fault_injector);
 }
 
-/// Announces are longer than a datagram may be.
+/// Fault: announces are larger than a datagram may be.
 #[test]
 fn check_7_detects_oversized_datagrams() {
     let fault_injector = Leaving(|_, mut packet| {
@@ -410,7 +406,7 @@ fn check_7_detects_oversized_datagrams() {
     assert_fail(&["7 traffic_is_bounded"], room, fault_injector);
 }
 
-/// All of nine believe that they are the oldest, and agree to a newcomer.
+/// Fault: nine members believe that they are the most senior, and all agree to a newcomer.
 #[test]
 fn check_7_detects_too_many_agreements() {
     let fault_injector = Arriving(|to, _, mut packet: Packet| {
@@ -422,7 +418,7 @@ fn check_7_detects_too_many_agreements() {
     assert_fail_from(talk(10), &["7 traffic_is_bounded"], || room_of(10), fault_injector);
 }
 
-/// The newcomer takes agreements for objections.
+/// Fault: the newcomer receives objections instead of agreements.
 #[test]
 fn check_8_detects_a_groundless_rejection() {
     let fault_injector = Arriving(|to, _, mut packet: Packet| {
@@ -436,7 +432,7 @@ fn check_8_detects_a_groundless_rejection() {
     assert_fail(&["8 every_candidate_is_decided"], room, fault_injector);
 }
 
-/// An objection instead of an agreement.
+/// Returns an objection in place of an agreement.
 fn objection(agree: &Agree) -> Object {
     Object {
         nonce: agree.nonce,
@@ -450,8 +446,8 @@ fn objection(agree: &Agree) -> Object {
     }
 }
 
-/// Every history has eighteen pages, which have to be asked for three times
-/// each, and the last one never comes.
+/// Fault: every history has eighteen pages, each of which must be requested three times, and the
+/// last one never arrives.
 #[test]
 fn check_8_detects_an_endless_candidacy() {
     let mut asked = 0;
@@ -465,7 +461,7 @@ fn check_8_detects_an_endless_candidacy() {
         }
         Some(packet)
     });
-    // Before idle traffic is measured.
+    // End before idle traffic is measured.
     let plan = || Scenario { end: come(PEERS) + 21 * S, ..room() };
     assert_fail(&["8 every_candidate_is_decided"], plan, fault_injector);
 }

@@ -1,5 +1,4 @@
-//! EventKind the page promises. Each check looks at a world that has come to its
-//! end and tells, in words, how a promise was broken.
+//! Checks of the page's promises. Each check examines a world at its end and describes violations.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,10 +10,10 @@ use super::peer_run::{Agreed, PeerRun, RunId, Shown, Stage};
 use super::runner::seconds;
 use super::world::{S, World};
 
-/// A check and its name.
+/// Check with its name.
 pub(crate) type Check = (&'static str, fn(&World) -> Vec<String>);
 
-/// All of them.
+/// All checks.
 pub(crate) const ALL: [Check; 8] = [
     ("1 names_are_unique", names_are_unique),
     ("2 one_objection_rejects", one_objection_rejects),
@@ -26,32 +25,31 @@ pub(crate) const ALL: [Check; 8] = [
     ("8 every_candidate_is_decided", every_candidate_is_decided),
 ];
 
-/// In the place of a check: the engine or the world panicked.
+/// Name of the violation when the engine or the simulation has panicked.
 pub(crate) const PANICKED: &str = "0 panicked";
 
-/// EventKind all checks have to say.
+/// Runs all checks, and returns the violations with the names of the checks.
 pub(crate) fn violations(world: &World) -> Vec<(&'static str, String)> {
     let of = |(name, check): Check| check(world).into_iter().map(move |it| (name, it));
     ALL.into_iter().flat_map(of).collect()
 }
 
-/// Entries that an engine keeps.
+/// Number of entries that an engine retains.
 const KEPT: usize = 2_000;
 
-/// Lives that are in the room at the end, awake.
+/// Returns the members that are awake at the end.
 fn members(world: &World) -> Vec<RunId> {
     world.awake().filter(|it| world.runs[*it].admitted.is_some()).collect()
 }
 
-/// **Names are unique** (section 13): there are no two members with colliding
-/// names that can talk to each other for longer than it takes them to get to
-/// know each other, and at most I(n) + 3 s from when they do. Where datagrams
-/// are lost, each step may have to be tried more often.
+/// **Names are unique** (section 13): no two members with colliding names can talk to each other
+/// for longer than discovery plus I(n) + 3 s, or know each other for longer than I(n) + 3 s. With
+/// loss, steps may have to be repeated.
 pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
     let (count, loss) = (world.machines.len(), world.worst_loss);
     let settled = bounds::name_conflict_bound(count, loss);
     let met = settled + bounds::discovery_bound(count, loss);
-    // The world looks only now and then.
+    // Collisions are observed only periodically.
     let (settled, met) = (settled + 2 * world.observe_interval, met + 2 * world.observe_interval);
     let is_wrong =
         |it: &super::observer::NameCollision| it.known_for > settled || it.connected_for > met;
@@ -70,8 +68,8 @@ pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// **One objection is enough** (section 7): one that reaches a candidate is a
-/// rejection, at once, whoever sends it and however many have agreed.
+/// **One objection rejects** (section 7): an objection that reaches a candidate rejects it at once,
+/// whoever sends it and however many have agreed.
 pub(crate) fn one_objection_rejects(world: &World) -> Vec<String> {
     let ignored = world.objections.iter().filter(|it| !it.was_heeded);
     ignored
@@ -81,12 +79,10 @@ pub(crate) fn one_objection_rejects(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// **The same messages in the same order** (section 9): all members that are
-/// there in the end have everything above their floors that any other one has
-/// to which they can talk, but for what they were told to be missing, all in
-/// the order of (Lamport counter,
-/// author, sequence); and everybody was shown them in this order, but for
-/// those that were marked as late.
+/// **The same messages in the same order** (section 9): at the end, all members have everything
+/// above their floors that any member has to which they can talk, except for gaps that were
+/// reported, in the order of (Lamport counter, author, sequence). Users were shown them in this
+/// order, except for those marked as late.
 pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
     let members = &members(world);
     let mut wrong = Vec::new();
@@ -123,13 +119,13 @@ pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
     wrong
 }
 
-/// The place of an entry in the room's order, as its author wrote it.
+/// Returns the sort key of an entry in room order, as its author wrote it.
 fn place_of(world: &World, author: RunId, sequence: u32) -> Option<(Lamport, PeerId, u32)> {
     let written = world.runs[author].written.get(sequence as usize - 1)?;
     Some((written.lamport, world.runs[author].signer.id, sequence))
 }
 
-/// EventKind a person was shown in another order than the room's, unmarked.
+/// Returns the messages that a user was shown out of room order without a mark.
 fn shown_out_of_order(world: &World, id: RunId) -> Vec<String> {
     let (mut wrong, mut last) = (Vec::new(), None);
     for shown in &world.runs[id].shown {
@@ -142,8 +138,7 @@ fn shown_out_of_order(world: &World, id: RunId) -> Vec<String> {
     wrong
 }
 
-/// Whether somebody need not have an entry: it is at or below a floor, or was
-/// given up.
+/// Returns true if a run need not have an entry: it is at or below a floor, or was given up.
 fn is_excused(world: &World, id: RunId, author: RunId, sequence: u32) -> bool {
     let floor = world.runs[id].floors.get(&author).copied().unwrap_or(0);
     let is_it = |it: &super::observer::GivenUpEntry| {
@@ -152,17 +147,16 @@ fn is_excused(world: &World, id: RunId, author: RunId, sequence: u32) -> bool {
     sequence <= floor || world.given_up.iter().any(is_it)
 }
 
-/// **Nothing is lost and nothing doubled** (sections 9 and 10). Whoever is
-/// there in the end was shown
-/// - every message of those that are there in the end, if anybody that it can
-///   talk to was,
-/// - every message of somebody who is not, if that one could talk to it for
-///   long enough afterwards to find and repair a loss,
+/// **Each message is shown exactly once** (sections 9 and 10). A member at the end was shown, above
+/// its floors:
 ///
-/// above its floors. NoFaults was ever shown a message twice, or one out of its
-/// author's order, or one after a hole of which it was not told, or was told
-/// of a hole that somebody could have filled, or that it has not been awake
-/// for long enough to ask about.
+/// - every message of the members at the end, if a member that it can talk to was shown it,
+/// - every message of a former member that could talk to it long enough afterwards to repair a
+///   loss.
+///
+/// No message was shown twice, out of its author's order, or after a gap that was not reported; and
+/// no gap was reported that another peer could have filled, or before the machine was awake long
+/// enough to ask.
 pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, run) in world.runs.iter().enumerate() {
@@ -189,7 +183,7 @@ pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
     for (author, run) in world.runs.iter().enumerate() {
         for (said, it) in run.said.iter().enumerate() {
             let stays = members.contains(&author);
-            if stays && it.sent_at.is_none() && !it.is_refused && it.at < world.deadline_for_all {
+            if stays && it.sent_at.is_none() && !it.is_refused && it.at < world.quiet_since {
                 wrong.push(format!("{author}'s message {said} was never sent"));
             }
             let Some(sent) = it.sent_at else { continue };
@@ -199,7 +193,7 @@ pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
                 let has_it = |it: &RunId| {
                     world.connected_since(*id, *it).is_some() && seen[it].contains(&(author, said))
                 };
-                let is_due = stays && sent < world.deadline_for_all && members.iter().any(has_it)
+                let is_due = stays && sent < world.quiet_since && members.iter().any(has_it)
                     || was_together(world, author, *id, sent, patience);
                 if is_due
                     && !seen[id].contains(&(author, said))
@@ -213,8 +207,7 @@ pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
     wrong
 }
 
-/// Whether the author of a message could talk to somebody for long enough
-/// after it was sent.
+/// Returns true if the author of a message could talk to a run for long enough after it was sent.
 fn was_together(world: &World, author: RunId, with: RunId, sent: u64, patience: u64) -> bool {
     let run = &world.runs[author];
     let companion = run.companions.iter().find(|(id, _)| *id == with);
@@ -226,8 +219,8 @@ fn was_together(world: &World, author: RunId, with: RunId, sent: u64, patience: 
     since.max(sent).max(admitted) + patience < end
 }
 
-/// EventKind one person was shown twice, out of an author's order, or after a hole
-/// of which it was not told.
+/// Returns the messages that a user was shown twice, out of an author's order, or after an
+/// unreported gap.
 fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut entries = HashSet::new();
@@ -255,11 +248,9 @@ fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
     wrong
 }
 
-/// **A newcomer's history is that of the oldest** (section 8): what is shown
-/// to it as history are the last 10 messages of the oldest of those that
-/// agreed, as it had them when it answered; of the next oldest only if the
-/// oldest was asked three times and no answer came. Where datagrams are lost,
-/// some of the ten may be missing.
+/// **A newcomer's history is that of the most senior member** (section 8): the last 10 messages of
+/// the most senior one of those that agreed, as it had them when it answered; of the next one only
+/// if the most senior one did not answer three requests. With loss, some of the ten may be missing.
 pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, run) in world.runs.iter().enumerate() {
@@ -270,7 +261,7 @@ pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     wrong
 }
 
-/// Whether the history of one newcomer is right.
+/// Checks the history of one newcomer.
 fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
     let run = &world.runs[id];
     let name =
@@ -284,7 +275,7 @@ fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
     }
     voters.sort_unstable_by_key(|it| (it.since, world.runs[it.by].signer.id));
     let clocks = || voters.iter().map(|it| it.clock);
-    // While two rooms become one, nobody can tell who is older.
+    // While two rooms merge, seniority is undecided.
     let is_one_room = clocks().max().unwrap_or(0) - clocks().min().unwrap_or(0) <= 1_000;
     for voter in voters.iter().map(|it| it.by) {
         let mut answers = run.histories.iter().filter(|(by, _)| *by == voter).peekable();
@@ -296,7 +287,7 @@ fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
             return if given.iter().any(|it| is_it(it)) {
                 Ok(())
             } else if !is_one_room || run.recalls.get(&voter) >= Some(&3) {
-                // Its answer may have come too late.
+                // Its answer may have arrived too late.
                 continue;
             } else {
                 Err(format!("it was shown {shown:?}, but {voter} had {given:?}"))
@@ -312,15 +303,15 @@ fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
     if shown.is_empty() { Ok(()) } else { Err(format!("{shown:?} came from nobody")) }
 }
 
-/// Whether the first is the second with some left out.
+/// Returns true if `part` is `whole` with some items left out.
 fn is_subsequence(part: &[EntryId], whole: &[EntryId]) -> bool {
     let mut rest = whole.iter();
     part.iter().all(|it| rest.any(|other| other == it))
 }
 
-/// **NoFaults alive is gone** (section 11): nobody takes a member for gone
-/// within G(n) of a time at which it was heard, directly or by somebody who
-/// is heard and says so in a page; unless it has said goodbye.
+/// **No live member is gone** (section 11): a member is not reported as gone within G(n) of a time
+/// at which it was heard, directly or by a member that says so in a page, unless it has said
+/// goodbye.
 pub(crate) fn no_live_member_is_gone(world: &World) -> Vec<String> {
     // Half seconds are rounded, and clocks differ.
     let slack = S;
@@ -341,11 +332,9 @@ pub(crate) fn no_live_member_is_gone(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// **Traffic is bounded** (section 18): no datagram is larger than 1,232
-/// bytes; and of what was sent while it was measured, no peer that was there
-/// all the while sent more than its heartbeats when nothing was said, and all
-/// together not more than that and the cost of the messages. In a calm world
-/// nobody got more than 8 agreements.
+/// **Traffic is bounded** (section 18): no datagram is larger than 1,232 bytes. In the traffic
+/// sample no idle peer sends more than its heartbeats, and all together send no more than that plus
+/// the cost of the messages. In a world without faults no candidate gets more than 8 agreements.
 pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     if world.largest > 1_232 {
@@ -361,7 +350,7 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     }
     let Some(measured) = &world.measured else { return wrong };
     let (count, loss) = (members(world).len(), world.worst_loss);
-    // Who is alone uses all ways.
+    // A peer that is alone uses all paths.
     let paths = if count > 1 { world.paths_in_use } else { 3.0 };
     let time = measured.until - measured.from;
     let idle = bounds::idle_datagrams(count, paths, time);
@@ -380,9 +369,9 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
         wrong.push(format!("{} bytes; {bytes:.0} allowed", measured.bytes));
     }
     for (id, sent) in measured.datagrams.iter().enumerate() {
-        // One of them may have somebody to look for, for some time after a
-        // split; and over a short time there may be one heartbeat by all
-        // three ways more. The whole room may not send more.
+        // One of them may be looking for another peer for some time after a split, and over a short
+        // time there may be one more heartbeat by all three paths. The room as a whole may not send
+        // more.
         if measured.said == 0 && *sent as f64 > 2.0 * idle + 3.0 {
             let time = seconds(time);
             wrong.push(format!("{id} sent {sent} idle datagrams in {time} s; {idle:.0} allowed"));
@@ -391,8 +380,8 @@ pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     wrong
 }
 
-/// **Everybody comes in** (section 7): who runs for 20 s is in or was
-/// rejected; and nobody is rejected without a reason.
+/// **Every candidate is decided** (section 7): a program that has run for 20 s has joined or was
+/// rejected, and no candidate is rejected without a reason.
 pub(crate) fn every_candidate_is_decided(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, run) in world.runs.iter().enumerate() {

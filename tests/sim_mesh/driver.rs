@@ -1,5 +1,4 @@
-//! Between the engines and the network: what `peer::driver` is in the
-//! program.
+//! Driver of the simulated engines: what `peer::driver` is in the real program.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -15,24 +14,23 @@ use super::network::{address_v4, address_v6, machine_at};
 use super::peer_run::{RunId, Snapshot, Stage};
 use super::world::World;
 
-/// Entries of a newcomer's history.
+/// Number of entries of a newcomer's history.
 const HISTORY: usize = 10;
 
 impl World {
-    /// Gives something to an engine, and does what it wants.
+    /// Passes an input to an engine, and carries out its outputs.
     pub(crate) fn give(&mut self, id: RunId, input: Input) {
         if !self.is_awake(id) {
             return;
         }
         let now = self.now(id);
-        // EventKind it says itself at this very moment was not there when it
-        // answered.
+        // What it says at this very moment was not there when it answered.
         self.asked = is_recall(&input).then(|| self.snapshot(id));
         self.runs[id].mesh.handle_input(now, input);
         self.do_outputs(id);
     }
 
-    /// Does what an engine wants.
+    /// Carries out all outputs of an engine.
     fn do_outputs(&mut self, id: RunId) {
         while let Some(output) = self.runs[id].mesh.poll_output() {
             match output {
@@ -58,7 +56,7 @@ impl World {
         }
     }
 
-    /// A run is over.
+    /// Ends a run.
     fn finish(&mut self, id: RunId, end: &End) {
         self.note(|| format!("{id} finished: {end:?}"));
         self.note_companions(id);
@@ -72,7 +70,7 @@ impl World {
         self.machines[run.machine].run = None;
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram by paths and to addresses.
     fn send(&mut self, id: RunId, paths: PathSet, addresses: &[SocketAddr], packet: Outgoing) {
         self.note(|| format!("{id} sends {} {addresses:?} {packet:?}", paths.0));
         let datagram = Rc::new(self.datagram(id, packet));
@@ -109,14 +107,14 @@ impl World {
         Datagram { from: id, size, packet, listed, history }
     }
 
-    /// Whom an item of a page says is heard directly, and how long ago.
+    /// Returns the run that a page item says was heard directly, and *ago* in microseconds.
     fn listed(&self, item: &PageItem) -> Option<(RunId, u64)> {
         let ago = u64::from(item.ago) * 500_000;
         let who = self.by_id.get(&item.author)?;
         (item.ago < PageItem::INDIRECT).then_some((*who, ago))
     }
 
-    /// The newest entries that a run has.
+    /// Returns a snapshot of the newest entries of a run.
     fn snapshot(&self, id: RunId) -> Snapshot {
         let newest = self.runs[id].mesh.entries().rev().take(HISTORY);
         let name = newest.map(|it| EntryId { author: it.author.id, sequence: it.fields.sequence });
@@ -125,7 +123,7 @@ impl World {
         Rc::new(names)
     }
 
-    /// Sends a datagram to everybody by one way.
+    /// Sends a datagram by one path.
     fn send_by(&mut self, id: RunId, path: Path, datagram: &Rc<Datagram>) {
         let (machine, port) = (self.runs[id].machine, self.runs[id].port);
         for interface in 0..self.network.segments_of(machine).len() {
@@ -167,7 +165,7 @@ impl World {
         self.pass(machine, to, run, from, None, datagram);
     }
 
-    /// Puts the copies of a datagram that arrive into the queue.
+    /// Schedules the arrival of the copies of a datagram.
     fn pass(
         &mut self,
         machine: usize,
@@ -183,7 +181,7 @@ impl World {
         }
     }
 
-    /// A datagram arrives.
+    /// Delivers a datagram to a run.
     pub(crate) fn arrive(
         &mut self,
         to: RunId,
@@ -229,7 +227,7 @@ impl World {
         }
     }
 
-    /// Learns whom an engine believes to be in the room.
+    /// Returns the runs that an engine reports as members.
     pub(crate) fn read_members(&mut self, id: RunId) -> HashSet<RunId> {
         let now = self.now(id);
         let report = self.runs[id].mesh.report(now);
@@ -238,7 +236,7 @@ impl World {
     }
 }
 
-/// Whether an input asks for the history.
+/// Returns true if an input is a `recall`.
 fn is_recall(input: &Input) -> bool {
     let Input::Received { packet: Packet::Control { control, .. }, .. } = input else {
         return false;

@@ -1,4 +1,4 @@
-//! EventKind will happen, in the order in which it does.
+//! Event queue of the simulation, ordered by time.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -11,51 +11,51 @@ use pi_chat::wire::udp::Packet;
 use super::peer_run::{RunId, Snapshot};
 use super::world::Action;
 
-/// A datagram on its way; its copies share it.
+/// Datagram in flight, shared by its copies.
 #[derive(Debug)]
 pub(crate) struct Datagram {
-    /// Who sent it.
+    /// Run that has sent it.
     pub(crate) from: RunId,
-    /// How long it is before it is sealed.
+    /// Length in bytes, before sealing.
     pub(crate) size: usize,
-    /// EventKind is in it.
+    /// Packet that it holds.
     pub(crate) packet: Packet,
-    /// Whom its page lists as heard, and how many microseconds before.
+    /// Runs that its page lists as heard, with *ago* in microseconds.
     pub(crate) listed: Vec<(RunId, u64)>,
-    /// If it is a history's first page: what the history is.
+    /// For page 0 of `recent`: the history as it should be.
     pub(crate) history: Option<Snapshot>,
 }
 
-/// Something that will happen.
+/// Kind of a scheduled event.
 #[derive(Debug)]
 pub(crate) enum EventKind {
     /// A datagram arrives.
     Arrive {
-        /// At whose machine.
+        /// Receiving run.
         to: RunId,
-        /// Where it seems to come from.
+        /// Source address that the receiver sees.
         from: SocketAddr,
-        /// By which way.
+        /// Path by which it arrives; `None` for unicast.
         path: Option<Path>,
-        /// EventKind arrives.
+        /// The datagram.
         datagram: Rc<Datagram>,
     },
-    /// An engine may want to be woken.
+    /// An engine may be due for a wake-up.
     Wake(RunId),
-    /// Somebody does something.
+    /// A user, a machine or the network acts.
     Act(Action),
-    /// The world looks at everybody.
+    /// The simulation observes all runs.
     Observe,
 }
 
-/// Something that will happen at some time.
+/// Scheduled event.
 #[derive(Debug)]
 struct Event {
-    /// In microseconds since the world began.
+    /// Time of the event, in microseconds since the world began.
     time: u64,
-    /// Of those at one time the one that was planned first comes first.
+    /// Number that keeps events of the same time in the order in which they were scheduled.
     number: u64,
-    /// EventKind.
+    /// Kind of the event.
     what: EventKind,
 }
 
@@ -79,23 +79,23 @@ impl Ord for Event {
     }
 }
 
-/// Everything that will happen.
+/// Priority queue of scheduled events.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// The earliest first.
+    /// Events, the earliest first.
     events: BinaryHeap<Reverse<Event>>,
-    /// So many were planned.
+    /// Number of events scheduled so far.
     planned: u64,
 }
 
 impl Queue {
-    /// Plans something.
+    /// Schedules an event.
     pub(crate) fn push(&mut self, time: u64, what: EventKind) {
         self.planned += 1;
         self.events.push(Reverse(Event { time, number: self.planned, what }));
     }
 
-    /// The next thing that happens until `end`, and when.
+    /// Removes and returns the next event up to `end`, with its time.
     pub(crate) fn pop_until(&mut self, end: u64) -> Option<(u64, EventKind)> {
         if self.events.peek()?.0.time > end {
             return None;

@@ -1,6 +1,5 @@
-//! Ways to break the world, so that a check can be seen to fail. The engine
-//! is not touched: something between it and the network, or between it and
-//! its person, does not do what it should.
+//! Fault injection, to show that each check can fail. The engine is not changed: the injector sits
+//! between it and the network, or between it and its user.
 
 use pi_chat::mesh::Outgoing;
 use pi_chat::model::{Event, Request};
@@ -8,36 +7,35 @@ use pi_chat::wire::udp::Packet;
 
 use super::peer_run::RunId;
 
-/// Sits around every engine. Each of these does nothing unless it is written
-/// anew.
+/// Fault injector around every engine. The default methods inject nothing.
 pub(crate) trait FaultInjector {
-    /// EventKind the engine of `to` gets of a packet of `from` that has reached
-    /// its machine; `None`: nothing.
+    /// Returns the packet that the engine of `to` gets instead of `packet` of `from`; `None`:
+    /// nothing.
     fn arriving(&mut self, to: RunId, from: RunId, packet: Packet) -> Option<Packet> {
         let _ = (to, from);
         Some(packet)
     }
 
-    /// EventKind leaves the machine when the engine of `from` wants to send.
+    /// Returns the packets that leave instead of what the engine of `from` wants to send.
     fn leaving(&mut self, from: RunId, packet: Outgoing) -> Vec<Outgoing> {
         let _ = from;
         vec![packet]
     }
 
-    /// EventKind a person sees of what the engine shows.
+    /// Returns the events that the user sees instead of `event`.
     fn shown(&mut self, to: RunId, event: Event) -> Vec<Event> {
         let _ = to;
         vec![event]
     }
 
-    /// EventKind the engine gets of what its person wants.
+    /// Returns the requests that the engine gets instead of the user's.
     fn asked(&mut self, from: RunId, request: Request) -> Vec<Request> {
         let _ = from;
         vec![request]
     }
 }
 
-/// Breaks nothing.
+/// Fault injector that injects nothing.
 pub(crate) struct NoFaults;
 
 impl FaultInjector for NoFaults {}

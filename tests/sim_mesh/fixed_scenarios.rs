@@ -1,5 +1,5 @@
-//! Two rooms that are always the same but for their seed: one in which a
-//! third of everything is lost, and one of five hundred.
+//! Scenarios that differ only by their seed: a room with 30 % loss, and a room of five hundred
+//! peers.
 
 use super::clock::Clock;
 use super::network::Link;
@@ -7,16 +7,15 @@ use super::random::Random;
 use super::random_scenarios::Scenario;
 use super::world::{Action, MS, S, World};
 
-/// Peers in the lossy room.
+/// Number of peers in the lossy room.
 pub(crate) const TALKERS: usize = 10;
-/// EventKind each of them says.
+/// Number of messages of each peer in the lossy room.
 pub(crate) const MESSAGES: usize = 200;
-/// Peers in the crowd.
+/// Number of peers in the large room.
 pub(crate) const CROWD: usize = 500;
 
-/// Ten peers come in; then each says 200 messages, ten a second, and 30 % of
-/// all datagrams are lost from the beginning. Returns when the talk begins,
-/// too.
+/// Returns the lossy room, and the time at which the talk begins: ten peers join, and each says 200
+/// messages, ten a second, with 30 % of all datagrams lost.
 pub(crate) fn lossy(seed: u64) -> (Scenario, u64) {
     let mut random = Random::new(seed);
     let mut world = World::new(TALKERS, Link::GOOD.with_loss(300), random.bits());
@@ -34,12 +33,12 @@ pub(crate) fn lossy(seed: u64) -> (Scenario, u64) {
     let ends = begins + MESSAGES as u64 * 100 * MS;
     world.plan(begins, Action::StartSample);
     world.plan(ends + 20 * S, Action::EndSample);
-    world.deadline_for_all = ends;
+    world.quiet_since = ends;
     (Scenario { world, end: ends + 60 * S }, begins)
 }
 
-/// Five hundred come in within a minute, talk, are split into two halves
-/// that go on talking, become one room again, and are quiet.
+/// Returns the large room: five hundred peers join within a minute, talk, are split into two halves
+/// that go on talking, merge, and are quiet.
 pub(crate) fn crowd(seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let mut world = World::new(CROWD, Link::GOOD, random.bits());
@@ -49,7 +48,7 @@ pub(crate) fn crowd(seed: u64) -> Scenario {
     }
     let come = 40 * S;
     for machine in 0..CROWD {
-        // Some want the same name: the later one is rejected.
+        // Some ask for the same name; the later one is rejected.
         let name = if machine % 100 == 99 { 0 } else { machine };
         world.plan(random.below(come), Action::Start(machine, format!("person{name}")));
     }
@@ -64,7 +63,7 @@ pub(crate) fn crowd(seed: u64) -> Scenario {
     let side_of = (0..CROWD).map(|_| u8::from(random.chance(500))).collect();
     world.plan(split, Action::Split(side_of));
     world.plan(mend, Action::Split(vec![0; CROWD]));
-    world.deadline_for_all = quiet;
+    world.quiet_since = quiet;
     let end = quiet + 55 * S;
     world.plan(end - 25 * S, Action::StartSample);
     world.plan(end, Action::EndSample);

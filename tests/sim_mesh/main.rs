@@ -1,10 +1,10 @@
-//! The real engine of a peer in a simulated world: virtual time, a network
-//! that follows from a seed, clocks that are wrong, machines that sleep and
-//! vanish. Whatever happens, the promises of `docs/protocol/udp.md` are kept.
+//! Deterministic simulation of the mesh: real engines in virtual time, with a network that follows
+//! from a seed, wrong clocks, and machines that sleep and crash. Whatever happens, the promises of
+//! `docs/protocol/udp.md` must hold.
 //!
-//! `SIM_SEED=… cargo test --release --test sim_mesh` plays one seed again,
-//! `SIM_SEEDS=N` plays so many, `SIM_FROM=N` others, `SIM_TRACE=N` shows so
-//! many of the last events of a failure.
+//! `SIM_SEED=… cargo test --release --test sim_mesh` repeats one seed, `SIM_SEEDS=N` sets the
+//! number of seeds, `SIM_FROM=N` the first one, `SIM_TRACE=N` the number of trace lines shown for a
+//! failure.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,38 +31,37 @@ mod world;
 
 use runner::{number, run_seeds, seconds};
 
-/// Ten peers, and everything that can happen to them.
+/// Ten peers with random faults.
 #[test]
 fn ten_peers_keep_all_promises() {
     run_seeds("ten_peers_keep_all_promises", 1_000, |seed| random_scenarios::random(10, seed));
 }
 
-/// Two.
+/// Two peers with random faults.
 #[test]
 fn two_peers_keep_all_promises() {
     run_seeds("two_peers_keep_all_promises", 200, |seed| random_scenarios::random(2, seed));
 }
 
-/// Three.
+/// Three peers with random faults.
 #[test]
 fn three_peers_keep_all_promises() {
     run_seeds("three_peers_keep_all_promises", 200, |seed| random_scenarios::random(3, seed));
 }
 
-/// Fifty.
+/// Fifty peers with random faults.
 #[test]
 fn fifty_peers_keep_all_promises() {
     run_seeds("fifty_peers_keep_all_promises", 20, |seed| random_scenarios::random(50, seed));
 }
 
-/// Five hundred.
+/// Five hundred peers, which are split into two halves and merge again.
 #[test]
 fn five_hundred_peers_keep_all_promises() {
     run_seeds("five_hundred_peers_keep_all_promises", 3, fixed_scenarios::crowd);
 }
 
-/// 30 % of everything is lost: nothing of 10 × 200 messages is, none is
-/// doubled, and there is one order.
+/// With 30 % of all datagrams lost, each of 10 × 200 messages is shown once, in one order.
 #[test]
 fn thirty_percent_loss_loses_no_message() {
     let seed = number("SIM_SEED").unwrap_or(1);
@@ -83,7 +82,7 @@ fn thirty_percent_loss_loses_no_message() {
         fixed_scenarios::TALKERS,
         fixed_scenarios::MESSAGES,
         seconds(world.last_delivery - begins),
-        seconds(world.last_delivery.saturating_sub(world.deadline_for_all)),
+        seconds(world.last_delivery.saturating_sub(world.quiet_since)),
         sent as f64 / said as f64,
         sent as f64 / delivered as f64,
         measured.packet_counts,

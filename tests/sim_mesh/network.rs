@@ -1,4 +1,5 @@
-//! EventKind can happen to a datagram on its way from one machine to another.
+//! Simulated network: loss, duplication, delay and reordering between machines, segments and
+//! partitions.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,65 +7,64 @@ use pi_chat::model::Path;
 
 use super::random::Random;
 
-/// The bit of what goes to one address, beside those of [`Path`].
+/// Bit for unicast, beside those of [`Path`].
 pub(crate) const UNICAST: u8 = 8;
-/// All ways and unicast.
+/// Bits of all paths and unicast.
 pub(crate) const OPEN: u8 = 15;
 
-/// EventKind the network does from one machine to another. Shares are in 65,536ths,
-/// times in microseconds.
+/// Properties of the network from one machine to another. Shares are in 65,536ths, times in
+/// microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
-    /// Share of datagrams that do not arrive.
+    /// Share of datagrams that are lost.
     pub(crate) loss: u16,
-    /// Share of datagrams that arrive twice.
+    /// Share of datagrams that are duplicated.
     pub(crate) doubled: u16,
-    /// Share of datagrams that are overtaken by others.
+    /// Share of datagrams that are reordered (overtaken by others).
     pub(crate) late: u16,
-    /// How long each takes.
+    /// Minimum delay.
     pub(crate) delay: u32,
-    /// How much longer, at most.
+    /// Maximum additional delay.
     pub(crate) jitter: u32,
-    /// How much longer one takes that is overtaken, at most.
+    /// Maximum additional delay of a reordered datagram.
     pub(crate) late_by: u32,
-    /// Which ways get through: bits of [`Path`], and [`UNICAST`].
+    /// Paths that get through: bits of [`Path`], and [`UNICAST`].
     pub(crate) open: u8,
 }
 
 impl Link {
-    /// A cable.
+    /// Good link, like a cable.
     pub(crate) const GOOD: Self =
         Self { loss: 0, doubled: 0, late: 0, delay: 300, jitter: 500, late_by: 0, open: OPEN };
 
-    /// The same with so many thousandths lost.
+    /// Returns the same link with this loss, in thousandths.
     pub(crate) fn with_loss(self, thousandths: u64) -> Self {
         Self { loss: u16::try_from(thousandths * 65_535 / 1_000).unwrap(), ..self }
     }
 
-    /// Whether this way gets through.
+    /// Returns true if this path (a bit) gets through.
     const fn is_open(self, path: u8) -> bool {
         self.open & path == path
     }
 }
 
-/// Machines, the segments (networks in the sense of one cable) they are in,
-/// and what is between them.
+/// Network between all machines. A segment is a broadcast domain, such as one cable.
 #[derive(Debug)]
 pub(crate) struct Network {
-    /// How many machines there are.
+    /// Number of machines.
     machines: usize,
-    /// From each machine to each.
+    /// Links from each machine to each.
     links: Vec<Link>,
-    /// The segments of each machine: one for each of its interfaces.
+    /// Segments of each machine, one for each of its interfaces.
     segments: Vec<Vec<u8>>,
-    /// Machines on different sides do not hear each other.
+    /// Partition of each machine; machines in different partitions do not hear each other.
     sides: Vec<u8>,
-    /// EventKind goes to one address is passed on between segments.
+    /// Whether unicast is routed between segments.
     pub(crate) is_routed: bool,
 }
 
 impl Network {
-    /// So many machines, all in one segment.
+    /// Creates a network with all machines in one segment.
     pub(crate) fn new(machines: usize, link: Link) -> Self {
         Self {
             machines,
@@ -75,65 +75,64 @@ impl Network {
         }
     }
 
-    /// From one machine to another.
+    /// Returns the link from one machine to another.
     pub(crate) fn link(&mut self, from: usize, to: usize) -> &mut Link {
         &mut self.links[from * self.machines + to]
     }
 
-    /// From each machine to each.
+    /// Iterates over all links.
     pub(crate) fn links(&mut self) -> impl Iterator<Item = &mut Link> {
         self.links.iter_mut()
     }
 
-    /// Gives a machine its interfaces.
+    /// Connects a machine to these segments.
     pub(crate) fn plug(&mut self, machine: usize, segments: &[u8]) {
         self.segments[machine] = segments.to_vec();
     }
 
-    /// The segments that a machine is in.
+    /// Returns the segments of a machine.
     pub(crate) fn segments_of(&self, machine: usize) -> &[u8] {
         &self.segments[machine]
     }
 
-    /// Whether all machines are in one segment, and in no other.
+    /// Returns true if all machines are in one segment and no other.
     pub(crate) fn is_one_segment(&self) -> bool {
         self.segments.iter().all(|it| *it == [0])
     }
 
-    /// Puts each machine on a side.
+    /// Assigns each machine to a partition.
     pub(crate) fn split(&mut self, side_of: impl Fn(usize) -> u8) {
         for (machine, side) in self.sides.iter_mut().enumerate() {
             *side = side_of(machine);
         }
     }
 
-    /// Whether these two are on one side.
+    /// Returns true if two machines are in the same partition.
     pub(crate) fn same_side(&self, one: usize, other: usize) -> bool {
         self.sides[one] == self.sides[other]
     }
 
-    /// Whether a datagram for a way gets from one machine to another, in
-    /// principle, on this segment.
+    /// Returns true if a datagram by this path can get from one machine to another on this segment.
     pub(crate) fn carries(&self, from: usize, to: usize, path: Path, segment: u8) -> bool {
         self.same_side(from, to)
             && self.segments[to].contains(&segment)
             && self.links[from * self.machines + to].is_open(path.bit())
     }
 
-    /// Whether what goes to one address gets from one machine to another.
+    /// Returns true if unicast can get from one machine to another.
     pub(crate) fn delivers(&self, from: usize, to: usize) -> bool {
         self.same_side(from, to)
             && (self.is_routed || self.common_segment(from, to).is_some())
             && self.links[from * self.machines + to].is_open(UNICAST)
     }
 
-    /// A segment that both are in.
+    /// Returns a segment that both machines are in.
     pub(crate) fn common_segment(&self, one: usize, other: usize) -> Option<u8> {
         self.segments[one].iter().copied().find(|it| self.segments[other].contains(it))
     }
 
-    /// Whether two machines can talk to each other: what is for one address
-    /// goes both ways, and so does something that goes to many.
+    /// Returns true if two machines can talk to each other: unicast and at least one path work both
+    /// ways.
     pub(crate) fn connects(&self, one: usize, other: usize) -> bool {
         let by_path = |from: usize, to: usize| {
             Path::ALL
@@ -146,8 +145,8 @@ impl Network {
             && by_path(other, one)
     }
 
-    /// After how many microseconds the copies of one datagram arrive: none,
-    /// one or two.
+    /// Returns the delays of the copies of one datagram that arrive, in microseconds: none, one or
+    /// two.
     pub(crate) fn pass(&self, from: usize, to: usize, random: &mut Random) -> [Option<u64>; 2] {
         let link = &self.links[from * self.machines + to];
         let bits = random.bits();
@@ -164,20 +163,20 @@ impl Network {
     }
 }
 
-/// Where a machine is on a segment, in IPv4.
+/// Returns the IPv4 address of a machine on a segment.
 pub(crate) fn address_v4(machine: usize, segment: u8, port: u16) -> SocketAddr {
     let [high, low] = u16::try_from(machine + 1).unwrap().to_be_bytes();
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, segment, high, low)), port)
 }
 
-/// Where a machine is on a segment, in IPv6.
+/// Returns the IPv6 address of a machine on a segment.
 pub(crate) fn address_v6(machine: usize, segment: u8, port: u16) -> SocketAddr {
     let machine = u16::try_from(machine + 1).unwrap();
     let ip = Ipv6Addr::new(0xfd00, u16::from(segment), 0, 0, 0, 0, 0, machine);
     SocketAddr::new(IpAddr::V6(ip), port)
 }
 
-/// Which machine an address belongs to, on which segment, with which port.
+/// Returns the machine, segment and port of an address.
 pub(crate) fn machine_at(address: SocketAddr) -> Option<(usize, u8, u16)> {
     let (segment, machine) = match address.ip() {
         IpAddr::V4(ip) => {

@@ -1,4 +1,4 @@
-//! EventKind the world notes about what happens, for the checks to judge.
+//! Observer: records what happens in the simulation, for the checks.
 
 use std::collections::HashMap;
 
@@ -10,78 +10,77 @@ use super::event_queue::Datagram;
 use super::peer_run::{Agreed, RunId, Shown, Stage, Written};
 use super::world::{MS, S, World};
 
-/// Datagrams by their packet_counts; entries are kind 7.
+/// Number of datagrams by packet kind; entries are kind 7.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PacketCounts(pub(crate) [u64; 15]);
 
-/// Two that are in the room with one name.
+/// Name collision of two members.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NameCollision {
-    /// Since when, as long as it lasts.
+    /// Time since which it has lasted; `None` when it has ended.
     begun: Option<u64>,
-    /// Since when both know each other besides.
+    /// Time since which both know each other as well.
     known: Option<u64>,
-    /// The longest time for which they could talk to each other.
+    /// Longest time for which they could talk to each other.
     pub(crate) connected_for: u64,
-    /// The longest time for which they knew each other.
+    /// Longest time for which they knew each other.
     pub(crate) known_for: u64,
 }
 
-/// An objection that has reached a candidate.
+/// Objection that has reached a candidate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Objection {
-    /// Who it was about.
+    /// The candidate.
     pub(crate) to: RunId,
-    /// Whose it was.
+    /// Run that has objected.
     pub(crate) by: RunId,
-    /// When.
+    /// Time of arrival.
     pub(crate) at: u64,
-    /// The candidate was rejected at once.
+    /// Whether the candidate was rejected at once.
     pub(crate) was_heeded: bool,
 }
 
-/// Somebody has taken somebody for gone.
+/// Departure of a member, as another member has reported it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Departure {
-    /// Who has.
+    /// Run that has reported it.
     pub(crate) observer: RunId,
-    /// Whom.
+    /// Member that was reported as gone.
     pub(crate) subject: RunId,
-    /// When.
+    /// Time of the report.
     pub(crate) at: u64,
-    /// When that one had last been heard, by whomever, as far as the observer
-    /// could know.
+    /// Last time at which the member was heard by any run, as far as the observer could know.
     pub(crate) heard: u64,
-    /// It had said goodbye.
+    /// Whether its `bye` had arrived.
     pub(crate) had_said_goodbye: bool,
-    /// How many there are, as the observer believes afterwards.
+    /// Number of members that the observer knows afterwards, itself included.
     pub(crate) members: usize,
 }
 
-/// An entry that somebody has given up.
+/// Entry that a run has given up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GivenUpEntry {
-    /// Who has.
+    /// Run that has given it up.
     pub(crate) by: RunId,
-    /// Its author.
+    /// Author of the entry.
     pub(crate) author: RunId,
-    /// Which one.
+    /// Sequence of the entry.
     pub(crate) sequence: u32,
-    /// When.
+    /// Time of giving up.
     pub(crate) at: u64,
-    /// For how long its machine had been awake.
+    /// Time for which the machine had been awake.
     pub(crate) awake: u64,
-    /// Somebody who has it, and since when those two could talk.
+    /// Run that has the entry, and since when the two could talk.
     pub(crate) holder: Option<(RunId, u64)>,
 }
 
-/// EventKind a text is: whose message, and which one.
+/// Parses a message text into author and index of its [`super::peer_run::Said`].
 pub(crate) fn parse_text(text: &str) -> Option<(RunId, usize)> {
     let (run, said) = text.split_once(':')?;
     Some((run.parse().ok()?, said.parse().ok()?))
 }
 
-/// Who has sent a datagram.
+/// Returns the id of a datagram's sender.
 fn datagram_id(datagram: &Datagram) -> PeerId {
     match &datagram.packet {
         Packet::Control { sender, .. } => sender.id,
@@ -103,7 +102,7 @@ impl World {
         self.largest = self.largest.max(datagram.size);
     }
 
-    /// EventKind an engine wants to send, before anybody can change it.
+    /// Observes a packet that an engine sends, before fault injection.
     pub(crate) fn on_sending(&mut self, id: RunId, packet: &Outgoing) {
         match packet {
             Outgoing::Control(Control::Announce(announce)) => {
@@ -121,12 +120,12 @@ impl World {
         }
     }
 
-    /// Notes whom an engine asks for its history.
+    /// Counts a `recall`.
     pub(crate) fn on_recall(&mut self, id: RunId, asked: RunId) {
         *self.runs[id].recalls.entry(asked).or_default() += 1;
     }
 
-    /// An engine has written its entries up to this one.
+    /// Records the entries that an engine has written, up to this sequence.
     fn on_written(&mut self, id: RunId, sequence: u32) {
         let at = self.time;
         let run = &mut self.runs[id];
@@ -144,7 +143,7 @@ impl World {
         }
     }
 
-    /// A datagram that is new to an engine has reached its machine.
+    /// Observes a datagram that is new to an engine.
     pub(crate) fn on_arrival(&mut self, to: RunId, datagram: &Datagram) {
         let (now, from) = (self.time, datagram.from);
         let Packet::Control { control, .. } = &datagram.packet else { return };
@@ -187,7 +186,7 @@ impl World {
         }
     }
 
-    /// An objection that reaches a candidate, if this is one.
+    /// Returns the objection that a datagram brings to a candidate, if it does.
     pub(crate) fn objection(&self, to: RunId, datagram: &Datagram) -> Option<Objection> {
         let Packet::Control { control: Control::Object(object), .. } = &datagram.packet else {
             return None;
@@ -202,12 +201,12 @@ impl World {
         })
     }
 
-    /// Somebody is called differently now.
+    /// Records a new username of a run.
     pub(crate) fn rename(&mut self, id: RunId, name: &str) {
         self.runs[id].name = Username::new(name).unwrap();
     }
 
-    /// Notes who has become a member for somebody, and who is gone.
+    /// Records members that have come or gone, as an engine reports them.
     pub(crate) fn note_members(&mut self, id: RunId) {
         let run = &mut self.runs[id];
         let has_left = std::mem::take(&mut run.has_left);
@@ -215,8 +214,7 @@ impl World {
         let members = self.read_members(id);
         let now = self.time;
         let run = &self.runs[id];
-        // NoFaults is told that somebody is gone whose name somebody else holds:
-        // nobody knows when that was.
+        // No departure is reported if another member holds the name, so its time is unknown.
         let gone = run.members.keys().filter(|it| has_left && !members.contains(it));
         for subject in gone {
             self.departures.push(Departure {
@@ -235,7 +233,7 @@ impl World {
         }
     }
 
-    /// EventKind an engine shows, before anybody can change it.
+    /// Observes an event of an engine, before fault injection.
     pub(crate) fn on_event(&mut self, id: RunId, event: &Event) {
         self.note(|| format!("{id} shows {event:?}"));
         match event {
@@ -259,7 +257,7 @@ impl World {
         }
     }
 
-    /// EventKind a person sees.
+    /// Observes an event that a user sees.
     pub(crate) fn on_shown(&mut self, id: RunId, event: &Event) {
         match event {
             Event::Message(message) => self.on_message(id, message),
@@ -276,7 +274,7 @@ impl World {
         }
     }
 
-    /// A person sees a message.
+    /// Records a message that a user sees, and entries that were given up before it.
     fn on_message(&mut self, id: RunId, message: &Message) {
         let (author, said) = parse_text(&message.text).unwrap();
         let sequence = u32::try_from(message.sequence.0).unwrap();
@@ -301,7 +299,7 @@ impl World {
         }
     }
 
-    /// Notes that somebody has given an entry up, and who has it.
+    /// Records an entry that was given up, and a run that has it.
     fn note_given_up(&mut self, at: u64, by: RunId, author: RunId, sequence: u32) {
         let id = self.runs[author].signer.id;
         let holder = self.awake().filter(|it| *it != by).find_map(|other| {
@@ -315,7 +313,7 @@ impl World {
         self.given_up.push(GivenUpEntry { by, author, sequence, at, awake, holder });
     }
 
-    /// Looks at everybody's names.
+    /// Observes all runs: members (in large worlds) and name collisions.
     pub(crate) fn observe(&mut self) {
         if self.machines.len() > 60 && self.time % (10 * S) < self.observe_interval {
             let all: Vec<RunId> = self.awake().filter(|it| self.runs[*it].is_in()).collect();
@@ -347,7 +345,7 @@ impl World {
         }
     }
 
-    /// Notes for how long two with one name have been together.
+    /// Updates how long two members with one name have been together.
     fn update_collision(&mut self, one: RunId, other: RunId) {
         let connected = self.connected_since(one, other);
         let do_know = connected.is_some()
@@ -368,7 +366,7 @@ impl World {
         }
     }
 
-    /// Notes with whom a newcomer could talk from its beginning until now.
+    /// Records the runs that a newcomer could talk to from its start until now.
     fn note_reachable(&mut self, id: RunId) {
         let began = self.runs[id].began;
         let is_near = |it: &RunId| {
@@ -378,7 +376,7 @@ impl World {
         self.runs[id].reachable = reachable;
     }
 
-    /// A run ends: notes with whom it could talk until then.
+    /// Records, at the end of a run, the runs that it could talk to and that knew it.
     pub(crate) fn note_companions(&mut self, id: RunId) {
         let others: Vec<RunId> = self.awake().filter(|it| *it != id).collect();
         let since = |other: RunId| {

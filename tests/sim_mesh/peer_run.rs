@@ -1,5 +1,5 @@
-//! One run of the program on some machine, from its start to its end, and
-//! what the world knows of it.
+//! One run of the program on a machine, from its start to its end, and what the simulation records
+//! about it. Times are in microseconds since the world began.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -8,167 +8,166 @@ use pi_chat::mesh::{Mesh, Sign};
 use pi_chat::model::{Lamport, Moment, NameKey, RoomClock, Username};
 use pi_chat::wire::udp::{Entry, EntryFields, EntryId, Nonce, Signer};
 
-/// Names a run: they are counted as they begin.
+/// Index of a run, in the order of their starts.
 pub(crate) type RunId = usize;
 
-/// Where a run is on its way.
+/// Stage of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// It announces itself.
+    /// Candidate.
     Announcing,
-    /// It is in the room, perhaps still without its history.
+    /// Member, perhaps still without its history.
     In,
-    /// It was rejected.
+    /// Rejected.
     Rejected,
-    /// It has left.
+    /// Left with a goodbye.
     Left,
-    /// It has vanished without a word.
+    /// Crashed without a goodbye.
     Crashed,
 }
 
-/// A message that a person was made to say.
+/// Message that a user was made to say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Said {
-    /// When the person said it.
+    /// Time at which the user said it.
     pub(crate) at: u64,
-    /// When the engine first sent it, if it has.
+    /// Time at which the engine first sent it, if it has.
     pub(crate) sent_at: Option<u64>,
-    /// The engine has refused it.
+    /// Whether the engine has refused it.
     pub(crate) is_refused: bool,
 }
 
-/// An entry that an engine has written.
+/// Entry that an engine has written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written {
-    /// Its Lamport counter.
+    /// Lamport counter of the entry.
     pub(crate) lamport: Lamport,
-    /// Which of its author's [`Said`] it is.
+    /// Index of its author's [`Said`].
     pub(crate) said: usize,
 }
 
-/// A message that a person was shown.
+/// Message that a user was shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
-    /// When.
+    /// Time at which it was shown.
     pub(crate) at: u64,
-    /// Who wrote it.
+    /// Run that wrote it.
     pub(crate) author: RunId,
-    /// Its place in its author's log, as it was shown.
+    /// Sequence in its author's log, as shown.
     pub(crate) sequence: u32,
-    /// Which of its author's [`Said`] it is, by its text.
+    /// Index of its author's [`Said`], according to its text.
     pub(crate) said: usize,
-    /// Shown as history.
+    /// Whether it was shown as history.
     pub(crate) is_history: bool,
-    /// Shown as late.
+    /// Whether it was shown as late.
     pub(crate) is_late: bool,
 }
 
-/// An agreement that has reached a candidate.
+/// Agreement that has reached a candidate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agreed {
-    /// Whose.
+    /// Run that has agreed.
     pub(crate) by: RunId,
-    /// When it came in, as it said.
+    /// Room clock's value when that one came in, as it said.
     pub(crate) since: RoomClock,
-    /// EventKind its room clock showed, less the world's time.
+    /// Stated room clock minus world time, in milliseconds.
     pub(crate) clock: i64,
 }
 
-/// A history that was given: what the ten newest were when it was.
+/// Snapshot of a history: ids of the ten newest entries when it was given.
 pub(crate) type Snapshot = Rc<Vec<EntryId>>;
 
-/// One run of the program.
+/// One run of the program, with its engine and its records.
 pub(crate) struct PeerRun {
-    /// Where it runs.
+    /// Machine that it runs on.
     pub(crate) machine: usize,
-    /// Its port.
+    /// UDP port of the run.
     pub(crate) port: u16,
-    /// Who it is.
+    /// Identity of the run.
     pub(crate) signer: Signer,
-    /// The engine.
+    /// Engine under test.
     pub(crate) mesh: Mesh,
-    /// The last counter in a header.
+    /// Last packet counter used.
     pub(crate) counter: u64,
-    /// When the engine wants to be woken.
+    /// Time at which the engine wants to be woken.
     pub(crate) due: Option<Moment>,
-    /// The earliest wake that waits in the queue.
+    /// Earliest wake-up of it in the event queue.
     pub(crate) queued: u64,
-    /// Where it is on its way.
+    /// Stage of the run.
     pub(crate) stage: Stage,
-    /// When it began.
+    /// Time of its start.
     pub(crate) began: u64,
-    /// When it came in.
+    /// Time at which it reported that it has joined.
     pub(crate) admitted: Option<u64>,
-    /// When it ended.
+    /// Time of its end.
     pub(crate) ended: Option<u64>,
-    /// Its name, as its person knows it.
+    /// Username, as its user knows it.
     pub(crate) name: Username,
-    /// Its attempt's.
+    /// Nonce of its last announce.
     pub(crate) nonce: Option<Nonce>,
-    /// EventKind its person has said.
+    /// Messages that its user has said.
     pub(crate) said: Vec<Said>,
-    /// Its log: the entry with sequence n is at n − 1.
+    /// Log of the run: the entry with sequence n is at index n − 1.
     pub(crate) written: Vec<Written>,
-    /// EventKind its person was shown.
+    /// Messages that its user was shown.
     pub(crate) shown: Vec<Shown>,
-    /// When its person was told that something is missing.
+    /// Times at which its user was told that something is missing.
     pub(crate) gaps: Vec<u64>,
-    /// The floors it may have: the greatest marks that have reached it.
+    /// Floors that it may have: the greatest marks that have reached it, by author.
     pub(crate) floors: HashMap<RunId, u32>,
-    /// When it ended: with whom it could talk, and since when both knew each
-    /// other.
+    /// At its end: runs that it could talk to, and since when both knew each other.
     pub(crate) companions: Vec<(RunId, u64)>,
-    /// Which agreements have reached it.
+    /// Agreements that have reached it.
     pub(crate) agreed: Vec<Agreed>,
-    /// How often it has asked whom for its history.
+    /// Number of `recall`s sent to each run.
     pub(crate) recalls: HashMap<RunId, u32>,
-    /// Histories that have reached it: whose, and what it should be.
+    /// Histories that have reached it: source, and the snapshot that it should be.
     pub(crate) histories: Vec<(RunId, Snapshot)>,
-    /// When everybody was last heard, by it or by those that it hears, as
-    /// their pages say.
+    /// Last time at which each run was heard, by this one or by those that it hears, as their pages
+    /// say.
     pub(crate) heard: Vec<u64>,
-    /// Who has said goodbye to it.
+    /// Runs whose `bye` has reached it.
     pub(crate) goodbyes: HashSet<RunId>,
-    /// Whom it believes to be in the room, and since when.
+    /// Members as the engine reports them, and since when.
     pub(crate) members: HashMap<RunId, u64>,
-    /// That may have changed.
+    /// Whether the members may have changed.
     pub(crate) members_changed: bool,
-    /// Its person was told that somebody has left.
+    /// Whether its user was told that a member has left.
     pub(crate) has_left: bool,
-    /// With whom it could talk from its beginning until it was in.
+    /// Runs that it could talk to from its start until it had joined.
     pub(crate) reachable: HashSet<RunId>,
-    /// It has heard a candidate of smaller id that wants the same name.
+    /// Whether it has heard a candidate of smaller id that asks for the same name.
     pub(crate) heard_winning_rival: bool,
-    /// Datagrams that it has sent, each copy counted.
+    /// Number of datagrams sent, each copy counted.
     pub(crate) datagrams: u64,
-    /// Their bytes.
+    /// Number of bytes of those datagrams.
     pub(crate) bytes: u64,
 }
 
 impl PeerRun {
-    /// Whether it runs.
+    /// Returns true if it runs.
     pub(crate) const fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Announcing | Stage::In)
     }
 
-    /// Whether it is in the room.
+    /// Returns true if it is a member.
     pub(crate) fn is_in(&self) -> bool {
         self.stage == Stage::In
     }
 
-    /// By what its name is compared.
+    /// Returns the comparison key of its name.
     pub(crate) fn key(&self) -> &NameKey {
         self.name.key()
     }
 
-    /// Up to where it has shown an author's messages, or need not.
+    /// Returns the sequence up to which it has shown an author's messages, or need not.
     pub(crate) fn reached(&self, author: RunId) -> u32 {
         let floor = self.floors.get(&author).copied().unwrap_or(0);
         let shown = self.shown.iter().rev().find(|it| it.author == author && !it.is_history);
         floor.max(shown.map_or(0, |it| it.sequence))
     }
 
-    /// Notes that somebody was alive at a time.
+    /// Records that a run was alive at a time.
     pub(crate) fn hear(&mut self, who: RunId, at: u64) {
         if self.heard.len() <= who {
             self.heard.resize(who + 1, 0);
@@ -176,13 +175,13 @@ impl PeerRun {
         self.heard[who] = self.heard[who].max(at);
     }
 
-    /// When somebody was last alive, as far as it could know.
+    /// Returns the last time at which a run was alive, as far as this one could know.
     pub(crate) fn last_heard(&self, who: RunId) -> u64 {
         self.heard.get(who).copied().unwrap_or(0)
     }
 }
 
-/// Signs with zeros: nobody checks.
+/// Signer that signs with zeros; nothing checks it.
 pub(crate) struct NoSignature(pub(crate) Signer);
 
 impl Sign for NoSignature {

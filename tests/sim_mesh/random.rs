@@ -1,17 +1,17 @@
-//! Chance that can be repeated.
+//! Reproducible pseudo-random numbers.
 
-/// Every random choice of a world comes from one of these, and it from one
-/// seed. (SplitMix64: small, quick, and the same on every machine.)
+/// Pseudo-random number generator (SplitMix64), the source of every random choice of a world:
+/// small, fast, and the same on every machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Chance that follows from `seed`.
+    /// Creates a generator from a seed.
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
@@ -20,7 +20,7 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// Eight random bytes.
+    /// Returns an array of random bytes.
     pub(crate) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         for chunk in bytes.chunks_mut(8) {
@@ -30,27 +30,27 @@ impl Random {
         bytes
     }
 
-    /// A number below `end`; 0 if that is 0.
+    /// Returns a number below `end`; 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.bits() % end }
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// An index into something of this length.
+    /// Returns an index into a slice of this length.
     pub(crate) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap()
     }
 
-    /// Whether something happens that happens so many times in a thousand.
+    /// Returns true with a probability in thousandths.
     pub(crate) fn chance(&mut self, thousandths: u64) -> bool {
         self.below(1_000) < thousandths
     }
 
-    /// One of these.
+    /// Returns one of the choices.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }

@@ -1,4 +1,4 @@
-//! EventKind happens in a world that follows from a seed.
+//! Random scenarios: worlds and their events that follow from a seed.
 
 use pi_chat::model::Path;
 
@@ -7,22 +7,22 @@ use super::network::{Link, OPEN, UNICAST};
 use super::random::Random;
 use super::world::{Action, MS, S, World};
 
-/// Who is kept from whom until the quiet end.
+/// Duration of the phase without faults at the end.
 const QUIET: u64 = 40 * S;
-/// The longest time in which things happen.
+/// Maximum duration of the phase with faults.
 const BUSY: u64 = 50 * S;
-/// How long a world is watched while nothing happens.
+/// Duration of the traffic sample while nothing happens.
 const WATCHED: u64 = 20 * S;
 
-/// A world that was planned.
+/// World with all its actions scheduled.
 pub(crate) struct Scenario {
-    /// With everything that will happen in its queue.
+    /// The world.
     pub(crate) world: World,
-    /// When it ends.
+    /// Time of its end.
     pub(crate) end: u64,
 }
 
-/// So many machines to which things happen.
+/// Returns a random scenario.
 pub(crate) fn random(machines: usize, seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let link = some_link(&mut random);
@@ -47,7 +47,7 @@ pub(crate) fn random(machines: usize, seed: u64) -> Scenario {
         world.plan(until + random.between(S, 5 * S), Action::Say(machine, 1));
     }
     let quiet = if is_lossless { QUIET } else { QUIET * 2 };
-    world.deadline_for_all = until + 6 * S;
+    world.quiet_since = until + 6 * S;
     let end = until + quiet + if is_lossless { WATCHED } else { 0 };
     if is_lossless && world.paths_in_use > 0.0 {
         world.plan(end - WATCHED, Action::StartSample);
@@ -56,7 +56,7 @@ pub(crate) fn random(machines: usize, seed: u64) -> Scenario {
     Scenario { world, end }
 }
 
-/// EventKind the network is like.
+/// Returns random link properties.
 fn some_link(random: &mut Random) -> Link {
     Link {
         loss: 0,
@@ -70,7 +70,7 @@ fn some_link(random: &mut Random) -> Link {
     .with_loss(random.pick(&[0, 0, 0, 0, 20, 50, 100, 200, 300]))
 }
 
-/// Which ways get through: returns those that do from everybody to everybody.
+/// Chooses which paths get through, and returns those that do from every machine to every other.
 fn choose_paths(world: &mut World, random: &mut Random) -> u8 {
     let [v4, v6, broadcast] = Path::ALL.map(Path::bit);
     let open = random.pick(&[
@@ -88,17 +88,18 @@ fn choose_paths(world: &mut World, random: &mut Random) -> u8 {
     if open == UNICAST {
         let hosts = world.all_hosts();
         for (machine, it) in world.machines.iter_mut().enumerate() {
-            // Some know everybody, some only the first.
+            // Some name all machines, some only the first.
             let known = if machine > 0 && random.chance(500) { 1 } else { hosts.len() };
             it.hosts = hosts.iter().take(known).copied().collect();
         }
-        // The named hosts are no peers: what goes there is not counted well.
+        // Traffic is not checked: named hosts are not members, so the bound does not cover copies
+        // to them.
         world.paths_in_use = 0.0;
     }
     open
 }
 
-/// Some links are worse than others.
+/// Makes some links worse than others.
 fn vary_links(world: &mut World, random: &mut Random, link: Link) {
     world.worst_loss = f64::from(link.loss) / 65_536.0;
     if random.chance(500) {
@@ -109,7 +110,7 @@ fn vary_links(world: &mut World, random: &mut Random, link: Link) {
     }
 }
 
-/// Sometimes there are two segments, and somebody who is in both.
+/// Sometimes makes two segments, with machines that are in both.
 fn choose_segments(world: &mut World, random: &mut Random) {
     let count = world.machines.len();
     if count < 3 || !random.chance(150) {
@@ -128,7 +129,7 @@ fn choose_segments(world: &mut World, random: &mut Random) {
     world.paths_in_use = 0.0;
 }
 
-/// No two clocks show the same.
+/// Gives each machine wrong clocks.
 fn choose_clocks(world: &mut World, random: &mut Random) {
     for machine in &mut world.machines {
         let drift = i64::try_from(random.below(401)).unwrap() - 200;
@@ -141,12 +142,13 @@ fn choose_clocks(world: &mut World, random: &mut Random) {
     }
 }
 
-/// EventKind somebody on a machine wants to be called.
+/// Returns a random username for a machine.
 fn some_name(machine: usize, random: &mut Random) -> String {
     if random.chance(100) { "everybody".to_owned() } else { format!("person{machine}") }
 }
 
-/// Everybody comes, all at once or one after the other. Returns when all have.
+/// Schedules the starts of all programs, at once or spread out. Returns the time when all have
+/// joined.
 fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
     let span = random.pick(&[0, 50 * MS, 3 * S, 20 * S]);
     let mut last = 0;
@@ -158,7 +160,7 @@ fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
     last + 3 * S
 }
 
-/// Everything that keeps anybody from anybody ends.
+/// Schedules the end of all faults.
 fn plan_recovery(world: &mut World, at: u64, open: u8) {
     let count = world.machines.len();
     world.plan(at, Action::Split(vec![0; count]));
@@ -168,27 +170,27 @@ fn plan_recovery(world: &mut World, at: u64, open: u8) {
     }
 }
 
-/// Plans what happens while much happens.
+/// Builder of the phase with faults.
 struct ScenarioBuilder {
-    /// To whom.
+    /// World to schedule actions in.
     world: World,
-    /// Chance.
+    /// Source of random choices.
     random: Random,
-    /// From when.
+    /// Start of the phase.
     from: u64,
-    /// Until when.
+    /// End of the phase.
     until: u64,
-    /// Which ways get through where nothing is wrong.
+    /// Paths that get through without a fault.
     open: u8,
 }
 
 impl ScenarioBuilder {
-    /// A time at which something happens.
+    /// Returns a random time in the phase.
     fn some_time(&mut self) -> u64 {
         self.random.between(self.from, self.until)
     }
 
-    /// Plans everything. Returns how many faults there are.
+    /// Schedules messages and faults. Returns the number of faults.
     fn plan_faults(&mut self) -> u64 {
         let count = self.world.machines.len();
         let talk = self.random.below(60) + 5;
@@ -204,7 +206,7 @@ impl ScenarioBuilder {
         faults
     }
 
-    /// Plans one trouble.
+    /// Schedules one fault.
     fn plan_fault(&mut self) {
         let count = self.world.machines.len();
         let (at, machine) = (self.some_time(), self.random.index(count));
@@ -238,7 +240,7 @@ impl ScenarioBuilder {
         }
     }
 
-    /// A partition, and perhaps its end.
+    /// Schedules a partition and its end.
     fn plan_split(&mut self, at: u64, later: u64) {
         let count = self.world.machines.len();
         let sides = self.random.between(2, 3);
@@ -248,8 +250,7 @@ impl ScenarioBuilder {
         self.world.plan(later, Action::Split(vec![0; count]));
     }
 
-    /// Somebody who has gone comes again, as a new incarnation, perhaps with
-    /// another's name.
+    /// Schedules the restart of a program that has ended, perhaps under another name.
     fn plan_return(&mut self, at: u64, machine: usize, is_back: bool) {
         if is_back && at < self.until {
             let name = some_name(machine, &mut self.random);

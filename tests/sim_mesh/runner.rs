@@ -1,4 +1,4 @@
-//! Runs worlds, many at a time, and tells how to see a failure again.
+//! Runner of simulations: many seeds in parallel, and reports that show how to repeat a failure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,21 +11,21 @@ use super::checks;
 use super::random_scenarios::Scenario;
 use super::world::S;
 
-/// Lines of what happened last that are shown of a failure.
+/// Default number of trace lines shown for a failure.
 const TRACE_LINES: usize = 60;
 
-/// Seconds, for people.
+/// Converts a time in microseconds to seconds.
 pub(crate) fn seconds(time: u64) -> f64 {
     time as f64 / S as f64
 }
 
-/// A number from the environment.
+/// Returns a number from an environment variable.
 pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|it| it.parse().unwrap_or_else(|_| panic!("{name}={it}")))
 }
 
-/// Runs the worlds of so many seeds. `SIM_SEEDS` asks for another number of
-/// them, `SIM_FROM` for others, `SIM_SEED` for one.
+/// Runs the scenarios of `count` seeds in parallel, and panics with a report if any check fails.
+/// `SIM_SEEDS` overrides the count, `SIM_FROM` the first seed; `SIM_SEED` runs a single one.
 pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Scenario + Sync) {
     let (first, count) = match number("SIM_SEED") {
         Some(seed) => (seed, 1),
@@ -61,7 +61,7 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Scenario +
     }
 }
 
-/// Runs a world and returns what is wrong with it.
+/// Runs a scenario and returns the violations of the checks.
 fn run_and_check(mut plan: Scenario) -> Vec<(&'static str, String)> {
     let run = || {
         plan.world.run_until(plan.end);
@@ -73,7 +73,7 @@ fn run_and_check(mut plan: Scenario) -> Vec<(&'static str, String)> {
     })
 }
 
-/// EventKind is wrong, with which seeds.
+/// Returns a human-readable summary of violations and their seeds.
 fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
     let mut summary = format!("{} seeds failed\n", failures.len());
     for name in checks::ALL.map(|it| it.0).into_iter().chain([checks::PANICKED]) {
@@ -91,8 +91,7 @@ fn summary(failures: &BTreeMap<u64, Vec<(&'static str, String)>>) -> String {
     summary
 }
 
-/// Runs a world again and returns what happened last. `SIM_TRACE` asks for
-/// another number of lines.
+/// Runs a scenario again and returns the last trace lines. `SIM_TRACE` overrides their number.
 fn rerun_with_trace(mut plan: Scenario) -> String {
     let length = number("SIM_TRACE").map_or(TRACE_LINES, |it| usize::try_from(it).unwrap());
     plan.world.trace(length);

@@ -1,5 +1,4 @@
-//! The world: machines, the runs on them, the network between them, and
-//! what happens, one thing after the other.
+//! The simulated world: machines, the runs on them, the network between them, and the event loop.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -20,136 +19,134 @@ use super::observer::{Departure, GivenUpEntry, NameCollision, Objection, PacketC
 use super::peer_run::{NoSignature, PeerRun, RunId, Said, Snapshot, Stage};
 use super::random::Random;
 
-/// A thousandth of a second.
+/// One millisecond, in microseconds.
 pub(crate) const MS: u64 = 1_000;
-/// A second.
+/// One second, in microseconds.
 pub(crate) const S: u64 = 1_000_000;
 
-/// So many things at one time mean that some engine wants to be woken again
-/// and again.
+/// Number of events at one time from which on an engine counts as waking in a busy loop.
 const MAX_EVENTS_AT_ONE_TIME: u32 = 1_000_000;
 
-/// Something that people, machines or the network do.
+/// Action of a user, a machine or the network. Machines are given by index.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// A program is started and wants to be called so. One that runs already
-    /// on the machine vanishes.
+    /// Starts a program with this username. One that runs on the machine already crashes.
     Start(usize, String),
-    /// A person says so many messages at once.
+    /// Has the user say this many messages at once.
     Say(usize, usize),
-    /// A program vanishes.
+    /// Crashes the program.
     Crash(usize),
-    /// A program leaves, with a goodbye.
+    /// Has the program leave with a goodbye.
     Leave(usize),
-    /// A machine falls asleep.
+    /// Suspends a machine.
     Sleep(usize),
-    /// It wakes. Its monotonic clock has stood still meanwhile, or not.
+    /// Resumes a machine; the flag says whether its monotonic clock has stood still.
     WakeUp(usize, bool),
-    /// The time of day jumps by so many milliseconds.
+    /// Steps the wall clock by this many milliseconds.
     StepClock(usize, i64),
-    /// Machines on different sides do not hear each other.
+    /// Assigns each machine to a partition.
     Split(Vec<u8>),
-    /// From one machine to another only these ways get through.
+    /// Opens only these paths from one machine to another.
     Open(usize, usize, u8),
-    /// From all machines to all others these ways get through.
+    /// Opens only these paths from all machines to all others.
     OpenAll(u8),
-    /// Datagrams are counted from now on.
+    /// Starts the traffic sample.
     StartSample,
-    /// Until now.
+    /// Ends the traffic sample.
     EndSample,
 }
 
-/// A machine.
+/// Simulated machine.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    /// Its clocks.
+    /// Clocks of the machine.
     pub(crate) clock: Clock,
-    /// The run that runs on it.
+    /// Run on the machine, if there is one.
     pub(crate) run: Option<RunId>,
-    /// Since when it sleeps.
+    /// Time since which it is suspended.
     pub(crate) asleep: Option<u64>,
-    /// Since when it does not.
+    /// Time of its last resume.
     pub(crate) awake_since: u64,
-    /// How many runs there were.
+    /// Number of runs so far.
     starts: u16,
-    /// The hosts that its person names.
+    /// Addresses of the hosts that its user names.
     pub(crate) hosts: Vec<SocketAddr>,
 }
 
-/// The world.
+/// State of the simulation.
 pub(crate) struct World {
-    /// Microseconds since it began.
+    /// Current time, in microseconds since the world began.
     pub(crate) time: u64,
-    /// The network.
+    /// Network between the machines.
     pub(crate) network: Network,
-    /// The machines.
+    /// All machines.
     pub(crate) machines: Vec<Machine>,
-    /// All runs there were.
+    /// All runs so far.
     pub(crate) runs: Vec<PeerRun>,
-    /// Who is who.
+    /// Runs by peer id.
     pub(crate) by_id: HashMap<PeerId, RunId>,
-    /// EventKind will happen.
+    /// Queue of scheduled events.
     pub(crate) queue: Queue,
-    /// Chance.
+    /// Source of random choices.
     pub(crate) random: Random,
-    /// Breaks something.
+    /// Fault injector.
     pub(crate) fault_injector: Box<dyn FaultInjector>,
-    /// The driver asks the engine what it knows already before it checks
-    /// signatures. (It need not.)
+    /// Whether the driver asks the engine about duplicates before it checks signatures, which is
+    /// optional.
     pub(crate) checks_duplicates_first: bool,
-    /// How often the world looks at everybody.
+    /// Time between observations of all runs.
     pub(crate) observe_interval: u64,
-    /// Since when two machines can talk to each other; `u64::MAX`: they can't.
+    /// Time since which two machines can talk to each other, by pair; `u64::MAX`: they cannot.
     connected: Vec<u64>,
-    /// Two that were seen with one name.
+    /// Pairs of members that were seen with one name.
     pub(crate) collisions: HashMap<(RunId, RunId), NameCollision>,
     /// Objections that have reached candidates.
     pub(crate) objections: Vec<Objection>,
-    /// Members that others have taken for gone.
+    /// Members that another member has reported as gone.
     pub(crate) departures: Vec<Departure>,
-    /// Entries that somebody has given up.
+    /// Entries that were given up.
     pub(crate) given_up: Vec<GivenUpEntry>,
-    /// Datagrams sent, by their packet_counts.
+    /// Number of datagrams sent, by packet kind.
     pub(crate) packet_counts: PacketCounts,
-    /// EventKind was sent while it was measured.
+    /// Traffic sample.
     pub(crate) measured: Option<TrafficSample>,
-    /// The largest datagram.
+    /// Size of the largest datagram.
     pub(crate) largest: usize,
-    /// The greatest share of datagrams that was ever lost between two.
+    /// Greatest share of datagrams ever lost on a link.
     pub(crate) worst_loss: f64,
-    /// Nothing is lost, and nobody is kept from anybody.
+    /// Whether there is neither loss nor any other fault.
     pub(crate) is_fault_free: bool,
-    /// Copies of what goes to everybody that are needed.
+    /// Number of copies that a datagram to everybody needs.
     pub(crate) paths_in_use: f64,
-    /// EventKind was said until then has to be everywhere in the end.
-    pub(crate) deadline_for_all: u64,
-    /// The last message of all that was shown for the first time to somebody.
+    /// Start of the quiet phase: messages said before must be everywhere in the end.
+    pub(crate) quiet_since: u64,
+    /// Time of the last message that was shown for the first time.
     pub(crate) last_delivery: u64,
-    /// The newest entries of whoever is being asked for its history.
+    /// Snapshot of the newest entries of the run that is being asked for its history.
     pub(crate) asked: Option<Snapshot>,
-    /// EventKind has happened lately, if anybody wants to know.
+    /// Trace of recent events and its length, if it is enabled.
     trace: Option<(usize, VecDeque<String>)>,
 }
 
-/// EventKind was sent between two times.
+/// Traffic between two times.
 #[derive(Clone, Debug)]
 pub(crate) struct TrafficSample {
-    /// From when.
+    /// Start of the sample.
     pub(crate) from: u64,
-    /// Until when.
+    /// End of the sample.
     pub(crate) until: u64,
-    /// Datagrams of each run.
+    /// Number of datagrams of each run.
     pub(crate) datagrams: Vec<u64>,
-    /// Bytes of all.
+    /// Number of bytes of all runs.
     pub(crate) bytes: u64,
-    /// Messages that were said.
+    /// Number of messages said.
     pub(crate) said: u64,
-    /// Datagrams of all, by their packet_counts.
+    /// Number of datagrams of all runs, by packet kind.
     pub(crate) packet_counts: PacketCounts,
 }
 
 impl World {
-    /// So many machines in one network, with nothing on them.
+    /// Creates a world with idle machines in one segment.
     pub(crate) fn new(machines: usize, link: Link, seed: u64) -> Self {
         let mut world = Self {
             time: 0,
@@ -173,7 +170,7 @@ impl World {
             worst_loss: 0.0,
             is_fault_free: false,
             paths_in_use: 1.0,
-            deadline_for_all: 0,
+            quiet_since: 0,
             last_delivery: 0,
             asked: None,
             trace: None,
@@ -191,17 +188,17 @@ impl World {
         world
     }
 
-    /// Remembers the last so many things that happen.
+    /// Enables the trace of the last `length` events.
     pub(crate) fn trace(&mut self, length: usize) {
         self.trace = Some((length, VecDeque::new()));
     }
 
-    /// EventKind has happened lately.
+    /// Returns the trace.
     pub(crate) fn last_events(&self) -> impl Iterator<Item = &String> {
         self.trace.iter().flat_map(|(_, events)| events)
     }
 
-    /// Writes down what happens, if anybody wants to know.
+    /// Adds a line to the trace if it is enabled.
     pub(crate) fn note(&mut self, what: impl FnOnce() -> String) {
         if let Some((length, events)) = &mut self.trace {
             if events.len() == *length {
@@ -212,12 +209,12 @@ impl World {
         }
     }
 
-    /// Plans an action.
+    /// Schedules an action.
     pub(crate) fn plan(&mut self, time: u64, action: Action) {
         self.queue.push(time, EventKind::Act(action));
     }
 
-    /// Lets time pass.
+    /// Processes all events up to `end`.
     pub(crate) fn run_until(&mut self, end: u64) {
         let mut at_once = 0;
         while let Some((time, what)) = self.queue.pop_until(end) {
@@ -241,29 +238,29 @@ impl World {
         self.time = end;
     }
 
-    /// Whether a run runs on a machine that is awake.
+    /// Returns true if a run is running on a machine that is awake.
     pub(crate) fn is_awake(&self, run: RunId) -> bool {
         let run = &self.runs[run];
         run.is_running() && self.machines[run.machine].asleep.is_none()
     }
 
-    /// Lives that run on machines that are awake.
+    /// Returns the runs on machines that are awake.
     pub(crate) fn awake(&self) -> impl Iterator<Item = RunId> {
         let runs = self.machines.iter().filter(|it| it.asleep.is_none());
         runs.filter_map(|it| it.run)
     }
 
-    /// The run with this number in what is shown.
+    /// Returns the run with this session number.
     pub(crate) fn run_of(&self, session: SessionId) -> Option<RunId> {
         self.by_id.get(&PeerId(session.0.to_be_bytes())).copied()
     }
 
-    /// EventKind the clocks of a run's machine show.
+    /// Returns the clock readings of a run's machine.
     pub(crate) fn now(&self, run: RunId) -> Now {
         self.machines[self.runs[run].machine].clock.now(self.time)
     }
 
-    /// Since when two runs can talk to each other, if they can.
+    /// Returns the time since which two runs can talk to each other, if they can.
     pub(crate) fn connected_since(&self, one: RunId, other: RunId) -> Option<u64> {
         let (first, second) = (self.runs[one].machine, self.runs[other].machine);
         let since = self.connected[first * self.machines.len() + second];
@@ -271,14 +268,14 @@ impl World {
             .then(|| since.max(self.runs[one].began).max(self.runs[other].began))
     }
 
-    /// Notes which machines can talk to which.
+    /// Updates which machines can talk to each other.
     pub(crate) fn update_links(&mut self) {
         for machine in 0..self.machines.len() {
             self.update_links_of(machine);
         }
     }
 
-    /// Notes who can talk to this one.
+    /// Updates which machines can talk to this one.
     fn update_links_of(&mut self, one: usize) {
         let count = self.machines.len();
         for other in 0..count {
@@ -295,7 +292,7 @@ impl World {
         }
     }
 
-    /// Somebody does something.
+    /// Carries out an action.
     fn act(&mut self, action: Action) {
         self.note(|| format!("{action:?}"));
         match action {
@@ -330,7 +327,7 @@ impl World {
         }
     }
 
-    /// EventKind was sent so far.
+    /// Returns the traffic so far.
     fn counts(&self) -> TrafficSample {
         TrafficSample {
             from: self.time,
@@ -342,7 +339,7 @@ impl World {
         }
     }
 
-    /// Keeps what was sent since it began to be measured.
+    /// Ends the traffic sample.
     fn end_measuring(&mut self) {
         let now = self.counts();
         let Some(before) = &mut self.measured else { return };
@@ -413,7 +410,7 @@ impl World {
         self.give(id, Input::Hosts(hosts));
     }
 
-    /// A person says something.
+    /// Has a user say something.
     fn say(&mut self, machine: usize) {
         let Some(id) = self.machines[machine].run else { return };
         if !self.is_awake(id) {
@@ -429,7 +426,7 @@ impl World {
         );
     }
 
-    /// A person wants something of the program on a machine.
+    /// Passes a command of a user to the program on a machine.
     fn ask(&mut self, machine: usize, command: Command) {
         let Some(id) = self.machines[machine].run else { return };
         let tag = match &command {
@@ -441,7 +438,7 @@ impl World {
         }
     }
 
-    /// The program on a machine vanishes.
+    /// Crashes the program on a machine.
     fn crash(&mut self, machine: usize) {
         if let Some(id) = self.machines[machine].run {
             self.note_companions(id);
@@ -451,7 +448,7 @@ impl World {
         }
     }
 
-    /// A machine wakes.
+    /// Resumes a machine.
     fn wake_up(&mut self, machine: usize, stands_still: bool) {
         let Some(since) = self.machines[machine].asleep.take() else { return };
         self.machines[machine].awake_since = self.time;
@@ -464,10 +461,10 @@ impl World {
         }
     }
 
-    /// The time has come that an engine may have asked for.
+    /// Wakes an engine if it is due.
     fn wake(&mut self, id: RunId, time: u64) {
         if self.runs[id].queued != time {
-            // Another, planned later, came before.
+            // A wake-up that was scheduled later has come before.
             return;
         }
         self.runs[id].queued = u64::MAX;
@@ -483,7 +480,7 @@ impl World {
         }
     }
 
-    /// Plans to wake an engine, unless it will be looked at before.
+    /// Schedules the wake-up of an engine unless an earlier one is scheduled.
     pub(crate) fn queue_wake(&mut self, id: RunId) {
         let Some(due) = self.runs[id].due else { return };
         let clock = &self.machines[self.runs[id].machine].clock;
@@ -494,7 +491,7 @@ impl World {
         }
     }
 
-    /// Names of all machines as hosts, for whom there are no ways.
+    /// Returns the addresses of all machines as named hosts, for worlds without paths.
     pub(crate) fn all_hosts(&self) -> Vec<SocketAddr> {
         (0..self.machines.len()).map(|it| address_v4(it, 0, DEFAULT_PORT)).collect()
     }
