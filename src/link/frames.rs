@@ -375,7 +375,7 @@ impl Link {
                 room,
                 members,
                 names,
-                asked: false,
+                requested: false,
             });
             return;
         }
@@ -390,7 +390,7 @@ impl Link {
         members_so_far.extend(names);
         if is_last {
             let names = Some(members_so_far);
-            self.emit(Event::Roster { tag, room, members, names, asked: true });
+            self.emit(Event::Roster { tag, room, members, names, requested: true });
         } else {
             self.pending.push_front(tag, task, members_so_far);
             self.send_unsent();

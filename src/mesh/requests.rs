@@ -91,7 +91,7 @@ impl Mesh {
                     room: self.settings.room.as_str().to_owned(),
                     members: u32::try_from(names.len()).unwrap_or(u32::MAX),
                     names: Some(names),
-                    asked: true,
+                    requested: true,
                 });
             }
         }

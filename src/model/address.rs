@@ -38,7 +38,7 @@ pub enum AddressError {
 
 /// Returns the mDNS service type without its trailing dot: the suffix of every service instance
 /// name.
-fn service() -> &'static str {
+fn service_type() -> &'static str {
     MDNS_SERVICE.trim_end_matches('.')
 }
 
@@ -53,13 +53,13 @@ pub fn is_service_instance(host: &str) -> bool {
 /// `Anna's pi (2)`. `None` if it is no such name.
 #[must_use]
 pub fn instance_label(entry: &str) -> Option<&str> {
-    entry.strip_suffix(service())?.strip_suffix('.')
+    entry.strip_suffix(service_type())?.strip_suffix('.')
 }
 
 /// Splits a text into a service instance name and an optional port; `None` if it does not hold such
 /// a name.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
-    let (entry, behind) = text.split_at(text.rfind(service())? + service().len());
+    let (entry, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
     let port = behind.strip_prefix(':');
     (is_service_instance(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
 }

@@ -64,7 +64,7 @@ pub enum Event {
         /// Members' names; `None` if the room is too large for an unrequested list.
         names: Option<Vec<String>>,
         /// True if the list was requested.
-        asked: bool,
+        requested: bool,
     },
     /// Members have joined or left a room.
     Presence {

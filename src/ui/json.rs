@@ -103,9 +103,9 @@ fn event_object(event: &Event) -> Value {
             }),
             &it.tag,
         ),
-        Event::Roster { tag, room, members, names, asked } => with_id(
+        Event::Roster { tag, room, members, names, requested } => with_id(
             json!({
-                "type": "roster", "room": room, "members": members, "names": names, "asked": asked,
+                "type": "roster", "room": room, "members": members, "names": names, "asked": requested,
             }),
             tag,
         ),

@@ -99,7 +99,7 @@ mod tests {
             room: "lobby".to_owned(),
             members: 2,
             names: Some(vec!["Anna".to_owned(), "bob".to_owned()]),
-            asked: false,
+            requested: false,
         });
         view.rooms = vec!["lobby".to_owned()];
         assert_eq!(complete("an", &view), (0, vec!["Anna: ".to_owned()]));
