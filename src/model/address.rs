@@ -7,22 +7,23 @@ use thiserror::Error;
 
 use super::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
-/// Host and port of a server or peer. The host may also be an mDNS service instance name.
+/// Host and port of a server or peer. The host may also be an mDNS service instance name
+/// ([`is_service_instance`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostAddress {
     /// Host name, IP address without brackets, or service instance name.
     pub host: String,
-    /// TCP or UDP port, not 0.
+    /// Port number, not 0: a TCP port of a server, or a UDP port of a peer.
     pub port: u16,
 }
 
-/// Reason why a text is not a valid address.
+/// Reason why a text is not a valid [`HostAddress`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
-    /// The host is missing.
+    /// The host is empty.
     #[error("it names no host")]
     NoHost,
-    /// The part after the colon is not a port.
+    /// The text after the host is not a port from 1 to 65535. The field holds that text.
     #[error("“{0}” is no port (1 to 65535)")]
     Port(String),
     /// The scheme is `chats://`, which is not supported.
@@ -31,7 +32,8 @@ pub enum AddressError {
     /// The scheme is neither `chat://` nor `chats://`.
     #[error("only chat:// addresses are meant here")]
     Scheme,
-    /// A character that a host cannot contain.
+    /// The host contains this character, which is not allowed: a control character, or, except in a
+    /// service instance name, white space or one of `/[]@?#`.
     #[error("a host has no “{0}” in it")]
     Character(char),
 }
@@ -42,29 +44,34 @@ fn service_type() -> &'static str {
     MDNS_SERVICE.trim_end_matches('.')
 }
 
-/// Returns true if `host` is an mDNS service instance name of a server, such as `Anna's pi
-/// (2)._pi-chat._tcp.local`, and not a host name.
+/// Returns true if `host` is the mDNS service instance name of a server, such as `Anna's pi
+/// (2)._pi-chat._tcp.local`: it ends with a dot and the service type.
 #[must_use]
 pub fn is_service_instance(host: &str) -> bool {
     instance_label(host).is_some()
 }
 
-/// Returns the instance label of an mDNS service instance name, which people know the server by:
-/// `Anna's pi (2)`. `None` if it is no such name.
+/// Returns the instance label of an mDNS service instance name: the part before the service type,
+/// by which users know the server, such as `Anna's pi (2)`. `None` if `entry` is no such name.
 #[must_use]
 pub fn instance_label(entry: &str) -> Option<&str> {
     entry.strip_suffix(service_type())?.strip_suffix('.')
 }
 
-/// Splits a text into a service instance name and an optional port; `None` if it does not hold such
-/// a name.
+/// Splits a text into a service instance name and the optional port after it, which is not
+/// validated. `None` if the text does not begin with such a name, or if anything but a colon
+/// follows the name.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
     let port = behind.strip_prefix(':');
     (is_service_instance(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
 }
 
-/// Removes the `chat://` scheme and a trailing slash.
+/// Removes the scheme `chat://`, in upper or lower case, and with it a trailing slash. Returns a
+/// text without `://` unchanged.
+///
+/// # Errors
+/// [`AddressError::Tls`] for the scheme `chats://`, [`AddressError::Scheme`] for any other.
 fn without_scheme(text: &str) -> Result<&str, AddressError> {
     match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("chat") => {
@@ -76,7 +83,12 @@ fn without_scheme(text: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// Splits a text into host and optional port, and removes the brackets of an IPv6 address.
+/// Splits a text into host and optional port, which are not validated, and removes the brackets of
+/// an IPv6 address. A text with several colons and no brackets is an IPv6 address without a port.
+///
+/// # Errors
+/// [`AddressError::Character`] if the closing bracket is missing, [`AddressError::Port`] if
+/// anything but a colon follows it.
 fn split_host(text: &str) -> Result<(&str, Option<&str>), AddressError> {
     let Some(inside) = text.strip_prefix('[') else {
         // Several colons: a bare IPv6 address.
@@ -94,8 +106,9 @@ fn split_host(text: &str) -> Result<(&str, Option<&str>), AddressError> {
 impl FromStr for HostAddress {
     type Err = AddressError;
 
-    /// Parses `host`, `host:port`, `[::1]`, `[::1]:port` or `::1`, each with or without `chat://`;
-    /// instead of `host` also a service instance name ([`is_service_instance`]).
+    /// Parses an address: `host`, `host:port`, `[::1]`, `[::1]:port` or `::1`, each with or without
+    /// `chat://`. In place of `host`, a service instance name is allowed. The default port is
+    /// [`DEFAULT_PORT`]. White space around the text is ignored.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         // An instance label may contain anything, even a scheme.
@@ -129,6 +142,7 @@ impl FromStr for HostAddress {
 }
 
 impl fmt::Display for HostAddress {
+    /// Writes `host:port`, with an IPv6 address in brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') && !is_service_instance(&self.host) {
             write!(f, "[{}]:{}", self.host, self.port)

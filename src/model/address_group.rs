@@ -1,14 +1,14 @@
-//! Address groups: the unit in which the server counts what its clients cost.
+//! Address groups: the unit by which the server counts the resources that its clients use.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Number of leading bits of an IPv6 address that its group has in common: what a provider gives
-/// to one customer at least.
+/// Prefix length of the IPv6 network that forms a group, in bits: the smallest network that a
+/// provider usually assigns to a customer.
 const IPV6_PREFIX: u32 = 64;
 
-/// Group of addresses that are taken for one customer: an IPv4 address, or an IPv6 network of 64
-/// bits. Quotas are held by group.
+/// Group of addresses that share the server's quotas, as if they belonged to one customer: a single
+/// IPv4 address, or an IPv6 network with a prefix of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressGroup(
     /// The IPv4 address, or the first address of the IPv6 network.
@@ -16,8 +16,8 @@ pub struct AddressGroup(
 );
 
 impl AddressGroup {
-    /// Returns the group of an address. An IPv4 address that is written as a mapped IPv6 address
-    /// counts as the IPv4 address.
+    /// Returns the group that an address belongs to. An IPv4-mapped IPv6 address belongs to the
+    /// group of its IPv4 address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {

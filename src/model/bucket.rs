@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// Token bucket: allows a burst of frames, then a steady rate per minute.
+/// Token bucket (rate limiter): allows a burst of frames, then a steady rate per minute. It may be
+/// overdrawn.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    /// Burst size, expressed as the time in which the bucket refills completely.
+    /// Burst size, expressed as the time in which an empty bucket becomes full.
     capacity: Duration,
-    /// Time in which one token is refilled.
+    /// Time in which one token is added.
     interval: Duration,
-    /// Time at which the bucket is full again if nothing more is taken. Stored instead of a token
-    /// count, so that no timer has to refill the bucket.
+    /// Moment when the bucket is full if no more tokens are taken; in the past if it is full
+    /// already. Stored instead of a token count, so that no timer has to refill the bucket.
     full_at: Moment,
 }
 
 impl TokenBucket {
-    /// Creates a full bucket. Zero arguments count as one: a bucket that never refills would stop a
-    /// connection for good.
+    /// Creates a full bucket, which holds `burst` tokens and gains `per_minute` tokens per minute.
+    /// An argument of 0 counts as 1, because a bucket that never refills would block a connection
+    /// for good.
     #[must_use]
     pub fn new(burst: u32, per_minute: u32) -> Self {
         let interval = Duration::from_secs(60) / per_minute.max(1);
@@ -26,7 +28,8 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Takes a token and returns true, or returns false and changes nothing if the bucket is empty.
+    /// Takes a token and returns true. If the bucket holds less than one token, returns false and
+    /// changes nothing.
     #[must_use]
     pub fn try_take(&mut self, now: Moment) -> bool {
         let mut after = *self;
@@ -37,27 +40,29 @@ impl TokenBucket {
         is_there
     }
 
-    /// Returns true if the bucket is full at `now`: nothing was taken for long enough.
+    /// Returns true if the bucket is full at `now`.
     #[must_use]
     pub fn is_full(&self, now: Moment) -> bool {
         self.full_at <= now
     }
 
-    /// Returns the moment from which on the bucket is full if nothing more is taken.
+    /// Returns the moment when the bucket is full if no more tokens are taken; in the past if it is
+    /// full already.
     #[must_use]
     pub const fn full_at(&self) -> Moment {
         self.full_at
     }
 
     /// Takes a token for a frame that has arrived, overdrawing the bucket if it is empty. Returns
-    /// the time to wait before reading the next frame; zero if there is no need. Call it once for
-    /// each frame.
+    /// the time until the bucket is no longer overdrawn, zero if it is not: wait so long before
+    /// reading the next frame. Call it once for each frame.
     #[must_use]
     pub fn take(&mut self, now: Moment) -> Duration {
         self.take_many(now, 1)
     }
 
-    /// Takes `count` tokens at once, as [`Self::take`] takes one; none at all for 0.
+    /// Takes `count` tokens at once, overdrawing the bucket if it holds fewer. Returns the time
+    /// until the bucket is no longer overdrawn, zero if it is not. `count` may be 0.
     #[must_use]
     pub fn take_many(&mut self, now: Moment, count: u32) -> Duration {
         self.full_at = self.full_at.max(now) + self.interval.saturating_mul(count);
@@ -86,8 +91,8 @@ mod tests {
     }
 
     proptest! {
-        /// A sender that waits as long as `take` returns gets no more through than burst and
-        /// rate allow, and never waits longer than one token takes.
+        /// A sender that waits for the time that `take` returns never exceeds burst and rate, and
+        /// never waits longer than the time in which one token is added.
         #[test]
         fn bucket_never_exceeds_burst_plus_rate(
             burst in 0_u32..50,
@@ -116,7 +121,7 @@ mod tests {
             }
         }
 
-            #[test]
+        #[test]
         fn sender_within_rate_never_waits(burst in 1_u32..5, per_minute in 1_u32..5_000) {
             let mut bucket = TokenBucket::new(burst, per_minute);
             let interval = Duration::from_secs(60) / per_minute;

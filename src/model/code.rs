@@ -1,10 +1,11 @@
 //! Error and notice codes: the registry of `docs/protocol/README.md`, sections 7 and 8. A test
 //! compares the table of errors with that page.
 
-/// Defines [`ErrorCode`] from one table, with number, name and properties of a code on one line.
+/// Defines [`ErrorCode`] from a table of number, name, *closes*, *final* and text of each code.
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $closes:ident, $final:ident, $text:literal;)*) => {
-        /// Error code of the protocol registry.
+        /// Error code of the protocol registry. The comment of each code says what a client should
+        /// do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorCode {
             $($(#[$doc])* $variant,)*
@@ -26,19 +27,21 @@ macro_rules! error_codes {
                 match number { $($number => Some(Self::$variant),)* _ => None }
             }
 
-            /// Returns the registered name, for programs.
+            /// Returns the registered name, such as `name_taken`, by which programs recognise the
+            /// code. It never changes.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Returns true if the sender closes the connection after this error.
+            /// Returns true if the sender of this error then closes the connection.
             #[must_use]
             pub const fn closes(self) -> bool {
                 match self { $(Self::$variant => $closes,)* }
             }
 
-            /// Returns true if repeating the same attempt would not help.
+            /// Returns true if coming back at once in the same way does not help: a client must not
+            /// reconnect by itself, or repeat a refused `join` unchanged.
             #[must_use]
             pub const fn is_final(self) -> bool {
                 match self { $(Self::$variant => $final,)* }
@@ -56,7 +59,8 @@ macro_rules! error_codes {
 error_codes! {
     /// The first bytes are not of this protocol. The client should do nothing.
     NotPiChat = 100, "not_pi_chat", true, true, "This port speaks pi-chat; that was something else.";
-    /// No common protocol version. The client should compare the versions in `server_hello`, ask for an update.
+    /// No common protocol version. The client should compare the versions in `server_hello` and ask
+    /// for an update.
     VersionUnsupported = 101, "version_unsupported", true, true, "Client and server are too far apart in age; update the older one.";
     /// Frame above the length limit. The client has a bug.
     FrameTooLarge = 102, "frame_too_large", true, true, "The client sent more than the server takes.";
@@ -64,17 +68,20 @@ error_codes! {
     Malformed = 103, "malformed", true, true, "The client sent something that cannot be read.";
     /// Frame that is not allowed in this state. The client has a bug.
     Unexpected = 104, "unexpected", true, true, "The client sent something out of turn.";
-    /// No `join` in time. The client should reconnect and be quicker.
+    /// No `join` before the timeout. The client should reconnect and send `join` sooner.
     HandshakeTimeout = 105, "handshake_timeout", true, false, "The server waited too long for the greeting.";
     /// Connection silent for too long. The client should reconnect and resume.
     IdleTimeout = 106, "idle_timeout", true, false, "The connection was silent for too long.";
-    /// Slow reader. The client should reconnect and resume: nothing is lost.
+    /// Slow reader: the client takes the server's frames too slowly. It should reconnect and
+    /// resume: nothing is lost.
     TooSlow = 107, "too_slow", true, false, "The connection could not keep up.";
     /// Connection limit of the server reached. The client should try again after `retry_after`.
     ServerFull = 108, "server_full", true, false, "The server has as many guests as it can take.";
-    /// Limit of the address reached. The client should try again after `retry_after`.
+    /// Limit (quota) of the client's address group reached. The client should try again after
+    /// `retry_after`.
     TooManyFromAddress = 109, "too_many_from_address", true, false, "Too much comes from your address.";
-    /// Session resumed by another connection. The client should stop: the same session goes on elsewhere.
+    /// Session resumed on another connection. The client should stop, because the session continues
+    /// there.
     Replaced = 110, "replaced", true, true, "You have connected again from elsewhere.";
     /// Server is shutting down. The client should reconnect after `retry_after` and resume.
     ShuttingDown = 111, "shutting_down", true, false, "The server is being stopped or restarted.";
@@ -90,7 +97,7 @@ error_codes! {
     PasswordRequired = 203, "password_required", false, true, "This server wants a password.";
     /// Wrong password. The client should ask again and `join` again.
     PasswordWrong = 204, "password_wrong", false, true, "The password is wrong.";
-    /// Too many refused joins. The client should leave it to the user.
+    /// Too many refused joins on one connection. The client should let the user decide what to do.
     TooManyAttempts = 205, "too_many_attempts", true, true, "Too many attempts.";
     /// Invalid message text. The client should show it at the message, which was not sent.
     TextInvalid = 300, "text_invalid", false, false, "This message is empty, too long or holds control characters.";
@@ -108,35 +115,38 @@ error_codes! {
     RecipientUnknown = 306, "recipient_unknown", false, false, "Nobody has this name.";
     /// Username now held by another session. The client should ask the user.
     RecipientChanged = 307, "recipient_changed", false, false, "Somebody else has this name now.";
-    /// Message could not be stored. The client should keep the message, offer to send it again.
+    /// Message could not be stored. The client should keep the message and offer to send it again.
     NotStored = 308, "not_stored", false, false, "The server could not keep this message; it was not sent.";
     /// Invalid reference number. The client has a bug.
     ReferenceInvalid = 309, "reference_invalid", false, false, "The client numbered a message wrongly.";
     /// Invalid search text. The client should ask the user for other words.
     SearchInvalid = 310, "search_invalid", false, false, "This cannot be looked for: there must be a word in it, and not too many.";
-    /// Log cannot be read at present. The client should tell the user; it may be tried again later.
+    /// Log cannot be read at present. The client should tell the user; the request may succeed
+    /// later.
     Unavailable = 311, "unavailable", false, false, "The server cannot read its messages just now.";
-    /// Candidate is blocked by a member. The peer should tell the user.
+    /// Among peers: a member blocks the candidate for the room. The candidate should tell its user.
     Blocked = 400, "blocked", false, true, "Somebody here has blocked you.";
-    /// Candidate was rejected by a member. The peer should tell the user.
+    /// Among peers: a member's user was asked and rejected the candidate. The candidate should tell
+    /// its user.
     NotAdmitted = 401, "not_admitted", false, true, "Somebody here was asked and said no.";
 }
 
-/// Notice code: a message for people that needs no answer. Clients display unassigned numbers like
-/// an announcement.
+/// Notice code of the protocol registry. A notice is a text for users that needs no answer; clients
+/// display a notice with an unassigned code like an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeCode {
-    /// The client sends faster than its rate limit; the server reads it more slowly.
+    /// The client exceeds its rate limit, so the server reads its frames more slowly.
     SlowDown,
-    /// The server's clock was changed by more than a few seconds.
+    /// The server's clock was set by more than [`super::limits::MAX_CLOCK_STEP`].
     ClockChanged,
     /// Announcement of the server's operator.
     Announcement,
-    /// Among peers: another peer's clock differs.
+    /// Among peers: another peer's clock differs from this machine's by more than 5 seconds.
     ClockDiffers,
-    /// The server cannot write messages to its disk.
+    /// The server's storage fails: it cannot write messages to its disk, or the disk does not
+    /// answer.
     StorageFailing,
-    /// The server can write messages to its disk again.
+    /// The server's storage works again.
     StorageSound,
 }
 
@@ -159,7 +169,7 @@ impl NoticeCode {
 mod tests {
     use super::*;
 
-    /// The page is authoritative: the table has exactly its rows.
+    /// The protocol page is authoritative: this table has exactly the same rows.
     #[test]
     fn error_codes_match_protocol_page() {
         let page = include_str!("../../docs/protocol/README.md");

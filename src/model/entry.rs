@@ -1,15 +1,15 @@
-//! Log entries: drafts, and what the log makes of them.
+//! Log entries, and drafts: messages before the log assigns sequence and time.
 
 use std::sync::Arc;
 
 use super::{MessageText, Reference, RoomName, Sequence, SessionId, Style, Timestamp, Username};
 
-/// Recipient of a message: a room or a single session.
+/// Recipient of a message: a room, or a session for a direct message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// All members of this room.
+    /// Room with this name: all its members receive the message.
     Room(RoomName),
-    /// One session, with the username that it was addressed by.
+    /// Session with this number, and the username that it had when the message was sent.
     Session(SessionId, Username),
 }
 
@@ -18,9 +18,9 @@ pub enum Target {
 pub struct Draft {
     /// Author's session number.
     pub session: SessionId,
-    /// Author's username at this time.
+    /// Author's username when the message was sent.
     pub username: Username,
-    /// Reference number that the author's client gave the message; never [`Reference::NONE`].
+    /// Reference number that the author's client gave to the message; never [`Reference::NONE`].
     pub reference: Reference,
     /// Recipient: a room or a session.
     pub target: Target,
@@ -33,17 +33,17 @@ pub struct Draft {
 /// Entry of the log: a draft with the sequence and time that the log assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// Sequence in the log.
+    /// Sequence in the log; not [`Sequence::ZERO`].
     pub sequence: Sequence,
-    /// Sequence of the previous entry in the same room; zero for the first one and for direct
-    /// messages.
+    /// Sequence of the previous entry of the same room; [`Sequence::ZERO`] for the first entry of a
+    /// room and for direct messages.
     pub previous: Sequence,
     /// Time at which the server appended the message; after a small step back of the clock it
     /// repeats the last time until the clock has caught up.
     pub time: Timestamp,
-    /// Message as it was given to the log.
+    /// The message.
     pub draft: Draft,
 }
 
-/// Log entry behind a reference count: shared, never copied, between the log and its readers.
+/// Log entry behind a reference count, so that log, hub and connections share it without copying.
 pub type SharedEntry = Arc<LogEntry>;

@@ -1,7 +1,7 @@
-//! Events: what an engine reports to the user interface, which knows no engine.
+//! Events: the reports of an engine to the user interface. They are the same for all engines.
 //!
-//! Strings in events come from other users and are not sanitised: whoever displays them must
-//! sanitise them first ([`super::sanitize_text`]).
+//! Strings in events come from other users and are not sanitised: sanitise them before they are
+//! displayed ([`super::sanitize_text`]).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use super::{Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Sty
 pub enum Event {
     /// The state of the connection has changed.
     Connection(ConnectionState),
-    /// The server has accepted the join, for the first time or again.
+    /// The server has accepted the join: the first one, or one after a reconnection.
     JoinedServer(JoinedServer),
-    /// This client has entered a room.
+    /// This client has entered a room, by a join or by an `Enter` request.
     Entered {
         /// Tag of the `Enter` request; empty after a join.
         tag: RequestTag,
@@ -26,29 +26,30 @@ pub enum Event {
     },
     /// This client has left a room.
     Left {
-        /// Tag of the `Leave` request.
+        /// Tag of the `Leave` request; empty if the engine itself made the request.
         tag: RequestTag,
         /// Canonical name of the room.
         room: String,
     },
-    /// Message in a room, new or from the history.
+    /// Message in a room: live, replayed, or older.
     Message(Message),
     /// Direct message, sent or received.
     Direct(DirectMessage),
-    /// Messages between the last one shown of this room and the next one are lost for good.
+    /// Gap in a room: messages between the last one shown and the next one can no longer be read.
     Gap {
         /// Room with the gap.
         room: String,
     },
-    /// End of a batch of old messages: all that were to be shown have been shown.
+    /// End of a batch of old messages, after a join, `Enter` or `History`: all of them were
+    /// reported.
     HistoryEnd {
-        /// Tag of the request; empty after a join.
+        /// Tag of the `Enter` or `History` request; empty after a join.
         tag: RequestTag,
-        /// Room that was read; `None`: all rooms of the join.
+        /// Room whose messages were reported; `None` after a join: all rooms of the join.
         room: Option<String>,
-        /// True if the log holds older messages.
+        /// True if it answers a `History` request and the log holds older messages of the room.
         more: bool,
-        /// True if it answers a [`super::ChatCommand::History`], false after a join.
+        /// True if it answers a [`super::ChatCommand::History`], false after a join or `Enter`.
         requested: bool,
     },
     /// Result of a [`super::ChatCommand::Search`].
@@ -61,30 +62,31 @@ pub enum Event {
         room: String,
         /// Number of members.
         members: u32,
-        /// Members' names; `None` if the room is too large for an unrequested list.
+        /// Members' names; `None` if the list was not requested and the room is too large for
+        /// names.
         names: Option<Vec<String>>,
-        /// True if the list was requested.
+        /// True if it answers a [`super::ChatCommand::Members`].
         requested: bool,
     },
-    /// Members have joined or left a room.
+    /// Presence update: members have joined or left a room.
     Presence {
         /// Room whose members changed.
         room: String,
-        /// Number of members now.
+        /// Number of members after the changes.
         members: u32,
-        /// Names of members that joined; `None`, as is `left`, if the room is too large for names.
+        /// Names of members that joined; `None` if the room is too large for names.
         joined: Option<Vec<String>>,
-        /// Names of members that left.
+        /// Names of members that left; `None` if the room is too large for names.
         left: Option<Vec<String>>,
     },
-    /// Notice from the server, for people.
+    /// Notice for the user, from the server or from the peer's own engine.
     Notice {
         /// Number in the registry of notice codes.
         code: u16,
         /// Human-readable text.
         text: String,
     },
-    /// The message of a request was stored in the log.
+    /// The message of a `Say` or `Direct` request was stored in the log.
     Acknowledged {
         /// Tag of the request.
         tag: RequestTag,
@@ -92,12 +94,13 @@ pub enum Event {
         sequence: Option<Sequence>,
         /// Time of the log entry; `None` if the server acknowledged without an echo.
         time: Option<Timestamp>,
-        /// Text of the message, if no [`Event::Message`] or [`Event::Direct`] will show it.
+        /// Text of the message, if the server acknowledged without an echo: no [`Event::Message`]
+        /// or [`Event::Direct`] will show it.
         unechoed: Option<String>,
     },
-    /// A request was refused and will not be carried out.
+    /// A request was refused, by the server or by the engine, and will not be carried out.
     Refused(Refusal),
-    /// Delivery of a message was not confirmed before the program ended.
+    /// A message was not acknowledged before the program ended.
     Unsent {
         /// Tag of the request.
         tag: RequestTag,
@@ -105,18 +108,18 @@ pub enum Event {
         to: String,
         /// Text of the message.
         text: String,
-        /// True if it was sent and only the answer is missing, so it may have been stored.
+        /// True if the message was sent and only the answer is missing, so it may have been stored.
         perhaps_taken: bool,
     },
-    /// The server requires a password: answer with [`super::Command::Password`].
+    /// The server requires a password. Answer with [`super::Command::Password`].
     PasswordWanted {
         /// True if a password was given and it was wrong.
         again: bool,
     },
     /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
-    /// A candidate asks to join the room of peers and this user may object: answer with
-    /// [`super::PeerCommand::Admit`]. No answer means yes.
+    /// A candidate asks to join the room of peers, and this peer's user may object. Answer with
+    /// [`super::PeerCommand::Admit`]; without an answer the candidate is admitted.
     AdmissionRequested {
         /// Username of the candidate.
         name: String,
@@ -128,23 +131,23 @@ pub enum Event {
         /// New username.
         to: String,
     },
-    /// Status of every peer in the room.
+    /// Status report of every peer in the room.
     Peers {
         /// Tag of the `Peers` request.
         tag: RequestTag,
-        /// This peer first, the others by seniority.
+        /// Reports: of this peer first, then of the others by seniority, most senior first.
         peers: Vec<PeerReport>,
     },
-    /// A request that has no other answer was carried out.
+    /// A request whose result needs no event of its own was carried out.
     Done {
         /// Tag of the request.
         tag: RequestTag,
         /// Human-readable text.
         text: String,
     },
-    /// Error that is not the answer to a request.
+    /// Error that does not answer a pending request.
     Problem {
-        /// Number in the registry of error codes; 0 if the error is a local one.
+        /// Number in the registry of error codes; 0 if the engine itself found the error.
         code: u16,
         /// Human-readable text.
         text: String,
@@ -154,7 +157,7 @@ pub enum Event {
 /// State of the connection to the server; of peers, only `Connecting` is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// A connection is being established.
+    /// A connection is being established, or a room of peers is being joined.
     Connecting,
     /// Connected; [`Event::JoinedServer`] follows when the join is accepted.
     Connected,
@@ -170,7 +173,7 @@ pub enum ConnectionState {
     },
 }
 
-/// Session and server details from the server's answer to a join (`welcome`).
+/// Session and server details of an accepted join, from the server's `welcome`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedServer {
     /// Public session number of this client.
@@ -181,11 +184,11 @@ pub struct JoinedServer {
     pub server_name: String,
     /// Server's program name and version.
     pub server_program: String,
-    /// Canonical names of the joined rooms.
+    /// Canonical names of the joined rooms, in the order of the join.
     pub rooms: Vec<String>,
-    /// Server's clock at the join.
+    /// Server's wall-clock time at the join.
     pub time: Timestamp,
-    /// Maximum length of a text, in bytes.
+    /// Maximum length of a message text, in bytes.
     pub max_text: u16,
     /// True if messages survive a restart of the server.
     pub is_durable: bool,
@@ -193,10 +196,11 @@ pub struct JoinedServer {
     pub retention: Retention,
     /// True if the previous session was resumed.
     pub session_kept: bool,
-    /// True if what follows continues exactly at the client's position, without a gap.
+    /// True if every message after the client's position follows, except those that retention has
+    /// deleted ([`Event::Gap`]).
     pub position_kept: bool,
-    /// True if the server's log is not the one known before: messages may be missing, or be shown a
-    /// second time.
+    /// True if the server has another log than at the last join: messages may be missing, or be
+    /// shown a second time.
     pub log_changed: bool,
 }
 
@@ -205,7 +209,7 @@ pub struct JoinedServer {
 pub struct Message {
     /// Sequence in the server's log; among peers, in the log of its author.
     pub sequence: Sequence,
-    /// Time at which the server received it; among peers, at which the author first sent it.
+    /// Time at which the server appended it to its log; among peers, at which the author wrote it.
     pub time: Timestamp,
     /// Canonical name of the room.
     pub room: String,
@@ -217,24 +221,26 @@ pub struct Message {
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
-    /// True if it is a replayed or older message, false if it is live.
+    /// True if it is an old message (replayed or requested), false if it is live.
     pub history: bool,
     /// True if it answers a [`super::ChatCommand::History`].
     pub requested: bool,
-    /// True if this user wrote it.
+    /// True if it was written in a session of this user: the current one, or an earlier one that
+    /// the engine remembers.
     pub own: bool,
-    /// True if it sorts before a message that was already shown. Only among peers.
+    /// True if it arrived late: it sorts before a message that was already reported. Only among
+    /// peers.
     pub late: bool,
-    /// Tag of the request, if this program sent the message; else empty.
+    /// Tag of the request if this message answers a pending one; else empty.
     pub tag: RequestTag,
 }
 
-/// Direct message between two users.
+/// Direct message between two users, sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectMessage {
     /// Sequence in the server's log.
     pub sequence: Sequence,
-    /// Time at which the server received it.
+    /// Time at which the server appended it to its log.
     pub time: Timestamp,
     /// Author's session number.
     pub from_session: SessionId,
@@ -242,17 +248,18 @@ pub struct DirectMessage {
     pub from: String,
     /// Recipient's session number.
     pub to_session: SessionId,
-    /// Username by which the recipient was addressed.
+    /// Recipient's username at that time.
     pub to: String,
     /// Display style of the text.
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
-    /// True if it is a replayed message, false if it is live.
+    /// True if it is an old message (replayed), false if it is live.
     pub history: bool,
-    /// True if this user wrote it.
+    /// True if it was written in a session of this user: the current one, or an earlier one that
+    /// the engine remembers.
     pub own: bool,
-    /// Tag of the request, if this program sent the message; else empty.
+    /// Tag of the request if this message answers a pending one; else empty.
     pub tag: RequestTag,
 }
 
@@ -265,28 +272,28 @@ pub struct Refusal {
     pub code: u16,
     /// Human-readable reason.
     pub text: String,
-    /// Room or username of the request; empty if none was given.
+    /// Room or username of the request; empty if it has none.
     pub to: String,
-    /// Text of the refused message, so that the user interface can give it back; `None` for other
-    /// requests.
+    /// Text of the refused message, so that the user interface can return it to the user; `None`
+    /// for requests that are not messages.
     pub message: Option<String>,
 }
 
-/// Complete answer to a [`SearchRequest`].
+/// Complete answer to a [`SearchRequest`]: one page of matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchResult {
     /// Tag of the request.
     pub tag: RequestTag,
-    /// Search that is answered.
+    /// Search request that this answers.
     pub search: SearchRequest,
-    /// Messages found, oldest first.
+    /// Messages that match, oldest first.
     pub messages: Vec<Message>,
     /// True if older matches exist.
     pub more: bool,
 }
 
 impl SearchResult {
-    /// Returns the search for the next older page, or `None` if there are no older matches.
+    /// Returns the search request for the next older page, or `None` if there are no older matches.
     #[must_use]
     pub fn older(&self) -> Option<SearchRequest> {
         let first = self.messages.iter().map(|it| it.sequence).min().filter(|_| self.more)?;
@@ -307,42 +314,44 @@ pub struct JoinedMesh {
     pub is_closed: bool,
     /// Usernames of the members known so far, this peer's included.
     pub members: Vec<String>,
-    /// Username of the peer that supplies the history; `None` if this peer is the first.
+    /// Username of the peer that supplied the history; `None` if no peer did.
     pub history_from: Option<String>,
 }
 
-/// Status of one peer: presence, address, route, loss and clock skew.
+/// Status report of one peer: time in the room, address, route, packet loss and clock skew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerReport {
     /// Username.
     pub name: String,
     /// Public session number.
     pub session: SessionId,
-    /// True for this peer itself.
+    /// True if the report is about this peer itself.
     pub is_self: bool,
     /// Time since it joined the room.
     pub present: Duration,
-    /// Source address of its datagrams, if it was heard directly.
+    /// Best known address to send to: a verified one if there is one; `None` for this peer itself,
+    /// or if no address is known.
     pub address: Option<SocketAddr>,
     /// Route by which this peer reaches it.
     pub route: PeerRoute,
-    /// Share of its heartbeats that were lost, in thousandths.
+    /// Share of its heartbeats that were lost in the current measurement, in thousandths.
     pub loss: u16,
     /// Offset of its clock from this machine's clock, in milliseconds; positive if ahead.
     pub skew: i64,
-    /// Time since any peer last heard it.
+    /// Time since its last known sign of life: heard by this peer, or by another one according to
+    /// its heartbeat. Zero for this peer itself.
     pub silence: Duration,
 }
 
 /// Route by which a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerRoute {
-    /// The peer is this peer itself.
+    /// No route: the peer is this peer itself.
     Local,
-    /// Reached by datagrams on this path, multicast or broadcast.
+    /// Multicast or broadcast: it hears this path.
     Path(Path),
-    /// Reached by unicast copies.
+    /// Unicast: it hears none of the paths, so copies are sent to its own address.
     Unicast,
-    /// Reached only through other peers.
+    /// Through other peers: this peer has not heard it directly of late.
     Indirect,
 }

@@ -6,17 +6,18 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Sequence number of an entry in the server's log. The first is 1; 0 stands before all entries.
+/// Sequence number of an entry in the server's log. Sequences start at 1 and ascend; some may be
+/// unused. Among peers, the sequence of an entry in its author's log.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Sequence(pub u64);
 
 impl Sequence {
-    /// Sequence before all entries.
+    /// Sequence 0: before all entries.
     pub const ZERO: Self = Self(0);
 
-    /// Returns the sequence after this one.
+    /// Returns the sequence after this one; the greatest one is its own successor.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -29,8 +30,8 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// Public session number: identifies a participant whatever name it has. Never 0; unique within a
-/// [`LogId`].
+/// Public session number: identifies a user's session on a server, or a peer, independently of the
+/// username. Unique within a [`LogId`]. Not 0, except in frames where 0 stands for any session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
@@ -40,26 +41,29 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Reference number that a client gives to a message it sends: ascending within a session, never 0
-/// for a message. Used to recognise duplicates and echoes.
+/// Reference number that a client gives to a message or request, and that the answer repeats. The
+/// references of messages are not 0 and ascend within a session, so that duplicates and echoes are
+/// recognised by them.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Reference(pub u64);
 
 impl Reference {
-    /// No reference: the frame or entry does not belong to a client's message or request.
+    /// Reference 0: the frame is not related to a client's message or request.
     pub const NONE: Self = Self(0);
 
-    /// Returns the reference after this one.
+    /// Returns the reference after this one; the greatest one is its own successor.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// Random id of a log, the scope of a [`Sequence`]. A log on disk gets a new one when it is created,
-/// copied, or may have lost its end in a power cut; a log in memory gets one at each start.
+/// Random id of a log: sequences and session numbers are valid only within the log with this id.
+///
+/// A log on disk gets a new id when it is created or copied, and when it may have lost its last
+/// entries in a power cut. A log in memory gets a new id at each start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub [u8; 16]);
 
@@ -73,8 +77,8 @@ impl fmt::Debug for LogId {
     }
 }
 
-/// Random id of a server, independent of its name and address. Stored with the server's data on
-/// disk.
+/// Random id of a server, independent of its name and address. It is stored in the server's
+/// database.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServerId(pub [u8; 16]);
 
@@ -106,16 +110,18 @@ impl FromStr for ServerId {
     }
 }
 
-/// Position of a client in a log: the cursor from which it resumes.
+/// Position of a client in a log: the cursor from which it resumes (`docs/protocol/tcp.md`,
+/// section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Log that `sequence` belongs to.
     pub log_id: LogId,
-    /// Greatest sequence up to which everything was received.
+    /// Greatest sequence up to which the client has received everything that it should.
     pub sequence: Sequence,
 }
 
-/// Session token: the secret by which a client resumes its session. Its `Debug` output hides it.
+/// Session token: the random secret by which a client resumes its session. `Debug` does not print
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Token(pub [u8; 16]);
 

@@ -4,13 +4,13 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Default port of TCP and UDP: CHAT on a telephone keypad.
+/// Default port, TCP and UDP: spells CHAT on a telephone keypad.
 pub const DEFAULT_PORT: u16 = 2428;
 
 /// mDNS service type by which servers are discovered: `docs/protocol/discovery.md`.
 pub const MDNS_SERVICE: &str = "_pi-chat._tcp.local.";
 
-/// Maximum length of a frame's body, in bytes.
+/// Maximum length of a TCP frame's body, in bytes.
 pub const MAX_FRAME: usize = 16_384;
 
 /// Maximum length of the body of a client's first frame, in bytes.
@@ -19,14 +19,14 @@ pub const MAX_FIRST_FRAME: u16 = 256;
 /// Maximum length of a message text, in bytes.
 pub const MAX_TEXT: u16 = 4_096;
 
-/// Maximum length of a name, in characters.
+/// Maximum length of a username or room name, in characters (Unicode code points).
 pub const MAX_NAME_CHARS: usize = 32;
 
-/// Maximum length of a name, in bytes of UTF-8.
+/// Maximum length of a username or room name, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// Maximum length of a name before normalisation, in bytes. Bounds the work that a remote side can
-/// cause.
+/// Maximum length of a username or room name before normalisation, in bytes. Bounds the work that
+/// a remote program can cause.
 pub const MAX_RAW_NAME_BYTES: usize = 256;
 
 /// Maximum length of a program's name and of its version, in bytes each.
@@ -44,67 +44,69 @@ pub const MAX_ERROR_TEXT: usize = 512;
 /// Maximum number of rooms that one session may be in.
 pub const MAX_ROOMS: u16 = 16;
 
-/// Number of recent messages of each room that a newcomer receives.
+/// Maximum number of recent messages of each room that a newcomer receives.
 pub const HISTORY_LENGTH: u16 = 10;
 
 /// Maximum number of entries in one answer to `history`.
 pub const MAX_HISTORY_PAGE: u16 = 100;
 
-/// Number of entries read and sent at a time when missed messages are replayed to a client that
-/// resumes.
+/// Page size of a replay: maximum number of missed entries that are read from the log, and sent to
+/// a client that resumes, at a time.
 pub const REPLAY_PAGE: u16 = 100;
 
 /// Maximum number of entries in one answer to `search`.
 pub const MAX_SEARCH_PAGE: u16 = 50;
 
-/// Maximum length of a search text, in bytes.
+/// Maximum length of the text of a `search`, in bytes.
 pub const MAX_SEARCH_TEXT: usize = 256;
 
-/// Maximum number of words in a search text.
+/// Maximum number of words in the text of a `search`.
 pub const MAX_SEARCH_WORDS: usize = 16;
 
-/// Maximum number of names in one `roster` or `presence`. A room with more members reports only
-/// their number.
+/// Maximum number of names in one `roster`, and of joined and of left names in one `presence`. For
+/// a room with more members, only their number is sent without request.
 pub const MAX_LISTED_NAMES: usize = 100;
 
-/// Maximum number of direct messages kept for one session.
+/// Maximum number of direct messages, sent and received, that the log keeps of one session.
 pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 
-/// Maximum number of refused references remembered for a session.
+/// Maximum number of references of refused messages that are remembered for one session.
 pub const MAX_REFUSED_REFERENCES: usize = 64;
 
-/// Maximum number of refused joins before the connection is closed.
+/// Number of refused `join`s after which the connection is closed.
 pub const MAX_JOIN_ATTEMPTS: u8 = 5;
 
-/// Timeout from accepting a connection to its first `join`.
+/// Handshake timeout: from accepting a connection to its first `join`.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Timeout from a refused `join` to the next one.
+/// Handshake timeout from a refused `join` to the next one.
 pub const NEXT_JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Time of silence after which a ping is sent.
+/// Time without a received frame after which a `ping` is sent.
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Time of silence after which a connection is considered dead.
+/// Idle timeout: time without a received frame after which a connection is considered dead.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Time that a session survives without a connection.
+/// Time for which a session without a connection can be resumed.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Time for which presence changes are collected before they are announced.
+/// Time for which presence changes of a room are collected before subscribers get them in one
+/// update, counted from the first change.
 pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 
-/// Time for which presence changes are collected in a room of more than [`MAX_LISTED_NAMES`]
-/// members.
+/// As [`PRESENCE_DELAY`], in a room with more than [`MAX_LISTED_NAMES`] members.
 pub const LARGE_ROOM_PRESENCE_DELAY: Duration = Duration::from_secs(5);
 
-/// Maximum age of unsent data before a slow reader is disconnected.
+/// Slow reader timeout: a connection is closed if its client has taken nothing for this time
+/// although data waits, or if it is behind the live messages by more than this time.
 pub const SLOW_READER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time that a stopping server waits for unsent data.
+/// Time for which a connection that is closing may still send the data that waits for its client.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_200);
 
-/// Maximum backward step of the clock that is bridged by waiting; a larger step is followed.
+/// Maximum step of the wall clock that does not count as setting it. After a smaller step back, the
+/// log repeats its last timestamp until the clock has caught up.
 pub const MAX_CLOCK_STEP: Duration = Duration::from_secs(5);
 
 /// IPv4 multicast group of peers.
@@ -113,14 +115,15 @@ pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 24, 28);
 /// IPv6 multicast group of peers.
 pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0, 0x2428);
 
-/// Maximum length of a datagram, in bytes: never fragmented where IPv6 works.
+/// Maximum length of a datagram, in bytes: fits into the minimum MTU of IPv6, so it is not
+/// fragmented.
 pub const MAX_DATAGRAM: usize = 1_232;
 
-/// Minimum length of an `announce` datagram before sealing, in bytes, so that no answer is larger
-/// than the request (no amplification).
+/// Minimum length of an `announce` datagram before sealing, in bytes: not less than its answers, so
+/// that a forged sender address brings no amplification.
 pub const MIN_ANNOUNCE: usize = 400;
 
-/// Maximum length of the padding of an `announce`, in bytes.
+/// Maximum length of the padding in an `announce`, in bytes.
 pub const MAX_PADDING: usize = 400;
 
 /// Maximum length of a message text among peers, in bytes.
@@ -133,21 +136,21 @@ pub const MAX_OBJECTION_TEXT: usize = 100;
 /// a varint.
 pub const COUNTER_END: u64 = 1 << 48;
 
-/// Number of most senior members that answer for the room, and maximum number of agreements in an
-/// `announce`.
+/// Maximum number of agreements in an `announce`. The same number of most senior members vote on
+/// candidates.
 pub const MAX_AGREEMENTS: usize = 8;
 
-/// Maximum number of authors in the page of a `heartbeat`, and of marks in a `recent`.
+/// Maximum number of peers in the page of a `heartbeat`, and of authors' marks in a `recent`.
 pub const MAX_PAGE: usize = 60;
 
 /// Maximum number of entries in a `recent`.
 pub const MAX_RECENT: usize = 10;
 
-/// Maximum number of ranges in a `want` or `lost`.
+/// Maximum number of sequence ranges in a `want` or `lost`.
 pub const MAX_RANGES: usize = 32;
 
 /// Maximum number of entries that one `want` requests.
 pub const MAX_WANTED: u64 = 64;
 
-/// Maximum number of peers in a `where` or `peers`.
+/// Maximum number of peers in a `where` or `peers` datagram.
 pub const MAX_PEERS: usize = 16;

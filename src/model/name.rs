@@ -10,30 +10,30 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 
 use super::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS, MAX_RAW_NAME_BYTES};
 
-/// Reason why a text is not a valid name.
+/// Reason why a text is not a valid username or room name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NameError {
     /// Empty name.
     #[error("it is empty")]
     Empty,
-    /// More than 32 characters or 64 bytes.
+    /// More than 32 characters or 64 bytes, or more than 256 bytes before normalisation.
     #[error("it is longer than {MAX_NAME_CHARS} characters or {MAX_NAME_BYTES} bytes")]
     TooLong,
-    /// A character other than a letter, mark, digit, `-`, `_` or `.`.
+    /// A character other than a visible letter or mark, a decimal digit, `-`, `_` or `.`.
     #[error("only visible letters and digits, “-”, “_” and “.” are allowed")]
     Character,
-    /// The first character is neither a letter nor a digit.
+    /// The first character is neither a letter nor a decimal digit.
     #[error("it must begin with a letter or a digit")]
     First,
 }
 
-/// Comparison key of a name: NFKC, full case folding, NFKC. Never sent or displayed.
+/// Comparison key of a name: two names are the same if their keys are equal. It is the name after
+/// NFKC, full case folding and NFKC again, and is never sent or displayed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Arc<str>);
 
 impl NameKey {
-    /// Computes the key of any string, valid name or not. (The `after` cursor of a `members` page
-    /// need not be a valid name.)
+    /// Computes the key of any string, which need not be a valid name.
     #[must_use]
     pub fn of(text: &str) -> Self {
         if text.is_ascii() {
@@ -61,17 +61,20 @@ impl NameKey {
     }
 }
 
-/// Validated name with its key, shared by [`Username`] and [`RoomName`].
+/// Validated name with its key: the common representation of [`Username`] and [`RoomName`].
 #[derive(Clone)]
 struct Name {
-    /// Canonical spelling, in NFC, for display.
+    /// Canonical spelling: the name in NFC, as it is sent and displayed.
     shown: Arc<str>,
     /// Comparison key.
     key: NameKey,
 }
 
 impl Name {
-    /// Validates and normalises a name; checks the rules in the order of the protocol page.
+    /// Normalises a name to NFC and validates it.
+    ///
+    /// # Errors
+    /// The first rule that is violated, in the order of the protocol page.
     fn new(raw: &str) -> Result<Self, NameError> {
         if raw.len() > MAX_RAW_NAME_BYTES {
             return Err(NameError::TooLong);
@@ -95,13 +98,14 @@ impl Name {
     }
 }
 
-/// Returns true for letters and decimal digits, which a name may begin with.
+/// Returns true if `c` is a letter or a decimal digit: a name may begin with it.
 fn is_letter_or_digit(c: char) -> bool {
     c.general_category_group() == GeneralCategoryGroup::Letter
         || c.general_category() == GeneralCategory::DecimalNumber
 }
 
-/// Returns true for characters that a name may contain.
+/// Returns true if a name may contain `c`: a visible letter or mark, a decimal digit, `-`, `_`,
+/// `.`.
 fn is_allowed(c: char) -> bool {
     let is_of_a_name = matches!(c, '-' | '_' | '.')
         || is_letter_or_digit(c)
@@ -109,8 +113,8 @@ fn is_allowed(c: char) -> bool {
     is_of_a_name && !is_invisible(c)
 }
 
-/// Returns true for invisible letters and marks. They are not allowed, because they would make
-/// different names look the same.
+/// Returns true if `c` is one of the invisible letters and marks that the protocol page lists. They
+/// are not allowed, because they would make different names look the same.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180D}'
@@ -127,10 +131,10 @@ macro_rules! name_type {
         pub struct $type(Name);
 
         impl $type {
-            /// Validates and normalises a name.
+            /// Normalises a name to NFC and validates it.
             ///
             /// # Errors
-            /// [`NameError`], the first rule that is violated.
+            /// The first rule that is violated, in the order of the protocol page.
             pub fn new(raw: &str) -> Result<Self, NameError> {
                 Name::new(raw).map(Self)
             }
@@ -188,7 +192,7 @@ name_type!(
 );
 
 impl RoomName {
-    /// Returns the default room, which a join without rooms enters.
+    /// Returns the name of the default room, `lobby`: a join without rooms enters it.
     #[must_use]
     pub fn lobby() -> Self {
         let shown: Arc<str> = "lobby".into();

@@ -1,12 +1,12 @@
-//! Identifiers and clocks of peers and their logs: `docs/protocol/udp.md`, section 2.
+//! Identifiers, clocks and network paths of peers: `docs/protocol/udp.md`, sections 2 and 6.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Id of a peer and of the log that it writes: the first 8 bytes of a hash of its public key and
-/// incarnation.
+/// Id of a peer, and of the log that it writes: the first 8 bytes of a hash of its public key and
+/// its incarnation (random bytes of one run of the program).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeerId(pub [u8; 8]);
 
@@ -22,40 +22,41 @@ impl fmt::Debug for PeerId {
     }
 }
 
-/// Lamport timestamp of an entry, which orders messages of different authors: greater than any that
-/// the author had seen. From 1, below 2⁴⁸.
+/// Lamport timestamp of an entry: greater than every one that the author had seen before, so that
+/// it orders messages of different authors. Valid from 1 to 2⁴⁸ − 1.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Lamport(pub u64);
 
-/// Room clock: milliseconds since the room began. Each peer keeps its own.
+/// Reading of the room clock: milliseconds since the first peer opened the room. A peer takes the
+/// clock over when it joins and counts on by itself.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct RoomClock(pub u64);
 
 impl RoomClock {
-    /// Returns the clock's value after `elapsed`.
+    /// Returns the reading `elapsed` later.
     #[must_use]
     pub fn after(self, elapsed: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// Returns the time elapsed since `earlier`; zero if `earlier` is later.
+    /// Returns the time elapsed since the reading `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Bit set of [`Path`]s, as on the wire: the paths by which a peer is heard. Unassigned bits are
-/// kept and ignored.
+/// Bit set of [`Path`]s, as on the wire. Unassigned bits stay as they were received, and are
+/// ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PathSet(pub u8);
 
 impl PathSet {
-    /// Set of all paths.
+    /// Set of all three paths.
     pub const ALL: Self = Self(7);
     /// Empty set.
     pub const NONE: Self = Self(0);
@@ -72,7 +73,7 @@ impl PathSet {
         Self(self.0 | path.bit())
     }
 
-    /// Returns true if the set holds no assigned path.
+    /// Returns true if the set holds none of the three paths.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 & Self::ALL.0 == 0

@@ -1,4 +1,4 @@
-//! Requests: what a user interface or a bot asks of an engine. The answers are [`super::Event`]s.
+//! Requests of a user interface or a bot to an engine. The answers are [`super::Event`]s.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Sequence, SessionId, Style, Timestamp};
 
 /// Correlation id of a request, chosen by the user interface and repeated in the events that answer
-/// the request. Engines do not interpret it. `None`: no answer needs to be matched.
+/// the request. Engines do not interpret it. `None` (empty): the request has no id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestTag(pub Option<Arc<str>>);
 
@@ -20,46 +20,48 @@ pub struct Request {
     pub command: Command,
 }
 
-/// Command for an engine: a chat operation, an operation of peers only, a password, or the end.
+/// Command for an engine: a chat command, a command for peers only, a password, or the end of the
+/// program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Carries out a chat command. If there is no connection, it is queued until there is one.
+    /// Carries out a chat command. While the client is not joined, the command waits in a queue.
     Chat(ChatCommand),
     /// Carries out a command that only a peer supports. The client's engine refuses it.
     Peer(PeerCommand),
-    /// Supplies the password that [`super::Event::PasswordWanted`] asked for.
+    /// Supplies the password that [`super::Event::PasswordWanted`] asked for. Peers ignore it.
     Password(Password),
-    /// Leaves as soon as every request was answered, or when no answer has arrived for `patience`.
+    /// Disconnects as soon as every request is answered, or when no answer has arrived for
+    /// `patience`.
     Finish {
-        /// Longest time without any answer before giving up.
+        /// Longest time to wait for the next answer.
         patience: Duration,
     },
-    /// Leaves immediately.
+    /// Disconnects immediately.
     Quit,
 }
 
-/// Chat command that the client's engine and the peer's engine understand. Each is answered by an
-/// event.
+/// Chat command, for the client's engine and the peer's engine. The peer's engine refuses those
+/// that peers do not support. Each command is answered by an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatCommand {
-    /// Sends a message to everybody in a room. Ends in [`super::Event::Acknowledged`],
+    /// Sends a message to a room. The answer is [`super::Event::Acknowledged`],
     /// [`super::Event::Refused`] or [`super::Event::Unsent`].
     Say {
         /// Room to send the message to.
         room: RoomSelector,
-        /// Display style of the text: said, or an action.
+        /// Display style of the text.
         style: Style,
         /// Text of the message; validated by the engine.
         text: String,
     },
-    /// Sends a direct message to one user. Ends as `Say` does.
+    /// Sends a direct message to one user. The answers are those of `Say`.
     Direct {
         /// Recipient's username, in any spelling.
         to: String,
-        /// Session that must hold the name. `None`: the session that was last heard under this
-        /// name, if there is one.
+        /// Session that must hold the name, else the message is refused. `None`: the session from
+        /// which the last direct message under this name came; any session if there was none.
         session: Option<SessionId>,
-        /// Display style of the text: said, or an action.
+        /// Display style of the text.
         style: Style,
         /// Text of the message; validated by the engine.
         text: String,
@@ -74,12 +76,12 @@ pub enum ChatCommand {
         /// Room to leave.
         room: RoomSelector,
     },
-    /// Requests a page of older messages of a room.
+    /// Requests a page of older messages (history) of a room.
     History {
         /// Room to read.
         room: RoomSelector,
-        /// Returns only messages with a smaller sequence. `None`: older than the oldest message
-        /// already shown.
+        /// Requests only messages with a smaller sequence. `None`: those before the oldest message
+        /// of the room that was reported.
         before: Option<Sequence>,
         /// Maximum number of messages, 1 to 100.
         limit: u16,
@@ -89,7 +91,7 @@ pub enum ChatCommand {
         /// Room to list.
         room: RoomSelector,
     },
-    /// Searches old messages.
+    /// Searches the messages in the server's log.
     Search(SearchRequest),
 }
 
@@ -98,16 +100,17 @@ pub enum ChatCommand {
 pub enum PeerCommand {
     /// Requests the list of peers and the route to each: [`super::Event::Peers`].
     Peers,
-    /// Hides the messages of a user and objects when that user asks to join again.
+    /// Blocks a peer by username. Hides the messages of the peer that holds the name, and
+    /// objects to candidates that have the name or that peer's key.
     Block {
         /// Username to block, in any spelling.
         name: String,
     },
-    /// Answers [`super::Event::AdmissionRequested`].
+    /// Admits or rejects a candidate: the answer to [`super::Event::AdmissionRequested`].
     Admit {
         /// Username of the candidate.
         name: String,
-        /// Admits the candidate if true, objects if false.
+        /// True to admit the candidate, false to reject it.
         is_welcome: bool,
     },
 }
@@ -117,9 +120,9 @@ pub enum PeerCommand {
 pub enum RoomSelector {
     /// Room with this name, in any spelling.
     Named(String),
-    /// The only joined room; an error if several are joined.
+    /// The only joined room. The request is refused if no room is joined, or several.
     Only,
-    /// The room that was joined first.
+    /// The room that was joined first. The request is refused if no room is joined.
     First,
 }
 
@@ -133,22 +136,22 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Search filters as the user gave them, not validated. A filter that is `None` or empty matches
-/// everything.
+/// Search filters as the user gave them, not validated. A message must pass all of them; a filter
+/// that is `None` or empty lets every message pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchRequest {
     /// Room to search, in any spelling; `None`: all joined rooms.
     pub room: Option<String>,
-    /// Author's username, in any spelling.
+    /// Author's username at the time of the message, in any spelling.
     pub from: Option<String>,
     /// Words and phrases that a message must contain, as typed.
     pub text: String,
-    /// Earliest time, inclusive.
+    /// Earliest time of a message, inclusive.
     pub since: Option<Timestamp>,
-    /// Latest time, exclusive.
+    /// Latest time of a message, exclusive.
     pub until: Option<Timestamp>,
-    /// Returns only messages with a smaller sequence: the cursor of the next older page.
+    /// Sequence that a message must be below: the cursor of the next older page.
     pub before: Option<Sequence>,
-    /// Maximum number of results, 1 to 50; the newest matches are returned.
+    /// Maximum number of results, 1 to 50. The newest matches are returned.
     pub limit: u16,
 }

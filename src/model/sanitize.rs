@@ -1,11 +1,12 @@
 //! Sanitising of untrusted text before it is displayed: `docs/protocol/README.md`, section 3.
 
-/// Replacement for a character that is unsafe to display: U+FFFD.
+/// Replacement character, U+FFFD: stands for a character that is unsafe to display.
 pub const REPLACEMENT: char = '\u{fffd}';
 
-/// Returns true if displaying the character could affect more than its own cell: control characters
-/// (which begin escape sequences), bidirectional controls, line separators and invisible
-/// formatting. Joiners are allowed, because scripts and emoji need them.
+/// Returns true if the character is unsafe to display, because it could affect more than its own
+/// cell on the screen: control characters (newline and tab too), bidirectional controls, line and
+/// paragraph separators, and invisible formatting. Zero-width joiners are safe: scripts and emoji
+/// need them.
 #[must_use]
 pub fn is_unsafe_char(c: char) -> bool {
     c.is_control()
@@ -16,8 +17,9 @@ pub fn is_unsafe_char(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Sanitises a multi-line text: replaces unsafe characters by [`REPLACEMENT`], keeps newlines and
-/// tabs, and turns Unicode's line and paragraph separators into newlines.
+/// Sanitises a multi-line text for display: keeps newlines and tabs, turns Unicode's line and
+/// paragraph separators into newlines, and replaces every other unsafe character by
+/// [`REPLACEMENT`].
 #[must_use]
 pub fn sanitize_text(text: &str) -> String {
     text.chars()

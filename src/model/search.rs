@@ -1,4 +1,4 @@
-//! Search query: parses the words and phrases of a search and matches them against messages
+//! Search: parses the words and phrases of a search text and matches them against messages
 //! (`docs/protocol/tcp.md`, section 10).
 
 use std::ops::RangeInclusive;
@@ -10,43 +10,45 @@ use unicode_normalization::char::is_combining_mark;
 use super::limits::{MAX_SEARCH_TEXT, MAX_SEARCH_WORDS};
 use super::{LogEntry, NameKey, Sequence, Timestamp};
 
-/// Sequence of adjacent words in a search; a single word is a phrase of one.
+/// Phrase of a search: words that must occur next to each other, in this order. A single word is a
+/// phrase as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// Text as typed, for an index with a tokenizer of its own. Contains no double quote and no
-    /// NUL.
+    /// Text as typed, with its `*`, for a full-text index with its own tokenizer. Contains no
+    /// double quote; a NUL has become a space.
     pub raw: String,
-    /// Case-folded words; at least one, none of them empty.
+    /// Words, folded for comparison; at least one, and none is empty.
     pub words: Vec<String>,
-    /// True if the last word is a prefix that matches longer words.
+    /// True if the phrase ends with `*`: its last word then matches every word that begins with it.
     pub is_prefix: bool,
 }
 
-/// Parsed search text: phrases that must all occur in a message. Without phrases, every message
-/// matches.
+/// Parsed search text: the phrases that a message must contain. Without phrases (an empty search
+/// text), every message matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchTerms(Vec<Phrase>);
 
 /// Reason why a search text is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SearchError {
-    /// More than [`MAX_SEARCH_TEXT`] bytes.
+    /// The text has more than [`MAX_SEARCH_TEXT`] bytes.
     #[error("longer than {MAX_SEARCH_TEXT} bytes")]
     TooLong,
-    /// More than [`MAX_SEARCH_WORDS`] words.
+    /// The text has more than [`MAX_SEARCH_WORDS`] words.
     #[error("more than {MAX_SEARCH_WORDS} words")]
     TooManyWords,
-    /// Not empty, but without a letter or digit.
+    /// The text is not empty, but has no word: no letter or digit.
     #[error("there is no word in it")]
     NoWord,
 }
 
 impl SearchTerms {
     /// Parses a search text: words are separated by white space, phrases stand between double
-    /// quotes, and a word with a trailing `*` is a prefix.
+    /// quotes, and a trailing `*` makes the last word a prefix. An empty text has no phrases.
     ///
     /// # Errors
-    /// [`SearchError`] if it is too long, or has too many words or none.
+    /// [`SearchError`] if the text is too long, has too many words, or is not empty and has no
+    /// word.
     pub fn new(raw: &str) -> Result<Self, SearchError> {
         if raw.len() > MAX_SEARCH_TEXT {
             return Err(SearchError::TooLong);
@@ -71,13 +73,13 @@ impl SearchTerms {
         Ok(Self(phrases))
     }
 
-    /// Returns the phrases that must all occur in a message.
+    /// Returns the phrases that a message must contain.
     #[must_use]
     pub fn phrases(&self) -> &[Phrase] {
         &self.0
     }
 
-    /// Returns true if `text` contains every phrase.
+    /// Returns true if `text`, the text of a message, contains every phrase.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let words = words(text);
@@ -86,7 +88,7 @@ impl SearchTerms {
 }
 
 impl Phrase {
-    /// Parses the words of one phrase; `None` if there are none.
+    /// Parses one phrase, given without its quotes; `None` if it has no word.
     fn new(raw: &str) -> Option<Self> {
         let words = words(raw);
         let is_prefix = raw.trim_end().ends_with('*');
@@ -94,7 +96,8 @@ impl Phrase {
         (!words.is_empty()).then_some(Self { raw, words, is_prefix })
     }
 
-    /// Returns true if the phrase occurs among `words`, its words adjacent and in order.
+    /// Returns true if the words of the phrase occur in `words`, the folded words of a message,
+    /// adjacent and in order.
     fn is_in(&self, words: &[String]) -> bool {
         let (Some((last, first)), count) = (self.words.split_last(), self.words.len()) else {
             return false;
@@ -107,9 +110,10 @@ impl Phrase {
     }
 }
 
-/// Splits a text into case-folded words (tokenizes it): runs of letters and digits. Splits where
-/// `unicode61` does, the tokenizer of the SQLite log: otherwise the results would change when a
-/// message enters the index.
+/// Tokenizes a text: returns its words, which are runs of letters and digits, folded by [`fold`].
+///
+/// Splits as `unicode61` does, the tokenizer of the SQLite log's index. Otherwise a search would
+/// find other messages once they are in the index.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -123,58 +127,60 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Enclosed alphanumerics (letters in circles and squares). They are symbols, although Unicode
-/// counts them as alphabetic.
+/// Enclosed alphanumerics (letters in circles and squares), which do not belong to a word although
+/// Unicode counts them as alphabetic.
 const CIRCLED: [RangeInclusive<char>; 2] = ['\u{24b6}'..='\u{24e9}', '\u{1f130}'..='\u{1f189}'];
 
-/// Returns true for letters and digits. Combining marks are neither, not even those that represent
-/// a vowel.
+/// Returns true if `char` is a letter or digit: a word begins with it. Combining marks and
+/// [`CIRCLED`] letters are not, even if Unicode counts them as alphabetic.
 fn is_letter(char: char) -> bool {
     char.is_alphanumeric()
         && !is_combining_mark(char)
         && !CIRCLED.iter().any(|it| it.contains(&char))
 }
 
-/// Bit mask of the combining accents that do not end a word; bit 0 is U+0300.
+/// Combining accents that continue a word, as a bit mask: bit `n` stands for U+0300 + `n`.
 const ACCENTS: u64 = 0x0003_61f8_0802_9fdf;
 
-/// Returns true for a combining accent that belongs to the letter before it.
+/// Returns true if `char` is a combining accent that continues a word ([`ACCENTS`]).
 fn is_accent(char: char) -> bool {
     let bit = u32::from(char).checked_sub(0x300).and_then(|it| ACCENTS.checked_shr(it));
     bit.is_some_and(|it| it & 1 == 1)
 }
 
-/// Folds a word for comparison: lower case, as in `unicode61` without accents on Latin letters and
-/// without separate combining accents elsewhere.
+/// Folds a word for comparison, as `unicode61` does: lower case, without combining accents, and
+/// with precomposed Latin letters replaced by their ASCII base letters.
 fn fold(word: &str) -> String {
     let bare = word.chars().filter(|it| !is_accent(*it)).map(|char| {
         let base = std::iter::once(char).nfd().next();
         base.filter(char::is_ascii).unwrap_or(char)
     });
     let lower = bare.flat_map(char::to_lowercase);
-    // Final sigma equals sigma.
+    // A final sigma is compared as a sigma.
     lower.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }
 
-/// Validated search filters, apart from the rooms, which are given separately.
+/// Validated search filters, except for the rooms, which are given separately. An entry must pass
+/// all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
-    /// Phrases that the text must contain.
+    /// Phrases that the message text must contain.
     pub text: SearchTerms,
-    /// Name key of the author, whichever session held the name.
+    /// Key of the author's username, in whichever session; `None`: any author.
     pub from: Option<NameKey>,
-    /// Earliest time, inclusive.
+    /// Earliest time of an entry, inclusive; `None`: no bound.
     pub since: Option<Timestamp>,
-    /// Latest time, exclusive.
+    /// Latest time of an entry, exclusive; `None`: no bound.
     pub until: Option<Timestamp>,
-    /// Matches only entries with a smaller sequence.
+    /// Upper bound: the sequence of an entry must be smaller.
     pub before: Sequence,
-    /// Maximum number of results; the latest ones are returned.
+    /// Maximum number of results. The latest matches are returned.
     pub limit: u16,
 }
 
 impl SearchQuery {
-    /// Returns true if an entry passes all filters. Its room is not checked.
+    /// Returns true if an entry passes all filters. Does not check its room, and does not count it
+    /// against `limit`.
     #[must_use]
     pub fn matches(&self, entry: &LogEntry) -> bool {
         entry.sequence < self.before

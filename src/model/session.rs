@@ -1,11 +1,11 @@
-//! Session state that survives a restart of the server.
+//! Session records: the state of a session that survives a restart of the server.
 
 use std::fmt;
 
 use super::{Reference, SessionId, Timestamp, Username};
 
-/// Hash of a session token ([`super::Token`]). It cannot be used to resume the session. Its `Debug`
-/// output hides it.
+/// Hash of a session token ([`super::Token`]): it identifies the session, but cannot resume it.
+/// `Debug` does not print it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -20,17 +20,17 @@ impl fmt::Debug for TokenHash {
 pub struct SessionRecord {
     /// Session number.
     pub session: SessionId,
-    /// Hash of the token that resumes the session.
+    /// Hash of the session's token.
     pub token: TokenHash,
-    /// Username that the session had last.
+    /// Username of the session, or the last one if it is disconnected.
     pub username: Username,
-    /// Time at which the session was disconnected; `None` while it is connected.
+    /// Wall-clock time of the disconnection; `None` while the session is connected.
     pub away_since: Option<Timestamp>,
-    /// Greatest reference that the log has taken from this session. The log corrects it by the
-    /// messages it holds, so it need not be updated for each message.
+    /// Greatest reference of the session's messages that are stored in the log. It may be out of
+    /// date: the log corrects it from the stored messages when the server starts.
     pub last_reference: Reference,
-    /// References of refused messages, ascending, at most
-    /// [`super::limits::MAX_REFUSED_REFERENCES`]; they may be below `last_reference`. Here, too,
-    /// the log's own messages take precedence.
+    /// References of refused messages, which may be sent again although they can be below
+    /// `last_reference`. Ascending, at most [`super::limits::MAX_REFUSED_REFERENCES`]. When the
+    /// server starts, the log removes the references of messages that are stored after all.
     pub refused: Vec<Reference>,
 }

@@ -6,37 +6,40 @@ use super::limits;
 use super::name::RoomName;
 use super::sanitize::is_unsafe_char;
 
-/// Settings of the hub. Built by `config` from file, environment and flags, and validated by
-/// [`HubSettings::check`].
+/// Settings of the hub. The module `config` builds them from file, environment and flags;
+/// [`HubSettings::check`] validates them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubSettings {
     /// Name that the owner gave the server; 1 to 64 bytes.
     pub server_name: String,
-    /// Password that a `join` must contain, if any; 1 to 256 bytes.
+    /// Password that a `join` must contain, 1 to 256 bytes; `None`: no password is required.
     pub password: Option<String>,
-    /// True to refuse usernames that look like a name in use (error 202).
+    /// True to refuse usernames that look like a name in use (error 202 `name_lookalike`).
     pub refuse_lookalikes: bool,
-    /// Maximum number of connections.
+    /// Maximum number of connections, those that have not joined included.
     pub max_connections: usize,
-    /// Maximum number of connections of one address group. The other limits of a group follow it.
+    /// Maximum number of connections of one address group. The group's other limits are derived
+    /// from it.
     pub max_connections_per_address: usize,
-    /// Maximum number of rooms of the whole server that have members at a time.
+    /// Maximum number of open rooms (with members) of the whole server. Only reserved rooms can be
+    /// opened beyond it.
     pub max_rooms: usize,
-    /// Rooms that can always be entered, whatever the limits of rooms; the lobby is one in any case.
+    /// Reserved rooms: they can always be entered, whatever the limits on rooms. The lobby is
+    /// reserved even if it is not listed.
     pub reserved_rooms: Vec<RoomName>,
-    /// Maximum number of sessions kept, connected ones included.
+    /// Maximum number of sessions, connected and disconnected.
     pub max_sessions: usize,
-    /// Rate limit of a connection: units of frames that it may use at once.
+    /// Rate limit of a connection: burst, in units (`docs/protocol/tcp.md`, section 12).
     pub burst: u32,
-    /// Rate limit of a connection: units of frames per minute after the burst.
+    /// Rate limit of a connection: units per minute after the burst.
     pub frames_per_minute: u32,
-    /// Retention limits of messages, announced to clients.
+    /// Retention limits of messages, stated in the `welcome`.
     pub retention: Retention,
-    /// True if messages survive a restart of the server; announced to clients.
+    /// True if messages survive a restart of the server; stated in the `welcome`.
     pub is_durable: bool,
 }
 
-/// Retention limits: how long and how many messages are kept. Zero means no limit.
+/// Retention limits: maximum age, number and size of the messages that are kept. 0: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Maximum age, in days.
@@ -67,7 +70,7 @@ impl Default for HubSettings {
     }
 }
 
-/// Invalid setting.
+/// Error for an invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {problem}")]
 pub struct SettingsError {
@@ -78,7 +81,7 @@ pub struct SettingsError {
 }
 
 impl HubSettings {
-    /// Validates the values that the types do not restrict.
+    /// Validates the settings that their types do not restrict.
     ///
     /// # Errors
     /// The first invalid setting.

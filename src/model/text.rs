@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::limits::MAX_TEXT;
 
-/// Validated text of a message (`docs/protocol/README.md`, section 3): 1 to 4,096 bytes, no control
-/// characters except newline and tab. Cheap to clone.
+/// Validated text of a message (`docs/protocol/README.md`, section 3): 1 to 4,096 bytes, without
+/// control characters except newline and tab. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageText(Arc<str>);
 
@@ -30,7 +30,7 @@ impl MessageText {
     /// Validates a text and stores it unchanged.
     ///
     /// # Errors
-    /// [`TextError`], the first rule that is violated.
+    /// The first rule that is violated: length, then characters.
     pub fn new(text: &str) -> Result<Self, TextError> {
         if text.is_empty() {
             return Err(TextError::Empty);
@@ -58,7 +58,8 @@ impl fmt::Debug for MessageText {
     }
 }
 
-/// Display style of a message: a registry number. Unknown styles are passed on.
+/// Display style of a message: a number of the protocol registry. Unassigned numbers are passed on
+/// unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style(pub u8);
 

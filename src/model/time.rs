@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC). For display; nothing
-/// is ordered by it, because clocks may be wrong.
+/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC). For display, search
+/// and retention; messages are not ordered by it, because clocks may be wrong.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -19,13 +19,13 @@ impl Timestamp {
     }
 }
 
-/// Monotonic time, for timers, counted from the start of the driver or simulation. Engines read no
-/// clock: the driver passes this value in.
+/// Monotonic time, for timers: time since the start of the driver or simulation. Engines read no
+/// clock: the driver passes the current moment in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// Start of the count.
+    /// Start of the driver or simulation.
     pub const START: Self = Self(Duration::ZERO);
 
     /// Returns the moment `elapsed` after the start.
