@@ -83,6 +83,8 @@ fn status_reports_counters_and_health() {
 
     let words = String::from_utf8(run_status(&path, &[]).stdout).unwrap();
     assert!(words.starts_with("“attic” is healthy") && words.contains("3 connections"), "{words}");
+    assert!(words.contains("\nlimits     none reached\n"), "{words}");
+    assert!(told["refusals"]["joins"] == 0 && told["pressure"].is_null(), "{told}");
     server.terminate();
     assert!(!path.exists(), "the socket's file is left");
     assert!(error_text(&run_status(&path, &[])).contains("no server can be asked"));

@@ -197,7 +197,7 @@ impl Quotas {
         Some((group, usage.live.iter().rev().copied()))
     }
 
-    /// Returns true if a group may open `count` further rooms while `open` rooms are open in all: it
+    /// Returns true if a group may open `count` further rooms while `open` rooms are open in all. It
     /// may hold a third of what is left. So a group alone gets a quarter of all rooms, and however
     /// many groups take their share, something is left for the next one.
     pub(super) fn may_open_rooms(&self, group: AddressGroup, count: usize, open: usize) -> bool {
@@ -260,7 +260,7 @@ impl Quotas {
         self.update(group, now, |usage, _| usage.failures = PasswordFailures::default());
     }
 
-    /// Forgets the groups that hold nothing and whose usage is over. Called for each new connection;
+    /// Forgets the groups that hold nothing and whose usage is over. Each new connection does so;
     /// call it at every timer, too.
     pub(super) fn forget_idle(&mut self, now: Moment) {
         while let Some((at, group)) = self.idle.first().copied()

@@ -15,7 +15,7 @@ impl Hub {
         }
     }
 
-    /// Returns true for a room that can always be entered: the lobby and those that the owner names.
+    /// Returns true for a room that can always be entered: the lobby, or one that the owner names.
     fn is_reserved(&self, name: &RoomName) -> bool {
         *name == RoomName::lobby() || self.settings.reserved_rooms.contains(name)
     }
