@@ -1,4 +1,4 @@
-//! Driver state, and the actions for each kind of event.
+//! State of the peer's driver, and the handler of each kind of event.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,11 +19,11 @@ use crate::wire::udp::{
     DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
 };
 
-/// Signs log entries with the user's key, for the mesh.
+/// Signer of log entries for the mesh engine, which holds no keys.
 struct EntrySigner {
-    /// Identity that signs.
+    /// Identity of this peer, which signs.
     identity: Arc<Identity>,
-    /// Room that the entries belong to.
+    /// Room whose id is part of the signed bytes.
     room: Arc<Room>,
 }
 
@@ -39,52 +39,57 @@ impl Sign for EntrySigner {
 
 /// State of the peer's driver.
 pub(super) struct Driver<'a> {
-    /// Monotonic and wall clock.
+    /// Monotonic clock and wall clock.
     pub(super) clock: Clock,
-    /// Engine.
+    /// The peer's engine.
     pub(super) mesh: Mesh,
-    /// Public identity of this peer, to recognise its own datagrams.
+    /// Public identity of this peer. Datagrams with its id as sender are dropped.
     me: Signer,
-    /// Key file, locked until this is dropped.
+    /// Signing key. Holds the lock on the key file until the driver is dropped.
     _key: PeerKey,
-    /// Room whose datagrams are opened.
+    /// Room whose datagrams are accepted.
     room: Arc<Room>,
-    /// Builds outgoing datagrams.
+    /// Signs, encrypts and numbers outgoing datagrams.
     sealer: Sealer,
-    /// UDP sockets.
+    /// UDP sockets of both address families.
     sockets: Sockets,
-    /// Names of the interfaces to use, as in [`super::NetworkSettings`].
+    /// Names of the network interfaces to use; empty: all except loopbacks.
     selected_interfaces: BTreeSet<String>,
-    /// Selected interfaces that are absent or down.
+    /// Names in `selected_interfaces` that the last scan did not find: absent or down.
     missing_interfaces: BTreeSet<String>,
-    /// True if no usable interface exists.
+    /// True if the last scan found no usable network interface.
     is_offline: bool,
-    /// Number of entries of which no copy could be sent.
+    /// Number of times that an entry was to be sent and no copy went out. Repetitions and entries
+    /// of other authors count as well.
     failed_entry_sends: usize,
-    /// True once the room was joined.
+    /// True once the peer has joined the room for the first time.
     has_joined: bool,
-    /// True once the user was told about other rooms.
+    /// True once the user was told that there are peers in another room.
     has_reported_other_room: bool,
-    /// Rate limit of each source address.
+    /// Rate limit of received datagrams by source address.
     source_limiter: SourceLimiter,
-    /// Counters of dropped datagrams.
+    /// Counters of datagrams that were dropped before they reached the mesh.
     pub(super) drop_counters: DropCounters,
-    /// Rate limit of warnings and problems.
+    /// Limiter of repeated warnings in the log and problems shown to the user.
     warning_limiter: WarningLimiter,
-    /// User interface that displays the events.
+    /// User interface that shows the events.
     screen: &'a mut dyn Screen,
-    /// True once the output is closed, so that nobody sees the events.
+    /// True once `screen` has failed to show an event. Nothing is shown any more.
     is_output_closed: bool,
-    /// Applies back-pressure, as in [`PeerSettings`].
+    /// True if requests come from a script, as in [`PeerSettings`].
     pub(super) throttle_requests: bool,
-    /// Number of messages without acknowledgement or refusal.
+    /// Number of messages that were requested and not yet acknowledged, refused or reported as
+    /// unsent.
     pub(super) unacknowledged: usize,
-    /// Time at which the mesh wants to be woken.
+    /// Time at which the mesh wants an [`Input::Wake`]; `None`: no wake-up is scheduled.
     pub(super) wake_at: Option<Moment>,
 }
 
 impl<'a> Driver<'a> {
-    /// Creates the driver. Sends nothing yet.
+    /// Creates the driver and its mesh engine. Sends nothing yet.
+    ///
+    /// # Errors
+    /// [`PeerError::Random`] if the random source fails.
     pub(super) fn new(
         setup: PeerSettings,
         sockets: Sockets,
@@ -133,17 +138,19 @@ impl<'a> Driver<'a> {
         Now { moment: self.clock.now(), time: self.clock.time_of_day() }
     }
 
-    /// Passes an input to the mesh.
+    /// Passes an input to the mesh engine, with the current time.
     pub(super) fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
     }
 
-    /// Passes a command of the driver itself to the mesh.
+    /// Passes a command of the driver itself, as opposed to the user, to the mesh engine.
     pub(super) fn request(&mut self, command: Command) {
         self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Processes all outputs of the mesh. Returns the end when the mesh has finished.
+    /// Carries out all pending outputs of the mesh engine. Returns how the peer has ended, or
+    /// `None` while it runs. If it leaves while offline, failed sends of entries count as unsent
+    /// messages.
     ///
     /// # Errors
     /// [`PeerError::UsedUp`] if the datagram counters are used up.
@@ -173,8 +180,9 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
-    /// Displays an event and counts acknowledgements. If the output is closed, an interactive peer
-    /// finishes; a script is still carried out to the end of its input.
+    /// Shows an event to the user, and updates `unacknowledged` and `has_joined`. If this reveals
+    /// that the output is closed, the peer finishes, except with `throttle_requests`: a script is
+    /// carried out to its end.
     pub(super) fn show(&mut self, event: &Event) {
         let is_answered = match event {
             Event::Acknowledged { .. } | Event::Unsent { .. } => true,
@@ -191,22 +199,24 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Displays a problem that is not related to a request, rate-limited by its text.
+    /// Shows a problem that is not related to a request, unless the same text was reported in the
+    /// last minute.
     fn show_problem_limited(&mut self, text: String) {
         if self.warning_limiter.should_report(self.clock.now(), &text) {
             self.show(&Event::Problem { code: 0, text });
         }
     }
 
-    /// Logs a warning, rate-limited by its text.
+    /// Logs a warning, unless the same text was reported in the last minute.
     fn warn_limited(&mut self, text: &str) {
         if self.warning_limiter.should_report(self.clock.now(), text) {
             tracing::warn!("{text}");
         }
     }
 
-    /// Sends a datagram and returns the number of copies sent. A copy that cannot be sent counts as
-    /// lost; the user is told only if no copy was sent.
+    /// Sends copies of a datagram by all `paths` and to all `addresses`; returns the number of
+    /// copies sent. Each failure is logged. The user is told only if no copy was sent, the first
+    /// failure was on a path, and the peer is not offline.
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {
@@ -225,7 +235,9 @@ impl<'a> Driver<'a> {
         sent.copies_sent
     }
 
-    /// Handles a received datagram or a receive error: filters, opens and passes it to the mesh.
+    /// Handles a received datagram: filters it by interface and source rate, verifies it, and
+    /// passes its packet to the mesh engine. Dropped datagrams are counted. A receive error is only
+    /// logged.
     pub(super) fn receive(&mut self, received: io::Result<Datagram>) {
         let datagram = match received {
             Ok(datagram) => datagram,
@@ -265,8 +277,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tells a user who is alone, once, that there are peers in another room: room name or
-    /// passphrase may be mistyped.
+    /// Tells the user once that there are peers in another room, if this peer is the only member of
+    /// its own: the room name or passphrase may be mistyped.
     fn report_other_room(&mut self, now: Now) {
         let is_alone = || self.mesh.report(now).len() == 1;
         if self.has_joined && !self.has_reported_other_room && is_alone() {
@@ -276,7 +288,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Handles resolved host addresses.
+    /// Passes the resolved addresses of the hosts to the mesh engine, and shows failed lookups to
+    /// the user.
     pub(super) fn handle_resolved_hosts(&mut self, found: ResolvedHosts) {
         for text in found.errors {
             self.show_problem_limited(text);
@@ -284,7 +297,8 @@ impl<'a> Driver<'a> {
         self.input(Input::Hosts(found.addresses));
     }
 
-    /// Scans the network interfaces, reports changes and joins the multicast groups.
+    /// Scans the network interfaces, tells the user of changes, and joins the multicast groups on
+    /// them. If the scan fails, the previous interfaces stay in use.
     pub(super) fn scan_interfaces(&mut self) {
         let found = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
@@ -322,7 +336,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Logs the sockets that could not be opened, and tells the user if there is no shared one.
+    /// Logs each socket that could not be opened. If none is bound to the room's port, tells the
+    /// user that the peer can receive unicast only.
     pub(super) fn report_unusable_sockets(&mut self, failed: &[(&'static str, io::Error)]) {
         for (what, error) in failed {
             self.warn_limited(&format!("cannot use {what}: {error}"));

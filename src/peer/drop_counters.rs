@@ -1,21 +1,21 @@
-//! Counters of dropped datagrams by reason.
+//! Counters of dropped datagrams, by reason.
 
 use std::collections::BTreeMap;
 
 use crate::mesh::Drops;
 use crate::wire::udp::DropReason;
 
-/// Counters of dropped datagrams since the start of the program.
+/// Counters of datagrams that the driver has dropped since the start of the program.
 #[derive(Debug, Default)]
 pub(super) struct DropCounters {
-    /// Number of datagrams by reason.
+    /// Number of dropped datagrams by the text of the reason.
     by_reason: BTreeMap<String, u64>,
-    /// Last log line, to skip unchanged ones.
+    /// Text of the last log line, so that an unchanged one is not logged again.
     last_logged: String,
 }
 
 impl DropCounters {
-    /// Counts a datagram dropped for this reason.
+    /// Counts a datagram that was dropped for `reason`.
     pub(super) fn count(&mut self, reason: &str) {
         match self.by_reason.get_mut(reason) {
             Some(count) => *count += 1,
@@ -23,15 +23,16 @@ impl DropCounters {
         }
     }
 
-    /// Counts a datagram that could not be opened. A peer's own datagrams, which come back through
-    /// every group, are not counted.
+    /// Counts a datagram that [`crate::wire::udp::open`] has dropped. The peer's own datagrams,
+    /// which the groups return to it, are not counted.
     pub(super) fn count_dropped(&mut self, dropped: DropReason) {
         if dropped != DropReason::Own {
             self.count(&dropped.to_string());
         }
     }
 
-    /// Logs all counters, with those of the mesh, if any has changed since the last log line.
+    /// Logs all counters that are not 0, and those of the mesh engine (`drops`), in one line at
+    /// level info. Does nothing if no counter has changed since the last log line.
     pub(super) fn log_if_changed(&mut self, drops: Drops) {
         let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
         let further = [

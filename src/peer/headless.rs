@@ -1,4 +1,5 @@
-//! Screen of a headless peer: events go to the log and to systemd, message texts never do.
+//! Screen of a headless peer: logs events and reports the state to systemd. The texts of messages
+//! are never logged.
 
 use std::io;
 
@@ -6,17 +7,18 @@ use crate::model::Event;
 use crate::systemd;
 use crate::ui::{Screen, safe_line};
 
-/// Screen without a user: logs what the operator must know.
+/// Screen of a peer without a user: events that concern the operator go to the log and to systemd.
 #[derive(Debug, Default)]
 pub struct HeadlessScreen {
-    /// Canonical name of the room.
+    /// Canonical name of the room; empty before it is joined.
     room: String,
-    /// Number of members last reported.
+    /// Number of members in systemd's status line; 0 before the first.
     members: u32,
 }
 
 impl HeadlessScreen {
-    /// Updates systemd's status line if the number of members has changed.
+    /// Updates systemd's status line if `members`, the number of members with this peer, has
+    /// changed.
     fn update_status(&mut self, members: u32) {
         if self.members != members {
             self.members = members;

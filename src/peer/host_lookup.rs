@@ -9,26 +9,27 @@ use tokio::time::{sleep, timeout};
 
 use crate::model::HostAddress;
 
-/// Time between lookups of all hosts.
+/// Pause between two DNS lookups of all hosts.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Time between lookups while no address is known: the network may not be up yet.
+/// Pause between two DNS lookups while no address of any host is known: the network may not be up
+/// yet.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Timeout for the lookup of one host.
+/// Timeout for the DNS lookup of one host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Result of looking up all hosts.
+/// Result of one DNS lookup of all hosts.
 #[derive(Debug)]
 pub(super) struct ResolvedHosts {
-    /// Socket addresses of all hosts.
+    /// Socket addresses of all hosts together, earlier ones where the lookup has failed.
     pub(super) addresses: Vec<SocketAddr>,
-    /// Human-readable texts about failed lookups.
+    /// Human-readable error texts, one for each host whose lookup has failed.
     pub(super) errors: Vec<String>,
 }
 
-/// Looks up all hosts again and again until the receiver is dropped. A host whose lookup fails
-/// keeps its previous addresses.
+/// Looks up the addresses of all hosts again and again, and sends each result to `found` until its
+/// receiver is dropped. A host whose lookup fails keeps its previous addresses.
 pub(super) async fn resolve_repeatedly(
     hosts: Vec<HostAddress>,
     found: mpsc::Sender<ResolvedHosts>,

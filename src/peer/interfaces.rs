@@ -6,31 +6,32 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
-/// Usable network interface.
+/// Network interface that is up and selected: by its name or, without names, because it is no
+/// loopback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interface {
-    /// Interface index, which IPv6 and received datagrams refer to.
+    /// Interface index. IPv6 and received datagrams name the interface by it.
     pub(super) index: u32,
-    /// IPv4 networks of the interface.
+    /// Every IPv4 address of the interface, with the broadcast address of its network.
     pub(super) networks: Vec<Ipv4Network>,
-    /// True if it has an IPv6 address.
+    /// True if the interface has an IPv6 address of any kind.
     pub(super) has_v6: bool,
 }
 
-/// IPv4 address and broadcast address of an interface.
+/// IPv4 address of an interface, and the broadcast address of its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ipv4Network {
-    /// Address of this machine.
+    /// This machine's address in the network.
     pub(super) address: Ipv4Addr,
-    /// Broadcast address, if the network has one.
+    /// Broadcast address; `None` if the network has none, such as a point-to-point link.
     pub(super) broadcast: Option<Ipv4Addr>,
 }
 
-/// Interfaces by name.
+/// Selected network interfaces by name.
 pub(super) type Interfaces = BTreeMap<String, Interface>;
 
-/// Lists the interfaces with these names that exist and are up; without names, all except
-/// loopbacks.
+/// Lists the network interfaces that are up and whose name is in `named`; if `named` is empty, all
+/// that are up except loopbacks.
 ///
 /// # Errors
 /// The operating system cannot list the interfaces.
@@ -38,7 +39,7 @@ pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
 
-/// Lists all IP addresses of this machine.
+/// Lists the IP addresses of all network interfaces of this machine, loopbacks included.
 ///
 /// # Errors
 /// The operating system cannot list the interfaces.
@@ -46,7 +47,9 @@ pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect())
 }
 
-/// Selects the usable interfaces. Does not check for multicast support: sending will show.
+/// Selects the interfaces that are up and whose name is in `named`; if `named` is empty, all that
+/// are up except loopbacks. Support for multicast is not checked: a failed send reveals its
+/// absence.
 fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
     let mut found = Interfaces::new();
     let is_down = |it: &if_addrs::Interface| {
@@ -68,7 +71,9 @@ fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) ->
     found
 }
 
-/// Determines the broadcast address of a network. Loopback interfaces do not report theirs.
+/// Builds the [`Ipv4Network`] of an interface address. A reported broadcast address that equals the
+/// address itself is ignored. Systems report none for loopbacks, so theirs is computed from the
+/// netmask.
 fn ipv4_network(it: &Ifv4Addr) -> Ipv4Network {
     let broadcast_address = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
     let loopback = (it.ip.is_loopback() && broadcast_address != it.ip).then_some(broadcast_address);
@@ -82,7 +87,8 @@ mod tests {
 
     use super::*;
 
-    /// Builds an interface with an IPv4 address.
+    /// Builds an interface that is up and has an IPv4 address. Its index is the first byte of the
+    /// address.
     fn v4(
         name: &str,
         ip: [u8; 4],
@@ -121,7 +127,7 @@ mod tests {
         vec![v4("lo", [127, 0, 0, 1], 8, None), eth, eth6, down]
     }
 
-    /// Interfaces that are down are excluded, too.
+    /// Interfaces that are down are excluded as well.
     #[test]
     fn loopbacks_are_excluded_without_names() {
         let found = select_interfaces(test_interfaces(), &BTreeSet::new());

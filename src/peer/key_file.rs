@@ -9,36 +9,37 @@ use thiserror::Error;
 use crate::disk::{create_private_dir, open_private_file};
 use crate::os::random_bytes;
 
-/// Name of the key file.
+/// Name of the key file in the state directory.
 const FILE_NAME: &str = "peer.key";
 
-/// Length of a seed, in bytes.
+/// Length of an Ed25519 seed, in bytes.
 const SEED_LEN: usize = 32;
 
-/// Private key of a peer, with the lock on its file.
+/// Signing key of a peer, with the lock on its file.
 pub struct PeerKey {
     /// Seed of the Ed25519 private key.
     pub seed: [u8; SEED_LEN],
-    /// Locked key file, which no other process uses while this lives; `None` for an ephemeral key.
+    /// Key file, locked against other processes while this value lives; `None` for an ephemeral
+    /// key, which has no file.
     lock: Option<File>,
 }
 
 /// Reason why no key is available.
 #[derive(Debug, Error)]
 pub enum KeyError {
-    /// The file or directory cannot be used.
+    /// The key file or its directory cannot be created, locked, read or written.
     #[error("cannot use {path}")]
     Disk {
-        /// File or directory.
+        /// File or directory that failed.
         path: PathBuf,
         /// I/O error.
         #[source]
         source: io::Error,
     },
-    /// The file does not contain a key.
+    /// The file is neither empty nor a seed of 32 bytes.
     #[error("{path} holds no key; remove it to get a new one")]
     NotAKey {
-        /// File that does not contain a key.
+        /// Key file.
         path: PathBuf,
     },
     /// The operating system's random source fails.
@@ -47,12 +48,13 @@ pub enum KeyError {
 }
 
 impl PeerKey {
-    /// Loads the key from `directory`, or creates and stores one if there is none. If another
-    /// process has locked it, returns an ephemeral key, because a key may speak for one peer at a
-    /// time.
+    /// Loads the key from the file `peer.key` in `directory`. Creates the directory, the file and a
+    /// new key if they are missing. If another process has locked the file, returns an ephemeral
+    /// key instead: two peers that run at the same time must not have the same key.
     ///
     /// # Errors
-    /// [`KeyError`] if the file cannot be used or does not contain a key; it is never overwritten.
+    /// [`KeyError`] if the file cannot be used or does not contain a key (it is then not
+    /// overwritten), or if the random source fails.
     pub fn load_or_create(directory: &Path) -> Result<Self, KeyError> {
         let at = |path: &Path, source| KeyError::Disk { path: path.to_owned(), source };
         create_private_dir(directory).map_err(|source| at(directory, source))?;
@@ -75,7 +77,7 @@ impl PeerKey {
         Ok(Self { seed, lock: Some(file) })
     }
 
-    /// Creates a key for this process only.
+    /// Creates a key that is not stored, for this process only.
     ///
     /// # Errors
     /// [`KeyError::Random`] if the operating system's random source fails.
@@ -83,7 +85,7 @@ impl PeerKey {
         Ok(Self { seed: random_bytes()?, lock: None })
     }
 
-    /// Returns true if the key is stored and will be the same at the next start.
+    /// Returns true if the key is stored in a file, so that the next start gets the same one.
     #[must_use]
     pub const fn is_persistent(&self) -> bool {
         self.lock.is_some()
@@ -96,8 +98,8 @@ mod tests {
 
     use super::*;
 
-    /// The first process gets the key, others an ephemeral one; it is free again after the first
-    /// ends.
+    /// While the first holder has the key, others get an ephemeral one. Afterwards it is available
+    /// again.
     #[test]
     fn locked_key_is_used_by_one_process_at_a_time() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Layer 3: driver of the peer. It owns the sockets, the timer and the key, and connects the mesh
-//! engine with the network and the user interface.
+//! Layer 3: driver of the peer. It owns the sockets, the timers and the signing key, and connects
+//! the mesh engine with the network and the user interface.
 
 pub mod doctor;
 mod driver;
@@ -34,38 +34,42 @@ use crate::systemd;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
 
-/// Longest wait for acknowledgements before the end, if the user interface has not set one.
+/// Maximum time that a graceful shutdown waits for acknowledgements, if the driver itself starts
+/// it: all senders of requests are gone, or the output of the user interface is closed.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Time between scans of the network interfaces.
+/// Time between two scans of the network interfaces.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time between log lines about dropped datagrams, if their counters have changed.
+/// Time between two log lines with the counters of dropped datagrams. No line is written if they
+/// have not changed.
 const DROP_SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Maximum number of datagrams handled before other events get their turn.
+/// Maximum number of datagrams handled in a row, before timers, requests and other events get their
+/// turn.
 const MAX_DATAGRAM_BATCH: usize = 64;
 
-/// Maximum number of unacknowledged messages of a script before its input is paused
-/// (back-pressure).
+/// Back-pressure: number of unacknowledged messages from which on the driver takes no more requests
+/// of a script.
 const MAX_UNACKNOWLEDGED: usize = 64;
 
-/// Settings of a peer.
+/// Settings of a peer's driver.
 pub struct PeerSettings {
     /// Requested username.
     pub username: Username,
-    /// Room to join.
+    /// Name of the room to join.
     pub room: RoomName,
-    /// Room id and key material of the same room, for its datagrams.
+    /// Room id and encryption key of the same room, for its datagrams.
     pub wire_room: Room,
-    /// Private key of the user.
+    /// Signing key of the user, with the lock on its file.
     pub key: PeerKey,
-    /// Asks the user before a candidate is admitted.
+    /// True if the user is asked before a candidate is admitted.
     pub ask: bool,
-    /// Port, interfaces and hosts.
+    /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
-    /// Applies back-pressure to the requests, which come from an input that can wait and that ends
-    /// (a script), and carries out all of them even if nobody sees the output any more.
+    /// True if the requests come from a script, which can wait and which ends. Then at most
+    /// [`MAX_UNACKNOWLEDGED`] messages are unacknowledged at a time, and all requests are carried
+    /// out even if the output is closed.
     pub throttle_requests: bool,
 }
 
@@ -74,30 +78,32 @@ pub struct PeerSettings {
 pub struct NetworkSettings {
     /// UDP port of the room.
     pub port: u16,
-    /// Names of the interfaces to use; empty: all except loopbacks.
+    /// Names of the network interfaces to use. Empty: all except loopbacks.
     pub interfaces: BTreeSet<String>,
-    /// Peers outside the local network, to which unicast copies are sent.
+    /// Hosts outside the local network, to whose addresses unicast copies are sent.
     pub hosts: Vec<HostAddress>,
 }
 
 /// Reason why a peer cannot start or continue.
 #[derive(Debug, Error)]
 pub enum PeerError {
-    /// Neither IPv4 nor IPv6 sockets can be opened.
+    /// Neither an IPv4 nor an IPv6 socket can be opened.
     #[error("this computer has no network")]
     Network(#[source] io::Error),
     /// The operating system's random source fails.
     #[error("the system's random source does not work")]
     Random(#[from] getrandom::Error),
-    /// All datagram counters are used up.
+    /// All 2⁴⁸−1 datagram counters are used up. A restart begins with new ones.
     #[error("this peer has sent all that it can; start it again")]
     UsedUp,
 }
 
-/// Runs a peer until it ends. `interrupted` resolves when the operating system requests the end.
+/// Runs a peer until its mesh engine has finished. When `interrupted` resolves, the peer is asked
+/// to quit; when all senders of `requests` are gone, to finish.
 ///
 /// # Errors
-/// [`PeerError`] if the peer cannot start or continue.
+/// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters
+/// are used up.
 pub async fn run(
     setup: PeerSettings,
     screen: &mut dyn Screen,
@@ -177,13 +183,13 @@ pub async fn run(
     }
 }
 
-/// Returns true if the request is a message, which ends in an acknowledgement, a refusal or as
-/// unsent.
+/// Returns true if the request sends a message. Each such request is later answered by an
+/// acknowledgement, a refusal, or the report that it was not sent.
 const fn is_message(request: &Request) -> bool {
     matches!(request.command, Command::Chat(ChatCommand::Say { .. }))
 }
 
-/// Returns the human-readable name of a path.
+/// Returns the name of a path for texts that people read.
 const fn path_name(path: Path) -> &'static str {
     match path {
         Path::GroupV4 => "the IPv4 group",

@@ -1,26 +1,27 @@
-//! Rate limit of each source address, applied before anything else: verifying signatures costs more
-//! than forging datagrams.
+//! Rate limit of received datagrams for each source address. It is applied before a datagram is
+//! parsed or verified, because verifying a signature costs more than forging a datagram.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::{Moment, TokenBucket};
 
-/// Burst of one source address, in datagrams.
+/// Maximum number of datagrams that one source address may send at once.
 const BURST: u32 = 4_000;
 
-/// Rate of one source address, in datagrams per minute: 2,000 a second.
+/// Datagrams per minute that one source address may send after its burst: 2,000 a second.
 const PER_MINUTE: u32 = 120_000;
 
-/// Maximum number of source addresses with a bucket of their own; all others share one.
+/// Maximum number of source addresses with a token bucket of their own.
 const MAX_SOURCES: usize = 1_024;
 
 /// Rate limiter with a token bucket for each source address.
 #[derive(Debug)]
 pub(super) struct SourceLimiter {
-    /// Token buckets by source address; full ones may be removed.
+    /// Token buckets by source address. When there are [`MAX_SOURCES`], full ones are removed to
+    /// make room.
     buckets: HashMap<IpAddr, TokenBucket>,
-    /// Token bucket shared by all addresses that have none of their own.
+    /// Token bucket for all addresses that find no room in `buckets`, together.
     shared: TokenBucket,
 }
 
@@ -31,8 +32,8 @@ impl Default for SourceLimiter {
 }
 
 impl SourceLimiter {
-    /// Takes a token and returns true if one more datagram from this address is within the limit.
-    /// Call it once for each datagram.
+    /// Takes a token for one datagram from `source`. Returns false if there is none: the datagram
+    /// exceeds the limit and must be dropped.
     pub(super) fn allow(&mut self, now: Moment, source: IpAddr) -> bool {
         let has_room = |buckets: &HashMap<IpAddr, TokenBucket>| {
             buckets.len() < MAX_SOURCES || buckets.contains_key(&source)
@@ -59,7 +60,7 @@ mod tests {
         (0..count).map(|_| u32::from(limit.allow(now, source))).sum()
     }
 
-    /// A burst passes, then the rate; a flood is not punished beyond that.
+    /// A burst passes, then the rate. Datagrams that are refused do not lower the limit further.
     #[test]
     fn sources_are_limited_independently() {
         let mut limit = SourceLimiter::default();

@@ -1,23 +1,23 @@
-//! Rate limit of repeated warnings.
+//! Rate limit of repeated warnings, by their text.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::Moment;
 
-/// Minimum time between two reports of the same warning.
+/// Minimum time between two reports of the same text.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Rate limiter that suppresses repeated warnings.
+/// Limiter that suppresses a warning whose text was reported less than a minute ago.
 #[derive(Debug, Default)]
 pub(super) struct WarningLimiter {
-    /// Time at which each warning text was last reported.
+    /// Time of the last report of each text. No text is ever removed.
     last_reported: HashMap<String, Moment>,
 }
 
 impl WarningLimiter {
-    /// Returns true, and remembers the time, if this warning was not reported within the last
-    /// minute. Warning texts must not contain data from the network: every distinct text is kept.
+    /// Returns true and notes the time if `text` was not reported within the last minute; false if
+    /// it was. Texts must not contain data from the network, because every distinct text is kept.
     pub(super) fn should_report(&mut self, now: Moment, text: &str) -> bool {
         if self
             .last_reported
@@ -35,7 +35,7 @@ impl WarningLimiter {
 mod tests {
     use super::*;
 
-    /// Another warning is not affected.
+    /// A different text is not affected.
     #[test]
     fn same_warning_is_reported_once_a_minute() {
         let mut warning_limiter = WarningLimiter::default();

@@ -1,4 +1,4 @@
-//! Binding of sockets and their options.
+//! Creation of UDP sockets: options and binding.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,10 +7,12 @@ use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-/// Requested size of the socket buffers, in bytes.
+/// Requested size of the receive buffer and of the send buffer of a socket, in bytes each.
 const SOCKET_BUFFER_SIZE: usize = 1024 * 1024;
 
-/// Binds a socket of one address family to all addresses, after `prepare` has set its options.
+/// Creates a non-blocking UDP socket of one address family, calls `prepare` to set its options, and
+/// binds it to the wildcard address and `port`; 0: a free port. An IPv6 socket is restricted to
+/// IPv6.
 fn bind_any(
     is_v6: bool,
     port: u16,
@@ -32,7 +34,8 @@ fn bind_any(
     UdpSocket::from_std(socket.into())
 }
 
-/// Binds the socket from which everything is sent, to any port.
+/// Creates the peer's own socket, from which everything is sent, on a free port. Multicast has a
+/// hop limit of 1 and is looped back to this machine; IPv4 broadcasts are allowed.
 pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     bind_any(is_v6, 0, |socket| {
         if is_v6 {
@@ -46,7 +49,8 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     })
 }
 
-/// Binds the shared socket to the room's port.
+/// Creates the shared socket on the room's port, which other peers of this machine can bind as
+/// well. Also returns the `quinn-udp` state for receiving with destination addresses.
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;

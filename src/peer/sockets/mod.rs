@@ -1,13 +1,13 @@
 //! UDP sockets of a peer: `docs/protocol/udp.md`, section 6.
 //!
 //! For each of IPv4 and IPv6 there are two: a *shared* socket on the room's port, which any number
-//! of peers on this machine bind, and the peer's *own* socket, from which everything is sent.
-//! Either address family may be absent.
+//! of peers on this machine bind, and the peer's *own* socket, from which everything is sent and to
+//! which answers come. Either address family may be absent.
 //!
-//! The destination address of a datagram tells by which path it came to the shared socket;
-//! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. (One socket for
-//! each path, bound to the group's address, would do on Linux, but Windows cannot bind to a group
-//! and macOS not to a broadcast address.)
+//! The destination address of a datagram tells by which path it came to the shared socket.
+//! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. A socket for each
+//! path, bound to the address of the group, would do on Linux, but Windows cannot bind to a group
+//! and macOS not to a broadcast address.
 
 mod bind;
 mod receive;
@@ -30,11 +30,11 @@ use super::interfaces::{Interface, Interfaces};
 use crate::model::limits::{GROUP_V4, GROUP_V6};
 use crate::model::{Path, PathSet};
 
-/// Capacity of the queue between sockets and engine, in datagrams. Beyond it, the operating system
-/// buffers some, then drops.
+/// Capacity of the queue from the sockets to the engine, in datagrams. While it is full, datagrams
+/// wait in the operating system's socket buffers; when these are full, it drops new ones.
 const QUEUE_CAPACITY: usize = 256;
 
-/// Timeout for sending one datagram, after which it counts as lost.
+/// Timeout for sending one copy of a datagram, after which the copy counts as failed.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Received datagram.
@@ -42,70 +42,73 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 pub(super) struct Datagram {
     /// Source address.
     pub(super) from: SocketAddr,
-    /// Destination address; known for the shared sockets only.
+    /// Destination address; `None` on the peer's own socket, and where the system does not report
+    /// it.
     pub(super) to: Option<IpAddr>,
-    /// Index of the receiving interface, if the system reports it.
+    /// Index of the receiving interface; `None` on the peer's own socket, and where the system does
+    /// not report it.
     pub(super) interface: Option<u32>,
-    /// Payload.
+    /// Payload of the datagram.
     pub(super) bytes: Vec<u8>,
 }
 
-/// Result of sending all copies of a datagram.
+/// Result of sending a datagram by several paths and to several addresses.
 #[derive(Debug, Default)]
 pub(super) struct SendResult {
-    /// Number of copies sent.
+    /// Number of copies sent without error.
     pub(super) copies_sent: usize,
-    /// Errors of the other copies, with the path; `None`: a unicast copy.
+    /// Error of each copy that was not sent, with its path; `None`: a unicast copy.
     pub(super) failed: Vec<(Option<Path>, io::Error)>,
 }
 
-/// All sockets of a peer.
+/// All UDP sockets of a peer, and its multicast group memberships.
 pub(super) struct Sockets {
     /// UDP port of the room.
     port: u16,
-    /// IPv4 sockets.
+    /// IPv4 sockets; `None` if the own socket could not be opened.
     v4: Option<SocketPair>,
-    /// IPv6 sockets.
+    /// IPv6 sockets; `None` if the own socket could not be opened.
     v6: Option<SocketPair>,
-    /// Interfaces in use.
+    /// Selected network interfaces, as set by [`Self::set_interfaces`].
     interfaces: Interfaces,
-    /// Multicast groups that were joined.
+    /// Multicast groups that the shared sockets have joined.
     joined_groups: BTreeSet<GroupMembership>,
-    /// Receiving tasks; aborted when this is dropped.
+    /// Tasks that receive datagrams, one for each socket. They are aborted when this is dropped.
     _receive_tasks: JoinSet<()>,
 }
 
-/// Membership in a multicast group on one interface.
+/// Membership of a shared socket in a multicast group on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupMembership {
-    /// IPv4 group, on the interface with this address.
+    /// Membership in the IPv4 group, on the interface with this address.
     V4(Ipv4Addr),
-    /// IPv6 group, on the interface with this index.
+    /// Membership in the IPv6 group, on the interface with this index.
     V6(u32),
 }
 
-/// Sending and shared socket of one address family.
+/// Own socket and shared socket of one address family.
 struct SocketPair {
-    /// Socket from which everything is sent.
+    /// Own socket on a free port: everything is sent from it, and unicast answers come to it.
     own: Arc<UdpSocket>,
-    /// Socket on the room's port, if it could be bound.
+    /// Shared socket on the room's port; `None` if it could not be bound.
     shared: Option<Arc<UdpSocket>>,
 }
 
-/// Opened sockets, received datagrams and the errors of sockets that could not be opened.
+/// Result of [`open`]: sockets, the queue of received datagrams, and the sockets that failed.
 pub(super) struct OpenedSockets {
-    /// Sockets that work.
+    /// All sockets that could be opened.
     pub(super) sockets: Sockets,
-    /// Received datagrams and receive errors.
+    /// Queue of received datagrams and receive errors of all sockets.
     pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
-    /// Sockets that could not be opened, by name, with the error.
+    /// Sockets that could not be opened: a name for people, and the error.
     pub(super) failed: Vec<(&'static str, io::Error)>,
 }
 
-/// Opens the sockets of both address families. Must be called within a tokio runtime.
+/// Opens the sockets of both address families and starts a task that receives for each of them.
+/// Must be called within a tokio runtime.
 ///
 /// # Errors
-/// Neither an IPv4 nor an IPv6 socket can be opened.
+/// The own socket can be opened neither for IPv4 nor for IPv6; returns the error of IPv4.
 pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
     let (queue, incoming) = mpsc::channel(QUEUE_CAPACITY);
     let mut receive_tasks = JoinSet::new();
@@ -145,8 +148,9 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
 }
 
 impl Sockets {
-    /// Sets the interfaces in use and joins the multicast groups on them, again also where that
-    /// failed before. Returns the failures.
+    /// Sets the network interfaces in use: leaves the multicast groups on others, and joins those
+    /// on all of these. Returns a join error only for groups that are not joined already. Call it
+    /// after each scan: it retries failed joins and repairs memberships that the system has lost.
     pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
         let wanted: BTreeSet<GroupMembership> =
             interfaces.values().flat_map(memberships_on).collect();
@@ -171,7 +175,8 @@ impl Sockets {
         failed
     }
 
-    /// Returns the path by which a datagram arrived; `None` if it was unicast.
+    /// Returns the path by which a datagram arrived, judged by its destination address; `None` if
+    /// it was unicast or the destination is unknown.
     pub(super) fn path_of(&self, datagram: &Datagram) -> Option<Path> {
         match datagram.to?.to_canonical() {
             IpAddr::V4(GROUP_V4) => Some(Path::GroupV4),
@@ -185,18 +190,19 @@ impl Sockets {
         }
     }
 
-    /// Returns true if a datagram arrived on an interface in use.
+    /// Returns true if a datagram arrived on a selected interface, or on one that the system did
+    /// not report.
     pub(super) fn is_on_selected_interface(&self, datagram: &Datagram) -> bool {
         let index = datagram.interface;
         index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))
     }
 
-    /// Returns true if a socket is bound to the room's port.
+    /// Returns true if a shared socket of either address family is bound to the room's port.
     pub(super) fn has_shared_socket(&self) -> bool {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
-    /// Sends a datagram on all these paths and to all these addresses.
+    /// Sends a datagram by each of `paths` on every selected interface, and to each of `addresses`.
     pub(super) async fn send(
         &self,
         bytes: &[u8],
@@ -223,8 +229,9 @@ impl Sockets {
         sent
     }
 
-    /// Sends a datagram on one path and one interface. Returns the result of each copy; there may
-    /// be none.
+    /// Sends a datagram by one path on one interface. Returns the result of each copy: none if the
+    /// address family has no socket or the interface no address of it; several if the interface has
+    /// several broadcast addresses.
     pub(super) async fn send_on(
         &self,
         path: Path,
@@ -263,7 +270,8 @@ impl Sockets {
         outcomes
     }
 
-    /// Joins a group; returns false if its address family has no socket.
+    /// Joins a multicast group. Returns `Ok(false)` if there is no shared socket of its address
+    /// family.
     fn join(&self, member: GroupMembership) -> io::Result<bool> {
         match (member, self.shared_socket(member)) {
             (_, None) => return Ok(false),
@@ -275,7 +283,7 @@ impl Sockets {
         Ok(true)
     }
 
-    /// Leaves a group.
+    /// Leaves a multicast group. Does nothing if there is no shared socket of its address family.
     fn leave(&self, member: GroupMembership) -> io::Result<()> {
         match (member, self.shared_socket(member)) {
             (_, None) => Ok(()),
@@ -284,7 +292,7 @@ impl Sockets {
         }
     }
 
-    /// Returns the socket that is a member of a group.
+    /// Returns the shared socket of a group's address family; `None` if there is none.
     fn shared_socket(&self, member: GroupMembership) -> Option<SockRef<'_>> {
         let pair = match member {
             GroupMembership::V4(_) => &self.v4,
@@ -295,7 +303,7 @@ impl Sockets {
 }
 
 impl GroupMembership {
-    /// Returns the path that the membership enables.
+    /// Returns the path by which datagrams to this group arrive.
     const fn path(self) -> Path {
         match self {
             Self::V4(_) => Path::GroupV4,
@@ -305,7 +313,7 @@ impl GroupMembership {
 }
 
 impl SendResult {
-    /// Adds the result of one copy.
+    /// Adds the result of one copy: counts a success, keeps an error. `path`: `None` for unicast.
     fn record(&mut self, path: Option<Path>, outcome: io::Result<()>) {
         match outcome {
             Ok(()) => self.copies_sent += 1,
@@ -314,14 +322,16 @@ impl SendResult {
     }
 }
 
-/// Lists the groups that can be joined on an interface.
+/// Lists the memberships to have on an interface: the IPv4 group on its first IPv4 address, if it
+/// has one, and the IPv6 group, if it has an IPv6 address.
 fn memberships_on(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
     let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));
     v4.into_iter().chain(v6)
 }
 
-/// Converts an IPv4-mapped address to IPv4. A link-local address keeps its scope id.
+/// Converts an IPv4-mapped IPv6 address to IPv4. Any other address is returned unchanged, a
+/// link-local one with its scope id.
 fn unmap_ipv4(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
@@ -329,7 +339,7 @@ fn unmap_ipv4(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Sends a datagram to one address, with a timeout.
+/// Sends a datagram to one address. Fails with `TimedOut` after [`SEND_TIMEOUT`].
 async fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
     match timeout(SEND_TIMEOUT, socket.send_to(bytes, to)).await {
         Ok(outcome) => outcome.map(drop),

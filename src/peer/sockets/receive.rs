@@ -1,4 +1,4 @@
-//! Receiving: one task for each socket, all into one queue.
+//! Tasks that receive datagrams, one for each socket, into one queue.
 
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
@@ -12,14 +12,15 @@ use tokio::time::sleep;
 
 use super::Datagram;
 
-/// Size of the receive buffer, in bytes. The operating system may deliver several datagrams of one
-/// sender at once (GRO).
+/// Size of a task's receive buffer, in bytes. The operating system may deliver several datagrams of
+/// one sender in one read (GRO).
 const RECEIVE_BUFFER_SIZE: usize = 64 * 1024;
 
 /// Pause after a receive error, so that a persistent error does not cause a busy loop.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Receives unicast datagrams of the sending socket until the queue is closed.
+/// Receives unicast datagrams on the peer's own socket, and queues them and receive errors until
+/// the receiver of the queue is dropped.
 pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
     let mut buffer = vec![0; RECEIVE_BUFFER_SIZE];
     loop {
@@ -37,8 +38,8 @@ pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::
     }
 }
 
-/// Receives datagrams of the shared socket, with their destination address, until the queue is
-/// closed.
+/// Receives datagrams on the shared socket, with destination address and interface, and queues them
+/// and receive errors until the receiver of the queue is dropped.
 pub(super) async fn receive_shared(
     socket: Arc<UdpSocket>,
     state: UdpSocketState,
