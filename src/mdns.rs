@@ -1,4 +1,4 @@
-//! Layer 3: multicast DNS (mDNS), for service discovery of servers.
+//! Layer 3: multicast DNS (mDNS), for announcing and discovering servers.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,11 +6,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mdns_sd::{Error, MDNS_PORT, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Starts the mDNS daemon in a thread of its own.
+/// Starts the mDNS daemon of the `mdns-sd` library in a thread of its own.
 ///
 /// # Errors
-/// The thread or socket cannot be created, or another program has bound the mDNS port exclusively.
-/// (The library would not report the latter, so it is checked here.)
+/// The thread or its socket cannot be created, or the mDNS port can be bound neither for IPv4 nor
+/// for IPv6, for example because another program has bound it exclusively. The library would not
+/// report the latter, so it is checked here.
 pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     let v4 = try_bind_shared(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
     // One address family is enough for discovery.
@@ -22,7 +23,8 @@ pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     ServiceDaemon::new()
 }
 
-/// Checks that an address can be bound with address reuse, as the library does.
+/// Checks that a UDP socket can be bound to an address with address reuse, as the library does, and
+/// closes it again.
 fn try_bind_shared(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;

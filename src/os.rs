@@ -1,38 +1,38 @@
-//! Layer 3: clock and random source of the operating system. Nothing else uses either, so that the
-//! engines stay deterministic.
+//! Layer 3: clock and random source of the operating system. No other module uses either, so that
+//! the engines stay deterministic.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Moment, Timestamp};
 
-/// Clock for monotonic time and wall-clock time. Copies agree.
+/// Source of monotonic time and wall-clock time. Copies of a clock return the same times.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// Start of the count of [`Moment`]s.
+    /// Instant of the operating system at which [`Moment`]s begin to count.
     start: Instant,
 }
 
 impl Clock {
-    /// Creates a clock that starts counting now.
+    /// Creates a clock whose [`Moment`]s count from now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
 
-    /// Returns the monotonic time, for timers.
+    /// Returns the monotonic time since the start of the clock, for timers.
     #[must_use]
     pub fn now(&self) -> Moment {
         Moment::after_start(self.start.elapsed())
     }
 
-    /// Converts a moment to an [`Instant`] of the operating system's timers.
+    /// Converts a moment of this clock to an [`Instant`], for the timers of tokio.
     #[must_use]
     pub fn instant(&self, moment: Moment) -> Instant {
         self.start + moment.since_start()
     }
 
-    /// Returns the wall-clock time. Times before 1970 count as 1970.
+    /// Returns the wall-clock time: milliseconds since 1970 (UTC). A clock set before 1970 gives 0.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn time_of_day(&self) -> Timestamp {
@@ -41,7 +41,7 @@ impl Clock {
     }
 }
 
-/// Returns `N` cryptographically secure random bytes.
+/// Returns `N` cryptographically secure random bytes from the operating system.
 ///
 /// # Errors
 /// The operating system's random source fails. That is permanent: a program that needs random bytes

@@ -1,35 +1,37 @@
-//! Layer 3: notifications to systemd (`sd_notify(3)`). Without systemd they do nothing.
+//! Layer 3: notifications to systemd (`sd_notify(3)`). A program that systemd has not started sends
+//! none.
 
 use std::time::Duration;
 
-/// Notifies systemd that startup, or a reload, is finished.
+/// Notifies systemd that the program has started or has reloaded its configuration (`READY=1`).
 pub(crate) fn notify_ready() {
     notifier::send("READY=1");
 }
 
-/// Notifies systemd that the configuration is being reloaded; [`notify_ready`] ends it.
+/// Notifies systemd that a reload of the configuration begins (`RELOADING=1`). Call
+/// [`notify_ready`] at its end.
 #[cfg(feature = "server")]
 pub(crate) fn notify_reloading() {
     notifier::notify_reloading();
 }
 
-/// Notifies systemd that the program is shutting down.
+/// Notifies systemd that the program begins to shut down (`STOPPING=1`).
 pub(crate) fn notify_stopping() {
     notifier::send("STOPPING=1");
 }
 
-/// Sets the status line that systemd displays.
+/// Sets the status line that `systemctl status` displays. Newlines become spaces.
 pub(crate) fn notify_status(status: &str) {
     notifier::send(&format!("STATUS={}", status.replace('\n', " ")));
 }
 
-/// Sends a keep-alive ping to systemd's watchdog.
+/// Sends a keep-alive ping to systemd's watchdog (`WATCHDOG=1`).
 pub(crate) fn notify_alive() {
     notifier::send("WATCHDOG=1");
 }
 
-/// Returns the watchdog timeout: the longest allowed time between two [`notify_alive`] calls.
-/// `None` if there is no watchdog.
+/// Returns the watchdog timeout: systemd kills the program if no [`notify_alive`] comes for so
+/// long. `None` if systemd has set none for this program.
 pub(crate) fn watchdog_timeout() -> Option<Duration> {
     notifier::watchdog_timeout()
 }
@@ -43,8 +45,8 @@ mod notifier {
     use sd_notify::NotifyState;
     pub(super) use sd_notify::watchdog_enabled as watchdog_timeout;
 
-    /// Notifies systemd of a reload, with a timestamp: some versions check that it is newer than
-    /// their request.
+    /// Notifies systemd that a reload begins, with the current monotonic time: some versions
+    /// of systemd check that it is newer than their request.
     #[cfg(feature = "server")]
     pub(super) fn notify_reloading() {
         match NotifyState::monotonic_usec_now() {
@@ -53,7 +55,7 @@ mod notifier {
         }
     }
 
-    /// Sends a state string of `sd_notify(3)`. A failure is logged once.
+    /// Sends a state string of `sd_notify(3)`. Only the first failure of the program is logged.
     pub(super) fn send(state: &str) {
         static HAS_WARNED: AtomicBool = AtomicBool::new(false);
         if let Err(error) = sd_notify::notify(&[NotifyState::Custom(state)])

@@ -67,9 +67,9 @@ pub struct PeerSettings {
     pub ask: bool,
     /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
-    /// True if the requests come from a script, which can wait and which ends. Then at most
-    /// [`MAX_UNACKNOWLEDGED`] messages are unacknowledged at a time, and all requests are carried
-    /// out even if the output is closed.
+    /// True if the requests come from a script, whose input can wait and ends. Then the driver
+    /// takes no more requests while 64 messages are unacknowledged, and carries out all of them
+    /// even if the output is closed.
     pub throttle_requests: bool,
 }
 

@@ -13,11 +13,11 @@ use thiserror::Error;
 #[error("malformed message")]
 pub struct Malformed;
 
-/// Decodes a value from the start of `bytes`; returns it and the remaining bytes. Refuses every
-/// encoding but the canonical one.
+/// Decodes a value from the start of `bytes`. Returns the value and the bytes after it.
 ///
 /// # Errors
-/// [`Malformed`] if the bytes are truncated or not canonical.
+/// [`Malformed`] if the bytes end too soon, have an invalid value, or are not the canonical
+/// encoding of the value.
 pub(super) fn decode_prefix<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
 where
     T: Serialize + Deserialize<'a>,
@@ -43,7 +43,7 @@ pub(super) fn encoded_len<T: Serialize>(value: &T) -> usize {
     counted.unwrap_or_default()
 }
 
-/// Serialisation target that appends to an existing buffer.
+/// Serialisation target (postcard flavor) that appends to an existing buffer.
 struct AppendFlavor<'a>(&'a mut Vec<u8>);
 
 impl Flavor for AppendFlavor<'_> {
@@ -61,18 +61,18 @@ impl Flavor for AppendFlavor<'_> {
         Ok(())
     }
 
-    /// Returns nothing: the buffer holds the result.
+    /// Returns nothing: the buffer already holds the encoding.
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
     }
 }
 
-/// Serialisation target that compares the output with expected bytes instead of storing it: checks
-/// for the canonical form without allocating.
+/// Serialisation target (postcard flavor) that compares the output with expected bytes instead of
+/// storing it: checks for the canonical form without allocating.
 struct CanonicalCheck<'a> {
-    /// Expected bytes that are still to be produced.
+    /// Expected bytes after those already compared.
     rest: &'a [u8],
-    /// True if all output so far was as expected.
+    /// True while all output so far was as expected.
     matches: bool,
 }
 
@@ -93,20 +93,20 @@ impl Flavor for CanonicalCheck<'_> {
         Ok(())
     }
 
-    /// Returns true if the output was the expected bytes, all of them.
+    /// Returns true if the output was equal to the expected bytes, with none left over.
     fn finalize(self) -> postcard::Result<bool> {
         Ok(self.matches && self.rest.is_empty())
     }
 }
 
-/// Deserialises a list without preallocating by its declared length: memory grows with the items
-/// that are present, so a forged length costs nothing.
+/// Deserialises a list without allocating memory for its declared length. Memory grows with the
+/// items that are present, so a forged length costs nothing.
 pub(super) fn vec_without_prealloc<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    /// Visitor that collects the items of a list.
+    /// Visitor that collects the items of a list into a vector.
     struct VecVisitor<T>(PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>> Visitor<'de> for VecVisitor<T> {

@@ -7,58 +7,59 @@ use thiserror::Error;
 
 use crate::model::limits::{MAX_FIRST_FRAME, MAX_FRAME};
 
-/// Size of the length prefix, in bytes.
+/// Length of a frame's length prefix, in bytes.
 pub(super) const LENGTH_PREFIX_LEN: usize = 2;
 
-/// First bytes of the body of a `hello`: kind and magic.
+/// First bytes of the body of every `hello`: kind 1 and magic number.
 const HELLO_PREFIX: &[u8] = &[1, b'P', b'i', b'C', b'h'];
 
-/// Allowed body lengths of a client's first frame, in bytes.
+/// Body lengths that a client's first frame may have, in bytes.
 const FIRST_FRAME_LENGTHS: RangeInclusive<u16> = 5..=MAX_FIRST_FRAME;
 
-/// Framing error. Nothing more can be read from this stream.
+/// Framing error of a TCP stream. No more frames can be read from the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
-    /// Frame with an empty body.
+    /// Frame with a length of 0.
     #[error("empty frame")]
     Empty,
-    /// Frame longer than the limit. No memory was allocated for it.
+    /// Frame with a length above [`MAX_FRAME`] bytes. Nothing was allocated for it.
     #[error("frame too large")]
     TooLarge,
-    /// The first bytes of the stream cannot be the start of a `hello`.
+    /// The stream of a client does not begin with a `hello` of an allowed length.
     #[error("not a pi-chat stream")]
     NotPiChat,
 }
 
-/// Splits a byte stream into frames. Buffers only bytes that were fed and not yet handed out, and
-/// holds no memory when there are none.
+/// Splits a TCP stream into frames. Buffers only bytes that were fed and not handed out yet; while
+/// there are none, it holds no memory.
 #[derive(Debug)]
 pub struct FrameReader {
-    /// Incomplete frame, or frames that the caller has not accepted yet.
+    /// Bytes that were fed and not handed out yet: complete frames that the caller did not take,
+    /// then an incomplete one.
     buffered: Vec<u8>,
-    /// True while the next bytes must be the start of a client's `hello`.
+    /// True until the first frame of a client is complete: the stream must begin with a `hello`.
     expects_hello: bool,
 }
 
 impl FrameReader {
-    /// Creates a reader for the stream of a client, which must start with a `hello`.
+    /// Creates a reader for the stream from a client, which must begin with a `hello`.
     #[must_use]
     pub const fn from_client() -> Self {
         Self { buffered: Vec::new(), expects_hello: true }
     }
 
-    /// Creates a reader for the stream of a server.
+    /// Creates a reader for the stream from a server, which may begin with any frame.
     #[must_use]
     pub const fn from_server() -> Self {
         Self { buffered: Vec::new(), expects_hello: false }
     }
 
-    /// Feeds received bytes and calls `on_body` for each complete frame, in order, until it returns
-    /// false. The remaining frames are then buffered: to continue, call `feed` again, with no
-    /// bytes.
+    /// Feeds received bytes, and calls `on_body` with the body of each complete frame, in order. If
+    /// `on_body` returns false, its frame counts as handed out, and the rest stays buffered. To go
+    /// on, call `feed` again, without new bytes if there are none.
     ///
     /// # Errors
-    /// [`FrameError`] if the stream breaks the framing rules; the frames before that were handed
+    /// [`FrameError`] if the stream breaks the framing rules. The frames before that were handed
     /// out. Do not call `feed` again after an error.
     pub fn feed(
         &mut self,
@@ -81,7 +82,8 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Hands out the complete frames at the start of `bytes`; returns the remaining bytes.
+    /// Hands out the complete frames at the start of `bytes`, until `on_body` returns false.
+    /// Returns the bytes after the last of them.
     fn split_frames<'a>(
         &mut self,
         mut bytes: &'a [u8],
@@ -113,7 +115,8 @@ impl FrameReader {
     }
 }
 
-/// Returns true if a stream that starts with `bytes` may still be a client's `hello`.
+/// Returns true if a stream that starts with `bytes` may still begin with a `hello`: false once
+/// length, kind or magic number is wrong.
 fn may_be_hello(bytes: &[u8]) -> bool {
     let length_fits = match bytes {
         [] => true,
@@ -131,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns all frame bodies that `reader` finds in `pieces`.
+    /// Feeds `pieces` to `reader` and returns the bodies of all frames.
     fn bodies(reader: &mut FrameReader, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, FrameError> {
         let mut out = Vec::new();
         for piece in pieces {
@@ -144,8 +147,8 @@ mod tests {
     }
 
     proptest! {
-        /// However a stream is cut into pieces, the frames are the same, and
-        /// nothing is buffered after the last of them.
+        /// The frames are the same wherever a stream is cut into pieces, and nothing is buffered
+        /// after the last of them.
         #[test]
         fn frames_do_not_depend_on_read_boundaries(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..8),
@@ -192,7 +195,7 @@ mod tests {
         assert_eq!(reader.buffered.capacity(), 0);
     }
 
-    /// Frames that are not wanted yet are buffered until they are.
+    /// Frames stay buffered after `on_body` has returned false.
     #[test]
     fn unaccepted_frames_stay_buffered() {
         let mut reader = FrameReader::from_server();

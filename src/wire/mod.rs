@@ -1,4 +1,4 @@
-//! Layer 1: wire formats: encoding and decoding of frames and datagrams, without I/O.
+//! Layer 1: wire formats. Encodes and decodes TCP frames and UDP datagrams, without I/O.
 //!
 //! The pages in `docs/protocol/` are authoritative, and their vectors fix every byte.
 

@@ -1,59 +1,61 @@
-//! Peers of this room that the doctor has found.
+//! Peers of this room that the doctor has found, by their heartbeats and pongs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::model::{Path, PathSet, PeerId};
 
-/// Maximum number of peers remembered.
+/// Maximum number of peers that are remembered; others are ignored.
 const MAX_PEERS: usize = 1_000;
 
-/// Maximum number of addresses of one peer that are pinged.
+/// Maximum number of addresses of one peer that are pinged: those first seen.
 const MAX_ADDRESSES: usize = 4;
 
-/// Maximum number of pings to one address; several, because some may be lost.
+/// Maximum number of unicast pings to one address of a peer. There are several, because some may be
+/// lost.
 const MAX_PINGS_PER_ADDRESS: u32 = 3;
 
-/// Path on one interface.
+/// Path on one network interface, such as the IPv4 group on `eth0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct InterfacePath {
-    /// Name of the interface.
+    /// Name of the network interface.
     pub(super) interface: String,
-    /// Path.
+    /// Multicast group or broadcast.
     pub(super) path: Path,
 }
 
-/// Findings about one peer.
+/// Findings about one peer of this room.
 #[derive(Clone, Debug)]
 pub(super) struct FoundPeer {
-    /// Username, if a heartbeat was received.
+    /// Username in its last heartbeat, made safe to display; `None` if no heartbeat was received.
     pub(super) name: Option<String>,
-    /// Address from which it was first heard.
+    /// Source address of the first heartbeat or pong.
     pub(super) address: SocketAddr,
-    /// True if it runs on this machine.
+    /// True if that address is one of this machine's own.
     pub(super) is_local: bool,
-    /// Paths by which it was heard.
+    /// Paths on which its heartbeats have arrived.
     pub(super) heard_on: BTreeSet<InterfacePath>,
-    /// Paths on which pings reached it.
+    /// Paths by which pings reached it: it has answered pings that were sent on them.
     pub(super) answered_on: BTreeSet<InterfacePath>,
-    /// True if it has answered a unicast ping.
+    /// True if it has answered a ping that was sent by unicast to it or to a named host.
     pub(super) answers_unicast: bool,
-    /// Number of pings sent to each of its addresses.
+    /// Its source addresses, each with the number of unicast pings sent to it.
     pings_sent: BTreeMap<SocketAddr, u32>,
 }
 
 impl FoundPeer {
-    /// Returns the set of paths on which pings reached it.
+    /// Returns the set of paths by which pings reached it on any interface.
     pub(super) fn paths(&self) -> PathSet {
         self.answered_on.iter().fold(PathSet::NONE, |paths, it| paths.with(it.path))
     }
 
-    /// Returns true if it has answered any ping.
+    /// Returns true if it has answered any ping, sent by unicast or on a path.
     pub(super) fn has_answered(&self) -> bool {
         self.answers_unicast || !self.answered_on.is_empty()
     }
 
-    /// Returns the addresses to ping now, and counts the pings.
+    /// Returns the addresses to ping now, and counts the pings: none once it answers unicast; else
+    /// each address with fewer than [`MAX_PINGS_PER_ADDRESS`] pings so far.
     fn take_next_pings(&mut self) -> impl Iterator<Item = SocketAddr> {
         let needs_ping = !self.answers_unicast;
         let due = self
@@ -67,17 +69,18 @@ impl FoundPeer {
     }
 }
 
-/// All peers found.
+/// All peers of this room that were found.
 #[derive(Debug, Default)]
 pub(super) struct FoundPeers {
-    /// Peers by id.
+    /// Found peers by peer id.
     pub(super) by_id: BTreeMap<PeerId, FoundPeer>,
-    /// True when it is too late for new peers to answer: none is added any more.
+    /// True if no new peer is added any more, because too little time is left for its answers.
     pub(super) is_frozen: bool,
 }
 
 impl FoundPeers {
-    /// Records that a peer was heard from an address. Returns `None` if it is not remembered.
+    /// Records that a heartbeat or pong of a peer came from an address; returns its findings.
+    /// `None` if the peer is new and cannot be added: the list is frozen or holds [`MAX_PEERS`].
     pub(super) fn record(
         &mut self,
         id: PeerId,
@@ -108,19 +111,21 @@ impl FoundPeers {
         self.by_id.values_mut().flat_map(FoundPeer::take_next_pings).collect()
     }
 
-    /// Returns the peers that count for the conclusion: those on other machines or, if there are
-    /// none, those on this one.
+    /// Returns the peers on which the conclusion rests: those on other machines or, if there are
+    /// none, those on this machine.
     pub(super) fn relevant(&self) -> Vec<&FoundPeer> {
         let is_elsewhere = self.has_remote_peer();
         self.by_id.values().filter(|it| it.is_local != is_elsewhere).collect()
     }
 
-    /// Returns true if a peer runs on another machine.
+    /// Returns true if a peer on another machine was found.
     pub(super) fn has_remote_peer(&self) -> bool {
         self.by_id.values().any(|it| !it.is_local)
     }
 
-    /// Returns true if a multicast group is known to work in both directions with other machines.
+    /// Returns true if a multicast group works in both directions on one interface: a peer on
+    /// another machine has answered a ping sent on it, and heartbeats of such a peer have arrived
+    /// on it.
     pub(super) fn has_two_way_group(&self) -> bool {
         let elsewhere = || self.by_id.values().filter(|it| !it.is_local);
         let mut answered = elsewhere().flat_map(|it| &it.answered_on);

@@ -1,6 +1,6 @@
-//! Doctor: network diagnosis. Sends pings on each path, to each peer heard and to each named host,
-//! and reports who answers and who is heard by which path. It joins no room: a ping makes nobody a
-//! member.
+//! Doctor: network diagnosis of `chat-peer doctor`. Sends pings on each path, to each peer that is
+//! heard and to each named host, and reports which peers answer and by which paths they are heard.
+//! The doctor joins no room.
 
 mod found_peers;
 mod other_rooms;
@@ -23,26 +23,26 @@ use super::{NetworkSettings, path_name};
 use crate::model::HostAddress;
 use crate::wire::udp::Room;
 
-/// Timeout for the DNS lookup of one host.
+/// Timeout for the DNS lookup of one named host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Success: it works.
+    /// It works.
     Ok,
-    /// Warning: it does not work, but there is an alternative.
+    /// Warning: something does not work or is unknown, but chat-peer may do without it.
     Warn,
-    /// Failure: it does not work, and that matters.
+    /// Failure: without it chat-peer does not work.
     Fail,
 }
 
-/// Line of the report.
+/// Finding of the doctor: one line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Severity.
+    /// Severity of the finding.
     pub verdict: Verdict,
-    /// Human-readable text.
+    /// Human-readable text, without the verdict.
     pub text: String,
 }
 
@@ -57,8 +57,9 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Runs the diagnosis and passes each finding to `report`. Returns true if a peer can be reached
-/// or, if there are no peers, if a path works within this machine.
+/// Runs the network diagnosis of the room and passes each finding to `report`, in the order of the
+/// report. `name` is the room's name, for the texts. Returns true if a peer answers a ping or, if
+/// no peers are found, if a ping on some path comes back to this machine.
 pub async fn diagnose(
     name: &str,
     room: &Room,
@@ -103,19 +104,23 @@ pub async fn diagnose(
     }
 }
 
-/// Returns the interfaces in use and this machine's addresses.
+/// Returns the selected network interfaces, and all IP addresses of this machine. `named`: names of
+/// the interfaces; empty: all except loopbacks.
+///
+/// # Errors
+/// The operating system cannot list the interfaces.
 fn scan_interfaces(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
     Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
 }
 
-/// Joins the multicast groups and reports failures.
+/// Joins the multicast groups on all selected interfaces, and reports failures.
 fn join_groups(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     for (path, error) in sockets.set_interfaces(found.clone()) {
         tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(path)));
     }
 }
 
-/// Reports whether the room's port can be bound.
+/// Reports whether the room's port can be bound, and each socket that could not be opened.
 fn report_port(
     port: u16,
     is_shared: bool,
@@ -136,7 +141,8 @@ fn report_port(
     }
 }
 
-/// Reports whether IPv4 and IPv6 addresses exist. A missing family is not an error by itself.
+/// Reports whether the selected interfaces have IPv4 and IPv6 addresses: a failure if neither, a
+/// warning if only one.
 fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);
@@ -151,7 +157,8 @@ fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, St
     }
 }
 
-/// Looks up the named hosts; returns those that were found and reports the others.
+/// Looks up the addresses of the named hosts by DNS. Returns the hosts that were found, and reports
+/// the others.
 async fn resolve_hosts(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
     let mut hosts = Vec::new();
     for host in named {

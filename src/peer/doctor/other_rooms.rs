@@ -1,24 +1,24 @@
-//! Other rooms on the same port, as claimed by unverified headers.
+//! Other rooms on the same port, as claimed by unverified datagram headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::PeerId;
 use crate::wire::udp::{Room, UnverifiedHeader};
 
-/// Maximum number of peers counted.
+/// Maximum number of peers counted in all other rooms together; more are ignored.
 const MAX_PEERS: usize = 1_000;
 
-/// Peers of other rooms, by kind and tag of the room.
+/// Peers of other rooms. A room is identified by the kind and tag in the header.
 #[derive(Debug, Default)]
 pub(super) struct OtherRooms {
-    /// Peers in open rooms.
+    /// Ids of the peers in each open room.
     pub(super) open: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
-    /// Peers in closed rooms.
+    /// Ids of the peers in each closed room.
     pub(super) closed: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
 }
 
 impl OtherRooms {
-    /// Records the claimed sender of a datagram that belongs to another room.
+    /// Records the claimed sender of a datagram, if its header is that of another room than `room`.
     pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
         let Some(header) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
             return;

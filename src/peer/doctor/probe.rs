@@ -1,8 +1,8 @@
-//! Network probe: pings on each path and to each peer and host known, sent by a peer that is in no
-//! room, and their results.
+//! Network probe: sends pings on each path, to each peer heard and to each named host, and records
+//! the results. It has an identity of its own and joins no room.
 //!
-//! A ping that loops back shows that a path works within this machine, a pong that it reaches a
-//! peer, a heartbeat that it brings datagrams of a peer.
+//! A ping that loops back shows that a path works within this machine, a pong that the path reaches
+//! a peer, a heartbeat that it brings datagrams of a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,93 +24,95 @@ use crate::wire::udp::{
     Control, Cookie, Identity, Packet, Ping, Pong, Room, Sealer, UnverifiedPacket, open,
 };
 
-/// Time to listen for peers: their heartbeats are 2 s apart, or more in rooms of more than 50.
+/// Time to listen for new peers, from the start of the probe. Heartbeats are 2 s apart, or more in
+/// rooms of more than 50 members.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
-/// Time to listen if a peer answers but is not heard, or if no group is known to work yet: a peer
-/// uses its unneeded paths only every 11 s.
+/// Time to listen for new peers, from the start of the probe, if [`Probe::needs_long_listen_time`]:
+/// a peer uses paths that it does not need only every 11 s.
 const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 
-/// Time to wait for the last answers.
+/// Time to wait for the last pongs after listening.
 const FINAL_WAIT: Duration = Duration::from_secs(1);
 
-/// Time between two pings to the same destination.
+/// Time between two rounds of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(900);
 
-/// Number of pings on each path and to each host: some may be lost, and in a large room many peers
-/// answer each.
+/// Number of pings on each path and to each named host. There are several, because some may be
+/// lost, and in a large room many peers answer each.
 const PING_ROUNDS: u32 = 3;
 
 /// Destination of a ping.
 #[derive(Clone, Debug)]
 enum Target {
-    /// All peers, on this path.
+    /// All peers that this path reaches.
     InterfacePath(InterfacePath),
-    /// Named host with this index.
+    /// Named host, by its index in [`Probe::hosts`].
     Host(usize),
-    /// Single peer.
+    /// Single peer that was found, by unicast.
     Peer,
 }
 
-/// Result of sending on a path, within this machine.
+/// Result of the pings on one path within this machine: whether they are sent and come back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoopbackResult {
-    /// True if a ping was looped back.
+    /// True if a ping came back on the path on which it was sent.
     pub(super) has_looped_back: bool,
-    /// Send error.
+    /// Error of the last ping sent on the path; `None` if all its copies were sent.
     pub(super) error: Option<String>,
 }
 
-/// Named host.
+/// Named host, a peer outside the local network, and its answers.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
-    /// Host as it was named.
+    /// Host as the user has named it.
     pub(super) named: HostAddress,
-    /// Resolved addresses.
+    /// Addresses that DNS has for it.
     pub(super) addresses: Vec<SocketAddr>,
-    /// Peers that answered pings to this host.
+    /// Ids of the peers that have answered pings to this host.
     pub(super) answering_peers: BTreeSet<PeerId>,
-    /// True if a ping to it came back: it is this machine.
+    /// True if a ping to the host came back to the probe: the host is this machine.
     pub(super) is_local: bool,
 }
 
 impl Host {
-    /// Creates a host from its resolved addresses.
+    /// Creates a named host from its resolved addresses, without answers.
     pub(super) const fn new(named: HostAddress, addresses: Vec<SocketAddr>) -> Self {
         Self { named, addresses, answering_peers: BTreeSet::new(), is_local: false }
     }
 }
 
-/// State and results of the probe.
+/// State and results of the network probe.
 pub(super) struct Probe<'a> {
-    /// Room to probe.
+    /// Room whose peers are looked for.
     room: &'a Room,
-    /// Interfaces in use.
+    /// Selected network interfaces.
     interfaces: &'a Interfaces,
-    /// This machine's addresses.
+    /// All IP addresses of this machine.
     local_addresses: BTreeSet<IpAddr>,
-    /// Ephemeral peer id of the probe.
+    /// Peer id of the probe, for this run only.
     me: PeerId,
-    /// Builds the pings.
+    /// Signs and encrypts the pings.
     sealer: Sealer,
-    /// Destination of each ping, by cookie.
+    /// Destination of each ping, by its cookie, which a pong repeats.
     pings_by_cookie: BTreeMap<[u8; 8], Target>,
-    /// Destination of each datagram that may loop back, by its bytes.
+    /// Destination of each ping to a path or named host, by the bytes of its datagram, to recognise
+    /// it when it loops back.
     sent_datagrams: BTreeMap<Vec<u8>, Target>,
-    /// Loopback results by path.
+    /// Loopback results of each path on which a ping was sent or tried.
     pub(super) loopback_results: BTreeMap<InterfacePath, LoopbackResult>,
-    /// Named hosts.
+    /// Named hosts that DNS has found.
     pub(super) hosts: Vec<Host>,
-    /// Peers found.
+    /// Peers of this room that were found.
     pub(super) peers: FoundPeers,
-    /// Other rooms.
+    /// Rooms other than this one, with the peers in them.
     pub(super) other_rooms: OtherRooms,
-    /// Duration of the probe, in seconds.
+    /// Duration of the whole probe, in seconds; 0 before its end.
     pub(super) duration_seconds: u64,
 }
 
 impl<'a> Probe<'a> {
-    /// Creates a probe without results. `local_addresses`: this machine's addresses.
+    /// Creates a probe without results, and an identity for it.
     ///
     /// # Errors
     /// The operating system's random source fails.
@@ -137,7 +139,8 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Pings and listens until enough is known or the time is over.
+    /// Sends the pings and records what arrives for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`], then
+    /// for [`FINAL_WAIT`] without new peers.
     ///
     /// # Errors
     /// The operating system's random source fails.
@@ -180,18 +183,25 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Returns true if a longer wait may still give results.
+    /// Returns true if a longer wait may still give results: a peer answers but has sent no
+    /// heartbeat, or there are peers on other machines and no multicast group works in both
+    /// directions yet.
     fn needs_long_listen_time(&self) -> bool {
         let has_nameless = self.peers.by_id.values().any(|it| it.name.is_none());
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
-    /// Returns true if the probe took so long that each path that a peer uses must have been heard.
+    /// Returns true if the probe took so long that heartbeats must have arrived on every working
+    /// path, even on those that peers do not need.
     pub(super) fn is_conclusive(&self) -> bool {
         self.duration_seconds >= LONG_LISTEN_TIME.as_secs()
     }
 
-    /// Builds a ping with a cookie of its own.
+    /// Builds the datagram of a ping with a new cookie, and remembers its destination for pongs and
+    /// loopback.
+    ///
+    /// # Errors
+    /// The operating system's random source fails.
     fn build_ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
@@ -203,7 +213,7 @@ impl<'a> Probe<'a> {
         Ok(bytes)
     }
 
-    /// Pings on each path of each interface.
+    /// Sends a ping on each path of each selected interface, and records send errors.
     async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
@@ -222,7 +232,7 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Pings the named hosts that have not answered.
+    /// Pings all addresses of each named host that has not answered.
     async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for number in 0..self.hosts.len() {
             let host = self.hosts.get(number).filter(|it| it.answering_peers.is_empty());
@@ -234,7 +244,8 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Pings each peer that was heard but has not answered by unicast.
+    /// Pings by unicast each found peer that has not answered unicast, up to the limit of each
+    /// address.
     async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for address in self.peers.take_next_pings() {
             let bytes = self.build_ping(Target::Peer)?;
@@ -243,8 +254,9 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Returns the path by which a datagram arrived; `None` if it was unicast or the system does
-    /// not report it.
+    /// Returns the path on which a datagram arrived; `None` if it was unicast or came on an
+    /// interface that is not selected. If the system does not report the interface, it must be the
+    /// only selected one, else `None`.
     fn arrival_path(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
         let path = sockets.path_of(datagram)?;
         let mut all = self.interfaces.iter();
@@ -255,13 +267,16 @@ impl<'a> Probe<'a> {
         interface.map(|(name, _)| InterfacePath { interface: name.clone(), path })
     }
 
-    /// Returns true if a datagram was sent to all peers on a network that is not in use.
+    /// Returns true if a datagram was sent to a group or broadcast address, rather than to an
+    /// address of this machine. An unknown destination counts as this machine's.
     fn was_sent_to_many(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
         let is_own = datagram.to.is_none_or(|it| self.local_addresses.contains(&it.to_canonical()));
         sockets.path_of(datagram).is_some() || !is_own
     }
 
-    /// Handles a received datagram.
+    /// Handles a received datagram: records a looped-back ping, a peer of another room, or a
+    /// control packet of this room. Ignores multicast and broadcast on interfaces that are not
+    /// selected.
     fn receive(&mut self, sockets: &Sockets, datagram: &Datagram) {
         let interface_path = self.arrival_path(sockets, datagram);
         if interface_path.is_none() && self.was_sent_to_many(sockets, datagram) {
@@ -279,7 +294,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records that one of the probe's own datagrams came back.
+    /// Records that a ping of the probe came back to it. `interface_path`: path on which it
+    /// arrived.
     fn record_echo(&mut self, target: &Target, interface_path: Option<&InterfacePath>) {
         match target {
             Target::InterfacePath(sent) if Some(sent) == interface_path => {
@@ -294,7 +310,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records a packet of a peer of this room.
+    /// Records a verified heartbeat or pong of a peer of this room; removes the peer at its bye.
+    /// Ignores other packets.
     fn record_packet(
         &mut self,
         id: PeerId,
@@ -317,7 +334,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records a peer's answer to a ping.
+    /// Records a peer's answer to a ping, if the cookie is one of this probe.
     fn record_pong(&mut self, id: PeerId, from: SocketAddr, is_local: bool, pong: Pong) {
         let Some(target) = self.pings_by_cookie.get(&pong.cookie.0) else { return };
         let Some(peer) = self.peers.record(id, from, is_local) else { return };

@@ -1,4 +1,4 @@
-//! Report of a probe in plain words. Each text states what was observed, and no more.
+//! Report of the probe's results as lines of text. Each text states what was observed, and no more.
 
 use super::Verdict;
 use super::found_peers::{FoundPeer, InterfacePath};
@@ -6,14 +6,14 @@ use super::probe::{Host, Probe};
 use crate::model::Path;
 use crate::peer::path_name;
 
-/// Maximum number of peers with a line of their own.
+/// Maximum number of peers that have a line of their own in the report.
 const MAX_LISTED_PEERS: usize = 30;
 
-/// Maximum number of names in one line.
+/// Maximum number of usernames in one line of the report.
 const MAX_NAMES: usize = 5;
 
-/// Reports everything. Returns true if a peer can be reached or, if there are no peers, if a path
-/// works within this machine.
+/// Reports all results and the conclusion. Returns false if the conclusion is a failure, as
+/// [`report_conclusion`] does.
 pub(super) fn report_all(
     name: &str,
     probe: &Probe<'_>,
@@ -29,7 +29,8 @@ pub(super) fn report_all(
     report_conclusion(probe, tell)
 }
 
-/// Reports the loopback results, which say nothing about the network.
+/// Reports the loopback result of each path. They say nothing about the network outside this
+/// machine.
 fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     for (InterfacePath { interface, path }, result) in &probe.loopback_results {
         let path = path_name(*path);
@@ -45,7 +46,9 @@ fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Reports which paths reach peers, and by which paths peers are heard.
+/// Reports for each path which peers answer pings sent on it, and which peers' heartbeats arrive on
+/// it. Only the relevant peers count ([`super::found_peers::FoundPeers::relevant`]). That a path
+/// brings no heartbeats is reported only if the probe is conclusive.
 fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let peers = probe.peers.relevant();
     if peers.is_empty() {
@@ -78,7 +81,8 @@ fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Reports the peers found.
+/// Reports the number of peers found, a line for each of the first [`MAX_LISTED_PEERS`], and how
+/// many of the others answer.
 fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let all = &probe.peers.by_id;
     let here = all.values().filter(|it| it.is_local).count();
@@ -106,7 +110,7 @@ fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
     }
 }
 
-/// Reports by which paths a peer answers.
+/// Reports by which paths pings reach a peer, and whether unicast does.
 fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     let (name, address) = (display_name(peer), peer.address);
     let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_name);
@@ -142,7 +146,8 @@ fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
     tell(Verdict::Warn, text);
 }
 
-/// Reports the peers of other rooms.
+/// Reports the number of peers in each other room. Warns of closed rooms if no peer was found in
+/// this room: its passphrase may be wrong or missing.
 fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let rooms = &probe.other_rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
@@ -157,7 +162,8 @@ fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String))
     }
 }
 
-/// Reports the conclusion, and what chat-peer falls back to. Returns false if it is a failure.
+/// Reports the conclusion: which path chat-peer will use to reach the peers. Returns false if it is
+/// a failure: no relevant peer answers or, without peers, no path works within this machine.
 fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
     let peers = probe.peers.relevant();
     let (verdict, text) = if peers.is_empty() {
@@ -174,7 +180,7 @@ fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) 
     verdict != Verdict::Fail
 }
 
-/// Returns the conclusion if no peers were found.
+/// Returns the conclusion for the case that no peers were found, from the loopback results.
 fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
     if probe.loopback_results.values().any(|it| it.has_looped_back) {
         let text = "chat-peer begins by all ways, and goes on by what reaches others: one group, \
@@ -187,7 +193,8 @@ fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
     }
 }
 
-/// Returns the conclusion from the peers that answer.
+/// Returns the conclusion from the relevant peers that answer: the first path, in order of
+/// preference, that reaches all of them, or the fallback. A failure if there are none.
 fn conclude_from_answers(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     let reaches_all = |path| answering.iter().all(|it| it.paths().has(path));
     if answering.is_empty() {
@@ -211,12 +218,13 @@ fn conclude_from_answers(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     }
 }
 
-/// Returns the name of a peer for display.
+/// Returns the username of a peer, or a text in its place if no heartbeat was received.
 fn display_name(peer: &FoundPeer) -> &str {
     peer.name.as_deref().unwrap_or("somebody whose name was not heard")
 }
 
-/// Joins the names of some peers; `None` if there are none.
+/// Joins the usernames of some peers with commas, at most [`MAX_NAMES`] of them, then the number of
+/// the others. `None` if there are no peers.
 fn join_names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
     let all: Vec<_> = peers.map(display_name).collect();
     let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
