@@ -14,7 +14,7 @@ use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
 /// Maximum length of a path component made from a server key or username, in bytes.
-const MAX_PATH_PART: usize = 200;
+const MAX_PATH_COMPONENT_BYTES: usize = 200;
 
 /// Error of the session store, with the file or directory that it concerns.
 #[derive(Debug, Error)]
@@ -75,9 +75,9 @@ impl SessionStore {
     ) -> Result<Option<Self>, StoreError> {
         let server = server.key();
         let name = NameKey::of(name).as_str().to_owned();
-        let directory = directory.join(format!("at-{}", escape_path_part(&server)));
+        let directory = directory.join(format!("at-{}", escape_path_component(&server)));
         create_private_dir(&directory).map_err(|source| store_error(&directory, source))?;
-        let stem = format!("as-{}", escape_path_part(&name));
+        let stem = format!("as-{}", escape_path_component(&name));
         let lock_path = directory.join(format!("{stem}.lock"));
         let lock =
             open_private_file(&lock_path).map_err(|source| store_error(&lock_path, source))?;
@@ -146,9 +146,9 @@ fn store_error(path: &Path, source: io::Error) -> StoreError {
 }
 
 /// Escapes a text as a path component that is valid on every file system: bytes other than
-/// lower-case letters, digits, `.` and `-` are written in hex. Longer ones than [`MAX_PATH_PART`]
+/// lower-case letters, digits, `.` and `-` are written in hex. Longer ones than [`MAX_PATH_COMPONENT_BYTES`]
 /// are cut; the full text is in the file, so a collision is noticed.
-fn escape_path_part(text: &str) -> String {
+fn escape_path_component(text: &str) -> String {
     let mut part = String::new();
     for byte in text.bytes() {
         match byte {
@@ -156,7 +156,7 @@ fn escape_path_part(text: &str) -> String {
             _ => part.push_str(&format!("_{byte:02x}")),
         }
     }
-    part.truncate(MAX_PATH_PART);
+    part.truncate(MAX_PATH_COMPONENT_BYTES);
     part
 }
 

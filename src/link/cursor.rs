@@ -30,7 +30,7 @@ struct RoomProgress {
     newest_received: Option<Sequence>,
     /// True if the gap before the next entry must not be reported, because the user knows of it or
     /// it is expected.
-    gap_reported: bool,
+    is_gap_suppressed: bool,
 }
 
 /// Cursor into one log: the position, and the progress within each room.
@@ -78,7 +78,12 @@ impl ReceiveCursor {
     /// its log has lost what it had after some sequence and assigns those sequences again. So the
     /// position, which may be ahead of the log, and the progress within rooms are discarded.
     /// Without a position sent, only the position is discarded.
-    pub(super) fn welcome(&mut self, log: LogId, position_sent: bool, position_kept: bool) -> bool {
+    pub(super) fn on_welcome(
+        &mut self,
+        log: LogId,
+        position_sent: bool,
+        position_kept: bool,
+    ) -> bool {
         let changed = self.log_id.is_some_and(|known| known != log);
         if changed || (position_sent && !position_kept) {
             *self = Self::default();
@@ -93,7 +98,7 @@ impl ReceiveCursor {
     /// or the room was entered anew, so missing entries are expected.
     pub(super) fn suppress_next_gap(&mut self, room: &str) {
         if let Some(room) = self.room_mut(room) {
-            room.gap_reported = true;
+            room.is_gap_suppressed = true;
         }
     }
 
@@ -114,8 +119,8 @@ impl ReceiveCursor {
             return Novelty::Duplicate;
         }
         let is_missing = room.newest_received.is_some_and(|newest| previous > newest);
-        let gap = is_missing && !room.gap_reported;
-        room.gap_reported = false;
+        let gap = is_missing && !room.is_gap_suppressed;
+        room.is_gap_suppressed = false;
         room.newest_received = Some(sequence);
         room.oldest_shown = room.oldest_shown.or(Some(sequence));
         Novelty::New { gap }
@@ -181,7 +186,7 @@ mod tests {
     #[test]
     fn duplicates_and_gaps_are_detected() {
         let mut cursor = ReceiveCursor::default();
-        assert!(!cursor.welcome(LogId([1; 16]), false, false));
+        assert!(!cursor.on_welcome(LogId([1; 16]), false, false));
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::New { gap: false });
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::Duplicate);
         assert_eq!(entry(&mut cursor, 9, 5), Novelty::New { gap: false });
@@ -193,7 +198,7 @@ mod tests {
     #[test]
     fn announced_gap_is_not_reported_again() {
         let mut cursor = ReceiveCursor::default();
-        cursor.welcome(LogId([1; 16]), false, false);
+        cursor.on_welcome(LogId([1; 16]), false, false);
         entry(&mut cursor, 5, 4);
         cursor.suppress_next_gap("LOBBY");
         assert_eq!(entry(&mut cursor, 20, 15), Novelty::New { gap: false });
@@ -204,9 +209,9 @@ mod tests {
     #[test]
     fn log_change_clears_cursor() {
         let mut cursor = ReceiveCursor::default();
-        cursor.welcome(LogId([1; 16]), false, false);
+        cursor.on_welcome(LogId([1; 16]), false, false);
         entry(&mut cursor, 5, 4);
-        assert!(cursor.welcome(LogId([2; 16]), true, false));
+        assert!(cursor.on_welcome(LogId([2; 16]), true, false));
         assert_eq!(cursor.position(), None);
         assert_eq!(entry(&mut cursor, 1, 0), Novelty::New { gap: false });
     }
@@ -216,10 +221,10 @@ mod tests {
     #[test]
     fn refused_position_clears_cursor() {
         let mut cursor = ReceiveCursor::default();
-        cursor.welcome(LogId([1; 16]), false, false);
+        cursor.on_welcome(LogId([1; 16]), false, false);
         entry(&mut cursor, 5, 4);
         cursor.on_direct(Sequence(6));
-        assert!(!cursor.welcome(LogId([1; 16]), true, false));
+        assert!(!cursor.on_welcome(LogId([1; 16]), true, false));
         assert_eq!(cursor.position(), None);
         assert_eq!(entry(&mut cursor, 4, 3), Novelty::New { gap: false });
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::New { gap: false });
@@ -231,9 +236,9 @@ mod tests {
     #[test]
     fn join_without_position_keeps_progress_of_rooms() {
         let mut cursor = ReceiveCursor::default();
-        cursor.welcome(LogId([1; 16]), false, false);
+        cursor.on_welcome(LogId([1; 16]), false, false);
         entry(&mut cursor, 5, 4);
-        cursor.welcome(LogId([1; 16]), false, false);
+        cursor.on_welcome(LogId([1; 16]), false, false);
         assert_eq!(cursor.position(), None);
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::Duplicate);
     }
@@ -244,7 +249,7 @@ mod tests {
     fn resume_skips_replayed_entries_up_to_position() {
         let position = Position { log_id: LogId([1; 16]), sequence: Sequence(10) };
         let mut cursor = ReceiveCursor::resume_from(position);
-        cursor.welcome(LogId([1; 16]), true, true);
+        cursor.on_welcome(LogId([1; 16]), true, true);
         assert_eq!(entry(&mut cursor, 10, 9), Novelty::Duplicate);
         assert_eq!(entry(&mut cursor, 11, 10), Novelty::New { gap: false });
         cursor.end_replay();

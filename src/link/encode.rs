@@ -1,10 +1,10 @@
-//! Encoding of tasks as request frames (`docs/protocol/tcp.md`, section 14).
+//! Encoding of commands as request frames (`docs/protocol/tcp.md`, section 14).
 
 use crate::model::{ChatCommand, Reference, RoomSelector, Sequence, SessionId};
 use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search, kind};
 
 impl ChatCommand {
-    /// Returns the kind number of the task's frame.
+    /// Returns the kind number of the command's frame.
     pub(super) const fn frame_kind(&self) -> u16 {
         match self {
             Self::Say { .. } => kind::SAY,
@@ -17,8 +17,8 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the place that the task names, if it concerns a room by place.
-    pub(super) const fn room(&self) -> Option<&RoomSelector> {
+    /// Returns the place that the command names, if it concerns a room by place.
+    pub(super) const fn room_selector(&self) -> Option<&RoomSelector> {
         match self {
             Self::Say { room, .. }
             | Self::Leave { room }
@@ -28,7 +28,7 @@ impl ChatCommand {
         }
     }
 
-    /// Replaces the task's place by the name of the resolved room, if it has a place.
+    /// Replaces the command's place by the name of the resolved room, if it has a place.
     pub(super) fn set_room(&mut self, name: &str) {
         match self {
             Self::Say { room, .. }
@@ -39,7 +39,7 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the message text, if the task is to send a message.
+    /// Returns the message text, if the command is to send a message.
     pub(super) fn message_text(&self) -> Option<&str> {
         match self {
             Self::Say { text, .. } | Self::Direct { text, .. } => Some(text),
@@ -47,9 +47,9 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the recipient or room of the task, for display and room lookup; empty if not known.
+    /// Returns the recipient or room of the command, for display and room lookup; empty if not known.
     pub(super) fn target(&self) -> String {
-        match (self, self.room()) {
+        match (self, self.room_selector()) {
             (Self::Direct { to, .. }, _) => to.clone(),
             (Self::Search(search), _) => search.room.clone().unwrap_or_default(),
             (Self::Enter { room }, _) | (_, Some(RoomSelector::Named(room))) => room.clone(),
@@ -57,7 +57,7 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the task's request frame. Its room must have been resolved.
+    /// Returns the command's request frame. Its room must have been resolved.
     pub(super) fn to_frame(
         &self,
         reference: Reference,

@@ -85,9 +85,9 @@ impl Link {
         };
         self.record_answer(now);
         if known == Some(ErrorCode::RecipientChanged) {
-            self.pinned_sessions.unpin(&item.task.target());
+            self.pinned_sessions.unpin(&item.command.target());
         }
-        self.refuse(item.tag, error.code, error.text, &item.task);
+        self.refuse(item.tag, error.code, error.text, &item.command);
         self.send_unsent();
     }
 }

@@ -144,11 +144,11 @@ impl Link {
     /// position is compared as well.
     fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
         let position_sent = self.sends_position && self.cursor.position().is_some();
-        let changed = self.cursor.welcome(log, position_sent, position_kept)
+        let changed = self.cursor.on_welcome(log, position_sent, position_kept)
             || self.preserved_position.as_ref().is_some_and(|(it, _)| it.log_id != log);
         if changed {
             self.preserved_position = None;
-            self.pending.void_recipients(&self.pinned_sessions);
+            self.pending.mark_void_recipients(&self.pinned_sessions);
             self.pinned_sessions.clear();
             self.accepted_messages.clear();
             self.own_sessions.clear();
@@ -201,7 +201,7 @@ impl Link {
                 self.emit(Event::Message(Message { tag, ..message }));
             }
         }
-        self.emit_acknowledged(tag, (sequence, time));
+        self.emit_acknowledgement(tag, (sequence, time));
     }
 
     /// Returns true if this is a message of this client that was shown when `accepted` came.
@@ -253,7 +253,7 @@ impl Link {
                 tag: tag.clone().unwrap_or_default(),
             }));
         }
-        self.emit_acknowledged(tag, (entry.sequence, entry.time));
+        self.emit_acknowledgement(tag, (entry.sequence, entry.time));
     }
 
     /// Removes the pending message that was sent in this session with this reference, and returns
@@ -271,9 +271,9 @@ impl Link {
 
     /// Reports a message as acknowledged if `tag` is set, with its sequence and time in the log,
     /// then sends further requests.
-    fn emit_acknowledged(&mut self, tag: Option<RequestTag>, place: (Sequence, Timestamp)) {
+    fn emit_acknowledgement(&mut self, tag: Option<RequestTag>, logged: (Sequence, Timestamp)) {
         if let Some(tag) = tag {
-            let (sequence, time) = (Some(place.0), Some(place.1));
+            let (sequence, time) = (Some(logged.0), Some(logged.1));
             self.emit(Event::Acknowledged { tag, sequence, time, unechoed: None });
             self.send_unsent();
         }
@@ -288,7 +288,7 @@ impl Link {
         if let Some(item) = self.pending.take_message(session, reference) {
             self.accepted_messages.insert(session, reference);
             self.record_answer(now);
-            let unechoed = item.task.message_text().map(str::to_owned);
+            let unechoed = item.command.message_text().map(str::to_owned);
             self.emit(Event::Acknowledged { tag: item.tag, sequence: None, time: None, unechoed });
             self.send_unsent();
         }
@@ -304,12 +304,12 @@ impl Link {
         }
         if let Some(item) = self.take_request(now, end.about, end.reference) {
             let more = end.flags & flag::MORE != 0;
-            if let ChatCommand::Search(search) = &item.task {
+            if let ChatCommand::Search(search) = &item.command {
                 let search = search.clone();
                 return self.emit_search_result(item, search, more);
             }
-            let PendingRequest { tag, task, .. } = item;
-            let room = task.target();
+            let PendingRequest { tag, command, .. } = item;
+            let room = command.target();
             // A room counts as joined, so that the next join names it, only once its history has
             // arrived.
             if end.about == kind::ENTER {
@@ -379,7 +379,7 @@ impl Link {
             });
             return;
         }
-        let Some(PendingRequest { tag, task, mut members_so_far, .. }) =
+        let Some(PendingRequest { tag, command, mut members_so_far, .. }) =
             self.take_request(now, kind::MEMBERS, reference)
         else {
             return;
@@ -392,7 +392,7 @@ impl Link {
             let names = Some(members_so_far);
             self.emit(Event::Roster { tag, room, members, names, requested: true });
         } else {
-            self.pending.push_front(tag, task, members_so_far);
+            self.pending.push_front(tag, command, members_so_far);
             self.send_unsent();
         }
     }

@@ -392,11 +392,11 @@ impl Link {
         let mut lost = 0;
         let left: Vec<_> = self.pending.drain().collect();
         for (item, perhaps_taken) in left {
-            let Some(text) = item.task.message_text().map(str::to_owned) else {
+            let Some(text) = item.command.message_text().map(str::to_owned) else {
                 continue;
             };
             lost += 1;
-            let to = item.task.target();
+            let to = item.command.target();
             self.emit(Event::Unsent { tag: item.tag, to, text, perhaps_taken });
         }
         if let EndReason::Left { unsent, .. } = &mut end {
@@ -454,9 +454,9 @@ impl Link {
     }
 
     /// Reports a request as refused, with its message text, and counts it.
-    fn refuse(&mut self, tag: RequestTag, code: u16, text: String, task: &ChatCommand) {
+    fn refuse(&mut self, tag: RequestTag, code: u16, text: String, command: &ChatCommand) {
         self.refused_count += 1;
-        let (to, message) = (task.target(), task.message_text().map(str::to_owned));
+        let (to, message) = (command.target(), command.message_text().map(str::to_owned));
         self.emit(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 }

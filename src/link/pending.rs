@@ -13,8 +13,8 @@ use crate::wire::tcp::ClientFrame;
 pub(super) struct PendingRequest {
     /// Tag that the user interface gave to the request; events about it repeat the tag.
     pub(super) tag: RequestTag,
-    /// The task that the server is asked to do.
-    pub(super) task: ChatCommand,
+    /// The command that the server is asked to do.
+    pub(super) command: ChatCommand,
     /// Member names collected from the pages of a `members` answer received so far.
     pub(super) members_so_far: Vec<String>,
     /// Search results collected while the answer is being received.
@@ -28,23 +28,23 @@ pub(super) struct PendingRequest {
     addressed_session: SessionId,
     /// True if the direct message was meant for a session of a former log: it must not be sent, since
     /// this session number may belong to another user now.
-    recipient_is_void: bool,
+    has_void_recipient: bool,
     /// True if the request has been sent on the current connection.
     in_flight: bool,
 }
 
 impl PendingRequest {
     /// Creates a request that has not been sent.
-    const fn new(tag: RequestTag, task: ChatCommand, members_so_far: Vec<String>) -> Self {
+    const fn new(tag: RequestTag, command: ChatCommand, members_so_far: Vec<String>) -> Self {
         Self {
             tag,
-            task,
+            command,
             members_so_far,
             found: Vec::new(),
             sent_as: None,
             sent_in_former_log: false,
             addressed_session: SessionId(0),
-            recipient_is_void: false,
+            has_void_recipient: false,
             in_flight: false,
         }
     }
@@ -80,16 +80,16 @@ impl PendingRequests {
     }
 
     /// Appends a request to the queue.
-    pub(super) fn push(&mut self, tag: RequestTag, task: ChatCommand) {
-        self.bytes += task.message_text().map_or(0, str::len);
-        self.items.push_back(PendingRequest::new(tag, task, Vec::new()));
+    pub(super) fn push(&mut self, tag: RequestTag, command: ChatCommand) {
+        self.bytes += command.message_text().map_or(0, str::len);
+        self.items.push_back(PendingRequest::new(tag, command, Vec::new()));
     }
 
     /// Returns the number of messages that were sent on this connection and are not acknowledged.
     pub(super) fn messages_in_flight(&self) -> usize {
         self.items
             .iter()
-            .filter(|item| item.in_flight && item.task.message_text().is_some())
+            .filter(|item| item.in_flight && item.command.message_text().is_some())
             .count()
     }
 
@@ -103,11 +103,11 @@ impl PendingRequests {
         let mut left = Vec::new();
         let mut rooms_of_earlier: Vec<NameKey> = Vec::new();
         self.items.retain(|item| {
-            let key = NameKey::of(&item.task.target());
-            match item.task {
+            let key = NameKey::of(&item.command.target());
+            match item.command {
                 ChatCommand::Say { .. } | ChatCommand::Enter { .. } => rooms_of_earlier.push(key),
                 ChatCommand::Leave { .. } if item.in_flight && !rooms_of_earlier.contains(&key) => {
-                    left.push((item.tag.clone(), item.task.target()));
+                    left.push((item.tag.clone(), item.command.target()));
                     return false;
                 }
                 _ => {}
@@ -146,10 +146,10 @@ impl PendingRequests {
     /// Marks direct messages to a session as having no valid recipient: those that name one, that
     /// were sent to one, or whose recipient's name is pinned to one. Call it when the log has
     /// changed, before the pins are cleared.
-    pub(super) fn void_recipients(&mut self, pinned_sessions: &PinnedSessions) {
+    pub(super) fn mark_void_recipients(&mut self, pinned_sessions: &PinnedSessions) {
         for item in &mut self.items {
-            if let ChatCommand::Direct { to, session, .. } = &item.task {
-                item.recipient_is_void |= session.is_some_and(|it| it != SessionId(0))
+            if let ChatCommand::Direct { to, session, .. } = &item.command {
+                item.has_void_recipient |= session.is_some_and(|it| it != SessionId(0))
                     || item.addressed_session != SessionId(0)
                     || pinned_sessions.session_of(to).is_some();
             }
@@ -159,13 +159,13 @@ impl PendingRequests {
     /// Returns true if the first request that has not been sent on this connection is a direct message
     /// without a valid recipient, which must not be sent.
     pub(super) fn next_unsent_has_void_recipient(&self) -> bool {
-        self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.recipient_is_void)
+        self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.has_void_recipient)
     }
 
     /// Returns the first request that has not been sent on this connection, if any. Call
     /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] afterwards.
     pub(super) fn next_unsent(&mut self) -> Option<&mut ChatCommand> {
-        self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.task)
+        self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.command)
     }
 
     /// Marks the first unsent request as sent and returns its frame. A message that already has a
@@ -176,7 +176,7 @@ impl PendingRequests {
         context: &FrameContext,
     ) -> Option<ClientFrame> {
         let item = self.items.iter_mut().find(|item| !item.in_flight)?;
-        let is_message = item.task.message_text().is_some();
+        let is_message = item.command.message_text().is_some();
         let kept = item.sent_as.filter(|(within, _)| is_message && *within == session);
         let counter = if is_message {
             &mut self.last_message_reference
@@ -192,7 +192,7 @@ impl PendingRequests {
         );
         item.sent_as = Some((session, reference));
         item.in_flight = true;
-        let frame = item.task.to_frame(reference, context, &item.members_so_far);
+        let frame = item.command.to_frame(reference, context, &item.members_so_far);
         if let ClientFrame::Direct(direct) = &frame {
             item.addressed_session = direct.session;
         }
@@ -212,7 +212,7 @@ impl PendingRequests {
         reference: Reference,
     ) -> Option<PendingRequest> {
         let at = self.items.iter().position(|item| {
-            item.task.message_text().is_some() && item.sent_as == Some((session, reference))
+            item.command.message_text().is_some() && item.sent_as == Some((session, reference))
         })?;
         self.remove(at)
     }
@@ -226,7 +226,7 @@ impl PendingRequests {
         reference: Reference,
     ) -> Option<PendingRequest> {
         let at = self.items.iter().position(|item| {
-            item.task.frame_kind() == kind
+            item.command.frame_kind() == kind
                 && item.in_flight
                 && item.sent_as == Some((session, reference))
         })?;
@@ -238,10 +238,10 @@ impl PendingRequests {
     /// `search` in flight.
     pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
         let asks = |item: &&mut PendingRequest| {
-            matches!(item.task, ChatCommand::History { .. } | ChatCommand::Search(_))
+            matches!(item.command, ChatCommand::History { .. } | ChatCommand::Search(_))
         };
         let first = self.items.iter_mut().filter(|item| item.in_flight).find(asks)?;
-        matches!(first.task, ChatCommand::Search(_)).then_some(first)
+        matches!(first.command, ChatCommand::Search(_)).then_some(first)
     }
 
     /// Puts a request at the front of the queue, as unsent: for one that needs several answers, or
@@ -249,10 +249,10 @@ impl PendingRequests {
     pub(super) fn push_front(
         &mut self,
         tag: RequestTag,
-        task: ChatCommand,
+        command: ChatCommand,
         members_so_far: Vec<String>,
     ) {
-        self.items.push_front(PendingRequest::new(tag, task, members_so_far));
+        self.items.push_front(PendingRequest::new(tag, command, members_so_far));
     }
 
     /// Removes all requests and returns them, each with true if it was ever sent.
@@ -271,7 +271,7 @@ impl PendingRequests {
         reference: Reference,
         spelling: &str,
     ) -> Option<RequestTag> {
-        self.items.iter_mut().find_map(|item| match &mut item.task {
+        self.items.iter_mut().find_map(|item| match &mut item.command {
             ChatCommand::Enter { room } if item.sent_as.is_some_and(|(_, it)| it == reference) => {
                 spelling.clone_into(room);
                 Some(item.tag.clone())
@@ -283,7 +283,7 @@ impl PendingRequests {
     /// Removes the request at this index.
     fn remove(&mut self, at: usize) -> Option<PendingRequest> {
         let item = self.items.remove(at)?;
-        self.bytes = self.bytes.saturating_sub(item.task.message_text().map_or(0, str::len));
+        self.bytes = self.bytes.saturating_sub(item.command.message_text().map_or(0, str::len));
         Some(item)
     }
 }

@@ -21,7 +21,7 @@ const RECIPIENT_VOID: &str = "The server has a new log: somebody else may have t
 const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
-    /// Handles a request of the user interface. Tasks for the server are queued and sent as soon as
+    /// Handles a request of the user interface. Commands for the server are queued and sent as soon as
     /// possible, after a reconnect if need be.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
@@ -31,8 +31,10 @@ impl Link {
                 self.queue(tag, ChatCommand::History { room, before, limit });
             }
             Command::Chat(ChatCommand::Search(search)) => self.queue_search(tag, search),
-            Command::Chat(task) if task.message_text().is_some() => self.queue_message(tag, task),
-            Command::Chat(task) => self.queue(tag, task),
+            Command::Chat(command) if command.message_text().is_some() => {
+                self.queue_message(tag, command)
+            }
+            Command::Chat(command) => self.queue(tag, command),
             Command::Peer(_) => self.emit(Event::Refused(Refusal {
                 tag,
                 code: 0,
@@ -54,36 +56,36 @@ impl Link {
     }
 
     /// Queues a message, or refuses it if its text is invalid or longer than the server allows.
-    fn queue_message(&mut self, tag: RequestTag, task: ChatCommand) {
-        let text = task.message_text().unwrap_or_default();
+    fn queue_message(&mut self, tag: RequestTag, command: ChatCommand) {
+        let text = command.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
         let is_too_long = most.is_some_and(|most| text.len() > usize::from(most));
         match MessageText::new(text) {
-            Ok(_) if !is_too_long => self.queue(tag, task),
+            Ok(_) if !is_too_long => self.queue(tag, command),
             Ok(_) => {
                 let (have, most) = (text.len(), most.unwrap_or_default());
                 let why = format!("The message has {have} bytes; the server takes {most}.");
-                self.refuse(tag, 0, why, &task);
+                self.refuse(tag, 0, why, &command);
             }
             Err(wrong) => {
                 let why = format!("Not sent: {wrong} (it has {} bytes).", text.len());
-                self.refuse(tag, 0, why, &task);
+                self.refuse(tag, 0, why, &command);
             }
         }
     }
 
-    /// Appends a task to the queue and sends what can be sent; refuses it if the queue is full.
-    pub(super) fn queue(&mut self, tag: RequestTag, task: ChatCommand) {
-        let bytes = self.pending.bytes() + task.message_text().map_or(0, str::len);
+    /// Appends a command to the queue and sends what can be sent; refuses it if the queue is full.
+    pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
+        let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
             let why = format!(
                 "Not sent: {} messages are waiting for the server already.",
                 self.pending.len()
             );
-            self.refuse(tag, 0, why, &task);
+            self.refuse(tag, 0, why, &command);
             return;
         }
-        self.pending.push(tag, task);
+        self.pending.push(tag, command);
         self.send_unsent();
     }
 
@@ -103,29 +105,29 @@ impl Link {
                 self.refuse_next_unsent(ErrorCode::RecipientChanged.number(), RECIPIENT_VOID);
                 continue;
             }
-            let Some(task) = self.pending.next_unsent() else {
+            let Some(command) = self.pending.next_unsent() else {
                 return;
             };
-            if messages >= MAX_MESSAGES_IN_FLIGHT && task.message_text().is_some() {
+            if messages >= MAX_MESSAGES_IN_FLIGHT && command.message_text().is_some() {
                 return;
             }
-            messages += usize::from(task.message_text().is_some());
-            let is_search = matches!(task, ChatCommand::Search(_));
+            messages += usize::from(command.message_text().is_some());
+            let is_search = matches!(command, ChatCommand::Search(_));
             if is_search && self.features & feature::SEARCH == 0 {
                 self.refuse_next_unsent(0, SEARCH_UNSUPPORTED);
                 continue;
             }
             let (room, is_enter) =
-                (task.room().cloned(), matches!(task, ChatCommand::Enter { .. }));
+                (command.room_selector().cloned(), matches!(command, ChatCommand::Enter { .. }));
             match room.as_ref().map(|room| resolve_room(&self.rooms, room)) {
-                Some(Ok(room)) => task.set_room(&room),
+                Some(Ok(room)) => command.set_room(&room),
                 Some(Err(why)) => {
                     self.refuse_next_unsent(0, why);
                     continue;
                 }
                 None => {}
             }
-            let target = task.target();
+            let target = command.target();
             let context = FrameContext {
                 pinned_session: if room.is_none() && !is_enter {
                     self.pinned_sessions.session_of(&target)
@@ -143,7 +145,7 @@ impl Link {
     /// Removes the first unsent request and reports it as refused, with an error code or 0.
     fn refuse_next_unsent(&mut self, code: u16, why: &str) {
         if let Some(item) = self.pending.remove_next_unsent() {
-            self.refuse(item.tag, code, why.to_owned(), &item.task);
+            self.refuse(item.tag, code, why.to_owned(), &item.command);
         }
     }
 

@@ -39,7 +39,7 @@ impl Link {
 /// the end, so that a repeated search reports nothing twice. Entries beyond the search's limit are
 /// dropped.
 pub(super) fn collect(item: &mut PendingRequest, message: Message) {
-    if let ChatCommand::Search(search) = &item.task
+    if let ChatCommand::Search(search) = &item.command
         && item.found.len() < usize::from(search.limit)
     {
         item.found.push(message);

@@ -68,15 +68,15 @@ pub(super) enum ParsedLine {
     /// Empty line: no action.
     Empty,
     /// Request to the server.
-    Do(ChatCommand),
+    ChatCommand(ChatCommand),
     /// Request to the peers.
-    DoAsPeer(PeerCommand),
+    PeerCommand(PeerCommand),
     /// Show the help text.
     Help,
     /// Search for this query; if empty, request the page before the last result.
     Search(String),
     /// Select this room as the target of typed lines; `None`: show the current one.
-    Room(Option<String>),
+    SelectRoom(Option<String>),
     /// Leave once all requests are answered.
     Quit,
 }
@@ -94,7 +94,11 @@ pub(super) fn parse_line(
         return Ok(ParsedLine::Empty);
     }
     let say = |text: &str, style| {
-        Ok(ParsedLine::Do(ChatCommand::Say { room: here.clone(), style, text: text.to_owned() }))
+        Ok(ParsedLine::ChatCommand(ChatCommand::Say {
+            room: here.clone(),
+            style,
+            text: text.to_owned(),
+        }))
     };
     let Some(rest) = line.strip_prefix('/') else {
         return say(line, Style::SAID);
@@ -111,9 +115,10 @@ pub(super) fn parse_line(
     if let Some(error_text) = unavailable_command(&word, text, dialect) {
         return Err(error_text.to_owned());
     }
-    let by_name = |task: fn(String) -> PeerCommand| match text.strip_prefix('@').unwrap_or(text) {
+    let by_name = |command: fn(String) -> PeerCommand| match text.strip_prefix('@').unwrap_or(text)
+    {
         "" => Err(format!("/{word} NAME: whom?")),
-        name => Ok(ParsedLine::DoAsPeer(task(name.to_owned()))),
+        name => Ok(ParsedLine::PeerCommand(command(name.to_owned()))),
     };
     match word.as_str() {
         "help" | "?" => Ok(ParsedLine::Help),
@@ -122,7 +127,7 @@ pub(super) fn parse_line(
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
             Some((to, text)) if !text.trim().is_empty() => {
-                Ok(ParsedLine::Do(ChatCommand::Direct {
+                Ok(ParsedLine::ChatCommand(ChatCommand::Direct {
                     to: to.to_owned(),
                     session: None,
                     style: Style::SAID,
@@ -132,24 +137,26 @@ pub(super) fn parse_line(
             _ => Err("/msg NAME TEXT: to whom, and what?".to_owned()),
         },
         "join" if text.is_empty() => Err("/join ROOM: which room?".to_owned()),
-        "join" => {
-            Ok(ParsedLine::Do(ChatCommand::Enter { room: strip_room_prefix(text).to_owned() }))
-        }
-        "leave" => Ok(ParsedLine::Do(ChatCommand::Leave { room: room(here) })),
-        "room" if text.is_empty() => Ok(ParsedLine::Room(None)),
-        "room" => Ok(ParsedLine::Room(Some(strip_room_prefix(text).to_owned()))),
-        "who" => Ok(ParsedLine::Do(ChatCommand::Members { room: room(here) })),
+        "join" => Ok(ParsedLine::ChatCommand(ChatCommand::Enter {
+            room: strip_room_prefix(text).to_owned(),
+        })),
+        "leave" => Ok(ParsedLine::ChatCommand(ChatCommand::Leave { room: room(here) })),
+        "room" if text.is_empty() => Ok(ParsedLine::SelectRoom(None)),
+        "room" => Ok(ParsedLine::SelectRoom(Some(strip_room_prefix(text).to_owned()))),
+        "who" => Ok(ParsedLine::ChatCommand(ChatCommand::Members { room: room(here) })),
         "history" => {
             let limit = if text.is_empty() { Ok(DEFAULT_HISTORY_LIMIT) } else { text.parse() };
             match limit {
-                Ok(limit @ 1..=100) => {
-                    Ok(ParsedLine::Do(ChatCommand::History { room: here, before: None, limit }))
-                }
+                Ok(limit @ 1..=100) => Ok(ParsedLine::ChatCommand(ChatCommand::History {
+                    room: here,
+                    before: None,
+                    limit,
+                })),
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
         }
         "search" => Ok(ParsedLine::Search(text.to_owned())),
-        "peers" => Ok(ParsedLine::DoAsPeer(PeerCommand::Peers)),
+        "peers" => Ok(ParsedLine::PeerCommand(PeerCommand::Peers)),
         "block" => by_name(|name| PeerCommand::Block { name }),
         "yes" => by_name(|name| PeerCommand::Admit { name, is_welcome: true }),
         "no" => by_name(|name| PeerCommand::Admit { name, is_welcome: false }),
@@ -196,7 +203,9 @@ mod tests {
     /// Parses a line and returns text and style if it is a message.
     fn parse_said(line: &str) -> Option<(String, Style)> {
         match parse_line(line, RoomSelector::First, Dialect::Server) {
-            Ok(ParsedLine::Do(ChatCommand::Say { text, style, .. })) => Some((text, style)),
+            Ok(ParsedLine::ChatCommand(ChatCommand::Say { text, style, .. })) => {
+                Some((text, style))
+            }
             _ => None,
         }
     }
@@ -227,14 +236,18 @@ mod tests {
         let parsed = |line| parse_line(line, RoomSelector::First, Dialect::Server).unwrap();
         assert_eq!(
             parsed("/JOIN #garden"),
-            ParsedLine::Do(ChatCommand::Enter { room: "garden".into() })
+            ParsedLine::ChatCommand(ChatCommand::Enter { room: "garden".into() })
         );
-        assert_eq!(parsed("/who garden"), ParsedLine::Do(ChatCommand::Members { room: garden }));
-        assert_eq!(parsed("/room"), ParsedLine::Room(None));
+        assert_eq!(
+            parsed("/who garden"),
+            ParsedLine::ChatCommand(ChatCommand::Members { room: garden })
+        );
+        assert_eq!(parsed("/room"), ParsedLine::SelectRoom(None));
         assert_eq!(parsed("/quit"), ParsedLine::Quit);
         assert_eq!(parsed("/search  a \"b  c\" "), ParsedLine::Search("a \"b  c\"".into()));
         assert_eq!(parsed("/search"), ParsedLine::Search(String::new()));
-        let ParsedLine::Do(ChatCommand::Direct { to, text, .. }) = parsed("/msg bob  hi there")
+        let ParsedLine::ChatCommand(ChatCommand::Direct { to, text, .. }) =
+            parsed("/msg bob  hi there")
         else {
             panic!("no direct message");
         };
@@ -245,22 +258,22 @@ mod tests {
     #[test]
     fn commands_depend_on_dialect() {
         let peers = |line| parse_line(line, RoomSelector::First, Dialect::Peers);
-        let task = |line| match peers(line) {
-            Ok(ParsedLine::DoAsPeer(task)) => task,
+        let command = |line| match peers(line) {
+            Ok(ParsedLine::PeerCommand(command)) => command,
             other => panic!("{line}: {other:?}"),
         };
         let name = || "bob".to_owned();
-        assert_eq!(task("/peers"), PeerCommand::Peers);
-        assert_eq!(task("/block @bob"), PeerCommand::Block { name: name() });
-        assert_eq!(task("/YES bob "), PeerCommand::Admit { name: name(), is_welcome: true });
-        assert_eq!(task("/no bob"), PeerCommand::Admit { name: name(), is_welcome: false });
+        assert_eq!(command("/peers"), PeerCommand::Peers);
+        assert_eq!(command("/block @bob"), PeerCommand::Block { name: name() });
+        assert_eq!(command("/YES bob "), PeerCommand::Admit { name: name(), is_welcome: true });
+        assert_eq!(command("/no bob"), PeerCommand::Admit { name: name(), is_welcome: false });
         assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
         for line in
             ["/join x", "/leave", "/room x", "/history", "/search x", "/block", "/yes", "/no"]
         {
             assert!(peers(line).is_err(), "{line}");
         }
-        assert_eq!(peers("/room"), Ok(ParsedLine::Room(None)));
+        assert_eq!(peers("/room"), Ok(ParsedLine::SelectRoom(None)));
         for line in ["/peers", "/block bob", "/yes bob", "/no bob"] {
             let error_text = parse_line(line, RoomSelector::First, Dialect::Server).unwrap_err();
             assert!(error_text.contains("chat-peer"), "{error_text}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::command::{ParsedLine, help_text, parse_line};
-use super::local_time::LocalTime;
-use super::render::{LineKind, Rendered, error_line};
+use super::local_time::LocalTimeZone;
+use super::render::{LineKind, RenderedText, error_line};
 use super::safe::safe_name;
 use super::search_query::parse_search;
 use super::view_state::SharedViewState;
@@ -28,33 +28,33 @@ pub(super) fn execute_line(
     line: &str,
     view: &SharedViewState,
     requests: &Sender<Request>,
-    mut tell: impl FnMut(Rendered),
+    mut tell: impl FnMut(RenderedText),
 ) -> AfterLine {
     let information =
-        |text: &str| Rendered { text: text.to_owned(), kind: LineKind::Chat, bell: false };
-    let (dialect, place) = view.with(|it| (it.dialect, it.target_place()));
+        |text: &str| RenderedText { text: text.to_owned(), kind: LineKind::Chat, bell: false };
+    let (dialect, place) = view.with(|it| (it.dialect, it.target_room()));
     match parse_line(line, place, dialect) {
         Ok(ParsedLine::Empty) => {}
-        Ok(ParsedLine::DoAsPeer(task)) => {
-            let request = Request { tag: RequestTag::default(), command: Command::Peer(task) };
+        Ok(ParsedLine::PeerCommand(command)) => {
+            let request = Request { tag: RequestTag::default(), command: Command::Peer(command) };
             if requests.blocking_send(request).is_err() {
                 return AfterLine::Stop;
             }
         }
-        Ok(ParsedLine::Do(task)) => return send_task(task, view, requests),
+        Ok(ParsedLine::ChatCommand(command)) => return send_chat_command(command, view, requests),
         Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
-            Ok(search) => return send_task(ChatCommand::Search(search), view, requests),
+            Ok(search) => return send_chat_command(ChatCommand::Search(search), view, requests),
             Err(error_text) => tell(input_error(&error_text, view)),
         },
         Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
-        Ok(ParsedLine::Room(None)) => {
+        Ok(ParsedLine::SelectRoom(None)) => {
             let here = view.with(|it| it.current_room().map(safe_name));
             let information_text = here.map_or("-- you are in no room".to_owned(), |here| {
                 format!("-- you are talking in #{here}")
             });
             tell(information(&information_text));
         }
-        Ok(ParsedLine::Room(Some(room))) => match view.with(|it| it.select_room(&room)) {
+        Ok(ParsedLine::SelectRoom(Some(room))) => match view.with(|it| it.select_room(&room)) {
             Some(room) => {
                 tell(information(&format!("-- you are talking in #{} now", safe_name(&room))));
             }
@@ -71,15 +71,19 @@ pub(super) fn execute_line(
 }
 
 /// Counts an invalid line in the view state and returns its error text as a line to show.
-fn input_error(error_text: &str, view: &SharedViewState) -> Rendered {
+fn input_error(error_text: &str, view: &SharedViewState) -> RenderedText {
     view.with(|it| it.input_errors += 1);
     error_line(&super::safe_line(error_text))
 }
 
-/// Sends a task to the driver as a request.
-fn send_task(task: ChatCommand, view: &SharedViewState, requests: &Sender<Request>) -> AfterLine {
-    let tag = view.with(|it| it.prepare_request(&task));
-    let request = Request { tag, command: Command::Chat(task) };
+/// Sends a command to the driver as a request.
+fn send_chat_command(
+    command: ChatCommand,
+    view: &SharedViewState,
+    requests: &Sender<Request>,
+) -> AfterLine {
+    let tag = view.with(|it| it.prepare_request(&command));
+    let request = Request { tag, command: Command::Chat(command) };
     if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
 }
 
@@ -93,7 +97,7 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, St
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";
         return view.with(|it| it.older_search.clone()).ok_or_else(|| nothing.to_owned());
     }
-    parse_search(typed, &LocalTime::local(), Clock::start().time_of_day())
+    parse_search(typed, &LocalTimeZone::system(), Clock::start().time_of_day())
 }
 
 /// Sends the request to leave once all requests are answered, or after `patience` without an

@@ -39,7 +39,7 @@ impl<O: Write> Screen for JsonScreen<O> {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         if let Event::SearchResult(found) = event {
             for message in &found.messages {
-                self.write(&found_object(message, &found.tag))?;
+                self.write(&search_result_object(message, &found.tag))?;
             }
         }
         self.write(&event_object(event))
@@ -76,7 +76,7 @@ const fn style_name(style: Style) -> &'static str {
 /// Returns the JSON object of an event.
 fn event_object(event: &Event) -> Value {
     match event {
-        Event::Connection(state) => state_object(state),
+        Event::Connection(state) => connection_state_object(state),
         Event::JoinedServer(it) => json!({
             "type": "welcome", "session": it.session.0, "name": it.username,
             "server": it.server_name, "program": it.server_program, "rooms": it.rooms,
@@ -161,7 +161,7 @@ fn peer_object(it: &PeerReport) -> Value {
 }
 
 /// Returns the JSON object of a connection state.
-fn state_object(state: &ConnectionState) -> Value {
+fn connection_state_object(state: &ConnectionState) -> Value {
     match state {
         ConnectionState::Connecting => json!({"type": "state", "state": "connecting"}),
         ConnectionState::Connected => json!({"type": "state", "state": "connected"}),
@@ -188,7 +188,7 @@ fn message_object(it: &Message) -> Value {
 }
 
 /// Returns the JSON object of a search result, with the id of the search.
-fn found_object(it: &Message, tag: &RequestTag) -> Value {
+fn search_result_object(it: &Message, tag: &RequestTag) -> Value {
     with_id(
         json!({
             "type": "found", "seq": it.sequence.0, "time": time_value(it.time), "room": it.room,

@@ -84,7 +84,7 @@ impl RequestObject {
         }
     }
 
-    /// Converts the object to a task for peers.
+    /// Converts the object to a command for peers.
     ///
     /// # Errors
     /// A required field is missing.
@@ -121,7 +121,7 @@ impl RequestObject {
         })
     }
 
-    /// Converts the object to a task for the server, or for the room of peers.
+    /// Converts the object to a command for the server, or for the room of peers.
     ///
     /// # Errors
     /// The type is unknown, a required field is missing, or the style is not valid.
@@ -314,7 +314,7 @@ mod tests {
     fn requests_depend_on_dialect() {
         let peers = |line| command_of(line, Dialect::Peers);
         let name = || "bob".to_owned();
-        for (line, task) in [
+        for (line, peer_command) in [
             (r#"{"type":"peers"}"#, PeerCommand::Peers),
             (r#"{"type":"block","name":"bob"}"#, PeerCommand::Block { name: name() }),
             (
@@ -322,7 +322,7 @@ mod tests {
                 PeerCommand::Admit { name: name(), is_welcome: false },
             ),
         ] {
-            assert_eq!(peers(line), Ok(Command::Peer(task)));
+            assert_eq!(peers(line), Ok(Command::Peer(peer_command)));
             assert!(command(line).is_err(), "{line}");
         }
         assert!(matches!(peers(r#"{"type":"say","text":"hi"}"#), Ok(Command::Chat(_))));

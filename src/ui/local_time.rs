@@ -11,14 +11,14 @@ const INVALID_TIME: &str = "--:--:--";
 
 /// The user's time zone, for formatting and parsing times.
 #[derive(Clone, Debug)]
-pub(super) struct LocalTime {
+pub(super) struct LocalTimeZone {
     /// Time zone, including its daylight saving rules.
     zone: TimeZone,
 }
 
-impl LocalTime {
+impl LocalTimeZone {
     /// Returns the system's time zone, or that of the environment variable `TZ`.
-    pub(super) fn local() -> Self {
+    pub(super) fn system() -> Self {
         Self { zone: TimeZone::system() }
     }
 
@@ -113,7 +113,7 @@ mod tests {
     /// Daylight saving is that of the formatted time, not of now.
     #[test]
     fn summer_time_follows_the_formatted_time() {
-        let berlin = LocalTime::from_posix("CET-1CEST,M3.5.0,M10.5.0/3");
+        let berlin = LocalTimeZone::from_posix("CET-1CEST,M3.5.0,M10.5.0/3");
         let winter = Timestamp(1_774_742_400_000); // 2026-03-29T00:00:00Z
         assert_eq!(berlin.format_time(winter), "01:00:00");
         assert_eq!(berlin.format_time(Timestamp(winter.0 + 3_600_000)), "03:00:00");
@@ -132,7 +132,10 @@ mod tests {
     #[test]
     fn out_of_range_times_are_invalid() {
         assert_eq!(format_utc(Timestamp(u64::MAX)), None);
-        assert_eq!(LocalTime::from_posix("UTC0").format_time(Timestamp(u64::MAX)), INVALID_TIME);
-        assert_eq!(LocalTime::from_posix("UTC0").date(Timestamp(1 << 60)), None);
+        assert_eq!(
+            LocalTimeZone::from_posix("UTC0").format_time(Timestamp(u64::MAX)),
+            INVALID_TIME
+        );
+        assert_eq!(LocalTimeZone::from_posix("UTC0").date(Timestamp(1 << 60)), None);
     }
 }

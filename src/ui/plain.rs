@@ -8,8 +8,8 @@ use tokio::sync::mpsc::Sender;
 use super::Screen;
 use super::execute::{AfterLine, execute_line, request_finish};
 use super::lines::{Line, read_line};
-use super::local_time::LocalTime;
-use super::render::{LineKind, Rendered, Renderer, error_line};
+use super::local_time::LocalTimeZone;
+use super::render::{LineKind, RenderedText, Renderer, error_line};
 use super::view_state::SharedViewState;
 use crate::model::limits::MAX_TEXT;
 use crate::model::{Event, Request};
@@ -34,7 +34,7 @@ impl<O: Write, E: Write> PlainScreen<O, E> {
     /// Creates a screen that writes all lines. If `is_terminal` is set, lines are dimmed and
     /// wrapped.
     pub fn new(out: O, err: E, is_terminal: bool, view: SharedViewState) -> Self {
-        let renderer = Renderer::new(LocalTime::local(), is_terminal, view.clone());
+        let renderer = Renderer::new(LocalTimeZone::system(), is_terminal, view.clone());
         Self { out, err, renderer, view, is_quiet: false, is_terminal }
     }
 
@@ -52,7 +52,7 @@ impl<O: Write, E: Write> Screen for PlainScreen<O, E> {
         if self.is_terminal {
             self.renderer.set_width(terminal_width());
         }
-        for Rendered { text, kind, bell } in self.renderer.render(event) {
+        for RenderedText { text, kind, bell } in self.renderer.render(event) {
             match kind {
                 LineKind::Chat if self.is_quiet => {}
                 LineKind::Chat => {
@@ -83,7 +83,7 @@ pub fn read_plain(
     patience: Duration,
 ) {
     // If the output is closed, requests are still carried out.
-    let tell = |rendered: Rendered| match rendered.kind {
+    let tell = |rendered: RenderedText| match rendered.kind {
         LineKind::Chat => drop(writeln!(io::stdout(), "{}", rendered.text)),
         LineKind::Status => drop(writeln!(io::stderr(), "{}", rendered.text)),
     };

@@ -5,7 +5,7 @@ pub(super) use crate::model::is_unsafe_char;
 pub use crate::model::sanitize_text;
 
 /// Maximum number of characters of a name that are displayed. Valid names are never longer.
-const MAX_NAME_SHOWN: usize = 64;
+const MAX_SHOWN_NAME_CHARS: usize = 64;
 
 /// Sanitizes text for display on a single line, such as a server's notice: replaces dangerous
 /// characters, and line breaks and tabs by spaces.
@@ -21,7 +21,7 @@ pub fn safe_line(text: &str) -> String {
 }
 
 /// Sanitizes a name for display: replaces dangerous characters, whitespace and most punctuation, so
-/// that a name cannot imitate the text around it, and cuts it to [`MAX_NAME_SHOWN`].
+/// that a name cannot imitate the text around it, and cuts it to [`MAX_SHOWN_NAME_CHARS`].
 pub(super) fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
         let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
@@ -29,7 +29,7 @@ pub(super) fn safe_name(name: &str) -> String {
     };
     let shown: String = name
         .chars()
-        .take(MAX_NAME_SHOWN)
+        .take(MAX_SHOWN_NAME_CHARS)
         .map(|c| if is_plain(c) { c } else { REPLACEMENT })
         .collect();
     if shown.is_empty() { REPLACEMENT.to_string() } else { shown }

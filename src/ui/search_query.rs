@@ -1,7 +1,7 @@
 //! Parsing of search queries typed after `/search`: words, phrases, and filters such as
 //! `from:anna`.
 
-use super::local_time::LocalTime;
+use super::local_time::LocalTimeZone;
 use crate::model::{SearchRequest, Timestamp};
 
 /// Number of search results per page.
@@ -16,7 +16,7 @@ const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 /// A filter is not valid; the text tells the user why.
 pub(super) fn parse_search(
     typed: &str,
-    time: &LocalTime,
+    time: &LocalTimeZone,
     now: Timestamp,
 ) -> Result<SearchRequest, String> {
     let mut search = SearchRequest { limit: RESULTS_PER_PAGE, ..SearchRequest::default() };
@@ -32,13 +32,13 @@ pub(super) fn parse_search(
                 return Err(format!("What is meant has to follow {filter}: without a blank."));
             }
             "from" => {
-                store_value(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
+                set_filter(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
             }
             "in" => {
-                store_value(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned())
+                set_filter(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned())
             }
-            "before" => store_value(&mut search.until, date()?),
-            "after" => store_value(&mut search.since, date()?),
+            "before" => set_filter(&mut search.until, date()?),
+            "after" => set_filter(&mut search.since, date()?),
             _ => {
                 return Err(format!(
                     "{filter}: is nothing to search by; there are {FILTER_SYNTAX}. \
@@ -76,7 +76,7 @@ fn split_filter(piece: &str) -> Option<(&str, &str)> {
 }
 
 /// Stores the value of a filter, and returns true if it had none before.
-fn store_value<T>(place: &mut Option<T>, value: T) -> bool {
+fn set_filter<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
@@ -100,7 +100,7 @@ mod tests {
 
     /// Parses a query at [`NOW`] in Berlin.
     fn parsed(typed: &str) -> Result<SearchRequest, String> {
-        parse_search(typed, &LocalTime::from_posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
+        parse_search(typed, &LocalTimeZone::from_posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
     }
 
     /// Parses a query without filters and returns its text.

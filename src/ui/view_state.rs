@@ -121,7 +121,7 @@ impl ViewState {
 
     /// Returns the place that typed lines are sent to.
     #[must_use]
-    pub fn target_place(&self) -> RoomSelector {
+    pub fn target_room(&self) -> RoomSelector {
         let chosen = self.pending_room.as_ref().or(self.selected_room.as_ref());
         chosen.cloned().map_or(RoomSelector::First, RoomSelector::Named)
     }
@@ -134,11 +134,11 @@ impl ViewState {
         chosen.or(self.rooms.first().map(String::as_str))
     }
 
-    /// Updates the state for a task about to be requested, and returns the tag that the request
+    /// Updates the state for a command about to be requested, and returns the tag that the request
     /// must carry. Lines typed afterwards already go to a room that is being entered, and no longer
     /// to one that is being left.
-    pub fn prepare_request(&mut self, task: &ChatCommand) -> RequestTag {
-        match task {
+    pub fn prepare_request(&mut self, command: &ChatCommand) -> RequestTag {
+        match command {
             ChatCommand::Enter { room } => {
                 self.pending_room = Some(room.clone());
                 enter_tag(room)
@@ -211,7 +211,7 @@ mod tests {
     }
 
     /// Returns the place of a named room.
-    fn named_place(room: &str) -> RoomSelector {
+    fn named_room(room: &str) -> RoomSelector {
         RoomSelector::Named(room.to_owned())
     }
 
@@ -221,28 +221,25 @@ mod tests {
     fn typed_lines_go_to_pending_room_until_refused() {
         let (mut view, tag) = view_entering_kitchen();
         assert_eq!(
-            (view.target_place(), view.current_room()),
-            (named_place("KITCHEN"), Some("KITCHEN"))
+            (view.target_room(), view.current_room()),
+            (named_room("KITCHEN"), Some("KITCHEN"))
         );
         view.update(&kitchen_entered());
-        assert_eq!(view.target_place(), named_place("kitchen"));
+        assert_eq!(view.target_room(), named_room("kitchen"));
         let (mut view, _) = view_entering_kitchen();
         let refused = |tag: &RequestTag| {
             let (text, to, message) = (String::new(), String::new(), None);
             Event::Refused(Refusal { tag: tag.clone(), code: 1, text, to, message })
         };
         view.update(&refused(&RequestTag::default()));
-        assert_eq!(view.target_place(), named_place("KITCHEN"));
+        assert_eq!(view.target_room(), named_room("KITCHEN"));
         view.update(&refused(&tag));
-        assert_eq!(
-            (view.target_place(), view.current_room()),
-            (RoomSelector::First, Some("lobby"))
-        );
+        assert_eq!((view.target_room(), view.current_room()), (RoomSelector::First, Some("lobby")));
         // A room that is joined already cannot be entered, but is selected.
         view.rooms.push("kitchen".to_owned());
         let tag = view.prepare_request(&ChatCommand::Enter { room: "Kitchen".to_owned() });
         view.update(&refused(&tag));
-        assert_eq!(view.target_place(), named_place("kitchen"));
+        assert_eq!(view.target_room(), named_room("kitchen"));
     }
 
     /// The next older page is the one before the last search result, if there is one.
@@ -282,17 +279,17 @@ mod tests {
     #[test]
     fn pending_room_is_dropped_by_leave_or_other_selection() {
         let (mut view, _) = view_entering_kitchen();
-        view.prepare_request(&ChatCommand::Leave { room: view.target_place() });
-        assert_eq!(view.target_place(), RoomSelector::First);
+        view.prepare_request(&ChatCommand::Leave { room: view.target_room() });
+        assert_eq!(view.target_room(), RoomSelector::First);
         view.update(&kitchen_entered());
-        assert_eq!(view.target_place(), RoomSelector::First);
+        assert_eq!(view.target_room(), RoomSelector::First);
 
         let (mut view, _) = view_entering_kitchen();
         assert_eq!(view.select_room("kitchen").as_deref(), Some("KITCHEN"));
         assert_eq!(view.select_room("lobby").as_deref(), Some("lobby"));
         view.update(&kitchen_entered());
-        assert_eq!(view.target_place(), named_place("lobby"));
-        view.prepare_request(&ChatCommand::Leave { room: view.target_place() });
-        assert_eq!(view.target_place(), RoomSelector::First);
+        assert_eq!(view.target_room(), named_room("lobby"));
+        view.prepare_request(&ChatCommand::Leave { room: view.target_room() });
+        assert_eq!(view.target_room(), RoomSelector::First);
     }
 }

@@ -8,7 +8,7 @@ mod server_info;
 use jiff::civil::Date;
 
 use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
-use super::local_time::LocalTime;
+use super::local_time::LocalTimeZone;
 use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
@@ -28,9 +28,9 @@ pub(super) enum LineKind {
     Status,
 }
 
-/// Rendered text, of one or more lines, without the final newline.
+/// RenderedText text, of one or more lines, without the final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rendered {
+pub(super) struct RenderedText {
     /// Text.
     pub(super) text: String,
     /// Kind of the text.
@@ -43,7 +43,7 @@ pub(super) struct Rendered {
 #[derive(Debug)]
 pub(super) struct Renderer {
     /// Time zone for timestamps.
-    local_time: LocalTime,
+    local_time: LocalTimeZone,
     /// True to render for a terminal: dim lines and ring the bell.
     is_terminal: bool,
     /// View state, for the joined rooms and the user's own name.
@@ -62,7 +62,7 @@ pub(super) struct Renderer {
 
 impl Renderer {
     /// Creates a renderer. If `is_terminal` is set, lines are dimmed, and the bell is used.
-    pub(super) fn new(local_time: LocalTime, is_terminal: bool, view: SharedViewState) -> Self {
+    pub(super) fn new(local_time: LocalTimeZone, is_terminal: bool, view: SharedViewState) -> Self {
         Self {
             local_time,
             is_terminal,
@@ -82,7 +82,7 @@ impl Renderer {
 
     /// Renders an event; returns no lines for events that are not shown. Call it for every event,
     /// in order, after the view state has been updated.
-    pub(super) fn render(&mut self, event: &Event) -> Vec<Rendered> {
+    pub(super) fn render(&mut self, event: &Event) -> Vec<RenderedText> {
         let mut out = Vec::new();
         match event {
             Event::Message(message) => self.render_message(message, &mut out),
@@ -157,12 +157,12 @@ impl Renderer {
     }
 
     /// Renders a dim chat line.
-    pub(super) fn chat_line(&self, line: &str) -> Rendered {
-        Rendered { text: self.dim(line), kind: LineKind::Chat, bell: false }
+    pub(super) fn chat_line(&self, line: &str) -> RenderedText {
+        RenderedText { text: self.dim(line), kind: LineKind::Chat, bell: false }
     }
 
     /// Renders a dim chat line about a room; it names the room if several are joined.
-    fn room_line(&self, room: &str, line: &str) -> Rendered {
+    fn room_line(&self, room: &str, line: &str) -> RenderedText {
         if self.view.with(|it| it.has_several_rooms()) {
             self.chat_line(&format!("-- #{} {line}", safe_name(room)))
         } else {
@@ -171,7 +171,7 @@ impl Renderer {
     }
 
     /// Renders a message in a room.
-    fn render_message(&mut self, message: &Message, out: &mut Vec<Rendered>) {
+    fn render_message(&mut self, message: &Message, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let room = if self.view.with(|it| it.has_several_rooms()) {
             format!("#{} ", safe_name(&message.room))
@@ -183,14 +183,14 @@ impl Renderer {
             Style::ACTION => format!("{room}* {from} "),
             _ => format!("{room}{from}: "),
         };
-        let bell = !message.history && !message.own && self.mentions_me(&message.text);
+        let bell = !message.history && !message.own && self.mentions_user(&message.text);
         let head = if message.late { format!("(late) {head}") } else { head };
         let when = self.local_time.format_time(message.time);
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
     /// Renders a direct message.
-    fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<Rendered>) {
+    fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let is_to_me = message.to_session == message.from_session;
         let (from, to) = (safe_name(&message.from), safe_name(&message.to));
@@ -216,17 +216,17 @@ impl Renderer {
         head: &str,
         text: &str,
         bell: bool,
-    ) -> Rendered {
+    ) -> RenderedText {
         let mark = if history { "~" } else { "" };
         let head = format!("{mark}[{when}] {head}");
         let text = format!("{head}{}", sanitize_text(text));
         let text = self.wrap(&text);
         let text = if history { self.dim(&text) } else { text };
-        Rendered { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
+        RenderedText { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
     }
 
     /// Renders a line with the date if it differs from that of the previous line.
-    fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<Rendered>) {
+    fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<RenderedText>) {
         let Some(date) = self.local_time.date(time) else {
             return;
         };
@@ -238,7 +238,7 @@ impl Renderer {
     }
 
     /// Renders a welcome: server, own name, rooms, and changes of retention or log.
-    fn render_welcome(&mut self, joined: &JoinedServer, out: &mut Vec<Rendered>) {
+    fn render_welcome(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         self.is_replaying = true;
         let server = safe_line(&joined.server_name);
         let me = safe_name(&joined.username);
@@ -265,7 +265,7 @@ impl Renderer {
         members: u32,
         joined: Option<&[String]>,
         left: Option<&[String]>,
-        out: &mut Vec<Rendered>,
+        out: &mut Vec<RenderedText>,
     ) {
         let (Some(joined), Some(left)) = (joined, left) else {
             out.push(self.room_line(room, &format!("{members} people are here")));
@@ -290,7 +290,7 @@ impl Renderer {
     }
 
     /// Renders a change of the connection state, if it is worth a line.
-    fn render_state(&self, state: &ConnectionState, out: &mut Vec<Rendered>) {
+    fn render_state(&self, state: &ConnectionState, out: &mut Vec<RenderedText>) {
         match state {
             ConnectionState::Disconnected { reason } => {
                 out.push(self.status_line(&safe_line(reason)))
@@ -307,8 +307,8 @@ impl Renderer {
     }
 
     /// Renders a dim status line.
-    fn status_line(&self, line: &str) -> Rendered {
-        Rendered { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
+    fn status_line(&self, line: &str) -> RenderedText {
+        RenderedText { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
     }
 
     /// Joins names to a list, cut to [`MAX_LISTED_NAMES`].
@@ -320,7 +320,7 @@ impl Renderer {
     }
 
     /// Returns true if the text mentions the user's own name as a word, in any spelling.
-    fn mentions_me(&self, text: &str) -> bool {
+    fn mentions_user(&self, text: &str) -> bool {
         let Some(me) = self.view.with(|it| it.own_name.clone()) else {
             return false;
         };
@@ -333,12 +333,12 @@ impl Renderer {
 }
 
 /// Renders an error line.
-pub(super) fn error_line(line: &str) -> Rendered {
-    Rendered { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
+pub(super) fn error_line(line: &str) -> RenderedText {
+    RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }
 
 /// Renders a refused request, with its message text so that it is not lost.
-fn render_refusal(refusal: &Refusal) -> Rendered {
+fn render_refusal(refusal: &Refusal) -> RenderedText {
     // The server's error texts refer to "this name" or "this room", so the name is added.
     let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
     let why = if !is_about_it || refusal.to.is_empty() {

@@ -1,13 +1,13 @@
 //! Rendering of search results.
 
-use super::{Rendered, Renderer};
+use super::{RenderedText, Renderer};
 use crate::model::{Message, SearchRequest, SearchResult, Style};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
     /// Renders a search result: a heading with the number of messages, the messages, and a hint if
     /// there are older ones.
-    pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<Rendered>) {
+    pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };
         let heading = match found.messages.len() {
@@ -45,7 +45,7 @@ impl Renderer {
 
     /// Renders one message found, with its date. It always names its room, because the user may
     /// have left other rooms since.
-    fn search_result_line(&self, message: &Message) -> Rendered {
+    fn search_result_line(&self, message: &Message) -> RenderedText {
         let (room, from) = (safe_name(&message.room), safe_name(&message.from));
         let head = match message.style {
             Style::ACTION => format!("#{room} * {from} "),

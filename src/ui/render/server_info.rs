@@ -1,6 +1,6 @@
 //! Rendering of server notices and of message retention.
 
-use super::{Rendered, Renderer, error_line};
+use super::{RenderedText, Renderer, error_line};
 use crate::model::{JoinedServer, NoticeCode};
 use crate::ui::safe::safe_line;
 use crate::ui::view_state::Dialect;
@@ -8,7 +8,7 @@ use crate::ui::view_state::Dialect;
 impl Renderer {
     /// Renders a notice of the server. Notices about its storage are rendered as errors, so that
     /// they are not overlooked.
-    pub(super) fn render_notice(&self, code: u16, text: &str) -> Rendered {
+    pub(super) fn render_notice(&self, code: u16, text: &str) -> RenderedText {
         let text = safe_line(text);
         let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
         match self.view.with(|it| it.dialect) {
@@ -22,7 +22,7 @@ impl Renderer {
 
     /// Renders how long the server keeps messages, if that is worth a line: at the first welcome if
     /// it keeps them at all, and when it has changed.
-    pub(super) fn render_retention(&mut self, joined: &JoinedServer, out: &mut Vec<Rendered>) {
+    pub(super) fn render_retention(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         let text = retention_text(joined);
         let before = self.last_retention.replace(text.clone());
         let is_news = before.map_or(joined.is_durable, |it| it != text);

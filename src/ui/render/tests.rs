@@ -13,7 +13,7 @@ use crate::ui::safe::is_unsafe_char;
 fn test_renderer() -> Renderer {
     let view = SharedViewState::default();
     view.with(|it| it.own_name = Some("Anna".to_owned()));
-    Renderer::new(LocalTime::from_posix("UTC0"), false, view)
+    Renderer::new(LocalTimeZone::from_posix("UTC0"), false, view)
 }
 
 /// Returns a message with this author and text.
@@ -176,7 +176,7 @@ fn retention_is_shown_once_and_on_change() {
 #[test]
 fn storage_notices_are_shown_as_errors() {
     let view = SharedViewState::default();
-    let mut renderer = Renderer::new(LocalTime::from_posix("UTC0"), true, view);
+    let mut renderer = Renderer::new(LocalTimeZone::from_posix("UTC0"), true, view);
     let mut notice = |code: NoticeCode| {
         let event = Event::Notice { code: code.number(), text: "so\nit is".to_owned() };
         let rendered = renderer.render(&event).remove(0);
@@ -194,10 +194,10 @@ fn storage_notices_are_shown_as_errors() {
 fn mentions_ring_the_bell_in_any_spelling() {
     let renderer = test_renderer();
     for text in ["anna?", "hi ANNA.", "@Anna", "ＡＮＮＡ!"] {
-        assert!(renderer.mentions_me(text), "{text}");
+        assert!(renderer.mentions_user(text), "{text}");
     }
     for text in ["hannah", "anna-lena", "annas"] {
-        assert!(!renderer.mentions_me(text), "{text}");
+        assert!(!renderer.mentions_user(text), "{text}");
     }
 }
 

@@ -25,9 +25,9 @@ use self::modes::TerminalModes;
 use self::printer::Printer;
 use super::Screen;
 use super::execute::{AfterLine, execute_line, request_finish};
-use super::local_time::LocalTime;
+use super::local_time::LocalTimeZone;
 use super::plain::terminal_width;
-use super::render::{Rendered, Renderer};
+use super::render::{RenderedText, Renderer};
 use super::view_state::SharedViewState;
 use crate::model::{Command, Event, Password, Request, RequestTag};
 
@@ -95,7 +95,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
     let access = Arc::new(TerminalAccess::default());
     editor.set_helper(Some(LineHelper { view: view.clone(), access: access.clone() }));
     let printer = Printer::spawn(editor.create_external_printer()?, access.clone())?;
-    let renderer = Renderer::new(LocalTime::local(), true, view.clone());
+    let renderer = Renderer::new(LocalTimeZone::system(), true, view.clone());
     let (commands, command_receiver) = mpsc::channel();
     let screen = TerminalScreen {
         printer,
@@ -110,7 +110,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
 
 impl TerminalScreen {
     /// Prints rendered lines.
-    fn print(&self, rendered: &Rendered) -> io::Result<()> {
+    fn print(&self, rendered: &RenderedText) -> io::Result<()> {
         let bell = if rendered.bell { "\u{7}" } else { "" };
         let text = format!("{}{bell}\n", rendered.text);
         self.printer.print(text)
@@ -158,7 +158,7 @@ impl TerminalInput {
                 return;
             }
         }
-        let tell = |rendered: Rendered| drop(writeln!(io::stdout(), "{}", rendered.text));
+        let tell = |rendered: RenderedText| drop(writeln!(io::stdout(), "{}", rendered.text));
         loop {
             match self.editor.readline(PROMPT) {
                 Ok(line) => {
