@@ -126,7 +126,7 @@ struct AddressTraffic {
     sent_unverified: usize,
     /// Number of pings sent there.
     pings: usize,
-    /// Whether a cookie may have come back from there.
+    /// True if a cookie may have come back from there.
     is_verified: bool,
     /// Cookies sent there and not answered yet.
     cookies: Vec<Cookie>,
@@ -169,7 +169,7 @@ pub(crate) struct TestBench {
     recorded: Vec<Vec<u8>>,
     /// Nonce of the peer's candidacy, once it was seen.
     nonce: Nonce,
-    /// Whether the mesh has finished.
+    /// True if the mesh has finished.
     is_ended: bool,
     /// Statistics of this run.
     run_stats: RunStats,

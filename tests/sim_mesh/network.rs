@@ -59,7 +59,7 @@ pub(crate) struct Network {
     segments: Vec<Vec<u8>>,
     /// Partition of each machine; machines in different partitions do not hear each other.
     sides: Vec<u8>,
-    /// Whether unicast is routed between segments.
+    /// True if unicast is routed between segments.
     pub(crate) is_routed: bool,
 }
 

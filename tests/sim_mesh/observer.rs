@@ -36,7 +36,7 @@ pub(crate) struct Objection {
     pub(crate) by: RunId,
     /// Time of arrival.
     pub(crate) at: u64,
-    /// Whether the candidate was rejected at once.
+    /// True if the candidate was rejected at once.
     pub(crate) was_heeded: bool,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Departure {
     pub(crate) at: u64,
     /// Last time at which the member was heard by any run, as far as the observer could know.
     pub(crate) heard: u64,
-    /// Whether its `bye` had arrived.
+    /// True if its `bye` had arrived.
     pub(crate) had_said_goodbye: bool,
     /// Number of members that the observer knows afterwards, itself included.
     pub(crate) members: usize,

@@ -33,7 +33,7 @@ pub(crate) struct Said {
     pub(crate) at: u64,
     /// Time at which the engine first sent it, if it has.
     pub(crate) sent_at: Option<u64>,
-    /// Whether the engine has refused it.
+    /// True if the engine has refused it.
     pub(crate) is_refused: bool,
 }
 
@@ -57,9 +57,9 @@ pub(crate) struct Shown {
     pub(crate) sequence: u32,
     /// Index of its author's [`Said`], according to its text.
     pub(crate) said: usize,
-    /// Whether it was shown as history.
+    /// True if it was shown as history.
     pub(crate) is_history: bool,
-    /// Whether it was shown as late.
+    /// True if it was shown as late.
     pub(crate) is_late: bool,
 }
 
@@ -130,13 +130,13 @@ pub(crate) struct PeerRun {
     pub(crate) goodbyes: HashSet<RunId>,
     /// Members as the engine reports them, and since when.
     pub(crate) members: HashMap<RunId, u64>,
-    /// Whether the members may have changed.
+    /// True if the members may have changed.
     pub(crate) members_changed: bool,
-    /// Whether its user was told that a member has left.
+    /// True if its user was told that a member has left.
     pub(crate) has_left: bool,
     /// Runs that it could talk to from its start until it had joined.
     pub(crate) reachable: HashSet<RunId>,
-    /// Whether it has heard a candidate of smaller id that asks for the same name.
+    /// True if it has heard a candidate of smaller id that asks for the same name.
     pub(crate) heard_winning_rival: bool,
     /// Number of datagrams sent, each copy counted.
     pub(crate) datagrams: u64,

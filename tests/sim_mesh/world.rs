@@ -91,7 +91,7 @@ pub(crate) struct World {
     pub(crate) random: Random,
     /// Fault injector.
     pub(crate) fault_injector: Box<dyn FaultInjector>,
-    /// Whether the driver asks the engine about duplicates before it checks signatures, which is
+    /// True if the driver asks the engine about duplicates before it checks signatures, which is
     /// optional.
     pub(crate) checks_duplicates_first: bool,
     /// Time between observations of all runs.
@@ -114,7 +114,7 @@ pub(crate) struct World {
     pub(crate) largest: usize,
     /// Greatest share of datagrams ever lost on a link.
     pub(crate) worst_loss: f64,
-    /// Whether there is neither loss nor any other fault.
+    /// True if there is neither loss nor any other fault.
     pub(crate) is_fault_free: bool,
     /// Number of copies that a datagram to everybody needs.
     pub(crate) paths_in_use: f64,
