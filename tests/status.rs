@@ -12,10 +12,11 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::iter;
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::thread;
@@ -146,6 +147,98 @@ fn runtime_directory_takes_precedence_over_data_directory() {
     });
     assert_eq!(json_status(&directory.path().join("control")).1, Some(0));
     assert!(!data.join("control.sock").exists());
+}
+
+/// Runs `chat-server announce` on a control socket.
+fn run_announce(control: &str, text: &str) -> Output {
+    server_command().args(["announce", "--control", control, text]).output().unwrap()
+}
+
+#[test]
+fn announcement_reaches_everybody_as_notice() {
+    let (_directory, _, control) = control_path();
+    let server = Server::start(&["--control", &control]);
+    let mut joined = [server.join("anna"), server.join_rooms("bob", &["garden"]).0];
+    let _guest = server.connect();
+    let output = run_announce(&control, "dinner at eight");
+    assert_eq!(
+        (output.status.code(), output.stdout.as_slice()),
+        (Some(0), &b"sent to 2 people\n"[..])
+    );
+    for client in &mut joined {
+        let notice = loop {
+            match client.next() {
+                ServerFrame::Notice(notice) => break notice,
+                ServerFrame::Roster(_) | ServerFrame::Presence(_) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((notice.code, notice.text.as_str()), (3, "dinner at eight"));
+    }
+    for wrong in ["", "two\nlines", &"x".repeat(513)] {
+        assert_eq!(run_announce(&control, wrong).status.code(), Some(64), "{wrong:?}");
+    }
+    drop(server);
+    assert!(error_text(&run_announce(&control, "x")).contains("no server can be asked"));
+}
+
+#[test]
+fn old_server_that_sends_status_has_announced_nothing() {
+    let (_directory, path, control) = control_path();
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"{\"healthy\":true}\n").unwrap();
+    });
+    assert!(error_text(&run_announce(&control, "x")).contains("nothing was announced"));
+    server.join().unwrap();
+}
+
+/// Connects to a control socket, sends these bytes, and returns the answer.
+fn ask(control: &Path, request: &[u8], ends: bool) -> Value {
+    let mut stream = UnixStream::connect(control).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request).unwrap();
+    if ends {
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+#[test]
+fn client_that_only_reads_control_socket_gets_status() {
+    let (_directory, path, control) = control_path();
+    let _server = Server::start(&["--control", &control]);
+    for ends in [false, true] {
+        assert_eq!(ask(&path, b"", ends)["healthy"], json!(true));
+    }
+}
+
+#[test]
+fn invalid_control_requests_are_refused() {
+    let (_directory, path, control) = control_path();
+    let _server = Server::start(&["--control", &control]);
+    let long = [&b"{\"announce\":\""[..], &b"x".repeat(100_000)].concat();
+    let requests: [&[u8]; 6] = [
+        b"\n",
+        b"status\n",
+        b"{\"dance\":1}\n",
+        b"{\"announce\":\"\"}\n",
+        b"{\"announce\":\"a\\nb\"}\n",
+        b"{\"announce\":",
+    ];
+    for request in requests {
+        assert!(ask(&path, request, false)["error"].is_string(), "{request:?}");
+    }
+    // The server stops to read a request that is too long, so writing it may fail.
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let _ = stream.write_all(&long);
+    drop(stream);
+    let answer = ask(&path, b"{\"announce\":\"\\u0061\"}\n", false);
+    assert_eq!(answer, json!({"announced": 0}));
 }
 
 #[test]

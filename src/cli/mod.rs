@@ -2,9 +2,13 @@
 //! program, reporting errors, exit codes.
 
 #[cfg(feature = "server")]
+mod announce;
+#[cfg(feature = "server")]
 mod archive;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
+mod control;
 #[cfg(feature = "client")]
 mod discover;
 mod exit;

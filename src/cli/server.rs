@@ -8,10 +8,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::spawn_blocking;
 
+use super::announce::AnnounceArgs;
 use super::archive::ArchiveCommand;
 use super::exit::BAD_CONFIG;
 use super::status::StatusArgs;
-use super::{logging, status};
+use super::{announce, logging, status};
 use crate::config::server::ServerOptions;
 use crate::server::{self, ReloadResult, ServerSettings};
 use crate::{disk, systemd};
@@ -54,6 +55,15 @@ enum Action {
     /// Tell how the server on this machine fares: exit status 0 if it does well, 1 if it cannot
     /// be reached, does not answer, or cannot write to its disk
     Status(StatusArgs),
+
+    /// Send a line of text to everybody who is in the server on this machine
+    ///
+    /// Clients show it as a message of the server. It is not kept: who comes in
+    /// later does not see it.
+    ///
+    /// Exit status: 0 sent, also if nobody is in; 1 the server cannot be reached, does
+    /// not answer or refuses; 64 wrong usage, such as a text that is too long.
+    Announce(AnnounceArgs),
 }
 
 /// Flags for running a server: configuration file and options.
@@ -108,6 +118,7 @@ pub fn run() -> ExitCode {
     };
     let (run, only_validate) = match command.action {
         Some(Action::Status(command)) => return status::run(command),
+        Some(Action::Announce(command)) => return announce::run(&command),
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Archive(command)) => return command.run(),
         None => (command.run, false),

@@ -1,26 +1,14 @@
 //! The command `chat-server status`: queries the status of the server on this machine over its
 //! control socket.
 
-use std::io::{ErrorKind, Read, Write, stdout};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Write, stdout};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::config::server::ServerOptions;
-use crate::os::Clock;
-use crate::server::{Status, StoreKind, StoreState, StoreStatus, connect_control};
-
-/// Default path of the control socket: that of the packaged systemd service.
-const SERVICE_SOCKET: &str = "/run/chat-server/control";
-
-/// Time limit for a status query, from connecting to the last byte of the answer.
-const STATUS_TIMEOUT: Duration = Duration::from_secs(6);
-
-/// Maximum length of an answer, in bytes.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+use super::control::{self, ControlArgs};
+use crate::server::{Status, StoreKind, StoreState, StoreStatus};
 
 /// Flags of `status`: control socket and output format.
 #[derive(Args, Debug)]
@@ -29,18 +17,9 @@ pub(super) struct StatusArgs {
     #[arg(long)]
     json: bool,
 
-    /// The server's socket [default: as the server finds it, else that of the service,
-    /// /run/chat-server/control]
-    #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
-    control: Option<PathBuf>,
-
-    /// The server keeps its messages here, and may have its socket here
-    #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
-    data_dir: Option<PathBuf>,
-
-    /// The server's configuration
-    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
-    config: Option<PathBuf>,
+    /// Control socket.
+    #[command(flatten)]
+    socket: ControlArgs,
 }
 
 /// Runs `chat-server status`: queries the server and prints its status. Returns the exit code,
@@ -61,13 +40,7 @@ pub(super) fn run(command: StatusArgs) -> ExitCode {
 /// # Errors
 /// The server cannot be reached, does not answer in time, or sends an invalid answer.
 fn query_and_print(command: StatusArgs) -> Result<bool> {
-    let file = match &command.config {
-        Some(path) => ServerOptions::from_file(path)?,
-        None => ServerOptions::default(),
-    };
-    let options = ServerOptions::for_control_socket(command.control, command.data_dir).or(file);
-    let path = options.control_socket().unwrap_or_else(|| SERVICE_SOCKET.into());
-    let answer = query(&path)?;
+    let answer = control::exchange(&command.socket.path()?, b"")?;
     let status: Status = serde_json::from_str(&answer)
         .context("the server's answer is of another version of this program")?;
     let shown = if command.json { answer } else { format_status(&status) };
@@ -78,42 +51,6 @@ fn query_and_print(command: StatusArgs) -> Result<bool> {
         }
         _ => Ok(status.healthy),
     }
-}
-
-/// Reads the server's answer, JSON text, from the control socket at `path`.
-fn query(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let clock = Clock::start();
-    let mut stream = connect_control(path, STATUS_TIMEOUT).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
-        _ => Error::from(error)
-            .context(format!("no server can be asked at {shown} (--control names another)")),
-    })?;
-    let mut answer = Vec::new();
-    let mut piece = [0; 4_096];
-    loop {
-        let left = STATUS_TIMEOUT.saturating_sub(clock.now().since_start());
-        ensure!(
-            !left.is_zero() && answer.len() < MAX_ANSWER_BYTES,
-            "the server at {shown} does not answer"
-        );
-        stream.set_read_timeout(Some(left))?;
-        let count = match stream.read(&mut piece) {
-            // A timeout appears as `WouldBlock`; the loop checks the remaining time.
-            Err(error)
-                if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) =>
-            {
-                continue;
-            }
-            read => read.with_context(|| format!("the server at {shown} does not answer"))?,
-        };
-        if count == 0 {
-            break;
-        }
-        answer.extend(piece.iter().take(count));
-    }
-    ensure!(!answer.is_empty(), "the server at {shown} does not answer");
-    String::from_utf8(answer).context("the answer is no text")
 }
 
 /// Formats the status as text for the owner.

@@ -2,7 +2,7 @@
 
 use super::Hub;
 use super::contract::{ConnectionId, StorageHealth};
-use crate::model::NoticeCode;
+use crate::model::{AnnouncementText, NoticeCode};
 use crate::wire::tcp::Notice;
 
 impl Hub {
@@ -10,6 +10,11 @@ impl Hub {
     pub(super) fn handle_clock_changed(&mut self) {
         let text = "The server's clock was set: times before and after do not compare.";
         self.broadcast(Notice::new(NoticeCode::ClockChanged, text));
+    }
+
+    /// Broadcasts the owner's announcement.
+    pub(super) fn handle_announce(&mut self, text: &AnnouncementText) {
+        self.broadcast(Notice::new(NoticeCode::Announcement, text.as_str()));
     }
 
     /// Records the health of the log's storage, and broadcasts a notice if it has changed.

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    AddressGroup, Draft, ErrorCode, HubSettings, LogId, Moment, Reference, RoomName, SearchQuery,
-    Sequence, SessionId, SessionRecord, SharedEntry, Timestamp, Token,
+    AddressGroup, AnnouncementText, Draft, ErrorCode, HubSettings, LogId, Moment, Reference,
+    RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry, Timestamp, Token,
 };
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
@@ -206,6 +206,8 @@ pub enum Input {
     StorageChanged(StorageHealth),
     /// The wall clock was stepped by more than [`crate::model::limits::MAX_CLOCK_STEP`].
     ClockChanged,
+    /// The owner's announcement to all users: every joined connection gets it as notice 3.
+    Announce(AnnouncementText),
     /// Health probe of the driver's watchdog. The hub answers with a `pong` through
     /// [`Output::Deliver`], also if the connection is unknown.
     Probe {

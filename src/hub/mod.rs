@@ -166,6 +166,7 @@ impl Hub {
             Input::MarkReached { connection } => self.handle_mark_reached(now, connection),
             Input::StorageChanged(storage) => self.handle_storage_changed(storage),
             Input::ClockChanged => self.handle_clock_changed(),
+            Input::Announce(text) => self.handle_announce(&text),
             Input::Probe { connection, token } => self.send_frame(connection, Pong { token }),
             Input::Wake => self.handle_wake(now),
             Input::SettingsChanged(settings) => self.apply_settings(settings),

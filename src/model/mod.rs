@@ -41,5 +41,5 @@ pub use sanitize::{REPLACEMENT, is_unsafe_char, sanitize_text};
 pub use search::{Phrase, SearchError, SearchQuery, SearchTerms};
 pub use session::{SessionRecord, TokenHash};
 pub use settings::{HubSettings, Retention, SettingsError};
-pub use text::{MessageText, Style, TextError};
+pub use text::{AnnouncementError, AnnouncementText, MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::limits::MAX_TEXT;
+use super::limits::{MAX_ERROR_TEXT, MAX_TEXT};
 
 /// Validated text of a message (`docs/protocol/README.md`, section 3): 1 to 4,096 bytes, without
 /// control characters except newline and tab. Cheap to clone.
@@ -58,6 +58,50 @@ impl fmt::Debug for MessageText {
     }
 }
 
+/// Validated text of an announcement, notice 3 (`docs/protocol/README.md`, section 8): one line of 1
+/// to 512 bytes without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnouncementText(String);
+
+/// Reason why a text is not a valid [`AnnouncementText`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AnnouncementError {
+    /// Empty text.
+    #[error("the announcement is empty")]
+    Empty,
+    /// More than 512 bytes.
+    #[error("the announcement is longer than {MAX_ERROR_TEXT} bytes")]
+    TooLong,
+    /// A control character, or a separator of lines or paragraphs.
+    #[error("the announcement is more than a line, or holds a control character")]
+    Control,
+}
+
+impl AnnouncementText {
+    /// Validates a text and stores it unchanged.
+    ///
+    /// # Errors
+    /// [`AnnouncementError`], the first rule that is violated.
+    pub fn new(text: &str) -> Result<Self, AnnouncementError> {
+        if text.is_empty() {
+            return Err(AnnouncementError::Empty);
+        }
+        if text.len() > MAX_ERROR_TEXT {
+            return Err(AnnouncementError::TooLong);
+        }
+        if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+            return Err(AnnouncementError::Control);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Display style of a message: a number of the protocol registry. Unassigned numbers are passed on
 /// unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,5 +126,16 @@ mod tests {
         assert_eq!(MessageText::new(&"a".repeat(4_097)), Err(TextError::TooLong));
         assert!(MessageText::new("a\tb\nc").is_ok());
         assert_eq!(MessageText::new("a\u{9b}31m"), Err(TextError::Control));
+    }
+
+    /// An announcement fits into a notice, and is one line.
+    #[test]
+    fn announcement_text_is_one_line_of_512_bytes() {
+        assert_eq!(AnnouncementText::new(""), Err(AnnouncementError::Empty));
+        assert!(AnnouncementText::new(&"a".repeat(512)).is_ok());
+        assert_eq!(AnnouncementText::new(&"a".repeat(513)), Err(AnnouncementError::TooLong));
+        for wrong in ["a\nb", "a\tb", "a\u{9b}31m", "a\u{2028}b"] {
+            assert_eq!(AnnouncementText::new(wrong), Err(AnnouncementError::Control), "{wrong:?}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The control socket: a Unix socket that answers each connection with a status report as a line of
-//! JSON (`docs/status.md`), and closes it.
+//! The control socket: a Unix socket that answers each connection with a line of JSON and closes it:
+//! to a request the result, without one a status report (`docs/status.md`).
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -9,17 +9,49 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::ReadHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ServerSettings;
+use super::engine::EngineInput;
 use super::status::StatusSource;
+use crate::model::AnnouncementText;
 
 /// Longest time to answer one connection.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time within which a client begins its request: after it, a client that has sent nothing gets the
+/// status.
+const REQUEST_BEGIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Longest time to receive a request that has begun.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Maximum length of a request, in bytes: an announcement in which every character is escaped fits.
+const MAX_REQUEST_BYTES: u64 = 8 << 10;
+
+/// A request on the control socket: an object with one key, which is its name.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlRequest {
+    /// Sends this text to all users, as a notice.
+    Announce(String),
+}
+
+/// Answer to a [`ControlRequest`]: an object with one key.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlAnswer {
+    /// The text was sent to this number of users.
+    Announced(usize),
+    /// The request was refused; the text says why.
+    Error(String),
+}
 
 /// Longest time that a starting server waits to learn whether another one listens.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
@@ -49,7 +81,9 @@ impl Control {
             Ok(listener) => Some(Self { listener, file: file_identity(&path), path }),
             Err(error) => {
                 let path = path.display();
-                tracing::warn!("`chat-server status` will not work: cannot use {path}: {error}");
+                tracing::warn!(
+                    "`chat-server status` and `announce` will not work: cannot use {path}: {error}"
+                );
                 None
             }
         }
@@ -65,11 +99,11 @@ impl Control {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let settings = settings.borrow().clone();
-                    if timeout(RESPONSE_TIMEOUT, send_status(stream, settings, &status_source))
+                    if timeout(RESPONSE_TIMEOUT, answer(stream, settings, &status_source))
                         .await
                         .is_err()
                     {
-                        tracing::warn!("somebody who asked for the status had to be sent away");
+                        tracing::warn!("somebody at the control socket had to be sent away");
                     }
                 }
                 Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
@@ -87,18 +121,67 @@ impl Drop for Control {
     }
 }
 
-/// Writes a status report to a connection, or nothing if the engine has ended. Write errors are
-/// ignored.
-async fn send_status(
-    mut stream: UnixStream,
-    settings: ServerSettings,
-    status_source: &StatusSource,
-) {
-    let Some(status) = status_source.status(settings).await else { return };
-    if let Ok(mut line) = serde_json::to_vec(&status) {
+/// Reads a connection's request, carries it out and writes the answer; without a request writes a
+/// status report. Writes nothing if the engine has ended. Write errors are ignored.
+async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source: &StatusSource) {
+    let (reader, mut writer) = stream.split();
+    let answer = match read_request(reader).await {
+        Request::None => {
+            let Some(status) = status_source.status(settings).await else { return };
+            serde_json::to_vec(&status)
+        }
+        Request::Valid(request) => {
+            let Some(answer) = carry_out(request, status_source).await else { return };
+            serde_json::to_vec(&answer)
+        }
+        Request::Invalid(problem) => serde_json::to_vec(&ControlAnswer::Error(problem)),
+    };
+    if let Ok(mut line) = answer {
         line.push(b'\n');
-        let _ = stream.write_all(&line).await;
+        let _ = writer.write_all(&line).await;
     }
+}
+
+/// What a client has sent on the control socket.
+#[derive(Debug)]
+enum Request {
+    /// Nothing, within [`REQUEST_BEGIN_TIMEOUT`].
+    None,
+    /// A request.
+    Valid(ControlRequest),
+    /// Something else, or only a part of a request. The text says what is wrong.
+    Invalid(String),
+}
+
+/// Reads a request: a line of JSON, which the end of the stream may end, too.
+async fn read_request(reader: ReadHalf<'_>) -> Request {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
+    match timeout(REQUEST_BEGIN_TIMEOUT, reader.fill_buf()).await {
+        Ok(Ok(received)) if !received.is_empty() => {}
+        _ => return Request::None,
+    }
+    if timeout(REQUEST_TIMEOUT, reader.read_until(b'\n', &mut line)).await.is_err() {
+        return Request::Invalid("the request is incomplete".to_owned());
+    }
+    match serde_json::from_slice(&line) {
+        Ok(request) => Request::Valid(request),
+        Err(error) => Request::Invalid(format!("not a request: {error}")),
+    }
+}
+
+/// Carries out a request and returns the answer; none if the engine has ended.
+async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
+    let ControlRequest::Announce(text) = request;
+    let text = match AnnouncementText::new(&text) {
+        Ok(text) => text,
+        Err(error) => return Some(ControlAnswer::Error(error.to_string())),
+    };
+    let (answer, told) = oneshot::channel();
+    status_source.engine.send(EngineInput::Announce { text, answer }).await.ok()?;
+    let users = told.await.ok()?;
+    tracing::info!("an announcement of the owner was sent to {users} users");
+    Some(ControlAnswer::Announced(users))
 }
 
 /// Connects to a server's control socket; waits for up to `patience` while its queue of connections

@@ -22,7 +22,9 @@ use crate::hub::{
     ConnectionId, Delivery, Hub, HubStats, Input, Now, Output, Quota, RestoredState, StorageHealth,
 };
 use crate::log::{Log, LogEvent};
-use crate::model::{AddressGroup, Draft, ErrorCode, HubSettings, Moment, Sequence, Token};
+use crate::model::{
+    AddressGroup, AnnouncementText, Draft, ErrorCode, HubSettings, Moment, Sequence, Token,
+};
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
@@ -100,6 +102,13 @@ pub(super) enum EngineInput {
     QueryStats {
         /// Receives the snapshot.
         answer: oneshot::Sender<EngineStats>,
+    },
+    /// The owner's announcement to all users.
+    Announce {
+        /// Text of the announcement.
+        text: AnnouncementText,
+        /// Receives the number of users that it was sent to.
+        answer: oneshot::Sender<usize>,
     },
     /// New settings, in force from now on.
     SettingsChanged(HubSettings),
@@ -393,6 +402,12 @@ impl Engine {
                 };
                 // The receiver may have been dropped.
                 let _ = answer.send(told);
+            }
+            EngineInput::Announce { text, answer } => {
+                let users = self.hub.stats().connected_users;
+                self.catch_panic(|it| it.input(Input::Announce(text)));
+                // The receiver may have been dropped.
+                let _ = answer.send(users);
             }
             EngineInput::SettingsChanged(settings) => {
                 self.log.set_retention(settings.retention);

@@ -28,7 +28,7 @@ mod reload;
 mod service;
 mod status;
 
-pub use control::connect as connect_control;
+pub use control::{ControlAnswer, ControlRequest, connect as connect_control};
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use reload::ReloadResult;

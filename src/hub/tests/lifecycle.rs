@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::frames::*;
 use super::harness::*;
 use crate::hub::Input;
-use crate::model::{ErrorCode, HubSettings};
-use crate::wire::tcp::{Ping, Pong, ServerFrame, flag};
+use crate::model::{AnnouncementText, ErrorCode, HubSettings};
+use crate::wire::tcp::{Notice, Ping, Pong, ServerFrame, flag};
 
 /// Returns the `retry_after` of the first event, an error.
 fn retry_after(received: &[ClientEvent]) -> u32 {
@@ -196,6 +196,25 @@ fn clock_change_is_broadcast_to_joined_clients() {
     let greeted = harness.connect_and_greet(0);
     harness.input(Input::ClockChanged);
     assert_eq!(harness.take_summaries(anna), ["notice 2"]);
+    assert_eq!(harness.take_summaries(greeted), [""; 0]);
+}
+
+/// An announcement is broadcast to all joined clients.
+#[test]
+fn announcement_is_broadcast_to_joined_clients() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    let (bob, _) = harness.join("bob", &["attic"]);
+    let greeted = harness.connect_and_greet(0);
+    harness.take_received(anna);
+    harness.input(Input::Announce(AnnouncementText::new("dinner").unwrap()));
+    for joined in [anna, bob] {
+        let received = harness.take_received(joined);
+        let notice = Notice { code: 3, text: "dinner".to_owned() };
+        assert!(
+            matches!(&received[..], [ClientEvent::Frame(ServerFrame::Notice(it))] if *it == notice)
+        );
+    }
     assert_eq!(harness.take_summaries(greeted), [""; 0]);
 }
 

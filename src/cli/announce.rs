@@ -1,0 +1,58 @@
+//! The command `chat-server announce`: sends the owner's announcement to all users.
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::control::{self, ControlArgs};
+use crate::model::AnnouncementText;
+use crate::server::{ControlAnswer, ControlRequest};
+
+/// Arguments of `announce`: control socket and text.
+#[derive(Args, Debug)]
+pub(super) struct AnnounceArgs {
+    /// Control socket.
+    #[command(flatten)]
+    socket: ControlArgs,
+
+    /// What everybody is to read: one line, at most 512 bytes
+    #[arg(value_name = "TEXT", value_parser = AnnouncementText::new)]
+    text: AnnouncementText,
+}
+
+/// Runs `chat-server announce`, and prints how many users the text was sent to. Returns the exit
+/// code.
+pub(super) fn run(command: &AnnounceArgs) -> ExitCode {
+    match announce(command) {
+        Ok(users) => {
+            let users = if users == 1 { "1 person".to_owned() } else { format!("{users} people") };
+            // The stream may be closed; the exit code reports the result as well.
+            let _ = writeln!(stdout(), "sent to {users}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            super::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Has the server send the announcement. Returns the number of users that it was sent to.
+///
+/// # Errors
+/// The server cannot be reached, does not answer in time, or refuses.
+fn announce(command: &AnnounceArgs) -> Result<usize> {
+    let request = ControlRequest::Announce(command.text.as_str().to_owned());
+    let mut line = serde_json::to_vec(&request)?;
+    line.push(b'\n');
+    let answer = control::exchange(&command.socket.path()?, &line)?;
+    // A server of an older version sends its status, whatever it is asked.
+    let answer = serde_json::from_str(&answer)
+        .context("the server is of another version of this program; nothing was announced")?;
+    match answer {
+        ControlAnswer::Announced(users) => Ok(users),
+        ControlAnswer::Error(problem) => bail!("the server refuses: {problem}"),
+    }
+}

@@ -1,0 +1,99 @@
+//! Client of the control socket, by which `chat-server status` and `chat-server announce` reach the
+//! server on this machine.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow, ensure};
+use clap::Args;
+
+use crate::config::server::ServerOptions;
+use crate::os::Clock;
+use crate::server::connect_control;
+
+/// Default path of the control socket: that of the packaged systemd service.
+const SERVICE_SOCKET: &str = "/run/chat-server/control";
+
+/// Time limit for a request, from connecting to the last byte of the answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Maximum length of an answer, in bytes.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// Flags that locate the control socket.
+#[derive(Args, Debug)]
+pub(super) struct ControlArgs {
+    /// The server's socket [default: as the server finds it, else that of the service,
+    /// /run/chat-server/control]
+    #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
+    control: Option<PathBuf>,
+
+    /// The server keeps its messages here, and may have its socket here
+    #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
+    data_dir: Option<PathBuf>,
+
+    /// The server's configuration
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ControlArgs {
+    /// Returns the path of the control socket.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read.
+    pub(super) fn path(&self) -> Result<PathBuf> {
+        let file = match &self.config {
+            Some(path) => ServerOptions::from_file(path)?,
+            None => ServerOptions::default(),
+        };
+        let (control, data_dir) = (self.control.clone(), self.data_dir.clone());
+        let options = ServerOptions::for_control_socket(control, data_dir).or(file);
+        Ok(options.control_socket().unwrap_or_else(|| SERVICE_SOCKET.into()))
+    }
+}
+
+/// Sends a request, or nothing if it is empty, to the control socket at `path`. Returns the server's
+/// answer, JSON text.
+///
+/// # Errors
+/// The server cannot be reached, or does not answer in time.
+pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
+    let shown = path.display();
+    let clock = Clock::start();
+    let mut stream = connect_control(path, ANSWER_TIMEOUT).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
+        _ => Error::from(error)
+            .context(format!("no server can be asked at {shown} (--control names another)")),
+    })?;
+    // The server may have ended the connection already; then reading fails, too. The end of the
+    // stream tells it that nothing more comes.
+    let _ = stream.write_all(request).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut answer = Vec::new();
+    let mut piece = [0; 4_096];
+    loop {
+        let left = ANSWER_TIMEOUT.saturating_sub(clock.now().since_start());
+        ensure!(
+            !left.is_zero() && answer.len() < MAX_ANSWER_BYTES,
+            "the server at {shown} does not answer"
+        );
+        stream.set_read_timeout(Some(left))?;
+        let count = match stream.read(&mut piece) {
+            // A timeout appears as `WouldBlock`; the loop checks the remaining time.
+            Err(error)
+                if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) =>
+            {
+                continue;
+            }
+            read => read.with_context(|| format!("the server at {shown} does not answer"))?,
+        };
+        if count == 0 {
+            break;
+        }
+        answer.extend(piece.iter().take(count));
+    }
+    ensure!(!answer.is_empty(), "the server at {shown} does not answer");
+    String::from_utf8(answer).context("the answer is no text")
+}
