@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{ArchiveError, open};
 use crate::disk::open_private_file;
-use crate::log::sqlite::database::{fact, write_fact};
+use crate::log::sqlite::database::{fact, read_fact, write_fact};
+use crate::model::ServerId;
 
 /// Copies the log of a directory to a new file. Returns the size of the copy, in bytes. A server
 /// may run meanwhile. When the copy is opened it gets a new log id, because it lacks the messages
@@ -32,6 +33,13 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
         let _ = fs::remove_file(&part);
     }
     made
+}
+
+/// Returns the server that a backup belongs to; none if the file is no backup. It is not changed.
+pub fn server_of_backup(file: &Path) -> Option<ServerId> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let copy = Connection::open_with_flags(file, flags).ok()?;
+    read_fact(&copy, fact::SERVER_ID).ok()?.map(ServerId)
 }
 
 /// Returns the path of the partial copy: the name under which it is written until it is complete.

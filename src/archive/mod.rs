@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use thiserror::Error;
 
-pub use backup::backup;
+pub use backup::{backup, server_of_backup};
 pub use check::{CheckReport, check};
 pub use export::{ExportFormat, ExportOptions, export};
 pub use import::{ImportSummary, import};

@@ -87,6 +87,8 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
             {
                 continue;
             }
+            // An older server closes the connection without reading the request.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
             read => read.with_context(|| format!("the server at {shown} does not answer"))?,
         };
         if count == 0 {

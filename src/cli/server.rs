@@ -99,6 +99,12 @@ impl RunArgs {
                 path.display()
             );
         }
+        if options.lacks_log_to_back_up() {
+            tracing::warn!(
+                "backup-dir does nothing while messages are kept in memory: it needs data-dir, \
+                 which the packaged service has by itself"
+            );
+        }
         options.into_settings()
     }
 }

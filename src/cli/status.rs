@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::control::{self, ControlArgs};
-use crate::server::{Status, StoreKind, StoreState, StoreStatus};
+use crate::server::{BackupStatus, Status, StoreKind, StoreState, StoreStatus};
 
 /// Flags of `status`: control socket and output format.
 #[derive(Args, Debug)]
@@ -73,12 +73,14 @@ fn format_status(status: &Status) -> String {
          log        at {}, kept {}\n\
          memory     {memory}\n\
          limits     {limits}\n\
+         backup     {}\n\
          watchdog   {watchdog}\n\
          listening  {}\n",
         status.process,
         format_duration(status.uptime),
         status.head,
         format_store(&status.store),
+        format_backup(status.backup.as_ref()),
         listening.join(", "),
     )
 }
@@ -111,6 +113,20 @@ fn format_limits(status: &Status) -> String {
             "reached {times} times since the start, {} times a minute by {} ({})",
             it.times, it.address, it.limit
         ),
+    }
+}
+
+/// Formats the age of the last nightly backup, its directory, and the error of the last attempt.
+fn format_backup(backup: Option<&BackupStatus>) -> String {
+    let Some(backup) = backup else { return "none is made".to_owned() };
+    let age = match backup.age {
+        Some(age) => format!("{} ago", format_duration(age)),
+        None => "none yet".to_owned(),
+    };
+    let directory = backup.directory.display();
+    match &backup.error {
+        Some(error) => format!("FAILS: {error}; the last one in {directory}: {age}"),
+        None => format!("{age}, in {directory}"),
     }
 }
 

@@ -14,7 +14,7 @@ use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, Retention, RoomName};
-use crate::server::{FanoutLimits, ServerSettings};
+use crate::server::{BackupSettings, FanoutLimits, ServerSettings};
 
 /// Options of the server from one source (flags and environment, or the file), each of them
 /// optional. The field names are the keys of the file and the flags.
@@ -117,6 +117,15 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_KEEP_BYTES")]
     keep_bytes: Option<u64>,
 
+    /// With --data, make a backup in this directory each night at 3 o'clock, or soon after the start
+    /// if that was missed [default: none]
+    #[arg(long, value_name = "DIR", env = "CHAT_SERVER_BACKUP_DIR")]
+    backup_dir: Option<PathBuf>,
+
+    /// With --backup-dir, keep so many of these backups, at least 1 [default: 7]
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_BACKUP_KEEP")]
+    backup_keep: Option<usize>,
+
     /// Tell whoever runs `chat-server status` here how the server fares: a Unix socket
     /// [default: control in systemd's RUNTIME_DIRECTORY, else control.sock in --data, else none]
     #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
@@ -154,6 +163,9 @@ const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 /// Minimum of the `keep-bytes` option other than 0, in bytes. An empty database takes a tenth of
 /// it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
+
+/// Default of the `backup-keep` option: number of nightly backups to keep.
+const DEFAULT_BACKUP_KEEP: usize = 7;
 
 /// Value of the `look-alikes` option: policy for usernames that look like another user's
 /// (confusable characters).
@@ -226,6 +238,8 @@ impl ServerOptions {
             keep_days: self.keep_days.or(fallback.keep_days),
             keep_messages: self.keep_messages.or(fallback.keep_messages),
             keep_bytes: self.keep_bytes.or(fallback.keep_bytes),
+            backup_dir: self.backup_dir.or(fallback.backup_dir),
+            backup_keep: self.backup_keep.or(fallback.backup_keep),
             control: self.control.or(fallback.control),
             announce: self.announce.or(fallback.announce),
         }
@@ -245,6 +259,26 @@ impl ServerOptions {
             Some(_) => config,
             None => self.password_file.as_deref(),
         }
+    }
+
+    /// Returns true if backups are wanted but none will be made, because there is no log on disk.
+    #[must_use]
+    pub fn lacks_log_to_back_up(&self) -> bool {
+        self.backup_dir.is_some() && self.log_directory().is_none()
+    }
+
+    /// Returns the directory of the log on disk: the data directory, else systemd's
+    /// `STATE_DIRECTORY`; `None` for a log in memory.
+    fn log_directory(&self) -> Option<PathBuf> {
+        self.data_dir.clone().or_else(|| systemd_directory("STATE_DIRECTORY"))
+    }
+
+    /// Returns the settings of the nightly backups, if they are wanted.
+    fn backup_settings(&self) -> Result<Option<BackupSettings>> {
+        let keep = self.backup_keep.unwrap_or(DEFAULT_BACKUP_KEEP);
+        ensure!(keep >= 1, "backup-keep: must be at least 1");
+        let directory = self.backup_dir.clone();
+        Ok(directory.map(|directory| BackupSettings { directory, keep }))
     }
 
     /// Returns the path of the control socket, which answers `chat-server status`: the one that is
@@ -267,6 +301,7 @@ impl ServerOptions {
         let hub = HubSettings::default();
         let log = self.log_settings()?;
         let control = self.control_socket();
+        let backup = self.backup_settings()?;
         let is_durable = matches!(log, LogSettings::Disk(_));
         let retention = match &log {
             LogSettings::Memory(limits) => Retention {
@@ -281,6 +316,7 @@ impl ServerOptions {
         let settings = ServerSettings {
             listen: self.listen.unwrap_or_default(),
             control,
+            backup,
             announce: self.announce.unwrap_or(server.announce),
             log,
             backlog: FanoutLimits {
@@ -319,8 +355,7 @@ impl ServerOptions {
     /// Returns the settings of the log: in memory or on disk, with its limits.
     fn log_settings(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
-        let given = self.data_dir.clone().or_else(|| systemd_directory("STATE_DIRECTORY"));
-        let Some(directory) = given else {
+        let Some(directory) = self.log_directory() else {
             let log = MemoryLimits::default();
             let room_entries = self.log_length.unwrap_or(log.room_entries);
             let total_bytes = self.log_bytes.unwrap_or(log.total_bytes);
@@ -390,7 +425,8 @@ mod tests {
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-server.toml");
 
     /// Keys of the packaged file that are shown with an example, because they have no default.
-    const KEYS_WITHOUT_DEFAULT: &[&str] = &["password", "password-file", "data-dir", "control"];
+    const KEYS_WITHOUT_DEFAULT: &[&str] =
+        &["password", "password-file", "data-dir", "backup-dir", "control"];
 
     #[test]
     fn packaged_config_equals_defaults() {
@@ -416,7 +452,13 @@ mod tests {
             .collect();
         assert_eq!(
             missing,
-            ["password: None", "password_file: None", "data_dir: None", "control: None"]
+            [
+                "password: None",
+                "password_file: None",
+                "data_dir: None",
+                "backup_dir: None",
+                "control: None"
+            ]
         );
         let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
         // The shown defaults are the built-in ones, both with and without a data directory.
@@ -462,6 +504,7 @@ mod tests {
             "log-length = 9",
             "data-dir = \"data\"\nkeep-messages = 9",
             "data-dir = \"data\"\nkeep-bytes = 9",
+            "backup-keep = 0",
             "max-backlog = 1",
             "burst = 0",
             "name = \"\"",

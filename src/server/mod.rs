@@ -12,6 +12,7 @@
 mod acceptor;
 mod admission;
 mod announce;
+mod backup;
 mod connection;
 mod control;
 mod descriptors;
@@ -28,11 +29,12 @@ mod reload;
 mod service;
 mod status;
 
+pub use backup::BackupSettings;
 pub use control::{ControlAnswer, ControlRequest, connect as connect_control};
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use reload::ReloadResult;
-pub use status::{PressureStatus, Status, StoreKind, StoreState, StoreStatus};
+pub use status::{BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus};
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -81,6 +83,8 @@ pub struct ServerSettings {
     pub control: Option<PathBuf>,
     /// True if the server is advertised on the local network.
     pub announce: bool,
+    /// Nightly backups; none to make none. Without a log on disk none are made.
+    pub backup: Option<BackupSettings>,
 }
 
 impl Default for ServerSettings {
@@ -93,6 +97,7 @@ impl Default for ServerSettings {
             backlog: FanoutLimits::default(),
             control: None,
             announce: true,
+            backup: None,
         }
     }
 }
@@ -159,9 +164,15 @@ pub async fn run(
         Acceptor { admission, permits: descriptors.permits(), listening: listening.clone() };
     let addresses = bind_all(&settings.listen)?;
     let mut helpers = JoinSet::new();
+    let (backup_sender, backup) = watch::channel(None);
+    helpers.spawn(backup::make_backups(server_id, clock, current.subscribe(), backup_sender));
     if let Some(control) = Control::open(&settings) {
-        let status_source =
-            StatusSource { engine: handle.clone(), listening: listening.subscribe(), clock };
+        let status_source = StatusSource {
+            engine: handle.clone(),
+            listening: listening.subscribe(),
+            backup: backup.clone(),
+            clock,
+        };
         helpers.spawn(control.serve(current.subscribe(), status_source));
     }
     let announcing = announce::announce(server_id, current.subscribe(), listening.subscribe());
@@ -174,8 +185,12 @@ pub async fn run(
     }
     drop(acceptor);
     let config_problem = watch::Sender::new(None);
-    helpers
-        .spawn(service::update_status_line(engine.connected_users(), config_problem.subscribe()));
+    helpers.spawn(service::update_status_line(
+        engine.connected_users(),
+        config_problem.subscribe(),
+        backup,
+        clock,
+    ));
     helpers.spawn(service::feed_watchdog(handle.clone()));
     let reloader = Reloader { current, engine: handle.clone(), descriptors, config_problem };
     helpers.spawn(reloader.run(reloads));

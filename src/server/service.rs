@@ -4,44 +4,74 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::backup::BackupState;
 use super::engine::{EngineHandle, EngineInput};
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
+use crate::model::Timestamp;
+use crate::os::Clock;
 use crate::systemd;
 
 /// Least time between updates of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Time between updates of the age of the last backup in the status line.
+const BACKUP_AGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
 /// Connection number reserved for probes; clients' connections begin at 1.
 const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
-/// Updates systemd's status line whenever the number of connected users or the problem with the
-/// configuration changes. Returns when the engine has ended.
+/// Updates systemd's status line whenever the number of connected users, the problem with the
+/// configuration or the text about the last backup changes. Returns when the engine has ended.
 pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
+    mut backup: watch::Receiver<Option<BackupState>>,
+    clock: Clock,
 ) {
     let mut ticks = interval(STATUS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut shown = String::new();
     loop {
         ticks.tick().await;
-        let status = match *people.borrow_and_update() {
+        let people_now = match *people.borrow_and_update() {
             0 => "nobody is here".to_owned(),
             1 => "1 person is here".to_owned(),
             count => format!("{count} people are here"),
         };
         let trouble_now = config_problem.borrow_and_update().clone();
-        let status = trouble_now.map_or(status.clone(), |it| format!("{it}; {status}"));
-        systemd::notify_status(&status);
+        let now = clock.time_of_day();
+        let backup_now = backup.borrow_and_update().as_ref().map(|it| format_backup(it, now));
+        let has_backup = backup_now.is_some();
+        let parts = [trouble_now, Some(people_now), backup_now];
+        let status = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        if status != shown {
+            systemd::notify_status(&status);
+            shown = status;
+        }
         let changed = tokio::select! {
             changed = people.changed() => changed,
             changed = config_problem.changed() => changed,
+            changed = backup.changed() => changed,
+            () = sleep(BACKUP_AGE_INTERVAL), if has_backup => Ok(()),
         };
         if changed.is_err() {
             return;
         }
+    }
+}
+
+/// Formats the age of the last backup, in hours or days, or the reason why there is none.
+fn format_backup(backup: &BackupState, now: Timestamp) -> String {
+    let hours = backup.age(now).map(|age| age / 3_600);
+    match (&backup.error, hours) {
+        (Some(error), _) => format!("backup failing: {error}"),
+        (None, None) => "no backup yet".to_owned(),
+        (None, Some(0)) => "last backup less than 1 h ago".to_owned(),
+        (None, Some(hours @ 1..48)) => format!("last backup {hours} h ago"),
+        (None, Some(hours)) => format!("last backup {} days ago", hours / 24),
     }
 }
 
@@ -74,4 +104,24 @@ pub(super) async fn probe(engine: &EngineHandle) -> bool {
         outbox.woken().await;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_line_tells_age_of_last_backup() {
+        let now = Timestamp(1_000_000_000_000);
+        let told = |age: Option<u64>, error: Option<&str>| {
+            let last = age.map(|hours| Timestamp(now.0 - hours * 3_600_000 - 1_000));
+            let (directory, error) = ("backups".into(), error.map(str::to_owned));
+            format_backup(&BackupState { directory, last, error }, now)
+        };
+        assert_eq!(told(None, None), "no backup yet");
+        assert_eq!(told(Some(0), None), "last backup less than 1 h ago");
+        assert_eq!(told(Some(47), None), "last backup 47 h ago");
+        assert_eq!(told(Some(72), None), "last backup 3 days ago");
+        assert_eq!(told(Some(72), Some("no disk")), "backup failing: no disk");
+    }
 }

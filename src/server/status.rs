@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use super::backup::{self, BackupState};
 use super::engine::{EngineHandle, EngineInput, EngineStats};
 use super::{ServerSettings, service};
 use crate::hub::StorageHealth;
 use crate::log::{Durability, LogSettings};
+use crate::model::Timestamp;
 use crate::os::Clock;
 use crate::systemd;
 
@@ -51,6 +53,9 @@ pub struct Status {
     pub pressure: Option<PressureStatus>,
     /// The message store.
     pub store: StoreStatus,
+    /// The nightly backups; none if there are none.
+    #[serde(default)]
+    pub backup: Option<BackupStatus>,
     /// Time-out of systemd's watchdog, in seconds; none if there is no watchdog.
     pub watchdog: Option<f64>,
     /// Addresses that the server listens on.
@@ -66,6 +71,19 @@ pub struct PressureStatus {
     pub limit: String,
     /// Number of times that the group has reached it within a minute.
     pub times: u64,
+}
+
+/// The nightly backups, as reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupStatus {
+    /// Directory of the backups.
+    pub directory: PathBuf,
+    /// Time of the last good backup, in UTC by RFC 3339; none if there is none.
+    pub time: Option<String>,
+    /// Age of the last good backup, in seconds; none if there is none.
+    pub age: Option<u64>,
+    /// Error of the last attempt; none if it succeeded.
+    pub error: Option<String>,
 }
 
 /// The message store, as reported.
@@ -113,6 +131,8 @@ pub(super) struct StatusSource {
     pub(super) engine: EngineHandle,
     /// Addresses that the server listens on.
     pub(super) listening: watch::Receiver<Vec<SocketAddr>>,
+    /// State of the nightly backups.
+    pub(super) backup: watch::Receiver<Option<BackupState>>,
     /// Clock of the server, started with it.
     pub(super) clock: Clock,
 }
@@ -152,9 +172,23 @@ impl StatusSource {
                 times: it.times,
             }),
             store,
+            backup: self.backup.borrow().as_ref().map(|it| it.status(self.clock.time_of_day())),
             watchdog: systemd::watchdog_timeout().map(|it| it.as_secs_f64()),
             listening: self.listening.borrow().clone(),
         })
+    }
+}
+
+impl BackupState {
+    /// Reports on the nightly backups.
+    fn status(&self, now: Timestamp) -> BackupStatus {
+        let Self { directory, last, error } = self.clone();
+        BackupStatus {
+            directory,
+            time: last.and_then(backup::format_utc),
+            age: self.age(now),
+            error,
+        }
     }
 }
 

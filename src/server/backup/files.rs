@@ -1,0 +1,252 @@
+//! The files of the nightly backups: their names, which of them to remove, and making one.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context, Result, ensure};
+use jiff::civil::Date;
+
+use super::schedule;
+use crate::archive;
+use crate::model::{ServerId, Timestamp};
+
+/// Space that a backup must leave free in its file system, in bytes.
+const RESERVED_SPACE: u64 = 64 << 20;
+
+/// Suffix of a backup that is being made, or was interrupted.
+const PARTIAL_SUFFIX: &str = ".part";
+
+/// Name of a backup: `chat-2026-11-22.db`, or `chat-2026-11-22-2.db` for the second one of a day.
+/// The order is that of the backups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BackupName {
+    /// Local date on which it was made.
+    date: Date,
+    /// Number within the day, from 1.
+    number: u32,
+}
+
+impl BackupName {
+    /// Returns the next free name of a date.
+    fn next(date: Date, taken: &[Self]) -> Self {
+        let last = taken.iter().filter(|it| it.date == date).map(|it| it.number).max();
+        Self { date, number: last.unwrap_or(0).saturating_add(1) }
+    }
+
+    /// Parses the name of a file; none if it is not written exactly like a backup's.
+    fn parse(name: &str) -> Option<Self> {
+        let stem = name.strip_prefix("chat-")?.strip_suffix(".db")?;
+        let (date, rest) = (stem.get(..10)?, stem.get(10..)?);
+        let number = match rest.strip_prefix('-') {
+            Some(number) => number.parse().ok()?,
+            None => 1,
+        };
+        let found = Self { date: Date::strptime("%Y-%m-%d", date).ok()?, number };
+        (found.file_name() == name).then_some(found)
+    }
+
+    /// Returns the name of the file.
+    fn file_name(self) -> String {
+        let Self { date, number } = self;
+        let date = date.strftime("%Y-%m-%d");
+        match number {
+            1 => format!("chat-{date}.db"),
+            _ => format!("chat-{date}-{number}.db"),
+        }
+    }
+}
+
+/// Returns the backups to remove so that `keep` are left, oldest first. The one that was just `made`
+/// stays, also if a wrong clock makes it look like the oldest.
+fn surplus(mut backups: Vec<BackupName>, made: BackupName, keep: usize) -> Vec<BackupName> {
+    backups.retain(|it| *it != made);
+    backups.sort_unstable();
+    let count = (backups.len() + 1).saturating_sub(keep.max(1));
+    backups.truncate(count);
+    backups
+}
+
+/// The backups of one server in one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BackupFiles {
+    /// Directory of the backups.
+    pub(super) directory: PathBuf,
+    /// Directory of the server's log.
+    pub(super) log_directory: PathBuf,
+    /// Identifier of the server: backups with another one are not its own.
+    pub(super) server_id: ServerId,
+    /// Number of backups to keep.
+    pub(super) keep: usize,
+}
+
+impl BackupFiles {
+    /// Returns the time of the newest backup; none if there is none, or if it is of the future. Blocks.
+    ///
+    /// # Errors
+    /// The directory exists but cannot be read.
+    pub(super) fn last(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let times = self.own()?.into_iter().filter_map(|(_, time)| time);
+        Ok(times.filter(|time| !schedule::is_future(*time, now)).max())
+    }
+
+    /// Makes a backup, then removes the oldest ones. Blocks.
+    ///
+    /// # Errors
+    /// There is no backup, and nothing was removed.
+    pub(super) fn make(&self, date: Date) -> Result<()> {
+        self.create_directory()?;
+        self.remove_interrupted();
+        self.check_space()?;
+        let taken = self.list()?;
+        let mut name = BackupName::next(date, &taken);
+        let path = |name: BackupName| self.directory.join(name.file_name());
+        // Something that is no file may have the name.
+        while path(name).symlink_metadata().is_ok() {
+            name.number = name.number.saturating_add(1);
+        }
+        archive::backup(&self.log_directory, &path(name))?;
+        let own = self.own().unwrap_or_default().into_iter().map(|(name, _)| name).collect();
+        for name in surplus(own, name, self.keep) {
+            if let Err(error) = fs::remove_file(path(name)) {
+                tracing::warn!("cannot remove the backup {}: {error}", path(name).display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates the directory if it does not exist, but not its parent: that may be a disk that is not
+    /// mounted.
+    fn create_directory(&self) -> Result<()> {
+        match DirBuilder::new().mode(0o700).create(&self.directory) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists && !self.directory.is_dir() => {
+                Err(error).with_context(|| format!("cannot create {}", self.directory.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails if a copy of the log could fill the file system: it may be that of the log.
+    fn check_space(&self) -> Result<()> {
+        let shown = self.directory.display();
+        let free = rustix::fs::statvfs(&self.directory)
+            .with_context(|| format!("cannot use {shown}"))
+            .map(|it| it.f_bavail.saturating_mul(it.f_frsize))?;
+        let size = |name| fs::metadata(self.log_directory.join(name)).map_or(0, |it| it.len());
+        let needed = size("chat.db") + size("chat.db-wal") + RESERVED_SPACE;
+        let mega = |bytes: u64| bytes / 1_000_000;
+        ensure!(
+            free >= needed,
+            "too little space in {shown}: {} MB of {} MB",
+            mega(free),
+            mega(needed)
+        );
+        Ok(())
+    }
+
+    /// Returns the files that have the name of a backup.
+    ///
+    /// # Errors
+    /// The directory exists but cannot be read.
+    fn list(&self) -> Result<Vec<BackupName>> {
+        let names = self.file_names()?;
+        Ok(names.iter().filter_map(|name| BackupName::parse(name)).collect())
+    }
+
+    /// Returns the backups of this server, and when each was made.
+    ///
+    /// # Errors
+    /// The directory exists but cannot be read.
+    fn own(&self) -> Result<Vec<(BackupName, Option<Timestamp>)>> {
+        let own = |name: BackupName| {
+            let path = self.directory.join(name.file_name());
+            let metadata = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
+            (archive::server_of_backup(&path)? == self.server_id).then_some(())?;
+            let made = metadata.modified().ok().and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+            let made = made.and_then(|it| u64::try_from(it.as_millis()).ok()).map(Timestamp);
+            Some((name, made))
+        };
+        Ok(self.list()?.into_iter().filter_map(own).collect())
+    }
+
+    /// Removes what interrupted backups have left, but not one that another process makes now.
+    fn remove_interrupted(&self) {
+        let is_partial = |name: &&String| {
+            name.strip_suffix(PARTIAL_SUFFIX).is_some_and(|it| BackupName::parse(it).is_some())
+        };
+        for name in self.file_names().unwrap_or_default().iter().filter(is_partial) {
+            let path = self.directory.join(name);
+            let is_abandoned = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            // It is reported when it prevents a backup.
+            let _ = is_abandoned.then(|| fs::remove_file(&path));
+        }
+    }
+
+    /// Returns the names of the files in the directory; none if it does not exist.
+    fn file_names(&self) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+        };
+        let entries = entries.with_context(|| format!("cannot read {}", shown(&self.directory)))?;
+        Ok(entries.into_iter().filter_map(|it| it.file_name().into_string().ok()).collect())
+    }
+}
+
+/// Returns a path as text for people.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parses names of backups.
+    fn names(names: &[&str]) -> Vec<BackupName> {
+        names.iter().map(|it| BackupName::parse(it).unwrap()).collect()
+    }
+
+    #[test]
+    fn only_exact_names_are_backups() {
+        for name in ["chat-2026-11-22.db", "chat-2026-11-22-2.db", "chat-2026-02-01-31.db"] {
+            assert_eq!(BackupName::parse(name).unwrap().file_name(), name);
+        }
+        for name in [
+            "chat.db",
+            "chat-2026-11-22.db.part",
+            "chat-2026-11-22-1.db",
+            "chat-2026-11-22-02.db",
+            "chat-2026-11-22-.db",
+            "chat-2026-13-22.db",
+            "chat-2026-11-2.db",
+            "chat-2026-11-22-old.db",
+            "Chat-2026-11-22.db",
+            "chat-2026-11-é2.db",
+        ] {
+            assert_eq!(BackupName::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn name_is_new_within_its_day() {
+        let taken = names(&["chat-2026-11-22-2.db", "chat-2026-11-21.db"]);
+        let next = |text: &str| BackupName::next(text.parse().unwrap(), &taken).file_name();
+        assert_eq!(next("2026-11-22"), "chat-2026-11-22-3.db");
+        assert_eq!(next("2026-11-21"), "chat-2026-11-21-2.db");
+        assert_eq!(next("2026-11-20"), "chat-2026-11-20.db");
+    }
+
+    #[test]
+    fn oldest_backups_are_surplus() {
+        let all = ["chat-2026-11-22-10.db", "chat-2026-11-22-2.db", "chat-2026-11-22.db"];
+        let made = names(&all)[0];
+        assert_eq!(surplus(names(&all), made, 3), []);
+        assert_eq!(surplus(names(&all), made, 2), names(&all[2..]));
+        assert_eq!(surplus(names(&all), made, 1), names(&["chat-2026-11-22.db", all[1]]));
+        // The clock was wrong: the new one looks like the oldest.
+        assert_eq!(surplus(names(&all), names(&all)[2], 2), names(&[all[1]]));
+    }
+}
