@@ -1,21 +1,21 @@
-//! Client frames, and the two frames that both sides send: the tables of `docs/protocol/tcp.md`,
-//! section 14.
+//! Frames that clients send, `ping` and `pong` included, which servers send as well: the tables of
+//! `docs/protocol/tcp.md`, section 14.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::vec_without_prealloc;
 
-/// `hello`, kind 1: the first frame of a client, for version negotiation.
+/// `hello`, kind 1: first frame of a client, which negotiates version and features.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Magic number: `50 69 43 68` (`PiCh`).
     pub magic: [u8; 4],
-    /// Lowest supported version.
+    /// Lowest version that the client speaks.
     pub min_version: u16,
-    /// Highest supported version; not below the lowest.
+    /// Highest version that the client speaks; not below the lowest.
     pub max_version: u16,
-    /// Requested feature bits; section 4.
+    /// Requested features: bits of [`super::feature`].
     pub features: u64,
     /// Client's program name, at most 32 bytes; may be empty.
     pub client_name: String,
@@ -23,45 +23,46 @@ pub struct Hello {
     pub client_version: String,
 }
 
-/// `join`, kind 2: requests a new session or resumes one.
+/// `join`, kind 2: requests a new session, or resumes that of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
-    /// Requested username.
+    /// Requested username, in any spelling.
     pub username: String,
-    /// Server password, at most 256 bytes.
+    /// Password of the server, at most 256 bytes; `None` if the user has given none.
     pub password: Option<String>,
-    /// Rooms to enter; empty: `lobby`.
+    /// Names of all rooms to be in, also in a resumed session; empty: `lobby`.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
-    /// Session token of an earlier `welcome`, to resume that session.
+    /// Token of the session to resume, from an earlier `welcome`; `None`: a new session.
     pub token: Option<Token>,
-    /// Position from which to resume; section 6.
+    /// Position after which entries are replayed; `None`: the most recent entries. Section 6.
     pub position: Option<Position>,
 }
 
 /// `say`, kind 3: sends a message to a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Say {
-    /// Reference number: not 0, greater than all before it in this session.
+    /// Reference of the message: not 0, and greater than that of all `say` and `direct` before it
+    /// in this session, unless it is repeated. Section 6.
     pub reference: Reference,
-    /// Room that the session is in.
+    /// Room to send to; the session must be in it.
     pub room: String,
-    /// Display style; README, section 3.
+    /// Display style of the text; README, section 3.
     pub style: u8,
     /// Text of the message.
     pub text: String,
 }
 
-/// `direct`, kind 4: sends a direct message.
+/// `direct`, kind 4: sends a direct message to one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Direct {
-    /// Reference number, from the same sequence as those of `say`.
+    /// Reference of the message, from the same sequence as those of `say`.
     pub reference: Reference,
-    /// Recipient's username.
+    /// Username of the recipient.
     pub to: String,
-    /// Session that must hold the name; 0: any.
+    /// Session that must hold the recipient's name; 0: any session.
     pub session: SessionId,
-    /// Display style of the text.
+    /// Display style of the text; README, section 3.
     pub style: u8,
     /// Text of the message.
     pub text: String,
@@ -70,76 +71,78 @@ pub struct Direct {
 /// `enter`, kind 5: enters another room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enter {
-    /// Any number, repeated in the answer.
+    /// Any number except 0; the answer repeats it.
     pub reference: Reference,
-    /// Room name in any spelling.
+    /// Name of the room, in any spelling.
     pub room: String,
 }
 
 /// `leave`, kind 6: leaves a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave {
-    /// Any number, repeated in the answer.
+    /// Any number except 0; the answer repeats it.
     pub reference: Reference,
-    /// Room name in any spelling.
+    /// Name of the room, in any spelling.
     pub room: String,
 }
 
-/// `history`, kind 7: requests a page of older entries.
+/// `history`, kind 7: requests older entries of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// Any number, repeated in the answer.
+    /// Any number except 0; the answer repeats it.
     pub reference: Reference,
-    /// Room that the session is in.
+    /// Room whose entries are requested; the session must be in it.
     pub room: String,
-    /// Returns only entries with a smaller sequence; 0: no bound.
+    /// Exclusive upper bound of the sequences: the answer has the latest entries before it; 0: no
+    /// bound.
     pub before: Sequence,
-    /// Page size, 1 to 100; any other value: 100.
+    /// Maximum number of entries, 1 to 100; any other value means 100.
     pub limit: u16,
 }
 
-/// `members`, kind 8: requests a page of the member list.
+/// `members`, kind 8: requests a page of the members of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
-    /// Any number, repeated in the answer.
+    /// Any number except 0; the answer repeats it.
     pub reference: Reference,
-    /// Room that the session is in.
+    /// Room whose members are requested; the session must be in it.
     pub room: String,
-    /// Cursor: returns only names after this one in the order of name keys; empty: from the start.
+    /// Last name of the previous page: the answer has only names after it, in the order of name
+    /// keys. Empty: the first page.
     pub after: String,
 }
 
-/// `search`, kind 11: searches the log.
+/// `search`, kind 11: searches the log for messages that satisfy all fields. Section 10.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
-    /// Any number, repeated in the answer.
+    /// Any number except 0; the answer repeats it.
     pub reference: Reference,
-    /// Room that the session is in; empty: all of them.
+    /// Room to search; the session must be in it. Empty: all rooms that the session is in.
     pub room: String,
-    /// Author's username; empty: any author.
+    /// Username of the author, in any spelling; empty: any author.
     pub from: String,
-    /// Words and phrases to search for; at most 256 bytes.
+    /// Words and phrases that the text must contain, at most 256 bytes; empty: any text.
     pub text: String,
-    /// Earliest time, inclusive; 0: no bound.
+    /// Earliest time of a message, inclusive; 0: no bound.
     pub since: Timestamp,
-    /// Latest time, exclusive; 0: no bound.
+    /// Latest time of a message, exclusive; 0: no bound.
     pub until: Timestamp,
-    /// Returns only entries with a smaller sequence; 0: no bound.
+    /// Exclusive upper bound of the sequences; 0: no bound.
     pub before: Sequence,
-    /// Page size, 1 to 50; any other value: 50.
+    /// Maximum number of matches, 1 to 50; any other value means 50.
     pub limit: u16,
 }
 
-/// `ping`, kind 9: keep-alive request.
+/// `ping`, kind 9: keep-alive request of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// Any number; the pong repeats it.
+    /// Any number; the `pong` repeats it.
     pub token: u64,
 }
 
-/// `pong`, kind 10: answer to a `ping`.
+/// `pong`, kind 10: answer of either side to a `ping`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// Number of the ping.
+    /// Number of the `ping` that is answered.
     pub token: u64,
 }

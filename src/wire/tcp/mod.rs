@@ -1,4 +1,4 @@
-//! Frames of the TCP protocol, version 1: `docs/protocol/tcp.md`.
+//! Frames of the TCP protocol, version 1, and their encoding: `docs/protocol/tcp.md`.
 
 mod client_frames;
 mod server_frames;
@@ -11,10 +11,10 @@ use super::frame::LENGTH_PREFIX_LEN;
 use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
-/// Protocol version of this crate.
+/// Version of the TCP protocol that this crate speaks.
 pub const VERSION: u16 = 1;
 
-/// Magic number at the start of each `hello`.
+/// Magic number: the first field of each `hello`.
 pub const MAGIC: [u8; 4] = *b"PiCh";
 
 /// Kind numbers of frames: the first field of a frame's body, and the `about` field of answers.
@@ -67,31 +67,32 @@ pub mod kind {
     pub const ERROR: u16 = 75;
 }
 
-/// Feature bits of `hello` and `server_hello`.
+/// Feature bits of `hello` (requested) and `server_hello` (provided).
 pub mod feature {
-    /// Client receives `roster` and `presence` frames without requesting them.
+    /// The server sends `roster` and `presence` frames without a request.
     pub const PRESENCE: u64 = 1;
-    /// Server answers `search`.
+    /// The server answers `search`, whether or not the client has set this bit.
     pub const SEARCH: u64 = 2;
 }
 
-/// Bits of the `flags` fields.
+/// Bits of the `flags` fields. The same value has another meaning in another frame.
 pub mod flag {
-    /// `welcome`: the session was resumed.
+    /// `welcome`: the session of the token was resumed.
     pub const SESSION_KEPT: u8 = 1;
-    /// `welcome`: everything after the client's position follows.
+    /// `welcome`: the client receives all entries after its position, instead of the 10 most recent
+    /// ones.
     pub const POSITION_KEPT: u8 = 2;
-    /// `welcome`: messages survive a restart of the server.
+    /// `welcome`: messages and sessions survive a restart of the server.
     pub const DURABLE: u8 = 4;
-    /// `entered`: entries after the client's position are missing.
+    /// `entered`: entries between the client's position and those that follow are missing.
     pub const GAP: u8 = 1;
-    /// `entry`, `direct_entry`: an old entry, not a live one.
+    /// `entry`, `direct_entry`: the entry is from the history, not live.
     pub const HISTORY: u8 = 1;
-    /// `entry`: part of the answer to a `history` request.
+    /// `entry`: the entry belongs to the answer to a `history` or `search`.
     pub const REQUESTED: u8 = 2;
-    /// `end`, `roster`: more pages are available.
+    /// `end`: there are older entries or matches. `roster`: there are further pages.
     pub const MORE: u8 = 1;
-    /// `roster`, `presence`: only the number of members, no names.
+    /// `roster`, `presence`: the frame has the number of members, but no names.
     pub const COUNT_ONLY: u8 = 2;
 }
 
@@ -105,13 +106,13 @@ macro_rules! frames {
         }
 
         impl $enum {
-            /// Returns the kind number.
+            /// Returns the kind number of the frame.
             #[must_use]
             pub const fn kind(&self) -> u16 {
                 match self { $(Self::$variant(_) => $kind,)* }
             }
 
-            /// Decodes the fields of a known kind; `None` if the kind is unknown.
+            /// Decodes the fields of a frame of this kind. `Ok(None)` if the enum has no such kind.
             fn decode_fields(kind: u16, fields: &[u8]) -> Result<Option<Self>, Malformed> {
                 match kind {
                     $($kind => codec::decode_prefix::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
@@ -119,7 +120,7 @@ macro_rules! frames {
                 }
             }
 
-            /// Appends the whole frame, with its length prefix, to `buffer`.
+            /// Appends the whole frame to `buffer`: length prefix, kind and fields.
             pub fn encode(&self, buffer: &mut Vec<u8>) {
                 match self { $(Self::$variant(it) => encode_frame($kind, it, buffer),)* }
             }
@@ -173,24 +174,26 @@ frames! {
 /// Result of decoding a frame's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded<F> {
-    /// Valid frame.
+    /// Valid frame, within the limits that decoding checks.
     Frame(F),
-    /// Frame of a kind that is unknown or not valid in this direction: must be ignored.
+    /// Frame whose kind is unknown or belongs to the other direction. The receiver must ignore it.
     Ignored,
-    /// Frame of this kind whose fields cannot be decoded. 0: the kind itself cannot be decoded.
+    /// Frame of this kind whose fields cannot be decoded or exceed a limit; 0 if the kind itself
+    /// cannot be decoded.
     Malformed(u16),
 }
 
 impl ClientFrame {
-    /// Decodes the body of a client's frame: steps 3, 4, 6 and 7 of section 15. The caller does
-    /// step 5: it checks the state *before* it answers a [`Decoded::Malformed`].
+    /// Decodes the body of a client's frame: steps 3, 4, 6 and 7 of section 15, and the check of
+    /// step 8 that the versions of a `hello` are in order. Step 5 is the caller's: it checks the
+    /// state *before* it answers a [`Decoded::Malformed`].
     #[must_use]
     pub fn decode(body: &[u8]) -> Decoded<Self> {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Returns true if the length-limited strings are short enough and the version range is not
-    /// reversed.
+    /// Returns true if program name, program version and password are within their limits, and the
+    /// version range of a `hello` is not reversed. Other fields have no limits here.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
@@ -205,14 +208,16 @@ impl ClientFrame {
 }
 
 impl ServerFrame {
-    /// Decodes the body of a server's frame; see [`ClientFrame::decode`].
+    /// Decodes the body of a server's frame, as [`ClientFrame::decode`] does, but without limits: a
+    /// client need not check them.
     #[must_use]
     pub fn decode(body: &[u8]) -> Decoded<Self> {
         decode_body(body, Self::decode_fields, |_| true)
     }
 }
 
-/// Decodes the kind and the fields of a body.
+/// Decodes a frame's body: first the kind, then the fields with `decode_fields`, then checks them
+/// with `is_within_limits`. Bytes after the last field are ignored.
 fn decode_body<F>(
     body: &[u8],
     decode_fields: impl Fn(u16, &[u8]) -> Result<Option<F>, Malformed>,
@@ -228,7 +233,8 @@ fn decode_body<F>(
     }
 }
 
-/// Appends a frame to `buffer`: length prefix, kind, fields.
+/// Appends a frame of this kind to `buffer`: length prefix, kind and fields. Frames must not exceed
+/// [`MAX_FRAME`]; debug builds check it.
 fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; LENGTH_PREFIX_LEN]);
@@ -242,7 +248,8 @@ fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>
     }
 }
 
-/// Builds the `entry` or `direct_entry` frame of a log entry.
+/// Builds the frame of a log entry: `entry` for a message in a room, `direct_entry` for a direct
+/// message. `flags`: bits of [`flag`].
 #[must_use]
 pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
     let draft = &entry.draft;
@@ -275,13 +282,15 @@ pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
 }
 
 impl Error {
-    /// Builds an error that is not related to a particular frame, with its default text.
+    /// Builds an error with the default text of its code that answers no particular frame: kind and
+    /// reference are 0.
     #[must_use]
     pub fn new(code: ErrorCode) -> Self {
         Self::about(code, 0, Reference::NONE)
     }
 
-    /// Builds an error in answer to a frame of this kind and reference, with its default text.
+    /// Builds an error with the default text of its code, in answer to a frame of kind `kind` with
+    /// reference `reference`.
     #[must_use]
     pub fn about(code: ErrorCode, kind: u16, reference: Reference) -> Self {
         Self {
@@ -295,7 +304,7 @@ impl Error {
 }
 
 impl Notice {
-    /// Builds a notice with this text (at most 512 bytes).
+    /// Builds a notice with this text. The caller must keep the text within 512 bytes.
     #[must_use]
     pub fn new(code: NoticeCode, text: &str) -> Self {
         Self { code: code.number(), text: text.to_owned() }

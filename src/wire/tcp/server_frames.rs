@@ -1,20 +1,20 @@
-//! Server frames: the tables of `docs/protocol/tcp.md`, section 14.
+//! Frames that only servers send: the tables of `docs/protocol/tcp.md`, section 14.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LogId, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::vec_without_prealloc;
 
-/// `server_hello`, kind 64: answer to `hello`.
+/// `server_hello`, kind 64: answer to `hello`, with the negotiated version and features.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerHello {
-    /// Negotiated version; 0: none in common, error 101 follows.
+    /// Highest version that both sides speak; 0 if there is none: error 101 follows.
     pub version: u16,
-    /// Lowest version of the server.
+    /// Lowest version that the server speaks.
     pub min_version: u16,
-    /// Highest version of the server.
+    /// Highest version that the server speaks.
     pub max_version: u16,
-    /// Feature bits that were requested and are supported.
+    /// Features that the client requested and the server provides: bits of [`super::feature`].
     pub features: u64,
     /// Server's program name, at most 32 bytes.
     pub server_program: String,
@@ -22,83 +22,84 @@ pub struct ServerHello {
     pub server_version: String,
 }
 
-/// `welcome`, kind 65: the join was accepted; session, settings and limits.
+/// `welcome`, kind 65: the `join` was accepted. Holds the session, and the settings and limits of
+/// the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// Public session number of the client; not 0.
+    /// Public number of the client's session; not 0.
     pub session: SessionId,
-    /// Client's username in canonical form.
+    /// Client's username in its canonical form.
     pub username: String,
-    /// Session token, a secret.
+    /// Token of the session, a secret that resumes it.
     pub token: Token,
-    /// Bit 0 `session_kept`, bit 1 `position_kept`, bit 2 `durable`.
+    /// Bits of [`super::flag`]: `SESSION_KEPT`, `POSITION_KEPT`, `DURABLE`.
     pub flags: u8,
-    /// Greatest reference taken from this session; 0 in a new one.
+    /// Greatest reference that the server has taken from this session; 0 in a new session.
     pub last_reference: Reference,
-    /// Log that the sequences belong to.
+    /// Id of the log to which all sequences belong.
     pub log_id: LogId,
-    /// Server's clock.
+    /// Wall-clock time of the server.
     pub time: Timestamp,
     /// Name that the owner gave the server, at most 64 bytes.
     pub server_name: String,
-    /// Joined rooms: canonical names in the order of the join.
+    /// Canonical names of the rooms that the session is now in, in the order of the `join`.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
-    /// Maximum length of a text, in bytes.
+    /// Maximum length of a message text, in bytes.
     pub max_text: u16,
-    /// Maximum number of rooms of a session.
+    /// Maximum number of rooms that one session may be in; not the server's total.
     pub max_rooms: u16,
-    /// Number of recent messages of each room that a newcomer receives.
+    /// Maximum number of recent messages of each room that a newcomer receives.
     pub history_length: u16,
-    /// Time of silence before the server pings, in seconds.
+    /// Seconds without a frame from the client after which the server sends a ping.
     pub ping_interval: u16,
-    /// Time of silence before the server closes the connection, in seconds.
+    /// Seconds without a frame from the client after which the server closes the connection.
     pub idle_timeout: u16,
-    /// Time that the session survives without a connection, in seconds.
+    /// Seconds for which the session outlives its connection.
     pub session_lifetime: u32,
-    /// Rate limit: frames that may be sent at once.
+    /// Rate limit: units that the client may use at once. Frames cost 0 to 5 units; section 12.
     pub burst: u32,
-    /// Rate limit: frames per minute after the burst.
+    /// Rate limit: units per minute after the burst.
     pub per_minute: u32,
-    /// Retention: maximum age of messages, in days; 0: no limit.
+    /// Retention: days for which messages are kept; 0: no limit.
     pub keep_days: u32,
-    /// Retention: maximum number of messages of each room; 0: no limit.
+    /// Retention: number of messages of each room that are kept; 0: no limit.
     pub keep_messages: u32,
-    /// Retention: maximum size of all messages, in bytes; 0: no limit.
+    /// Retention: bytes of messages that are kept in all; 0: no limit.
     pub keep_bytes: u64,
 }
 
-/// `entered`, kind 66: the session is now in a room.
+/// `entered`, kind 66: the session is now in a room; after a `join` and in answer to an `enter`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entered {
-    /// Reference of the `enter`; 0 after a join.
+    /// Reference of the `enter`; 0 after a `join`.
     pub reference: Reference,
     /// Canonical name of the room.
     pub room: String,
-    /// Bit 0 `gap`: entries after the client's position are missing.
+    /// Bit 0 (`GAP`): entries after the client's position are missing in this room.
     pub flags: u8,
     /// Number of sessions in the room, this one included.
     pub members: u32,
 }
 
-/// `entry`, kind 67: log entry of a room.
+/// `entry`, kind 67: message in a room, from the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Bit 0 `history`, bit 1 `requested`.
+    /// Bit 0 (`HISTORY`), bit 1 (`REQUESTED`).
     pub flags: u8,
-    /// Sequence in the log; not 0.
+    /// Sequence of the entry in the log; not 0.
     pub sequence: Sequence,
-    /// Sequence of the previous entry in this room; 0: none.
+    /// Sequence of the previous entry in this room; 0: the server knows of none.
     pub previous: Sequence,
     /// Canonical name of the room.
     pub room: String,
-    /// Author's session number.
+    /// Session number of the author.
     pub session: SessionId,
-    /// Author's username at that time.
+    /// Username of the author when the message was sent.
     pub username: String,
-    /// Time at which the server received it.
+    /// Wall-clock time of the server when it received the message.
     pub time: Timestamp,
-    /// Author's reference number.
+    /// Reference that the author gave the message.
     pub reference: Reference,
     /// Display style of the text.
     pub style: u8,
@@ -106,24 +107,24 @@ pub struct Entry {
     pub text: String,
 }
 
-/// `direct_entry`, kind 68: log entry of a direct message.
+/// `direct_entry`, kind 68: direct message, from the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectEntry {
-    /// Bit 0 `history`.
+    /// Bit 0 (`HISTORY`).
     pub flags: u8,
-    /// Sequence in the log.
+    /// Sequence of the entry in the log; not 0.
     pub sequence: Sequence,
-    /// Author's session number.
+    /// Session number of the author.
     pub from_session: SessionId,
-    /// Author's username.
+    /// Username of the author when the message was sent.
     pub from: String,
-    /// Recipient's session number.
+    /// Session number of the recipient.
     pub to_session: SessionId,
-    /// Recipient's username.
+    /// Username of the recipient when the message was sent.
     pub to: String,
-    /// Time at which the server received it.
+    /// Wall-clock time of the server when it received the message.
     pub time: Timestamp,
-    /// Author's reference number.
+    /// Reference that the author gave the message.
     pub reference: Reference,
     /// Display style of the text.
     pub style: u8,
@@ -131,20 +132,21 @@ pub struct DirectEntry {
     pub text: String,
 }
 
-/// `end`, kind 69: end of the answer to a request.
+/// `end`, kind 69: end of the entries that answer a `join`, `enter`, `history` or `search`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Kind of the request that this answers: 2, 5, 7 or 11.
     pub about: u16,
-    /// Reference of the request; 0 after a join.
+    /// Reference of the request; 0 for a `join`.
     pub reference: Reference,
-    /// Head of the log when it was read: becomes part of the client's position.
+    /// Head of the log when it was read. The client has received everything up to it, so it may
+    /// become part of its position.
     pub head: Sequence,
-    /// Bit 0 `more`: the log holds older entries (only for history and search).
+    /// Bit 0 (`MORE`): there are older entries of the room (`history`) or older matches (`search`).
     pub flags: u8,
 }
 
-/// `left`, kind 70: the session has left a room.
+/// `left`, kind 70: answer to `leave`: the session is no longer in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Reference of the `leave`.
@@ -153,47 +155,49 @@ pub struct Left {
     pub room: String,
 }
 
-/// `roster`, kind 71: page of the member list of a room.
+/// `roster`, kind 71: members of a room: a page in answer to `members`, or, without a request, all
+/// of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
-    /// Reference of the `members`; 0: unrequested, replaces the client's list.
+    /// Reference of the `members`; 0: sent without a request, and replaces the client's list.
     pub reference: Reference,
     /// Canonical name of the room.
     pub room: String,
-    /// Bit 0 `more`: request the next page; bit 1 `count_only`.
+    /// Bit 0 (`MORE`): there are further pages. Bit 1 (`COUNT_ONLY`): no names, because the room
+    /// has more than 100 members.
     pub flags: u8,
-    /// Number of members of the room.
+    /// Number of sessions in the room, this one included.
     pub members: u32,
-    /// Usernames; at most 100.
+    /// Usernames of members, at most 100.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub names: Vec<String>,
 }
 
-/// `presence`, kind 72: members that have joined or left a room.
+/// `presence`, kind 72: members that have joined or left a room since the last one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// Canonical name of the room.
     pub room: String,
-    /// Bit 1 `count_only`.
+    /// Bit 1 (`COUNT_ONLY`): no names, because the room has more than 100 members.
     pub flags: u8,
-    /// Number of members now.
+    /// Number of sessions in the room after the change.
     pub members: u32,
-    /// Usernames that joined; at most 100.
+    /// Usernames that have joined, at most 100.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub joined: Vec<String>,
-    /// Usernames that left; at most 100.
+    /// Usernames that have left, at most 100.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub left: Vec<String>,
 }
 
-/// `accepted`, kind 73: acknowledgement of a message whose echo will not be sent.
+/// `accepted`, kind 73: acknowledges a message whose echo the client will not receive as an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// Reference of the message that is in the log.
+    /// Reference of the message.
     pub reference: Reference,
 }
 
-/// `notice`, kind 74: message of the server for people.
+/// `notice`, kind 74: text of the server for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// Notice code; README, section 8.
@@ -202,16 +206,16 @@ pub struct Notice {
     pub text: String,
 }
 
-/// `error`, kind 75: a request or the connection has failed.
+/// `error`, kind 75: a request has failed, or the server closes the connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// Error code; README, section 7.
     pub code: u16,
-    /// Kind of the frame that this answers; 0: no particular frame.
+    /// Kind of the request that this answers; 0: none in particular.
     pub about: u16,
-    /// Reference of that frame; 0: none.
+    /// Reference of the request; 0: none.
     pub reference: Reference,
-    /// Time until a retry makes sense, in milliseconds; 0: no advice.
+    /// Milliseconds until it makes sense to try again; 0: no advice.
     pub retry_after: u32,
     /// Human-readable text, at most 512 bytes.
     pub text: String,
