@@ -139,8 +139,7 @@ pub struct End {
     pub about: u16,
     /// Reference of the request; 0 for a `join`.
     pub reference: Reference,
-    /// Head of the log when it was read. The client has received everything up to it, so it may
-    /// become part of its position.
+    /// Head of the log when it was read. It counts for the client's position (section 6).
     pub head: Sequence,
     /// Bit 0 (`MORE`): there are older entries of the room (`history`) or older matches (`search`).
     pub flags: u8,

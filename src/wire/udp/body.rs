@@ -8,40 +8,40 @@ use super::*;
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::wire::codec;
 
-/// Kind number of `entry`.
+/// Kind number of an `entry`.
 const ENTRY_KIND: u16 = 7;
 
-/// Length of a signature, in bytes.
+/// Length of an Ed25519 signature, in bytes.
 const SIGNATURE_LEN: usize = 64;
 
-/// Minimum length of a body, in bytes: kind, key, incarnation, signature.
+/// Minimum length of an unsealed body, in bytes: kind, public key, incarnation, signature.
 pub(super) const MIN_BODY_LEN: usize = 1 + 32 + 8 + SIGNATURE_LEN;
 
-/// Decoded body whose signature has not been verified yet.
+/// Decoded body of a datagram, whose signature is not verified yet.
 pub(super) struct Body<'a> {
-    /// Claimed signer.
+    /// Claimed signer: the author of an entry, or the sender of a control packet.
     pub(super) signer: Signer,
-    /// Decoded packet.
+    /// Kind and fields of the packet.
     pub(super) content: Content,
-    /// Body without its signature: part of the signed bytes.
+    /// Encoded body without its signature, which covers these bytes.
     pub(super) unsigned: &'a [u8],
-    /// Ed25519 signature: the last bytes of the body.
+    /// Claimed Ed25519 signature: the last 64 bytes of the body.
     pub(super) signature: [u8; SIGNATURE_LEN],
 }
 
-/// Decoded packet: control packet or entry.
+/// Decoded fields of a packet: a control packet or an entry.
 pub(super) enum Content {
-    /// Control packet, signed by its sender.
+    /// Control packet; its signer is the sender of the datagram.
     Control(Control),
-    /// Entry, signed by its author.
+    /// Entry; its signer is the author, who need not be the sender of the datagram.
     Entry(EntryFields),
 }
 
 /// Reason why a body could not be decoded.
 pub(super) enum DecodeError {
-    /// Not canonical, truncated, or beyond a limit.
+    /// The body is truncated or not canonical, or a field is beyond its limit.
     Malformed,
-    /// Unknown kind, perhaps of a later version.
+    /// The kind is unknown, perhaps one of a later version.
     UnknownKind,
 }
 
@@ -52,8 +52,11 @@ impl From<codec::Malformed> for DecodeError {
 }
 
 impl<'a> Body<'a> {
-    /// Decodes a plain body: step 7 of section 14. Ignores bytes after the known fields, which a
-    /// later version may add.
+    /// Decodes an unsealed body: step 7 of section 14. Bytes between the known fields and the
+    /// signature are ignored, because a later version may add fields.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the body is malformed or of an unknown kind.
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
         let (unsigned, signature) =
             body.split_last_chunk::<SIGNATURE_LEN>().ok_or(DecodeError::Malformed)?;
@@ -67,7 +70,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Decodes the fields of a packet and checks its limits.
+/// Decodes the fields of a packet, and checks them against its limits. Bytes after them are
+/// ignored.
 fn decode_fields<T>(fields: &[u8]) -> Result<T, codec::Malformed>
 where
     T: PacketLimits + serde::Serialize + for<'a> serde::Deserialize<'a>,
@@ -76,7 +80,7 @@ where
     if packet.is_within_limits() { Ok(packet) } else { Err(codec::Malformed) }
 }
 
-/// Encodes a body without its signature.
+/// Encodes the body of a packet without its signature: kind, public key, incarnation, fields.
 fn encode_unsigned(
     kind: u16,
     signer: &Signer,
@@ -89,7 +93,7 @@ fn encode_unsigned(
     unsigned
 }
 
-/// Encodes the body of an entry without its signature.
+/// Encodes the body of an entry of this author without its signature.
 pub(super) fn encode_unsigned_entry(author: &Signer, fields: &EntryFields) -> Vec<u8> {
     encode_unsigned(ENTRY_KIND, author, fields)
 }
@@ -98,13 +102,16 @@ pub(super) fn encode_unsigned_entry(author: &Signer, fields: &EntryFields) -> Ve
 macro_rules! controls {
     ($($packet:ident = $kind:literal,)*) => {
         impl Control {
-            /// Returns the kind number.
+            /// Returns the kind number of the packet.
             #[must_use]
             pub const fn kind(&self) -> u16 {
                 match self { $(Self::$packet(_) => $kind,)* }
             }
 
-            /// Decodes the fields of a packet of this kind.
+            /// Decodes the fields of a control packet of this kind.
+            ///
+            /// # Errors
+            /// [`DecodeError`] if the fields are malformed or the kind is unknown.
             fn decode(kind: u16, fields: &[u8]) -> Result<Content, DecodeError> {
                 let control = match kind {
                     $($kind => Self::$packet(decode_fields(fields)?),)*
@@ -113,12 +120,13 @@ macro_rules! controls {
                 Ok(Content::Control(control))
             }
 
-            /// Encodes the body without its signature.
+            /// Encodes the body of the packet without its signature. `sender`: the signer.
             pub(super) fn encode_unsigned(&self, sender: &Signer) -> Vec<u8> {
                 match self { $(Self::$packet(it) => encode_unsigned($kind, sender, it),)* }
             }
 
-            /// Returns the length of the datagram before sealing, in bytes.
+            /// Returns the length of the packet's datagram before sealing, in bytes: header, body
+            /// and signature.
             #[must_use]
             pub fn datagram_len(&self) -> usize {
                 Header::LEN + MIN_BODY_LEN + match self { $(Self::$packet(it) => codec::encoded_len(it),)* }
@@ -144,8 +152,8 @@ controls! {
 }
 
 impl Announce {
-    /// Builds an announce of this protocol version, padded to the minimum length that is answered.
-    /// `agreed`: at most 8 ids.
+    /// Builds an announce of this protocol version, padded to [`MIN_ANNOUNCE`] bytes: a shorter one
+    /// is not answered. `agreed`: ids of the peers that have agreed, at most 8.
     #[must_use]
     pub fn new(nonce: Nonce, username: String, agreed: Vec<PeerId>) -> Self {
         let (lowest, highest) = (VERSION, VERSION);
@@ -158,8 +166,8 @@ impl Announce {
 }
 
 impl Entry {
-    /// Builds an entry from its parts without checking the signature: [`Identity::sign_entry`]
-    /// makes valid ones, simulations use any.
+    /// Builds an entry from its parts. The signature is not verified, so simulations can pass any;
+    /// [`Identity::sign_entry`] makes valid ones.
     #[must_use]
     pub fn with_signature(author: Signer, fields: EntryFields, signature: [u8; 64]) -> Self {
         let mut body = encode_unsigned_entry(&author, &fields);
@@ -167,7 +175,8 @@ impl Entry {
         Self { author, fields, body: Arc::from(body) }
     }
 
-    /// Returns the length of the datagram before sealing, in bytes.
+    /// Returns the length of the entry's datagram before sealing, in bytes: header, body and
+    /// signature.
     #[must_use]
     pub fn datagram_len(&self) -> usize {
         Header::LEN + self.body.len()

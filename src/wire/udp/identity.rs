@@ -1,4 +1,4 @@
-//! Identity of a peer: key pair, peer id and signatures. `docs/protocol/udp.md`, section 4.
+//! Identity of a peer: key pair, peer id, and signatures. `docs/protocol/udp.md`, section 4.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use sha2::{Digest, Sha256};
 use super::{Entry, EntryFields, Header, Room, Signer, body};
 use crate::model::PeerId;
 
-/// Private identity of a peer: key pair and incarnation. Lives as long as the program; the next
-/// start uses another incarnation, so that no counter or sequence is used twice.
+/// Secret identity of a running peer: key pair and incarnation. The next start of the program has
+/// another incarnation and so another peer id, under which no counter or sequence was used before.
 pub struct Identity {
-    /// Ed25519 key pair; its secret half never leaves this type.
+    /// Ed25519 key pair. Its secret half never leaves this type.
     key: SigningKey,
-    /// Public identity.
+    /// Public part: public key, incarnation and peer id.
     signer: Signer,
 }
 
 impl Identity {
-    /// Creates an identity from the seed of a private key and an incarnation. Both must come from
-    /// the system's random source, the incarnation anew at each start.
+    /// Creates an identity from the seed of an Ed25519 key and an incarnation. Both must be random
+    /// bytes of the operating system; the incarnation must be new at each start of the program.
     #[must_use]
     pub fn new(seed: [u8; 32], incarnation: [u8; 8]) -> Self {
         let key = SigningKey::from_bytes(&seed);
@@ -27,13 +27,14 @@ impl Identity {
         Self { key, signer }
     }
 
-    /// Returns the public identity.
+    /// Returns the public part of the identity.
     #[must_use]
     pub const fn signer(&self) -> Signer {
         self.signer
     }
 
-    /// Signs an entry of `room`. The caller must respect the protocol limits, or receivers drop it.
+    /// Signs an entry of this peer's log in `room`. The fields must be within the protocol limits,
+    /// or receivers drop the entry; debug builds check it.
     #[must_use]
     pub fn sign_entry(&self, room: &Room, fields: EntryFields) -> Entry {
         let unsigned = body::encode_unsigned_entry(&self.signer, &fields);
@@ -41,21 +42,22 @@ impl Identity {
         Entry::with_signature(self.signer, fields, signature)
     }
 
-    /// Signs `message`.
+    /// Signs `message` with the Ed25519 key.
     pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
 }
 
 impl fmt::Debug for Identity {
-    /// Writes the public identity only.
+    /// Writes the public part only, not the secret key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("signer", &self.signer).finish_non_exhaustive()
     }
 }
 
 impl Signer {
-    /// Derives the public identity from a key and an incarnation.
+    /// Derives the peer id from a public key and an incarnation: the first 8 bytes of their SHA-256
+    /// hash.
     #[must_use]
     pub fn new(key: [u8; 32], incarnation: [u8; 8]) -> Self {
         let hash = Sha256::new()
@@ -68,8 +70,8 @@ impl Signer {
         Self { key, incarnation, id }
     }
 
-    /// Verifies this signer's `signature` of `message`. Always false for a key of small order,
-    /// because anybody could forge its signatures.
+    /// Returns true if `signature` is this signer's valid Ed25519 signature of `message`. Always
+    /// false for a public key of small order, because anybody can forge signatures for it.
     pub(super) fn is_signature_valid(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.key)
             .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
@@ -77,13 +79,14 @@ impl Signer {
     }
 }
 
-/// Returns the bytes that the author of an entry signs: without the header, so that others can
-/// forward the entry.
+/// Returns the bytes that the author of an entry signs. They do not contain the header, so that
+/// other peers can forward the entry. `unsigned`: body without its signature.
 pub(super) fn entry_signing_input(room: &Room, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 entry\0", room.id().as_slice(), unsigned].concat()
 }
 
-/// Returns the bytes that the sender of a control packet signs.
+/// Returns the bytes that the sender of a control packet signs. They contain the header.
+/// `unsigned`: body without its signature.
 pub(super) fn packet_signing_input(room: &Room, header: &Header, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 packet\0", room.id().as_slice(), &header.to_bytes(), unsigned].concat()
 }
@@ -107,7 +110,7 @@ mod tests {
         assert_ne!(one.signer().id, other.signer().id);
     }
 
-    /// The neutral element as a key, with the signature that fits every message: R is the
+    /// The public key is the neutral element, for which one signature fits every message: R is the
     /// neutral element, S is zero.
     #[test]
     fn small_order_key_never_verifies() {

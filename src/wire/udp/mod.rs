@@ -1,4 +1,4 @@
-//! Datagrams of the UDP protocol, version 1: `docs/protocol/udp.md`.
+//! Datagrams of the UDP protocol, version 1, and their encoding: `docs/protocol/udp.md`.
 
 mod body;
 mod header;
@@ -25,79 +25,78 @@ use std::sync::Arc;
 
 use crate::model::PeerId;
 
-/// Protocol version of this crate.
+/// Version of the UDP protocol that this crate speaks.
 pub const VERSION: u8 = 1;
 
-/// Public identity of a peer: the key that verifies its signatures, and the [`PeerId`] derived from
-/// it.
+/// Public identity of a peer: public key, incarnation, and the [`PeerId`] derived from both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signer {
-    /// Ed25519 public key.
+    /// Ed25519 public key, which verifies the peer's signatures.
     pub key: [u8; 32],
-    /// Random number of this start of the program.
+    /// Random bytes of one run of the program.
     pub incarnation: [u8; 8],
     /// Peer id, derived from key and incarnation.
     pub id: PeerId,
 }
 
-/// Entry of a peer's log, signed by its author. Shared, because it is stored, forwarded and
-/// displayed.
+/// Entry of a peer's log: a message signed by its author. Held in an [`Arc`], because it is stored,
+/// forwarded and displayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Public identity of the author.
     pub author: Signer,
-    /// Decoded fields.
+    /// Decoded fields of the message.
     pub fields: EntryFields,
-    /// Encoded body from kind to signature, forwarded unchanged.
+    /// Encoded body from kind to signature. Peers forward it unchanged.
     pub body: Arc<[u8]>,
 }
 
-/// Control packet: every packet except `entry`.
+/// Control packet: packet of any kind except `entry`, signed by its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Kind 1.
+    /// `announce`, kind 1: a candidate asks to join.
     Announce(Announce),
-    /// Kind 2.
+    /// `agree`, kind 2: a member admits a candidate.
     Agree(Agree),
-    /// Kind 3.
+    /// `object`, kind 3: a peer refuses a candidate, or disputes the name of a member.
     Object(Object),
-    /// Kind 4.
+    /// `heartbeat`, kind 4: periodic state of a member.
     Heartbeat(Heartbeat),
-    /// Kind 5.
+    /// `ping`, kind 5: tests whether a peer is alive at an address.
     Ping(Ping),
-    /// Kind 6.
+    /// `pong`, kind 6: answer to a `ping` or `agree`.
     Pong(Pong),
-    /// Kind 8.
+    /// `want`, kind 8: requests missing entries.
     Want(Want),
-    /// Kind 9.
+    /// `lost`, kind 9: names wanted entries that the sender does not have.
     Lost(Lost),
-    /// Kind 10.
+    /// `recall`, kind 10: a candidate requests a page of the history.
     Recall(Recall),
-    /// Kind 11.
+    /// `recent`, kind 11: answer to a `recall`.
     Recent(Recent),
-    /// Kind 12.
+    /// `where`, kind 12: requests the addresses of peers.
     Where(Where),
-    /// Kind 13.
+    /// `peers`, kind 13: answer to a `where`.
     Peers(Peers),
-    /// Kind 14.
+    /// `bye`, kind 14: the sender leaves the room.
     Bye(Bye),
 }
 
-/// Packet of a datagram whose signature is valid.
+/// Decoded packet of a received datagram, whose signature is valid.
 #[derive(Clone, Debug)]
 pub enum Packet {
-    /// Control packet, signed by its sender together with the header.
+    /// Control packet. The signature covers header and body.
     Control {
-        /// Verified sender.
+        /// Sender of the datagram, verified by the signature.
         sender: Signer,
-        /// Datagram counter of the header.
+        /// Datagram counter in the header.
         counter: u64,
-        /// Decoded packet.
+        /// Decoded control packet.
         control: Control,
     },
-    /// Log entry, signed by its author.
+    /// Entry of a peer's log. The signature is its author's and does not cover the header.
     Entry {
-        /// Claimed sender of the datagram; not verified in an open room.
+        /// Claimed sender of the datagram. In an open room nothing verifies it.
         sender: PeerId,
         /// Decoded entry.
         entry: Arc<Entry>,

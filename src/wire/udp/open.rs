@@ -1,5 +1,5 @@
-//! Opening of received datagrams: unsealing, decoding and verification (`docs/protocol/udp.md`,
-//! section 14, steps 1 to 9).
+//! Opening of received datagrams: decryption, decoding and verification. `docs/protocol/udp.md`,
+//! section 14, steps 1 to 9.
 
 use std::sync::Arc;
 
@@ -13,85 +13,86 @@ use crate::model::PeerId;
 use crate::model::limits::MAX_DATAGRAM;
 use crate::wire::codec;
 
-/// Key data of a packet before its signature is verified: enough to recognise duplicates and
-/// replays cheaply.
+/// Identifying fields of a packet before its signature is verified: enough to recognise duplicates
+/// and replays cheaply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnverifiedPacket {
-    /// Entry; to be dropped if it is already stored, or if entries are not accepted from this
-    /// sender.
+    /// Entry. It is to be dropped if it is already stored, or if this sender may not supply
+    /// entries.
     Entry {
         /// Claimed sender of the datagram.
         sender: PeerId,
-        /// Claimed author.
+        /// Claimed author of the entry.
         author: PeerId,
-        /// Sequence in the author's log.
+        /// Sequence of the entry in its author's log.
         sequence: u32,
     },
-    /// Control packet; to be dropped as a replay if its counter was seen before from this sender or
-    /// is too old.
+    /// Control packet. It is to be dropped as a replay if its counter was seen before from this
+    /// sender or is too old.
     Control {
-        /// Claimed sender.
+        /// Claimed sender of the datagram.
         sender: PeerId,
-        /// Datagram counter of the header.
+        /// Datagram counter in the header.
         counter: u64,
     },
 }
 
-/// Reason why a datagram was dropped.
+/// Reason why [`open`] has dropped a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum DropReason {
-    /// Too short for a packet.
+    /// Fewer bytes than header and shortest body have.
     #[error("too short")]
     TooShort,
-    /// More than 1,232 bytes.
+    /// More than [`MAX_DATAGRAM`] (1,232) bytes.
     #[error("too long")]
     TooLong,
-    /// Wrong magic number.
+    /// Wrong magic number: not of this protocol.
     #[error("not of pi-chat")]
     NotOurs,
-    /// Another protocol version.
+    /// Another protocol version in the header.
     #[error("of another version")]
     Version,
-    /// Another kind of room or another room tag.
+    /// Another kind of room or another room tag in the header.
     #[error("of another room")]
     OtherRoom,
-    /// Sent by this peer itself.
+    /// The sender in the header is this peer itself.
     #[error("one's own")]
     Own,
-    /// Decryption failed: not sealed with this room's passphrase, or modified.
+    /// Decryption failed: the datagram was modified or not sealed with this room's passphrase.
     #[error("the seal is broken")]
     Seal,
-    /// Too short for a packet after unsealing.
+    /// Fewer bytes after decryption than the shortest body has.
     #[error("too short inside its seal")]
     TooShortInside,
-    /// Not canonical, truncated, or beyond a limit.
+    /// The body is truncated or not canonical, or a field is beyond its limit.
     #[error("malformed")]
     Malformed,
-    /// Unknown packet kind.
+    /// Unknown kind of packet.
     #[error("of an unknown kind")]
     UnknownKind,
-    /// Entry written by this peer itself.
+    /// Entry whose author is this peer itself.
     #[error("an entry of one's own")]
     OwnEntry,
-    /// Entry that is already stored, or whose sender may not supply entries.
+    /// Entry that the `is_known` callback has refused: it is already stored, or its sender may not
+    /// supply entries.
     #[error("an entry that is known, or of a stranger")]
     KnownEntry,
-    /// Invalid signature of an entry's author.
+    /// Invalid signature of the author of an entry.
     #[error("the signature of the entry is wrong")]
     EntrySignature,
-    /// Sender id that does not match key and incarnation.
+    /// Peer id in the header of a control packet that is not derived from its key and incarnation.
     #[error("the sender's id is wrong")]
     Identity,
-    /// Replay: a counter that was seen before or is too old.
+    /// Replay of a control packet: its counter is 0, or the `is_known` callback has refused it.
     #[error("seen before")]
     Replayed,
-    /// Invalid signature of a control packet's sender.
+    /// Invalid signature of the sender of a control packet.
     #[error("the signature is wrong")]
     Signature,
 }
 
 impl DropReason {
-    /// Returns the step of section 14 in which the datagram was dropped.
+    /// Returns the step of section 14 in which the datagram was dropped, 1 to 9.
     #[must_use]
     pub const fn step(self) -> u8 {
         match self {
@@ -117,13 +118,14 @@ impl From<DecodeError> for DropReason {
     }
 }
 
-/// Opens a datagram that the peer `own` received in `room`. Returns the verified packet and the
-/// length of the datagram before sealing. Calls `is_known` at most once, before the expensive
-/// signature check; it should return true to drop the packet, and must change no state, because its
-/// argument is not verified.
+/// Opens a datagram that the peer `own` has received in `room`: decrypts, decodes and verifies it.
+/// Returns the packet and the length of the datagram before sealing, in bytes.
+///
+/// Calls `is_known` at most once, before the expensive signature check. It returns true to drop the
+/// packet. It must change no state, because its argument is not verified.
 ///
 /// # Errors
-/// [`DropReason`], the first one that applies in the order of the page.
+/// [`DropReason`]: the first one that applies in the order of section 14.
 pub fn open(
     datagram: &[u8],
     room: &Room,
@@ -159,7 +161,8 @@ pub fn open(
     Ok((packet, Header::LEN + plain.len()))
 }
 
-/// Checks for duplicates and replays and verifies the signature: steps 8 and 9.
+/// Drops the peer's own and known entries and replays, then verifies the signature: steps 8 and 9.
+/// `plain`: decrypted body.
 fn verify(
     header: &Header,
     body: Body<'_>,

@@ -7,9 +7,10 @@ use crate::model::limits::{
     MAX_PEER_TEXT, MAX_PEERS, MAX_RANGES, MAX_RAW_NAME_BYTES, MAX_RECENT, MAX_WANTED,
 };
 
-/// Check of a packet's fields against the protocol limits.
+/// Check of a packet's decoded fields against the limits of the protocol.
 pub(super) trait PacketLimits {
-    /// Returns true if all fields are within the limits.
+    /// Returns true if all fields are within the limits of section 15, lower bounds included. By
+    /// default there are none.
     fn is_within_limits(&self) -> bool {
         true
     }
@@ -94,14 +95,14 @@ impl PacketLimits for EntryFields {
 }
 
 impl EntryRange {
-    /// Returns the number of entries in the range.
+    /// Returns the number of entries in the range; 1 if it is reversed.
     fn entry_count(&self) -> u64 {
         u64::from(self.last.saturating_sub(self.first)) + 1
     }
 }
 
-/// Returns true if the number of ranges and of entries is within the limits and no range is
-/// reversed.
+/// Returns true if there are at most [`MAX_RANGES`] ranges with at most [`MAX_WANTED`] entries in
+/// all, and each has 1 ≤ first ≤ last.
 fn are_ranges_within_limits(ranges: &[EntryRange]) -> bool {
     ranges.len() <= MAX_RANGES
         && ranges.iter().all(|it| 1 <= it.first && it.first <= it.last)
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
     use crate::model::{Lamport, PeerId, Timestamp};
 
-    /// Returns an entry within the limits.
+    /// Returns the fields of an entry that are within the limits.
     fn entry() -> EntryFields {
         EntryFields {
             sequence: 1,
@@ -125,7 +126,8 @@ mod tests {
         }
     }
 
-    /// The longest packets are in the tests of the parent module.
+    /// Each case has one field beyond its limit. Packets at their limits are in the tests of the
+    /// parent module.
     #[test]
     fn entry_fields_beyond_limits_are_refused() {
         assert!(entry().is_within_limits());

@@ -1,15 +1,15 @@
-//! Packets of peers: the tables of `docs/protocol/udp.md`, section 15.
+//! Fields of the peers' packets: the tables of `docs/protocol/udp.md`, section 15.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Lamport, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::codec::vec_without_prealloc;
 
-/// Random number of an attempt to join; zero if there is none.
+/// Random number of one attempt to join. All zeros in an [`Object`] that concerns a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Nonce(pub [u8; 8]);
 
-/// Random number that is echoed to prove that an address works.
+/// Random bytes that a peer must return, to prove that it receives at its address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cookie(pub [u8; 8]);
 
@@ -18,113 +18,114 @@ pub struct Cookie(pub [u8; 8]);
 pub struct Announce {
     /// Nonce of this attempt to join; not zero.
     pub nonce: Nonce,
-    /// Lowest version of the candidate.
+    /// Lowest protocol version that the candidate speaks.
     pub lowest: u8,
-    /// Highest version of the candidate.
+    /// Highest protocol version that the candidate speaks.
     pub highest: u8,
-    /// Requested username; at most 256 bytes.
+    /// Requested username, in any spelling; at most 256 bytes.
     pub username: String,
-    /// Peers whose agreement the candidate has; at most 8.
+    /// Ids of the peers that have agreed so far; at most 8.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub agreed: Vec<PeerId>,
-    /// Padding to the minimum length; ignored.
+    /// Padding to the minimum length of an announce, at most 400 bytes; its contents are ignored.
     pub padding: String,
 }
 
-/// `agree`, kind 2: a member admits the candidate.
+/// `agree`, kind 2: a member admits a candidate, or tells it to wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agree {
-    /// Nonce of the announce.
+    /// Nonce of the `announce` that is answered.
     pub nonce: Nonce,
-    /// Cookie to be echoed in a `pong`.
+    /// Cookie that the candidate must return in a `pong`.
     pub cookie: Cookie,
     /// Bit 0: [`Agree::ASKING`].
     pub flags: u8,
     /// Paths by which the sender hears the candidate.
     pub heard: PathSet,
-    /// Sender's room clock.
+    /// Room clock of the sender.
     pub clock: RoomClock,
     /// Room clock at which the sender joined.
     pub since: RoomClock,
-    /// Sender's username; at most 64 bytes.
+    /// Username of the sender; at most 64 bytes.
     pub username: String,
-    /// Number of members, the sender included.
+    /// Number of members that the sender knows, itself included.
     pub members: u32,
-    /// Sender's Lamport timestamp.
+    /// Lamport counter of the sender; below 2⁴⁸.
     pub lamport: Lamport,
-    /// Sender's wall clock.
+    /// Wall-clock time of the sender.
     pub time: Timestamp,
 }
 
 impl Agree {
-    /// Flag: the sender's user is being asked; wait.
+    /// Flag: no agreement yet, because the sender's user is being asked; the candidate must wait.
     pub const ASKING: u8 = 1;
 }
 
-/// `object`, kind 3: a peer objects to a candidate or to a member's username.
+/// `object`, kind 3: a peer objects to a candidate, or to the username of a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// Nonce of the announce; zero: about the name of a member.
+    /// Nonce of the `announce` that is answered; all zeros: the objection is to a member's
+    /// username.
     pub nonce: Nonce,
-    /// Error code of the registry.
+    /// Error code; README, section 7.
     pub code: u16,
-    /// Username of the objecting peer; at most 64 bytes.
+    /// Username of the peer that objects; at most 64 bytes.
     pub by: String,
-    /// Canonical username that it is about; empty if invalid.
+    /// Canonical username that is objected to, at most 64 bytes; empty if it is invalid.
     pub username: String,
-    /// Peer that holds the name, else the objecting peer.
+    /// Id of the peer that holds the username (codes 201 and 202), else of the peer that objects.
     pub holder: PeerId,
-    /// Sender's room clock.
+    /// Room clock of the sender.
     pub clock: RoomClock,
-    /// Room clock at which the holder joined.
+    /// Room clock at which the holder joined; 0 for a candidate.
     pub since: RoomClock,
     /// Human-readable text; at most 100 bytes.
     pub text: String,
 }
 
-/// `heartbeat`, kind 4: presence of the sender and what it has of other authors.
+/// `heartbeat`, kind 4: periodic state of a member: its log, and what it has of other authors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Sender's room clock.
+    /// Room clock of the sender.
     pub clock: RoomClock,
     /// Room clock at which the sender joined.
     pub since: RoomClock,
-    /// Sender's username; at most 64 bytes.
+    /// Username of the sender; at most 64 bytes.
     pub username: String,
-    /// Sender's wall clock.
+    /// Wall-clock time of the sender.
     pub time: Timestamp,
-    /// Number of members, the sender included.
+    /// Number of members that the sender knows, itself included.
     pub members: u32,
-    /// Last sequence that the sender has written; 0: none.
+    /// Greatest sequence in the sender's own log; 0: it has written nothing.
     pub sequence: u32,
-    /// State of other authors, as seen by the sender; at most 60.
+    /// State of some of the other authors, as the sender knows it; at most 60.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub page: Vec<PageItem>,
 }
 
-/// State of one author in a heartbeat.
+/// State of one author in the page of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageItem {
-    /// Author.
+    /// Author whose log it is about.
     pub author: PeerId,
-    /// Greatest sequence up to which the sender has all entries.
+    /// Mark: sequence up to which the sender has all entries of the author.
     pub have: u32,
-    /// Half seconds since the sender heard it directly, [`PageItem::INDIRECT`] or
-    /// [`PageItem::ABSENT`].
+    /// Half seconds since the sender heard the author directly; [`PageItem::INDIRECT`] and
+    /// [`PageItem::ABSENT`] have meanings of their own.
     pub ago: u8,
 }
 
 impl PageItem {
-    /// `ago` of a member that the sender knows only through others.
+    /// `ago` of a member that the sender has never heard directly, or not for 127 seconds.
     pub const INDIRECT: u8 = 254;
-    /// `ago` of a non-member, of which only entries are stored.
+    /// `ago` of an author that is not a member, and whose entries the sender keeps.
     pub const ABSENT: u8 = 255;
 }
 
-/// `ping`, kind 5: tests whether an address works.
+/// `ping`, kind 5: tests whether a peer is alive at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {
-    /// Random cookie, hard to guess.
+    /// Cookie that the receiver must return in a `pong`; hard to guess.
     pub cookie: Cookie,
     /// Paths by which the sender hears the receiver.
     pub heard: PathSet,
@@ -133,18 +134,18 @@ pub struct Ping {
 /// `pong`, kind 6: answer to a `ping` or `agree`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// Cookie of the `ping` or `agree`.
+    /// Cookie of the `ping` or `agree` that is answered.
     pub cookie: Cookie,
     /// Paths by which the sender hears the receiver.
     pub heard: PathSet,
 }
 
-/// Range of consecutive entries of one author.
+/// Range of consecutive entries in the log of one author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRange {
-    /// Author.
+    /// Author whose log it is.
     pub author: PeerId,
-    /// First sequence.
+    /// First sequence, from 1.
     pub first: u32,
     /// Last sequence, inclusive; not below `first`.
     pub last: u32,
@@ -153,64 +154,65 @@ pub struct EntryRange {
 /// `want`, kind 8: requests missing entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Want {
-    /// Requested ranges: at most 32, with at most 64 entries in all.
+    /// Ranges of requested entries: at most 32, with at most 64 entries in all.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub ranges: Vec<EntryRange>,
 }
 
-/// `lost`, kind 9: reports requested entries that the sender does not have.
+/// `lost`, kind 9: names requested entries that the sender does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Missing ranges; at most 32.
+    /// Ranges of entries that are missing at the sender: at most 32, with at most 64 entries in
+    /// all.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub ranges: Vec<EntryRange>,
 }
 
-/// `recall`, kind 10: a candidate requests a page of the history.
+/// `recall`, kind 10: a candidate requests a page of the room's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
-    /// Nonce of the announce.
+    /// Nonce of the candidate's `announce`.
     pub nonce: Nonce,
-    /// Page number; page 0 also lists the newest entries.
+    /// Number of the requested page, from 0; page 0 also lists the newest entries.
     pub page: u16,
 }
 
-/// `recent`, kind 11: answer to `recall`.
+/// `recent`, kind 11: answer to a `recall`: a page of the marks and the ids of the newest entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
-    /// Nonce of the recall.
+    /// Nonce of the `recall` that is answered.
     pub nonce: Nonce,
-    /// Page number.
+    /// Number of this page, from 0.
     pub page: u16,
-    /// Number of pages; at least 1.
+    /// Number of all pages; at least 1.
     pub pages: u16,
-    /// On page 0 the ids of the newest entries, at most 10, in ascending order.
+    /// Ids of the newest entries in ascending order, at most 10; empty on pages other than 0.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub entries: Vec<EntryId>,
-    /// Marks of authors; at most 60 on a page.
+    /// Marks of some of the authors; at most 60.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub marks: Vec<Mark>,
 }
 
-/// Id of an entry: author and sequence.
+/// Id of an entry: its author, and its sequence in the author's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryId {
-    /// Author.
+    /// Author of the entry.
     pub author: PeerId,
-    /// Sequence in the author's log.
+    /// Sequence of the entry in its author's log.
     pub sequence: u32,
 }
 
-/// Mark: how far the sender's copy of an author's log is complete.
+/// Mark of an author: the sequence up to which the sender has all its entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Author.
+    /// Author whose log it is about.
     pub author: PeerId,
-    /// Greatest sequence up to which the sender has all entries.
+    /// Sequence up to which the sender has all entries of the author.
     pub have: u32,
 }
 
-/// `where`, kind 12: requests addresses of peers.
+/// `where`, kind 12: requests the addresses of peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Where {
     /// Peers whose addresses are requested; at most 16.
@@ -218,22 +220,22 @@ pub struct Where {
     pub peers: Vec<PeerId>,
 }
 
-/// `peers`, kind 13: answer to `where`.
+/// `peers`, kind 13: answer to a `where`: addresses of peers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peers {
-    /// Addresses of peers; at most 16.
+    /// Addresses of requested peers; at most 16.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub peers: Vec<PeerAddress>,
 }
 
-/// Address at which a peer can be reached.
+/// Address at which the sender reaches a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerAddress {
-    /// Peer.
+    /// Id of the peer.
     pub peer: PeerId,
     /// IPv6 address, or IPv4 address as `::ffff:a.b.c.d`.
     pub address: [u8; 16],
-    /// UDP port.
+    /// UDP port of the peer.
     pub port: u16,
 }
 
@@ -241,18 +243,18 @@ pub struct PeerAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {}
 
-/// Fields of `entry`, kind 7: a message in its author's log.
+/// Fields of an `entry`, kind 7: a message in the log of its author, without key and signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryFields {
     /// Sequence in the author's log, from 1.
     pub sequence: u32,
-    /// Lamport timestamp, from 1.
+    /// Lamport timestamp of the message, from 1 to 2⁴⁸−1.
     pub lamport: Lamport,
-    /// Time at which the author first sent it, by the author's clock.
+    /// Time of the first sending, by the author's clock; below 2⁴⁸.
     pub time: Timestamp,
-    /// Author's username at that time; 1 to 64 bytes.
+    /// Username of the author when the message was sent; 1 to 64 bytes.
     pub username: String,
-    /// Display style of the text.
+    /// Display style of the text; README, section 3.
     pub style: u8,
     /// Text of the message; 1 to 1,000 bytes.
     pub text: String,

@@ -1,4 +1,4 @@
-//! Rooms of peers: room ids, and the encryption of closed rooms. `docs/protocol/udp.md`, sections 4
+//! Room of peers: room id, and the encryption of closed rooms. `docs/protocol/udp.md`, sections 4
 //! and 5.
 
 use std::borrow::Cow;
@@ -15,24 +15,24 @@ use unicode_normalization::UnicodeNormalization;
 use super::Header;
 use crate::model::{PeerId, RoomName};
 
-/// Argon2 memory cost of deriving a key from a passphrase, in KiB.
+/// Memory cost of deriving a key from a passphrase with Argon2id, in KiB.
 const ARGON2_MEMORY_KIB: u32 = 65_536;
 
-/// Argon2 time cost: passes over that memory.
+/// Time cost of deriving a key from a passphrase with Argon2id: number of passes over the memory.
 const ARGON2_PASSES: u32 = 3;
 
-/// Key derivation failed: not enough memory, or a passphrase of gigabytes.
+/// No key could be derived from the passphrase: there is not enough memory, or the passphrase is
+/// too long (gigabytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no key can be made of the passphrase; 64 MiB of memory are needed for a moment")]
 pub struct PassphraseError;
 
-/// Room id and, in a closed room, the key material that seals its datagrams.
+/// Room of peers: its room id and, if it is closed, the key material that encrypts its datagrams.
 #[derive(Clone)]
 pub struct Room {
-    /// Room id; part of everything that is signed.
+    /// Room id, which is part of all signed bytes.
     id: [u8; 32],
-    /// Key material of a closed room, from which the senders' keys are derived; `None` in an open
-    /// room.
+    /// Key material from which the key of each sender is derived; `None` in an open room.
     key_material: Option<Hkdf<Sha256>>,
 }
 
@@ -43,9 +43,9 @@ impl Room {
         Self { id: room_hash(b"pi-chat/1 open room\0", name), key_material: None }
     }
 
-    /// Creates the closed room of this name and passphrase. Deriving the key takes 64 MiB and about
-    /// a second on a small machine, on purpose: so does every guess. Do not call it on a thread
-    /// that must not block.
+    /// Creates the closed room of this name and passphrase. Key derivation takes 64 MiB and about a
+    /// second on a small machine, on purpose: so does every guess of an attacker. Do not call it on
+    /// a thread that must not block.
     ///
     /// # Errors
     /// [`PassphraseError`] if there is not enough memory.
@@ -65,27 +65,27 @@ impl Room {
         Ok(Self { id, key_material: Some(key_material) })
     }
 
-    /// Returns the room id, which is part of everything signed in the room.
+    /// Returns the room id, which is part of all bytes signed in the room.
     #[must_use]
     pub const fn id(&self) -> &[u8; 32] {
         &self.id
     }
 
-    /// Returns the room tag: the first bytes of the room id, in every header.
+    /// Returns the room tag: the first 4 bytes of the room id, part of every header.
     #[must_use]
     pub const fn tag(&self) -> [u8; 4] {
         let [a, b, c, d, ..] = self.id;
         [a, b, c, d]
     }
 
-    /// Returns 0 for an open room, 1 for a closed one.
+    /// Returns the kind of the room, as in the header: 0 open, 1 closed.
     #[must_use]
     pub fn kind(&self) -> u8 {
         u8::from(self.key_material.is_some())
     }
 
-    /// Builds a datagram of `header` and `body`; encrypts the body in a closed room. Never `None`
-    /// for bodies that fit into a datagram.
+    /// Builds a datagram of `header` and `body`, with the body encrypted in a closed room. `None`
+    /// if encryption fails, which does not happen with bodies that fit into a datagram.
     pub(super) fn seal(&self, header: &Header, body: &[u8]) -> Option<Vec<u8>> {
         let mut datagram = header.to_bytes();
         match &self.key_material {
@@ -100,8 +100,8 @@ impl Room {
         Some(datagram)
     }
 
-    /// Decrypts the part of a datagram after `header`; in an open room returns it as it is. `None`
-    /// if it was not sealed with this room's passphrase or was modified.
+    /// Decrypts `sealed`, the part of a datagram after `header`; in an open room returns it
+    /// unchanged. `None` if it was modified or not sealed with this room's passphrase.
     pub(super) fn unseal<'a>(&self, header: &Header, sealed: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let Some(key_material) = &self.key_material else {
             return Some(Cow::Borrowed(sealed));
@@ -122,20 +122,22 @@ impl fmt::Debug for Room {
     }
 }
 
-/// Returns SHA-256 of a purpose prefix and the room's name key.
+/// Returns the SHA-256 hash of `purpose`, a domain separator, and the key of the room's name.
 fn room_hash(purpose: &[u8], name: &RoomName) -> [u8; 32] {
     Sha256::new().chain_update(purpose).chain_update(name.key().as_str()).finalize().into()
 }
 
-/// Derives a key for one purpose by HKDF. Never `None` for keys of this length.
+/// Derives a key of 32 bytes for the purpose `info` from the key material by HKDF. `None` if it
+/// fails, which does not happen with this length.
 fn derive_key(key_material: &Hkdf<Sha256>, info: &[&[u8]]) -> Option<[u8; 32]> {
     let mut key = [0; 32];
     key_material.expand_multi_info(info, &mut key).ok()?;
     Some(key)
 }
 
-/// Derives the cipher of a sender. Each sender has a key of its own, so counters must be unique
-/// only among its own datagrams. Derived anew each time, which is cheap compared to a signature.
+/// Derives the cipher of a sender by HKDF. Each sender has a key of its own, so a counter may be
+/// used once by each sender. The result is not cached: deriving it is cheap compared to a
+/// signature.
 fn sender_cipher(key_material: &Hkdf<Sha256>, sender: PeerId) -> Option<ChaCha20Poly1305> {
     let key = derive_key(key_material, &[b"pi-chat/1 seal\0", &sender.0])?;
     Some(ChaCha20Poly1305::new(&key.into()))

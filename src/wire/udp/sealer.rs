@@ -1,4 +1,4 @@
-//! Sealing of outgoing datagrams: signing, encryption and counters.
+//! Sealing of outgoing datagrams: counters, signatures and encryption.
 
 use std::sync::Arc;
 
@@ -6,34 +6,34 @@ use super::identity::packet_signing_input;
 use super::{Control, Entry, Header, Identity, Room};
 use crate::model::limits::COUNTER_END;
 
-/// Builds complete datagrams, each with the next counter. There must be only one for an identity: a
-/// counter used twice breaks the encryption of a closed room.
+/// Builder of complete datagrams, each with the next counter. There must be only one sealer for an
+/// identity: a counter that is used twice breaks the encryption of a closed room.
 #[derive(Debug)]
 pub struct Sealer {
-    /// Identity that signs.
+    /// Identity that sends and signs.
     identity: Arc<Identity>,
     /// Room of the datagrams.
     room: Arc<Room>,
-    /// Last counter used.
+    /// Counter of the last datagram built; 0: none yet.
     last_counter: u64,
 }
 
 impl Sealer {
-    /// Creates the sealer of an identity that has sent nothing yet.
+    /// Creates the sealer of an identity that has sent nothing yet. The first counter is 1.
     #[must_use]
     pub const fn new(identity: Arc<Identity>, room: Arc<Room>) -> Self {
         Self::after(0, identity, room)
     }
 
-    /// Creates a sealer whose last used counter is `last_counter`, to reproduce a particular datagram
-    /// (for the vectors).
+    /// Creates a sealer whose next counter is `last_counter` + 1, to reproduce a particular
+    /// datagram (for the vectors).
     #[must_use]
     pub const fn after(last_counter: u64, identity: Arc<Identity>, room: Arc<Room>) -> Self {
         Self { identity, room, last_counter }
     }
 
-    /// Builds the datagram of a control packet. `None` when all 2⁴⁸−1 counters are used up: this
-    /// peer must stop.
+    /// Builds the datagram of a control packet: signs it and, in a closed room, encrypts it. `None`
+    /// if all 2⁴⁸−1 counters are used up; then this peer must stop.
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.encode_unsigned(&self.identity.signer());
@@ -42,14 +42,16 @@ impl Sealer {
         self.room.seal(&header, &body)
     }
 
-    /// Builds the datagram of an entry, of this peer or of another author. `None` as for
+    /// Builds the datagram of an entry, whose author may be another peer: its signature is kept,
+    /// and in a closed room its body is encrypted. `None` if the counters are used up, as for
     /// [`Self::control`].
     pub fn entry(&mut self, entry: &Entry) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         self.room.seal(&header, &entry.body)
     }
 
-    /// Builds the header of the next datagram; `None` when the counters are used up.
+    /// Builds the header of the next datagram with the next counter; `None` if the counters are
+    /// used up.
     fn next_header(&mut self) -> Option<Header> {
         let next = self.last_counter + 1;
         if next >= COUNTER_END {

@@ -1,20 +1,21 @@
-//! Header of a datagram of any room, read without verification.
+//! Header fields of a datagram of any room, read without verification.
 
 use super::header::MAGIC;
 use super::{Room, VERSION};
 use crate::model::PeerId;
 
-/// Claimed room and sender of a datagram, not verified.
+/// Room and sender that the header of a datagram claims. Nothing of it is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnverifiedHeader {
-    /// Kind and tag of its room, as they stand in the header.
+    /// Kind of the room (1 byte), then room tag (4 bytes).
     pub kind_and_tag: [u8; 5],
-    /// Claimed sender.
+    /// Claimed peer id of the sender.
     pub sender: PeerId,
 }
 
 impl UnverifiedHeader {
-    /// Reads the header of a datagram; `None` if it is too short, or not of this protocol version.
+    /// Reads the header of a datagram. `None` if it is too short, or magic number or protocol
+    /// version differ.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         let (&magic, rest) = datagram.split_first_chunk()?;
@@ -25,14 +26,14 @@ impl UnverifiedHeader {
             .then_some(Self { kind_and_tag, sender: PeerId(sender) })
     }
 
-    /// Returns true if kind and tag are those of `room`.
+    /// Returns true if room kind and room tag are those of `room`.
     #[must_use]
     pub fn is_of(&self, room: &Room) -> bool {
         let [kind, tag @ ..] = self.kind_and_tag;
         kind == room.kind() && tag == room.tag()
     }
 
-    /// Returns true if its room is a closed one.
+    /// Returns true if the header claims a closed room.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         let [kind, ..] = self.kind_and_tag;
