@@ -459,6 +459,17 @@ fn invalid_reload_changes_nothing_and_is_reported() {
     assert_eq!(it.name(), "cellar");
 }
 
+#[test]
+fn status_line_tells_age_of_last_backup() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, backups) = (place.path().join("data"), place.path().join("backups"));
+    let it = ReloadableServer::start(&format!("data-dir = {data:?}\nbackup-dir = {backups:?}\n"));
+    it.wait_for_notification(|word| word == "STATUS=nobody is here; no backup yet");
+    let told = "STATUS=nobody is here; last backup less than 1 h ago";
+    it.wait_for_notification(|word| word == told);
+    assert_eq!(fs::read_dir(backups).unwrap().count(), 1);
+}
+
 /// Starts a server with a configuration with which it fails. Returns its notification to systemd
 /// and its exit code.
 fn failed_start(config: &str) -> (String, Option<i32>) {

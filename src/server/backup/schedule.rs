@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn nights_of_clock_changes_have_one_backup() {
-        // 3 o'clock does not exist on no day here, but 2 o'clock does twice, or not at all.
+        // The clock jumps from 2 to 3 o'clock, and from 3 back to 2: 3 o'clock always exists.
         for (last, night) in [
             ("2026-03-28T02:00:10Z", "2026-03-29T01:00:00Z"),
             ("2026-10-24T01:00:10Z", "2026-10-25T02:00:00Z"),
