@@ -68,6 +68,9 @@ const PACKAGED: &str = include_str!("../../debian/chat-server.toml");
 /// Configuration that lifts the rate limit while a server is prepared.
 const UNLIMITED: &str = "burst = 1000000\nper-minute = 100000000\n";
 
+/// Configuration that lifts the quotas of the attackers' address while they join.
+const MANY_JOINS: &str = "max-connections-per-address = 2000\n";
+
 /// Attacks run one after the other, so that one does not disturb the measurements of another.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -89,6 +92,9 @@ pub(crate) struct Attack<'a> {
     pub(crate) newcomer_searches: bool,
     /// Called before each try with the server's address; clients have no rate limit until it returns.
     pub(crate) prepare: &'a dyn Fn(SocketAddr),
+    /// Called before each try, after `prepare`: returns attackers that have joined already, without the
+    /// quotas of their address, but with the rate limit of a connection.
+    pub(crate) recruit: &'a dyn Fn(SocketAddr) -> Vec<Client>,
     /// Called after each try with the server's address: asserts more about the server.
     pub(crate) after: &'a dyn Fn(SocketAddr),
 }
@@ -105,6 +111,7 @@ impl Default for Attack<'_> {
             pair_room: "lobby",
             newcomer_searches: false,
             prepare: &|_| {},
+            recruit: &|_| Vec::new(),
             after: &|_| {},
         }
     }
@@ -116,6 +123,8 @@ pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
     /// Path of its control socket.
     pub(crate) control: &'a Path,
+    /// Attackers that have joined already.
+    recruits: Mutex<Vec<Client>>,
     /// The attack is over.
     over: &'a AtomicBool,
 }
@@ -124,6 +133,11 @@ impl Target<'_> {
     /// Returns true if the attack is over.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
+    }
+
+    /// Takes the attackers that have joined already.
+    pub(crate) fn recruits(&self) -> Vec<Client> {
+        std::mem::take(&mut *self.recruits.lock().unwrap())
     }
 
     /// Connects an attacker.
@@ -158,6 +172,8 @@ struct Fortress {
     server: Server,
     /// Path of its control socket.
     control: PathBuf,
+    /// Attackers that have joined already.
+    recruits: Vec<Client>,
     /// Directory of log, password and control socket.
     _directory: TempDir,
 }
@@ -190,10 +206,10 @@ impl Attack<'_> {
         let server = Server::start_command(command, &arguments, |_| {});
         say_something(server.address(), self.password);
         (self.prepare)(server.address());
-        std::fs::write(&config, PACKAGED).unwrap();
-        server.signal(Signal::HUP);
-        server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
-        Fortress { server, control: control.into(), _directory: directory }
+        reload(&server, &config, &format!("{PACKAGED}\n{MANY_JOINS}"));
+        let recruits = (self.recruit)(server.address());
+        reload(&server, &config, PACKAGED);
+        Fortress { server, control: control.into(), recruits, _directory: directory }
     }
 
     /// Asserts the promises while `attack` runs: in a thread of its own, until [`Target::is_over`]
@@ -222,7 +238,8 @@ impl Attack<'_> {
         let memory = MemoryWatch::start(fortress.server.id());
         let own = pair.measure(BEFORE);
         let over = AtomicBool::new(false);
-        let target = Target { address, control: &fortress.control, over: &over };
+        let recruits = Mutex::new(fortress.recruits);
+        let target = Target { address, control: &fortress.control, recruits, over: &over };
         let (under, newcomer) = thread::scope(|scope| {
             scope.spawn(|| {
                 setpriority_process(None, ATTACKER_NICENESS).unwrap();
@@ -254,6 +271,16 @@ impl Attack<'_> {
         (self.after)(address);
         if under.p99 > allowed { Err(figures) } else { Ok(()) }
     }
+}
+
+/// Puts another configuration in force.
+fn reload(server: &Server, path: &str, config: &str) {
+    let reloads =
+        |lines: &[String]| lines.iter().filter(|it| it.contains("read again and applied")).count();
+    let before = reloads(&server.log());
+    std::fs::write(path, config).unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_log(|lines| reloads(lines) > before);
 }
 
 /// Joins the lobby from an address that is not the attacker's; returns the time that it took.
