@@ -30,7 +30,7 @@ pub struct CheckReport {
     /// Faults found, as text for the owner.
     pub faults: Vec<String>,
     /// Number of faults that are not listed.
-    pub more_faults: u64,
+    pub unlisted_faults: u64,
 }
 
 impl CheckReport {
@@ -39,7 +39,7 @@ impl CheckReport {
         if self.faults.len() < MAX_LISTED_FAULTS {
             self.faults.push(fault.into());
         } else {
-            self.more_faults = self.more_faults.saturating_add(1);
+            self.unlisted_faults = self.unlisted_faults.saturating_add(1);
         }
     }
 
@@ -56,10 +56,10 @@ impl CheckReport {
 }
 
 /// Check of one part of the log; adds the faults that it finds to the report.
-type Check = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
+type CheckFn = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
 
 /// All checks, with the name of what they read.
-const CHECKS: &[(&str, Check)] = &[
+const CHECKS: &[(&str, CheckFn)] = &[
     ("the database", check_database),
     ("rooms", check_rooms),
     ("messages", check_messages),
@@ -230,7 +230,7 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     }
     let head = read_fact::<i64>(connection, fact::HEAD);
     let head = report.ok_or_fault(fact::HEAD, head).flatten().unwrap_or(0).max(last);
-    for name in [fact::INDEXED, fact::FORGOTTEN] {
+    for name in [fact::INDEXED_UP_TO, fact::EVICTED_UP_TO] {
         let value = read_fact::<i64>(connection, name);
         let value = report.ok_or_fault(name, value).flatten().unwrap_or(0);
         if !(0..=head).contains(&value) {

@@ -16,7 +16,7 @@ pub struct ImportSummary {
     /// Number of messages added to the log.
     pub added: u64,
     /// Number of messages skipped as duplicates: already in the log, or twice in the file.
-    pub known: u64,
+    pub duplicates: u64,
 }
 
 /// Merges the messages of a JSON lines file into the log of a directory, ordered by time. Creates
@@ -43,7 +43,7 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
         merge::merge(&transaction)?;
         transaction.commit()?;
     }
-    Ok(ImportSummary { added, known: read.saturating_sub(added) })
+    Ok(ImportSummary { added, duplicates: read.saturating_sub(added) })
 }
 
 /// Parses all lines and puts their messages into the staging table. Returns the number of messages.

@@ -64,9 +64,9 @@ impl Header<'_> {
 #[derive(Debug, Serialize, Deserialize)]
 struct MessageLine<'a> {
     /// Sequence in the log that it was exported from.
-    sequence: JsonNumber,
+    sequence: NumberOrString,
     /// Time at which the message was received.
-    time: JsonNumber,
+    time: NumberOrString,
     /// Name of the room.
     #[serde(borrow)]
     room: Cow<'a, str>,
@@ -74,9 +74,9 @@ struct MessageLine<'a> {
     #[serde(borrow)]
     username: Cow<'a, str>,
     /// Session of the author in the log that it was exported from.
-    session: JsonNumber,
+    session: NumberOrString,
     /// Reference that the author's client gave the message.
-    reference: JsonNumber,
+    reference: NumberOrString,
     /// Display style, as a number.
     style: u8,
     /// Text of the message.
@@ -87,14 +87,14 @@ struct MessageLine<'a> {
 /// JSON value of a number or a time.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum JsonNumber {
+enum NumberOrString {
     /// A number; written up to [`MAX_EXACT_NUMBER`].
     Small(u64),
     /// A greater number as digits, or a time by RFC 3339.
     Text(String),
 }
 
-impl JsonNumber {
+impl NumberOrString {
     /// Converts a number to JSON.
     fn from_u64(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
@@ -138,12 +138,12 @@ impl JsonNumber {
 pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
     serde_json::to_string(&MessageLine {
-        sequence: JsonNumber::from_u64(entry.sequence.0),
-        time: JsonNumber::from_time(entry.time),
+        sequence: NumberOrString::from_u64(entry.sequence.0),
+        time: NumberOrString::from_time(entry.time),
         room: room.as_str().into(),
         username: draft.username.as_str().into(),
-        session: JsonNumber::from_u64(draft.session.0),
-        reference: JsonNumber::from_u64(draft.reference.0),
+        session: NumberOrString::from_u64(draft.session.0),
+        reference: NumberOrString::from_u64(draft.reference.0),
         style: draft.style.0,
         text: draft.text.as_str().into(),
     })

@@ -159,8 +159,8 @@ pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     )?;
     write_fact(connection, fact::LOG_ID, log_id)?;
     write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
-    write_fact(connection, fact::FORGOTTEN, 0)?;
-    write_fact(connection, fact::INDEXED, 0)?;
+    write_fact(connection, fact::EVICTED_UP_TO, 0)?;
+    write_fact(connection, fact::INDEXED_UP_TO, 0)?;
     // The commit is synced, and no client knows the new log id yet.
     write_fact(connection, fact::IS_CLEAN, 1)?;
     while search::index_next(connection, INDEX_BATCH)?.1 == INDEX_BATCH {}

@@ -213,7 +213,7 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
         Box::new(BufReader::new(opened))
     };
     let done = archive::import(directory, &mut input)?;
-    print_line(&format!("{} messages added, {} were there already", done.added, done.known));
+    print_line(&format!("{} messages added, {} were there already", done.added, done.duplicates));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -230,8 +230,8 @@ fn check(directory: &Path) -> Result<ExitCode> {
     for fault in &report.faults {
         print_line(fault);
     }
-    let CheckReport { messages, directs, rooms, bytes, faults, more_faults } = report;
-    let faults = more_faults.saturating_add(faults.len() as u64);
+    let CheckReport { messages, directs, rooms, bytes, faults, unlisted_faults } = report;
+    let faults = unlisted_faults.saturating_add(faults.len() as u64);
     let found = match faults {
         0 => "no fault found:".to_owned(),
         _ => format!("faults found: {faults}, in"),

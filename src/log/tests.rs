@@ -112,7 +112,7 @@ fn room(number: usize) -> RoomName {
 }
 
 /// The two logs under comparison, and the state that the operations need.
-struct Pair {
+struct LogPair {
     /// Log in memory.
     memory: MemoryLog,
     /// Log on disk; none while it is closed.
@@ -137,7 +137,7 @@ fn open(directory: &Path) -> (SqliteLog, RestoredState) {
     SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap()
 }
 
-impl Pair {
+impl LogPair {
     /// Creates two empty logs and a session for each user.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -305,7 +305,7 @@ fn memory_and_sqlite_logs_give_equal_answers() {
     let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });
     runner
         .run(&proptest::collection::vec(step(), 1..60), |steps| {
-            let mut pair = Pair::new();
+            let mut pair = LogPair::new();
             steps.iter().for_each(|step| pair.perform(step));
             Ok(())
         })

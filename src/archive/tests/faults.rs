@@ -92,7 +92,7 @@ fn faults_beyond_the_listed_ones_are_counted() {
     import_all(directory.path(), &all);
     change(directory.path(), "UPDATE entries SET username = '?'");
     let report = check(directory.path()).unwrap();
-    assert_eq!((report.faults.len(), report.more_faults), (50, 30));
+    assert_eq!((report.faults.len(), report.unlisted_faults), (50, 30));
 }
 
 /// Opens the log of a directory as a server does, and closes it. Returns its log id.

@@ -120,7 +120,7 @@ impl MemoryLog {
             Target::Room(room) => {
                 let ring = self.rooms.entry(room.key().clone()).or_default();
                 if ring.entries.is_empty() {
-                    ring.dropped = self.evicted_up_to;
+                    ring.last_dropped = self.evicted_up_to;
                 }
                 self.room_bytes += memory_cost(entry);
                 ring.push(entry.clone());
@@ -275,9 +275,9 @@ impl MemoryLog {
     fn rooms_with_gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
         let ReadRange::After(sequence, _) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
-            let dropped =
-                self.rooms.get(room.key()).map_or(self.evicted_up_to, |ring| ring.dropped);
-            dropped > sequence
+            let last_lost =
+                self.rooms.get(room.key()).map_or(self.evicted_up_to, |ring| ring.last_dropped);
+            last_lost > sequence
         };
         request.rooms.iter().filter(has_gap).cloned().collect()
     }

@@ -9,10 +9,10 @@ use crate::model::{LogEntry, RoomName, SearchQuery, Sequence, SharedEntry, Targe
 pub(super) struct Ring {
     /// Entries in ascending order of sequence.
     pub(super) entries: VecDeque<SharedEntry>,
-    /// Sequence up to which entries may be missing: that of the last entry dropped from this ring.
+    /// Sequence up to which entries may be missing: that of the last entry last_dropped from this ring.
     /// It starts as [`super::MemoryLog::evicted_up_to`], because the room may have been evicted
     /// before.
-    pub(super) dropped: Sequence,
+    pub(super) last_dropped: Sequence,
     /// Memory of `entries`, in bytes.
     pub(super) bytes: usize,
 }
@@ -41,7 +41,7 @@ impl Ring {
     pub(super) fn drop_oldest(&mut self) -> usize {
         let Some(entry) = self.entries.pop_front() else { return 0 };
         let freed = memory_cost(&entry);
-        self.dropped = entry.sequence;
+        self.last_dropped = entry.sequence;
         self.bytes -= freed;
         freed
     }

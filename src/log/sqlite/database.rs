@@ -33,11 +33,11 @@ pub(crate) mod fact {
     /// be deleted.
     pub(crate) const HEAD: &str = "head";
     /// Sequence up to which messages are in the search index.
-    pub(crate) const INDEXED: &str = "indexed";
+    pub(crate) const INDEXED_UP_TO: &str = "indexed";
     /// Sequence gaps: pairs of 8 bytes each, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
     /// Greatest sequence in any evicted room, whose row is gone.
-    pub(crate) const FORGOTTEN: &str = "forgotten";
+    pub(crate) const EVICTED_UP_TO: &str = "forgotten";
 }
 
 /// Opens a read-write connection, and upgrades the database to the latest format.

@@ -99,13 +99,13 @@ fn write_lock_holder(lock: &mut File) -> io::Result<()> {
 }
 
 /// Permission bits of the group and of others.
-const OTHERS_PERMISSIONS: u32 = 0o077;
+const GROUP_AND_OTHERS_MASK: u32 = 0o077;
 
 /// Warns if others can access the directory. It keeps its permissions, because others may need
 /// them; the files in it are made private all the same.
 fn warn_if_accessible(path: &Path) {
     let mode = fs::metadata(path).map_or(0, |it| it.permissions().mode());
-    if mode & OTHERS_PERMISSIONS != 0 {
+    if mode & GROUP_AND_OTHERS_MASK != 0 {
         tracing::warn!("others can look into {}; chmod 700 would keep them out", path.display());
     }
 }
@@ -116,7 +116,7 @@ fn make_private(path: &Path) {
     // The file need not exist.
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.permissions().mode();
-    if mode & OTHERS_PERMISSIONS == 0 {
+    if mode & GROUP_AND_OTHERS_MASK == 0 {
         return;
     }
     let path_shown = path.display();

@@ -67,7 +67,7 @@ use crate::os::Clock;
 
 /// Maximum memory of the requests that wait for the writer thread, in bytes. Further drafts are
 /// refused.
-const MAX_QUEUED_BYTES: usize = 32 << 20;
+const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
 /// Log on disk, in an SQLite database. Dropping it writes everything and closes it.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub struct SqliteLog {
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
     /// Memory of the requests that wait for the writer thread, in bytes.
-    queued_bytes: Arc<AtomicUsize>,
+    queued_draft_bytes: Arc<AtomicUsize>,
     /// Writer and reader threads, in the order in which they are joined.
     threads: Vec<JoinHandle<()>>,
     /// Permanent identifier of the server that the log belongs to.
@@ -119,7 +119,7 @@ impl SqliteLog {
         let (ending, reader_ends) = unbounded_channel();
         let (search_ending, reader_ending) =
             (ThreadEndNotifier(ending.clone()), ThreadEndNotifier(ending));
-        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let queued_draft_bytes = Arc::new(AtomicUsize::new(0));
         let writer = Writer {
             store: Store::new(connection)?,
             state: WriterState::new(clock.now(), last_in_room.keys().cloned().collect()),
@@ -132,7 +132,7 @@ impl SqliteLog {
             clock,
             events: sender.clone(),
             read_queues,
-            queued_bytes: queued_bytes.clone(),
+            queued_draft_bytes: queued_draft_bytes.clone(),
         };
         let threads = vec![
             spawn_thread("log-writer", move || writer.run(&to_do))?,
@@ -152,7 +152,7 @@ impl SqliteLog {
             immediate_events: VecDeque::new(),
             timestamps: last_time
                 .map_or_else(TimestampSource::default, TimestampSource::resuming_after),
-            queued_bytes,
+            queued_draft_bytes,
             threads,
             server_id,
             _directory: directory,
@@ -189,7 +189,7 @@ impl Log for SqliteLog {
         let (time, clock_was_set) = self.timestamps.generate(now);
         let cost = |draft: &Draft| size_of::<WriteRequest>() + draft.text.as_str().len();
         let bytes: usize = drafts.iter().map(cost).sum();
-        if self.queued_bytes.load(Ordering::Relaxed) + bytes > MAX_QUEUED_BYTES {
+        if self.queued_draft_bytes.load(Ordering::Relaxed) + bytes > MAX_QUEUED_DRAFT_BYTES {
             let refused = drafts.into_iter().map(|draft| LogEvent::NotStored {
                 session: draft.session,
                 reference: draft.reference,
@@ -197,7 +197,7 @@ impl Log for SqliteLog {
             self.immediate_events.extend(refused);
             return;
         }
-        self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
         let set = clock_was_set.then_some(WriteRequest::ClockSet);
         let requests =
             set.into_iter().chain(drafts.into_iter().map(|it| WriteRequest::Draft(time, it)));

@@ -122,7 +122,7 @@ pub(super) fn rooms_with_gaps(
     request: &ReadRequest,
 ) -> rusqlite::Result<Vec<RoomName>> {
     let ReadRange::After(after, _) = request.range else { return Ok(Vec::new()) };
-    let forgotten: i64 = read_fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
+    let forgotten: i64 = read_fact(connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
     let mut gaps = Vec::new();
     for room in &request.rooms {
         let dropped = dropped_sequence(connection, room.key())?.unwrap_or(forgotten);

@@ -17,13 +17,13 @@ use crate::model::{
 use crate::os::random_bytes;
 
 /// File with the boot id of the operating system, which is new at each boot.
-const SYSTEM_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Environment variable with the boot id, set by the unit of a service that cannot read the file.
 const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
 /// Upper bound of the number of messages that can be on their way to the log at one time.
-const MAX_IN_FLIGHT: u64 = 200_000;
+const MAX_DRAFTS_IN_FLIGHT: u64 = 200_000;
 
 /// Maximum number of rooms whose spelling is restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
@@ -86,7 +86,7 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
 /// writes it without hyphens.)
 fn system_boot_id() -> Option<String> {
     let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
-    let told = said.or_else(|| fs::read_to_string(SYSTEM_BOOT_ID).ok());
+    let told = said.or_else(|| fs::read_to_string(BOOT_ID_FILE).ok());
     told.map(|it| it.trim().replace('-', ""))
 }
 
@@ -140,7 +140,7 @@ fn apply_later_messages(
     sessions: &mut [(SessionRecord, Sequence)],
 ) -> rusqlite::Result<()> {
     let Some(least) = sessions.iter().map(|(_, noted)| noted.0).min() else { return Ok(()) };
-    let begin = Sequence(least.saturating_sub(MAX_IN_FLIGHT));
+    let begin = Sequence(least.saturating_sub(MAX_DRAFTS_IN_FLIGHT));
     let mut by_id: HashMap<SessionId, &mut SessionRecord> =
         sessions.iter_mut().map(|(record, _)| (record.session, record)).collect();
     for table in ["entries", "directs"] {

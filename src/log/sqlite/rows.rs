@@ -44,7 +44,7 @@ fn damaged_value(
 }
 
 /// Number of damaged rows skipped by this process.
-static SKIPPED_ROWS: AtomicU64 = AtomicU64::new(0);
+static SKIPPED_ROW_READS: AtomicU64 = AtomicU64::new(0);
 
 /// Returns `None` in place of the error for a damaged row, so that it does not make the others
 /// unreadable. Logs the 1st, 2nd, 4th, 8th, … time, because the same row is read again and again.
@@ -58,7 +58,7 @@ pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
             | IntegralValueOutOfRange(..)
             | InvalidColumnType(..)),
         ) => {
-            let count = SKIPPED_ROWS.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            let count = SKIPPED_ROW_READS.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             if count.is_power_of_two() {
                 tracing::error!("passed over damaged rows of the database ({count}): {error}");
             }

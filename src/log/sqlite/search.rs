@@ -16,17 +16,17 @@ use crate::model::{
 use crate::os::Clock;
 
 /// Milliseconds of a day.
-const DAY: i64 = 24 * 60 * 60 * 1_000;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Maximum duration of a search. Longer ones are aborted, because others wait.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum number of messages scanned because they are not in the index yet. More of them exist
 /// only after an upgrade; then searches fail until they are indexed.
-const MAX_UNINDEXED: i64 = 5_000;
+const MAX_UNINDEXED_MESSAGES: i64 = 5_000;
 
 /// Number of SQLite virtual machine instructions between checks of the time.
-const PROGRESS_INTERVAL: i32 = 10_000;
+const TIMEOUT_CHECK_INSTRUCTIONS: i32 = 10_000;
 
 /// Runs database work, and aborts it with an error after [`SEARCH_TIMEOUT`].
 pub(crate) fn with_timeout<T>(
@@ -35,7 +35,7 @@ pub(crate) fn with_timeout<T>(
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let end = clock.now() + SEARCH_TIMEOUT;
-    connection.progress_handler(PROGRESS_INTERVAL, Some(move || clock.now() > end))?;
+    connection.progress_handler(TIMEOUT_CHECK_INSTRUCTIONS, Some(move || clock.now() > end))?;
     let done = work(connection);
     connection.progress_handler(0, None::<fn() -> bool>)?;
     done
@@ -78,7 +78,7 @@ pub(crate) fn find_matches(
 /// Scans the messages that are not in the index yet, and adds those that match.
 ///
 /// # Errors
-/// There are more than [`MAX_UNINDEXED`] of them.
+/// There are more than [`MAX_UNINDEXED_MESSAGES`] of them.
 fn find_unindexed(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -90,8 +90,8 @@ fn find_unindexed(
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM entries WHERE sequence > ? LIMIT ?)",
     )?;
-    let rest: i64 = statement.query_row([indexed, MAX_UNINDEXED + 1], |row| row.get(0))?;
-    if rest > MAX_UNINDEXED {
+    let rest: i64 = statement.query_row([indexed, MAX_UNINDEXED_MESSAGES + 1], |row| row.get(0))?;
+    if rest > MAX_UNINDEXED_MESSAGES {
         tracing::warn!("too many messages cannot be found yet; no search until they can");
         return Err(rusqlite::Error::QueryReturnedNoRows);
     }
@@ -125,7 +125,7 @@ fn collect_matches(
 
 /// Returns bounds of the sequences of all messages of the query's days: first and last.
 fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
-    let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY;
+    let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY_MILLIS;
     let first = match query.since {
         None => i64::MIN,
         Some(since) => connection
@@ -172,7 +172,7 @@ fn author_tag(key: &NameKey) -> String {
 
 /// Returns the sequence up to which messages are in the index.
 pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequence> {
-    Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED)?.unwrap_or(0)))
+    Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED_UP_TO)?.unwrap_or(0)))
 }
 
 /// Adds the next messages to the index, at most `limit`. Returns the sequence up to which messages
@@ -202,7 +202,7 @@ pub(crate) fn index_next(
         let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
         let text = row.get_ref(4)?.as_str().unwrap_or_default();
         insert.execute(params![last, format!("r{room} {author}"), text])?;
-        days.entry(time / DAY).or_insert((last, last)).1 = last;
+        days.entry(time / DAY_MILLIS).or_insert((last, last)).1 = last;
     }
     let mut note = connection.prepare_cached(
         "INSERT INTO days (day, first, last) VALUES (?1, ?2, ?3)
@@ -212,12 +212,12 @@ pub(crate) fn index_next(
         note.execute([day, first, last])?;
     }
     if count > 0 {
-        write_fact(connection, fact::INDEXED, last)?;
+        write_fact(connection, fact::INDEXED_UP_TO, last)?;
     }
     Ok((rows::sequence_from_sql(last), count))
 }
 
 /// Returns the day of a timestamp, counted since 1970 (UTC).
 pub(super) const fn day_of(time: u64) -> i64 {
-    u64_to_sql(time) / DAY
+    u64_to_sql(time) / DAY_MILLIS
 }

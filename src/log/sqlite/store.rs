@@ -8,7 +8,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{fact, read_fact, write_fact};
-use super::retention::{self, RetentionProgress, StepResult};
+use super::retention::{self, RetentionProgress, RetentionStepResult};
 use super::rows::{self, sequence_to_sql, u64_to_sql};
 use super::sequence_gaps;
 use super::sequencer::Change;
@@ -142,19 +142,19 @@ impl Store {
     }
 
     /// Deletes some of what exceeds the retention limits, as described at [`retention::run_step`].
-    pub(super) fn delete_excess(
+    pub(super) fn run_retention_step(
         &mut self,
         retention: Retention,
-        touched_rooms: &BTreeSet<NameKey>,
+        rooms_to_trim: &BTreeSet<NameKey>,
         now: Now,
         head: Sequence,
-    ) -> rusqlite::Result<StepResult> {
+    ) -> rusqlite::Result<RetentionStepResult> {
         let Self { connection, retention_progress, room_ids, .. } = self;
         let step = retention::run_step(
             connection,
             retention_progress,
             retention,
-            touched_rooms,
+            rooms_to_trim,
             now,
             head,
         )?;
@@ -208,7 +208,7 @@ fn room_id(
         Some((number, _)) => number,
         None => {
             // A former row may have been evicted: then entries are missing.
-            let forgotten: i64 = read_fact(connection, fact::FORGOTTEN)?.unwrap_or(0);
+            let forgotten: i64 = read_fact(connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
             let mut statement = connection
                 .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;
             statement.insert(params![room.key().as_str(), room.as_str(), forgotten])?
@@ -301,7 +301,7 @@ mod tests {
         let path = directory.path().join("chat.db");
         std::fs::File::create(&path).unwrap();
         let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
-        write_fact(&store.connection, fact::FORGOTTEN, 7).unwrap();
+        write_fact(&store.connection, fact::EVICTED_UP_TO, 7).unwrap();
         let draft = Draft {
             session: SessionId(1),
             username: Username::new("anna").unwrap(),

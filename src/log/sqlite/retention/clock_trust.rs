@@ -18,7 +18,7 @@ pub(super) struct ClockTrust {
     timestamps: TimestampSource,
     /// Time of the first reading since the start or the last clock step; none before the first
     /// reading.
-    since: Option<Moment>,
+    steady_since: Option<Moment>,
 }
 
 impl ClockTrust {
@@ -26,8 +26,8 @@ impl ClockTrust {
     /// set for [`TRUST_AFTER`].
     pub(super) fn update(&mut self, now: Now) -> bool {
         let (_, was_set) = self.timestamps.generate(now);
-        let since = self.since.filter(|_| !was_set).unwrap_or(now.moment);
-        self.since = Some(since);
-        now.moment.since(since) >= TRUST_AFTER
+        let steady_since = self.steady_since.filter(|_| !was_set).unwrap_or(now.moment);
+        self.steady_since = Some(steady_since);
+        now.moment.since(steady_since) >= TRUST_AFTER
     }
 }

@@ -27,16 +27,16 @@ use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
 /// Maximum number of messages deleted in one step, so few that no client notices a delay.
-const MAX_DELETED: usize = 256;
+const MAX_DELETED_PER_STEP: usize = 256;
 
 /// Maximum number of messages counted in one step.
-const MAX_COUNTED: usize = 20_000;
+const MAX_COUNTED_PER_STEP: usize = 20_000;
 
 /// Maximum number of messages examined in one step because the database is too large.
-const MAX_SCANNED: usize = 2_000;
+const MAX_SCANNED_PER_STEP: usize = 2_000;
 
 /// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Maximum number of direct messages kept in all.
 const MAX_DIRECTS: usize = 100_000;
@@ -57,7 +57,7 @@ pub(super) struct RetentionProgress {
 
 /// Result of one retention step.
 #[derive(Debug, Default)]
-pub(super) struct StepResult {
+pub(super) struct RetentionStepResult {
     /// True if there may be more to delete.
     pub(super) more: bool,
     /// Touched rooms that do not exceed the maximum number of messages any more.
@@ -66,7 +66,7 @@ pub(super) struct StepResult {
     pub(super) evicted: Vec<NameKey>,
 }
 
-/// Performs one step of retention, in a transaction. `touched_rooms` are the rooms with new
+/// Performs one step of retention, in a transaction. `rooms_to_trim` are the rooms with new
 /// messages since a step reported them as trimmed. `head` is the last sequence of the log; it is
 /// stored when messages are deleted. Call it again if there is more to delete.
 ///
@@ -76,20 +76,20 @@ pub(super) fn run_step(
     connection: &mut Connection,
     progress: &mut RetentionProgress,
     retention: Retention,
-    touched_rooms: &BTreeSet<NameKey>,
+    rooms_to_trim: &BTreeSet<NameKey>,
     now: Now,
     head: Sequence,
-) -> rusqlite::Result<StepResult> {
+) -> rusqlite::Result<RetentionStepResult> {
     let is_steady = progress.clock_trust.update(now);
     let step = connection.transaction().and_then(|transaction| {
         let mut run = RetentionStep {
             connection: &transaction,
             progress,
-            delete_budget: MAX_DELETED,
-            count_budget: MAX_COUNTED,
+            delete_budget: MAX_DELETED_PER_STEP,
+            count_budget: MAX_COUNTED_PER_STEP,
         };
-        let step = run.run(retention, touched_rooms, is_steady.then_some(now.time))?;
-        if run.delete_budget < MAX_DELETED {
+        let step = run.run(retention, rooms_to_trim, is_steady.then_some(now.time))?;
+        if run.delete_budget < MAX_DELETED_PER_STEP {
             write_fact(&transaction, fact::HEAD, sequence_to_sql(head))?;
         }
         transaction.commit()?;
@@ -130,16 +130,16 @@ impl RetentionStep<'_> {
     fn run(
         &mut self,
         retention: Retention,
-        touched_rooms: &BTreeSet<NameKey>,
+        rooms_to_trim: &BTreeSet<NameKey>,
         now: Option<Timestamp>,
-    ) -> rusqlite::Result<StepResult> {
-        let mut step = StepResult::default();
+    ) -> rusqlite::Result<RetentionStepResult> {
+        let mut step = RetentionStepResult::default();
         if let Some(now) = now
             && retention.days > 0
         {
             self.delete_by_age(retention.days, now)?;
         }
-        for room in touched_rooms {
+        for room in rooms_to_trim {
             if self.delete_budget == 0 || self.count_budget == 0 {
                 break;
             }
@@ -154,14 +154,14 @@ impl RetentionStep<'_> {
         }
         self.delete_excess_directs()?;
         step.evicted = self.evict_rooms()?;
-        step.more |= self.delete_budget == 0 || step.trimmed.len() < touched_rooms.len();
+        step.more |= self.delete_budget == 0 || step.trimmed.len() < rooms_to_trim.len();
         Ok(step)
     }
 
     /// Deletes messages older than `days` days, room messages and direct messages. Call it before
     /// anything else is deleted in this step.
     fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
-        let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY)));
+        let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY_MILLIS)));
         let day = search::day_of(end.cast_unsigned());
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room FROM entries
@@ -214,7 +214,7 @@ impl RetentionStep<'_> {
         let mut rows = statement.query(params![
             HISTORY_LENGTH.saturating_sub(1),
             self.progress.size_scan_position,
-            to_sql_limit(MAX_SCANNED)
+            to_sql_limit(MAX_SCANNED_PER_STEP)
         ])?;
         while old.len() < self.delete_budget
             && let Some(row) = rows.next()?
@@ -226,7 +226,7 @@ impl RetentionStep<'_> {
             }
         }
         drop(rows);
-        let is_end = old.len() < self.delete_budget && scanned < MAX_SCANNED;
+        let is_end = old.len() < self.delete_budget && scanned < MAX_SCANNED_PER_STEP;
         if is_end {
             // Start again next time: messages that had to stay may be deletable once newer ones are
             // there.

@@ -19,9 +19,9 @@ pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 #[derive(Debug)]
 pub(super) struct RoomToEvict {
     /// Row id of the room.
-    pub(super) room: i64,
+    pub(super) room_id: i64,
     /// Sequence of its last message when it was chosen.
-    pub(super) last: i64,
+    pub(super) last_sequence: i64,
 }
 
 impl RetentionStep<'_> {
@@ -35,9 +35,10 @@ impl RetentionStep<'_> {
         if self.progress.eviction_queue.is_empty() {
             self.progress.eviction_queue = self.choose_rooms_to_evict()?;
         }
-        let mut forgotten: i64 = read_fact(self.connection, fact::FORGOTTEN)?.unwrap_or(0);
+        let mut forgotten: i64 = read_fact(self.connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
         while self.delete_budget > 0
-            && let Some(RoomToEvict { room, last }) = self.progress.eviction_queue.pop_front()
+            && let Some(RoomToEvict { room_id: room, last_sequence: last }) =
+                self.progress.eviction_queue.pop_front()
         {
             let mut statement = self.connection.prepare_cached(
                 "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id)
@@ -59,7 +60,9 @@ impl RetentionStep<'_> {
                  AND NOT EXISTS (SELECT 1 FROM entries WHERE room = ?1)",
             )?;
             if statement.execute([room])? == 0 {
-                self.progress.eviction_queue.push_front(RoomToEvict { room, last });
+                self.progress
+                    .eviction_queue
+                    .push_front(RoomToEvict { room_id: room, last_sequence: last });
                 break;
             }
             // An empty room costs something, too.
@@ -69,7 +72,7 @@ impl RetentionStep<'_> {
             gone.push(name.key().clone());
         }
         if !gone.is_empty() {
-            write_fact(self.connection, fact::FORGOTTEN, forgotten)?;
+            write_fact(self.connection, fact::EVICTED_UP_TO, forgotten)?;
         }
         Ok(gone)
     }
@@ -93,7 +96,7 @@ impl RetentionStep<'_> {
              FROM rooms ORDER BY messages, last LIMIT ?",
         )?;
         let rooms = statement.query_map(params![HISTORY_LENGTH, count - MAX_ROOMS], |row| {
-            Ok(RoomToEvict { room: row.get(0)?, last: row.get(1)? })
+            Ok(RoomToEvict { room_id: row.get(0)?, last_sequence: row.get(1)? })
         })?;
         rooms.collect()
     }

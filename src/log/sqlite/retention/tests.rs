@@ -35,7 +35,7 @@ fn entry(day: u64, room: &str) -> Change {
         style: Style::SAID,
         text: MessageText::new(&format!("word{day} {}", "filler ".repeat(100))).unwrap(),
     };
-    let (sequence, time) = (Sequence(day), Timestamp(day * DAY));
+    let (sequence, time) = (Sequence(day), Timestamp(day * DAY_MILLIS));
     Change::Entry(LogEntry { sequence, previous: Sequence::ZERO, time, draft }.into())
 }
 
@@ -46,11 +46,11 @@ fn now(milliseconds: u64) -> Now {
 }
 
 /// Runs retention steps until there is no more to delete. Returns their results.
-fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<StepResult> {
+fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
-    let mut steps: Vec<StepResult> = Vec::new();
+    let mut steps: Vec<RetentionStepResult> = Vec::new();
     while steps.last().is_none_or(|it| it.more) {
-        let step = store.delete_excess(retention, &touched, now, Sequence(1_000)).unwrap();
+        let step = store.run_retention_step(retention, &touched, now, Sequence(1_000)).unwrap();
         touched.retain(|room| !step.trimmed.contains(room));
         steps.push(step);
     }
@@ -61,8 +61,8 @@ fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<StepResult> {
 /// Runs retention on a day with a trusted clock. Returns the sequences that are left.
 fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
-    steps(store, retention, now(day * DAY - hour));
-    steps(store, retention, now(day * DAY));
+    steps(store, retention, now(day * DAY_MILLIS - hour));
+    steps(store, retention, now(day * DAY_MILLIS));
     left(store)
 }
 
@@ -134,7 +134,8 @@ fn retention_by_age_waits_until_the_clock_is_trusted() {
         left(&store).len()
     };
     let minute = Duration::from_secs(60);
-    let at = |day: u64, passed: Duration| day * DAY + u64::try_from(passed.as_millis()).unwrap();
+    let at =
+        |day: u64, passed: Duration| day * DAY_MILLIS + u64::try_from(passed.as_millis()).unwrap();
     assert_eq!(left_at(at(9_999, Duration::ZERO), Duration::ZERO), 5, "just started");
     assert_eq!(left_at(at(5, minute), minute), 5, "set right");
     assert_eq!(left_at(at(5, hour), hour), 5, "right for less than an hour");
@@ -149,8 +150,8 @@ fn retention_step_deletes_a_bounded_number_of_messages() {
     let (_directory, mut store) = store(&rooms);
     let retention = Retention { messages: 50, ..Retention::default() };
     let touched: BTreeSet<NameKey> = ["a", "b", "c"].map(NameKey::of).into();
-    let step = store.delete_excess(retention, &touched, now(0), Sequence(900)).unwrap();
-    assert_eq!(left(&store).len(), 900 - MAX_DELETED, "for all rooms together");
+    let step = store.run_retention_step(retention, &touched, now(0), Sequence(900)).unwrap();
+    assert_eq!(left(&store).len(), 900 - MAX_DELETED_PER_STEP, "for all rooms together");
     assert!(step.more && step.trimmed == [NameKey::of("a")], "{step:?}");
     steps(&mut store, retention, now(0));
     assert_eq!(left(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
@@ -171,7 +172,7 @@ fn failed_retention_step_resets_message_counts() {
                 BEGIN SELECT raise(ABORT, 'the disk is full'); END";
     store.connection.execute_batch(fail).unwrap();
     let touched = BTreeSet::from([NameKey::of("a")]);
-    store.delete_excess(retention, &touched, now(0), Sequence(30)).unwrap_err();
+    store.run_retention_step(retention, &touched, now(0), Sequence(30)).unwrap_err();
     store.connection.execute_batch("DROP TRIGGER fail").unwrap();
     steps(&mut store, retention, now(0));
     assert_eq!(left(&store), (11..=30).collect::<Vec<_>>());
@@ -193,12 +194,12 @@ fn eviction_deletes_rooms_with_fewest_messages_first() {
     rooms.extend(names.iter().map(String::as_str));
     let (_directory, mut store) = store(&rooms);
     let steps = steps(&mut store, Retention::default(), now(0));
-    assert!(steps.iter().all(|it| it.evicted.len() <= MAX_DELETED));
+    assert!(steps.iter().all(|it| it.evicted.len() <= MAX_DELETED_PER_STEP));
     let gone: Vec<&NameKey> = steps.iter().flat_map(|it| &it.evicted).collect();
     assert_eq!(gone.len(), names.len() + 1 - usize::try_from(MAX_ROOMS).unwrap());
     let first: Vec<NameKey> = names[..gone.len()].iter().map(|it| NameKey::of(it)).collect();
     assert!(gone.into_iter().eq(&first), "the quietest, but not the lobby");
-    let forgotten: Option<i64> = read_fact(&store.connection, fact::FORGOTTEN).unwrap();
+    let forgotten: Option<i64> = read_fact(&store.connection, fact::EVICTED_UP_TO).unwrap();
     assert_eq!(forgotten, Some(i64::try_from(first.len()).unwrap() + 10));
 }
 
@@ -207,7 +208,7 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
     for somebody_speaks in [false, true] {
         let (_directory, mut store) = store(&["a"; 300]);
         let mut progress = RetentionProgress::default();
-        progress.eviction_queue.push_back(RoomToEvict { room: 1, last: 300 });
+        progress.eviction_queue.push_back(RoomToEvict { room_id: 1, last_sequence: 300 });
         let mut step = |store: &mut Store| {
             let touched = BTreeSet::new();
             let none = Retention::default();
@@ -216,16 +217,19 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
         };
         let first = step(&mut store);
         assert!(first.more && first.evicted.is_empty(), "{first:?}");
-        assert_eq!(left(&store).len(), 300 - MAX_DELETED);
+        assert_eq!(left(&store).len(), 300 - MAX_DELETED_PER_STEP);
         if somebody_speaks {
             store.write(&[entry(301, "a")], SyncLevel::Ordered).unwrap();
             search::index_next(&store.connection, 1).unwrap();
         }
         let second = step(&mut store);
         assert_eq!((second.more, second.evicted.len()), (false, usize::from(!somebody_speaks)));
-        assert_eq!(left(&store).len(), if somebody_speaks { 301 - MAX_DELETED } else { 0 });
+        assert_eq!(
+            left(&store).len(),
+            if somebody_speaks { 301 - MAX_DELETED_PER_STEP } else { 0 }
+        );
         if somebody_speaks {
-            assert_eq!(dropped(&store, "a"), i64::try_from(MAX_DELETED).unwrap());
+            assert_eq!(dropped(&store, "a"), i64::try_from(MAX_DELETED_PER_STEP).unwrap());
         }
     }
 }

@@ -14,12 +14,12 @@ const MAX_PENDING_BYTES: usize = 32 << 20;
 
 /// Minimum number of sequences skipped when the disk begins to fail. The positions of entries that
 /// are in memory only stay beyond everything that the database can reach, in case they are lost.
-const MIN_SEQUENCE_JUMP: u64 = 1 << 32;
+const MIN_SKIPPED_SEQUENCES: u64 = 1 << 32;
 
 impl Writer {
     /// Handles a failed write or sync: reports the new storage health, and commits the requests in
     /// memory or refuses them. With [`OnFailure::Continue`] it skips a random number of sequences,
-    /// at least [`MIN_SEQUENCE_JUMP`].
+    /// at least [`MIN_SKIPPED_SEQUENCES`].
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
@@ -36,7 +36,7 @@ impl Writer {
         // Positions of entries that are lost must not be mistaken for those of later entries.
         let head = match (storage, random_bytes()) {
             (StorageHealth::MemoryOnly, Ok(random)) => {
-                let leap = MIN_SEQUENCE_JUMP.saturating_add(u64::from_be_bytes(random) >> 28);
+                let leap = MIN_SKIPPED_SEQUENCES.saturating_add(u64::from_be_bytes(random) >> 28);
                 Sequence(self.sequencer.head.0.saturating_add(leap))
             }
             _ => self.sequencer.head,

@@ -23,7 +23,7 @@ impl Writer {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
         match recovery::last_sequence_by_room(&self.store.connection) {
-            Ok(lasts) => self.state.touched_rooms.extend(lasts.into_keys()),
+            Ok(lasts) => self.state.rooms_to_trim.extend(lasts.into_keys()),
             Err(error) => tracing::warn!("cannot look through the rooms: {error}"),
         }
     }
@@ -52,10 +52,10 @@ impl Writer {
             self.state.maintenance_at = self.state.maintenance_at.max(self.state.retry_at);
             return;
         }
-        if self.state.is_unsynced && now >= self.state.synced_at + SYNC_INTERVAL {
+        if self.state.is_unsynced && now >= self.state.last_timed_sync + SYNC_INTERVAL {
             match self.store.sync(self.sequencer.head, self.full_sync()) {
                 Ok(()) => {
-                    self.state.synced_at = now;
+                    self.state.last_timed_sync = now;
                     self.state.is_unsynced = false;
                 }
                 Err(error) => return self.enter_failure_mode(&error, Vec::new()),
@@ -94,9 +94,9 @@ impl Writer {
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let retention = self.settings.retention;
-        let step = self.store.delete_excess(
+        let step = self.store.run_retention_step(
             retention,
-            &self.state.touched_rooms,
+            &self.state.rooms_to_trim,
             now,
             self.sequencer.head,
         )?;
@@ -104,7 +104,7 @@ impl Writer {
             self.sequencer.forget_room(room);
         }
         for room in &step.trimmed {
-            self.state.touched_rooms.remove(room);
+            self.state.rooms_to_trim.remove(room);
         }
         more |= step.more;
         Ok(more)

@@ -65,7 +65,7 @@ pub(super) struct Writer {
     pub(super) read_queues: ReadQueues,
     /// Memory of the requests that wait for this thread, in bytes; shared with
     /// [`super::SqliteLog`].
-    pub(super) queued_bytes: Arc<AtomicUsize>,
+    pub(super) queued_draft_bytes: Arc<AtomicUsize>,
     /// State of storage, timers and maintenance.
     pub(super) state: WriterState,
 }
@@ -82,7 +82,7 @@ pub(super) struct WriterState {
     /// Time of the next attempt to write while the disk fails.
     retry_at: Moment,
     /// Time of the last full sync that was due by [`SYNC_INTERVAL`].
-    synced_at: Moment,
+    last_timed_sync: Moment,
     /// True if changes were written since the last full sync. Additions to the search index do not
     /// count.
     is_unsynced: bool,
@@ -91,23 +91,23 @@ pub(super) struct WriterState {
     /// Time of the next maintenance.
     maintenance_at: Moment,
     /// Rooms with new messages since retention last finished with them.
-    touched_rooms: BTreeSet<NameKey>,
+    rooms_to_trim: BTreeSet<NameKey>,
 }
 
 impl WriterState {
-    /// Creates the state of a healthy storage. `touched_rooms` are the rooms to check for
+    /// Creates the state of a healthy storage. `rooms_to_trim` are the rooms to check for
     /// retention.
-    pub(super) fn new(now: Moment, touched_rooms: BTreeSet<NameKey>) -> Self {
+    pub(super) fn new(now: Moment, rooms_to_trim: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
             pending: PendingWrites::default(),
             is_wal_suspect: false,
             retry_at: now,
-            synced_at: now,
+            last_timed_sync: now,
             is_unsynced: false,
             entries_since_maintenance: 0,
             maintenance_at: now,
-            touched_rooms,
+            rooms_to_trim,
         }
     }
 }
@@ -139,7 +139,7 @@ impl Writer {
     fn time_until_due(&self) -> Duration {
         let mut at = self.state.maintenance_at;
         if self.state.is_unsynced {
-            at = at.min(self.state.synced_at + SYNC_INTERVAL);
+            at = at.min(self.state.last_timed_sync + SYNC_INTERVAL);
         }
         if self.state.storage_health != StorageHealth::Sound {
             at = at.min(self.state.retry_at);
@@ -164,7 +164,7 @@ impl Writer {
         }
         if !requests.is_empty() {
             self.write_requests(requests);
-            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.queued_draft_bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
         for (tag, request) in reads {
             self.dispatch_read(tag, request);
@@ -191,7 +191,7 @@ impl Writer {
             if let Change::Entry(entry) = change {
                 self.state.entries_since_maintenance += 1;
                 if let Target::Room(room) = &entry.draft.target {
-                    self.state.touched_rooms.insert(room.key().clone());
+                    self.state.rooms_to_trim.insert(room.key().clone());
                 }
             }
         }
@@ -207,7 +207,7 @@ impl Writer {
     /// the last full sync is [`SYNC_INTERVAL`] ago.
     fn write(&mut self, changes: &[Change]) -> rusqlite::Result<()> {
         let now = self.clock.now();
-        let is_due = now >= self.state.synced_at + SYNC_INTERVAL;
+        let is_due = now >= self.state.last_timed_sync + SYNC_INTERVAL;
         let sync = if is_due || self.settings.durability == Durability::Strict {
             self.full_sync()
         } else {
@@ -215,7 +215,7 @@ impl Writer {
         };
         self.store.write(changes, sync)?;
         if is_due {
-            self.state.synced_at = now;
+            self.state.last_timed_sync = now;
         }
         self.state.is_unsynced = !is_due && self.settings.durability == Durability::Relaxed;
         Ok(())
