@@ -36,34 +36,37 @@ use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionReco
 
 /// Contract of a log: an ordered, readable store of entries and session records.
 ///
-/// One task, the server's engine, owns the log and calls it. No function but [`Log::close`] may
-/// block that task: an implementation hands slow work to threads or to other machines. No function
-/// but [`Log::poll_event`] returns a result: every answer is a [`LogEvent`], at once or later.
+/// One task, the server's engine, owns the log and calls it. Only [`Log::close`] may block that
+/// task: an implementation hands slow work to threads or to other machines. Only
+/// [`Log::poll_event`] returns a result: every other function is answered by a [`LogEvent`], at
+/// once or later, or not at all.
 ///
 /// # Order
 ///
 /// - `append`, `persist_session` and `delete_session` take effect in the order of the calls.
-/// - `Committed` events contain the entries in ascending order of sequence, each entry once, and
-///   the drafts in the order in which they were appended. One append may be answered by several
-///   events, and several appends by one.
+/// - `Committed` events contain the entries in ascending order of sequence, each entry once, and in
+///   the order in which their drafts were appended. One append may be answered by several events,
+///   and several appends by one event.
 /// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed.
 /// - Timestamps do not go back, except when the clock is set ([`TimestampSource`]).
 /// - Every draft is answered exactly once: in a `Committed` or by a `NotStored`. A `NotStored` may
 ///   arrive before the `Committed` of earlier drafts.
 /// - Every read is answered exactly once, by a `ReadDone`, after the answers to all drafts that
 ///   were appended before it. Reads may be answered in any order.
-/// - A read sees the effect of every call before it, and perhaps of later ones: all entries up to
+/// - A read sees the effect of every call before it, and perhaps of later calls: all entries up to
 ///   the `head` that it reports, and none after it. All entries up to `head` were in `Committed`
-///   events before the `ReadDone`; so may be entries after `head`, which the read did not see.
+///   events before the `ReadDone`. Entries after `head`, which the read did not see, may have been
+///   in such events too.
 /// - `StorageChanged` precedes the `Committed` events to which the new state applies.
 ///
 /// # Commitment
 ///
-/// - A committed entry is final: it keeps its sequence, time and links. It disappears only by
-///   retention, by [`Log::maintain`] or by [`Log::delete_session`]. Reads after a position then
-///   report the room as a gap; deleted direct messages are not reported.
-/// - The log commits an entry when it is stored as durably as configured, not earlier; only in the
-///   state [`StorageHealth::MemoryOnly`] it commits entries that are not stored.
+/// - A committed entry is final: its sequence, its time and its `previous` sequence never change.
+///   It disappears only by a limit on how much is kept (retention, [`Log::maintain`]) or by
+///   [`Log::delete_session`]. A read after a position that is before a deleted room entry reports
+///   the room as a gap. Deleted direct messages are not reported.
+/// - The log commits an entry when it is stored as durably as configured, not earlier. Only in the
+///   state [`StorageHealth::MemoryOnly`] does it commit entries that are not stored.
 /// - Within a log id, no sequence is given to two entries, not even if the first one was committed
 ///   and lost. A log that may have lost committed entries opens under a new log id, or makes sure
 ///   that the lost sequences lie after its head or in the ranges that it restores as
@@ -74,63 +77,68 @@ use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionReco
 ///
 /// # Failure
 ///
-/// - While writing fails, the log retries by itself. It reports `MemoryOnly` and commits entries
-///   that are in memory only, or it reports [`StorageHealth::Refusing`] and answers drafts with
-///   `NotStored`. When everything is stored again it reports [`StorageHealth::Sound`], which is
-///   also the initial state. It never reports [`StorageHealth::Stalled`]: the engine does, when
+/// - While writing fails, the log retries by itself. Either it reports `MemoryOnly` and commits
+///   entries that are in memory only, or it reports [`StorageHealth::Refusing`] and answers drafts
+///   with `NotStored`. When everything is stored again it reports [`StorageHealth::Sound`], which
+///   is also the initial state. It never reports [`StorageHealth::Stalled`]: the engine does, when
 ///   drafts stay unanswered.
 /// - In every state, the log may refuse drafts when too many are waiting.
 /// - A read that cannot be performed is answered with [`ReadFailed`]; the log remains usable.
-/// - A log that cannot go on at all ends its events (see [`Log::poll_event`]).
+/// - A log that has broken down ends its events (see [`Log::poll_event`]).
 pub trait Log: Send {
     /// Appends drafts to the log in this order. Each draft is answered once: in a
     /// [`LogEvent::Committed`], with its sequence and the time of this call, or by a
-    /// [`LogEvent::NotStored`]. Drafts to rooms and to sessions (direct messages) share one order
-    /// of sequences. A direct message is kept for both sessions.
+    /// [`LogEvent::NotStored`]. Messages to rooms and direct messages share one order of sequences.
+    /// A direct message is kept for its sender's session and for its recipient's session.
     fn append(&mut self, now: Now, drafts: Vec<Draft>);
 
     /// Requests a read of entries. It is answered by one [`LogEvent::ReadDone`] with this tag,
-    /// after the answers to all drafts appended before. The read sees every entry committed by
-    /// then.
+    /// after the answers to all drafts appended before this call. The read sees the entries of
+    /// these drafts.
     fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
-    /// Stores a session record, in place of an earlier one of this session, so that the session
-    /// survives a restart. It has no answer. While writing fails, the record is kept in memory.
+    /// Stores a session record, so that the session can be resumed after a restart of the server.
+    /// It replaces the session's earlier record. No event answers the call. While writing fails,
+    /// the record is kept in memory.
     ///
-    /// A restart returns the record corrected by the entries of the log: `last_reference` is at
-    /// least the greatest reference of the session's entries, even of those that retention has
-    /// deleted since, and `refused` contains none of their references. Numbers of sessions are
-    /// never reused in a log: [`next_session`](crate::hub::RestoredState::next_session) is above
-    /// all of them. A log that does not survive a restart ignores the call.
+    /// After a restart the log returns the record, corrected by the session's own entries:
+    /// - `last_reference` is at least the greatest reference of these entries, including those that
+    ///   retention has deleted since.
+    /// - `refused` contains no reference of an entry.
+    ///
+    /// Session numbers are never reused within a log: after a restart,
+    /// [`next_session`](crate::hub::RestoredState::next_session) is greater than every number that
+    /// was persisted. A log that does not survive a restart ignores the call.
     fn persist_session(&mut self, record: SessionRecord);
 
-    /// Deletes the record of a session that can no longer be resumed, and its direct messages,
-    /// including those appended before. The other session of a direct message keeps its copy. It
-    /// has no answer.
+    /// Deletes the record of a session, which then cannot be resumed, and the session's direct
+    /// messages, including those appended before this call. The other session of a direct message
+    /// keeps its copy. No event answers the call.
     fn delete_session(&mut self, session: SessionId);
 
     /// Performs maintenance that depends on which rooms are open: an implementation may evict rooms
-    /// for which `is_room_open` returns false. The engine calls it after each [`Log::append`], so
-    /// it must return quickly when there is nothing to do. An implementation with a thread of its
-    /// own may ignore it. It has no answer; reads report evicted entries as gaps.
+    /// for which `is_room_open` returns false, that is, delete all their entries. The engine calls
+    /// it after each [`Log::append`], so it must return quickly when there is nothing to do. An
+    /// implementation that does its maintenance in a thread of its own may ignore the call. No
+    /// event answers the call; later reads report evicted rooms as gaps.
     fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool);
 
-    /// Changes the retention limits. The engine calls it when the configuration is reloaded.
-    /// Entries beyond the new limits are deleted over time, not at once. It has no answer.
+    /// Replaces the retention limits. The engine calls it when the configuration is reloaded.
+    /// Entries beyond the new limits are deleted over time, not at once. No event answers the call.
     fn set_retention(&mut self, retention: Retention);
 
     /// Returns the next event. The engine calls it after each call of another function, until it
-    /// returns [`Poll::Pending`], and whenever the waker of `context` is called. An event that
-    /// another function causes at once need not call the waker.
+    /// returns [`Poll::Pending`], and again whenever the waker of `context` is called. The waker
+    /// need not be called for events that another function of this trait adds during its call.
     ///
-    /// Returns `None` if the log has broken down: requests that are still unanswered stay so, and
-    /// no event follows. The engine then ends, and the server is started again. Before `None`, the
-    /// log returns the events that it had already.
+    /// Returns `None` if the log has broken down: no event follows, and requests that are
+    /// unanswered stay unanswered. Events that existed before the breakdown are returned before
+    /// `None`. The engine then ends, and the server is started again.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
 
-    /// Stores everything that was appended or persisted, and closes the log. Blocks as long as the
-    /// storage takes; call it outside of asynchronous tasks. Events that have not been polled are
-    /// lost.
+    /// Stores everything that was appended or persisted, and closes the log. Blocks until the
+    /// storage has finished, so call it outside of asynchronous tasks. Events that have not been
+    /// polled are lost.
     fn close(self: Box<Self>);
 }
 
@@ -139,11 +147,12 @@ pub trait Log: Send {
 pub enum LogEvent {
     /// Entries were committed.
     Committed {
-        /// Committed entries, in ascending order of sequence. Together with earlier events they are
-        /// complete: no committed entry is left out.
+        /// Committed entries, in ascending order of sequence. Successive `Committed` events leave
+        /// out no committed entry.
         entries: Vec<SharedEntry>,
-        /// True if the clock was set between the previous entry and the first one of these: their
-        /// times do not compare.
+        /// True if the clock was set (a step of more than `MAX_CLOCK_STEP`) between the previous
+        /// entry of the log and the first of these entries: the times before and after it do not
+        /// compare.
         clock_was_set: bool,
     },
     /// A draft was refused and is not in the log. Its author may send the message again.
@@ -155,11 +164,11 @@ pub enum LogEvent {
     },
     /// A read was performed, or failed.
     ReadDone {
-        /// Tag of the read.
+        /// Tag that was given to [`Log::read`].
         tag: ReadTag,
-        /// Entries found; or an error, after which the same read may succeed later.
+        /// Entries found, or the error of the read. After an error the same read may succeed later.
         outcome: Result<ReadOutcome, ReadFailed>,
     },
-    /// Health of the storage has changed to this state.
+    /// The health of the storage has changed. This is the new state.
     StorageChanged(StorageHealth),
 }

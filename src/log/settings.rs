@@ -10,37 +10,38 @@ use crate::os::random_bytes;
 /// The log implementation to use, with its settings.
 #[derive(Clone, Debug)]
 pub enum LogSettings {
-    /// A [`MemoryLog`]: messages are kept until the process ends.
+    /// A [`MemoryLog`] with these limits: entries are lost when the process ends.
     Memory(MemoryLimits),
-    /// An [`SqliteLog`]: messages are kept in a directory, across restarts.
+    /// An [`SqliteLog`] with these settings: entries are stored in a directory and survive
+    /// restarts.
     Disk(StoreSettings),
 }
 
-/// An open log and the state found in it.
+/// Result of opening a log: the log, and the state that was found in it.
 pub struct OpenedLog {
     /// The open log.
     pub log: Box<dyn Log>,
-    /// State that the hub restores.
+    /// State that the hub restores from the log.
     pub restored: RestoredState,
-    /// Permanent identifier of the server that the log belongs to; none if the log stores no
-    /// identifier.
+    /// Permanent identifier of the server, as stored in the log. `None` for a log in memory, which
+    /// stores no identifier.
     pub server_id: Option<ServerId>,
 }
 
-/// Error: a log cannot be opened. A log on disk is unchanged.
+/// Error of opening a log. A log on disk is unchanged.
 #[derive(Debug, Error)]
 pub enum LogOpenError {
     /// The log on disk cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The operating system has no randomness for the id of a new log.
+    /// The operating system has returned no random numbers for the id of a new log in memory.
     #[error("no random numbers")]
     Random(#[source] getrandom::Error),
 }
 
 impl LogSettings {
     /// Opens the selected log, or creates it if it does not exist. Blocks while a log on disk is
-    /// read: call it outside of asynchronous tasks.
+    /// read, so call it outside of asynchronous tasks.
     ///
     /// # Errors
     /// [`LogOpenError`]; a log on disk is unchanged.

@@ -17,54 +17,58 @@ use crate::model::{
     Target,
 };
 
-/// Limits of a [`MemoryLog`].
+/// Limits of how much a [`MemoryLog`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
-    /// Maximum number of entries of one room, at least [`HISTORY_LENGTH`].
+    /// Maximum number of entries of each room. A value below [`HISTORY_LENGTH`] counts as
+    /// [`HISTORY_LENGTH`].
     pub room_entries: usize,
-    /// Maximum memory of the entries of all rooms, in bytes, and of all direct messages: each of
-    /// the two may use this much. Texts and a fixed amount for each entry count. Beyond it, the
-    /// largest rooms lose their oldest entries, but keep the last [`HISTORY_LENGTH`]; of direct
-    /// messages the oldest are dropped.
+    /// Maximum memory, in bytes, of all room entries together; and, separately, of all direct
+    /// messages together. Each entry counts with the length of its text and a fixed amount.
+    ///
+    /// When room entries exceed it, the largest rooms lose their oldest entries until seven eighths
+    /// of it are used; each room keeps its last [`HISTORY_LENGTH`] entries. When direct messages
+    /// exceed it, the oldest of all sessions are dropped.
     pub total_bytes: usize,
-    /// Maximum number of rooms kept. If there are an eighth more, closed rooms are evicted: first
-    /// those with less than [`HISTORY_LENGTH`] entries, the smallest first, then the least recently
-    /// used.
+    /// Number of rooms to which [`Log::maintain`] reduces the log once there are an eighth more. It
+    /// evicts only rooms that are not open: first those with fewer than [`HISTORY_LENGTH`] entries,
+    /// those with the fewest entries first; then those whose last entry is oldest.
     pub rooms: usize,
 }
 
 impl Default for MemoryLimits {
-    /// Returns limits that suit a Raspberry Pi with 512 MB.
+    /// Returns the default limits, which suit a Raspberry Pi with 512 MB of memory.
     fn default() -> Self {
         Self { room_entries: 10_000, total_bytes: 32 << 20, rooms: 1_000 }
     }
 }
 
-/// Log in memory: a ring of entries for each room and for the direct messages of each session, so
-/// that a busy room does not displace the entries of a quiet one.
+/// Log in memory. It has a ring of latest entries for each room, and one for the direct messages of
+/// each session, so that a busy room does not displace the entries of a quiet one.
 #[derive(Debug)]
 pub struct MemoryLog {
-    /// Limits of what is kept.
+    /// Limits of how much is kept.
     limits: MemoryLimits,
-    /// Last sequence that was assigned.
+    /// Last sequence that was assigned; zero if none was.
     head: Sequence,
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
-    /// Latest entries of each room, by the key of its name.
+    /// Latest entries of each room, by the key of the room's name.
     rooms: HashMap<NameKey, Ring>,
-    /// Latest direct messages of each session. A message is in the rings of both its sessions.
+    /// Latest direct messages of each session, sent and received. A message is in the rings of both
+    /// sessions.
     directs: HashMap<SessionId, Ring>,
-    /// Sequence and session of each entry in `directs`, oldest first. Some of these entries may be
-    /// gone from there already.
+    /// Sequence and session of each entry in `directs`, in ascending order of sequence. It may also
+    /// contain stale elements: of entries that have been dropped from `directs`.
     direct_order: VecDeque<(Sequence, SessionId)>,
-    /// Memory of all entries in `directs`, in bytes.
+    /// Memory of all entries in `directs`, in bytes. A message in two rings counts twice.
     direct_bytes: usize,
     /// Memory of all entries in `rooms`, in bytes.
     room_bytes: usize,
-    /// Greatest sequence in any evicted room: a room that is not in `rooms` may have lost entries
-    /// up to it.
+    /// Greatest sequence of any evicted entry. A room that is not in `rooms` may have lost entries
+    /// up to and including this sequence.
     evicted_up_to: Sequence,
-    /// Events to return by [`Log::poll_event`].
+    /// Events that [`Log::poll_event`] returns next.
     events: VecDeque<LogEvent>,
 }
 
@@ -86,8 +90,8 @@ impl MemoryLog {
         }
     }
 
-    /// Assigns sequences and a time to drafts and stores them as entries, within the limits.
-    /// Returns the entries, and true if the clock has been set since the previous call.
+    /// Assigns sequences and one time to drafts, stores them as entries, and trims all rings to the
+    /// limits. Returns the entries, and true if the clock has been set since the previous call.
     fn append_drafts(
         &mut self,
         now: Now,
@@ -113,8 +117,8 @@ impl MemoryLog {
         (entries, clock_was_set)
     }
 
-    /// Stores an entry in the rings of its room or of its sessions. May drop the oldest entries of
-    /// these rings.
+    /// Stores an entry in the ring of its room, or in the rings of its two sessions. Drops the
+    /// oldest entry of a ring that then exceeds its maximum number of entries.
     fn store_entry(&mut self, entry: &SharedEntry) {
         match &entry.draft.target {
             Target::Room(room) => {
@@ -137,8 +141,8 @@ impl MemoryLog {
         }
     }
 
-    /// Stores a direct message in the ring of one session. Drops its oldest one beyond
-    /// [`MAX_KEPT_DIRECT_MESSAGES`].
+    /// Stores a direct message in the ring of one session. Drops the oldest entry of the ring if
+    /// there are more than [`MAX_KEPT_DIRECT_MESSAGES`].
     fn store_direct(&mut self, session: SessionId, entry: &SharedEntry) {
         let ring = self.directs.entry(session).or_default();
         ring.push(entry.clone());
@@ -149,8 +153,9 @@ impl MemoryLog {
         }
     }
 
-    /// Drops the oldest direct messages of all sessions until the rest is within the memory limit,
-    /// and removes stale elements from `direct_order`.
+    /// Drops the oldest direct messages of all sessions until the rest is within
+    /// [`MemoryLimits::total_bytes`]. Removes stale elements from `direct_order`: those at its
+    /// front, and all when there are many.
     fn trim_directs(&mut self) {
         while let Some((sequence, session)) = self.direct_order.front().copied() {
             let ring = self.directs.get_mut(&session);
@@ -178,7 +183,9 @@ impl MemoryLog {
         }
     }
 
-    /// Drops the oldest entries of the largest rooms if all rooms exceed the memory limit.
+    /// Drops the oldest entries of the largest rooms if all rooms together exceed
+    /// [`MemoryLimits::total_bytes`]. Frees an eighth more than necessary; every room keeps its
+    /// last [`HISTORY_LENGTH`] entries.
     fn trim_rooms(&mut self) {
         if self.room_bytes <= self.limits.total_bytes {
             return;
@@ -192,8 +199,9 @@ impl MemoryLog {
         }
     }
 
-    /// Evicts rooms that are not open if there are too many rooms (see [`MemoryLimits::rooms`]). It
-    /// waits for an eighth too many, so that it does not run at each message.
+    /// Evicts rooms that are not open, with all their entries, if there are too many rooms (see
+    /// [`MemoryLimits::rooms`] for the limit and the order). Does nothing until the limit is
+    /// exceeded by an eighth, so that it does not sort the rooms at each message.
     fn evict_rooms(&mut self, is_room_open: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
@@ -215,7 +223,8 @@ impl MemoryLog {
         }
     }
 
-    /// Reads the entries that `request` asks for.
+    /// Performs a read: returns the entries of the requested range, and the requested rooms that
+    /// have gaps.
     fn find_entries(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
         let session = match request.range {
@@ -270,8 +279,8 @@ impl MemoryLog {
         }
     }
 
-    /// Returns the requested rooms that have lost entries after the start of the range, or may
-    /// have.
+    /// Returns the requested rooms with a gap: those that have lost entries after the start of the
+    /// range, or may have lost some. Returns none unless the range is [`ReadRange::After`].
     fn rooms_with_gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
         let ReadRange::After(sequence, _) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
@@ -294,7 +303,7 @@ impl Log for MemoryLog {
         self.events.push_back(LogEvent::ReadDone { tag, outcome });
     }
 
-    /// Does nothing: sessions do not survive a restart.
+    /// Does nothing: sessions in memory do not survive a restart.
     fn persist_session(&mut self, _: SessionRecord) {}
 
     fn delete_session(&mut self, session: SessionId) {
@@ -305,8 +314,8 @@ impl Log for MemoryLog {
         self.evict_rooms(is_room_open);
     }
 
-    /// Takes the new limits. A room shrinks with its next message, all rooms together with the next
-    /// message in any room. The maximum age is ignored, and zero does not mean "no limit".
+    /// Replaces the limits of room entries and of memory. They apply from the next append on. Zero
+    /// does not mean "no limit" here, but the least that is kept. The maximum age is ignored.
     fn set_retention(&mut self, retention: Retention) {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         self.limits.room_entries = whole(retention.messages.into());

@@ -1,19 +1,19 @@
-//! Ring of the latest entries of one room or session.
+//! Ring of the latest entries of one room or of one session.
 
 use std::collections::VecDeque;
 
 use crate::model::{LogEntry, RoomName, SearchQuery, Sequence, SharedEntry, Target};
 
-/// Latest entries of one room, or latest direct messages of one session.
+/// Ring (bounded queue) of the latest entries of one room, or of the latest direct messages of one
+/// session. The log bounds it by [`Ring::drop_oldest`].
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     /// Entries in ascending order of sequence.
     pub(super) entries: VecDeque<SharedEntry>,
-    /// Sequence up to which entries may be missing: that of the last entry last_dropped from this ring.
-    /// It starts as [`super::MemoryLog::evicted_up_to`], because the room may have been evicted
-    /// before.
+    /// Sequence of the last entry that was dropped from this ring. For a room it begins as
+    /// `MemoryLog::evicted_up_to`, because the room may have existed before and been evicted.
     pub(super) last_dropped: Sequence,
-    /// Memory of `entries`, in bytes.
+    /// Memory of `entries`, in bytes, as counted by [`memory_cost`].
     pub(super) bytes: usize,
 }
 
@@ -23,7 +23,8 @@ impl Ring {
         self.entries.back().map_or(Sequence::ZERO, |entry| entry.sequence)
     }
 
-    /// Returns the room of the entries; none for direct messages and for an empty ring.
+    /// Returns the name of the entries' room, as spelt in the newest entry. `None` for direct
+    /// messages and for an empty ring.
     pub(super) fn room(&self) -> Option<&RoomName> {
         match &self.entries.back()?.draft.target {
             Target::Room(room) => Some(room),
@@ -31,13 +32,13 @@ impl Ring {
         }
     }
 
-    /// Appends the newest entry.
+    /// Adds an entry at the newest end. Drops nothing.
     pub(super) fn push(&mut self, entry: SharedEntry) {
         self.bytes += memory_cost(&entry);
         self.entries.push_back(entry);
     }
 
-    /// Drops the oldest entry. Returns the memory that it freed, in bytes.
+    /// Drops the oldest entry. Returns the memory that it freed, in bytes; 0 if the ring is empty.
     pub(super) fn drop_oldest(&mut self) -> usize {
         let Some(entry) = self.entries.pop_front() else { return 0 };
         let freed = memory_cost(&entry);
@@ -46,12 +47,14 @@ impl Ring {
         freed
     }
 
-    /// Returns the index of the first entry after `sequence`.
+    /// Returns the index of the first entry after `sequence`; the number of entries if there is
+    /// none.
     pub(super) fn index_after(&self, sequence: Sequence) -> usize {
         self.entries.partition_point(|entry| entry.sequence <= sequence)
     }
 
-    /// Returns the latest `count` entries before a sequence, and true if there are older ones.
+    /// Returns the latest `count` entries before `sequence` (exclusive), in ascending order, and
+    /// true if the ring has older entries than these.
     pub(super) fn latest_before(
         &self,
         sequence: Sequence,
@@ -62,7 +65,8 @@ impl Ring {
         (self.entries.range(start..end), start > 0)
     }
 
-    /// Returns the first `count` entries after a sequence, and one more if there is one.
+    /// Returns the first entries after `sequence` (exclusive), in ascending order: up to `count` +
+    /// 1, so that the caller sees if there are more than `count`.
     pub(super) fn first_after(
         &self,
         sequence: Sequence,
@@ -72,7 +76,7 @@ impl Ring {
         self.entries.range(start..).take(usize::from(count).saturating_add(1))
     }
 
-    /// Returns the entries that match a search query, newest first.
+    /// Returns all entries that match a search query, newest first. The query's `limit` is ignored.
     pub(super) fn matching_newest_first<'a>(
         &'a self,
         query: &'a SearchQuery,
@@ -81,7 +85,7 @@ impl Ring {
     }
 }
 
-/// Returns the approximate memory of an entry, in bytes.
+/// Returns the approximate memory of an entry, in bytes: a fixed amount and the length of its text.
 pub(super) fn memory_cost(entry: &LogEntry) -> usize {
     size_of::<LogEntry>() + entry.draft.text.as_str().len()
 }

@@ -1,4 +1,4 @@
-//! Database connections, and the table of facts about the log as a whole.
+//! Database connections, and the table `facts`: values about the log as a whole.
 
 use std::path::Path;
 
@@ -9,41 +9,45 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::schema;
 use super::settings::StoreError;
 
-/// Time that a connection waits for another connection's lock, in milliseconds.
+/// Maximum time that a connection waits for the lock of another connection, in milliseconds.
 const BUSY_TIMEOUT: u32 = 10_000;
 
-/// Size to which SQLite truncates the write-ahead log file after a checkpoint, in bytes.
+/// Size above which SQLite truncates the file of the write-ahead log after a checkpoint, in bytes.
 const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
-/// Names of the rows in the table `facts`.
+/// Names of facts: keys of the rows in the table `facts`.
 pub(crate) mod fact {
     /// Server id: 16 bytes, which never change.
     pub(crate) const SERVER_ID: &str = "server_id";
     /// Log id, to which the sequences belong: 16 bytes.
     pub(crate) const LOG_ID: &str = "log_id";
-    /// 1 if the database was closed properly, 0 while it is open.
+    /// 1 if the database was closed properly; 0 while it is open and after a crash.
     pub(crate) const IS_CLEAN: &str = "is_clean";
-    /// Boot id of the operating system when the database was opened.
+    /// Boot id of the operating system when the database was opened last; empty if it was unknown.
     pub(crate) const BOOT_ID: &str = "boot_id";
-    /// Inode number of the database file: a copy has another number.
+    /// Inode number of the database file when it was opened last, as text. A copy has another
+    /// number.
     pub(crate) const FILE_ID: &str = "file_id";
-    /// 1 if every commit since the opening was synced before it was shown.
+    /// 1 if the database was opened last with `Durability::Strict`: every commit since then was
+    /// synced before it was reported.
     pub(crate) const IS_STRICT: &str = "is_strict";
-    /// Lower bound of the last sequence that was assigned. It is kept because the last entries may
-    /// be deleted.
+    /// Lower bound of the log's head (the last sequence that was assigned). It is stored because
+    /// the last entries, from which the head is read otherwise, may have been deleted.
     pub(crate) const HEAD: &str = "head";
-    /// Sequence up to which messages are in the search index.
+    /// Sequence up to which room messages are in the search index.
     pub(crate) const INDEXED_UP_TO: &str = "indexed";
-    /// Sequence gaps: pairs of 8 bytes each, big-endian.
+    /// Sequence gaps: for each gap two sequences of 8 bytes, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
-    /// Greatest sequence in any evicted room, whose row is gone.
+    /// Greatest sequence of any entry that was deleted with its room by eviction.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";
 }
 
-/// Opens a read-write connection, and upgrades the database to the latest format.
+/// Opens a read-write connection to an existing file, and migrates the database to the latest
+/// format. An empty file becomes an empty database. `vfs` names an SQLite VFS; `None` means the
+/// default one.
 ///
 /// # Errors
-/// [`StoreError`]; a foreign or newer database is unchanged.
+/// [`StoreError`]; a database of another application or of a newer version is unchanged.
 pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let mut connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let format = schema::read_format(&connection, path)?;
@@ -59,10 +63,11 @@ pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
     Ok(connection)
 }
 
-/// Opens a read-only connection, to be used beside a read-write connection.
+/// Opens a read-only connection to an existing database, which other connections may use meanwhile.
+/// `vfs` names an SQLite VFS; `None` means the default one.
 ///
 /// # Errors
-/// [`StoreError`] if the database is not of the latest format, too; it is unchanged.
+/// [`StoreError`], also if the database is empty or not of the latest format. It is unchanged.
 pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Readers, too, write to the index of the write-ahead log.
     let connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
@@ -80,14 +85,15 @@ pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection,
     Ok(connection)
 }
 
-/// Sets whether closing the last connection leaves the write-ahead log as it is, without a
-/// checkpoint.
+/// Sets whether SQLite skips the checkpoint that it runs when the last connection to the database
+/// is closed. Without that checkpoint the file of the write-ahead log stays as it is.
 fn skip_checkpoint_on_close(connection: &Connection, skips: bool) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, skips)?;
     Ok(())
 }
 
-/// Opens a connection that changes nothing, not even when it is closed.
+/// Opens a connection with these flags, a busy timeout, and no checkpoint when it is closed.
+/// Changes nothing in the database.
 fn open_connection(
     path: &Path,
     flags: OpenFlags,
@@ -104,7 +110,7 @@ fn open_connection(
     Ok(connection)
 }
 
-/// Reads a fact by its name; none if it is not stored.
+/// Reads a fact by its name (see [`fact`]); `None` if it is not stored.
 pub(crate) fn read_fact<T: FromSql>(
     connection: &Connection,
     name: &str,
@@ -113,7 +119,7 @@ pub(crate) fn read_fact<T: FromSql>(
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
-/// Stores a fact under its name.
+/// Stores a fact under its name (see [`fact`]). Replaces an earlier value.
 pub(crate) fn write_fact(
     connection: &Connection,
     name: &str,

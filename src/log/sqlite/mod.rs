@@ -65,40 +65,42 @@ use crate::hub::{Now, ReadRequest, ReadTag, RestoredState};
 use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
 use crate::os::Clock;
 
-/// Maximum memory of the requests that wait for the writer thread, in bytes. Further drafts are
-/// refused.
+/// Maximum memory of the drafts that wait for the writer thread, in bytes. An append that would
+/// exceed it is refused as a whole.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
-/// Log on disk, in an SQLite database. Dropping it writes everything and closes it.
+/// Log on disk, in an SQLite database. Dropping it writes everything and closes the database.
 #[derive(Debug)]
 pub struct SqliteLog {
-    /// Job queue of the writer thread. None once the thread is to end.
+    /// Job queue of the writer thread. `None` while the log is being dropped: a closed queue ends
+    /// the thread.
     jobs: Option<mpsc::Sender<Job>>,
-    /// Events of all threads.
+    /// Events that the writer and reader threads have sent.
     events: UnboundedReceiver<LogEvent>,
-    /// Signals of reader threads that have ended. While this log is in use, only a bug ends them,
-    /// or the end of the writer thread.
+    /// Signals of reader threads that have ended. While this log is in use, a reader thread ends
+    /// only by a bug, or because the writer thread has ended.
     reader_ends: UnboundedReceiver<()>,
-    /// Events of calls that were answered at once.
+    /// Events of appends that were refused at once, without the writer thread.
     immediate_events: VecDeque<LogEvent>,
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
-    /// Memory of the requests that wait for the writer thread, in bytes.
+    /// Memory of the drafts that wait for the writer thread, in bytes; shared with that thread.
     queued_draft_bytes: Arc<AtomicUsize>,
-    /// Writer and reader threads, in the order in which they are joined.
+    /// Writer thread and the two reader threads, in the order in which they are joined.
     threads: Vec<JoinHandle<()>>,
     /// Permanent identifier of the server that the log belongs to.
     server_id: ServerId,
-    /// Lock of the directory, held until all threads have ended.
+    /// Lock of the log's directory, held until all threads have ended.
     _directory: LockedDirectory,
 }
 
 impl SqliteLog {
-    /// Opens the log in a directory, or creates it. Returns the log, and the state that the hub
-    /// restores from it. Blocks while the database is read and, if necessary, upgraded.
+    /// Opens the log in a directory, or creates it, and starts its threads. Returns the log, and
+    /// the state that the hub restores from it. Blocks while the database is read and, if its
+    /// format is old, migrated.
     ///
     /// # Errors
-    /// [`StoreError`]; the log is unchanged.
+    /// [`StoreError`]; no message of the log is changed.
     pub fn open(settings: StoreSettings) -> Result<(Self, RestoredState), StoreError> {
         let directory = LockedDirectory::lock(&settings.directory)?;
         let path = directory.database();
@@ -160,14 +162,15 @@ impl SqliteLog {
         Ok((log, restored))
     }
 
-    /// Returns the permanent identifier of the server that the log belongs to. It stays when the
-    /// log is moved, renamed or restored from a backup.
+    /// Returns the permanent identifier of the server that the log belongs to. It stays the same
+    /// when the log is moved, renamed or restored from a backup.
     #[must_use]
     pub const fn server_id(&self) -> ServerId {
         self.server_id
     }
 
-    /// Sends a job to the writer thread. Does nothing if that has died; the events end then.
+    /// Sends a job to the writer thread. Does nothing if the thread has ended; the events end then
+    /// too.
     fn send_job(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);
@@ -175,7 +178,10 @@ impl SqliteLog {
     }
 }
 
-/// Spawns a named thread.
+/// Spawns a named thread that runs `work`.
+///
+/// # Errors
+/// [`StoreError::System`] if the operating system has no further thread.
 fn spawn_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
@@ -216,7 +222,7 @@ impl Log for SqliteLog {
         self.send_job(Job::Write(vec![WriteRequest::DeleteSession(session)], 0));
     }
 
-    /// Does nothing: the writer thread does its maintenance by itself.
+    /// Does nothing: the writer thread runs its maintenance by its own timers.
     fn maintain(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
 
     fn set_retention(&mut self, retention: Retention) {

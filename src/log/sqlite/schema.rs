@@ -1,4 +1,4 @@
-//! Database schema, and its migration from older formats.
+//! Database schema (format), and its migration from older formats.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use rusqlite::Connection;
 
 use super::settings::StoreError;
 
-/// SQLite application id of our databases: `PiCh`.
+/// SQLite application id of this program's databases: `PiCh` in ASCII.
 const APPLICATION_ID: i64 = 0x5069_4368;
 
-/// Migrations: statements that make each format of the previous one, the first one of an empty
+/// Migrations: the SQL statements at index N make format N + 1 of format N. Format 0 is an empty
 /// database. A released migration is never changed.
 const MIGRATIONS: &[&str] = &[
     // Format 1: messages, sessions, direct messages.
@@ -57,15 +57,17 @@ const MIGRATIONS: &[&str] = &[
     ",
 ];
 
-/// Returns the format that this program writes.
+/// Returns the latest format (schema version), which is the one that this program reads and writes.
 pub(crate) fn latest_format() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Returns the format of a database, 0 for an empty one.
+/// Returns the format (schema version) of a database; 0 for an empty one. `path` is for errors
+/// only.
 ///
 /// # Errors
-/// [`StoreError::Foreign`] or [`StoreError::Newer`] if it is not ours, or newer than this program.
+/// [`StoreError::Foreign`] if the database belongs to another application, [`StoreError::Newer`] if
+/// its format is newer than this program, [`StoreError::Database`] if it cannot be read.
 pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let format = ask("user_version")?;
@@ -82,7 +84,10 @@ pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, S
 }
 
 /// Migrates a database from `format`, as returned by [`read_format`], to the latest format. Each
-/// migration is a transaction.
+/// step to the next format is a transaction of its own.
+///
+/// # Errors
+/// [`StoreError::Database`]; the steps before the failed one stay done.
 pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), StoreError> {
     let steps = (1..).zip(MIGRATIONS).skip_while(|(step, _)| *step <= format);
     for (step, statements) in steps {
@@ -98,7 +103,7 @@ pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), St
     Ok(())
 }
 
-/// Creates a database of an older format, for tests of migrations.
+/// Creates the tables of an older format in an empty database, for tests of migrations.
 #[cfg(test)]
 pub(crate) fn create_old_format(connection: &Connection, format: usize) {
     for statements in &MIGRATIONS[..format] {

@@ -7,24 +7,24 @@ use thiserror::Error;
 
 use crate::model::Retention;
 
-/// Durability: what a power cut may cost.
+/// Durability mode: which messages a power cut may lose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// At most the messages of the last second. The disk is synced once a second if there is
-    /// something to sync.
+    /// At most the messages of the last second. The disk is synced once a second if something was
+    /// written.
     #[default]
     Relaxed,
-    /// No message that was shown to anybody. The disk is synced before messages are shown.
+    /// No message that anybody has seen. Each commit is synced to the disk before it is reported.
     Strict,
 }
 
-/// Handling of messages while the disk fails.
+/// Policy for new messages while the disk fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Commit them in memory, and write them when the disk works again.
+    /// Commits messages in memory, and writes them when the disk works again.
     #[default]
     Continue,
-    /// Refuse them.
+    /// Refuses messages.
     Refuse,
 }
 
@@ -33,23 +33,24 @@ pub enum OnFailure {
 pub struct StoreSettings {
     /// Directory of the log's files. It is created if it does not exist.
     pub directory: PathBuf,
-    /// Durability: what a power cut may cost.
+    /// Durability mode: which messages a power cut may lose.
     pub durability: Durability,
-    /// Retention limits when the log is opened.
+    /// Retention limits from the opening until `set_retention` changes them.
     pub retention: Retention,
-    /// Handling of messages while the disk fails.
+    /// Policy for new messages while the disk fails.
     pub on_failure: OnFailure,
-    /// Name of an SQLite VFS to use in place of the default one. For tests.
+    /// For tests: name of an SQLite VFS to use. `None` means SQLite's default.
     pub vfs: Option<String>,
-    /// Boot id to use in place of the operating system's. For tests.
+    /// For tests: boot id to use. `None` means the operating system's.
     pub boot_id: Option<String>,
-    /// Identifier of the database file to use in place of its inode number. For tests.
+    /// For tests: identifier of the database file. `None` means its inode number.
     pub file_id: Option<String>,
-    /// True to never sync the disk, so that a test can show that it notices. For tests.
+    /// For tests: true to never sync the disk. A test of power cuts uses it to show that it notices
+    /// missing syncs.
     pub never_sync: bool,
 }
 
-/// Error: a log on disk cannot be opened. The log is unchanged.
+/// Error of opening a log on disk. No message of the log is changed.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The directory or a file in it cannot be created or used.
@@ -61,7 +62,7 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// The directory contains no log.
+    /// This directory contains no log.
     #[error("there is no log in {}", .0.display())]
     Missing(PathBuf),
     /// Another process has locked the directory.
@@ -69,7 +70,7 @@ pub enum StoreError {
     InUse {
         /// Directory of the log.
         directory: PathBuf,
-        /// Process id of the lock's holder; `?` if it is unknown.
+        /// Process id of the process that holds the lock; `?` if it is unknown.
         holder: String,
     },
     /// A newer version of this program has written the database.
@@ -96,16 +97,17 @@ pub enum StoreError {
         path: PathBuf,
         /// Format of the database.
         found: i64,
-        /// Format that is needed.
+        /// Format that this program needs.
         known: i64,
     },
-    /// The file is an SQLite database of another application.
+    /// The file at this path is an SQLite database of another application.
     #[error("{} is not a log of chat-server", .0.display())]
     Foreign(PathBuf),
-    /// The database cannot be read or written.
+    /// SQLite cannot read or write the database.
     #[error("the database fails")]
     Database(#[from] rusqlite::Error),
-    /// The operating system has no randomness, or no further thread.
+    /// The operating system has no random numbers or no further thread. The text names what is
+    /// missing.
     #[error("the system has no {0} to give")]
     System(&'static str),
 }

@@ -1,4 +1,5 @@
-//! Write transactions: each set of changes is written completely or not at all.
+//! Write access to the database: transactions that write a list of changes completely or not at
+//! all, checkpoints, syncs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,39 +17,40 @@ use crate::hub::Now;
 use crate::model::limits::MAX_KEPT_DIRECT_MESSAGES;
 use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
-/// Number of pages in the write-ahead log from which on a checkpoint is run.
+/// Size of the write-ahead log from which on a checkpoint is run, in pages.
 const CHECKPOINT_PAGES: i32 = 1_000;
 
-/// Durability of a commit: what SQLite syncs (`PRAGMA synchronous`).
+/// Sync level of commits: what SQLite syncs to the disk (`PRAGMA synchronous`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyncLevel {
-    /// No sync at all, not even what keeps the database intact. For tests.
+    /// `off`: no sync at all, so a power cut may damage the database. For tests.
     Off,
-    /// Only the syncs that keep the database intact.
+    /// `normal`: only the syncs that keep the database intact. A power cut may lose the last
+    /// commits.
     Ordered,
-    /// A sync of everything up to and including this commit.
+    /// `full`: each commit syncs the write-ahead log, so this commit and all earlier ones are
+    /// durable.
     Full,
 }
 
-/// Read-write access to the database.
+/// Write access to the database, used by the writer thread only.
 pub(super) struct Store {
-    /// Read-write connection.
+    /// Read-write connection to the database.
     pub(super) connection: Connection,
-    /// Cache of row ids of rooms.
+    /// Cache of the row ids of rooms. Evicted rooms are removed from it.
     room_ids: HashMap<NameKey, i64>,
-    /// Sync level that is set at the connection; none if unknown.
+    /// Sync level that is set at the connection; `None` until it is set for the first time.
     sync_level: Option<SyncLevel>,
-    /// Number of pages in the write-ahead log, kept up to date by a hook.
+    /// Number of pages in the write-ahead log after the last commit, stored here by a hook of
+    /// SQLite; 0 from a checkpoint to the next commit.
     wal_pages: Arc<AtomicI32>,
-    /// Progress of retention.
+    /// Progress of retention between its steps.
     retention_progress: RetentionProgress,
 }
 
 impl Store {
-    /// Creates write access by this connection.
-    ///
-    /// # Errors
-    /// The hook that counts the pages of the write-ahead log cannot be set.
+    /// Creates write access that uses this read-write connection, and sets the hook that counts the
+    /// pages of the write-ahead log.
     pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicI32::new(0));
         let counted = wal_pages.clone();
@@ -65,7 +67,7 @@ impl Store {
         })
     }
 
-    /// Writes changes in this order in one transaction.
+    /// Writes changes, in this order, in one transaction with this sync level.
     ///
     /// # Errors
     /// None of the changes is written.
@@ -82,8 +84,9 @@ impl Store {
         Ok(())
     }
 
-    /// Runs a checkpoint if the write-ahead log is large. It is not run at each commit, so that a
-    /// page that changes often is copied to the database once for many commits.
+    /// Runs a checkpoint if the write-ahead log has at least [`CHECKPOINT_PAGES`] pages. (A
+    /// checkpoint copies its pages into the database file.) It is not run at each commit, so that a
+    /// page that changes often is copied once for many commits.
     pub(super) fn checkpoint_if_large(&mut self) -> rusqlite::Result<()> {
         if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());
@@ -92,25 +95,30 @@ impl Store {
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 
-    /// Runs a checkpoint of the complete write-ahead log and truncates it. Call it after a failed
-    /// sync: the log's pages may be missing on the disk although the system's cache still has them
-    /// and reports no further error.
+    /// Runs a checkpoint of the complete write-ahead log (WAL) and truncates it to nothing. Call it
+    /// after a failed sync: then pages of the write-ahead log may be missing on the disk, although
+    /// the operating system still returns them from its cache and reports no further error.
     ///
     /// # Errors
-    /// The checkpoint fails, or a reader prevents it.
+    /// The checkpoint has failed, or a reader has prevented it.
     pub(super) fn truncate_wal(&mut self) -> rusqlite::Result<()> {
         let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
         let is_busy: bool = self.connection.query_row(ask, [], |row| row.get(0))?;
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
-    /// Stores the last sequence of the log, and syncs everything written before at this level.
+    /// Stores `head`, the last sequence of the log, in a commit with this sync level. With
+    /// [`SyncLevel::Full`], everything written before is then durable too.
     pub(super) fn sync(&mut self, head: Sequence, sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
         write_fact(&self.connection, fact::HEAD, sequence_to_sql(head))
     }
 
-    /// Writes the last changes and marks the database as properly closed, in one transaction.
+    /// Writes the last changes and `head`, the last sequence of the log, and marks the database as
+    /// properly closed, all in one transaction with this sync level.
+    ///
+    /// # Errors
+    /// Nothing of this is written; the database is not marked as closed.
     pub(super) fn close(
         &mut self,
         changes: &[Change],
@@ -141,7 +149,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes some of what exceeds the retention limits, as described at [`retention::run_step`].
+    /// Runs one step of retention, which deletes some of what exceeds the limits, as described at
+    /// [`retention::run_step`]. Removes evicted rooms from the cache of row ids.
     pub(super) fn run_retention_step(
         &mut self,
         retention: Retention,
@@ -165,7 +174,7 @@ impl Store {
     }
 }
 
-/// Writes one change.
+/// Writes one change to the database. Adds the row ids of rooms that it looks up to `room_ids`.
 fn apply_change(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
@@ -195,7 +204,8 @@ fn apply_change(
     }
 }
 
-/// Returns the row id of a room; inserts a row if it has none.
+/// Returns the row id of a room, from the cache `room_ids` or the database. Inserts a row if the
+/// room has none.
 fn room_id(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
@@ -218,7 +228,8 @@ fn room_id(
     Ok(number)
 }
 
-/// Inserts a direct message and puts it into the mailboxes of both sessions.
+/// Inserts a direct message, and puts it into the mailboxes of its sender and its recipient. (A
+/// mailbox is the list of the direct messages kept for a session.) Trims these mailboxes.
 fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -238,7 +249,8 @@ fn insert_direct(
     Ok(())
 }
 
-/// Deletes the oldest direct messages of a session beyond [`MAX_KEPT_DIRECT_MESSAGES`].
+/// Removes the oldest direct messages beyond [`MAX_KEPT_DIRECT_MESSAGES`] from a session's mailbox,
+/// as [`delete_from_mailbox`] does.
 fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT sequence FROM mailboxes WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
@@ -252,8 +264,8 @@ fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result
     Ok(())
 }
 
-/// Deletes the direct messages up to `last` from a session's mailbox, and those that are then in no
-/// mailbox from the database. Returns the number removed from the mailbox.
+/// Removes the direct messages up to and including the sequence `last` from a session's mailbox.
+/// Deletes those that are then in no mailbox. Returns the number removed from the mailbox.
 fn delete_from_mailbox(
     connection: &Connection,
     session: SessionId,
@@ -274,8 +286,9 @@ fn delete_from_mailbox(
     Ok(dropped.len())
 }
 
-/// Deletes a session and its direct messages. Stores `head`, the last sequence of the log, if a
-/// message was deleted, so that its sequence is not assigned again.
+/// Deletes a session record and empties the session's mailbox. If that removed a message, also
+/// stores `head`, the last sequence of the log, so that the message's sequence is not assigned
+/// again.
 fn delete_session(
     connection: &Connection,
     session: SessionId,
