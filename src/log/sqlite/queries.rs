@@ -1,4 +1,5 @@
-//! Database queries for ranges of entries.
+//! Database queries for ranges of entries of one room, and of the direct messages of one session.
+//! Each adds its entries to a map, so that a read can merge several rooms.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,10 @@ use super::rows::{
 use crate::hub::{ReadRange, ReadRequest};
 use crate::model::{NameKey, RoomName, Sequence, SessionId, SharedEntry};
 
-/// Entries found by a read, by sequence.
+/// Entries found by a read, sorted by sequence.
 pub(super) type EntriesBySequence = BTreeMap<Sequence, SharedEntry>;
 
-/// Drops the oldest entries beyond `count`. Returns true if there were any.
+/// Removes the oldest entries until at most `count` are left. Returns true if it removed any.
 pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
     let mut dropped = false;
     while found.len() > usize::from(count) {
@@ -24,8 +25,9 @@ pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
     dropped
 }
 
-/// Adds the entries of the first `limit` rows that are not damaged. Damaged rows do not count,
-/// because a page that is not full would be taken for the last one.
+/// Adds the entries of the first `limit` undamaged rows to `found`. Damaged rows are skipped
+/// without counting, because the caller takes fewer than `limit` entries to mean that there are no
+/// more.
 fn collect_entries(
     found_rows: &mut Rows<'_>,
     limit: i64,
@@ -44,7 +46,8 @@ fn collect_entries(
     Ok(())
 }
 
-/// Adds the latest `limit` entries of a room before the sequence `bound`.
+/// Adds the latest `limit` entries of a room before the sequence `bound` (exclusive) to `found`.
+/// The room is given as row id and name.
 pub(super) fn latest_before(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -60,7 +63,8 @@ pub(super) fn latest_before(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// Adds the first `limit` entries of a room after `sequence`, up to `head`.
+/// Adds the first `limit` entries of a room after `sequence` (exclusive) and up to `head`
+/// (inclusive) to `found`. The room is given as row id and name.
 pub(super) fn first_after(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -78,7 +82,8 @@ pub(super) fn first_after(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// Adds the latest `limit` direct messages of a session, up to `head`.
+/// Adds the latest `limit` direct messages of a session up to `head` (inclusive) to `found`.
+/// Without a session it adds nothing.
 pub(super) fn latest_directs(
     connection: &Connection,
     session: Option<SessionId>,
@@ -95,7 +100,8 @@ pub(super) fn latest_directs(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// Adds the first `limit` direct messages of a session after `sequence`, up to `head`.
+/// Adds the first `limit` direct messages of a session after `sequence` (exclusive) and up to
+/// `head` (inclusive) to `found`. Without a session it adds nothing.
 pub(super) fn first_directs_after(
     connection: &Connection,
     session: Option<SessionId>,
@@ -115,8 +121,9 @@ pub(super) fn first_directs_after(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// Returns the requested rooms in which entries after the range's start have been deleted, or may
-/// have been.
+/// Returns the requested rooms with a gap: those of which an entry after the start of the range has
+/// been deleted. A room without a row counts as one whose entries were evicted. Returns none unless
+/// the range is [`ReadRange::After`].
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,
@@ -133,7 +140,8 @@ pub(super) fn rooms_with_gaps(
     Ok(gaps)
 }
 
-/// Returns the greatest sequence that a room has lost by retention; none if the room is unknown.
+/// Returns the greatest sequence of a room's deleted entries, 0 if it has none; `None` if the room
+/// has no row.
 fn dropped_sequence(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()

@@ -1,4 +1,4 @@
-//! Reader threads: their job queues, and reading from the database beside the writer.
+//! Reader threads: their job queues, and reads from the database while the writer writes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,22 +16,24 @@ use crate::hub::{ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::{Sequence, SharedEntry};
 use crate::os::Clock;
 
-/// A read request, and what the writer knows at that time.
+/// Job for a reader thread: a read request, with the state of the log when the writer passed it on.
 #[derive(Debug)]
 pub(super) struct ReadJob {
-    /// Tag to repeat in the answer.
+    /// Tag of the read, which its answer repeats.
     pub(super) tag: ReadTag,
-    /// The request.
+    /// Rooms, session and range to read.
     pub(super) request: ReadRequest,
-    /// Last sequence of the log. Entries after it are not returned.
+    /// Last sequence of the log. The answer contains no entry after it.
     pub(super) head: Sequence,
-    /// Entries that are committed but not in the database, in ascending order. None if the disk
-    /// works: then there are none, and an error of the database is an error of the read.
+    /// Entries that are committed in memory but not in the database, in ascending order of
+    /// sequence. `None` if the disk works: then there are no such entries, and the read fails if
+    /// the database cannot be read.
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
-/// Guard that sends a signal when it is dropped: the reader thread that holds it has ended, even if
-/// by a panic. Without a reader the log is of no use, although its other threads still send events.
+/// Guard, held by a reader thread, that sends a signal when the thread ends, even by a panic. The
+/// log then ends its events: without readers it is of no use, although its other threads could go
+/// on.
 #[derive(Debug)]
 pub(super) struct ThreadEndNotifier(pub(super) UnboundedSender<()>);
 
@@ -41,21 +43,21 @@ impl Drop for ThreadEndNotifier {
     }
 }
 
-/// Maximum number of searches in the queue; further ones are refused.
+/// Maximum number of searches in the queue of the search thread. Further searches fail.
 const MAX_QUEUED_SEARCHES: usize = 64;
 
 /// Sending ends of the job queues of the two reader threads. Searches have a thread of their own,
-/// so that joins do not wait for searches.
+/// so that other reads, such as those for joins, do not wait for searches.
 #[derive(Debug)]
 pub(super) struct ReadQueues {
-    /// Bounded queue of the search thread.
+    /// Queue of the search thread, bounded by [`MAX_QUEUED_SEARCHES`].
     searches: SyncSender<ReadJob>,
     /// Unbounded queue of the thread for all other reads.
     others: Sender<ReadJob>,
 }
 
 impl ReadQueues {
-    /// Creates the queues. Returns the sending ends, the receiving end for searches, and the
+    /// Creates both queues. Returns the sending ends, the receiving end for searches, and the
     /// receiving end for all other reads.
     pub(super) fn new() -> (Self, Receiver<ReadJob>, Receiver<ReadJob>) {
         let (searches, to_search) = sync_channel(MAX_QUEUED_SEARCHES);
@@ -63,8 +65,11 @@ impl ReadQueues {
         (Self { searches, others }, to_search, to_read)
     }
 
-    /// Queues a read for its thread. Returns its tag as the error if it will not be performed,
-    /// because the search queue is full or the thread has ended.
+    /// Queues a read for its reader thread.
+    ///
+    /// # Errors
+    /// The read's tag, if the read will not be performed: the search queue is full, or the thread
+    /// has ended.
     pub(super) fn send(&self, job: ReadJob) -> Result<(), ReadTag> {
         let refused = match job.request.range {
             ReadRange::Matching(_) => self.searches.try_send(job),
@@ -85,8 +90,8 @@ impl ReadQueues {
     }
 }
 
-/// Runs a reader thread: performs reads and sends their answers until the job queue or the event
-/// queue is closed.
+/// Runs a reader thread: performs the reads in its job queue and sends a `ReadDone` for each.
+/// Returns when the job queue or the event queue is closed.
 pub(super) fn run_reader(
     connection: &mut Connection,
     clock: Clock,
@@ -123,7 +128,8 @@ pub(super) fn run_reader(
     }
 }
 
-/// Performs a read on the database, without unwritten entries.
+/// Performs a read on the database alone, in one transaction. The job's unwritten entries are not
+/// added.
 fn perform_read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome> {
     let request = &job.request;
     // All queries see one state of the database.
@@ -185,7 +191,7 @@ mod tests {
     use super::*;
     use crate::model::{RoomName, SearchQuery, SearchTerms};
 
-    /// Returns a read job for the lobby while the disk fails.
+    /// Returns a job that reads from the lobby while the disk fails, without unwritten entries.
     fn job(range: ReadRange) -> ReadJob {
         let rooms = vec![RoomName::lobby()];
         ReadJob {
@@ -196,7 +202,7 @@ mod tests {
         }
     }
 
-    /// Returns a search range.
+    /// Returns a range that searches for "tea".
     fn search() -> ReadRange {
         ReadRange::Matching(SearchQuery {
             text: SearchTerms::new("tea").unwrap(),

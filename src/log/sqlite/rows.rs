@@ -1,4 +1,4 @@
-//! Conversion of entries and sessions to and from database rows.
+//! Database rows of entries, rooms and sessions: conversion, insertion and reading.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,31 +11,36 @@ use crate::model::{
     SharedEntry, Style, Target, Timestamp, TokenHash, Username,
 };
 
-/// Columns of `entries` in the order that [`read_room_entry`] expects.
+/// Columns of the table `entries` (alias `e`) for a SELECT, in the order that [`read_room_entry`]
+/// expects.
 pub(crate) const ENTRY_COLUMNS: &str =
     "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text";
 
-/// Columns of `directs` in the order that [`read_direct_entry`] expects.
+/// Columns of the table `directs` (alias `d`) for a SELECT, in the order that [`read_direct_entry`]
+/// expects.
 pub(crate) const DIRECT_COLUMNS: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
                                  d.time, d.reference, d.style, d.text";
 
-/// Converts a number to SQL, which has signed integers only. Its bits stay the same.
+/// Converts a number to an SQL integer with the same bits. SQL integers are signed, so numbers from
+/// 2^63 on become negative.
 pub(crate) const fn u64_to_sql(number: u64) -> i64 {
     number.cast_signed()
 }
 
-/// Converts a sequence to SQL; at most 2^63 - 1, which no assigned sequence reaches.
+/// Converts a sequence to an SQL integer. A sequence of 2^63 or more becomes 2^63 - 1; no assigned
+/// sequence reaches that.
 pub(crate) const fn sequence_to_sql(sequence: Sequence) -> i64 {
     if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
 }
 
-/// Converts a sequence from SQL.
+/// Converts an SQL integer to a sequence.
 pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
     Sequence(value.cast_unsigned())
 }
 
-/// Returns the error for a value that breaks our own rules: the database is damaged, or another
-/// program has written to it.
+/// Returns the error for a column value that breaks the rules of the model, such as an invalid
+/// name: the database is damaged, or another program has written to it. [`skip_damaged`] recognises
+/// it.
 fn damaged_value(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
@@ -43,11 +48,17 @@ fn damaged_value(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-/// Number of damaged rows skipped by this process.
+/// Number of times that [`skip_damaged`] has skipped a row since the process started. A damaged row
+/// that is read again counts again.
 static SKIPPED_ROW_READS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns `None` in place of the error for a damaged row, so that it does not make the others
-/// unreadable. Logs the 1st, 2nd, 4th, 8th, … time, because the same row is read again and again.
+/// Returns the value read from a row, or `None` if the row is damaged: a column has a wrong type or
+/// an invalid value. So one damaged row does not make the others unreadable. Of the skipped rows it
+/// reports the 1st, 2nd, 4th, 8th, … in the program's log, because the same row is read again and
+/// again.
+///
+/// # Errors
+/// All other errors of SQLite.
 pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
 
@@ -68,7 +79,7 @@ pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
     }
 }
 
-/// Inserts an entry of the room with this row id.
+/// Inserts an entry into the room with this row id.
 pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
@@ -93,7 +104,7 @@ pub(crate) fn insert_room_entry(
     Ok(())
 }
 
-/// Inserts a direct message, without putting it into a mailbox.
+/// Inserts a direct message into the table `directs`, but into no mailbox.
 pub(crate) fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -119,7 +130,7 @@ pub(crate) fn insert_direct(
     Ok(())
 }
 
-/// Reads an entry of this room from a row that begins with [`ENTRY_COLUMNS`].
+/// Reads an entry of the room `room` from a row that begins with [`ENTRY_COLUMNS`].
 pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
@@ -156,18 +167,19 @@ pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> 
     }))
 }
 
-/// Reads a username from a column.
+/// Reads a username from a column, and validates it.
 fn read_username(row: &Row<'_>, column: usize) -> rusqlite::Result<Username> {
     Username::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Reads a message text from a column.
+/// Reads a message text from a column, and validates it.
 fn read_text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
     MessageText::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Returns the row id of a room, and its name as it was spelt first; none if it has no row. If the
-/// name is damaged, returns the key, which is a spelling, too.
+/// Looks up a room by its key. Returns its row id and its name in the stored spelling, which is the
+/// first that was used; `None` if the room has no row. If the stored name is damaged, the key
+/// stands in for it.
 pub(crate) fn find_room(
     connection: &Connection,
     key: &NameKey,
@@ -183,12 +195,13 @@ pub(crate) fn find_room(
     known.optional()
 }
 
-/// Reads a room's name from a column.
+/// Reads a room name from a column, and validates it.
 pub(crate) fn read_room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<RoomName> {
     RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Inserts or replaces a session record whose `last_reference` is correct up to `noted`.
+/// Inserts a session record, or replaces the session's earlier one. Its `last_reference` must take
+/// into account all entries up to the sequence `noted`.
 pub(crate) fn upsert_session(
     connection: &Connection,
     record: &SessionRecord,
@@ -211,8 +224,8 @@ pub(crate) fn upsert_session(
     Ok(())
 }
 
-/// Reads all session records that are not damaged, each with the sequence up to which its
-/// `last_reference` is correct.
+/// Reads all session records. Leaves out damaged ones. Each record comes with its `noted` sequence:
+/// its `last_reference` takes into account all entries up to there.
 pub(super) fn read_sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
@@ -224,7 +237,8 @@ pub(super) fn read_sessions(
     Ok(sessions)
 }
 
-/// Calls a function for each session record, or for the error of reading it.
+/// Calls `take` for each session record, with the record and its `noted` sequence, or with the
+/// error of reading that row. Stops at the first error that `take` returns.
 pub(crate) fn for_each_session(
     connection: &Connection,
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
@@ -239,7 +253,7 @@ pub(crate) fn for_each_session(
     Ok(())
 }
 
-/// Reads a session record, and the sequence up to which its `last_reference` is correct.
+/// Reads a session record and its `noted` sequence from a row of [`for_each_session`].
 fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
     let refused = row.get_ref(5)?.as_blob()?;
     let record = SessionRecord {

@@ -1,5 +1,7 @@
-//! Full-text search. Messages are added to the index (FTS5) in batches, some time after they were
-//! written, which saves writes to the card. A search scans those that are not in the index yet.
+//! Full-text search: index (FTS5) and queries.
+//!
+//! Messages are added to the index in batches, some time after they were written, which saves
+//! writes to the SD card. A search scans the messages that are not in the index yet one by one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,17 +20,19 @@ use crate::os::Clock;
 /// Milliseconds of a day.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Maximum duration of a search. Longer ones are aborted, because others wait.
+/// Maximum duration of a search. A longer search fails, so that the searches behind it in the queue
+/// need not wait.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Maximum number of messages scanned because they are not in the index yet. More of them exist
-/// only after an upgrade; then searches fail until they are indexed.
+/// Maximum number of messages that a search scans because they are not in the index yet. There are
+/// more only after an upgrade from a format without search; searches then fail until they are
+/// indexed.
 const MAX_UNINDEXED_MESSAGES: i64 = 5_000;
 
-/// Number of SQLite virtual machine instructions between checks of the time.
+/// Number of SQLite virtual machine instructions between two checks of [`SEARCH_TIMEOUT`].
 const TIMEOUT_CHECK_INSTRUCTIONS: i32 = 10_000;
 
-/// Runs database work, and aborts it with an error after [`SEARCH_TIMEOUT`].
+/// Runs database work with a time limit: SQLite aborts it with an error after [`SEARCH_TIMEOUT`].
 pub(crate) fn with_timeout<T>(
     connection: &mut Connection,
     clock: Clock,
@@ -41,8 +45,12 @@ pub(crate) fn with_timeout<T>(
     done
 }
 
-/// Adds the latest messages of these rooms that match a query, up to one more than its limit; and
-/// all matches that are not in the index yet.
+/// Searches these rooms, given as row id and name, up to the sequence `head`. Adds to `found`:
+/// - the latest indexed messages that match, up to one more than the query's limit;
+/// - all unindexed messages that match.
+///
+/// # Errors
+/// SQLite fails or times out, or there are too many unindexed messages.
 pub(crate) fn find_matches(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -75,10 +83,11 @@ pub(crate) fn find_matches(
     find_unindexed(connection, rooms, query, head, found)
 }
 
-/// Scans the messages that are not in the index yet, and adds those that match.
+/// Scans the messages of all rooms up to `head` that are not in the index yet. Adds those that
+/// match the query and belong to one of `rooms`.
 ///
 /// # Errors
-/// There are more than [`MAX_UNINDEXED_MESSAGES`] of them.
+/// There are more than [`MAX_UNINDEXED_MESSAGES`] of them, or SQLite fails.
 fn find_unindexed(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -102,8 +111,9 @@ fn find_unindexed(
     collect_matches(&mut rest, rooms, usize::MAX, |entry| query.matches(entry), found)
 }
 
-/// Adds the rows that belong to one of the rooms and match, until `found` has `limit` entries. Each
-/// row has its room's id after the columns of [`ENTRY_COLUMNS`].
+/// Adds the entries that belong to one of the rooms and for which `matches` returns true, until
+/// `found` has `limit` entries. Damaged rows are skipped. Each row must have the room's row id
+/// after the columns of [`ENTRY_COLUMNS`].
 fn collect_matches(
     found_rows: &mut Rows<'_>,
     rooms: &[(i64, RoomName)],
@@ -123,7 +133,9 @@ fn collect_matches(
     Ok(())
 }
 
-/// Returns bounds of the sequences of all messages of the query's days: first and last.
+/// Returns the first and the last sequence (inclusive) of the range that holds all indexed messages
+/// from the day of the query's `since` to the day of its `until`. The range may hold other messages
+/// too. It is empty (first > last) if there are none; a missing time means no bound on its side.
 fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
     let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY_MILLIS;
     let first = match query.since {
@@ -143,8 +155,9 @@ fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Re
     Ok((first, last))
 }
 
-/// Returns the FTS5 expression of a query. Typed phrases are put between double quotes and contain
-/// none, so FTS5 interprets nothing in them; it splits and folds them as it did the messages.
+/// Returns the FTS5 MATCH expression of a query: any of the rooms, the author if given, and all
+/// phrases. Phrases are put between double quotes and contain none, so FTS5 interprets nothing in
+/// them; it splits and folds them as it did the messages.
 fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     let mut expression = String::from("tags : (");
     for (at, (number, _)) in rooms.iter().enumerate() {
@@ -162,7 +175,7 @@ fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     expression
 }
 
-/// Returns the index term (tag) of an author.
+/// Returns the index term (tag) of an author: `u` and the name's key in hexadecimal.
 fn author_tag(key: &NameKey) -> String {
     key.as_str().bytes().fold(String::from("u"), |mut tag, byte| {
         let _ = write!(tag, "{byte:02x}");
@@ -170,13 +183,15 @@ fn author_tag(key: &NameKey) -> String {
     })
 }
 
-/// Returns the sequence up to which messages are in the index.
+/// Returns the sequence up to which messages are in the search index; zero if it is empty.
 pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED_UP_TO)?.unwrap_or(0)))
 }
 
-/// Adds the next messages to the index, at most `limit`. Returns the sequence up to which messages
-/// are indexed then, and the number added. Call it within a transaction.
+/// Adds the next messages to the search index and to the table of days, at most `limit`, in
+/// ascending order of sequence. Returns the sequence up to which messages are indexed then, and the
+/// number added. A message with a damaged author or text is indexed without it. Call it within a
+/// transaction.
 pub(crate) fn index_next(
     connection: &Connection,
     limit: usize,
@@ -217,7 +232,7 @@ pub(crate) fn index_next(
     Ok((rows::sequence_from_sql(last), count))
 }
 
-/// Returns the day of a timestamp, counted since 1970 (UTC).
+/// Returns the UTC day of a time, counted from 1970; `time` is in milliseconds since 1970.
 pub(super) const fn day_of(time: u64) -> i64 {
     u64_to_sql(time) / DAY_MILLIS
 }

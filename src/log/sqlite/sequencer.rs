@@ -1,5 +1,5 @@
-//! Sequencer: assigns sequences and links to drafts, and orders the changes to write. It does no
-//! I/O.
+//! Sequencer: turns write requests into a plan of changes and events. It assigns the sequences of
+//! entries and their links to the previous entry of the room. It does no I/O.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::model::{
     Timestamp,
 };
 
-/// Request to the log that is to be written.
+/// Write request: a call of the log that changes the database.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
-    /// A message, with the timestamp of its arrival.
+    /// A message to append, with the timestamp of the append.
     Draft(Timestamp, Draft),
-    /// The clock was set between the previous draft and the next one.
+    /// Mark: the clock was set between the draft before this and the draft after it.
     ClockSet,
     /// A session record to store.
     PersistSession(SessionRecord),
@@ -28,13 +28,15 @@ pub(super) enum WriteRequest {
 pub(super) enum Change {
     /// An entry to insert.
     Entry(SharedEntry),
-    /// A session record to store. Its `last_reference` is correct up to this sequence.
+    /// A session record to store. Its `last_reference` takes into account all entries up to this
+    /// sequence.
     PersistSession(SessionRecord, Sequence),
-    /// The last reference of a session to store, correct up to this sequence.
+    /// The `last_reference` of a stored session record to update. It takes into account all entries
+    /// up to this sequence.
     PersistLastReference(SessionId, Reference, Sequence),
-    /// A session to delete, and the last sequence of the log at that time.
+    /// A session to delete, with the last sequence of the log at that point.
     DeleteSession(SessionId, Sequence),
-    /// A sequence gap `(first, second]` to store: these sequences will never be assigned.
+    /// A sequence gap `(first, second]` to store: sequences that are never assigned.
     SkipSequences(Sequence, Sequence),
 }
 
@@ -49,7 +51,7 @@ impl Change {
         size_of::<Self>() + text
     }
 
-    /// Returns the entry, if the change is one.
+    /// Returns the entry of a [`Change::Entry`]; `None` for other changes.
     pub(super) const fn entry(&self) -> Option<&SharedEntry> {
         match self {
             Self::Entry(entry) => Some(entry),
@@ -61,32 +63,35 @@ impl Change {
     }
 }
 
-/// State from which sequences, links and last references are assigned.
+/// Sequencer: the state from which sequences, `previous` links and last references are assigned.
 #[derive(Debug, Default)]
 pub(super) struct Sequencer {
-    /// Last sequence that was assigned.
+    /// Last sequence that was assigned or skipped.
     pub(super) head: Sequence,
-    /// Last sequence in each room.
+    /// Sequence of the last entry of each room; the next entry of the room links to it. Evicted
+    /// rooms are removed.
     last_in_room: HashMap<NameKey, Sequence>,
-    /// Greatest reference of each session, as far as known.
+    /// Greatest reference of each session that has a record or has sent a message.
     last_references: HashMap<SessionId, Reference>,
-    /// Sessions whose last reference has changed since it was stored.
+    /// Sessions with entries whose references are not in a stored session record yet.
     unpersisted_sessions: HashSet<SessionId>,
 }
 
-/// Plan for a list of requests: what to write, and what to report. It takes effect by
-/// [`Sequencer::commit`].
+/// Plan for a list of write requests: the changes to write, the events to report afterwards, and
+/// the resulting state of the sequencer. It has no effect until [`Sequencer::commit`].
 pub(super) struct Plan {
-    /// Changes to write, in order.
+    /// Changes to write, in this order.
     pub(super) changes: Vec<Change>,
-    /// Events to report once the changes are committed.
+    /// `Committed` events to send once the changes are committed. Consecutive entries share an
+    /// event; each [`WriteRequest::ClockSet`] begins a new one.
     pub(super) events: Vec<LogEvent>,
-    /// New state of the sequencer: only what differs from the current state.
+    /// Resulting state of the sequencer: the new head, and the map elements that differ from the
+    /// current state.
     delta: Sequencer,
 }
 
 impl Sequencer {
-    /// Creates a sequencer that continues from the recovered state.
+    /// Creates a sequencer that continues from the state restored from the database.
     pub(super) fn new(
         head: Sequence,
         last_in_room: HashMap<NameKey, Sequence>,
@@ -95,9 +100,9 @@ impl Sequencer {
         Self { head, last_in_room, last_references, unpersisted_sessions: HashSet::new() }
     }
 
-    /// Plans requests in this order, without effect on the sequencer. The next sequence is the one
-    /// after `head`; if that is greater than the sequencer's own head, the plan contains the
-    /// sequence gap between them. It must not be less.
+    /// Plans write requests in this order, without changing the sequencer. Sequences are assigned
+    /// from the one after `head`. If `head` is greater than the sequencer's own head, the plan
+    /// begins with storing the sequence gap between them. `head` must not be less.
     pub(super) fn plan(
         &self,
         head: Sequence,
@@ -146,7 +151,8 @@ impl Sequencer {
         Plan { changes, events, delta }
     }
 
-    /// Assigns sequence and link to a draft, which makes it an entry.
+    /// Makes a draft an entry: assigns the next sequence, and the link to the previous entry of its
+    /// room. Updates `delta` accordingly.
     fn assign_sequence(&self, delta: &mut Self, time: Timestamp, draft: Draft) -> SharedEntry {
         delta.head = delta.head.next();
         let previous = match &draft.target {
@@ -161,12 +167,14 @@ impl Sequencer {
         Arc::new(LogEntry { sequence: delta.head, previous, time, draft })
     }
 
-    /// Returns the last reference of a session after the changes in `delta`.
+    /// Returns the last reference of a session after the changes in `delta`; `None` if it is
+    /// unknown.
     fn last_reference(&self, delta: &Self, session: SessionId) -> Option<Reference> {
         delta.last_references.get(&session).or_else(|| self.last_references.get(&session)).copied()
     }
 
-    /// Makes a plan effective, once its changes are written or kept as pending.
+    /// Makes a plan effective: updates the sequencer to the plan's resulting state. Call it once,
+    /// when the plan's changes are written or kept as pending, and before another plan is made.
     pub(super) fn commit(&mut self, plan: &mut Plan) {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());
@@ -188,9 +196,9 @@ impl Sequencer {
         }
     }
 
-    /// Returns the last references that are not stored yet, as changes to write. Write them before
-    /// messages are deleted, because until then they are recovered from the messages. When they are
-    /// written, call [`Self::mark_references_persisted`].
+    /// Returns the last references that are in no stored session record yet, as changes to write.
+    /// Write them before messages are deleted, because until then they are recovered from the
+    /// messages. Afterwards call [`Self::mark_references_persisted`].
     pub(super) fn unpersisted_references(&self) -> Vec<Change> {
         let change = |session: &SessionId| {
             let reference = self.last_references.get(session)?;
@@ -199,20 +207,21 @@ impl Sequencer {
         self.unpersisted_sessions.iter().filter_map(change).collect()
     }
 
-    /// Marks all last references as stored.
+    /// Records that the changes of [`Self::unpersisted_references`] are written.
     pub(super) fn mark_references_persisted(&mut self) {
         self.unpersisted_sessions.clear();
     }
 
-    /// Removes a room that was evicted with all its entries. Its next entry begins a new chain of
-    /// links.
+    /// Removes a room that was evicted with all its entries. Its next entry has no `previous` link.
     pub(super) fn forget_room(&mut self, key: &NameKey) {
         self.last_in_room.remove(key);
     }
 }
 
 impl Plan {
-    /// Returns the requests of the plan, to be planned again in another way.
+    /// Converts the plan back into its write requests, so that they can be planned again: under
+    /// other sequences, or without the drafts. A [`WriteRequest::ClockSet`] without a draft after
+    /// it is left out.
     pub(super) fn into_requests(self) -> Vec<WriteRequest> {
         let mut requests = Vec::with_capacity(self.changes.len());
         let set_before: Vec<Sequence> = self
