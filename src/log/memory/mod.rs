@@ -30,9 +30,10 @@ pub struct MemoryLimits {
     /// of it are used; each room keeps its last [`HISTORY_LENGTH`] entries. When direct messages
     /// exceed it, the oldest of all sessions are dropped.
     pub total_bytes: usize,
-    /// Number of rooms to which [`Log::maintain`] reduces the log once there are an eighth more. It
-    /// evicts only rooms that are not open: first those with fewer than [`HISTORY_LENGTH`] entries,
-    /// those with the fewest entries first; then those whose last entry is oldest.
+    /// Number of rooms to which [`Log::maintain`] reduces the log when this is exceeded by more
+    /// than an eighth. It evicts only rooms that are not open: first those with fewer than
+    /// [`HISTORY_LENGTH`] entries, those with the fewest entries first; then those whose last entry
+    /// is oldest.
     pub rooms: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Directory of the log on disk: locked by one process at a time, and private to its user.
+//! Directory of the log on disk: locked by one process at a time, with files that only their owner
+//! can access.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,10 +15,11 @@ const DATABASE_FILE: &str = "chat.db";
 /// File name of the lock file.
 const LOCK_FILE: &str = "lock";
 
-/// Files that are made private: the database, those that SQLite keeps beside it, and the lock file.
+/// Files of which the permissions of group and others are removed: the database, the two files that
+/// SQLite keeps beside it, and the lock file.
 const PRIVATE_FILES: [&str; 4] = [DATABASE_FILE, "chat.db-wal", "chat.db-shm", LOCK_FILE];
 
-/// Locked directory of a log. The lock is released when this is dropped.
+/// Locked directory of a log. Dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct LockedDirectory {
     /// Path of the directory.
@@ -27,12 +29,14 @@ pub(crate) struct LockedDirectory {
 }
 
 impl LockedDirectory {
-    /// Locks a directory, and creates it if it does not exist. Creates the database file, empty,
-    /// and makes the files private.
+    /// Locks the directory of a log; creates it if it does not exist. Creates an empty database
+    /// file if there is none, and removes the permissions of group and others from all files of the
+    /// log.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process has locked it; [`StoreError::Directory`] if the
-    /// directory or a file in it cannot be created or used.
+    /// directory, its lock file or its database file cannot be created or used. A failure to change
+    /// permissions is only reported in the program's log.
     pub(crate) fn lock(path: &Path) -> Result<Self, StoreError> {
         let wrap = |at: &Path| {
             let path = at.to_path_buf();
@@ -68,10 +72,11 @@ impl LockedDirectory {
     }
 }
 
-/// Returns the path of a directory's existing database, to be read without the lock.
+/// Returns the path of the database file in a directory, which need not be locked.
 ///
 /// # Errors
-/// [`StoreError::Missing`] if there is none; [`StoreError::Directory`] if it cannot be accessed.
+/// [`StoreError::Missing`] if there is no such file; [`StoreError::Directory`] if it cannot be
+/// accessed.
 pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(DATABASE_FILE);
     match fs::metadata(&path) {
@@ -83,7 +88,8 @@ pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError>
     }
 }
 
-/// Reads the id of the process that holds the lock; `?` if the file does not contain one.
+/// Reads the process id of the lock's holder from the lock file; returns `?` if the file does not
+/// contain one.
 fn read_lock_holder(lock: &mut File) -> String {
     let mut noted = String::new();
     let is_read = lock.take(20).read_to_string(&mut noted).is_ok();
@@ -91,18 +97,19 @@ fn read_lock_holder(lock: &mut File) -> String {
     if is_read && noted.parse::<u32>().is_ok() { noted.to_owned() } else { "?".to_owned() }
 }
 
-/// Writes the id of this process into the lock file.
+/// Writes the process id of this process into the lock file, for a process that finds the lock
+/// taken.
 fn write_lock_holder(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.seek(SeekFrom::Start(0))?;
     writeln!(lock, "{}", std::process::id())
 }
 
-/// Permission bits of the group and of others.
+/// Permission bits of a file's group and of other users.
 const GROUP_AND_OTHERS_MASK: u32 = 0o077;
 
-/// Warns if others can access the directory. It keeps its permissions, because others may need
-/// them; the files in it are made private all the same.
+/// Warns if group or others have any permission for the directory. The permissions stay, because
+/// other users may need them; the files in the directory are made private all the same.
 fn warn_if_accessible(path: &Path) {
     let mode = fs::metadata(path).map_or(0, |it| it.permissions().mode());
     if mode & GROUP_AND_OTHERS_MASK != 0 {
@@ -110,8 +117,8 @@ fn warn_if_accessible(path: &Path) {
     }
 }
 
-/// Removes the permissions of others from a file, if it exists, and warns: it may come from a copy
-/// or an older backup.
+/// Removes all permissions of group and others from a file, and warns. Does nothing if they have
+/// none, or if the file does not exist. They may come from a copy or an older backup.
 fn make_private(path: &Path) {
     // The file need not exist.
     let Ok(metadata) = fs::metadata(path) else { return };

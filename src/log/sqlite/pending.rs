@@ -6,16 +6,17 @@ use std::sync::Arc;
 use super::sequencer::Change;
 use crate::model::SharedEntry;
 
-/// Queue of changes that are committed but not written to the database yet, in order.
+/// Pending writes: queue of changes that are committed in memory while the disk fails, to be
+/// written later.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
-    /// Pending changes, in order.
+    /// Pending changes, in the order in which they are to be written.
     changes: Vec<Change>,
-    /// Approximate memory of the changes, in bytes.
+    /// Approximate memory of `changes`, in bytes.
     bytes: usize,
-    /// Cache of the entries among the changes, for readers; none if it must be rebuilt.
+    /// Cache of the entries among `changes`, shared with readers; `None` if it must be built.
     entries: Option<Arc<[SharedEntry]>>,
-    /// Number of changes that the last compaction left.
+    /// Length of `changes` after the last compaction; 0 before the first one.
     compacted_len: usize,
 }
 
@@ -25,12 +26,13 @@ impl PendingWrites {
         self.bytes
     }
 
-    /// Returns the pending changes, in order.
+    /// Returns the pending changes, in the order in which they are to be written.
     pub(super) fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// Appends changes. Compacts the queue if it has doubled since the last compaction.
+    /// Appends changes. Compacts the queue when it is longer than twice its length after the last
+    /// compaction and 1,000 more.
     pub(super) fn add(&mut self, changes: &[Change]) {
         if changes.iter().any(|it| matches!(it, Change::Entry(_))) {
             self.entries = None;
@@ -49,8 +51,8 @@ impl PendingWrites {
         self.entries.get_or_insert_with(collect).clone()
     }
 
-    /// Leaves out what later changes replace: however long the disk takes
-    /// nothing, of each session one record is enough.
+    /// Removes changes of sessions that later changes replace: however long the disk fails, one
+    /// change for each session is enough. Entries and sequence gaps all stay.
     fn compact(&mut self) {
         let mut seen = HashSet::new();
         let mut kept: Vec<Change> = Vec::new();

@@ -1,4 +1,5 @@
-//! Recovery of the log's state when it is opened: log id, head, sessions, rooms.
+//! Recovery of the log's state from the database when it is opened: log id, server id, head,
+//! sessions, rooms.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,24 +17,31 @@ use crate::model::{
 };
 use crate::os::random_bytes;
 
-/// File with the boot id of the operating system, which is new at each boot.
+/// File from which the operating system's boot id is read. The id is new at each boot.
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Environment variable with the boot id, set by the unit of a service that cannot read the file.
+/// Environment variable with the boot id. The unit of a service that cannot read [`BOOT_ID_FILE`]
+/// sets it.
 const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
-/// Upper bound of the number of messages that can be on their way to the log at one time.
+/// Upper bound of the number of drafts in flight: messages that the hub has passed to the log and
+/// that are not committed yet.
 const MAX_DRAFTS_IN_FLIGHT: u64 = 200_000;
 
-/// Maximum number of rooms whose spelling is restored.
+/// Maximum number of rooms whose names are restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
 
-/// Determines the log id under which the log continues, and marks the database as open.
+/// Determines the log id under which the log continues, and marks the database as open. Both are
+/// committed before it returns.
 ///
-/// The id stays if the end of the log cannot be missing: if the database was closed properly, if
-/// every commit was synced, or if the system has not been rebooted since (then it still has
-/// everything that a killed process wrote). Otherwise, and if the file is a copy, the log gets a
-/// new id.
+/// The id stays if the end of the log cannot be missing. That is so in three cases:
+/// - The database was closed properly.
+/// - Since it was opened last, every commit was synced.
+/// - The operating system has not been rebooted since: then it still has everything that a killed
+///   process has written.
+///
+/// In all other cases, and if the file is a copy (it has another inode number), the log gets a new
+/// id.
 pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
@@ -72,7 +80,8 @@ pub(super) fn establish_log_id(
     Ok(LogId(log_id))
 }
 
-/// Returns the permanent identifier of the server, and generates it if the database has none.
+/// Returns the permanent identifier of the server. Generates and stores it if the database has
+/// none.
 pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<ServerId, StoreError> {
     if let Some(known) = read_fact(connection, fact::SERVER_ID)? {
         return Ok(ServerId(known));
@@ -82,15 +91,15 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
     Ok(ServerId(new))
 }
 
-/// Returns the boot id of the operating system, without hyphens; none if it is unknown. (systemd
-/// writes it without hyphens.)
+/// Returns the boot id of the operating system, without hyphens because systemd writes it so;
+/// `None` if it is unknown. [`BOOT_ID_VARIABLE`] takes precedence over [`BOOT_ID_FILE`].
 fn system_boot_id() -> Option<String> {
     let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
     let told = said.or_else(|| fs::read_to_string(BOOT_ID_FILE).ok());
     told.map(|it| it.trim().replace('-', ""))
 }
 
-/// Returns the inode number of a file: a copy has another number.
+/// Returns the inode number of a file, as text. A copy of the file has another number.
 fn file_id(path: &Path) -> Result<String, StoreError> {
     use std::os::unix::fs::MetadataExt;
 
@@ -100,7 +109,8 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
     }
 }
 
-/// Reads the state that the hub restores.
+/// Reads the state that the hub restores: head, next session number, sessions, rooms, sequence
+/// gaps. `log_id` is only passed on.
 pub(crate) fn restore_state(
     connection: &Connection,
     log_id: LogId,
@@ -120,7 +130,8 @@ pub(crate) fn restore_state(
     Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps })
 }
 
-/// Returns the last sequence that was assigned, as far as the database knows.
+/// Returns the head of the log: the greatest sequence among the stored head, the room entries and
+/// the direct messages; zero if there is none.
 fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     let noted: i64 = read_fact(connection, fact::HEAD)?.unwrap_or(0);
     let kept: i64 = connection.query_row(
@@ -132,9 +143,9 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Corrects session records by the messages that were committed after them, or were in flight when
-/// they were stored: raises `last_reference`, and removes committed references from `refused`. So
-/// no message is accepted twice.
+/// Corrects session records, given with their `noted` sequence, by the messages that were committed
+/// after them or were in flight when they were stored: raises `last_reference`, and removes the
+/// references of these messages from `refused`. So the hub accepts none of these messages twice.
 fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],
@@ -159,7 +170,8 @@ fn apply_later_messages(
     Ok(())
 }
 
-/// Returns the last sequence of each room that has entries.
+/// Returns the sequence of the last entry of each room that has entries, by the key of the room's
+/// name.
 pub(super) fn last_sequence_by_room(
     connection: &Connection,
 ) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
@@ -174,14 +186,15 @@ pub(super) fn last_sequence_by_room(
     rows.filter_map(Result::transpose).map(Result::flatten).collect()
 }
 
-/// Returns the time of the last message in a room.
+/// Returns the time of the last room message; `None` if there is none.
 pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let ask = "SELECT time FROM entries ORDER BY sequence DESC LIMIT 1";
     let time: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
     Ok(time.map(|it| Timestamp(it.cast_unsigned())))
 }
 
-/// Returns the names of the most recently used rooms as they are spelt, least recently used first.
+/// Returns the names of the most recently used rooms in their stored spelling, least recently used
+/// first, at most [`MAX_RESTORED_ROOMS`]. Damaged names are left out.
 fn recent_room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
     let mut statement = connection.prepare(
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last

@@ -1,23 +1,24 @@
-//! Sequence gaps: ranges of sequences that the log skipped and never assigned.
+//! Sequence gaps: ranges of sequences that the log has skipped and never assigned.
 //!
 //! When the disk begins to fail, the log skips far ahead and commits entries in memory. If the
-//! server ends before they are written, those entries are lost, and the log continues from before
-//! the gap; if it then skips again, its sequences may pass the lost ones. A client that has seen
-//! lost entries has a position in a gap, so the hub does not accept that position.
+//! server ends before they are written, those entries are lost. The log then continues from before
+//! the gap; if it skips again, its sequences may pass those of the lost entries. A client that has
+//! received lost entries has a position within a gap, so the hub does not accept such a position.
 
 use rusqlite::Connection;
 
 use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
-/// Maximum number of gaps stored. Beyond it, the two oldest gaps are merged into a gap that also
-/// covers the entries between them. A client whose position is there begins afresh, which does no harm.
+/// Maximum number of gaps stored. When there is one more, the two oldest gaps are joined into one
+/// that also covers the assigned sequences between them. A client whose position is there starts
+/// again without a position, which does no harm.
 const MAX_GAPS: usize = 64;
 
-/// An unused range of sequences, `(first, second]`.
+/// Sequence gap: an unused range of sequences, `(first, second]`.
 pub(super) type SequenceGap = (Sequence, Sequence);
 
-/// Reads all stored sequence gaps, in ascending order.
+/// Reads all stored sequence gaps, oldest first.
 pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
     let bytes: Vec<u8> = read_fact(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
@@ -25,7 +26,8 @@ pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<Sequence
     Ok(numbers.as_chunks().0.iter().map(|[from, to]| (*from, *to)).collect())
 }
 
-/// Stores a further sequence gap, `(from, to]`.
+/// Adds the sequence gap `(from, to]` to those stored. Joins the two oldest gaps if there are then
+/// more than [`MAX_GAPS`]. Call it within a transaction.
 pub(super) fn store(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
     let mut gaps = read_all(connection)?;
     gaps.push((from, to));

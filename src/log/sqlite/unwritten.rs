@@ -1,14 +1,18 @@
-//! Read results while the disk fails: merges entries that are in memory only into what the database
-//! returns.
+//! Reads while the disk fails: merges unwritten entries (committed in memory only) into the results
+//! from the database.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// Returns the read outcome, without entries, for a database that cannot be read. After a position
-/// it reports all requested rooms as gaps, because their stored entries are missing. Returns `None`
-/// for history and searches, which must fail: memory alone cannot tell what there is.
+/// Returns the read outcome to use when the database cannot be read. It has no entries; unwritten
+/// ones are to be added.
+/// - The latest entries: no gaps.
+/// - Entries after a position: all requested rooms are gaps, because their stored entries are
+///   missing.
+/// - Older entries and searches: `None`, so they must fail, because memory alone cannot tell what
+///   there is.
 pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutcome> {
     let gaps = match request.range {
         ReadRange::Latest(_) => Vec::new(),
@@ -18,8 +22,9 @@ pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutc
     Some(ReadOutcome { entries: Vec::new(), head: Sequence::ZERO, gaps, more: false })
 }
 
-/// Adds unwritten entries that match a request to an outcome, within the request's limits. All of
-/// them are later than every entry of the database. `head` is the last sequence of the log.
+/// Adds the unwritten entries that match a request to the outcome of the database, and applies the
+/// request's limit to all of them together. Sets the outcome's `head` to `head`, the last sequence
+/// of the log. Unwritten entries must be later than every entry of the database.
 pub(super) fn add_unwritten(
     found: ReadOutcome,
     unwritten: &[SharedEntry],
@@ -53,7 +58,8 @@ pub(super) fn add_unwritten(
     outcome
 }
 
-/// Returns true if a read request asks for this entry.
+/// Returns true if a read request asks for this entry: its room or session is requested, and it is
+/// in the requested range. The range's limit is not considered.
 fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),
@@ -70,14 +76,16 @@ fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
         }
 }
 
-/// Drops the oldest entries beyond `count`. Returns true if there were any.
+/// Removes the oldest entries, which come first, until at most `count` are left. Returns true if it
+/// removed any.
 fn drop_oldest(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
     let excess = entries.len().saturating_sub(count.into());
     entries.drain(..excess);
     excess > 0
 }
 
-/// Drops all but the latest `count` entries of each room, and of the direct messages.
+/// Keeps only the latest `count` entries of each room, and the latest `count` direct messages. The
+/// result is in ascending order of sequence.
 fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) {
     let mut by_room: HashMap<Option<NameKey>, Vec<SharedEntry>> = HashMap::new();
     for entry in entries.drain(..) {

@@ -1,5 +1,5 @@
-//! Number of messages in each room: counted once, and from then on updated by what is new and what
-//! is deleted.
+//! Number of messages in each room: counted once, and from then on updated when messages are added
+//! or deleted.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,23 @@ use rusqlite::{Connection, params};
 
 use super::to_sql_limit;
 
-/// Message counts by row id of the room.
+/// Message counts of rooms, by the row id of the room.
 #[derive(Debug, Default)]
 pub(super) struct MessageCounts(HashMap<i64, RoomCount>);
 
-/// Message count of a room, as far as it has been counted.
+/// Message count of one room, as far as its messages have been counted.
 #[derive(Clone, Copy, Debug, Default)]
 struct RoomCount {
-    /// Sequence up to which messages are counted.
+    /// Sequence up to which the room's messages are counted.
     counted_up_to: i64,
-    /// Number of messages up to there.
+    /// Number of messages up to and including that sequence.
     messages: usize,
 }
 
 impl MessageCounts {
-    /// Continues counting the messages of a room, at most `budget` of them. Reduces the budget by
-    /// their number and one. Returns the number of messages counted so far, and true if these are
-    /// all.
+    /// Continues counting the messages of a room, at most `budget` further ones. Reduces the budget
+    /// by the number counted now and by one. Returns the number of messages counted so far, and
+    /// true if the end of the room was reached, that is, if fewer than `budget` were left to count.
     pub(super) fn count_more(
         &mut self,
         connection: &Connection,
@@ -48,12 +48,14 @@ impl MessageCounts {
         Ok((count.messages, is_all))
     }
 
-    /// Returns the number of messages of a room counted so far.
+    /// Returns the number of a room's messages counted so far, less those deleted since; 0 for a
+    /// room that has not been counted.
     pub(super) fn counted(&self, room: i64) -> usize {
         self.0.get(&room).map_or(0, |it| it.messages)
     }
 
-    /// Updates the count of a room after a message of it was deleted.
+    /// Reduces the count of a room by one, for a deleted message of it. Does nothing if that
+    /// message had not been counted yet.
     pub(super) fn on_deleted(&mut self, sequence: i64, room: i64) {
         if let Some(count) = self.0.get_mut(&room)
             && sequence <= count.counted_up_to
@@ -62,7 +64,7 @@ impl MessageCounts {
         }
     }
 
-    /// Removes the count of an evicted room: its row id may be used again.
+    /// Removes the count of an evicted room, because its row id may be used for another room.
     pub(super) fn forget_room(&mut self, room: i64) {
         self.0.remove(&room);
     }

@@ -1,4 +1,4 @@
-//! Retention: deletes messages that are too old, too many or too large, some in each step.
+//! Retention: deletes messages beyond the limits of age, number and size, a few in each step.
 //!
 //! | module | contents |
 //! |---|---|
@@ -29,49 +29,56 @@ use crate::model::{NameKey, Retention, Sequence, Timestamp};
 /// Maximum number of messages deleted in one step, so few that no client notices a delay.
 const MAX_DELETED_PER_STEP: usize = 256;
 
-/// Maximum number of messages counted in one step.
+/// Maximum number of messages counted in one step, over all rooms; each room examined counts as one
+/// more.
 const MAX_COUNTED_PER_STEP: usize = 20_000;
 
-/// Maximum number of messages examined in one step because the database is too large.
+/// Maximum number of messages examined in one step because the database exceeds its maximum size.
 const MAX_SCANNED_PER_STEP: usize = 2_000;
 
 /// Milliseconds of a day.
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Maximum number of direct messages kept in all.
+/// Maximum number of direct messages kept, of all sessions together.
 const MAX_DIRECTS: usize = 100_000;
 
-/// Progress of retention between its steps.
+/// Progress of retention: state kept from one step to the next.
 #[derive(Debug, Default)]
 pub(super) struct RetentionProgress {
     /// Number of messages in each room.
     counts: MessageCounts,
-    /// Rooms to evict, in this order.
+    /// Rooms still to evict, in this order.
     eviction_queue: EvictionQueue,
-    /// Sequence up to which all messages were examined and must stay, even if the database is too
-    /// large.
+    /// Sequence up to which messages have been examined because the database is too large: they
+    /// were deleted, or are among the last [`HISTORY_LENGTH`] of their rooms. 0 to examine from the
+    /// oldest message on.
     size_scan_position: i64,
-    /// Trust in the wall clock.
+    /// Detector of whether the wall clock can be trusted.
     clock_trust: ClockTrust,
 }
 
 /// Result of one retention step.
 #[derive(Debug, Default)]
 pub(super) struct RetentionStepResult {
-    /// True if there may be more to delete.
+    /// True if another step may find more to delete.
     pub(super) more: bool,
-    /// Touched rooms that do not exceed the maximum number of messages any more.
+    /// Rooms of `rooms_to_trim` that no longer exceed the maximum number of messages.
     pub(super) trimmed: Vec<NameKey>,
-    /// Rooms that were evicted: their rows are gone.
+    /// Rooms that were evicted: all their messages and their rows are deleted.
     pub(super) evicted: Vec<NameKey>,
 }
 
-/// Performs one step of retention, in a transaction. `rooms_to_trim` are the rooms with new
-/// messages since a step reported them as trimmed. `head` is the last sequence of the log; it is
-/// stored when messages are deleted. Call it again if there is more to delete.
+/// Runs one step of retention, in a transaction. Call it again if the result says that there is
+/// more to delete.
+///
+/// - `rooms_to_trim`: rooms whose number of messages is checked: those with new messages since a
+///   step reported them as trimmed.
+/// - `now`: clock readings. Messages are deleted by age only once the wall clock is trusted
+///   ([`ClockTrust`]).
+/// - `head`: last sequence of the log. It is stored if messages are deleted.
 ///
 /// # Errors
-/// Nothing is deleted; counting starts again.
+/// Nothing is deleted. `progress` starts again, except for the trust in the clock.
 pub(super) fn run_step(
     connection: &mut Connection,
     progress: &mut RetentionProgress,
@@ -105,28 +112,29 @@ pub(super) fn run_step(
     step
 }
 
-/// Returns the number of bytes in use in the database, without free pages.
+/// Returns the size of the used part of the database, in bytes: all pages but the free ones.
 pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let pages = ask("page_count")?.saturating_sub(ask("freelist_count")?);
     Ok(pages.saturating_mul(ask("page_size")?).cast_unsigned())
 }
 
-/// One retention step in progress.
+/// Retention step in progress.
 struct RetentionStep<'a> {
-    /// Database connection, within a transaction.
+    /// Database connection, within the transaction of the step.
     connection: &'a Connection,
-    /// Progress of retention.
+    /// Progress of retention, which this step updates.
     progress: &'a mut RetentionProgress,
-    /// Number of messages that this step may still delete.
+    /// Number of messages that this step may still delete. Each evicted room counts as one more.
     delete_budget: usize,
     /// Number of messages that this step may still count.
     count_budget: usize,
 }
 
 impl RetentionStep<'_> {
-    /// Applies all limits, as far as the budgets allow. Without the current time (`now`), no
-    /// message is too old.
+    /// Applies all limits, as far as the budgets allow, in this order: age, number for each room,
+    /// size, number of direct messages, number of rooms. Without the current time (`now`) the limit
+    /// of age is not applied.
     fn run(
         &mut self,
         retention: Retention,
@@ -158,8 +166,10 @@ impl RetentionStep<'_> {
         Ok(step)
     }
 
-    /// Deletes messages older than `days` days, room messages and direct messages. Call it before
-    /// anything else is deleted in this step.
+    /// Deletes room messages and direct messages older than `days` days, as far as the budget
+    /// allows. Room messages that are not in the search index yet are left until they are. Call it
+    /// with an unused delete budget: when it finds no old message, it takes that as a sign that
+    /// none is left.
     fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
         let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY_MILLIS)));
         let day = search::day_of(end.cast_unsigned());
@@ -187,8 +197,8 @@ impl RetentionStep<'_> {
         Ok(())
     }
 
-    /// Deletes the oldest messages of a room beyond `most`. Returns true if the room does not
-    /// exceed that number any more.
+    /// Deletes the oldest messages of a room beyond its latest `most`, as far as the budgets allow.
+    /// Returns true if all messages of the room are counted and there are at most `most` left.
     fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =
@@ -201,8 +211,9 @@ impl RetentionStep<'_> {
         Ok(is_all && self.progress.counts.counted(room) <= most)
     }
 
-    /// Deletes the oldest messages of all rooms, but not the last [`HISTORY_LENGTH`] of a room.
-    /// Returns true if there may be more to delete.
+    /// Deletes the oldest messages of all rooms, as many as the budgets allow, but not the last
+    /// [`HISTORY_LENGTH`] of a room. Call it while the database exceeds its maximum size. Returns
+    /// true if it has stopped at a budget; false if all messages have been examined.
     fn delete_by_size(&mut self) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room, EXISTS (SELECT 1 FROM entries
@@ -236,7 +247,7 @@ impl RetentionStep<'_> {
         Ok(!is_end)
     }
 
-    /// Deletes the oldest direct messages beyond [`MAX_DIRECTS`].
+    /// Deletes the oldest direct messages beyond [`MAX_DIRECTS`], as far as the budget allows.
     fn delete_excess_directs(&mut self) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence FROM directs WHERE sequence <=
@@ -251,7 +262,8 @@ impl RetentionStep<'_> {
         self.delete_directs(&directs)
     }
 
-    /// Deletes the oldest messages of a room, at most `most` and at most what the budget allows.
+    /// Deletes the oldest `most` messages of the room with this row id, as far as the budget
+    /// allows.
     fn delete_oldest_of_room(&mut self, room: i64, most: usize) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room FROM entries WHERE room = ? ORDER BY sequence LIMIT ?",
@@ -264,7 +276,8 @@ impl RetentionStep<'_> {
     }
 
     /// Deletes room messages, given as sequence and row id of the room, also from the search index.
-    /// Updates the rooms' `dropped` sequences and counts.
+    /// Updates the column `dropped` of their rooms (greatest deleted sequence), the message counts
+    /// and the budget.
     fn delete_entries(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
         let indexed = sequence_to_sql(search::indexed_up_to(self.connection)?);
         let prepare = |sql| self.connection.prepare_cached(sql);
@@ -283,7 +296,7 @@ impl RetentionStep<'_> {
         Ok(())
     }
 
-    /// Deletes direct messages, also from all mailboxes.
+    /// Deletes direct messages, given by sequence, also from all mailboxes. Updates the budget.
     fn delete_directs(&mut self, chosen: &[i64]) -> rusqlite::Result<()> {
         let prepare = |sql| self.connection.prepare_cached(sql);
         let mut from_mailboxes = prepare("DELETE FROM mailboxes WHERE sequence = ?")?;
@@ -297,7 +310,8 @@ impl RetentionStep<'_> {
     }
 }
 
-/// Runs a query for messages to delete. Returns their sequences and their rooms' row ids.
+/// Runs a query for messages to delete. Returns the first two columns of each row: sequence and row
+/// id of the room.
 fn query_sequences_and_rooms(
     statement: &mut rusqlite::Statement<'_>,
     params: impl rusqlite::Params,
@@ -305,7 +319,7 @@ fn query_sequences_and_rooms(
     statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Converts a number of messages to an SQL limit.
+/// Converts a number of messages to the type of an SQL LIMIT.
 fn to_sql_limit(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX)
 }

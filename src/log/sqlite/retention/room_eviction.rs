@@ -1,4 +1,4 @@
-//! Eviction of whole rooms if there are too many.
+//! Eviction: deletion of whole rooms if there are too many.
 
 use std::collections::VecDeque;
 
@@ -9,24 +9,26 @@ use super::super::rows::read_room_name;
 use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
-/// Maximum number of rooms kept.
+/// Number of rooms to which eviction reduces the log. It begins when this is exceeded by more than
+/// an eighth.
 pub(super) const MAX_ROOMS: i64 = 10_000;
 
-/// Rooms to evict, in this order.
+/// Queue of rooms to evict, in this order.
 pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 
-/// A room to evict unless it gets new messages.
+/// Room chosen for eviction. It is evicted unless it has got a new message since it was chosen.
 #[derive(Debug)]
 pub(super) struct RoomToEvict {
     /// Row id of the room.
     pub(super) room_id: i64,
-    /// Sequence of its last message when it was chosen.
+    /// Greatest sequence of the room's messages, including deleted ones, when it was chosen.
     pub(super) last_sequence: i64,
 }
 
 impl RetentionStep<'_> {
-    /// Evicts rooms if there are too many, as far as the budget allows: a room with many messages
-    /// takes several steps. Returns the rooms that are gone.
+    /// Evicts rooms with all their messages if there are too many rooms, as far as the delete
+    /// budget allows: a room with many messages takes several steps. Each evicted room takes one
+    /// more unit of the budget. Returns the rooms that are completely deleted.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let mut gone = Vec::new();
         if self.delete_budget == 0 {
@@ -77,9 +79,10 @@ impl RetentionStep<'_> {
         Ok(gone)
     }
 
-    /// Chooses the rooms to evict: first those with fewer messages than a newcomer gets, the
-    /// smallest first (otherwise a user could displace messages of others by naming new rooms);
-    /// then the least recently used.
+    /// Chooses the rooms to evict; none unless [`MAX_ROOMS`] is exceeded by more than an eighth.
+    /// Rooms with fewer than [`HISTORY_LENGTH`] messages come first, those with the fewest first:
+    /// otherwise a user could displace messages of others by creating new rooms. Then come those
+    /// used least recently.
     fn choose_rooms_to_evict(&self) -> rusqlite::Result<EvictionQueue> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM rooms")?;
         let count: i64 = statement.query_row([], |row| row.get(0))?;

@@ -1,4 +1,4 @@
-//! Operation of the writer while the disk fails: commits in memory or refuses, and retries.
+//! Writer while the disk fails: commits in memory or refuses messages, and retries.
 
 use rusqlite::ErrorCode;
 
@@ -9,17 +9,21 @@ use crate::hub::StorageHealth;
 use crate::model::Sequence;
 use crate::os::random_bytes;
 
-/// Maximum memory of pending writes, in bytes; beyond it, drafts are refused.
+/// Maximum memory of pending writes, in bytes. When it would be exceeded, messages are refused
+/// until everything pending is written.
 const MAX_PENDING_BYTES: usize = 32 << 20;
 
-/// Minimum number of sequences skipped when the disk begins to fail. The positions of entries that
-/// are in memory only stay beyond everything that the database can reach, in case they are lost.
+/// Minimum number of sequences skipped when the disk begins to fail. The jump puts the sequences of
+/// entries that are in memory only beyond all that the database can reach, in case these entries
+/// are lost.
 const MIN_SKIPPED_SEQUENCES: u64 = 1 << 32;
 
 impl Writer {
     /// Handles a failed write or sync: reports the new storage health, and commits the requests in
-    /// memory or refuses them. With [`OnFailure::Continue`] it skips a random number of sequences,
-    /// at least [`MIN_SKIPPED_SEQUENCES`].
+    /// memory or refuses them, as [`OnFailure`] says. Sets the time of the first retry.
+    ///
+    /// With [`OnFailure::Continue`] it first skips a random number of sequences, at least
+    /// [`MIN_SKIPPED_SEQUENCES`]; none if the operating system has no random numbers.
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
@@ -45,8 +49,9 @@ impl Writer {
         self.keep_in_memory(plan);
     }
 
-    /// Commits a plan in memory, as pending writes. Refuses its drafts if the storage is refusing,
-    /// or if memory is full; sessions are always kept.
+    /// Commits a plan in memory, as pending writes. Its drafts are refused instead if the storage
+    /// is refusing messages, or if [`MAX_PENDING_BYTES`] would be exceeded; in the latter case the
+    /// storage is refusing from then on. Changes of sessions are always kept.
     pub(super) fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.pending.bytes() + bytes > MAX_PENDING_BYTES;
@@ -63,7 +68,8 @@ impl Writer {
         self.complete_plan(plan);
     }
 
-    /// Answers all drafts of a plan with `NotStored`. Returns a plan of the other requests.
+    /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests, which
+    /// assigns and skips no sequences.
     pub(super) fn refuse_drafts(&self, plan: Plan) -> Plan {
         let mut left = Vec::new();
         for request in plan.into_requests() {
@@ -81,8 +87,8 @@ impl Writer {
         self.sequencer.plan(self.sequencer.head, left)
     }
 
-    /// Tries to write what is pending. Reports the storage as sound if that succeeds, and otherwise
-    /// sets the time of the next attempt.
+    /// Tries to write and sync the pending changes. Reports the storage as sound if that succeeds;
+    /// otherwise sets the time of the next attempt.
     pub(super) fn retry_writes(&mut self) {
         if let Err(error) = self.write_pending() {
             tracing::debug!("still cannot write messages: {error}");
@@ -92,10 +98,11 @@ impl Writer {
         }
     }
 
-    /// Writes and syncs all pending changes.
+    /// Writes and syncs all pending changes. Truncates the write-ahead log first if it is suspect.
     ///
     /// # Errors
-    /// The changes are still pending, or written but not synced; call it again.
+    /// The changes are still pending, or they are written but not synced. Call it again in both
+    /// cases.
     pub(super) fn write_pending(&mut self) -> rusqlite::Result<()> {
         if self.state.is_wal_suspect {
             self.store.truncate_wal()?;
@@ -114,7 +121,8 @@ impl Writer {
         synced
     }
 
-    /// Sets the health of the storage; logs and reports a change.
+    /// Sets the health of the storage. If it has changed, writes a line to the program's log and
+    /// sends `StorageChanged`.
     pub(super) fn set_storage_health(&mut self, storage: StorageHealth) {
         if self.state.storage_health != storage {
             match storage {
@@ -130,7 +138,8 @@ impl Writer {
     }
 }
 
-/// Returns true if the disk has failed, false if the database's content is the problem.
+/// Returns true if the error comes from the disk (I/O error, full, read-only, file cannot be
+/// opened); false for all others, such as damaged content of the database.
 pub(super) fn is_disk_error(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

@@ -1,4 +1,4 @@
-//! Timed tasks of the writer: sync, checkpoint, search index, retention.
+//! Timed tasks of the writer: retry, sync, checkpoint, search index, retention.
 
 use std::time::Duration;
 
@@ -8,17 +8,19 @@ use super::{SYNC_INTERVAL, Writer};
 use crate::hub::{Now, StorageHealth};
 use crate::model::Retention;
 
-/// Maximum time between maintenance runs, even if no messages are sent.
+/// Time from complete or failed maintenance to the next, unless [`super::MAINTENANCE_AFTER`]
+/// messages arrive before.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Time until the next maintenance step if there is more to do.
+/// Time from one maintenance step to the next while there is more to do.
 const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 
 /// Maximum number of messages added to the search index in one step.
 const INDEX_BATCH: usize = 500;
 
 impl Writer {
-    /// Sets the retention limits, and schedules maintenance of all rooms.
+    /// Replaces the retention limits, and schedules a maintenance step at once that checks all
+    /// rooms.
     pub(super) fn set_retention(&mut self, retention: Retention) {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
@@ -28,8 +30,8 @@ impl Writer {
         }
     }
 
-    /// Adds some messages to the search index. Returns their number. They need not be synced,
-    /// because indexing can be repeated.
+    /// Adds up to [`INDEX_BATCH`] messages to the search index. Returns the number added. The
+    /// commit is not synced, because indexing can be repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<usize> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
@@ -41,8 +43,9 @@ impl Writer {
         Ok(count)
     }
 
-    /// Runs the tasks that are due: while the disk fails, only retries; otherwise sync, checkpoint
-    /// and maintenance.
+    /// Runs the tasks that are due. While the disk fails it only retries to write, and postpones
+    /// maintenance. Otherwise it syncs, runs a checkpoint if the write-ahead log is large, and runs
+    /// a maintenance step.
     pub(super) fn run_due_tasks(&mut self) {
         let now = self.clock.now();
         if self.state.storage_health != StorageHealth::Sound {
@@ -82,7 +85,10 @@ impl Writer {
     }
 
     /// Runs one step of maintenance: adds messages to the search index, stores last references, and
-    /// deletes what exceeds the retention limits. Returns true if there is more to do.
+    /// deletes some of what exceeds the retention limits. Returns true if there is more to do.
+    ///
+    /// # Errors
+    /// Each of the three tasks is committed separately: those before the failed one stay done.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index_messages()? == INDEX_BATCH;
         // Until they are stored, last references are recovered from the messages that may be

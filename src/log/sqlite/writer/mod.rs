@@ -1,8 +1,9 @@
-//! Writer thread: writes everything that arrived during its last transaction in the next one.
+//! Writer thread: assigns sequences, and writes in each transaction everything that arrived during
+//! the last one.
 //!
 //! | module | contents |
 //! |---|---|
-//! | `failure` | memory-only and refusing operation while the disk fails, retries |
+//! | `failure` | while the disk fails: commits in memory or refuses, and retries |
 //! | `maintenance` | timers: sync, checkpoint, search index, retention |
 
 mod failure;
@@ -29,74 +30,77 @@ use crate::os::Clock;
 /// Job for the writer thread.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Write these requests, in this order. The number is their memory, in bytes.
+    /// Write these requests, in this order. The number is the memory of their drafts, in bytes.
     Write(Vec<WriteRequest>, usize),
-    /// Pass this read on to a reader thread, after all jobs before it.
+    /// Pass this read on to a reader thread, after all write jobs before it.
     Read(ReadTag, ReadRequest),
     /// Use these retention limits from now on.
     SetRetention(Retention),
 }
 
-/// Maximum number of jobs handled together.
+/// Maximum number of jobs handled together, with one transaction for all their requests.
 const MAX_BATCH: usize = 4_096;
 
-/// Maximum time between syncs of the disk, with [`Durability::Relaxed`].
+/// Time between syncs of the disk with [`Durability::Relaxed`], while messages are written.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between attempts to write while the disk fails.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Number of messages after which maintenance (indexing and retention) is run.
+/// Number of messages after which maintenance (search index, retention) is run without waiting for
+/// its timer.
 const MAINTENANCE_AFTER: usize = 256;
 
-/// State of the writer thread.
+/// Writer thread: everything that it owns.
 pub(super) struct Writer {
     /// Write access to the database.
     pub(super) store: Store,
-    /// Source of sequences and links.
+    /// Sequencer, which assigns sequences and links.
     pub(super) sequencer: Sequencer,
     /// Settings of the log.
     pub(super) settings: StoreSettings,
-    /// Clock, for timers and retention.
+    /// Clock for timers and retention.
     pub(super) clock: Clock,
-    /// Queue of events to the log's user.
+    /// Sending end of the log's event queue.
     pub(super) events: UnboundedSender<LogEvent>,
-    /// Queues of the reader threads.
+    /// Job queues of the reader threads.
     pub(super) read_queues: ReadQueues,
-    /// Memory of the requests that wait for this thread, in bytes; shared with
-    /// [`super::SqliteLog`].
+    /// Memory of the drafts that wait for this thread, in bytes; shared with [`super::SqliteLog`].
     pub(super) queued_draft_bytes: Arc<AtomicUsize>,
-    /// State of storage, timers and maintenance.
+    /// Health of the storage, pending writes, timers and maintenance.
     pub(super) state: WriterState,
 }
 
-/// State of the writer's storage, timers and maintenance.
+/// State of the writer: health of the storage, pending writes, timers and maintenance.
 pub(super) struct WriterState {
     /// Health of the storage, as reported last.
     storage_health: StorageHealth,
-    /// Changes that are committed but could not be written.
+    /// Changes that are committed in memory and not written yet. Empty while the storage is sound.
     pending: PendingWrites,
-    /// True after a failed write or sync: the write-ahead log may be incomplete on the disk
-    /// although it reads as if it were complete.
+    /// True after a failed write or sync, until the write-ahead log is truncated: it may be
+    /// incomplete on the disk although it reads as if it were complete.
     is_wal_suspect: bool,
-    /// Time of the next attempt to write while the disk fails.
+    /// Time of the next attempt to write. Only used while the disk fails.
     retry_at: Moment,
-    /// Time of the last full sync that was due by [`SYNC_INTERVAL`].
+    /// Time of the last full sync that was made because [`SYNC_INTERVAL`] had passed. At first, the
+    /// time when the log was opened. Full syncs made for [`Durability::Strict`] alone do not count.
     last_timed_sync: Moment,
-    /// True if changes were written since the last full sync. Additions to the search index do not
-    /// count.
+    /// True if changes were written since the last full sync. Additions to the search index and
+    /// deletions by retention do not count.
     is_unsynced: bool,
-    /// Number of messages committed since the last complete maintenance.
+    /// Number of messages committed, in the database or in memory, since maintenance last had
+    /// nothing left to do.
     entries_since_maintenance: usize,
-    /// Time of the next maintenance.
+    /// Time of the next maintenance step.
     maintenance_at: Moment,
-    /// Rooms with new messages since retention last finished with them.
+    /// Rooms whose number of messages retention must check: all rooms at the start and after a
+    /// change of the limits, and every room with a new message. Retention's steps remove those that
+    /// are within the limit.
     rooms_to_trim: BTreeSet<NameKey>,
 }
 
 impl WriterState {
-    /// Creates the state of a healthy storage. `rooms_to_trim` are the rooms to check for
-    /// retention.
+    /// Creates the state of a sound storage. All timers are due at once, except the sync.
     pub(super) fn new(now: Moment, rooms_to_trim: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
@@ -113,7 +117,8 @@ impl WriterState {
 }
 
 impl Writer {
-    /// Runs the writer thread until all senders of jobs are dropped, then closes the database.
+    /// Runs the writer thread until the sending end of the job queue is dropped, then closes the
+    /// database.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = VecDeque::new();
         loop {
@@ -135,7 +140,8 @@ impl Writer {
         self.close();
     }
 
-    /// Returns the time until the next timer expires.
+    /// Returns the time until the first timer expires: maintenance, sync or retry. Zero if one has
+    /// expired.
     fn time_until_due(&self) -> Duration {
         let mut at = self.state.maintenance_at;
         if self.state.is_unsynced {
@@ -147,7 +153,9 @@ impl Writer {
         at.since(self.clock.now())
     }
 
-    /// Handles jobs: first writes all requests in one transaction, then passes on the reads.
+    /// Handles all jobs of the batch: sets retention limits, then writes all requests in one
+    /// transaction, then passes on the reads. So a read also sees requests that came after it in
+    /// the batch.
     fn handle_jobs(&mut self, batch: &mut VecDeque<Job>) {
         let mut requests = Vec::new();
         let mut reads = Vec::new();
@@ -184,7 +192,8 @@ impl Writer {
         }
     }
 
-    /// Makes a plan effective once its changes are committed, and sends its events.
+    /// Makes a plan effective once its changes are committed, and sends its events. Schedules
+    /// maintenance at once if [`MAINTENANCE_AFTER`] messages have been committed.
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
         for change in &plan.changes {
@@ -203,8 +212,11 @@ impl Writer {
         }
     }
 
-    /// Writes changes in one transaction, as durably as configured; in any case with a full sync if
-    /// the last full sync is [`SYNC_INTERVAL`] ago.
+    /// Writes changes in one transaction. It is fully synced with [`Durability::Strict`], or if the
+    /// last timed sync was at least [`SYNC_INTERVAL`] ago.
+    ///
+    /// # Errors
+    /// None of the changes is written.
     fn write(&mut self, changes: &[Change]) -> rusqlite::Result<()> {
         let now = self.clock.now();
         let is_due = now >= self.state.last_timed_sync + SYNC_INTERVAL;
@@ -221,17 +233,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns the sync level that makes everything durable.
+    /// Returns the sync level that makes every commit durable; [`SyncLevel::Off`] if a test forbids
+    /// syncs.
     const fn full_sync(&self) -> SyncLevel {
         if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Full }
     }
 
-    /// Returns the sync level that only keeps the database intact.
+    /// Returns the sync level that only keeps the database intact; [`SyncLevel::Off`] if a test
+    /// forbids syncs.
     const fn ordering_sync(&self) -> SyncLevel {
         if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Ordered }
     }
 
-    /// Passes a read on to a reader thread, with the unwritten entries if the disk fails.
+    /// Passes a read on to a reader thread; while the disk fails, with the unwritten entries. If
+    /// that is not possible, answers it with [`ReadFailed`].
     fn dispatch_read(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_sound = self.state.storage_health == StorageHealth::Sound;
         let unwritten = (!is_sound).then(|| self.state.pending.entries());
@@ -241,13 +256,14 @@ impl Writer {
         }
     }
 
-    /// Sends an event; does nothing if the log has been dropped.
+    /// Sends an event to the log's user. Does nothing if the receiving end has been closed or
+    /// dropped.
     fn send_event(&self, event: LogEvent) {
         let _ = self.events.send(event);
     }
 
-    /// Writes what is pending and marks the database as properly closed. If the disk still fails,
-    /// it is not marked, and what is pending is lost.
+    /// Writes pending changes and last references, and marks the database as properly closed. If
+    /// the disk still fails, the database is not marked and pending changes are lost.
     fn close(mut self) {
         if self.state.storage_health != StorageHealth::Sound {
             self.retry_writes();
