@@ -1,4 +1,4 @@
-//! Backup: a consistent copy of the database, complete or not there at all.
+//! Backup: a consistent copy of the database, which has its final name only when it is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -13,13 +13,16 @@ use crate::disk::open_private_file;
 use crate::log::sqlite::database::{fact, read_fact, write_fact};
 use crate::model::ServerId;
 
-/// Copies the log of a directory to a new file. Returns the size of the copy, in bytes. A server
-/// may run meanwhile. When the copy is opened it gets a new log id, because it lacks the messages
-/// committed after it was made, and clients would miss them silently.
+/// Copies the log of a directory to the new file `file`. Returns the size of the copy, in bytes. A
+/// server may run meanwhile.
+///
+/// A log opened from the copy gets a new log id, because it lacks the messages committed after the
+/// copy was made, and with the old id clients would miss those messages silently.
 ///
 /// # Errors
-/// [`ArchiveError`]; the file does not exist, unless another one was there already or only syncing
-/// its directory has failed.
+/// [`ArchiveError`]; `file` then does not exist, with two exceptions:
+/// - It existed before: it is unchanged ([`ArchiveError::Exists`]).
+/// - Only syncing its directory has failed: it is complete, but may be lost in a power cut.
 pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     let source = open(directory)?;
     if file.symlink_metadata().is_ok() {
@@ -35,23 +38,28 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     made
 }
 
-/// Returns the server that a backup belongs to; none if the file is no backup. It is not changed.
+/// Returns the server id stored in a backup; `None` if the file cannot be read or is no backup. The
+/// file is not changed.
 pub fn server_of_backup(file: &Path) -> Option<ServerId> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(file, flags).ok()?;
     read_fact(&copy, fact::SERVER_ID).ok()?.map(ServerId)
 }
 
-/// Returns the path of the partial copy: the name under which it is written until it is complete.
+/// Returns the path under which the backup is written until it is complete: `file` with `.part`
+/// appended.
 fn partial_path(file: &Path) -> PathBuf {
     let mut name = OsString::from(file);
     name.push(".part");
     PathBuf::from(name)
 }
 
-/// Creates or locks the partial copy, and empties what an interrupted backup has left there. Keep
-/// the returned file open until the end: closing any file handle of this process on it would
-/// release SQLite's own locks.
+/// Opens the partial file of a backup, or creates it, readable by its owner only. Locks and empties
+/// it: an interrupted backup may have left it. Keep the returned file open until the end, because
+/// closing any handle of this process on the file would release SQLite's own locks.
+///
+/// # Errors
+/// The file cannot be used, or another backup has locked it.
 fn lock_partial_file(part: &Path) -> io::Result<File> {
     let locked = open_private_file(part)?;
     locked.try_lock()?;
@@ -60,7 +68,8 @@ fn lock_partial_file(part: &Path) -> io::Result<File> {
     Ok(locked)
 }
 
-/// Copies the database without its deleted content, and marks the copy as not properly closed.
+/// Copies the database to the empty partial file, without deleted content, and marks the copy as
+/// not properly closed, so that a log opened from it gets a new log id.
 fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     let Some(name) = part.to_str() else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
@@ -82,7 +91,8 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Syncs the partial copy to the disk and renames it to its final name. Returns its size, in bytes.
+/// Syncs the partial file to the disk, renames it to `file`, and syncs the directory. Returns its
+/// size, in bytes.
 fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, ArchiveError> {
     locked.sync_all().map_err(file_error(part))?;
     let bytes = locked.metadata().map_err(file_error(part))?.len();
@@ -95,7 +105,7 @@ fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, Archi
     Ok(bytes)
 }
 
-/// Returns a function that adds a path to an I/O error.
+/// Returns a function that wraps an I/O error in [`ArchiveError::File`] with this path.
 fn file_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError {
     let path = path.to_path_buf();
     move |source| ArchiveError::File { path: path.clone(), source }

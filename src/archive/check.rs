@@ -1,5 +1,5 @@
-//! Integrity check of a log: of the database by SQLite's own means, and of everything that this
-//! program takes for granted.
+//! Integrity check of a log: SQLite's own check of the database, and a check of each rule that this
+//! program relies on.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::log::sqlite::retention::used_bytes;
 use crate::log::sqlite::rows::{self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_to_sql};
 use crate::log::sqlite::search;
 
-/// Maximum number of faults listed; further ones are only counted.
+/// Maximum number of faults listed in a report; further ones are only counted.
 const MAX_LISTED_FAULTS: usize = 50;
 
-/// Result of an integrity check.
+/// Result of an integrity check: size of the log, and faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Number of messages in rooms.
@@ -27,14 +27,15 @@ pub struct CheckReport {
     pub rooms: u64,
     /// Size of the used part of the database, in bytes.
     pub bytes: u64,
-    /// Faults found, as text for the owner.
+    /// First faults found, up to `MAX_LISTED_FAULTS`, each as human-readable text. Empty if there
+    /// are none.
     pub faults: Vec<String>,
-    /// Number of faults that are not listed.
+    /// Number of further faults, which are not in `faults`.
     pub unlisted_faults: u64,
 }
 
 impl CheckReport {
-    /// Adds a fault to the list, or to the count beyond [`MAX_LISTED_FAULTS`].
+    /// Adds a fault to the list; only counts it if the list already has [`MAX_LISTED_FAULTS`].
     fn add_fault(&mut self, fault: impl Into<String>) {
         if self.faults.len() < MAX_LISTED_FAULTS {
             self.faults.push(fault.into());
@@ -43,7 +44,8 @@ impl CheckReport {
         }
     }
 
-    /// Returns the value of a result. An error is added as a fault of `what`, and gives none.
+    /// Returns the value of a result. Adds an error to the report as a fault of `what`, and returns
+    /// `None`.
     fn ok_or_fault<T>(&mut self, what: impl Display, done: rusqlite::Result<T>) -> Option<T> {
         match done {
             Ok(done) => Some(done),
@@ -55,10 +57,11 @@ impl CheckReport {
     }
 }
 
-/// Check of one part of the log; adds the faults that it finds to the report.
+/// Function that checks one part of the log, and adds the faults that it finds to the report. It
+/// returns an error if it cannot go on.
 type CheckFn = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
 
-/// All checks, with the name of what they read.
+/// All checks, in order, each with the name of the part that it reads, for error texts.
 const CHECKS: &[(&str, CheckFn)] = &[
     ("the database", check_database),
     ("rooms", check_rooms),
@@ -70,11 +73,11 @@ const CHECKS: &[(&str, CheckFn)] = &[
     ("search", check_search_index),
 ];
 
-/// Checks the log of a directory without changing it. A server may run meanwhile. Faults are part
-/// of the report.
+/// Checks the integrity of a directory's log without changing it. A server may run meanwhile.
+/// Faults, and parts that cannot be read, are in the report.
 ///
 /// # Errors
-/// [`ArchiveError`] if the log cannot be opened.
+/// [`ArchiveError`] if the log cannot be opened or its size cannot be read.
 pub fn check(directory: &Path) -> Result<CheckReport, ArchiveError> {
     let connection = open(directory)?;
     // All checks see one state of the database.
@@ -87,7 +90,7 @@ pub fn check(directory: &Path) -> Result<CheckReport, ArchiveError> {
     Ok(report)
 }
 
-/// Calls a function for each row of a query.
+/// Calls `work` for each row of a query. Stops at the first error.
 fn for_each_row(
     connection: &Connection,
     query: &str,
@@ -101,7 +104,8 @@ fn for_each_row(
     Ok(())
 }
 
-/// Adds a fault for each number that a query returns.
+/// Adds a fault to the report for each row of a query. `fault` makes the text from the number in
+/// the first column.
 fn fault_for_each_row(
     connection: &Connection,
     report: &mut CheckReport,
@@ -114,7 +118,7 @@ fn fault_for_each_row(
     })
 }
 
-/// Checks the database with SQLite's integrity check, which includes the search index.
+/// Checks the database with SQLite's `PRAGMA integrity_check`, which includes the search index.
 fn check_database(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, "PRAGMA integrity_check", |row| {
         let told: String = row.get(0)?;
@@ -125,7 +129,7 @@ fn check_database(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Checks that room names are valid and match their keys.
+/// Checks that room names are valid and match their keys. Counts the rooms.
 fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, "SELECT id, name, key FROM rooms", |row| {
         report.rooms = report.rooms.saturating_add(1);
@@ -142,7 +146,8 @@ fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// Checks that messages are valid, belong to a room, and link to their predecessors.
+/// Checks that room messages are valid, belong to an existing room, and link to the previous
+/// message of the room. Counts the messages.
 fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let mut links = LinkChecker::default();
     // A cross join looks up each room. The other order would sort all messages.
@@ -167,7 +172,8 @@ fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Checks that direct messages are valid, and that their sequences are used only once.
+/// Checks that direct messages are valid, and that none has the sequence of a room message. Counts
+/// them.
 fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, &format!("SELECT {DIRECT_COLUMNS} FROM directs d"), |row| {
         report.directs = report.directs.saturating_add(1);
@@ -179,8 +185,8 @@ fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite:
     fault_for_each_row(connection, report, query, |it| format!("sequence {it} was given twice"))
 }
 
-/// Checks that direct messages are in the mailboxes of their two sessions only, and in at least
-/// one.
+/// Checks that every direct message is in at least one mailbox, and only in those of its two
+/// sessions; and that mailboxes contain only existing direct messages.
 fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let query = "SELECT m.sequence FROM mailboxes m LEFT JOIN directs d ON d.sequence = m.sequence
                  WHERE d.sequence IS NULL OR m.session NOT IN (d.session, d.to_session)";
@@ -194,7 +200,7 @@ fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlit
     })
 }
 
-/// Checks that sessions are valid, and that their numbers will not be assigned again.
+/// Checks that session records are valid, and that their numbers cannot be assigned again.
 fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     rows::for_each_session(connection, |session| {
         report.ok_or_fault("a session", session);
@@ -207,7 +213,10 @@ fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Checks that the required facts exist and agree with the messages.
+/// Checks the values in the table `facts`, and the column `dropped` of rooms:
+/// - Server id and log id are 16 bytes, if they are stored. A log with messages has a log id.
+/// - The flags `is_clean` and `is_strict` are 0 or 1, if they are stored.
+/// - The sequences `indexed`, `forgotten` and `dropped` are between 0 and the log's last sequence.
 fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
@@ -243,8 +252,9 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// Checks that the search index contains the messages that it should, and no others. It does not
-/// check their words, because that would mean building the index again.
+/// Checks that the search index contains every message up to the sequence that it claims, and no
+/// message that does not exist. The indexed words are not checked, because that would mean building
+/// the index again.
 fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let query = format!(

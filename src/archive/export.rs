@@ -1,4 +1,4 @@
-//! Export of a log as lines, for people or for programs.
+//! Export of a log's room messages as JSON lines, for programs, or as text, for people.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,37 +10,37 @@ use crate::log::sqlite::database::{fact, read_fact};
 use crate::log::sqlite::rows::{self, ENTRY_COLUMNS};
 use crate::model::{LogEntry, LogId, RoomName, Style, Timestamp, sanitize_text};
 
-/// Placeholder for a time that cannot be formatted.
+/// Placeholder in a text export for a time after the year 9999.
 const UNKNOWN_TIME: &str = "---------- --:--:--Z";
 
-/// Indentation of the second and further lines of a text.
+/// Indentation of the second and further lines of a message in a text export.
 const CONTINUATION_INDENT: &str = "    ";
 
 /// Format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// JSON lines: a header, and an object for each message. Can be imported.
+    /// JSON lines: a header, and an object for each message. Only this format can be imported.
     JsonLines,
-    /// Text for people.
+    /// Text for people: the lines of each message, the first one with time, room and author.
     Text,
 }
 
-/// Options of an export: filter and format.
+/// Options of an export: filters and format.
 #[derive(Clone, Debug)]
 pub struct ExportOptions {
-    /// Exports only this room.
+    /// Room to export; `None` for all rooms.
     pub room: Option<RoomName>,
-    /// Exports only messages from this time on.
+    /// Time of the earliest message to export, inclusive; `None` for no bound.
     pub since: Option<Timestamp>,
     /// Format of the output.
     pub format: ExportFormat,
 }
 
-/// Writes the messages of a log to `out`, in the log's order. A server may run meanwhile. Direct
-/// messages are left out, because they belong to two people.
+/// Writes the room messages of a log to `out`, in ascending order of sequence, and flushes it. A
+/// server may run meanwhile. Direct messages are left out, because they belong to two people.
 ///
 /// # Errors
-/// [`ArchiveError`]; a part may have been written.
+/// [`ArchiveError`]; part of the output may have been written.
 pub fn export(
     directory: &Path,
     options: &ExportOptions,
@@ -83,12 +83,13 @@ pub fn export(
     out.flush().map_err(ArchiveError::Output)
 }
 
-/// Returns the log id; zero if no server has opened the log yet.
+/// Returns the log id; all zeros if the database has none, because no server has opened it yet.
 fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
     Ok(LogId(read_fact(connection, fact::LOG_ID)?.unwrap_or_default()))
 }
 
-/// Formats a message for people, so that no part of it can be taken for another message.
+/// Formats a message as text for people, without a newline at the end. Control characters are
+/// replaced and further lines indented, so that no text can imitate another message.
 fn format_text(entry: &LogEntry, room: &RoomName) -> String {
     let time = time_format::format_readable(entry.time);
     let time = time.as_deref().unwrap_or(UNKNOWN_TIME);

@@ -15,18 +15,18 @@ use crate::log::sqlite::directory::LockedDirectory;
 pub struct ImportSummary {
     /// Number of messages added to the log.
     pub added: u64,
-    /// Number of messages skipped as duplicates: already in the log, or twice in the file.
+    /// Number of messages skipped as duplicates: already in the log, or earlier in the input.
     pub duplicates: u64,
 }
 
-/// Merges the messages of a JSON lines file into the log of a directory, ordered by time. Creates
-/// the log if it does not exist. Locks the directory, so no server may use it.
+/// Merges the messages of a JSON lines export into the log of a directory, ordered by time. Creates
+/// the log if it does not exist. Locks the directory meanwhile, so no server may use it.
 ///
-/// If any message is new, the log gets a new log id and all sequences are assigned again, so
-/// clients begin afresh.
+/// If any message is new, the log gets a new log id and all its messages get new sequences, so
+/// clients start again without a position. Otherwise nothing is changed.
 ///
 /// # Errors
-/// [`ArchiveError`]; the log is unchanged.
+/// [`ArchiveError`]; the log is unchanged, or empty if it did not exist.
 pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummary, ArchiveError> {
     let directory = LockedDirectory::lock(directory)?;
     let path = directory.database();
@@ -46,7 +46,11 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
     Ok(ImportSummary { added, duplicates: read.saturating_sub(added) })
 }
 
-/// Parses all lines and puts their messages into the staging table. Returns the number of messages.
+/// Parses all lines of the input and inserts their messages into the staging table. Returns the
+/// number of messages read, duplicates included.
+///
+/// # Errors
+/// [`ArchiveError::Line`] for the first invalid line, also if the header is missing.
 fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64, ArchiveError> {
     let mut buffer = Vec::new();
     let mut number: u64 = 0;
@@ -69,8 +73,9 @@ fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64,
     }
 }
 
-/// Reads a line without its newline; of one longer than the limit, only a beginning that exceeds it.
-/// Returns false at the end of the input.
+/// Reads the next line into `line`, without its newline. Of a line longer than
+/// [`json_lines::MAX_LINE_BYTES`] it reads only a beginning, which is longer too. Returns false at
+/// the end of the input.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let count = input

@@ -1,7 +1,7 @@
-//! JSON lines format of exports and imports: a header, then one object for each message.
+//! JSON lines format of exports and imports: a header line, then one object for each message.
 //!
-//! Numbers above 2^53 are written as strings of digits, because many programs read all numbers as
-//! floating point.
+//! Numbers above 2^53 are written as strings of digits, because many programs read all JSON numbers
+//! as floating-point numbers.
 
 use std::borrow::Cow;
 
@@ -13,20 +13,21 @@ use crate::model::{
     Username,
 };
 
-/// Name of the format, in the header.
+/// Name of the format, written into the header.
 const FORMAT: &str = "pi-chat-log";
 
-/// Version of the format, in the header.
+/// Version of the format, written into the header.
 const VERSION: u32 = 1;
 
-/// Greatest integer that every program reads exactly.
+/// Greatest integer written as a JSON number: 2^53, the last one up to which a 64-bit
+/// floating-point number represents all integers exactly.
 const MAX_EXACT_NUMBER: u64 = 1 << 53;
 
-/// Maximum length of a line, in bytes. The longest text with all characters escaped takes a third
-/// of it.
+/// Maximum length of a line, in bytes without its newline. The longest text with all characters
+/// escaped takes a third of it.
 pub(super) const MAX_LINE_BYTES: u64 = 1 << 16;
 
-/// Header: the first line of a file.
+/// Header: the first line of a JSON lines file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header<'a> {
     /// Name of the format: [`FORMAT`].
@@ -34,19 +35,22 @@ pub(super) struct Header<'a> {
     format: Cow<'a, str>,
     /// Version of the format: [`VERSION`].
     version: u32,
-    /// Log id in hexadecimal, for information only.
+    /// Id of the exported log in hexadecimal. An import ignores it.
     #[serde(borrow)]
     log_id: Cow<'a, str>,
 }
 
 impl Header<'_> {
-    /// Returns the header for a log.
+    /// Creates the header for an export of the log with this id.
     pub(super) fn for_log(log_id: LogId) -> Self {
         let log_id = u128::from_be_bytes(log_id.0);
         Self { format: FORMAT.into(), version: VERSION, log_id: format!("{log_id:032x}").into() }
     }
 
-    /// Checks that a line is a header of this format and version. Returns an error text otherwise.
+    /// Checks that a line is a header of this format and version.
+    ///
+    /// # Errors
+    /// Human-readable text, if it is not.
     pub(super) fn check(line: &[u8]) -> Result<(), String> {
         let found: Header<'_> = serde_json::from_slice(line)
             .map_err(|error| format!("this is no header of a {FORMAT} file: {error}"))?;
@@ -60,12 +64,12 @@ impl Header<'_> {
     }
 }
 
-/// JSON object of one message.
+/// JSON object (line) of one message, not validated.
 #[derive(Debug, Serialize, Deserialize)]
 struct MessageLine<'a> {
-    /// Sequence in the log that it was exported from.
+    /// Sequence in the log that the message was exported from. An import assigns a new one.
     sequence: NumberOrString,
-    /// Time at which the message was received.
+    /// Time at which the server appended the message: RFC 3339, or milliseconds since 1970.
     time: NumberOrString,
     /// Name of the room.
     #[serde(borrow)]
@@ -73,7 +77,8 @@ struct MessageLine<'a> {
     /// Username of the author.
     #[serde(borrow)]
     username: Cow<'a, str>,
-    /// Session of the author in the log that it was exported from.
+    /// Session of the author in the log that the message was exported from. An import assigns a new
+    /// one.
     session: NumberOrString,
     /// Reference that the author's client gave the message.
     reference: NumberOrString,
@@ -84,28 +89,34 @@ struct MessageLine<'a> {
     text: Cow<'a, str>,
 }
 
-/// JSON value of a number or a time.
+/// JSON value of an integer or a time: a number or a string.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum NumberOrString {
-    /// A number; written up to [`MAX_EXACT_NUMBER`].
+    /// JSON number. Integers up to [`MAX_EXACT_NUMBER`] are written as numbers; greater ones are
+    /// accepted too.
     Small(u64),
-    /// A greater number as digits, or a time by RFC 3339.
+    /// JSON string: the decimal digits of an integer, or a time by RFC 3339.
     Text(String),
 }
 
 impl NumberOrString {
-    /// Converts a number to JSON.
+    /// Converts an integer: a JSON number up to [`MAX_EXACT_NUMBER`], a string of digits beyond.
     fn from_u64(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }
 
-    /// Converts a time to JSON: by RFC 3339, or as a number beyond the year 9999.
+    /// Converts a time: a string by RFC 3339; after the year 9999, an integer of milliseconds since
+    /// 1970.
     fn from_time(time: Timestamp) -> Self {
         time_format::format_rfc3339(time).map_or_else(|| Self::from_u64(time.0), Self::Text)
     }
 
-    /// Returns the number. `name` is the field's name, for the error text.
+    /// Returns the integer that the value contains.
+    ///
+    /// # Errors
+    /// Human-readable text that begins with `name`, the name of the field: it is no integer below
+    /// 2^64.
     fn to_u64(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Small(number) => Some(*number),
@@ -117,7 +128,11 @@ impl NumberOrString {
         .ok_or_else(|| format!("{name}: this is no number up to 2^64"))
     }
 
-    /// Returns the time. Times from 2^63 ms on are refused, because the database cannot order them.
+    /// Returns the time that the value contains: by RFC 3339, or an integer of milliseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// Human-readable text: it is no time, or from 2^63 ms on, which the database cannot order.
     fn to_time(&self) -> Result<Timestamp, String> {
         let written = match self {
             Self::Text(text) => time_format::parse_rfc3339(text),
@@ -134,7 +149,8 @@ impl NumberOrString {
     }
 }
 
-/// Formats a message of this room as a line, without newline.
+/// Formats a message as a JSON line, without newline. `room` is the spelling of the room name to
+/// write.
 pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
     serde_json::to_string(&MessageLine {
@@ -149,16 +165,16 @@ pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<St
     })
 }
 
-/// Valid message parsed from a line.
+/// Message parsed from a JSON line, validated.
 #[derive(Debug)]
 pub(super) struct ImportedMessage {
-    /// Time at which the message was received.
+    /// Time at which the server appended the message.
     pub(super) time: Timestamp,
     /// Room of the message.
     pub(super) room: RoomName,
     /// Username of the author.
     pub(super) username: Username,
-    /// Session of the author in the log that it was exported from.
+    /// Session of the author in the log that the message was exported from.
     pub(super) session: SessionId,
     /// Reference that the author's client gave the message.
     pub(super) reference: Reference,
@@ -168,7 +184,10 @@ pub(super) struct ImportedMessage {
     pub(super) text: MessageText,
 }
 
-/// Parses and validates the message of a line. Returns an error text otherwise.
+/// Parses and validates the JSON line of a message.
+///
+/// # Errors
+/// Human-readable text that names the invalid field or the JSON error.
 pub(super) fn parse(line: &[u8]) -> Result<ImportedMessage, String> {
     let line: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     // The sequence must be a number, although a new one is assigned.

@@ -1,8 +1,9 @@
-//! Check of the links from each message to the previous one of its room.
+//! Check of the links between messages: the `previous` sequence of each message must be that of the
+//! previous message in its room.
 
 use std::collections::HashMap;
 
-/// Checker of the messages' links to the previous message of the same room.
+/// Checker of the `previous` links of all messages in a log.
 #[derive(Debug, Default)]
 pub(super) struct LinkChecker {
     /// Sequence of the last message checked in each room, by the room's row id.
@@ -10,9 +11,10 @@ pub(super) struct LinkChecker {
 }
 
 impl LinkChecker {
-    /// Checks the link (`previous`) of the next message; call it in ascending order of sequence
-    /// over all rooms. Returns true if it leads to the previous message of the room, or to one that
-    /// the room has lost by retention: `dropped` is the greatest sequence lost.
+    /// Checks the link of the next message; call it for all messages of the log in ascending order
+    /// of sequence. Returns true if `previous` is the sequence of the message checked last in this
+    /// room (0 if none was), or if that message may have been deleted by retention: `previous` lies
+    /// between the two and is at most `dropped`, the room's greatest deleted sequence.
     pub(super) fn check_next(
         &mut self,
         room: i64,

@@ -1,5 +1,6 @@
-//! Merges imported messages into a log, ordered by time. The caller provides the transaction.
-//! Staged messages are in temporary tables, which SQLite moves to a file if they are large.
+//! Merges imported messages into a log, ordered by time. All functions work within the transaction
+//! of the caller. Imported messages are first collected in a temporary table (staging table), which
+//! SQLite moves to a file if it is large.
 
 use rusqlite::{Connection, params};
 
@@ -12,11 +13,12 @@ use crate::log::sqlite::{recovery, search};
 use crate::model::{LogId, RoomName, Sequence};
 use crate::os::random_bytes;
 
-/// Number of messages added to the search index at a time.
+/// Number of messages added to the search index by one call.
 const INDEX_BATCH: usize = 5_000;
 
-/// SQL: creates the staging table. Its key defines when two messages are duplicates: sequence and
-/// session do not count, because both are assigned again.
+/// SQL: creates the staging table, `aside`. Its primary key defines duplicates: messages with equal
+/// time, reference, username, room, style and text. Sequence and session do not count, because both
+/// are assigned again.
 const CREATE_STAGING_TABLE: &str = "
     CREATE TEMP TABLE aside (
         time INTEGER, reference INTEGER, username TEXT, room INTEGER, style INTEGER, text TEXT,
@@ -25,7 +27,7 @@ const CREATE_STAGING_TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// SQL: deletes staged messages that are in the log already.
+/// SQL: deletes the staged messages that have a duplicate in the log.
 const DROP_DUPLICATES: &str = "
     DELETE FROM temp.aside WHERE line IN (
         SELECT a.line FROM main.entries e CROSS JOIN temp.aside a
@@ -34,9 +36,9 @@ const DROP_DUPLICATES: &str = "
     )
 ";
 
-/// SQL: orders old and staged messages by time; at equal times, old ones come first, in their
-/// order. Direct messages are included, but only their sequences change. Staged sessions get new
-/// numbers.
+/// SQL: numbers all messages, of the log and staged, in the order of time. At equal times those of
+/// the log come first, and each kind keeps its order. Direct messages of the log take part with
+/// their times. Each session in the staging table gets a new number, after `:last_session`.
 const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.numbers
@@ -61,8 +63,9 @@ const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE old_mailboxes AS SELECT * FROM main.mailboxes;
 ";
 
-/// SQL: writes all messages again under their new sequences and links. No message is deleted, so
-/// `dropped` becomes 0 in all rooms.
+/// SQL: replaces the messages of the log by those of [`ORDER_MESSAGES`], with their new sequences
+/// and links, and empties the search index. `dropped` becomes 0 in all rooms, because no new
+/// sequence belongs to a deleted message.
 const REWRITE_LOG: &str = "
     DELETE FROM main.entries;
     INSERT INTO main.entries
@@ -88,13 +91,14 @@ const REWRITE_LOG: &str = "
     DELETE FROM main.days;
 ";
 
-/// Creates the temporary staging table.
+/// Creates the temporary staging table for imported messages.
 pub(super) fn create_staging_table(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(CREATE_STAGING_TABLE)
 }
 
-/// Inserts a message into the staging table, unless a duplicate is there. Creates its room if it is
-/// new.
+/// Inserts a message into the staging table, unless it has a duplicate there. Creates its room if
+/// the log has none of that name. `line` is its line number, which decides the order at equal
+/// times.
 pub(super) fn stage_message(
     connection: &Connection,
     line: u64,
@@ -118,7 +122,7 @@ pub(super) fn stage_message(
     Ok(())
 }
 
-/// Returns the row id of a room; inserts a row if it has none.
+/// Returns the row id of a room. Inserts a row if the room has none.
 fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
     if let Some((number, _)) = rows::find_room(connection, room.key())? {
         return Ok(number);
@@ -128,7 +132,7 @@ fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
         .insert(params![room.key().as_str(), room.as_str()])
 }
 
-/// Deletes staged messages that are in the log already. Returns the number of those left.
+/// Deletes the staged messages that have a duplicate in the log. Returns the number of those left.
 pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> {
     connection.execute(DROP_DUPLICATES, [])?;
     let left: i64 =
@@ -136,8 +140,9 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
     Ok(left.cast_unsigned())
 }
 
-/// Merges the staged messages into the log: assigns sequences and a new log id, and indexes all
-/// messages.
+/// Merges the staged messages into the log. Gives all messages new sequences and the log a new id,
+/// corrects the session records, builds the search index again, and marks the database as properly
+/// closed. Call it only if there are staged messages.
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     // Last references are recovered by sequence, so read them before the sequences change.

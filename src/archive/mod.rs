@@ -1,7 +1,8 @@
 //! Layer 3: the owner's tools for a log on disk: export, import, backup and check.
 //!
-//! Export, backup and check only read one state of the database, and may be used while a server
-//! runs. Import needs the directory's lock.
+//! Export, backup and check read one state of the database without changing it, and may be used
+//! while a server runs. Import changes the log and needs the directory's lock, so no server may
+//! run.
 //!
 //! | module | contents |
 //! |---|---|
@@ -9,7 +10,7 @@
 //! | `export` | writes the log as JSON lines or text |
 //! | `import`, `merge` | reads and checks JSON lines; merges new messages into the log |
 //! | `backup` | copies the database |
-//! | `check`, `links` | integrity check of a log; of its links |
+//! | `check`, `links` | integrity check of a log; of the links between its messages |
 
 mod backup;
 mod check;
@@ -36,36 +37,36 @@ use crate::log::StoreError;
 use crate::log::sqlite::database;
 use crate::log::sqlite::directory::existing_database;
 
-/// Error: a tool could not do its work. The log is unchanged.
+/// Error of one of the owner's tools. No message of the log is changed.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
-    /// The log cannot be opened.
+    /// The log on disk cannot be opened.
     #[error(transparent)]
     Log(#[from] StoreError),
-    /// The database cannot be read or written.
+    /// SQLite cannot read or write the database.
     #[error("the database fails")]
     Database(#[from] rusqlite::Error),
-    /// The log has no room of this name.
+    /// The log has no room of the name that an export asks for.
     #[error("there is no room {0} in the log")]
     NoRoom(String),
-    /// The output cannot be written.
+    /// The output of an export cannot be written.
     #[error("cannot write")]
     Output(#[source] io::Error),
-    /// The input cannot be read.
+    /// The input of an import cannot be read.
     #[error("cannot read what is to be imported")]
     Input(#[source] io::Error),
-    /// A line of the input is invalid.
+    /// A line of an import is invalid.
     #[error("line {number}: {problem}; nothing is imported")]
     Line {
-        /// Line number, from 1.
+        /// Line number; the header is line 1.
         number: u64,
-        /// Error text.
+        /// Human-readable text of the error.
         problem: String,
     },
     /// The target file of a backup exists already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    /// The backup cannot be written.
+    /// A file of a backup, or its directory, cannot be created, written or synced.
     #[error("cannot write {}", path.display())]
     File {
         /// Path of the file or directory.
@@ -76,7 +77,8 @@ pub enum ArchiveError {
     },
 }
 
-/// Opens the log of a directory read-only; a server may run meanwhile.
+/// Opens the database of a directory read-only, without locking the directory: a server may run
+/// meanwhile.
 fn open(directory: &Path) -> Result<Connection, ArchiveError> {
     Ok(database::open_to_read(&existing_database(directory)?, None)?)
 }

@@ -15,7 +15,7 @@ use crate::model::{
     Style, Target, Timestamp, TokenHash, Username,
 };
 
-/// Rooms that messages are sent to.
+/// Names of the rooms that messages are sent to.
 const ROOMS: &[&str] = &["lobby", "Attic", "cellar"];
 
 /// Usernames of the authors.
@@ -33,7 +33,7 @@ const TEXTS: &[&str] = &[
     "ΌΔΟΣ",
 ];
 
-/// Search queries.
+/// Search terms; the empty ones match every message.
 const QUERIES: &[&str] = &[
     "",
     "tea",
@@ -47,34 +47,37 @@ const QUERIES: &[&str] = &[
     "όδος",
 ];
 
-/// Random operation on both logs.
+/// Random operation to perform on both logs.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends messages. Each is the index of its author, of its room (or, beyond the rooms, of its
-    /// recipient), and of its text.
+    /// Appends messages. Each is given by three indices: of the author in [`NAMES`], of the room in
+    /// [`ROOMS`] (beyond its end: of the recipient of a direct message in [`NAMES`]), and of the
+    /// text in [`TEXTS`].
     Say(Vec<(usize, usize, usize)>),
-    /// Reads from these rooms, and perhaps the direct messages of a user.
+    /// Reads a range from these rooms (indices in [`ROOMS`]), with the direct messages of a user
+    /// (index in [`NAMES`]) if one is given.
     Read(Vec<usize>, Option<usize>, Range),
-    /// Deletes the session of a user, who gets a new one.
+    /// Deletes the session of a user (index in [`NAMES`]), and begins a new one.
     End(usize),
-    /// Closes and opens the log on disk.
+    /// Closes the log on disk and opens it again.
     Restart,
 }
 
-/// Range to read; sequences count backwards from the end of the log.
+/// Range to read. Sequences are given as distances from the log's last sequence.
 #[derive(Clone, Debug)]
 enum Range {
-    /// Latest entries, up to this number.
+    /// Latest entries, with the limit of their number.
     Latest(u16),
-    /// Entries after a sequence, and the limit of their number.
+    /// Entries after a sequence, with the limit of their number.
     After(u64, u16),
-    /// Entries before a sequence, and the limit of their number.
+    /// Entries before a sequence, with the limit of their number.
     Before(u64, u16),
-    /// Search: query, author, start and end in days, sequence before which, limit.
+    /// Search: indices of query and author, start and end in days, last sequence, limit of the
+    /// results.
     Matching(usize, Option<usize>, Option<u64>, Option<u64>, u64, u16),
 }
 
-/// Returns a strategy for random ranges.
+/// Returns a proptest strategy for random ranges.
 fn range() -> impl Strategy<Value = Range> {
     let far = || 0..40_u64;
     let most = || 1..8_u16;
@@ -90,7 +93,7 @@ fn range() -> impl Strategy<Value = Range> {
     ]
 }
 
-/// Returns a strategy for random operations.
+/// Returns a proptest strategy for random operations.
 fn step() -> impl Strategy<Value = Step> {
     let message = (0..NAMES.len(), 0..ROOMS.len() + 2, 0..TEXTS.len());
     prop_oneof![
@@ -111,27 +114,27 @@ fn room(number: usize) -> RoomName {
     RoomName::new(ROOMS[number]).unwrap()
 }
 
-/// The two logs under comparison, and the state that the operations need.
+/// Both logs under comparison, and the state that the operations need.
 struct LogPair {
     /// Log in memory.
     memory: MemoryLog,
-    /// Log on disk; none while it is closed.
+    /// Log on disk; `None` while it is closed.
     disk: Option<SqliteLog>,
     /// Parent directory of the log on disk.
     directory: TempDir,
     /// Runtime that polls the log on disk.
     runtime: tokio::runtime::Runtime,
-    /// Current session of each user.
+    /// Current session of each user, by index in [`NAMES`].
     sessions: Vec<SessionId>,
-    /// Last reference of each user.
+    /// Last reference that each user's session has used, by index in [`NAMES`].
     references: Vec<u64>,
-    /// Number of messages so far: the last sequence, and the time in days.
+    /// Number of messages appended: the last sequence, and the current time in days since 1970.
     head: u64,
-    /// Next session number.
+    /// Session number that the next new session gets.
     next_session: u64,
 }
 
-/// Opens the log on disk in a directory.
+/// Opens the log on disk in the subdirectory `log`, or creates it.
 fn open(directory: &Path) -> (SqliteLog, RestoredState) {
     let directory = directory.join("log");
     SqliteLog::open(StoreSettings { directory, ..StoreSettings::default() }).unwrap()
@@ -157,7 +160,7 @@ impl LogPair {
         pair
     }
 
-    /// Gives a user a new session, and persists its record.
+    /// Gives a user a new session, and persists its record in both logs.
     fn begin_session(&mut self, who: usize) {
         self.sessions[who] = SessionId(self.next_session);
         self.references[who] = 0;
@@ -167,7 +170,8 @@ impl LogPair {
         self.memory.persist_session(record);
     }
 
-    /// Returns a user's session record as the hub would persist it, unaware of later messages.
+    /// Returns a user's session record as the hub persists it at the start of the session: without
+    /// the references of later messages.
     fn record(&self, who: usize) -> SessionRecord {
         let session = self.sessions[who];
         SessionRecord {
@@ -181,7 +185,7 @@ impl LogPair {
         }
     }
 
-    /// Asserts that the next events of both logs are equal.
+    /// Takes the next event of both logs and asserts that they are equal.
     fn compare(&mut self) {
         let disk = self.disk.as_mut().unwrap();
         let event = poll_fn(|context| disk.poll_event(context));
@@ -193,7 +197,7 @@ impl LogPair {
         assert_eq!(disk, memory, "the log on disk, and that in memory");
     }
 
-    /// Returns the clock readings: one day for each message so far.
+    /// Returns clock readings that are one day later for each message appended so far.
     fn now(&self) -> Now {
         let day = Duration::from_secs(24 * 60 * 60);
         let since = day * u32::try_from(self.head).unwrap();
@@ -201,12 +205,12 @@ impl LogPair {
         Now { moment: Moment::after_start(since), time }
     }
 
-    /// Returns the sequence at this distance from the end.
+    /// Returns the sequence that is `far` before the last one; zero at the least.
     fn before_end(&self, far: u64) -> Sequence {
         Sequence(self.head.saturating_sub(far))
     }
 
-    /// Performs one operation on both logs and compares their answers.
+    /// Performs an operation on both logs and compares their events.
     fn perform(&mut self, step: &Step) {
         match step {
             Step::Say(messages) => {
@@ -236,7 +240,7 @@ impl LogPair {
         }
     }
 
-    /// Returns the next message of a user as a draft.
+    /// Creates the next draft of a user, from the indices of [`Step::Say`]. Its reference is even.
     fn draft(&mut self, (who, to, text): (usize, usize, usize)) -> Draft {
         self.references[who] += 2;
         let target = if to < ROOMS.len() {
@@ -255,7 +259,7 @@ impl LogPair {
         }
     }
 
-    /// Converts a random range into a request's range.
+    /// Converts a random range into the range of a read request.
     fn range(&self, range: &Range) -> ReadRange {
         let day = |day: u64| Timestamp(day * 24 * 60 * 60 * 1_000);
         match range {
@@ -275,7 +279,8 @@ impl LogPair {
         }
     }
 
-    /// Closes and opens the log on disk, and asserts that it restores its state.
+    /// Closes the log on disk and opens it again. Asserts that it restores head, next session
+    /// number and sessions.
     fn restart(&mut self) {
         self.disk = None;
         let (disk, restored) = open(self.directory.path());

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::Timestamp;
 
-/// A message, as tests write it.
+/// Message of a test, for export and import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TestMessage {
     /// Time in milliseconds since 1970.
@@ -30,20 +30,21 @@ struct TestMessage {
 }
 
 impl TestMessage {
-    /// Returns the fields that make two messages duplicates.
+    /// Returns the fields that are equal in duplicates: all but the session; the room in lower
+    /// case.
     fn identity(&self) -> (u64, String, String, u64, String) {
         let room = self.room.to_lowercase();
         (self.time, room, self.username.clone(), self.reference, self.text.clone())
     }
 }
 
-/// Returns a message in the lobby.
+/// Returns a message in the lobby with these fields.
 fn message(time: u64, username: &str, session: u64, reference: u64, text: &str) -> TestMessage {
     let (room, username, text) = ("lobby".to_owned(), username.to_owned(), text.to_owned());
     TestMessage { time, room, username, session, reference, text }
 }
 
-/// Returns a JSON lines file with these messages.
+/// Returns the content of a JSON lines file with these messages.
 fn file(messages: &[TestMessage]) -> Vec<u8> {
     let header = json!({"format": "pi-chat-log", "version": 1, "log_id": ""});
     let lines = messages.iter().zip(1_u64..).map(|(it, sequence)| {
@@ -57,14 +58,15 @@ fn file(messages: &[TestMessage]) -> Vec<u8> {
     lines.map(|it| format!("{it}\n")).collect::<String>().into_bytes()
 }
 
-/// Imports messages. Returns the number added.
+/// Imports messages into the log of a directory. Returns the number added; the others were
+/// duplicates.
 fn import_all(directory: &Path, messages: &[TestMessage]) -> u64 {
     let done = import(directory, &mut file(messages).as_slice()).unwrap();
     assert_eq!(done.added + done.duplicates, messages.len() as u64);
     done.added
 }
 
-/// Exports a log as JSON lines.
+/// Exports the log of a directory as JSON lines.
 fn exported(directory: &Path) -> Vec<u8> {
     let mut out = Vec::new();
     let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
@@ -91,12 +93,12 @@ fn parsed(exported: &[u8]) -> (Value, Vec<TestMessage>) {
     (header, messages.collect())
 }
 
-/// Returns the messages of a log.
+/// Returns the room messages of a directory's log, by exporting it.
 fn messages(directory: &Path) -> Vec<TestMessage> {
     parsed(&exported(directory)).1
 }
 
-/// Checks a log and asserts that it has no faults.
+/// Checks the log of a directory and asserts that there are no faults.
 fn check_without_faults(directory: &Path) -> CheckReport {
     let report = check(directory).unwrap();
     assert_eq!(report.faults, Vec::<String>::new());

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Returns a strategy for messages with few times, names and texts, so that there are duplicates.
+/// Returns a proptest strategy for messages. They have few different times, names and texts, so
+/// that duplicates occur.
 fn any_message() -> impl Strategy<Value = TestMessage> {
     let text =
         prop_oneof![Just("hello".to_owned()), "[ -~\u{a0}-\u{fff}\u{1f600}-\u{1f640}\n\t]{1,40}",];
@@ -22,19 +23,19 @@ fn any_message() -> impl Strategy<Value = TestMessage> {
     )
 }
 
-/// Returns the messages without duplicates.
+/// Returns the messages without duplicates: the first of equal ones, in the given order.
 fn without_duplicates(messages: impl IntoIterator<Item = TestMessage>) -> Vec<TestMessage> {
     let mut seen = HashSet::new();
     messages.into_iter().filter(|it| seen.insert(it.identity())).collect()
 }
 
-/// Sorts messages by time; the order at equal times stays.
+/// Sorts messages by time; those at equal times keep their order.
 fn by_time(mut messages: Vec<TestMessage>) -> Vec<TestMessage> {
     messages.sort_by_key(|it| it.time);
     messages
 }
 
-/// Returns the messages without their sessions, which are assigned again.
+/// Returns all fields of the messages but their sessions, which an import assigns again.
 fn identities(messages: &[TestMessage]) -> Vec<(u64, String, String, u64, String)> {
     messages.iter().map(TestMessage::identity).collect()
 }

@@ -15,12 +15,13 @@ fn draft(target: Target, text: &str) -> Draft {
     }
 }
 
-/// Returns the room of this name.
+/// Returns a validated room name.
 fn room(name: &str) -> RoomName {
     RoomName::new(name).unwrap()
 }
 
-/// Returns a log with `count` messages in each of `rooms`, one room after the other.
+/// Returns a log with messages: for each name in `rooms` the given number, one room after the
+/// other.
 fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
     let mut log = MemoryLog::new(limits);
     for (name, count) in rooms {
@@ -37,7 +38,7 @@ fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
     log.append_drafts(now, [draft]).0.remove(0)
 }
 
-/// Returns the sequences that a read finds.
+/// Performs a read and returns the sequences of the entries found.
 fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
     let rooms = rooms.iter().map(|it| room(it)).collect();
     let session = session.map(SessionId);

@@ -13,7 +13,8 @@ use crate::model::{
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Returns a store with messages in these rooms, one a day from day 1 on, all of them indexed.
+/// Returns a store with one indexed message for each element of `rooms`: in this room, on day 1, 2,
+/// 3, …
 fn store(rooms: &[&str]) -> (TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
@@ -25,7 +26,7 @@ fn store(rooms: &[&str]) -> (TempDir, Store) {
     (directory, store)
 }
 
-/// Returns a message of this day; its sequence is the day.
+/// Returns the change that inserts a message sent on this day since 1970; its sequence is the day.
 fn entry(day: u64, room: &str) -> Change {
     let draft = Draft {
         session: SessionId(1),
@@ -39,13 +40,14 @@ fn entry(day: u64, room: &str) -> Change {
     Change::Entry(LogEntry { sequence, previous: Sequence::ZERO, time, draft }.into())
 }
 
-/// Returns the clock readings, both at this number of milliseconds.
+/// Returns clock readings of this many milliseconds on both clocks.
 fn now(milliseconds: u64) -> Now {
     let moment = Moment::after_start(Duration::from_millis(milliseconds));
     Now { moment, time: Timestamp(milliseconds) }
 }
 
-/// Runs retention steps until there is no more to delete. Returns their results.
+/// Runs retention steps for the rooms a and b until there is no more to delete. Returns their
+/// results.
 fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
     let mut steps: Vec<RetentionStepResult> = Vec::new();
@@ -58,7 +60,8 @@ fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStep
     steps
 }
 
-/// Runs retention on a day with a trusted clock. Returns the sequences that are left.
+/// Runs retention at the start of a day with a trusted clock. Returns the sequences of the messages
+/// left.
 fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
     steps(store, retention, now(day * DAY_MILLIS - hour));
@@ -66,7 +69,7 @@ fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     left(store)
 }
 
-/// Returns the sequences of all messages left, and asserts that search finds the same.
+/// Returns the sequences of the messages left. Asserts that the search index has exactly these.
 fn left(store: &Store) -> Vec<i64> {
     let ask = |sql| {
         let mut statement = store.connection.prepare(sql).unwrap();
@@ -78,7 +81,7 @@ fn left(store: &Store) -> Vec<i64> {
     left
 }
 
-/// Returns the sequence up to which a room has lost messages.
+/// Returns the greatest sequence that a room has lost by deletion (the column `dropped`).
 fn dropped(store: &Store, room: &str) -> i64 {
     let ask = "SELECT dropped FROM rooms WHERE key = ?";
     store.connection.query_row(ask, [room], |row| row.get(0)).unwrap()

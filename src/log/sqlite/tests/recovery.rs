@@ -11,8 +11,8 @@ use crate::model::{
     Username,
 };
 
-/// Opens and closes the log of a directory, with this boot id. Without `closes`, leaves it as a
-/// killed process does. Returns the log id.
+/// Opens and closes the log of a directory as if the operating system had this boot id. If `closes`
+/// is false, marks it as not properly closed, as after a kill. Returns the log id.
 fn open(directory: &Path, boot_id: &str, durability: Durability, closes: bool) -> LogId {
     let settings = StoreSettings {
         directory: directory.join("log"),

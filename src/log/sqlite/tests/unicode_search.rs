@@ -34,7 +34,7 @@ const TEXTS: [&str; 20] = [
     "Ⓐnna 🅱 x² ½ Ⅷ ﬁn １２ 😀",
 ];
 
-/// Returns the sequences of the messages that match these words.
+/// Searches for these words. Returns the sequences of the messages found.
 fn found(connection: &Connection, words: &str) -> Vec<u64> {
     let query = SearchQuery {
         text: SearchTerms::new(words).unwrap(),
@@ -50,8 +50,8 @@ fn found(connection: &Connection, words: &str) -> Vec<u64> {
     found.into_keys().map(|it| it.0).collect()
 }
 
-/// Returns a text in capitals; unchanged if FTS5 does not know its capitals: those of Georgian and
-/// Adlam are newer than its tables.
+/// Converts a text to capitals. Returns a text with Georgian or Adlam letters unchanged, because
+/// FTS5's tables are older than the capitals of these scripts.
 fn capitals(text: &str) -> String {
     let is_newer = |it| matches!(it, '\u{10d0}'..='\u{10ff}' | '\u{1e900}'..='\u{1e943}');
     if text.contains(is_newer) { text.to_owned() } else { text.to_uppercase() }

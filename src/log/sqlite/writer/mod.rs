@@ -100,7 +100,7 @@ pub(super) struct WriterState {
 }
 
 impl WriterState {
-    /// Creates the state of a sound storage. All timers are due at once, except the sync.
+    /// Creates the state of a sound storage at the opening of the log. Maintenance is due at once.
     pub(super) fn new(now: Moment, rooms_to_trim: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
