@@ -182,8 +182,8 @@ impl Hub {
     /// beyond its head, and not in a sequence gap.
     fn can_replay_from(&self, position: Position) -> bool {
         let Position { log_id, sequence } = position;
-        let is_void = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
-        log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_void)
+        let is_in_gap = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
+        log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_in_gap)
     }
 
     /// Evicts a session that is away if there are `max` sessions or more; returns false if there

@@ -16,7 +16,7 @@ const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
 /// Share of `max-connections` that may be closing, beyond that number, to make room for others: its
 /// denominator.
-const CLOSING_SHARE: usize = 8;
+const CLOSING_EXCESS_DIVISOR: usize = 8;
 
 /// Minimum time between two checks of all connection timers.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Hub {
     /// Returns false if there is no such group, or too many connections are still closing.
     fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
         let limit = self.settings.max_connections;
-        if self.connections.len() > limit.saturating_add(limit / CLOSING_SHARE) {
+        if self.connections.len() > limit.saturating_add(limit / CLOSING_EXCESS_DIVISOR) {
             return false;
         }
         let Some((group, mut candidates)) = self.quotas.eviction_candidates(newcomer) else {

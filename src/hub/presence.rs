@@ -82,7 +82,7 @@ impl PresenceChanges {
     ) -> Vec<ServerFrame> {
         let changed = std::mem::take(&mut self.changed);
         self.deadline = None;
-        let was_count_only =
+        let were_withheld =
             std::mem::replace(&mut self.names_withheld, members.len() > MAX_LISTED_NAMES);
         if self.subscribers.is_empty() {
             return Vec::new();
@@ -90,7 +90,7 @@ impl PresenceChanges {
         if self.names_withheld {
             return vec![presence(room, flag::COUNT_ONLY, members, &[], &[])];
         }
-        if was_count_only {
+        if were_withheld {
             return vec![roster(room, members)];
         }
         let (joined, left): (Vec<Username>, Vec<Username>) =
@@ -135,12 +135,12 @@ fn presence(
     joined: &[Username],
     left: &[Username],
 ) -> ServerFrame {
-    let shown = |names: &[Username]| names.iter().map(|it| it.as_str().to_owned()).collect();
+    let spellings = |names: &[Username]| names.iter().map(|it| it.as_str().to_owned()).collect();
     ServerFrame::Presence(Presence {
         room: room.as_str().to_owned(),
         flags,
         members: members.count(),
-        joined: shown(joined),
-        left: shown(left),
+        joined: spellings(joined),
+        left: spellings(left),
     })
 }

@@ -33,7 +33,7 @@ pub(super) struct Session {
 
 /// Number of sessions beyond which a group loses its own before those that were restored: a
 /// household has fewer.
-const RESTORED_RANK: usize = 30;
+const MAX_RESTORED_RANK: usize = 30;
 
 /// Sessions of one address group that are away.
 #[derive(Default)]
@@ -47,9 +47,9 @@ struct AwaySessions {
 
 impl AwaySessions {
     /// Returns the rank of a group with this number of sessions away: the number, but for restored
-    /// sessions, of which nobody knows whose they are, at most [`RESTORED_RANK`].
+    /// sessions, of which nobody knows whose they are, at most [`MAX_RESTORED_RANK`].
     fn rank(count: usize, group: Option<AddressGroup>) -> usize {
-        if group.is_some() { count } else { count.min(RESTORED_RANK) }
+        if group.is_some() { count } else { count.min(MAX_RESTORED_RANK) }
     }
 
     /// Returns the number of sessions.
