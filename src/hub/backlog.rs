@@ -1,4 +1,4 @@
-//! Entries that the log commits while reads are pending.
+//! Backlog: entries that the log commits while reads are pending.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -9,21 +9,22 @@ use crate::model::{NameKey, Sequence, SharedEntry, Target};
 /// read is registered.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// Number of registered reads by the head of the hub (its last committed entry) at their request.
+    /// Number of registered reads, by the hub's head at their registration.
     read_heads: BTreeMap<Sequence, usize>,
-    /// Entries after the lowest of those heads.
+    /// Entries after the lowest of those heads, in ascending order of sequence.
     entries: VecDeque<SharedEntry>,
 }
 
 impl Backlog {
-    /// Registers a read that is requested while the hub's head, its last committed entry, is `head`.
-    /// Call [`Self::end`] with the same head when the read is answered or cancelled.
+    /// Registers a read. `head` is the hub's head, the sequence of its last committed entry. Call
+    /// [`Self::end`] with the same `head` when the read is answered or cancelled.
     pub(super) fn begin(&mut self, head: Sequence) {
         let reads = self.read_heads.entry(head).or_default();
         *reads = reads.saturating_add(1);
     }
 
-    /// Unregisters a read and drops the entries that no other read needs.
+    /// Unregisters a read that was registered at `head`, and drops the entries that no other read
+    /// needs.
     pub(super) fn end(&mut self, head: Sequence) {
         if let Some(reads) = self.read_heads.get_mut(&head) {
             *reads = reads.saturating_sub(1);
@@ -41,19 +42,20 @@ impl Backlog {
         }
     }
 
-    /// Buffers a committed entry if a read is registered.
+    /// Buffers a newly committed entry if any read is registered.
     pub(super) fn push(&mut self, entry: &SharedEntry) {
         if !self.read_heads.is_empty() {
             self.entries.push_back(entry.clone());
         }
     }
 
-    /// Adds to the result of a read the buffered entries after `head` (the log's head when it was
-    /// read) that match the request's rooms and session, so that the result reaches up to the hub's
-    /// head. `entries` must ascend by sequence, and still does afterwards.
+    /// Adds to `found`, the result of a read, the buffered entries after `head` that match the
+    /// request's rooms and session. `head` is the log's head at the read, so the result then
+    /// reaches up to the hub's head. `found` must ascend by sequence, and still does afterwards.
     ///
-    /// With [`ReadRange::Latest`] the result is cut to its limit again, if entries were added.
-    /// Limits of other ranges are not applied: all later entries are added.
+    /// If entries were added and the range is [`ReadRange::Latest`], reduces `found` to the limit
+    /// again. The limits and filters of other ranges are not applied: all matching entries are
+    /// added.
     ///
     /// Call it before [`Self::end`].
     pub(super) fn add_later_entries(
@@ -86,7 +88,8 @@ impl Backlog {
     }
 }
 
-/// Keeps the latest `limit` entries of each room, and the latest `limit` direct messages.
+/// Removes all but the latest `limit` entries of each room and the latest `limit` direct messages.
+/// `entries` must ascend by sequence.
 fn keep_latest(entries: &mut Vec<SharedEntry>, limit: u16) {
     let mut seen: HashMap<Option<NameKey>, u16> = HashMap::new();
     entries.reverse();

@@ -6,7 +6,7 @@ use crate::model::{AnnouncementText, NoticeCode};
 use crate::wire::tcp::Notice;
 
 impl Hub {
-    /// Broadcasts a notice that the wall clock was stepped.
+    /// Broadcasts a notice that the server's wall clock was set.
     pub(super) fn handle_clock_changed(&mut self) {
         let text = "The server's clock was set: times before and after do not compare.";
         self.broadcast(Notice::new(NoticeCode::ClockChanged, text));
@@ -38,15 +38,15 @@ impl Hub {
         self.broadcast(notice);
     }
 
-    /// Sends a client that has just joined the notice of a current storage failure, if there is
-    /// one.
+    /// Sends a notice to a client that has just joined if the log's storage is failing.
     pub(super) fn send_storage_notice(&mut self, id: ConnectionId) {
         if let Some(notice) = storage_failure_notice(self.storage) {
             self.send_frame(id, notice);
         }
     }
 
-    /// Sends a notice to all joined connections.
+    /// Sends a notice to all connections that have joined. Those whose replay is still being sent
+    /// do not get it.
     fn broadcast(&mut self, notice: Notice) {
         let joined = self
             .connections
@@ -58,7 +58,7 @@ impl Hub {
     }
 }
 
-/// Returns the notice for a failing storage; `None` if it is healthy.
+/// Returns the notice about a storage failure; `None` if the storage is healthy.
 fn storage_failure_notice(storage: StorageHealth) -> Option<Notice> {
     let text = match storage {
         StorageHealth::Sound => return None,

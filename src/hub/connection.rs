@@ -9,34 +9,37 @@ use crate::model::limits::{
 use crate::model::{AddressGroup, ErrorCode, Moment, Sequence, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 
-/// A read that the log has not answered yet.
+/// A log read that is not answered yet.
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
     /// Query that was sent to the log.
     pub(super) request: ReadRequest,
-    /// Head of the log when the read was registered with the backlog; `None` if entries committed
-    /// meanwhile do not belong to the answer.
+    /// Hub's head when the read was registered with the [backlog](super::backlog); `None` for a
+    /// read that is not registered, because later entries do not belong to its answer (`history`,
+    /// `search`).
     pub(super) backlog_start: Option<Sequence>,
-    /// Frames to send after the answer to the read.
+    /// Frames to send to the client after the answer to the read.
     pub(super) frames_after: Vec<ServerFrame>,
 }
 
-/// Fields of the `welcome` frame that are known only when the `join` is accepted.
+/// Fields of the `welcome` frame that are determined when the `join` is accepted, before the frame
+/// is sent.
 pub(super) struct WelcomeData {
-    /// Session token. It is kept only until the welcome is sent.
+    /// Session token. The hub keeps it only until the welcome is sent.
     pub(super) token: Token,
     /// Flags of the `welcome` frame: session kept, position kept, durable.
     pub(super) flags: u8,
 }
 
-/// Reason why the frames of a joined connection are deferred.
+/// Reason why a joined connection is blocked, so that its received frames are deferred.
 pub(super) enum BlockedOn {
     /// A log read is pending.
     Read(Box<PendingRead>),
-    /// A [`Delivery::Mark`](super::Delivery::Mark) has not been reached (flow control).
+    /// The connection has not reached its [`Delivery::Mark`](super::Delivery::Mark) (flow control).
     Mark,
-    /// This request waits for its address group's tokens, which are taken already.
+    /// This request is throttled: it waits for tokens of its address group, which are reserved for
+    /// it already.
     Quota(Box<ClientFrame>),
 }
 
@@ -44,12 +47,12 @@ pub(super) enum BlockedOn {
 pub(super) enum ConnectionState {
     /// Waiting for `hello`.
     Connected {
-        /// Latest moment for an accepted `join`.
+        /// Handshake deadline: latest moment for the first `join`.
         deadline: Moment,
     },
     /// Waiting for `join`, perhaps after a refused one.
     Greeted {
-        /// Latest moment for the next `join`.
+        /// Handshake deadline: latest moment for the next `join`.
         deadline: Moment,
         /// Number of refused `join`s.
         refused_joins: u8,
@@ -58,57 +61,60 @@ pub(super) enum ConnectionState {
     Joining {
         /// Session of the connection.
         session: SessionId,
-        /// The read that the log is working on; while `is_paused`, the read to request next.
+        /// Pending log read; while `is_paused`, the read to request next, which is not registered
+        /// with the backlog.
         read: Box<PendingRead>,
-        /// Data for the welcome; `None` once it is sent.
+        /// Data for the welcome; `None` once the welcome is sent.
         welcome: Option<WelcomeData>,
-        /// True between two pages: the next read starts when the client has taken the last page.
+        /// True between two pages: the next read starts when the client has taken the previous
+        /// page.
         is_paused: bool,
     },
-    /// Joined: frames are handled.
+    /// Joined: the replay is queued, and frames are handled unless the connection is blocked.
     Joined {
         /// Session of the connection.
         session: SessionId,
-        /// Reason why frames are deferred; `None` if they are handled at once.
+        /// Reason why the connection is blocked; `None` if its frames are handled at once.
         blocked_on: Option<BlockedOn>,
     },
-    /// The last frame is queued; waiting for the driver to disconnect.
+    /// The last frame is queued. Waiting for [`Input::Disconnected`](super::Input::Disconnected).
     Closing,
 }
 
 /// Action that a connection's timers require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimerAction {
-    /// None before this moment.
+    /// No action before this moment.
     WaitUntil(Moment),
     /// Send a `ping`.
     SendPing,
     /// Close the connection with this error.
     Close(ErrorCode),
-    /// None ever: the connection is closing.
+    /// No action at any time: the connection is closing.
     Nothing,
 }
 
-/// A client's connection.
+/// State of a client's connection.
 pub(super) struct Connection {
     /// Address group of the client.
     pub(super) group: AddressGroup,
-    /// Fresh token for a new session; `None` once a `join` was accepted.
+    /// Random token, to become the session token if the connection starts a new session; `None`
+    /// once a `join` was accepted.
     pub(super) token: Option<Token>,
-    /// Negotiated feature bits.
+    /// Negotiated feature bits ([`feature`]); 0 before `hello`.
     pub(super) features: u64,
     /// Handshake and session state.
     pub(super) state: ConnectionState,
-    /// Queue of frames that wait until the connection is no longer blocked.
+    /// Queue of deferred frames: received ones that wait until the connection is no longer blocked.
     deferred: VecDeque<Decoded<ClientFrame>>,
-    /// Moment when the last frame was received.
+    /// Moment when the last frame was received; before the first one, when the client connected.
     last_received: Moment,
     /// True if a `ping` was sent since the last received frame.
     ping_pending: bool,
 }
 
 impl Connection {
-    /// Creates a connection that waits for `hello`.
+    /// Creates the state of a new connection, which waits for `hello`.
     pub(super) fn new(group: AddressGroup, token: Token, now: Moment) -> Self {
         Self {
             group,
@@ -121,7 +127,7 @@ impl Connection {
         }
     }
 
-    /// Records that a frame was received, which resets the idle timer.
+    /// Records that a frame was received: restarts the ping and idle timers.
     pub(super) fn record_activity(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_pending = false;
@@ -132,12 +138,13 @@ impl Connection {
         self.features & feature::PRESENCE != 0
     }
 
-    /// Returns true if the last frame is queued.
+    /// Returns true if the connection is closing: its last frame is queued.
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self.state, ConnectionState::Closing)
     }
 
-    /// Returns the session, from the accepted `join` on.
+    /// Returns the session of the connection; `None` before a `join` is accepted, and while
+    /// closing.
     pub(super) const fn session(&self) -> Option<SessionId> {
         match self.state {
             ConnectionState::Joining { session, .. } | ConnectionState::Joined { session, .. } => {
@@ -147,7 +154,8 @@ impl Connection {
         }
     }
 
-    /// Returns the session once its welcome and replay are sent.
+    /// Returns the session of the connection once the whole replay is queued; `None` before, and
+    /// while closing.
     pub(super) const fn joined_session(&self) -> Option<SessionId> {
         match self.state {
             ConnectionState::Joined { session, .. } => Some(session),
@@ -155,8 +163,8 @@ impl Connection {
         }
     }
 
-    /// Accepts the `hello`: stores the negotiated features and waits for `join`, until the same
-    /// deadline.
+    /// Accepts the `hello`: stores the negotiated features and waits for `join` until the same
+    /// deadline. Does nothing after the first `hello`.
     pub(super) fn accept_hello(&mut self, features: u64) {
         if let ConnectionState::Connected { deadline } = self.state {
             self.features = features;
@@ -164,7 +172,8 @@ impl Connection {
         }
     }
 
-    /// Counts a refused `join` and extends the deadline. Returns true if the client may try again.
+    /// Counts a refused `join` and restarts the handshake timeout. Returns true if the client may
+    /// try again, false after [`MAX_JOIN_ATTEMPTS`] refused `join`s or if no `join` is expected.
     #[must_use]
     pub(super) fn count_refused_join(&mut self, now: Moment) -> bool {
         let ConnectionState::Greeted { deadline, refused_joins } = &mut self.state else {
@@ -175,7 +184,7 @@ impl Connection {
         *refused_joins < MAX_JOIN_ATTEMPTS
     }
 
-    /// Returns true if received frames must be deferred.
+    /// Returns true if received frames must be deferred: while joining, or blocked after that.
     pub(super) const fn is_blocked(&self) -> bool {
         matches!(
             self.state,
@@ -183,18 +192,19 @@ impl Connection {
         )
     }
 
-    /// Defers received frames from now on, if the connection has joined.
+    /// Blocks a joined connection: its received frames are deferred from now on. Does nothing in
+    /// other states.
     pub(super) fn block_on(&mut self, what: BlockedOn) {
         if let ConnectionState::Joined { blocked_on, .. } = &mut self.state {
             *blocked_on = Some(what);
         }
     }
 
-    /// Takes the pending read when the log has answered it; returns session, read, and the data for
-    /// the welcome if that is not sent yet. Returns `None` if no read for this request is pending.
+    /// Takes the pending read when the log has answered it. Returns session, read, and the data for
+    /// the welcome if that is not sent yet; `None` if no read with this purpose is pending.
     ///
-    /// The connection is in state `Joined` afterwards; call [`Self::pause_replay`] if another page
-    /// follows, and handle [`Self::next_deferred`].
+    /// The connection is in state `Joined` and not blocked afterwards: call [`Self::pause_replay`]
+    /// if another page follows, and handle [`Self::next_deferred`].
     #[must_use]
     pub(super) fn complete_read(
         &mut self,
@@ -225,15 +235,16 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// Returns to state `Joining` between two replay pages. `read` is the next read, which starts
-    /// when the client has taken the last page.
+    /// Returns to state `Joining` between two replay pages. `read` is the read of the next page,
+    /// which [`Self::resume_at_mark`] starts when the client has taken the previous page.
     pub(super) fn pause_replay(&mut self, session: SessionId, read: Box<PendingRead>) {
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// Continues after a flow-control mark. While joining, returns the next read, registered with
-    /// the backlog at `head`. Once joined, unblocks the connection and returns `None`: handle
-    /// [`Self::next_deferred`] then. Does nothing if no mark was awaited.
+    /// Continues after a flow-control mark was reached. While joining, returns the read of the next
+    /// replay page: register it with the backlog at `head`, the hub's head, and request it. Once
+    /// joined, unblocks the connection and returns `None`: handle [`Self::next_deferred`] then.
+    /// Returns `None` and does nothing if no mark was awaited.
     pub(super) fn resume_at_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
         match &mut self.state {
             ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
@@ -249,8 +260,8 @@ impl Connection {
         }
     }
 
-    /// Takes the request that has waited for its address group's tokens, and unblocks the
-    /// connection: handle the request, then [`Self::next_deferred`]. Returns `None` if none waits.
+    /// Takes the throttled request, whose tokens are available now, and unblocks the connection:
+    /// handle the request, then [`Self::next_deferred`]. `None` if no request is throttled.
     #[must_use]
     pub(super) fn take_throttled(&mut self) -> Option<ClientFrame> {
         let ConnectionState::Joined { blocked_on, .. } = &mut self.state else {
@@ -266,7 +277,8 @@ impl Connection {
     }
 
     /// Defers a frame if the connection is blocked or earlier frames are deferred; otherwise
-    /// returns the frame. Frames that need no answer are dropped in place of being deferred.
+    /// returns it. Frames that need no answer (`pong`, unknown kinds) are dropped instead of
+    /// deferred.
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,
@@ -287,8 +299,8 @@ impl Connection {
         self.deferred.len()
     }
 
-    /// Takes the next deferred frame if the connection is not blocked. Call it until it returns
-    /// `None`.
+    /// Takes the next deferred frame, unless the connection is blocked or closing. Call it until it
+    /// returns `None`.
     pub(super) fn next_deferred(&mut self) -> Option<Decoded<ClientFrame>> {
         if self.is_blocked() || self.is_closing() {
             return None;
@@ -300,8 +312,9 @@ impl Connection {
         next
     }
 
-    /// Returns the error code if a frame violates the protocol in the current state so that the
-    /// connection must be closed: steps 3, 5 and 6 of section 15 of the page.
+    /// Checks a frame against the protocol: returns the error code with which the connection must
+    /// be closed if the frame is not allowed in the current state or is malformed, else `None`.
+    /// These are steps 3, 5 and 6 of section 15 of the page.
     pub(super) fn protocol_violation(&self, frame: &Decoded<ClientFrame>) -> Option<ErrorCode> {
         let (kind, readable) = match frame {
             Decoded::Frame(frame) => (Some(frame.kind()), true),
@@ -325,7 +338,7 @@ impl Connection {
         }
     }
 
-    /// Returns the action that the timers (handshake, idle, ping) require now.
+    /// Returns the action that the timers (handshake, idle, ping) require at `now`.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         let deadline = match self.state {
             ConnectionState::Closing => return TimerAction::Nothing,
@@ -350,13 +363,13 @@ impl Connection {
         TimerAction::WaitUntil(deadline.map_or(silence, |at| at.min(silence)))
     }
 
-    /// Records that a ping was sent; returns the moment of the next timer.
+    /// Records that a ping was sent. Returns the moment of the idle timeout if no frame comes.
     pub(super) fn record_ping(&mut self) -> Moment {
         self.ping_pending = true;
         self.last_received + IDLE_TIMEOUT
     }
 
-    /// Switches to state `Closing`, drops deferred frames and returns the previous state.
+    /// Switches to state `Closing`, drops the deferred frames and returns the previous state.
     #[must_use]
     pub(super) fn begin_closing(&mut self) -> ConnectionState {
         self.deferred = VecDeque::new();

@@ -13,7 +13,7 @@ use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 pub struct ConnectionId(pub u64);
 
 /// Identifier of an open room, assigned by the hub. A room that is closed and opened again gets a
-/// new one.
+/// new one; an identifier is used again only after 2³² rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub u32);
 
@@ -26,21 +26,22 @@ pub struct Now {
     pub time: Timestamp,
 }
 
-/// State that the hub restores from the log when the server starts.
+/// State that the log has restored when the server starts, for [`Hub::new`](super::Hub::new).
 #[derive(Clone, Debug)]
 pub struct RestoredState {
-    /// Identifier of the log that the sequences belong to.
+    /// Id of the log that all sequences belong to.
     pub log_id: LogId,
-    /// Sequence of the last entry that the log has assigned.
+    /// Log's head: greatest sequence that the log has assigned.
     pub head: Sequence,
-    /// Next free session number: greater than that of every session in this log, and not 0.
+    /// Session number of the next new session: greater than all numbers used in this log; not 0.
     pub next_session: SessionId,
     /// Records of the sessions that can still be resumed, in any order.
     pub sessions: Vec<SessionRecord>,
-    /// Names of the rooms that have entries, in the spelling of the log, least recently used first.
+    /// Names of rooms that have entries, in the spelling of the log, least recently used first. The
+    /// log may leave out the least recently used ones.
     pub rooms: Vec<RoomName>,
-    /// Unused ranges of sequences, `(first, second]`. A client whose position lies in such a range
-    /// has seen entries that the log has lost, so its position is not accepted.
+    /// Sequence gaps: unused ranges of sequences, `(first, second]`. A client whose position lies
+    /// in such a range has seen entries that the log has lost, so its position is not accepted.
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
 }
 
@@ -62,7 +63,7 @@ impl RestoredState {
 /// Health of the log's storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageHealth {
-    /// Healthy: the log stores entries as durably as it is configured to.
+    /// Healthy: the log stores entries as durably as it is configured to do.
     Sound,
     /// Writing fails. New entries are kept in memory only, until they can be written.
     MemoryOnly,
@@ -74,22 +75,25 @@ pub enum StorageHealth {
     Stalled,
 }
 
-/// Limit of what one address group may hold or use.
+/// Quota: limit on a resource that one address group may hold or use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quota {
-    /// Connections: the newcomer is refused, or one is closed to make room for another group.
+    /// Number of connections. A new one is refused, or one is closed to admit a connection of
+    /// another group.
     Connections,
-    /// `join`s in a time: the connection is closed.
+    /// Rate of `join`s. The connection is closed.
     Joins,
-    /// Failed passwords: the group has to wait before the next one is looked at.
+    /// Number of wrong passwords. Every `join` with a password is refused during a pause, and its
+    /// connection closed.
     Passwords,
-    /// Rooms that the group has opened: the next one is refused.
+    /// Number of open rooms that the group has opened. The next one is refused.
     Rooms,
-    /// Sessions that are away: the oldest one is forgotten.
+    /// Number of sessions that are away. One of them is evicted.
     Sessions,
-    /// `history` and `search` requests in a time: the request waits, or its connection is closed.
+    /// Rate of `history` and `search` requests. The request waits, or its connection is closed.
     Requests,
-    /// Bytes that wait for slow readers: a connection is closed. Only the driver counts them.
+    /// Number of unsent bytes for slow readers. A connection is closed. Only the driver counts
+    /// them.
     Unsent,
 }
 
@@ -105,7 +109,7 @@ impl Quota {
         Self::Unsent,
     ];
 
-    /// Returns the name of the quota in the status report and the log.
+    /// Returns the name of the quota, for the status report and the server's log file.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -125,13 +129,13 @@ impl Quota {
 pub struct HubStats {
     /// Name of the server, from the settings.
     pub server_name: String,
-    /// Number of sessions that are connected.
+    /// Number of connected sessions.
     pub connected_users: usize,
     /// Number of connections, including those that have not joined.
     pub connections: usize,
-    /// Number of rooms that have members.
+    /// Number of open rooms, which have members.
     pub rooms: usize,
-    /// Sequence of the last committed entry.
+    /// Hub's head: sequence of the last committed entry.
     pub head: Sequence,
     /// Health of the log's storage.
     pub storage: StorageHealth,
@@ -146,13 +150,13 @@ pub enum Input {
         connection: ConnectionId,
         /// IP address of the client.
         address: IpAddr,
-        /// Fresh random token. It becomes the session token if this connection starts a new
-        /// session.
+        /// Random token, new for each connection. It becomes the session token if this connection
+        /// starts a new session.
         token: Token,
     },
-    /// A frame has been received.
+    /// A frame has arrived from a client.
     Received {
-        /// Connection that received it.
+        /// Connection on which it arrived.
         connection: ConnectionId,
         /// The decoded frame.
         frame: Decoded<ClientFrame>,
@@ -165,13 +169,14 @@ pub enum Input {
         /// Error code to send; it must be one that closes the connection.
         error: ErrorCode,
     },
-    /// The client has closed its sending half, but may still read. The hub answers the pending
-    /// requests and then delivers [`Delivery::Close`].
+    /// The client has closed its sending half, but may still read. The hub answers all frames that
+    /// have arrived and then delivers [`Delivery::Close`].
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
     },
-    /// A connection is gone. Later deliveries to it are discarded.
+    /// A connection is gone: the driver has closed its socket. The driver discards later deliveries
+    /// to it.
     Disconnected {
         /// Connection that is gone.
         connection: ConnectionId,
@@ -179,11 +184,11 @@ pub enum Input {
     /// The log has committed entries, in the order of the log: those that this hub appended and,
     /// with a distributed log, those of other nodes.
     Committed {
-        /// Committed entries in ascending order. Sequences left out between them stay unused for
-        /// ever (a sequence gap).
+        /// Committed entries in ascending order of sequence. Sequences that are skipped stay unused
+        /// (a sequence gap).
         entries: Vec<SharedEntry>,
     },
-    /// The log could not store a draft.
+    /// The log could not store a draft, and never will.
     NotStored {
         /// Session of the author.
         session: SessionId,
@@ -204,7 +209,7 @@ pub enum Input {
     },
     /// The health of the log's storage has changed.
     StorageChanged(StorageHealth),
-    /// The wall clock was stepped by more than [`crate::model::limits::MAX_CLOCK_STEP`].
+    /// The wall clock was set by more than [`crate::model::limits::MAX_CLOCK_STEP`].
     ClockChanged,
     /// The owner's announcement to all users: every joined connection gets it as notice 3.
     Announce(AnnouncementText),
@@ -216,12 +221,12 @@ pub enum Input {
         /// Token that the `pong` repeats.
         token: u64,
     },
-    /// The moment of the last [`Output::WakeAt`] has come. Harmless if it comes early.
+    /// The moment of the last [`Output::WakeAt`] has come. The hub tolerates an earlier `Wake`.
     Wake,
-    /// The settings were reloaded. Connections, sessions and rooms that exist stay, also above new
+    /// The settings were reloaded. Existing connections, sessions and rooms stay even above new
     /// limits; `is_durable` keeps its value.
     SettingsChanged(HubSettings),
-    /// Close all connections and refuse new ones.
+    /// The server shuts down: the hub closes all connections and refuses new ones.
     ShutDown {
         /// Time after which clients should reconnect, in milliseconds; 0 for no advice.
         retry_after: u32,
@@ -241,17 +246,17 @@ pub enum Output {
         /// Entries to read.
         request: ReadRequest,
     },
-    /// Send an entry to all subscribers of a room.
+    /// Send an entry to all subscribers of a room, after the next [`Output::Published`].
     Publish {
         /// Room of the entry.
         room: RoomId,
-        /// Entry, to be encoded once for all subscribers.
+        /// Entry to send. It is encoded once for all subscribers.
         entry: SharedEntry,
     },
-    /// End of a batch of `Publish`es: all entries up to `head` are published, so subscribers may be
-    /// woken. Comes once for each [`Input::Committed`].
+    /// End of a batch of `Publish` outputs: all entries up to `head` are published, so the
+    /// subscribers may send them. Comes once for each [`Input::Committed`].
     Published {
-        /// Sequence of the last published entry.
+        /// Hub's head: sequence of the last committed entry.
         head: Sequence,
     },
     /// Deliver an item to one connection.
@@ -264,7 +269,7 @@ pub enum Output {
         /// Item to deliver.
         delivery: Delivery,
     },
-    /// Deliver the same frame to several connections, as `Deliver` does. It is encoded once.
+    /// Deliver the same frame to several connections, as `Deliver` does to one. It is encoded once.
     DeliverAll {
         /// Connections that receive it.
         connections: Vec<ConnectionId>,
@@ -273,7 +278,8 @@ pub enum Output {
         /// Frame to send.
         frame: ServerFrame,
     },
-    /// A room is closed: it has no subscribers left, and its identifier is not used again.
+    /// A room is closed: it has no members or subscribers left, and its identifier is no longer
+    /// used.
     RoomClosed {
         /// Room that is closed.
         room: RoomId,
@@ -281,48 +287,49 @@ pub enum Output {
     /// Persist this session record, replacing the previous one of the same session. Comes before
     /// the session's first `Append`.
     PersistSession(SessionRecord),
-    /// Delete a session that has expired or was evicted, together with its direct messages. Its
-    /// number is not used again.
+    /// Delete a session that has expired or was evicted, together with the direct messages that are
+    /// kept for it. Its number is not used again.
     DeleteSession {
         /// Session to delete.
         session: SessionId,
     },
     /// Send [`Input::Wake`] at this moment. Replaces the previous `WakeAt`.
     WakeAt(Moment),
-    /// An address group has reached a limit, and something of it was refused, delayed, closed or
-    /// forgotten. For the owner's log and the status report.
+    /// An address group has reached a limit, so a connection or request of it was refused, delayed
+    /// or closed, or a session evicted. For the server's log file and the status report.
     QuotaReached {
         /// Group that reached the limit.
         group: AddressGroup,
         /// Limit that it reached.
         quota: Quota,
     },
-    /// Number of connected sessions; comes when it changes.
+    /// Number of connected sessions (users). Comes when it changes.
     ConnectedUsers(usize),
 }
 
 /// Item to deliver to a single connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// A frame.
+    /// Send this frame.
     Frame(ServerFrame),
-    /// Log entries, encoded when they are sent.
+    /// Send these log entries. They are encoded just before they are sent.
     Entries {
         /// Entries in ascending order of sequence.
         entries: Vec<SharedEntry>,
-        /// Flags of the entries' frames.
+        /// Value of the `flags` field of each entry's frame.
         flags: u8,
     },
-    /// Subscribe the connection to a room: it also sends the entries published there after `after`.
+    /// Subscribe the connection to a room: it sends the entries that are published there after the
+    /// delivery's `after`.
     Subscribe(RoomId),
     /// Unsubscribe the connection from a room.
     Unsubscribe(RoomId),
-    /// Flow-control mark. The connection answers with [`Input::MarkReached`] once it has passed
-    /// everything in front of the mark on to the operating system, except for a bounded number of
+    /// Flow-control mark. The driver answers with [`Input::MarkReached`] once the connection has
+    /// passed everything before the mark to the operating system, except for a bounded number of
     /// bytes.
     Mark,
-    /// Send what is pending, then close the connection. Nothing is delivered after it; the driver
-    /// answers with [`Input::Disconnected`] as for every connection.
+    /// Send everything that is pending, then close the connection. Nothing is delivered after it.
+    /// The driver reports [`Input::Disconnected`] afterwards.
     Close,
 }
 
@@ -346,9 +353,9 @@ impl ReadTag {
 /// Client request that a log read serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReadPurpose {
-    /// A `join`: history or replay.
+    /// A `join`: its history, or a page of its replay.
     Join,
-    /// An `enter` with this reference, into this room.
+    /// An `enter` with this reference, into this room: the room's history.
     Enter(Reference, RoomName),
     /// A `history` request with this reference.
     History(Reference),
@@ -356,19 +363,19 @@ pub(super) enum ReadPurpose {
     Search(Reference),
 }
 
-/// Query for entries of the log.
+/// Query for a log read: which entries to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
-    /// Rooms whose entries are wanted.
+    /// Rooms whose entries are read.
     pub rooms: Vec<RoomName>,
-    /// Session whose direct messages, sent and received, are wanted too. Only used with
-    /// [`ReadRange::Latest`] and [`ReadRange::After`].
+    /// Session whose direct messages, sent and received, are read as well; `None`: no direct
+    /// messages. Only used with [`ReadRange::Latest`] and [`ReadRange::After`].
     pub session: Option<SessionId>,
     /// Range of entries to read.
     pub range: ReadRange,
 }
 
-/// Range of log entries to read. The numbers are limits: counts of entries.
+/// Range of log entries to read. Each `u16` is a limit: a maximum number of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadRange {
     /// The latest entries: up to the limit for each room, and up to the limit of direct messages.
@@ -378,7 +385,7 @@ pub enum ReadRange {
     After(Sequence, u16),
     /// The latest entries before this sequence, up to the limit for each room.
     Before(Sequence, u16),
-    /// Entries of the rooms that match a search query, without direct messages.
+    /// Entries of the rooms that match a search query, up to the query's limit.
     Matching(SearchQuery),
 }
 
@@ -387,10 +394,11 @@ pub enum ReadRange {
 pub struct ReadOutcome {
     /// Entries in ascending order of sequence, rooms and direct messages mixed.
     pub entries: Vec<SharedEntry>,
-    /// Last sequence of the log at the time of the read. The hub has got every entry up to it by
-    /// [`Input::Committed`] before this result.
+    /// Log's head at the time of the read: the result contains every matching entry up to it,
+    /// within the range. The hub has got all of these entries by [`Input::Committed`] before this
+    /// result.
     pub head: Sequence,
-    /// Rooms in which entries after the range's sequence are missing, because retention deleted
+    /// Rooms in which entries after the range's sequence are missing, because retention has deleted
     /// them. Only used with [`ReadRange::After`].
     pub gaps: Vec<RoomName>,
     /// True if more entries match: older ones ([`ReadRange::Before`] with one room,

@@ -6,9 +6,9 @@ use crate::model::{ErrorCode, Reference};
 use crate::wire::tcp::{ClientFrame, Decoded, Error, Pong};
 
 impl Hub {
-    /// Handles a received frame, or defers it while a log read or a flow-control mark is pending.
-    /// Closes the connection with `internal` if too many frames are deferred: a client that does
-    /// not read is not read from either, so only a slow log leads to this.
+    /// Handles a received frame, or defers it while the connection is blocked. Closes the
+    /// connection with error `internal` if too many frames are deferred: the driver does not read
+    /// from a client that does not read itself, so only a slow log leads to this.
     pub(super) fn handle_received(
         &mut self,
         now: Now,
@@ -32,15 +32,16 @@ impl Hub {
         }
     }
 
-    /// Handles deferred frames until one of them blocks the connection again. Call it when the
-    /// connection is unblocked.
+    /// Handles the deferred frames in order until one of them blocks the connection again. Call it
+    /// whenever the connection may have been unblocked.
     pub(super) fn process_deferred(&mut self, now: Now, id: ConnectionId) {
         while let Some(frame) = self.connections.get_mut(&id).and_then(|it| it.next_deferred()) {
             self.process_frame(now, id, frame);
         }
     }
 
-    /// Checks and dispatches a frame whose turn has come: steps 3 to 9 of the page.
+    /// Checks a frame that is not deferred (any longer) and dispatches it: steps 3 to 9 of section
+    /// 15 of the page. Closes the connection if the frame violates the protocol.
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -101,7 +102,8 @@ impl Hub {
         }
     }
 
-    /// Sends an error that answers a request and does not close the connection.
+    /// Sends an error frame that answers the request of this kind and reference, and does not close
+    /// the connection.
     pub(super) fn send_request_error(
         &mut self,
         id: ConnectionId,
@@ -113,8 +115,8 @@ impl Hub {
     }
 }
 
-/// Returns true if a frame is a request that must have a reference other than 0. (References of
-/// messages are checked in `messages`.)
+/// Returns true if a frame is a request that must have a reference other than 0. Messages (`say`,
+/// `direct`) are not among them: `check_reference` checks their references.
 const fn requires_reference(frame: &ClientFrame) -> bool {
     matches!(
         frame,
@@ -126,7 +128,7 @@ const fn requires_reference(frame: &ClientFrame) -> bool {
     )
 }
 
-/// Returns the reference of a frame, or [`Reference::NONE`] if its kind has none.
+/// Returns the reference of a frame, or [`Reference::NONE`] if frames of its kind have none.
 pub(super) const fn reference_of(frame: &ClientFrame) -> Reference {
     match frame {
         ClientFrame::Say(it) => it.reference,

@@ -20,16 +20,16 @@ use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature,
 
 /// A `join` that passed all checks.
 struct ValidatedJoin {
-    /// Name to join with.
+    /// Username to join with.
     username: Username,
-    /// Rooms to join, without duplicates.
+    /// Rooms to join, without duplicates, in the order of the `join`.
     rooms: Vec<RoomName>,
-    /// Session to resume and the token that identified it; `None` starts a new session.
+    /// Session to resume, and its token; `None`: a new session starts.
     resumed: Option<(SessionId, Token)>,
 }
 
 impl Hub {
-    /// Handles `hello`: negotiates version and features, or closes the connection.
+    /// Handles `hello`: negotiates version and features, or closes the connection with an error.
     pub(super) fn handle_hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
         if hello.magic != MAGIC {
             return self.close_with_code(now, id, ErrorCode::NotPiChat);
@@ -58,8 +58,9 @@ impl Hub {
         }
     }
 
-    /// Handles `join`: sends an error, or starts reading the history. Closes the connection after
-    /// the last permitted attempt.
+    /// Handles `join`: accepts it and starts reading history or missed entries, or sends an error.
+    /// Closes the connection after the last permitted attempt, and if a quota for `join`s or wrong
+    /// passwords is used up.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         let Some(group) = self.connections.get(&id).map(|it| it.group) else {
             return;
@@ -97,7 +98,8 @@ impl Hub {
         }
     }
 
-    /// Validates a `join` in the order of the page. Changes nothing.
+    /// Validates a `join`: password, username, rooms, token and availability of the name, in the
+    /// order of the page. Changes nothing.
     fn check_join(
         &self,
         now: Moment,
@@ -125,8 +127,8 @@ impl Hub {
         Ok(ValidatedJoin { username, rooms, resumed })
     }
 
-    /// Attaches a connection to its new or resumed session, name and rooms, and starts reading
-    /// history or missed entries. `send_replay_page` continues.
+    /// Accepts a `join`: attaches the connection to its new or resumed session, name and rooms, and
+    /// starts reading history or missed entries. `send_replay_page` continues.
     fn accept_join(
         &mut self,
         now: Now,
@@ -160,8 +162,8 @@ impl Hub {
         let durable_flag = if self.settings.is_durable { flag::DURABLE } else { 0 };
         let welcome =
             Some(WelcomeData { token, flags: session_flag | position_flag | durable_flag });
-        // A new session can have direct messages already: those sent to it while the read was
-        // pending. They belong to its history.
+        // Even a new session may have direct messages: those sent to it while the read is pending.
+        // They belong to its history.
         let request = ReadRequest { rooms: names, session: Some(session), range };
         let read = Box::new(PendingRead {
             purpose: ReadPurpose::Join,
@@ -178,16 +180,16 @@ impl Hub {
         self.outputs.push_back(Output::Read { tag, request });
     }
 
-    /// Returns true if all entries after this position can be replayed: it is in this log, not
-    /// beyond its head, and not in a sequence gap.
+    /// Returns true if a replay can start at this position: it is in this log, not after the hub's
+    /// head, and not in a sequence gap.
     fn can_replay_from(&self, position: Position) -> bool {
         let Position { log_id, sequence } = position;
         let is_in_gap = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_in_gap)
     }
 
-    /// Evicts a session that is away if there are `max` sessions or more; returns false if there
-    /// are fewer, or none is away.
+    /// Evicts a session that is away, and returns true, if there are `max` sessions or more.
+    /// Returns false if there are fewer, or if no session is away.
     pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {
         let Some((session, group)) = self.sessions.evict_if_full(max) else {
             return false;
@@ -199,11 +201,11 @@ impl Hub {
         true
     }
 
-    /// Moves a session from its previous connection, name and rooms to the new ones. Returns the
-    /// rooms in the spelling of the log.
+    /// Moves a session from its previous connection, name and rooms to the new ones, and closes the
+    /// previous connection. Returns the names of the new rooms in their canonical spelling.
     ///
-    /// Closes the previous connection. No presence change is recorded in rooms that the session
-    /// stays in under the same spelling of the name.
+    /// Records no presence change in rooms in which the session stays under the same spelling of
+    /// its name.
     fn attach_session(
         &mut self,
         now: Moment,
@@ -250,7 +252,10 @@ impl Hub {
     }
 }
 
-/// Parses the rooms of a `join`: drops duplicates, and returns the lobby if the list is empty.
+/// Parses the room names of a `join`: drops duplicates, and returns the lobby for an empty list.
+///
+/// # Errors
+/// [`ErrorCode::RoomInvalid`] if a name is not valid.
 fn parse_rooms(raw: &[String]) -> Result<Vec<RoomName>, ErrorCode> {
     if raw.is_empty() {
         return Ok(vec![RoomName::lobby()]);

@@ -10,20 +10,21 @@ use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
-/// Advice to clients that are refused because the server is full, or has too many connections from
-/// their address: time until they should reconnect, in milliseconds.
+/// Value of `retry_after` if a connection is refused or evicted because the server, or its address
+/// group, has too many connections: time until the client should reconnect, in milliseconds.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Share of `max-connections` that may be closing, beyond that number, to make room for others: its
-/// denominator.
+/// Divisor of `max-connections`. Connections are evicted for new ones only while the number of
+/// connections exceeds this maximum by no more than the quotient; evicted ones that are still
+/// closing count as well.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
-/// Minimum time between two checks of all connection timers.
+/// Minimum time between two checks of all connections' timers, so a timer expires up to this late.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Admits a new connection, or refuses it with an error and closes it. The hub keeps nothing
-    /// about a refused connection.
+    /// Handles a new connection: admits it, or refuses it with an error and closes it. The hub
+    /// keeps nothing about a refused connection.
     pub(super) fn handle_connected(
         &mut self,
         now: Now,
@@ -55,9 +56,10 @@ impl Hub {
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));
     }
 
-    /// Closes a connection of the address group that has most, to make room for a newcomer of a
-    /// group that has less than half as many: the newest that has not joined, else the newest.
-    /// Returns false if there is no such group, or too many connections are still closing.
+    /// Evicts a connection to make room for a new one of the address group `newcomer`, and returns
+    /// true. It is taken from the group with the most connections, if `newcomer` with the new one
+    /// has at most half as many: the newest connection that has not joined, else the newest one.
+    /// Returns false if no group has so many, or if too many evicted connections are still closing.
     fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
         let limit = self.settings.max_connections;
         if self.connections.len() > limit.saturating_add(limit / CLOSING_EXCESS_DIVISOR) {
@@ -79,8 +81,9 @@ impl Hub {
         true
     }
 
-    /// Closes a connection with error 109, as its address group has reached a limit. `about` is the
-    /// kind and the reference of the frame that this answers.
+    /// Closes a connection with error 109 `too_many_from_address`, and reports that its address
+    /// group has reached a limit. `about` is the kind and the reference of the frame that this
+    /// answers.
     pub(super) fn close_for_quota(
         &mut self,
         now: Now,
@@ -98,15 +101,16 @@ impl Hub {
         self.close_with_error(now, id, Error { retry_after, ..error });
     }
 
-    /// Marks a connection as half-closed: its client will send no more frames.
+    /// Handles a half-closed connection: its client will send no more frames. `close_half_closed`
+    /// closes it.
     pub(super) fn handle_half_closed(&mut self, id: ConnectionId) {
         if self.connections.contains_key(&id) {
             self.half_closed.insert(id);
         }
     }
 
-    /// Closes the half-closed connections that are not blocked (no frame is deferred) and have no
-    /// message in flight. Call it after each input.
+    /// Closes the half-closed connections that have nothing left to answer: they are not blocked,
+    /// so no frame is deferred, and have no message in flight. Call it after each input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -121,8 +125,8 @@ impl Hub {
             if connection.is_blocked() || has_in_flight {
                 return true;
             }
-            // A client that sees the end may reconnect at once: this connection must not count by
-            // then.
+            // The client may reconnect as soon as it sees the end: this connection must not count
+            // any longer then.
             self.deliver(*id, Delivery::Close);
             self.handle_disconnected(now, *id);
             false
@@ -130,8 +134,9 @@ impl Hub {
         self.half_closed = half_closed;
     }
 
-    /// Removes a connection that is gone. If it has joined, frames deferred by a flow-control mark
-    /// are still handled; those deferred by a log read, or while joining, are dropped.
+    /// Removes a connection that is gone, and disconnects its session. If the connection has
+    /// joined, frames that are deferred because of a flow-control mark are still handled. Frames
+    /// that are deferred for another reason are dropped.
     pub(super) fn handle_disconnected(&mut self, now: Now, id: ConnectionId) {
         if self.connections.get(&id).is_some_and(|it| it.joined_session().is_some()) {
             self.handle_mark_reached(now, id);
@@ -143,14 +148,14 @@ impl Hub {
         self.quotas.remove_connection(connection.group, id, now.moment);
     }
 
-    /// Closes a connection with an error that concerns no particular frame. Does nothing if it is
+    /// Closes a connection with an error that answers no particular frame. Does nothing if it is
     /// closing.
     pub(super) fn close_with_code(&mut self, now: Now, id: ConnectionId, code: ErrorCode) {
         self.close_with_error(now, id, Error::new(code));
     }
 
-    /// Sends an error, closes the connection and releases its session's name and rooms at once.
-    /// Does nothing if it is closing.
+    /// Closes a connection with an error frame, and disconnects its session at once. Does nothing
+    /// if it is closing.
     pub(super) fn close_with_error(&mut self, now: Now, id: ConnectionId, error: Error) {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
@@ -160,7 +165,8 @@ impl Hub {
         self.release_session(now, id);
     }
 
-    /// Detaches the session and releases its name and rooms; the session is away afterwards.
+    /// Disconnects the session of a connection: releases its name and rooms. The session is away
+    /// afterwards, and the connection closing. Does nothing more if the connection has no session.
     fn release_session(&mut self, now: Now, id: ConnectionId) {
         let Some(session) = self.detach_session(now.moment, id) else {
             return;
@@ -179,9 +185,9 @@ impl Hub {
         self.persist_session(session);
     }
 
-    /// Detaches a connection from its session, and unregisters its pending read and presence
-    /// subscriptions. Returns the session, which keeps name and rooms: the caller must release them
-    /// or move them to another connection.
+    /// Switches a connection to state `Closing`, and cancels its pending read and its presence
+    /// subscriptions. Returns its session, if it has one. The session keeps name and rooms: the
+    /// caller must release them or move them to another connection.
     fn detach_session(&mut self, now: Moment, id: ConnectionId) -> Option<SessionId> {
         let connection = self.connections.get_mut(&id)?;
         let state = connection.begin_closing();
@@ -210,15 +216,15 @@ impl Hub {
         Some(session)
     }
 
-    /// Closes the old connection of a session that was resumed on another one. The session keeps
-    /// its name and rooms.
+    /// Closes the old connection of a session that is resumed on another one, with error
+    /// `replaced`. The session keeps its name and rooms.
     pub(super) fn close_replaced_connection(&mut self, now: Moment, id: ConnectionId) {
         self.send_frame(id, Error::new(ErrorCode::Replaced));
         self.deliver(id, Delivery::Close);
         self.detach_session(now, id);
     }
 
-    /// Closes a room that has no members left, and emits `RoomClosed`.
+    /// Closes a room and emits `RoomClosed` if it has no members left.
     pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
         if let Some(closed) = self.rooms.close_if_empty(room) {
             if let Some(group) = closed.opened_by {
@@ -228,7 +234,8 @@ impl Hub {
         }
     }
 
-    /// Runs all timers that are due: connections, presence, session expiry.
+    /// Runs all timers that have expired: of connections, throttled requests, quotas, presence
+    /// updates and sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -249,11 +256,10 @@ impl Hub {
         }
     }
 
-    /// Checks the timers of all connections if the check is due: sends pings, closes timed-out
-    /// connections.
+    /// Checks the timers of all connections if the check is due: sends pings, closes connections
+    /// that have timed out, and schedules the next check.
     ///
-    /// The next check is at the earliest timer. Activity only postpones timers, and new connections
-    /// move the check forward, so none is missed.
+    /// The check is not rescheduled when a frame arrives, because that only postpones timers.
     fn run_connection_timers(&mut self, now: Now) {
         if self.next_timer_check.is_none_or(|at| now.moment < at) {
             return;
@@ -283,7 +289,8 @@ impl Hub {
         }
     }
 
-    /// Closes all connections with `shutting_down` and refuses new ones from now on.
+    /// Handles the shutdown of the server: closes all connections with error `shutting_down`; new
+    /// ones are refused from now on.
     pub(super) fn handle_shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
@@ -296,8 +303,8 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to a session's connection, if it has one. While it is joining, the frame is
-    /// queued behind the welcome and the replay.
+    /// Sends a frame to a session's connection. While the connection is joining, the frame waits
+    /// until the welcome and the replay are sent. Does nothing if the session is away.
     pub(super) fn send_to_session(&mut self, session: SessionId, frame: impl Into<ServerFrame>) {
         let Some(id) = self.sessions.get(session).and_then(|it| it.connection) else {
             return;

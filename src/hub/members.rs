@@ -1,4 +1,4 @@
-//! Membership of a room.
+//! Member list of a room.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,7 +11,7 @@ use crate::model::{NameKey, Username};
 pub(super) struct RoomMembers(BTreeMap<NameKey, Username>);
 
 impl RoomMembers {
-    /// Adds a user, replacing the spelling of a member with the same name key.
+    /// Adds a member, or replaces the spelling of the member with the same name key.
     pub(super) fn insert(&mut self, username: &Username) {
         self.0.insert(username.key().clone(), username.clone());
     }
@@ -26,7 +26,7 @@ impl RoomMembers {
         self.0.len()
     }
 
-    /// Returns the number of members as a frame field.
+    /// Returns the number of members, in the type of a frame's field.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
@@ -36,8 +36,9 @@ impl RoomMembers {
         self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
     }
 
-    /// Returns a page of names after `after` in the order of keys, and true if more follow. A page
-    /// holds at most [`MAX_LISTED_NAMES`] names; pass its last name for the next page.
+    /// Returns a page of members' names, in the order of name keys: at most [`MAX_LISTED_NAMES`] of
+    /// those after the name `after`, and true if more follow. An empty `after` starts at the first
+    /// name; for the next page, pass the last name of this one.
     pub(super) fn page(&self, after: &str) -> (Vec<String>, bool) {
         let after = NameKey::of(after);
         let mut behind = self.0.range((Bound::Excluded(after), Bound::Unbounded));

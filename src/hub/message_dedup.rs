@@ -5,35 +5,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::Reference;
 use crate::model::limits::MAX_REFUSED_REFERENCES;
 
-/// Processing status of a message, by its reference.
+/// Processing status of a message, as far as its reference tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageStatus {
     /// Never submitted to the log, or refused: it may be submitted.
     New,
-    /// Submitted to the log, which has not answered.
+    /// Submitted to the log, which has not answered yet.
     InFlight,
-    /// Counts as stored in the log: not above the greatest reference submitted, not in flight, not
-    /// refused.
+    /// Counts as stored in the log, so a message with this reference is a duplicate: the reference
+    /// is not above the greatest submitted one, not in flight and not among the refused ones.
     Accepted,
 }
 
-/// References of a session's messages. Ensures that no message is stored twice and that no refused
-/// message is acknowledged.
+/// References of a session's messages, for deduplication: no message is stored twice, and no
+/// refused message is acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct MessageDedup {
     /// Greatest reference submitted to the log.
     last_submitted: Reference,
     /// Greatest reference that the log has stored.
     last_stored: Reference,
-    /// References submitted to the log and not answered, with the kind number of their frames.
+    /// References submitted to the log and not answered yet, with the kind numbers of their frames.
     in_flight: BTreeMap<Reference, u16>,
-    /// References refused by the hub or the log, which may be submitted again. At most
-    /// [`MAX_REFUSED_REFERENCES`]: the lowest are dropped.
+    /// References of messages that the hub or the log refused, so they may be submitted again. At
+    /// most [`MAX_REFUSED_REFERENCES`]: the lowest are dropped.
     refused: BTreeSet<Reference>,
 }
 
 impl MessageDedup {
-    /// Restores the references of a session after a restart.
+    /// Restores the references of a session after a restart: all references up to `last`, but not
+    /// those in `refused`, count as stored.
     pub(super) fn restored(last: Reference, refused: Vec<Reference>) -> Self {
         let mut dedup = Self { last_submitted: last, last_stored: last, ..Self::default() };
         for reference in refused {
@@ -42,7 +43,7 @@ impl MessageDedup {
         dedup
     }
 
-    /// Returns true if the log has not answered all submitted messages.
+    /// Returns true if any message is in flight: submitted to the log, which has not answered yet.
     pub(super) fn has_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
     }
@@ -52,8 +53,8 @@ impl MessageDedup {
         self.last_stored
     }
 
-    /// Returns the references that may be submitted again after a restart: those refused, and
-    /// those in flight below the greatest stored one. In ascending order; at most
+    /// Returns the references that may be submitted again after a restart of the server: the
+    /// refused ones, and those in flight below the greatest stored one. Ascending, at most
     /// [`MAX_REFUSED_REFERENCES`]: the lowest are left out.
     pub(super) fn resubmittable(&self) -> Vec<Reference> {
         let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
@@ -67,7 +68,7 @@ impl MessageDedup {
         self.last_submitted
     }
 
-    /// Returns the status of a message.
+    /// Returns the status of the message with this reference.
     pub(super) fn status(&self, reference: Reference) -> MessageStatus {
         if self.in_flight.contains_key(&reference) {
             MessageStatus::InFlight
@@ -99,8 +100,9 @@ impl MessageDedup {
         Some(kind)
     }
 
-    /// Records that a message was refused. A client that does not learn of it sends the message
-    /// again behind later ones; it must not be taken for a duplicate then.
+    /// Records that a message was refused, so that it does not count as a duplicate when the client
+    /// sends it again. That may be after later messages, if the connection ended before the client
+    /// got the error.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         self.refused.insert(reference);
         if self.refused.len() > MAX_REFUSED_REFERENCES {

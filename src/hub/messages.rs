@@ -31,7 +31,7 @@ impl Hub {
         }
     }
 
-    /// Validates a `say` in the order of the page; returns target and text. Changes nothing.
+    /// Validates a `say` in the order of the page: room, then text. Returns both. Changes nothing.
     fn check_say(&self, session: SessionId, say: &Say) -> Result<(Target, MessageText), ErrorCode> {
         let room = self.joined_room(session, &say.room).and_then(|room| self.rooms.get(room));
         let target = Target::Room(room.ok_or(ErrorCode::NotInRoom)?.name.clone());
@@ -61,8 +61,8 @@ impl Hub {
         }
     }
 
-    /// Sends an error for a refused message and records its reference as refused, so that it may be
-    /// sent again.
+    /// Refuses a message: sends an error and records the reference as refused, so that the client
+    /// may send the message again.
     fn refuse_message(
         &mut self,
         id: ConnectionId,
@@ -79,8 +79,9 @@ impl Hub {
     }
 
     /// Checks the reference of a message: returns true if the message is new. Otherwise returns
-    /// false, after sending `accepted` for a duplicate or an error for reference 0; a duplicate of
-    /// a message in flight is answered when the log commits.
+    /// false and sends `accepted` for a duplicate of a stored message, or an error for reference 0.
+    /// A duplicate of a message in flight gets no answer of its own: the log's answer is still to
+    /// come.
     fn check_reference(
         &mut self,
         id: ConnectionId,
@@ -102,9 +103,12 @@ impl Hub {
         }
     }
 
-    /// Finds the recipient of a direct message by name: the connected session that holds it, else
-    /// the resumable session that held it last. Fails if `required_session` is neither 0 nor
-    /// this session.
+    /// Finds the recipient of a direct message by username: the connected session that holds the
+    /// name, else the session that held it last, if that can still be resumed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::RecipientUnknown`] if there is no such session, [`ErrorCode::RecipientChanged`]
+    /// if `required_session` is neither 0 nor this session.
     fn find_recipient(
         &self,
         now: Moment,
@@ -124,8 +128,8 @@ impl Hub {
         Ok(Target::Session(found, recipient.username.clone()))
     }
 
-    /// Appends a message to the log, which answers with `Committed` or `NotStored`, and marks its
-    /// reference as in flight.
+    /// Submits a message to the log and marks its reference as in flight. The log answers with
+    /// `Committed` or `NotStored`.
     fn append_message(
         &mut self,
         session: SessionId,
@@ -147,8 +151,9 @@ impl Hub {
         self.outputs.push_back(Output::Append(draft));
     }
 
-    /// Handles committed entries: advances the head, publishes room messages, sends direct messages
-    /// and acknowledges them to their authors. Entries up to the current head are ignored.
+    /// Handles committed entries: advances the hub's head, records sequence gaps, publishes room
+    /// messages, sends direct messages to recipient and author, and acknowledges messages to their
+    /// authors. Entries up to the current head are ignored.
     pub(super) fn handle_committed(&mut self, entries: Vec<SharedEntry>) {
         for entry in entries {
             if entry.sequence <= self.head {
@@ -184,8 +189,8 @@ impl Hub {
         self.outputs.push_back(Output::Published { head: self.head });
     }
 
-    /// Sends a direct message to a session that is connected and joined. A session that is joining
-    /// gets it from the backlog instead.
+    /// Sends a stored direct message to a session if it has joined. A session that is joining gets
+    /// the message by its replay instead, a session that is away when it resumes.
     fn send_direct_entry(&mut self, session: SessionId, entry: &SharedEntry) {
         let connection = self.sessions.get(session).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -195,11 +200,11 @@ impl Hub {
         }
     }
 
-    /// Acknowledges a stored room message to its author. An author who is subscribed to the room
-    /// gets the echo and nothing else; others get `accepted`.
+    /// Acknowledges a stored room message to its author. An author in the room gets the published
+    /// entry, the echo, and nothing else; an author who has left the room gets `accepted`.
     ///
-    /// While the author's replay or this room's history is being read, `accepted` is queued behind
-    /// it, and dropped if the read brings the entry.
+    /// While the author's replay or this room's history is being read, `accepted` waits until it is
+    /// sent, and is dropped if the entry is part of it.
     fn acknowledge_room_message(
         &mut self,
         author: SessionId,
@@ -227,8 +232,9 @@ impl Hub {
         }
     }
 
-    /// Queues `accepted` for a stored direct message if its author is joining; otherwise the author
-    /// has got the echo already.
+    /// Acknowledges a stored direct message if its author is joining: `accepted` waits until the
+    /// replay is sent, and is dropped if the entry is part of it. Otherwise the author has got the
+    /// echo.
     fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -239,8 +245,8 @@ impl Hub {
         }
     }
 
-    /// Handles a message that the log could not store: records it as refused and sends an error to
-    /// the author.
+    /// Handles a message that the log could not store: records its reference as refused and sends
+    /// error `not_stored` to the author. Ignores a message that is not in flight.
     pub(super) fn handle_not_stored(&mut self, session: SessionId, reference: Reference) {
         let kind =
             self.sessions.get_mut(session).and_then(|it| it.dedup.mark_not_stored(reference));
@@ -251,12 +257,15 @@ impl Hub {
     }
 }
 
-/// Parses a message text; fails with `text_invalid`.
+/// Validates a message text.
+///
+/// # Errors
+/// [`ErrorCode::TextInvalid`].
 fn parse_text(text: &str) -> Result<MessageText, ErrorCode> {
     MessageText::new(text).map_err(|_| ErrorCode::TextInvalid)
 }
 
-/// Returns true if a pending read is for an `enter` into this room.
+/// Returns true if a pending read serves an `enter` into this room; false if `room` is `None`.
 fn is_entering(read: &PendingRead, room: Option<&RoomName>) -> bool {
     matches!(&read.purpose, ReadPurpose::Enter(_, entering) if Some(entering) == room)
 }

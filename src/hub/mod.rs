@@ -1,5 +1,5 @@
-//! Layer 2: the server's engine. It decides about sessions, names, rooms, presence and limits,
-//! without I/O, clock or randomness.
+//! Layer 2: the server's engine, the hub. It decides about sessions, names, rooms, presence and
+//! limits, without I/O, clock or randomness.
 //!
 //! The driver (`server`) calls [`Hub::handle_input`] for every event and then [`Hub::poll_output`]
 //! until it returns `None`. Time and random tokens come in with the inputs.
@@ -17,7 +17,7 @@
 //! | `replay` | the welcome, then history and missed entries page by page |
 //! | `room_limits` | who may open a room |
 //! | `throttle` | requests that wait for their address group's tokens |
-//! | `quotas` | what each address group holds and uses |
+//! | `quotas` | usage and limits of each address group |
 //! | `broadcast` | notices to all joined clients |
 //! | `session_persistence` | session records that survive a restart |
 //! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | the hub's state |
@@ -65,46 +65,47 @@ use crate::wire::tcp::{Pong, ServerFrame};
 pub struct Hub {
     /// Current settings.
     settings: HubSettings,
-    /// Maximum number of deferred frames for each connection. A reload can only raise it, so that
-    /// connected clients keep the rate that their welcome promised.
+    /// Maximum number of deferred frames of a connection. A reload of the settings can only raise
+    /// it, so that connected clients keep the rate that their welcome has stated.
     max_deferred_frames: usize,
-    /// Identifier of the log that the sequences belong to.
+    /// Id of the log that all sequences belong to.
     log_id: LogId,
-    /// Sequence of the last committed entry.
+    /// Hub's head: sequence of the last committed entry that the log has reported.
     head: Sequence,
-    /// Unused ranges of sequences, `(first, second]`.
+    /// Sequence gaps: unused ranges of sequences, `(first, second]`.
     sequence_gaps: Vec<(Sequence, Sequence)>,
-    /// Number of the next new session.
+    /// Session number of the next new session.
     next_session: SessionId,
-    /// Connections by identifier, without those refused at once. Ordered, so that the same inputs
-    /// give the same outputs.
+    /// Connections by identifier, until the driver reports them as gone, without those that were
+    /// refused at once. Ordered, so that the same inputs give the same outputs.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// Half-closed connections whose pending requests are not answered yet.
+    /// Half-closed connections with requests or messages that are not answered yet.
     half_closed: BTreeSet<ConnectionId>,
-    /// What each address group holds and uses.
+    /// Usage and limits of each address group.
     quotas: Quotas,
-    /// Connections with a request that waits for its address group's tokens, by the moment when
-    /// they are there. Connections that are gone meanwhile stay until then.
+    /// Throttled connections: those with a request that waits for tokens of its address group, with
+    /// the moment when the tokens are available. A connection that closes stays until that moment.
     throttled: BTreeSet<(Moment, ConnectionId)>,
-    /// Sessions, connected and away.
+    /// Sessions, connected and away (disconnected).
     sessions: Sessions,
-    /// Names that are in use.
+    /// Usernames in use.
     names: NameRegistry,
-    /// Open rooms.
+    /// Open rooms: those with members.
     rooms: Rooms,
     /// Entries committed while reads are pending.
     backlog: Backlog,
-    /// Health of the log's storage, as reported last.
+    /// Health of the log's storage, as the driver reported it last.
     storage: StorageHealth,
-    /// Moment of the next check of all connection timers; `None` if no connection has one.
+    /// Moment of the next check of all connections' timers; `None` if no connection has a timer.
     next_timer_check: Option<Moment>,
-    /// Set while the server shuts down: time after which clients should reconnect, in milliseconds.
+    /// Time after which clients should reconnect, in milliseconds; `None` until the server shuts
+    /// down.
     shutting_down: Option<u32>,
     /// Queue of outputs that the driver has not polled.
     outputs: VecDeque<Output>,
-    /// Moment of the last `WakeAt` output; `None` once the hub was woken.
+    /// Moment of the last `WakeAt` output; `None` before the first one, and after each `Wake`.
     wake_at: Option<Moment>,
-    /// Number of connected users in the last `ConnectedUsers` output.
+    /// Number of connected users in the last `ConnectedUsers` output; 0 before the first one.
     reported_users: usize,
     /// Connection whose next frame panics, for tests of the driver: see [`Hub::inject_panic`].
     #[cfg(test)]
@@ -146,7 +147,7 @@ impl Hub {
         hub
     }
 
-    /// Handles an event. Call [`Self::poll_output`] afterwards until it returns `None`.
+    /// Handles an input (event). Call [`Self::poll_output`] afterwards until it returns `None`.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         #[cfg(test)]
         self.panic_if_injected(&input);
@@ -190,8 +191,8 @@ impl Hub {
         }
     }
 
-    /// Applies reloaded settings. `is_durable` keeps its value, and what exceeds a new limit
-    /// already stays.
+    /// Applies reloaded settings, except for `is_durable`. Connections, sessions and rooms above a
+    /// new limit stay.
     fn apply_settings(&mut self, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
         self.quotas.set_limits(GroupLimits::new(&settings));
@@ -200,7 +201,7 @@ impl Hub {
         self.settings = HubSettings { is_durable, ..settings };
     }
 
-    /// Returns true if the room has members.
+    /// Returns true if a room with this name, in any spelling, has members.
     #[must_use]
     pub fn is_room_open(&self, room: &RoomName) -> bool {
         self.rooms.find(room).is_some()
@@ -220,36 +221,37 @@ impl Hub {
         }
     }
 
-    /// Returns the next output; the driver must perform outputs in this order. Returns `None` when
-    /// none is left until the next [`Self::handle_input`].
+    /// Takes the next output from the queue; the driver must perform outputs in this order. `None`:
+    /// the queue is empty until the next [`Self::handle_input`].
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Queues a frame for a connection, behind all committed entries.
+    /// Emits a frame for a connection, to be sent after the room entries up to the hub's head.
     fn send_frame(&mut self, connection: ConnectionId, frame: impl Into<ServerFrame>) {
         self.deliver(connection, Delivery::Frame(frame.into()));
     }
 
-    /// Queues an item for a connection, behind all committed entries.
+    /// Emits an item for a connection, to be sent after the room entries up to the hub's head.
     fn deliver(&mut self, connection: ConnectionId, delivery: Delivery) {
         self.outputs.push_back(Output::Deliver { connection, after: self.head, delivery });
     }
 
-    /// Queues the same frame for several connections, behind all committed entries.
+    /// Emits the same frame for several connections, as [`Self::send_frame`] does for one. Does
+    /// nothing without connections.
     fn send_frame_to_all(&mut self, connections: Vec<ConnectionId>, frame: ServerFrame) {
         if !connections.is_empty() {
             self.outputs.push_back(Output::DeliverAll { connections, after: self.head, frame });
         }
     }
 
-    /// Emits that an address group has reached a limit.
+    /// Emits `QuotaReached`: an address group has reached a limit.
     fn report_quota(&mut self, group: AddressGroup, quota: Quota) {
         self.outputs.push_back(Output::QuotaReached { group, quota });
     }
 
-    /// Emits the number of connected users if it has changed.
+    /// Emits `ConnectedUsers` if the number of connected users has changed since the last time.
     fn report_connected_users(&mut self) {
         let users = self.sessions.connected_count();
         if users != self.reported_users {
@@ -258,7 +260,8 @@ impl Hub {
         }
     }
 
-    /// Emits a `WakeAt` for the earliest timer if it differs from the last one.
+    /// Emits a `WakeAt` for the earliest moment at which any timer expires, unless the last
+    /// `WakeAt` was for the same moment.
     fn schedule_wake(&mut self) {
         let timers = [
             self.next_timer_check,
@@ -276,8 +279,8 @@ impl Hub {
     }
 }
 
-/// Returns the maximum number of deferred frames for each connection: the number that a client may
-/// send in ten seconds.
+/// Returns the maximum number of deferred frames of a connection: the number that the rate limit
+/// allows in ten seconds, burst included.
 fn deferred_frame_limit(settings: &HubSettings) -> usize {
     let frames = settings.burst.saturating_add(settings.frames_per_minute / 6);
     usize::try_from(frames).unwrap_or(usize::MAX)

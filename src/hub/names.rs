@@ -1,17 +1,18 @@
-//! Registry of the names in use.
+//! Registry of the usernames in use.
 
 use std::collections::HashMap;
 
 use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
-/// Names of all connected sessions. A name is held by one session at a time, and only while the
-/// session is connected.
+/// Registry of the usernames of all connected sessions. A name is held by one session at a time,
+/// and only while the session is connected.
 pub(super) struct NameRegistry {
     /// Session that holds each name, by name key.
     holders: HashMap<NameKey, SessionId>,
-    /// Session that holds a look-alike name, by skeleton; empty unless look-alikes are refused.
+    /// Session that holds each name, by the confusable skeleton of the name; empty unless
+    /// look-alikes are refused.
     skeleton_holders: HashMap<String, SessionId>,
-    /// Policy: true if names that look like a name in use are refused.
+    /// Look-alike policy: true if names that look like a name in use are refused.
     refuse_lookalikes: bool,
 }
 
@@ -21,7 +22,8 @@ impl NameRegistry {
         Self { holders: HashMap::new(), skeleton_holders: HashMap::new(), refuse_lookalikes }
     }
 
-    /// Sets the look-alike policy and rebuilds the index of skeletons. Names in use stay.
+    /// Sets the look-alike policy. If it changes, rebuilds the index of skeletons; names in use
+    /// stay.
     pub(super) fn set_refuse_lookalikes(&mut self, refuse_lookalikes: bool) {
         if self.refuse_lookalikes != refuse_lookalikes {
             self.refuse_lookalikes = refuse_lookalikes;
@@ -31,8 +33,12 @@ impl NameRegistry {
         }
     }
 
-    /// Checks that a session may take this name; `None` stands for a new session. Fails with
-    /// `name_taken` or `name_lookalike`. Call it before [`Self::claim`].
+    /// Checks that no other session holds this name or, if look-alikes are refused, a similar one.
+    /// `session` is the session that wants the name; `None`: a new one. Call it before
+    /// [`Self::claim`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::NameTaken`] or [`ErrorCode::NameLookalike`].
     pub(super) fn check_available(
         &self,
         name: &Username,
@@ -50,7 +56,7 @@ impl NameRegistry {
         Ok(())
     }
 
-    /// Assigns a checked name to a session that holds none.
+    /// Assigns a name to a session that holds none, after [`Self::check_available`].
     pub(super) fn claim(&mut self, name: &Username, session: SessionId) {
         self.holders.insert(name.key().clone(), session);
         if self.refuse_lookalikes {
@@ -58,7 +64,7 @@ impl NameRegistry {
         }
     }
 
-    /// Releases a name if this session holds it.
+    /// Releases a name if this session holds it, so that others may claim it.
     pub(super) fn release(&mut self, name: &Username, session: SessionId) {
         if self.holders.get(name.key()) == Some(&session) {
             self.holders.remove(name.key());
@@ -71,7 +77,7 @@ impl NameRegistry {
         }
     }
 
-    /// Returns the connected session that holds the name with this key.
+    /// Returns the connected session that holds the name with this key; `None` if the name is free.
     pub(super) fn holder(&self, key: &NameKey) -> Option<SessionId> {
         self.holders.get(key).copied()
     }

@@ -1,4 +1,4 @@
-//! Presence: batched updates about who joins and leaves a room.
+//! Presence: batched updates about the users that join and leave a room.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,24 +9,24 @@ use crate::model::limits::{LARGE_ROOM_PRESENCE_DELAY, MAX_LISTED_NAMES, PRESENCE
 use crate::model::{Moment, Reference, RoomName, Username};
 use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 
-/// Presence changes of a room since the last update, and the subscribers of the updates.
+/// Presence changes of a room since the last presence update, and the subscribers of the updates.
 #[derive(Default)]
 pub(super) struct PresenceChanges {
-    /// Users who joined or left (or both), keyed by the exact spelling of the name, because clients
-    /// compare the names of these frames byte by byte.
+    /// Users that joined or left since the last update, keyed by the exact spelling of the name,
+    /// because clients compare the names in these frames byte by byte.
     changed: BTreeMap<String, Username>,
     /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,
-    /// True if subscribers may know only the number of members: they need a full roster once the room
-    /// is small enough for names.
+    /// True if the last frame to any subscriber gave only the number of members, without names.
+    /// Subscribers then need a whole roster as soon as the room is small enough for names.
     names_withheld: bool,
-    /// Connections that want presence updates and have got a roster.
+    /// Subscribers: connections that want presence updates and have got a roster of the room.
     subscribers: BTreeSet<ConnectionId>,
 }
 
 impl PresenceChanges {
-    /// Records that a user joined or left. Returns the deadline at which to call
-    /// [`Self::take_frames`], if it was not set before.
+    /// Records that a user joined or left. If this is the first change since the last update,
+    /// returns the deadline at which to call [`Self::take_frames`], else `None`.
     #[must_use]
     pub(super) fn record(
         &mut self,
@@ -42,13 +42,14 @@ impl PresenceChanges {
         self.deadline
     }
 
-    /// Returns the deadline at which to call [`Self::take_frames`]; `None` if nothing has changed.
+    /// Returns the moment of the next update, when to call [`Self::take_frames`]; `None` if nothing
+    /// has changed.
     pub(super) const fn deadline(&self) -> Option<Moment> {
         self.deadline
     }
 
-    /// Subscribes a connection to presence updates. Returns the roster to send to it first, without
-    /// names if the room has too many members.
+    /// Subscribes a connection to presence updates. Returns the roster to send to it first. The
+    /// roster has no names if the room has more than [`MAX_LISTED_NAMES`] members.
     pub(super) fn add_subscriber(
         &mut self,
         connection: ConnectionId,
@@ -56,7 +57,7 @@ impl PresenceChanges {
         members: &RoomMembers,
     ) -> ServerFrame {
         self.subscribers.insert(connection);
-        // A subscriber that got a count must get the names when there are fewer members.
+        // A subscriber without names must get them when the room has fewer members.
         self.names_withheld |= members.len() > MAX_LISTED_NAMES;
         roster(room, members)
     }
@@ -71,9 +72,15 @@ impl PresenceChanges {
         self.subscribers.iter().copied().collect()
     }
 
-    /// Takes the collected changes and returns the frames for all subscribers: `presence` with
-    /// names, a member count in a crowded room, or a full `roster` when a room is no longer
-    /// crowded. Call it at the deadline; the next [`Self::record`] sets a new one.
+    /// Takes the collected changes and returns the presence update, the frames for all subscribers:
+    ///
+    /// - with more than [`MAX_LISTED_NAMES`] members, one `presence` with only their number;
+    /// - at the first update with no more members than that, the whole `roster`;
+    /// - otherwise `presence` frames with the names of the changed users: joined if the user is a
+    ///   member now, else left.
+    ///
+    /// Call it at the deadline; the next [`Self::record`] sets a new one. Empty if there are no
+    /// subscribers.
     #[must_use]
     pub(super) fn take_frames(
         &mut self,
@@ -109,12 +116,13 @@ impl PresenceChanges {
     }
 }
 
-/// Returns the time for which presence changes are collected in a room with `members` members.
+/// Returns the time for which presence changes are collected in a room with this number of members.
 const fn collection_delay(members: usize) -> Duration {
     if members > MAX_LISTED_NAMES { LARGE_ROOM_PRESENCE_DELAY } else { PRESENCE_DELAY }
 }
 
-/// Builds an unsolicited `roster` frame; without names if the room is crowded.
+/// Builds a `roster` frame that was not requested, without names if the room has more than
+/// [`MAX_LISTED_NAMES`] members.
 fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
     let count_only = members.len() > MAX_LISTED_NAMES;
     let names = if count_only { Vec::new() } else { members.page("").0 };
@@ -127,7 +135,7 @@ fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
     })
 }
 
-/// Builds a `presence` frame.
+/// Builds a `presence` frame with these flags and names, and the number of members.
 fn presence(
     room: &RoomName,
     flags: u8,

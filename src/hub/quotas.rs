@@ -1,6 +1,7 @@
-//! Quotas by address group: what a group of addresses holds and uses, and how much of it.
+//! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords, and
+//! requests that read the log.
 //!
-//! The quotas of sessions are in `sessions`, those of unsent frames in the driver's fan-out.
+//! The quota of sessions is in `sessions`, that of unsent bytes in the driver's fan-out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -8,48 +9,48 @@ use std::time::Duration;
 use super::contract::ConnectionId;
 use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
 
-/// Maximum number of groups without connections and rooms that are remembered for what they used.
+/// Maximum number of idle groups (without connections and rooms) whose recent usage is remembered.
 const MAX_IDLE_GROUPS: usize = 4_096;
 
-/// Number of rooms that every group may open while the server has any left: those of one session.
+/// Number of rooms that each group may open in any case, as long as the server's maximum allows:
+/// the maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Longest time that a request waits for its group's tokens. So a client that keeps to its own rate
-/// limit has no more frames deferred meanwhile than is allowed.
+/// Maximum time that a request waits for its group's tokens. A client that keeps its connection's
+/// rate limit does not exceed the maximum number of deferred frames in this time.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Pause after the first failed password beyond the free ones. It doubles with each further one.
+/// Pause after the first wrong password beyond the free ones. It doubles with each further one.
 const MIN_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause after a failed password.
+/// Maximum pause after a wrong password.
 const MAX_PASSWORD_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Time without a further failure after which a group's failed passwords are forgotten; it begins
-/// with the end of the pause.
+/// Time after which a group's wrong passwords are forgotten, from the end of the last pause.
 const PASSWORD_FAILURES_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// Limits of a single group. They follow `max-connections-per-address`: where an owner expects more
-/// connections of a group, more of everything else comes with them.
+/// Limits of each group. Most are derived from `max-connections-per-address`, because a group with
+/// more connections needs more of everything else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupLimits {
-    /// Maximum number of connections.
+    /// Maximum number of connections of a group.
     connections: usize,
-    /// Maximum number of rooms of all groups together.
+    /// Maximum number of open rooms of the whole server.
     rooms: usize,
-    /// `join`s at once.
+    /// Burst of `join`s: number that a group may send at once.
     join_burst: u32,
-    /// `join`s per minute after the burst.
+    /// Rate limit of `join`s: number per minute after the burst.
     joins_per_minute: u32,
-    /// Units of `history` and `search` at once.
+    /// Burst of `history` and `search` requests, in units.
     request_burst: u32,
-    /// Units of `history` and `search` per minute after the burst.
+    /// Rate limit of `history` and `search` requests, in units per minute after the burst.
     requests_per_minute: u32,
-    /// Number of failed passwords without a pause.
+    /// Number of wrong passwords before the first pause.
     free_failures: u32,
 }
 
 impl GroupLimits {
-    /// Derives the limits from the settings. At the defaults a household of 30 users reaches none.
+    /// Derives the limits from the settings. The defaults are ample for a household of 30 users.
     pub(super) fn new(settings: &HubSettings) -> Self {
         let connections = settings.max_connections_per_address;
         let many = u32::try_from(connections).unwrap_or(u32::MAX);
@@ -65,20 +66,20 @@ impl GroupLimits {
     }
 }
 
-/// Failed passwords of a group, and the pause that they have led to.
+/// Wrong passwords of a group, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 struct PasswordFailures {
-    /// Number of failures that are not forgotten.
+    /// Number of wrong passwords that are not forgotten.
     count: u32,
-    /// End of the current pause.
+    /// End of the last pause; not after now if there is no pause.
     paused_until: Moment,
-    /// Moment when the failures are forgotten.
+    /// Moment when the wrong passwords are forgotten.
     forgotten_at: Moment,
 }
 
 impl PasswordFailures {
-    /// Counts a failure. Each one after the first `free` ones begins a pause twice as long as the
-    /// one before.
+    /// Counts a wrong password. Each one after the first `free` ones begins a pause, twice as long
+    /// as the one before, at most [`MAX_PASSWORD_PAUSE`].
     fn record(&mut self, now: Moment, free: u32) {
         if self.forgotten_at <= now {
             *self = Self::default();
@@ -96,45 +97,46 @@ impl PasswordFailures {
     }
 }
 
-/// What one group holds and uses.
+/// Usage of one group: the resources that it holds or has used recently.
 #[derive(Debug)]
 struct GroupUsage {
     /// Number of connections, closing ones included.
     connections: usize,
-    /// Connections that are not closing.
+    /// Live connections: those that are not closing.
     live: BTreeSet<ConnectionId>,
-    /// Number of open rooms that the group has opened.
+    /// Number of open rooms that count for the group, because it has opened them.
     rooms: usize,
-    /// Bucket of `join`s.
+    /// Token bucket (rate limit) of `join`s.
     joins: TokenBucket,
-    /// Bucket of `history` and `search`, in units.
+    /// Token bucket (rate limit) of `history` and `search` requests, in units.
     requests: TokenBucket,
-    /// Failed passwords.
+    /// Wrong passwords.
     failures: PasswordFailures,
-    /// Key of the group in [`Quotas::idle`], if it is there.
+    /// Moment when the group can be forgotten: its key in [`Quotas::idle`]; `None` if it is not
+    /// idle.
     forgotten_at: Option<Moment>,
 }
 
-/// Answer to a request of a group.
+/// Decision about a `history` or `search` request, by the rate limit of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestQuota {
-    /// It may be handled at once.
+    /// Its tokens were available and are taken: handle the request at once.
     Now,
-    /// Its tokens are there at this moment, and are taken already.
+    /// Its tokens are taken in advance: handle the request at this moment.
     At(Moment),
-    /// The group has too many requests waiting; nothing was taken.
+    /// It would have to wait longer than [`MAX_REQUEST_WAIT`]: refuse it. No tokens were taken.
     Exhausted,
 }
 
-/// Usage of all groups that hold anything or have used something a short time ago.
+/// Usage of all groups that hold connections or rooms, or have used other resources recently.
 pub(super) struct Quotas {
     /// Limits of each group.
     limits: GroupLimits,
     /// Usage by group.
     groups: HashMap<AddressGroup, GroupUsage>,
-    /// Groups by number of connections that are not closing, those without any left out.
+    /// Groups that have live connections, by the number of these.
     by_connections: BTreeSet<(usize, AddressGroup)>,
-    /// Groups without connections and rooms, by the moment when they can be forgotten.
+    /// Idle groups (without connections and rooms), by the moment when they can be forgotten.
     idle: BTreeSet<(Moment, AddressGroup)>,
 }
 
@@ -149,13 +151,13 @@ impl Quotas {
         }
     }
 
-    /// Changes the limits. What exceeds them already stays, and a group that is known keeps its
-    /// rates until it is forgotten.
+    /// Changes the limits. Connections and rooms above a new limit stay, and a group that is
+    /// remembered keeps its rate limits until it is forgotten.
     pub(super) fn set_limits(&mut self, limits: GroupLimits) {
         self.limits = limits;
     }
 
-    /// Returns true if the group has as many connections as a group may have.
+    /// Returns true if the group has the maximum number of connections, closing ones included.
     pub(super) fn is_full(&self, group: AddressGroup) -> bool {
         let connections = self.groups.get(&group).map_or(0, |it| it.connections);
         connections >= self.limits.connections
@@ -170,7 +172,7 @@ impl Quotas {
         });
     }
 
-    /// Records that a connection is closing: it does not count any more for
+    /// Records that a connection is closing: it is no longer live, so it does not count for
     /// [`Self::eviction_candidates`].
     pub(super) fn mark_closing(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.update(group, now, |usage, _| _ = usage.live.remove(&id));
@@ -184,9 +186,9 @@ impl Quotas {
         });
     }
 
-    /// Returns the connections of the group that must make room for a newcomer of another one,
-    /// newest first, and that group: the one with most connections, if it has at least twice as
-    /// many as the newcomer's will have.
+    /// Returns the group with the most live connections, and these, newest first, if one of them
+    /// may be evicted for a new connection of the group `newcomer`: if the group has at least twice
+    /// as many as `newcomer` will have. Otherwise returns `None`.
     pub(super) fn eviction_candidates(
         &self,
         newcomer: AddressGroup,
@@ -197,32 +199,34 @@ impl Quotas {
         Some((group, usage.live.iter().rev().copied()))
     }
 
-    /// Returns true if a group may open `count` further rooms while `open` rooms are open in all. It
-    /// may hold a third of what is left. So a group alone gets a quarter of all rooms, and however
-    /// many groups take their share, something is left for the next one.
+    /// Returns true if a group may open `count` further rooms while `open` rooms are open on the
+    /// whole server. The group may then hold at most a third of the number that is left now, or
+    /// [`MIN_ROOM_SHARE`] if that is more. So a single group gets a quarter of all rooms, and other
+    /// groups still find some left.
     pub(super) fn may_open_rooms(&self, group: AddressGroup, count: usize, open: usize) -> bool {
         let held = self.groups.get(&group).map_or(0, |it| it.rooms);
         let left = self.limits.rooms.saturating_sub(open);
         count <= left && held.saturating_add(count) <= (left / 3).max(MIN_ROOM_SHARE)
     }
 
-    /// Counts a room that a group has opened.
+    /// Counts a room for the group that has opened it.
     pub(super) fn add_room(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.rooms += 1);
     }
 
-    /// Removes a room that a group had opened and that is closed.
+    /// Removes a closed room from the count of the group that had opened it.
     pub(super) fn remove_room(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.rooms = usage.rooms.saturating_sub(1));
     }
 
-    /// Takes a token for a `join`. Returns false if the group has none left.
+    /// Takes a token for a `join`. Returns false, and takes nothing, if the group has none left.
     #[must_use]
     pub(super) fn take_join(&mut self, group: AddressGroup, now: Moment) -> bool {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
     }
 
-    /// Takes the units of a `history` or `search`.
+    /// Takes tokens of a group for a `history` or `search` request that costs this number of units,
+    /// and returns when to handle the request.
     #[must_use]
     pub(super) fn take_request(
         &mut self,
@@ -241,27 +245,28 @@ impl Quotas {
         })
     }
 
-    /// Returns the time that is left of a group's pause after failed passwords, if it is paused.
+    /// Returns the remaining time of a group's pause after wrong passwords; `None` if there is no
+    /// pause.
     pub(super) fn password_pause(&self, group: AddressGroup, now: Moment) -> Option<Duration> {
         let until = self.groups.get(&group)?.failures.paused_until;
         (now < until).then(|| until.since(now))
     }
 
-    /// Counts a failed password of a group.
+    /// Counts a wrong password of a group, which may begin a pause.
     pub(super) fn record_password_failure(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, limits| {
             usage.failures.record(now, limits.free_failures);
         });
     }
 
-    /// Forgets the failed passwords of a group that has sent the right one. (Who does not know it
-    /// cannot cause this.)
+    /// Forgets the wrong passwords of a group that has sent the right one. A client that does not know
+    /// the password cannot cause this.
     pub(super) fn clear_password_failures(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.failures = PasswordFailures::default());
     }
 
-    /// Forgets the groups that hold nothing and whose usage is over. Each new connection does so;
-    /// call it at every timer, too.
+    /// Forgets the idle groups whose usage is over: token buckets full, wrong passwords forgotten.
+    /// Call it at every timer; [`Self::add_connection`] calls it as well.
     pub(super) fn forget_idle(&mut self, now: Moment) {
         while let Some((at, group)) = self.idle.first().copied()
             && at <= now
@@ -271,7 +276,8 @@ impl Quotas {
         }
     }
 
-    /// Changes the usage of a group, and keeps the indexes.
+    /// Changes the usage of a group by `change`, keeps the indexes up to date, and forgets the
+    /// group if it holds nothing and its usage is over. Returns the result of `change`.
     fn update<T>(
         &mut self,
         group: AddressGroup,
@@ -319,7 +325,7 @@ impl Quotas {
         result
     }
 
-    /// Returns true if nothing is counted that is not over at `now`.
+    /// Returns true if no group holds anything, and all usage is over at `now`.
     #[cfg(test)]
     pub(super) fn is_empty(&self, now: Moment) -> bool {
         self.by_connections.is_empty()
@@ -327,7 +333,7 @@ impl Quotas {
             && self.idle.last().is_none_or(|(at, _)| *at <= now)
     }
 
-    /// Returns the number of groups that are remembered.
+    /// Returns the number of remembered groups.
     #[cfg(test)]
     pub(super) fn group_count(&self) -> usize {
         self.groups.len()

@@ -9,8 +9,8 @@ use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry};
 use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag, kind};
 
 impl PendingRead {
-    /// Drops the queued `accepted` frames for messages of `author` that are among `entries`: the
-    /// entry itself acknowledges them.
+    /// Drops the waiting `accepted` frames for messages of `author` that are among `entries`: these
+    /// entries are their echo.
     pub(super) fn drop_redundant_accepted(&mut self, author: SessionId, entries: &[SharedEntry]) {
         self.frames_after.retain(|frame| match frame {
             ServerFrame::Accepted(Accepted { reference }) => !entries
@@ -22,8 +22,8 @@ impl PendingRead {
 }
 
 impl Hub {
-    /// Answers the request that a read was for, then handles the deferred frames. Does nothing if
-    /// the connection is gone or no such read is pending.
+    /// Handles the log's answer to a read: answers the request that the read serves, then handles
+    /// the deferred frames. Does nothing if the connection is gone or no such read is pending.
     pub(super) fn handle_read_done(
         &mut self,
         now: Now,
@@ -63,8 +63,8 @@ impl Hub {
         self.process_deferred(now, id);
     }
 
-    /// Adds the entries committed since the read, if the read is registered with the backlog. To a
-    /// page that is not the last one nothing is added: the next page brings them.
+    /// Adds the entries of the backlog to the result of a read that is registered with it. Adds
+    /// nothing to a page that is not the last one, because the next page contains these entries.
     fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
         if read.backlog_start.is_some() && !outcome.more {
             self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);
@@ -72,8 +72,8 @@ impl Hub {
         outcome
     }
 
-    /// Completes an `enter`: sends `entered`, the room's history and the roster, and subscribes the
-    /// connection.
+    /// Completes an `enter`: sends `entered`, the room's history, `end`, the roster and the waiting
+    /// frames, and subscribes the connection to the room.
     fn finish_enter(
         &mut self,
         id: ConnectionId,
@@ -96,8 +96,8 @@ impl Hub {
         }
     }
 
-    /// Undoes an `enter` whose history could not be read: leaves the room and sends an error. The
-    /// client has not been told that it entered.
+    /// Undoes an `enter` whose history could not be read: removes the session from the room, and
+    /// sends error `unavailable` and the waiting frames. The client has not got `entered` yet.
     fn undo_enter(
         &mut self,
         now: Now,
@@ -116,7 +116,8 @@ impl Hub {
         }
     }
 
-    /// Completes a `history` or `search` request: sends the entries and `end`, or an error.
+    /// Completes a `history` or `search` request: sends the entries and `end`, or error
+    /// `unavailable` if the log could not be read. `about` is the kind number of the request.
     fn finish_history_or_search(
         &mut self,
         id: ConnectionId,
@@ -132,7 +133,7 @@ impl Hub {
         self.send_entries_and_end(id, outcome.entries, flags, about, reference, more);
     }
 
-    /// Sends `entered`, with the gap flag if the room is among `gaps`.
+    /// Sends `entered` for a room, with the gap flag if the room is among `gaps`.
     pub(super) fn send_entered(
         &mut self,
         id: ConnectionId,
@@ -152,16 +153,16 @@ impl Hub {
         self.send_frame(id, entered);
     }
 
-    /// Queues entries for a connection, if there are any.
+    /// Sends entries to a connection, if there are any.
     pub(super) fn send_entries(&mut self, id: ConnectionId, entries: Vec<SharedEntry>, flags: u8) {
         if !entries.is_empty() {
             self.deliver(id, Delivery::Entries { entries, flags });
         }
     }
 
-    /// Sends the last entries of an answer and `end`. If there are entries, the connection's frames
-    /// are deferred until it has taken them (flow control), so that no client can request more than
-    /// it reads.
+    /// Sends the last entries of an answer, and `end` with the flags `more`. `about` is the kind
+    /// number of the request. If there are entries, blocks the connection until the client has
+    /// taken them (flow control), so that no client can request more than it reads.
     pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,
@@ -180,8 +181,8 @@ impl Hub {
         }
     }
 
-    /// Sends the roster of a room and subscribes the connection to presence updates, if the client
-    /// negotiated presence.
+    /// Sends the roster of a room, and subscribes the connection to presence updates of the room,
+    /// if the client negotiated presence.
     pub(super) fn start_presence(&mut self, id: ConnectionId, room: RoomId) {
         if !self.connections.get(&id).is_some_and(|it| it.wants_presence()) {
             return;

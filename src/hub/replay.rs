@@ -13,11 +13,13 @@ use crate::model::{Reference, RoomName, SessionId};
 use crate::wire::tcp::{Welcome, flag, kind};
 
 impl Hub {
-    /// Sends a replay page to a joining client; the first one with the welcome.
+    /// Sends a page of history or missed entries (replay) to a joining client; before the first
+    /// page, the welcome.
     ///
     /// If more entries follow, the next page is read when the client has taken this one, so that
-    /// the memory for it is bounded however much it has missed. After the last page come `end`,
-    /// subscriptions, rosters and the queued frames.
+    /// the memory for a replay is bounded however much the client has missed. After the last page,
+    /// sends `end`, a notice if the storage is failing, subscriptions, rosters and the waiting
+    /// frames.
     pub(super) fn send_replay_page(
         &mut self,
         now: Now,
@@ -63,7 +65,7 @@ impl Hub {
         }
     }
 
-    /// Sends `welcome`, and `entered` for each room.
+    /// Sends `welcome`, and `entered` for each room of the session.
     fn send_welcome(
         &mut self,
         now: Now,
@@ -105,8 +107,9 @@ impl Hub {
         }
     }
 
-    /// Handles a reached flow-control mark: reads the next replay page, or handles the deferred
-    /// frames. Does nothing if no mark was awaited.
+    /// Handles a reached flow-control mark: requests the next replay page from the log, or unblocks
+    /// the connection and handles its deferred frames. Does nothing if the connection awaits no
+    /// mark.
     pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
         let next = self.connections.get_mut(&id).and_then(|it| it.resume_at_mark(self.head));
         if let Some(request) = next {

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag, kind};
 
 impl Hub {
-    /// Returns the room with this name if the session is a member of it.
+    /// Returns the room with this name, in any spelling, if the session is a member; else `None`.
     pub(super) fn joined_room(&self, session: SessionId, name: &str) -> Option<RoomId> {
         let room = self.rooms.find(&RoomName::new(name).ok()?)?;
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
@@ -51,7 +51,8 @@ impl Hub {
         self.start_read(id, purpose, vec![name], range, Some(self.head));
     }
 
-    /// Checks whether a session may enter a room with this name. Changes nothing.
+    /// Checks that a session may enter a room with this name: valid name, not a member yet, limits
+    /// of the session and of rooms. Changes nothing.
     fn check_enter(
         &self,
         session: SessionId,
@@ -73,8 +74,9 @@ impl Hub {
         Ok(name)
     }
 
-    /// Starts a log read. The connection's frames are deferred until `handle_read_done`.
-    /// `backlog_start` is the head at which the read is registered with the backlog, if it is.
+    /// Starts a log read for a request, and blocks the connection until `handle_read_done`.
+    /// `backlog_start` is the head at which the caller has registered the read with the backlog;
+    /// `None` if it has not.
     fn start_read(
         &mut self,
         id: ConnectionId,
@@ -93,7 +95,8 @@ impl Hub {
         self.outputs.push_back(Output::Read { tag, request });
     }
 
-    /// Handles `leave`: unsubscribes the connection and removes the session from the room.
+    /// Handles `leave`: unsubscribes the connection from the room, sends `left`, and removes the
+    /// session from the room. Sends error `not_in_room` if the session is not a member.
     pub(super) fn handle_leave(
         &mut self,
         now: Moment,
@@ -113,8 +116,8 @@ impl Hub {
         self.remove_from_room(now, session, room);
     }
 
-    /// Removes a session from a room without telling its client, and closes the room if it is
-    /// empty.
+    /// Removes a session from a room and closes the room if it is empty then. Sends nothing to the
+    /// session's client.
     pub(super) fn remove_from_room(&mut self, now: Moment, session: SessionId, room: RoomId) {
         if let Some(known) = self.sessions.get_mut(session) {
             known.rooms.retain(|it| *it != room);
@@ -123,8 +126,8 @@ impl Hub {
         self.close_if_empty(room, now);
     }
 
-    /// Handles `history`: starts reading older entries of a room. `finish_history_or_search`
-    /// continues.
+    /// Handles `history`: starts reading a page of older entries of a room, or sends error
+    /// `not_in_room`. `finish_history_or_search` continues.
     pub(super) fn handle_history(
         &mut self,
         id: ConnectionId,
@@ -152,8 +155,8 @@ impl Hub {
         self.start_read(id, purpose, vec![name], ReadRange::Before(before, limit), None);
     }
 
-    /// Handles `search`: starts a search in the session's rooms. `finish_history_or_search`
-    /// continues.
+    /// Handles `search`: starts a search in one room or all rooms of the session, or sends an
+    /// error. `finish_history_or_search` continues.
     pub(super) fn handle_search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
         match self.check_search(session, search) {
             Ok((rooms, query)) => {
@@ -164,7 +167,8 @@ impl Hub {
         }
     }
 
-    /// Validates a `search`; returns the rooms to search in and the query. Changes nothing.
+    /// Validates a `search`: room, then text. Returns the rooms to search and the query. Changes
+    /// nothing.
     fn check_search(
         &self,
         session: SessionId,
@@ -192,12 +196,14 @@ impl Hub {
         Ok((names, query))
     }
 
-    /// Returns the exclusive upper bound for a read: `before`, or the end of the log if it is 0.
+    /// Returns the exclusive upper bound of sequences for a read: `before`, or the sequence after
+    /// the hub's head if `before` is 0.
     fn upper_bound(&self, before: Sequence) -> Sequence {
         if before == Sequence::ZERO { self.head.next() } else { before }
     }
 
-    /// Handles `members`: sends a page of the names in a room.
+    /// Handles `members`: sends a page of the room's member list (`roster`), or error
+    /// `not_in_room`.
     pub(super) fn handle_members(
         &mut self,
         id: ConnectionId,

@@ -1,4 +1,4 @@
-//! Open rooms.
+//! Open rooms: those with members.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -8,39 +8,43 @@ use super::presence::PresenceChanges;
 use crate::model::{AddressGroup, Moment, NameKey, RoomName, Username};
 use crate::wire::tcp::ServerFrame;
 
-/// A room with members.
+/// An open room: a room with members.
 pub(super) struct Room {
-    /// Name in the spelling of the session that opened the room first.
+    /// Name in its canonical spelling: the one remembered in [`ClosedRoomNames`] when the room was
+    /// opened, or else that of the session that opened it.
     pub(super) name: RoomName,
-    /// Members.
+    /// Member list.
     pub(super) members: RoomMembers,
-    /// Presence changes that are not sent yet, and the subscribers.
+    /// Presence changes that are not sent yet, and the subscribers of presence updates.
     pub(super) presence: PresenceChanges,
-    /// Address group whose quota the room counts against; `None` for a reserved room.
+    /// Address group that opened the room, for whose quota the room counts; `None` for a reserved
+    /// room.
     pub(super) opened_by: Option<AddressGroup>,
 }
 
 impl Room {
-    /// Subscribes a connection to presence updates; returns the roster to send to it now.
+    /// Subscribes a connection to presence updates of the room. Returns the roster to send to it
+    /// first.
     pub(super) fn add_subscriber(&mut self, connection: ConnectionId) -> ServerFrame {
         self.presence.add_subscriber(connection, &self.name, &self.members)
     }
 }
 
-/// Maximum number of closed rooms whose spelling is remembered.
+/// Maximum number of closed rooms whose canonical spelling is remembered.
 const MAX_CLOSED_ROOM_NAMES: usize = 1_000;
 
-/// Spellings of closed rooms, those closed last.
+/// Canonical spellings of closed rooms: those of the last [`MAX_CLOSED_ROOM_NAMES`] that were
+/// closed.
 #[derive(Default)]
 struct ClosedRoomNames {
-    /// Spelling by name key.
+    /// Canonical spelling, by name key.
     names: HashMap<NameKey, RoomName>,
-    /// Keys in the order of closing.
+    /// Name keys in the order in which the rooms were closed, oldest first.
     order: VecDeque<NameKey>,
 }
 
 impl ClosedRoomNames {
-    /// Remembers the spelling of a room that is closed; drops the oldest if there are too many.
+    /// Remembers the spelling of a room that is closed, and drops the oldest one above the maximum.
     fn remember(&mut self, name: RoomName) {
         let key = name.key().clone();
         if self.names.insert(key.clone(), name).is_some() {
@@ -54,8 +58,8 @@ impl ClosedRoomNames {
         }
     }
 
-    /// Takes the remembered spelling of a room that is opened again; returns `name` if there is
-    /// none.
+    /// Takes the remembered spelling of a room that is opened again; returns `name` unchanged if no
+    /// spelling is remembered.
     fn take(&mut self, name: &RoomName) -> RoomName {
         match self.names.remove(name.key()) {
             Some(former) => {
@@ -67,24 +71,25 @@ impl ClosedRoomNames {
     }
 }
 
-/// All rooms with members. The messages of other rooms are in the log, under their names.
+/// All open rooms. (Rooms without members exist only in the log, by the names of their entries.)
 #[derive(Default)]
 pub(super) struct Rooms {
-    /// Room by identifier.
+    /// Open rooms by identifier.
     by_id: BTreeMap<RoomId, Room>,
-    /// Room identifier by name key.
+    /// Identifiers of the open rooms by name key.
     by_name: HashMap<NameKey, RoomId>,
-    /// Spellings of rooms without members, so that a room opened again keeps the spelling that its
-    /// entries in the log have.
+    /// Canonical spellings of closed rooms, so that a room that is opened again keeps the spelling
+    /// of its entries in the log.
     closed_names: ClosedRoomNames,
-    /// Identifier of the room opened last.
+    /// Number of the [`RoomId`] that was assigned last; 0 before the first one.
     last_id: u32,
-    /// Deadlines of the presence updates, by moment and room.
+    /// Deadlines of the presence updates, by moment, with their rooms.
     presence_deadlines: BTreeSet<(Moment, RoomId)>,
 }
 
 impl Rooms {
-    /// Restores the spellings of closed rooms; if there are too many, the last ones in the list.
+    /// Restores the spellings of closed rooms; keeps only the last [`MAX_CLOSED_ROOM_NAMES`] names
+    /// of the list.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
             self.closed_names.remember(name);
@@ -96,23 +101,23 @@ impl Rooms {
         self.by_id.len()
     }
 
-    /// Returns a room by its identifier.
+    /// Returns an open room by its identifier; `None` if there is none.
     pub(super) fn get(&self, id: RoomId) -> Option<&Room> {
         self.by_id.get(&id)
     }
 
-    /// Returns a room by its identifier, for changes.
+    /// Returns an open room by its identifier, for changes; `None` if there is none.
     pub(super) fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
         self.by_id.get_mut(&id)
     }
 
-    /// Returns the open room with this name in any spelling.
+    /// Finds the open room with this name in any spelling; `None` if the room is not open.
     pub(super) fn find(&self, name: &RoomName) -> Option<RoomId> {
         self.by_name.get(name.key()).copied()
     }
 
-    /// Opens the room with this name, which must not be open, for the quota of a group. The caller
-    /// must add a member at once.
+    /// Opens the room with this name and returns its identifier. The room must not be open, and the
+    /// caller must add a member at once. `opened_by` is the group for whose quota the room counts.
     pub(super) fn open(&mut self, name: &RoomName, opened_by: Option<AddressGroup>) -> RoomId {
         // Identifiers wrap around after 2^32 rooms: skip those in use.
         loop {
@@ -130,8 +135,8 @@ impl Rooms {
         id
     }
 
-    /// Adds a user to a room and records the presence change. Does nothing if the user is a member
-    /// in this spelling.
+    /// Adds a member to a room and records the presence change. Does nothing if the user is a
+    /// member under exactly this spelling.
     pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && !room.members.contains_exactly(username)
@@ -141,8 +146,8 @@ impl Rooms {
         }
     }
 
-    /// Removes a user from a room and records the presence change. Call [`Self::close_if_empty`]
-    /// afterwards, unless another member is about to be added.
+    /// Removes a member from a room and records the presence change. Does nothing if the user is no
+    /// member. Call [`Self::close_if_empty`] afterwards, unless a member is about to be added.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && room.members.remove(username)
@@ -151,7 +156,7 @@ impl Rooms {
         }
     }
 
-    /// Records that a user joined or left, and schedules the presence update.
+    /// Records that a user joined or left a room, and schedules the room's presence update.
     fn record_presence_change(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && let Some(deadline) = room.presence.record(username, &room.members, now)
@@ -160,7 +165,8 @@ impl Rooms {
         }
     }
 
-    /// Closes a room if it has no members. Returns the room if it did.
+    /// Closes a room if it has no members, and remembers its spelling. Returns the closed room,
+    /// else `None`.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
         self.by_id.get(&id).filter(|room| room.members.len() == 0)?;
@@ -173,13 +179,14 @@ impl Rooms {
         Some(room)
     }
 
-    /// Returns the deadline of the next presence update.
+    /// Returns the deadline of the next presence update of any room; `None` if none is scheduled.
     pub(super) fn next_presence_deadline(&self) -> Option<Moment> {
         self.presence_deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes the presence update of one room that is due: its frames and the subscribers to send
-    /// them to. Call it until it returns `None`, and again at [`Self::next_presence_deadline`].
+    /// Takes the presence update of one room whose deadline has come: its frames and the
+    /// subscribers to send them to. Call it until it returns `None`, and again at
+    /// [`Self::next_presence_deadline`].
     #[must_use]
     pub(super) fn take_due_presence(
         &mut self,

@@ -7,22 +7,24 @@ use super::contract::{Now, Output};
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};
 
-/// Hashes a session token with SHA-256. Only the hash is stored.
+/// Hashes a session token with SHA-256. Only the hash is kept.
 pub(super) fn hash_token(token: &Token) -> TokenHash {
     TokenHash(Sha256::digest(token.0).into())
 }
 
 impl Hub {
     /// Restores sessions and room names from the log. All sessions are away; those that were
-    /// connected when the server stopped count as away since now.
+    /// connected when the server stopped count as away since now. Removes expired sessions, and
+    /// evicts sessions above the maximum.
     pub(super) fn restore(
         &mut self,
         now: Now,
         mut sessions: Vec<SessionRecord>,
         rooms: Vec<RoomName>,
     ) {
-        // Sorted by time away, so that of several sessions with one name the last to use it wins.
-        // Times after `now` come from a clock that was set back, and count as now.
+        // The session restored last counts as the last holder of its name, so the latest
+        // disconnection must come last. Times after `now` come from a clock that was set back, and
+        // count as now.
         sessions
             .sort_by_key(|it| (it.away_since.map_or(now.time, |at| at.min(now.time)), it.session));
         for record in sessions {
@@ -41,7 +43,7 @@ impl Hub {
         self.rooms.restore(rooms);
     }
 
-    /// Emits the session's current record for the log to persist.
+    /// Emits `PersistSession` with the current record of a session, which the log persists.
     pub(super) fn persist_session(&mut self, session: SessionId) {
         self.outputs.extend(self.sessions.to_record(session).map(Output::PersistSession));
     }

@@ -1,4 +1,5 @@
-//! Sessions: the identities of users, beyond connections and names.
+//! Sessions: the identities of users, which outlive connections and names. A session is *away*
+//! while it has no connection.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,11 +11,11 @@ use crate::model::{
     Username,
 };
 
-/// A session, connected or away.
+/// State of a session, connected or away.
 pub(super) struct Session {
     /// Hash of the session token. The token itself is not kept.
     token: TokenHash,
-    /// Current name; the last one while the session is away.
+    /// Current username; the last one while the session is away.
     pub(super) username: Username,
     /// Connection of the session; `None` while it is away.
     pub(super) connection: Option<ConnectionId>,
@@ -22,32 +23,33 @@ pub(super) struct Session {
     pub(super) rooms: Vec<RoomId>,
     /// References of the session's messages, to detect duplicates.
     pub(super) dedup: MessageDedup,
-    /// Address group of the session's last connection; `None` for a session that was restored and
-    /// not resumed since.
+    /// Address group of the session's current or last connection; `None` for a restored session
+    /// that was not resumed since the start of the server.
     group: Option<AddressGroup>,
-    /// Moment when the session expires; `None` while it is connected.
+    /// Moment of expiry, when the session can no longer be resumed; `None` while it is connected.
     expires: Option<Moment>,
-    /// Wall-clock time since when the session is away; `None` while it is connected.
+    /// Wall-clock time of the disconnection; `None` while the session is connected.
     away_since: Option<Timestamp>,
 }
 
-/// Number of sessions beyond which a group loses its own before those that were restored: a
-/// household has fewer.
+/// Maximum rank of the restored sessions ([`AwaySessions::rank`]): an address group with more
+/// sessions away than this loses its own before restored ones are evicted. A household has fewer.
 const MAX_RESTORED_RANK: usize = 30;
 
-/// Sessions of one address group that are away.
+/// Sessions of one address group that are away, for eviction.
 #[derive(Default)]
 struct AwaySessions {
-    /// Sessions that may be evicted first: they never sent a message and got no direct message while
-    /// away, so nothing is lost with them. By expiry.
+    /// Sessions to evict first, by expiry: they have never sent a message and got no direct message
+    /// while away, so nothing is lost with them.
     disposable: BTreeSet<(Moment, SessionId)>,
-    /// The others, by expiry.
+    /// Other sessions, by expiry.
     valuable: BTreeSet<(Moment, SessionId)>,
 }
 
 impl AwaySessions {
-    /// Returns the rank of a group with this number of sessions away: the number, but for restored
-    /// sessions, of which nobody knows whose they are, at most [`MAX_RESTORED_RANK`].
+    /// Returns the rank of a group for eviction: the number of its sessions that are away. The
+    /// group of the restored sessions (`None`), whose addresses are unknown, has at most
+    /// [`MAX_RESTORED_RANK`].
     fn rank(count: usize, group: Option<AddressGroup>) -> usize {
         if group.is_some() { count } else { count.min(MAX_RESTORED_RANK) }
     }
@@ -61,50 +63,52 @@ impl AwaySessions {
 /// All sessions, connected and away, with their indexes.
 #[derive(Default)]
 pub(super) struct Sessions {
-    /// Session by number.
+    /// Sessions by session number.
     by_id: HashMap<SessionId, Session>,
-    /// Session number by token hash. The lookup is by hash so that its duration reveals nothing
-    /// about the tokens.
+    /// Session numbers by token hash. Looking up a hash takes a time that reveals nothing about the
+    /// tokens.
     by_token: HashMap<TokenHash, SessionId>,
-    /// Sessions that are away, ordered by expiry: the one away longest first.
+    /// Sessions that are away, by expiry: the session that has been away longest comes first.
     away: BTreeSet<(Moment, SessionId)>,
-    /// The same sessions by address group; restored ones are a group of their own (`None`).
+    /// Sessions that are away, by address group; the restored ones form the group `None`.
     away_by_group: HashMap<Option<AddressGroup>, AwaySessions>,
-    /// Groups that have sessions away, by [`AwaySessions::rank`] of their number: the last one loses
-    /// a session first.
+    /// Groups that have sessions away, by [`AwaySessions::rank`]: the last group loses a session
+    /// first.
     groups_by_rank: BTreeSet<(usize, Option<AddressGroup>)>,
-    /// Sessions that are away by name key: the last session to hold each name.
+    /// Session that held each name last, by name key, if it is away.
     away_names: HashMap<NameKey, SessionId>,
 }
 
 impl Sessions {
-    /// Returns a session by its number.
+    /// Returns a session by its number; `None` if there is none.
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
         self.by_id.get(&id)
     }
 
-    /// Returns a session by its number, for changes.
+    /// Returns a session by its number, for changes; `None` if there is none.
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.by_id.get_mut(&id)
     }
 
-    /// Finds the session with this token hash, unless it has expired.
+    /// Finds the session with this token hash, connected or away; `None` if there is none or it has
+    /// expired.
     pub(super) fn find_by_token(&self, token: &TokenHash, now: Moment) -> Option<SessionId> {
         self.by_token.get(token).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Finds the session that held this name last, if it is away and has not expired.
+    /// Finds the session that held this name last, by name key; `None` if it is connected or has
+    /// expired.
     pub(super) fn find_away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
         self.away_names.get(key).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Returns true if a session exists and has not expired.
+    /// Returns true if a session exists and has not expired at `now`.
     fn is_resumable(&self, id: SessionId, now: Moment) -> bool {
         self.get(id).is_some_and(|it| it.expires.is_none_or(|end| now < end))
     }
 
-    /// Creates a session without a connection. The caller must call [`Self::connect`] at once, or
-    /// mark the session as away.
+    /// Creates a session without a connection. The caller must call [`Self::connect`] or mark the
+    /// session as away at once.
     pub(super) fn create(&mut self, id: SessionId, token: TokenHash, username: Username) {
         self.by_token.insert(token, id);
         let session = Session {
@@ -120,9 +124,9 @@ impl Sessions {
         self.by_id.insert(id, session);
     }
 
-    /// Restores a session that has been away since before the restart. Of several sessions with one
-    /// name, the one restored last counts as its last holder. A restored session is never evicted
-    /// first, as it may have direct messages.
+    /// Restores a session after a restart, as away since the wall-clock time `since`. Of several
+    /// sessions with one name, the session that is restored last counts as the last holder. A
+    /// restored session is not disposable, because it may have direct messages.
     pub(super) fn restore(&mut self, record: SessionRecord, since: Timestamp, expires: Moment) {
         let SessionRecord { session: id, token, username, last_reference, refused, .. } = record;
         self.create(id, token, username);
@@ -135,7 +139,8 @@ impl Sessions {
         }
     }
 
-    /// Returns the record of a session that survives a restart.
+    /// Returns the current record of a session, which survives a restart; `None` if there is no
+    /// such session.
     pub(super) fn to_record(&self, id: SessionId) -> Option<SessionRecord> {
         let session = self.get(id)?;
         Some(SessionRecord {
@@ -148,8 +153,8 @@ impl Sessions {
         })
     }
 
-    /// Attaches a session to its connection, name and rooms. The caller must have released the
-    /// previous ones.
+    /// Marks a session as connected and sets its connection, name and rooms. The caller must have
+    /// released the previous ones.
     pub(super) fn connect(
         &mut self,
         id: SessionId,
@@ -166,8 +171,8 @@ impl Sessions {
         }
     }
 
-    /// Marks a session as away: it can be resumed for [`SESSION_LIFETIME`]. The caller must have
-    /// released name and rooms.
+    /// Marks a session as away: it can be resumed for [`SESSION_LIFETIME`] from now. The caller
+    /// must have released name and rooms.
     pub(super) fn disconnect(&mut self, id: SessionId, now: Now) {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
@@ -183,7 +188,7 @@ impl Sessions {
         self.index_away(id, group, end, is_disposable);
     }
 
-    /// Adds a session to the indexes of sessions that are away.
+    /// Adds a session that expires at `end` to the indexes of sessions that are away.
     fn index_away(
         &mut self,
         id: SessionId,
@@ -198,7 +203,8 @@ impl Sessions {
         });
     }
 
-    /// Changes the sessions of a group that are away, and keeps the index of the groups.
+    /// Changes the sessions of a group that are away by `change`, and keeps the index of groups up
+    /// to date.
     fn update_away(&mut self, group: Option<AddressGroup>, change: impl FnOnce(&mut AwaySessions)) {
         let away = self.away_by_group.entry(group).or_default();
         let before = away.len();
@@ -212,7 +218,8 @@ impl Sessions {
         }
     }
 
-    /// Removes a session from the indexes of sessions that are away.
+    /// Removes a session from the indexes of sessions that are away, and clears its expiry and the
+    /// time of its disconnection.
     fn remove_from_away_indexes(&mut self, id: SessionId) {
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
@@ -231,7 +238,8 @@ impl Sessions {
         }
     }
 
-    /// Marks a session as having direct messages, so that it is not evicted first.
+    /// Records that a direct message was sent to a session: if the session is away, it is no longer
+    /// disposable.
     pub(super) fn mark_worth_keeping(&mut self, id: SessionId) {
         if let Some(session) = self.by_id.get(&id)
             && let Some(end) = session.expires
@@ -242,7 +250,7 @@ impl Sessions {
         }
     }
 
-    /// Removes a session.
+    /// Removes a session from all indexes.
     fn remove(&mut self, id: SessionId) {
         self.remove_from_away_indexes(id);
         if let Some(session) = self.by_id.remove(&id)
@@ -252,10 +260,13 @@ impl Sessions {
         }
     }
 
-    /// Evicts one session that is away if there are `max` sessions or more, and returns it with its
-    /// group: of the address group that has most sessions away the one away longest, disposable ones
-    /// first. So clients that only come and go cannot displace others. Call it before a new session
-    /// is created.
+    /// Evicts one session that is away, if there are `max` sessions or more, and returns it with
+    /// its address group. Returns `None` if there are fewer, or if no session is away. Call it
+    /// before a new session is created.
+    ///
+    /// The session is taken from the group with the highest [`AwaySessions::rank`]: of its
+    /// disposable sessions, or else of the others, the one that has been away longest. So clients
+    /// that only come and go cannot displace the sessions of other groups.
     #[must_use]
     pub(super) fn evict_if_full(
         &mut self,
@@ -271,7 +282,8 @@ impl Sessions {
         Some((id, group))
     }
 
-    /// Removes all expired sessions and returns them. Call it again at [`Self::next_expiry`].
+    /// Removes all sessions that have expired at `now`, and returns them. Call it again at
+    /// [`Self::next_expiry`].
     #[must_use]
     pub(super) fn remove_expired(&mut self, now: Moment) -> Vec<SessionId> {
         let mut forgotten = Vec::new();
@@ -284,7 +296,7 @@ impl Sessions {
         forgotten
     }
 
-    /// Returns the moment when the next session expires.
+    /// Returns the moment when the next session expires; `None` if no session is away.
     pub(super) fn next_expiry(&self) -> Option<Moment> {
         self.away.first().map(|(end, _)| *end)
     }
