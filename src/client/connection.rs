@@ -18,28 +18,29 @@ use crate::model::{HostAddress, is_service_instance};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
 
-/// Timeout of resolving a host name, and of finding a discovered server again.
+/// Maximum time to resolve a host name, and to find a discovered server again by multicast DNS.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Timeout of connecting, for each address.
+/// Maximum time to connect to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Timeout of sending queued data and closing in order.
+/// Maximum time to close a connection, from sending the queued frames to the end of the stream from
+/// the server.
 const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Maximum number of bytes per read.
+/// Maximum size of one read from the socket, in bytes.
 const READ_SIZE: usize = 16 * 1024;
 
 /// Future of a connection attempt.
 type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
-/// Result of a connection attempt: the stream and the server that it leads to, or a human-readable
-/// reason.
+/// Result of a connection attempt: the stream and the server to which it leads, or the reason of
+/// the failure as text for the user.
 type ConnectResult = Result<(TcpStream, Destination), String>;
 
-/// Connection in any state.
+/// Connection to the server, in any state.
 pub(super) enum Connection {
-    /// There is no connection.
+    /// There is no connection and no attempt.
     Closed,
     /// A connection attempt is in progress.
     Connecting(ConnectFuture),
@@ -47,7 +48,7 @@ pub(super) enum Connection {
     Open(OpenConnection),
 }
 
-/// Established connection.
+/// Established TCP connection with its buffers.
 pub(super) struct OpenConnection {
     /// TCP socket.
     stream: TcpStream,
@@ -57,24 +58,25 @@ pub(super) struct OpenConnection {
     pub(super) reader: FrameReader,
 }
 
-/// Event of the connection.
+/// Event of the connection, returned by [`Connection::next_event`].
 pub(super) enum ConnectionEvent {
     /// The connection attempt has succeeded or failed.
     ConnectDone(ConnectResult),
-    /// The socket is readable or writable: call [`OpenConnection::flush`] and
-    /// [`OpenConnection::read`].
+    /// The socket is readable or writable. Call [`OpenConnection::read`] if it is readable, and
+    /// [`OpenConnection::flush`].
     Ready(Ready),
-    /// The connection is broken.
+    /// Waiting for the socket has failed: the connection is broken.
     Broken(io::Error),
 }
 
 impl Connection {
-    /// Starts a connection attempt. Drops an existing connection.
+    /// Starts a connection attempt. Drops a former connection without closing it in order.
     pub(super) fn connect(&mut self, server: Destination) {
         *self = Self::Connecting(Box::pin(connect(server)));
     }
 
-    /// Waits for the next event; pending forever if there is no connection. Cancel-safe.
+    /// Waits for the next event of the connection or of the attempt. Never returns if there is
+    /// neither. Cancel-safe.
     pub(super) async fn next_event(&mut self) -> ConnectionEvent {
         match self {
             Self::Closed => pending().await,
@@ -93,8 +95,9 @@ impl Connection {
         }
     }
 
-    /// Sends queued frames and closes the connection, within [`CLOSING_TIMEOUT`]. The sending half
-    /// is closed first, so that the server can read everything that was sent.
+    /// Closes the connection in order, within [`CLOSING_TIMEOUT`]: sends the queued frames, closes
+    /// the sending half, and reads to the end of the stream. So the server can read everything that
+    /// was sent. A connection attempt is abandoned.
     pub(super) async fn close(&mut self) {
         if let Self::Open(mut open) = std::mem::replace(self, Self::Closed) {
             let _ = timeout(CLOSING_TIMEOUT, open.shut_down()).await;
@@ -103,14 +106,15 @@ impl Connection {
 }
 
 impl OpenConnection {
-    /// Wraps a socket that has just been connected.
+    /// Wraps a connected socket, with empty buffers and without delay of small packets
+    /// (`TCP_NODELAY`).
     pub(super) fn new(stream: TcpStream) -> Self {
         // If this fails, messages only arrive a little later.
         let _ = stream.set_nodelay(true);
         Self { stream, outgoing: Vec::new(), reader: FrameReader::from_server() }
     }
 
-    /// Appends a frame to the send buffer.
+    /// Encodes a frame into the send buffer, to be written by [`OpenConnection::flush`].
     pub(super) fn queue_frame(&mut self, frame: &ClientFrame) {
         frame.encode(&mut self.outgoing);
     }
@@ -131,8 +135,8 @@ impl OpenConnection {
         Ok(())
     }
 
-    /// Reads available bytes. Returns `None` if there are none for now, and an empty chunk at the
-    /// end of the stream. Call it until it returns `None`, and again when the socket is readable.
+    /// Reads up to [`READ_SIZE`] available bytes. Returns `None` if there are none for now, and an
+    /// empty vector at the end of the stream. To empty the socket, call it until it returns `None`.
     ///
     /// # Errors
     /// The connection is broken.
@@ -148,8 +152,8 @@ impl OpenConnection {
         }
     }
 
-    /// Writes the rest of the send buffer, shuts down the sending half, and waits until the server
-    /// has closed its own.
+    /// Writes the rest of the send buffer, closes the sending half, and discards what the server
+    /// still sends, up to the end of the stream.
     async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             self.stream.writable().await?;
@@ -167,7 +171,7 @@ impl OpenConnection {
     }
 }
 
-/// Resolves a host name to its addresses with the system's resolver.
+/// Resolves a host name or address with the system's resolver. The error is text for the user.
 async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
     let host = &address.host;
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
@@ -177,7 +181,8 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
     }
 }
 
-/// Finds a discovered server again by multicast DNS, since its address may have changed.
+/// Finds a discovered server again by multicast DNS, because its address may have changed. The
+/// error is text for the user.
 async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, String> {
     let sought = server.clone();
     let found = spawn_blocking(move || discovery::rediscover(&sought, LOOKUP_TIMEOUT)).await;
@@ -192,7 +197,8 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
-/// Connects to the server, trying each of its addresses in turn. The error text lists all failures.
+/// Connects to a server, trying its addresses one after the other. Finds a discovered server by
+/// multicast DNS first. The error text lists the failure of each address.
 async fn connect(mut server: Destination) -> ConnectResult {
     let addresses = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;

@@ -4,26 +4,29 @@ use std::fmt;
 
 use crate::model::{HostAddress, ServerId, instance_label, is_service_instance};
 
-/// Server to connect to, given by host name or discovered on the network. Saved sessions belong to
-/// a destination.
+/// Server to connect to, given by host name or discovered on the network. Each saved session
+/// belongs to one destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// Host name and port, or the DNS-SD instance name of a discovered server, which may change
-    /// later.
+    /// Host name and port. For a discovered server the host name is its DNS-SD instance name, which
+    /// may change later.
     pub address: HostAddress,
-    /// Id of a discovered server, if it announces one.
+    /// Id that a discovered server announces; `None` if it announces none, or was given by host
+    /// name.
     pub id: Option<ServerId>,
 }
 
 impl Destination {
-    /// Returns true if it is certain which server this is. An instance name without an id is
-    /// uncertain until the server has been found, because the server may turn out to have an id.
+    /// Returns true if it is certain which server this is: there is an id, or a host name that is
+    /// no instance name. An instance name without an id is uncertain until the server has been
+    /// found, because the server may turn out to have an id.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         self.id.is_some() || !is_service_instance(&self.address.host)
     }
 
-    /// Returns the key that distinguishes this server from all others, for saved sessions.
+    /// Returns the key by which saved sessions of this server are stored: its id, or without an id
+    /// its address in lower case.
     #[must_use]
     pub fn key(&self) -> String {
         match self.id {
@@ -40,7 +43,7 @@ impl From<HostAddress> for Destination {
 }
 
 impl fmt::Display for Destination {
-    /// Formats the server's name for people: the instance's label, or host and port.
+    /// Formats the server for people: the label of its instance name, or host and port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match instance_label(&self.address.host) {
             Some(instance) => f.write_str(instance),

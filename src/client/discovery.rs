@@ -16,43 +16,44 @@ use crate::os::Clock;
 /// Error of the multicast DNS daemon: the network cannot be queried.
 pub use mdns_sd::Error as DiscoveryError;
 
-/// Time to wait for further servers after the first answer. Responders delay their answers at
-/// random to avoid collisions, and a lost query must be repeated.
+/// Time to wait for further servers after an answer. Responders delay their answers at random to
+/// avoid collisions, and a lost query must be repeated.
 const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 
-/// Maximum number of servers listed. It bounds memory if something floods the network with
-/// announcements.
+/// Maximum number of servers that are collected. It bounds memory if a machine floods the network
+/// with announcements.
 const MAX_SERVERS: usize = 256;
 
-/// Maximum number of addresses per server. Each may cost a connection timeout.
+/// Maximum number of addresses kept of each server. Each may cost a connection timeout.
 const MAX_ADDRESSES: usize = 8;
 
-/// Server that announces itself on the local network.
+/// Server that announces itself on the local network, as found by discovery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredServer {
-    /// Human-readable name, from the TXT record, or else from the instance name.
+    /// Human-readable name from the TXT record; if that has none, the label of the instance name.
     pub name: String,
     /// DNS-SD service instance name, unique on this network, without the final dot; for example
     /// `attic._pi-chat._tcp.local`.
     pub instance_name: String,
-    /// Host name of the server.
+    /// DNS host name of the server's machine, without the final dot.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Socket addresses to try, most likely to work first.
+    /// Socket addresses of the server, the most likely to connect first; at least one, at most
+    /// [`MAX_ADDRESSES`].
     pub addresses: Vec<SocketAddr>,
-    /// Version of the server's program, from the TXT record; empty if not announced.
+    /// Version of the server's program from the TXT record; empty if there is none.
     pub version: String,
-    /// Server id, from the TXT record, if announced. It stays the same when the instance name
-    /// changes.
+    /// Server id from the TXT record; `None` if there is none. It stays the same when the instance
+    /// name changes.
     pub id: Option<ServerId>,
-    /// True if the TXT record has been received. Until then version and id may still be missing.
+    /// True if the TXT record was received. Before that, name, version and id may still change.
     pub has_txt_record: bool,
 }
 
 impl DiscoveredServer {
-    /// Returns the destination to remember this server by; it does not depend on the current
-    /// addresses.
+    /// Returns the destination by which to connect to this server again. It holds the instance name
+    /// and the id, not the current addresses.
     #[must_use]
     pub fn destination(&self) -> Destination {
         let address = HostAddress { host: self.instance_name.clone(), port: self.port };
@@ -60,7 +61,8 @@ impl DiscoveredServer {
     }
 }
 
-/// Discovers servers for the whole time `patience`, and returns them sorted by instance name.
+/// Discovers all servers that answer within `patience`, and returns them sorted by instance name.
+/// Blocks for the whole time.
 ///
 /// # Errors
 /// The network cannot be queried.
@@ -68,8 +70,8 @@ pub fn discover_all(patience: Duration) -> Result<Vec<DiscoveredServer>, Discove
     Ok(browse(patience, |_| CollectAction::Keep)?.into_values().collect())
 }
 
-/// Discovers servers, and returns them sorted by instance name. Stops soon after the first answer,
-/// at the latest after `patience`.
+/// Discovers the servers that answer first, and returns them sorted by instance name. Blocks until
+/// [`FURTHER_ANSWERS_WAIT`] after the first answer, at most for `patience`.
 ///
 /// # Errors
 /// The network cannot be queried.
@@ -77,18 +79,18 @@ pub fn discover_some(patience: Duration) -> Result<Vec<DiscoveredServer>, Discov
     Ok(browse(patience, |_| CollectAction::KeepThenStopSoon)?.into_values().collect())
 }
 
-/// Result of looking for a server that was discovered before.
+/// Result of searching for a server that was discovered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rediscovery {
     /// The server was found.
     Found(DiscoveredServer),
-    /// The server was not found, and another server uses its instance name now.
+    /// The server was not found, and another server has its instance name now.
     Replaced,
-    /// The server was not found.
+    /// The server was not found, and no other server has its instance name.
     NotFound,
 }
 
-/// Looks for a server that was discovered before, for at most `patience`.
+/// Searches for the server `sought`, which was discovered before. Blocks for at most `patience`.
 ///
 /// # Errors
 /// The network cannot be queried.
@@ -99,7 +101,7 @@ pub(super) fn rediscover(
     Ok(select_server(browse(patience, |it| collect_action(sought, it))?, sought))
 }
 
-/// Decides what to do with an announced server while looking for the server `sought`.
+/// Decides what to do with an announced server, `found`, while searching for the server `sought`.
 fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectAction {
     let has_instance_name = found.instance_name == sought.address.host;
     match (matches_destination(sought, found), has_instance_name) {
@@ -111,14 +113,15 @@ fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectActi
     }
 }
 
-/// Returns true if this can be the server that is sought: it has the same id or, if the id is not
-/// known, the same instance name.
+/// Returns true if `found` can be the server `sought`: they have the same id or, if `sought` has no
+/// id, the same instance name.
 fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
     sought.id.map_or(found.instance_name == sought.address.host, |id| found.id == Some(id))
 }
 
-/// Selects the server that is sought among those collected. If several match, it prefers the one
-/// with the same instance name.
+/// Selects the server `sought` among those collected, `kept`. If several match, prefers the one
+/// with the same instance name. If none matches, a server with a TXT record that has the instance
+/// name counts as its replacement.
 fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination) -> Rediscovery {
     let is_replaced = kept.values().any(|it| !matches_destination(sought, it) && it.has_txt_record);
     let its = kept.into_values().filter(|it| matches_destination(sought, it));
@@ -129,21 +132,22 @@ fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination)
     }
 }
 
-/// Decision of the collection loop about an announced server.
+/// Decision about an announced server while collecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CollectAction {
     /// Ignore the server.
     Ignore,
     /// Keep the server and continue.
     Keep,
-    /// Keep the server, and stop after [`FURTHER_ANSWERS_WAIT`].
+    /// Keep the server, and stop [`FURTHER_ANSWERS_WAIT`] from now, or earlier if that was decided
+    /// before.
     KeepThenStopSoon,
     /// Keep the server and stop at once.
     KeepAndStop,
 }
 
-/// Browses the network for announced servers for at most `patience`, and returns those to keep, by
-/// instance name.
+/// Browses the network for announced servers for at most `patience`, and returns by instance name
+/// those that `collect_action` keeps.
 ///
 /// # Errors
 /// The network cannot be queried.
@@ -156,8 +160,9 @@ fn browse(
     Ok(collect_servers(&events, patience, collect_action))
 }
 
-/// Collects announced servers from the daemon's events until `patience` is over, or until
-/// `collect_action` ends it.
+/// Collects announced servers from the daemon's events, and returns by instance name those that
+/// `collect_action` keeps. Removes a server that has withdrawn its announcement. Stops when
+/// `patience` is over, when `collect_action` decides so, or when the daemon ends.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,
@@ -203,7 +208,7 @@ fn collect_servers(
     all
 }
 
-/// Guard that shuts the multicast DNS daemon down when it is dropped.
+/// Guard that shuts the multicast DNS daemon down when dropped.
 struct DaemonGuard {
     /// Handle to the daemon's thread.
     daemon: ServiceDaemon,
@@ -216,14 +221,14 @@ impl Drop for DaemonGuard {
     }
 }
 
-/// Converts a full DNS name to an instance name: removes the final dot, and the backslashes with
-/// which the library escapes dots.
+/// Converts a full DNS name from the library to an instance name: removes the final dot, and the
+/// backslashes that escape dots.
 fn unescape_full_name(fullname: &str) -> String {
     fullname.trim_end_matches('.').replace("\\.", ".")
 }
 
-/// Converts a resolved service to a server; `None` if it has no usable address or its name is not
-/// of our service type.
+/// Converts a resolved DNS-SD service to a server. Returns `None` if it has no usable address, or
+/// if its name is not of our service type.
 fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     let instance_name = unescape_full_name(&service.fullname);
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
@@ -251,7 +256,8 @@ fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     })
 }
 
-/// Converts an announced address to a socket address.
+/// Converts an announced address to a socket address, with the interface's scope id if it is
+/// link-local IPv6.
 fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     match address {
         // A link-local address is valid on one link only, so it needs the scope id of the
@@ -263,15 +269,17 @@ fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
-/// Returns true if the address can belong to another machine. Excludes unspecified, multicast,
-/// broadcast and loopback addresses, since announcements come from strangers.
+/// Returns true if the address can belong to a server on another machine. Excludes port 0 and
+/// unspecified, multicast, broadcast and loopback addresses, because announcements may come from
+/// strangers.
 fn is_usable_address(address: &SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     let is_nobodys = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
     address.port() != 0 && !is_nobodys && !ip.is_loopback()
 }
 
-/// Returns the sort key of an address: smaller values are more likely to connect at once.
+/// Returns the rank by which addresses are tried, lowest first: IPv4, then IPv6, then link-local
+/// addresses of both.
 fn address_rank(address: &SocketAddr) -> u8 {
     match address.ip() {
         IpAddr::V4(v4) if !v4.is_link_local() => 0,

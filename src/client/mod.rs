@@ -29,27 +29,28 @@ use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
 
-/// Timeout without any answer for a graceful shutdown that the driver itself requests.
+/// Maximum time without an answer in a graceful shutdown that the driver itself requests.
 const DEFAULT_FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Maximum number of reads from the socket before other events get their turn.
+/// Maximum number of reads from the socket in a row, so that other events get their turn.
 const MAX_READS_PER_WAKE: usize = 16;
 
-/// Configuration of a client.
+/// Configuration of a client, for [`run`].
 pub struct Setup {
     /// Server to connect to.
     pub server: Destination,
     /// Settings of the link.
     pub settings: Settings,
-    /// Directory for saved sessions; `None`: nothing is saved.
+    /// Directory for saved sessions; `None`: sessions are neither loaded nor saved.
     pub state_dir: Option<PathBuf>,
     /// True if requests come from an input that can be paused and that ends, such as a script. Then
-    /// the driver takes only as many requests as can be sent soon (backpressure), and continues to
-    /// the end of the input even if output can no longer be shown.
+    /// the driver takes requests only while [`Link::has_capacity`] is true (backpressure). If
+    /// output can no longer be shown, it continues to the end of the input; otherwise it shuts down
+    /// gracefully.
     pub throttle_requests: bool,
 }
 
-/// State of the driver.
+/// State of the client's driver.
 struct Driver<'a> {
     /// Clock for the times of inputs and wake-ups.
     clock: Clock,
@@ -57,30 +58,33 @@ struct Driver<'a> {
     link: Link,
     /// Connection to the server.
     connection: Connection,
-    /// Server to connect to. Its instance name is updated when a discovered server has changed it.
+    /// Server to connect to. It is replaced when a discovered server has been found under another
+    /// instance name.
     server: Destination,
-    /// True if the identity of `server` is certain; see [`Destination::is_certain`].
+    /// True if it is certain which server `server` denotes; see [`Destination::is_certain`].
     is_server_certain: bool,
-    /// Requested username, part of the saved session's location.
+    /// Requested username, which with the server determines the session file.
     username: String,
-    /// Directory for saved sessions, until the store has been opened.
+    /// Directory for saved sessions. `None` once the store has been opened, or if nothing is saved.
     state_dir: Option<PathBuf>,
-    /// Store of the saved session, once it is open.
+    /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
+    /// failed write.
     store: Option<SessionStore>,
-    /// Session loaded from the store, until it has been passed to the link.
+    /// Session loaded from the store, until it is passed to the link.
     saved: Option<SavedSession>,
     /// Screen that shows events.
     screen: &'a mut dyn Screen,
-    /// True if showing an event has failed; nothing is shown from then on.
+    /// True if the screen has failed to show an event; further events of the link are not shown.
     screen_failed: bool,
-    /// True to limit how many requests are taken; see [`Setup::throttle_requests`].
+    /// True to take requests only while the link has capacity; see [`Setup::throttle_requests`].
     throttle_requests: bool,
-    /// Wake-up time that the link has requested.
+    /// Time at which the link wants [`Input::Wake`]; `None` if that has been passed.
     wake_at: Option<Moment>,
 }
 
-/// Runs a client until its link ends, and returns the reason. `interrupted` resolves when the
-/// operating system asks the program to terminate; the client then leaves at once.
+/// Runs a client until its link ends, and returns the reason. When the sender of `requests` is
+/// dropped, the client shuts down gracefully. When `interrupted` resolves, because the operating
+/// system asks the program to terminate, it leaves at once.
 pub async fn run(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -142,18 +146,18 @@ pub async fn run(
 }
 
 impl Driver<'_> {
-    /// Passes an input to the link.
+    /// Passes an input to the link with the current time.
     fn handle_input(&mut self, input: Input) {
         self.link.handle_input(self.clock.now(), input);
     }
 
-    /// Makes a request on behalf of the driver itself.
+    /// Passes a command to the link as a request of the driver itself, without a tag.
     fn request(&mut self, command: Command) {
         self.handle_input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Carries out all outputs of the link, then writes the queued frames. Returns the reason once
-    /// the link has ended.
+    /// Carries out all outputs of the link, then writes the queued frames. Returns the reason if
+    /// the link has ended, `None` otherwise.
     async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
@@ -197,7 +201,7 @@ impl Driver<'_> {
         None
     }
 
-    /// Handles an event of the connection.
+    /// Passes an event of the connection to the link.
     fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
             ConnectionEvent::ConnectDone(Ok((stream, server))) => {
@@ -219,10 +223,12 @@ impl Driver<'_> {
         }
     }
 
-    /// Records which server the new connection leads to, and opens its store.
+    /// Records which server the new connection leads to, and opens the session store if it is not
+    /// open.
     ///
-    /// An identity that was uncertain becomes certain: a server first reached without an id is
-    /// identified by its instance name from then on.
+    /// The first connection makes an uncertain identity certain: a server that announced no id is
+    /// identified by its instance name from then on. Later connections update the instance name
+    /// only if the id is the same.
     fn on_server_identified(&mut self, server: Destination) {
         if !self.is_server_certain || server.id == self.server.id {
             self.server = server;
@@ -231,8 +237,9 @@ impl Driver<'_> {
         self.open_store();
     }
 
-    /// Opens the store of the saved session and loads the session, unless that was done before.
-    /// Without a store the client works, but cannot resume exactly.
+    /// Opens the session store and loads the saved session. Does nothing on further calls. If the
+    /// store cannot be opened, reports it; the client works without, but a later process cannot
+    /// resume exactly.
     fn open_store(&mut self) {
         let Some(directory) = self.state_dir.take() else { return };
         match SessionStore::open(&directory, &self.server, &self.username) {
@@ -242,7 +249,7 @@ impl Driver<'_> {
         self.saved = self.store.as_ref().and_then(SessionStore::load);
     }
 
-    /// Reports that the session cannot be saved or loaded.
+    /// Shows on the screen that the session cannot be saved or loaded.
     fn report_store_error(&mut self, error: &StoreError) {
         let why = &error.source;
         let text = format!("{error} ({why}): coming back later will not be exact.");
@@ -250,7 +257,9 @@ impl Driver<'_> {
         let _ = self.screen.show(&Event::Problem { code: 0, text });
     }
 
-    /// Reads from the socket and passes the frames received to the link.
+    /// Reads from the socket and passes the received frames to the link, until nothing more is
+    /// available or [`MAX_READS_PER_WAKE`] reads are done. Reports the end of the connection to the
+    /// link.
     fn read_frames(&mut self) {
         for _ in 0..MAX_READS_PER_WAKE {
             let Connection::Open(open) = &mut self.connection else {
@@ -285,8 +294,9 @@ impl Driver<'_> {
         }
     }
 
-    /// Handles a broken connection. Data received before may hold an error frame with the reason,
-    /// so it is read first.
+    /// Handles an error of the connection. First reads what was received before, which may hold an
+    /// error frame with the reason. Then closes the connection and reports it to the link, unless
+    /// reading did so.
     fn on_connection_error(&mut self, error: &std::io::Error) {
         self.read_frames();
         if !matches!(self.connection, Connection::Open(_)) {

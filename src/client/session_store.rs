@@ -1,5 +1,5 @@
-//! Saved sessions on disk: one JSON file per server and username, readable by its owner only, with
-//! which a client resumes its session.
+//! Session store: saved sessions on disk, with which a client resumes. There is one JSON file for
+//! each server and username, readable by its owner only.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -13,10 +13,10 @@ use crate::disk::{create_private_dir, open_private_file};
 use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
-/// Maximum length of a path component made from a server key or username, in bytes.
+/// Maximum length of an escaped server key or username in a path, in bytes.
 const MAX_PATH_COMPONENT_BYTES: usize = 200;
 
-/// Error of the session store, with the file or directory that it concerns.
+/// I/O error of the session store, with the file or directory that it concerns.
 #[derive(Debug, Error)]
 #[error("cannot use {path}")]
 pub(super) struct StoreError {
@@ -27,47 +27,50 @@ pub(super) struct StoreError {
     pub(super) source: io::Error,
 }
 
-/// JSON content of the session file.
+/// JSON content of the session file: a [`SavedSession`], with the server and the username to which
+/// it belongs.
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionFile {
-    /// Server that the session belongs to: its [`Destination::key`].
+    /// Server of the session: its [`Destination::key`].
     server: String,
-    /// Username that the session was requested with: its [`NameKey`].
+    /// Username with which the session was requested: its [`NameKey`].
     name: String,
-    /// Secret token; see [`SavedSession`].
+    /// Secret token: [`SavedSession::token`].
     token: Token,
-    /// Public session number; see [`SavedSession`].
+    /// Public session number: [`SavedSession::session`].
     session: SessionId,
-    /// Log id of the position; see [`SavedSession`].
+    /// Log id of [`SavedSession::position`]; `None` if there is no position.
     log_id: Option<LogId>,
-    /// Sequence of the position; see [`SavedSession`].
+    /// Sequence of [`SavedSession::position`]; `None` if there is no position.
     sequence: Option<Sequence>,
-    /// Rooms that the position covers; see [`SavedSession`].
+    /// Rooms that the position covers: [`SavedSession::rooms`].
     rooms: Vec<String>,
-    /// True if the server has asked for a password; see [`SavedSession`].
+    /// True if the server has asked for a password: [`SavedSession::password_required`].
     password_asked: bool,
 }
 
-/// Store of the saved session of one username on one server. It holds a lock: no other process can
-/// open it at the same time.
+/// Store of the saved session of one username on one server. While it exists, it holds a lock: no
+/// other store of the same session can be opened.
 #[derive(Debug)]
 pub(super) struct SessionStore {
     /// Lock file, locked while the store exists.
     _lock: File,
-    /// Path of the session file.
+    /// Path of the session file, which need not exist.
     path: PathBuf,
-    /// Key of the server.
+    /// Server of the session: its [`Destination::key`].
     server: String,
-    /// Key of the username.
+    /// Username of the session: its [`NameKey`].
     name: String,
 }
 
 impl SessionStore {
-    /// Opens and locks the store for `name` on `server` below `directory`. Returns `None` if
-    /// another process has locked it: that process uses the session, and this one must do without.
+    /// Opens and locks the store for `name` on `server`, in a directory below `directory` that is
+    /// created if necessary. Returns `None` if the store is locked already: another process uses
+    /// the session, and this one must do without.
     ///
     /// # Errors
-    /// The directory or the lock file cannot be created. A client can go on without a store.
+    /// The directory or the lock file cannot be created, or locking fails. A client can go on
+    /// without a store.
     pub(super) fn open(
         directory: &Path,
         server: &Destination,
@@ -90,8 +93,8 @@ impl SessionStore {
         Ok(Some(Self { _lock: lock, path, server, name }))
     }
 
-    /// Loads the saved session. Returns `None` if the file is missing, corrupt, or belongs to
-    /// another server or username; a new session begins then.
+    /// Loads the saved session. Returns `None` if the file is missing, unreadable or corrupt, or
+    /// belongs to another server or username. The client then begins a new session.
     #[must_use]
     pub(super) fn load(&self) -> Option<SavedSession> {
         let text = fs::read(&self.path).ok()?;
@@ -109,11 +112,11 @@ impl SessionStore {
         })
     }
 
-    /// Saves the session, replacing the file atomically: after a crash either the old or the new
-    /// content is there.
+    /// Saves the session, replacing the file atomically: if the program crashes, the file has
+    /// either the old or the new content.
     ///
     /// # Errors
-    /// The file cannot be written; the old one is intact.
+    /// The file cannot be written; the old one is unchanged.
     pub(super) fn save(&self, saved: &SavedSession) -> Result<(), StoreError> {
         let file = SessionFile {
             server: self.server.clone(),
@@ -128,8 +131,8 @@ impl SessionStore {
         self.write(&file).map_err(|source| store_error(&self.path, source))
     }
 
-    /// Writes the content to a temporary file and renames it over the old one. (Temporary files are
-    /// readable by their owner only.)
+    /// Writes the content to a temporary file, which only its owner can read, and renames it over
+    /// the session file.
     fn write(&self, content: &SessionFile) -> io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
@@ -140,14 +143,15 @@ impl SessionStore {
     }
 }
 
-/// Adds the path to an I/O error.
+/// Returns an I/O error as a [`StoreError`] with this path.
 fn store_error(path: &Path, source: io::Error) -> StoreError {
     StoreError { path: path.to_owned(), source }
 }
 
-/// Escapes a text as a path component that is valid on every file system: bytes other than
-/// lower-case letters, digits, `.` and `-` are written in hex. Longer ones than [`MAX_PATH_COMPONENT_BYTES`]
-/// are cut; the full text is in the file, so a collision is noticed.
+/// Escapes a text as a path component that is valid on every file system. Bytes other than
+/// lower-case letters, digits, `.` and `-` become `_` and two hex digits. The result is cut to
+/// [`MAX_PATH_COMPONENT_BYTES`], so two texts may share a path; the session file holds the full
+/// texts to tell them apart.
 fn escape_path_component(text: &str) -> String {
     let mut part = String::new();
     for byte in text.bytes() {

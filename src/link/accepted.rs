@@ -1,24 +1,23 @@
-//! Messages that `accepted` has answered: their text is shown at that time, so an entry that brings
-//! one of them later is a duplicate (`docs/protocol/tcp.md`, section 6).
+//! Own messages that `accepted` has acknowledged. Their text is shown when `accepted` comes. If
+//! their entry comes later, it is a duplicate (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
 use crate::model::{Reference, SessionId};
 
-/// Bounded set of this client's messages that were acknowledged by `accepted` within the current
-/// log.
+/// Bounded set of this client's messages that `accepted` has acknowledged within the current log.
 #[derive(Debug, Default)]
 pub(super) struct AcceptedMessages {
-    /// Session and reference, oldest first.
+    /// Session and reference of each message, in order of acknowledgement.
     messages: VecDeque<(SessionId, Reference)>,
 }
 
 impl AcceptedMessages {
-    /// Maximum number of messages remembered. Beyond it the oldest is forgotten, and shown again if
-    /// its entry comes.
+    /// Maximum number of messages remembered. Beyond it, the message acknowledged first is
+    /// forgotten, and shown a second time if its entry comes.
     const MAX_MESSAGES: usize = 1_000;
 
-    /// Adds a message; evicts the oldest if there are too many.
+    /// Adds a message; if there are more than [`Self::MAX_MESSAGES`], removes the oldest.
     pub(super) fn insert(&mut self, session: SessionId, reference: Reference) {
         self.messages.push_back((session, reference));
         if self.messages.len() > Self::MAX_MESSAGES {

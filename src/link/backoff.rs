@@ -6,13 +6,14 @@ use fastrand::Rng;
 
 use crate::model::Moment;
 
-/// Maximum reconnect delay if the server advises none.
+/// Maximum reconnect delay if the server advises none. Delays are drawn between zero and a bound
+/// that doubles from one second up to this.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// Maximum reconnect delay if the server advises one, jitter included.
 const MAX_ADVISED_DELAY: Duration = Duration::from_secs(600);
 
-/// Duration of a joined connection after which the attempt count is reset.
+/// Minimum time from a join to the end of its connection for the attempt count to be reset.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Back-off state: counts attempts and draws delays.
@@ -20,9 +21,9 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 pub(super) struct Backoff {
     /// Random generator for the jitter.
     rng: Rng,
-    /// Connection attempts since the last stable connection.
+    /// Number of delays drawn since the last connection that lasted [`STABLE_AFTER`].
     attempts: u32,
-    /// Time at which the current connection joined, if it has.
+    /// Time at which the current connection joined; `None` if it has not.
     joined_at: Option<Moment>,
 }
 
@@ -32,13 +33,14 @@ impl Backoff {
         Self { rng: Rng::with_seed(seed), attempts: 0, joined_at: None }
     }
 
-    /// Records a successful join, so that a stable connection can reset the attempt count.
+    /// Records the time of a `welcome`, from which [`STABLE_AFTER`] is counted.
     pub(super) fn record_join(&mut self, now: Moment) {
         self.joined_at = Some(now);
     }
 
-    /// Returns the delay before the next attempt. Call it once for each connection that has ended
-    /// or failed. `advice` is the server's `retry_after`, a minimum.
+    /// Returns the delay before the next connection attempt. Call it once for each connection that
+    /// has ended or failed. `advice` is the server's `retry_after`: the delay is then between it
+    /// and 1.5 times as long, and at most [`MAX_ADVISED_DELAY`].
     pub(super) fn next_delay(&mut self, now: Moment, advice: Option<Duration>) -> Duration {
         if self.joined_at.take().is_some_and(|since| now.since(since) >= STABLE_AFTER) {
             self.attempts = 0;

@@ -3,52 +3,57 @@
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
-/// Settings of a link. They are fixed when it is created, except for the password.
+/// Settings of a link, fixed when it is created. A password that the user enters later replaces
+/// that of the settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Requested username. The server validates it.
+    /// Username to request from the server, which validates it.
     pub username: String,
-    /// Rooms to join; if empty, the server's lobby.
+    /// Rooms to join first, in any spelling; if empty, the lobby.
     pub rooms: Vec<String>,
-    /// The server's password. It is sent only to a server that asks for it.
+    /// Password of the server; `None` if the user gave none. It is sent only after the server has
+    /// asked for one.
     pub password: Option<Password>,
-    /// True if received messages are shown. If false, the link is send-only: it fetches no missed
-    /// messages and leaves the saved position unchanged, for a later client that shows messages.
+    /// True if the client receives for display: it resumes from the saved position and advances it.
+    /// False for a send-only client: it sends no position and saves the former one unchanged, so
+    /// that a later client still receives the missed messages.
     pub observe: bool,
-    /// True to retry if the first connection attempt fails. After a first successful join the
-    /// link always reconnects.
+    /// True to reconnect also before the first join is completed. If false, a connection that fails
+    /// or ends before that ends the link. After a completed join the link always reconnects.
     pub retry_first_connect: bool,
-    /// True if the user can answer [`Event::PasswordWanted`] before the first welcome.
+    /// True if the user can answer [`Event::PasswordWanted`]. The user is asked only before the
+    /// first completed join.
     pub can_prompt: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,
     /// Version of the client program, sent in `hello`; at most 32 bytes.
     pub version: &'static str,
-    /// Seed for the jitter of reconnect delays. Use a different one for each link.
+    /// Seed of the random jitter in reconnect delays. Use a different one for each link.
     pub seed: u64,
 }
 
-/// Persistent session state, with which a later process resumes the session.
+/// Session state saved to disk, with which a later process resumes the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSession {
     /// Secret token of the session.
     pub token: Token,
     /// Public number of the session.
     pub session: SessionId,
-    /// Position in the server's log up to which messages were received, if any.
+    /// Position in the server's log up to which messages were received; `None` if there is none.
     pub position: Option<Position>,
-    /// Rooms that the position covers.
+    /// Rooms that were joined when the position was saved: it covers only their messages.
     pub rooms: Vec<String>,
-    /// True if this server has asked for a password; the next join then includes it at once.
+    /// True if this server has asked for a password: the first join then includes it.
     pub password_required: bool,
 }
 
-/// Event that the driver reports to the link.
+/// Input that the driver passes to the link.
 #[derive(Debug)]
 pub enum Input {
     /// The connection requested by [`Output::Connect`] is established.
     Connected {
-        /// Session saved by an earlier link for this server. Used with the first connection only.
+        /// Session saved by an earlier process for this server. Ignored if the link has a session
+        /// already.
         saved: Option<SavedSession>,
     },
     /// The connection requested by [`Output::Connect`] failed.
@@ -60,63 +65,66 @@ pub enum Input {
     BytesReceived,
     /// A frame was received and decoded.
     Received(Decoded<ServerFrame>),
-    /// The received bytes cannot be split into frames; the driver reads no further.
+    /// The received bytes cannot be split into frames, so the driver stops reading. The link ends.
     FramingError,
-    /// The connection has ended or broken.
+    /// The connection was closed by the server or has broken.
     Disconnected {
         /// Human-readable reason.
         reason: String,
     },
     /// Request from the user interface.
     Request(Request),
-    /// The time of the last [`Output::WakeAt`] has come. A wake-up that comes too early does no
-    /// harm.
+    /// The time of the last [`Output::WakeAt`] has come. A wake-up that comes too early has no
+    /// effect.
     Wake,
 }
 
-/// Action for the driver to carry out.
+/// Output of the link: an action for the driver to carry out, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Connect to the server; answer with [`Input::Connected`] or [`Input::ConnectFailed`].
     Connect,
-    /// Send this frame, in order.
+    /// Send this frame after those of earlier outputs. Drop it if the connection has broken
+    /// meanwhile.
     Send(ClientFrame),
-    /// Send all queued frames, then close the connection. Do not report [`Input::Disconnected`] for
-    /// it; any further input from this connection is ignored.
+    /// Send all queued frames, then close the connection. Pass no further input from this
+    /// connection.
     Disconnect,
     /// Show this event to the user.
     Event(Event),
-    /// Save this session to disk, replacing what was saved before.
+    /// Save this session to disk, replacing the one saved before.
     Persist(SavedSession),
-    /// Send [`Input::Wake`] at this time; replaces the wake-up time announced before.
+    /// Pass [`Input::Wake`] at this time. Replaces the time of the previous `WakeAt`.
     WakeAt(Moment),
-    /// The link has ended. It is the last output, and further inputs are ignored.
+    /// The link has ended. This is the last output; further inputs are ignored.
     Finished(EndReason),
 }
 
 /// Reason why the link has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The client left on request.
+    /// The client ended on request of the user or the driver, after a completed join, or by
+    /// [`crate::model::Command::Quit`] at any time.
     Left {
         /// Number of messages that were not acknowledged.
         unsent: usize,
-        /// Number of requests that were refused.
+        /// Number of requests that the link or the server refused.
         refused: usize,
     },
-    /// The server could not be reached.
+    /// The server could not be reached, or no join was completed before the timeout of a graceful
+    /// shutdown.
     Unavailable {
         /// Human-readable reason.
         reason: String,
     },
     /// The server refused the client for good, for example because of its name or password.
     Refused {
-        /// Error code, if this client knows it.
+        /// Error code; `None` if this client does not know the number.
         code: Option<ErrorCode>,
         /// Human-readable reason.
         reason: String,
     },
-    /// The peer violated the protocol, or there is no common version.
+    /// The server violated the protocol, accused the client of it, or speaks no common version.
     Protocol {
         /// Human-readable reason.
         reason: String,

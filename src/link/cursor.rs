@@ -5,53 +5,56 @@ use std::collections::HashMap;
 
 use crate::model::{LogId, NameKey, Position, Sequence};
 
-/// Maximum number of rooms that are tracked. It exceeds what any server allows, and bounds the
-/// memory that a server can make the client use. Entries of further rooms count as new.
+/// Maximum number of rooms whose progress is tracked. It exceeds the rooms that any server allows,
+/// and bounds the memory that a server can make the client use. In further rooms every entry counts
+/// as new.
 const MAX_ROOMS: usize = 1_000;
 
-/// Result of duplicate and gap detection for a received entry.
+/// Result of duplicate and gap detection for one received entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Novelty {
-    /// The entry is new: show it.
+    /// The entry was not received before: show it.
     New {
-        /// True if entries before it are missing and the user has not been told.
+        /// True if entries are missing between the newest entry received of the room and this one,
+        /// and the report of the gap is not suppressed.
         gap: bool,
     },
     /// The entry was received before: do not show it.
     Duplicate,
 }
 
-/// Progress within one room.
+/// Progress of the cursor within one room.
 #[derive(Debug, Default)]
 struct RoomProgress {
-    /// Sequence of the oldest entry that was shown.
+    /// Sequence from which `history` continues to older entries: that of the first new entry, or a
+    /// lower one that `history` brought. `None` if no entry was shown.
     oldest_shown: Option<Sequence>,
-    /// Sequence of the newest entry that was received.
+    /// Sequence of the last new entry; answers to `history` do not count. `None` if there was none.
     newest_received: Option<Sequence>,
-    /// True if the gap before the next entry must not be reported, because the user knows of it or
-    /// it is expected.
+    /// True if a gap before the next new entry is not reported, because the user knows of it or it
+    /// is expected. Cleared by that entry.
     is_gap_suppressed: bool,
 }
 
-/// Cursor into one log: the position, and the progress within each room.
+/// Cursor into the server's log: the position to resume from, and the progress within each room.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveCursor {
-    /// Id of the log; `None` before the first welcome.
+    /// Id of the log; `None` before the first `welcome`, unless a saved position was restored.
     log_id: Option<LogId>,
-    /// Greatest sequence received, the position to resume from. It may be zero, from the `end` of
-    /// an empty log; `None` means that there is no position.
+    /// Greatest sequence received, with which the log id forms the position. `None`: no position.
+    /// Zero is a position in an empty log.
     max_sequence: Option<Sequence>,
-    /// Position from which the current replay started: until the replay ends, entries up to here
-    /// are duplicates. Zero otherwise.
+    /// Position with which the current replay started: entries up to it are duplicates. Zero
+    /// outside a replay, and in a replay without a position.
     replay_start: Sequence,
-    /// Sequence of the newest direct message.
+    /// Greatest sequence of a direct message received; zero if there was none.
     newest_direct: Sequence,
-    /// Progress within each room.
+    /// Progress within each room, by the key of its name.
     rooms: HashMap<NameKey, RoomProgress>,
 }
 
 impl ReceiveCursor {
-    /// Creates a cursor that resumes from a saved position.
+    /// Creates a cursor at a saved position, without progress in any room.
     pub(super) fn resume_from(position: Position) -> Self {
         Self {
             log_id: Some(position.log_id),
@@ -60,24 +63,25 @@ impl ReceiveCursor {
         }
     }
 
-    /// Returns the position, if there is one.
+    /// Returns the position to resume from; `None` if there is none.
     pub(super) fn position(&self) -> Option<Position> {
         let log_id = self.log_id?;
         self.max_sequence.map(|sequence| Position { log_id, sequence })
     }
 
-    /// Returns the id of the log, if it is known.
+    /// Returns the id of the log; `None` if it is not known.
     pub(super) const fn log_id(&self) -> Option<LogId> {
         self.log_id
     }
 
-    /// Updates the cursor for a `welcome`: call it for each. Returns true if the log differs from
-    /// the one known before; the cursor is then reset.
+    /// Updates the cursor for a `welcome` and starts the replay. Call it for each `welcome`.
+    /// Returns true if the log is not the one known before; the cursor is then reset.
     ///
-    /// `position_sent` tells whether the join included the position. If the server did not keep it,
-    /// its log has lost what it had after some sequence and assigns those sequences again. So the
-    /// position, which may be ahead of the log, and the progress within rooms are discarded.
-    /// Without a position sent, only the position is discarded.
+    /// `position_sent` is true if the join included the position, `position_kept` if the server
+    /// replays from it. If it was sent and is not kept, the log has lost its end and assigns the
+    /// same sequences again. Then the whole cursor is reset, because entries that it would take for
+    /// duplicates may be new. If no position was sent, the progress within rooms stays, and only
+    /// the position is discarded.
     pub(super) fn on_welcome(
         &mut self,
         log: LogId,
@@ -94,15 +98,18 @@ impl ReceiveCursor {
         changed
     }
 
-    /// Suppresses the gap report for the next entry of this room: the server has announced the gap,
-    /// or the room was entered anew, so missing entries are expected.
+    /// Suppresses the report of a gap before the next new entry of this room. Call it if the server
+    /// has announced the gap, or if the room was entered anew, so that missing entries are
+    /// expected.
     pub(super) fn suppress_next_gap(&mut self, room: &str) {
         if let Some(room) = self.room_mut(room) {
             room.is_gap_suppressed = true;
         }
     }
 
-    /// Advances the cursor past an entry of a room, and returns whether it is new. Call it once for
+    /// Raises the position to an entry of a room, and returns whether the entry is new. An entry is
+    /// a duplicate if its sequence is not above the start of the current replay or the newest one
+    /// of the room. `previous` is the sequence of the entry before it in the room. Call it once for
     /// each entry, in the order of arrival.
     pub(super) fn on_entry(
         &mut self,
@@ -126,9 +133,9 @@ impl ReceiveCursor {
         Novelty::New { gap }
     }
 
-    /// Records an entry of an answer to `history`, which is always shown. Advances the position
-    /// like any other entry, because the answer may contain the greatest sequence so far, and
-    /// extends the room's oldest shown entry.
+    /// Records an entry of an answer to `history`, which is shown even if it was shown before.
+    /// Raises the position, because the answer may contain the greatest sequence so far, and lowers
+    /// the room's oldest shown sequence. Does not affect duplicate and gap detection.
     pub(super) fn on_requested_entry(&mut self, room: &str, sequence: Sequence) {
         self.advance(sequence);
         if let Some(room) = self.room_mut(room) {
@@ -137,13 +144,15 @@ impl ReceiveCursor {
         }
     }
 
-    /// Returns the sequence of the oldest entry of a room that was shown.
+    /// Returns the sequence from which `history` of a room continues to older entries; `None` if no
+    /// entry of the room was shown.
     pub(super) fn oldest_shown(&self, room: &str) -> Option<Sequence> {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
 
-    /// Advances the cursor past a direct message, and returns whether it is new. Never reports a
-    /// gap.
+    /// Raises the position to a direct message, and returns whether it is new: its sequence is
+    /// above the start of the current replay and above that of every earlier direct message. Never
+    /// reports a gap.
     pub(super) fn on_direct(&mut self, sequence: Sequence) -> Novelty {
         let is_known = sequence <= self.newest_direct || sequence <= self.replay_start;
         self.advance(sequence);
@@ -151,19 +160,20 @@ impl ReceiveCursor {
         if is_known { Novelty::Duplicate } else { Novelty::New { gap: false } }
     }
 
-    /// Raises the position to `sequence` if it is greater. Used directly for the `head` of an `end`
-    /// frame.
+    /// Raises the position to `sequence`, unless it is there or further. Call it for the `head` of
+    /// an `end` frame; the handlers of entries do it themselves.
     pub(super) fn advance(&mut self, sequence: Sequence) {
         self.max_sequence = self.max_sequence.max(Some(sequence));
     }
 
-    /// Ends the replay after a welcome: from now on no entry counts as replayed.
+    /// Ends the replay after a `welcome`: entries are no longer compared with the position at its
+    /// start.
     pub(super) fn end_replay(&mut self) {
         self.replay_start = Sequence::ZERO;
     }
 
-    /// Returns the progress of a room, creating it if necessary; `None` if [`MAX_ROOMS`] are
-    /// tracked.
+    /// Returns the progress of a room, in any spelling, and starts tracking it if necessary.
+    /// Returns `None` for a further room if [`MAX_ROOMS`] are tracked.
     fn room_mut(&mut self, name: &str) -> Option<&mut RoomProgress> {
         let key = NameKey::of(name);
         if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains_key(&key) {

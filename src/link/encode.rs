@@ -1,10 +1,10 @@
-//! Encoding of commands as request frames (`docs/protocol/tcp.md`, section 14).
+//! Encoding of chat commands as request frames (`docs/protocol/tcp.md`, section 14).
 
 use crate::model::{ChatCommand, Reference, RoomSelector, Sequence, SessionId};
 use crate::wire::tcp::{ClientFrame, Direct, Enter, History, Leave, Members, Say, Search, kind};
 
 impl ChatCommand {
-    /// Returns the kind number of the command's frame.
+    /// Returns the kind number of the request frame for this command.
     pub(super) const fn frame_kind(&self) -> u16 {
         match self {
             Self::Say { .. } => kind::SAY,
@@ -17,7 +17,8 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the place that the command names, if it concerns a room by place.
+    /// Returns the selector of the room that the command applies to. `None` for commands that have
+    /// none: `Direct`, and `Enter` and `Search`, whose room is a plain name.
     pub(super) const fn room_selector(&self) -> Option<&RoomSelector> {
         match self {
             Self::Say { room, .. }
@@ -28,7 +29,8 @@ impl ChatCommand {
         }
     }
 
-    /// Replaces the command's place by the name of the resolved room, if it has a place.
+    /// Replaces the room selector by the name of the resolved room. Does nothing if the command has
+    /// no selector.
     pub(super) fn set_room(&mut self, name: &str) {
         match self {
             Self::Say { room, .. }
@@ -39,7 +41,7 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the message text, if the command is to send a message.
+    /// Returns the message text of a `Say` or `Direct`; `None` for other commands.
     pub(super) fn message_text(&self) -> Option<&str> {
         match self {
             Self::Say { text, .. } | Self::Direct { text, .. } => Some(text),
@@ -47,7 +49,8 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the recipient or room of the command, for display and room lookup; empty if not known.
+    /// Returns the recipient of a direct message, or the name of the room that the command applies
+    /// to. Empty if the room is not resolved, or for a search of all rooms.
     pub(super) fn target(&self) -> String {
         match (self, self.room_selector()) {
             (Self::Direct { to, .. }, _) => to.clone(),
@@ -57,7 +60,9 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the command's request frame. Its room must have been resolved.
+    /// Returns the request frame for this command, with this reference. The room selector must have
+    /// been resolved. `members_so_far` are the names that earlier pages of a `members` answer have
+    /// brought; the request continues after the last of them.
     pub(super) fn to_frame(
         &self,
         reference: Reference,
@@ -107,11 +112,13 @@ impl ChatCommand {
     }
 }
 
-/// Values from elsewhere in the link that a request frame may need.
+/// State of the link that request frames take values from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FrameContext {
-    /// Session that a direct message to this username is pinned to.
+    /// Session that the recipient of a direct message is pinned to; used if the command names none.
+    /// `None`: any session that holds the name.
     pub(super) pinned_session: Option<SessionId>,
-    /// Sequence of the oldest shown entry of the room, from which `history` goes on.
+    /// Sequence before which `history` reads if the command names none. `None`: from the newest
+    /// entry.
     pub(super) oldest_shown: Option<Sequence>,
 }

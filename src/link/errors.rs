@@ -8,8 +8,9 @@ use crate::model::{ErrorCode, Event, Moment};
 use crate::wire::tcp::{Error, kind};
 
 impl Link {
-    /// Handles an `error` frame. Depending on its code and on the request kind that it answers, it
-    /// concerns the connection, the join, or a single request.
+    /// Handles an `error` frame. A code that closes the connection concerns the connection; an
+    /// unknown code does so from 100 to 199. Another code concerns the join if it answers one,
+    /// otherwise a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
         let known = ErrorCode::from_number(error.code);
         let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
@@ -22,8 +23,9 @@ impl Link {
         }
     }
 
-    /// Handles an error after which the server closes the connection: ends the link if the error is
-    /// final, and reconnects otherwise, after the delay that the server advises.
+    /// Handles an error after which the server closes the connection. Ends the link if the error is
+    /// final or reports a protocol violation. Otherwise drops the connection and reconnects, after
+    /// at least the delay that the server advises.
     fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let is_protocol = matches!(
             known,
@@ -46,8 +48,9 @@ impl Link {
         }
     }
 
-    /// Handles an error that refuses the join. If the server wants a password, the link sends the
-    /// configured one or asks the user; any other error ends the link.
+    /// Handles an error that refuses the join. If it asks for a password: sends the join again with
+    /// the known password if the last one had none; otherwise asks the user, if that is possible
+    /// and no join was completed before. In all other cases ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =
             matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
@@ -69,8 +72,9 @@ impl Link {
         }
     }
 
-    /// Handles an error that refuses a request: reports the request as refused, or reports the
-    /// error itself if no request matches.
+    /// Handles an error that refuses a request: removes the request from the queue and reports it
+    /// as refused. Reports only the error, as [`Event::Problem`], if no such request is pending.
+    /// Unpins the recipient if the error says that the name has a new holder.
     fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let session = self.own_sessions.last().copied();
         let item = match error.about {

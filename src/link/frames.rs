@@ -14,12 +14,13 @@ use crate::wire::tcp::{
     ServerHello, VERSION, Welcome, flag, kind,
 };
 
-/// Number of member names at which collecting further pages of a `members` answer stops.
+/// Number of collected member names from which no further page of a `members` answer is requested.
+/// It bounds memory.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 impl Link {
-    /// Handles a received frame: ignores it if it is not allowed in the current phase, and ends the
-    /// link if it is malformed.
+    /// Handles a received frame. Ignores it if there is no connection or its kind is not allowed in
+    /// the current phase. Ends the link if a frame that is allowed is malformed.
     pub(super) fn on_received(&mut self, now: Moment, received: Decoded<ServerFrame>) {
         if !self.is_connected() {
             return;
@@ -41,8 +42,8 @@ impl Link {
         }
     }
 
-    /// Returns true if a frame of this kind is allowed in the current phase: the state table of
-    /// section 16.
+    /// Returns true if a frame of this kind is allowed in the current phase, by the state table of
+    /// section 16. Kinds that the table does not restrict are always allowed.
     const fn is_allowed_in_phase(&self, kind: u16) -> bool {
         match kind {
             kind::SERVER_HELLO => matches!(self.phase, Phase::AwaitingHello { .. }),
@@ -76,7 +77,8 @@ impl Link {
         }
     }
 
-    /// Handles `server_hello`: sends `join`, or ends the link if there is no common version.
+    /// Handles `server_hello`: records features and program of the server, then sends `join`. Ends
+    /// the link if there is no common version.
     fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
         self.phase = Phase::AwaitingWelcome { since: now };
@@ -97,7 +99,8 @@ impl Link {
         }
     }
 
-    /// Handles `welcome`: the join has succeeded and the replay begins.
+    /// Handles `welcome`: the join has succeeded. Adopts log and session, makes all requests
+    /// unsent, persists the new token, reports the join, and enters [`Phase::Replaying`].
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
@@ -138,10 +141,10 @@ impl Link {
         self.welcome = Some(welcome);
     }
 
-    /// Adopts the log of a `welcome`, and returns true if it differs from the log known before: then
-    /// everything that refers to session numbers of the former log is discarded.
-    /// Without [`super::Settings::observe`] the cursor is empty in a new process, so the preserved
-    /// position is compared as well.
+    /// Adopts the log of a `welcome`, and returns true if it is not the log known before. In that
+    /// case discards everything that refers to session numbers of the former log. Without
+    /// [`super::Settings::observe`] the cursor of a new process knows no log, so the preserved
+    /// position's log is compared as well.
     fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
         let position_sent = self.sends_position && self.cursor.position().is_some();
         let changed = self.cursor.on_welcome(log, position_sent, position_kept)
@@ -156,7 +159,8 @@ impl Link {
         changed
     }
 
-    /// Handles `entered`: reports the room, and a gap if the server announces one.
+    /// Handles `entered`: reports the room as entered, with the tag of the `enter` that it answers,
+    /// if any. Reports a gap if the server announces one.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         if self.phase == Phase::Live {
             // Entries from before this client entered the room are not a gap.
@@ -175,8 +179,9 @@ impl Link {
         }
     }
 
-    /// Handles `entry`, a message in a room: reports it unless it is a duplicate, and acknowledges
-    /// the pending request that it echoes. Search results are collected instead.
+    /// Handles `entry`, a message in a room. An entry that a search requested is only added to that
+    /// search. Any other is reported unless it is a duplicate, and acknowledges the pending message
+    /// of which it is the echo.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
@@ -204,12 +209,13 @@ impl Link {
         self.emit_acknowledgement(tag, (sequence, time));
     }
 
-    /// Returns true if this is a message of this client that was shown when `accepted` came.
+    /// Returns true if this client sent the message with this session and reference, and it was
+    /// shown when `accepted` came.
     fn was_shown_when_accepted(&self, session: SessionId, reference: Reference) -> bool {
         self.own_sessions.contains(&session) && self.accepted_messages.contains(session, reference)
     }
 
-    /// Converts an entry to a message for the user interface.
+    /// Converts an entry to a message for the user interface, without a tag.
     fn to_message(&self, entry: Entry) -> Message {
         Message {
             sequence: entry.sequence,
@@ -227,8 +233,9 @@ impl Link {
         }
     }
 
-    /// Handles `direct_entry`, a direct message to or from this client: reports it unless it is a
-    /// duplicate, and pins its sender's name.
+    /// Handles `direct_entry`, a direct message to or from this client. Reports it unless it is a
+    /// duplicate, pins the name of another sender to its session, and acknowledges the pending
+    /// message of which it is the echo.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);
@@ -256,8 +263,9 @@ impl Link {
         self.emit_acknowledgement(tag, (entry.sequence, entry.time));
     }
 
-    /// Removes the pending message that was sent in this session with this reference, and returns
-    /// its tag, if there is one.
+    /// Removes the pending message that was sent under this session with this reference, and
+    /// returns its tag. Returns `None` if there is no such message. Restarts the timeout of a
+    /// graceful shutdown.
     fn take_answered_message(
         &mut self,
         now: Moment,
@@ -269,8 +277,8 @@ impl Link {
         Some(item.tag)
     }
 
-    /// Reports a message as acknowledged if `tag` is set, with its sequence and time in the log,
-    /// then sends further requests.
+    /// Reports the message with this tag as acknowledged, with its sequence and time in the log,
+    /// then sends further requests. Does nothing if `tag` is `None`.
     fn emit_acknowledgement(&mut self, tag: Option<RequestTag>, logged: (Sequence, Timestamp)) {
         if let Some(tag) = tag {
             let (sequence, time) = (Some(logged.0), Some(logged.1));
@@ -279,8 +287,9 @@ impl Link {
         }
     }
 
-    /// Handles `accepted`: the message is in the log, but no echo of it will come. Its entry may come
-    /// nevertheless, when the room is entered again, and must not be shown then.
+    /// Handles `accepted`: the log has the pending message, but its echo will not come. Reports the
+    /// message with its text, and remembers it: its entry may come later, when the room is entered
+    /// again, and must not be shown a second time.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
         let Some(session) = self.own_sessions.last().copied() else {
             return;
@@ -294,7 +303,8 @@ impl Link {
         }
     }
 
-    /// Handles `end`: the replay after a join, or the answer to a request, is complete.
+    /// Handles `end`. During the replay after a join, it ends the replay. Later it completes the
+    /// answer to an `enter`, `history` or `search`, whose request is removed from the queue.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);
@@ -321,10 +331,11 @@ impl Link {
         }
     }
 
-    /// Handles the end of the replay: the link is live, and unanswered requests are sent again.
+    /// Handles the end of the replay: enters [`Phase::Live`], persists the position, and sends the
+    /// unanswered requests.
     ///
-    /// A join cannot name an empty set of rooms: a client that has left all rooms is put into the
-    /// lobby, and leaves it again here.
+    /// A join without rooms joins the lobby. So if the user had left all rooms before the
+    /// reconnect, the rooms of the `welcome` are left again.
     fn on_replay_end(&mut self, now: Moment) {
         self.cursor.end_replay();
         self.phase = Phase::Live;
@@ -355,7 +366,8 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Handles `left`: the client is no longer in the room.
+    /// Handles `left`: removes the room from the joined ones and reports it as left, with the tag
+    /// of the `leave` that it answers, if any.
     fn on_left(&mut self, now: Moment, left: Left) {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
@@ -364,8 +376,9 @@ impl Link {
         self.emit(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
     }
 
-    /// Handles `roster`: the members of a room, either unsolicited or one page of the answer to
-    /// `members`. Pages are collected and reported together.
+    /// Handles `roster`, the members of a room. Without a reference it is reported at once.
+    /// Otherwise it is a page of the answer to `members`: pages are collected by requesting the
+    /// next one, and reported together after the last.
     fn on_roster(&mut self, now: Moment, roster: Roster) {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {
@@ -397,7 +410,8 @@ impl Link {
         }
     }
 
-    /// Handles `presence`: members that have joined or left a room.
+    /// Handles `presence`, a change of the members of a room: reports the names that joined and
+    /// left, or only the new number of members if the server sent no names.
     fn on_presence(&mut self, presence: Presence) {
         let Presence { room, flags, members, joined, left } = presence;
         let is_counted = flags & flag::COUNT_ONLY != 0;
@@ -405,8 +419,9 @@ impl Link {
         self.emit(Event::Presence { room, members, joined, left });
     }
 
-    /// Removes the pending request of this kind and reference in the current session, and returns
-    /// it.
+    /// Removes the pending request of this frame kind that was sent on this connection with this
+    /// reference, and returns it. Returns `None` if there is no such request. Restarts the timeout
+    /// of a graceful shutdown.
     fn take_request(
         &mut self,
         now: Moment,

@@ -1,13 +1,13 @@
 //! Layer 2: the client's protocol engine. It manages one user's session on one server: it joins,
-//! reconnects and resumes after every connection loss, resends unanswered requests, and reports
-//! every message once and in order.
+//! reconnects and resumes after every connection loss, resends unanswered requests, removes
+//! duplicate messages, and reports gaps.
 //!
 //! The engine does no I/O and reads no clock. A driver passes [`Input`]s with the time at which
 //! they occurred to [`Link::handle_input`], then takes [`Output`]s from [`Link::poll_output`] until
-//! there are none. The same inputs always produce the same outputs.
+//! there are none. The same settings and inputs always produce the same outputs.
 //!
 //! - `contract`: settings, inputs and outputs
-//! - `requests`, `search`: requests of the user interface, and when they are sent
+//! - `requests`, `search`: requests of the user interface: validation, queueing, sending
 //! - `pending`, `encode`, `pinned`: the queue of unanswered requests and their frames
 //! - `frames`, `errors`: frames and errors received from the server
 //! - `cursor`, `accepted`: the position, duplicate and gap detection
@@ -46,25 +46,26 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
-/// Delay before a changed position is written to disk. It batches writes, to reduce wear on SD
-/// cards.
+/// Time from the first change of the position to its write to disk. Changes within this time share
+/// one write, which reduces wear on SD cards.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
 
-/// Maximum number of unanswered requests. Further requests are refused. A driver that can pause its
-/// input should do so earlier: see [`Link::has_capacity`].
+/// Maximum number of unanswered requests. A request beyond it is refused. A driver that can pause
+/// its input does so earlier: see [`Link::has_capacity`].
 const MAX_PENDING_REQUESTS: usize = 1_000;
 
-/// Maximum number of bytes of message text in unanswered requests. See [`MAX_PENDING_REQUESTS`].
+/// Maximum total size of the message texts in unanswered requests, in bytes. A message beyond it is
+/// refused. See [`MAX_PENDING_REQUESTS`].
 const MAX_PENDING_BYTES: usize = 1 << 20;
 
-/// Optional protocol features, as bits of [`feature`], that `hello` requests if
-/// [`Settings::observe`] is set.
+/// Protocol features that `hello` requests if [`Settings::observe`] is set, as bits of [`feature`].
+/// Without it, `hello` requests none.
 const REQUESTED_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
 
-/// State of the connection state machine.
+/// Phase of the connection: state of the link's state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The driver is making a connection.
+    /// [`Output::Connect`] has been queued; the driver's answer is awaited.
     Connecting,
     /// Connected: `hello` has been sent, `server_hello` is awaited.
     AwaitingHello {
@@ -76,11 +77,12 @@ enum Phase {
         /// Start of the wait, for the handshake timeout.
         since: Moment,
     },
-    /// Disconnected while the user is asked for the server's password.
+    /// Disconnected; the user has been asked for the server's password.
     AwaitingPassword,
-    /// `welcome` has been received; missed messages are being replayed until `end`.
+    /// `welcome` has been received. The server replays entries until `end`; requests wait until
+    /// then.
     Replaying,
-    /// Joined, and the replay has ended: requests are sent as they are made.
+    /// Joined, and the replay has ended: requests are sent as soon as the user makes them.
     Live,
     /// Disconnected; waiting before the next connection attempt.
     BackingOff {
@@ -91,74 +93,84 @@ enum Phase {
     Ended,
 }
 
-/// Graceful shutdown in progress: the link leaves as soon as no request is pending.
+/// Graceful shutdown in progress: the link ends as soon as it is live and no request is unanswered,
+/// or when `patience` has passed without an answer.
 #[derive(Clone, Copy, Debug)]
 struct Draining {
-    /// Timeout: give up after this time without any answer.
+    /// Maximum time without an answer, counted from `last_answer`.
     patience: Duration,
-    /// Time of the last answer, or of the shutdown request if there was none since.
+    /// Time of the last answer to a request, or of the request to shut down if no answer came
+    /// since.
     last_answer: Moment,
 }
 
-/// The client's protocol engine. The module documentation explains how to drive it.
+/// The client's protocol engine. See the module documentation for how to drive it.
 #[derive(Debug)]
 pub struct Link {
-    /// Settings passed to [`Link::new`].
+    /// Settings passed to [`Link::new`]. Only the password changes later, when the user enters one.
     settings: Settings,
-    /// State of the connection state machine.
+    /// Phase of the connection.
     phase: Phase,
     /// Queue of outputs that the driver has not taken yet.
     outputs: VecDeque<Output>,
-    /// Reconnect delays.
+    /// Back-off state, which determines the delay before each reconnect.
     backoff: Backoff,
-    /// Position in the server's log, duplicate and gap detection.
+    /// Cursor into the server's log: the position to resume from, duplicate and gap detection.
     cursor: ReceiveCursor,
-    /// Messages that were shown when `accepted` came, so that their entries are duplicates.
+    /// Own messages that `accepted` has acknowledged. They were shown at that time, so their
+    /// entries are not shown.
     accepted_messages: AcceptedMessages,
     /// Queue of unanswered requests.
     pending: PendingRequests,
-    /// Sessions that direct messages to a username are pinned to.
+    /// Session of each username that wrote a direct message; replies to the name go to this
+    /// session.
     pinned_sessions: PinnedSessions,
-    /// Session state to persist; its token resumes the session at the next join.
+    /// Session state to persist, with the token for the next join; `None` before the first
+    /// `welcome` if no saved session was restored.
     saved: Option<SavedSession>,
-    /// Saved position and its rooms, kept unchanged because a link without [`Settings::observe`]
-    /// must not advance them.
+    /// Position and rooms of the restored session, if [`Settings::observe`] is not set. They are
+    /// saved again unchanged, for a later client that shows messages.
     preserved_position: Option<(Position, Vec<String>)>,
-    /// True if the next `join` includes the position.
+    /// True if the next `join` includes the position, provided that there is one.
     sends_position: bool,
-    /// This client's session numbers within the current log, former ones included, the current one
-    /// last.
+    /// Session numbers that this client has had within the current log, the current one last.
+    /// Before the first `welcome`: at most that of the restored session.
     own_sessions: Vec<SessionId>,
-    /// Last `welcome` received, for its limits, intervals and rooms.
+    /// Last `welcome` received, for its limits, intervals and rooms. Kept after the connection
+    /// ends.
     welcome: Option<Welcome>,
-    /// Name and version of the server's program, from `server_hello`.
+    /// Name and version of the server's program, separated by a space, from the last
+    /// `server_hello`; empty before it.
     server_program: String,
-    /// Features that the server has granted: bits of [`feature`].
+    /// Features granted by the last `server_hello`, as bits of [`feature`].
     features: u64,
-    /// Joined rooms; the next `join` names them.
+    /// Rooms that the next `join` names. Until the first replay has ended they are those chosen for
+    /// the first join, afterwards the joined ones. A room that is being entered is added at the end
+    /// of its history.
     rooms: Vec<String>,
-    /// True if a join has succeeded before, up to the end of its replay.
+    /// True once a replay after a `welcome` has ended.
     has_joined: bool,
-    /// True if the last `join` included the password.
+    /// True if the last `join` sent included the password.
     password_sent: bool,
-    /// True if this server has ever asked for a password.
+    /// True if this server has ever refused a join because of the password, as known from this run
+    /// or the restored session.
     password_required: bool,
-    /// Time at which bytes were last received on this connection.
+    /// Time at which bytes were last received on this connection, or at which it was established.
     last_received: Moment,
     /// True if a ping has been sent since `last_received`.
     ping_outstanding: bool,
-    /// Time of the next write of the position to disk, if it has changed.
+    /// Time of the scheduled write of the position to disk; `None` if none is scheduled.
     persist_at: Option<Moment>,
-    /// Graceful shutdown in progress, if one was requested.
+    /// Graceful shutdown in progress; `None` if none was requested.
     draining: Option<Draining>,
-    /// Number of refused requests.
+    /// Number of requests that were refused, by the link or the server, since the link was created.
     refused_count: usize,
-    /// Wake-up time that was last announced to the driver.
+    /// Time in the last [`Output::WakeAt`], which may have passed; `None` before the first.
     announced_wake: Option<Moment>,
 }
 
 impl Link {
-    /// Creates a link and queues its first outputs: take them at once, they ask for a connection.
+    /// Creates a link that requests a connection: take its first outputs at once.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut link = Self {
@@ -192,7 +204,8 @@ impl Link {
         link
     }
 
-    /// Processes an input that occurred at `now`. Take the outputs afterwards.
+    /// Processes an input that occurred at `now`, then runs expired timers. Take the outputs
+    /// afterwards. Does nothing once the link has ended.
     pub fn handle_input(&mut self, now: Moment, input: Input) {
         if self.phase == Phase::Ended {
             return;
@@ -224,42 +237,45 @@ impl Link {
         self.announce_wake();
     }
 
-    /// Returns the next output, if any. Call it after every input until it returns `None`.
+    /// Removes and returns the next output. Call it after every input, and once after
+    /// [`Link::new`], until it returns `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Returns true if the queue of unanswered requests is less than a quarter full, so that a
-    /// driver that can pause its input should keep reading it. Ask again after every input.
+    /// Returns true if the unanswered requests take less than a quarter of both
+    /// [`MAX_PENDING_REQUESTS`] and [`MAX_PENDING_BYTES`]. A driver that can pause its input reads
+    /// it only while this is true. The value may change with every input.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.pending.len() < MAX_PENDING_REQUESTS / 4
             && self.pending.bytes() < MAX_PENDING_BYTES / 4
     }
 
-    /// Queues an output.
+    /// Appends an output to the queue.
     fn push_output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
 
-    /// Queues an event for the user interface.
+    /// Queues an event for the user interface, as [`Output::Event`].
     fn emit(&mut self, event: Event) {
         self.push_output(Output::Event(event));
     }
 
-    /// Queues a frame to send.
+    /// Queues a frame to send, as [`Output::Send`].
     fn send(&mut self, frame: impl Into<ClientFrame>) {
         self.push_output(Output::Send(frame.into()));
     }
 
-    /// Starts a connection attempt.
+    /// Requests a connection from the driver and enters [`Phase::Connecting`].
     fn connect(&mut self) {
         self.phase = Phase::Connecting;
         self.emit(Event::Connection(ConnectionState::Connecting));
         self.push_output(Output::Connect);
     }
 
-    /// Handles a new connection: restores a saved session, then sends `hello`.
+    /// Handles an established connection: restores `saved` if the link has no session yet, then
+    /// sends `hello`. Ignored unless the phase is [`Phase::Connecting`].
     fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
         if self.phase != Phase::Connecting {
             return;
@@ -281,7 +297,8 @@ impl Link {
         });
     }
 
-    /// Restores the session that an earlier link has saved.
+    /// Restores a session that an earlier link has saved. A position is used for resuming only if
+    /// [`Settings::observe`] is set; otherwise it is preserved.
     fn restore(&mut self, saved: SavedSession) {
         self.own_sessions.push(saved.session);
         self.password_required |= saved.password_required;
@@ -296,12 +313,13 @@ impl Link {
         self.saved = Some(saved);
     }
 
-    /// Chooses which rooms the first `join` names and whether it includes the position, from the
+    /// Chooses the rooms of the first `join`, and whether it includes the position. `seen` are the
     /// rooms that the saved position covers.
     ///
-    /// A room that it does not cover would replay everything since the position. Such rooms are
-    /// entered after the join instead, before any other pending request. If the position covers
-    /// none of the rooms, the join names them all and includes no position.
+    /// With the position, the server would replay all entries after it in every room of the join,
+    /// also in rooms that the position does not cover. So the join names only covered rooms; the
+    /// others are entered after the replay, before any other pending request. If no requested room
+    /// is covered, the join names all requested rooms and includes no position.
     fn choose_join_rooms(&mut self, seen: &[String]) {
         if self.rooms.is_empty() {
             self.rooms.push(RoomName::lobby().as_str().to_owned());
@@ -321,10 +339,11 @@ impl Link {
         }
     }
 
-    /// Sends `join`. It includes the password only if this server has asked for one.
+    /// Sends `join`. It includes the password only if this server has asked for one, and the
+    /// position only if `sends_position` is set.
     ///
-    /// Call it only after `server_hello`: a join that is still under way in an abandoned connection
-    /// could arrive late and end the connection that followed.
+    /// Call it only after `server_hello`: a join on an abandoned connection could reach the server
+    /// late and end the connection that followed.
     fn send_join(&mut self) {
         let password = self.settings.password.clone().filter(|_| self.password_required);
         self.password_sent = password.is_some();
@@ -337,13 +356,13 @@ impl Link {
         });
     }
 
-    /// Records activity on the connection, which restarts the silence timers.
+    /// Restarts the silence timers, because bytes were received.
     fn on_bytes_received(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_outstanding = false;
     }
 
-    /// Returns true if the link regards the connection as established.
+    /// Returns true in the phases from an established connection to its end.
     const fn is_connected(&self) -> bool {
         matches!(
             self.phase,
@@ -354,9 +373,10 @@ impl Link {
         )
     }
 
-    /// Handles the end of the connection: schedules a reconnect, or ends the link if no join has
-    /// ever succeeded and [`Settings::retry_first_connect`] is not set. `advice` is the server's
-    /// minimum delay.
+    /// Handles the end of the connection or a failed attempt. Reports rooms as left whose `leave`
+    /// was sent and need not be repeated. Then schedules a reconnect; if no join has been completed
+    /// yet and [`Settings::retry_first_connect`] is not set, ends the link instead. `advice` is the
+    /// server's minimum delay.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
@@ -374,19 +394,20 @@ impl Link {
         self.emit(Event::Connection(ConnectionState::Reconnecting { delay }));
     }
 
-    /// Closes the connection, then proceeds as [`Link::on_connection_lost`].
+    /// Closes the connection and handles its loss as [`Link::on_connection_lost`] does.
     fn drop_connection(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         self.push_output(Output::Disconnect);
         self.on_connection_lost(now, reason, advice);
     }
 
-    /// Ends the link because of a protocol violation.
+    /// Ends the link because the server violated the protocol or speaks no common version. `reason`
+    /// is text for the user.
     fn end_with_protocol_error(&mut self, reason: String) {
         self.finish(EndReason::Protocol { reason });
     }
 
-    /// Ends the link: reports unsent messages, persists the position if it has changed,
-    /// disconnects, and queues [`Output::Finished`].
+    /// Ends the link: reports every unacknowledged message as unsent, persists the position if a
+    /// write is scheduled, disconnects if connected, and queues [`Output::Finished`].
     fn finish(&mut self, end: EndReason) {
         let mut end = end;
         let mut lost = 0;
@@ -412,21 +433,24 @@ impl Link {
         self.push_output(Output::Finished(end));
     }
 
-    /// Ends the link normally, as [`EndReason::Left`].
+    /// Ends the link with [`EndReason::Left`]. [`Link::finish`] fills in the number of unsent
+    /// messages.
     fn finish_left(&mut self) {
         let refused = self.refused_count;
         self.finish(EndReason::Left { unsent: 0, refused });
     }
 
-    /// Schedules a write of the position to disk after [`PERSIST_DELAY`], unless one is scheduled.
-    /// Does nothing without [`Settings::observe`].
+    /// Schedules a write of the position to disk for [`PERSIST_DELAY`] from now, unless one is
+    /// scheduled. Does nothing if [`Settings::observe`] is not set.
     fn schedule_persist(&mut self, now: Moment) {
         if self.settings.observe && self.persist_at.is_none() {
             self.persist_at = Some(now + PERSIST_DELAY);
         }
     }
 
-    /// Queues [`Output::Persist`] with the current session, position and rooms.
+    /// Queues [`Output::Persist`] with the current session, position and rooms. Without
+    /// [`Settings::observe`], position and rooms are those preserved, or none if they belong to
+    /// another log. Does nothing if there is no session yet.
     fn persist(&mut self) {
         let (position, rooms) = if self.settings.observe {
             (self.cursor.position(), self.rooms.clone())
@@ -446,14 +470,15 @@ impl Link {
         }
     }
 
-    /// Records that a request was answered, which restarts the timeout of a graceful shutdown.
+    /// Restarts the timeout of a graceful shutdown, because a request was answered.
     fn record_answer(&mut self, now: Moment) {
         if let Some(draining) = &mut self.draining {
             draining.last_answer = now;
         }
     }
 
-    /// Reports a request as refused, with its message text, and counts it.
+    /// Reports a command as refused, with its message text if it has one, and counts it. `code` is
+    /// the error code, or 0 if the link itself refuses.
     fn refuse(&mut self, tag: RequestTag, code: u16, text: String, command: &ChatCommand) {
         self.refused_count += 1;
         let (to, message) = (command.target(), command.message_text().map(str::to_owned));

@@ -1,5 +1,5 @@
-//! Queue of unanswered requests, in the order in which they were made. After a connection loss all
-//! of them are sent again (`docs/protocol/tcp.md`, section 6).
+//! Queue of unanswered requests, in the order in which they were made. After a connection loss they
+//! are sent again, except most `leave` requests (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
@@ -8,33 +8,35 @@ use super::pinned::PinnedSessions;
 use crate::model::{ChatCommand, Message, NameKey, Reference, RequestTag, SessionId};
 use crate::wire::tcp::ClientFrame;
 
-/// A request that the server has not answered yet.
+/// Request that the server has not answered yet, whether or not it was sent.
 #[derive(Clone, Debug)]
 pub(super) struct PendingRequest {
-    /// Tag that the user interface gave to the request; events about it repeat the tag.
+    /// Tag that the user interface gave to the request. Events that answer the request repeat it.
     pub(super) tag: RequestTag,
-    /// The command that the server is asked to do.
+    /// Command to send to the server.
     pub(super) command: ChatCommand,
-    /// Member names collected from the pages of a `members` answer received so far.
+    /// Member names that the earlier pages of a `members` answer have brought.
     pub(super) members_so_far: Vec<String>,
-    /// Search results collected while the answer is being received.
+    /// Messages of a search answer that is being received.
     pub(super) found: Vec<Message>,
-    /// Session and reference with which the request was last sent, if it was.
+    /// Session and reference with which the request was last sent. `None` if it was not sent, or if
+    /// they were forgotten because they belonged to a former log.
     sent_as: Option<(SessionId, Reference)>,
-    /// True if the request was sent in a former log, where its reference is meaningless now.
+    /// True if the request was sent within a former log, and its session and reference were
+    /// forgotten.
     sent_in_former_log: bool,
-    /// Session that the direct message was addressed to when it was last sent; 0 if to whichever
-    /// session holds the name, or if it was not sent.
+    /// Session number in the last frame of a direct message. Zero if the frame named no session, or
+    /// if none was sent.
     addressed_session: SessionId,
-    /// True if the direct message was meant for a session of a former log: it must not be sent, since
-    /// this session number may belong to another user now.
+    /// True if the direct message was meant for a session of a former log. It must not be sent,
+    /// because another user may have this session number now.
     has_void_recipient: bool,
-    /// True if the request has been sent on the current connection.
+    /// True if the request was sent on the current connection.
     in_flight: bool,
 }
 
 impl PendingRequest {
-    /// Creates a request that has not been sent.
+    /// Creates a request that was not sent.
     const fn new(tag: RequestTag, command: ChatCommand, members_so_far: Vec<String>) -> Self {
         Self {
             tag,
@@ -50,21 +52,21 @@ impl PendingRequest {
     }
 }
 
-/// Queue of unanswered requests, oldest first.
+/// Queue of unanswered requests, in the order in which they are sent.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
-    /// The requests.
+    /// Unanswered requests, next to send first among those not in flight.
     items: VecDeque<PendingRequest>,
-    /// Total size of the message texts, in bytes.
+    /// Total size of the message texts in the queue, in bytes.
     bytes: usize,
-    /// Last reference used for a message in this session.
+    /// Greatest reference used for a message, or taken by the server, in the current session.
     last_message_reference: Reference,
-    /// Last reference used for any other request.
+    /// Last reference used for a request that is no message. It is never reset.
     last_request_reference: Reference,
 }
 
 impl PendingRequests {
-    /// Returns true if no request is unanswered.
+    /// Returns true if every request is answered.
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -74,18 +76,19 @@ impl PendingRequests {
         self.items.len()
     }
 
-    /// Returns the total size of the message texts, in bytes.
+    /// Returns the total size of the message texts in the queue, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Appends a request to the queue.
+    /// Appends a request to the end of the queue, as unsent.
     pub(super) fn push(&mut self, tag: RequestTag, command: ChatCommand) {
         self.bytes += command.message_text().map_or(0, str::len);
         self.items.push_back(PendingRequest::new(tag, command, Vec::new()));
     }
 
-    /// Returns the number of messages that were sent on this connection and are not acknowledged.
+    /// Returns the number of messages that were sent on the current connection and are not
+    /// acknowledged.
     pub(super) fn messages_in_flight(&self) -> usize {
         self.items
             .iter()
@@ -117,12 +120,13 @@ impl PendingRequests {
         left
     }
 
-    /// Prepares the queue for a session that has begun or been resumed: marks all requests as unsent,
-    /// drops partial search results and chooses the next message reference. Call it for each
-    /// `welcome`, before anything is sent.
+    /// Prepares the queue for the session of a `welcome`: marks all requests as unsent, discards
+    /// partial search results, and sets the reference from which messages are counted. Call it for
+    /// each `welcome`, before anything is sent.
     ///
-    /// If the log has changed and the session was not kept, references of former sessions are
-    /// discarded, because the same session numbers may belong to other users now.
+    /// `last_reference` is the greatest one that the server has taken from the session. If the log
+    /// has changed and the session was not kept, the references of sent requests are forgotten,
+    /// because the former session numbers may belong to other users now.
     pub(super) fn begin_session(
         &mut self,
         session_kept: bool,
@@ -143,9 +147,9 @@ impl PendingRequests {
         }
     }
 
-    /// Marks direct messages to a session as having no valid recipient: those that name one, that
-    /// were sent to one, or whose recipient's name is pinned to one. Call it when the log has
-    /// changed, before the pins are cleared.
+    /// Marks direct messages that were meant for a certain session, so that they are refused and
+    /// not sent: those whose command or last frame names a session, and those whose recipient is
+    /// pinned to one. Call it when the log has changed, before the pins are cleared.
     pub(super) fn mark_void_recipients(&mut self, pinned_sessions: &PinnedSessions) {
         for item in &mut self.items {
             if let ChatCommand::Direct { to, session, .. } = &item.command {
@@ -156,20 +160,22 @@ impl PendingRequests {
         }
     }
 
-    /// Returns true if the first request that has not been sent on this connection is a direct message
-    /// without a valid recipient, which must not be sent.
+    /// Returns true if the first unsent request is a direct message that was meant for a session of
+    /// a former log, and must not be sent.
     pub(super) fn next_unsent_has_void_recipient(&self) -> bool {
         self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.has_void_recipient)
     }
 
-    /// Returns the first request that has not been sent on this connection, if any. Call
-    /// [`PendingRequests::send_next`] or [`PendingRequests::remove_next_unsent`] afterwards.
+    /// Returns the command of the first request that was not sent on the current connection; `None`
+    /// if all were sent. Call [`PendingRequests::send_next`] or
+    /// [`PendingRequests::remove_next_unsent`] afterwards.
     pub(super) fn next_unsent(&mut self) -> Option<&mut ChatCommand> {
         self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.command)
     }
 
-    /// Marks the first unsent request as sent and returns its frame. A message that already has a
-    /// reference in this session keeps it.
+    /// Marks the first unsent request as sent and returns its frame; `None` if there is none. A
+    /// message that was sent under this session before keeps its reference. Every other request
+    /// gets the next one.
     pub(super) fn send_next(
         &mut self,
         session: SessionId,
@@ -199,13 +205,14 @@ impl PendingRequests {
         Some(frame)
     }
 
-    /// Removes the first unsent request and returns it.
+    /// Removes the first unsent request and returns it; `None` if there is none.
     pub(super) fn remove_next_unsent(&mut self) -> Option<PendingRequest> {
         let at = self.items.iter().position(|item| !item.in_flight)?;
         self.remove(at)
     }
 
-    /// Removes the message that was sent in this session with this reference and returns it.
+    /// Removes the message that was sent under this session with this reference, on any connection,
+    /// and returns it. Returns `None` if there is none.
     pub(super) fn take_message(
         &mut self,
         session: SessionId,
@@ -217,8 +224,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes the request, of this frame kind, that was sent on this connection with this session
-    /// and reference, and returns it.
+    /// Removes the request of this frame kind that was sent on the current connection under this
+    /// session with this reference, and returns it. Returns `None` if there is none.
     pub(super) fn take_request(
         &mut self,
         session: SessionId,
@@ -233,9 +240,9 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Returns the search whose answer is being received, if entries marked as requested belong to
-    /// a search now. Requests are answered in order, so they belong to the first `history` or
-    /// `search` in flight.
+    /// Returns the search whose answer the server is sending. Returns `None` if it is answering a
+    /// `history`, or neither. The server answers requests in order, so entries marked as requested
+    /// belong to the first `history` or `search` in flight.
     pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
         let asks = |item: &&mut PendingRequest| {
             matches!(item.command, ChatCommand::History { .. } | ChatCommand::Search(_))
@@ -244,8 +251,8 @@ impl PendingRequests {
         matches!(first.command, ChatCommand::Search(_)).then_some(first)
     }
 
-    /// Puts a request at the front of the queue, as unsent: for one that needs several answers, or
-    /// that must precede all others.
+    /// Puts a request that is no message at the front of the queue, as unsent: the request for a
+    /// further page, or one that must precede all others.
     pub(super) fn push_front(
         &mut self,
         tag: RequestTag,
@@ -255,7 +262,8 @@ impl PendingRequests {
         self.items.push_front(PendingRequest::new(tag, command, members_so_far));
     }
 
-    /// Removes all requests and returns them, each with true if it was ever sent.
+    /// Removes all requests and returns each with a flag: true if it was ever sent, so that the
+    /// server may have taken it.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (PendingRequest, bool)> + '_ {
         self.bytes = 0;
         self.items.drain(..).map(|item| {
@@ -265,7 +273,7 @@ impl PendingRequests {
     }
 
     /// Stores the server's spelling of the room in the `enter` request with this reference, and
-    /// returns the request's tag.
+    /// returns its tag. Returns `None` if there is no such request.
     pub(super) fn set_room_spelling(
         &mut self,
         reference: Reference,
@@ -280,7 +288,7 @@ impl PendingRequests {
         })
     }
 
-    /// Removes the request at this index.
+    /// Removes the request at this index and returns it; `None` if the index is out of range.
     fn remove(&mut self, at: usize) -> Option<PendingRequest> {
         let item = self.items.remove(at)?;
         self.bytes = self.bytes.saturating_sub(item.command.message_text().map_or(0, str::len));

@@ -1,4 +1,4 @@
-//! Requests of the user interface: validation, queueing and sending.
+//! Requests of the user interface: validation, queueing, sending, refusing.
 
 use super::contract::{EndReason, Output};
 use super::encode::FrameContext;
@@ -9,20 +9,22 @@ use crate::model::{
 };
 use crate::wire::tcp::feature;
 
-/// Text of the refusal of a search if the server lacks the feature. It is not asked, because it
-/// would never answer.
+/// Text of the refusal of a search if the server has not granted the feature. Such a server would
+/// ignore the request and never answer.
 const SEARCH_UNSUPPORTED: &str = "This server cannot search.";
 
 /// Text of the refusal of a direct message that was meant for a session of a former log. The user
-/// decides whether it goes to the session that holds the name now.
+/// may send it again, to the session that holds the name now.
 const RECIPIENT_VOID: &str = "The server has a new log: somebody else may have this name now. The message may have arrived before.";
 
-/// Maximum number of messages that are sent without acknowledgement.
+/// Maximum number of messages that are sent and not acknowledged. Further messages, and the
+/// requests behind them, wait in the queue.
 const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
-    /// Handles a request of the user interface. Commands for the server are queued and sent as soon as
-    /// possible, after a reconnect if need be.
+    /// Handles a request of the user interface. Chat commands are queued and sent as soon as the
+    /// link is live, commands for peers are refused. The other commands concern the link itself:
+    /// they set the password, start a graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -55,7 +57,8 @@ impl Link {
         }
     }
 
-    /// Queues a message, or refuses it if its text is invalid or longer than the server allows.
+    /// Queues a message. Refuses it if its text is invalid, or longer than the last `welcome`
+    /// allows.
     fn queue_message(&mut self, tag: RequestTag, command: ChatCommand) {
         let text = command.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
@@ -74,7 +77,8 @@ impl Link {
         }
     }
 
-    /// Appends a command to the queue and sends what can be sent; refuses it if the queue is full.
+    /// Appends a command to the queue and sends all requests that can be sent. Refuses the command
+    /// if the queue is full.
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
         let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
@@ -89,9 +93,9 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Sends all requests that have not been sent on this connection, in order, up to
-    /// [`MAX_MESSAGES_IN_FLIGHT`] messages. Requests that cannot be sent are refused. Call it after
-    /// each new request and each answer; does nothing unless the link is live.
+    /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops at a
+    /// message if [`MAX_MESSAGES_IN_FLIGHT`] are unacknowledged. Does nothing unless the link is
+    /// live. Call it after each new request and each acknowledged or refused request.
     pub(super) fn send_unsent(&mut self) {
         if self.phase != Phase::Live {
             return;
@@ -142,25 +146,28 @@ impl Link {
         }
     }
 
-    /// Removes the first unsent request and reports it as refused, with an error code or 0.
+    /// Removes the first unsent request and reports it as refused. `code` is an error code, or 0
+    /// for a refusal by the link.
     fn refuse_next_unsent(&mut self, code: u16, why: &str) {
         if let Some(item) = self.pending.remove_next_unsent() {
             self.refuse(item.tag, code, why.to_owned(), &item.command);
         }
     }
 
-    /// Ends the link because the server refused the client for good.
+    /// Ends the link with [`EndReason::Refused`]. `code` is the number of the server's error.
     pub(super) fn finish_refused(&mut self, code: u16, text: String) {
         let code = ErrorCode::from_number(code);
         self.finish(EndReason::Refused { code, reason: text });
     }
 }
 
-/// Resolves a place to a room name. A name that is not in `rooms` is returned unchanged: its
-/// `enter` may be in flight, and the server decides.
+/// Resolves a room selector to a room name. `rooms` are the joined rooms. The name of a joined room
+/// is returned in the server's spelling. Any other name is returned unchanged, because its `enter`
+/// may be in flight; the server decides.
 ///
 /// # Errors
-/// The place does not identify a room; the text says why.
+/// The selector names no room and no room is joined, or it requires a single room and several are
+/// joined. The text is for the user.
 fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'static str> {
     match room {
         RoomSelector::Named(name) => {

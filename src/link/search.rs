@@ -1,4 +1,4 @@
-//! Searching past messages: `docs/protocol/tcp.md`, section 10.
+//! Search of past messages: `docs/protocol/tcp.md`, section 10.
 
 use super::Link;
 use super::pending::PendingRequest;
@@ -6,8 +6,8 @@ use crate::model::limits::{MAX_RAW_NAME_BYTES, MAX_SEARCH_PAGE, MAX_SEARCH_TEXT}
 use crate::model::{ChatCommand, Event, Message, RequestTag, SearchRequest, SearchResult};
 
 impl Link {
-    /// Queues a search, or refuses it if it is too long to be sent. Its limit is clamped to the
-    /// allowed range; everything else is left to the server to check.
+    /// Queues a search. Refuses it if its text or a name exceeds the size that a frame may hold.
+    /// Clamps its limit to 1 to [`MAX_SEARCH_PAGE`]; the server checks everything else.
     pub(super) fn queue_search(&mut self, tag: RequestTag, search: SearchRequest) {
         let name_is_long =
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);
@@ -23,7 +23,8 @@ impl Link {
         self.refuse(tag, 0, why, &ChatCommand::Search(search));
     }
 
-    /// Reports a complete search result. `more` says whether there are older matches.
+    /// Reports the messages collected in `item` as the complete result of a search. `more` is true
+    /// if there are older matches.
     pub(super) fn emit_search_result(
         &mut self,
         item: PendingRequest,
@@ -35,9 +36,9 @@ impl Link {
     }
 }
 
-/// Adds a received entry to the results of the search in progress. They are reported together at
-/// the end, so that a repeated search reports nothing twice. Entries beyond the search's limit are
-/// dropped.
+/// Adds an entry to the results collected for a search, unless it already has as many as its limit.
+/// They are reported together when the answer ends, so that a repeated search reports nothing
+/// twice.
 pub(super) fn collect(item: &mut PendingRequest, message: Message) {
     if let ChatCommand::Search(search) = &item.command
         && item.found.len() < usize::from(search.limit)

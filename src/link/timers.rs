@@ -1,4 +1,4 @@
-//! Timers of the link: handshake timeout, pings, silence, persisting, shutdown
+//! Timers of the link: handshake timeout, pings, silence timeout, persisting, graceful shutdown
 //! (`docs/protocol/tcp.md`, section 17).
 
 use std::time::Duration;
@@ -9,11 +9,12 @@ use crate::model::Moment;
 use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
 use crate::wire::tcp::Ping;
 
-/// Maximum time from `hello` to `server_hello`, and from `join` to `welcome`.
+/// Maximum time from `hello` to `server_hello`, and again from `join` to `welcome`.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Link {
-    /// Runs all timers that have expired. Called after every input.
+    /// Carries out all timers that have expired at `now`, and ends a graceful shutdown that is
+    /// complete. Called after every input.
     pub(super) fn run_timers(&mut self, now: Moment) {
         if let Phase::BackingOff { until } = self.phase
             && now >= until
@@ -53,14 +54,15 @@ impl Link {
         }
     }
 
-    /// Returns true if the link sends pings in this phase. The protocol allows them from
-    /// `server_hello` on; the handshake timeout covers the time before `welcome`.
+    /// Returns true if the link sends pings in the current phase: from `welcome` on. The protocol
+    /// allows them from `server_hello` on, but until `welcome` the handshake timeout is enough.
     const fn sends_pings(&self) -> bool {
         matches!(self.phase, Phase::Replaying | Phase::Live)
     }
 
-    /// Returns the silence after which to ping and the silence after which to disconnect: the
-    /// server's values once `welcome` has told them, defaults before.
+    /// Returns two durations without received bytes: after the first the link sends a ping, after
+    /// the second it drops the connection. They are those of the last `welcome`, at least one
+    /// second each; before it, defaults.
     fn silence_limits(&self) -> (Duration, Duration) {
         let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
         self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {
@@ -68,8 +70,8 @@ impl Link {
         })
     }
 
-    /// Queues [`Output::WakeAt`] with the earliest timer, if it differs from the time announced
-    /// before.
+    /// Queues [`Output::WakeAt`] with the time at which the next timer expires, if this differs
+    /// from the time announced last. Does nothing if no timer runs.
     pub(super) fn announce_wake(&mut self) {
         let mut due: Vec<Moment> = self.persist_at.into_iter().collect();
         match self.phase {
