@@ -116,7 +116,9 @@ fn missed_backup_is_made_soon_after_start() {
     }
     fs::write(place.path("backups/chat-2019-01-01.db"), "not a backup").unwrap();
     fs::write(place.path("backups/notes"), "mine").unwrap();
-    fs::write(place.path("backups/chat-2020-01-03.db.part"), "interrupted").unwrap();
+    for name in ["chat-2020-01-03.db.part", "chat-2020-01-03.db.part-journal"] {
+        fs::write(place.path("backups").join(name), "interrupted").unwrap();
+    }
 
     let server = place.start();
     place.wait_for_status(Value::is_object);

@@ -179,8 +179,12 @@ impl BackupFiles {
         for name in self.file_names().unwrap_or_default().iter().filter(is_partial) {
             let path = self.directory.join(name);
             let is_abandoned = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
-            // It is reported when it prevents a backup.
-            let _ = is_abandoned.then(|| fs::remove_file(&path));
+            if is_abandoned {
+                // A file that stays is reported when it prevents a backup. SQLite's journal goes
+                // first: by the other file it is found again.
+                let _ = fs::remove_file(self.directory.join(format!("{name}-journal")));
+                let _ = fs::remove_file(&path);
+            }
         }
     }
 
