@@ -1,4 +1,5 @@
-//! The owner's commands for the log on disk: `chat-server export`, `import`, `backup`, `check`.
+//! Commands of the server's owner for the log on disk: `chat-server export`, `import`, `backup`,
+//! `check`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -149,13 +150,13 @@ pub(super) struct CheckArgs {
     location: DirectoryArgs,
 }
 
-/// Parses the time of `--since`.
+/// Parses the time of the flag `--since`. The error is a text for the user.
 fn parse_since(typed: &str) -> Result<Timestamp, String> {
     archive::parse_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
 }
 
 impl ArchiveCommand {
-    /// Runs the command, and prints its errors. Returns the exit code.
+    /// Runs the command and prints its result or error. Returns the exit code.
     pub(super) fn run(self) -> ExitCode {
         let directory = match self.location().directory() {
             Ok(directory) => directory,
@@ -176,7 +177,7 @@ impl ArchiveCommand {
         })
     }
 
-    /// Returns the flags that locate the data directory.
+    /// Returns the flags that locate the data directory of the command.
     const fn location(&self) -> &DirectoryArgs {
         match self {
             Self::Export(it) => &it.location,
@@ -187,7 +188,11 @@ impl ArchiveCommand {
     }
 }
 
-/// Exports messages to standard output. Output that is closed early is not an error.
+/// Exports messages to standard output. If the reader closes it early, the export stops with
+/// success.
+///
+/// # Errors
+/// The log cannot be read, or the output cannot be written.
 fn export(
     directory: &Path,
     ExportArgs { room, since, format, .. }: ExportArgs,
@@ -204,7 +209,11 @@ fn export(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Imports messages from a file, or from standard input if the file is `-`.
+/// Imports messages from a file, or from standard input if `file` is `-`, and prints how many were
+/// added.
+///
+/// # Errors
+/// The file cannot be read or is invalid, or the log cannot be changed.
 fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     let mut input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -217,14 +226,20 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Backs up the log to a file.
+/// Copies the log, with direct messages and sessions, to a new file, and prints its size.
+///
+/// # Errors
+/// The log cannot be read, or the file exists or cannot be written.
 fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     let bytes = archive::backup(directory, file)?;
     print_line(&format!("{bytes} bytes in {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the log for faults and prints them. The exit code is failure if there are any.
+/// Checks the log for faults, and prints them and a summary. The exit code is 1 if there are any.
+///
+/// # Errors
+/// The log cannot be read.
 fn check(directory: &Path) -> Result<ExitCode> {
     let report = archive::check(directory)?;
     for fault in &report.faults {
@@ -243,7 +258,7 @@ fn check(directory: &Path) -> Result<ExitCode> {
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Prints a line of the result on standard output.
+/// Prints a line of the result on standard output. Write errors are ignored.
 fn print_line(line: &str) {
     // The stream may be closed; the exit code reports the result as well.
     let _ = writeln!(io::stdout(), "{line}");

@@ -1,4 +1,4 @@
-//! The command line of `chat-client`.
+//! Command line of `chat-client`.
 
 use std::io::{Read, stderr, stdin, stdout};
 use std::path::PathBuf;
@@ -134,16 +134,16 @@ struct SendArgs {
     common: CommonArgs,
 }
 
-/// User interface of a run: input and output format.
+/// User interface of a run: format of input and output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
     /// Line editor on a terminal.
     Terminal,
-    /// Plain lines.
+    /// Plain lines of text on standard input and output.
     Plain,
-    /// JSON lines.
+    /// JSON lines on standard input and output.
     Json,
-    /// No interface, only errors: `chat-client send`.
+    /// No input and only errors as output: `chat-client send`.
     Silent,
 }
 
@@ -175,8 +175,12 @@ pub fn run() -> ExitCode {
 }
 
 impl CommonArgs {
-    /// Loads the complete settings. If no server is named, it discovers one on the network; with
-    /// `can_ask` the user chooses among several.
+    /// Loads the complete settings from flags, environment and file. If no server is named,
+    /// discovers one on the local network: the only one, or, with `can_ask`, the one that the user
+    /// chooses among several.
+    ///
+    /// # Errors
+    /// A setting is invalid, no server was found, or several were and the user cannot be asked.
     fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
         let partial = self.merged_config(server).map_err(usage_failure)?;
         let is_patient = partial.wait.unwrap_or(false);
@@ -188,6 +192,10 @@ impl CommonArgs {
     }
 
     /// Merges the settings of flags, environment and file, in this order of precedence.
+    ///
+    /// # Errors
+    /// The environment or the configuration file has an invalid setting, or the file cannot be
+    /// read.
     fn merged_config(&self, server: Option<String>) -> Result<PartialConfig> {
         let flags = PartialConfig {
             server,
@@ -204,10 +212,11 @@ impl CommonArgs {
     }
 }
 
-/// Builds the driver's setup. With `fresh` no session is resumed or saved.
+/// Builds the setup of the client's driver. With `fresh`, no earlier session is resumed, and none
+/// is saved.
 ///
 /// # Errors
-/// The system's random source fails.
+/// The operating system's random source fails.
 fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
@@ -226,8 +235,8 @@ fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> 
     Ok(Setup { server: config.server.clone(), settings, state_dir: state, throttle_requests })
 }
 
-/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Returns
-/// the exit code.
+/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Without a
+/// text on the command line, sends all of standard input. Returns the exit code.
 fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let config = send.common.load_config(send.server.clone(), false)?;
     let text = match send.text {
@@ -258,8 +267,8 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, true)
 }
 
-/// Runs a chat in the terminal, with plain lines or with JSON lines, until the user leaves or the
-/// input ends. Returns the exit code.
+/// Runs a chat in the terminal, with plain lines or with JSON lines, until the user leaves, the
+/// input ends or the server ends it. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.address.clone().or(chat.server.clone());
     let is_terminal = frontend::is_interactive();
@@ -304,10 +313,10 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, false)
 }
 
-/// Runs the client's driver until the session ends, by a termination signal at the latest.
+/// Runs the client's driver until the session has ended. A termination signal makes it leave.
 ///
 /// # Errors
-/// The runtime cannot be built.
+/// The tokio runtime cannot be built.
 fn run_driver(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -320,7 +329,7 @@ fn run_driver(
     Ok(end)
 }
 
-/// Returns the JSON name of an end reason, and its exit code.
+/// Returns the name of an end reason for the JSON object `end`, and its exit code.
 const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
     match end {
         EndReason::Left { .. } => ("left", 0),
@@ -330,8 +339,9 @@ const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
     }
 }
 
-/// Converts an end reason to the exit code, or to a failure with a text for the user. In a script
-/// a refused request makes the exit code [`exit::REFUSED`].
+/// Converts an end reason to the exit code, or to a failure with a text for the user.
+/// Unacknowledged messages are a failure. With `is_script`, a refused request gives
+/// [`exit::REFUSED`].
 fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failure> {
     let (_, code) = end_reason_and_code(end);
     // It contains text of the server.

@@ -13,13 +13,13 @@ use crate::config::server::ServerOptions;
 use crate::os::Clock;
 use crate::server::connect_control;
 
-/// Default path of the control socket: that of the packaged systemd service.
+/// Path of the control socket of the packaged systemd service, used if no other is known.
 const SERVICE_SOCKET: &str = "/run/chat-server/control";
 
-/// Time limit for a request, from connecting to the last byte of the answer.
+/// Time limit of a request over the control socket, from connecting to the last byte of the answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Maximum length of an answer, in bytes.
+/// Maximum length of the server's answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Flags that locate the control socket.
@@ -55,11 +55,11 @@ impl ControlArgs {
     }
 }
 
-/// Sends a request, or nothing if it is empty, to the control socket at `path`. Returns the server's
-/// answer, JSON text.
+/// Sends a request over the control socket at `path`, or only connects if `request` is empty.
+/// Returns the server's answer: JSON text, not empty.
 ///
 /// # Errors
-/// The server cannot be reached, or does not answer in time.
+/// The server cannot be reached, does not answer in time, or sends an invalid answer.
 pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
     let shown = path.display();
     let clock = Clock::start();

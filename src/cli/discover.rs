@@ -1,5 +1,5 @@
 //! Server discovery on the local network: the command `chat-client discover`, and the choice of a
-//! server when none is named.
+//! server if none is named.
 
 use std::fmt::Write as _;
 use std::io::{Write, stderr, stdin, stdout};
@@ -14,10 +14,10 @@ use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
 use crate::ui::{escape_dangerous, safe_line};
 
-/// Time limit of one search for servers when no server is named.
+/// Maximum time of one search for servers, if none is named.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Error text with advice for when no server is found.
+/// Error text for the case that no server is found, with advice.
 const NOT_FOUND_HELP: &str = "\
 no server was found on this network. Does chat-server run, and are both machines on the same \
 network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
@@ -34,8 +34,8 @@ pub(super) struct DiscoverArgs {
     wait: u16,
 }
 
-/// Runs `chat-client discover`: prints the servers on the network, as text or JSON lines. Returns
-/// the exit code.
+/// Runs `chat-client discover`: searches for the whole time of `--wait`, and prints the servers
+/// found, as text or JSON lines. Returns exit code 0.
 ///
 /// # Errors
 /// No server was found, the network cannot be queried, or the output cannot be written.
@@ -56,11 +56,12 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))) } else { Ok(0) }
 }
 
-/// Chooses a server on the network when none is named: the only one found, or with `can_ask` the
-/// one that the user selects. With `is_patient` it searches until it finds one.
+/// Chooses a server on the local network: the only one found or, with `can_ask`, the one that the
+/// user selects among several. With `is_patient`, searches until one is found.
 ///
 /// # Errors
-/// No server was found, or several were and the user cannot be asked.
+/// No server was found, several were and the user cannot be asked, or the network or terminal
+/// cannot be used.
 pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
     let mut found = discover_servers()?;
     if found.is_empty() && is_patient {
@@ -87,20 +88,24 @@ pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destinati
     }
 }
 
-/// Searches for servers, for at most [`DISCOVERY_TIMEOUT`].
+/// Searches for servers until soon after the first answer, for at most [`DISCOVERY_TIMEOUT`].
+/// Returns an empty list if there are none.
+///
+/// # Errors
+/// The network cannot be queried.
 fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
     discovery::discover_some(DISCOVERY_TIMEOUT)
         .context("cannot look for servers")
         .map_err(os_failure)
 }
 
-/// Prints a status line on standard error.
+/// Prints a progress line on standard error. Write errors are ignored.
 fn print_notice(line: &str) {
     // The stream may be closed.
     let _ = writeln!(stderr(), "-- {line}");
 }
 
-/// Prompts the user to select one of several servers, until the answer is a valid number.
+/// Asks the user to select one of several servers, again until the answer is a valid number.
 ///
 /// # Errors
 /// The terminal cannot be used, or its input ends.
@@ -128,8 +133,8 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
     }
 }
 
-/// Formats a discovered server as a line for the user. The server chose its own name and version,
-/// so dangerous characters are replaced.
+/// Formats a discovered server as a line for the user. The server has chosen its name and version,
+/// so characters that are dangerous to a terminal are replaced.
 fn describe(server: &DiscoveredServer) -> String {
     let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
     let mut text = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);

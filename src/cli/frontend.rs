@@ -1,5 +1,5 @@
-//! User interface setup that `chat-client` and `chat-peer` share: opening a screen, starting the
-//! thread that reads the input, and exit codes of scripts.
+//! User interface setup that `chat-client` and `chat-peer` share: opens a screen, starts the thread
+//! that reads the input, and computes the exit codes of scripts.
 
 use std::io::{IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
 use std::thread;
@@ -14,10 +14,11 @@ use crate::model::Request;
 use crate::ui::terminal::{self, TerminalScreen};
 use crate::ui::{JsonScreen, PlainScreen, SharedViewState, read_json, read_plain};
 
-/// Capacity, in requests, of the queue from the input thread to the driver.
+/// Capacity of the queue from the input thread to the driver, in requests.
 const REQUEST_QUEUE_LENGTH: usize = 16;
 
-/// Time that a graceful shutdown waits for outstanding answers when a user leaves a terminal.
+/// Maximum time without an answer that a graceful shutdown waits, when the user of a terminal
+/// leaves.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Creates the bounded queue of requests from the input thread to the driver.
@@ -25,13 +26,14 @@ pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
     mpsc::channel(REQUEST_QUEUE_LENGTH)
 }
 
-/// Returns true if a user sits at a terminal: both standard input and output are one.
+/// Returns true if standard input and standard output are both terminals, so that a user can be
+/// asked.
 pub(super) fn is_interactive() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// Opens the line editor on the terminal, and starts the thread that reads lines and sends
-/// `requests`.
+/// Opens the line editor on the terminal, and starts the thread that reads its lines and queues the
+/// requests.
 ///
 /// # Errors
 /// The terminal cannot be used (exit code [`exit::OS`]).
@@ -47,8 +49,8 @@ pub(super) fn open_terminal(
 }
 
 /// Opens a screen of plain lines, and starts the thread that reads lines from standard input and
-/// sends `requests`. At the end of the input it requests a graceful shutdown with the timeout
-/// `patience`.
+/// queues the requests. At the end of the input the thread requests a graceful shutdown, which
+/// waits at most `patience` without an answer.
 pub(super) fn open_plain(
     view_state: SharedViewState,
     requests: Sender<Request>,
@@ -60,8 +62,8 @@ pub(super) fn open_plain(
 }
 
 /// Opens a screen of JSON lines, and starts the thread that reads JSON lines from standard input
-/// and sends `requests`. At the end of the input it requests a graceful shutdown with the timeout
-/// `patience`.
+/// and queues the requests. At the end of the input the thread requests a graceful shutdown, which
+/// waits at most `patience` without an answer.
 pub(super) fn open_json(
     view_state: SharedViewState,
     requests: Sender<Request>,
@@ -71,8 +73,9 @@ pub(super) fn open_json(
     JsonScreen::new(stdout())
 }
 
-/// Computes the exit code of a run with plain or JSON lines. `exit_code` gets true if the input
-/// is a script (standard input is not a terminal); then invalid lines are an error, too.
+/// Computes the exit code of a run with plain or JSON lines. `exit_code` is called with true if the
+/// input is a script, that is, standard input is not a terminal. If it returns 0 but a line of the
+/// script was invalid, the exit code is [`exit::USAGE`].
 pub(super) fn script_exit_code(
     view_state: &SharedViewState,
     exit_code: impl FnOnce(bool) -> Result<u8, Failure>,
@@ -83,8 +86,8 @@ pub(super) fn script_exit_code(
     Ok(if code == 0 && has_mistakes { exit::USAGE } else { code })
 }
 
-/// Splits an outcome into its exit code and error text, for the `end` object in JSON. The text is
-/// empty if there is no error.
+/// Splits the outcome of a run into exit code and error text, for the JSON object `end`. The text
+/// is empty if there is no error.
 pub(super) fn exit_code_and_text(outcome: Result<u8, Failure>) -> (u8, String) {
     match outcome {
         Ok(code) => (code, String::new()),
@@ -92,7 +95,7 @@ pub(super) fn exit_code_and_text(outcome: Result<u8, Failure>) -> (u8, String) {
     }
 }
 
-/// Builds the single-threaded runtime for the driver.
+/// Builds the single-threaded tokio runtime for a driver.
 ///
 /// # Errors
 /// The operating system refuses its resources.

@@ -1,6 +1,5 @@
-//! Logging of a server or headless peer to standard error: formatted for a terminal, or with
-//! priorities for systemd's journal. Nothing logged may contain message texts, passwords or
-//! tokens.
+//! Logging of a server or a headless peer to standard error: formatted for people, or with
+//! priorities for systemd's journal. No log line may contain message texts, passwords or tokens.
 
 use std::env;
 use std::fmt;
@@ -11,8 +10,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Line format for systemd's journal: a priority prefix (`sd-daemon(3)`) and no time, which the
-/// journal adds itself.
+/// Format of log lines for systemd's journal: a priority prefix (`sd-daemon(3)`) and no time, which
+/// the journal adds.
 struct JournalFormat;
 
 impl<S, N> FormatEvent<S, N> for JournalFormat
@@ -20,7 +19,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    /// Formats one log event as a line.
+    /// Writes one log event as a line.
     fn format_event(
         &self,
         context: &FmtContext<'_, S, N>,
@@ -39,7 +38,8 @@ where
     }
 }
 
-/// Installs the global logger. Call it once.
+/// Installs the global logger. Uses [`JournalFormat`] if the variable `JOURNAL_STREAM` is set, as
+/// it is in a systemd service, and standard error is no terminal. Must be called only once.
 pub(super) fn init() {
     // A failure to write a log line cannot be logged.
     let base = tracing_subscriber::fmt()

@@ -1,5 +1,5 @@
-//! Layer 4: command lines of the three programs: parsing flags, loading settings, running the
-//! program, reporting errors, exit codes.
+//! Layer 4: command lines of the three programs. Parses flags, loads settings, runs the program,
+//! reports errors and returns exit codes.
 
 #[cfg(feature = "server")]
 mod announce;
@@ -29,14 +29,14 @@ use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 /// Prints a message of clap: help and version on standard output, usage errors on standard error.
-/// Returns the exit code, [`exit::USAGE`] for an error.
+/// Returns the exit code: [`exit::USAGE`] for an error, else success.
 fn print_clap_message(message: &clap::Error) -> ExitCode {
     // The stream may be closed.
     let _ = message.print();
     if message.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Prints an error and its causes on standard error, joined on one line.
+/// Prints an error and its causes on standard error, as one line.
 fn print_error(error: &anyhow::Error) {
     // The stream may be closed; the exit code reports the failure as well.
     let _ = writeln!(stderr(), "error: {error:#}");

@@ -1,4 +1,4 @@
-//! The command line of `chat-peer`.
+//! Command line of `chat-peer`.
 
 use std::io::{Write, stdout};
 use std::path::PathBuf;
@@ -24,7 +24,8 @@ use crate::systemd;
 use crate::ui::{Dialect, JsonScreen, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
 
-/// Time that a graceful shutdown waits for outstanding answers when a script's input ends.
+/// Maximum time without a new acknowledgement that a graceful shutdown waits, when the input of a
+/// script ends.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chat without a server: with everybody in the same network.
@@ -119,16 +120,16 @@ struct ChatArgs {
     common: CommonArgs,
 }
 
-/// User interface of a run: input and output format.
+/// User interface of a run: format of input and output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
     /// Line editor on a terminal.
     Terminal,
-    /// Plain lines.
+    /// Plain lines of text on standard input and output.
     Plain,
-    /// JSON lines.
+    /// JSON lines on standard input and output.
     Json,
-    /// No user: a log on standard error.
+    /// No input; events go to the log on standard error.
     Headless,
 }
 
@@ -164,6 +165,10 @@ pub fn run() -> ExitCode {
 
 impl CommonArgs {
     /// Loads the complete settings of flags, environment and file, in this order of precedence.
+    /// `ask`: the flag `--ask`.
+    ///
+    /// # Errors
+    /// A setting is invalid, or a file cannot be read.
     fn load_config(&self, ask: bool) -> Result<Config> {
         let list = |given: &[String]| {
             (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
@@ -182,8 +187,11 @@ impl CommonArgs {
     }
 }
 
-/// Derives the room's id and, in a closed room, its encryption key from the passphrase, which
-/// takes about a second.
+/// Returns the room with its room id and, if it is closed, the encryption key derived from its
+/// passphrase, which takes about a second.
+///
+/// # Errors
+/// There is not enough memory for the derivation.
 fn derive_room(config: &Config) -> Result<Room> {
     match &config.passphrase {
         Some(passphrase) => Room::closed(&config.room, &passphrase.0).map_err(Into::into),
@@ -191,8 +199,11 @@ fn derive_room(config: &Config) -> Result<Room> {
     }
 }
 
-/// Loads the user's signing key from the state directory. Without a state directory, creates a
-/// temporary key.
+/// Loads the user's signing key from the state directory, or creates it there. Without a state
+/// directory, creates an ephemeral key.
+///
+/// # Errors
+/// The key file cannot be used, or the random source fails.
 fn load_key() -> Result<PeerKey> {
     match state_directory() {
         Some(directory) => PeerKey::load_or_create(&directory),
@@ -201,7 +212,8 @@ fn load_key() -> Result<PeerKey> {
     .map_err(Into::into)
 }
 
-/// Runs `chat-peer doctor`: prints which paths to other peers work. Returns the exit code.
+/// Runs `chat-peer doctor`: prints which paths to other peers work. Returns exit code 0 or
+/// [`exit::UNAVAILABLE`].
 fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let config = common.load_config(false).map_err(usage_failure)?;
     let room = Arc::new(derive_room(&config).map_err(os_failure)?);
@@ -280,10 +292,11 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     }
 }
 
-/// Runs the peer's driver until it leaves or is rejected, by a termination signal at the latest.
+/// Runs the peer's driver until the peer has left or is rejected. A termination signal makes it
+/// leave.
 ///
 /// # Errors
-/// The runtime cannot be built, or the driver fails.
+/// The tokio runtime cannot be built, or the driver fails.
 fn run_driver(
     setup: PeerSettings,
     screen: &mut dyn Screen,
@@ -296,7 +309,7 @@ fn run_driver(
     end.map_err(Into::into)
 }
 
-/// Writes the `end` object, the last one in JSON mode. Returns the exit code.
+/// Writes the JSON object `end`, the last line of output. Returns the exit code.
 fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failure>) -> u8 {
     let (exit, text) = frontend::exit_code_and_text(outcome);
     let object = match end {
@@ -310,8 +323,8 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
     exit
 }
 
-/// Converts an end to the exit code, or to a failure with a text for the user. In a script a
-/// refused request makes the exit code [`exit::REFUSED`].
+/// Converts the end of the peer to the exit code, or to a failure with a text for the user. Unsent
+/// messages are a failure. With `is_script`, a refused request gives [`exit::REFUSED`].
 fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure> {
     match end {
         End::Left { unsent, .. } if *unsent > 0 => {
@@ -326,7 +339,8 @@ fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure>
     }
 }
 
-/// Describes a rejection by another peer to the user: its name, the reason, and the remedy.
+/// Formats the rejection by another peer as a text for the user: that peer's name, the reason, and
+/// for names the remedy.
 fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let known = ErrorCode::from_number(code);
     // The standard text of the code, then the peer's own text if it says more.
@@ -351,7 +365,7 @@ fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> Str
 mod tests {
     use super::*;
 
-    /// The text has a reason for each code, known or not.
+    /// The text has a reason for known and unknown codes.
     #[test]
     fn rejection_names_peer_reason_and_remedy() {
         let name = Some("Anna".to_owned());

@@ -1,4 +1,4 @@
-//! The command line of `chat-server`.
+//! Command line of `chat-server`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -150,7 +150,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Runs the server in a multi-threaded runtime until SIGTERM or SIGINT.
+/// Runs the server in a multi-threaded tokio runtime until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// The server cannot start, or its engine has ended.
@@ -167,11 +167,11 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     outcome
 }
 
-/// Spawns a task that reloads the configuration at each SIGHUP. The receiver yields the new
-/// settings, or the error text of an invalid configuration.
+/// Spawns a task that loads the configuration again at each SIGHUP. The receiver yields the new
+/// settings, or the error text if the configuration is invalid.
 ///
 /// # Errors
-/// SIGHUP cannot be caught.
+/// The handler for SIGHUP cannot be installed.
 fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -196,18 +196,19 @@ fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     Ok(receiver)
 }
 
-/// Raises the limit of open files to the maximum that the system allows, because each connection
-/// needs a file descriptor.
+/// Raises the limit of open files (file descriptors) to the maximum that the system allows, because
+/// each connection needs one. A failure is only logged.
 fn raise_file_limit() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!("cannot raise the limit of open files: {error}");
     }
 }
 
-/// Returns a future that resolves at the first SIGTERM or SIGINT.
+/// Installs handlers for SIGTERM and SIGINT. Returns a future that resolves at the first of these
+/// signals.
 ///
 /// # Errors
-/// The signals cannot be caught.
+/// The handlers cannot be installed.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 

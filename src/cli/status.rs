@@ -103,7 +103,7 @@ fn format_store(store: &StoreStatus) -> String {
     }
 }
 
-/// Returns the line about addresses that reach a limit.
+/// Formats how often limits of addresses were reached, and which address reaches most now.
 fn format_limits(status: &Status) -> String {
     let times: u64 = status.refusals.values().sum();
     match (&status.pressure, times) {

@@ -12,40 +12,44 @@ use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
 
-/// Settings from one source (flags, environment or file), each of them optional. The field names
-/// are the keys of the file.
+/// Optional settings from one source: flags, environment or file. The field names are the keys of
+/// the file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
     /// Server address, as `host[:port]`.
     pub server: Option<String>,
-    /// Requested username.
+    /// Requested username; `None`: the login name.
     pub name: Option<String>,
-    /// Names of the rooms to join.
+    /// Names of the rooms to join; `None`: the server's lobby.
     pub rooms: Option<Vec<String>>,
-    /// Password of the server, if it requires one.
+    /// Password of the server, if it requires one. Takes precedence over `password_file`.
     pub password: Option<String>,
     /// Path of a file whose first line is the password.
     pub password_file: Option<PathBuf>,
-    /// True to keep trying while the server is not reachable yet.
+    /// True to retry the first connection until the server is reachable; false to give up when it
+    /// fails.
     pub wait: Option<bool>,
-    /// Seconds without an answer from the server after which a script gives up.
+    /// Seconds without an answer after which a script, whose input has ended, stops waiting for
+    /// acknowledgements.
     pub timeout: Option<u32>,
 }
 
-/// Complete, checked settings of `chat-client`.
+/// Complete settings of `chat-client`, with defaults filled in.
 pub struct Config {
     /// Server to connect to.
     pub server: Destination,
     /// Requested username.
     pub name: String,
-    /// Names of the rooms to join; if empty, the server's lobby.
+    /// Names of the rooms to join; empty: the server's lobby.
     pub rooms: Vec<String>,
     /// Password of the server, if it requires one.
     pub password: Option<Password>,
-    /// True to keep trying while the server is not reachable yet.
+    /// True to retry the first connection until the server is reachable; false to give up when it
+    /// fails.
     pub wait: bool,
-    /// Seconds without an answer from the server after which a script gives up.
+    /// Seconds without an answer after which a script, whose input has ended, stops waiting for
+    /// acknowledgements.
     pub timeout: u32,
 }
 
@@ -53,9 +57,9 @@ pub struct Config {
 pub const DEFAULT_TIMEOUT: u32 = 60;
 
 impl PartialConfig {
-    /// Reads the settings of a configuration file: the one at `path`, which must exist, or else
-    /// `client.toml` in the user's configuration directory, if it exists. A relative
-    /// `password-file` is resolved against the directory of the file.
+    /// Reads the settings of a configuration file: the one at `path`, which must exist, or, without
+    /// `path`, `client.toml` in the user's configuration directory, if it exists. Without a file no
+    /// setting is set. A relative `password-file` is resolved against the directory of the file.
     ///
     /// # Errors
     /// The file cannot be read, or contains an unknown key or an invalid value; the error names the
@@ -70,7 +74,9 @@ impl PartialConfig {
         Ok(partial)
     }
 
-    /// Reads the settings in environment variables (`PI_CHAT_SERVER` and others).
+    /// Reads the settings in environment variables: `PI_CHAT_SERVER`, `PI_CHAT_NAME`,
+    /// `PI_CHAT_ROOM`, `PI_CHAT_PASSWORD`, `PI_CHAT_PASSWORD_FILE`, `PI_CHAT_WAIT`,
+    /// `PI_CHAT_TIMEOUT`. Empty ones count as unset.
     ///
     /// # Errors
     /// `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` not a boolean.
@@ -91,7 +97,7 @@ impl PartialConfig {
     }
 
     /// Merges two sources: returns these settings, with missing ones taken from `other`, which has
-    /// lower precedence. A password or password file here overrides both of `other`.
+    /// lower precedence. If a password or password file is set here, neither is taken from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let has_password = self.password.is_some() || self.password_file.is_some();
@@ -111,10 +117,10 @@ impl PartialConfig {
         }
     }
 
-    /// Parses the server's address, if one is given.
+    /// Parses the server's address. `None` if no server is set.
     ///
     /// # Errors
-    /// It is not a valid address.
+    /// The address is invalid.
     pub fn server_address(&self) -> Result<Option<HostAddress>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))
@@ -122,11 +128,11 @@ impl PartialConfig {
         self.server.as_ref().map(parse).transpose()
     }
 
-    /// Checks the settings, reads the password file, and fills in defaults for missing settings.
-    /// `server` takes the place of [`Self::server`].
+    /// Completes the settings: reads the password file, checks the password, and fills in defaults.
+    /// `server` takes the place of [`Self::server`]. An empty password file counts as no password.
     ///
     /// # Errors
-    /// The password file cannot be read, or the password is empty or too long.
+    /// The password file cannot be read, or the password is empty or longer than 256 bytes.
     pub fn into_config(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
@@ -148,7 +154,8 @@ impl PartialConfig {
     }
 }
 
-/// Splits a list of room names at commas and spaces, and removes a leading `#` from each.
+/// Splits a list of room names at commas and spaces, and removes leading `#` from each. Empty names
+/// are left out.
 #[must_use]
 pub fn split_rooms(text: &str) -> Vec<String> {
     text.split([',', ' '])
@@ -161,8 +168,8 @@ pub fn split_rooms(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// An unknown key is an error with its line; a relative `password-file` is resolved against the
-    /// configuration's directory.
+    /// An unknown key is an error that names its line; a relative `password-file` is resolved
+    /// against the directory of the file.
     #[test]
     fn config_errors_name_line_and_paths_are_relative_to_file() {
         let directory = tempfile::tempdir().unwrap();
@@ -175,7 +182,7 @@ mod tests {
         assert_eq!(partial.password_file, Some(directory.path().join("secret")));
     }
 
-    /// Settings of the merged source fill in only those that are missing; a server is optional.
+    /// The source of lower precedence fills in only missing settings. A missing server is no error.
     #[test]
     fn higher_precedence_wins() {
         let near = PartialConfig { name: Some("a".to_owned()), ..PartialConfig::default() };

@@ -13,45 +13,45 @@ use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, Password, RoomName, Username};
 use crate::peer::NetworkSettings;
 
-/// Settings from one source (flags, environment or file), each of them optional. The field names
-/// are the keys of the file.
+/// Optional settings from one source: flags, environment or file. The field names are the keys of
+/// the file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// Requested username.
+    /// Requested username; `None`: the login name.
     pub name: Option<String>,
-    /// Name of the room to join.
+    /// Name of the room to join; `None`: the lobby.
     pub room: Option<String>,
     /// Path of a file whose first line is the room's passphrase.
     pub passphrase_file: Option<PathBuf>,
-    /// UDP port of the room.
+    /// UDP port of the room; `None`: 2428.
     pub port: Option<u16>,
-    /// Network interfaces to use, by name; if empty, all but the loopback interface.
+    /// Names of the network interfaces to use; `None` or empty: all except loopbacks.
     pub interfaces: Option<Vec<String>>,
-    /// Hosts outside the local network to contact by unicast, as `host[:port]`.
+    /// Hosts outside the local network, as `host[:port]`, to which unicast copies are sent.
     pub peers: Option<Vec<String>>,
-    /// True to ask the user whether to admit each newcomer.
+    /// True to ask the user before each candidate is admitted.
     pub ask: Option<bool>,
 }
 
-/// Complete, checked settings of `chat-peer`.
+/// Complete, checked settings of `chat-peer`, with defaults filled in.
 pub struct Config {
     /// Requested username.
     pub name: Username,
     /// Name of the room to join.
     pub room: RoomName,
-    /// Passphrase of a closed room; `None` for an open room.
+    /// Passphrase of a closed room; `None`: an open room.
     pub passphrase: Option<Password>,
-    /// Port, interfaces and named hosts for reaching other peers.
+    /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
-    /// True to ask the user whether to admit each newcomer.
+    /// True to ask the user before each candidate is admitted.
     pub ask: bool,
 }
 
 impl PartialConfig {
-    /// Reads the settings of a configuration file: the one at `path`, which must exist, or else
-    /// `peer.toml` in the user's configuration directory, if it exists. A relative `passphrase-file`
-    /// is resolved against the directory of the file.
+    /// Reads the settings of a configuration file: the one at `path`, which must exist, or, without
+    /// `path`, `peer.toml` in the user's configuration directory, if it exists. Without a file no
+    /// setting is set. A relative `passphrase-file` is resolved against the directory of the file.
     ///
     /// # Errors
     /// The file cannot be read, or contains an unknown key or an invalid value; the error names the
@@ -66,7 +66,9 @@ impl PartialConfig {
         Ok(partial)
     }
 
-    /// Reads the settings in environment variables (`PI_CHAT_NAME` and others).
+    /// Reads the settings in environment variables: `PI_CHAT_NAME`, `PI_CHAT_ROOM`,
+    /// `PI_CHAT_PASSPHRASE_FILE`, `PI_CHAT_PORT`, `PI_CHAT_INTERFACE`, `PI_CHAT_PEER`,
+    /// `PI_CHAT_ASK`. Empty ones count as unset.
     ///
     /// # Errors
     /// `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` not a boolean.
@@ -102,8 +104,9 @@ impl PartialConfig {
         }
     }
 
-    /// Checks the settings, reads the passphrase from its file or systemd's credential, and fills in
-    /// defaults for missing settings.
+    /// Completes and checks the settings: parses names and addresses, reads the passphrase, and
+    /// fills in defaults. The passphrase comes from `passphrase_file` or, if that is not set, from
+    /// systemd's credential.
     ///
     /// # Errors
     /// A name, port or address is invalid, or the passphrase cannot be read or is empty.
@@ -133,22 +136,23 @@ impl PartialConfig {
     }
 }
 
-/// Splits a list at commas and spaces.
+/// Splits a list at commas and spaces. Empty items are left out.
 #[must_use]
 pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
-/// Content of systemd's passphrase credential if the administrator has set no passphrase: the
-/// unit's `SetCredential` default.
+/// Content of the passphrase credential that means no passphrase: the default that the unit sets
+/// with `SetCredential`.
 const EMPTY_CREDENTIAL: &[u8] = b"\n";
 
-/// Reads the passphrase that systemd passes to the service (`LoadCredential`) in `directory`;
-/// `None` if there is no credential or it is [`EMPTY_CREDENTIAL`].
+/// Reads the passphrase that systemd passes to the service (`LoadCredential`): the first line of
+/// the file `passphrase` in `directory`. `None` if there is no such file or it is
+/// [`EMPTY_CREDENTIAL`].
 ///
 /// # Errors
-/// The credential cannot be read, or its first line is empty: joining the open room instead of
-/// the closed one would expose messages.
+/// The file cannot be read, or its first line is empty. That is no open room: joining it by mistake
+/// would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
     if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {
@@ -157,7 +161,10 @@ fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     read_passphrase(&file).map(Some)
 }
 
-/// Reads a passphrase: the first line of a file, which must not be empty.
+/// Reads a passphrase: the first line of a file.
+///
+/// # Errors
+/// The file cannot be read, is not UTF-8, or its first line is empty.
 fn read_passphrase(file: &Path) -> Result<Password> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;
@@ -175,7 +182,7 @@ mod tests {
     /// Configuration file that the Debian package installs.
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-peer.toml");
 
-    /// As installed it sets nothing, and its comments show every key.
+    /// The file of the package sets nothing, and its comments show every key.
     #[test]
     fn packaged_config_is_all_comments_and_shows_every_key() {
         let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
@@ -192,8 +199,8 @@ mod tests {
         assert!(name.is_some() && passphrase_file.is_some());
     }
 
-    /// An unknown key is an error with its line; a relative `passphrase-file` is resolved against the
-    /// configuration's directory.
+    /// An unknown key is an error that names its line; a relative `passphrase-file` is resolved
+    /// against the directory of the file.
     #[test]
     fn config_errors_name_line_and_paths_are_relative_to_file() {
         let directory = tempfile::tempdir().unwrap();
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!(config.network.hosts[0].to_string(), "pi:7");
     }
 
-    /// A credential other than a single newline must start with a passphrase.
+    /// A credential other than a single newline must begin with a passphrase.
     #[test]
     fn only_an_empty_credential_means_no_passphrase() {
         let directory = tempfile::tempdir().unwrap();
@@ -225,7 +232,7 @@ mod tests {
         }
     }
 
-    /// Settings of the merged source fill in only those that are missing.
+    /// The source of lower precedence fills in only missing settings.
     #[test]
     fn higher_precedence_wins_and_invalid_values_are_rejected() {
         let near = PartialConfig {

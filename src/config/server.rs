@@ -1,6 +1,7 @@
-//! Configuration of `chat-server`: a TOML file, overridden by environment variables, overridden
-//! by flags. One struct, [`ServerOptions`], describes all three, so that every key can be given
-//! in every way and is documented once; it is converted into the server's settings.
+//! Configuration of `chat-server`. In order of precedence: flags, environment variables, a TOML
+//! file, built-in defaults. The struct [`ServerOptions`] describes all three sources, so that every
+//! key can be given in each of them and is documented once. It is converted to the server's
+//! settings.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ pub struct ServerOptions {
     announce: Option<bool>,
 }
 
-/// Value of the `durability` option: what a power cut may cost.
+/// Value of the `durability` option: which messages a power cut may lose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DurabilityMode {
@@ -157,11 +158,11 @@ enum DiskFailure {
     Refuse,
 }
 
-/// Default of the `keep-bytes` option: maximum size of the log on disk, in bytes.
+/// Default of the `keep-bytes` option: maximum size of the log on disk, in bytes (1 GiB).
 const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 
-/// Minimum of the `keep-bytes` option other than 0, in bytes. An empty database takes a tenth of
-/// it.
+/// Smallest value of the `keep-bytes` option apart from 0, in bytes. An empty database takes a
+/// tenth of it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
 
 /// Default of the `backup-keep` option: number of nightly backups to keep.
@@ -178,15 +179,15 @@ enum LookAlikes {
     Allow,
 }
 
-/// Returns the service's directory that systemd passes in an environment variable, such as
-/// `STATE_DIRECTORY`; `None` if it is unset or not an absolute path.
+/// Returns the directory that systemd passes to the service in an environment variable, such as
+/// `STATE_DIRECTORY`; `None` if the variable is unset or does not begin with an absolute path.
 fn systemd_directory(variable: &str) -> Option<PathBuf> {
     // The variable may hold several directories; the first is the service's own.
     env::split_paths(&env::var_os(variable)?).next().filter(|it| it.is_absolute())
 }
 
 impl ServerOptions {
-    /// Reads the options in a configuration file.
+    /// Reads the options in the configuration file at `path`.
     ///
     /// # Errors
     /// The file cannot be read, or contains an unknown key or a value of the wrong type; the error
@@ -197,14 +198,16 @@ impl ServerOptions {
         parse_toml(path, &text)
     }
 
-    /// Returns options that locate the control socket and set nothing else, for `chat-server status`.
+    /// Returns options with nothing set except what locates the control socket, for
+    /// [`Self::control_socket`].
     #[must_use]
     pub fn for_control_socket(control: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
         Self { control, data_dir, ..Self::default() }
     }
 
-    /// Merges two sources: returns these options, with missing ones taken from `fallback`, which has
-    /// lower precedence. A password or password file here overrides both of `fallback`.
+    /// Merges two sources: returns these options, with missing ones taken from `fallback`, which
+    /// has lower precedence. If a password or password file is set here, neither is taken from
+    /// `fallback`.
     #[must_use]
     pub fn or(self, fallback: Self) -> Self {
         // `password` and `password-file` exclude each other; the source with higher precedence wins.
@@ -245,14 +248,16 @@ impl ServerOptions {
         }
     }
 
-    /// Returns the data directory that is set here, in which the log is stored on disk.
+    /// Returns the `data-dir` option: the directory in which the log is stored on disk; `None` if
+    /// it is not set.
     #[must_use]
     pub fn data_dir(self) -> Option<PathBuf> {
         self.data_dir
     }
 
-    /// Returns the path of the file that contains the password, if there is one: the configuration
-    /// file, which is at `config`, or a password file. Call it on merged options.
+    /// Returns the path of the file that contains the password: the configuration file, if the
+    /// `password` option is set (`config` is its path), or else that of the `password-file` option;
+    /// `None` if neither is set. Call it on merged options.
     #[must_use]
     pub fn password_path<'a>(&'a self, config: Option<&'a Path>) -> Option<&'a Path> {
         match self.password {
@@ -281,9 +286,9 @@ impl ServerOptions {
         Ok(directory.map(|directory| BackupSettings { directory, keep }))
     }
 
-    /// Returns the path of the control socket, which answers `chat-server status`: the one that is
-    /// set, else in systemd's `RUNTIME_DIRECTORY`, else in the data directory; `None` without any of
-    /// them.
+    /// Returns the path of the control socket, to which `chat-server status` and `announce`
+    /// connect: the one that is set, else `control` in systemd's `RUNTIME_DIRECTORY`, else
+    /// `control.sock` in the data directory; `None` if none of these is set.
     #[must_use]
     pub fn control_socket(&self) -> Option<PathBuf> {
         let in_runtime_directory = || Some(systemd_directory("RUNTIME_DIRECTORY")?.join("control"));
@@ -291,8 +296,8 @@ impl ServerOptions {
         self.control.clone().or_else(in_runtime_directory).or_else(in_data)
     }
 
-    /// Converts the options into checked server settings, with defaults for missing options. Reads
-    /// the password file.
+    /// Converts the options to checked server settings: reads the password file, and fills in
+    /// defaults.
     ///
     /// # Errors
     /// A value is out of its range, options contradict each other, or the password file cannot be
@@ -352,7 +357,11 @@ impl ServerOptions {
         Ok(settings)
     }
 
-    /// Returns the settings of the log: in memory or on disk, with its limits.
+    /// Returns the settings of the log: on disk, if a data directory is set or systemd passes a
+    /// `STATE_DIRECTORY`; else in memory.
+    ///
+    /// # Errors
+    /// A limit is below its minimum.
     fn log_settings(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
         let Some(directory) = self.log_directory() else {
@@ -396,7 +405,10 @@ impl ServerOptions {
     }
 }
 
-/// Parses the names of rooms.
+/// Parses the room names of the `reserved-rooms` option.
+///
+/// # Errors
+/// A name is not a valid room name.
 fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
     let parse = |name: &String| {
         RoomName::new(name).map_err(|_| anyhow!("reserved-rooms: not the name of a room: {name}"))
@@ -404,7 +416,11 @@ fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
     names.iter().map(parse).collect()
 }
 
-/// Returns the password: `given`, or else the first line of `file`.
+/// Returns the server's password: `given`, or else the first line of `file`; `None` if neither is
+/// set.
+///
+/// # Errors
+/// Both are set, or the file cannot be read.
 fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (given, file) {
         (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
@@ -424,7 +440,7 @@ mod tests {
     /// Configuration file that the Debian package installs.
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-server.toml");
 
-    /// Keys of the packaged file that are shown with an example, because they have no default.
+    /// Keys that the packaged file shows with an example value, because they have no default.
     const KEYS_WITHOUT_DEFAULT: &[&str] =
         &["password", "password-file", "data-dir", "backup-dir", "control"];
 

@@ -1,5 +1,5 @@
-//! Configuration of the user's programs, `chat-client` and `chat-peer`: directories, the default
-//! username, and reading the configuration file and environment variables.
+//! Configuration that the users' programs `chat-client` and `chat-peer` share: directories, the
+//! default username, and the reading of configuration files and environment variables.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -12,29 +12,29 @@ use super::parse_toml;
 use crate::model::Username;
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 
-/// Returns the platform's configuration and state directories for pi-chat; `None` for a user
-/// without a home directory.
+/// Returns the platform's configuration and state directories for pi-chat; `None` if the user has
+/// no home directory.
 pub(super) fn project_directories() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "pi-chat")
 }
 
-/// Returns the directory for saved state (sessions, the peer's key); `None` for a user without a
-/// home directory. It need not exist.
+/// Returns the directory for saved state (sessions, the peer's key); `None` if the user has no home
+/// directory. The directory may not exist yet.
 #[must_use]
 pub fn state_directory() -> Option<PathBuf> {
     let all = project_directories()?;
     Some(all.state_dir().unwrap_or_else(|| all.data_local_dir()).to_owned())
 }
 
-/// Reads a user's configuration file: the one at `path`, which must exist, or else the one named
-/// `default_name` in the user's configuration directory, if it exists.
+/// Reads and parses a configuration file: the one at `path`, which must exist, or, without `path`,
+/// the one named `default_name` in the user's configuration directory, if it exists.
 ///
-/// Returns the parsed settings and the directory of the file, against which relative paths in it
-/// are resolved; `None` if there is no file.
+/// Returns the settings, and the directory of the file, against which relative paths in it are to
+/// be resolved. `None` if there is no file.
 ///
 /// # Errors
-/// The file cannot be read, or contains an unknown key or an invalid value; the error names the
-/// key and the line.
+/// The file cannot be read, or contains an unknown key or an invalid value; the error names the key
+/// and the line.
 pub(super) fn read_config_file<T: DeserializeOwned>(
     path: Option<&Path>,
     default_name: &str,
@@ -55,15 +55,18 @@ pub(super) fn env_text(key: &str) -> Option<String> {
     env::var(key).ok().filter(|it| !it.is_empty())
 }
 
-/// Returns the value of a boolean environment variable; `None` if it is unset or empty.
+/// Returns the value of a boolean environment variable; `None` if it is unset, empty or not UTF-8.
 ///
 /// # Errors
-/// The value is neither a yes (`1`, `true`, `yes`) nor a no (`0`, `false`, `no`).
+/// The value is neither true (`1`, `true`, `yes`) nor false (`0`, `false`, `no`).
 pub(super) fn env_bool(key: &str) -> Result<Option<bool>> {
     env_text(key).map(|text| parse_bool(key, &text)).transpose()
 }
 
-/// Parses the value of the boolean environment variable `key`.
+/// Parses the value of a boolean environment variable. `key` is its name, for the error.
+///
+/// # Errors
+/// The value is neither true (`1`, `true`, `yes`) nor false (`0`, `false`, `no`).
 fn parse_bool(key: &str, text: &str) -> Result<bool> {
     match text {
         "1" | "true" | "yes" => Ok(true),
@@ -72,13 +75,15 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
     }
 }
 
-/// Returns the default username: the login name, changed to fit the rules for usernames.
+/// Returns the default username: the login name, changed to a valid username by
+/// [`username_from_login`].
 pub(super) fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())
 }
 
-/// Converts a login name to a valid username: `CORP\anna smith` becomes `anna-smith`; `guest` if
-/// nothing valid is left.
+/// Converts a login name to a valid username: drops the domain, replaces characters that are not
+/// letters, digits, `-`, `_` or `.` by `-`, and cuts it to the maximum length. `CORP\anna smith`
+/// becomes `anna-smith`. Returns `guest` if no valid name is left.
 fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();
@@ -101,7 +106,7 @@ fn username_from_login(login: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Domains are cut off, invalid characters become `-`, and the length is limited.
+    /// Domains are dropped, invalid characters become `-`, and the length is limited.
     #[test]
     fn login_names_become_valid_usernames() {
         for (login, name) in [
@@ -116,7 +121,7 @@ mod tests {
         }
         assert_eq!(username_from_login(&"x".repeat(100)).len(), 32);
     }
-    /// A value other than yes or no is an error that names the variable.
+    /// A value that is neither true nor false is an error that names the variable.
     #[test]
     fn booleans_are_parsed() {
         let says = |text| parse_bool("PI_CHAT_ASK", text);

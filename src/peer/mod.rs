@@ -34,8 +34,8 @@ use crate::systemd;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
 
-/// Maximum time that a graceful shutdown waits for acknowledgements, if the driver itself starts
-/// it: all senders of requests are gone, or the output of the user interface is closed.
+/// Maximum time without a new acknowledgement that a graceful shutdown waits, if the driver itself
+/// starts it: all senders of requests are gone, or the output of the user interface is closed.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time between two scans of the network interfaces.
