@@ -83,7 +83,7 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     // No journal file: an incomplete copy is thrown away anyway.
     copy.pragma_update(None, "journal_mode", "memory")?;
     let transaction = copy.transaction()?;
-    // As after a crash of the system, so the log gets a new id when it is opened.
+    // These are the facts of a log whose system has crashed, so opening it gives it a new log id.
     write_fact(&transaction, fact::IS_CLEAN, 0)?;
     write_fact(&transaction, fact::IS_STRICT, 0)?;
     write_fact(&transaction, fact::BOOT_ID, "")?;

@@ -47,7 +47,7 @@ pub fn export(
     out: &mut impl Write,
 ) -> Result<(), ArchiveError> {
     let connection = open(directory)?;
-    // One state of the database, whatever is sent meanwhile.
+    // All queries see one state of the database, even if a server writes meanwhile.
     let transaction = connection.unchecked_transaction()?;
     let room = match &options.room {
         None => None,

@@ -34,7 +34,7 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
         return Err(error.into());
     }
     let mut connection = open_to_write(&path, None)?;
-    // An incomplete import is rolled back.
+    // Dropping the transaction rolls back everything, so an import is complete or has no effect.
     let transaction = connection.transaction()?;
     merge::create_staging_table(&transaction)?;
     let read = stage_lines(&transaction, input)?;

@@ -119,7 +119,7 @@ impl MemoryLog {
     }
 
     /// Stores an entry in the ring of its room, or in the rings of its two sessions. Drops the
-    /// oldest entry of a ring that then exceeds its maximum number of entries.
+    /// oldest entries of each ring beyond its maximum number of entries.
     fn store_entry(&mut self, entry: &SharedEntry) {
         match &entry.draft.target {
             Target::Room(room) => {
@@ -191,7 +191,7 @@ impl MemoryLog {
         if self.room_bytes <= self.limits.total_bytes {
             return;
         }
-        // An eighth more than necessary, so that it is not necessary again at the next message.
+        // Free an eighth more than necessary, so that rooms are not trimmed at each append.
         while self.room_bytes > self.limits.total_bytes - self.limits.total_bytes / 8 {
             let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
             let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);

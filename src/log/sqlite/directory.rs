@@ -54,8 +54,8 @@ impl LockedDirectory {
             }
             Err(TryLockError::Error(error)) => return Err(wrap(&lock_path)(error)),
         }
-        // A process that finds the directory locked reads this. If it cannot be written, that
-        // process reports an unknown holder.
+        // A process that finds the directory locked reads the process id. If it cannot be written,
+        // that process reports an unknown holder.
         let _ = write_lock_holder(&mut lock);
         let database = path.join(DATABASE_FILE);
         // SQLite gives its other files the same permissions.

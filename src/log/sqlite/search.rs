@@ -188,10 +188,10 @@ pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequenc
     Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED_UP_TO)?.unwrap_or(0)))
 }
 
-/// Adds the next messages to the search index and to the table of days, at most `limit`, in
-/// ascending order of sequence. Returns the sequence up to which messages are indexed then, and the
-/// number added. A message with a damaged author or text is indexed without it. Call it within a
-/// transaction.
+/// Adds the next messages to the search index, at most `limit`, in ascending order of sequence.
+/// Extends the table `days`, which holds the first and last indexed sequence of each day. Returns
+/// the sequence up to which messages are indexed then, and the number added. A message with a
+/// damaged author or text is indexed without it. Call it within a transaction.
 pub(crate) fn index_next(
     connection: &Connection,
     limit: usize,

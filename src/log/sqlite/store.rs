@@ -42,7 +42,7 @@ pub(super) struct Store {
     /// Sync level that is set at the connection; `None` until it is set for the first time.
     sync_level: Option<SyncLevel>,
     /// Number of pages in the write-ahead log after the last commit, stored here by a hook of
-    /// SQLite; 0 from a checkpoint to the next commit.
+    /// SQLite. [`Self::checkpoint_if_large`] resets it to 0.
     wal_pages: Arc<AtomicI32>,
     /// Progress of retention between its steps.
     retention_progress: RetentionProgress,
@@ -73,7 +73,8 @@ impl Store {
     /// None of the changes is written.
     pub(super) fn write(&mut self, changes: &[Change], sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
-        // Rooms that the transaction creates do not exist if it fails: the cache is then empty.
+        // If the transaction fails, rooms that it has created do not exist: the cache then stays
+        // empty.
         let mut room_ids = std::mem::take(&mut self.room_ids);
         let transaction = self.connection.transaction()?;
         for change in changes {
@@ -217,7 +218,7 @@ fn room_id(
     let number = match rows::find_room(connection, room.key())? {
         Some((number, _)) => number,
         None => {
-            // A former row may have been evicted: then entries are missing.
+            // An earlier row of this room may have been evicted, and its entries with it.
             let forgotten: i64 = read_fact(connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
             let mut statement = connection
                 .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;

@@ -46,7 +46,7 @@ pub(super) fn add_unwritten(
             outcome.entries.extend(wanted.cloned());
             outcome.more |= drop_oldest(&mut outcome.entries, query.limit);
         }
-        // They belong to the next page.
+        // The database has more entries. Unwritten ones are later: they belong to a later page.
         ReadRange::After(..) if outcome.more => {}
         ReadRange::After(_, count) => {
             let room = usize::from(*count).saturating_sub(outcome.entries.len());

@@ -191,7 +191,7 @@ impl RetentionStep<'_> {
             statement.query_map([end, to_sql_limit(self.delete_budget)], |row| row.get(0))?;
         self.delete_directs(&directs.collect::<rusqlite::Result<Vec<i64>>>()?)?;
         if old.is_empty() {
-            // No message of the days before is left.
+            // No message of the days before `day` is left.
             self.connection.prepare_cached("DELETE FROM days WHERE day < ?")?.execute([day])?;
         }
         Ok(())

@@ -53,7 +53,7 @@ impl RetentionStep<'_> {
                 .optional()?;
             let Some((name, newest)) = found else { continue };
             if newest.is_some_and(|newest| newest > last) {
-                // It has new messages.
+                // The room has new messages: it is in use again.
                 continue;
             }
             self.delete_oldest_of_room(room, self.delete_budget)?;
@@ -67,7 +67,7 @@ impl RetentionStep<'_> {
                     .push_front(RoomToEvict { room_id: room, last_sequence: last });
                 break;
             }
-            // An empty room costs something, too.
+            // Deleting an empty room takes time too.
             self.delete_budget = self.delete_budget.saturating_sub(1);
             self.progress.counts.forget_room(room);
             forgotten = forgotten.max(last);
@@ -86,7 +86,7 @@ impl RetentionStep<'_> {
     fn choose_rooms_to_evict(&self) -> rusqlite::Result<EvictionQueue> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM rooms")?;
         let count: i64 = statement.query_row([], |row| row.get(0))?;
-        // Wait for an eighth too many, so that it does not run each time.
+        // Wait until the limit is exceeded by an eighth, so that rooms are not sorted in each step.
         if count <= MAX_ROOMS + MAX_ROOMS / 8 {
             return Ok(EvictionQueue::new());
         }
