@@ -39,8 +39,7 @@ pub struct DiscoveredServer {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Socket addresses of the server, the most likely to connect first; at least one, at most
-    /// [`MAX_ADDRESSES`].
+    /// Socket addresses of the server, the most likely to connect first; 1 to 8.
     pub addresses: Vec<SocketAddr>,
     /// Version of the server's program from the TXT record; empty if there is none.
     pub version: String,
@@ -71,7 +70,7 @@ pub fn discover_all(patience: Duration) -> Result<Vec<DiscoveredServer>, Discove
 }
 
 /// Discovers the servers that answer first, and returns them sorted by instance name. Blocks until
-/// [`FURTHER_ANSWERS_WAIT`] after the first answer, at most for `patience`.
+/// 1.2 seconds after the first answer, at most for `patience`.
 ///
 /// # Errors
 /// The network cannot be queried.

@@ -243,9 +243,9 @@ impl Link {
         self.outputs.pop_front()
     }
 
-    /// Returns true if the unanswered requests take less than a quarter of both
-    /// [`MAX_PENDING_REQUESTS`] and [`MAX_PENDING_BYTES`]. A driver that can pause its input reads
-    /// it only while this is true. The value may change with every input.
+    /// Returns true if less than a quarter of the queue of unanswered requests is in use, by number
+    /// and by bytes of message text. A driver that can pause its input reads it only while this is
+    /// true. The value may change with every input.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.pending.len() < MAX_PENDING_REQUESTS / 4

@@ -1,9 +1,9 @@
-//! Parsing of typed lines: messages and slash commands.
+//! Parsing of typed lines as messages and slash commands, and the help text.
 
 use super::view_state::Dialect;
 use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style};
 
-/// Help text in the server dialect.
+/// Help text of the server dialect.
 const SERVER_HELP: &str = "\
 a line            is said to the room
 //text            says “/text”
@@ -21,7 +21,7 @@ a line            is said to the room
 /quit             leaves
 /help             this";
 
-/// Help text in the peer dialect.
+/// Help text of the peer dialect.
 const PEER_HELP: &str = "\
 a line            is said to the room
 //text            says “/text”
@@ -35,11 +35,12 @@ a line            is said to the room
 /quit             leaves
 /help             this";
 
-/// Command names in the server dialect, sorted, for tab completion.
+/// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
+/// missing.
 const SERVER_COMMANDS: &[&str] =
     &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/search", "/who"];
 
-/// Command names in the peer dialect, sorted, for tab completion.
+/// Command names of the peer dialect, sorted, for tab completion. Aliases are missing.
 const PEER_COMMANDS: &[&str] =
     &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/who", "/yes"];
 
@@ -51,7 +52,7 @@ pub(super) const fn help_text(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Returns all command names of a dialect, for tab completion.
+/// Returns the command names of a dialect with their slash, for tab completion.
 pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Server => SERVER_COMMANDS,
@@ -59,32 +60,35 @@ pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// Number of messages that `/history` requests by default.
+/// Number of messages that `/history` requests if the user gives none.
 const DEFAULT_HISTORY_LIMIT: u16 = 20;
 
-/// Parsed line: the action that a typed line asks for.
+/// Result of parsing a typed line: the action to carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ParsedLine {
-    /// Empty line: no action.
+    /// The line is blank: no action.
     Empty,
-    /// Request to the server.
+    /// Request this command, such as sending a message.
     ChatCommand(ChatCommand),
-    /// Request to the peers.
+    /// Request this command, which only peers support.
     PeerCommand(PeerCommand),
     /// Show the help text.
     Help,
-    /// Search for this query; if empty, request the page before the last result.
+    /// Search for this query, which is not parsed yet. If it is empty, request the page before the
+    /// last search result.
     Search(String),
-    /// Select this room as the target of typed lines; `None`: show the current one.
+    /// Select this room as the target of typed lines. `None`: show which room is the target.
     SelectRoom(Option<String>),
     /// Leave once all requests are answered.
     Quit,
 }
 
-/// Parses `line`, without its line ending. `here` is the room that messages are sent to.
+/// Parses a typed line, without its line ending, in a dialect. `here` selects the room for
+/// messages, and for commands that are typed without a room.
 ///
 /// # Errors
-/// The line is not valid; the text tells the user why.
+/// The command is unknown, not available in this dialect, or its arguments are invalid. The text is
+/// for the user.
 pub(super) fn parse_line(
     line: &str,
     here: RoomSelector,
@@ -166,7 +170,8 @@ pub(super) fn parse_line(
     }
 }
 
-/// Returns the error text for a command that exists only in the other dialect.
+/// Returns the error text for a command that exists in the other dialect only, or that takes an
+/// argument there only. Returns `None` for any other command. `text` is the command's argument.
 fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
         (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),
@@ -191,7 +196,8 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
     }
 }
 
-/// Strips the `#` with which rooms are displayed, and which users therefore type.
+/// Strips one leading `#` from a room name, if any. Users type it because room names are displayed
+/// with it.
 pub(super) fn strip_room_prefix(text: &str) -> &str {
     text.strip_prefix('#').unwrap_or(text)
 }

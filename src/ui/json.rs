@@ -1,4 +1,5 @@
-//! JSON output for bots: each event as a JSON object on a line of its own, `docs/json.md`.
+//! JSON output for bots (`docs/json.md`): each event is a JSON object on a line of its own. A
+//! search result is several.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::model::{
 
 /// Screen that writes events as JSON lines.
 pub struct JsonScreen<O> {
-    /// Output stream.
+    /// Output stream, usually standard output.
     out: O,
 }
 
@@ -25,7 +26,7 @@ impl<O: Write> JsonScreen<O> {
         Self { out }
     }
 
-    /// Writes one object as a line and flushes it.
+    /// Writes a JSON object as one line, with dangerous characters escaped, and flushes the stream.
     ///
     /// # Errors
     /// The output cannot be written any more.
@@ -46,8 +47,8 @@ impl<O: Write> Screen for JsonScreen<O> {
     }
 }
 
-/// Escapes characters in JSON text that a terminal might act upon, such as control and
-/// bidirectional characters. They can occur only within strings, so the result is equivalent JSON.
+/// Escapes control, bidirectional and other characters in JSON text on which a terminal might act,
+/// as `\uXXXX`. They occur only within strings, so the result is equivalent JSON.
 pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -60,12 +61,13 @@ pub(crate) fn escape_dangerous(json: &str) -> String {
     out
 }
 
-/// Returns a timestamp as a JSON string, or null if it is out of range.
+/// Returns a timestamp as a JSON string in RFC 3339 format, in UTC. Null if it is after the year
+/// 9999.
 fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
 
-/// Returns the JSON name of a message style.
+/// Returns the JSON name of a message style: `action`, or `said` for every other style.
 const fn style_name(style: Style) -> &'static str {
     match style {
         Style::ACTION => "action",
@@ -73,7 +75,8 @@ const fn style_name(style: Style) -> &'static str {
     }
 }
 
-/// Returns the JSON object of an event.
+/// Returns the JSON object of an event. For a search result it is the `search_end` object, without
+/// the messages.
 fn event_object(event: &Event) -> Value {
     match event {
         Event::Connection(state) => connection_state_object(state),
@@ -141,7 +144,8 @@ fn event_object(event: &Event) -> Value {
     }
 }
 
-/// Returns the JSON object of a peer report.
+/// Returns the JSON object of a peer in the answer to `peers`. Durations are in milliseconds, the
+/// loss is a fraction of 1.
 fn peer_object(it: &PeerReport) -> Value {
     let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
     json!({
@@ -160,7 +164,7 @@ fn peer_object(it: &PeerReport) -> Value {
     })
 }
 
-/// Returns the JSON object of a connection state.
+/// Returns the JSON object of a change of the connection state.
 fn connection_state_object(state: &ConnectionState) -> Value {
     match state {
         ConnectionState::Connecting => json!({"type": "state", "state": "connecting"}),
@@ -187,7 +191,7 @@ fn message_object(it: &Message) -> Value {
     )
 }
 
-/// Returns the JSON object of a search result, with the id of the search.
+/// Returns the JSON object of one message of a search result. `tag` is that of the search.
 fn search_result_object(it: &Message, tag: &RequestTag) -> Value {
     with_id(
         json!({
@@ -211,7 +215,8 @@ fn direct_object(it: &DirectMessage) -> Value {
     )
 }
 
-/// Returns the JSON object of a refused request.
+/// Returns the JSON object of a refused request: an error object with recipient or room, message
+/// text and request id.
 fn refusal_object(it: &Refusal) -> Value {
     let mut object = error_object(it.code, &it.text);
     if let Some(object) = object.as_object_mut() {
@@ -223,14 +228,16 @@ fn refusal_object(it: &Refusal) -> Value {
     with_id(object, &it.tag)
 }
 
-/// Returns the JSON object of an error. Code 0 is reported by the client itself.
+/// Returns the JSON object of an error. Its name is `client` for code 0, which the program itself
+/// reports, and null for an unknown code.
 fn error_object(code: u16, text: &str) -> Value {
     let name = ErrorCode::from_number(code).map(ErrorCode::name);
     let name = if code == 0 { Some("client") } else { name };
     json!({"type": "error", "code": code, "name": name, "text": text})
 }
 
-/// Returns the JSON object that reports an invalid input line, which had no effect.
+/// Returns the JSON object that reports an invalid input line. `line` is its number, counted from
+/// 1; `id` is the request id, if it could be read.
 pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> Value {
     let mut object =
         json!({"type": "error", "code": 0, "name": "input", "text": text, "line": line});
@@ -240,7 +247,8 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
     object
 }
 
-/// Adds the id of the request to an object. The tag was made by [`tag_from_id`], so it holds JSON.
+/// Adds the id of the request as `id`; without a tag the object stays as it is. The tag's text is
+/// the id as JSON. A text that is no JSON is ignored.
 fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
     if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
@@ -249,12 +257,12 @@ fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     object
 }
 
-/// Inserts the request id into a JSON object.
+/// Sets the key `id` of a JSON object to a request id.
 fn insert_id(map: &mut Map<String, Value>, id: Value) {
     map.insert("id".to_owned(), id);
 }
 
-/// Returns the tag that carries a request id, as JSON text.
+/// Returns the tag for a request id: the id as JSON text. Without an id the tag is empty.
 pub(super) fn tag_from_id(id: Option<&Value>) -> RequestTag {
     RequestTag(id.map(|it| it.to_string().into()))
 }

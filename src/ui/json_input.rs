@@ -1,4 +1,4 @@
-//! JSON input of bots: each request is a JSON object on a line of its own, `docs/json.md`.
+//! JSON input for bots (`docs/json.md`): each request is a JSON object on a line of its own.
 
 use std::io::BufRead;
 use std::time::Duration;
@@ -17,55 +17,58 @@ use crate::model::{
     Style,
 };
 
-/// Default limit of messages for `history` and `search`.
+/// Number of messages that `history` and `search` request if the object gives no limit.
 const DEFAULT_LIMIT: u16 = 20;
 
-/// Maximum length of a request id, in bytes of JSON. It is kept until the request is answered.
+/// Maximum length of a request id as JSON text, in bytes. The id is kept until the request is
+/// answered.
 const MAX_ID_BYTES: usize = 256;
 
-/// JSON request object with all fields that any type may have. The type determines which are
-/// required.
+/// JSON request object, with the fields of all types. Its type determines which fields are
+/// required; fields of other types are ignored, unknown fields are errors.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequestObject {
-    /// Type of the request.
+    /// Type of the request, such as `say`.
     #[serde(rename = "type")]
     kind: String,
-    /// Request id, repeated in the events that answer it.
+    /// Request id, any JSON value; repeated in the events that answer the request.
     id: Option<Value>,
-    /// Room name.
+    /// Name of the room that the request concerns. If missing: the only joined room, or for a
+    /// search all rooms.
     room: Option<String>,
     /// Message text or search query.
     text: Option<String>,
-    /// Message style: `said` or `action`.
+    /// Message style, `said` or `action`; if missing, `said`.
     style: Option<String>,
     /// Username of the recipient.
     to: Option<String>,
-    /// Username of the author to search for.
+    /// Username of the author, to restrict a search.
     from: Option<String>,
-    /// Username that a peer request concerns.
+    /// Username of the peer or candidate that `block` or `admit` concerns.
     name: Option<String>,
-    /// True to admit the user.
+    /// True to admit the candidate, false to reject it.
     welcome: Option<bool>,
-    /// Session number of the recipient, if only this one may receive the message.
+    /// Session number that the recipient of a direct message must have, else it is refused.
     session: Option<u64>,
-    /// Earliest time to search, inclusive.
+    /// Earliest time of messages to search, inclusive, in RFC 3339 format.
     since: Option<String>,
-    /// Latest time to search, exclusive.
+    /// Latest time of messages to search, exclusive, in RFC 3339 format.
     until: Option<String>,
-    /// Sequence before which to search or fetch history.
+    /// Sequence that the messages of `history` or `search` must be below.
     before: Option<u64>,
-    /// Maximum number of messages.
+    /// Maximum number of messages of `history` or `search`.
     limit: Option<u16>,
-    /// True to quit without waiting for answers.
+    /// True to quit at once; otherwise the program quits after all answers.
     now: Option<bool>,
 }
 
 impl RequestObject {
-    /// Converts the object to a command. `patience` is the timeout of a graceful quit.
+    /// Converts the object to a command. `patience` is the maximum time without an answer if it is
+    /// a graceful `quit`.
     ///
     /// # Errors
-    /// The object is not a valid request; the text says why.
+    /// The object is not a valid request, or not one of this dialect. The text says why.
     fn into_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
@@ -84,10 +87,10 @@ impl RequestObject {
         }
     }
 
-    /// Converts the object to a command for peers.
+    /// Converts an object of type `peers`, `block` or `admit` to a command.
     ///
     /// # Errors
-    /// A required field is missing.
+    /// A required field is missing, or the name is empty. The text names the field.
     fn into_peer_command(self) -> Result<PeerCommand, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
@@ -101,10 +104,10 @@ impl RequestObject {
         }
     }
 
-    /// Converts the object to a search.
+    /// Converts an object of type `search` to a search request.
     ///
     /// # Errors
-    /// A time is not valid.
+    /// A time is not in RFC 3339 format, or not after the start of 1970. The text names the field.
     fn into_search(self) -> Result<SearchRequest, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
@@ -121,10 +124,11 @@ impl RequestObject {
         })
     }
 
-    /// Converts the object to a command for the server, or for the room of peers.
+    /// Converts an object of any other type to a chat command.
     ///
     /// # Errors
-    /// The type is unknown, a required field is missing, or the style is not valid.
+    /// The type is unknown, a required field is missing, or the style is invalid. The text says
+    /// why.
     fn into_chat_command(self) -> Result<ChatCommand, String> {
         let room = self.room.map_or(RoomSelector::Only, RoomSelector::Named);
         let style = match self.style.as_deref() {
@@ -162,10 +166,12 @@ impl RequestObject {
     }
 }
 
-/// Parses a line as a request.
+/// Parses a line as a JSON request. `patience` is the maximum time without an answer if it is a
+/// graceful `quit`.
 ///
 /// # Errors
-/// The line is not a valid request. Returns the error text, and the request id if it could be read.
+/// The line is not a valid request. Returns the error text, and the request id unless the object
+/// cannot be read or the id is too long.
 fn parse_request(
     line: &str,
     dialect: Dialect,
@@ -187,9 +193,10 @@ fn parse_request(
     }
 }
 
-/// Reads JSON lines until the end of the input or a `quit` request, and sends the requests. At the
-/// end of the input it requests a graceful shutdown with the timeout `patience`. Invalid lines are
-/// reported on standard output and counted in the view state. Blocks: run it in a thread of its own.
+/// Reads JSON lines and sends their requests to the driver, until the end of the input or a `quit`
+/// request. At the end of the input it requests a graceful shutdown, with `patience` as the maximum
+/// time without an answer. Reports invalid lines on standard output and counts them in the view
+/// state; skips blank lines. Blocks: run it in a thread of its own.
 pub fn read_json(
     input: &mut impl BufRead,
     view: &SharedViewState,

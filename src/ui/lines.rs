@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead};
 
-/// Maximum length of a line kept in memory, in bytes.
+/// Number of bytes within which a line must end, its line ending included. A longer line is not
+/// kept in memory.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
 
 /// Line read from the input.
@@ -10,13 +11,15 @@ const MAX_LINE_BYTES: u64 = 256 * 1024;
 pub(super) enum Line {
     /// Text of the line, without its line ending.
     Text(String),
-    /// The line was longer than [`MAX_LINE_BYTES`]; its length in bytes. Its content was discarded.
+    /// The line has no end within [`MAX_LINE_BYTES`] bytes. Its content was discarded; this is its
+    /// total length in bytes, line ending included.
     TooLong(usize),
-    /// The line is not valid UTF-8.
+    /// The line is not valid UTF-8. Its content was discarded.
     InvalidUtf8,
 }
 
-/// Reads the next line, ended by `\n` or `\r\n`; returns `None` at the end of the input.
+/// Reads the next line, which ends with `\n`, `\r\n` or the input. Returns `None` at the end of the
+/// input.
 ///
 /// # Errors
 /// The input cannot be read.

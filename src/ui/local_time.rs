@@ -1,4 +1,4 @@
-//! Times of day in the user's time zone: formatting and parsing.
+//! Formatting and parsing of times, in the user's time zone and in UTC.
 
 use jiff::Timestamp as Instant;
 use jiff::civil::{Date, DateTime, Time};
@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
 
-/// Placeholder for a time that cannot be represented.
+/// Placeholder for a time after the year 9999, which cannot be formatted.
 const INVALID_TIME: &str = "--:--:--";
 
 /// The user's time zone, for formatting and parsing times.
@@ -17,42 +17,42 @@ pub(super) struct LocalTimeZone {
 }
 
 impl LocalTimeZone {
-    /// Returns the system's time zone, or that of the environment variable `TZ`.
+    /// Returns the time zone of the environment variable `TZ`, or else that of the system.
     pub(super) fn system() -> Self {
         Self { zone: TimeZone::system() }
     }
 
-    /// Returns the time zone of a POSIX rule, for tests.
+    /// Returns the time zone that a POSIX rule such as `UTC0` describes, for tests.
     #[cfg(test)]
     pub(super) fn from_posix(rule: &str) -> Self {
         Self { zone: TimeZone::posix(rule).unwrap() }
     }
 
-    /// Formats the time of day, as `14:03:07`.
+    /// Formats the local time of day, as `14:03:07`.
     pub(super) fn format_time(&self, time: Timestamp) -> String {
         self.format(time, "%H:%M:%S")
     }
 
-    /// Returns the local date of a time; `None` if it is out of range.
+    /// Returns the local date of a time; `None` after the year 9999.
     pub(super) fn date(&self, time: Timestamp) -> Option<Date> {
         Some(to_jiff(time)?.to_zoned(self.zone.clone()).date())
     }
 
-    /// Formats date and time, as `2026-11-22 14:03:07`.
+    /// Formats local date and time, as `2026-11-22 14:03:07`.
     pub(super) fn format_date_time(&self, time: Timestamp) -> String {
         self.format(time, "%Y-%m-%d %H:%M:%S")
     }
 
-    /// Formats date and minute, as `2026-11-22 14:03`; the date alone if the time is the start of
-    /// that day.
+    /// Formats local date and minute, as `2026-11-22 14:03`. The start of a day is formatted as the
+    /// date alone.
     pub(super) fn format_date_minute(&self, time: Timestamp) -> String {
         let is_day = self.date(time).is_some_and(|day| self.start_of_day(day) == Some(time));
         self.format(time, if is_day { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" })
     }
 
-    /// Parses a date or time typed by the user: `2026-11-03` (the start of that day),
-    /// `2026-11-03T14:30`, `today` or `yesterday`. Returns `None` if it is not valid or not after
-    /// the start of 1970.
+    /// Parses a local date or time typed by the user: `2026-11-03`, `2026-11-03T14:30`, `today` or
+    /// `yesterday`. A date stands for the start of that day. `now` is the current time. Returns
+    /// `None` if the text has none of these forms, or the time is not after the start of 1970.
     pub(super) fn parse_typed(&self, typed: &str, now: Timestamp) -> Option<Timestamp> {
         match typed.to_ascii_lowercase().as_str() {
             "today" => self.start_of_day(self.date(now)?),
@@ -64,18 +64,20 @@ impl LocalTimeZone {
         }
     }
 
-    /// Returns the time at which a local day starts.
+    /// Returns the time at which a local day starts; `None` if it is not after the start of 1970.
     fn start_of_day(&self, day: Date) -> Option<Timestamp> {
         self.to_timestamp(day.to_datetime(Time::midnight()))
     }
 
-    /// Converts a local date and time to a timestamp. A time that daylight saving skips is taken as
-    /// one hour later; of a time that occurs twice, the first is used.
+    /// Converts a local date and time to a timestamp; `None` if it is not after the start of 1970.
+    /// A time that daylight saving skips is shifted forward by the skipped hour; of a time that
+    /// occurs twice, the first is taken.
     fn to_timestamp(&self, shown: DateTime) -> Option<Timestamp> {
         checked_timestamp(shown.to_zoned(self.zone.clone()).ok()?.timestamp())
     }
 
-    /// Formats a time with this `strftime` format.
+    /// Formats a time in the local time zone, with a `strftime` format. A time after the year 9999
+    /// becomes [`INVALID_TIME`].
     fn format(&self, time: Timestamp, form: &str) -> String {
         to_jiff(time).map_or_else(
             || INVALID_TIME.to_owned(),
@@ -84,24 +86,26 @@ impl LocalTimeZone {
     }
 }
 
-/// Formats a time in UTC, as `2026-11-22T14:03:07.123Z`; `None` if it is out of range.
+/// Formats a time in UTC with milliseconds, as `2026-11-22T14:03:07.123Z`; `None` after the year
+/// 9999.
 pub(super) fn format_utc(time: Timestamp) -> Option<String> {
     Some(to_jiff(time)?.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
 
-/// Parses a time in RFC 3339 format, with a time zone offset or `Z`.
+/// Parses a time in RFC 3339 format, with a time zone offset or `Z`. Returns `None` if it is
+/// invalid or not after the start of 1970.
 pub(super) fn parse_time(written: &str) -> Option<Timestamp> {
     checked_timestamp(written.parse().ok()?)
 }
 
-/// Converts to a protocol timestamp, unless it is not after the start of 1970: zero means "no time"
-/// in the protocol.
+/// Converts a time of the library to a protocol timestamp. Returns `None` if it is not after the
+/// start of 1970, because zero means "no time" in the protocol.
 fn checked_timestamp(time: Instant) -> Option<Timestamp> {
     let milliseconds = u64::try_from(time.as_millisecond()).ok()?;
     (milliseconds > 0).then_some(Timestamp(milliseconds))
 }
 
-/// Converts a protocol timestamp to jiff's type; `None` after the year 9999.
+/// Converts a protocol timestamp to the library's type; `None` after the year 9999.
 fn to_jiff(time: Timestamp) -> Option<Instant> {
     Instant::from_millisecond(i64::try_from(time.0).ok()?).ok()
 }

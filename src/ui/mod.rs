@@ -5,6 +5,7 @@
 //! line editor ([`terminal`]). Each has a [`Screen`], which the driver calls, and an input reader,
 //! which runs in a thread of its own. Screen and reader share a [`ViewState`].
 //!
+//! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
 //! - `render`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
@@ -36,11 +37,11 @@ pub use view_state::{Dialect, SharedViewState, ViewState};
 
 use crate::model::Event;
 
-/// Screen that shows events to the user.
+/// Screen that shows events to the user or to a bot.
 pub trait Screen {
-    /// Shows one event. Call it for every event, in order.
+    /// Shows one event. Call it for every event, in order. It may block while the output is slow.
     ///
     /// # Errors
-    /// The output cannot be written any more; do not call it again.
+    /// The output cannot be written any more. Do not call it again.
     fn show(&mut self, event: &Event) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Plain line interface, for scripts and for use without a line editor.
+//! Plain line interface, for scripts and for terminals without the line editor.
 
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -24,21 +24,21 @@ pub struct PlainScreen<O, E> {
     renderer: Renderer,
     /// View state shared with the reader.
     view: SharedViewState,
-    /// True to write error lines only.
+    /// True to write only error lines, those that begin with `!!`.
     is_quiet: bool,
-    /// True if `out` is a terminal, so that lines are wrapped to its width.
+    /// True to wrap lines to the width of the terminal.
     is_terminal: bool,
 }
 
 impl<O: Write, E: Write> PlainScreen<O, E> {
-    /// Creates a screen that writes all lines. If `is_terminal` is set, lines are dimmed and
-    /// wrapped.
+    /// Creates a screen that writes chat lines to `out` and status lines to `err`. If `is_terminal`
+    /// is true, lines are wrapped and dimmed, and the bell rings.
     pub fn new(out: O, err: E, is_terminal: bool, view: SharedViewState) -> Self {
         let renderer = Renderer::new(LocalTimeZone::system(), is_terminal, view.clone());
         Self { out, err, renderer, view, is_quiet: false, is_terminal }
     }
 
-    /// Makes the screen write error lines only.
+    /// Returns the screen, changed to write only error lines.
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.is_quiet = true;
@@ -69,13 +69,14 @@ impl<O: Write, E: Write> Screen for PlainScreen<O, E> {
     }
 }
 
-/// Returns the width of the terminal in columns, if there is a terminal.
+/// Returns the width of the terminal in columns; `None` if there is no terminal.
 pub(super) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
-/// Reads lines until the end of the input or `/quit` and executes them; then requests a graceful
-/// shutdown with the timeout `patience`. Blocks: run it in a thread of its own.
+/// Reads lines and executes them, until the end of the input, a read error or `/quit`. Then it
+/// requests a graceful shutdown, with `patience` as the maximum time without an answer. Reports
+/// invalid lines and counts them in the view state. Blocks: run it in a thread of its own.
 pub fn read_plain(
     input: &mut impl BufRead,
     view: &SharedViewState,

@@ -4,11 +4,11 @@ use crate::model::REPLACEMENT;
 pub(super) use crate::model::is_unsafe_char;
 pub use crate::model::sanitize_text;
 
-/// Maximum number of characters of a name that are displayed. Valid names are never longer.
+/// Maximum number of characters of a name that are displayed. Valid names are not longer.
 const MAX_SHOWN_NAME_CHARS: usize = 64;
 
-/// Sanitizes text for display on a single line, such as a server's notice: replaces dangerous
-/// characters, and line breaks and tabs by spaces.
+/// Sanitizes text for display on a single line, such as a server's notice: replaces line breaks and
+/// tabs by spaces, and dangerous characters by U+FFFD.
 #[must_use]
 pub fn safe_line(text: &str) -> String {
     text.chars()
@@ -20,8 +20,9 @@ pub fn safe_line(text: &str) -> String {
         .collect()
 }
 
-/// Sanitizes a name for display: replaces dangerous characters, whitespace and most punctuation, so
-/// that a name cannot imitate the text around it, and cuts it to [`MAX_SHOWN_NAME_CHARS`].
+/// Sanitizes a name for display, so that it cannot imitate the text around it. Replaces dangerous
+/// characters, whitespace and ASCII punctuation except `-`, `_` and `.` by U+FFFD. Cuts the name to
+/// [`MAX_SHOWN_NAME_CHARS`]. An empty name becomes U+FFFD.
 pub(super) fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
         let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');

@@ -1,19 +1,21 @@
-//! Parsing of search queries typed after `/search`: words, phrases, and filters such as
-//! `from:anna`.
+//! Parsing of the query typed after `/search`: words, phrases, and filters such as `from:anna`.
 
 use super::local_time::LocalTimeZone;
 use crate::model::{SearchRequest, Timestamp};
 
-/// Number of search results per page.
+/// Maximum number of messages in one page of search results.
 const RESULTS_PER_PAGE: u16 = 20;
 
-/// Filter syntax, for error texts.
+/// Syntax of the search filters, for error texts.
 const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 
-/// Parses a typed query. `now` is the current time, for `today` and `yesterday`.
+/// Parses a typed query as a search for its first page. Terms that are no filter become the text of
+/// the search. `time` is the user's time zone for dates, `now` the current time for `today` and
+/// `yesterday`.
 ///
 /// # Errors
-/// A filter is not valid; the text tells the user why.
+/// A filter is unknown, has no value, occurs twice, or has an invalid date. The text is for the
+/// user.
 pub(super) fn parse_search(
     typed: &str,
     time: &LocalTimeZone,
@@ -54,7 +56,7 @@ pub(super) fn parse_search(
     Ok(search)
 }
 
-/// Splits a query at whitespace outside double quotes.
+/// Splits a query into terms at whitespace outside double quotes. The quotes stay in the terms.
 fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     let between = move |c: char| {
@@ -64,8 +66,10 @@ fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
     typed.split(between).filter(|it| !it.is_empty())
 }
 
-/// Splits a term into filter name and value if it is a filter, known or misspelt. Quoted terms,
-/// URLs, times of day and unknown words that end with a colon are text.
+/// Splits a term at its first colon into filter name and value, without quotes around the value.
+/// Returns `None` if the term is text. A known filter name always makes a filter. Any other name of
+/// letters does so, as a misspelt filter, unless the value is empty or begins with `//`, as in a
+/// URL.
 fn split_filter(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);
@@ -75,12 +79,12 @@ fn split_filter(piece: &str) -> Option<(&str, &str)> {
     (is_word && (is_known || !is_text)).then(|| (filter, value.trim_matches('"')))
 }
 
-/// Stores the value of a filter, and returns true if it had none before.
+/// Sets the value of a filter, and returns true if it had none before.
 fn set_filter<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
-/// Returns the error text for a date that is not valid.
+/// Returns the error text for an invalid date.
 fn date_error(value: &str) -> String {
     format!("{value} is no date: write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
 }

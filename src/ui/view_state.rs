@@ -1,58 +1,61 @@
-//! View state that screen and input reader share: the joined rooms, the selected room, the members.
+//! View state: dialect, names, rooms and members, kept up to date from events and typed commands;
+//! read by screen and input reader.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{ChatCommand, Event, NameKey, RequestTag, RoomSelector, SearchRequest};
 
-/// Maximum number of member names kept per room.
+/// Maximum number of member names kept of each room; further ones are ignored.
 const MAX_MEMBERS_PER_ROOM: usize = 1_000;
 
-/// Command dialect: which commands and requests are available.
+/// Dialect of commands: the set of commands and JSON requests that the user can give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// Client of a server: several rooms, history, search and direct messages.
+    /// Dialect of the client of a server: several rooms, history, search and direct messages.
     #[default]
     Server,
-    /// Peer: one room, without a server.
+    /// Dialect of a peer: one room, no server, and commands about peers.
     Peers,
 }
 
-/// View state: what the input reader needs to know of the events shown so far.
+/// View state: dialect, names, rooms and members, kept up to date from events and typed commands.
+/// Read by screen and input reader.
 #[derive(Debug, Default)]
 pub struct ViewState {
-    /// Command dialect.
+    /// Dialect of commands; it never changes.
     pub dialect: Dialect,
-    /// The user's own name, once joined.
+    /// The user's own name; `None` before the first join. Read by the renderer only.
     pub own_name: Option<String>,
-    /// Joined rooms, in the order in which they were entered.
+    /// Joined rooms in the server's spelling, in the order in which they were entered.
     pub rooms: Vec<String>,
-    /// Room selected as the target of typed lines, if any.
+    /// Joined room that was selected as the target of typed lines. `None`: they go to the first
+    /// joined room.
     pub selected_room: Option<String>,
-    /// Room that the user has asked to enter, as typed. Typed lines go there until the request is
-    /// answered, and it is selected once entered.
+    /// Room that the user has asked to enter, as typed; `None` if none is being entered. Typed
+    /// lines go there until the request is answered, and the room is selected once entered.
     pending_room: Option<String>,
-    /// Names of the members of each room, as far as they are known.
+    /// Names of the known members of each room, by the key of the room's name.
     members: BTreeMap<NameKey, Vec<String>>,
-    /// Search for the page before the last search result, if there are older ones.
+    /// Search for the page before the last search result; `None` if that has no older messages.
     pub older_search: Option<SearchRequest>,
-    /// Number of invalid input lines.
+    /// Number of invalid input lines so far.
     pub input_errors: usize,
 }
 
-/// View state shared between screen and input reader.
+/// View state shared by screen and input reader, which run in different threads.
 #[derive(Clone, Debug, Default)]
 pub struct SharedViewState(Arc<Mutex<ViewState>>);
 
 impl SharedViewState {
-    /// Creates the view state of a dialect.
+    /// Creates an empty view state with this dialect.
     #[must_use]
     pub fn with_dialect(dialect: Dialect) -> Self {
         Self(Arc::new(Mutex::new(ViewState { dialect, ..ViewState::default() })))
     }
 
-    /// Calls a function with exclusive access to the view state. Must not be nested: it would
-    /// deadlock.
+    /// Calls a function with exclusive access to the view state, and returns its result. The
+    /// function must not call `with` of the same state: it would deadlock.
     pub fn with<T>(&self, with: impl FnOnce(&mut ViewState) -> T) -> T {
         // No update panics halfway, so the state is valid even if a thread that held the lock has
         // panicked.
@@ -61,7 +64,8 @@ impl SharedViewState {
 }
 
 impl ViewState {
-    /// Updates the state for an event. Call it for every event, before it is shown.
+    /// Updates the state for an event: names, rooms, members, selection and older search. Call it
+    /// for every event, before the event is shown.
     pub fn update(&mut self, event: &Event) {
         match event {
             Event::JoinedServer(joined) => {
@@ -119,24 +123,28 @@ impl ViewState {
         }
     }
 
-    /// Returns the place that typed lines are sent to.
+    /// Returns the selector of the room to which typed lines go: the room being entered, else the
+    /// selected one, else the first joined one.
     #[must_use]
     pub fn target_room(&self) -> RoomSelector {
         let chosen = self.pending_room.as_ref().or(self.selected_room.as_ref());
         chosen.cloned().map_or(RoomSelector::First, RoomSelector::Named)
     }
 
-    /// Returns the name of the room that typed lines are sent to, as typed while entering it is
-    /// pending; `None` if no room is joined or pending.
+    /// Returns the name of the room to which typed lines go. A room that is being entered has the
+    /// spelling that the user typed. Returns `None` if no room is joined or being entered.
     #[must_use]
     pub fn current_room(&self) -> Option<&str> {
         let chosen = self.pending_room.as_deref().or(self.selected_room.as_deref());
         chosen.or(self.rooms.first().map(String::as_str))
     }
 
-    /// Updates the state for a command about to be requested, and returns the tag that the request
-    /// must carry. Lines typed afterwards already go to a room that is being entered, and no longer
-    /// to one that is being left.
+    /// Updates the target of typed lines for a command that is about to be requested, and returns
+    /// the tag that the request must carry.
+    ///
+    /// `Enter` makes its room the target at once. `Leave` of a named room ends that it is the
+    /// target, also if it is still being entered. Other commands change nothing. Only `Enter` has a
+    /// tag, by which its refusal is recognised.
     pub fn prepare_request(&mut self, command: &ChatCommand) -> RequestTag {
         match command {
             ChatCommand::Enter { room } => {
@@ -152,9 +160,10 @@ impl ViewState {
         }
     }
 
-    /// Selects a room as the target of typed lines and returns its name; `None` if the room is not
-    /// joined, and the selection stays as it was. If entering this room is pending, the returned
-    /// name is spelt as typed, otherwise as by the server.
+    /// Selects a joined room as the target of typed lines, and returns its name in the server's
+    /// spelling. If this room is being entered, it is the target already: returns its name as typed
+    /// and changes nothing. Returns `None` and changes nothing if the room is neither joined nor
+    /// being entered.
     pub fn select_room(&mut self, room: &str) -> Option<String> {
         if let Some(pending_room) = self.pending_room.as_ref().filter(|it| is_same_room(it, room)) {
             return Some(pending_room.clone());
@@ -165,7 +174,7 @@ impl ViewState {
         Some(found)
     }
 
-    /// Returns the names of all known members of the joined rooms, sorted and without duplicates.
+    /// Returns the names of all known members of all rooms, sorted and without duplicates.
     #[must_use]
     pub fn member_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.members.values().flatten().cloned().collect();
@@ -174,20 +183,19 @@ impl ViewState {
         names
     }
 
-    /// Returns true if more than one room is joined, so that displayed lines have to name their
-    /// room.
+    /// Returns true if more than one room is joined, so that displayed lines must name their room.
     #[must_use]
     pub fn has_several_rooms(&self) -> bool {
         self.rooms.len() > 1
     }
 }
 
-/// Returns true if two spellings denote the same room.
+/// Returns true if two spellings denote the same room: their name keys are equal.
 fn is_same_room(one: &str, other: &str) -> bool {
     NameKey::of(one) == NameKey::of(other)
 }
 
-/// Returns the tag of the request to enter a room.
+/// Returns the tag of the request to enter a room: the room's name as typed.
 fn enter_tag(room: &str) -> RequestTag {
     RequestTag(Some(room.into()))
 }

@@ -1,21 +1,22 @@
-//! Text layout: wrapping, indenting, dimming.
+//! Text layout: wrapping, indenting and dimming of lines.
 
 use unicode_width::UnicodeWidthChar;
 
 use super::Renderer;
 
-/// Prefix of every line of a message but the first. It ensures that no such line looks like a
-/// message of its own.
+/// Prefix of the second and every further line of a message. It ensures that no such line looks
+/// like a message of its own.
 pub(super) const CONTINUATION_PREFIX: &str = "         | ";
 
-/// Minimum screen width in columns; narrower screens are treated like this. A line has room for the
-/// time, or for [`CONTINUATION_PREFIX`], and one wide character.
+/// Minimum screen width in columns; a narrower screen is treated as this wide. It leaves room for
+/// [`CONTINUATION_PREFIX`] and one wide character.
 pub(super) const MIN_WIDTH: usize = 15;
 
 impl Renderer {
-    /// Wraps text to the screen width and indents continuation lines. Without a width it only
-    /// indents. The terminal must not wrap by itself, or a message could imitate a line of someone
-    /// else.
+    /// Wraps text to lines that are shorter than the screen width, anywhere in a word, and begins
+    /// continuation lines with [`CONTINUATION_PREFIX`]. A tab becomes one space. Without a width,
+    /// only line breaks of the text are indented. If the terminal wrapped by itself, a message
+    /// could imitate a line of another user.
     pub(super) fn wrap(&self, text: &str) -> String {
         let Some(width) = self.width else {
             return indent(text);
@@ -40,7 +41,8 @@ impl Renderer {
         out
     }
 
-    /// Dims text line by line, if rendering for a terminal.
+    /// Dims each line of a text with escape sequences. Returns the text unchanged if not rendering
+    /// for a terminal.
     pub(super) fn dim(&self, text: &str) -> String {
         if !self.is_terminal {
             return text.to_owned();
@@ -50,7 +52,7 @@ impl Renderer {
     }
 }
 
-/// Indents all lines but the first with [`CONTINUATION_PREFIX`].
+/// Indents each line of a text except the first with [`CONTINUATION_PREFIX`].
 pub(super) fn indent(text: &str) -> String {
     text.replace('\n', &format!("\n{CONTINUATION_PREFIX}"))
 }

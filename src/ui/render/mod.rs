@@ -16,52 +16,55 @@ use crate::model::{
     Style, Timestamp,
 };
 
-/// Maximum number of names in one line.
+/// Maximum number of names that one line lists; further ones are counted.
 const MAX_LISTED_NAMES: usize = 50;
 
-/// Kind of a rendered line: it determines the output stream.
+/// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// Chat: messages, members, answers to commands.
+    /// Chat: messages, changes of rooms and members, answers to commands.
     Chat,
-    /// Status: the connection to the server, and errors.
+    /// Status: the connection to a server or to peers, and errors.
     Status,
 }
 
-/// RenderedText text, of one or more lines, without the final newline.
+/// Rendered text of one or more lines, without the final newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RenderedText {
-    /// Text.
+    /// Text to print, sanitized for a terminal.
     pub(super) text: String,
-    /// Kind of the text.
+    /// Kind of the text: chat or status.
     pub(super) kind: LineKind,
-    /// True to ring the terminal bell, to alert the user.
+    /// True to ring the terminal bell with the text, to alert the user.
     pub(super) bell: bool,
 }
 
-/// Renderer: turns events into lines.
+/// Renderer: turns events into text. It remembers what depends on earlier events.
 #[derive(Debug)]
 pub(super) struct Renderer {
-    /// Time zone for timestamps.
+    /// Time zone in which times are rendered.
     local_time: LocalTimeZone,
-    /// True to render for a terminal: dim lines and ring the bell.
+    /// True to render for a terminal, with dimmed lines and the bell.
     is_terminal: bool,
     /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
-    /// Date of the last line that had one, to announce date changes.
+    /// Local date of the last rendered message, or of the first join. A message of another date is
+    /// preceded by a line with its date.
     last_date: Option<Date>,
-    /// Width to wrap messages to, in columns; `None`: no wrapping.
+    /// Screen width to which messages are wrapped, in columns; `None`: no wrapping.
     width: Option<usize>,
-    /// True if a join has succeeded before.
+    /// True once the history after a join has been shown completely.
     has_joined: bool,
-    /// True if missed messages are being replayed.
+    /// True from a welcome to the end of the history that follows it.
     is_replaying: bool,
-    /// Last text about how long messages are kept, to show changes only.
+    /// Text about retention at the last welcome, to show only changes of it; `None` before the
+    /// first.
     last_retention: Option<String>,
 }
 
 impl Renderer {
-    /// Creates a renderer. If `is_terminal` is set, lines are dimmed, and the bell is used.
+    /// Creates a renderer without a width. If `is_terminal` is true, it dims lines and rings the
+    /// bell.
     pub(super) fn new(local_time: LocalTimeZone, is_terminal: bool, view: SharedViewState) -> Self {
         Self {
             local_time,
@@ -75,13 +78,14 @@ impl Renderer {
         }
     }
 
-    /// Sets the width of the screen in columns. Call it when the width may have changed.
+    /// Sets the screen width in columns, raised to [`MIN_WIDTH`]; `None`: no wrapping. Call it when
+    /// the width may have changed.
     pub(super) fn set_width(&mut self, width: Option<usize>) {
         self.width = width.map(|it| it.max(MIN_WIDTH));
     }
 
-    /// Renders an event; returns no lines for events that are not shown. Call it for every event,
-    /// in order, after the view state has been updated.
+    /// Renders an event as texts to print, in order. Returns none for an event that is not shown.
+    /// Call it for every event, in order, after the view state has been updated.
     pub(super) fn render(&mut self, event: &Event) -> Vec<RenderedText> {
         let mut out = Vec::new();
         match event {
@@ -156,12 +160,13 @@ impl Renderer {
         out
     }
 
-    /// Renders a dim chat line.
+    /// Renders text as a dimmed chat line.
     pub(super) fn chat_line(&self, line: &str) -> RenderedText {
         RenderedText { text: self.dim(line), kind: LineKind::Chat, bell: false }
     }
 
-    /// Renders a dim chat line about a room; it names the room if several are joined.
+    /// Renders text about a room as a dimmed chat line. The line names the room if several are
+    /// joined.
     fn room_line(&self, room: &str, line: &str) -> RenderedText {
         if self.view.with(|it| it.has_several_rooms()) {
             self.chat_line(&format!("-- #{} {line}", safe_name(room)))
@@ -170,7 +175,8 @@ impl Renderer {
         }
     }
 
-    /// Renders a message in a room.
+    /// Renders a message in a room: time, author and text. The line names the room if several are
+    /// joined. The bell rings if another user's new message mentions the user.
     fn render_message(&mut self, message: &Message, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let room = if self.view.with(|it| it.has_several_rooms()) {
@@ -189,7 +195,8 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// Renders a direct message.
+    /// Renders a direct message: time, sender, recipient and text. The bell rings for a new message
+    /// of another user.
     fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let is_to_me = message.to_session == message.from_session;
@@ -208,7 +215,9 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// Renders the lines of a message: time, `head` with the author, and the text.
+    /// Renders the lines of a message: the time `when`, `head` with the author, and the text,
+    /// sanitized and wrapped. Those of history are dimmed and marked with `~`. The bell rings only
+    /// on a terminal.
     fn message_lines(
         &self,
         when: &str,
@@ -225,7 +234,8 @@ impl Renderer {
         RenderedText { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
     }
 
-    /// Renders a line with the date if it differs from that of the previous line.
+    /// Renders a line with the local date of `time`, if it differs from the last date, and
+    /// remembers the date.
     fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<RenderedText>) {
         let Some(date) = self.local_time.date(time) else {
             return;
@@ -237,7 +247,8 @@ impl Renderer {
         self.last_date = Some(date);
     }
 
-    /// Renders a welcome: server, own name, rooms, and changes of retention or log.
+    /// Renders a welcome: server and own name, at the first join also the rooms. Adds the retention
+    /// of messages if it is new, and a warning if the log has changed.
     fn render_welcome(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         self.is_replaying = true;
         let server = safe_line(&joined.server_name);
@@ -258,7 +269,8 @@ impl Renderer {
         self.last_date = self.last_date.or(self.local_time.date(joined.time));
     }
 
-    /// Renders members that have joined or left, in one line, without the user.
+    /// Renders the members that have joined or left a room, in one line, without the user's own
+    /// name. If the server sent no names, renders the number of members.
     fn render_presence(
         &self,
         room: &str,
@@ -289,7 +301,8 @@ impl Renderer {
         }
     }
 
-    /// Renders a change of the connection state, if it is worth a line.
+    /// Renders a change of the connection state as a status line. A client's connection attempts
+    /// and successes are not shown.
     fn render_state(&self, state: &ConnectionState, out: &mut Vec<RenderedText>) {
         match state {
             ConnectionState::Disconnected { reason } => {
@@ -306,12 +319,13 @@ impl Renderer {
         }
     }
 
-    /// Renders a dim status line.
+    /// Renders text as a dimmed status line.
     fn status_line(&self, line: &str) -> RenderedText {
         RenderedText { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
     }
 
-    /// Joins names to a list, cut to [`MAX_LISTED_NAMES`].
+    /// Joins names to a comma-separated list. Of more than [`MAX_LISTED_NAMES`], the rest is
+    /// counted.
     fn list_names(&self, names: &[String]) -> String {
         let shown: Vec<_> = names.iter().take(MAX_LISTED_NAMES).map(|it| safe_name(it)).collect();
         let rest = names.len().saturating_sub(MAX_LISTED_NAMES);
@@ -319,7 +333,8 @@ impl Renderer {
         if rest > 0 { format!("{shown} and {rest} others") } else { shown }
     }
 
-    /// Returns true if the text mentions the user's own name as a word, in any spelling.
+    /// Returns true if the text mentions the user's own name as a word, in any spelling. Returns
+    /// false before the first join.
     fn mentions_user(&self, text: &str) -> bool {
         let Some(me) = self.view.with(|it| it.own_name.clone()) else {
             return false;
@@ -332,12 +347,13 @@ impl Renderer {
     }
 }
 
-/// Renders an error line.
+/// Renders sanitized text as an error line, which begins with `!!`.
 pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }
 
-/// Renders a refused request, with its message text so that it is not lost.
+/// Renders a refused request as an error line: the reason, and below it the text of a refused
+/// message, so that the user does not lose it.
 fn render_refusal(refusal: &Refusal) -> RenderedText {
     // The server's error texts refer to "this name" or "this room", so the name is added.
     let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);

@@ -7,13 +7,14 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute};
 use crate::ui::safe::safe_name;
 
-/// Maximum number of members named when the user is admitted.
+/// Maximum number of other members that are named when the user is admitted; more are counted.
 const MAX_NAMED_MEMBERS: usize = 8;
 
-/// Minimum clock skew that is shown, in milliseconds.
+/// Minimum clock skew that is shown as a difference, in milliseconds; a smaller one counts as
+/// right.
 const MIN_SHOWN_SKEW_MS: u64 = 500;
 
-/// Returns the text for being admitted to a room: its name, and who is present.
+/// Returns the text for the user's admission to a room of peers: room, own name and other members.
 pub(super) fn admitted_text(it: &JoinedMesh) -> String {
     let (room, name) = (safe_name(&it.room), safe_name(&it.username));
     let closed = if it.is_closed { " (closed)" } else { "" };
@@ -28,20 +29,20 @@ pub(super) fn admitted_text(it: &JoinedMesh) -> String {
     format!("you are in #{room}{closed} as {name}; {who}")
 }
 
-/// Returns the question whether to admit another user.
+/// Returns the line that asks whether to admit a candidate.
 pub(super) fn admission_question(name: &str) -> String {
     let name = safe_name(name);
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
 }
 
-/// Returns the text for the user's own name having changed because of a conflict.
+/// Returns the error text for a change of the user's own name after a name conflict.
 pub(super) fn renamed_text(from: &str, to: &str) -> String {
     let (from, to) = (safe_name(from), safe_name(to));
     format!("Somebody has been {from} for longer than you: you are {to} now.")
 }
 
-/// Returns the lines of the `/peers` table, with a heading: time in the room, reachability, loss
-/// and clock skew of each peer.
+/// Returns the lines of the `/peers` table with aligned columns, after a heading: name, time in the
+/// room, route, time since last heard, loss and clock skew of each peer.
 pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
     let rows: Vec<[String; 6]> =
@@ -63,7 +64,8 @@ pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// Returns the cells of a peer's row.
+/// Returns the cells of a peer's row in the `/peers` table. The user's own row has only name and
+/// time in the room.
 fn peer_row(it: &PeerReport) -> [String; 6] {
     let name = safe_name(&it.name);
     if it.is_self {
@@ -86,7 +88,8 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     [name, duration_text(it.present), reach.to_owned(), heard, loss, skew_text(it.skew)]
 }
 
-/// Describes a peer's clock skew in milliseconds; positive: its clock is fast.
+/// Describes a peer's clock skew, given in milliseconds, as `7.0 s slow`. A positive skew is fast.
+/// Less than [`MIN_SHOWN_SKEW_MS`] is `right`.
 fn skew_text(skew: i64) -> String {
     let apart = skew.unsigned_abs();
     if apart < MIN_SHOWN_SKEW_MS {
@@ -100,7 +103,7 @@ fn skew_text(skew: i64) -> String {
     }
 }
 
-/// Formats a duration with its two largest units.
+/// Formats a duration in its two largest units, as `2 h 5 min`; below a minute in whole seconds.
 fn duration_text(it: Duration) -> String {
     let seconds = it.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);

@@ -1,12 +1,12 @@
-//! Rendering of search results.
+//! Rendering of search results as lines.
 
 use super::{RenderedText, Renderer};
 use crate::model::{Message, SearchRequest, SearchResult, Style};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
-    /// Renders a search result: a heading with the number of messages, the messages, and a hint if
-    /// there are older ones.
+    /// Renders a search result: a heading with the query and the number of messages, the messages,
+    /// and a hint if there are older ones.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };
@@ -22,7 +22,8 @@ impl Renderer {
         }
     }
 
-    /// Describes the query of a search, as ` with tea from bob in #attic`.
+    /// Describes a query for the heading, as ` with tea from bob in #attic`. Empty if the query has
+    /// no text and no filter.
     fn describe_search(&self, search: &SearchRequest) -> String {
         let mut about = String::new();
         if !search.text.is_empty() {
@@ -43,8 +44,8 @@ impl Renderer {
         about
     }
 
-    /// Renders one message found, with its date. It always names its room, because the user may
-    /// have left other rooms since.
+    /// Renders one message of a search result, with its date. Always names the room, because the
+    /// user may have left other rooms since.
     fn search_result_line(&self, message: &Message) -> RenderedText {
         let (room, from) = (safe_name(&message.room), safe_name(&message.from));
         let head = match message.style {

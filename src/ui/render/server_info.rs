@@ -1,4 +1,4 @@
-//! Rendering of server notices and of message retention.
+//! Rendering of server notices and of message retention: how long the server keeps messages.
 
 use super::{RenderedText, Renderer, error_line};
 use crate::model::{JoinedServer, NoticeCode};
@@ -6,8 +6,8 @@ use crate::ui::safe::safe_line;
 use crate::ui::view_state::Dialect;
 
 impl Renderer {
-    /// Renders a notice of the server. Notices about its storage are rendered as errors, so that
-    /// they are not overlooked.
+    /// Renders a notice of the server, or of the peer's engine, as a chat line. A server's notices
+    /// about its storage are error lines, so that users do not overlook them.
     pub(super) fn render_notice(&self, code: u16, text: &str) -> RenderedText {
         let text = safe_line(text);
         let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
@@ -20,8 +20,8 @@ impl Renderer {
         }
     }
 
-    /// Renders how long the server keeps messages, if that is worth a line: at the first welcome if
-    /// it keeps them at all, and when it has changed.
+    /// Renders the retention of messages as a status line. At the first welcome only if messages
+    /// survive a restart of the server, at a later one only if the retention has changed.
     pub(super) fn render_retention(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         let text = retention_text(joined);
         let before = self.last_retention.replace(text.clone());
@@ -32,7 +32,8 @@ impl Renderer {
     }
 }
 
-/// Describes how long messages are kept.
+/// Describes the retention of messages: whether they survive a restart, and their limits in days,
+/// number and size.
 fn retention_text(joined: &JoinedServer) -> String {
     if !joined.is_durable {
         return "messages are not kept when the server restarts".to_owned();
@@ -57,7 +58,7 @@ fn retention_text(joined: &JoinedServer) -> String {
     }
 }
 
-/// Formats a number with thousands separators, as `10,000`.
+/// Formats a number with commas between thousands, as `10,000`.
 fn format_grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -70,7 +71,7 @@ fn format_grouped(number: u64) -> String {
     out
 }
 
-/// Formats a size in bytes with a decimal unit, rounded down, as `1.5 GB`.
+/// Formats a size in bytes with a decimal unit and at most one decimal, rounded down, as `1.5 GB`.
 fn format_size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     let Some((name, unit)) = units.into_iter().find(|(_, unit)| bytes >= *unit) else {

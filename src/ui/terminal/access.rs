@@ -1,5 +1,5 @@
-//! Access to the terminal, coordinated between reader and printer: nothing is printed between two
-//! lines.
+//! Access to the terminal, coordinated between the reading and the printing thread: nothing is
+//! printed between two lines.
 //!
 //! While the editor is editing a line, it queues texts and prints them once it has read all pending
 //! keys. Between two lines it lets the printer write to the terminal directly, and such a text
@@ -8,48 +8,48 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a printer waits for the next line to begin. It takes longer only if the program does
-/// not come to take the lines: then showing something, even in the wrong place, is what gets it
-/// going again.
+/// Maximum time that the printer waits for the next line to begin. It takes longer only if the
+/// program does not come to take the lines: then showing something, even in the wrong place, is
+/// what gets it going again.
 const PRINTER_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long the reader waits for a printer that is printing. A printer that takes longer has handed
-/// its text to the editor, and waits for the editor to print it.
+/// Maximum time that the reader waits for a print in progress. A printer that takes longer has
+/// handed its text to the editor, and waits for the editor to print it.
 const READER_PATIENCE: Duration = Duration::from_millis(10);
 
-/// State of the terminal access.
+/// State of the terminal access, protected by a mutex.
 #[derive(Debug, Default)]
 struct AccessState {
     /// True if a line has ended and the next one has not begun.
     is_between_lines: bool,
-    /// True if the printer is printing.
+    /// True while the printer is printing a text.
     is_printing: bool,
 }
 
 /// Coordination of terminal access between the reading and the printing thread.
 #[derive(Debug, Default)]
 pub(super) struct TerminalAccess {
-    /// Current state.
+    /// State shared by the two threads.
     state: Mutex<AccessState>,
-    /// Condition variable, notified when the state changes.
+    /// Condition variable that is notified of every change of the state.
     changed: Condvar,
 }
 
 impl TerminalAccess {
-    /// Marks the current line as finished, and waits up to [`READER_PATIENCE`] for printing in
-    /// progress.
+    /// Marks the current line as finished, so that the printer waits. Blocks until a print in
+    /// progress is done, at most for [`READER_PATIENCE`].
     pub(super) fn end_line(&self) {
         self.update(|state| state.is_between_lines = true);
         self.wait_while(READER_PATIENCE, |state| state.is_printing);
     }
 
-    /// Marks a line as begun: the editor accepts texts to print.
+    /// Marks a line as begun: the editor accepts texts, so the printer may print.
     pub(super) fn begin_line(&self) {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Calls `print` while a line is being edited; waits up to [`PRINTER_PATIENCE`] for one to
-    /// begin.
+    /// Calls `print` once a line is being edited, or after [`PRINTER_PATIENCE`] without one, and
+    /// returns its result.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
         self.update(|state| state.is_printing = true);
@@ -58,13 +58,13 @@ impl TerminalAccess {
         printed
     }
 
-    /// Changes the state and notifies waiting threads.
+    /// Changes the state and wakes the waiting thread.
     fn update(&self, change: impl FnOnce(&mut AccessState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
     }
 
-    /// Waits while the condition holds, at most for `patience`.
+    /// Blocks while the condition holds, at most for `patience`.
     fn wait_while(&self, patience: Duration, is_so: impl Fn(&AccessState) -> bool) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.changed.wait_timeout_while(state, patience, |state| is_so(state)));

@@ -1,4 +1,4 @@
-//! Line editor helper: tab completion, and hooks at the beginning and end of a line.
+//! Helper of the line editor: tab completion, and hooks at the beginning and end of a line.
 
 use std::sync::Arc;
 
@@ -12,9 +12,8 @@ use crate::ui::command::command_names;
 use crate::ui::safe::safe_name;
 use crate::ui::view_state::{SharedViewState, ViewState};
 
-/// Helper of the line editor. It completes commands at the beginning of a line, room names after
-/// commands and filters that take a room, and member names elsewhere. It also reports the beginning
-/// and end of lines to [`TerminalAccess`].
+/// Helper of the line editor: completes commands, room names and member names, and reports the
+/// beginning and end of each line to [`TerminalAccess`].
 #[derive(Helper, Highlighter)]
 pub(super) struct LineHelper {
     /// View state, for the names to complete.
@@ -26,7 +25,7 @@ pub(super) struct LineHelper {
 impl Hinter for LineHelper {
     type Hint = String;
 
-    /// Called by the editor when a line begins and at each key: marks the line as begun. Never
+    /// Marks the line as begun. The editor calls it when a line begins and at each key. Never
     /// returns a hint.
     fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
         self.access.begin_line();
@@ -35,8 +34,8 @@ impl Hinter for LineHelper {
 }
 
 impl Validator for LineHelper {
-    /// Called by the editor when a line is complete, before it leaves raw mode: marks the line as
-    /// finished. Accepts every line.
+    /// Marks the line as finished. The editor calls it when the user has entered a line, before it
+    /// leaves raw mode. Accepts every line.
     fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         self.access.end_line();
         Ok(ValidationResult::Valid(None))
@@ -56,8 +55,12 @@ impl Completer for LineHelper {
     }
 }
 
-/// Completes the word at the end of `line`: returns the byte offset at which the word begins, and
-/// its possible completions.
+/// Completes the word at the end of `line`. Returns the byte offset at which the replaced text
+/// begins, and its possible completions, each with a separator.
+///
+/// A `/` at the beginning of the line begins a command. After `/room`, `/leave`, `/who`, and after
+/// `in:` in a search, the word is the name of a joined room. Elsewhere it is a member's name. An
+/// empty word has no completions.
 fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| {
         at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)

@@ -1,9 +1,9 @@
-//! Line editor interface on a terminal. Events are printed above the line that is being typed.
+//! Line editor interface on a terminal. Events are printed above the line that the user is typing.
 //!
 //! - `completion`: tab completion, and hooks at the beginning and end of a line
 //! - `printer`: printing thread
-//! - `access`: coordination between printing and reading
-//! - `modes`: restores the terminal modes
+//! - `access`: coordination between the printing and the reading thread
+//! - `modes`: restoring of the terminal modes
 
 mod access;
 mod completion;
@@ -34,38 +34,38 @@ use crate::model::{Command, Event, Password, Request, RequestTag};
 /// Prompt of the line editor.
 const PROMPT: &str = "> ";
 
-/// Maximum number of lines in the editor's history.
+/// Maximum number of lines in the editor's history of typed lines.
 const MAX_HISTORY: usize = 500;
 
-/// Error of the line editor; it ends the program.
+/// Error of the line editor when it opens the terminal.
 pub type TerminalError = ReadlineError;
 
 /// Command of the screen to the reading thread.
 enum ReaderCommand {
-    /// Start reading lines: the client has joined.
+    /// Start reading lines: the user has joined.
     ReadLines,
-    /// Prompt for the password; true if the previous one was wrong.
+    /// Ask the user for the password. True if the previous password was wrong.
     AskPassword(bool),
 }
 
-/// Screen of the line editor interface: prints events.
+/// Screen of the line editor interface: prints events above the line that the user is typing.
 pub struct TerminalScreen {
-    /// Prints above the line that is being typed.
+    /// Handle to the printing thread.
     printer: Printer,
 
     /// Renders events as lines.
     renderer: Renderer,
     /// View state shared with the reader.
     view: SharedViewState,
-    /// Commands to the reading thread.
+    /// Channel of commands to the reading thread.
     commands: mpsc::Sender<ReaderCommand>,
-    /// True if the reader has been told to read lines.
+    /// True if [`ReaderCommand::ReadLines`] has been sent.
     reader_started: bool,
-    /// Restores the terminal modes when dropped.
+    /// Guard that restores the terminal modes when the screen is dropped.
     _modes: TerminalModes,
 }
 
-/// Reader of the line editor interface.
+/// Input reader of the line editor interface.
 pub struct TerminalInput {
     /// Line editor.
     editor: Editor<LineHelper, MemHistory>,
@@ -73,12 +73,12 @@ pub struct TerminalInput {
     view: SharedViewState,
     /// Coordination with the printing thread.
     access: Arc<TerminalAccess>,
-    /// Commands from the screen.
+    /// Channel of commands from the screen.
     commands: mpsc::Receiver<ReaderCommand>,
 }
 
-/// Opens the terminal and returns its screen and its reader. Drop the screen last: it restores the
-/// terminal modes.
+/// Opens the terminal for line editing, and returns its screen and its input reader. Drop the
+/// screen last: it restores the terminal modes.
 ///
 /// # Errors
 /// There is no terminal, or it cannot be used for line editing.
@@ -109,7 +109,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
 }
 
 impl TerminalScreen {
-    /// Prints rendered lines.
+    /// Queues a rendered text for the printing thread, with the bell if it is to ring.
     fn print(&self, rendered: &RenderedText) -> io::Result<()> {
         let bell = if rendered.bell { "\u{7}" } else { "" };
         let text = format!("{}{bell}\n", rendered.text);
@@ -140,9 +140,10 @@ impl Screen for TerminalScreen {
 }
 
 impl TerminalInput {
-    /// Prompts for the password if asked to, then reads lines and executes them. Ctrl-D and `/quit`
-    /// request a graceful shutdown with the timeout `patience`, Ctrl-C leaves at once. Blocks: run
-    /// it in a thread of its own.
+    /// Asks for the password as often as the screen demands, until the user has joined. Then reads
+    /// lines and executes them. At Ctrl-D or `/quit` requests a graceful shutdown, with `patience`
+    /// as the maximum time without an answer; at Ctrl-C or a read error requests to quit at once.
+    /// Blocks: run it in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: RequestTag::default(), command: Command::Quit };
         while let Ok(command) = self.commands.recv() {

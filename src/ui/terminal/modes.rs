@@ -1,4 +1,4 @@
-//! Terminal modes, saved and restored at the end of the program.
+//! Terminal modes: saved at the start and restored at the end of the program.
 
 #[cfg(unix)]
 mod platform {
@@ -9,19 +9,19 @@ mod platform {
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-    /// Terminal modes as they were when saved; restored on drop.
+    /// Terminal modes as they were when saved; `None` if they could not be read. Restored on drop.
     pub(in crate::ui::terminal) struct TerminalModes(Option<Termios>);
 
     impl TerminalModes {
-        /// Saves the current terminal modes.
+        /// Saves the current modes of the terminal at standard input.
         pub(in crate::ui::terminal) fn save() -> Self {
             Self(tcgetattr(stdin()).ok())
         }
     }
 
     impl Drop for TerminalModes {
-        /// Restores the modes, clears the current line, and switches off bracketed paste, which the
-        /// editor has enabled.
+        /// Clears the current line, switches off bracketed paste, which the editor has enabled, and
+        /// restores the modes. Does nothing if none were saved.
         fn drop(&mut self) {
             if let Some(modes) = &self.0 {
                 let _ = write!(stdout(), "\r\u{1b}[K\u{1b}[?2004l");

@@ -1,4 +1,4 @@
-//! Printer thread: prints above the line that is being typed.
+//! Printing thread: prints texts above the line that the user is typing.
 //!
 //! The editor prints a text only when it has no keys to read, so printing may block on the reader.
 //! The reader in turn blocks while the driver accepts no requests. If the driver printed by itself,
@@ -14,23 +14,24 @@ use rustyline::ExternalPrinter;
 
 use super::access::TerminalAccess;
 
-/// Maximum number of texts queued for printing. When the queue is full, the driver blocks, and
-/// finally the server's connection.
+/// Maximum number of texts queued for printing. While the queue is full, the driver blocks, so it
+/// reads nothing from the network.
 const QUEUE_CAPACITY: usize = 10_000;
 
 /// Maximum time to print the queued texts when the program ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Handle to the printer thread: a queue of texts, printed in order.
+/// Handle to the printing thread: a queue of texts, which it prints in order.
 pub(super) struct Printer {
-    /// Queue to the thread; `None` makes it end.
+    /// Queue to the thread. Set to `None` to end the thread after the queued texts.
     texts: Option<SyncSender<String>>,
-    /// Disconnected when the thread ends.
+    /// Channel that is disconnected when the thread ends. It carries no values.
     thread_end: Receiver<()>,
 }
 
 impl Printer {
-    /// Starts the printer thread, which prints as `access` allows.
+    /// Starts the printing thread, which prints with `printer` when `access` allows. The thread
+    /// ends when printing fails.
     ///
     /// # Errors
     /// No thread can be started.
@@ -54,7 +55,7 @@ impl Printer {
     /// Queues a text for printing. Blocks while the queue is full.
     ///
     /// # Errors
-    /// The terminal is gone.
+    /// The printing thread has ended, because the terminal is gone.
     pub(super) fn print(&self, text: String) -> io::Result<()> {
         let sent = self.texts.as_ref().is_some_and(|texts| texts.send(text).is_ok());
         if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
@@ -62,7 +63,7 @@ impl Printer {
 }
 
 impl Drop for Printer {
-    /// Waits for the queued texts to be printed, at most for [`FLUSH_TIMEOUT`].
+    /// Waits until the queued texts are printed, at most for [`FLUSH_TIMEOUT`].
     fn drop(&mut self) {
         self.texts = None;
         if self.thread_end.recv_timeout(FLUSH_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
