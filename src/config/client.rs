@@ -17,7 +17,8 @@ use crate::model::{HostAddress, Password};
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// Server address, as `host[:port]`.
+    /// Server address, as `host[:port]` or `chat://host[:port]`; `None`: discovered on the local
+    /// network.
     pub server: Option<String>,
     /// Requested username; `None`: the login name.
     pub name: Option<String>,
@@ -37,7 +38,7 @@ pub struct PartialConfig {
 
 /// Complete settings of `chat-client`, with defaults filled in.
 pub struct Config {
-    /// Server to connect to.
+    /// Server to connect to, named or discovered.
     pub server: Destination,
     /// Requested username.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct Config {
     pub timeout: u32,
 }
 
-/// Default of [`Config::timeout`], in seconds.
+/// Default of the `timeout` setting, in seconds.
 pub const DEFAULT_TIMEOUT: u32 = 60;
 
 impl PartialConfig {

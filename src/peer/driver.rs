@@ -37,7 +37,7 @@ impl Sign for EntrySigner {
     }
 }
 
-/// State of the peer's driver.
+/// State of the peer's driver: clock, engine, sockets, user interface and counters.
 pub(super) struct Driver<'a> {
     /// Monotonic clock and wall clock.
     pub(super) clock: Clock,

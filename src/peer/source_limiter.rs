@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(passing(&mut limit, later, one, 100_000), 2_000);
     }
 
-    /// Memory stays bounded, and a new source still gets through later.
+    /// The number of buckets stays bounded, and a new source is allowed again after some seconds.
     #[test]
     fn forged_source_addresses_do_not_exhaust_memory() {
         let mut limit = SourceLimiter::default();

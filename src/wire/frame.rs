@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// A length above the limit is refused before anything is buffered.
+    /// A length of 0 or above the limit is refused before anything is buffered.
     #[test]
     fn invalid_frame_lengths_are_refused_before_buffering() {
         let mut reader = FrameReader::from_server();

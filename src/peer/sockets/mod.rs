@@ -37,10 +37,10 @@ const QUEUE_CAPACITY: usize = 256;
 /// Timeout for sending one copy of a datagram, after which the copy counts as failed.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Received datagram.
+/// Received UDP datagram.
 #[derive(Debug)]
 pub(super) struct Datagram {
-    /// Source address.
+    /// Source address of the datagram.
     pub(super) from: SocketAddr,
     /// Destination address; `None` on the peer's own socket, and where the system does not report
     /// it.

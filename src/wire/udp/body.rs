@@ -98,7 +98,7 @@ pub(super) fn encode_unsigned_entry(author: &Signer, fields: &EntryFields) -> Ve
     encode_unsigned(ENTRY_KIND, author, fields)
 }
 
-/// Assigns the kind numbers of the control packets.
+/// Defines encoding and decoding of control packets from a table of their types and kind numbers.
 macro_rules! controls {
     ($($packet:ident = $kind:literal,)*) => {
         impl Control {

@@ -44,7 +44,7 @@ pub struct Agree {
     pub heard: PathSet,
     /// Room clock of the sender.
     pub clock: RoomClock,
-    /// Room clock at which the sender joined.
+    /// Room clock at which the sender joined the room.
     pub since: RoomClock,
     /// Username of the sender; at most 64 bytes.
     pub username: String,
@@ -88,7 +88,7 @@ pub struct Object {
 pub struct Heartbeat {
     /// Room clock of the sender.
     pub clock: RoomClock,
-    /// Room clock at which the sender joined.
+    /// Room clock at which the sender joined the room.
     pub since: RoomClock,
     /// Username of the sender; at most 64 bytes.
     pub username: String,
