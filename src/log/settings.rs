@@ -17,7 +17,7 @@ pub enum LogSettings {
     Disk(StoreSettings),
 }
 
-/// Result of opening a log: the log, and the state that was found in it.
+/// Result of opening a log: the log, the state that was found in it, and the server's id.
 pub struct OpenedLog {
     /// The open log.
     pub log: Box<dyn Log>,
@@ -28,13 +28,14 @@ pub struct OpenedLog {
     pub server_id: Option<ServerId>,
 }
 
-/// Error of opening a log. A log on disk is unchanged.
+/// Error of opening a log. No message of a log on disk is changed, but its database may have been
+/// migrated.
 #[derive(Debug, Error)]
 pub enum LogOpenError {
     /// The log on disk cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The operating system has returned no random numbers for the id of a new log in memory.
+    /// The operating system's random source has failed, so a new log in memory has no id.
     #[error("no random numbers")]
     Random(#[source] getrandom::Error),
 }
@@ -44,7 +45,7 @@ impl LogSettings {
     /// read, so call it outside of asynchronous tasks.
     ///
     /// # Errors
-    /// [`LogOpenError`]; a log on disk is unchanged.
+    /// [`LogOpenError`]; no message of a log on disk is changed, but it may have been migrated.
     pub fn open(self) -> Result<OpenedLog, LogOpenError> {
         match self {
             Self::Memory(limits) => {

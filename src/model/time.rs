@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// Returns the time from this timestamp to `later`; zero if this one is not earlier.
+    /// Returns the time elapsed from this timestamp to `later`; zero if `later` is not later.
     #[must_use]
     pub const fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))

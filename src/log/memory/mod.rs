@@ -56,8 +56,8 @@ pub struct MemoryLog {
     timestamps: TimestampSource,
     /// Latest entries of each room, by the key of the room's name.
     rooms: HashMap<NameKey, Ring>,
-    /// Latest direct messages of each session, sent and received. A message is in the rings of both
-    /// sessions.
+    /// Latest direct messages of each session, sent and received. A message is put in the rings of
+    /// both sessions.
     directs: HashMap<SessionId, Ring>,
     /// Sequence and session of each entry in `directs`, in ascending order of sequence. It may also
     /// contain stale elements: of entries that have been dropped from `directs`.
@@ -154,9 +154,9 @@ impl MemoryLog {
         }
     }
 
-    /// Drops the oldest direct messages of all sessions until the rest is within
-    /// [`MemoryLimits::total_bytes`]. Removes stale elements from `direct_order`: those at its
-    /// front, and all when there are many.
+    /// Evicts the oldest direct messages, over all sessions, until all together take at most
+    /// [`MemoryLimits::total_bytes`]. Also removes stale elements from `direct_order`: always those
+    /// at its front, the others once they are many.
     fn trim_directs(&mut self) {
         while let Some((sequence, session)) = self.direct_order.front().copied() {
             let ring = self.directs.get_mut(&session);

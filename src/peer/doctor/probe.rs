@@ -28,8 +28,9 @@ use crate::wire::udp::{
 /// rooms of more than 50 members.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
-/// Time to listen for new peers, from the start of the probe, if [`Probe::needs_long_listen_time`]:
-/// a peer uses paths that it does not need only every 11 s.
+/// Time to listen for new peers, from the start of the probe, if [`Probe::needs_long_listen_time`].
+/// A peer sends on paths that it does not need at every fifth heartbeat only: at most 11 s apart in
+/// rooms of up to 50 members.
 const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 
 /// Time to wait for the last pongs after listening.
@@ -139,8 +140,8 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Sends the pings and records what arrives for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`], then
-    /// for [`FINAL_WAIT`] without new peers.
+    /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
+    /// waits [`FINAL_WAIT`] for the last answers, and adds no new peer during that time.
     ///
     /// # Errors
     /// The operating system's random source fails.
@@ -191,8 +192,8 @@ impl<'a> Probe<'a> {
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
-    /// Returns true if the probe took so long that heartbeats must have arrived on every working
-    /// path, even on those that peers do not need.
+    /// Returns true if the probe took so long that, in a room of up to 50 members, heartbeats must
+    /// have arrived on every working path, even on those that peers do not need.
     pub(super) fn is_conclusive(&self) -> bool {
         self.duration_seconds >= LONG_LISTEN_TIME.as_secs()
     }
@@ -294,8 +295,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records that a ping of the probe came back to it. `interface_path`: path on which it
-    /// arrived.
+    /// Records that a ping of the probe came back: one to a path only if it arrived on that same
+    /// path (`interface_path`), one to a host in any case.
     fn record_echo(&mut self, target: &Target, interface_path: Option<&InterfacePath>) {
         match target {
             Target::InterfacePath(sent) if Some(sent) == interface_path => {

@@ -49,9 +49,9 @@ impl Writer {
         self.keep_in_memory(plan);
     }
 
-    /// Commits a plan in memory, as pending writes. Its drafts are refused instead if the storage
-    /// is refusing messages, or if [`MAX_PENDING_BYTES`] would be exceeded; in the latter case the
-    /// storage is refusing from then on. Changes of sessions are always kept.
+    /// Commits a plan in memory, as pending writes. If that would exceed [`MAX_PENDING_BYTES`], the
+    /// storage refuses messages from then on. While it refuses messages, the plan's drafts are
+    /// refused. Changes of sessions are always kept.
     pub(super) fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.pending.bytes() + bytes > MAX_PENDING_BYTES;
@@ -121,8 +121,8 @@ impl Writer {
         synced
     }
 
-    /// Sets the health of the storage. If it has changed, writes a line to the program's log and
-    /// sends `StorageChanged`.
+    /// Sets the health of the storage. If it has changed, writes a line to the program's log
+    /// (none for `Stalled`) and sends `StorageChanged`.
     pub(super) fn set_storage_health(&mut self, storage: StorageHealth) {
         if self.state.storage_health != storage {
             match storage {
