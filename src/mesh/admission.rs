@@ -12,64 +12,69 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
 /// Number of most senior members that vote on a candidate for the whole room.
 pub(super) const VOTERS: usize = 8;
-/// Maximum number of candidates remembered at one time.
+/// Maximum number of candidates remembered at one time; a new one evicts the one heard longest ago.
 const MAX_CANDIDATES: usize = 256;
 
-/// Candidate that has announced itself lately and that nobody here objects to.
+/// Candidate that has announced itself to this member without an objection. It stays here, as
+/// denied, if the user rejects it.
 #[derive(Debug)]
 pub(super) struct Candidate {
     /// Nonce of its attempt to join.
     pub(super) nonce: Nonce,
     /// Username that it asks for.
     pub(super) name: Username,
-    /// Address that it sends from.
+    /// Source address of its last announce.
     address: SocketAddr,
-    /// Time of its last announce.
+    /// Time of its last announce that met no objection.
     pub(super) last_heard: Moment,
-    /// Time at which an `agree` is to be sent.
+    /// Time at which an `agree` is to be sent to it; `None` if none is scheduled.
     agree_at: Option<Moment>,
-    /// Approval by the user.
+    /// State of the user's approval.
     pub(super) approval: Approval,
 }
 
-/// Approval of a candidate by the user.
+/// State of the user's approval of a candidate.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Approval {
-    /// Granted: the user is not asked, has agreed, or has not answered in time.
+    /// Granted: the user is not asked at all (setting), has said yes, or has not answered in time.
     Granted,
-    /// Not asked yet: the candidate is not verified to be alive.
+    /// The user is to be asked, but was not yet: the candidate is not verified to be alive.
     NotAsked,
-    /// The user is asked; no answer by this time counts as yes.
+    /// The user was asked and has until this time to answer; then it counts as a yes.
     Pending(Moment),
     /// Denied by the user.
     Denied,
 }
 
-/// Candidates, and the names and keys that the user has blocked.
+/// Candidates that this member knows, and the names and public keys that the user has blocked.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    /// Candidates that have announced themselves lately, by id.
+    /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Candidates not heard for twice the
+    /// approval timeout are removed only when a new one is added.
     pub(super) candidates: BTreeMap<PeerId, Candidate>,
-    /// Earliest time at which an `agree` or a decision is due.
+    /// Time at which the next `agree` or end of an approval is due; `None` if nothing is pending.
     decide_at: Option<Moment>,
-    /// Keys of blocked names.
+    /// Comparison keys of blocked names: candidates with such a name get an objection.
     pub(super) blocked_names: BTreeSet<NameKey>,
-    /// Blocked public keys.
+    /// Blocked public keys: their messages are hidden, and candidates with such a key get an
+    /// objection.
     blocked_keys: BTreeSet<[u8; 32]>,
 }
 
 impl Admission {
-    /// Returns the time at which the next `agree` or decision is due.
+    /// Returns the time at which the next `agree` or end of an approval is due; `None` if nothing
+    /// is pending.
     pub(super) const fn next_deadline(&self) -> Option<Moment> {
         self.decide_at
     }
 
-    /// Moves the next deadline forward to `at` if that is earlier.
+    /// Brings the next deadline forward to `at`, if it is later or not set.
     fn schedule(&mut self, at: Moment) {
         self.decide_at = Some(self.decide_at.map_or(at, |due| due.min(at)));
     }
 
-    /// Computes the earliest deadline of all candidates.
+    /// Computes the earliest `agree` time or approval deadline of all candidates; `None` if there
+    /// is none.
     fn earliest_deadline(&self) -> Option<Moment> {
         let thinks = |it: &Candidate| match it.approval {
             Approval::Pending(until) => Some(until),
@@ -83,22 +88,26 @@ impl Admission {
         self.candidates.len()
     }
 
-    /// Blocks a name and, if it is known, the public key of its holder.
+    /// Adds a name to the blocked names and, if it is given, a public key to the blocked keys.
     pub(super) fn block(&mut self, name: NameKey, key: Option<[u8; 32]>) {
         self.blocked_names.insert(name);
         self.blocked_keys.extend(key);
     }
 
-    /// Returns true if messages of this author's public key are hidden. Names are not compared,
-    /// because they change hands.
+    /// Returns true if this public key of an author is blocked, so that its messages are hidden.
+    /// Blocked names are not considered, because a name can pass to another peer.
     pub(super) fn is_blocked(&self, key: &[u8; 32]) -> bool {
         self.blocked_keys.contains(key)
     }
 }
 
 impl Mesh {
-    /// Handles `announce`: objects at once if there is a reason, else schedules an `agree` or asks
-    /// the user. A candidate treats the sender as a rival.
+    /// Handles `announce` as a member: objects at once if there is a reason. Otherwise it records
+    /// the candidate, and schedules an `agree` after a random delay, or tells the candidate that
+    /// the user is being asked. Schedules no `agree` if this peer neither votes nor asks its user,
+    /// or if the announce lists its vote already. Drops announces below the minimum size.
+    ///
+    /// While this peer is a candidate itself, it treats the sender as a rival.
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);
@@ -143,8 +152,9 @@ impl Mesh {
         }
     }
 
-    /// Remembers a candidate without a reason to object, asks the user if that is wanted and the
-    /// candidate is verified, and objects to its rivals.
+    /// Records an announce that met no objection: adds the candidate (a new nonce replaces its
+    /// former attempt), or updates its time and address. If the sender is verified, asks the user
+    /// where that is still to be done, and objects to rivals for the name.
     fn record_candidate(
         &mut self,
         now: Now,
@@ -187,8 +197,9 @@ impl Mesh {
         self.admission.candidates.get(&id)
     }
 
-    /// Objects to candidates with greater ids that have announced the same name as the verified
-    /// `winner`.
+    /// Sends an objection to each rival of the verified candidate `winner`, and forgets the rival:
+    /// a candidate with a greater id and the same name, announced within the approval timeout, that
+    /// is not a member. Does nothing if this peer does not vote.
     fn object_to_rivals(&mut self, now: Now, winner: PeerId, key: &NameKey) {
         if !self.is_voter() {
             return;
@@ -210,7 +221,8 @@ impl Mesh {
         }
     }
 
-    /// Sends the `agree`s that are due; a user's silence counts as yes.
+    /// Sends each `agree` that is due, and grants each approval whose time is over, because silence
+    /// of the user counts as a yes.
     pub(super) fn send_due_agreements(&mut self, now: Now) {
         if self.admission.decide_at.is_none_or(|it| it > now.moment) {
             return;
@@ -232,8 +244,9 @@ impl Mesh {
         }
     }
 
-    /// Records the user's answer about a candidate, and sends `agree` or `object`. Returns false if
-    /// no candidate of this name is waiting.
+    /// Records the user's answer about the candidate of this name: schedules an `agree` for now, or
+    /// sends an `object`. Returns false if the user was not asked about such a candidate, or its
+    /// time to answer is over.
     pub(super) fn resolve_approval(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
         let key = NameKey::of(name);
         let waiting = self
@@ -256,7 +269,9 @@ impl Mesh {
         true
     }
 
-    /// Sends an `agree` to a candidate.
+    /// Sends an `agree` with these flags to the address of a candidate's last announce:
+    /// `Agree::ASKING` while the user is asked, 0 for a yes. Does nothing if the candidate is not
+    /// remembered.
     fn agree(&mut self, now: Now, id: PeerId, flags: u8) {
         let Some(candidate) = self.admission.candidates.get(&id) else { return };
         let (address, nonce) = (candidate.address, candidate.nonce);
@@ -275,8 +290,9 @@ impl Mesh {
         self.send_to(address, Control::Agree(agree));
     }
 
-    /// Blocks a peer by name at the user's request: hides its messages, and objects when it tries
-    /// to join again.
+    /// Blocks a name at the user's request, and the public key of the member that holds it, if any:
+    /// hides the member's messages, and objects to candidates with the name or the key. Refuses an
+    /// invalid name and this peer's own name.
     pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
             self.refuse(tag, 0, "That is no name.".to_owned(), None);
@@ -298,7 +314,7 @@ impl Mesh {
     }
 }
 
-/// Returns true if no `agree` to this candidate is scheduled.
+/// Returns true if this candidate is remembered and no `agree` to it is scheduled.
 fn has_no_pending_agree(admission: &Admission, id: PeerId) -> bool {
     admission.candidates.get(&id).is_some_and(|it| it.agree_at.is_none())
 }

@@ -14,12 +14,13 @@ use super::{End, HistoryFetch, Mesh, Now, Outgoing, Phase, admission};
 use crate::model::{ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
-/// Member that the candidate has heard of, and its vote.
+/// Member known to the candidate, with its vote.
 #[derive(Debug)]
 struct MemberVote {
-    /// Room clock's value when it came in, as it says.
+    /// Value of the room clock when the member joined, as the member states it.
     since: RoomClock,
-    /// Address that it sends from.
+    /// Address that announces are sent to: the source of its `agree`, or the best known one when
+    /// its first heartbeat arrived.
     address: SocketAddr,
     /// Its vote so far.
     vote: Vote,
@@ -28,40 +29,43 @@ struct MemberVote {
 /// Vote of a member on the candidate.
 #[derive(Debug)]
 enum Vote {
-    /// No vote yet; number of unicast announces sent to it.
+    /// No vote yet; number of unicast announces sent to the member.
     Pending(u8),
-    /// Deferred since this time, because it asks its user.
+    /// Deferred since this time, because the member asks its user.
     Deferred(Moment),
-    /// Agreed; its Lamport counter.
+    /// Agreed; value of the Lamport counter that the member has stated.
     Yes(Lamport),
 }
 
-/// State of one attempt to join.
+/// State of this peer's current attempt to join.
 #[derive(Debug)]
 pub(super) struct Candidacy {
-    /// Nonce of the attempt, which answers repeat.
+    /// Nonce of the attempt; `agree` and `object` repeat it.
     nonce: Nonce,
     /// Time of the first announce.
     started_at: Moment,
-    /// Number of announces sent to everybody.
+    /// Number of announces sent to everybody (by all paths), at most the number of
+    /// [`ANNOUNCE_TIMES`].
     announces_sent: usize,
-    /// Time of the next announce, or of the decision to join.
+    /// Time of the next announce, or of the next check whether the vote is settled.
     announce_at: Moment,
-    /// Votes of the members that the candidate has heard of.
+    /// Votes of all members known to the candidate, by peer id.
     votes: BTreeMap<PeerId, MemberVote>,
-    /// Greatest room clock that an `agree` has stated, and when it arrived.
+    /// Room clock of that `agree` whose clock is furthest ahead, and its time of arrival; `None`
+    /// before the first `agree`.
     clock: Option<(RoomClock, Moment)>,
 }
 
 impl Candidacy {
-    /// Starts an attempt with a random nonce.
+    /// Starts an attempt with a random nonce other than zero; the first announce is due at once.
     pub(super) fn new(now: Moment, random: &mut fastrand::Rng) -> Self {
         let nonce = Nonce(random.u64(1..).to_le_bytes());
         let votes = BTreeMap::new();
         Self { nonce, started_at: now, announces_sent: 0, announce_at: now, votes, clock: None }
     }
 
-    /// Returns the 8 most senior of the members heard of: the only ones whose vote is required.
+    /// Returns the ids of the 8 most senior members known, the most senior first. A pending vote is
+    /// waited for only if it is one of theirs.
     fn most_senior(&self) -> Vec<PeerId> {
         let mut seniorities: Vec<Seniority> =
             self.votes.iter().map(|(id, it)| (it.since, *id)).collect();
@@ -69,8 +73,9 @@ impl Candidacy {
         seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
     }
 
-    /// Returns the Lamport counter to start with: the median of those that the 8 most senior have
-    /// stated (the smaller middle one). A single liar moves it neither up nor down.
+    /// Returns the Lamport counter to start with: the median of those that the 8 most senior
+    /// members have stated in their votes; the lower one of two middle values; 0 without votes. A
+    /// single extreme value does not move it beyond the others.
     fn lamport(&self) -> Lamport {
         let votes = self.most_senior().into_iter().filter_map(|id| self.votes.get(&id));
         let mut counters: Vec<Lamport> = votes
@@ -83,8 +88,13 @@ impl Candidacy {
         counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
 
-    /// Returns true if no vote is outstanding any more, or [`JOIN_TIMEOUT`] has passed: strangers
-    /// could invent any number of senior peers that never answer.
+    /// Returns true if no vote needs to be waited for any longer, or [`JOIN_TIMEOUT`] has passed
+    /// since the first announce. A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`]; a
+    /// pending one only if it is one of the 8 most senior, and until more than
+    /// [`MAX_UNICAST_ANNOUNCES`] were sent.
+    ///
+    /// The timeout is needed because strangers could invent any number of senior peers that never
+    /// answer.
     fn is_settled(&self, now: Moment) -> bool {
         let oldest = self.most_senior();
         let is_timed_out = now.since(self.started_at) >= JOIN_TIMEOUT;
@@ -98,7 +108,7 @@ impl Candidacy {
 }
 
 impl Mesh {
-    /// Returns the time at which the candidate has something to do; `None` if this peer is no
+    /// Returns the time of the candidate's next announce or check; `None` if this peer is no
     /// candidate.
     pub(super) fn candidacy_deadline(&self) -> Option<Moment> {
         match &self.phase {
@@ -107,8 +117,9 @@ impl Mesh {
         }
     }
 
-    /// Sends the next announce if it is due, or joins when the vote is settled. Starts a new
-    /// attempt after a suspension of the machine.
+    /// Joins if the vote is settled and [`JOIN_WINDOW`] is over; otherwise sends the next announce.
+    /// Does nothing before it is due. Starts a new attempt if it is late by [`SUSPEND_THRESHOLD`]
+    /// or more, because the machine was suspended.
     pub(super) fn drive_candidacy(&mut self, now: Now) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
         if now.moment < candidacy.announce_at {
@@ -150,7 +161,10 @@ impl Mesh {
         self.send(paths, addresses, Outgoing::Control(Control::Announce(announce)));
     }
 
-    /// Handles `agree`: records the vote, the clock and the profile, and answers with a `pong`.
+    /// Handles `agree`: records the vote, the clock, the paths and the profile, marks the sender
+    /// and its address as verified, and answers with a `pong`. A deferral replaces no earlier
+    /// deferral or yes. A peer that has joined already only sends the `pong`; a candidate drops an
+    /// `agree` with another nonce.
     pub(super) fn on_agree(&mut self, now: Now, meta: PacketMeta, agree: Agree) {
         let id = meta.sender.id;
         let Phase::Announcing(candidacy) = &mut self.phase else {
@@ -187,21 +201,21 @@ impl Mesh {
         self.send_pong(now, meta, agree.cookie);
     }
 
-    /// Sends a cookie back in a `pong`.
+    /// Sends a cookie back to the source of a packet, in a `pong`.
     fn send_pong(&mut self, now: Now, meta: PacketMeta, cookie: crate::wire::udp::Cookie) {
         let heard = self.paths_heard_from(now.moment, meta.sender.id);
         self.send_to(meta.from, Control::Pong(Pong { cookie, heard }));
     }
 
-    /// Adds a member that was heard to those that have to vote. Does nothing if this peer is no
-    /// candidate.
+    /// Adds a member whose heartbeat was received to the voters, as pending; a known voter stays as
+    /// it is. Does nothing if this peer is no candidate.
     pub(super) fn note_voter(&mut self, id: PeerId, address: SocketAddr, since: RoomClock) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
         let vote = Vote::Pending(0);
         candidacy.votes.entry(id).or_insert(MemberVote { since, address, vote });
     }
 
-    /// Removes a member that says goodbye from the voters. Does nothing if this peer is no
+    /// Removes a peer that has sent `bye` from the voters. Does nothing if this peer is no
     /// candidate.
     pub(super) fn forget_voter(&mut self, id: PeerId) {
         if let Phase::Announcing(candidacy) = &mut self.phase {
@@ -209,7 +223,8 @@ impl Mesh {
         }
     }
 
-    /// Handles `object`: a candidate is rejected if the nonce is its own; a member checks its name.
+    /// Handles `object`: a candidate is rejected if the nonce is its own; a member checks whether
+    /// it must change its name if the sender is verified. Drops all others.
     pub(super) fn on_object(&mut self, now: Now, object: &Object, is_verified: bool) {
         match &self.phase {
             Phase::Announcing(candidacy) if object.nonce == candidacy.nonce => {
@@ -220,13 +235,14 @@ impl Mesh {
         }
     }
 
-    /// Ends the mesh as rejected.
+    /// Ends the mesh with the result "rejected": `by` is the name of the objecting peer.
     fn reject(&mut self, by: String, code: u16, reason: String) {
         self.finish(End::Rejected { by, code, reason });
     }
 
-    /// Handles an `announce` of another candidate while this peer is one: if both want the same
-    /// name, the smaller id wins, once the rival is verified.
+    /// Handles an `announce` of another candidate while this peer is one. If both want the same
+    /// name, the smaller id wins: this peer is rejected, or sends an `object`. A sender that is not
+    /// verified is only pinged.
     pub(super) fn on_rival(&mut self, now: Now, meta: PacketMeta, announce: &Announce) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let key = crate::model::NameKey::of(&announce.username);
@@ -247,8 +263,8 @@ impl Mesh {
         }
     }
 
-    /// Becomes a member after the vote: sets the room clock, *since* and the Lamport counter, and
-    /// starts heartbeats and the history fetch.
+    /// Becomes a member after the vote: sets the room clock (0 without any `agree`), *since* and
+    /// the Lamport counter, and starts heartbeats and the history fetch.
     fn join(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Announcing(candidacy) = ended else { return };
@@ -267,7 +283,8 @@ impl Mesh {
         self.drive_history_fetch(now);
     }
 
-    /// Reports to the user that this peer has joined.
+    /// Reports to the user that this peer has joined, with the sorted names of all members and the
+    /// name of the peer that the history came from (`None`: no history).
     pub(super) fn report_joined(&mut self, history_from: Option<PeerId>) {
         let mut members = self.names_of_members();
         members.sort();

@@ -9,49 +9,50 @@ use crate::wire::udp::Signer;
 
 /// Maximum number of addresses remembered per peer.
 const MAX_ADDRESSES: usize = 4;
-/// Rate limit for control packets of one sender: burst, and packets per minute.
+/// Rate limit for control packets received from one sender: burst, and packets per minute.
 const CONTROL_RATE: (u32, u32) = (200, 3_000);
-/// Rate limit for unrequested entries of one author: burst, and entries per minute.
+/// Rate limit for unrequested entries received of one author: burst, and entries per minute.
 const ENTRY_RATE: (u32, u32) = (200, 3_000);
-/// Rate limit for entries served to one peer on request: burst, and entries per minute.
+/// Rate limit for entries sent to one peer because it requested them: burst, and entries per
+/// minute.
 const ANSWER_RATE_PER_PEER: (u32, u32) = (128, 6_000);
 
 /// Stage of another peer, as this peer sees it: the last state table of section 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Listed in a page of a verified peer; no packet of it has arrived.
+    /// Listed in a page of a verified peer; no control packet of it has arrived.
     Listed,
-    /// A control packet of it has arrived; it is not a member (yet).
+    /// A control packet of it has arrived; it is not a member yet, or not again.
     Heard,
     /// Member of the room.
     Member,
-    /// Was a member, or said goodbye, and has gone.
+    /// Gone: it was a member and timed out, or it has sent `bye`.
     Gone {
-        /// Time at which it went.
+        /// Time at which it timed out or its `bye` arrived.
         at: Moment,
     },
 }
 
-/// Profile of a peer, as it states it in `agree` and `heartbeat`.
+/// Name and joining time of a peer, as it states them in `agree` and `heartbeat`.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     /// Username; not validated.
     pub(super) name: String,
     /// Comparison key of the username.
     pub(super) key: NameKey,
-    /// Room clock's value when the peer came in; converted to this peer's room clock while the two
-    /// differ.
+    /// Value of the room clock when the peer joined. If the peer's room clock is far from this
+    /// peer's one, it is converted to the latter.
     pub(super) since: RoomClock,
 }
 
-/// Address of a peer, with what is known about it.
+/// One address of a peer, its last use, and whether it is verified.
 #[derive(Clone, Copy, Debug)]
 struct Address {
     /// The socket address.
     address: SocketAddr,
     /// Time of the last control packet from this address; `None` if the address was only suggested.
     last_heard: Option<Moment>,
-    /// True if a cookie has come back from this address.
+    /// True if the peer has sent back a cookie that was sent to this address.
     is_verified: bool,
 }
 
@@ -62,72 +63,82 @@ pub(super) struct Contact {
     pub(super) signer: Option<Signer>,
     /// Stage of the peer. Change it by `Contacts::set_stage` only.
     pub(super) stage: Stage,
-    /// True if it is verified to be alive now, rather than a recording.
+    /// True if the peer is verified to be alive: it has sent a cookie back, or a verified peer's
+    /// page has listed it. Set to false when it is marked as gone, or returns.
     pub(super) is_verified: bool,
-    /// Profile that it last stated. Change it by `Contacts::set_profile` only.
+    /// Profile that it last stated; `None` before the first. Change it by `Contacts::set_profile`
+    /// only.
     pub(super) profile: Option<Profile>,
     /// Known addresses of the peer, at most [`MAX_ADDRESSES`].
     addresses: Vec<Address>,
     /// Anti-replay window of its packet counters.
     pub(super) window: ReplayWindow,
-    /// Rate limit for its control packets.
+    /// Rate limit for control packets received from it.
     pub(super) controls: TokenBucket,
-    /// Rate limit for entries served to it on request.
+    /// Rate limit for entries sent to it because it requested them.
     pub(super) answers: TokenBucket,
-    /// Rate limit for its own entries that nobody has requested.
+    /// Rate limit for entries of its own log that arrive unrequested.
     pub(super) entries: TokenBucket,
-    /// Time of its first control packet in this stay.
+    /// Time at which this contact was added (by a packet or a page), or at which it returned after
+    /// it was gone.
     pub(super) first_heard: Moment,
-    /// Time of its first stated name, then of its becoming a member.
+    /// Time at which its current state began: when the contact was added or returned, then when it
+    /// first stated a name, then when it became a member.
     pub(super) known_at: Moment,
     /// Time of its last control packet; `None` if none has arrived.
     pub(super) last_heard: Option<Moment>,
-    /// Latest time at which this peer, or another one according to its page, has heard it.
+    /// Latest time at which this peer heard it, or another peer did according to its page. Starts
+    /// with the time of adding the contact; a suspension of this machine moves it forward.
     pub(super) last_vouched: Moment,
-    /// Time of the last packet by each path, in the order of [`path_index`].
+    /// Time of the last packet or copy that arrived by each path, in the order of [`path_index`];
+    /// `None`: never.
     last_heard_by: [Option<Moment>; 3],
-    /// Preferred path that it was certainly told to use; `None`: no path, it sends unicast copies.
+    /// Preferred path that it was told to use, as its `pong` has confirmed; `None`: no path, so it
+    /// sends unicast copies. Starts with the IPv4 group, which new members assume.
     pub(super) told_path: Option<Path>,
-    /// True if it may have been told another path since, in a packet that may be lost.
+    /// True if a later `ping` or `pong`, which may have been lost, has told it another path than
+    /// `told_path`.
     pub(super) is_told_uncertain: bool,
-    /// Preferred path that the last ping to it has stated.
+    /// Preferred path stated in the last ping to it; `None`: no path, or no ping yet.
     pub(super) pinged_path: Option<Path>,
     /// Paths by which it hears this peer, as it last stated; `None` if it has stated nothing.
     pub(super) hears: Option<PathSet>,
-    /// Packet counter of that statement; older statements are ignored.
+    /// Packet counter of the packet that stated `hears`; statements with a smaller counter are
+    /// ignored.
     pub(super) hears_counter: u64,
-    /// Time of the next ping to it, once a ping series has begun.
+    /// Earliest time of the next ping to it; `None` if no series of pings is in progress.
     pub(super) ping_at: Option<Moment>,
-    /// Number of pings in the current series, that is without a `pong`.
+    /// Number of pings in the current series, which a `pong` or being gone ends.
     pub(super) pings: u32,
-    /// True if it was pinged since it was last heard.
+    /// True if it was pinged since its last control packet arrived.
     pub(super) is_pinged: bool,
-    /// True if it was sent a `want` since it was last heard. Kept up for peers without a verified
-    /// address.
+    /// True if it was sent a `want` since its last control packet arrived.
     pub(super) is_asked: bool,
-    /// True if something waits for a verified address of it, so that a ping is needed.
+    /// True if a verified address of it is needed, so that it is to be pinged. Cleared when an
+    /// address is verified.
     pub(super) needs_verified_address: bool,
-    /// Peer whose page listed it last; that peer is asked for its address.
+    /// Peer whose page has listed it, which is asked for its address: the last one while it is in
+    /// stage listed, otherwise the first. `None` if no page has listed it.
     pub(super) listed_by: Option<PeerId>,
-    /// Time of the next `where` about it.
+    /// Time of the next `where` about it; `None` if none is scheduled.
     pub(super) where_at: Option<Moment>,
-    /// Clock skew in milliseconds: how far its wall clock is ahead of this machine's; the smaller
-    /// of the last two measurements.
+    /// Clock skew in milliseconds: how far its wall clock is ahead of this machine's. It is the one
+    /// closer to zero of the last two measurements, and 0 before the second.
     pub(super) skew: i64,
-    /// Last measurement of the clock skew, in milliseconds.
+    /// Last measurement of the clock skew, in milliseconds; `None` before the first.
     last_skew: Option<i64>,
     /// True if the user was told about the clock skew.
     pub(super) is_skew_reported: bool,
-    /// Number of heartbeats received since a time, for the loss estimate. Starts again after
-    /// `heartbeats::LOSS_WINDOW` heartbeats.
+    /// Number of heartbeats received since a time, and that time, for the loss estimate. Counted
+    /// anew when it becomes a member, and after `heartbeats::LOSS_WINDOW` heartbeats.
     pub(super) heartbeats: (u32, Moment),
-    /// Greatest sequence of this peer's own log that it is known to have; `None` if its pages have
-    /// never listed this peer.
+    /// Greatest sequence of this peer's own log that the other peer is known to have, by its pages;
+    /// `None` if they have never listed this peer.
     pub(super) has_own_up_to: Option<u32>,
 }
 
 impl Contact {
-    /// Creates a contact in this stage, with nothing known about it.
+    /// Creates a contact in this stage, with all its times set to `now` and nothing else known.
     pub(super) fn new(now: Moment, stage: Stage) -> Self {
         Self {
             signer: None,
@@ -164,7 +175,8 @@ impl Contact {
         }
     }
 
-    /// Records a control packet that is no duplicate: time, path and source address.
+    /// Records the time, path and source address of a control packet that is no duplicate. Adds a
+    /// new address, and clears `is_pinged` and `is_asked`.
     pub(super) fn record_packet(&mut self, now: Moment, from: SocketAddr, path: Option<Path>) {
         self.last_heard = Some(now);
         self.last_vouched = now;
@@ -178,27 +190,29 @@ impl Contact {
         }
     }
 
-    /// Records that a copy of the latest packet has come by another path.
+    /// Records that a copy of its newest packet has arrived by this path. Changes only the time of
+    /// the path.
     pub(super) fn record_copy(&mut self, now: Moment, path: Path) {
         if let Some(slot) = self.last_heard_by.get_mut(path_index(path)) {
             *slot = Some(now);
         }
     }
 
-    /// Returns true if nothing has come by this path within `lately`.
+    /// Returns true if nothing has arrived from it by this path for the time `lately` or longer.
     pub(super) fn is_path_silent(&self, now: Moment, path: Path, lately: Duration) -> bool {
         !self.recent_paths(now, lately).has(path)
     }
 
-    /// Records a measurement of the clock skew in milliseconds. Of the last two the one closer to
-    /// zero counts, because a packet may have been delayed.
+    /// Records a measurement of the clock skew in milliseconds. `skew` becomes the one closer to
+    /// zero of the last two, because a packet may have been delayed; 0 after the first.
     pub(super) fn note_skew(&mut self, skew: i64) {
         let before = self.last_skew.replace(skew).unwrap_or(0);
         self.skew = if before.unsigned_abs() < skew.unsigned_abs() { before } else { skew };
     }
 
-    /// Adds an address. If all places are taken, it replaces the one not heard for longest,
-    /// unverified ones first, because recordings can be replayed from any address.
+    /// Adds an unverified address. If there are [`MAX_ADDRESSES`] already, it replaces an
+    /// unverified one if there is one, and of those the one heard least recently (never heard
+    /// first). Verified ones are kept longer because recordings can be replayed from any address.
     fn add_address(&mut self, address: SocketAddr, last_heard: Option<Moment>) {
         let new = Address { address, last_heard, is_verified: false };
         if self.addresses.len() < MAX_ADDRESSES {
@@ -210,14 +224,16 @@ impl Contact {
         }
     }
 
-    /// Adds an address that another peer has named, unless this peer was heard itself.
+    /// Adds an address that another peer has stated. Does nothing if the address is known, or if a
+    /// control packet of the peer itself has arrived.
     pub(super) fn suggest_address(&mut self, address: SocketAddr) {
         if self.last_heard.is_none() && !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
         }
     }
 
-    /// Marks the peer and this address of it as verified, after its cookie has come back.
+    /// Marks the peer as verified, and this address if it is known, after its cookie has come back.
+    /// Clears `needs_verified_address`.
     pub(super) fn verify_address(&mut self, address: SocketAddr) {
         self.is_verified = true;
         self.needs_verified_address = false;
@@ -236,25 +252,27 @@ impl Contact {
         self.addresses.iter().map(|it| it.address)
     }
 
-    /// Returns true if a control packet has come from this address.
+    /// Returns true if a control packet has come from this address and the address is still
+    /// remembered.
     pub(super) fn has_sent_from(&self, address: SocketAddr) -> bool {
         self.addresses.iter().any(|it| it.address == address && it.last_heard.is_some())
     }
 
-    /// Returns the best address to send to: the verified one heard last, else the one heard last,
-    /// else a suggested one.
+    /// Returns the best address to send to: the verified one heard last, else the unverified one
+    /// heard last, else a suggested one. `None` if no address is known.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.addresses.iter().max_by_key(|it| (it.is_verified, it.last_heard)).map(|it| it.address)
     }
 
-    /// Returns the verified address that was heard last. Answers larger than their questions go
-    /// there only.
+    /// Returns the verified address that was heard last; `None` if none is verified. Answers larger
+    /// than their questions go only there.
     pub(super) fn verified_address(&self) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         verified.max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
-    /// Returns the address heard last that may be passed on in `peers`: not an IPv6 link-local one.
+    /// Returns the address heard last that may be passed on in `peers`, verified or not: IPv4, or
+    /// IPv6 other than link-local. `None` if none was heard.
     pub(super) fn shareable_address(&self) -> Option<SocketAddr> {
         let is_lasting = |it: &&Address| match it.address {
             SocketAddr::V4(_) => true,
@@ -264,15 +282,16 @@ impl Contact {
         heard.filter(is_lasting).max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
-    /// Returns the paths by which it was heard within `lately`.
+    /// Returns the paths by which a packet or copy has arrived from it less than `lately` ago.
     pub(super) fn recent_paths(&self, now: Moment, lately: Duration) -> PathSet {
         Path::ALL.into_iter().zip(self.last_heard_by).fold(PathSet::NONE, |heard, (path, at)| {
             if at.is_some_and(|at| now.since(at) < lately) { heard.with(path) } else { heard }
         })
     }
 
-    /// Returns the time at which the path that it was told to use counts as failed if nothing more
-    /// comes by it; `None` if nothing has ever come by it.
+    /// Returns the time at which the told path counts as failed if nothing more arrives by it:
+    /// `lately` after the last packet. `None` if it was told to use no path, or nothing has ever
+    /// arrived by it.
     pub(super) fn told_path_expires(&self, lately: Duration) -> Option<Moment> {
         let at =
             self.told_path.and_then(|it| self.last_heard_by.get(path_index(it)).copied().flatten());
@@ -284,13 +303,13 @@ impl Contact {
         self.stage == Stage::Member
     }
 
-    /// Returns its stated username; empty if it has stated none.
+    /// Returns the username that it last stated; empty if it has stated none.
     pub(super) fn name(&self) -> &str {
         self.profile.as_ref().map_or("", |it| &it.name)
     }
 
-    /// Returns the room clock's value when it came in; the greatest possible value if it has stated
-    /// none.
+    /// Returns the value of the room clock when it joined; the greatest possible value if it has
+    /// stated none, so that it counts as the most junior.
     pub(super) fn since(&self) -> RoomClock {
         self.profile.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
     }

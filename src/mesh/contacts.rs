@@ -8,14 +8,15 @@ use super::contact::{Contact, Profile, Stage};
 use crate::model::{Moment, NameKey, PeerId, RoomClock};
 use crate::wire::udp::Signer;
 
-/// Maximum number of contacts in stage heard.
+/// Maximum number of contacts in stage heard; checked only when a new one is added.
 const MAX_HEARD: usize = 256;
 /// Maximum number of contacts in all stages. (Rooms are made for some hundreds of members.)
 const MAX_CONTACTS: usize = 4_096;
-/// Maximum number of contacts known only from the pages of one peer.
+/// Maximum number of contacts in stage listed that the pages of one peer account for.
 const MAX_LISTED: usize = 128;
 
-/// Seniority of a member: (since, id). The smaller one is more senior.
+/// Seniority of a member: value of the room clock when it joined, then id. The smaller one is more
+/// senior.
 pub(super) type Seniority = (RoomClock, PeerId);
 
 /// Set of all other peers by id, with an index of member names.
@@ -23,7 +24,7 @@ pub(super) type Seniority = (RoomClock, PeerId);
 pub(super) struct Contacts {
     /// All contacts by peer id.
     contacts: BTreeMap<PeerId, Contact>,
-    /// Index of members by the keys of their names.
+    /// Index of members (without this peer): ids by the comparison keys of their names.
     names: BTreeMap<NameKey, BTreeSet<PeerId>>,
     /// Index of those name keys by their look-alike skeletons (UTS #39). Computed when a name is
     /// added, not at each comparison.
@@ -35,7 +36,7 @@ pub(super) struct Contacts {
 }
 
 impl Contacts {
-    /// Returns a contact by id.
+    /// Returns a contact by id; `None` if it is unknown.
     pub(super) fn get(&self, id: PeerId) -> Option<&Contact> {
         self.contacts.get(&id)
     }
@@ -46,14 +47,16 @@ impl Contacts {
         self.contacts.get_mut(&id)
     }
 
-    /// Returns a contact by id if it is a member.
+    /// Returns a contact by id; `None` if it is unknown or not a member.
     pub(super) fn member(&self, id: PeerId) -> Option<&Contact> {
         self.get(id).filter(|it| it.is_member())
     }
 
-    /// Returns the contact of a sender of a control packet; adds it in stage heard if it is new,
-    /// and moves it there if it was only listed. Evicts others if there is no place; `None` if
-    /// members take them all.
+    /// Returns the contact of the sender of a control packet, and stores its identity. Adds a new
+    /// one in stage heard, and moves a listed one to that stage; other stages stay.
+    ///
+    /// A new one evicts another one in stage heard at the limit of those, and a listed or gone one
+    /// at the limit of all. `None` if there is none of the latter to evict.
     pub(super) fn add_heard(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
         let is_new = !self.contacts.contains_key(&signer.id);
         if is_new && self.heard_count >= MAX_HEARD {
@@ -74,7 +77,8 @@ impl Contacts {
     }
 
     /// Returns the contact of a peer that the page of `by` lists; adds it in stage listed if it is
-    /// new. `None` if `by` has listed too many, or there are too many contacts.
+    /// unknown, without evicting any. `None` if it is unknown and the contacts listed by `by`, or
+    /// all contacts, are at their limit.
     pub(super) fn add_listed(
         &mut self,
         now: Moment,
@@ -94,8 +98,9 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Evicts one contact in stage heard: of those at the IP address with most of them an
-    /// unverified one, the oldest. So an attacker that invents many peers keeps nobody else out.
+    /// Removes one contact in stage heard: one at the IP address that most of them share, an
+    /// unverified one if possible, and of those the oldest. So an attacker that invents many peers
+    /// at one address evicts only its own.
     fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
         let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);
@@ -108,8 +113,8 @@ impl Contacts {
         }
     }
 
-    /// Returns true if there is a place for a new contact; evicts the listed or gone one that was
-    /// heard least recently if need be.
+    /// Returns true if there is a place for a new contact. If there are too many, removes the
+    /// listed or gone one that was vouched for least recently; returns false if there is none.
     fn make_room(&mut self) -> bool {
         if self.contacts.len() < MAX_CONTACTS {
             return true;
@@ -123,7 +128,8 @@ impl Contacts {
         oldest.is_some()
     }
 
-    /// Moves a contact to a stage, and updates counters and the name index.
+    /// Moves a contact to a stage, and updates the counters and the name index. Does nothing if it
+    /// is unknown.
     pub(super) fn set_stage(&mut self, id: PeerId, stage: Stage) {
         let Some(contact) = self.contacts.get_mut(&id) else { return };
         let before = std::mem::replace(&mut contact.stage, stage);
@@ -143,8 +149,8 @@ impl Contacts {
         }
     }
 
-    /// Replaces the profile of a contact. Returns its former name if it is a member and its name
-    /// has changed.
+    /// Replaces the profile of a contact, and updates the name index. Returns its former name if it
+    /// is a member and its name has changed in any character; otherwise `None`.
     pub(super) fn set_profile(&mut self, id: PeerId, profile: Profile) -> Option<String> {
         let contact = self.contacts.get_mut(&id)?;
         let is_member = contact.is_member();
@@ -158,7 +164,7 @@ impl Contacts {
         (is_member && is_other).then_some(before.name)
     }
 
-    /// Adds a member to the name index.
+    /// Adds a member to the index of names, and its name to the index of skeletons.
     fn index_name(&mut self, key: NameKey, id: PeerId) {
         if !self.names.contains_key(&key) {
             self.skeletons.entry(key.skeleton()).or_default().insert(key.clone());
@@ -166,7 +172,8 @@ impl Contacts {
         self.names.entry(key).or_default().insert(id);
     }
 
-    /// Removes a member from the name index.
+    /// Removes a member from the index of names, and its name from the index of skeletons if no
+    /// other member has it.
     fn unindex_name(&mut self, key: &NameKey, id: PeerId) {
         if let Some(holders) = self.names.get_mut(key) {
             holders.remove(&id);
@@ -183,13 +190,13 @@ impl Contacts {
         }
     }
 
-    /// Forgets a contact.
+    /// Removes a contact, also from the counters and the name index.
     pub(super) fn remove(&mut self, id: PeerId) {
         self.set_stage(id, Stage::Listed);
         self.contacts.remove(&id);
     }
 
-    /// Returns the number of contacts, and of those in stage heard.
+    /// Returns the number of all contacts, and the number of those in stage heard.
     pub(super) fn stats(&self) -> (usize, usize) {
         (self.contacts.len(), self.heard_count)
     }
@@ -199,35 +206,38 @@ impl Contacts {
         self.member_count
     }
 
-    /// Iterates over all contacts by id.
+    /// Iterates over all contacts in the order of their ids.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Contact)> {
         self.contacts.iter().map(|(id, contact)| (*id, contact))
     }
 
-    /// Iterates over all contacts by id, mutably.
+    /// Iterates over all contacts in the order of their ids, mutably. Stage and profile must not be
+    /// changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Contact)> {
         self.contacts.iter_mut().map(|(id, contact)| (*id, contact))
     }
 
-    /// Iterates over the members with ids after this one.
+    /// Iterates over the members with greater ids than this one, in the order of their ids.
     pub(super) fn members_after(&self, id: PeerId) -> impl Iterator<Item = (PeerId, &Contact)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let later = self.contacts.range((Excluded(id), Unbounded));
         later.map(|(id, contact)| (*id, contact)).filter(|(_, it)| it.is_member())
     }
 
-    /// Iterates over the members that hold a name with this key.
+    /// Iterates over the ids of the members (without this peer) whose names have this comparison
+    /// key, in order.
     pub(super) fn holders(&self, key: &NameKey) -> impl Iterator<Item = PeerId> {
         self.names.get(key).into_iter().flatten().copied()
     }
 
-    /// Iterates over the members whose names have this look-alike skeleton.
+    /// Iterates over the ids of the members (without this peer) whose names have this look-alike
+    /// skeleton.
     pub(super) fn look_alikes(&self, skeleton: &str) -> impl Iterator<Item = PeerId> {
         let keys = self.skeletons.get(skeleton).into_iter().flatten();
         keys.flat_map(|key| self.holders(key))
     }
 
-    /// Returns the seniorities of all other members, the most senior first.
+    /// Returns the seniorities of all members but this peer, the most senior first.
     pub(super) fn members_by_seniority(&self) -> Vec<Seniority> {
         let members = self.iter().filter(|(_, it)| it.is_member());
         let mut seniorities: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();

@@ -13,9 +13,9 @@ use crate::wire::udp::{Control, Entry, Packet, Signer};
 /// Metadata of a received control packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PacketMeta {
-    /// Identity that has signed it.
+    /// Identity that has signed the packet.
     pub(super) sender: Signer,
-    /// Source address.
+    /// Source address of the datagram.
     pub(super) from: SocketAddr,
     /// Length of the datagram in bytes, before sealing.
     pub(super) size: usize,
@@ -24,8 +24,9 @@ pub(super) struct PacketMeta {
 }
 
 impl Mesh {
-    /// Handles a received packet whose signature is right: an entry, a duplicate, or a new control
-    /// packet.
+    /// Handles a received packet with a valid signature: an entry, or a control packet. Ignores
+    /// this peer's own control packets. Counts one that was seen before as replayed, and notes the
+    /// path of a copy of the sender's newest one.
     pub(super) fn dispatch_packet(
         &mut self,
         now: Now,
@@ -52,8 +53,10 @@ impl Mesh {
         }
     }
 
-    /// Handles a control packet that is no duplicate: updates the sender's contact, applies its
-    /// rate limit, and calls the packet's handler if the sender's state allows it.
+    /// Handles a control packet that is no duplicate: adds or updates the sender's contact, and
+    /// calls the handler if the sender's state and this peer's phase allow it. Drops and counts the
+    /// packet if there is no place for the contact, or beyond the sender's rate limit. A packet of
+    /// a gone peer, except `bye`, moves it to stage heard.
     fn dispatch_control(
         &mut self,
         now: Now,
@@ -113,13 +116,16 @@ impl Mesh {
     }
 
     /// Returns true if entries are accepted from this sender at this address: the sender is
-    /// verified and has sent a signed control packet from there.
+    /// verified, and a control packet signed by it has come from there.
     #[must_use]
     pub fn accepts_entries_from(&self, sender: PeerId, from: SocketAddr) -> bool {
         self.contacts.get(sender).is_some_and(|it| it.is_verified && it.has_sent_from(from))
     }
 
-    /// Handles an entry, sent by its author or passed on by another peer.
+    /// Handles an entry, sent by its author or passed on by another peer: passes it to the history
+    /// fetch in that phase; a member inserts it into the author's log. Drops and counts it if the
+    /// sender is not accepted, it is known already, or it is unrequested and its author is no
+    /// member or beyond the rate limit.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if !self.accepts_entries_from(sender, from) {

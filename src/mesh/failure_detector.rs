@@ -17,21 +17,23 @@ use crate::model::{Moment, PeerId};
 enum ContactAction {
     /// Nothing is due before this time.
     Wait(Moment),
-    /// Remove it: it is gone, or its time as a non-member is over.
+    /// End its stage: mark a member as gone, or forget another contact.
     Remove,
     /// Ping it, to learn whether it is alive or to tell it by which paths it is heard.
     Ping,
-    /// Ask the peer that has listed it for its address.
+    /// Ask the peer that has listed it for its address, by `where`.
     AskAddress,
 }
 
 impl Mesh {
-    /// Schedules a sweep over all contacts soon, because one of them has changed.
+    /// Schedules a sweep over all contacts as soon as the minimum interval allows, because a
+    /// contact has changed.
     pub(super) fn schedule_sweep(&mut self, now: Moment) {
         self.schedule_sweep_at(now);
     }
 
-    /// Schedules a sweep at a time or earlier, but not too soon after the last one.
+    /// Schedules a sweep at `at`, but not within the minimum interval after the last one: 2 ms for
+    /// each member, at least [`MIN_SWEEP_INTERVAL`]. A sweep that is scheduled earlier stays.
     pub(super) fn schedule_sweep_at(&mut self, at: Moment) {
         // A sweep takes longer with more members, so it runs less often.
         let pause =
@@ -41,7 +43,7 @@ impl Mesh {
     }
 
     /// Runs the sweep if it is due: carries out the due action of each contact, and schedules the
-    /// next sweep.
+    /// next sweep for the earliest waiting one, or soon if there was any action.
     pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;
@@ -72,7 +74,8 @@ impl Mesh {
         }
     }
 
-    /// Removes a contact whose time is over: a member is marked as gone, another one is forgotten.
+    /// Ends the stage of a contact whose time is over: a member is marked as gone, any other
+    /// contact is forgotten.
     fn expire(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.mark_gone(now.moment, id),
@@ -97,14 +100,14 @@ struct SweepContext {
     look: Duration,
     /// Time of the sweep.
     now: Moment,
-    /// True if this peer is a member; a candidate does not ping.
+    /// True if this peer is a member; a candidate sends no pings by the sweep.
     is_member: bool,
     /// Id of this peer.
     me: PeerId,
 }
 
 impl SweepContext {
-    /// Creates the context for a room with `size` members.
+    /// Creates the context of a sweep at `now` in a room with `size` members, this peer included.
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (heartbeat_interval(size), gone_after(size));
         let lately = super::timers::path_timeout(size);
@@ -112,7 +115,8 @@ impl SweepContext {
         Self { interval, gone, lately, look, now, is_member, me }
     }
 
-    /// Returns the action that is due for a contact.
+    /// Returns the action that is due for a contact, by its stage. A gone one is removed after
+    /// [`GONE_RETENTION`].
     fn action(&self, contact: &Contact) -> ContactAction {
         match contact.stage {
             Stage::Gone { at } => self.remove_at(at + GONE_RETENTION),
@@ -122,18 +126,18 @@ impl SweepContext {
         }
     }
 
-    /// Returns `Remove` if the time has come, else `Wait`.
+    /// Returns `Remove` if `at` has come, else `Wait` until then.
     fn remove_at(&self, at: Moment) -> ContactAction {
         if at <= self.now { ContactAction::Remove } else { ContactAction::Wait(at) }
     }
 
-    /// Returns `Ping` if the time has come, else `Wait` until then or `latest`, whichever is
-    /// earlier.
+    /// Returns `Ping` if `at` has come, else `Wait` until `at` or `latest`, whichever is earlier.
     fn ping_at(&self, at: Moment, latest: Moment) -> ContactAction {
         if at <= self.now { ContactAction::Ping } else { ContactAction::Wait(at.min(latest)) }
     }
 
-    /// Returns the action for a contact in stage listed.
+    /// Returns the action for a contact in stage listed: removal if nobody has vouched for it for
+    /// G(n); else a ping if an address is known, else a `where`, each at its scheduled time.
     fn action_for_listed(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_vouched + self.gone;
         if end <= self.now {
@@ -149,7 +153,9 @@ impl SweepContext {
         }
     }
 
-    /// Returns the action for a contact in stage heard.
+    /// Returns the action for a contact in stage heard: removal after a silence of
+    /// [`HEARD_TIMEOUT`]; else one ping since it was last heard, if this peer is a member and the
+    /// contact is not verified and has stated a name or needs a verified address.
     fn action_for_heard(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {
@@ -171,16 +177,18 @@ impl SweepContext {
         self.ping_at(at, end)
     }
 
-    /// Returns a delay below I(n) that differs for each pair of peers, so that the first ones to
-    /// ping a contact spare the others the ping.
+    /// Returns the delay of the first ping to a contact in stage heard: below I(n), from the last
+    /// bytes of both ids. It differs from peer to peer, so that the first ones to ping the contact
+    /// spare the others the ping.
     fn share(&self, contact: &Contact) -> Duration {
         let last = |it: PeerId| it.0.last().copied().unwrap_or_default();
         let byte = contact.signer.map_or(0, |it| last(it.id) ^ last(self.me));
         self.interval * u32::from(byte) / 256
     }
 
-    /// Returns the action for a member: removal if it is gone, a ping if it is silent, was not told
-    /// the right path, or needs a verified address.
+    /// Returns the action for a member: removal if nobody has vouched for it for G(n); a ping if it
+    /// is silent, was not told the right path, or needs a verified address. A candidate does not
+    /// ping, and a member without a known address is not pinged.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {

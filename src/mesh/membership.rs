@@ -9,13 +9,13 @@ use super::{Mesh, Now};
 use crate::model::{Moment, NameKey, PeerId};
 use crate::wire::udp::PageItem;
 
-/// Minimum time by which a page's report that a gone peer was heard must be later than its going.
+/// Time after a peer's going within which a page's report that it was heard does not bring it back.
 /// Allows for rounding and travel time.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 impl Mesh {
-    /// Handles a resume from suspension: silence in that time does not count. Members get half of
-    /// G(n) to be heard again, and give-up timers restart.
+    /// Handles the end of a suspension of the machine: silence in that time does not count. Each
+    /// member gets at least half of G(n) to be heard again, and the give-up timers of gaps restart.
     pub(super) fn on_resume(&mut self, now: Moment) {
         let since_start = now.since_start();
         let grace = gone_after(self.member_count()) / 2;
@@ -28,7 +28,8 @@ impl Mesh {
         self.logs.restart_stall_timers(now);
     }
 
-    /// Marks a member as gone, and reports that it has left.
+    /// Moves a peer to stage gone, as unverified and without further pings. Reports that it has
+    /// left, unless another member holds its name.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;
@@ -42,7 +43,8 @@ impl Mesh {
         }
     }
 
-    /// Handles `bye`: the peer is gone.
+    /// Handles `bye`: the peer is gone, and no longer a voter. Reports that it has left only if it
+    /// was a member.
     pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
         self.forget_voter(id);
         match self.contacts.get(id).map(|it| it.stage) {
@@ -52,7 +54,9 @@ impl Mesh {
         }
     }
 
-    /// Makes a heard or listed peer a member if it is verified and has stated its name.
+    /// Makes a heard or listed peer a member if it is verified and has stated its name; otherwise
+    /// does nothing. Restarts its loss estimate, adds its log if this peer's history is complete,
+    /// and reports that it has joined, unless another member holds its name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();
@@ -75,8 +79,13 @@ impl Mesh {
         self.schedule_sweep(now);
     }
 
-    /// Handles a page item of a verified peer that lists another peer: it has heard that peer, or
-    /// knows that it is a member. This verifies the peer, but not its address.
+    /// Handles an item of a page of the verified peer `by` that lists another peer: `by` has heard
+    /// it, or (*ago* is `INDIRECT`) only knows that it is a member. This verifies the peer, but not
+    /// its address, and may make it a member.
+    ///
+    /// A new peer is added in stage listed, and is asked for by `where` if it is still silent after
+    /// 1.5 × I(n) + 1 s. A gone peer returns only if it was heard after its going (see
+    /// [`REPORT_SLACK`]).
     pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         let ago = Duration::from_millis(500) * u32::from(item.ago);

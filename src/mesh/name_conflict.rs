@@ -8,15 +8,21 @@ use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 use crate::model::{ErrorCode, Event, NameKey, PeerId, RoomClock, Username};
 use crate::wire::udp::{Nonce, Object};
 
-/// Largest difference of two room clocks, in milliseconds, at which seniorities are comparable.
+/// Largest difference of two room clocks, in milliseconds, at which seniorities count as
+/// comparable.
 const CLOCK_TOLERANCE_MS: u64 = 1_000;
 
-/// Tolerance for *ago* in pages, which is rounded by up to half a second, plus travel time.
+/// Tolerance for the time at which a peer was vouched for: *ago* in pages is rounded, and packets
+/// take time to travel.
 const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 
 impl Mesh {
     /// Resolves a conflict about the name that a verified member has just stated: takes a new name
-    /// if that member is more senior, or objects to it if another holder is.
+    /// if it is this peer's name and that member is more senior. Sends it an `object` if this peer,
+    /// or (if this peer votes) another holder, is more senior. Marks the member's former
+    /// incarnation as gone first.
+    ///
+    /// Does nothing if the room clocks differ by more than [`CLOCK_TOLERANCE_MS`].
     pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
@@ -45,8 +51,9 @@ impl Mesh {
         }
     }
 
-    /// Marks a member as gone if `id` has its name and public key and it was not heard since `id`
-    /// came: it is the former incarnation, which ended without a `bye`.
+    /// Marks another member as gone if it has this name and the public key of `id`, and was not
+    /// vouched for since the contact `id` was added: it is the former incarnation of that peer,
+    /// which ended without a `bye`.
     fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
@@ -63,8 +70,9 @@ impl Mesh {
         }
     }
 
-    /// Handles an objection to the name of this member: takes a new name if the holder that it
-    /// states is known and more senior. Ignores other reasons.
+    /// Handles an objection to the name of this member: takes a new name if the stated holder is
+    /// verified and more senior. Ignores other error codes, other names, and objections whose room
+    /// clock differs by more than [`CLOCK_TOLERANCE_MS`].
     pub(super) fn on_late_objection(&mut self, now: Now, object: &Object) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= CLOCK_TOLERANCE_MS;
         let is_taken = object.code == ErrorCode::NameTaken.number();
@@ -76,7 +84,9 @@ impl Mesh {
         }
     }
 
-    /// Takes the first free name with a number, because a more senior member holds the current one.
+    /// Takes the first free name of the form `username-number`, from 2 on, because a more senior
+    /// member holds the current one. The username is the configured one. Makes a heartbeat due at
+    /// once, and tells the user.
     fn take_new_name(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {
@@ -92,7 +102,8 @@ impl Mesh {
     }
 }
 
-/// Returns a name with `-number` appended, shortened to the limits of names.
+/// Returns a name with `-number` appended; the name is shortened at its end so that both fit the
+/// limits of names.
 fn with_number(name: &str, number: u32) -> String {
     let ending = format!("-{number}");
     let mut base = name;

@@ -12,12 +12,18 @@ use super::{Mesh, Now};
 use crate::model::{ErrorCode, PeerId, RoomClock, Username};
 use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 
-/// Silence of a name's holder, in seconds, from which on the objection suggests trying again.
+/// Minimum silence of a name's holder, in seconds, for which the text of an objection suggests
+/// trying again: the holder may be about to time out.
 const RECENT_SILENCE_SECS: u64 = 3;
 
 impl Mesh {
-    /// Returns the error code of the first reason to object to a candidate, and the seniority of
-    /// the holder of the name; `None` if there is no reason.
+    /// Returns the error code of the first reason to object to a candidate, and a seniority: of the
+    /// holder of a taken or look-alike name, otherwise of this peer. `None` if there is no reason.
+    ///
+    /// Every member checks its own name, its own blocks, and its user's denial of the same attempt.
+    /// Only voters (`is_voter`) object to an unsupported version, and for the names of other
+    /// members and of verified rivals with a smaller id. With an unsupported version nothing else
+    /// is checked.
     pub(super) fn find_objection(
         &self,
         now: Now,
@@ -64,22 +70,24 @@ impl Mesh {
         said_no.then_some((ErrorCode::NotAdmitted, me))
     }
 
-    /// Returns true if a member has the public key of the sender: it is the sender itself or its
-    /// former incarnation.
+    /// Returns true if a contact has the public key of the packet's sender: it is the sender itself
+    /// or its former incarnation.
     fn is_same_key(&self, member: PeerId, meta: PacketMeta) -> bool {
         let signer = self.contacts.get(member).and_then(|it| it.signer);
         signer.is_some_and(|it| it.key == meta.sender.key)
     }
 
-    /// Returns true if a candidate is verified, not a member, not gone, and not the sender's former
-    /// incarnation.
+    /// Returns true if a candidate is in stage heard, is verified, and does not have the public key
+    /// of the sender.
     fn is_live_rival(&self, id: PeerId, meta: PacketMeta) -> bool {
         let contact = self.contacts.get(id);
         let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
         contact.is_some_and(is_outside) && !self.is_same_key(id, meta)
     }
 
-    /// Returns the seniority of a member whose name is a look-alike of this one.
+    /// Returns the seniority of the first member whose name has the same look-alike skeleton: this
+    /// peer, or, if it is a voter, another member with another public key than the sender. `None`
+    /// if there is none.
     fn look_alike(&self, name: &Username, meta: PacketMeta, is_voter: bool) -> Option<Seniority> {
         let skeleton = name.key().skeleton();
         if self.name.key().skeleton() == skeleton {
@@ -91,7 +99,9 @@ impl Mesh {
         Some((since, holder))
     }
 
-    /// Sends an `object` to a candidate, or, with nonce zero, to a member about its name.
+    /// Sends an `object` to this address: to a candidate with the nonce of its attempt, or to a
+    /// member about its name with nonce zero. `username` is the name objected to; then follows the
+    /// seniority of its holder.
     pub(super) fn object(
         &mut self,
         now: Now,
@@ -114,7 +124,9 @@ impl Mesh {
         self.send_to(address, Control::Object(object));
     }
 
-    /// Returns the human-readable text of an objection. If the name is taken it says for how long.
+    /// Returns the human-readable text of an objection. For a taken or look-alike name it says how
+    /// long the holder has been present; for a taken name whose holder is silent, for how long. For
+    /// other codes, and if the holder is no member, it is the default text of the code.
     fn objection_text(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
         let name = match self.contacts.member(holder) {
             Some(contact) => contact.name(),

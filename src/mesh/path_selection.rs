@@ -6,24 +6,24 @@ use super::contact::{Contact, Stage};
 use super::{Mesh, Outgoing};
 use crate::model::{Path, PathSet};
 
-/// Plan for sending to everybody: paths, and addresses that they do not reach.
+/// Plan for sending a packet to everybody: multicast or broadcast paths, and unicast addresses.
 #[derive(Clone, Debug)]
 pub(super) struct SendPlan {
-    /// Paths that reach the most peers.
+    /// Paths to send by.
     paths: PathSet,
-    /// Unicast addresses of the peers that no chosen path reaches.
+    /// Verified addresses of the peers that none of the paths reaches; they get unicast copies.
     pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl Mesh {
-    /// Sends one datagram to all members, by the send plan.
+    /// Sends one packet to all members by the send plan, with copies as needed.
     pub(super) fn send_to_all(&mut self, packet: Outgoing) {
         let SendPlan { paths, addresses } = self.send_plan().clone();
         self.send(paths, addresses, packet);
     }
 
-    /// Returns the plan for reaching all members and verified peers that are about to become
-    /// members; computes it again if something has changed.
+    /// Returns the plan for reaching all members, and those verified peers in stage heard that have
+    /// a verified address. The plan is cached until the field is set to `None`.
     ///
     /// Peers without a verified address get no unicast copies: the address might belong to somebody
     /// else.
@@ -43,12 +43,13 @@ impl Mesh {
     }
 }
 
-/// Chooses paths greedily from (paths that the peer hears, verified address) pairs: repeatedly the
-/// path that reaches the most peers that are left, as long as it reaches at least two, or one
-/// without an address. The rest get unicast copies.
+/// Chooses paths greedily from one (paths that the peer hears, verified address) pair for each
+/// peer. Repeatedly takes the path that reaches most of the remaining peers, while it reaches at
+/// least two, or one without an address (which counts as two). Remaining peers with an address get
+/// unicast copies; without any peer, the plan is the IPv4 group.
 ///
-/// A path that reaches the only peer there is gets chosen, too: it costs the same as unicast, and
-/// the peer keeps seeing that it works.
+/// If there is only one peer, a path that reaches it is chosen, too: it costs the same as unicast,
+/// and the peer keeps seeing that it works.
 fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
     let mut paths = PathSet::NONE;
     if left.is_empty() {
@@ -75,7 +76,8 @@ fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
 mod tests {
     use super::*;
 
-    /// Returns a peer that hears these paths, at a local port.
+    /// Returns a (paths, address) pair of a peer that hears the paths with these bits, with the
+    /// verified address 127.0.0.1 and this port.
     fn hears(bits: u8, port: u16) -> (PathSet, Option<SocketAddr>) {
         (PathSet(bits), Some(SocketAddr::from(([127, 0, 0, 1], port))))
     }

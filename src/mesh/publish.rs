@@ -10,33 +10,37 @@ use crate::model::{
 };
 use crate::wire::udp::{Bye, Control, EntryFields};
 
-/// Rate limit for own messages: burst, and messages per minute.
+/// Rate limit for publishing own messages: burst, and messages per minute.
 const SAY_RATE: (u32, u32) = (20, 1_500);
-/// Minimum time between the last own message and leaving, so that others notice what they lack.
+/// Minimum time between the last own message and leaving after delivery, so that other peers can
+/// notice a loss. Not waited for while this peer is alone.
 const LEAVE_DELAY: Duration = Duration::from_secs(1);
-/// Maximum number of requests that wait until this peer has joined.
+/// Maximum number of requests deferred until the history is complete; further ones are dropped
+/// silently.
 pub(super) const MAX_DEFERRED_REQUESTS: usize = 100;
-/// Maximum number of messages in the outbox.
+/// Maximum number of messages in the outbox; further ones are refused.
 const MAX_QUEUE: usize = 10_000;
 
 /// Outbox: the user's messages that wait to be published, and deferred requests.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// Messages that wait for joining or for the rate limit.
+    /// Messages that wait until the history is complete or the rate limit allows them, the oldest
+    /// first.
     queue: VecDeque<(RequestTag, Style, MessageText)>,
-    /// Requests that wait until this peer has joined.
+    /// Requests that wait until the history is complete, the oldest first.
     pub(super) deferred: Vec<Request>,
-    /// Rate limit for own messages.
+    /// Rate limit for publishing own messages.
     bucket: TokenBucket,
-    /// Time at which the next message may be sent.
+    /// Time at which to flush the outbox next; `None` if it is empty, or the history is not
+    /// complete yet.
     send_at: Option<Moment>,
-    /// Time of the last own message.
+    /// Time at which the last own message was published; the start if none was.
     last_said: Moment,
     /// Sequence of the last own entry; 0 if none.
     pub(super) sequence: u32,
-    /// Number of refused requests.
+    /// Number of requests refused in this session.
     pub(super) refused: usize,
-    /// State of leaving, once the user has asked to leave after delivery.
+    /// State of leaving after delivery; `None` if the user has not asked for it.
     pub(super) leaving: Option<Leaving>,
 }
 
@@ -45,11 +49,13 @@ pub(super) struct Outbox {
 pub(super) struct Leaving {
     /// Time without progress after which this peer leaves anyway.
     pub(super) patience: Duration,
-    /// Time of the last progress.
+    /// Time of the last progress: the number of undelivered messages fell below its lowest value so
+    /// far.
     pub(super) progress_at: Moment,
-    /// Number of undelivered messages at that time.
+    /// Number of undelivered messages at that time; the greatest possible number before the first
+    /// check.
     pub(super) undelivered: usize,
-    /// Time of the next check.
+    /// Time of the next check whether to leave.
     pub(super) check_at: Moment,
 }
 
@@ -71,15 +77,16 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Returns the time of the next message or of the next check whether to leave.
+    /// Returns the earlier time of the next flush and the next check whether to leave; `None` if
+    /// neither is scheduled.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         [self.send_at, self.leaving.map(|it| it.check_at)].into_iter().flatten().min()
     }
 }
 
 impl Mesh {
-    /// Adds a message to the outbox, or refuses it if it is invalid, too long, or the outbox is
-    /// full.
+    /// Adds a message to the outbox, to be flushed at once if possible. Refuses it with an event if
+    /// its text is invalid or longer than [`MAX_PEER_TEXT`] bytes, or the outbox is full.
     pub(super) fn enqueue_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
@@ -105,8 +112,9 @@ impl Mesh {
         }
     }
 
-    /// Publishes the queued messages as fast as the rate limit allows, and runs deferred requests.
-    /// Does nothing before the history is complete.
+    /// Runs the deferred requests, and publishes the queued messages as far as the rate limit
+    /// allows; schedules the next flush if some are left. Does nothing else than clear the schedule
+    /// before the history is complete.
     pub(super) fn flush_outbox(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In) {
             // This function runs again when the history is complete.
@@ -128,8 +136,9 @@ impl Mesh {
         self.outbox.send_at = None;
     }
 
-    /// Publishes one message: signs an entry, inserts it into the own log, and sends it to
-    /// everybody.
+    /// Publishes one message: signs an entry with the next sequence, inserts it into the own log,
+    /// sends it to everybody, and schedules a follow-up heartbeat. Refuses it if the Lamport
+    /// counter is at its end, and drops it silently if the sequences are used up.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else { return };
         let Some(lamport) = self.logs.next_lamport() else {
@@ -155,8 +164,9 @@ impl Mesh {
         self.heartbeats.schedule_follow_up(now.moment);
     }
 
-    /// Leaves if the user asked for it and everything was delivered, or nothing has progressed for
-    /// the patience given.
+    /// Leaves if the user has asked for it, and either everything was delivered, or the number of
+    /// undelivered messages has not fallen for the time `patience`. Otherwise schedules the next
+    /// check in 100 ms.
     pub(super) fn leave_when_delivered(&mut self, now: Now) {
         let Some(mut leaving) = self.outbox.leaving else { return };
         if self.is_ended() || now.moment < leaving.check_at {
@@ -179,7 +189,8 @@ impl Mesh {
         }
     }
 
-    /// Returns the number of own messages that were not sent or that some member may lack.
+    /// Returns the number of own messages that are queued, or that some member may lack by its
+    /// pages. Members whose pages have never listed this peer are not counted as lacking any.
     fn undelivered(&self) -> usize {
         // Members whose pages never list this peer, which they need not, are not waited for.
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
@@ -189,7 +200,8 @@ impl Mesh {
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
     }
 
-    /// Leaves at once: says goodbye, reports unsent messages, and ends the mesh.
+    /// Leaves at once: sends `bye` twice if this peer is a member, reports each queued message as
+    /// unsent, and ends the mesh.
     pub(super) fn leave(&mut self) {
         let unsent = self.undelivered();
         if self.is_member() {

@@ -9,14 +9,15 @@ use crate::model::{
     PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
 };
 
-/// Returns a peer's id as the session number that users see.
+/// Returns the session number that users see for a peer: its id as a big-endian number.
 pub(super) const fn session(id: PeerId) -> SessionId {
     SessionId(u64::from_be_bytes(id.0))
 }
 
 impl Mesh {
-    /// Handles a request of the user. Requests about other peers are deferred until this peer has
-    /// joined.
+    /// Handles a request of the user. Before the history is complete, requests about other peers
+    /// (members, peers, block) are deferred; those beyond [`MAX_DEFERRED_REQUESTS`] are dropped
+    /// silently. `Password` is ignored.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
         // The members are known only after joining.
         let is_about_others = matches!(
@@ -56,8 +57,9 @@ impl Mesh {
         }
     }
 
-    /// Handles a chat command, of those that clients of a server have as well. Refuses what peers
-    /// do not support.
+    /// Handles a chat command, a kind of request that clients of a server have as well: queues a
+    /// message for this room, or reports the members. Refuses all others, for example direct
+    /// messages and searches.
     fn on_chat_command(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
         match task {
             ChatCommand::Say { room, style, text } if self.is_here(&room) => {
@@ -97,7 +99,7 @@ impl Mesh {
         }
     }
 
-    /// Returns true if the selector means this peer's room.
+    /// Returns true if the selector means this peer's room: it names the room, or names none.
     fn is_here(&self, room: &RoomSelector) -> bool {
         match room {
             RoomSelector::Named(room) => NameKey::of(room) == *self.settings.room.key(),
@@ -105,8 +107,8 @@ impl Mesh {
         }
     }
 
-    /// Refuses a request: emits the reason, and returns the message text to the user if there was
-    /// one.
+    /// Refuses a request: counts it, and emits the reason together with the message text, if the
+    /// request had one, so that the user gets it back.
     pub(super) fn refuse(
         &mut self,
         tag: RequestTag,
@@ -126,7 +128,8 @@ impl Mesh {
         names.chain([self.name.as_str().to_owned()]).collect()
     }
 
-    /// Returns a report on how each member is reached: this peer first, then by seniority.
+    /// Returns a report on this peer and each member: address, route, loss, clock skew and silence.
+    /// This peer comes first, then the others, the most senior first.
     #[must_use]
     pub fn report(&self, now: Now) -> Vec<PeerReport> {
         let clock = self.room_clock(now.moment);

@@ -27,36 +27,38 @@ impl Sign for NoSignature {
     }
 }
 
-/// One simulated peer.
+/// One simulated peer, and what it has output.
 struct SimPeer {
     /// Engine of the peer.
     mesh: Mesh,
     /// Identity of the peer.
     signer: Signer,
-    /// Events that it has shown.
+    /// Events that it has emitted, the oldest first.
     events: Vec<Event>,
-    /// Reason why it ended.
+    /// Result with which it ended; `None` while it runs.
     end: Option<End>,
-    /// Time of its next wake-up.
+    /// Time of its next wake-up; `None` if none is requested.
     wake: Option<Moment>,
     /// Last packet counter used.
     counter: u64,
-    /// Number of `pong`s sent.
+    /// Number of `pong` packets sent, copies not counted.
     pongs: usize,
-    /// Number of datagrams sent, each copy counted.
+    /// Number of datagrams sent, counted once for each receiver in its partition.
     sent: usize,
     /// Network partition that it is in; only peers of one partition hear each other.
     partition: u8,
 }
 
-/// Simulated room of peers that all hear the IPv4 group.
+/// Simulated room of peers that all hear the IPv4 group within their partition. No packet is lost;
+/// each takes 1 ms.
 #[derive(Default)]
 struct SimRoom {
-    /// Peers by the last byte of their addresses.
+    /// Peers by their number, which is the last byte of their addresses. Ended ones stay.
     members: BTreeMap<u8, SimPeer>,
     /// Virtual time in milliseconds.
     now: u64,
-    /// Packets in flight: arrival time, sender, receiver, path, size and packet.
+    /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
+    /// size and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
 }
 
@@ -67,17 +69,18 @@ impl SimRoom {
         Now { moment, time: Timestamp(1_000_000 + self.now) }
     }
 
-    /// Returns the address of a peer.
+    /// Returns the address of the peer with this number: 10.0.0.`number`, port 9.
     fn address(number: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, number], 9))
     }
 
-    /// Starts a peer that does not ask its user about newcomers.
+    /// Starts a peer in partition 0 that does not ask its user about newcomers.
     fn start(&mut self, number: u8, name: &str) {
         self.start_with(number, name, false);
     }
 
-    /// Starts a peer; `ask`: it asks its user about newcomers.
+    /// Starts a peer in partition 0; `ask`: it asks its user about newcomers. Its keys follow from
+    /// its number.
     fn start_with(&mut self, number: u8, name: &str, ask: bool) {
         let signer = Signer::new([number; 32], [number; 8]);
         let settings = Settings {
@@ -95,7 +98,8 @@ impl SimRoom {
         self.collect(number);
     }
 
-    /// Carries out all outputs of a peer.
+    /// Carries out all outputs of a peer: puts packets in flight to the peers of its partition, and
+    /// stores events, the next wake-up and the end.
     fn collect(&mut self, number: u8) {
         let partitions: BTreeMap<u8, u8> =
             self.members.iter().map(|(n, it)| (*n, it.partition)).collect();
@@ -137,7 +141,8 @@ impl SimRoom {
         }
     }
 
-    /// Advances the virtual time by a number of milliseconds, and delivers packets and wake-ups.
+    /// Advances the virtual time millisecond by millisecond, and delivers packets, then wake-ups,
+    /// that are due.
     fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -163,7 +168,7 @@ impl SimRoom {
         }
     }
 
-    /// Passes an input to a peer and carries out its outputs.
+    /// Passes an input to a peer and carries out its outputs. Does nothing if the peer has ended.
     fn input(&mut self, number: u8, input: Input) {
         let now = self.now();
         if let Some(member) = self.members.get_mut(&number)
@@ -174,19 +179,20 @@ impl SimRoom {
         }
     }
 
-    /// Passes a request of the user to a peer.
+    /// Passes a request of its user to a peer, with the default tag.
     fn request(&mut self, number: u8, command: Command) {
         self.input(number, Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Has a peer's user say something.
+    /// Passes a request to a peer to say this text in its room.
     fn say(&mut self, number: u8, text: &str) {
         let text = text.to_owned();
         let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
         self.request(number, Command::Chat(task));
     }
 
-    /// Returns the message texts that a peer has shown, either of the history or of the others.
+    /// Returns the message texts that a peer has shown, in their order: only those of the history
+    /// if `history` is true, else only the others.
     fn texts(&self, number: u8, history: bool) -> Vec<&str> {
         let events = &self.members[&number].events;
         events

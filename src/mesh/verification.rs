@@ -11,12 +11,14 @@ use crate::model::limits::MAX_PEERS;
 use crate::model::{Moment, Path, PathSet, PeerId};
 use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
 
-/// Number of pings to a silent member before the pause between pings begins to double.
+/// Number of pings to a silent member at the shortest pause; after each further ping the pause
+/// doubles.
 const QUICK_PINGS: u32 = 10;
 
 impl Mesh {
-    /// Sends a `ping` to the best known address of a peer, and schedules the next one with
-    /// back-off.
+    /// Sends a `ping` to the best known address of a peer, and schedules the next one: the pause
+    /// doubles up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and with which
+    /// preferred path. Does nothing if no address is known.
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
@@ -38,7 +40,9 @@ impl Mesh {
         contact.ping_at = Some(now.moment + wait);
     }
 
-    /// Asks the peer that has listed `id` for its address (`where`), at a verified address only.
+    /// Asks the peer that has listed `id` for its address (`where`), and schedules the next
+    /// `where`. Sends nothing if the lister is no member; if the lister has no verified address,
+    /// has it pinged instead.
     pub(super) fn send_where(&mut self, now: Now, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.where_at = Some(now.moment + PING_RETRY_MAX / 10);
@@ -51,7 +55,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `where`: answers with the addresses of the members asked for, to a verified address.
+    /// Handles `where`: answers with the shareable addresses of those members asked for that have
+    /// one, at most [`MAX_PEERS`]; sends nothing if there are none. If the asker has no verified
+    /// address, notes instead that one is needed.
     pub(super) fn on_where(&mut self, asker: PeerId, asked: &Where) {
         let address = |id: &PeerId| {
             let address = self.contacts.member(*id)?.shareable_address()?;
@@ -72,8 +78,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `peers`: adds suggested addresses of peers that the sender has listed, and has them
-    /// pinged.
+    /// Handles `peers`: adds suggested addresses to contacts that the sender has listed, and
+    /// schedules pings to these. Ignores all other contacts, and addresses that nobody can be
+    /// reached at by unicast.
     pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
         for it in told.peers.iter().take(MAX_PEERS) {
             let contact = self.contacts.get_mut(it.peer);
@@ -92,7 +99,8 @@ impl Mesh {
         self.schedule_sweep(now.moment);
     }
 
-    /// Handles `ping`: answers with a `pong` to the source address.
+    /// Handles `ping`: records by which paths the sender hears this peer, and answers with a `pong`
+    /// to the source address.
     pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
         let id = meta.sender.id;
         self.note_hears(now.moment, id, ping.heard, meta.counter);
@@ -104,8 +112,10 @@ impl Mesh {
         }
     }
 
-    /// Handles `pong`: if the cookie is right, verifies peer and address, and may make the peer a
-    /// member.
+    /// Handles `pong`: if the cookie is of this or the last minute and fits the source or another
+    /// known address, verifies the peer and that address, and may make the peer a member. Ends the
+    /// series of pings, and takes the path stated in the last ping as told. Otherwise only counts
+    /// the packet as unexpected.
     pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
         let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {
@@ -128,8 +138,9 @@ impl Mesh {
         self.promote(now.moment, id);
     }
 
-    /// Records by which paths a peer hears this one, unless a packet with a greater counter has
-    /// said so already. Requests a verified address if it may need unicast copies.
+    /// Records by which paths a peer hears this one, unless a packet with the same or a greater
+    /// counter has said so already. If that has changed and a member has no verified address,
+    /// requests one, because it may need unicast copies.
     fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if counter <= contact.hears_counter {
@@ -146,8 +157,9 @@ impl Mesh {
         }
     }
 
-    /// Returns the paths by which a peer is heard, as stated to it. For new members it is the IPv4
-    /// group, which they assume anyway.
+    /// Returns the paths by which a peer was heard within W(n), as to be stated to it. For peers
+    /// that are unknown or known for less than [`path_report_delay`], it is the IPv4 group, which
+    /// they assume anyway.
     pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
         let lately = super::timers::path_timeout(self.member_count());
         let look = path_report_delay(self.member_count());
@@ -155,8 +167,8 @@ impl Mesh {
         known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, lately))
     }
 
-    /// Returns the verified address of a peer for an answer larger than its question. If there is
-    /// none, returns `None` and has a ping sent.
+    /// Returns the verified address of a peer, for an answer larger than its question. If there is
+    /// none, returns `None`, and has a ping sent to the peer at the next sweep.
     pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
         let address = self.contacts.get(id).and_then(Contact::verified_address);
         if address.is_none() {
@@ -166,7 +178,8 @@ impl Mesh {
         address
     }
 
-    /// Notes that a verified address of a peer is needed.
+    /// Notes that a verified address of a peer is needed, so that a later sweep pings it. Schedules
+    /// no sweep.
     fn require_verified_address(&mut self, id: PeerId) {
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.needs_verified_address = true;
@@ -174,7 +187,8 @@ impl Mesh {
     }
 }
 
-/// Returns the most preferred path of a set: the one that the other peer should use.
+/// Returns the most preferred path of a set, in the order of [`Path::ALL`]: the one that the other
+/// peer should use. `None` if the set is empty.
 pub(super) fn preferred_path(heard: PathSet) -> Option<Path> {
     Path::ALL.into_iter().find(|it| heard.has(*it))
 }

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::wire::udp::*;
 
-/// Fake peer whose packets are made by hand: an attacker or an honest peer.
+/// Fake peer whose packets the test makes by hand: an attacker or an honest peer.
 struct FakePeer {
     /// Identity of the peer.
     signer: Signer,
@@ -23,7 +23,7 @@ struct FakePeer {
 }
 
 impl FakePeer {
-    /// Creates a fake peer with an identity and an address that follow from `number`.
+    /// Creates a fake peer whose key and address (10.1.x.y, port 9) follow from `number`.
     fn new(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
         let mut key = [0; 32];
@@ -32,12 +32,13 @@ impl FakePeer {
         Self { signer, address: SocketAddr::from(([10, 1, high, low], 9)), counter: 0 }
     }
 
-    /// Returns the same peer at another address, which many may share.
+    /// Returns the same peer at another address, which several fake peers may share.
     fn at(self, address: SocketAddr) -> Self {
         Self { address, ..self }
     }
 
-    /// Returns an entry of this peer's own log.
+    /// Returns an entry of this peer's own log by the name "liar", with the sequence as its text
+    /// and a signature of zeros.
     fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
         let fields = EntryFields {
             sequence,
@@ -54,9 +55,9 @@ impl FakePeer {
 /// Packet that the peer under test has sent.
 #[derive(Debug)]
 struct Sent {
-    /// Paths it was sent by.
+    /// Multicast or broadcast paths that it was sent by.
     paths: PathSet,
-    /// Unicast addresses it was sent to.
+    /// Unicast addresses that it was sent to.
     addresses: Vec<SocketAddr>,
     /// The packet itself.
     packet: Outgoing,
@@ -68,23 +69,23 @@ struct TestBench {
     mesh: Mesh,
     /// Virtual time in milliseconds.
     now: u64,
-    /// Time of its next wake-up.
+    /// Time of its next wake-up; `None` if none is requested.
     wake: Option<Moment>,
-    /// Number of wake-ups.
+    /// Number of wake-ups so far.
     wakes: usize,
-    /// Packets that it has sent.
+    /// Packets that it has sent, the oldest first; tests clear it.
     sent: Vec<Sent>,
-    /// Events that it has shown.
+    /// Events that it has emitted, the oldest first.
     events: Vec<Event>,
-    /// Reason why it ended.
+    /// Result with which it ended; `None` while it runs.
     end: Option<End>,
 }
 
-/// Time that a candidate needs to join an empty room, in milliseconds.
+/// Virtual time in milliseconds within which a candidate joins an empty room.
 const JOIN_TIME_MS: u64 = 3_000;
 
 impl TestBench {
-    /// Creates a candidate.
+    /// Creates a bench whose peer "anna" is a candidate that does not ask its user, at time 0.
     fn candidate() -> Self {
         let settings = Settings {
             username: Username::new("anna").unwrap(),
@@ -102,7 +103,8 @@ impl TestBench {
         bench
     }
 
-    /// Creates a member of a room without other members.
+    /// Creates a bench whose peer "anna" is the only member of its room; packets sent so far are
+    /// cleared.
     fn alone() -> Self {
         let mut bench = Self::candidate();
         bench.advance(JOIN_TIME_MS);
@@ -116,12 +118,12 @@ impl TestBench {
         Now { moment, time: Timestamp(self.now) }
     }
 
-    /// Returns the room clock of a room that the peer under test has begun.
+    /// Returns the room clock of a room that the peer under test has started: it began at 2 s.
     fn clock(&self) -> RoomClock {
         RoomClock(self.now.saturating_sub(2_000))
     }
 
-    /// Stores all outputs of the peer.
+    /// Stores all outputs of the peer under test.
     fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             match output {
@@ -135,14 +137,14 @@ impl TestBench {
         }
     }
 
-    /// Passes an input to the peer and stores its outputs.
+    /// Passes an input to the peer under test and stores its outputs.
     fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
         self.collect();
     }
 
-    /// Advances the virtual time by a number of milliseconds, and wakes the peer as its driver
-    /// would.
+    /// Advances the virtual time millisecond by millisecond, and wakes the peer under test when it
+    /// has requested it.
     fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -157,7 +159,8 @@ impl TestBench {
         }
     }
 
-    /// Has the peer receive a control packet of realistic size.
+    /// Delivers a control packet of a fake peer to the peer under test, by the IPv4 group, with the
+    /// next packet counter and the real size.
     fn receive(&mut self, who: &mut FakePeer, control: Control) {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
@@ -165,13 +168,14 @@ impl TestBench {
         self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
-    /// Has the peer receive an entry.
+    /// Delivers an entry to the peer under test, sent by a fake peer by the IPv4 group.
     fn receive_entry(&mut self, who: &FakePeer, entry: Arc<Entry>) {
         let (size, packet) = (entry.datagram_len(), Packet::Entry { sender: who.signer.id, entry });
         self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
-    /// Has the peer receive a heartbeat with this name and page.
+    /// Delivers a heartbeat of a fake peer with this name, last sequence and page. It states 2
+    /// members, and that the sender has joined just now.
     fn receive_heartbeat(
         &mut self,
         who: &mut FakePeer,
@@ -185,8 +189,8 @@ impl TestBench {
         self.receive(who, Control::Heartbeat(beat));
     }
 
-    /// Answers all cookies sent to this peer since index `since` of `sent`. Returns true if there
-    /// were any.
+    /// Answers with a `pong` each `ping` and `agree` that was sent to the fake peer's address since
+    /// index `since` of `sent`. Returns true if there were any.
     fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
         let cookies: Vec<Cookie> = self.sent[since..]
             .iter()
@@ -203,7 +207,8 @@ impl TestBench {
         !cookies.is_empty()
     }
 
-    /// Has a fake peer join regularly. Returns false if it was sent no cookie.
+    /// Has a fake peer join as an honest one does: announce, pongs after 150 ms, heartbeat. Returns
+    /// false if it was sent no cookie.
     fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {
         let before = self.sent.len();
         let nonce = Nonce(who.signer.id.0);
@@ -214,13 +219,13 @@ impl TestBench {
         has_answered
     }
 
-    /// Returns the number of bytes sent to an address by unicast.
+    /// Returns the number of bytes of the stored packets sent to an address by unicast.
     fn bytes_to(&self, address: SocketAddr) -> usize {
         let sent = self.sent.iter().filter(|it| it.addresses.contains(&address));
         sent.map(|it| len(&it.packet)).sum()
     }
 
-    /// Returns the number of control packets sent that match a predicate.
+    /// Returns the number of stored control packets that match a predicate.
     fn count_sent(&self, is_it: impl Fn(&Control) -> bool) -> usize {
         let controls = self.sent.iter().filter_map(|it| match &it.packet {
             Outgoing::Control(control) => Some(control),
@@ -229,7 +234,8 @@ impl TestBench {
         controls.filter(|it| is_it(it)).count()
     }
 
-    /// Returns the message texts that were shown.
+    /// Returns the texts of all messages that the peer under test has shown, of the history or not,
+    /// in their order.
     fn texts(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|it| match it {
             Event::Message(it) => Some(it.text.as_str()),
@@ -238,7 +244,7 @@ impl TestBench {
         texts.collect()
     }
 
-    /// Returns the names of the members, the peer under test included.
+    /// Returns the names of the members that the peer under test knows, its own included.
     fn names(&self) -> BTreeSet<String> {
         self.mesh.report(self.now()).into_iter().map(|it| it.name).collect()
     }
@@ -252,7 +258,8 @@ fn len(packet: &Outgoing) -> usize {
     }
 }
 
-/// Returns an `agree` of a peer with the greatest possible seniority.
+/// Returns an `agree` packet of a fake member with the greatest possible seniority (since 0), with
+/// these flags and this Lamport counter.
 fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u64) -> Control {
     Control::Agree(Agree {
         nonce,
@@ -268,7 +275,7 @@ fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u6
     })
 }
 
-/// Returns the nonce of the candidate under test.
+/// Returns the nonce of the first `announce` of the peer under test.
 fn nonce(bench: &TestBench) -> Nonce {
     let nonce = |it: &Sent| match &it.packet {
         Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
@@ -330,7 +337,7 @@ fn heard_peer_is_not_evicted_by_a_flood() {
     assert!(bench.names().contains("bert"));
 }
 
-/// Has the peer receive full pages of peers that do not exist.
+/// Delivers heartbeats, 20 ms apart, that each list 60 further peers that do not exist.
 fn receive_phantom_pages(bench: &mut TestBench, liar: &mut FakePeer, beats: u16) {
     for beat in 0..beats {
         let item = |number: u16| PageItem {
@@ -374,7 +381,8 @@ fn candidate_joins_despite_endless_deferred_votes() {
     assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
-/// Returns a newcomer that is about to fetch its history from this member.
+/// Returns a bench whose peer is about to fetch its history from this fake member, which has agreed
+/// with this Lamport counter.
 fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     let mut bench = TestBench::candidate();
     let agree = agree(&bench, oldest, nonce(&bench), 0, lamport);
@@ -383,7 +391,8 @@ fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     bench
 }
 
-/// Has the newcomer receive a `recent` that answers its last `recall`.
+/// Delivers a `recent` packet of a fake member that answers the last `recall` of the peer under
+/// test, with this number of pages, these entry ids and these marks.
 fn recent(
     bench: &mut TestBench,
     oldest: &mut FakePeer,
