@@ -44,13 +44,13 @@ pub struct Now {
 /// Event that the driver passes to the mesh.
 #[derive(Debug)]
 pub enum Input {
-    /// Datagram that was received, opened, and whose signature was checked.
+    /// Datagram that was received and unsealed, and whose signature was checked.
     Received {
         /// Source address.
         from: SocketAddr,
         /// Path by which it came; `None` for unicast to this peer.
         path: Option<Path>,
-        /// Length of the datagram in bytes, before sealing.
+        /// Length of the unsealed datagram in bytes.
         size: usize,
         /// Decoded packet.
         packet: Packet,
@@ -114,20 +114,23 @@ pub enum End {
     },
 }
 
-/// Counters of packets that changed nothing, by reason.
+/// Counters of packets that were dropped, by reason. Some have a limited effect nevertheless, for
+/// example a copy by another path, or an unverified heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
-    /// Packets whose counter was seen before.
+    /// Control packets whose counter was seen before or is below the anti-replay window.
     pub replayed: u64,
-    /// Packets of senders that are not verified.
+    /// Packets of senders that are not verified or for which there is no place; also entries from
+    /// an address from which their sender has sent no control packet.
     pub unverified: u64,
-    /// Packets beyond the rate limit of their sender or author.
+    /// Control packets beyond the rate limit of their sender, and unrequested entries beyond that
+    /// of their author.
     pub too_many: u64,
-    /// Packets that are not expected in the current state.
+    /// Packets that are not expected in the current state, or do not fit to a request of this peer.
     pub unexpected: u64,
-    /// Entries that are here already (duplicates).
+    /// Entries that are here already (duplicates), or whose sequence is not awaited any more.
     pub known: u64,
-    /// Entries that were not accepted: unknown author, Lamport counter that jumps too far, or too
-    /// many entries out of order.
+    /// Entries that were not accepted: unrequested and the author is not a member, author without a
+    /// log, Lamport counter that jumps too far, or too many entries out of order.
     pub refused: u64,
 }

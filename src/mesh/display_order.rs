@@ -11,26 +11,28 @@ use super::{Mesh, Now};
 use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};
 use crate::wire::udp::Entry;
 
-/// Hold-back queue of entries that wait for entries with smaller Lamport counters.
+/// Hold-back queue of entries that may have to wait for entries with smaller Lamport counters.
 #[derive(Debug, Default)]
 pub(super) struct DisplayQueue {
-    /// Held-back entries in room order, each with the time since which it waits.
+    /// Held-back entries in room order, each with the time at which it was queued.
     held: BTreeMap<OrderKey, (Arc<Entry>, Moment)>,
-    /// Greatest Lamport counter shown.
+    /// Greatest Lamport counter shown or treated as shown.
     shown_lamport: u64,
-    /// Greatest sort key shown; entries below it are shown as late.
+    /// Greatest sort key shown, those of blocked authors included; entries below it are shown as
+    /// late. `None` if none was shown.
     last_shown: Option<OrderKey>,
     /// Request tags of own messages by sequence, until the messages are shown.
     tags: HashMap<u32, RequestTag>,
 }
 
 impl DisplayQueue {
-    /// Treats everything up to this Lamport counter as shown.
+    /// Treats every Lamport counter up to this one as shown: an entry with the next one need not
+    /// wait.
     pub(super) fn start_after(&mut self, lamport: Lamport) {
         self.shown_lamport = self.shown_lamport.max(lamport.0);
     }
 
-    /// Remembers the request tag of an own message.
+    /// Remembers the request tag of an own message until the message is shown.
     pub(super) fn note_tag(&mut self, sequence: u32, tag: RequestTag) {
         self.tags.insert(sequence, tag);
     }
@@ -40,13 +42,15 @@ impl DisplayQueue {
         self.held.len()
     }
 
-    /// Returns the time at which the first held-back entry is shown in any case.
+    /// Returns the time at which the first held-back entry in room order may be shown in any case;
+    /// `None` if none is held.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.held.first_key_value().map(|(_, (_, since))| *since + HOLD_BACK_TIMEOUT)
     }
 
-    /// Removes and returns the next entry that may be shown: its Lamport counter follows on the
-    /// greatest one shown, or it has waited for [`HOLD_BACK_TIMEOUT`].
+    /// Removes and returns the first held-back entry in room order if it may be shown: its Lamport
+    /// counter is at most one above the greatest one shown, or it has waited for
+    /// [`HOLD_BACK_TIMEOUT`]. Otherwise returns `None`.
     fn pop_ready(&mut self, now: Moment) -> Option<Arc<Entry>> {
         let waiting = self.held.first_entry()?;
         let (entry, since) = waiting.get();
@@ -59,7 +63,8 @@ impl DisplayQueue {
 }
 
 impl Mesh {
-    /// Queues entries that came into their author's order, and shows those that need not wait.
+    /// Queues the entries that were moved into their author's order, and shows all that need not
+    /// wait (any longer).
     pub(super) fn deliver_ready(&mut self, now: Now) {
         for entry in self.logs.take_ready() {
             self.display.held.insert(order_key(&entry), (entry, now.moment));
@@ -70,8 +75,9 @@ impl Mesh {
         }
     }
 
-    /// Shows an entry to the user, unless its author is blocked. Acknowledges the request if it is
-    /// an own message.
+    /// Shows an entry to the user and advances the display order. If its author is blocked, only
+    /// advances the display order. If it is an own message with a request tag, also acknowledges
+    /// the request.
     pub(super) fn display_entry(&mut self, entry: &Arc<Entry>, is_history: bool, is_late: bool) {
         let fields = &entry.fields;
         let last =
@@ -107,7 +113,8 @@ impl Mesh {
         }
     }
 
-    /// Notifies the user, once per peer, that the author's clock differs by more than 5 seconds.
+    /// Notifies the user, once per author, if the author's clock differs by at least 6 seconds.
+    /// Does nothing if the author is no known contact.
     fn report_clock_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
         let seconds = contact.skew / 1_000;
@@ -125,14 +132,15 @@ impl Mesh {
     }
 
     /// Returns the clock skew in milliseconds: how far a clock that shows `time` is ahead of this
-    /// machine's.
+    /// machine's; negative if it is behind.
     pub(super) fn clock_skew(now: Now, time: Timestamp) -> i64 {
         let ahead = i128::from(time.0) - i128::from(now.time.0);
         i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
     }
 }
 
-/// Returns a human-readable duration for a number of seconds.
+/// Returns a human-readable duration for a number of seconds, in whole units, rounded down. The
+/// unit changes at 2 minutes, 2 hours and 2 days.
 pub(super) fn duration_text(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} seconds"),

@@ -10,15 +10,19 @@ use crate::model::limits::MAX_PAGE;
 use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
-/// Number of places in a page that are reserved for members.
+/// Number of the [`MAX_PAGE`] places in a page that are reserved for members. Absent authors may
+/// take the other places, and those that members leave free; members may take what absent authors
+/// leave free.
 const MEMBERS_IN_PAGE: usize = 45;
-/// Upper limit of room clocks.
+/// Greatest value of a room clock; greater ones count as this one.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
-/// Jump of the room clock, in milliseconds, beyond which *since* moves along with it.
+/// Minimum difference between two room clocks, in milliseconds (exclusive), at which *since* is
+/// converted: after a jump of the own clock, and when another peer's clock is apart.
 const CLOCK_JUMP_MS: u64 = 1_000;
-/// Maximum number of addresses of gone members that are tried while this peer is alone.
+/// Maximum number of gone members, one address each, that are tried at a time while this peer is
+/// alone.
 const MAX_REDISCOVERY_ADDRESSES: usize = 16;
-/// Number of heartbeats over which the loss is estimated.
+/// Number of heartbeats received from a peer after which its loss estimate starts again from zero.
 const LOSS_WINDOW: u32 = 32;
 
 /// Schedule of this peer's heartbeats, and the position in its pages.
@@ -26,20 +30,23 @@ const LOSS_WINDOW: u32 = 32;
 pub(super) struct Heartbeats {
     /// Time of the next regular heartbeat; `None` before this peer has joined.
     next_at: Option<Moment>,
-    /// Time of the follow-up heartbeat after an own message.
+    /// Time of the follow-up heartbeat after an own message; `None` if none is scheduled.
     follow_up_at: Option<Moment>,
-    /// Number of regular heartbeats sent; each [`ALL_PATHS_EVERY`]th one goes by all paths.
+    /// Number of regular heartbeats sent since [`Heartbeats::schedule_now`] or the start. If it is
+    /// a multiple of [`ALL_PATHS_EVERY`], the next one goes by all paths.
     sent: u32,
-    /// Last member listed in a page; the next page continues after it.
+    /// Last member listed in the latest page; the next page continues after it. All zero if that
+    /// page listed none.
     last_member: PeerId,
-    /// Last absent author listed in a page; the next page continues after it.
+    /// Last absent author listed in the latest page; the next page continues after it. All zero if
+    /// that page listed none.
     last_author: PeerId,
-    /// Time of the last heartbeat to addresses of gone members.
+    /// Time of the last heartbeat to addresses of gone members; at first the time of creation.
     last_rediscovery: Moment,
 }
 
 impl Heartbeats {
-    /// Creates a schedule without a heartbeat.
+    /// Creates a schedule with no heartbeat due.
     pub(super) fn new(now: Moment) -> Self {
         let (last_member, last_author) = (PeerId::default(), PeerId::default());
         Self {
@@ -62,20 +69,25 @@ impl Heartbeats {
         self.follow_up_at = Some(now + FOLLOW_UP_DELAY);
     }
 
-    /// Makes the next heartbeat due at once, by all paths.
+    /// Makes the next regular heartbeat due at once, by all paths.
     pub(super) fn schedule_now(&mut self, now: Moment) {
         self.sent = 0;
         self.next_at = Some(now);
     }
 
-    /// Returns the time of the next heartbeat.
+    /// Returns the time of the next regular or follow-up heartbeat; `None` if none is scheduled.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         [self.next_at, self.follow_up_at].into_iter().flatten().min()
     }
 }
 
 impl Mesh {
-    /// Sends a heartbeat if one is due, and schedules the next regular one.
+    /// Sends a heartbeat if this peer is a member and a regular or a follow-up one is due; either
+    /// cancels a pending follow-up. After a regular one, schedules the next one at I(n) ± 10 %.
+    ///
+    /// A regular one goes by all paths, and to named hosts without a known member, if this peer is
+    /// alone or it is its turn ([`ALL_PATHS_EVERY`]). If this peer is alone, it also goes to
+    /// addresses of gone members every [`REDISCOVERY_INTERVAL`].
     pub(super) fn send_due_heartbeat(&mut self, now: Now) {
         let is_regular = self.heartbeats.next_at.is_some_and(|it| it <= now.moment);
         let is_follow_up = self.heartbeats.follow_up_at.is_some_and(|it| it <= now.moment);
@@ -109,8 +121,8 @@ impl Mesh {
         self.heartbeats.next_at = Some(now.moment + period);
     }
 
-    /// Returns the verified addresses of the members that have gone last. Unverified ones may
-    /// belong to victims.
+    /// Returns the verified addresses of gone peers, one each, the last gone first; at most
+    /// [`MAX_REDISCOVERY_ADDRESSES`]. Leaves out unverified addresses, which may belong to victims.
     fn rediscovery_addresses(&self) -> Vec<std::net::SocketAddr> {
         let gone = |it: &Contact| match it.stage {
             Stage::Gone { at } => Some((at, it.verified_address()?)),
@@ -121,7 +133,8 @@ impl Mesh {
         old.into_iter().map(|(_, address)| address).take(MAX_REDISCOVERY_ADDRESSES).collect()
     }
 
-    /// Builds a heartbeat with the current state and the next page.
+    /// Builds a heartbeat with the current state and the next page; advances the position in the
+    /// pages.
     fn build_heartbeat(&mut self, now: Now) -> Heartbeat {
         Heartbeat {
             clock: self.room_clock(now.moment),
@@ -134,7 +147,9 @@ impl Mesh {
         }
     }
 
-    /// Returns the next page: members, then authors that are absent, each continued round-robin.
+    /// Returns the next page and advances the positions: first other members, then absent authors
+    /// of which entries are here or below the floor (`have` above 0). Each list continues
+    /// round-robin where the latest page has stopped.
     fn next_page(&mut self, now: Moment) -> Vec<PageItem> {
         let member = |(id, contact): (PeerId, &Contact)| PageItem {
             author: id,
@@ -174,8 +189,11 @@ impl Mesh {
         id != self.me.id && self.contacts.member(id).is_none()
     }
 
-    /// Handles `heartbeat`: takes over the profile; of a verified sender also room clock, sequence
-    /// and page.
+    /// Handles `heartbeat`: counts it for the loss estimate, and takes over the profile. A
+    /// candidate also notes the sender as a voter.
+    ///
+    /// Of a verified sender, a member also takes over the room clock, resolves a name conflict, and
+    /// handles the sequence and the page. A heartbeat of an unverified sender counts as dropped.
     pub(super) fn on_heartbeat(&mut self, now: Now, id: PeerId, it: &Heartbeat, is_verified: bool) {
         if let Phase::Announcing(_) = self.phase {
             let address = self.contacts.get(id).and_then(Contact::address);
@@ -209,8 +227,9 @@ impl Mesh {
         }
     }
 
-    /// Handles one page item of a verified sender: who was heard, and what it has of an author's
-    /// log.
+    /// Handles one page item of the verified sender `by`. An item about this peer states up to
+    /// which sequence the sender has its entries. Another one states who was heard, and what the
+    /// sender has of that author's log; it is ignored until the history is complete.
     fn on_page_item(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         if id == self.me.id {
@@ -230,8 +249,9 @@ impl Mesh {
         }
     }
 
-    /// Takes over a greater room clock. After a jump, *since* moves along, so that the time in the
-    /// room stays the same.
+    /// Takes over a greater room clock; ignores one that is not greater. If it is greater by more
+    /// than [`CLOCK_JUMP_MS`], this peer's *since* moves along, so that its time in the room stays
+    /// the same.
     fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
         let own = self.room_clock(now);
         if theirs <= own {
@@ -244,8 +264,9 @@ impl Mesh {
         }
     }
 
-    /// Updates a peer's profile and clock skew from `agree` or `heartbeat`; the peer may become a
-    /// member now.
+    /// Updates a peer's profile and clock skew from `agree` or `heartbeat`. If a member has changed
+    /// its name, reports the new name as joined and the old one as left. Makes the peer a member if
+    /// it is verified and was heard or listed.
     pub(super) fn update_profile(
         &mut self,
         now: Now,
@@ -283,7 +304,8 @@ impl Mesh {
         self.promote(now.moment, id);
     }
 
-    /// Reports to the user who has joined and left, once this peer's history is complete.
+    /// Reports the names that have joined and left to the user. Does nothing before this peer's
+    /// history is complete.
     pub(super) fn report_presence(&mut self, joined: Vec<String>, left: Vec<String>) {
         if !matches!(self.phase, Phase::In) {
             return;
@@ -296,7 +318,8 @@ impl Mesh {
         });
     }
 
-    /// Returns the share of a peer's heartbeats that did not arrive, in thousandths.
+    /// Returns the share of a peer's heartbeats that did not arrive, in thousandths, of those due
+    /// since the loss estimate started. 0 if none was due yet.
     pub(super) fn heartbeat_loss(&self, now: Moment, contact: &Contact) -> u16 {
         let (received, since) = contact.heartbeats;
         let period = heartbeat_interval(self.member_count()).as_millis().max(1);
@@ -305,7 +328,8 @@ impl Mesh {
         u16::try_from((missing * 1_000).checked_div(due).unwrap_or(0)).unwrap_or(1_000)
     }
 
-    /// Returns the named hosts at whose IP addresses no member is known.
+    /// Returns the named hosts whose IP address (any port) is not the best known address of a
+    /// member.
     fn hosts_without_members(&self) -> Vec<std::net::SocketAddr> {
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let known: BTreeSet<_> =
@@ -313,15 +337,16 @@ impl Mesh {
         self.hosts.iter().copied().filter(|host| !known.contains(&host.ip())).collect()
     }
 
-    /// Sends a packet by all paths and to the peers that no path reaches, besides `addresses`.
+    /// Sends a packet by all paths, to `addresses`, and to the unicast addresses of the send plan
+    /// (peers that no path reaches).
     fn send_by_all_paths(&mut self, mut addresses: Vec<std::net::SocketAddr>, packet: Outgoing) {
         addresses.extend(self.send_plan().addresses.iter().copied());
         self.send(PathSet::ALL, addresses, packet);
     }
 }
 
-/// Returns *ago* of a page item: half seconds since a peer was heard directly, or
-/// [`PageItem::INDIRECT`].
+/// Returns *ago* of a page item: half seconds since the last control packet of a peer, rounded
+/// down; [`PageItem::INDIRECT`] if none has arrived, or not for 127 seconds.
 fn ago(now: Moment, contact: &Contact) -> u8 {
     let Some(heard) = contact.last_heard else { return PageItem::INDIRECT };
     let half_seconds = now.since(heard).as_millis() / 500;

@@ -12,9 +12,11 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Moment, PathSet, PeerId};
 use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall, Recent, Want};
 
-/// Maximum number of entries kept aside during the fetch, besides the ten of the history.
+/// Maximum number of entries kept aside during the fetch. Entries that the source has listed as its
+/// newest are kept beyond it.
 const MAX_RECEIVED: usize = 256;
-/// Maximum number of pages of marks to fetch: enough for the maximum number of authors.
+/// Maximum number of pages of marks to fetch: enough for 1,024 authors, 60 a page. Further pages
+/// are not requested.
 const MAX_PAGES: u16 = 18;
 
 /// State of the newcomer's history fetch.
@@ -26,26 +28,27 @@ pub(super) struct HistoryFetch {
     sources: Vec<PeerId>,
     /// Index of the current source.
     source_index: usize,
-    /// Number of unanswered requests to the current source for the current page or the missing
-    /// entries.
+    /// Number of requests to the current source since its last page: `recall`s for the next page,
+    /// then `want`s for missing history entries.
     attempts: u8,
-    /// Time of the next request.
+    /// Time of the next request, or of the end of the fetch if no request is left.
     request_at: Moment,
     /// Number of the next page of marks to request.
     next_page: u16,
-    /// Total number of pages, once the first one has arrived.
+    /// Number of pages to fetch, as the latest page has stated, at most [`MAX_PAGES`]; `None` until
+    /// the current source has sent a page.
     page_count: Option<u16>,
-    /// Ids of the newest entries, as the source has listed them.
+    /// Ids of the history entries: the newest entries, as the current source has listed them.
     newest_ids: Vec<EntryId>,
-    /// Marks received so far: greatest sequence that the source has of each author; they become the
-    /// floors.
+    /// Marks received from the current source: the sequence up to which it has the entries of each
+    /// author. They become the floors.
     marks: Vec<Mark>,
-    /// Entries received so far: those of the history, and those published meanwhile.
+    /// Entries received so far, from any peer: those of the history, and those published meanwhile.
     received: BTreeMap<(PeerId, u32), Arc<Entry>>,
 }
 
 impl HistoryFetch {
-    /// Starts a fetch from the first of `sources`.
+    /// Creates the state of a fetch from the first of `sources`; the first request is due at once.
     pub(super) fn new(nonce: Nonce, now: Moment, sources: Vec<PeerId>) -> Self {
         Self {
             nonce,
@@ -61,7 +64,8 @@ impl HistoryFetch {
         }
     }
 
-    /// Keeps an entry aside until it is known whether it belongs to the history.
+    /// Keeps an entry aside until the fetch ends. Drops it if [`MAX_RECEIVED`] entries are kept and
+    /// the source has not listed it.
     pub(super) fn on_entry(&mut self, entry: &Arc<Entry>) {
         let name = EntryId { author: entry.author.id, sequence: entry.fields.sequence };
         if self.received.len() < MAX_RECEIVED || self.newest_ids.contains(&name) {
@@ -69,7 +73,7 @@ impl HistoryFetch {
         }
     }
 
-    /// Returns the number of remembered entries, entry ids and marks.
+    /// Returns the number of remembered entries, entry ids and marks together.
     pub(super) fn stats(&self) -> usize {
         self.received.len() + self.newest_ids.len() + self.marks.len()
     }
@@ -82,12 +86,13 @@ impl HistoryFetch {
         self.newest_ids.iter().filter(is_missing).map(range).collect()
     }
 
-    /// Returns true if all pages of marks have arrived.
+    /// Returns true if all pages of marks of the current source have arrived.
     fn has_all_pages(&self) -> bool {
         self.page_count.is_some_and(|pages| self.next_page >= pages)
     }
 
-    /// Moves on to the next source and discards what the previous one has listed.
+    /// Moves on to the next source, and discards the entry ids and marks that the previous one has
+    /// sent. Received entries are kept.
     fn advance_source(&mut self) {
         self.source_index += 1;
         (self.attempts, self.next_page, self.page_count) = (0, 0, None);
@@ -97,7 +102,8 @@ impl HistoryFetch {
 }
 
 impl Mesh {
-    /// Returns the time of the next request; `None` if no history is being fetched.
+    /// Returns the time at which the fetch has to be driven next; `None` if no history is being
+    /// fetched.
     pub(super) fn history_deadline(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Recalling(history) => Some(history.request_at),
@@ -105,8 +111,12 @@ impl Mesh {
         }
     }
 
-    /// Sends the next `recall` or `want` if it is due, or finishes the fetch: when it is complete,
-    /// or no source is left.
+    /// Sends the next `recall` or `want` if it is due, or finishes the fetch: at once when it is
+    /// complete; when all pages have arrived and [`MAX_HISTORY_WANTS`] `want`s have not brought all
+    /// entries; or when no source is left.
+    ///
+    /// After [`MAX_RECALLS_PER_SOURCE`] unanswered `recall`s moves on to the next source. Skips
+    /// sources that are not members any more or have no known address.
     pub(super) fn drive_history_fetch(&mut self, now: Now) {
         let Phase::Recalling(history) = &mut self.phase else { return };
         if now.moment < history.request_at
@@ -146,7 +156,9 @@ impl Mesh {
         self.send_to(address, control);
     }
 
-    /// Handles `recent`: stores a page of marks and requests the next one.
+    /// Handles `recent`: stores its marks, and from page 0 the ids of the history entries; then
+    /// requests the next page. Ignores it and counts it as unexpected unless it is the page that is
+    /// awaited from the current source, with the nonce of this candidacy.
     pub(super) fn on_recent(&mut self, now: Now, id: PeerId, recent: Recent) {
         let Phase::Recalling(history) = &mut self.phase else {
             self.drops.unexpected += 1;
@@ -174,8 +186,9 @@ impl Mesh {
         self.drive_history_fetch(now);
     }
 
-    /// Sets the floors, shows the history, and enters phase `In`. Then inserts the entries that
-    /// arrived during the fetch.
+    /// Ends the fetch: enters phase `In`, sets the floors, adds logs for all members, reports that
+    /// this peer has joined, and shows the history. Then inserts the other received entries of
+    /// authors that have a log.
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };
@@ -212,8 +225,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `recall` of a newcomer: sends the newest entries and a page of marks to its verified
-    /// address, or a ping if it has none.
+    /// Handles `recall` of a newcomer: sends the requested page of marks, and with page 0 also the
+    /// ids of the newest entries and those entries, to its verified address. If it has none, sends
+    /// nothing and has a ping sent.
     pub(super) fn on_recall(&mut self, now: Now, id: PeerId, recall: Recall) {
         let Some(address) = self.verified_address(now, id) else { return };
         let mut entries = Vec::new();

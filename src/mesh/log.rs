@@ -7,42 +7,52 @@ use std::sync::Arc;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::Entry;
 
-/// Copy of one author's log. The entries up to `have` are complete above the floor (the low-water
-/// mark at which this peer came in); there may be gaps beyond.
+/// Copy of one author's log. Up to `have` nothing is missing above the floor (the low-water mark of
+/// the author when this peer joined), except entries that were given up or dropped. Beyond `have`
+/// there may be gaps.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// Greatest sequence without a gap (contiguous); at first the floor.
+    /// Greatest sequence up to which no entry is awaited any more; at first 0 or the floor. Lowered
+    /// only by [`Log::note_written`].
     pub(super) have: u32,
-    /// Greatest sequence that exists, as any peer has claimed or an entry has proven.
+    /// Greatest sequence that any peer has claimed or an entry has proven to exist. Claims that
+    /// were given up are forgotten.
     pub(super) highest_claimed: u32,
     /// Greatest sequence that the author itself has stated, or an entry has proven.
     pub(super) highest_written: u32,
-    /// Lamport counter of the last entry in order.
+    /// Greatest Lamport counter of the entries in order and of the history; 0 if there are none.
     pub(super) last_lamport: Lamport,
-    /// Entries beyond a gap, by sequence; they wait for the missing ones.
+    /// Entries beyond a gap, by sequence: they wait until the entries before them arrive or are
+    /// given up.
     pub(super) out_of_order: BTreeMap<u32, Arc<Entry>>,
     /// Entries in order that are retained to serve them to other peers, by sequence.
     pub(super) retained: BTreeMap<u32, Arc<Entry>>,
-    /// Peers that claim to have missing entries: (peer, greatest sequence it has). At most
-    /// `MAX_HOLDERS`.
+    /// Peers other than the author that claim to have missing entries, with the greatest sequence
+    /// of their last claim; in the order in which they were added. At most `MAX_HOLDERS`.
     pub(super) holders: Vec<(PeerId, u32)>,
-    /// Peers that have answered `lost` for the next missing entry: last sequence that they lack.
-    /// Their pages are not believed up to there, or they would be asked for ever.
+    /// Peers that have answered `lost` for the next missing entry, with the last sequence that they
+    /// lack. Until `have` reaches that sequence, they are not recorded as holders, or they would be
+    /// asked for ever.
     pub(super) lost_by: BTreeMap<PeerId, u32>,
-    /// Time since which no missing entry has arrived in order; `None` if nothing is missing.
+    /// Start of the give-up timer: time at which a gap was noticed or skipped, or the next missing
+    /// entry arrived, whichever was last; a suspension of the machine restarts it. Cleared when
+    /// reassembly finds nothing missing.
     pub(super) stalled_since: Option<Moment>,
-    /// Time of the next `want` for missing entries.
+    /// Time of the next `want` for missing entries; `None` if none is scheduled.
     pub(super) want_at: Option<Moment>,
-    /// Number of `want`s since the last entry that arrived.
+    /// Number of times that a `want` was due, even if there was no peer to ask, since an entry of
+    /// the author was accepted or a gap was skipped.
     pub(super) attempts: u32,
-    /// Greatest sequence that was requested. Never decreases.
+    /// Greatest sequence that was requested; 0 if none. Never decreases.
     pub(super) requested_up_to: u32,
-    /// Peer whose page has introduced this author; `None` if the author is or was a member.
+    /// Peer whose claim is the only reason to know this author; `None` if there is a better one:
+    /// the author is this peer or a member, or stands in a mark or in the history.
     pub(super) introduced_by: Option<PeerId>,
 }
 
 impl Log {
-    /// Returns the ranges of missing sequences, of at most `most` entries in all.
+    /// Returns the ranges (first, last) of missing sequences up to `highest_claimed`, in ascending
+    /// order, both ends included. Together they have at most `most` sequences: the smallest ones.
     pub(super) fn missing_ranges(&self, most: u64) -> Vec<(u32, u32)> {
         let mut ranges = Vec::new();
         let (mut next, mut left) = (self.have.saturating_add(1), most);
@@ -60,19 +70,20 @@ impl Log {
         ranges
     }
 
-    /// Returns true if an entry is missing that is claimed to exist.
+    /// Returns true if an entry is missing that is claimed or proven to exist.
     pub(super) fn is_incomplete(&self) -> bool {
         self.have < self.highest_claimed
     }
 
-    /// Iterates over the peers that claim to have the next missing entry.
+    /// Iterates over the peers other than the author that claim to have the next missing entry.
     pub(super) fn holders(&self) -> impl Iterator<Item = PeerId> {
         self.holders.iter().filter(|(_, have)| *have > self.have).map(|(peer, _)| *peer)
     }
 
-    /// Records the greatest sequence that the author states to have written. If the floor is above
-    /// it, the floor was a false one, from the history's source, and is lowered: else this author
-    /// would never be heard.
+    /// Records a sequence that the author states to have written; `highest_written` never
+    /// decreases. If `have` is above `highest_written`, lowers `have` and `highest_claimed` to it:
+    /// the floor, from the history's source, was a false one, and later entries of the author would
+    /// be ignored.
     pub(super) fn note_written(&mut self, sequence: u32) {
         self.highest_written = self.highest_written.max(sequence);
         if self.highest_written < self.have {
@@ -80,20 +91,21 @@ impl Log {
         }
     }
 
-    /// Returns true if an entry is missing that the author itself has written. The author is asked
-    /// for those only: of sequences that only others claim it would answer `lost`, before it writes
-    /// them.
+    /// Returns true if an entry is missing that the author itself has stated, or an entry has
+    /// proven, to be written. The author is asked only then: if only other peers claim a sequence,
+    /// the author may not have written it yet, and would answer `lost`.
     pub(super) fn lacks_written(&self) -> bool {
         self.have < self.highest_written
     }
 
-    /// Records that the author lacks the next missing entry, up to `last` or its own highest
-    /// sequence.
+    /// Records the answer `lost` of the author itself: it lacks the next missing entry and those up
+    /// to `last`, but at most up to `highest_written`.
     pub(super) fn note_lost_by_author(&mut self, author: PeerId, last: u32) {
         self.note_lost(author, last.min(self.highest_written));
     }
 
-    /// Records that a peer lacks the next missing entry, up to `last`.
+    /// Records the answer `lost` of a peer: it lacks the next missing entry and those up to `last`.
+    /// Replaces its last such answer, and removes it from the holders.
     pub(super) fn note_lost(&mut self, by: PeerId, last: u32) {
         self.forget_holder(by);
         self.lost_by.insert(by, last);
@@ -104,8 +116,8 @@ impl Log {
         self.lost_by.get(&peer).is_some_and(|last| *last > self.have)
     }
 
-    /// Returns the greatest sequence up to which all peers that have answered `lost` lack the
-    /// missing entries; `None` if no peer has.
+    /// Returns the greatest sequence up to which every peer that has answered `lost` for the next
+    /// missing entry lacks the entries; `None` if no peer has.
     pub(super) fn lost_by_all_up_to(&self) -> Option<u32> {
         self.lost_by.values().filter(|last| **last > self.have).min().copied()
     }

@@ -9,23 +9,27 @@ use super::timers::GIVE_UP_TIMEOUT;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::{Entry, EntryId, Mark};
 
-/// Maximum number of retained entries, of all authors together.
+/// Maximum number of retained entries of all authors together. Beyond it, the first ones in room
+/// order are dropped.
 pub(super) const MAX_RETAINED: usize = 2_000;
 /// Maximum number of authors with a log.
 const MAX_AUTHORS: usize = 1_024;
-/// Maximum number of authors known only from the pages of one peer.
+/// Maximum number of authors that one peer has introduced and that are known only from its claims.
 const MAX_INTRODUCED: usize = 128;
 /// Maximum number of out-of-order entries of one author.
 const MAX_OUT_OF_ORDER: usize = 256;
 /// Maximum number of out-of-order entries of all authors together.
 const MAX_OUT_OF_ORDER_TOTAL: usize = 2_048;
-/// Maximum number of peers remembered per author that have missing entries.
+/// Maximum number of peers remembered per author as holders of missing entries. Beyond it, the one
+/// added first is replaced.
 const MAX_HOLDERS: usize = 8;
 /// Exclusive upper bound of Lamport counters.
 const LAMPORT_END: u64 = 1 << 48;
-/// Rate limit, per second, by which entries of others may raise this peer's Lamport counter. The
-/// unused part is saved up without a limit: otherwise a peer that missed a jump which others have
-/// accepted could never accept an entry again.
+/// Rate limit for raising this peer's Lamport counter to that of entries: amount per second, and
+/// amount available at the start.
+///
+/// The unused amount is saved up without a limit: otherwise a peer that missed a jump which others
+/// have accepted could never accept an entry again.
 const LAMPORT_RATE: u64 = 65_536;
 
 /// Sort key of an entry in room order: (Lamport counter, author, sequence).
@@ -39,12 +43,14 @@ pub(super) fn order_key(entry: &Entry) -> OrderKey {
 /// Outcome of inserting an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InsertOutcome {
-    /// The entry is new and was taken.
+    /// The entry was accepted: moved into order, or held as out of order. Reassembly may still drop
+    /// it; see [`Logs::reassemble`].
     New,
-    /// The entry is here already, or is at or below the floor.
+    /// Not accepted, because its sequence is dealt with: the entry is here or was dropped, it was
+    /// in a gap that was given up, or it is at or below the floor.
     Duplicate,
-    /// Not taken: unknown author, Lamport counter that jumps too far, or too many out-of-order
-    /// entries.
+    /// Not accepted: its author has no log, its Lamport counter jumps too far, or it is not the
+    /// next one and too many entries are out of order.
     Refused,
 }
 
@@ -57,16 +63,17 @@ pub(super) struct Logs {
     logs: BTreeMap<PeerId, Log>,
     /// All retained entries in room order.
     order: BTreeMap<OrderKey, Arc<Entry>>,
-    /// Entries that have come into their author's order since [`Logs::take_ready`].
+    /// Entries that were moved into their author's order since the last [`Logs::take_ready`].
     ready: Vec<Arc<Entry>>,
     /// Lamport counter of this peer: the greatest one seen or used.
     lamport: u64,
-    /// Token bucket for raising the Lamport counter: amount left at a time.
+    /// Allowance for raising the Lamport counter: amount left, and the time at which it was
+    /// computed.
     allowance: (u64, Moment),
 }
 
 impl Logs {
-    /// Creates an empty set of logs.
+    /// Creates an empty set of logs, with Lamport counter 0.
     pub(super) fn new(own: PeerId, now: Moment) -> Self {
         Self {
             own,
@@ -78,8 +85,9 @@ impl Logs {
         }
     }
 
-    /// Returns the log of an author that is or was a member; adds it if it is new, and evicts
-    /// another author if there are too many.
+    /// Returns the log of an author, and marks the author as not merely introduced by a peer's
+    /// claim (clears `introduced_by`). If the author is new, adds an empty log; if there are
+    /// [`MAX_AUTHORS`] already, evicts another author first.
     pub(super) fn ensure_author(&mut self, author: PeerId) -> &mut Log {
         if !self.logs.contains_key(&author) && self.logs.len() >= MAX_AUTHORS {
             self.evict_author();
@@ -89,8 +97,9 @@ impl Logs {
         log
     }
 
-    /// Returns the log of an author that the page of `by` has listed; adds it if it is new. `None`
-    /// if there are too many authors, or `by` has introduced too many.
+    /// Returns the log of an author whose entries `by` claims to have. If the author is new, adds
+    /// an empty log introduced by `by`; returns `None` instead if there are [`MAX_AUTHORS`]
+    /// authors, or `by` has introduced [`MAX_INTRODUCED`].
     fn ensure_introduced(&mut self, author: PeerId, by: PeerId) -> Option<&mut Log> {
         if !self.logs.contains_key(&author) {
             let same = self.logs.values().filter(|it| it.introduced_by == Some(by)).count();
@@ -103,8 +112,9 @@ impl Logs {
         self.logs.get_mut(&author)
     }
 
-    /// Evicts one author with its entries: one that was only introduced, else the one whose last
-    /// entry is oldest, never this peer.
+    /// Removes the log of one author, and its entries from the room order. Chooses an author that
+    /// was only introduced, if there is any; among those, or else among all, the one with the
+    /// smallest Lamport counter of its last entry in order. Never this peer.
     fn evict_author(&mut self) {
         let least = self
             .logs
@@ -119,28 +129,31 @@ impl Logs {
         }
     }
 
-    /// Returns the log of an author.
+    /// Returns the log of an author; `None` if it has none.
     pub(super) fn get(&self, author: PeerId) -> Option<&Log> {
         self.logs.get(&author)
     }
 
-    /// Returns the log of an author, mutably.
+    /// Returns the log of an author, mutably; `None` if it has none.
     pub(super) fn get_mut(&mut self, author: PeerId) -> Option<&mut Log> {
         self.logs.get_mut(&author)
     }
 
-    /// Iterates over all authors and their logs, by id.
+    /// Iterates over all authors and their logs, in ascending order of ids.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerId, &Log)> {
         self.logs.iter().map(|(author, log)| (*author, log))
     }
 
-    /// Iterates over the authors with ids after this one, and their logs.
+    /// Iterates over the authors with greater ids than `author`, and their logs, in ascending order
+    /// of ids.
     pub(super) fn iter_after(&self, author: PeerId) -> impl Iterator<Item = (PeerId, &Log)> {
         use std::ops::Bound::{Excluded, Unbounded};
         self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
     }
 
-    /// Sets the floor of an author from a mark: entries at or below it are never requested.
+    /// Raises `have` of an author to that of a mark, as its floor; adds the author if it is new.
+    /// Entries at or below the floor are neither requested nor accepted, unless
+    /// [`Log::note_written`] lowers it again.
     pub(super) fn set_floor(&mut self, mark: Mark) {
         let log = self.ensure_author(mark.author);
         log.have = log.have.max(mark.have);
@@ -149,7 +162,13 @@ impl Logs {
     }
 
     /// Records a claim of `holder` that it has the entries of `author` up to `sequence`. Returns
-    /// true if those are more than are here.
+    /// true if some of those are missing here.
+    ///
+    /// Adds the author if it is new; ignores the claim and returns false if there is no place for
+    /// it. If the holder is the author itself, the claim also states what it has written, and may
+    /// lower `have` ([`Log::note_written`]). If entries are missing, starts the give-up timer
+    /// unless it runs, and remembers another peer than the author as holder, unless that peer has
+    /// answered `lost`.
     pub(super) fn note_claim(
         &mut self,
         now: Moment,
@@ -183,32 +202,36 @@ impl Logs {
         true
     }
 
-    /// Records that entries up to `sequence` were requested.
+    /// Records that entries of an author up to `sequence` were requested.
     pub(super) fn note_requested(&mut self, author: PeerId, sequence: u32) {
         if let Some(log) = self.logs.get_mut(&author) {
             log.requested_up_to = log.requested_up_to.max(sequence);
         }
     }
 
-    /// Returns true if this sequence of the author was requested.
+    /// Returns true if this or a greater sequence of the author was requested.
     pub(super) fn was_requested(&self, author: PeerId, sequence: u32) -> bool {
         self.logs.get(&author).is_some_and(|log| log.requested_up_to >= sequence)
     }
 
-    /// Returns true if this entry is here (possibly out of order), or is at or below the floor.
+    /// Returns true if this sequence needs no entry any more: the entry is here, possibly out of
+    /// order, or the sequence is not greater than `have` (at or below the floor, given up, or
+    /// dropped).
     pub(super) fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         self.logs
             .get(&author)
             .is_some_and(|log| sequence <= log.have || log.out_of_order.contains_key(&sequence))
     }
 
-    /// Returns a retained entry.
+    /// Returns a retained entry; `None` if it is missing, out of order, or no longer retained.
     pub(super) fn entry(&self, author: PeerId, sequence: u32) -> Option<&Arc<Entry>> {
         self.logs.get(&author)?.retained.get(&sequence)
     }
 
-    /// Inserts an entry of a known author, reassembles the author's log, and raises the Lamport
-    /// counter.
+    /// Inserts an entry of an author that has a log, raises the Lamport counter to the entry's, and
+    /// reassembles the author's log. Also records the sequence as written by the author, resets the
+    /// count of `want`s, and restarts the give-up timer if the entry is the next one. Changes
+    /// nothing unless it returns [`InsertOutcome::New`].
     pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> InsertOutcome {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if self.is_known(author, sequence) {
@@ -238,8 +261,11 @@ impl Logs {
         InsertOutcome::New
     }
 
-    /// Inserts an entry of the newcomer's history, at or below a floor. Returns false if its
-    /// Lamport counter jumps too far: the entry would stay the newest one for ever.
+    /// Retains an entry of the newcomer's history, which is usually at or below the author's floor.
+    /// Adds the author if it is new, but leaves `have` as it is and does not make the entry ready.
+    ///
+    /// Changes nothing and returns false if the Lamport counter of the entry jumps too far: the
+    /// entry would stay the newest one for ever.
     pub(super) fn insert_history(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
         if !self.raise_lamport(now, entry.fields.lamport) {
             return false;
@@ -251,8 +277,13 @@ impl Logs {
         true
     }
 
-    /// Moves out-of-order entries without a gap before them into order, and drops the oldest
-    /// retained entries beyond [`MAX_RETAINED`].
+    /// Moves the out-of-order entries of an author that have no gap before them into order: raises
+    /// `have`, retains them, and makes them ready. An entry whose Lamport counter is not greater
+    /// than that of the entry before it is dropped instead.
+    ///
+    /// If nothing is missing then, clears the give-up timer, the time of the next `want`, and the
+    /// holders. Finally drops the first retained entries in room order, of any author, beyond
+    /// [`MAX_RETAINED`].
     fn reassemble(&mut self, author: PeerId) {
         let Some(log) = self.logs.get_mut(&author) else { return };
         while let Some((&sequence, _)) = log.out_of_order.first_key_value() {
@@ -288,12 +319,17 @@ impl Logs {
         }
     }
 
-    /// Gives up a gap that has stalled for [`GIVE_UP_TIMEOUT`]; call it if no peer is left to ask.
-    ///
-    /// If there are later entries, skips the gap, delivers them, and returns true; entries in the
-    /// gap are not taken any more. Otherwise only forgets the claim that more exists, and returns
-    /// false, so that a false claim cannot raise a floor. Also returns false if the timeout has not
+    /// Gives up missing entries of an author if its log has stalled for [`GIVE_UP_TIMEOUT`]. Call
+    /// it if no peer is left to ask. Returns false and changes nothing if the timeout has not
     /// passed.
+    ///
+    /// If out-of-order entries are held, skips the missing entries before the first one, and
+    /// returns true; skipped entries are not accepted any more. If peers have answered `lost`,
+    /// skips only the part that all of them lack. Moves entries that follow without a gap into
+    /// order.
+    ///
+    /// Otherwise forgets the claim that more entries exist, and returns false: a false claim must
+    /// not raise `have`. Also removes an author of which only a claim is known.
     pub(super) fn give_up_gap(&mut self, now: Moment, author: PeerId) -> bool {
         let Some(log) = self.logs.get_mut(&author) else { return false };
         if log.stalled_since.is_none_or(|it| now.since(it) < GIVE_UP_TIMEOUT) {
@@ -324,14 +360,16 @@ impl Logs {
         next.is_some()
     }
 
-    /// Restarts the give-up timers of all gaps, after a time in which nothing could arrive.
+    /// Restarts the give-up timers that run, at `now`. Call it after a time in which nothing could
+    /// arrive.
     pub(super) fn restart_stall_timers(&mut self, now: Moment) {
         for log in self.logs.values_mut().filter(|it| it.stalled_since.is_some()) {
             log.stalled_since = Some(now);
         }
     }
 
-    /// Returns the entries that have come into their author's order since the last call.
+    /// Removes and returns the entries that were moved into their author's order since the last
+    /// call. Those of one author are in ascending order of sequences.
     pub(super) fn take_ready(&mut self) -> Vec<Arc<Entry>> {
         std::mem::take(&mut self.ready)
     }
@@ -341,14 +379,15 @@ impl Logs {
         self.order.values()
     }
 
-    /// Returns the newest `most` entries, in ascending room order.
+    /// Returns the last `most` retained entries in room order, in ascending order; all of them if
+    /// there are fewer.
     pub(super) fn newest(&self, most: usize) -> Vec<Arc<Entry>> {
         let mut newest: Vec<_> = self.order.values().rev().take(most).cloned().collect();
         newest.reverse();
         newest
     }
 
-    /// Returns the ids (author, sequence) of entries.
+    /// Returns the ids (author, sequence) of entries, in the same order.
     pub(super) fn entry_ids(entries: &[Arc<Entry>]) -> Vec<EntryId> {
         let name = |it: &Arc<Entry>| EntryId { author: it.author.id, sequence: it.fields.sequence };
         entries.iter().map(name).collect()
@@ -367,12 +406,14 @@ impl Logs {
         Lamport(self.lamport)
     }
 
-    /// Raises the Lamport counter to the room's when this peer joins, at most to half of the range.
+    /// Raises the Lamport counter to the room's when this peer joins, but not above half of the
+    /// range; never lowers it below that. The rate limit does not apply.
     pub(super) fn start_lamport_at(&mut self, lamport: Lamport) {
         self.lamport = self.lamport.max(lamport.0).min(LAMPORT_END / 2);
     }
 
-    /// Advances the Lamport counter for a new entry of this peer; `None` at the end of the range.
+    /// Advances the Lamport counter by one for a new entry of this peer, and returns it. Returns
+    /// `None`, and changes nothing, at the end of the range.
     pub(super) fn next_lamport(&mut self) -> Option<Lamport> {
         let next = self.lamport + 1;
         (next < LAMPORT_END).then(|| {
@@ -381,8 +422,9 @@ impl Logs {
         })
     }
 
-    /// Raises the Lamport counter to that of another peer's entry, within the allowance. Returns
-    /// false, and changes nothing, if the allowance is too small.
+    /// Raises the Lamport counter to that of an entry, and takes the difference from the allowance
+    /// ([`LAMPORT_RATE`]). Returns true without a change if the counter is as great already.
+    /// Returns false, and changes nothing, if the allowance is too small.
     fn raise_lamport(&mut self, now: Moment, lamport: Lamport) -> bool {
         let jump = lamport.0.saturating_sub(self.lamport);
         if jump == 0 {
@@ -406,7 +448,8 @@ mod tests {
     use crate::model::Timestamp;
     use crate::wire::udp::{EntryFields, Signer};
 
-    /// Returns an entry of an author that has written nothing else.
+    /// Returns an unsigned entry with username and text "a", and the sequence as its Lamport
+    /// counter. `author` determines the key.
     fn entry(author: u16, sequence: u32) -> Arc<Entry> {
         let [high, low] = author.to_be_bytes();
         let mut key = [0; 32];
@@ -417,7 +460,7 @@ mod tests {
         Arc::new(Entry::with_signature(Signer::new(key, [0; 8]), fields, [0; 64]))
     }
 
-    /// However many authors there are, this peer's own log is never evicted.
+    /// This peer's own log stays when more than the maximum number of authors are added.
     #[test]
     fn own_log_is_never_evicted() {
         let own = PeerId([0; 8]);
@@ -430,8 +473,8 @@ mod tests {
         assert_eq!(logs.stats().0, MAX_AUTHORS);
     }
 
-    /// However many authors have gaps, the out-of-order entries have a limit; entries in order are
-    /// still taken.
+    /// Out-of-order entries of all authors together stay within their limit; at the limit, the next
+    /// entry in order is still accepted.
     #[test]
     fn out_of_order_entries_are_limited() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
@@ -446,7 +489,7 @@ mod tests {
         assert_eq!(logs.take_ready().len(), 1);
     }
 
-    /// A claim that no peer can prove leaves no author behind.
+    /// An author known only from a claim is removed when its gap is given up.
     #[test]
     fn unproven_claim_leaves_no_author() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);

@@ -105,7 +105,8 @@ pub struct Mesh {
     phase: Phase,
     /// Room clock: its value at a moment. See [`Mesh::room_clock`].
     clock: (RoomClock, Moment),
-    /// Room clock's value when this peer came in (*since* on the page).
+    /// Room clock's value when this peer joined (*since* on the page). Moves along when the room
+    /// clock jumps.
     since: RoomClock,
     /// All other peers that are known.
     contacts: Contacts,
@@ -131,16 +132,17 @@ pub struct Mesh {
     last_sweep: Moment,
     /// Generator for random delays and choices, seeded from the settings' secret.
     random: fastrand::Rng,
-    /// Counters of packets that changed nothing.
+    /// Counters of packets that were dropped, by reason.
     drops: Drops,
     /// Queue of outputs that were not polled yet.
     out: VecDeque<Output>,
-    /// Time of the last [`Output::WakeAt`]; `None` when that wake-up was used.
+    /// Time of the last [`Output::WakeAt`]; `None` if none was emitted or that time has come.
     wake_at: Option<Moment>,
 }
 
 impl Mesh {
-    /// Creates a candidate, which announces itself at once.
+    /// Creates the engine of a candidate, and queues its first announce. Poll all outputs
+    /// afterwards.
     #[must_use]
     pub fn new(settings: Settings, sign: Box<dyn Sign + Send>, now: Now) -> Self {
         let me = sign.signer();
@@ -176,7 +178,8 @@ impl Mesh {
         mesh
     }
 
-    /// Processes one event. Poll all outputs afterwards. Does nothing once the mesh has finished.
+    /// Processes one event, and then everything that is due. Poll all outputs afterwards. Does
+    /// nothing once the mesh has ended.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -202,18 +205,19 @@ impl Mesh {
         self.out.pop_front()
     }
 
-    /// Returns true if this entry needs no signature check, because it is here already, is not
-    /// wanted any more, or has this peer as its author.
+    /// Returns true if this entry needs no signature check, because it would be ignored: it is here
+    /// already, its sequence is not awaited any more, or this peer is its author.
     #[must_use]
     pub fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         author == self.me.id || self.logs.is_known(author, sequence)
     }
 
-    /// Returns true if the counter of a control packet was seen before, so that the packet can be
-    /// dropped without a signature check.
+    /// Returns true if the counter of a control packet was seen before or is below the sender's
+    /// anti-replay window, so that the packet can be dropped without a signature check. Returns
+    /// false if the sender is unknown.
     ///
-    /// Returns false for a copy of the sender's latest packet by a path on which nothing has
-    /// arrived lately: such a copy shows that the path works.
+    /// Also returns false for a copy of the sender's latest packet by a path on which nothing has
+    /// arrived for W(n): such a copy shows that the path works.
     #[must_use]
     pub fn is_replayed(
         &self,
@@ -239,7 +243,8 @@ impl Mesh {
         self.logs.iter_in_room_order()
     }
 
-    /// Runs everything that is due, and emits [`Output::WakeAt`] if the next wake-up has changed.
+    /// Runs everything that is due, and emits [`Output::WakeAt`] if the time of the next wake-up
+    /// has changed. A wake-up that is not needed any more is not revoked.
     fn run_due_timers(&mut self, now: Now) {
         self.drive_candidacy(now);
         self.drive_history_fetch(now);
@@ -312,7 +317,7 @@ impl Mesh {
         self.out.push_back(Output::Event(event));
     }
 
-    /// Ends the mesh and queues [`Output::Finished`].
+    /// Ends the mesh, so that further inputs are ignored, and queues [`Output::Finished`].
     fn finish(&mut self, end: End) {
         self.phase = Phase::Ended;
         self.out.push_back(Output::Finished(end));

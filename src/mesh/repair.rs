@@ -14,30 +14,35 @@ use crate::wire::udp::{Control, EntryRange, Lost, Want};
 
 /// Rate limit for entries served on request to all peers together: burst, and entries per minute.
 const TOTAL_ANSWER_RATE: (u32, u32) = (256, 12_000);
-/// Maximum number of entries remembered as wanted recently.
+/// Maximum number of entries remembered as wanted recently. At the limit, expired ones are removed;
+/// if none has expired, a further `want` is not remembered.
 const MAX_RECENT_WANTS: usize = 1_024;
-/// Number of `want`s without any success (some ten seconds) after which the retry interval grows.
+/// Number of due `want`s for an author without an entry arriving (some ten seconds) at which the
+/// retry interval grows.
 const WANTS_BEFORE_BACKOFF: u32 = 40;
-/// Factor by which the retry interval of `want`s grows then.
+/// Factor by which the retry interval is multiplied once `attempts` has reached
+/// [`WANTS_BEFORE_BACKOFF`].
 const BACKOFF_FACTOR: u64 = 16;
 
-/// Recent `want` for one entry, to answer several peers with one multicast.
+/// Recent `want` of another peer for one entry, remembered to answer several peers with one
+/// multicast.
 #[derive(Clone, Copy, Debug)]
 struct RecentWant {
     /// Time of the `want`.
     at: Moment,
-    /// Peer that sent it; `None` if the entry was sent to everybody since.
+    /// Peer that sent it; `None` if it was answered to everybody.
     by: Option<PeerId>,
 }
 
 /// State of repair: recent `want`s of other peers, and the time of this peer's next `want`.
 #[derive(Debug)]
 pub(super) struct RepairState {
-    /// Recent `want`s of others by (author, sequence).
+    /// Recent `want`s of other peers for entries that are here, by (author, sequence). May hold
+    /// expired ones.
     recent_wants: BTreeMap<(PeerId, u32), RecentWant>,
     /// Rate limit for entries served to all peers.
     bucket: TokenBucket,
-    /// Earliest time at which a `want` for some author is due.
+    /// Time at which the earliest `want` for any author is due; `None` if none is scheduled.
     next_want_at: Option<Moment>,
 }
 
@@ -49,12 +54,12 @@ impl Default for RepairState {
 }
 
 impl RepairState {
-    /// Returns the number of entries remembered as wanted recently.
+    /// Returns the number of entries remembered as wanted, expired ones included.
     pub(super) fn stats(&self) -> usize {
         self.recent_wants.len()
     }
 
-    /// Returns the time at which the next `want` is due.
+    /// Returns the time at which the next `want` is due; `None` if none is scheduled.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.next_want_at
     }
@@ -65,14 +70,15 @@ impl RepairState {
 enum Recipients {
     /// Only the peer that has asked.
     Asker,
-    /// Everybody, because another peer lacks it as well.
+    /// Everybody, because another peer has wanted it within [`WANT_DEDUP_WINDOW`].
     All,
-    /// Nobody, because it was just sent to everybody.
+    /// Nobody, because it was sent to everybody within [`WANT_DEDUP_WINDOW`].
     Nobody,
 }
 
 impl RepairState {
-    /// Decides on the recipients of an entry that `asker` wants, and remembers the `want`.
+    /// Decides on the recipients of an entry that `asker` wants. Remembers the `want`, unless there
+    /// are no recipients or too many are remembered ([`MAX_RECENT_WANTS`]).
     fn recipients(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> Recipients {
         let before = self
             .recent_wants
@@ -95,8 +101,8 @@ impl RepairState {
 }
 
 impl Mesh {
-    /// Schedules a `want` for an author's missing entries after a random delay, unless there is
-    /// none missing or one is scheduled.
+    /// Schedules a `want` for an author's missing entries after a random delay ([`WANT_DELAY_MS`]).
+    /// Does nothing if none is missing or a `want` is scheduled already.
     pub(super) fn schedule_want(&mut self, now: Moment, author: PeerId) {
         let is_new =
             self.logs.get(author).is_some_and(|it| it.is_incomplete() && it.want_at.is_none());
@@ -106,7 +112,8 @@ impl Mesh {
         }
     }
 
-    /// Schedules the next `want` for an author's missing entries.
+    /// Sets the time of the next `want` for an author's missing entries, replacing an earlier
+    /// setting. Does nothing if the author has no log.
     fn schedule_want_at(&mut self, author: PeerId, at: Moment) {
         if let Some(log) = self.logs.get_mut(author) {
             log.want_at = Some(at);
@@ -114,7 +121,9 @@ impl Mesh {
         }
     }
 
-    /// Sends the `want`s that are due, one per source, and gives up gaps that no peer can fill.
+    /// Sends the `want`s that are due, one packet per source, and schedules the next ones. If there
+    /// is no source to ask for an author, gives up its gap once it has stalled for
+    /// [`GIVE_UP_TIMEOUT`]. Does nothing before the history is complete.
     pub(super) fn send_due_wants(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In)
             || self.repair.next_want_at.is_none_or(|it| it > now.moment)
@@ -165,9 +174,11 @@ impl Mesh {
         self.repair.next_want_at = behind.filter_map(|(_, log)| log.want_at).min();
     }
 
-    /// Sends a `want` to a peer. To one without a verified address at most one range, and at most
-    /// once until it is heard again, because its address may belong to a victim and claims cost an
-    /// attacker nothing.
+    /// Sends a `want` to the best known address of a peer; does nothing if it has none.
+    ///
+    /// If that peer has no verified address, sends at most one range, and nothing if it was sent a
+    /// `want` since it was last heard: its address may belong to a victim, and claims cost an
+    /// attacker nothing. If something was left out, has its address verified.
     fn send_want(&mut self, now: Moment, source: PeerId, mut ranges: Vec<EntryRange>) {
         let Some(contact) = self.contacts.get_mut(source) else { return };
         let Some(address) = contact.address() else { return };
@@ -188,7 +199,8 @@ impl Mesh {
         }
     }
 
-    /// Adds the missing ranges of an author to a `want`, as far as they fit.
+    /// Adds the missing ranges of an author to a `want`, up to [`MAX_RANGES`] ranges and
+    /// [`MAX_WANTED`] entries in the packet. Records them as requested.
     fn add_ranges(&mut self, author: PeerId, ranges: &mut Vec<EntryRange>) {
         let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
         let Some(log) = self.logs.get(author) else { return };
@@ -202,8 +214,12 @@ impl Mesh {
         self.logs.note_requested(author, greatest);
     }
 
-    /// Chooses the peer to ask for an author's missing entries: the author first, then in turns a
-    /// random peer that claims to have them. Only members heard recently; `None` if there is none.
+    /// Chooses the peer to ask for an author's missing entries; `None` if there is none. Only
+    /// members with a known address and heard within half of G(n) are asked.
+    ///
+    /// The author is asked first, then by turns a random holder and the author. The author is left
+    /// out if it has not written what is missing or has answered `lost`; without a holder it is
+    /// asked each time.
     fn choose_source(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let log = self.logs.get(author)?;
         let silence = gone_after(self.member_count()) / 2;
@@ -221,10 +237,11 @@ impl Mesh {
         self.random.choice(&holders).copied()
     }
 
-    /// Handles `want`: serves the entries that are here, within the rate limits, and answers `lost`
-    /// for the others. Sends a ping instead if the asker has no verified address.
+    /// Handles `want`: serves the retained entries, and answers `lost` for the others. At the first
+    /// entry beyond a rate limit it stops, and sends no `lost` either. If the asker has no verified
+    /// address, it only has a ping sent.
     ///
-    /// The wire layer has checked that it asks for at most [`MAX_WANTED`] entries.
+    /// The wire layer has checked that a `want` asks for at most [`MAX_WANTED`] entries.
     pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {
         let Some(address) = self.verified_address(now, asker) else { return };
         let mut lost = Vec::new();
@@ -258,8 +275,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `lost`: the peer lacks entries that it was asked for, so it is not asked for them
-    /// again.
+    /// Handles `lost`: for each author of whom the peer lacks the next missing entry, records that,
+    /// so that the peer is not asked for it again. Ignores ranges without the next missing entry.
+    /// Schedules the next `want` no later than the time at which the gap may be given up.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
         let authors: BTreeSet<PeerId> = lost.ranges.iter().map(|it| it.author).collect();
         for author in authors {

@@ -2,7 +2,7 @@
 
 /// Number of 64-bit words in the bitmap.
 const WORDS: usize = 16;
-/// Width of the window: number of counters up to the greatest that are remembered.
+/// Width of the window: number of counters that are remembered, the greatest one included.
 const WIDTH: u64 = 64 * WORDS as u64;
 
 /// Sliding window of the packet counters seen from one sender.
@@ -16,7 +16,8 @@ pub(super) struct ReplayWindow {
 }
 
 impl ReplayWindow {
-    /// Returns true if `counter` was seen, is below the window, or is 0.
+    /// Returns true if a packet with `counter` has to be dropped: it was seen, is below the window,
+    /// or is 0.
     pub(super) fn has_seen(&self, counter: u64) -> bool {
         if counter == 0 {
             return true;
@@ -34,8 +35,8 @@ impl ReplayWindow {
         self.greatest == counter
     }
 
-    /// Marks `counter` as seen and moves the window up to it. `counter` must not be below the
-    /// window.
+    /// Marks `counter` as seen; if it is greater than all before, moves the window up to it.
+    /// `counter` must not be below the window.
     pub(super) fn record(&mut self, counter: u64) {
         self.seen_bits.resize(WORDS, 0);
         if counter > self.greatest {

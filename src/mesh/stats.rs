@@ -7,26 +7,28 @@ use super::{Mesh, Phase};
 pub struct MeshStats {
     /// Number of other peers, in any stage.
     pub contacts: usize,
-    /// Number of peers that were heard and are not members.
+    /// Number of peers in stage heard: a control packet has arrived, but they are not members.
     pub heard: usize,
     /// Number of other members.
     pub members: usize,
     /// Number of authors with a log.
     pub authors: usize,
-    /// Number of retained entries.
+    /// Number of retained entries of all authors together.
     pub retained: usize,
-    /// Number of entries that wait for earlier ones of their author.
+    /// Number of out-of-order entries of all authors together: they wait for earlier ones of their
+    /// author.
     pub out_of_order: usize,
     /// Number of (author, peer) pairs remembered because the peer has or lacks entries of the
     /// author.
     pub holders: usize,
-    /// Number of entries in the display queue.
+    /// Number of entries held back in the display queue.
     pub held_back: usize,
     /// Number of other candidates.
     pub candidates: usize,
-    /// Number of entries that were requested by others lately.
+    /// Number of entries remembered as requested by other peers.
     pub recent_wants: usize,
-    /// Number of entries, entry ids and marks of a history that is still incomplete.
+    /// Number of entries, entry ids and marks kept for the history fetch, together; 0 if this peer
+    /// is not fetching its history.
     pub history: usize,
 }
 

@@ -14,76 +14,82 @@ pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
 pub(super) const JOIN_WINDOW: Duration = Duration::from_secs(2);
 /// Time between unicast announces to voters that have not answered.
 pub(super) const ANNOUNCE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// Number of unanswered unicast announces after which a voter counts as gone.
+/// Maximum number of unanswered unicast announces to a voter; after one more it counts as gone.
 pub(super) const MAX_UNICAST_ANNOUNCES: u8 = 6;
 /// Longest time that a candidate waits for a voter that asks its user.
 pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// Longest time from the first announce until the candidate joins, whatever votes are missing.
 pub(super) const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Time that the user has to approve or refuse a newcomer; then the answer counts as yes.
+/// Time that the user has to approve or refuse a newcomer; then the answer counts as yes. Also the
+/// time since the last announce for which a candidate counts as a rival for its name.
 pub(super) const APPROVAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest random delay of an `agree`, in milliseconds.
 pub(super) const MAX_AGREE_DELAY_MS: u64 = 100;
 /// Time between requests (`recall` or `want`) for the history.
 pub(super) const RECALL_RETRY_INTERVAL: Duration = Duration::from_millis(400);
-/// Maximum number of unanswered `recall`s for one page to one peer.
+/// Maximum number of unanswered `recall`s for one page to one peer; then the next peer is asked.
 pub(super) const MAX_RECALLS_PER_SOURCE: u8 = 3;
-/// Maximum number of `want`s for the newcomer's history entries that have not arrived.
+/// Maximum number of `want`s for the newcomer's history entries that have not arrived; then the
+/// history is shown without them.
 pub(super) const MAX_HISTORY_WANTS: u8 = 6;
 /// Delay of the follow-up heartbeat after an own message.
 pub(super) const FOLLOW_UP_DELAY: Duration = Duration::from_millis(300);
-/// Period, in regular heartbeats, of those that go by all paths.
+/// Period, in regular heartbeats, of those that go by all paths: one in this number.
 pub(super) const ALL_PATHS_EVERY: u32 = 5;
 /// Delay of the first `want` after a gap is noticed: least and most, in milliseconds.
 pub(super) const WANT_DELAY_MS: (u64, u64) = (30, 150);
-/// Delay until the next `want` for the same author: least and most, in milliseconds.
+/// Delay until the next `want` for the same author: least and most, in milliseconds. Multiplied by
+/// a factor after many attempts.
 pub(super) const WANT_RETRY_MS: (u64, u64) = (200, 300);
 /// Window within which repeated `want`s that are almost due are sent together.
 pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
-/// Time without progress after which a gap that no peer can fill is given up.
+/// Time without progress after which a gap is given up if there is no peer to ask.
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time that an entry is held back for one with a smaller Lamport counter.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Window within which a second peer's `want` for the same entry is answered to everybody.
 pub(super) const WANT_DEDUP_WINDOW: Duration = Duration::from_millis(500);
-/// Shortest pause between pings to one peer; the pause doubles up to [`PING_RETRY_MAX`].
+/// Shortest pause between pings to one peer; half of I(n) if that is longer. The pause doubles with
+/// further pings, up to [`PING_RETRY_MAX`].
 pub(super) const PING_RETRY_MIN: Duration = Duration::from_secs(1);
 /// Longest pause between pings to one peer.
 pub(super) const PING_RETRY_MAX: Duration = Duration::from_secs(30);
-/// Silence after which a peer in stage heard (not a member) is forgotten.
+/// Time since the last control packet after which a peer in stage heard (not a member) is
+/// forgotten.
 pub(super) const HEARD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time for which a gone peer is remembered.
+/// Time for which a gone peer is remembered, counted from its going.
 pub(super) const GONE_RETENTION: Duration = Duration::from_secs(600);
-/// Time between heartbeats to addresses of gone members while this peer is alone.
+/// Minimum time between heartbeats to addresses of gone members while this peer is alone.
 pub(super) const REDISCOVERY_INTERVAL: Duration = Duration::from_secs(10);
-/// Lateness of a wake-up from which on the machine counts as having been suspended. (A candidate
-/// starts again.)
+/// Minimum lateness of a wake-up that counts as a suspension of the machine. After it, a candidate
+/// starts a new attempt, and a member does not count the silence.
 pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
-/// Minimum time between sweeps over all contacts.
+/// Minimum time between sweeps over all contacts; longer in a room with more than 50 members.
 pub(super) const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Minimum time until the next wake-up, so that timers cannot spin.
 pub(super) const MIN_WAKE_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Returns I(n), the heartbeat interval in a room with `members` members.
+/// Returns I(n), the mean heartbeat interval in a room with `members` members, this peer included:
+/// 40 ms per member, at least 2 seconds.
 pub(super) fn heartbeat_interval(members: usize) -> Duration {
     let scaled = u64::try_from(members).unwrap_or(u64::MAX).saturating_mul(40);
     Duration::from_millis(scaled.max(2_000))
 }
 
-/// Returns G(n), the silence after which a member is gone.
+/// Returns G(n), the silence after which a member counts as gone: 2.5 × I(n), at least 10 seconds.
 pub(super) fn gone_after(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 2).max(Duration::from_secs(10))
 }
 
-/// Returns W(n), the silence on a path after which it counts as not working.
+/// Returns W(n), the silence on a path after which the path counts as not working: 12 × I(n).
 pub(super) fn path_timeout(members: usize) -> Duration {
     heartbeat_interval(members) * 12
 }
 
-/// Returns the time to observe a new member before telling it by which paths it is heard; at least
-/// one heartbeat should have arrived by then.
+/// Returns the time for which a new member is observed before it is told by which paths it is
+/// heard: 1.25 × I(n), at least 2 seconds. By then at least one heartbeat should have arrived.
 pub(super) fn path_report_delay(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 4).max(Duration::from_secs(2))
 }
