@@ -10,21 +10,23 @@ use tokio::sync::{Semaphore, watch};
 use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
 
-/// Accepts connections at one address.
+/// TCP acceptor: accepts the connections that arrive at one address.
 #[derive(Clone)]
 pub(super) struct Acceptor {
-    /// Makes connections of accepted sockets.
+    /// Turns accepted sockets into connections.
     pub(super) admission: Admission,
-    /// A permit for each file descriptor that clients' connections may use; all acceptors share
-    /// them.
+    /// Semaphore with a permit for each file descriptor that clients' connections may use. All
+    /// acceptors share it.
     pub(super) permits: Arc<Semaphore>,
-    /// The addresses that are listened on; the acceptor adds its own.
+    /// List of the addresses that the server listens on. Each acceptor adds its own once it
+    /// listens.
     pub(super) listening: Arc<watch::Sender<Vec<SocketAddr>>>,
 }
 
 impl Acceptor {
-    /// Accepts connections for ever; first waits for the address if the machine does not have it
-    /// yet.
+    /// Accepts connections for ever. If the machine does not have the address yet, waits for it
+    /// first. While all permits are in use, accepts nothing. Drops a socket on which `TCP_NODELAY`
+    /// cannot be set.
     pub(super) async fn run(self, bound: Bound) {
         let listener = match bound {
             Bound::Listening(listener) => listener,
@@ -46,8 +48,9 @@ impl Acceptor {
         }
     }
 
-    /// Prints the address that is listened on, for scripts and people who wait for this line, and
-    /// adds it to the list.
+    /// Prints `listening on ADDRESS` to standard error, for scripts and users that wait for this
+    /// line, and adds the address to [`Self::listening`]. Does nothing if the socket's address
+    /// cannot be read.
     fn report_address(&self, listener: &TcpListener) {
         if let Ok(address) = listener.local_addr() {
             // Standard error may be closed.

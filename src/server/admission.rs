@@ -1,4 +1,4 @@
-//! Admission: makes a connection of an accepted socket, whatever its transport.
+//! Admission: turns an accepted socket into a connection, whatever its transport.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,30 +15,33 @@ use crate::hub::ConnectionId;
 use crate::model::{AddressGroup, Token, TokenBucket};
 use crate::os::{Clock, random_bytes};
 
-/// Gives accepted sockets their connection: number, token, outbox, rate limit. Cloned for each
-/// listener; all clones count together.
+/// Turns accepted sockets into connections: gives each one an id, a session token, an outbox and a
+/// rate limit. The acceptors' clones share ids, memory budget and permits.
 #[derive(Clone)]
 pub(super) struct Admission {
-    /// Number of the next connection.
+    /// Id of the next connection.
     pub(super) next_id: Arc<AtomicU64>,
-    /// The sequence up to which entries are published in all rooms.
+    /// The published head: the sequence up to which entries are in the feeds of all rooms.
     pub(super) head: Arc<PublishedHead>,
-    /// Memory that all outboxes together may use.
+    /// Memory budget of all outboxes together.
     pub(super) budget: Arc<MemoryBudget>,
-    /// The engine, which is told of each connection.
+    /// Handle of the engine, which is told of each connection.
     pub(super) engine: EngineHandle,
-    /// The settings in force.
+    /// The settings in force, for the rate limit of new connections.
     pub(super) settings: watch::Receiver<ServerSettings>,
     /// The clock of the server.
     pub(super) clock: Clock,
-    /// A permit for each closed connection that may linger.
+    /// Semaphore with a permit for each closed connection that may linger: wait until the client
+    /// has closed its side, too.
     pub(super) lingering: Arc<Semaphore>,
 }
 
 impl Admission {
     /// Announces a connection from `address` to the engine and spawns its task. Waits while the
-    /// engine's queue is full. The connection is dropped if there are no random numbers or the
-    /// engine has ended. `permit` is held for as long as the connection has its file descriptor.
+    /// engine's queue is full. Releases `permit` when the task has ended, and the socket is closed.
+    ///
+    /// Drops the socket without sending an error if there are no random numbers (logged) or the
+    /// engine has ended.
     pub(super) async fn admit(
         &self,
         transport: impl Transport,
@@ -78,7 +81,8 @@ impl Admission {
         });
     }
 
-    /// Returns a full token bucket with the rate that new connections have now.
+    /// Returns a full token bucket with the burst and the rate that the settings in force allow a
+    /// joined client.
     fn rate_limit(&self) -> TokenBucket {
         let settings = self.settings.borrow();
         TokenBucket::new(settings.hub.burst, settings.hub.frames_per_minute)

@@ -13,38 +13,42 @@ use crate::mdns;
 use crate::model::ServerId;
 use crate::model::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
-/// Largest length of a DNS label, in bytes.
+/// Maximum length of a DNS label, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// Suffix that makes the advertised host name from the machine's name. A host name of its own does
-/// not conflict with a responder that the machine runs already, such as avahi: two responders that
-/// give different addresses for one name contest it. A port other than the default follows the
-/// suffix: a server that stops withdraws its host name, which must not be that of another server on
-/// the machine.
+/// Suffix of the advertised host name, after the machine's name. The result must not be the
+/// machine's own name, which a responder such as avahi may advertise already: two responders that
+/// give different addresses for one name are in conflict. On a port other than the default, `-` and
+/// the port follow the suffix: a stopping server withdraws its host name, which must not be that of
+/// another server on the machine.
 const HOST_SUFFIX: &str = "-chat";
 
-/// Bytes reserved for the suffix that resolves a name conflict, such as ` (2)`.
+/// Length reserved for the suffix that multicast DNS appends to resolve a name conflict, such as `
+/// (2)`, in bytes.
 const MAX_CONFLICT_SUFFIX: usize = 5;
 
-/// Longest time to send the goodbye packet.
+/// Maximum time to wait for the goodbye packet to be sent.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The service record to advertise.
+/// Contents of the DNS-SD service record to advertise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Advertisement {
-    /// The server's id, if its log is on disk.
+    /// The server's id; `None` if its log is not on disk.
     id: Option<ServerId>,
     /// The server's name.
     name: String,
-    /// TCP port.
+    /// TCP port of the service.
     port: u16,
-    /// Addresses that the server listens on with this port.
+    /// Addresses that the server listens on with this port, without loopback addresses. A wildcard
+    /// address stands for all addresses of the machine.
     addresses: Vec<SocketAddr>,
 }
 
 impl Advertisement {
-    /// Returns the record for a server with these settings and listening addresses; none if
-    /// advertising is off or no address can be reached from other machines.
+    /// Returns the record for a server with these settings and listening addresses. A service
+    /// instance has exactly one port: that of the first address that is not loopback. Only the
+    /// addresses with this port are advertised. `None` if advertising is off or all addresses are
+    /// loopback.
     fn of(
         id: Option<ServerId>,
         settings: &ServerSettings,
@@ -61,7 +65,8 @@ impl Advertisement {
         })
     }
 
-    /// Returns the interfaces and addresses on which the server can be reached.
+    /// Returns the network interfaces to advertise on: for the address `[::]` all, for `0.0.0.0`
+    /// those with IPv4, for any other address the interface that has it.
     fn interfaces(&self) -> Vec<IfKind> {
         let kind = |address: &SocketAddr| match (address.ip().is_unspecified(), address.is_ipv6()) {
             (true, true) => IfKind::All,
@@ -72,8 +77,10 @@ impl Advertisement {
     }
 }
 
-/// Advertises the server while it listens, and updates the record when settings or addresses change.
-/// Returns after all senders of `listening` are dropped and the goodbye has been sent.
+/// Advertises the server while it listens. When settings or addresses change the record, withdraws
+/// the old one and advertises the new one; a record that could not be advertised is tried again at
+/// the next change. Returns after all senders of `listening` are dropped and the record has been
+/// withdrawn.
 pub(super) async fn announce(
     id: Option<ServerId>,
     mut settings: watch::Receiver<ServerSettings>,
@@ -96,7 +103,7 @@ pub(super) async fn announce(
     withdraw(shown).await;
 }
 
-/// Withdraws an advertised record from the network.
+/// Withdraws an advertised record from the network; does nothing for `None`.
 async fn withdraw(shown: Option<(Advertisement, Advertiser)>) {
     if let Some((_, advertiser)) = shown {
         // Blocks for a while; after a panic in it the record expires by its time to live.
@@ -104,15 +111,15 @@ async fn withdraw(shown: Option<(Advertisement, Advertiser)>) {
     }
 }
 
-/// An advertised record, and the thread that answers queries for it and follows changes of the
-/// machine's addresses.
+/// An advertised record, with the multicast DNS thread that answers queries for it and follows
+/// changes of the machine's addresses.
 struct Advertiser {
     /// Handle of the multicast DNS thread.
     daemon: ServiceDaemon,
 }
 
 impl Advertiser {
-    /// Starts advertising a record. A failure is logged and does not stop the server.
+    /// Starts advertising a record. Logs a failure and returns `None`; the server goes on.
     fn begin(wanted: &Advertisement) -> Option<Self> {
         if let Err(error) = if_addrs::get_if_addrs() {
             tracing::warn!("clients cannot find this server: cannot list the networks: {error}");
@@ -127,7 +134,11 @@ impl Advertiser {
         }
     }
 
-    /// Starts advertising a record, and returns any error.
+    /// Starts advertising a record on the interfaces of [`Advertisement::interfaces`], loopback
+    /// excluded.
+    ///
+    /// # Errors
+    /// The multicast DNS thread cannot be started or does not accept the record.
     fn try_begin(wanted: &Advertisement) -> Result<Self, mdns_sd::Error> {
         let advertiser = Self { daemon: mdns::start_daemon()? };
         let daemon = &advertiser.daemon;
@@ -144,7 +155,8 @@ impl Advertiser {
         Ok(advertiser)
     }
 
-    /// Withdraws the record: sends a goodbye and ends the thread.
+    /// Withdraws the record: has the thread send a goodbye packet and end. Blocks for up to
+    /// [`GOODBYE_TIMEOUT`].
     fn end(self) {
         // Shutting down the daemon sends a goodbye for all its records.
         if let Ok(ended) = self.daemon.shutdown() {
@@ -153,17 +165,20 @@ impl Advertiser {
     }
 }
 
-/// Returns the longest prefix of a text with at most `most` bytes.
+/// Returns the longest prefix of `text` that has at most `most` bytes and ends between two
+/// characters.
 fn truncate(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
-/// Returns the host name of this machine.
+/// Returns the host name of this machine, as `uname` reports it.
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Returns the host label to advertise for a server at this port of this machine.
+/// Returns the DNS label of the host name to advertise for a server at this port. It consists of
+/// the first label of `machine`, shortened to fit and reduced to ASCII letters, digits and hyphens
+/// (`pi` if nothing is left), and [`HOST_SUFFIX`], which explains the port.
 fn host_label(machine: &str, port: u16) -> String {
     let suffix = match port {
         DEFAULT_PORT => HOST_SUFFIX.to_owned(),
@@ -180,17 +195,18 @@ fn host_label(machine: &str, port: u16) -> String {
 mod tests {
     use super::*;
 
-    /// Returns the record of a server with these listening addresses.
-    fn announced(listening: &[&str]) -> Option<Advertisement> {
+    /// Returns the advertisement for a server with default settings and these listening addresses.
+    fn advertisement_for(listening: &[&str]) -> Option<Advertisement> {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
         Advertisement::of(None, &ServerSettings::default(), &listening)
     }
 
     #[test]
     fn loopback_addresses_are_not_announced() {
-        assert_eq!(announced(&[]), None);
-        assert_eq!(announced(&["127.0.0.1:7", "[::1]:7", "[::ffff:127.0.0.1]:7"]), None);
-        let wanted = announced(&["127.0.0.1:7", "192.0.2.1:8", "[2001:db8::1]:8", "192.0.2.2:9"]);
+        assert_eq!(advertisement_for(&[]), None);
+        assert_eq!(advertisement_for(&["127.0.0.1:7", "[::1]:7", "[::ffff:127.0.0.1]:7"]), None);
+        let wanted =
+            advertisement_for(&["127.0.0.1:7", "192.0.2.1:8", "[2001:db8::1]:8", "192.0.2.2:9"]);
         let Some(Advertisement { port, addresses, .. }) = wanted else { panic!("nothing") };
         assert_eq!((port, addresses.len()), (8, 2));
         let silent = ServerSettings { announce: false, ..ServerSettings::default() };

@@ -1,4 +1,4 @@
-//! The files of the nightly backups: their names, which of them to remove, and making one.
+//! The files of the nightly backups: naming, making and removing them.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
@@ -13,30 +13,31 @@ use super::schedule;
 use crate::archive;
 use crate::model::{ServerId, Timestamp};
 
-/// Space that a backup must leave free in its file system, in bytes.
+/// Free space that a backup must leave in its file system, in bytes.
 const RESERVED_SPACE: u64 = 64 << 20;
 
-/// Suffix of a backup that is being made, or was interrupted.
+/// Suffix of the file of a backup that is being made or was interrupted.
 const PARTIAL_SUFFIX: &str = ".part";
 
-/// Name of a backup: `chat-2026-11-22.db`, or `chat-2026-11-22-2.db` for the second one of a day.
-/// The order is that of the backups.
+/// File name of a backup: `chat-2026-11-22.db`, or `chat-2026-11-22-2.db` for the second one of a
+/// date. Names are ordered by date, then by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BackupName {
-    /// Local date on which it was made.
+    /// Local date on which the backup was made.
     date: Date,
-    /// Number within the day, from 1.
+    /// Number of the backup within its date, from 1.
     number: u32,
 }
 
 impl BackupName {
-    /// Returns the next free name of a date.
+    /// Returns the name for a further backup of a date, with the number after the largest of that
+    /// date in `taken`; 1 if that has none.
     fn next(date: Date, taken: &[Self]) -> Self {
         let last = taken.iter().filter(|it| it.date == date).map(|it| it.number).max();
         Self { date, number: last.unwrap_or(0).saturating_add(1) }
     }
 
-    /// Parses the name of a file; none if it is not written exactly like a backup's.
+    /// Parses a file name; `None` if it is not spelled exactly as [`Self::file_name`] spells it.
     fn parse(name: &str) -> Option<Self> {
         let stem = name.strip_prefix("chat-")?.strip_suffix(".db")?;
         let (date, rest) = (stem.get(..10)?, stem.get(10..)?);
@@ -48,7 +49,7 @@ impl BackupName {
         (found.file_name() == name).then_some(found)
     }
 
-    /// Returns the name of the file.
+    /// Returns the name as text.
     fn file_name(self) -> String {
         let Self { date, number } = self;
         let date = date.strftime("%Y-%m-%d");
@@ -59,8 +60,9 @@ impl BackupName {
     }
 }
 
-/// Returns the backups to remove so that `keep` are left, oldest first. The one that was just `made`
-/// stays, also if a wrong clock makes it look like the oldest.
+/// Returns the backups to remove so that `keep` are left (1 if it is 0), oldest first. `made`, the
+/// backup made just now, counts but is never removed, even if a wrong clock makes it look like the
+/// oldest.
 fn surplus(mut backups: Vec<BackupName>, made: BackupName, keep: usize) -> Vec<BackupName> {
     backups.retain(|it| *it != made);
     backups.sort_unstable();
@@ -69,21 +71,24 @@ fn surplus(mut backups: Vec<BackupName>, made: BackupName, keep: usize) -> Vec<B
     backups
 }
 
-/// The backups of one server in one directory.
+/// Backups of one server in one directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BackupFiles {
     /// Directory of the backups.
     pub(super) directory: PathBuf,
     /// Directory of the server's log.
     pub(super) log_directory: PathBuf,
-    /// Identifier of the server: backups with another one are not its own.
+    /// Identifier of the server. Backups that hold another identifier are not its own: they are
+    /// neither counted nor removed.
     pub(super) server_id: ServerId,
-    /// Number of backups to keep.
+    /// Number of backups to keep; 0 counts as 1.
     pub(super) keep: usize,
 }
 
 impl BackupFiles {
-    /// Returns the time of the newest backup; none if there is none, or if it is of the future. Blocks.
+    /// Returns the modification time of the server's newest backup. Ignores times that
+    /// [`schedule::is_future`] rejects. `None` if no backup is left, or the directory does not
+    /// exist. Blocks.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -92,10 +97,13 @@ impl BackupFiles {
         Ok(times.filter(|time| !schedule::is_future(*time, now)).max())
     }
 
-    /// Makes a backup, then removes the oldest ones. Blocks.
+    /// Makes a backup for this date, then removes the server's oldest backups beyond
+    /// [`Self::keep`]. Before that, creates the directory if it is missing, and removes the files
+    /// of interrupted backups. A backup that cannot be removed is logged. Blocks.
     ///
     /// # Errors
-    /// There is no backup, and nothing was removed.
+    /// No backup was made, or only syncing its directory has failed ([`archive::backup`]). No older
+    /// backup was removed.
     pub(super) fn make(&self, date: Date) -> Result<()> {
         self.create_directory()?;
         self.remove_interrupted();
@@ -117,8 +125,11 @@ impl BackupFiles {
         Ok(())
     }
 
-    /// Creates the directory if it does not exist, but not its parent: that may be a disk that is not
-    /// mounted.
+    /// Creates the directory, with access for the owner only, if it does not exist. Does not create
+    /// its parent, which may be a disk that is not mounted.
+    ///
+    /// # Errors
+    /// There is no such directory, and it cannot be created.
     fn create_directory(&self) -> Result<()> {
         match DirBuilder::new().mode(0o700).create(&self.directory) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists && !self.directory.is_dir() => {
@@ -128,7 +139,11 @@ impl BackupFiles {
         }
     }
 
-    /// Fails if a copy of the log could fill the file system: it may be that of the log.
+    /// Checks that the file system of the backups has space for a copy of the log and
+    /// [`RESERVED_SPACE`]. The log may be in the same file system, which must not become full.
+    ///
+    /// # Errors
+    /// The space is too small or cannot be determined.
     fn check_space(&self) -> Result<()> {
         let shown = self.directory.display();
         let free = rustix::fs::statvfs(&self.directory)
@@ -146,7 +161,8 @@ impl BackupFiles {
         Ok(())
     }
 
-    /// Returns the files that have the name of a backup.
+    /// Returns the names in the directory that have the form of a backup's, in no particular order.
+    /// They may belong to other servers' backups, or to something that is no file.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -155,7 +171,8 @@ impl BackupFiles {
         Ok(names.iter().filter_map(|name| BackupName::parse(name)).collect())
     }
 
-    /// Returns the backups of this server, and when each was made.
+    /// Returns the backup files that hold this server's id, with their modification times; a time
+    /// is `None` if it cannot be read.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -171,7 +188,8 @@ impl BackupFiles {
         Ok(self.list()?.into_iter().filter_map(own).collect())
     }
 
-    /// Removes what interrupted backups have left, but not one that another process makes now.
+    /// Removes the partial files of interrupted backups, with their SQLite journals. Keeps a file
+    /// that is locked: another process is making that backup now. Ignores errors.
     fn remove_interrupted(&self) {
         let is_partial = |name: &&String| {
             name.strip_suffix(PARTIAL_SUFFIX).is_some_and(|it| BackupName::parse(it).is_some())
@@ -180,15 +198,19 @@ impl BackupFiles {
             let path = self.directory.join(name);
             let is_abandoned = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
             if is_abandoned {
-                // A file that stays is reported when it prevents a backup. SQLite's journal goes
-                // first: by the other file it is found again.
+                // A file that stays is reported when it prevents a backup. The journal goes
+                // first: without the other file it would not be found again.
                 let _ = fs::remove_file(self.directory.join(format!("{name}-journal")));
                 let _ = fs::remove_file(&path);
             }
         }
     }
 
-    /// Returns the names of the files in the directory; none if it does not exist.
+    /// Returns the names of everything in the directory, except names that are not UTF-8. Empty if
+    /// the directory does not exist.
+    ///
+    /// # Errors
+    /// The directory exists but cannot be read.
     fn file_names(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.directory) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -199,7 +221,7 @@ impl BackupFiles {
     }
 }
 
-/// Returns a path as text for people.
+/// Returns a path as text for error messages.
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
@@ -208,7 +230,7 @@ fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// Parses names of backups.
+    /// Returns the backup names with these spellings.
     fn names(names: &[&str]) -> Vec<BackupName> {
         names.iter().map(|it| BackupName::parse(it).unwrap()).collect()
     }

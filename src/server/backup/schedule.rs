@@ -1,4 +1,4 @@
-//! When the next backup is due: a decision without I/O and clock.
+//! The schedule of backups: decides when the next one is due, without I/O or a clock of its own.
 
 use std::time::Duration;
 
@@ -14,30 +14,33 @@ const BACKUP_HOUR: i8 = 3;
 /// Time between a failed backup and the next attempt.
 const RETRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Wall-clock times before this one, the start of 2020, mean that the clock was not set yet.
+/// Earliest wall-clock time that is believed, the start of 2020. An earlier time means that the
+/// clock has not been set yet.
 const CLOCK_UNSET_BEFORE: Timestamp = Timestamp(1_577_836_800_000);
 
-/// Milliseconds that the last backup may lie in the future: more means that the clock was wrong when
-/// it was made.
+/// Maximum time by which the last backup may lie in the future, in milliseconds. More means that
+/// the clock was wrong when it was made.
 const MAX_FUTURE: u64 = 24 * 60 * 60 * 1_000;
 
-/// Decides when a backup is due: at 3 o'clock each night, and at once if that was missed. A failed
-/// one is due again after an hour.
+/// Decides when a backup is due: each night at [`BACKUP_HOUR`], and at once if that was missed.
+/// After a failed attempt it is due again after [`RETRY_INTERVAL`].
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     /// Local time zone.
     zone: TimeZone,
-    /// Time of the last attempt, if it failed.
+    /// Time of the last attempt, if that failed; `None` if it succeeded or there was none.
     failed_at: Option<Moment>,
 }
 
 impl Schedule {
-    /// Returns a schedule for this time zone, without a failed attempt.
+    /// Returns a schedule for this time zone that knows of no failed attempt.
     pub(super) const fn new(zone: TimeZone) -> Self {
         Self { zone, failed_at: None }
     }
 
-    /// Returns true if a backup is due, given the time of the last good one.
+    /// Returns true if a backup is due: 3 o'clock has passed since `last`, the time of the last
+    /// good backup, or there is none. A `last` that [`is_future`] rejects counts as none. Returns
+    /// false while the clock is not set, and for [`RETRY_INTERVAL`] after a failed attempt.
     pub(super) fn is_due(&self, now: Now, last: Option<Timestamp>) -> bool {
         let waits = self.failed_at.is_some_and(|at| now.moment.since(at) < RETRY_INTERVAL);
         if waits || now.time < CLOCK_UNSET_BEFORE {
@@ -47,17 +50,18 @@ impl Schedule {
         last.and_then(|last| self.night_after(last)).is_none_or(|night| night <= now.time)
     }
 
-    /// Records whether an attempt has failed.
+    /// Records the outcome of an attempt: a failed one delays the next by [`RETRY_INTERVAL`], a
+    /// good one ends such a delay.
     pub(super) fn record_attempt(&mut self, now: Moment, has_failed: bool) {
         self.failed_at = has_failed.then_some(now);
     }
 
-    /// Returns the local date; none after the year 9999.
+    /// Returns the local date at `time`; `None` after the year 9999.
     pub(super) fn date(&self, time: Timestamp) -> Option<Date> {
         Some(to_instant(time)?.to_zoned(self.zone.clone()).date())
     }
 
-    /// Returns the first 3 o'clock after a time; none after the year 9999.
+    /// Returns the first 3 o'clock, local time, after `time`; `None` after the year 9999.
     fn night_after(&self, time: Timestamp) -> Option<Timestamp> {
         let day = self.date(time)?;
         [day, day.tomorrow().ok()?].into_iter().find_map(|day| {
@@ -68,17 +72,18 @@ impl Schedule {
     }
 }
 
-/// Returns true if a time is so far in the future that the clock must have been wrong.
+/// Returns true if `time` is later than `now` by more than [`MAX_FUTURE`], so that one of the two
+/// was taken from a wrong clock.
 pub(super) fn is_future(time: Timestamp, now: Timestamp) -> bool {
     time.0 > now.0.saturating_add(MAX_FUTURE)
 }
 
-/// Formats a time in UTC, to the second: `2026-11-22T03:00:07Z`; none after the year 9999.
+/// Formats a time in UTC, to the second: `2026-11-22T03:00:07Z`; `None` after the year 9999.
 pub(in crate::server) fn format_utc(time: Timestamp) -> Option<String> {
     Some(to_instant(time)?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-/// Converts a timestamp to jiff's type; none after the year 9999.
+/// Converts a timestamp to jiff's type; `None` after the year 9999.
 fn to_instant(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(i64::try_from(time.0).ok()?).ok()
 }
@@ -87,20 +92,21 @@ fn to_instant(time: Timestamp) -> Option<jiff::Timestamp> {
 mod tests {
     use super::*;
 
-    /// Returns the time of an RFC 3339 text.
+    /// Returns the timestamp of an RFC 3339 text.
     fn time(text: &str) -> Timestamp {
         let instant: jiff::Timestamp = text.parse().unwrap();
         Timestamp(u64::try_from(instant.as_millisecond()).unwrap())
     }
 
-    /// Returns the current time by both clocks: the monotonic one counts from the start of 2026.
+    /// Returns the time of both clocks at an RFC 3339 text. The monotonic clock starts with the
+    /// year 2026.
     fn now(text: &str) -> Now {
         let elapsed = time(text).0.saturating_sub(time("2026-01-01T00:00:00Z").0);
         let moment = Moment::after_start(Duration::from_millis(elapsed));
         Now { moment, time: time(text) }
     }
 
-    /// Returns a schedule for Berlin.
+    /// Returns a schedule for the time zone of Berlin, without a failed attempt.
     fn schedule() -> Schedule {
         Schedule::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap())
     }

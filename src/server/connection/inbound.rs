@@ -8,43 +8,48 @@ use crate::model::{Moment, TokenBucket};
 use crate::wire::tcp::{ClientFrame, Decoded};
 use crate::wire::{FrameError, FrameReader};
 
-/// Units that a connection may use at once before it has joined: a greeting with all attempts to
-/// join needs no more.
+/// Burst of a connection that has not joined, in units: enough for a greeting with all permitted
+/// attempts to join.
 const GREETING_BURST: u32 = 16;
 
-/// Units per minute of a connection that has not joined.
+/// Rate limit of a connection that has not joined, in units per minute after the burst.
 const GREETING_UNITS_PER_MINUTE: u32 = 60;
 
-/// Cuts a client's bytes into frames, no faster than its rate limit allows.
+/// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
+/// limit allows.
 pub(super) struct Inbound {
-    /// Holds the frame that is not complete yet, and bytes that the rate limit does not allow yet.
+    /// Holds received bytes that are not cut yet: an incomplete frame, and frames that the rate
+    /// limit delays.
     reader: FrameReader,
-    /// The rate limit in force, in units: that of a greeting at first.
+    /// Rate limit in force, in units: until [`Self::set_joined`] that of a connection that has not
+    /// joined.
     bucket: TokenBucket,
-    /// The rate limit from joining on; none once it is in force.
+    /// Rate limit from joining on; `None` once it is in force.
     joined_bucket: Option<TokenBucket>,
-    /// Time of the last `pong` that was free of charge.
+    /// Time of the last `pong` that was free of charge; `None` before the first.
     free_pong_at: Option<Moment>,
-    /// True if the client was told that it sends too fast, and its bucket has not been full since.
+    /// True if the client was told that it sends too fast, and no call of [`Self::cut`] has found
+    /// its bucket full since.
     is_slow_down_sent: bool,
 }
 
-/// Frames cut from the received bytes.
+/// Result of cutting received bytes into frames.
 pub(super) struct Cut {
     /// The frames, in the order received.
     pub(super) frames: Vec<Decoded<ClientFrame>>,
-    /// Memory that the frames take, in bytes.
+    /// Estimated memory of the frames, in bytes: the size of each one's struct and the length of
+    /// its body.
     pub(super) memory: usize,
-    /// Time to wait before more bytes are read and cut; zero if the rate limit was not reached.
+    /// Time to wait before more bytes are read and cut; zero if the rate limit was not exceeded.
     pub(super) wait: Duration,
-    /// The violation of the framing rules behind `frames`, if there is one: nothing more can be
-    /// read from this client.
+    /// Violation of the framing rules behind `frames`, after which nothing more can be read from
+    /// this client; `None` if there is none.
     pub(super) error: Option<FrameError>,
 }
 
 impl Inbound {
-    /// Creates the half of a connection that has received nothing; `joined_bucket` is its rate limit
-    /// from joining on.
+    /// Creates the inbound half of a connection that has received nothing. `joined_bucket` is its
+    /// rate limit from joining on.
     pub(super) fn new(joined_bucket: TokenBucket) -> Self {
         Self {
             reader: FrameReader::from_client(),
@@ -62,8 +67,10 @@ impl Inbound {
         }
     }
 
-    /// Cuts frames from `bytes` and from what is left of earlier ones. After a [`Cut::wait`], call
-    /// it again with no bytes when that time is over: what is left may hold whole frames.
+    /// Cuts frames from `bytes` and from the bytes that earlier calls have left. Stops after the
+    /// first frame that exceeds the rate limit; that frame is still returned. If [`Cut::wait`] is
+    /// not zero, call it again when that time is over, with no bytes: what is left may hold whole
+    /// frames.
     pub(super) fn cut(&mut self, bytes: &[u8], now: Moment) -> Cut {
         let Self { reader, bucket, free_pong_at, is_slow_down_sent, .. } = self;
         *is_slow_down_sent &= !bucket.is_full(now);
@@ -80,15 +87,17 @@ impl Inbound {
         Cut { frames, memory, wait, error: outcome.err() }
     }
 
-    /// Returns true if the client has to be told now that it sends too fast: once, until it has
-    /// been below its rate long enough to fill its bucket. Call it when [`Cut::wait`] is not zero.
+    /// Returns true if the client must be sent a `slow_down` notice now, and records that it was
+    /// sent. Returns false until the client's bucket has been full again since the last notice.
+    /// Call it when [`Cut::wait`] is not zero.
     pub(super) fn must_send_slow_down(&mut self) -> bool {
         !std::mem::replace(&mut self.is_slow_down_sent, true)
     }
 }
 
-/// Returns the units that a frame costs. The first `pong` within [`PING_INTERVAL`] is free, for the
-/// server pings no more often; `free_pong_at` is the time of the last free one.
+/// Returns the cost of a frame, in units. A frame that cannot be decoded costs 1. A `pong` is free
+/// if the last free one is at least [`PING_INTERVAL`] ago, as the server pings no more often; this
+/// sets `free_pong_at`, the time of the last free one, to now.
 fn units(frame: &Decoded<ClientFrame>, free_pong_at: &mut Option<Moment>, now: Moment) -> u32 {
     let Decoded::Frame(frame) = frame else { return 1 };
     match frame {
@@ -115,7 +124,8 @@ mod tests {
     use crate::model::{Reference, Sequence, Timestamp};
     use crate::wire::tcp::{Hello, MAGIC, Pong, Search};
 
-    /// Returns the half of a greeted connection with a rate limit of 60 units at once.
+    /// Returns the inbound half of a connection that has sent its `hello` but has not joined. From
+    /// joining on its rate limit is a burst of 60 units and 600 units per minute.
     fn greeted() -> Inbound {
         let mut inbound = Inbound::new(TokenBucket::new(60, 600));
         let hello = Hello {
@@ -130,14 +140,14 @@ mod tests {
         inbound
     }
 
-    /// Returns a frame as bytes.
+    /// Returns an encoded frame.
     fn encoded(frame: impl Into<ClientFrame>) -> Vec<u8> {
         let mut bytes = Vec::new();
         frame.into().encode(&mut bytes);
         bytes
     }
 
-    /// Returns the number of frames that pass at once when `count` copies of a frame arrive.
+    /// Returns the number of frames that are cut at once when `count` copies of a frame arrive.
     fn passed(inbound: &mut Inbound, frame: impl Into<ClientFrame>, count: usize) -> usize {
         inbound.cut(&encoded(frame).repeat(count), Moment::START).frames.len()
     }

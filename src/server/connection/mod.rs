@@ -34,27 +34,28 @@ use crate::server::outbox::Outbox;
 use crate::wire::FrameError;
 use crate::wire::tcp::{Notice, ServerFrame};
 
-/// Largest number of bytes read at a time. The buffer is on the stack during a read only, so an idle
-/// connection holds no memory for it.
+/// Maximum number of bytes read at a time. The buffer is on the stack, and only during a read, so
+/// an idle connection holds no memory for it.
 const READ_SIZE: usize = 8_192;
 
-/// Slices written at a time.
+/// Maximum number of slices (pieces of due frames) in one write.
 const WRITE_SLICES: usize = 64;
 
 /// The identity of a connection and its links to the rest of the server; made by
 /// [`super::admission`].
 pub(super) struct Connection {
-    /// The connection's number.
+    /// Id of the connection.
     pub(super) id: ConnectionId,
-    /// Frames and commands of the engine for this connection alone.
+    /// Outbox: frames and commands of the engine for this connection alone.
     pub(super) outbox: Arc<Outbox>,
-    /// The sequence up to which entries are published in all rooms.
+    /// The published head: the sequence up to which entries are in the feeds of all rooms.
     pub(super) head: Arc<PublishedHead>,
     /// Receives this connection's frames and events.
     pub(super) engine: EngineHandle,
     /// The clock of the server.
     pub(super) clock: Clock,
-    /// A permit for each closed connection that may linger.
+    /// Semaphore with a permit for each closed connection that may linger: wait until the client
+    /// has closed its side, too.
     pub(super) lingering: Arc<Semaphore>,
 }
 
@@ -64,15 +65,17 @@ struct Driver<T> {
     connection: Connection,
     /// The socket.
     transport: T,
-    /// Received bytes.
+    /// Inbound half: framing and rate limit.
     inbound: Inbound,
-    /// Bytes to send.
+    /// Outgoing half: frames to send.
     outgoing: Outgoing,
     /// State of the receiving side.
     reading: Reading,
-    /// Time since when the socket takes no bytes, if it takes none.
+    /// Time of the first write that the blocked socket has refused; `None` if the socket takes
+    /// bytes or nothing is due.
     blocked_since: Option<Moment>,
-    /// Deadline of the connection, once its end has been requested.
+    /// Time at which the connection is cut off even if frames are unsent; `None` until its end has
+    /// been requested, by this task ([`Self::give_up`]) or by the engine (`Close`).
     ends_at: Option<Moment>,
 }
 
@@ -83,11 +86,13 @@ enum Reading {
     Open,
     /// Nothing is read until this time, for the client has exceeded its rate limit.
     Paused(Moment),
-    /// Nothing is read any more.
+    /// Nothing is read any more: the client has closed its sending half, or the end of the
+    /// connection has been requested.
     Over,
 }
 
-/// The connection is lost: nothing more can be sent on it.
+/// Error: nothing more can be sent on the connection. Its socket has failed, its deadline has
+/// passed, or the engine has ended.
 struct Gone;
 
 impl From<io::Error> for Gone {
@@ -98,8 +103,9 @@ impl From<io::Error> for Gone {
 }
 
 impl Connection {
-    /// Serves the client over `transport` until the connection ends; `bucket` is the client's rate
-    /// limit. The engine is told of the end in any case, even after a panic.
+    /// Serves the client over `transport` until the connection ends. `bucket` is the client's rate
+    /// limit from joining on. After a regular end, lingers if a permit is free. The engine is told
+    /// of the end in any case, even after a panic.
     pub(super) async fn run(self, transport: impl Transport, bucket: TokenBucket) {
         let disconnect = DisconnectOnDrop { engine: self.engine.clone(), id: self.id };
         let lingering = self.lingering.clone();
@@ -123,7 +129,7 @@ impl Connection {
     }
 }
 
-/// Tells the engine that a connection is gone when it is dropped.
+/// Guard that sends [`EngineInput::Disconnected`] for a connection when it is dropped.
 struct DisconnectOnDrop {
     /// Receives the event.
     engine: EngineHandle,
@@ -138,8 +144,11 @@ impl Drop for DisconnectOnDrop {
 }
 
 impl<T: Transport> Driver<T> {
-    /// Runs the connection's loop: writes what is due, waits for an event and handles it, until
-    /// everything has been sent after the engine has closed the connection.
+    /// Runs the connection's loop: writes what is due, waits for an event and handles it. Returns
+    /// when everything has been sent after the engine has closed the connection.
+    ///
+    /// # Errors
+    /// [`Gone`] if the connection is lost before.
     async fn serve(&mut self) -> Result<(), Gone> {
         loop {
             self.write_due().await?;
@@ -160,8 +169,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Handles a wake-up: there is something new in the outbox or a feed, so a client whose socket
-    /// is blocked may have fallen out of a feed.
+    /// Handles a wake-up of the outbox. While the socket is blocked, gives the client up as too
+    /// slow if the feed of a room no longer holds its next entry. The loop writes what is new.
     async fn on_wakeup(&mut self) -> Result<(), Gone> {
         if self.blocked_since.is_some() && self.outgoing.is_behind() {
             self.give_up(ErrorCode::TooSlow).await?;
@@ -169,8 +178,9 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Returns the readiness to wait for at the socket. A client that does not take what is due is
-    /// not read either, which bounds what it can request.
+    /// Returns the readiness to wait for at the socket: writable while it is blocked, else readable
+    /// while [`Reading::Open`], else `None`. A client that does not take what is due is not read
+    /// either, which bounds what it can request.
     fn interest(&self) -> Option<Interest> {
         if self.blocked_since.is_some() {
             Some(Interest::WRITABLE)
@@ -194,7 +204,11 @@ impl<T: Transport> Driver<T> {
         [paused, blocked, self.ends_at].into_iter().flatten().min()
     }
 
-    /// Handles the timers of [`Self::deadline`] that have expired.
+    /// Handles the timers of [`Self::deadline`] that have expired. After a rate-limit pause, cuts
+    /// the delayed bytes; after the slow-reader time-out, gives the client up as too slow.
+    ///
+    /// # Errors
+    /// [`Gone`] if the deadline of a closing connection has passed.
     async fn on_deadline(&mut self) -> Result<(), Gone> {
         let now = self.connection.clock.now();
         if self.ends_at.is_some_and(|at| at <= now) {
@@ -210,9 +224,10 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Asks the engine to end this connection with `error`. From now on nothing is read, and nothing
-    /// of the rooms is sent; the connection closes when the engine's error frame has been written,
-    /// or after [`SHUTDOWN_GRACE`].
+    /// Asks the engine to end this connection with `error`; does nothing if the end has been
+    /// requested already. From now on nothing is read, and no entries of the rooms are collected.
+    /// The connection closes when the engine's error frame has been written, or after
+    /// [`SHUTDOWN_GRACE`].
     async fn give_up(&mut self, error: ErrorCode) -> Result<(), Gone> {
         if self.ends_at.is_none() {
             self.outgoing.stop_reading_rooms();
@@ -228,7 +243,9 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Writes until nothing is due or the socket takes no more bytes.
+    /// Collects and writes frames until nothing is due or the socket takes no more bytes. Also
+    /// applies what was collected: the rate limit of a joined client, a mark (reported to the
+    /// engine), and the engine's `Close`, which starts the deadline of the connection.
     async fn write_due(&mut self) -> Result<(), Gone> {
         loop {
             if self.outgoing.collect(self.connection.head.get()).is_err() {
@@ -255,7 +272,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Writes once; returns false if the socket takes no more bytes now.
+    /// Writes due frames once. Returns false if the socket takes no more bytes now; it counts as
+    /// blocked from the first such write on.
     fn write_once(&mut self) -> Result<bool, Gone> {
         let due = self.outgoing.due();
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
@@ -279,7 +297,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Reads once and passes on the frames that are complete.
+    /// Reads once and passes the complete frames to the engine. At the end of the client's stream,
+    /// also stops reading and tells the engine.
     async fn read(&mut self) -> Result<(), Gone> {
         let Some((cut, at_end)) = self.read_and_cut()? else { return Ok(()) };
         self.pass_on(cut).await?;
@@ -293,9 +312,9 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Reads once; returns the frames, and true if the client sends nothing more. None if there was
-    /// nothing to read. (Not `async`: the buffer must not become a part of the task, of which there
-    /// are thousands.)
+    /// Reads once. Returns the frames, and true if the client has closed its sending half; `None`
+    /// if there was nothing to read. Not `async`, because the buffer must not become a part of the
+    /// task, of which there are thousands.
     fn read_and_cut(&mut self) -> Result<Option<(Cut, bool)>, Gone> {
         let mut buffer = [0; READ_SIZE];
         match self.transport.try_read(&mut buffer) {
@@ -308,8 +327,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Passes frames on to the engine, pauses a client that exceeds its rate limit, and ends the
-    /// connection after a violation of the framing rules.
+    /// Passes frames to the engine, pauses a client that exceeds its rate limit, and requests the
+    /// end of the connection after a violation of the framing rules.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
         self.slow_down(cut.wait);
@@ -325,8 +344,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Pauses reading for `wait`, and tells the client about it with a `slow_down` notice where it
-    /// has not been told yet; a `wait` of zero ends a pause.
+    /// Pauses reading for `wait`, and queues a `slow_down` notice unless the client got one since
+    /// its bucket was last full. If `wait` is zero, opens reading again instead.
     fn slow_down(&mut self, wait: Duration) {
         if wait.is_zero() {
             self.reading = Reading::Open;
@@ -343,7 +362,7 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-/// Waits until the socket is ready for `interest`; for ever if there is none.
+/// Waits until the socket is ready for `interest`; for ever if that is `None`.
 async fn ready(transport: &impl Transport, interest: Option<Interest>) -> io::Result<Ready> {
     match interest {
         Some(interest) => transport.ready(interest).await,
@@ -351,7 +370,7 @@ async fn ready(transport: &impl Transport, interest: Option<Interest>) -> io::Re
     }
 }
 
-/// Waits until `deadline`; for ever if there is none.
+/// Waits until `deadline`; for ever if that is `None`.
 async fn wait_until(deadline: Option<Moment>, clock: Clock) {
     match deadline {
         Some(at) => sleep_until(clock.instant(at).into()).await,
