@@ -279,7 +279,7 @@ impl Mesh {
         let own = self.room_clock(now.moment);
         let clock = clock.min(CLOCK_END);
         let since = since.min(clock);
-        // Converted to this peer's room clock while the two differ.
+        // While the two room clocks differ, *since* is converted to this peer's.
         let present = clock.since(since);
         let is_apart = own.0.abs_diff(clock.0) > CLOCK_JUMP_MS && self.is_member();
         let since = if is_apart {
@@ -289,8 +289,8 @@ impl Mesh {
         };
         let profile = Profile { name: name.to_owned(), key: NameKey::of(name), since };
         if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.profile.is_none()) {
-            // Counted from the first stated name, not from the announce: those who have agreed will
-            // soon list it.
+            // The delay of a ping counts from the first stated name, not from the announce: voters
+            // that have agreed will soon list the peer in their pages, which saves the ping.
             contact.known_at = now.moment;
         }
         let former = self.contacts.set_profile(id, profile);

@@ -179,7 +179,7 @@ impl Mesh {
         history.next_page += 1;
         history.page_count = Some(recent.pages.min(MAX_PAGES));
         history.attempts = 0;
-        // The entries that the source sends along may still arrive.
+        // After the last page, wait for the history entries that the source sends with page 0.
         let is_next_page = !history.has_all_pages();
         history.request_at =
             if is_next_page { now.moment } else { now.moment + RECALL_RETRY_INTERVAL };

@@ -190,7 +190,8 @@ impl Logs {
         log.highest_claimed = log.highest_claimed.max(sequence);
         log.stalled_since.get_or_insert(now);
         if holder == author || log.is_lost_by(holder) {
-            // The author needs no entry in the list of holders: it is asked anyway.
+            // The author is asked anyway, without being a holder; a peer that has answered `lost`
+            // would be asked for ever.
         } else if let Some(known) = log.holders.iter_mut().find(|(it, _)| *it == holder) {
             known.1 = sequence;
         } else if log.holders.len() < MAX_HOLDERS {
@@ -296,7 +297,7 @@ impl Logs {
             }
             log.have = sequence;
             if entry.fields.lamport <= log.last_lamport {
-                // Its Lamport counter would sort it before an earlier entry of its author: skip it.
+                // An author's Lamport counters must ascend, so that room order keeps the author's order.
                 continue;
             }
             log.last_lamport = entry.fields.lamport;
@@ -337,7 +338,7 @@ impl Logs {
         }
         let next = log.out_of_order.keys().next().copied();
         match next {
-            // Other peers may still have entries beyond the part that all of them lack.
+            // Peers that have answered `lost` may have entries after the part that all of them lack.
             Some(next) => {
                 log.have = log.lost_by_all_up_to().map_or(next - 1, |it| it.min(next - 1))
             }
@@ -354,7 +355,8 @@ impl Logs {
         let attempts = log.attempts;
         self.reassemble(author);
         if let Some(log) = self.logs.get_mut(&author) {
-            // Keep the count, so that a repeated claim is asked for less often.
+            // After a mere claim keep the count, so that the same claim, if repeated, leads to fewer
+            // `want`s.
             log.attempts = if next.is_some() { 0 } else { attempts };
         }
         next.is_some()

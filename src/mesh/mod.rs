@@ -187,7 +187,7 @@ impl Mesh {
         if self.wake_at.is_some_and(|it| now.moment.since(it) >= timers::SUSPEND_THRESHOLD) {
             self.on_resume(now.moment);
         }
-        // This wake-up has arrived, or will not arrive any more.
+        // A wake-up whose time has come is used up, whether this input is the wake-up or another one.
         self.wake_at = self.wake_at.filter(|it| *it > now.moment);
         match input {
             Input::Received { from, path, size, packet } => {

@@ -130,8 +130,8 @@ impl Mesh {
         {
             return;
         }
-        // Repeated requests that are almost due go along: one packet and one wake-up for many
-        // authors.
+        // Repeated requests that are almost due are sent as well: one packet and one wake-up serve
+        // many authors.
         let near = now.moment + WANT_COALESCE_WINDOW;
         let is_due = |log: &Log| {
             log.want_at.is_some_and(|it| it <= now.moment || log.attempts > 0 && it <= near)
@@ -150,8 +150,8 @@ impl Mesh {
                 if source != author
                     && let Some(log) = self.logs.get_mut(author)
                 {
-                    // If it does not answer, another peer is asked next. It is believed again when
-                    // it repeats its claim.
+                    // If it does not answer, another peer is asked next. It becomes a holder again
+                    // when it repeats its claim.
                     log.forget_holder(source);
                 }
             }
@@ -161,8 +161,8 @@ impl Mesh {
             });
             let factor = if attempts < WANTS_BEFORE_BACKOFF { 1 } else { BACKOFF_FACTOR };
             let delay = self.random_delay((WANT_RETRY_MS.0 * factor, WANT_RETRY_MS.1 * factor));
-            // Not for an author that was just given up: a stale time would keep `schedule_want`
-            // from ever asking again.
+            // If nothing is missing any more, `want_at` must stay empty: `schedule_want` does
+            // nothing while it is set.
             if self.logs.get(author).is_some_and(Log::is_incomplete) {
                 self.schedule_want_at(author, now.moment + delay);
             }
@@ -291,7 +291,7 @@ impl Mesh {
             } else {
                 log.note_lost(id, range.last);
             }
-            // If nobody is left to ask, look again when the gap may be given up.
+            // If no peer is left to ask, the gap is given up when this `want` is due.
             let due = log.stalled_since.map(|it| (it + GIVE_UP_TIMEOUT).max(now.moment));
             if let Some(due) = due {
                 let at = log.want_at.map_or(due, |it| it.min(due));
