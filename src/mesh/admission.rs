@@ -76,11 +76,11 @@ impl Admission {
     /// Computes the earliest `agree` time or approval deadline of all candidates; `None` if there
     /// is none.
     fn earliest_deadline(&self) -> Option<Moment> {
-        let thinks = |it: &Candidate| match it.approval {
+        let user_deadline = |it: &Candidate| match it.approval {
             Approval::Pending(until) => Some(until),
             _ => None,
         };
-        self.candidates.values().flat_map(|it| [it.agree_at, thinks(it)]).flatten().min()
+        self.candidates.values().flat_map(|it| [it.agree_at, user_deadline(it)]).flatten().min()
     }
 
     /// Returns the number of remembered candidates.
@@ -137,9 +137,9 @@ impl Mesh {
                 self.agree(now, meta.sender.id, Agree::ASKING)
             }
             Approval::Granted => {
-                let has_own_up_to = announce.agreed.contains(&self.me.id);
+                let is_own_vote_listed = announce.agreed.contains(&self.me.id);
                 if (is_voter || self.settings.ask)
-                    && !has_own_up_to
+                    && !is_own_vote_listed
                     && has_no_pending_agree(&self.admission, meta.sender.id)
                 {
                     let delay = self.random_delay((0, MAX_AGREE_DELAY_MS));

@@ -95,9 +95,9 @@ struct SweepContext {
     /// G(n), the silence after which a member is gone.
     gone: Duration,
     /// W(n), the silence after which a path counts as not working.
-    lately: Duration,
+    path_timeout: Duration,
     /// Time to observe a new member before telling it by which paths it is heard.
-    look: Duration,
+    report_delay: Duration,
     /// Time of the sweep.
     now: Moment,
     /// True if this peer is a member; a candidate sends no pings by the sweep.
@@ -110,9 +110,9 @@ impl SweepContext {
     /// Creates the context of a sweep at `now` in a room with `size` members, this peer included.
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (heartbeat_interval(size), gone_after(size));
-        let lately = super::timers::path_timeout(size);
-        let look = path_report_delay(size);
-        Self { interval, gone, lately, look, now, is_member, me }
+        let path_timeout = super::timers::path_timeout(size);
+        let report_delay = path_report_delay(size);
+        Self { interval, gone, path_timeout, report_delay, now, is_member, me }
     }
 
     /// Returns the action that is due for a contact, by its stage. A gone one is removed after
@@ -173,14 +173,15 @@ impl SweepContext {
             return ContactAction::Wait(end);
         }
         // Delayed, because another peer may list it meanwhile.
-        let at = contact.ping_at.unwrap_or_else(|| contact.known_at + self.share(contact));
+        let at =
+            contact.ping_at.unwrap_or_else(|| contact.known_at + self.first_ping_delay(contact));
         self.ping_at(at, end)
     }
 
     /// Returns the delay of the first ping to a contact in stage heard: below I(n), from the last
     /// bytes of both ids. It differs from peer to peer, so that the first ones to ping the contact
     /// spare the others the ping.
-    fn share(&self, contact: &Contact) -> Duration {
+    fn first_ping_delay(&self, contact: &Contact) -> Duration {
         let last = |it: PeerId| it.0.last().copied().unwrap_or_default();
         let byte = contact.signer.map_or(0, |it| last(it.id) ^ last(self.me));
         self.interval * u32::from(byte) / 256
@@ -202,18 +203,18 @@ impl SweepContext {
         let silent = (contact.last_vouched + self.gone / 2)
             .min(heard + self.gone)
             .max(heard + self.gone / 2);
-        let is_known_enough = self.now.since(contact.known_at) >= self.look;
-        let wish = preferred_path(contact.recent_paths(self.now, self.lately));
-        let is_told = contact.told_path == wish && !contact.is_told_uncertain;
+        let is_known_enough = self.now.since(contact.known_at) >= self.report_delay;
+        let wanted_path = preferred_path(contact.recent_paths(self.now, self.path_timeout));
+        let is_told = contact.told_path == wanted_path && !contact.is_told_uncertain;
         let is_told = is_told || !is_known_enough || contact.last_heard.is_none();
         if silent <= self.now || !is_told || contact.needs_verified_address {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }
-        let look = if is_known_enough { gone } else { contact.known_at + self.look };
+        let observed_at = if is_known_enough { gone } else { contact.known_at + self.report_delay };
         let lapses = contact
-            .told_path_expires(self.lately)
+            .told_path_expires(self.path_timeout)
             .unwrap_or(gone)
             .max(self.now + MIN_SWEEP_INTERVAL);
-        ContactAction::Wait(gone.min(silent).min(look).min(lapses))
+        ContactAction::Wait(gone.min(silent).min(observed_at).min(lapses))
     }
 }

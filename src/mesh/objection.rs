@@ -14,7 +14,7 @@ use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 
 /// Minimum silence of a name's holder, in seconds, for which the text of an objection suggests
 /// trying again: the holder may be about to time out.
-const RECENT_SILENCE_SECS: u64 = 3;
+const MIN_REPORTED_SILENCE_SECS: u64 = 3;
 
 impl Mesh {
     /// Returns the error code of the first reason to object to a candidate, and a seniority: of the
@@ -65,9 +65,9 @@ impl Mesh {
             return Some((ErrorCode::Blocked, me));
         }
         let known = self.admission.candidates.get(&meta.sender.id);
-        let said_no =
+        let was_denied =
             known.is_some_and(|it| it.approval == Approval::Denied && it.nonce == announce.nonce);
-        said_no.then_some((ErrorCode::NotAdmitted, me))
+        was_denied.then_some((ErrorCode::NotAdmitted, me))
     }
 
     /// Returns true if a contact has the public key of the packet's sender: it is the sender itself
@@ -138,7 +138,7 @@ impl Mesh {
         let silence =
             self.contacts.member(holder).map(|it| now.moment.since(it.last_vouched).as_secs());
         match code {
-            ErrorCode::NameTaken if silence.is_some_and(|it| it >= RECENT_SILENCE_SECS) => {
+            ErrorCode::NameTaken if silence.is_some_and(|it| it >= MIN_REPORTED_SILENCE_SECS) => {
                 format!("{name} was here {} s ago; try again.", silence.unwrap_or(0))
             }
             ErrorCode::NameTaken | ErrorCode::NameLookalike => {

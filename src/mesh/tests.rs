@@ -54,7 +54,7 @@ struct SimPeer {
 #[derive(Default)]
 struct SimRoom {
     /// Peers by their number, which is the last byte of their addresses. Ended ones stay.
-    members: BTreeMap<u8, SimPeer>,
+    peers: BTreeMap<u8, SimPeer>,
     /// Virtual time in milliseconds.
     now: u64,
     /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
@@ -93,8 +93,8 @@ impl SimRoom {
         let mesh = Mesh::new(settings, Box::new(NoSignature(signer)), self.now());
         let (events, end, wake, counter, sent, partition) = (Vec::new(), None, None, 0, 0, 0);
         let pongs = 0;
-        let member = SimPeer { mesh, signer, events, end, wake, counter, pongs, sent, partition };
-        self.members.insert(number, member);
+        let peer = SimPeer { mesh, signer, events, end, wake, counter, pongs, sent, partition };
+        self.peers.insert(number, peer);
         self.collect(number);
     }
 
@@ -102,41 +102,41 @@ impl SimRoom {
     /// stores events, the next wake-up and the end.
     fn collect(&mut self, number: u8) {
         let partitions: BTreeMap<u8, u8> =
-            self.members.iter().map(|(n, it)| (*n, it.partition)).collect();
-        let member = self.members.get_mut(&number).unwrap();
-        while let Some(output) = member.mesh.poll_output() {
+            self.peers.iter().map(|(n, it)| (*n, it.partition)).collect();
+        let peer = self.peers.get_mut(&number).unwrap();
+        while let Some(output) = peer.mesh.poll_output() {
             match output {
                 Output::Send { paths, addresses, packet } => {
-                    member.counter += 1;
+                    peer.counter += 1;
                     let (packet, size) = match packet {
                         Outgoing::Control(control) => {
                             let is_pong = matches!(control, Control::Pong(_));
-                            member.pongs += usize::from(is_pong);
-                            let (sender, counter) = (member.signer, member.counter);
+                            peer.pongs += usize::from(is_pong);
+                            let (sender, counter) = (peer.signer, peer.counter);
                             (Packet::Control { sender, counter, control }, 400)
                         }
                         Outgoing::Entry(entry) => {
-                            (Packet::Entry { sender: member.signer.id, entry }, 400)
+                            (Packet::Entry { sender: peer.signer.id, entry }, 400)
                         }
                     };
                     for (other, partition) in &partitions {
-                        let is_reached = *partition == member.partition && *other != number;
+                        let is_reached = *partition == peer.partition && *other != number;
                         let alone = addresses.contains(&Self::address(*other));
                         let at = self.now + 1;
                         if is_reached && paths.has(Path::GroupV4) {
-                            member.sent += 1;
+                            peer.sent += 1;
                             let path = Some(Path::GroupV4);
                             self.in_flight.push((at, number, *other, path, size, packet.clone()));
                         }
                         if is_reached && alone {
-                            member.sent += 1;
+                            peer.sent += 1;
                             self.in_flight.push((at, number, *other, None, size, packet.clone()));
                         }
                     }
                 }
-                Output::Event(event) => member.events.push(event),
-                Output::WakeAt(at) => member.wake = Some(at),
-                Output::Finished(end) => member.end = Some(end),
+                Output::Event(event) => peer.events.push(event),
+                Output::WakeAt(at) => peer.wake = Some(at),
+                Output::Finished(end) => peer.end = Some(end),
             }
         }
     }
@@ -156,13 +156,13 @@ impl SimRoom {
                 self.input(to, Input::Received { from, path, size, packet });
             }
             let waking: Vec<u8> = self
-                .members
+                .peers
                 .iter()
                 .filter(|(_, it)| it.wake.is_some_and(|at| at <= now.moment))
                 .map(|(number, _)| *number)
                 .collect();
             for number in waking {
-                self.members.get_mut(&number).unwrap().wake = None;
+                self.peers.get_mut(&number).unwrap().wake = None;
                 self.input(number, Input::Wake);
             }
         }
@@ -171,10 +171,10 @@ impl SimRoom {
     /// Passes an input to a peer and carries out its outputs. Does nothing if the peer has ended.
     fn input(&mut self, number: u8, input: Input) {
         let now = self.now();
-        if let Some(member) = self.members.get_mut(&number)
-            && member.end.is_none()
+        if let Some(peer) = self.peers.get_mut(&number)
+            && peer.end.is_none()
         {
-            member.mesh.handle_input(now, input);
+            peer.mesh.handle_input(now, input);
             self.collect(number);
         }
     }
@@ -194,7 +194,7 @@ impl SimRoom {
     /// Returns the message texts that a peer has shown, in their order: only those of the history
     /// if `history` is true, else only the others.
     fn texts(&self, number: u8, history: bool) -> Vec<&str> {
-        let events = &self.members[&number].events;
+        let events = &self.peers[&number].events;
         events
             .iter()
             .filter_map(|it| match it {
@@ -206,12 +206,12 @@ impl SimRoom {
 
     /// Returns the current username of a peer.
     fn name(&self, number: u8) -> String {
-        self.members[&number].mesh.report(self.now())[0].name.clone()
+        self.peers[&number].mesh.report(self.now())[0].name.clone()
     }
 
     /// Returns the names of the members that a peer knows, its own included, sorted.
     fn names(&self, number: u8) -> Vec<String> {
-        let report = self.members[&number].mesh.report(self.now());
+        let report = self.peers[&number].mesh.report(self.now());
         let mut names: Vec<_> = report.into_iter().map(|it| it.name).collect();
         names.sort();
         names
@@ -221,131 +221,131 @@ impl SimRoom {
 /// Messages of three peers are shown by all of them, the author included, in the same order.
 #[test]
 fn messages_of_three_peers_reach_everybody() {
-    let mut world = SimRoom::default();
+    let mut room = SimRoom::default();
     for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl")] {
-        world.start(number, name);
-        world.advance(3_000);
+        room.start(number, name);
+        room.advance(3_000);
     }
-    assert_eq!(world.names(1), ["anna", "bert", "carl"]);
-    assert_eq!(world.names(3), ["anna", "bert", "carl"]);
-    world.say(1, "one");
-    world.advance(100);
-    world.say(2, "two");
-    world.advance(1_000);
+    assert_eq!(room.names(1), ["anna", "bert", "carl"]);
+    assert_eq!(room.names(3), ["anna", "bert", "carl"]);
+    room.say(1, "one");
+    room.advance(100);
+    room.say(2, "two");
+    room.advance(1_000);
     for number in 1..=3 {
-        assert_eq!(world.texts(number, false), ["one", "two"], "{number}");
+        assert_eq!(room.texts(number, false), ["one", "two"], "{number}");
     }
 }
 
 /// Peers that start at the same moment all become members of one room.
 #[test]
 fn peers_that_start_at_once_find_each_other() {
-    let mut world = SimRoom::default();
+    let mut room = SimRoom::default();
     for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl"), (4, "dora")] {
-        world.start(number, name);
+        room.start(number, name);
     }
-    world.advance(10_000);
+    room.advance(10_000);
     for number in 1..=4 {
-        assert_eq!(world.names(number).len(), 4, "{number}");
+        assert_eq!(room.names(number).len(), 4, "{number}");
     }
 }
 
 /// A candidate with a taken name is rejected, and learns by whom.
 #[test]
 fn taken_name_is_rejected_by_its_holder() {
-    let mut world = SimRoom::default();
-    world.start(1, "anna");
-    world.advance(3_000);
-    world.start(2, "bert");
-    world.advance(3_000);
-    world.start(3, "ANNA");
-    world.advance(3_000);
-    let end = world.members[&3].end.clone();
+    let mut room = SimRoom::default();
+    room.start(1, "anna");
+    room.advance(3_000);
+    room.start(2, "bert");
+    room.advance(3_000);
+    room.start(3, "ANNA");
+    room.advance(3_000);
+    let end = room.peers[&3].end.clone();
     assert!(matches!(end, Some(End::Rejected { by, code: 201, .. }) if by == "anna"));
 }
 
 /// Of two candidates that announce one name at the same moment exactly one joins.
 #[test]
 fn one_of_two_rivals_is_rejected() {
-    let mut world = SimRoom::default();
-    world.start(1, "anna");
-    world.start(2, "anna");
-    world.advance(5_000);
-    let ended = world.members.values().filter(|it| it.end.is_some()).count();
+    let mut room = SimRoom::default();
+    room.start(1, "anna");
+    room.start(2, "anna");
+    room.advance(5_000);
+    let ended = room.peers.values().filter(|it| it.end.is_some()).count();
     assert_eq!(ended, 1);
 }
 
 /// A newcomer gets the last ten messages as history, and later ones as they come.
 #[test]
 fn newcomer_gets_the_last_ten_messages() {
-    let mut world = SimRoom::default();
-    world.start(1, "anna");
-    world.advance(3_000);
-    world.start(2, "bert");
-    world.advance(3_000);
+    let mut room = SimRoom::default();
+    room.start(1, "anna");
+    room.advance(3_000);
+    room.start(2, "bert");
+    room.advance(3_000);
     for number in 0..15 {
-        world.say(1 + number % 2, &format!("m{number}"));
-        world.advance(50);
+        room.say(1 + number % 2, &format!("m{number}"));
+        room.advance(50);
     }
-    world.advance(2_000);
-    world.start(3, "carl");
-    world.advance(5_000);
+    room.advance(2_000);
+    room.start(3, "carl");
+    room.advance(5_000);
     let expected: Vec<String> = (5..15).map(|it| format!("m{it}")).collect();
-    assert_eq!(world.texts(3, true), expected);
-    assert!(world.texts(3, false).is_empty());
-    world.say(1, "more");
-    world.advance(1_000);
-    assert_eq!(world.texts(3, false), ["more"]);
+    assert_eq!(room.texts(3, true), expected);
+    assert!(room.texts(3, false).is_empty());
+    room.say(1, "more");
+    room.advance(1_000);
+    assert_eq!(room.texts(3, false), ["more"]);
 }
 
 /// A user's denial rejects a candidate; a user's silence admits it.
 #[test]
 fn denial_rejects_and_silence_admits() {
-    let mut world = SimRoom::default();
-    world.start_with(1, "anna", true);
-    world.advance(3_000);
-    world.start(2, "bert");
-    world.advance(3_000);
+    let mut room = SimRoom::default();
+    room.start_with(1, "anna", true);
+    room.advance(3_000);
+    room.start(2, "bert");
+    room.advance(3_000);
     let task = PeerCommand::Admit { name: "bert".to_owned(), is_welcome: false };
-    world.request(1, Command::Peer(task));
-    world.advance(100);
-    assert!(matches!(world.members[&2].end, Some(End::Rejected { code: 401, .. })));
-    world.start(3, "carl");
-    world.advance(8_000);
-    assert_eq!(world.names(1), ["anna"]);
-    world.advance(5_000);
-    assert_eq!(world.names(1), ["anna", "carl"]);
+    room.request(1, Command::Peer(task));
+    room.advance(100);
+    assert!(matches!(room.peers[&2].end, Some(End::Rejected { code: 401, .. })));
+    room.start(3, "carl");
+    room.advance(8_000);
+    assert_eq!(room.names(1), ["anna"]);
+    room.advance(5_000);
+    assert_eq!(room.names(1), ["anna", "carl"]);
 }
 
 /// Two halves of a split room that meet again have all messages, and one holder of each name.
 #[test]
 fn merge_gives_one_order_and_unique_names() {
-    let mut world = SimRoom::default();
-    world.start(1, "anna");
-    world.advance(10_000);
-    world.start(2, "anna2");
-    world.advance(3_000);
-    world.start(3, "bert");
-    world.advance(3_000);
-    world.members.get_mut(&3).unwrap().partition = 1;
-    world.advance(15_000);
-    world.start(4, "anna");
-    world.members.get_mut(&4).unwrap().partition = 1;
-    world.members.get_mut(&4).unwrap().events.clear();
-    world.advance(10_000);
-    world.say(1, "left");
-    world.say(4, "right");
-    world.advance(3_000);
-    world.members.get_mut(&3).unwrap().partition = 0;
-    world.members.get_mut(&4).unwrap().partition = 0;
-    world.advance(20_000);
-    let names: Vec<String> = [1, 2, 3, 4].map(|it| world.name(it)).to_vec();
+    let mut room = SimRoom::default();
+    room.start(1, "anna");
+    room.advance(10_000);
+    room.start(2, "anna2");
+    room.advance(3_000);
+    room.start(3, "bert");
+    room.advance(3_000);
+    room.peers.get_mut(&3).unwrap().partition = 1;
+    room.advance(15_000);
+    room.start(4, "anna");
+    room.peers.get_mut(&4).unwrap().partition = 1;
+    room.peers.get_mut(&4).unwrap().events.clear();
+    room.advance(10_000);
+    room.say(1, "left");
+    room.say(4, "right");
+    room.advance(3_000);
+    room.peers.get_mut(&3).unwrap().partition = 0;
+    room.peers.get_mut(&4).unwrap().partition = 0;
+    room.advance(20_000);
+    let names: Vec<String> = [1, 2, 3, 4].map(|it| room.name(it)).to_vec();
     let mut unique = names.clone();
     unique.sort();
     unique.dedup();
-    assert_eq!(unique.len(), 4, "{names:?} {:?}", world.members[&4].end);
+    assert_eq!(unique.len(), 4, "{names:?} {:?}", room.peers[&4].end);
     for number in [2, 3] {
-        let mut texts = world.texts(number, false);
+        let mut texts = room.texts(number, false);
         texts.sort_unstable();
         assert_eq!(texts, ["left", "right"], "{number}");
     }
@@ -354,20 +354,20 @@ fn merge_gives_one_order_and_unique_names() {
 /// An idle room sends hardly more than its heartbeats.
 #[test]
 fn idle_room_sends_few_datagrams() {
-    let mut world = SimRoom::default();
+    let mut room = SimRoom::default();
     for number in 1..=10 {
-        world.start(number, &format!("peer{number}"));
-        world.advance(500);
+        room.start(number, &format!("peer{number}"));
+        room.advance(500);
     }
-    world.advance(20_000);
-    let before: usize = world.members.values().map(|it| it.sent).sum();
-    world.advance(60_000);
-    let after: usize = world.members.values().map(|it| it.sent).sum();
+    room.advance(20_000);
+    let before: usize = room.peers.values().map(|it| it.sent).sum();
+    room.advance(60_000);
+    let after: usize = room.peers.values().map(|it| it.sent).sum();
     // Ten peers with a heartbeat every two seconds, and nine copies on this network.
     let heartbeats = (after - before) as f64 / 60.0 / 9.0 / 10.0;
     assert!(heartbeats < 0.6, "{heartbeats} a second");
     for number in 1..=10 {
-        assert_eq!(world.names(number).len(), 10);
+        assert_eq!(room.names(number).len(), 10);
     }
 }
 
@@ -375,20 +375,20 @@ fn idle_room_sends_few_datagrams() {
 /// √2n ping it.)
 #[test]
 fn returning_peer_gets_few_pings() {
-    let mut world = SimRoom::default();
+    let mut room = SimRoom::default();
     for number in 1..=20 {
-        world.start(number, &format!("peer{number}"));
-        world.advance(500);
+        room.start(number, &format!("peer{number}"));
+        room.advance(500);
     }
-    world.advance(10_000);
-    world.members.get_mut(&20).unwrap().partition = 1;
-    world.advance(20_000);
-    assert_eq!(world.names(1).len(), 19);
-    world.members.get_mut(&20).unwrap().partition = 0;
-    let before = world.members[&20].pongs;
-    world.advance(10_000);
-    assert_eq!(world.names(1).len(), 20);
-    assert_eq!(world.names(20).len(), 20);
-    let pongs = world.members[&20].pongs - before;
+    room.advance(10_000);
+    room.peers.get_mut(&20).unwrap().partition = 1;
+    room.advance(20_000);
+    assert_eq!(room.names(1).len(), 19);
+    room.peers.get_mut(&20).unwrap().partition = 0;
+    let before = room.peers[&20].pongs;
+    room.advance(10_000);
+    assert_eq!(room.names(1).len(), 20);
+    assert_eq!(room.names(20).len(), 20);
+    let pongs = room.peers[&20].pongs - before;
     assert!(pongs <= 12, "{pongs}");
 }

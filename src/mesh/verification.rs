@@ -161,10 +161,10 @@ impl Mesh {
     /// that are unknown or known for less than [`path_report_delay`], it is the IPv4 group, which
     /// they assume anyway.
     pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
-        let lately = super::timers::path_timeout(self.member_count());
-        let look = path_report_delay(self.member_count());
-        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= look);
-        known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, lately))
+        let path_timeout = super::timers::path_timeout(self.member_count());
+        let report_delay = path_report_delay(self.member_count());
+        let known = self.contacts.get(id).filter(|it| now.since(it.known_at) >= report_delay);
+        known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, path_timeout))
     }
 
     /// Returns the verified address of a peer, for an answer larger than its question. If there is

@@ -222,7 +222,7 @@ impl TestBench {
     /// Returns the number of bytes of the stored packets sent to an address by unicast.
     fn bytes_to(&self, address: SocketAddr) -> usize {
         let sent = self.sent.iter().filter(|it| it.addresses.contains(&address));
-        sent.map(|it| len(&it.packet)).sum()
+        sent.map(|it| datagram_len(&it.packet)).sum()
     }
 
     /// Returns the number of stored control packets that match a predicate.
@@ -251,7 +251,7 @@ impl TestBench {
 }
 
 /// Returns the length of the datagram of a packet, in bytes.
-fn len(packet: &Outgoing) -> usize {
+fn datagram_len(packet: &Outgoing) -> usize {
     match packet {
         Outgoing::Control(control) => control.datagram_len(),
         Outgoing::Entry(entry) => entry.datagram_len(),
@@ -260,7 +260,7 @@ fn len(packet: &Outgoing) -> usize {
 
 /// Returns an `agree` packet of a fake member with the greatest possible seniority (since 0), with
 /// these flags and this Lamport counter.
-fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u64) -> Control {
+fn agree_from(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u64) -> Control {
     Control::Agree(Agree {
         nonce,
         cookie: Cookie([1; 8]),
@@ -276,7 +276,7 @@ fn agree(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u6
 }
 
 /// Returns the nonce of the first `announce` of the peer under test.
-fn nonce(bench: &TestBench) -> Nonce {
+fn candidate_nonce(bench: &TestBench) -> Nonce {
     let nonce = |it: &Sent| match &it.packet {
         Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
         _ => None,
@@ -290,7 +290,7 @@ fn nonce(bench: &TestBench) -> Nonce {
 fn recall_without_answer_ends_and_does_not_spin() {
     let mut bench = TestBench::candidate();
     let mut oldest = FakePeer::new(1);
-    let agree = agree(&bench, &oldest, nonce(&bench), 0, 0);
+    let agree = agree_from(&bench, &oldest, candidate_nonce(&bench), 0, 0);
     bench.receive(&mut oldest, agree);
     bench.advance(2_100);
     let (clock, time) = (RoomClock(1_002_100), Timestamp(0));
@@ -370,10 +370,10 @@ fn listed_phantoms_keep_nobody_out() {
 #[test]
 fn candidate_joins_despite_endless_deferred_votes() {
     let mut bench = TestBench::candidate();
-    let nonce = nonce(&bench);
+    let nonce = candidate_nonce(&bench);
     for number in 0..60 {
         let mut asking = FakePeer::new(number);
-        let agree = agree(&bench, &asking, nonce, Agree::ASKING, 0);
+        let agree = agree_from(&bench, &asking, nonce, Agree::ASKING, 0);
         bench.receive(&mut asking, agree);
         bench.receive_heartbeat(&mut FakePeer::new(number + 1_000), "old", 0, vec![]);
         bench.advance(1_000);
@@ -383,9 +383,9 @@ fn candidate_joins_despite_endless_deferred_votes() {
 
 /// Returns a bench whose peer is about to fetch its history from this fake member, which has agreed
 /// with this Lamport counter.
-fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
+fn bench_recalling_from(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     let mut bench = TestBench::candidate();
-    let agree = agree(&bench, oldest, nonce(&bench), 0, lamport);
+    let agree = agree_from(&bench, oldest, candidate_nonce(&bench), 0, lamport);
     bench.receive(oldest, agree);
     bench.advance(2_100);
     bench
@@ -393,7 +393,7 @@ fn recalling(oldest: &mut FakePeer, lamport: u64) -> TestBench {
 
 /// Delivers a `recent` packet of a fake member that answers the last `recall` of the peer under
 /// test, with this number of pages, these entry ids and these marks.
-fn recent(
+fn receive_recent(
     bench: &mut TestBench,
     oldest: &mut FakePeer,
     pages: u16,
@@ -415,9 +415,9 @@ fn recent(
 #[test]
 fn endless_history_pages_are_cut_off() {
     let mut oldest = FakePeer::new(1);
-    let mut bench = recalling(&mut oldest, 0);
+    let mut bench = bench_recalling_from(&mut oldest, 0);
     for _ in 0..18 {
-        recent(&mut bench, &mut oldest, u16::MAX, &[], &[]);
+        receive_recent(&mut bench, &mut oldest, u16::MAX, &[], &[]);
         bench.advance(1);
     }
     assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
@@ -427,13 +427,13 @@ fn endless_history_pages_are_cut_off() {
 #[test]
 fn flooded_newcomer_gets_its_history() {
     let mut oldest = FakePeer::new(1);
-    let mut bench = recalling(&mut oldest, 0);
+    let mut bench = bench_recalling_from(&mut oldest, 0);
     for sequence in 100..400 {
         let entry = oldest.entry(sequence, sequence.into());
         bench.receive_entry(&oldest, entry);
     }
     let author = oldest.signer.id;
-    recent(&mut bench, &mut oldest, 1, &[(author, 7)], &[Mark { author, have: 7 }]);
+    receive_recent(&mut bench, &mut oldest, 1, &[(author, 7)], &[Mark { author, have: 7 }]);
     let entry = oldest.entry(7, 7);
     bench.receive_entry(&oldest, entry);
     bench.advance(500);
@@ -468,7 +468,7 @@ fn one_false_counter_does_not_mislead_a_newcomer() {
         let mut bench = TestBench::candidate();
         let mut others = [FakePeer::new(1), FakePeer::new(2), FakePeer::new(3)];
         for (it, counter) in others.iter_mut().zip([10_000_000, false_counter, 10_000_003]) {
-            let agree = agree(&bench, it, nonce(&bench), 0, counter);
+            let agree = agree_from(&bench, it, candidate_nonce(&bench), 0, counter);
             bench.receive(it, agree);
         }
         bench.advance(2_100);
@@ -481,7 +481,13 @@ fn one_false_counter_does_not_mislead_a_newcomer() {
             let entry = oldest.entry(sequence, lamport);
             bench.receive_entry(oldest, entry);
         }
-        recent(&mut bench, oldest, 1, &names, &[Mark { author: oldest.signer.id, have: 7 }]);
+        receive_recent(
+            &mut bench,
+            oldest,
+            1,
+            &names,
+            &[Mark { author: oldest.signer.id, have: 7 }],
+        );
         bench.advance(500);
         assert_eq!(bench.texts(), ["6"], "{false_counter}");
     }
@@ -491,9 +497,9 @@ fn one_false_counter_does_not_mislead_a_newcomer() {
 #[test]
 fn false_floor_does_not_hide_a_member() {
     let (mut oldest, mut bert) = (FakePeer::new(1), FakePeer::new(2));
-    let mut bench = recalling(&mut oldest, 0);
+    let mut bench = bench_recalling_from(&mut oldest, 0);
     let mark = Mark { author: bert.signer.id, have: u32::MAX };
-    recent(&mut bench, &mut oldest, 1, &[], &[mark]);
+    receive_recent(&mut bench, &mut oldest, 1, &[], &[mark]);
     bench.advance(500);
     assert!(bench.admit(&mut bert, "bert"));
     bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
