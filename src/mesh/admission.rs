@@ -103,9 +103,10 @@ impl Admission {
 
 impl Mesh {
     /// Handles `announce` as a member: objects at once if there is a reason. Otherwise it records
-    /// the candidate, and schedules an `agree` after a random delay, or tells the candidate that
-    /// the user is being asked. Schedules no `agree` if this peer neither votes nor asks its user,
-    /// or if the announce lists its vote already. Drops announces below the minimum size.
+    /// the candidate. If the user is asked or is still to be asked, it sends an `agree` with the
+    /// flag `ASKING` at once; else it schedules an `agree` after a random delay. Schedules none if
+    /// this peer neither votes nor asks its user, or if the announce lists its vote already. Drops
+    /// announces below the minimum size.
     ///
     /// While this peer is a candidate itself, it treats the sender as a rival.
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {

@@ -52,7 +52,8 @@ struct Address {
     address: SocketAddr,
     /// Time of the last control packet from this address; `None` if the address was only suggested.
     last_heard: Option<Moment>,
-    /// True if the peer has sent back a cookie that was sent to this address.
+    /// True if the peer has proved that it receives at this address: a cookie sent there, or the
+    /// nonce of this candidate (in an `agree`), has come back.
     is_verified: bool,
 }
 
@@ -63,8 +64,9 @@ pub(super) struct Contact {
     pub(super) signer: Option<Signer>,
     /// Stage of the peer. Change it by `Contacts::set_stage` only.
     pub(super) stage: Stage,
-    /// True if the peer is verified to be alive: it has sent a cookie back, or a verified peer's
-    /// page has listed it. Set to false when it is marked as gone, or returns.
+    /// True if the peer is verified to be alive: a cookie or, in an `agree`, this candidate's nonce
+    /// has come back from it, or a verified peer's page has listed it. Set to false when a member
+    /// is marked as gone, and when a gone peer returns.
     pub(super) is_verified: bool,
     /// Profile that it last stated; `None` before the first. Change it by `Contacts::set_profile`
     /// only.
@@ -232,8 +234,8 @@ impl Contact {
         }
     }
 
-    /// Marks the peer as verified, and this address if it is known, after its cookie has come back.
-    /// Clears `needs_verified_address`.
+    /// Marks the peer as verified, and this address if it is known, after a cookie or a nonce has
+    /// come back. Clears `needs_verified_address`.
     pub(super) fn verify_address(&mut self, address: SocketAddr) {
         self.is_verified = true;
         self.needs_verified_address = false;

@@ -122,10 +122,10 @@ impl Mesh {
         self.contacts.get(sender).is_some_and(|it| it.is_verified && it.has_sent_from(from))
     }
 
-    /// Handles an entry, sent by its author or passed on by another peer: passes it to the history
-    /// fetch in that phase; a member inserts it into the author's log. Drops and counts it if the
-    /// sender is not accepted, it is known already, or it is unrequested and its author is no
-    /// member or beyond the rate limit.
+    /// Handles an entry, sent by its author or passed on by another peer. During the history fetch,
+    /// passes it to that; as a member, inserts it into the author's log. Drops and counts it if,
+    /// for example, the sender is not accepted, the entry is known already, or it is unrequested
+    /// and its author is no member or beyond the rate limit.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if !self.accepts_entries_from(sender, from) {

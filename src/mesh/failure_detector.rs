@@ -100,7 +100,7 @@ struct SweepContext {
     report_delay: Duration,
     /// Time of the sweep.
     now: Moment,
-    /// True if this peer is a member; a candidate sends no pings by the sweep.
+    /// True if this peer is a member. If not, it pings neither heard contacts nor members.
     is_member: bool,
     /// Id of this peer.
     me: PeerId,
@@ -188,8 +188,8 @@ impl SweepContext {
     }
 
     /// Returns the action for a member: removal if nobody has vouched for it for G(n); a ping if it
-    /// is silent, was not told the right path, or needs a verified address. A candidate does not
-    /// ping, and a member without a known address is not pinged.
+    /// is silent, was not told the right path, or needs a verified address. It is not pinged while
+    /// this peer is a candidate, or if no address of it is known.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {

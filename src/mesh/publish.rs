@@ -201,7 +201,8 @@ impl Mesh {
     }
 
     /// Leaves at once: sends `bye` twice if this peer is a member, reports each queued message as
-    /// unsent, and ends the mesh.
+    /// unsent, and ends the mesh. The result states the numbers of undelivered messages and of
+    /// refused requests.
     pub(super) fn leave(&mut self) {
         let unsent = self.undelivered();
         if self.is_member() {

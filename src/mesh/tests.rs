@@ -43,7 +43,7 @@ struct SimPeer {
     counter: u64,
     /// Number of `pong` packets sent, copies not counted.
     pongs: usize,
-    /// Number of datagrams sent, counted once for each receiver in its partition.
+    /// Number of datagrams sent: each copy to each receiver counts.
     sent: usize,
     /// Network partition that it is in; only peers of one partition hear each other.
     partition: u8,
