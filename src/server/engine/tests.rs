@@ -1,4 +1,4 @@
-//! The engine without its loop: messages given by hand.
+//! The engine without its loop: messages unanswered by hand.
 
 use super::*;
 use crate::log::{MemoryLimits, MemoryLog};
@@ -15,7 +15,7 @@ fn engine() -> Engine {
 }
 
 /// Somebody comes and joins.
-fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
+fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     let outbox = Arc::new(Outbox::default());
     let connection = ConnectionId(number);
     engine.handle_input(EngineInput::Connected {
@@ -41,7 +41,7 @@ fn come(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     };
     send(engine, number, hello);
     send(engine, number, join);
-    assert!(!frames(&outbox).0.is_empty());
+    assert!(!take_frames(&outbox).0.is_empty());
     outbox
 }
 
@@ -53,7 +53,7 @@ fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
 }
 
 /// The frames that wait for somebody, and whether the end does.
-fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
+fn take_frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
     let (mut frames, mut is_end) = (Vec::new(), false);
     while let Some(item) = outbox.take() {
         match item {
@@ -71,29 +71,29 @@ fn frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
 #[test]
 fn panic_in_hub_closes_only_the_triggering_connection() {
     let mut engine = engine();
-    let (unlucky, bystander) = (come(&mut engine, 1), come(&mut engine, 2));
+    let (unlucky, bystander) = (joined_client(&mut engine, 1), joined_client(&mut engine, 2));
     engine.hub.inject_panic(ConnectionId(1));
     send(&mut engine, 1, Ping { token: 1 });
-    let (told, is_end) = frames(&unlucky);
+    let (told, is_end) = take_frames(&unlucky);
     let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((error.code, is_end), (ErrorCode::Internal.number(), true));
     send(&mut engine, 2, Ping { token: 2 });
-    assert_eq!(frames(&bystander).0.len(), 1);
-    come(&mut engine, 3);
+    assert_eq!(take_frames(&bystander).0.len(), 1);
+    joined_client(&mut engine, 3);
 }
 
 /// A log that answers nothing until it is told to.
 #[derive(Default)]
 struct SlowLog {
     /// What was said.
-    given: std::collections::VecDeque<Draft>,
+    unanswered: std::collections::VecDeque<Draft>,
     /// It may answer.
     answers: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Log for SlowLog {
     fn append(&mut self, _: Now, drafts: Vec<Draft>) {
-        self.given.extend(drafts);
+        self.unanswered.extend(drafts);
     }
 
     fn read(&mut self, _: crate::hub::ReadTag, _: crate::hub::ReadRequest) {}
@@ -110,7 +110,7 @@ impl Log for SlowLog {
         if !self.answers.load(std::sync::atomic::Ordering::Relaxed) {
             return Poll::Pending;
         }
-        self.given.pop_front().map_or(Poll::Pending, |draft| {
+        self.unanswered.pop_front().map_or(Poll::Pending, |draft| {
             let (session, reference) = (draft.session, draft.reference);
             Poll::Ready(Some(LogEvent::NotStored { session, reference }))
         })
@@ -120,18 +120,18 @@ impl Log for SlowLog {
 }
 
 /// The notices among what waits for somebody.
-fn notices(outbox: &Outbox) -> Vec<u16> {
+fn take_notices(outbox: &Outbox) -> Vec<u16> {
     let code = |frame: &ServerFrame| match frame {
         ServerFrame::Notice(notice) => Some(notice.code),
         _ => None,
     };
-    frames(outbox).0.iter().filter_map(code).collect()
+    take_frames(outbox).0.iter().filter_map(code).collect()
 }
 
 #[test]
 fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     let mut engine = engine();
-    let anna = come(&mut engine, 1);
+    let anna = joined_client(&mut engine, 1);
     let log = SlowLog::default();
     let answers = log.answers.clone();
     engine.log = Box::new(log);
@@ -145,13 +145,13 @@ fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     engine.commit();
     let begun = engine.unanswered_since.unwrap();
     engine.check_log_stall(begun + HOUSEKEEPING_INTERVAL / 2);
-    assert_eq!(notices(&anna), [0; 0]);
+    assert_eq!(take_notices(&anna), [0; 0]);
     engine.check_log_stall(begun + HOUSEKEEPING_INTERVAL);
     engine.check_log_stall(begun + HOUSEKEEPING_INTERVAL * 2);
-    assert_eq!(notices(&anna), [5], "once");
+    assert_eq!(take_notices(&anna), [5], "once");
     answers.store(true, std::sync::atomic::Ordering::Relaxed);
     engine.poll_log();
-    assert_eq!(notices(&anna), [6]);
+    assert_eq!(take_notices(&anna), [6]);
     answers.store(false, std::sync::atomic::Ordering::Relaxed);
     send(&mut engine, 1, say(2));
     engine.commit();
@@ -159,7 +159,7 @@ fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     assert!(!engine.stopping, "what is under way is waited for");
     engine.pending_shutdown.as_mut().unwrap().deadline = engine.clock.now();
     engine.on_timers();
-    let (told, is_end) = frames(&anna);
+    let (told, is_end) = take_frames(&anna);
     let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((error.code, error.retry_after, is_end), (111, 7, true));
 }
