@@ -16,8 +16,9 @@ const MAX_IDLE_GROUPS: usize = 4_096;
 /// the maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Maximum time that a request waits for its group's tokens. A client that keeps its connection's
-/// rate limit does not exceed the maximum number of deferred frames in this time.
+/// Maximum time that a request waits for its group's tokens. It is so short that a client which
+/// keeps its connection's rate limit does not exceed the maximum number of deferred frames
+/// meanwhile.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Pause after the first wrong password beyond the free ones. It doubles with each further one.
@@ -73,13 +74,14 @@ struct PasswordFailures {
     count: u32,
     /// End of the last pause; not after now if there is no pause.
     paused_until: Moment,
-    /// Moment when the wrong passwords are forgotten.
+    /// Moment when the wrong passwords are forgotten, unless another one follows before.
     forgotten_at: Moment,
 }
 
 impl PasswordFailures {
-    /// Counts a wrong password. Each one after the first `free` ones begins a pause, twice as long
-    /// as the one before, at most [`MAX_PASSWORD_PAUSE`].
+    /// Counts a wrong password; earlier ones that are to be forgotten count no more. Each one after
+    /// the first `free` ones begins a pause, twice as long as the one before, at most
+    /// [`MAX_PASSWORD_PAUSE`].
     fn record(&mut self, now: Moment, free: u32) {
         if self.forgotten_at <= now {
             *self = Self::default();
@@ -163,7 +165,8 @@ impl Quotas {
         connections >= self.limits.connections
     }
 
-    /// Counts a new connection of a group.
+    /// Counts a new connection of a group. Before that, forgets the idle groups whose usage is
+    /// over.
     pub(super) fn add_connection(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.forget_idle(now);
         self.update(group, now, |usage, _| {
@@ -178,7 +181,7 @@ impl Quotas {
         self.update(group, now, |usage, _| _ = usage.live.remove(&id));
     }
 
-    /// Removes a connection that is gone.
+    /// Removes a connection that is gone from the counts of its group.
     pub(super) fn remove_connection(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.update(group, now, |usage, _| {
             usage.connections = usage.connections.saturating_sub(1);
@@ -200,9 +203,9 @@ impl Quotas {
     }
 
     /// Returns true if a group may open `count` further rooms while `open` rooms are open on the
-    /// whole server. The group may then hold at most a third of the number that is left now, or
-    /// [`MIN_ROOM_SHARE`] if that is more. So a single group gets a quarter of all rooms, and other
-    /// groups still find some left.
+    /// whole server. There must be as many left, and the group may then hold at most a third of the
+    /// number that is left now, or [`MIN_ROOM_SHARE`] if that is more. So a single group gets about
+    /// a quarter of all rooms, and other groups still find some left.
     pub(super) fn may_open_rooms(&self, group: AddressGroup, count: usize, open: usize) -> bool {
         let held = self.groups.get(&group).map_or(0, |it| it.rooms);
         let left = self.limits.rooms.saturating_sub(open);
@@ -225,8 +228,8 @@ impl Quotas {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
     }
 
-    /// Takes tokens of a group for a `history` or `search` request that costs this number of units,
-    /// and returns when to handle the request.
+    /// Takes tokens of a group for a `history` or `search` request that costs this number of units.
+    /// Returns when to handle the request; takes nothing if it must be refused.
     #[must_use]
     pub(super) fn take_request(
         &mut self,
@@ -252,7 +255,7 @@ impl Quotas {
         (now < until).then(|| until.since(now))
     }
 
-    /// Counts a wrong password of a group, which may begin a pause.
+    /// Counts a wrong password of a group. Beyond the free ones, this begins a pause.
     pub(super) fn record_password_failure(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, limits| {
             usage.failures.record(now, limits.free_failures);
@@ -276,8 +279,9 @@ impl Quotas {
         }
     }
 
-    /// Changes the usage of a group by `change`, keeps the indexes up to date, and forgets the
-    /// group if it holds nothing and its usage is over. Returns the result of `change`.
+    /// Changes the usage of a group by `change`, keeps the indexes up to date, and returns the
+    /// result of `change`. Forgets the group if it holds nothing and its usage is over. Beyond
+    /// [`MAX_IDLE_GROUPS`] also forgets the idle group whose usage is over first.
     fn update<T>(
         &mut self,
         group: AddressGroup,

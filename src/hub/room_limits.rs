@@ -1,4 +1,4 @@
-//! Limits of rooms: who may open one, and which can always be entered.
+//! Limits of rooms: which rooms a session may open, and which can always be entered.
 
 use super::Hub;
 use super::contract::{Quota, RoomId};
@@ -15,13 +15,14 @@ impl Hub {
         }
     }
 
-    /// Returns true for a room that can always be entered: the lobby, or one that the owner names.
+    /// Returns true for a room that can always be entered: the lobby, or one of the owner's
+    /// reserved rooms.
     fn is_reserved(&self, name: &RoomName) -> bool {
         *name == RoomName::lobby() || self.settings.reserved_rooms.contains(name)
     }
 
-    /// Returns the room with this name. If it is not open, opens it and counts it for the group,
-    /// unless it is reserved. The caller must add a member at once.
+    /// Returns the room with this name. If it is not open, opens it; unless it is reserved, it
+    /// counts for the quota of `group`. The caller must add a member at once.
     pub(super) fn find_or_open_room(
         &mut self,
         name: &RoomName,
@@ -38,7 +39,8 @@ impl Hub {
         self.rooms.open(name, opened_by)
     }
 
-    /// Emits that a group has reached its limit of rooms, if that is what this error says.
+    /// Reports that a group has reached its quota of rooms if `code` is [`ErrorCode::RoomsFull`];
+    /// else does nothing.
     pub(super) fn report_room_refusal(&mut self, group: AddressGroup, code: ErrorCode) {
         if code == ErrorCode::RoomsFull {
             self.report_quota(group, Quota::Rooms);

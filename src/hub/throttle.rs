@@ -20,8 +20,9 @@ pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
     /// Charges a request that reads the log to the address group of its connection. Returns the
-    /// frame if it may be handled now. Otherwise the connection is blocked until the group's tokens
-    /// are there, or closed if too many requests wait for them.
+    /// frame if it may be handled now; a frame of another kind is free. Otherwise returns `None`:
+    /// the connection is blocked until the group's tokens are available, or closed if that would
+    /// take too long, because too many requests wait for tokens.
     pub(super) fn throttle(
         &mut self,
         now: Now,
@@ -55,8 +56,8 @@ impl Hub {
         None
     }
 
-    /// Handles the requests whose tokens are there now. Call it again at the first moment of
-    /// `throttled`.
+    /// Handles the throttled requests whose tokens are available now, then the deferred frames of
+    /// their connections. Call it again at the first moment of `throttled`.
     pub(super) fn handle_throttled(&mut self, now: Now) {
         while let Some((moment, id)) = self.throttled.first().copied()
             && moment <= now.moment

@@ -22,14 +22,14 @@ use super::engine::EngineInput;
 use super::status::StatusSource;
 use crate::model::AnnouncementText;
 
-/// Longest time to answer one connection.
+/// Maximum time to serve one connection, from reading the request to writing the answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time within which a client begins its request: after it, a client that has sent nothing gets the
-/// status.
+/// Time that a client has to begin its request. A client that has sent nothing by then gets the
+/// status report.
 const REQUEST_BEGIN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Longest time to receive a request that has begun.
+/// Maximum time to receive the rest of a request that has begun.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum length of a request, in bytes: an announcement in which every character is escaped fits.
@@ -53,28 +53,31 @@ pub enum ControlAnswer {
     Error(String),
 }
 
-/// Longest time that a starting server waits to learn whether another one listens.
+/// Maximum time that a starting server tries to connect to the socket, to learn whether another
+/// server listens there.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Pause after a failed accept.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Largest number of connections that wait to be accepted.
+/// Maximum number of connections that the kernel holds until they are accepted.
 const ACCEPT_QUEUE_LENGTH: i32 = 16;
 
-/// The listening control socket. Dropping it removes the socket's file.
+/// The listening control socket. Dropping it removes the socket's file, unless another server has
+/// replaced the file.
 pub(super) struct Control {
     /// The listening socket.
     listener: UnixListener,
     /// Path of the socket's file.
     path: PathBuf,
-    /// Identity of the file: another server may have replaced it since.
+    /// Identity of the file ([`file_identity`]) when it was created: another server may have
+    /// replaced it since. `None` if it could not be read; then the file is never removed.
     file: Option<(u64, u64)>,
 }
 
 impl Control {
-    /// Opens the control socket if one is configured. A failure is logged and does not stop the
-    /// server.
+    /// Opens the control socket; `None` if none is configured. Logs a failure and returns `None`,
+    /// too; the server goes on.
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
         let path = settings.control.clone()?;
         match bind(&path) {
@@ -89,7 +92,8 @@ impl Control {
         }
     }
 
-    /// Answers connections for ever, one after the other.
+    /// Answers connections for ever, one after another. A connection that takes longer than
+    /// [`RESPONSE_TIMEOUT`] is logged and dropped.
     pub(super) async fn serve(
         self,
         settings: watch::Receiver<ServerSettings>,
@@ -121,8 +125,8 @@ impl Drop for Control {
     }
 }
 
-/// Reads a connection's request, carries it out and writes the answer; without a request writes a
-/// status report. Writes nothing if the engine has ended. Write errors are ignored.
+/// Reads a connection's request, carries it out and writes the answer as a line of JSON: a status
+/// report if there was no request. Writes nothing if the engine has ended. Ignores write errors.
 async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source: &StatusSource) {
     let (reader, mut writer) = stream.split();
     let answer = match read_request(reader).await {
@@ -147,13 +151,14 @@ async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source:
 enum Request {
     /// Nothing, within [`REQUEST_BEGIN_TIMEOUT`].
     None,
-    /// A request.
+    /// A complete, valid request.
     Valid(ControlRequest),
-    /// Something else, or only a part of a request. The text says what is wrong.
+    /// An invalid or incomplete request. The text says what is wrong.
     Invalid(String),
 }
 
-/// Reads a request: a line of JSON, which the end of the stream may end, too.
+/// Reads a request: a line of JSON, ended by a newline or the end of the stream, of at most
+/// [`MAX_REQUEST_BYTES`].
 async fn read_request(reader: ReadHalf<'_>) -> Request {
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
@@ -170,7 +175,8 @@ async fn read_request(reader: ReadHalf<'_>) -> Request {
     }
 }
 
-/// Carries out a request and returns the answer; none if the engine has ended.
+/// Carries out a request and returns the answer, which is an error for an invalid text; `None` if
+/// the engine has ended.
 async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
     let ControlRequest::Announce(text) = request;
     let text = match AnnouncementText::new(&text) {
@@ -184,12 +190,12 @@ async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Opt
     Some(ControlAnswer::Announced(users))
 }
 
-/// Connects to a server's control socket; waits for up to `patience` while its queue of connections
-/// is full.
+/// Connects to a server's control socket. Blocks for up to `patience` while the socket's queue of
+/// connections is full.
 ///
 /// # Errors
 /// [`ErrorKind::WouldBlock`] if a server listens but its queue stayed full for that time; any other
-/// error if no server listens there.
+/// error if connecting fails, for example because no server listens there.
 pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // On Linux the write time-out also limits connecting.
@@ -203,8 +209,12 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
     Ok(OwnedFd::from(socket).into())
 }
 
-/// Listens at a path, for the owner only. Replaces the socket file of a server that has died, but
-/// not of one that runs.
+/// Listens at a path, with access for the owner only. Replaces the socket file of a server that has
+/// died.
+///
+/// # Errors
+/// [`ErrorKind::AddrInUse`] if a running server listens there or the path is no socket; else the
+/// error of the operating system.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let in_use = || Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there"));
     match connect(path, PROBE_TIMEOUT) {
@@ -225,7 +235,8 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(socket.into())
 }
 
-/// Returns the identity of a file: device and inode number.
+/// Returns the identity of a file, device and inode number; `None` if it does not exist or cannot
+/// be read. Symbolic links are not followed.
 fn file_identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }

@@ -7,16 +7,18 @@ use tokio::sync::Semaphore;
 
 use crate::model::HubSettings;
 
-/// Number of file descriptors kept for everything but clients' connections: control socket, log,
-/// listening sockets, multicast DNS. A process with fewer than twice as many keeps half of its own.
+/// Number of file descriptors reserved for everything but clients' connections: control socket,
+/// log, listening sockets, multicast DNS. A process that may open fewer than twice as many files
+/// reserves half of them.
 const RESERVED: usize = 64;
 
-/// Part of the descriptors for clients (one of this number) that is left to connections which the
+/// Denominator of the share (1/8) of the clients' descriptors that is left to connections which the
 /// hub refuses or has closed.
 const CLOSING_SHARE: usize = 8;
 
-/// Part of the descriptors for clients (one of this number) that closed connections may keep while
-/// they linger. Less than [`CLOSING_SHARE`] allows, so that refusing goes on.
+/// Denominator of the share (1/16) of the clients' descriptors that closed connections may keep
+/// while they linger. It is smaller than the share of [`CLOSING_SHARE`], so that descriptors are
+/// left for refusing connections.
 const LINGERING_SHARE: usize = 16;
 
 /// The number of file descriptors that clients' connections may use.
@@ -24,20 +26,22 @@ const LINGERING_SHARE: usize = 16;
 pub(super) struct DescriptorLimit(usize);
 
 impl DescriptorLimit {
-    /// Reads the process's limit of open files and subtracts what is reserved. Without such a limit,
-    /// or if it cannot be read, nothing is limited here.
+    /// Returns the process's soft limit of open files, less the reserved ones. If there is no such
+    /// limit, or it cannot be read, the result limits nothing.
     pub(super) fn read() -> Self {
         let open_files = Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
         Self::of(usize::try_from(open_files).unwrap_or(usize::MAX))
     }
 
-    /// Returns the limit for a process that may have this many open files.
+    /// Returns the limit for a process that may have `open_files` open files: these, less the
+    /// reserved ones.
     fn of(open_files: usize) -> Self {
         Self((open_files - RESERVED.min(open_files / 2)).min(Semaphore::MAX_PERMITS))
     }
 
-    /// Lowers `max_connections` to what the descriptors allow, and logs it. So the hub refuses a
-    /// connection with an error before the descriptors are used up.
+    /// Lowers `max_connections` to the clients' descriptors less [`CLOSING_SHARE`], but not below
+    /// 1, and logs a warning if that changes it. So the hub refuses a connection with an error
+    /// before the descriptors are used up.
     pub(super) fn lower_max_connections(self, settings: &mut HubSettings) {
         let most = (self.0 - self.0 / CLOSING_SHARE).max(1);
         if settings.max_connections > most {
@@ -49,13 +53,14 @@ impl DescriptorLimit {
         }
     }
 
-    /// Returns a semaphore with a permit for each connection that may be open at the same time.
+    /// Returns a semaphore with a permit for each connection that may be open at the same time,
+    /// closing ones included.
     pub(super) fn permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.0))
     }
 
     /// Returns a semaphore with a permit for each closed connection that may linger: wait until the
-    /// client has read why it was closed.
+    /// client has closed its side, too.
     pub(super) fn lingering_permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.0 / LINGERING_SHARE))
     }

@@ -34,15 +34,16 @@ const QUEUE_CAPACITY: usize = 1_024;
 /// Largest memory of all frames in the engine's queue, in bytes; connections wait while it is used up.
 const QUEUE_MEMORY: usize = 4 << 20;
 
-/// Largest number of inputs handled before their results are committed and published: the size of
-/// a batch under load.
+/// Maximum number of inputs taken from the queue at once. After them, their drafts are appended to
+/// the log and connections are woken.
 const MAX_BATCH: usize = 256;
 
-/// Time between housekeeping runs, which trim feeds, flush the error log and look for a stalled log. A
-/// log is stalled when it has answered no draft for this time although drafts are waiting.
+/// Time between housekeeping runs, which trim feeds, write due lines of the error log and the quota
+/// log, and look for a stalled log. A log is stalled when drafts are waiting and it has answered
+/// none of them for this time.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Longest time from a shutdown request to the end of the engine, even if connections are left.
+/// Maximum time from a shutdown request to the end of the engine, even if connections are left.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// An event for the engine, put into its queue by connections, listeners and services.
@@ -65,10 +66,12 @@ pub(super) enum EngineInput {
         connection: ConnectionId,
         /// The frames, in the order received.
         frames: Vec<Decoded<ClientFrame>>,
-        /// Holds their part of [`QUEUE_MEMORY`] until they have been handled.
+        /// Permits for the memory of the frames, a part of [`QUEUE_MEMORY`]; released when all have
+        /// been handled.
         memory: OwnedSemaphorePermit,
     },
-    /// A connection must be closed with an error.
+    /// A connection's task asks to close the connection with an error: its client violates the
+    /// protocol or is too slow.
     Failed {
         /// The connection.
         connection: ConnectionId,
@@ -112,7 +115,8 @@ pub(super) enum EngineInput {
     },
     /// New settings, in force from now on.
     SettingsChanged(HubSettings),
-    /// A request to close all connections with error 111 and end.
+    /// A request to close all connections with error 111 and end, once the log has answered the
+    /// drafts before it.
     ShutDown {
         /// Advice to clients when to reconnect, in milliseconds.
         retry_after: u32,
@@ -128,9 +132,11 @@ pub(super) struct EngineStats {
     pub(super) messages: u64,
     /// Number of messages committed in the last 60 seconds.
     pub(super) last_minute: u64,
-    /// Number of times that address groups have reached each limit since the server was started.
+    /// Number of times that address groups have reached each limit since the server was started,
+    /// for every limit.
     pub(super) refusals: Vec<(Quota, u64)>,
-    /// The address group that presses most against a limit.
+    /// The address group that has reached a limit most often in this minute or the last one; `None`
+    /// if no group has.
     pub(super) pressure: Option<Pressure>,
 }
 
@@ -159,12 +165,18 @@ pub(super) struct EngineGone;
 
 impl EngineHandle {
     /// Puts an input into the queue; waits while it is full.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has ended.
     pub(super) async fn send(&self, message: EngineInput) -> Result<(), EngineGone> {
         self.inputs.send(message).await.or(Err(EngineGone))
     }
 
     /// Puts a connection's frames into the queue; waits while it is full or its memory is used up.
-    /// `memory` is what the frames take, in bytes.
+    /// `memory` is the memory of the frames, in bytes; at most [`QUEUE_MEMORY`] of it is reserved.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has ended.
     pub(super) async fn send_frames(
         &self,
         connection: ConnectionId,
@@ -177,7 +189,8 @@ impl EngineHandle {
     }
 
     /// Puts an input into the queue without making the caller wait. If the queue is full, a spawned
-    /// task waits instead; then inputs that are sent later may arrive earlier.
+    /// task waits instead; then inputs that are sent later may arrive earlier. Drops the input if
+    /// the engine has ended.
     pub(super) fn send_eventually(&self, message: EngineInput) {
         if let Err(mpsc::error::TrySendError::Full(message)) = self.inputs.try_send(message) {
             let sender = self.inputs.clone();
@@ -188,7 +201,7 @@ impl EngineHandle {
 
 /// The state of the engine task: the hub and the parts that carry out its outputs.
 pub(super) struct Engine {
-    /// The server's engine without I/O, which makes all decisions.
+    /// The hub: the server's protocol logic without I/O, which makes all decisions.
     hub: Hub,
     /// The log of messages and sessions.
     log: Box<dyn Log>,
@@ -203,8 +216,8 @@ pub(super) struct Engine {
     is_log_closed: bool,
     /// Health of the log, as it reported last.
     storage: StorageHealth,
-    /// Time of the log's last answer, or of the first append after it, while drafts are waiting for an
-    /// answer; `None` while none are.
+    /// Time since when the log has answered no draft although some are waiting: its last answer, or
+    /// the first append after it had answered all. `None` while no draft is waiting.
     unanswered_since: Option<Moment>,
     /// True if the hub was told that the log is stalled, and the log has not answered since.
     is_stall_reported: bool,
@@ -214,7 +227,7 @@ pub(super) struct Engine {
     fanout: Fanout,
     /// Drafts collected for the next append.
     drafts: Vec<Draft>,
-    /// Time at which the hub wants to be woken; `None` if at no time.
+    /// Time at which the hub wants to be woken; `None` if it waits for nothing.
     wake_at: Option<Moment>,
     /// Time of the next housekeeping run.
     housekeeping_at: Moment,
@@ -235,7 +248,8 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Creates an engine without connections over an open log, and the handle of its queue.
+    /// Creates an engine without connections from an open log and the state restored from it.
+    /// Returns it with the handle of its queue.
     pub(super) fn new(
         settings: HubSettings,
         restored: RestoredState,
@@ -287,8 +301,9 @@ impl Engine {
         self.connected_users.subscribe()
     }
 
-    /// Runs the engine's loop until a requested shutdown is complete or late, or the log has closed.
-    /// Returns the log, to be closed by the caller.
+    /// Runs the engine's loop until a requested shutdown is complete or late, the log has closed,
+    /// or all handles are dropped. Writes the rest of the error log, and returns the log, which the
+    /// caller must close.
     pub(super) async fn run(mut self) -> Box<dyn Log> {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         // The hub may have outputs about the sessions that it has restored.
@@ -317,7 +332,8 @@ impl Engine {
         self.log
     }
 
-    /// Returns true if the loop must end: shutdown complete, shutdown late, or log closed.
+    /// Returns true if the loop must end: no connection is left after the hub was told to shut
+    /// down, a shutdown is late, or the log has closed.
     fn is_over(&self) -> bool {
         let is_late = self.ends_at.is_some_and(|at| at <= self.clock.now());
         self.is_log_closed || self.stopping && self.fanout.is_empty() || is_late
@@ -340,8 +356,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Reports the log as stalled to the hub, once, if it has answered nothing for
-    /// [`HOUSEKEEPING_INTERVAL`].
+    /// Reports the log as stalled to the hub, once in each stall: if drafts are waiting and it has
+    /// answered none for [`HOUSEKEEPING_INTERVAL`].
     fn check_log_stall(&mut self, now: Moment) {
         let is_late = |since: Moment| now.since(since) >= HOUSEKEEPING_INTERVAL;
         if !self.is_stall_reported && self.unanswered_since.is_some_and(is_late) {
@@ -351,9 +367,9 @@ impl Engine {
         }
     }
 
-    /// Handles one input. Chat messages are collected as drafts and appended together before any
-    /// other frame or event is handled. So every other request finds the log as its sender expects
-    /// it, and a batch of chat messages costs one commit.
+    /// Handles one input, then the events that the log has. Chat messages are collected as drafts;
+    /// every other frame or event first has them appended to the log. So every other request finds
+    /// the log as its sender expects it, and a batch of chat messages costs one commit.
     fn handle_input(&mut self, input: EngineInput) {
         if !matches!(input, EngineInput::Received { .. }) {
             self.commit();
@@ -428,8 +444,8 @@ impl Engine {
         self.poll_log();
     }
 
-    /// Passes an input caused by a client to the hub. A panic is caught and closes that client's
-    /// connection only.
+    /// Passes an input caused by a client to the hub. Catches and logs a panic, and then closes
+    /// that client's connection only: with an error, or without one if that panics, too.
     fn input_of(&mut self, connection: ConnectionId, input: Input) {
         if catch_unwind(AssertUnwindSafe(|| self.input(input))).is_ok() {
             return;
@@ -442,15 +458,16 @@ impl Engine {
         }
     }
 
-    /// Runs `work` that no single client has caused, and catches a panic: it is logged, and the rest
-    /// of the work does not happen.
+    /// Runs `work` that no single client has caused. Catches and logs a panic; the rest of the work
+    /// does not happen.
     fn catch_panic(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!("a bug in the hub; going on");
         }
     }
 
-    /// Passes an input to the hub and carries out its outputs.
+    /// Passes an input to the hub and carries out all its outputs. Then closes the connections
+    /// whose outboxes have exceeded a limit, in the same way.
     fn input(&mut self, input: Input) {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let mut next = Some(input);
@@ -463,8 +480,9 @@ impl Engine {
         }
     }
 
-    /// Returns the input by which the next connection whose outbox has exceeded a limit is closed,
-    /// with error 107.
+    /// Returns the input that closes, with error 107, the next connection given up because an
+    /// outbox limit was exceeded; `None` if there is none. Records it in the quota log if its
+    /// address group's use of memory is the reason.
     fn next_overflow(&mut self, now: Moment) -> Option<Input> {
         let (connection, group) = self.fanout.take_overflowing()?;
         if let Some(group) = group {
@@ -473,13 +491,14 @@ impl Engine {
         Some(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow })
     }
 
-    /// Appends the collected drafts to the log, then handles the events that the log has already.
+    /// Appends the collected drafts to the log, then handles all events that the log has now.
     fn commit(&mut self) {
         self.append_drafts();
         self.poll_log();
     }
 
-    /// Appends the collected drafts to the log, in order.
+    /// Appends the collected drafts to the log, in order, and has it do its maintenance. Starts the
+    /// stall timer unless it runs. Does nothing without drafts.
     fn append_drafts(&mut self) {
         if self.drafts.is_empty() {
             return;
@@ -503,7 +522,8 @@ impl Engine {
         }
     }
 
-    /// Handles an event of the log; none means that the log has closed.
+    /// Handles an event of the log: counts answered drafts and messages, and passes the event to
+    /// the hub. `None` means that the log has closed, which ends the engine.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
         let answered = self.drafts_answered;
         match event {
@@ -596,7 +616,7 @@ impl Engine {
         }
     }
 
-    /// Puts a delivery into a connection's outbox, and records errors sent to clients.
+    /// Puts a delivery into a connection's outbox. Passes an error frame to the error log as well.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
         if let Delivery::Frame(ServerFrame::Error(error)) = &delivery {
             self.error_log.record(connection, error.code);
@@ -605,7 +625,7 @@ impl Engine {
     }
 }
 
-/// Returns true for frames that become drafts: `say` and `direct`.
+/// Returns true for frames that become drafts when they are valid: `say` and `direct`.
 const fn is_chat_message(frame: &Decoded<ClientFrame>) -> bool {
     matches!(frame, Decoded::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }

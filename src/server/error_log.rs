@@ -9,26 +9,28 @@ use crate::model::{AddressGroup, ErrorCode, Moment};
 /// Time between summary log lines.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Maximum number of address groups that have lines of their own in a summary; further ones share
-/// one.
+/// Maximum number of address groups that have a summary line of their own; all further ones share
+/// one line.
 const MAX_GROUPS: usize = 100;
 
-/// Counts the errors sent to clients. The first one of each code is logged at once, and so is the
-/// first one of each code to an address group; repetitions are counted, and logged as a summary
-/// every [`SUMMARY_INTERVAL`], with one line for each group.
+/// Rate-limited log lines about errors sent to clients. The first error of each code to each
+/// address group is logged at once. Repetitions are counted, and logged every [`SUMMARY_INTERVAL`]
+/// as a summary with one line for each group; then the next error of each code is a first one
+/// again.
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
     /// Time of the last summary.
     summarized_at: Moment,
     /// The address group of each connection.
     groups: HashMap<ConnectionId, AddressGroup>,
-    /// Number of repetitions by group and error code since [`Self::summarized_at`]. `None` stands
-    /// for all groups beyond [`MAX_GROUPS`].
+    /// Number of repetitions by address group and error code since the last summary. The first
+    /// error counts as 0. `None` stands for all groups beyond [`MAX_GROUPS`], and for unknown
+    /// connections.
     repeated: BTreeMap<Option<AddressGroup>, BTreeMap<u16, u64>>,
 }
 
 impl ErrorLog {
-    /// Notes the address group of a new connection.
+    /// Records the address group of a new connection.
     pub(super) fn connected(&mut self, connection: ConnectionId, group: AddressGroup) {
         self.groups.insert(connection, group);
     }
@@ -39,8 +41,8 @@ impl ErrorLog {
     }
 
     /// Records an error sent to a client: logs it if it is the first of its code to this address
-    /// group since the last summary, else counts it. Only wrong passwords and errors that close a connection are recorded,
-    /// without those of a regular end.
+    /// group since the last summary, else counts it. Ignores errors that leave the connection open,
+    /// except a wrong password, and the errors of a regular end: `shutting_down` and `replaced`.
     pub(super) fn record(&mut self, connection: ConnectionId, code: u16) {
         let is_of_interest = |error: &ErrorCode| match error {
             ErrorCode::ShuttingDown | ErrorCode::Replaced => false,
@@ -73,7 +75,8 @@ impl ErrorLog {
         }
     }
 
-    /// Logs a summary of the counted repetitions now, and starts counting anew.
+    /// Logs a summary of the counted repetitions now, unless there are none, and starts counting
+    /// anew.
     pub(super) fn flush(&mut self) {
         for (group, counts) in std::mem::take(&mut self.repeated) {
             if let Some(summary) = summary(&counts) {
@@ -84,7 +87,7 @@ impl ErrorLog {
     }
 }
 
-/// Returns an address group as text; the groups beyond [`MAX_GROUPS`] are called "others".
+/// Returns an address group as text, `others` for `None`.
 fn display_group(group: Option<AddressGroup>) -> String {
     group.map_or_else(|| "others".to_owned(), |it| it.to_string())
 }

@@ -43,7 +43,7 @@ struct Room {
     batch: BatchBuilder,
 }
 
-/// Share of the budget of all outboxes that one address group may use: its denominator.
+/// Denominator of the share (1/4) of the budget of all outboxes that one address group may use.
 const GROUP_SHARE: usize = 4;
 
 /// The outboxes of all connections and the feeds of all rooms. Owned by the engine's task, which
@@ -58,14 +58,14 @@ pub(super) struct Fanout {
     dirty_rooms: Vec<RoomId>,
     /// Outboxes with new items whose connections have not been woken yet.
     to_wake: Vec<Arc<Outbox>>,
-    /// Connections to be closed as too slow, with the address group if its use of the budget is the
-    /// reason.
+    /// Connections to be closed as too slow, each with its address group if the group's use of the
+    /// budget is the reason, else `None`.
     overflowing: Vec<(ConnectionId, Option<AddressGroup>)>,
     /// The published head.
     head: Arc<PublishedHead>,
     /// Limits of feeds and outboxes.
     limits: FanoutLimits,
-    /// Sum of all feeds, in bytes.
+    /// Size of all feeds together, in bytes.
     feed_bytes: usize,
     /// The memory budget of all outboxes.
     budget: Arc<MemoryBudget>,
@@ -74,12 +74,12 @@ pub(super) struct Fanout {
 /// Limits of the memory for unsent frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
-    /// Largest size of a room's feed, in bytes: the distance that a reader may fall behind.
+    /// Maximum size of a room's feed, in bytes. A reader that falls further behind is closed.
     pub feed_bytes: usize,
-    /// Largest size of all feeds together, in bytes; all outboxes together have the same limit.
-    /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first, and
-    /// the address group whose outboxes use most loses its largest one. The outboxes of one group may
-    /// have a quarter of it.
+    /// Maximum size of all feeds together, in bytes; all outboxes together have the same limit.
+    /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first,
+    /// and the address group whose outboxes use most loses its largest one. The outboxes of one
+    /// group may have a quarter of it, or `feed_bytes` if that is more.
     pub total_bytes: usize,
 }
 
@@ -121,7 +121,8 @@ impl Fanout {
         self.outboxes.insert(connection, outbox);
     }
 
-    /// Removes a connection: puts `Close` into its outbox and drops it from the readers of all rooms.
+    /// Removes a connection, also from the readers of all rooms: puts `Close` into its outbox and
+    /// wakes it. Does nothing for an unknown connection.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let Some(outbox) = self.outboxes.remove(connection) else { return };
         // `Close` always fits.
@@ -132,7 +133,8 @@ impl Fanout {
         }
     }
 
-    /// Removes a connection without closing it, after waking it for the items delivered so far.
+    /// Wakes the connections that have new items, then removes one without closing it. For probes,
+    /// which read no rooms.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.wake();
         self.outboxes.remove(connection);
@@ -143,7 +145,8 @@ impl Fanout {
         self.outboxes.is_empty()
     }
 
-    /// Encodes an entry into the batch of its room. Call [`Self::published`] after the last one.
+    /// Encodes an entry into the batch of its room. Does nothing if the room has no feed, because
+    /// no connection has subscribed to it. Call [`Self::published`] after the last entry.
     pub(super) fn publish(&mut self, room: RoomId, entry: &SharedEntry) {
         if let Some(it) = self.rooms.get_mut(&room) {
             if it.batch.is_empty() {
@@ -153,8 +156,8 @@ impl Fanout {
         }
     }
 
-    /// Publishes the collected batches: moves them into the feeds, advances the published head to
-    /// `head`, and wakes the rooms' readers.
+    /// Publishes the collected batches: moves them into the feeds, enforces the limit of all feeds
+    /// together, advances the published head to `head`, and wakes the rooms' readers.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -174,8 +177,9 @@ impl Fanout {
         }
     }
 
-    /// Enforces the limit of all feeds together: drops the oldest batches of the largest feeds, down
-    /// to 7/8 of the limit, so that the search for the largest is not repeated with every batch.
+    /// Enforces the limit of all feeds together: beyond it, drops the oldest batches of the largest
+    /// feeds, down to 7/8 of the limit, so that the search for the largest is not repeated with
+    /// every batch.
     fn shrink(&mut self) {
         let limit = self.limits.total_bytes;
         if self.feed_bytes <= limit {
@@ -194,8 +198,9 @@ impl Fanout {
         }
     }
 
-    /// Puts a delivery into a connection's outbox; does nothing for an unknown connection.
-    /// Call [`Self::take_overflowing`] afterwards.
+    /// Puts a delivery into a connection's outbox, and updates the room's readers if it begins or
+    /// ends reading a room. Does nothing for an unknown connection. Call [`Self::take_overflowing`]
+    /// afterwards.
     pub(super) fn deliver(
         &mut self,
         connection: ConnectionId,
@@ -227,8 +232,8 @@ impl Fanout {
         self.put(connection, Queued { after, item });
     }
 
-    /// Puts the same frame, encoded once, into several outboxes. Call [`Self::take_overflowing`]
-    /// afterwards.
+    /// Puts the same frame, encoded once, into the outboxes of the known ones of these connections.
+    /// Call [`Self::take_overflowing`] afterwards.
     pub(super) fn deliver_all(
         &mut self,
         connections: &[ConnectionId],
@@ -241,9 +246,10 @@ impl Fanout {
         }
     }
 
-    /// Puts an item into a connection's outbox. If that is full, the connection has to be closed. If
-    /// the share of its address group is used up, or the budget of all outboxes, the largest outbox
-    /// has to go, of that group or of the one that uses most, until the item fits.
+    /// Puts an item into a connection's outbox and notes the connection to be woken. If that outbox
+    /// is full, gives it up and drops the item. If the share of its address group is used up, first
+    /// gives up the group's largest outbox, and if the budget is used up, the largest of the group
+    /// that uses most; repeats this until the item fits.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
         let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
         if let Some(group) = outbox.group() {
@@ -270,8 +276,8 @@ impl Fanout {
         self.to_wake.push(outbox);
     }
 
-    /// Empties the outbox of a connection that has to be closed; `group` is its address group if the
-    /// group's use of memory is the reason.
+    /// Aborts the outbox of a connection and notes that the connection has to be closed. `group` is
+    /// its address group if the group's use of memory is the reason, else `None`.
     fn give_up(&mut self, connection: ConnectionId, group: Option<AddressGroup>) {
         if let Some(outbox) = self.outboxes.get(connection) {
             outbox.abort();
@@ -280,9 +286,9 @@ impl Fanout {
         }
     }
 
-    /// Takes a connection that the caller must close as too slow at once; its outbox is empty now.
-    /// Returns its address group as well if the group's use of memory is the reason. Call it until it
-    /// returns none.
+    /// Returns the next connection that the caller must close as too slow at once, and has its
+    /// emptied outbox take items again. With it returns its address group if the group's use of
+    /// memory is the reason. Call it until it returns `None`: no connection is left to close.
     pub(super) fn take_overflowing(&mut self) -> Option<(ConnectionId, Option<AddressGroup>)> {
         let overflowing = self.overflowing.pop()?;
         if let Some(outbox) = self.outboxes.get(overflowing.0) {
@@ -291,7 +297,7 @@ impl Fanout {
         Some(overflowing)
     }
 
-    /// Drops a room's feed.
+    /// Drops a closed room: its feed, its readers and its batch.
     pub(super) fn close_room(&mut self, room: RoomId) {
         if let Some(room) = self.rooms.remove(&room) {
             self.feed_bytes -= lock_feed(&room.feed).bytes();
@@ -326,7 +332,8 @@ mod tests {
     use super::*;
     use crate::wire::tcp::{Notice, ServerFrame};
 
-    /// Delivers a frame of about `bytes` bytes, at most 500; returns the connections to close.
+    /// Delivers a frame of about `bytes` bytes, at most 500, to a connection. Returns the
+    /// connections that have to be closed.
     fn deliver(fanout: &mut Fanout, connection: u64, bytes: usize) -> Vec<u64> {
         let code = crate::model::NoticeCode::SlowDown;
         let frame = ServerFrame::from(Notice::new(code, &"x".repeat(bytes)));

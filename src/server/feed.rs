@@ -18,7 +18,7 @@ pub(super) struct Batch {
     bytes: Bytes,
     /// Sequence of each entry, and the offset of the end of its frame in `bytes`.
     ends: Box<[(Sequence, usize)]>,
-    /// Time of publication.
+    /// Time of publication, by which [`Feed::trim`] drops the batch.
     published: Moment,
 }
 
@@ -51,7 +51,8 @@ impl BatchBuilder {
 
 impl Batch {
     /// Returns the frames from entry number `first` to the last one whose sequence is at most
-    /// `limit`, and the number of the entry after them.
+    /// `limit`, and the number of the entry after them. Without such an entry, returns no bytes and
+    /// `first`.
     fn slice(&self, first: usize, limit: Sequence) -> (Bytes, usize) {
         let fits = |(sequence, _): &(Sequence, usize)| *sequence <= limit;
         let end = match self.ends.last() {
@@ -64,7 +65,8 @@ impl Batch {
         (self.bytes.slice(self.offset(first)..self.offset(end)), end)
     }
 
-    /// Returns the offset of the frame of entry `number`.
+    /// Returns the offset in the batch's bytes at which the frame of entry `number` begins. The
+    /// number after the last entry gives the end of the bytes.
     fn offset(&self, number: usize) -> usize {
         let before = number.checked_sub(1).and_then(|index| self.ends.get(index));
         before.map_or(0, |(_, end)| *end)
@@ -76,7 +78,7 @@ impl Batch {
 pub(super) struct Feed {
     /// Batches in ascending order of sequence.
     batches: VecDeque<Batch>,
-    /// Number of the first batch, counted from the creation of the feed.
+    /// Number of the oldest batch held: the number of batches that have been dropped.
     first: u64,
     /// Sum of the batches' frames, in bytes.
     bytes: usize,
@@ -95,7 +97,7 @@ pub(super) struct Cursor {
     entry: usize,
 }
 
-/// Error: a cursor points at an entry that the feed has dropped.
+/// Error: a reader's next entry has been dropped from the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind;
 
@@ -111,8 +113,8 @@ impl Feed {
         }
     }
 
-    /// Appends a batch, and drops the oldest ones beyond the limit of bytes. The newest batch is kept
-    /// whatever its size.
+    /// Appends a batch, then drops the oldest batches while the feed exceeds its limit of bytes.
+    /// The newest batch is kept whatever its size.
     pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.bytes.len();
         self.batches.push_back(batch);
@@ -121,7 +123,7 @@ impl Feed {
         }
     }
 
-    /// Drops batches older than `max_age`. Call it every few seconds.
+    /// Drops the batches that were published more than `max_age` ago. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment, max_age: Duration) {
         while self.batches.front().is_some_and(|it| now.since(it.published) > max_age) {
             self.drop_oldest();
@@ -136,7 +138,7 @@ impl Feed {
         self.bytes
     }
 
-    /// Drops the oldest batch, if there is one.
+    /// Drops the oldest batch, if there is one. Cursors in it are behind from now on.
     pub(super) fn drop_oldest(&mut self) {
         if let Some(batch) = self.batches.pop_front() {
             self.first += 1;
@@ -146,10 +148,10 @@ impl Feed {
         }
     }
 
-    /// Returns a cursor at the first entry after `sequence`.
+    /// Returns a cursor at the first entry after `sequence`, which need not be published yet.
     ///
     /// # Errors
-    /// [`Behind`] if entries after `sequence` have been dropped.
+    /// [`Behind`] if an entry after `sequence` has been dropped.
     pub(super) fn cursor_after(&self, sequence: Sequence) -> Result<Cursor, Behind> {
         if sequence < self.last_dropped {
             return Err(Behind);
@@ -161,7 +163,7 @@ impl Feed {
         Ok(Cursor { batch: self.first + index as u64, entry })
     }
 
-    /// Returns the sequence of the entry at the cursor; none if it is not published yet.
+    /// Returns the sequence of the entry at the cursor; `None` if it is not published yet.
     ///
     /// # Errors
     /// [`Behind`] if the entry has been dropped.
@@ -170,11 +172,11 @@ impl Feed {
         Ok(entry.map(|(sequence, _)| *sequence))
     }
 
-    /// Passes the frames from the cursor up to and including sequence `limit` to `sink`, and advances
-    /// the cursor past them.
+    /// Passes the frames from the cursor up to and including sequence `limit` to `sink`, and
+    /// advances the cursor past them.
     ///
     /// # Errors
-    /// [`Behind`] if an entry at the cursor has been dropped.
+    /// [`Behind`] if the entry at the cursor has been dropped; nothing was passed on.
     pub(super) fn take(
         &self,
         cursor: &mut Cursor,
@@ -195,7 +197,10 @@ impl Feed {
         Ok(())
     }
 
-    /// Returns the batch at the cursor; none if it is not published yet.
+    /// Returns the batch at the cursor; `None` if it is not published yet.
+    ///
+    /// # Errors
+    /// [`Behind`] if the batch has been dropped.
     fn batch(&self, cursor: Cursor) -> Result<Option<&Batch>, Behind> {
         let index = cursor.batch.checked_sub(self.first).ok_or(Behind)?;
         Ok(usize::try_from(index).ok().and_then(|index| self.batches.get(index)))
@@ -206,7 +211,8 @@ impl Feed {
 mod tests {
     use super::*;
 
-    /// Returns a batch in which each entry's frame is its sequence as one byte.
+    /// Returns a batch, published at the start of the clock, in which each entry's frame is its
+    /// sequence as one byte.
     fn batch(sequences: &[u8]) -> Batch {
         let mut builder = BatchBuilder::default();
         for sequence in sequences {

@@ -13,7 +13,7 @@ use crate::model::Moment;
 use crate::model::limits::DEFAULT_PORT;
 use crate::os::Clock;
 
-/// Largest number of connections that the kernel holds until they are accepted.
+/// Maximum number of connections that the kernel holds until they are accepted.
 const ACCEPT_QUEUE_LENGTH: i32 = 4_096;
 
 /// Linux's error number for “address family not supported by protocol”, which `std` does not name.
@@ -25,7 +25,7 @@ const BIND_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Pause after a failed accept: its usual reason, no free file descriptors, lasts for a while.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Least time between two warnings about failed accepts.
+/// Minimum time between two warnings about failed accepts.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Error: an address cannot be listened on, and waiting would not help. No socket is left for it.
@@ -47,10 +47,11 @@ pub(super) enum Bound {
     NotYet(SocketAddr),
 }
 
-/// Listens on `address`; on all IPv4 addresses if it is `[::]` and IPv6 is switched off.
+/// Listens on `address`. If that is `[::]` and IPv6 is switched off, listens on `0.0.0.0` with the
+/// same port. Returns [`Bound::NotYet`] if the machine does not have the address.
 ///
 /// # Errors
-/// [`ListenError`] for every failure except an address that the machine may still get.
+/// [`ListenError`] for every other failure.
 pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
     match try_bind(address) {
         Ok(listener) => Ok(Bound::Listening(listener)),
@@ -67,7 +68,7 @@ pub(super) fn default_address() -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
 }
 
-/// Returns true if an error of binding means that IPv6 is switched off.
+/// Returns true if this error of binding to `[::]` means that IPv6 is switched off.
 fn is_without_ipv6(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.kind() == ErrorKind::Unsupported
@@ -92,8 +93,8 @@ fn is_any(address: SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 
-/// Waits until the address can be listened on. An address that appears but is in use does not end a
-/// running server: it is logged once and tried again.
+/// Waits until the machine has the address, and listens on it; tries every [`BIND_RETRY_INTERVAL`].
+/// Other failures, such as an address in use, do not end the waiting; the first is logged.
 pub(super) async fn bind_when_available(address: SocketAddr) -> TcpListener {
     let mut has_warned = false;
     loop {
@@ -115,7 +116,7 @@ pub(super) async fn bind_when_available(address: SocketAddr) -> TcpListener {
 pub(super) struct RetryingListener {
     /// The socket.
     listener: TcpListener,
-    /// Time of the last warning.
+    /// Time of the last warning; `None` before the first.
     warned_at: Option<Moment>,
     /// The clock of the server.
     clock: Clock,
@@ -127,7 +128,8 @@ impl RetryingListener {
         Self { listener, warned_at: None, clock }
     }
 
-    /// Waits for the next connection and returns it with the client's address.
+    /// Waits for the next connection and returns it with the client's address. After a failure
+    /// tries again after [`ACCEPT_RETRY_DELAY`].
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {

@@ -65,7 +65,8 @@ use crate::systemd;
 /// of a restart.
 const RESTART_RETRY_AFTER: u32 = 2_000;
 
-/// Longest time that a stopping server waits for its goodbye on the network.
+/// Maximum time that a stopping server waits until its advertisement has been withdrawn from the
+/// network.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// All settings of a server, made by `config`.
@@ -73,17 +74,17 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_millis(400);
 pub struct ServerSettings {
     /// Settings of the hub.
     pub hub: HubSettings,
-    /// Addresses to listen on; empty for the default.
+    /// Addresses to listen on; if empty, the default port on all addresses.
     pub listen: Vec<SocketAddr>,
-    /// Where messages are kept.
+    /// Kind of log, on disk or in memory, and its settings.
     pub log: LogSettings,
     /// Limits of the memory for unsent frames.
     pub backlog: FanoutLimits,
-    /// Path of the control socket, which reports the status; none to have no such socket.
+    /// Path of the control socket, for status reports and requests; `None` to have no such socket.
     pub control: Option<PathBuf>,
     /// True if the server is advertised on the local network.
     pub announce: bool,
-    /// Nightly backups; none to make none. Without a log on disk none are made.
+    /// Nightly backups; `None` to make none. Without a log on disk none are made.
     pub backup: Option<BackupSettings>,
 }
 
@@ -102,7 +103,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// Error: a server cannot start or go on. None of its tasks is left running.
+/// Error: a server cannot start or go on.
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// An address cannot be listened on.
@@ -111,7 +112,7 @@ pub enum ServerError {
     /// The log cannot be opened.
     #[error("cannot open the log")]
     Log(#[from] StoreError),
-    /// A bug has ended the engine.
+    /// The engine has ended without a request, or opening or closing the log has panicked: a bug.
     #[error("a bug has ended the server's engine")]
     Engine,
     /// The operating system has no randomness.
@@ -219,6 +220,9 @@ pub async fn run(
 }
 
 /// Binds to all `addresses`, or to the default address if there are none.
+///
+/// # Errors
+/// [`ListenError`] of the first address that fails.
 fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Bound>, ListenError> {
     if addresses.is_empty() {
         return Ok(vec![listen::bind(listen::default_address())?]);

@@ -31,21 +31,23 @@ pub(super) struct Queued {
 pub(super) enum Item {
     /// Encoded frames to send.
     Frames(Bytes),
-    /// Entries to send, encoded only as they are sent, with the flags of their frames.
+    /// Entries to send (a replay), encoded only as they are sent. The number is the flags of their
+    /// frames.
     Entries(Vec<SharedEntry>, u8),
     /// A further room to read, with its feed.
     Subscribe(RoomId, SharedFeed),
     /// A room that is not read any more.
     Unsubscribe(RoomId),
-    /// A mark: the connection tells the engine when everything before it has been taken.
+    /// A mark: the connection reports [`super::engine::EngineInput::MarkReached`] when everything
+    /// before it has been taken.
     Mark,
     /// The end: the connection sends what is due, then closes.
     Close,
 }
 
 impl Item {
-    /// Returns the memory that the item holds, in bytes. Entries are counted in full, although they
-    /// may be shared with the log.
+    /// Returns the memory that the item holds, in bytes; 0 for `Close`. Entries are counted in
+    /// full, although they may be shared with the log.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Frames(frames) => size_of::<Queued>() + frames.len(),
@@ -60,10 +62,10 @@ impl Item {
     }
 }
 
-/// Largest size of one connection's outbox, in bytes.
+/// Maximum size of one connection's outbox, in bytes.
 const MAX_OUTBOX_BYTES: usize = 1 << 20;
 
-/// Largest number of items in one connection's outbox.
+/// Maximum number of items in one connection's outbox; a `Close` always fits.
 const MAX_OUTBOX_ITEMS: usize = 4_096;
 
 /// The memory that the outboxes of all connections use together, in bytes, and its limit.
@@ -88,13 +90,14 @@ impl MemoryBudget {
         Self { limit, used: AtomicUsize::new(0) }
     }
 
-    /// Takes bytes from the budget until [`Self::release`]; returns false if fewer are left.
+    /// Takes bytes from the budget and returns true. If fewer are left, takes none and returns
+    /// false. [`Self::release`] gives them back.
     fn reserve(&self, bytes: usize) -> bool {
         let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    /// Gives bytes back.
+    /// Gives bytes back to the budget.
     fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -109,7 +112,7 @@ pub(super) struct Outbox {
     wakeup: Notify,
     /// The budget of all outboxes together.
     budget: Arc<MemoryBudget>,
-    /// Address group of the client; none for a probe.
+    /// Address group of the client; `None` for a probe.
     group: Option<AddressGroup>,
 }
 
@@ -122,22 +125,22 @@ struct Queue {
     replay: Option<Replay>,
     /// Memory of items and replay, in bytes, taken from the budget.
     bytes: usize,
-    /// True if the engine has given the connection up: see [`Outbox::abort`].
+    /// True if the engine has given the connection up ([`Outbox::abort`]); stays true.
     is_aborted: bool,
-    /// True if items are dropped but for `Close`: from [`Outbox::abort`] to
+    /// True if new items are dropped, except `Close`: from [`Outbox::abort`] to
     /// [`Outbox::stop_discarding`].
     is_discarding: bool,
 }
 
-/// What comes next in an outbox.
+/// Place of an outbox's next item, and the state to look at before taking it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peek {
-    /// Sequence after which the next item has its place; none if there is no item.
+    /// Sequence after which the next item has its place; `None` if there is no item.
     pub(super) after: Option<Sequence>,
     /// True if a replay has begun and is not encoded completely. It comes before the next item.
     pub(super) has_replay: bool,
-    /// True if the engine has given the connection up: it must send nothing more from its rooms, for
-    /// items in between are lost, and only what is queued.
+    /// True if the engine has given the connection up. Items are lost, so the connection must send
+    /// nothing more from its rooms, only the items that are queued.
     pub(super) is_aborted: bool,
 }
 
@@ -152,12 +155,12 @@ struct Replay {
     bytes: usize,
 }
 
-/// Error: an outbox, or all outboxes together, would exceed their limit.
+/// Error: an item does not fit into an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overflow {
-    /// The outbox itself is full.
+    /// The outbox itself is full: it would exceed [`MAX_OUTBOX_BYTES`] or [`MAX_OUTBOX_ITEMS`].
     Outbox,
-    /// The budget of all outboxes is used up.
+    /// The budget of all outboxes together is used up.
     Budget,
 }
 
@@ -168,18 +171,19 @@ impl Outbox {
         Self { queue, wakeup, budget, group: Some(group) }
     }
 
-    /// Returns the address group of the client; none for a probe.
+    /// Returns the address group of the client; `None` for a probe.
     pub(super) const fn group(&self) -> Option<AddressGroup> {
         self.group
     }
 
-    /// Returns the memory that the outbox uses, in bytes.
+    /// Returns the memory that the outbox uses, in bytes, a replay in progress included.
     pub(super) fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Appends an item without waking the connection: call [`Self::wake`] afterwards. `Close` always
-    /// fits.
+    /// Appends an item without waking the connection: call [`Self::wake`] afterwards. `Close`
+    /// always fits. After [`Self::abort`], drops any other item and returns `Ok`, until
+    /// [`Self::stop_discarding`].
     ///
     /// # Errors
     /// [`Overflow`], with the item; the outbox is unchanged.
@@ -202,9 +206,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Discards everything but a `Close`, the rest of a replay included, and has the connection stop
-    /// reading its rooms. Its memory is free at once. For a connection that is about to be closed
-    /// with an error; call [`Self::stop_discarding`] before that.
+    /// Discards all items except `Close`, and the rest of a replay; their memory is free at once.
+    /// From now on drops new items as well, and has the connection stop reading its rooms. For a
+    /// connection that is about to be closed with an error: call [`Self::stop_discarding`] before
+    /// that error is put.
     pub(super) fn abort(&self) {
         let mut queue = self.lock();
         self.budget.release(queue.bytes);
@@ -214,12 +219,12 @@ impl Outbox {
         *queue = Queue { items, is_aborted, is_discarding, ..Queue::default() };
     }
 
-    /// Takes items again after [`Self::abort`].
+    /// Accepts items again after [`Self::abort`].
     pub(super) fn stop_discarding(&self) {
         self.lock().is_discarding = false;
     }
 
-    /// Returns what comes next.
+    /// Returns the place of the next item and the state of the outbox, and changes nothing.
     pub(super) fn peek(&self) -> Peek {
         let queue = self.lock();
         Peek {
@@ -229,7 +234,8 @@ impl Outbox {
         }
     }
 
-    /// Removes and returns the next item, whose memory counts no more.
+    /// Removes and returns the next item, and gives its memory back to the budget; `None` if there
+    /// is no item.
     pub(super) fn take(&self) -> Option<Item> {
         let mut queue = self.lock();
         let queued = queue.items.pop_front()?;
@@ -241,7 +247,7 @@ impl Outbox {
     }
 
     /// If the next item is a replay, begins it and returns true: call [`Self::encode_replay`] until
-    /// it returns none. The replay's memory goes on counting.
+    /// it returns `None`. Else returns false. The replay's memory stays in use until its end.
     pub(super) fn begin_replay(&self) -> bool {
         let mut queue = self.lock();
         if !matches!(queue.items.front().map(|it| &it.item), Some(Item::Entries(..))) {
@@ -255,8 +261,9 @@ impl Outbox {
         true
     }
 
-    /// Encodes the next entries of the replay, at least `size` bytes if there are as many. Returns
-    /// none if there is no replay.
+    /// Encodes the next entries of the replay, until they have at least `size` bytes or none is
+    /// left. With the last entry the replay ends and its memory is given back. Returns `None` if
+    /// there is no replay.
     pub(super) fn encode_replay(&self, size: usize) -> Option<Vec<u8>> {
         let mut queue = self.lock();
         let replay = queue.replay.as_mut()?;
@@ -274,7 +281,7 @@ impl Outbox {
         Some(buffer)
     }
 
-    /// Drops the rest of the replay.
+    /// Drops the rest of the replay, if there is one, and gives its memory back.
     pub(super) fn drop_replay(&self) {
         let mut queue = self.lock();
         if let Some(replay) = queue.replay.take() {
@@ -282,7 +289,7 @@ impl Outbox {
         }
     }
 
-    /// Gives memory of the queue back to the budget.
+    /// Subtracts bytes from the queue's size and gives them back to the budget.
     fn release(&self, queue: &mut Queue, bytes: usize) {
         queue.bytes = queue.bytes.saturating_sub(bytes);
         self.budget.release(bytes);
@@ -293,7 +300,7 @@ impl Outbox {
         self.wakeup.notify_one();
     }
 
-    /// Waits for a wake-up.
+    /// Waits for a wake-up; returns at once if one was kept.
     pub(super) async fn woken(&self) {
         self.wakeup.notified().await;
     }
@@ -324,12 +331,12 @@ mod tests {
         Draft, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp, Username,
     };
 
-    /// Returns an item of this many bytes.
+    /// Returns a queued item of frames with this many bytes, placed before every entry.
     fn item_of(bytes: usize) -> Queued {
         Queued { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
     }
 
-    /// Returns an entry of a log.
+    /// Returns a log entry: a short message in the lobby.
     fn entry() -> LogEntry {
         let draft = Draft {
             session: SessionId(1),

@@ -1,5 +1,5 @@
-//! The outboxes of all connections by address group, and which of them has to go when their memory
-//! is used up.
+//! The outboxes of all connections by address group, and which connection has to be given up when
+//! their memory is used up.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use super::outbox::Outbox;
 use crate::hub::ConnectionId;
 use crate::model::AddressGroup;
 
-/// Size from which on an item is checked against its group's share, in bytes. Smaller ones count as
-/// well, but are not worth the time to add up the group's outboxes.
+/// Smallest size, in bytes, of an item that is checked against its group's share. Smaller items use
+/// up the share as well, but checking them is not worth adding up the group's outboxes.
 const CHECKED_SIZE: usize = 4_096;
 
 /// The outboxes of all connections.
@@ -17,14 +17,15 @@ const CHECKED_SIZE: usize = 4_096;
 pub(super) struct Outboxes {
     /// Outbox by connection.
     by_connection: HashMap<ConnectionId, Arc<Outbox>>,
-    /// Connections by address group; those of probes have none.
+    /// Connections by address group, without those of probes, which have no group.
     by_group: HashMap<AddressGroup, HashSet<ConnectionId>>,
-    /// Largest size of all outboxes of one group together, in bytes.
+    /// Maximum size of all outboxes of one group together, in bytes.
     share: usize,
 }
 
 impl Outboxes {
-    /// Creates an empty set; `share` is the largest size of all outboxes of one group, in bytes.
+    /// Creates an empty set. `share` is the maximum size of all outboxes of one group together, in
+    /// bytes.
     pub(super) fn new(share: usize) -> Self {
         Self { by_connection: HashMap::new(), by_group: HashMap::new(), share }
     }
@@ -37,7 +38,7 @@ impl Outboxes {
         self.by_connection.insert(connection, outbox);
     }
 
-    /// Removes and returns the outbox of a connection.
+    /// Removes and returns the outbox of a connection; `None` if the connection is unknown.
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Arc<Outbox>> {
         let outbox = self.by_connection.remove(&connection)?;
         if let Some(group) = outbox.group()
@@ -51,19 +52,19 @@ impl Outboxes {
         Some(outbox)
     }
 
-    /// Returns the outbox of a connection.
+    /// Returns the outbox of a connection; `None` if the connection is unknown.
     pub(super) fn get(&self, connection: ConnectionId) -> Option<&Arc<Outbox>> {
         self.by_connection.get(&connection)
     }
 
-    /// Returns true if there is no outbox.
+    /// Returns true if there is no outbox, of a client or a probe.
     pub(super) fn is_empty(&self) -> bool {
         self.by_connection.is_empty()
     }
 
-    /// Returns the connection of a group that has to go before an item of `bytes` bytes fits into the
-    /// group's share: the one with the largest outbox. Returns none if the item fits, or no outbox
-    /// of the group uses any memory.
+    /// Returns the connection of a group to give up so that an item of `bytes` bytes fits into the
+    /// group's share: the one with the largest outbox. `None` if the item fits, is smaller than
+    /// [`CHECKED_SIZE`], or no outbox of the group uses any memory.
     pub(super) fn over_share(&self, group: AddressGroup, bytes: usize) -> Option<ConnectionId> {
         if bytes < CHECKED_SIZE {
             return None;
@@ -72,16 +73,17 @@ impl Outboxes {
         largest.filter(|_| used.saturating_add(bytes) > self.share)
     }
 
-    /// Returns the connection with the largest outbox of the address group whose outboxes use most
-    /// memory; none if no outbox uses any. Takes a moment with thousands of connections, but each
-    /// time one of them is closed.
+    /// Returns the connection with the largest outbox of the address group whose outboxes together
+    /// use most memory; `None` if none of them uses any memory. Outboxes without a group, of
+    /// probes, are left out. Slow with thousands of connections, but each call is followed by
+    /// closing a connection.
     pub(super) fn largest_of_largest_group(&self) -> Option<ConnectionId> {
         let usages = self.by_group.keys().map(|group| self.usage(*group));
         usages.max_by_key(|(used, _)| *used)?.1
     }
 
     /// Returns the memory of all outboxes of a group, in bytes, and the connection with the largest
-    /// one, if any uses memory.
+    /// one; `None` if no outbox uses any memory.
     fn usage(&self, group: AddressGroup) -> (usize, Option<ConnectionId>) {
         let connections = self.by_group.get(&group).into_iter().flatten();
         let sizes = connections.filter_map(|it| Some((self.get(*it)?.bytes(), *it)));

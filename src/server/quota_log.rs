@@ -9,37 +9,41 @@ use crate::model::{AddressGroup, Moment};
 /// Minimum time between two log lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of groups and limits that are counted one by one between two log lines; further
-/// ones are counted in the totals only.
+/// Maximum number of pairs of an address group and a limit that are counted between two log lines;
+/// events of further pairs are counted in the totals only.
 const MAX_COUNTED: usize = 1_024;
 
-/// The address group that presses most against a limit.
+/// An address group that has reached a limit, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pressure {
     /// The group.
     pub(super) group: AddressGroup,
     /// The limit.
     pub(super) quota: Quota,
-    /// Number of times that the group has reached the limit within a minute.
+    /// Number of times that the group has reached the limit between two log lines, or since the
+    /// last one.
     pub(super) times: u64,
 }
 
-/// Counts how often address groups reach their limits. Logs the first time at once, and the group
-/// that presses most every [`LINE_INTERVAL`] while it goes on.
+/// Counters and rate-limited log lines of the times that address groups reach their limits. The
+/// first time is logged at once. From then on, the group and limit with the largest count are
+/// logged every [`LINE_INTERVAL`], until a whole interval passes without such an event.
 #[derive(Debug, Default)]
 pub(super) struct QuotaLog {
     /// Number of times that any group has reached each limit since the start.
     totals: HashMap<Quota, u64>,
-    /// Number of times by group and limit since the last line.
+    /// Number of times by address group and limit since the last line.
     recent: HashMap<(AddressGroup, Quota), u64>,
-    /// The greatest of those between the last two lines.
+    /// Largest count between the last two lines; `None` if there was no event.
     previous: Option<Pressure>,
-    /// Time of the last line; none if the next event is to be logged at once.
+    /// Time of the last line, or of the last flush that had a single event and wrote no line;
+    /// `None` if the next event is to be logged at once.
     logged_at: Option<Moment>,
 }
 
 impl QuotaLog {
-    /// Records that a group has reached a limit.
+    /// Records that a group has reached a limit. Logs it if nothing is waiting for
+    /// [`LINE_INTERVAL`] to pass.
     pub(super) fn record(&mut self, now: Moment, group: AddressGroup, quota: Quota) {
         *self.totals.entry(quota).or_default() += 1;
         let is_known = self.recent.contains_key(&(group, quota));
@@ -53,8 +57,9 @@ impl QuotaLog {
         }
     }
 
-    /// Logs a line about the time since the last one if [`LINE_INTERVAL`] has passed. Call it every
-    /// few seconds.
+    /// If [`LINE_INTERVAL`] has passed since the last line, logs the group and limit with the
+    /// largest count since, and starts counting anew. A single event, which was logged at once,
+    /// gives no line. Call it every few seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
         if self.logged_at.is_none_or(|at| now.since(at) < LINE_INTERVAL) {
             return;
@@ -74,7 +79,8 @@ impl QuotaLog {
         }
     }
 
-    /// Returns the group that has reached a limit most often since the last line.
+    /// Returns the address group and limit with the largest count since the last line; `None` if
+    /// there was no event.
     fn greatest_recent(&self) -> Option<Pressure> {
         let greatest = self.recent.iter().max_by_key(|(_, times)| **times);
         greatest.map(|((group, quota), times)| Pressure {
@@ -84,14 +90,14 @@ impl QuotaLog {
         })
     }
 
-    /// Returns the group that presses most against a limit in this minute, or did in the last one;
-    /// none if no group does.
+    /// Returns the address group that has reached one limit most often, since the last line or
+    /// between the last two; `None` if no group has reached any.
     pub(super) fn pressure(&self) -> Option<Pressure> {
         let candidates = [self.greatest_recent(), self.previous];
         candidates.into_iter().flatten().max_by_key(|it| it.times)
     }
 
-    /// Returns the number of times that each limit was reached since the start.
+    /// Returns the number of times that each limit was reached since the start, for every limit.
     pub(super) fn totals(&self) -> Vec<(Quota, u64)> {
         let count = |quota: &Quota| self.totals.get(quota).copied().unwrap_or_default();
         Quota::ALL.iter().map(|quota| (*quota, count(quota))).collect()

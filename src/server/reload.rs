@@ -18,15 +18,16 @@ pub(super) struct Reloader {
     pub(super) current: watch::Sender<ServerSettings>,
     /// Handle of the engine.
     pub(super) engine: EngineHandle,
-    /// The number of file descriptors for clients.
+    /// The number of file descriptors for clients, which limits `max_connections`.
     pub(super) descriptors: DescriptorLimit,
-    /// The problem shown in the status line, if there is one.
+    /// Publishes the problem with the configuration, for systemd's status line; `None` if there is
+    /// none.
     pub(super) config_problem: watch::Sender<Option<String>>,
 }
 
 impl Reloader {
-    /// Applies every configuration received. An invalid one is logged and changes nothing. Never
-    /// returns.
+    /// Applies every configuration received, and notifies systemd after each. An invalid one is
+    /// logged, published as the problem, and changes no settings. Never returns.
     pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
         while let Some(reread) = reloads.recv().await {
             match reread {
@@ -43,7 +44,8 @@ impl Reloader {
         std::future::pending().await
     }
 
-    /// Applies the settings that can change at run time; logs the keys that need a restart.
+    /// Applies the settings that can change at run time: tells the engine and publishes them. Logs
+    /// the keys that need a restart, and publishes them as the problem.
     async fn apply(&self, mut wanted: ServerSettings) {
         self.descriptors.lower_max_connections(&mut wanted.hub);
         let (settings, later) = applicable(&self.current.borrow(), wanted);
@@ -60,8 +62,8 @@ impl Reloader {
     }
 }
 
-/// Returns the settings to put in force, and the keys of those in `wanted` that need a restart and
-/// keep their old value.
+/// Returns the settings to put in force, and the keys of changed settings that need a restart.
+/// Those keep the old value; so does the retention if the log is another one.
 fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, Vec<&'static str>) {
     let mut new = wanted;
     let mut later = Vec::new();
@@ -101,7 +103,7 @@ mod tests {
     use crate::log::{Durability, StoreSettings};
     use crate::model::{HubSettings, Retention};
 
-    /// Returns settings with a log on disk.
+    /// Returns settings with a log on disk in `directory`, which keeps messages for `days` days.
     fn durable(directory: &str, durability: Durability, days: u32) -> ServerSettings {
         let retention = Retention { days, ..Retention::default() };
         let directory = directory.into();

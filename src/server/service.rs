@@ -14,7 +14,7 @@ use crate::model::Timestamp;
 use crate::os::Clock;
 use crate::systemd;
 
-/// Least time between updates of the status line.
+/// Minimum time between updates of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between updates of the age of the last backup in the status line.
@@ -23,8 +23,9 @@ const BACKUP_AGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Connection number reserved for probes; clients' connections begin at 1.
 const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
-/// Updates systemd's status line whenever the number of connected users, the problem with the
-/// configuration or the text about the last backup changes. Returns when the engine has ended.
+/// Updates systemd's status line whenever its text changes: the number of connected users, the
+/// problem with the configuration, the last backup. Returns when the engine has ended, or another
+/// sender of these values is gone.
 pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
@@ -75,8 +76,9 @@ fn format_backup(backup: &BackupState, now: Timestamp) -> String {
     }
 }
 
-/// Feeds systemd's watchdog each time a probe has passed through hub and fan-out, and at no other
-/// time. Returns at once if no watchdog is configured, and when the engine has ended.
+/// Notifies systemd's watchdog each time a probe has passed through hub and fan-out, and at no
+/// other time. Logs an error if a probe takes longer than the watchdog's time-out. Returns at once
+/// if no watchdog is configured, and when the engine has ended.
 pub(super) async fn feed_watchdog(engine: EngineHandle) {
     let Some(limit) = systemd::watchdog_timeout() else { return };
     // At least two probes within the limit, with a margin for slow machines.
@@ -92,8 +94,8 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
     }
 }
 
-/// Sends a liveness probe through the engine's queue, hub and fan-out, and waits for its return;
-/// returns false if the engine has ended.
+/// Sends a liveness probe through the engine's queue, hub and fan-out. Returns true when it has
+/// come back, false if the engine has ended.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };

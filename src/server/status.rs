@@ -31,32 +31,33 @@ pub struct Status {
     pub process: u32,
     /// Seconds since the server was started.
     pub uptime: u64,
-    /// Number of sessions that are connected.
+    /// Number of connected users: sessions that have a connection.
     pub people: usize,
     /// Number of connections, those that have not joined included.
     pub connections: usize,
     /// Number of rooms with at least one member.
     pub rooms: usize,
-    /// Number of messages since the server was started.
+    /// Number of messages committed since the server was started.
     pub messages: u64,
-    /// Number of messages in the last 60 seconds.
+    /// Number of messages committed in the last 60 seconds.
     pub messages_last_minute: u64,
     /// Sequence of the last entry in the log.
     pub head: u64,
-    /// Resident memory of the process, in bytes; none if it cannot be read.
+    /// Resident memory of the process, in bytes; `None` if it cannot be read.
     pub memory: Option<u64>,
     /// Number of times since the start that address groups have reached each limit, by its name.
     #[serde(default)]
     pub refusals: BTreeMap<String, u64>,
-    /// The address group that presses most against a limit; none if no group does.
+    /// The address group that has reached a limit most often in this minute or the last one; `None`
+    /// if no group has.
     #[serde(default)]
     pub pressure: Option<PressureStatus>,
     /// The message store.
     pub store: StoreStatus,
-    /// The nightly backups; none if there are none.
+    /// The nightly backups; `None` if none are made.
     #[serde(default)]
     pub backup: Option<BackupStatus>,
-    /// Time-out of systemd's watchdog, in seconds; none if there is no watchdog.
+    /// Time-out of systemd's watchdog, in seconds; `None` if there is no watchdog.
     pub watchdog: Option<f64>,
     /// Addresses that the server listens on.
     pub listening: Vec<SocketAddr>,
@@ -78,11 +79,12 @@ pub struct PressureStatus {
 pub struct BackupStatus {
     /// Directory of the backups.
     pub directory: PathBuf,
-    /// Time of the last good backup, in UTC by RFC 3339; none if there is none.
+    /// Time of the last good backup, in UTC by RFC 3339; `None` if there is none.
     pub time: Option<String>,
-    /// Age of the last good backup, in seconds; none if there is none.
+    /// Age of the last good backup, in seconds; `None` if there is none.
     pub age: Option<u64>,
-    /// Error of the last attempt; none if it succeeded.
+    /// Error of the last attempt, or before the first attempt, of looking for the last backup;
+    /// `None` if that succeeded.
     pub error: Option<String>,
 }
 
@@ -93,11 +95,12 @@ pub struct StoreStatus {
     pub kind: StoreKind,
     /// Health of the log.
     pub state: StoreState,
-    /// Directory of a log on disk.
+    /// Directory of a log on disk; `None` for a log in memory.
     pub directory: Option<PathBuf>,
-    /// Size of its files, in bytes; none if it cannot be read.
+    /// Size of the files in this directory, in bytes; `None` for a log in memory, or if it cannot
+    /// be read.
     pub bytes: Option<u64>,
-    /// `relaxed` or `strict`; none for a log in memory.
+    /// `relaxed` or `strict`; `None` for a log in memory.
     pub durability: Option<String>,
 }
 
@@ -138,7 +141,7 @@ pub(super) struct StatusSource {
 }
 
 impl StatusSource {
-    /// Collects a status report; returns none if the engine has ended. Waits until a probe has passed
+    /// Collects a status report; returns `None` if the engine has ended. Waits until a probe has passed
     /// through hub and fan-out, like the watchdog's, so a report shows that both are alive.
     pub(super) async fn status(&self, settings: ServerSettings) -> Option<Status> {
         if !service::probe(&self.engine).await {
@@ -192,7 +195,7 @@ impl BackupState {
     }
 }
 
-/// Reports on the message store. Reads a directory, so it may block on the disk.
+/// Returns the report on the message store. Reads a directory, so it may block on the disk.
 fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     let state = match storage {
         StorageHealth::Sound => StoreState::Sound,
@@ -224,13 +227,15 @@ fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     }
 }
 
-/// Returns the size of all files in a directory, in bytes.
+/// Returns the size of all files in a directory, in bytes, except files whose size cannot be read;
+/// `None` if the directory cannot be read.
 fn bytes_in(directory: &Path) -> Option<u64> {
     let entries = directory.read_dir().ok()?;
     Some(entries.filter_map(|it| Some(it.ok()?.metadata().ok()?.len())).sum())
 }
 
-/// Returns the resident memory of this process, in bytes; none on systems without `/proc`.
+/// Returns the resident memory of this process, in bytes; `None` if it cannot be read, as on
+/// systems without `/proc`.
 fn memory() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

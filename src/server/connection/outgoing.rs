@@ -11,14 +11,15 @@ use crate::model::Sequence;
 use crate::server::feed::{Behind, Cursor};
 use crate::server::outbox::{Item, Outbox, SharedFeed, lock_feed};
 
-/// Largest number of bytes collected before they are written; bounds the memory of a connection.
+/// Limit of due bytes: once it is reached, nothing more is collected until some are written. It
+/// bounds the memory of a connection. The rest of an aborted outbox is collected in any case.
 const MAX_DUE_BYTES: usize = 128 << 10;
 
-/// Number of bytes after which encoding a replay pauses until they are written. Replayed frames, unlike
-/// those of feeds, are not shared between connections.
+/// Limit of due bytes for replays: once it is reached, encoding a replay pauses until some are
+/// written. Replayed frames, unlike those of feeds, are not shared between connections.
 const REPLAY_CHUNK: usize = 16 << 10;
 
-/// A room's feed that the connection reads.
+/// Subscription of the connection to a room's feed.
 #[derive(Debug)]
 struct Subscription {
     /// The room.
@@ -32,21 +33,22 @@ struct Subscription {
 /// The outgoing half of a connection, without the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Frames and commands of the engine for this connection.
+    /// Outbox: frames and commands of the engine for this connection.
     outbox: Arc<Outbox>,
-    /// The rooms that the connection reads.
+    /// Feeds of the rooms that the connection reads.
     subscriptions: Vec<Subscription>,
     /// Collected frames that are not written yet, in order.
     due: VecDeque<Bytes>,
     /// Number of bytes in `due`.
     due_bytes: usize,
-    /// True if the engine has ever given the connection a room to read.
+    /// True if the engine has ever given the connection a room to read; stays true when the room is
+    /// left.
     has_joined: bool,
-    /// True if rooms and replays are not read any more.
+    /// True if feeds and replays are not read any more, after [`Self::stop_reading_rooms`].
     rooms_stopped: bool,
-    /// True if a mark was reached that the engine has not been told of.
+    /// True if a mark was reached that [`Self::take_mark`] has not returned yet.
     marked: bool,
-    /// True if `Close` was reached: nothing follows the frames in `due`.
+    /// True if `Close` was reached: nothing more is collected.
     closing: bool,
 }
 
@@ -106,13 +108,16 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Returns true if the feed of a room no longer holds this connection's next entry.
+    /// Returns true if the feed of any room no longer holds this connection's next entry.
     pub(super) fn is_behind(&self) -> bool {
         let is_lost = |it: &Subscription| lock_feed(&it.feed).peek(it.cursor).is_err();
         self.subscriptions.iter().any(is_lost)
     }
 
     /// Collects the frames of all rooms up to sequence `limit`, merged in ascending order.
+    ///
+    /// # Errors
+    /// [`Behind`] if a feed no longer holds the next entry.
     fn collect_feeds(&mut self, limit: Sequence) -> Result<(), Behind> {
         let Self { subscriptions, due, due_bytes, .. } = self;
         let mut sink = |bytes: Bytes| {
@@ -145,8 +150,12 @@ impl Outgoing {
         }
     }
 
-    /// Applies an outbox item whose place is after `after`: everything up to that sequence has been
-    /// collected.
+    /// Applies an outbox item: appends its frames, begins or ends reading a room, or notes a mark
+    /// or the end. Call it when everything up to `after`, the item's place, has been collected.
+    /// Ignores new rooms and entries once rooms are not read any more.
+    ///
+    /// # Errors
+    /// [`Behind`] if the feed of a new room has already dropped entries after `after`.
     fn process(&mut self, item: Item, after: Sequence) -> Result<(), Behind> {
         match item {
             Item::Frames(frames) => self.push(frames),
@@ -165,7 +174,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Returns true if a mark has been reached since the last call.
+    /// Returns true if a mark has been reached since the last call, which the caller must report to
+    /// the engine.
     #[must_use]
     pub(super) const fn take_mark(&mut self) -> bool {
         std::mem::replace(&mut self.marked, false)
@@ -177,7 +187,7 @@ impl Outgoing {
         !self.rooms_stopped && self.outbox.begin_replay()
     }
 
-    /// Appends encoded frames to those due.
+    /// Appends encoded frames behind all that are due.
     pub(super) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.due_bytes += bytes.len();
@@ -203,12 +213,13 @@ impl Outgoing {
         }
     }
 
-    /// Returns true if the client has joined: the engine has given the connection a room to read.
+    /// Returns true if the client has joined: the engine has given the connection a room to read,
+    /// now or earlier.
     pub(super) const fn has_joined(&self) -> bool {
         self.has_joined
     }
 
-    /// Returns true if `Close` was reached: nothing more will become due.
+    /// Returns true if `Close` was reached: nothing more is collected.
     pub(super) const fn is_closing(&self) -> bool {
         self.closing
     }
@@ -247,7 +258,8 @@ mod tests {
         lock_feed(feed).push(builder.finish(Moment::START));
     }
 
-    /// Returns an outgoing half that reads `rooms` feeds from the beginning.
+    /// Returns an outgoing half that reads the feeds of `rooms` rooms from the beginning, with its
+    /// outbox and these feeds.
     fn reading(rooms: u32) -> (Outgoing, Arc<Outbox>, Vec<SharedFeed>) {
         let outbox = Arc::new(Outbox::default());
         let mut outgoing = Outgoing::new(outbox.clone());
@@ -270,8 +282,8 @@ mod tests {
     }
 
     proptest! {
-                /// Entries and outbox items come once and in order, however they are spread over rooms and
-                /// batches.
+        /// Entries and outbox items come once and in order, however they are spread over rooms and
+        /// batches.
         #[test]
         fn rooms_and_outbox_are_merged_in_order(
             rooms in prop::collection::vec(0_u32..3, 1..100),

@@ -13,11 +13,11 @@ use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Time that the other side has to read the last frames and close, once this side has closed its
-/// sending half.
+/// Maximum time to wait until the other side has read the last frames and closed, once this side
+/// has closed its sending half.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Moves the bytes of frames over a socket, without waiting and without buffering frames.
+/// Socket that carries the bytes of frames. Reading and writing do not wait and buffer no frames.
 pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// Waits until the socket is ready for one of `interest`. Spurious wake-ups are allowed.
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
@@ -37,7 +37,7 @@ pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// As for [`Self::try_read`]. After `WouldBlock` the next call begins with the same bytes.
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Closes the socket in such a way that everything written arrives.
+    /// Closes the socket so that what was written still arrives, if the other side reads it soon.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! The engine without its loop: messages unanswered by hand.
+//! Tests of the engine without its loop: inputs are passed to it by hand.
 
 use super::*;
 use crate::log::{MemoryLimits, MemoryLog};
@@ -6,7 +6,8 @@ use crate::model::LogId;
 use crate::server::outbox::Item;
 use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
 
-/// An engine whose messages the test gives it by hand.
+/// Returns an engine with default settings and a log in memory. Its loop does not run: tests pass
+/// it inputs.
 fn engine() -> Engine {
     let log = Box::new(MemoryLog::new(MemoryLimits::default()));
     let restored = RestoredState::empty(LogId([0; 16]));
@@ -14,7 +15,8 @@ fn engine() -> Engine {
     Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
 }
 
-/// Somebody comes and joins.
+/// Connects a client from 127.0.0.1, joins as `guest` and its number, and returns its outbox,
+/// emptied.
 fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     let outbox = Arc::new(Outbox::default());
     let connection = ConnectionId(number);
@@ -45,14 +47,14 @@ fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     outbox
 }
 
-/// A frame arrives.
+/// Passes a frame to the engine as received on connection `number`.
 fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
     let frames = vec![Decoded::Frame(frame.into())];
     let memory = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
     engine.handle_input(EngineInput::Received { connection: ConnectionId(number), frames, memory });
 }
 
-/// The frames that wait for somebody, and whether the end does.
+/// Takes all items out of an outbox. Returns the frames, and true if `Close` was among the items.
 fn take_frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
     let (mut frames, mut is_end) = (Vec::new(), false);
     while let Some(item) = outbox.take() {
@@ -82,12 +84,12 @@ fn panic_in_hub_closes_only_the_triggering_connection() {
     joined_client(&mut engine, 3);
 }
 
-/// A log that answers nothing until it is told to.
+/// Log that answers nothing until `answers` is true; then it answers each draft with `NotStored`.
 #[derive(Default)]
 struct SlowLog {
-    /// What was said.
+    /// Drafts that are not answered yet, in order.
     unanswered: std::collections::VecDeque<Draft>,
-    /// It may answer.
+    /// True if the log may answer.
     answers: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -119,7 +121,7 @@ impl Log for SlowLog {
     fn close(self: Box<Self>) {}
 }
 
-/// The notices among what waits for somebody.
+/// Takes all items out of an outbox, and returns the codes of the notices among them.
 fn take_notices(outbox: &Outbox) -> Vec<u16> {
     let code = |frame: &ServerFrame| match frame {
         ServerFrame::Notice(notice) => Some(notice.code),
