@@ -26,7 +26,7 @@ pub struct ImportSummary {
 /// clients start again without a position. Otherwise nothing is changed.
 ///
 /// # Errors
-/// [`ArchiveError`]; the log is unchanged, or empty if it did not exist.
+/// [`ArchiveError`]; no message was added. A log that did not exist may exist now, empty.
 pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummary, ArchiveError> {
     let directory = LockedDirectory::lock(directory)?;
     let path = directory.database();
@@ -50,7 +50,8 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
 /// number of messages read, duplicates included.
 ///
 /// # Errors
-/// [`ArchiveError::Line`] for the first invalid line, also if the header is missing.
+/// [`ArchiveError::Line`] for the first invalid line or a missing header; any error of the input or
+/// of the database.
 fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64, ArchiveError> {
     let mut buffer = Vec::new();
     let mut number: u64 = 0;
@@ -73,9 +74,9 @@ fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64,
     }
 }
 
-/// Reads the next line into `line`, without its newline. Of a line longer than
-/// [`json_lines::MAX_LINE_BYTES`] it reads only a beginning, which is longer too. Returns false at
-/// the end of the input.
+/// Reads the next line into `line`, without its newline. Returns false at the end of the input. A
+/// line longer than [`json_lines::MAX_LINE_BYTES`] is cut, but to more than that limit, so that the
+/// caller detects it; do not read on after it.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let count = input

@@ -49,9 +49,10 @@ impl Backlog {
         }
     }
 
-    /// Adds to `found`, the result of a read, the buffered entries after `head` that match the
-    /// request's rooms and session. `head` is the log's head at the read, so the result then
-    /// reaches up to the hub's head. `found` must ascend by sequence, and still does afterwards.
+    /// Adds the buffered entries after `head` that match the request's rooms and session to `found`,
+    /// the last page of a read. (Added to a page with `more` they would leave a hole.) `head` is the
+    /// log's head at the read; afterwards `found` reaches up to the hub's head. `found` must ascend
+    /// by sequence, and still does afterwards.
     ///
     /// If entries were added and the range is [`ReadRange::Latest`], reduces `found` to the limit
     /// again. The limits and filters of other ranges are not applied: all matching entries are

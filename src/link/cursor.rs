@@ -23,7 +23,8 @@ pub(super) enum Novelty {
     Duplicate,
 }
 
-/// Progress of the cursor within one room.
+/// Progress of the cursor within one room: the oldest entry shown, the newest one received, and
+/// whether the next gap is reported.
 #[derive(Debug, Default)]
 struct RoomProgress {
     /// Sequence from which `history` continues to older entries: that of the first new entry, or a
@@ -226,8 +227,8 @@ mod tests {
         assert_eq!(entry(&mut cursor, 1, 0), Novelty::New { gap: false });
     }
 
-    /// A position that the same log does not keep is discarded, and so is the progress of rooms: the
-    /// log assigns these sequences again, to other messages.
+    /// If the server does not replay from the position although the log id is the same, position and
+    /// room progress are reset: the log has lost its end and reuses these sequences.
     #[test]
     fn refused_position_clears_cursor() {
         let mut cursor = ReceiveCursor::default();

@@ -26,7 +26,7 @@ struct MemberVote {
     vote: Vote,
 }
 
-/// Vote of a member on the candidate.
+/// Vote of a member on this candidate. There is no `No`: an objection ends the candidacy at once.
 #[derive(Debug)]
 enum Vote {
     /// No vote yet; number of unicast announces sent to the member.

@@ -24,7 +24,7 @@ impl DropCounters {
     }
 
     /// Counts a datagram that [`crate::wire::udp::open`] has dropped. The peer's own datagrams,
-    /// which the groups return to it, are not counted.
+    /// which multicast and broadcast loop back to it, are not counted.
     pub(super) fn count_dropped(&mut self, dropped: DropReason) {
         if dropped != DropReason::Own {
             self.count(&dropped.to_string());

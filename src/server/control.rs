@@ -35,7 +35,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum length of a request, in bytes: an announcement in which every character is escaped fits.
 const MAX_REQUEST_BYTES: u64 = 8 << 10;
 
-/// A request on the control socket: an object with one key, which is its name.
+/// A request on the control socket: a JSON object whose only key is the name of the request, such
+/// as `{"announce": "text"}`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlRequest {
@@ -149,7 +150,8 @@ async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source:
 /// What a client has sent on the control socket.
 #[derive(Debug)]
 enum Request {
-    /// Nothing, within [`REQUEST_BEGIN_TIMEOUT`].
+    /// No byte came within [`REQUEST_BEGIN_TIMEOUT`], or the stream ended before one: the client gets
+    /// the status.
     None,
     /// A complete, valid request.
     Valid(ControlRequest),

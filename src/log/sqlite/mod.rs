@@ -169,8 +169,8 @@ impl SqliteLog {
         self.server_id
     }
 
-    /// Sends a job to the writer thread. Does nothing if the thread has ended; the events end then
-    /// too.
+    /// Sends a job to the writer thread. If that thread has ended, the job is lost;
+    /// [`Log::poll_event`] then reports the end.
     fn send_job(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);

@@ -37,7 +37,8 @@ pub(super) struct FoundPeer {
     pub(super) heard_on: BTreeSet<InterfacePath>,
     /// Paths by which pings reached it: it has answered pings that were sent on them.
     pub(super) answered_on: BTreeSet<InterfacePath>,
-    /// True if it has answered a ping that was sent by unicast to it or to a named host.
+    /// True if it has answered a unicast ping: one to its own address, or one to a host that the user
+    /// has named.
     pub(super) answers_unicast: bool,
     /// Its source addresses, each with the number of unicast pings sent to it.
     pings_sent: BTreeMap<SocketAddr, u32>,
@@ -69,7 +70,7 @@ impl FoundPeer {
     }
 }
 
-/// All peers of this room that were found.
+/// Peers of this room that were found: at most [`MAX_PEERS`], without those that have sent `bye`.
 #[derive(Debug, Default)]
 pub(super) struct FoundPeers {
     /// Found peers by peer id.

@@ -30,8 +30,8 @@ pub(super) struct BackupName {
 }
 
 impl BackupName {
-    /// Returns the name for a further backup of a date, with the number after the largest of that
-    /// date in `taken`; 1 if that has none.
+    /// Returns the name for a further backup of a date: its number is one more than the largest
+    /// number of that date in `taken`, or 1. Gaps are not filled.
     fn next(date: Date, taken: &[Self]) -> Self {
         let last = taken.iter().filter(|it| it.date == date).map(|it| it.number).max();
         Self { date, number: last.unwrap_or(0).saturating_add(1) }
@@ -60,9 +60,8 @@ impl BackupName {
     }
 }
 
-/// Returns the backups to remove so that `keep` are left (1 if it is 0), oldest first. `made`, the
-/// backup made just now, counts but is never removed, even if a wrong clock makes it look like the
-/// oldest.
+/// Returns the oldest backups, in order, whose removal leaves `keep` (at least 1). `made`, the backup
+/// made just now, counts but is never removed, even if a wrong clock makes it look like the oldest.
 fn surplus(mut backups: Vec<BackupName>, made: BackupName, keep: usize) -> Vec<BackupName> {
     backups.retain(|it| *it != made);
     backups.sort_unstable();
@@ -78,8 +77,8 @@ pub(super) struct BackupFiles {
     pub(super) directory: PathBuf,
     /// Directory of the server's log.
     pub(super) log_directory: PathBuf,
-    /// Identifier of the server. Backups that hold another identifier are not its own: they are
-    /// neither counted nor removed.
+    /// Identifier of the server, which each of its backups contains. Backups of other servers in the
+    /// directory are neither counted nor removed.
     pub(super) server_id: ServerId,
     /// Number of backups to keep; 0 counts as 1.
     pub(super) keep: usize,
