@@ -13,13 +13,14 @@ use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
-    /// Query that was sent to the log.
+    /// Query that was sent to the log or, between two replay pages, is to be sent next.
     pub(super) request: ReadRequest,
-    /// Hub's head when the read was registered with the [backlog](super::backlog); `None` for a
-    /// read that is not registered, because later entries do not belong to its answer (`history`,
-    /// `search`).
+    /// Hub's head when the read was registered with the [backlog](super::backlog); out of date
+    /// between two replay pages. `None` for a read that is not registered, because later entries do
+    /// not belong to its answer (`history`, `search`).
     pub(super) backlog_start: Option<Sequence>,
-    /// Frames to send to the client after the answer to the read.
+    /// Frames that wait until the answer to the request is sent; with a replay, until its last page
+    /// is.
     pub(super) frames_after: Vec<ServerFrame>,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct WelcomeData {
     pub(super) flags: u8,
 }
 
-/// Reason why a joined connection is blocked, so that its received frames are deferred.
+/// Reason why a joined connection is blocked: until it is gone, received frames are deferred.
 pub(super) enum BlockedOn {
     /// A log read is pending.
     Read(Box<PendingRead>),
@@ -192,8 +193,8 @@ impl Connection {
         )
     }
 
-    /// Blocks a joined connection: its received frames are deferred from now on. Does nothing in
-    /// other states.
+    /// Blocks a joined connection: its received frames are deferred from now on. Replaces an
+    /// earlier reason. Does nothing in other states.
     pub(super) fn block_on(&mut self, what: BlockedOn) {
         if let ConnectionState::Joined { blocked_on, .. } = &mut self.state {
             *blocked_on = Some(what);
@@ -338,7 +339,9 @@ impl Connection {
         }
     }
 
-    /// Returns the action that the timers (handshake, idle, ping) require at `now`.
+    /// Returns the action that the timers (handshake, idle, ping) require at `now`. A ping is due
+    /// once no frame has come for [`PING_INTERVAL`], but not before `hello`, and no second one
+    /// before the next frame.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         let deadline = match self.state {
             ConnectionState::Closing => return TimerAction::Nothing,

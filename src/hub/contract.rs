@@ -31,11 +31,11 @@ pub struct Now {
 pub struct RestoredState {
     /// Id of the log that all sequences belong to.
     pub log_id: LogId,
-    /// Log's head: greatest sequence that the log has assigned.
+    /// Log's head: greatest assigned sequence that the log still knows.
     pub head: Sequence,
     /// Session number of the next new session: greater than all numbers used in this log; not 0.
     pub next_session: SessionId,
-    /// Records of the sessions that can still be resumed, in any order.
+    /// Records of the stored sessions, in any order. The hub removes those that have expired.
     pub sessions: Vec<SessionRecord>,
     /// Names of rooms that have entries, in the spelling of the log, least recently used first. The
     /// log may leave out the least recently used ones.
@@ -86,7 +86,8 @@ pub enum Quota {
     /// Number of wrong passwords. Every `join` with a password is refused during a pause, and its
     /// connection closed.
     Passwords,
-    /// Number of open rooms that the group has opened. The next one is refused.
+    /// Number of open rooms: those that the group has opened, or all rooms of the server. A `join`
+    /// or `enter` that would open another one is refused.
     Rooms,
     /// Number of sessions that are away. One of them is evicted.
     Sessions,
@@ -131,7 +132,7 @@ pub struct HubStats {
     pub server_name: String,
     /// Number of connected sessions.
     pub connected_users: usize,
-    /// Number of connections, including those that have not joined.
+    /// Number of connections, including those that have not joined and those that are closing.
     pub connections: usize,
     /// Number of open rooms, which have members.
     pub rooms: usize,
@@ -170,7 +171,8 @@ pub enum Input {
         error: ErrorCode,
     },
     /// The client has closed its sending half, but may still read. The hub answers all frames that
-    /// have arrived and then delivers [`Delivery::Close`].
+    /// have arrived, waits until the log has answered for the messages among them, and then
+    /// delivers [`Delivery::Close`].
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
@@ -184,8 +186,8 @@ pub enum Input {
     /// The log has committed entries, in the order of the log: those that this hub appended and,
     /// with a distributed log, those of other nodes.
     Committed {
-        /// Committed entries in ascending order of sequence. Sequences that are skipped stay unused
-        /// (a sequence gap).
+        /// Committed entries in ascending order of sequence. Skipped sequences stay unused (a
+        /// sequence gap). The hub ignores entries up to its head.
         entries: Vec<SharedEntry>,
     },
     /// The log could not store a draft, and never will.
@@ -246,7 +248,7 @@ pub enum Output {
         /// Entries to read.
         request: ReadRequest,
     },
-    /// Send an entry to all subscribers of a room, after the next [`Output::Published`].
+    /// Send an entry to all subscribers of a room, but not before the next [`Output::Published`].
     Publish {
         /// Room of the entry.
         room: RoomId,
@@ -254,7 +256,7 @@ pub enum Output {
         entry: SharedEntry,
     },
     /// End of a batch of `Publish` outputs: all entries up to `head` are published, so the
-    /// subscribers may send them. Comes once for each [`Input::Committed`].
+    /// subscribed connections may send them. Comes once for each [`Input::Committed`].
     Published {
         /// Hub's head: sequence of the last committed entry.
         head: Sequence,
@@ -385,7 +387,8 @@ pub enum ReadRange {
     After(Sequence, u16),
     /// The latest entries before this sequence, up to the limit for each room.
     Before(Sequence, u16),
-    /// Entries of the rooms that match a search query, up to the query's limit.
+    /// The latest entries of the rooms that match a search query, up to the query's limit for all
+    /// rooms together.
     Matching(SearchQuery),
 }
 

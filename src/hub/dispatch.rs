@@ -6,9 +6,11 @@ use crate::model::{ErrorCode, Reference};
 use crate::wire::tcp::{ClientFrame, Decoded, Error, Pong};
 
 impl Hub {
-    /// Handles a received frame, or defers it while the connection is blocked. Closes the
-    /// connection with error `internal` if too many frames are deferred: the driver does not read
-    /// from a client that does not read itself, so only a slow log leads to this.
+    /// Handles a received frame, or defers it while the connection is blocked. Restarts the
+    /// connection's ping and idle timers. Ignores frames of unknown and of closing connections.
+    ///
+    /// Closes the connection with error `internal` if too many frames are deferred. A slow log
+    /// leads to this; a slow client does not, because the driver stops reading from it.
     pub(super) fn handle_received(
         &mut self,
         now: Now,
@@ -40,8 +42,9 @@ impl Hub {
         }
     }
 
-    /// Checks a frame that is not deferred (any longer) and dispatches it: steps 3 to 9 of section
-    /// 15 of the page. Closes the connection if the frame violates the protocol.
+    /// Checks a frame that need not be deferred, or no longer, and dispatches it: steps 3 to 9 of
+    /// section 15 of the page. Closes the connection if the frame violates the protocol. Ignores an
+    /// unknown kind of frame.
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -70,7 +73,9 @@ impl Hub {
         }
     }
 
-    /// Dispatches a frame that has passed all checks of `process_frame` and is paid for.
+    /// Dispatches a frame to its handler. It must have passed the checks of `process_frame`, and
+    /// the tokens that it costs must be taken. Ignores requests and messages of a connection that
+    /// is not joined.
     pub(super) fn handle_frame(&mut self, now: Now, id: ConnectionId, frame: ClientFrame) {
         let Some(connection) = self.connections.get(&id) else {
             return;

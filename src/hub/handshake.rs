@@ -99,7 +99,8 @@ impl Hub {
     }
 
     /// Validates a `join`: password, username, rooms, token and availability of the name, in the
-    /// order of the page. Changes nothing.
+    /// order of the page. An unknown or expired token is no error: a new session starts. Changes
+    /// nothing.
     fn check_join(
         &self,
         now: Moment,
@@ -127,8 +128,9 @@ impl Hub {
         Ok(ValidatedJoin { username, rooms, resumed })
     }
 
-    /// Accepts a `join`: attaches the connection to its new or resumed session, name and rooms, and
-    /// starts reading history or missed entries. `send_replay_page` continues.
+    /// Accepts a `join`: attaches the connection to its new or resumed session, name and rooms,
+    /// persists the session, and starts reading history or missed entries. For a new session,
+    /// evicts another one if there are too many. `send_replay_page` continues.
     fn accept_join(
         &mut self,
         now: Now,
@@ -188,8 +190,8 @@ impl Hub {
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_in_gap)
     }
 
-    /// Evicts a session that is away, and returns true, if there are `max` sessions or more.
-    /// Returns false if there are fewer, or if no session is away.
+    /// Evicts a session that is away, emits `DeleteSession`, and returns true, if there are `max`
+    /// sessions or more. Returns false if there are fewer, or if no session is away.
     pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {
         let Some((session, group)) = self.sessions.evict_if_full(max) else {
             return false;

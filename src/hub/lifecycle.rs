@@ -14,17 +14,17 @@ use crate::wire::tcp::{Error, Ping, ServerFrame};
 /// group, has too many connections: time until the client should reconnect, in milliseconds.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Divisor of `max-connections`. Connections are evicted for new ones only while the number of
-/// connections exceeds this maximum by no more than the quotient; evicted ones that are still
-/// closing count as well.
+/// Limit on connections that are closing after eviction, as a divisor of `max-connections`: a
+/// connection is evicted for a new one only if the number of connections, closing ones included,
+/// exceeds the maximum by at most this fraction of it.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
 /// Minimum time between two checks of all connections' timers, so a timer expires up to this late.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Handles a new connection: admits it, or refuses it with an error and closes it. The hub
-    /// keeps nothing about a refused connection.
+    /// Handles a new connection: admits it, perhaps after evicting another one, or refuses it with
+    /// an error and closes it. The hub keeps nothing about a refused connection.
     pub(super) fn handle_connected(
         &mut self,
         now: Now,
@@ -57,9 +57,12 @@ impl Hub {
     }
 
     /// Evicts a connection to make room for a new one of the address group `newcomer`, and returns
-    /// true. It is taken from the group with the most connections, if `newcomer` with the new one
-    /// has at most half as many: the newest connection that has not joined, else the newest one.
-    /// Returns false if no group has so many, or if too many evicted connections are still closing.
+    /// true. The evicted connection belongs to the group with the most live connections, which must
+    /// have at least twice as many as `newcomer` will have. It is the newest connection of this
+    /// group that has not joined, else the newest one.
+    ///
+    /// Returns false if that group has fewer, or if too many evicted connections are still closing
+    /// ([`CLOSING_EXCESS_DIVISOR`]).
     fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
         let limit = self.settings.max_connections;
         if self.connections.len() > limit.saturating_add(limit / CLOSING_EXCESS_DIVISOR) {
@@ -166,7 +169,8 @@ impl Hub {
     }
 
     /// Disconnects the session of a connection: releases its name and rooms. The session is away
-    /// afterwards, and the connection closing. Does nothing more if the connection has no session.
+    /// afterwards, and the connection closing. A connection without a session is only switched to
+    /// `Closing`.
     fn release_session(&mut self, now: Now, id: ConnectionId) {
         let Some(session) = self.detach_session(now.moment, id) else {
             return;
@@ -185,9 +189,10 @@ impl Hub {
         self.persist_session(session);
     }
 
-    /// Switches a connection to state `Closing`, and cancels its pending read and its presence
-    /// subscriptions. Returns its session, if it has one. The session keeps name and rooms: the
-    /// caller must release them or move them to another connection.
+    /// Switches a connection to state `Closing`, removes it from the live connections of its
+    /// address group, and cancels its pending read and its presence subscriptions. Returns its
+    /// session, if it has one. The session keeps name and rooms: the caller must release them or
+    /// move them to another connection.
     fn detach_session(&mut self, now: Moment, id: ConnectionId) -> Option<SessionId> {
         let connection = self.connections.get_mut(&id)?;
         let state = connection.begin_closing();
@@ -304,7 +309,8 @@ impl Hub {
     }
 
     /// Sends a frame to a session's connection. While the connection is joining, the frame waits
-    /// until the welcome and the replay are sent. Does nothing if the session is away.
+    /// until the welcome and the replay are sent. Does nothing if the session is away or its
+    /// connection is closing.
     pub(super) fn send_to_session(&mut self, session: SessionId, frame: impl Into<ServerFrame>) {
         let Some(id) = self.sessions.get(session).and_then(|it| it.connection) else {
             return;

@@ -21,7 +21,7 @@ pub(super) enum MessageStatus {
 /// refused message is acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct MessageDedup {
-    /// Greatest reference submitted to the log.
+    /// Greatest reference submitted to the log, whether stored or not.
     last_submitted: Reference,
     /// Greatest reference that the log has stored.
     last_stored: Reference,
@@ -102,7 +102,7 @@ impl MessageDedup {
 
     /// Records that a message was refused, so that it does not count as a duplicate when the client
     /// sends it again. That may be after later messages, if the connection ended before the client
-    /// got the error.
+    /// got the error. Forgets the lowest refused reference beyond [`MAX_REFUSED_REFERENCES`].
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         self.refused.insert(reference);
         if self.refused.len() > MAX_REFUSED_REFERENCES {

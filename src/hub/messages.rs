@@ -61,8 +61,8 @@ impl Hub {
         }
     }
 
-    /// Refuses a message: sends an error and records the reference as refused, so that the client
-    /// may send the message again.
+    /// Refuses a message: sends an error, records the reference as refused, so that the client may
+    /// send the message again, and persists the session.
     fn refuse_message(
         &mut self,
         id: ConnectionId,
@@ -128,7 +128,8 @@ impl Hub {
         Ok(Target::Session(found, recipient.username.clone()))
     }
 
-    /// Submits a message to the log and marks its reference as in flight. The log answers with
+    /// Submits a message to the log (`Append`) and marks its reference as in flight. The
+    /// recipient's session of a direct message is no longer disposable. The log answers with
     /// `Committed` or `NotStored`.
     fn append_message(
         &mut self,
@@ -203,8 +204,8 @@ impl Hub {
     /// Acknowledges a stored room message to its author. An author in the room gets the published
     /// entry, the echo, and nothing else; an author who has left the room gets `accepted`.
     ///
-    /// While the author's replay or this room's history is being read, `accepted` waits until it is
-    /// sent, and is dropped if the entry is part of it.
+    /// While the author's replay or this room's history is being read, `accepted` waits until that
+    /// replay or history is sent. It is dropped if the entry was part of it.
     fn acknowledge_room_message(
         &mut self,
         author: SessionId,
@@ -233,8 +234,8 @@ impl Hub {
     }
 
     /// Acknowledges a stored direct message if its author is joining: `accepted` waits until the
-    /// replay is sent, and is dropped if the entry is part of it. Otherwise the author has got the
-    /// echo.
+    /// replay is sent, and is dropped if the entry was part of it. A joined author has got the echo
+    /// and needs no `accepted`.
     fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -245,8 +246,9 @@ impl Hub {
         }
     }
 
-    /// Handles a message that the log could not store: records its reference as refused and sends
-    /// error `not_stored` to the author. Ignores a message that is not in flight.
+    /// Handles a message that the log could not store: records its reference as refused, persists
+    /// the session and sends error `not_stored` to the author. Ignores a message that is not in
+    /// flight.
     pub(super) fn handle_not_stored(&mut self, session: SessionId, reference: Reference) {
         let kind =
             self.sessions.get_mut(session).and_then(|it| it.dedup.mark_not_stored(reference));

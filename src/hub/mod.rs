@@ -72,14 +72,17 @@ pub struct Hub {
     log_id: LogId,
     /// Hub's head: sequence of the last committed entry that the log has reported.
     head: Sequence,
-    /// Sequence gaps: unused ranges of sequences, `(first, second]`.
+    /// Sequence gaps: unused ranges of sequences, `(first, second]`, restored at the start or found
+    /// in commits.
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
     next_session: SessionId,
-    /// Connections by identifier, until the driver reports them as gone, without those that were
-    /// refused at once. Ordered, so that the same inputs give the same outputs.
+    /// Connections by identifier, closing ones included. A connection is removed when the driver
+    /// reports it as gone; a half-closed one as soon as the hub closes it. Connections that were
+    /// refused at once are not among them. Ordered, so that the same inputs give the same outputs.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// Half-closed connections with requests or messages that are not answered yet.
+    /// Half-closed connections that still wait for an answer: they are blocked, or have a message
+    /// in flight.
     half_closed: BTreeSet<ConnectionId>,
     /// Usage and limits of each address group.
     quotas: Quotas,
@@ -96,14 +99,15 @@ pub struct Hub {
     backlog: Backlog,
     /// Health of the log's storage, as the driver reported it last.
     storage: StorageHealth,
-    /// Moment of the next check of all connections' timers; `None` if no connection has a timer.
+    /// Moment of the next check of all connections' timers; `None` before the first connection, and
+    /// after a check that found no running timer.
     next_timer_check: Option<Moment>,
-    /// Time after which clients should reconnect, in milliseconds; `None` until the server shuts
-    /// down.
+    /// Time after which clients should reconnect, in milliseconds, 0 for no advice; `None` until
+    /// the server shuts down.
     shutting_down: Option<u32>,
     /// Queue of outputs that the driver has not polled.
     outputs: VecDeque<Output>,
-    /// Moment of the last `WakeAt` output; `None` before the first one, and after each `Wake`.
+    /// Moment of the last `WakeAt` output; `None` if there was none since the last `Wake`.
     wake_at: Option<Moment>,
     /// Number of connected users in the last `ConnectedUsers` output; 0 before the first one.
     reported_users: usize,
@@ -191,8 +195,8 @@ impl Hub {
         }
     }
 
-    /// Applies reloaded settings, except for `is_durable`. Connections, sessions and rooms above a
-    /// new limit stay.
+    /// Applies reloaded settings, except for `is_durable`. The maximum number of deferred frames
+    /// only rises. Connections, sessions and rooms above a new limit stay.
     fn apply_settings(&mut self, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
         self.quotas.set_limits(GroupLimits::new(&settings));
@@ -260,8 +264,8 @@ impl Hub {
         }
     }
 
-    /// Emits a `WakeAt` for the earliest moment at which any timer expires, unless the last
-    /// `WakeAt` was for the same moment.
+    /// Emits a `WakeAt` for the earliest moment at which any timer expires, unless no timer runs or
+    /// the last `WakeAt` was for the same moment.
     fn schedule_wake(&mut self) {
         let timers = [
             self.next_timer_check,

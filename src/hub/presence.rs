@@ -72,7 +72,8 @@ impl PresenceChanges {
         self.subscribers.iter().copied().collect()
     }
 
-    /// Takes the collected changes and returns the presence update, the frames for all subscribers:
+    /// Takes the collected changes and returns the presence update as frames, to be sent to every
+    /// subscriber:
     ///
     /// - with more than [`MAX_LISTED_NAMES`] members, one `presence` with only their number;
     /// - at the first update with no more members than that, the whole `roster`;

@@ -14,7 +14,8 @@ use crate::model::{
 use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag, kind};
 
 impl Hub {
-    /// Returns the room with this name, in any spelling, if the session is a member; else `None`.
+    /// Returns the room with this name, in any spelling, if the session is a member; `None` if it
+    /// is not, or if the name is invalid.
     pub(super) fn joined_room(&self, session: SessionId, name: &str) -> Option<RoomId> {
         let room = self.rooms.find(&RoomName::new(name).ok()?)?;
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
@@ -127,7 +128,8 @@ impl Hub {
     }
 
     /// Handles `history`: starts reading a page of older entries of a room, or sends error
-    /// `not_in_room`. `finish_history_or_search` continues.
+    /// `not_in_room`. A limit of 0, or above [`MAX_HISTORY_PAGE`], counts as that maximum.
+    /// `finish_history_or_search` continues.
     pub(super) fn handle_history(
         &mut self,
         id: ConnectionId,
@@ -167,8 +169,8 @@ impl Hub {
         }
     }
 
-    /// Validates a `search`: room, then text. Returns the rooms to search and the query. Changes
-    /// nothing.
+    /// Validates a `search`: room, then text. Returns the rooms to search and the query. A limit of
+    /// 0, or above [`MAX_SEARCH_PAGE`], counts as that maximum. Changes nothing.
     fn check_search(
         &self,
         session: SessionId,

@@ -83,7 +83,7 @@ pub(super) struct Rooms {
     closed_names: ClosedRoomNames,
     /// Number of the [`RoomId`] that was assigned last; 0 before the first one.
     last_id: u32,
-    /// Deadlines of the presence updates, by moment, with their rooms.
+    /// Deadlines of the scheduled presence updates, earliest first, with their rooms.
     presence_deadlines: BTreeSet<(Moment, RoomId)>,
 }
 
@@ -165,8 +165,8 @@ impl Rooms {
         }
     }
 
-    /// Closes a room if it has no members, and remembers its spelling. Returns the closed room,
-    /// else `None`.
+    /// Closes a room if it has no members, remembers its spelling and cancels its presence update.
+    /// Returns the closed room; `None` if it has members or is not open.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
         self.by_id.get(&id).filter(|room| room.members.len() == 0)?;

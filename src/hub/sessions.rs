@@ -11,7 +11,7 @@ use crate::model::{
     Username,
 };
 
-/// State of a session, connected or away.
+/// State of a session (a user's identity on the server), connected or away.
 pub(super) struct Session {
     /// Hash of the session token. The token itself is not kept.
     token: TokenHash,
@@ -33,14 +33,15 @@ pub(super) struct Session {
 }
 
 /// Maximum rank of the restored sessions ([`AwaySessions::rank`]): an address group with more
-/// sessions away than this loses its own before restored ones are evicted. A household has fewer.
+/// sessions away than this loses one of them before a restored session is evicted. A household has
+/// fewer.
 const MAX_RESTORED_RANK: usize = 30;
 
 /// Sessions of one address group that are away, for eviction.
 #[derive(Default)]
 struct AwaySessions {
-    /// Sessions to evict first, by expiry: they have never sent a message and got no direct message
-    /// while away, so nothing is lost with them.
+    /// Sessions to evict first, by expiry: none of their messages was submitted to the log, and no
+    /// direct message was sent to them while away, so nothing is lost with them.
     disposable: BTreeSet<(Moment, SessionId)>,
     /// Other sessions, by expiry.
     valuable: BTreeSet<(Moment, SessionId)>,
@@ -65,8 +66,8 @@ impl AwaySessions {
 pub(super) struct Sessions {
     /// Sessions by session number.
     by_id: HashMap<SessionId, Session>,
-    /// Session numbers by token hash. Looking up a hash takes a time that reveals nothing about the
-    /// tokens.
+    /// Session numbers by token hash. The time that a lookup takes reveals nothing about tokens,
+    /// because the keys are hashes.
     by_token: HashMap<TokenHash, SessionId>,
     /// Sessions that are away, by expiry: the session that has been away longest comes first.
     away: BTreeSet<(Moment, SessionId)>,

@@ -32,8 +32,9 @@ pub enum AddressError {
     /// The scheme is neither `chat://` nor `chats://`.
     #[error("only chat:// addresses are meant here")]
     Scheme,
-    /// The host contains this character, which is not allowed: a control character, or, except in a
-    /// service instance name, white space or one of `/[]@?#`.
+    /// The host contains this character, which is not allowed: a control character or, except in a
+    /// service instance name, white space or one of `/[]@?#`. `[` also stands for an opening
+    /// bracket without a closing one.
     #[error("a host has no “{0}” in it")]
     Character(char),
 }
@@ -45,30 +46,32 @@ fn service_type() -> &'static str {
 }
 
 /// Returns true if `host` is the mDNS service instance name of a server, such as `Anna's pi
-/// (2)._pi-chat._tcp.local`: it ends with a dot and the service type.
+/// (2)._pi-chat._tcp.local`: a label, a dot and the service type (case-sensitive; the label may be
+/// empty).
 #[must_use]
 pub fn is_service_instance(host: &str) -> bool {
     instance_label(host).is_some()
 }
 
 /// Returns the instance label of an mDNS service instance name: the part before the service type,
-/// by which users know the server, such as `Anna's pi (2)`. `None` if `entry` is no such name.
+/// by which users know the server, such as `Anna's pi (2)`. `None` if `entry` does not end with a
+/// dot and the service type.
 #[must_use]
 pub fn instance_label(entry: &str) -> Option<&str> {
     entry.strip_suffix(service_type())?.strip_suffix('.')
 }
 
 /// Splits a text into a service instance name and the optional port after it, which is not
-/// validated. `None` if the text does not begin with such a name, or if anything but a colon
-/// follows the name.
+/// validated. The name ends with the last service type in the text. `None` if the text does not
+/// begin with such a name, or if anything but a colon follows the name.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
     let port = behind.strip_prefix(':');
     (is_service_instance(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
 }
 
-/// Removes the scheme `chat://`, in upper or lower case, and with it a trailing slash. Returns a
-/// text without `://` unchanged.
+/// Removes the scheme `chat://`, in upper or lower case, and one slash at the end of the text.
+/// Returns a text without `://` unchanged.
 ///
 /// # Errors
 /// [`AddressError::Tls`] for the scheme `chats://`, [`AddressError::Scheme`] for any other.
@@ -107,8 +110,9 @@ impl FromStr for HostAddress {
     type Err = AddressError;
 
     /// Parses an address: `host`, `host:port`, `[::1]`, `[::1]:port` or `::1`, each with or without
-    /// `chat://`. In place of `host`, a service instance name is allowed. The default port is
-    /// [`DEFAULT_PORT`]. White space around the text is ignored.
+    /// `chat://`. In place of `host`, a service instance name is allowed; `chat://` before it must
+    /// be in lower case. The default port is [`DEFAULT_PORT`]. White space around the text is
+    /// ignored.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         // An instance label may contain anything, even a scheme.

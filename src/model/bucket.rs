@@ -54,15 +54,15 @@ impl TokenBucket {
     }
 
     /// Takes a token for a frame that has arrived, overdrawing the bucket if it is empty. Returns
-    /// the time until the bucket is no longer overdrawn, zero if it is not: wait so long before
-    /// reading the next frame. Call it once for each frame.
+    /// the time until the bucket is no longer overdrawn, or zero if it is not: read the next frame
+    /// only after this time. Call it once for each frame.
     #[must_use]
     pub fn take(&mut self, now: Moment) -> Duration {
         self.take_many(now, 1)
     }
 
     /// Takes `count` tokens at once, overdrawing the bucket if it holds fewer. Returns the time
-    /// until the bucket is no longer overdrawn, zero if it is not. `count` may be 0.
+    /// until the bucket is no longer overdrawn, or zero if it is not. `count` may be 0.
     #[must_use]
     pub fn take_many(&mut self, now: Moment, count: u32) -> Duration {
         self.full_at = self.full_at.max(now) + self.interval.saturating_mul(count);

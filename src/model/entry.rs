@@ -35,11 +35,11 @@ pub struct Draft {
 pub struct LogEntry {
     /// Sequence in the log; not [`Sequence::ZERO`].
     pub sequence: Sequence,
-    /// Sequence of the previous entry of the same room; [`Sequence::ZERO`] for the first entry of a
-    /// room and for direct messages.
+    /// Sequence of the previous entry of the same room; [`Sequence::ZERO`] for direct messages, and
+    /// for an entry of a room without earlier entries (or with all of them evicted).
     pub previous: Sequence,
-    /// Time at which the server appended the message; after a small step back of the clock it
-    /// repeats the last time until the clock has caught up.
+    /// Wall-clock time at which the server appended the message. After a small step back of the
+    /// clock, the log repeats its last time until the clock has caught up.
     pub time: Timestamp,
     /// The message.
     pub draft: Draft,

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::{Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp};
 
-/// Event that an engine reports to the user interface.
+/// Event that the user interface receives, from an engine or from the program around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The state of the connection has changed.
     Connection(ConnectionState),
-    /// The server has accepted the join: the first one, or one after a reconnection.
+    /// The server has accepted a `join`: the first one, or one after a reconnection.
     JoinedServer(JoinedServer),
     /// This client has entered a room, by a join or by an `Enter` request.
     Entered {
@@ -26,7 +26,7 @@ pub enum Event {
     },
     /// This client has left a room.
     Left {
-        /// Tag of the `Leave` request; empty if the engine itself made the request.
+        /// Tag of the `Leave` request; empty if no pending request with a tag caused it.
         tag: RequestTag,
         /// Canonical name of the room.
         room: String,
@@ -35,7 +35,8 @@ pub enum Event {
     Message(Message),
     /// Direct message, sent or received.
     Direct(DirectMessage),
-    /// Gap in a room: messages between the last one shown and the next one can no longer be read.
+    /// Gap in a room: messages between the last reported one and the next one are missing and can
+    /// no longer be read.
     Gap {
         /// Room with the gap.
         room: String,
@@ -100,7 +101,7 @@ pub enum Event {
     },
     /// A request was refused, by the server or by the engine, and will not be carried out.
     Refused(Refusal),
-    /// A message was not acknowledged before the program ended.
+    /// A message was not acknowledged before the engine ended.
     Unsent {
         /// Tag of the request.
         tag: RequestTag,
@@ -108,7 +109,8 @@ pub enum Event {
         to: String,
         /// Text of the message.
         text: String,
-        /// True if the message was sent and only the answer is missing, so it may have been stored.
+        /// True if the message was sent and only the answer is missing, so the server may have
+        /// stored it.
         perhaps_taken: bool,
     },
     /// The server requires a password. Answer with [`super::Command::Password`].
@@ -180,7 +182,7 @@ pub struct JoinedServer {
     pub session: SessionId,
     /// Username in canonical form.
     pub username: String,
-    /// Name that the owner gave the server.
+    /// Name of the server, from its owner's settings.
     pub server_name: String,
     /// Server's program name and version.
     pub server_program: String,
@@ -196,8 +198,8 @@ pub struct JoinedServer {
     pub retention: Retention,
     /// True if the previous session was resumed.
     pub session_kept: bool,
-    /// True if every message after the client's position follows, except those that retention has
-    /// deleted ([`Event::Gap`]).
+    /// True if the server accepted the client's position: every message after it follows, except
+    /// those that retention has deleted ([`Event::Gap`]). False: only the latest messages follow.
     pub position_kept: bool,
     /// True if the server has another log than at the last join: messages may be missing, or be
     /// shown a second time.
@@ -228,10 +230,11 @@ pub struct Message {
     /// True if it was written in a session of this user: the current one, or an earlier one that
     /// the engine remembers.
     pub own: bool,
-    /// True if it arrived late: it sorts before a message that was already reported. Only among
-    /// peers.
+    /// True if it arrived late: it sorts before a message that was already reported. Always false
+    /// for a server's messages.
     pub late: bool,
-    /// Tag of the request if this message answers a pending one; else empty.
+    /// Tag of the pending request that sent this message; empty if this is not the echo of a
+    /// pending message.
     pub tag: RequestTag,
 }
 
@@ -259,7 +262,8 @@ pub struct DirectMessage {
     /// True if it was written in a session of this user: the current one, or an earlier one that
     /// the engine remembers.
     pub own: bool,
-    /// Tag of the request if this message answers a pending one; else empty.
+    /// Tag of the pending request that sent this message; empty if this is not the echo of a
+    /// pending message.
     pub tag: RequestTag,
 }
 
@@ -332,11 +336,12 @@ pub struct PeerReport {
     /// Best known address to send to: a verified one if there is one; `None` for this peer itself,
     /// or if no address is known.
     pub address: Option<SocketAddr>,
-    /// Route by which this peer reaches it.
+    /// Route by which this peer sends to it.
     pub route: PeerRoute,
     /// Share of its heartbeats that were lost in the current measurement, in thousandths.
     pub loss: u16,
-    /// Offset of its clock from this machine's clock, in milliseconds; positive if ahead.
+    /// Clock skew: its wall clock minus this machine's, in milliseconds; positive if its clock is
+    /// ahead.
     pub skew: i64,
     /// Time since its last known sign of life: heard by this peer, or by another one according to
     /// its heartbeat. Zero for this peer itself.

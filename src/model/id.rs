@@ -14,7 +14,7 @@ use thiserror::Error;
 pub struct Sequence(pub u64);
 
 impl Sequence {
-    /// Sequence 0: before all entries.
+    /// Sequence 0: less than that of every entry. No entry has it.
     pub const ZERO: Self = Self(0);
 
     /// Returns the sequence after this one; the greatest one is its own successor.
@@ -50,7 +50,8 @@ impl fmt::Display for SessionId {
 pub struct Reference(pub u64);
 
 impl Reference {
-    /// Reference 0: the frame is not related to a client's message or request.
+    /// Reference 0: none. In a frame from the server: it answers no message or request, or one
+    /// without a valid reference, such as `hello` and `join`.
     pub const NONE: Self = Self(0);
 
     /// Returns the reference after this one; the greatest one is its own successor.
@@ -62,8 +63,8 @@ impl Reference {
 
 /// Random id of a log: sequences and session numbers are valid only within the log with this id.
 ///
-/// A log on disk gets a new id when it is created or copied, and when it may have lost its last
-/// entries in a power cut. A log in memory gets a new id at each start.
+/// A log on disk gets a new id when it is created, copied, or merged with an import, and when it
+/// may have lost its last entries in a power cut. A log in memory gets a new id at each start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub [u8; 16]);
 

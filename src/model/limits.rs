@@ -44,7 +44,8 @@ pub const MAX_ERROR_TEXT: usize = 512;
 /// Maximum number of rooms that one session may be in.
 pub const MAX_ROOMS: u16 = 16;
 
-/// Maximum number of recent messages of each room that a newcomer receives.
+/// Maximum number of latest messages of each room that are sent as history after a `join` without
+/// an accepted position, or after an `enter`.
 pub const HISTORY_LENGTH: u16 = 10;
 
 /// Maximum number of entries in one answer to `history`.
@@ -63,8 +64,9 @@ pub const MAX_SEARCH_TEXT: usize = 256;
 /// Maximum number of words in the text of a `search`.
 pub const MAX_SEARCH_WORDS: usize = 16;
 
-/// Maximum number of names in one `roster`, and of joined and of left names in one `presence`. For
-/// a room with more members, only their number is sent without request.
+/// Maximum number of names in one `roster`, and of joined and of left names in one `presence`. A
+/// `roster` or `presence` that was not requested holds no names, only the number of members, if the
+/// room has more members than this.
 pub const MAX_LISTED_NAMES: usize = 100;
 
 /// Maximum number of direct messages, sent and received, that the log keeps of one session.
@@ -76,10 +78,10 @@ pub const MAX_REFUSED_REFERENCES: usize = 64;
 /// Number of refused `join`s after which the connection is closed.
 pub const MAX_JOIN_ATTEMPTS: u8 = 5;
 
-/// Handshake timeout: from accepting a connection to its first `join`.
+/// Handshake timeout: maximum time from accepting a connection to its first `join`.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Handshake timeout from a refused `join` to the next one.
+/// Handshake timeout after a refused `join`: maximum time to the next `join`.
 pub const NEXT_JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time without a received frame after which a `ping` is sent.
@@ -88,14 +90,14 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Idle timeout: time without a received frame after which a connection is considered dead.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Time for which a session without a connection can be resumed.
+/// Time for which a session can be resumed after its connection has ended.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Time for which presence changes of a room are collected before subscribers get them in one
-/// update, counted from the first change.
+/// Delay of a presence update: time from the first change in a room to the update with all changes.
 pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 
-/// As [`PRESENCE_DELAY`], in a room with more than [`MAX_LISTED_NAMES`] members.
+/// Delay of a presence update, as [`PRESENCE_DELAY`], in a room with more than [`MAX_LISTED_NAMES`]
+/// members.
 pub const LARGE_ROOM_PRESENCE_DELAY: Duration = Duration::from_secs(5);
 
 /// Slow reader timeout: a connection is closed if its client has taken nothing for this time
@@ -136,8 +138,8 @@ pub const MAX_OBJECTION_TEXT: usize = 100;
 /// a varint.
 pub const COUNTER_END: u64 = 1 << 48;
 
-/// Maximum number of agreements in an `announce`. The same number of most senior members vote on
-/// candidates.
+/// Maximum number of agreements in an `announce`. It is also the number of members, the most senior
+/// ones, that vote on a candidate.
 pub const MAX_AGREEMENTS: usize = 8;
 
 /// Maximum number of peers in the page of a `heartbeat`, and of authors' marks in a `recent`.

@@ -47,7 +47,8 @@ impl NameKey {
         Self(folded.nfkc().collect::<String>().into())
     }
 
-    /// Returns the confusable skeleton (Unicode UTS #39): names with equal skeletons look alike.
+    /// Returns the confusable skeleton of the key (Unicode UTS #39): names with equal skeletons
+    /// look alike.
     #[cfg(any(feature = "server", feature = "peer"))]
     #[must_use]
     pub fn skeleton(&self) -> String {
@@ -113,8 +114,8 @@ fn is_allowed(c: char) -> bool {
     is_of_a_name && !is_invisible(c)
 }
 
-/// Returns true if `c` is one of the invisible letters and marks that the protocol page lists. They
-/// are not allowed, because they would make different names look the same.
+/// Returns true if `c` is one of the invisible letters and marks that the protocol page lists. A
+/// name may not contain them, because different names would look the same.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180D}'

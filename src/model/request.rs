@@ -20,8 +20,8 @@ pub struct Request {
     pub command: Command,
 }
 
-/// Command for an engine: a chat command, a command for peers only, a password, or the end of the
-/// program.
+/// Command for an engine: a chat command, a command that only peers support, a password, or a
+/// disconnection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Carries out a chat command. While the client is not joined, the command waits in a queue.
@@ -150,7 +150,8 @@ pub struct SearchRequest {
     pub since: Option<Timestamp>,
     /// Latest time of a message, exclusive.
     pub until: Option<Timestamp>,
-    /// Sequence that a message must be below: the cursor of the next older page.
+    /// Exclusive upper bound: the sequence of a message must be smaller. It is the cursor of the
+    /// next older page.
     pub before: Option<Sequence>,
     /// Maximum number of results, 1 to 50. The newest matches are returned.
     pub limit: u16,

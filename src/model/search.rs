@@ -14,8 +14,8 @@ use super::{LogEntry, NameKey, Sequence, Timestamp};
 /// phrase as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// Text as typed, with its `*`, for a full-text index with its own tokenizer. Contains no
-    /// double quote; a NUL has become a space.
+    /// Text as typed, including a trailing `*` if there was one, for a full-text index with its own
+    /// tokenizer. Contains no double quote; a NUL has become a space.
     pub raw: String,
     /// Words, folded for comparison; at least one, and none is empty.
     pub words: Vec<String>,
@@ -44,7 +44,8 @@ pub enum SearchError {
 
 impl SearchTerms {
     /// Parses a search text: words are separated by white space, phrases stand between double
-    /// quotes, and a trailing `*` makes the last word a prefix. An empty text has no phrases.
+    /// quotes, and a `*` at the end of a word or phrase makes its last word a prefix. Parts without
+    /// a letter or digit are ignored. An empty text has no phrases.
     ///
     /// # Errors
     /// [`SearchError`] if the text is too long, has too many words, or is not empty and has no
@@ -97,7 +98,8 @@ impl Phrase {
     }
 
     /// Returns true if the words of the phrase occur in `words`, the folded words of a message,
-    /// adjacent and in order.
+    /// adjacent and in order. The last word of a prefix phrase matches every word that begins with
+    /// it.
     fn is_in(&self, words: &[String]) -> bool {
         let (Some((last, first)), count) = (self.words.split_last(), self.words.len()) else {
             return false;
@@ -110,10 +112,11 @@ impl Phrase {
     }
 }
 
-/// Tokenizes a text: returns its words, which are runs of letters and digits, folded by [`fold`].
+/// Tokenizes a text: returns its words, which are runs of letters, digits and their accents, folded
+/// by [`fold`].
 ///
-/// Splits as `unicode61` does, the tokenizer of the SQLite log's index. Otherwise a search would
-/// find other messages once they are in the index.
+/// Splits as `unicode61` does, the tokenizer of the SQLite log's index, so that a search finds the
+/// same messages with the index and without.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -131,8 +134,8 @@ fn words(text: &str) -> Vec<String> {
 /// Unicode counts them as alphabetic.
 const CIRCLED: [RangeInclusive<char>; 2] = ['\u{24b6}'..='\u{24e9}', '\u{1f130}'..='\u{1f189}'];
 
-/// Returns true if `char` is a letter or digit: a word begins with it. Combining marks and
-/// [`CIRCLED`] letters are not, even if Unicode counts them as alphabetic.
+/// Returns true if `char` is a letter or digit: a word begins with it. False for combining marks
+/// and [`CIRCLED`] letters, even if Unicode counts them as alphabetic.
 fn is_letter(char: char) -> bool {
     char.is_alphanumeric()
         && !is_combining_mark(char)
@@ -160,8 +163,8 @@ fn fold(word: &str) -> String {
     lower.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }
 
-/// Validated search filters, except for the rooms, which are given separately. An entry must pass
-/// all of them.
+/// Validated search filters, without the rooms to search, which are given separately. An entry must
+/// pass all filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
     /// Phrases that the message text must contain.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{Reference, SessionId, Timestamp, Username};
 
-/// Hash of a session token ([`super::Token`]): it identifies the session, but cannot resume it.
-/// `Debug` does not print it.
+/// Hash of a session token ([`super::Token`]): the server finds the session by it, but a client
+/// cannot resume the session with it. `Debug` does not print it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 

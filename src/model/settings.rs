@@ -16,7 +16,8 @@ pub struct HubSettings {
     pub password: Option<String>,
     /// True to refuse usernames that look like a name in use (error 202 `name_lookalike`).
     pub refuse_lookalikes: bool,
-    /// Maximum number of connections, those that have not joined included.
+    /// Maximum number of connections, including those that have not joined. Up to about an eighth
+    /// more may exist while evicted ones are closing.
     pub max_connections: usize,
     /// Maximum number of connections of one address group. The group's other limits are derived
     /// from it.
@@ -24,8 +25,8 @@ pub struct HubSettings {
     /// Maximum number of open rooms (with members) of the whole server. Only reserved rooms can be
     /// opened beyond it.
     pub max_rooms: usize,
-    /// Reserved rooms: they can always be entered, whatever the limits on rooms. The lobby is
-    /// reserved even if it is not listed.
+    /// Reserved rooms: they can be opened and entered beyond `max_rooms` and the limits of address
+    /// groups. The lobby is reserved even if it is not listed.
     pub reserved_rooms: Vec<RoomName>,
     /// Maximum number of sessions, connected and disconnected.
     pub max_sessions: usize,

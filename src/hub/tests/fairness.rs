@@ -28,18 +28,19 @@ fn is_welcome(harness: &mut Harness, connection: ConnectionId) -> bool {
     harness.take_summaries(connection).first().is_some_and(|it| it.starts_with("welcome"))
 }
 
-/// Returns the error names of a client, in the order received.
+/// Returns the first word of each event that a client has received since the last call, such as the
+/// name of an error.
 fn error_names(harness: &mut Harness, connection: ConnectionId) -> Vec<String> {
     let summaries = harness.take_summaries(connection);
     summaries.iter().filter_map(|it| it.split(' ').next().map(str::to_owned)).collect()
 }
 
-/// Room names `prefix0`, `prefix1`, …
+/// Returns `count` room names: `prefix0`, `prefix1`, …
 fn room_names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|it| format!("{prefix}{it}")).collect()
 }
 
-/// Joins from an address with 16 rooms of its own.
+/// Joins from an address with 16 rooms that no other name joins; returns the connection.
 fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> ConnectionId {
     let rooms = room_names(&format!("{name}-"), 16);
     let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
@@ -178,7 +179,7 @@ fn joins_of_a_group_are_limited() {
     assert!(is_welcome(&mut harness, attacker), "later there are tokens again");
 }
 
-/// A join with a password.
+/// Returns a `join` with this password and no rooms.
 fn join_with(name: &str, password: &str) -> Join {
     Join { password: Some(password.to_owned()), ..join(name, &[]) }
 }
@@ -267,7 +268,7 @@ fn closing_connections_do_not_add_up() {
     assert_eq!(error_names(&mut harness, newcomers[39]), ["server_full", "closed"]);
 }
 
-/// Returns the number of reads that the log was asked for.
+/// Returns the number of reads that the hub has requested from the log so far.
 fn reads(harness: &Harness) -> usize {
     harness.read_requests.len()
 }

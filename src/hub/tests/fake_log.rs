@@ -7,7 +7,8 @@ use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{Draft, LogEntry, RoomName, Sequence, SharedEntry, Target, Timestamp};
 
 impl Harness {
-    /// Performs everything that the log was asked for, and reaches all marks.
+    /// Performs all pending appends and reads of the log, and reaches all marks, until nothing is
+    /// pending.
     pub(super) fn run_log(&mut self) {
         while self.commit(usize::MAX)
             || self.perform_read()
@@ -66,7 +67,7 @@ impl Harness {
         true
     }
 
-    /// Fails one read. Returns false if there is none.
+    /// Fails one read (`ReadFailed`), and tells the hub at once. Returns false if there is none.
     pub(super) fn fail_read(&mut self) -> bool {
         let Some((tag, _)) = self.pending_reads.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });

@@ -36,7 +36,7 @@ pub(super) fn say(reference: u64, text: &str) -> ClientFrame {
     say_in("lobby", reference, text)
 }
 
-/// Builds a `say`.
+/// Builds a `say` in this room.
 pub(super) fn say_in(room: &str, reference: u64, text: &str) -> ClientFrame {
     let (room, text) = (room.to_owned(), text.to_owned());
     Say { reference: Reference(reference), room, style: 0, text }.into()

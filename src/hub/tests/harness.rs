@@ -48,7 +48,7 @@ pub(super) struct Harness {
     pub(super) log: Vec<SharedEntry>,
     /// Client connections by identifier.
     pub(super) clients: BTreeMap<ConnectionId, ClientConnection>,
-    /// Moment when the hub wants to be woken.
+    /// Moment of the hub's last `WakeAt`; `None` before the first one, and after each wake.
     pub(super) wake_at: Option<Moment>,
     /// Number of connected users in the hub's last output.
     pub(super) connected_users: usize,
@@ -72,7 +72,7 @@ pub(super) struct Harness {
     pub(super) closed_rooms: Vec<RoomId>,
     /// Limits that address groups have reached so far.
     pub(super) reached_quotas: Vec<(String, Quota)>,
-    /// Number of the connection created last.
+    /// Number of the connection created last; 0 before the first one.
     pub(super) last_connection: u64,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
 
-/// Returns an address for a client of a crowd: ten clients have the same one.
+/// Returns the address of a client in a crowd: ten consecutive numbers share one.
 pub(super) fn crowd_address(number: u64) -> IpAddr {
     let number = u32::try_from(number / 10).unwrap();
     IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number))
@@ -295,7 +295,8 @@ impl Harness {
         connection
     }
 
-    /// Connects a client from an address, without features, and sends its `join`.
+    /// Connects a client from an address, without features, and sends its `join`. Does not check
+    /// the answer.
     pub(super) fn join_from(&mut self, address: IpAddr, join: Join) -> ConnectionId {
         let connection = self.connect_from(address);
         self.send(connection, hello(0));
@@ -326,12 +327,12 @@ impl Harness {
         connection
     }
 
-    /// Takes what a client has received since the last call.
+    /// Takes the events that a client has received since the last call.
     pub(super) fn take_received(&mut self, connection: ConnectionId) -> Vec<ClientEvent> {
         std::mem::take(&mut self.clients.get_mut(&connection).unwrap().received)
     }
 
-    /// Takes what a client has received since the last call, as summaries.
+    /// Takes the events that a client has received since the last call, as summaries.
     pub(super) fn take_summaries(&mut self, connection: ConnectionId) -> Vec<String> {
         self.take_received(connection).iter().map(summarize).collect()
     }
