@@ -17,7 +17,8 @@ impl Hub {
         self.broadcast(Notice::new(NoticeCode::Announcement, text.as_str()));
     }
 
-    /// Records the health of the log's storage, and broadcasts a notice if it has changed.
+    /// Records the health of the log's storage. If it has changed, broadcasts notice
+    /// `StorageFailing`, or `StorageSound` if it is healthy again.
     pub(super) fn handle_storage_changed(&mut self, storage: StorageHealth) {
         let before = std::mem::replace(&mut self.storage, storage);
         if before == storage {
@@ -58,7 +59,8 @@ impl Hub {
     }
 }
 
-/// Returns the notice about a storage failure; `None` if the storage is healthy.
+/// Returns the notice `StorageFailing` with a text for this state; `None` if the storage is
+/// healthy.
 fn storage_failure_notice(storage: StorageHealth) -> Option<Notice> {
     let text = match storage {
         StorageHealth::Sound => return None,

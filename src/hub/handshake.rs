@@ -204,7 +204,8 @@ impl Hub {
     }
 
     /// Moves a session from its previous connection, name and rooms to the new ones, and closes the
-    /// previous connection. Returns the names of the new rooms in their canonical spelling.
+    /// previous connection with error `replaced`. Returns the names of the new rooms in their
+    /// canonical spelling.
     ///
     /// Records no presence change in rooms in which the session stays under the same spelling of
     /// its name.

@@ -26,7 +26,7 @@ impl RoomMembers {
         self.0.len()
     }
 
-    /// Returns the number of members, in the type of a frame's field.
+    /// Returns the number of members as a frame's `u32` field, at most `u32::MAX`.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }

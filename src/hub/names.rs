@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
-/// Registry of the usernames of all connected sessions. A name is held by one session at a time,
-/// and only while the session is connected.
+/// Registry of the usernames of all connected sessions. At most one session holds a name, and only
+/// while it is connected.
 pub(super) struct NameRegistry {
     /// Session that holds each name, by name key.
     holders: HashMap<NameKey, SessionId>,
@@ -22,8 +22,8 @@ impl NameRegistry {
         Self { holders: HashMap::new(), skeleton_holders: HashMap::new(), refuse_lookalikes }
     }
 
-    /// Sets the look-alike policy. If it changes, rebuilds the index of skeletons; names in use
-    /// stay.
+    /// Sets the look-alike policy. If it changes, rebuilds or clears the index of skeletons. Names
+    /// in use stay, even if they look alike.
     pub(super) fn set_refuse_lookalikes(&mut self, refuse_lookalikes: bool) {
         if self.refuse_lookalikes != refuse_lookalikes {
             self.refuse_lookalikes = refuse_lookalikes;

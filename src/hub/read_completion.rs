@@ -64,7 +64,7 @@ impl Hub {
     }
 
     /// Adds the entries of the backlog to the result of a read that is registered with it. Adds
-    /// nothing to a page that is not the last one, because the next page contains these entries.
+    /// nothing to a page that is not the last one, because later pages contain these entries.
     fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
         if read.backlog_start.is_some() && !outcome.more {
             self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);
@@ -116,8 +116,9 @@ impl Hub {
         }
     }
 
-    /// Completes a `history` or `search` request: sends the entries and `end`, or error
-    /// `unavailable` if the log could not be read. `about` is the kind number of the request.
+    /// Completes a `history` or `search` request: sends the entries and `end` (with the flag `MORE`
+    /// if more entries match), or error `unavailable` if the log could not be read. `about` is the
+    /// kind number of the request.
     fn finish_history_or_search(
         &mut self,
         id: ConnectionId,
@@ -133,7 +134,8 @@ impl Hub {
         self.send_entries_and_end(id, outcome.entries, flags, about, reference, more);
     }
 
-    /// Sends `entered` for a room, with the gap flag if the room is among `gaps`.
+    /// Sends `entered` for a room with this reference (0 after a `join`), and with the gap flag if
+    /// the room is among `gaps`.
     pub(super) fn send_entered(
         &mut self,
         id: ConnectionId,
@@ -160,9 +162,10 @@ impl Hub {
         }
     }
 
-    /// Sends the last entries of an answer, and `end` with the flags `more`. `about` is the kind
-    /// number of the request. If there are entries, blocks the connection until the client has
-    /// taken them (flow control), so that no client can request more than it reads.
+    /// Sends the last entries of an answer, each with `flags`, and then `end` with the flags
+    /// `more`. `about` is the kind number of the request. If there are entries, blocks the
+    /// connection until the client has taken them (flow control), so that no client can request
+    /// more than it reads.
     pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,

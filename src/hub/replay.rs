@@ -13,13 +13,13 @@ use crate::model::{Reference, RoomName, SessionId};
 use crate::wire::tcp::{Welcome, flag, kind};
 
 impl Hub {
-    /// Sends a page of history or missed entries (replay) to a joining client; before the first
-    /// page, the welcome.
+    /// Sends a page of history or missed entries (replay) to a joining client, with the welcome
+    /// before the first page.
     ///
-    /// If more entries follow, the next page is read when the client has taken this one, so that
-    /// the memory for a replay is bounded however much the client has missed. After the last page,
-    /// sends `end`, a notice if the storage is failing, subscriptions, rosters and the waiting
-    /// frames.
+    /// If more entries follow, the next page is read when the client has taken this one. So the
+    /// memory for a replay is bounded, even if the client has missed many entries. After the last
+    /// page, sends `end`, a notice if the storage is failing, subscriptions, rosters and the
+    /// waiting frames.
     pub(super) fn send_replay_page(
         &mut self,
         now: Now,

@@ -88,8 +88,8 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Restores the spellings of closed rooms; keeps only the last [`MAX_CLOSED_ROOM_NAMES`] names
-    /// of the list.
+    /// Restores the spellings of closed rooms from a list that ends with the most recently used
+    /// one. Keeps only its last [`MAX_CLOSED_ROOM_NAMES`] names.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
             self.closed_names.remember(name);

@@ -323,7 +323,8 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    /// Adds a session that went away at `away`; it has sent a message if `has_spoken`.
+    /// Adds a session that was disconnected at `away`; it has submitted a message before if
+    /// `has_spoken`.
     fn add_away(sessions: &mut Sessions, number: u64, away: Moment, has_spoken: bool) {
         let id = SessionId(number);
         let token = TokenHash([u8::try_from(number).unwrap(); 32]);
@@ -334,7 +335,7 @@ mod tests {
         sessions.disconnect(id, Now { moment: away, time: Timestamp(0) });
     }
 
-    /// Sessions that only came and went are evicted before those with messages.
+    /// Sessions without messages are evicted before sessions with messages.
     #[test]
     fn disposable_sessions_are_evicted_first() {
         let mut sessions = Sessions::default();

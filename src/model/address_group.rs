@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 /// provider usually assigns to a customer.
 const IPV6_PREFIX: u32 = 64;
 
-/// Group of addresses that share the server's quotas, as if they belonged to one customer: a single
-/// IPv4 address, or an IPv6 network with a prefix of 64 bits.
+/// Group of addresses that share one set of the server's quotas, because they probably belong to
+/// one household: a single IPv4 address, or an IPv6 network with a prefix of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressGroup(
     /// The IPv4 address, or the first address of the IPv6 network.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// Token bucket (rate limiter): allows a burst of frames, then a steady rate per minute. It may be
-/// overdrawn.
+/// Token bucket (rate limiter): allows a burst, then a steady rate per minute. [`Self::take`] and
+/// [`Self::take_many`] may overdraw it.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     /// Burst size, expressed as the time in which an empty bucket becomes full.
@@ -28,8 +28,8 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Takes a token and returns true. If the bucket holds less than one token, returns false and
-    /// changes nothing.
+    /// Takes a token and returns true, without overdrawing the bucket. If it holds less than one
+    /// token, returns false and changes nothing.
     #[must_use]
     pub fn try_take(&mut self, now: Moment) -> bool {
         let mut after = *self;

@@ -40,8 +40,8 @@ macro_rules! error_codes {
                 match self { $(Self::$variant => $closes,)* }
             }
 
-            /// Returns true if coming back at once in the same way does not help: a client must not
-            /// reconnect by itself, or repeat a refused `join` unchanged.
+            /// Returns true if repeating the same attempt at once does not help: a client must not
+            /// reconnect by itself, nor repeat a refused `join` unchanged.
             #[must_use]
             pub const fn is_final(self) -> bool {
                 match self { $(Self::$variant => $final,)* }
@@ -75,7 +75,8 @@ error_codes! {
     /// Slow reader: the client takes the server's frames too slowly. It should reconnect and
     /// resume: nothing is lost.
     TooSlow = 107, "too_slow", true, false, "The connection could not keep up.";
-    /// Connection limit of the server reached. The client should try again after `retry_after`.
+    /// Connection limit of the server reached: the connection is refused, or closed in favour of
+    /// another one. The client should try again after `retry_after`.
     ServerFull = 108, "server_full", true, false, "The server has as many guests as it can take.";
     /// Limit (quota) of the client's address group reached. The client should try again after
     /// `retry_after`.
@@ -99,7 +100,8 @@ error_codes! {
     PasswordWrong = 204, "password_wrong", false, true, "The password is wrong.";
     /// Too many refused joins on one connection. The client should let the user decide what to do.
     TooManyAttempts = 205, "too_many_attempts", true, true, "Too many attempts.";
-    /// Invalid message text. The client should show it at the message, which was not sent.
+    /// Invalid message text. The client should show the error beside the message, which was not
+    /// sent.
     TextInvalid = 300, "text_invalid", false, false, "This message is empty, too long or holds control characters.";
     /// Not a member of the room. The client should `enter` first.
     NotInRoom = 301, "not_in_room", false, false, "You are not in this room.";
@@ -146,7 +148,7 @@ pub enum NoticeCode {
     /// The server's storage fails: it cannot write messages to its disk, or the disk does not
     /// answer.
     StorageFailing,
-    /// The server's storage works again.
+    /// The server's storage works again, after `StorageFailing`.
     StorageSound,
 }
 

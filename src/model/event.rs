@@ -41,8 +41,8 @@ pub enum Event {
         /// Room with the gap.
         room: String,
     },
-    /// End of a batch of old messages, after a join, `Enter` or `History`: all of them were
-    /// reported.
+    /// End of a batch of old messages: all messages that a join, an `Enter` or a `History` has
+    /// brought were reported.
     HistoryEnd {
         /// Tag of the `Enter` or `History` request; empty after a join.
         tag: RequestTag,
@@ -55,7 +55,7 @@ pub enum Event {
     },
     /// Result of a [`super::ChatCommand::Search`].
     SearchResult(SearchResult),
-    /// Member list of a room.
+    /// Member list (roster) of a room.
     Roster {
         /// Tag of the `Members` request; empty if the list was not requested.
         tag: RequestTag,
@@ -283,7 +283,7 @@ pub struct Refusal {
     pub message: Option<String>,
 }
 
-/// Complete answer to a [`SearchRequest`]: one page of matches.
+/// Complete answer to a [`SearchRequest`]: one page of matches, the latest ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchResult {
     /// Tag of the request.
@@ -331,14 +331,15 @@ pub struct PeerReport {
     pub session: SessionId,
     /// True if the report is about this peer itself.
     pub is_self: bool,
-    /// Time since it joined the room.
+    /// Time since the peer joined the room.
     pub present: Duration,
     /// Best known address to send to: a verified one if there is one; `None` for this peer itself,
     /// or if no address is known.
     pub address: Option<SocketAddr>,
     /// Route by which this peer sends to it.
     pub route: PeerRoute,
-    /// Share of its heartbeats that were lost in the current measurement, in thousandths.
+    /// Packet loss: share of its heartbeats that were lost in the current measurement, in
+    /// thousandths; 0 for this peer itself.
     pub loss: u16,
     /// Clock skew: its wall clock minus this machine's, in milliseconds; positive if its clock is
     /// ahead.
@@ -353,10 +354,12 @@ pub struct PeerReport {
 pub enum PeerRoute {
     /// No route: the peer is this peer itself.
     Local,
-    /// Multicast or broadcast: it hears this path.
+    /// Multicast or broadcast by this path: the first one in order of preference that the peer
+    /// hears. IPv4 multicast if it is not known which paths it hears.
     Path(Path),
-    /// Unicast: it hears none of the paths, so copies are sent to its own address.
+    /// Unicast: the peer hears none of the multicast and broadcast paths, so it gets copies at its
+    /// own address.
     Unicast,
-    /// Through other peers: this peer has not heard it directly of late.
+    /// Through other peers: this peer has never heard it directly, or not recently.
     Indirect,
 }

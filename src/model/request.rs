@@ -40,8 +40,9 @@ pub enum Command {
     Quit,
 }
 
-/// Chat command, for the client's engine and the peer's engine. The peer's engine refuses those
-/// that peers do not support. Each command is answered by an event.
+/// Chat command, for the client's engine and the peer's engine. The peer's engine refuses the
+/// commands that peers do not support, such as `History` and `Search`. Each command is answered by
+/// an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatCommand {
     /// Sends a message to a room. The answer is [`super::Event::Acknowledged`],
@@ -81,9 +82,9 @@ pub enum ChatCommand {
         /// Room to read.
         room: RoomSelector,
         /// Requests only messages with a smaller sequence. `None`: those before the oldest message
-        /// of the room that was reported.
+        /// of the room that was reported; the latest ones if none was.
         before: Option<Sequence>,
-        /// Maximum number of messages, 1 to 100.
+        /// Maximum number of messages. The client's engine clamps it to 1 to 100.
         limit: u16,
     },
     /// Requests the list of members of a room.
@@ -153,6 +154,7 @@ pub struct SearchRequest {
     /// Exclusive upper bound: the sequence of a message must be smaller. It is the cursor of the
     /// next older page.
     pub before: Option<Sequence>,
-    /// Maximum number of results, 1 to 50. The newest matches are returned.
+    /// Maximum number of results. The client's engine clamps it to 1 to 50. The newest matches are
+    /// returned.
     pub limit: u16,
 }

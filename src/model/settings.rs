@@ -14,13 +14,14 @@ pub struct HubSettings {
     pub server_name: String,
     /// Password that a `join` must contain, 1 to 256 bytes; `None`: no password is required.
     pub password: Option<String>,
-    /// True to refuse usernames that look like a name in use (error 202 `name_lookalike`).
+    /// True if the server refuses usernames that look like a name in use (error 202
+    /// `name_lookalike`).
     pub refuse_lookalikes: bool,
     /// Maximum number of connections, including those that have not joined. Up to about an eighth
     /// more may exist while evicted ones are closing.
     pub max_connections: usize,
-    /// Maximum number of connections of one address group. The group's other limits are derived
-    /// from it.
+    /// Maximum number of connections of one address group, closing ones included. Most other limits
+    /// of a group are derived from it.
     pub max_connections_per_address: usize,
     /// Maximum number of open rooms (with members) of the whole server. Only reserved rooms can be
     /// opened beyond it.

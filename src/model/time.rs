@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC). For display, search
-/// and retention; messages are not ordered by it, because clocks may be wrong.
+/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC). It is for display,
+/// search and retention. Messages are not ordered by it, because clocks may be wrong.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -50,7 +50,7 @@ impl Moment {
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
 
-    /// Returns the moment `delay` later.
+    /// Returns the moment `delay` later; the latest possible one if that is out of range.
     fn add(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(delay))
     }

@@ -47,7 +47,8 @@ fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> Connec
     harness.join_from(address, join(name, &rooms))
 }
 
-/// One address opens as many rooms as it can; everybody else gets into the lobby and opens rooms.
+/// One address opens as many rooms as it can; all other addresses can still enter the lobby and
+/// open rooms.
 #[test]
 fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
     let mut harness = Harness::new();
@@ -73,7 +74,7 @@ fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
     assert!(is_welcome(&mut harness, again));
 }
 
-/// However many groups take their share of the rooms, something is left for the next one.
+/// If many groups take their share of the rooms, some rooms are left for the next group.
 #[test]
 fn many_groups_leave_rooms_for_a_newcomer() {
     let mut harness = Harness::with(HubSettings { max_rooms: 1_000, ..HubSettings::default() });
@@ -134,7 +135,8 @@ fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
     }
 }
 
-/// Sessions from before a restart belong to nobody known, and outlive those of a group with many.
+/// Sessions restored after a restart belong to no known address. They are evicted after those of a
+/// group with many sessions.
 #[test]
 fn restored_sessions_are_not_evicted_by_one_address() {
     let settings =
@@ -192,8 +194,8 @@ fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Optio
     error
 }
 
-/// After many wrong passwords an address has to wait longer each time, and the right password gets
-/// in from elsewhere.
+/// After many wrong passwords an address has to wait, longer each time. The right password from
+/// another address is accepted meanwhile.
 #[test]
 fn failed_passwords_pause_the_group_only() {
     let password = Some("sesame".to_owned());
@@ -228,8 +230,8 @@ fn failed_passwords_pause_the_group_only() {
     assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), None);
 }
 
-/// If the server is full, a newcomer takes the place of the group with most connections: of its
-/// newest one that has not joined, else of its newest one.
+/// If the server is full, a connection of the group with the most connections is evicted for a
+/// newcomer: its newest one that has not joined, else its newest one.
 #[test]
 fn a_full_server_makes_room_for_another_group() {
     let settings = HubSettings { max_connections: 4, ..HubSettings::default() };
@@ -256,7 +258,7 @@ fn a_full_server_makes_room_for_another_group() {
     assert_eq!(harness.hub.stats().connected_users, 4);
 }
 
-/// Connections that close to make room are bounded in number.
+/// The number of evicted connections that are still closing is bounded.
 #[test]
 fn closing_connections_do_not_add_up() {
     let settings = HubSettings { max_connections: 80, ..HubSettings::default() };
@@ -273,8 +275,8 @@ fn reads(harness: &Harness) -> usize {
     harness.read_requests.len()
 }
 
-/// Searches and history requests of one address wait for its tokens, in the order in which they
-/// came; those of others do not.
+/// Searches and history requests of one address wait for its tokens, in the order of arrival;
+/// requests of other addresses do not wait.
 #[test]
 fn requests_of_a_group_wait_for_their_tokens() {
     let mut harness = Harness::new();
@@ -373,7 +375,7 @@ fn thirty_wrong_passwords_in_a_row_are_free() {
     assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
 }
 
-/// What is remembered about groups is bounded, and vanishes with time.
+/// The number of remembered groups is bounded, and idle groups are forgotten with time.
 #[test]
 fn memory_of_groups_is_bounded() {
     let mut harness = Harness::new();

@@ -24,7 +24,8 @@ pub(super) const LOG: LogId = LogId([7; 16]);
 pub(super) struct ClientConnection {
     /// Subscribed rooms, each with the sequence after which it receives their entries.
     subscribed: BTreeMap<RoomId, Sequence>,
-    /// Position up to which the connection has been sent everything.
+    /// Sequence up to which the connection has been sent all entries; later deliveries must not be
+    /// before it.
     sent_up_to: Sequence,
     /// Frames and close events received so far.
     pub(super) received: Vec<ClientEvent>,
@@ -36,7 +37,7 @@ pub(super) struct ClientConnection {
     disconnected: bool,
 }
 
-/// Test harness around a hub.
+/// Test harness around a hub: virtual clock, simulated log and clients.
 pub(super) struct Harness {
     /// The hub under test.
     pub(super) hub: Hub,
@@ -76,7 +77,7 @@ pub(super) struct Harness {
     pub(super) last_connection: u64,
 }
 
-/// Returns the moment this many milliseconds after the start of the clock.
+/// Returns the moment `millis` milliseconds after the start of the clock.
 pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
@@ -145,7 +146,7 @@ impl Harness {
         }
     }
 
-    /// Performs one output, checking the contract.
+    /// Performs one output as the driver does, and checks the contract.
     fn apply_output(&mut self, output: Output) {
         match output {
             Output::Append(draft) => {
@@ -279,7 +280,7 @@ impl Harness {
         self.input(Input::Received { connection, frame });
     }
 
-    /// Disconnects and removes a client.
+    /// Disconnects a client, tells the hub, and forgets what the client has received.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let client = self.clients.get_mut(&connection).unwrap();
         (client.disconnected, client.closed, client.mark_pending) = (true, true, false);

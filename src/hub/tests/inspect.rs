@@ -4,7 +4,7 @@ use super::frames::ClientEvent;
 use crate::model::{Reference, Sequence, SessionId};
 use crate::wire::tcp::{ServerFrame, flag};
 
-/// Returns the session of the welcome, if there was one.
+/// Returns the session number in the welcome; `None` if no welcome was received.
 pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     received.iter().find_map(|it| match it {
         ClientEvent::Frame(ServerFrame::Welcome(welcome)) => Some(welcome.session),
@@ -12,7 +12,8 @@ pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     })
 }
 
-/// Returns the sequence of an entry or `end`, which counts towards the client's position.
+/// Returns the sequence of an entry, or the head of an `end`: both count towards the client's
+/// position. `None` for other events.
 pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => Some(it.sequence),
@@ -22,7 +23,8 @@ pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// Returns the sequence of an entry, unless it answers a `history` or `search` request.
+/// Returns the sequence of a live or replayed entry; `None` for other events and for entries that
+/// answer a `history` or `search`.
 pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) if it.flags & flag::REQUESTED == 0 => {
@@ -33,7 +35,8 @@ pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// Returns true if this event by itself answers a message: `accepted`, an error, or a live echo.
+/// Returns true if this event answers the message with this session and reference: `accepted`, an
+/// error, or a live echo.
 pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Accepted(it)) => it.reference == reference,
@@ -50,7 +53,8 @@ pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: R
     }
 }
 
-/// Returns true if this event is the message itself, live or as history.
+/// Returns true if this event is the entry of the message with this session and reference (its
+/// echo), live or as history.
 pub(super) fn is_echo(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => {

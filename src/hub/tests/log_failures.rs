@@ -6,7 +6,8 @@ use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
-/// Returns a harness with a manual log, and a client `anna` in the lobby.
+/// Returns a harness whose log is manual from now on, with `anna` in the lobby: her connection and
+/// welcome.
 fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
     let (anna, welcome) = harness.join("anna", &[]);

@@ -5,7 +5,8 @@ use super::harness::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 
-/// Returns a harness with a manual log, and a client `anna` in the lobby.
+/// Returns a harness whose log is manual from now on, with `anna` in the lobby: her connection and
+/// welcome.
 fn manual_log_harness() -> (Harness, crate::hub::ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
     let (anna, welcome) = harness.join("anna", &[]);

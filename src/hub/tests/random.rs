@@ -58,12 +58,13 @@ impl Simulation {
         }
     }
 
-    /// Selects a connected client, if there is one.
+    /// Selects a connected client by `who`, modulo their number; `None` if there is none.
     fn pick_client(&self, who: usize) -> Option<ConnectionId> {
         self.clients.get(who % self.clients.len().max(1)).copied()
     }
 
-    /// Selects a client if it has joined and may still send.
+    /// Selects a client as [`Self::pick_client`] does, and returns it with its session; `None` if
+    /// it has not joined, is closed or half-closed.
     fn pick_joined(&self, who: usize) -> Option<(ConnectionId, SessionId)> {
         let id = self.pick_client(who)?;
         let received = &self.harness.clients[&id].received;
@@ -189,7 +190,7 @@ impl Simulation {
         }
     }
 
-    /// Sends a message with a new reference.
+    /// Sends a message with the next reference of the session, after repeating unanswered ones.
     fn send_message(&mut self, who: usize, frame: impl Fn(u64) -> ClientFrame) {
         if let Some((id, session)) = self.pick_joined(who) {
             self.resend_messages(id, session);
@@ -202,14 +203,15 @@ impl Simulation {
         }
     }
 
-    /// Sends any other frame.
+    /// Sends a request, or any other frame that is not a message, if the selected client has
+    /// joined.
     fn send_request(&mut self, who: usize, frame: ClientFrame) {
         if let Some((id, _)) = self.pick_joined(who) {
             self.harness.send(id, frame);
         }
     }
 
-    /// Records tokens and greatest sequences, as clients do.
+    /// Records the tokens and the greatest sequences that clients have received.
     fn record_progress(&mut self) {
         for client in self.harness.clients.values() {
             let Some(session) = session_of(&client.received) else { continue };

@@ -35,7 +35,7 @@ pub(super) enum Step {
     Violate(usize),
     /// The log commits up to this number of drafts.
     Commit(usize),
-    /// The log rejects a draft.
+    /// The log rejects a draft (`NotStored`).
     RejectDraft,
     /// The log performs a read.
     PerformRead,
