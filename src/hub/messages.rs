@@ -31,7 +31,7 @@ impl Hub {
         }
     }
 
-    /// Validates a `say` in the order of the page: room, then text. Returns both. Changes nothing.
+    /// Validates a `say` in the order of the protocol: room, then text. Returns both. Changes nothing.
     fn check_say(&self, session: SessionId, say: &Say) -> Result<(Target, MessageText), ErrorCode> {
         let room = self.joined_room(session, &say.room).and_then(|room| self.rooms.get(room));
         let target = Target::Room(room.ok_or(ErrorCode::NotInRoom)?.name.clone());

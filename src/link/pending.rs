@@ -1,5 +1,5 @@
-//! Queue of unanswered requests, in the order in which they were made. After a connection loss they
-//! are sent again, except most `leave` requests (`docs/protocol/tcp.md`, section 6).
+//! Queue of unanswered requests, in the order in which they were made, except those put at the
+//! front. After a connection loss they are sent again, except most `leave` requests (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
@@ -52,10 +52,11 @@ impl PendingRequest {
     }
 }
 
-/// Queue of unanswered requests, in the order in which they are sent.
+/// Queue of unanswered requests. The unsent ones are sent in this order; those in flight may stand
+/// behind them.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
-    /// Unanswered requests, next to send first among those not in flight.
+    /// Unanswered requests. Of those not in flight, the first one is sent next.
     items: VecDeque<PendingRequest>,
     /// Total size of the message texts in the queue, in bytes.
     bytes: usize,
@@ -121,8 +122,9 @@ impl PendingRequests {
     }
 
     /// Prepares the queue for the session of a `welcome`: marks all requests as unsent, discards
-    /// partial search results, and sets the reference from which messages are counted. Call it for
-    /// each `welcome`, before anything is sent.
+    /// partial search results, and sets the last message reference: for a kept session the
+    /// greater one of its own and `last_reference`. Call it for each `welcome`, before anything is
+    /// sent.
     ///
     /// `last_reference` is the greatest one that the server has taken from the session. If the log
     /// has changed and the session was not kept, the references of sent requests are forgotten,
@@ -288,7 +290,8 @@ impl PendingRequests {
         })
     }
 
-    /// Removes the request at this index and returns it; `None` if the index is out of range.
+    /// Removes the request at this index, subtracts its text from `bytes`, and returns it; `None` if
+    /// the index is out of range.
     fn remove(&mut self, at: usize) -> Option<PendingRequest> {
         let item = self.items.remove(at)?;
         self.bytes = self.bytes.saturating_sub(item.command.message_text().map_or(0, str::len));

@@ -84,7 +84,7 @@ impl Admission {
     }
 
     /// Returns the number of remembered candidates.
-    pub(super) fn stats(&self) -> usize {
+    pub(super) fn candidate_count(&self) -> usize {
         self.candidates.len()
     }
 

@@ -172,8 +172,8 @@ impl Contacts {
         self.names.entry(key).or_default().insert(id);
     }
 
-    /// Removes a member from the index of names, and its name from the index of skeletons if no
-    /// other member has it.
+    /// Removes a member from the index of names. If no other member has the name, removes the name
+    /// from the index of skeletons, too.
     fn unindex_name(&mut self, key: &NameKey, id: PeerId) {
         if let Some(holders) = self.names.get_mut(key) {
             holders.remove(&id);

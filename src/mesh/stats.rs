@@ -47,7 +47,7 @@ impl Mesh {
             out_of_order,
             holders,
             held_back: self.display.stats(),
-            candidates: self.admission.stats(),
+            candidates: self.admission.candidate_count(),
             recent_wants: self.repair.stats(),
             history: match &self.phase {
                 Phase::Recalling(history) => history.stats(),

@@ -29,8 +29,8 @@ pub(super) fn report_all(
     report_conclusion(probe, tell)
 }
 
-/// Reports the loopback result of each path. They say nothing about the network outside this
-/// machine.
+/// Reports the loopback result of each path. These results say nothing about the network outside
+/// this machine.
 fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     for (InterfacePath { interface, path }, result) in &probe.loopback_results {
         let path = path_name(*path);

@@ -85,9 +85,9 @@ pub(super) struct BackupFiles {
 }
 
 impl BackupFiles {
-    /// Returns the modification time of the server's newest backup. Ignores times that
-    /// [`schedule::is_future`] rejects. `None` if no backup is left, or the directory does not
-    /// exist. Blocks.
+    /// Returns the latest modification time of the server's backups, without times that
+    /// [`schedule::is_future`] rejects. `None` if there is none, or the directory does not exist.
+    /// Blocks.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -96,9 +96,9 @@ impl BackupFiles {
         Ok(times.filter(|time| !schedule::is_future(*time, now)).max())
     }
 
-    /// Makes a backup for this date, then removes the server's oldest backups beyond
-    /// [`Self::keep`]. Before that, creates the directory if it is missing, and removes the files
-    /// of interrupted backups. A backup that cannot be removed is logged. Blocks.
+    /// Creates the directory if it is missing, removes the files of interrupted backups, makes a
+    /// backup for this date, and removes the server's oldest backups beyond [`Self::keep`]. A backup
+    /// that cannot be removed is logged. Blocks.
     ///
     /// # Errors
     /// No backup was made, or only syncing its directory has failed ([`archive::backup`]). No older

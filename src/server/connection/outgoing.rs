@@ -174,8 +174,9 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Returns true if a mark has been reached since the last call, which the caller must report to
-    /// the engine.
+    /// Returns true if an [`Item::Mark`] has been reached since the last call. The caller must then
+    /// send [`EngineInput::MarkReached`](crate::server::engine::EngineInput::MarkReached) to the
+    /// engine.
     #[must_use]
     pub(super) const fn take_mark(&mut self) -> bool {
         std::mem::replace(&mut self.marked, false)
@@ -260,7 +261,7 @@ mod tests {
 
     /// Returns an outgoing half that reads the feeds of `rooms` rooms from the beginning, with its
     /// outbox and these feeds.
-    fn reading(rooms: u32) -> (Outgoing, Arc<Outbox>, Vec<SharedFeed>) {
+    fn outgoing_with_rooms(rooms: u32) -> (Outgoing, Arc<Outbox>, Vec<SharedFeed>) {
         let outbox = Arc::new(Outbox::default());
         let mut outgoing = Outgoing::new(outbox.clone());
         let feeds: Vec<SharedFeed> =
@@ -291,7 +292,7 @@ mod tests {
             items in prop::collection::btree_set(1_u8..100, 0..10),
             heads in prop::collection::vec(0_u8..100, 0..10),
         ) {
-            let (mut outgoing, outbox, feeds) = reading(3);
+            let (mut outgoing, outbox, feeds) = outgoing_with_rooms(3);
             let last = u8::try_from(rooms.len()).unwrap();
             for (room, feed) in (0..3_u32).zip(&feeds) {
                 let mine: Vec<u8> =
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn unsubscribe_and_close_take_effect_at_their_sequence() {
-        let (mut outgoing, outbox, feeds) = reading(2);
+        let (mut outgoing, outbox, feeds) = outgoing_with_rooms(2);
         publish(&feeds[0], &[1, 3]);
         publish(&feeds[1], &[2, 4]);
         let put = |after, item| outbox.put(Queued { after: Sequence(after), item }).unwrap();
@@ -334,7 +335,7 @@ mod tests {
 
     #[test]
     fn partial_writes_lose_nothing() {
-        let (mut outgoing, _, feeds) = reading(1);
+        let (mut outgoing, _, feeds) = outgoing_with_rooms(1);
         publish(&feeds[0], &[1, 2, 3]);
         publish(&feeds[0], &[4, 5]);
         outgoing.collect(Sequence(5)).unwrap();

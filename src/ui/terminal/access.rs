@@ -13,8 +13,8 @@ use std::time::Duration;
 /// what gets it going again.
 const PRINTER_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Maximum time that the reader waits for a print in progress. A printer that takes longer has
-/// handed its text to the editor, and waits for the editor to print it.
+/// Timeout of the reader's wait for a print in progress, at the end of a line. A print that takes
+/// longer is waiting for the editor itself, so the reader must go on.
 const READER_PATIENCE: Duration = Duration::from_millis(10);
 
 /// State of the terminal access, protected by a mutex.

@@ -14,7 +14,7 @@ pub struct UnverifiedHeader {
 }
 
 impl UnverifiedHeader {
-    /// Reads the header of a datagram. `None` if it is too short, or magic number or protocol
+    /// Parses the header of a datagram without verification. `None` if it is too short, or magic number or protocol
     /// version differ.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {

@@ -16,14 +16,14 @@ pub(super) struct MessageCounts(HashMap<i64, RoomCount>);
 struct RoomCount {
     /// Sequence up to which the room's messages are counted.
     counted_up_to: i64,
-    /// Number of messages up to and including that sequence.
+    /// Number of messages up to and including `counted_up_to`, less those deleted since.
     messages: usize,
 }
 
 impl MessageCounts {
-    /// Continues counting the messages of a room, at most `budget` further ones. Reduces the budget
-    /// by the number counted now and by one. Returns the number of messages counted so far, and
-    /// true if the end of the room was reached, that is, if fewer than `budget` were left to count.
+    /// Counts up to `budget` further messages of a room, and reduces the budget by their number plus
+    /// one. Returns the number counted so far, and true if no messages are left to count (fewer than
+    /// the budget were found).
     pub(super) fn count_more(
         &mut self,
         connection: &Connection,

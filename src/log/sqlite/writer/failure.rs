@@ -19,11 +19,13 @@ const MAX_PENDING_BYTES: usize = 32 << 20;
 const MIN_SKIPPED_SEQUENCES: u64 = 1 << 32;
 
 impl Writer {
-    /// Handles a failed write or sync: reports the new storage health, and commits the requests in
-    /// memory or refuses them, as [`OnFailure`] says. Sets the time of the first retry.
+    /// Handles a failed write or sync: reports the new storage health, and sets the time of the first
+    /// retry. Keeps changes of sessions in memory. Commits the messages in memory or refuses them, as
+    /// [`OnFailure`] says; refuses them in any case if too much is pending.
     ///
     /// With [`OnFailure::Continue`] it first skips a random number of sequences, at least
-    /// [`MIN_SKIPPED_SEQUENCES`]; none if the operating system has no random numbers.
+    /// [`MIN_SKIPPED_SEQUENCES`], so that sequences of lost entries are not used again; none if the
+    /// operating system has no random numbers.
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
