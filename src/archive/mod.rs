@@ -66,7 +66,8 @@ pub enum ArchiveError {
     /// The target file of a backup exists already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    /// A file of a backup, or its directory, cannot be created, written or synced.
+    /// A file of a backup, or its directory, cannot be created, written, renamed or synced, or another
+    /// backup has locked it.
     #[error("cannot write {}", path.display())]
     File {
         /// Path of the file or directory.

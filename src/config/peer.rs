@@ -50,8 +50,8 @@ pub struct Config {
 
 impl PartialConfig {
     /// Reads the settings of a configuration file: the one at `path`, which must exist, or, without
-    /// `path`, `peer.toml` in the user's configuration directory, if it exists. Without a file no
-    /// setting is set. A relative `passphrase-file` is resolved against the directory of the file.
+    /// `path`, `peer.toml` in the user's configuration directory, if it exists. If there is no
+    /// file, returns no settings (all `None`). A relative `passphrase-file` is resolved against the directory of the file.
     ///
     /// # Errors
     /// The file cannot be read, or contains an unknown key or an invalid value; the error names the

@@ -11,11 +11,12 @@ use crate::wire::tcp::feature;
 
 /// Text of the refusal of a search if the server has not granted the feature. Such a server would
 /// ignore the request and never answer.
-const SEARCH_UNSUPPORTED: &str = "This server cannot search.";
+const SEARCH_UNSUPPORTED_TEXT: &str = "This server cannot search.";
 
-/// Text of the refusal of a direct message that was meant for a session of a former log. The user
+/// Text of the refusal of a direct message that was meant for a session from before the server's
+/// log was replaced. The user
 /// may send it again, to the session that holds the name now.
-const RECIPIENT_VOID: &str = "The server has a new log: somebody else may have this name now. The message may have arrived before.";
+const RECIPIENT_VOID_TEXT: &str = "The server has a new log: somebody else may have this name now. The message may have arrived before.";
 
 /// Maximum number of messages that are sent and not acknowledged. Further messages, and the
 /// requests behind them, wait in the queue.
@@ -57,8 +58,9 @@ impl Link {
         }
     }
 
-    /// Queues a message. Refuses it if its text is invalid, or longer than the last `welcome`
-    /// allows.
+    /// Checks the text of a message and queues it with [`Self::queue`], which sends it if possible.
+    /// Refuses it if its text is invalid, or longer than the last `welcome` allows, or if the queue
+    /// is full.
     fn queue_message(&mut self, tag: RequestTag, command: ChatCommand) {
         let text = command.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
@@ -93,9 +95,10 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops at a
-    /// message if [`MAX_MESSAGES_IN_FLIGHT`] are unacknowledged. Does nothing unless the link is
-    /// live. Call it after each new request and each acknowledged or refused request.
+    /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops before
+    /// the next message while [`MAX_MESSAGES_IN_FLIGHT`] are unacknowledged. Does nothing unless the
+    /// link is live. Call it when the link becomes live, and whenever the queue or the number of
+    /// unacknowledged messages has changed.
     pub(super) fn send_unsent(&mut self) {
         if self.phase != Phase::Live {
             return;
@@ -106,7 +109,7 @@ impl Link {
         let mut messages = self.pending.messages_in_flight();
         loop {
             if self.pending.next_unsent_has_void_recipient() {
-                self.refuse_next_unsent(ErrorCode::RecipientChanged.number(), RECIPIENT_VOID);
+                self.refuse_next_unsent(ErrorCode::RecipientChanged.number(), RECIPIENT_VOID_TEXT);
                 continue;
             }
             let Some(command) = self.pending.next_unsent() else {
@@ -118,7 +121,7 @@ impl Link {
             messages += usize::from(command.message_text().is_some());
             let is_search = matches!(command, ChatCommand::Search(_));
             if is_search && self.features & feature::SEARCH == 0 {
-                self.refuse_next_unsent(0, SEARCH_UNSUPPORTED);
+                self.refuse_next_unsent(0, SEARCH_UNSUPPORTED_TEXT);
                 continue;
             }
             let (room, is_enter) =

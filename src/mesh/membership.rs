@@ -55,8 +55,9 @@ impl Mesh {
     }
 
     /// Makes a heard or listed peer a member if it is verified and has stated its name; otherwise
-    /// does nothing. Restarts its loss estimate, adds its log if this peer's history is complete,
-    /// and reports that it has joined, unless another member holds its name.
+    /// does nothing. Restarts its loss estimate. If this peer's history is complete, also adds an
+    /// empty log of the new member, and reports that it has joined, unless another member holds its
+    /// name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();
@@ -83,8 +84,9 @@ impl Mesh {
     /// it, or (*ago* is `INDIRECT`) only knows that it is a member. This verifies the peer, but not
     /// its address, and may make it a member.
     ///
-    /// A new peer is added in stage listed, and is asked for by `where` if it is still silent after
-    /// 1.5 × I(n) + 1 s. A gone peer returns only if it was heard after its going (see
+    /// If the listed peer is a member already, being heard by `by` only counts as a sign of life. A
+    /// new peer is added in stage listed, unless the contacts are at their limit, and is asked for by
+    /// `where` if it is still silent after 1.5 × I(n) + 1 s. A gone peer returns only if it was heard after its going (see
     /// [`REPORT_SLACK`]).
     pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;

@@ -26,7 +26,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Applies every configuration received, and notifies systemd after each. An invalid one is
+    /// Applies every reloaded configuration that it receives, and notifies systemd after each. An invalid one is
     /// logged, published as the problem, and changes no settings. Never returns.
     pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
         while let Some(reread) = reloads.recv().await {
@@ -63,7 +63,8 @@ impl Reloader {
 }
 
 /// Returns the settings to put in force, and the keys of changed settings that need a restart.
-/// Those keep the old value; so does the retention if the log is another one.
+/// Those keep the old value. If the log's kind or directory has changed, the retention keeps its old
+/// value too.
 fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, Vec<&'static str>) {
     let mut new = wanted;
     let mut later = Vec::new();

@@ -79,7 +79,7 @@ pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
     }
 }
 
-/// Inserts an entry into the room with this row id.
+/// Inserts an entry. `room`: row id of its room.
 pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
@@ -224,8 +224,8 @@ pub(crate) fn upsert_session(
     Ok(())
 }
 
-/// Reads all session records. Leaves out damaged ones. Each record comes with its `noted` sequence:
-/// its `last_reference` takes into account all entries up to there.
+/// Reads all session records. Leaves out damaged ones. Each record comes with `noted`: the
+/// sequence up to which its `last_reference` covers the entries.
 pub(super) fn read_sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {

@@ -48,7 +48,7 @@ fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
 
 /// Reports for each path which peers answer pings sent on it, and which peers' heartbeats arrive on
 /// it. Only the relevant peers count ([`super::found_peers::FoundPeers::relevant`]). That a path
-/// brings no heartbeats is reported only if the probe is conclusive.
+/// brings no heartbeats is reported only if the probe took long enough ([`Probe::is_conclusive`]).
 fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let peers = probe.peers.relevant();
     if peers.is_empty() {
@@ -147,7 +147,7 @@ fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
 }
 
 /// Reports the number of peers in each other room. Warns of closed rooms if no peer was found in
-/// this room: its passphrase may be wrong or missing.
+/// this room: this room's passphrase may be wrong or missing.
 fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let rooms = &probe.other_rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {

@@ -28,8 +28,7 @@ pub(super) struct Inbound {
     joined_bucket: Option<TokenBucket>,
     /// Time of the last `pong` that was free of charge; `None` before the first.
     free_pong_at: Option<Moment>,
-    /// True if the client was told that it sends too fast, and no call of [`Self::cut`] has found
-    /// its bucket full since.
+    /// True from sending the `slow_down` notice until a call of [`Self::cut`] finds the bucket full.
     is_slow_down_sent: bool,
 }
 
@@ -42,8 +41,8 @@ pub(super) struct Cut {
     pub(super) memory: usize,
     /// Time to wait before more bytes are read and cut; zero if the rate limit was not exceeded.
     pub(super) wait: Duration,
-    /// Violation of the framing rules behind `frames`, after which nothing more can be read from
-    /// this client; `None` if there is none.
+    /// Framing error that follows the last of `frames`; nothing more can be read from this client.
+    /// `None` if there is none.
     pub(super) error: Option<FrameError>,
 }
 
@@ -124,8 +123,8 @@ mod tests {
     use crate::model::{Reference, Sequence, Timestamp};
     use crate::wire::tcp::{Hello, MAGIC, Pong, Search};
 
-    /// Returns the inbound half of a connection that has sent its `hello` but has not joined. From
-    /// joining on its rate limit is a burst of 60 units and 600 units per minute.
+    /// Returns the inbound half of a connection that has received the client's `hello`; the client
+    /// has not joined. Once it has, its rate limit is a burst of 60 units and 600 units per minute.
     fn greeted() -> Inbound {
         let mut inbound = Inbound::new(TokenBucket::new(60, 600));
         let hello = Hello {

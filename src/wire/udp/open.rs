@@ -40,7 +40,7 @@ pub enum UnverifiedPacket {
 /// Reason why [`open`] has dropped a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum DropReason {
-    /// Fewer bytes than header and shortest body have.
+    /// Fewer bytes than a header and the shortest body.
     #[error("too short")]
     TooShort,
     /// More than [`MAX_DATAGRAM`] (1,232) bytes.
