@@ -5,8 +5,9 @@
 //! - the server's resident memory is never above [`MAX_MEMORY`];
 //! - a newcomer from an address that is not the attacker's joins the lobby and gets its history.
 //!
-//! A noisy machine can only make the latency worse, so the best of [`TRIES`] tries counts for it. The
-//! other two hold in each try.
+//! A noisy machine can only make the latency worse, so the best of [`TRIES`] tries counts for it, and
+//! both limits in milliseconds grow with the pair's own latency beyond [`QUIET_LATENCY`], up to
+//! [`MAX_NOISE`] times. The other two promises hold in each try.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ const ALWAYS_ALLOWED: Duration = Duration::from_millis(30);
 
 /// Latency that is not allowed whatever the pair's own is.
 const NEVER_ALLOWED: Duration = Duration::from_millis(100);
+
+/// Greatest own latency of the pair, as 99th percentile, on a machine that counts as quiet.
+const QUIET_LATENCY: Duration = Duration::from_millis(1);
+
+/// Greatest factor by which noise raises the limits.
+const MAX_NOISE: f64 = 10.0;
 
 /// Greatest resident memory of the server, in bytes.
 const MAX_MEMORY: u64 = 64 << 20;
@@ -256,7 +263,7 @@ impl Attack<'_> {
             (under, newcomer)
         });
         let peak = memory.peak();
-        let allowed = (own.p99 * MAX_FACTOR).max(ALWAYS_ALLOWED).min(NEVER_ALLOWED);
+        let allowed = allowed_latency(own.p99);
         let figures = format!(
             "own p99 {:.1?}, under attack {:.1?} (median {:.1?}, worst {:.1?}), memory {:.1} MiB, newcomer {newcomer:.1?}",
             own.p99,
@@ -354,4 +361,10 @@ pub(crate) fn fill(
             ServerFrame::Entry(entry) if entry.reference.0 == count
         ) {}
     });
+}
+
+/// Returns the greatest latency under attack that is allowed to a pair with this own latency.
+fn allowed_latency(own: Duration) -> Duration {
+    let noise = own.div_duration_f64(QUIET_LATENCY).clamp(1.0, MAX_NOISE);
+    (own * MAX_FACTOR).max(ALWAYS_ALLOWED.mul_f64(noise)).min(NEVER_ALLOWED.mul_f64(noise))
 }
