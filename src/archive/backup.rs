@@ -1,4 +1,5 @@
-//! Backup: a consistent copy of the database, which has its final name only when it is complete.
+//! Backup: a consistent copy of the database. The copy gets its final name only when it is
+//! complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -16,8 +17,8 @@ use crate::model::ServerId;
 /// Copies the log of a directory to the new file `file`. Returns the size of the copy, in bytes. A
 /// server may run meanwhile.
 ///
-/// A log opened from the copy gets a new log id, because it lacks the messages committed after the
-/// copy was made, and with the old id clients would miss those messages silently.
+/// A log opened from the copy gets a new log id, because the copy lacks later messages. With the
+/// old id, clients would miss those messages silently.
 ///
 /// # Errors
 /// [`ArchiveError`]; `file` then does not exist, with two exceptions:
@@ -38,16 +39,15 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     made
 }
 
-/// Returns the server id stored in a backup; `None` if the file cannot be read or is no backup. The
-/// file is not changed.
+/// Returns the server id stored in a backup, without changing the file. `None` if the file cannot
+/// be read, or is no backup.
 pub fn server_of_backup(file: &Path) -> Option<ServerId> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(file, flags).ok()?;
     read_fact(&copy, fact::SERVER_ID).ok()?.map(ServerId)
 }
 
-/// Returns the path under which the backup is written until it is complete: `file` with `.part`
-/// appended.
+/// Returns the path of an incomplete backup: `file` with `.part` appended.
 fn partial_path(file: &Path) -> PathBuf {
     let mut name = OsString::from(file);
     name.push(".part");
@@ -55,8 +55,10 @@ fn partial_path(file: &Path) -> PathBuf {
 }
 
 /// Opens the partial file of a backup, or creates it, readable by its owner only. Locks and empties
-/// it: an interrupted backup may have left it. Keep the returned file open until the end, because
-/// closing any handle of this process on the file would release SQLite's own locks.
+/// it: an interrupted backup may have left it.
+///
+/// Keep the returned file open until the end: closing any handle of this process on the file would
+/// release SQLite's own locks.
 ///
 /// # Errors
 /// The file cannot be used, or another backup has locked it.
@@ -68,14 +70,14 @@ fn lock_partial_file(part: &Path) -> io::Result<File> {
     Ok(locked)
 }
 
-/// Copies the database to the empty partial file, without deleted content, and marks the copy as
-/// not properly closed, so that a log opened from it gets a new log id.
+/// Copies the database to the empty partial file, without deleted content. Marks the copy as not
+/// properly closed, so that a log opened from it gets a new log id.
 fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     let Some(name) = part.to_str() else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
         return Err(file_error(part)(source));
     };
-    // Lifts the write protection of the connection: the copy is written by it, not the source.
+    // Lifts the write protection of this connection, which also applies to the copy.
     source.pragma_update(None, "query_only", false)?;
     source.execute("VACUUM INTO ?", [name])?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -91,8 +93,8 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Syncs the partial file to the disk, renames it to `file`, and syncs the directory. Returns its
-/// size, in bytes.
+/// Syncs the partial file to the disk, renames it to `file`, and syncs the directory. Returns the
+/// file's size, in bytes.
 fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, ArchiveError> {
     locked.sync_all().map_err(file_error(part))?;
     let bytes = locked.metadata().map_err(file_error(part))?.len();

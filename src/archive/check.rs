@@ -27,7 +27,7 @@ pub struct CheckReport {
     pub rooms: u64,
     /// Size of the used part of the database, in bytes.
     pub bytes: u64,
-    /// First faults found, up to `MAX_LISTED_FAULTS`, each as human-readable text. Empty if there
+    /// Faults found first, at most `MAX_LISTED_FAULTS`, each as human-readable text. Empty if there
     /// are none.
     pub faults: Vec<String>,
     /// Number of further faults, which are not in `faults`.
@@ -44,8 +44,8 @@ impl CheckReport {
         }
     }
 
-    /// Returns the value of a result. Adds an error to the report as a fault of `what`, and returns
-    /// `None`.
+    /// Returns the value of `done`. If `done` is an error, adds it to the report as a fault of
+    /// `what`, and returns `None`.
     fn ok_or_fault<T>(&mut self, what: impl Display, done: rusqlite::Result<T>) -> Option<T> {
         match done {
             Ok(done) => Some(done),
@@ -57,11 +57,11 @@ impl CheckReport {
     }
 }
 
-/// Function that checks one part of the log, and adds the faults that it finds to the report. It
-/// returns an error if it cannot go on.
+/// Function that checks one part of the log, and adds its faults to the report. Returns an error if
+/// it cannot go on.
 type CheckFn = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
 
-/// All checks, in order, each with the name of the part that it reads, for error texts.
+/// All checks, in order. Each has the name of the part that it reads, for error texts.
 const CHECKS: &[(&str, CheckFn)] = &[
     ("the database", check_database),
     ("rooms", check_rooms),
@@ -73,8 +73,8 @@ const CHECKS: &[(&str, CheckFn)] = &[
     ("search", check_search_index),
 ];
 
-/// Checks the integrity of a directory's log without changing it. A server may run meanwhile.
-/// Faults, and parts that cannot be read, are in the report.
+/// Checks the integrity of a directory's log without changing it. Faults, and parts that cannot be
+/// read, are in the report. A server may run meanwhile.
 ///
 /// # Errors
 /// [`ArchiveError`] if the log cannot be opened or its size cannot be read.
@@ -104,8 +104,8 @@ fn for_each_row(
     Ok(())
 }
 
-/// Adds a fault to the report for each row of a query. `fault` makes the text from the number in
-/// the first column.
+/// Adds a fault to the report for each row of a query. `fault` turns the number in the first column
+/// into text.
 fn fault_for_each_row(
     connection: &Connection,
     report: &mut CheckReport,
@@ -146,8 +146,8 @@ fn check_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// Checks that room messages are valid, belong to an existing room, and link to the previous
-/// message of the room. Counts the messages.
+/// Checks that room messages are valid, belong to an existing room, and have a correct link
+/// ([`LinkChecker`]). Counts the messages.
 fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let mut links = LinkChecker::default();
     // A cross join looks up each room. The other order would sort all messages.
@@ -173,7 +173,7 @@ fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite
 }
 
 /// Checks that direct messages are valid, and that none has the sequence of a room message. Counts
-/// them.
+/// the direct messages.
 fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     for_each_row(connection, &format!("SELECT {DIRECT_COLUMNS} FROM directs d"), |row| {
         report.directs = report.directs.saturating_add(1);
@@ -185,8 +185,8 @@ fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite:
     fault_for_each_row(connection, report, query, |it| format!("sequence {it} was given twice"))
 }
 
-/// Checks that every direct message is in at least one mailbox, and only in those of its two
-/// sessions; and that mailboxes contain only existing direct messages.
+/// Checks that every direct message is in at least one mailbox. Checks that a mailbox contains only
+/// existing direct messages of its own session.
 fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let query = "SELECT m.sequence FROM mailboxes m LEFT JOIN directs d ON d.sequence = m.sequence
                  WHERE d.sequence IS NULL OR m.session NOT IN (d.session, d.to_session)";
@@ -200,7 +200,7 @@ fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlit
     })
 }
 
-/// Checks that session records are valid, and that their numbers cannot be assigned again.
+/// Checks that session records are valid, and that no session number can be assigned again.
 fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     rows::for_each_session(connection, |session| {
         report.ok_or_fault("a session", session);
@@ -252,7 +252,7 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// Checks that the search index contains every message up to the sequence that it claims, and no
+/// Checks that the search index contains every message up to [`search::indexed_up_to`], and no
 /// message that does not exist. The indexed words are not checked, because that would mean building
 /// the index again.
 fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {

@@ -1,4 +1,4 @@
-//! Export of a log's room messages as JSON lines, for programs, or as text, for people.
+//! Export of a log's room messages: as JSON lines for programs, or as text for people.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,9 +19,9 @@ const CONTINUATION_INDENT: &str = "    ";
 /// Format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// JSON lines: a header, and an object for each message. Only this format can be imported.
+    /// JSON lines: a header, then an object for each message. Only this format can be imported.
     JsonLines,
-    /// Text for people: the lines of each message, the first one with time, room and author.
+    /// Text for people. The first line of each message has its time, room and author.
     Text,
 }
 
@@ -30,14 +30,14 @@ pub enum ExportFormat {
 pub struct ExportOptions {
     /// Room to export; `None` for all rooms.
     pub room: Option<RoomName>,
-    /// Time of the earliest message to export, inclusive; `None` for no bound.
+    /// Time of the earliest message to export, inclusive; `None`: no bound.
     pub since: Option<Timestamp>,
     /// Format of the output.
     pub format: ExportFormat,
 }
 
-/// Writes the room messages of a log to `out`, in ascending order of sequence, and flushes it. A
-/// server may run meanwhile. Direct messages are left out, because they belong to two people.
+/// Writes the room messages of a log to `out`, in ascending order of sequence, and flushes it.
+/// Direct messages are not exported, because they belong to two people. A server may run meanwhile.
 ///
 /// # Errors
 /// [`ArchiveError`]; part of the output may have been written.
@@ -89,7 +89,7 @@ fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
 }
 
 /// Formats a message as text for people, without a newline at the end. Control characters are
-/// replaced and further lines indented, so that no text can imitate another message.
+/// replaced, and all lines but the first are indented. So no text can imitate another message.
 fn format_text(entry: &LogEntry, room: &RoomName) -> String {
     let time = time_format::format_readable(entry.time);
     let time = time.as_deref().unwrap_or(UNKNOWN_TIME);

@@ -20,13 +20,13 @@ pub struct ImportSummary {
 }
 
 /// Merges the messages of a JSON lines export into the log of a directory, ordered by time. Creates
-/// the log if it does not exist. Locks the directory meanwhile, so no server may use it.
+/// the log if it does not exist. Locks the directory, so no server may use it meanwhile.
 ///
-/// If any message is new, the log gets a new log id and all its messages get new sequences, so
-/// clients start again without a position. Otherwise nothing is changed.
+/// If any message is new, the log gets a new log id and all its messages get new sequences. Clients
+/// then start again without a position. If no message is new, the log is not changed.
 ///
 /// # Errors
-/// [`ArchiveError`]; no message was added. A log that did not exist may exist now, empty.
+/// [`ArchiveError`]; no message was added. A new, empty log may have been created.
 pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummary, ArchiveError> {
     let directory = LockedDirectory::lock(directory)?;
     let path = directory.database();
@@ -46,12 +46,12 @@ pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummar
     Ok(ImportSummary { added, duplicates: read.saturating_sub(added) })
 }
 
-/// Parses all lines of the input and inserts their messages into the staging table. Returns the
+/// Parses all lines of the input, and inserts their messages into the staging table. Returns the
 /// number of messages read, duplicates included.
 ///
 /// # Errors
-/// [`ArchiveError::Line`] for the first invalid line or a missing header; any error of the input or
-/// of the database.
+/// [`ArchiveError::Line`] for the first invalid line or a missing header. Any error of the input or
+/// the database.
 fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64, ArchiveError> {
     let mut buffer = Vec::new();
     let mut number: u64 = 0;
@@ -74,9 +74,10 @@ fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64,
     }
 }
 
-/// Reads the next line into `line`, without its newline. Returns false at the end of the input. A
-/// line longer than [`json_lines::MAX_LINE_BYTES`] is cut, but to more than that limit, so that the
-/// caller detects it; do not read on after it.
+/// Reads the next line into `line`, without its newline. Returns false at the end of the input.
+///
+/// A line longer than [`json_lines::MAX_LINE_BYTES`] is cut, but stays longer than that limit, so
+/// the caller detects it. Do not read on after such a line.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let count = input

@@ -19,12 +19,12 @@ const FORMAT: &str = "pi-chat-log";
 /// Version of the format, written into the header.
 const VERSION: u32 = 1;
 
-/// Greatest integer written as a JSON number: 2^53, the last one up to which a 64-bit
-/// floating-point number represents all integers exactly.
+/// Greatest integer that is written as a JSON number: 2^53. A 64-bit floating-point number
+/// represents every integer up to it exactly.
 const MAX_EXACT_NUMBER: u64 = 1 << 53;
 
-/// Maximum length of a line, in bytes without its newline. The longest text with all characters
-/// escaped takes a third of it.
+/// Maximum length of a line, in bytes without its newline. The longest text, with every character
+/// escaped, takes a third of it.
 pub(super) const MAX_LINE_BYTES: u64 = 1 << 16;
 
 /// Header: the first line of a JSON lines file.
@@ -35,7 +35,7 @@ pub(super) struct Header<'a> {
     format: Cow<'a, str>,
     /// Version of the format: [`VERSION`].
     version: u32,
-    /// Id of the exported log in hexadecimal. An import ignores it.
+    /// Id of the exported log, in hexadecimal. An import ignores it.
     #[serde(borrow)]
     log_id: Cow<'a, str>,
 }
@@ -64,7 +64,7 @@ impl Header<'_> {
     }
 }
 
-/// JSON object (line) of one message, not validated.
+/// JSON object (line) of one message, before validation.
 #[derive(Debug, Serialize, Deserialize)]
 struct MessageLine<'a> {
     /// Sequence in the log that the message was exported from. An import assigns a new one.
@@ -93,7 +93,7 @@ struct MessageLine<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum NumberOrString {
-    /// JSON number. Integers up to [`MAX_EXACT_NUMBER`] are written as numbers; greater ones are
+    /// JSON number. Integers up to [`MAX_EXACT_NUMBER`] are written as numbers. Greater numbers are
     /// accepted too.
     Small(u64),
     /// JSON string: the decimal digits of an integer, or a time by RFC 3339.
@@ -101,13 +101,14 @@ enum NumberOrString {
 }
 
 impl NumberOrString {
-    /// Converts an integer: a JSON number up to [`MAX_EXACT_NUMBER`], a string of digits beyond.
+    /// Converts an integer: to a JSON number up to [`MAX_EXACT_NUMBER`], to a string of digits
+    /// beyond.
     fn from_u64(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }
 
-    /// Converts a time: a string by RFC 3339; after the year 9999, an integer of milliseconds since
-    /// 1970.
+    /// Converts a time to a string by RFC 3339. A time after the year 9999 becomes an integer of
+    /// milliseconds since 1970.
     fn from_time(time: Timestamp) -> Self {
         time_format::format_rfc3339(time).map_or_else(|| Self::from_u64(time.0), Self::Text)
     }
@@ -115,8 +116,8 @@ impl NumberOrString {
     /// Returns the integer that the value contains.
     ///
     /// # Errors
-    /// Human-readable text that begins with `name`, the name of the field: it is no integer below
-    /// 2^64.
+    /// Human-readable text that begins with `name`, the name of the field, if the value is no
+    /// integer below 2^64.
     fn to_u64(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Small(number) => Some(*number),
@@ -132,7 +133,8 @@ impl NumberOrString {
     /// 1970.
     ///
     /// # Errors
-    /// Human-readable text: it is no time, or from 2^63 ms on, which the database cannot order.
+    /// Human-readable text, if the value is no time, or is 2^63 ms or later: the database cannot
+    /// order such a time.
     fn to_time(&self) -> Result<Timestamp, String> {
         let written = match self {
             Self::Text(text) => time_format::parse_rfc3339(text),
@@ -149,8 +151,7 @@ impl NumberOrString {
     }
 }
 
-/// Formats a message as a JSON line, without newline. `room` is the spelling of the room name to
-/// write.
+/// Formats a message as a JSON line, without newline. `room`: spelling of the room name.
 pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<String> {
     let draft = &entry.draft;
     serde_json::to_string(&MessageLine {
@@ -165,7 +166,7 @@ pub(super) fn format(entry: &LogEntry, room: &RoomName) -> serde_json::Result<St
     })
 }
 
-/// Message parsed from a JSON line, validated.
+/// Validated message from a JSON line.
 #[derive(Debug)]
 pub(super) struct ImportedMessage {
     /// Time at which the server appended the message.
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
     use crate::model::{Draft, Target};
 
-    /// The greatest numbers, and a text that needs escaping.
+    /// Covers the greatest numbers, and a text that needs escaping.
     #[test]
     fn line_round_trip() {
         let room = RoomName::new("küche").unwrap();
@@ -240,7 +241,7 @@ mod tests {
         }
     }
 
-    /// A valid line.
+    /// Valid message line.
     const GOOD: &str = r#"{"sequence":1,"time":"2026-11-03T14:30:05.123Z","room":"a","username":"b","session":"3","reference":4,"style":0,"text":"x"}"#;
 
     #[test]

@@ -1,5 +1,5 @@
-//! Check of the links between messages: the `previous` sequence of each message must be that of the
-//! previous message in its room.
+//! Check of the links between messages: the `previous` of each message must be the sequence of the
+//! message before it in its room.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,12 @@ pub(super) struct LinkChecker {
 }
 
 impl LinkChecker {
-    /// Checks the link of the next message; call it for all messages of the log in ascending order
-    /// of sequence. Returns true if `previous` is the sequence of the message checked last in this
-    /// room (0 if none was), or if that message may have been deleted by retention: `previous` lies
-    /// between the two and is at most `dropped`, the room's greatest deleted sequence.
+    /// Checks the link of the next message. Call it for all messages of the log, in ascending order
+    /// of sequence.
+    ///
+    /// Returns true if `previous` is the sequence of the message last checked in this room; 0 if
+    /// none was. Also true if retention may have deleted the linked message: `previous` then lies
+    /// between the two sequences, and is at most `dropped`, the room's greatest deleted sequence.
     pub(super) fn check_next(
         &mut self,
         room: i64,

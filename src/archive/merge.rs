@@ -1,6 +1,6 @@
-//! Merges imported messages into a log, ordered by time. All functions work within the transaction
-//! of the caller. Imported messages are first collected in a temporary table (staging table), which
-//! SQLite moves to a file if it is large.
+//! Merge of imported messages into a log, ordered by time. All functions work within the caller's
+//! transaction. Imported messages are first collected in a temporary table (staging table). SQLite
+//! moves it to a file if it is large.
 
 use rusqlite::{Connection, params};
 
@@ -36,9 +36,9 @@ const DROP_DUPLICATES: &str = "
     )
 ";
 
-/// SQL: numbers all messages, of the log and staged, in the order of time. At equal times those of
-/// the log come first, and each kind keeps its order. Direct messages of the log take part with
-/// their times. Each session in the staging table gets a new number, after `:last_session`.
+/// SQL: numbers all messages, stored and staged, in the order of time. At equal times, those of the
+/// log come first, and the previous order is kept. Direct messages of the log are numbered too.
+/// Each session in the staging table gets a new number, greater than `:last_session`.
 const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.numbers
@@ -64,8 +64,8 @@ const ORDER_MESSAGES: &str = "
 ";
 
 /// SQL: replaces the messages of the log by those of [`ORDER_MESSAGES`], with their new sequences
-/// and links, and empties the search index. `dropped` becomes 0 in all rooms, because no new
-/// sequence belongs to a deleted message.
+/// and links. Empties the search index. Sets `dropped` to 0 in all rooms, because no new sequence
+/// belongs to a deleted message.
 const REWRITE_LOG: &str = "
     DELETE FROM main.entries;
     INSERT INTO main.entries
@@ -96,8 +96,8 @@ pub(super) fn create_staging_table(connection: &Connection) -> rusqlite::Result<
     connection.execute_batch(CREATE_STAGING_TABLE)
 }
 
-/// Inserts a message into the staging table, unless it has a duplicate there. Creates its room if
-/// the log has none of that name. `line` is its line number, which decides the order at equal
+/// Inserts a message into the staging table, unless a duplicate is there. Creates its room if the
+/// log has none of that name. `line`: line number of the message, which decides the order at equal
 /// times.
 pub(super) fn stage_message(
     connection: &Connection,
@@ -122,7 +122,7 @@ pub(super) fn stage_message(
     Ok(())
 }
 
-/// Returns the row id of a room. Inserts a row if the room has none.
+/// Returns the row id of a room. Inserts the room if the log does not have it.
 fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
     if let Some((number, _)) = rows::find_room(connection, room.key())? {
         return Ok(number);
@@ -132,7 +132,8 @@ fn room_id(connection: &Connection, room: &RoomName) -> rusqlite::Result<i64> {
         .insert(params![room.key().as_str(), room.as_str()])
 }
 
-/// Deletes the staged messages that have a duplicate in the log. Returns the number of those left.
+/// Deletes the staged messages that have a duplicate in the log. Returns the number of messages
+/// left.
 pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> {
     connection.execute(DROP_DUPLICATES, [])?;
     let left: i64 =
@@ -140,8 +141,8 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
     Ok(left.cast_unsigned())
 }
 
-/// Merges the staged messages into the log. Gives all messages new sequences and the log a new id,
-/// corrects the session records, builds the search index again, and marks the database as properly
+/// Merges the staged messages into the log. Gives all messages new sequences, and the log a new id.
+/// Corrects the session records, rebuilds the search index, and marks the database as properly
 /// closed. Call it only if there are staged messages.
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;

@@ -1,8 +1,7 @@
 //! Layer 3: the owner's tools for a log on disk: export, import, backup and check.
 //!
-//! Export, backup and check read one state of the database without changing it, and may be used
-//! while a server runs. Import changes the log and needs the directory's lock, so no server may
-//! run.
+//! Export, backup and check read one state of the database without changing it. A server may run
+//! meanwhile. Import changes the log and locks its directory, so no server may run.
 //!
 //! | module | contents |
 //! |---|---|
@@ -37,7 +36,7 @@ use crate::log::StoreError;
 use crate::log::sqlite::database;
 use crate::log::sqlite::directory::existing_database;
 
-/// Error of one of the owner's tools. No message of the log is changed.
+/// Error of one of the owner's tools. The messages of the log are unchanged.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// The log on disk cannot be opened.
@@ -66,8 +65,8 @@ pub enum ArchiveError {
     /// The target file of a backup exists already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    /// A file of a backup, or its directory, cannot be created, written, renamed or synced, or another
-    /// backup has locked it.
+    /// A file of a backup, or its directory, cannot be created, written, renamed or synced; or
+    /// another backup has locked the file.
     #[error("cannot write {}", path.display())]
     File {
         /// Path of the file or directory.

@@ -8,28 +8,28 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::model::Timestamp;
 
-/// Formats a time by RFC 3339 in UTC with milliseconds, without loss: `2026-11-03T14:30:05.123Z`.
-/// Returns `None` after the year 9999.
+/// Formats a time by RFC 3339 in UTC, to the millisecond: `2026-11-03T14:30:05.123Z`. `None` after
+/// the year 9999.
 pub(super) fn format_rfc3339(time: Timestamp) -> Option<String> {
     let form = form!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     to_date_time(time)?.format(form).ok()
 }
 
-/// Formats a time for people in UTC, without fractions of a second: `2026-11-03 14:30:05Z`. Returns
-/// `None` after the year 9999.
+/// Formats a time for people in UTC, to the second: `2026-11-03 14:30:05Z`. `None` after the year
+/// 9999.
 pub(super) fn format_readable(time: Timestamp) -> Option<String> {
     to_date_time(time)?.format(form!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).ok()
 }
 
-/// Parses a time by RFC 3339 with any offset. Fractions of a millisecond are cut off. Returns
-/// `None` if it is invalid or before 1970.
+/// Parses a time by RFC 3339 with any offset. Fractions of a millisecond are cut off. `None` if the
+/// time is invalid or before 1970.
 pub(super) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     from_date_time(OffsetDateTime::parse(text, &Rfc3339).ok()?)
 }
 
 /// Parses the start time of an export as an owner types it: `2026-11-03` (start of the day),
-/// `2026-11-03 14:30` or `2026-11-03T14:30:05`, all in UTC; or RFC 3339 with any offset. Returns
-/// `None` if it is invalid or before 1970.
+/// `2026-11-03 14:30` or `2026-11-03T14:30:05`, all in UTC; or RFC 3339 with any offset. `None` if
+/// the time is invalid or before 1970.
 #[must_use]
 pub fn parse_since(typed: &str) -> Option<Timestamp> {
     let typed = typed.replacen(' ', "T", 1);
@@ -47,12 +47,12 @@ pub fn parse_since(typed: &str) -> Option<Timestamp> {
     from_date_time(at.assume_utc())
 }
 
-/// Converts a timestamp to a UTC date and time. Returns `None` after the year 9999.
+/// Converts a timestamp to a UTC date and time. `None` after the year 9999.
 fn to_date_time(time: Timestamp) -> Option<OffsetDateTime> {
     OffsetDateTime::UNIX_EPOCH.checked_add(Duration::from_millis(time.0).try_into().ok()?)
 }
 
-/// Converts a date and time to a timestamp, cut off to milliseconds. Returns `None` before 1970.
+/// Converts a date and time to a timestamp, cut off to milliseconds. `None` before 1970.
 fn from_date_time(moment: OffsetDateTime) -> Option<Timestamp> {
     let milliseconds = moment.unix_timestamp_nanos().div_euclid(1_000_000);
     Some(Timestamp(u64::try_from(milliseconds).ok()?))

@@ -32,9 +32,9 @@ pub enum AddressError {
     /// The scheme is neither `chat://` nor `chats://`.
     #[error("only chat:// addresses are meant here")]
     Scheme,
-    /// The host contains this character, which is not allowed: a control character or, except in a
-    /// service instance name, white space or one of `/[]@?#`. `[` also stands for an opening
-    /// bracket without a closing one.
+    /// The host contains this character, which is not allowed. No host may contain a control
+    /// character. Only a service instance name may contain white space or one of `/[]@?#`.
+    /// `[` also stands for an opening bracket without a closing one.
     #[error("a host has no “{0}” in it")]
     Character(char),
 }
@@ -46,24 +46,24 @@ fn service_type() -> &'static str {
 }
 
 /// Returns true if `host` is the mDNS service instance name of a server, such as `Anna's pi
-/// (2)._pi-chat._tcp.local`: a label, a dot and the service type (case-sensitive; the label may be
-/// empty).
+/// (2)._pi-chat._tcp.local`: a label, a dot and the service type. The label may be empty. The
+/// service type is case-sensitive.
 #[must_use]
 pub fn is_service_instance(host: &str) -> bool {
     instance_label(host).is_some()
 }
 
-/// Returns the instance label of an mDNS service instance name: the part before the service type,
-/// by which users know the server, such as `Anna's pi (2)`. `None` if `entry` does not end with a
-/// dot and the service type.
+/// Returns the label of an mDNS service instance name: the part before the service type, by which
+/// users know the server. Example: `Anna's pi (2)`. `None` if `entry` does not end with a dot and
+/// the service type.
 #[must_use]
 pub fn instance_label(entry: &str) -> Option<&str> {
     entry.strip_suffix(service_type())?.strip_suffix('.')
 }
 
-/// Splits a text into a service instance name and the optional port after it, which is not
-/// validated. The name ends with the last service type in the text. `None` if the text does not
-/// begin with such a name, or if anything but a colon follows the name.
+/// Splits a text into a service instance name and the optional port after it. The name ends with
+/// the last service type in the text. The port is not validated. `None` if the text does not begin
+/// with such a name, or if the text after the name does not begin with a colon.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
     let port = behind.strip_prefix(':');
@@ -86,8 +86,8 @@ fn without_scheme(text: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// Splits a text into host and optional port, which are not validated, and removes the brackets of
-/// an IPv6 address. A text with several colons and no brackets is an IPv6 address without a port.
+/// Splits a text into host and optional port; neither is validated. Removes the brackets of an IPv6
+/// address. A text with several colons and no brackets is an IPv6 address without a port.
 ///
 /// # Errors
 /// [`AddressError::Character`] if the closing bracket is missing, [`AddressError::Port`] if
@@ -110,9 +110,9 @@ impl FromStr for HostAddress {
     type Err = AddressError;
 
     /// Parses an address: `host`, `host:port`, `[::1]`, `[::1]:port` or `::1`, each with or without
-    /// `chat://`. In place of `host`, a service instance name is allowed; `chat://` before it must
-    /// be in lower case. The default port is [`DEFAULT_PORT`]. White space around the text is
-    /// ignored.
+    /// `chat://`. The default port is [`DEFAULT_PORT`]. White space around the text is ignored.
+    ///
+    /// The host may be a service instance name. Then `chat://` before it must be in lower case.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         // An instance label may contain anything, even a scheme.

@@ -8,9 +8,9 @@ use super::Moment;
 /// [`Self::take_many`] may overdraw it.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    /// Burst size, expressed as the time in which an empty bucket becomes full.
+    /// Burst size, stored as the time in which an empty bucket becomes full.
     capacity: Duration,
-    /// Time in which one token is added.
+    /// Time in which the bucket gains one token.
     interval: Duration,
     /// Moment when the bucket is full if no more tokens are taken; in the past if it is full
     /// already. Stored instead of a token count, so that no timer has to refill the bucket.
@@ -53,16 +53,16 @@ impl TokenBucket {
         self.full_at
     }
 
-    /// Takes a token for a frame that has arrived, overdrawing the bucket if it is empty. Returns
-    /// the time until the bucket is no longer overdrawn, or zero if it is not: read the next frame
-    /// only after this time. Call it once for each frame.
+    /// Takes a token for a frame that has arrived, and overdraws the bucket if it is empty. Returns
+    /// the time until the bucket is no longer overdrawn: read the next frame only after this time.
+    /// Zero if the bucket is not overdrawn. Call it once for each frame.
     #[must_use]
     pub fn take(&mut self, now: Moment) -> Duration {
         self.take_many(now, 1)
     }
 
-    /// Takes `count` tokens at once, overdrawing the bucket if it holds fewer. Returns the time
-    /// until the bucket is no longer overdrawn, or zero if it is not. `count` may be 0.
+    /// Takes `count` tokens, and overdraws the bucket if it holds fewer. Returns the time until the
+    /// bucket is no longer overdrawn; zero if it is not. `count` may be 0.
     #[must_use]
     pub fn take_many(&mut self, now: Moment, count: u32) -> Duration {
         self.full_at = self.full_at.max(now) + self.interval.saturating_mul(count);

@@ -40,8 +40,8 @@ macro_rules! error_codes {
                 match self { $(Self::$variant => $closes,)* }
             }
 
-            /// Returns true if repeating the same attempt at once does not help: a client must not
-            /// reconnect by itself, nor repeat a refused `join` unchanged.
+            /// Returns true if the client must not retry automatically: neither reconnect nor
+            /// repeat a refused `join` unchanged.
             #[must_use]
             pub const fn is_final(self) -> bool {
                 match self { $(Self::$variant => $final,)* }
@@ -133,19 +133,19 @@ error_codes! {
     NotAdmitted = 401, "not_admitted", false, true, "Somebody here was asked and said no.";
 }
 
-/// Notice code of the protocol registry. A notice is a text for users that needs no answer; clients
+/// Notice code of the protocol registry. A notice is a text for users, and needs no answer. Clients
 /// display a notice with an unassigned code like an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeCode {
     /// The client exceeds its rate limit, so the server reads its frames more slowly.
     SlowDown,
-    /// The server's clock was set by more than [`super::limits::MAX_CLOCK_STEP`].
+    /// The server's wall clock was changed by more than [`super::limits::MAX_CLOCK_STEP`].
     ClockChanged,
     /// Announcement of the server's operator.
     Announcement,
     /// Among peers: another peer's clock differs from this machine's by more than 5 seconds.
     ClockDiffers,
-    /// The server's storage fails: it cannot write messages to its disk, or the disk does not
+    /// The server's storage fails: messages cannot be written to the disk, or the disk does not
     /// answer.
     StorageFailing,
     /// The server's storage works again, after `StorageFailing`.

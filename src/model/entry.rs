@@ -35,8 +35,8 @@ pub struct Draft {
 pub struct LogEntry {
     /// Sequence in the log; not [`Sequence::ZERO`].
     pub sequence: Sequence,
-    /// Sequence of the previous entry of the same room; [`Sequence::ZERO`] for direct messages, and
-    /// for an entry of a room without earlier entries (or with all of them evicted).
+    /// Sequence of the previous entry in the same room. [`Sequence::ZERO`] for a direct message,
+    /// and if the room has no earlier entry or all earlier ones were evicted.
     pub previous: Sequence,
     /// Wall-clock time at which the server appended the message. After a small step back of the
     /// clock, the log repeats its last time until the clock has caught up.

@@ -1,7 +1,7 @@
-//! Events: the reports of an engine to the user interface. They are the same for all engines.
+//! Events: reports of an engine to the user interface. All engines use the same events.
 //!
-//! Strings in events come from other users and are not sanitised: sanitise them before they are
-//! displayed ([`super::sanitize_text`]).
+//! Strings in events come from other users and are not sanitised. Call [`super::sanitize_text`]
+//! before you display them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum Event {
     },
     /// This client has left a room.
     Left {
-        /// Tag of the `Leave` request; empty if no pending request with a tag caused it.
+        /// Tag of the pending `Leave` request that caused it; empty if there is none.
         tag: RequestTag,
         /// Canonical name of the room.
         room: String,
@@ -35,18 +35,17 @@ pub enum Event {
     Message(Message),
     /// Direct message, sent or received.
     Direct(DirectMessage),
-    /// Gap in a room: messages between the last reported one and the next one are missing and can
+    /// Gap in a room: messages between the last reported one and the next one are missing. They can
     /// no longer be read.
     Gap {
         /// Room with the gap.
         room: String,
     },
-    /// End of a batch of old messages: all messages that a join, an `Enter` or a `History` has
-    /// brought were reported.
+    /// All old messages that a join, an `Enter` or a `History` brought were reported.
     HistoryEnd {
         /// Tag of the `Enter` or `History` request; empty after a join.
         tag: RequestTag,
-        /// Room whose messages were reported; `None` after a join: all rooms of the join.
+        /// Room whose messages were reported. `None` after a join: all rooms of the join.
         room: Option<String>,
         /// True if it answers a `History` request and the log holds older messages of the room.
         more: bool,
@@ -63,7 +62,7 @@ pub enum Event {
         room: String,
         /// Number of members.
         members: u32,
-        /// Members' names; `None` if the list was not requested and the room is too large for
+        /// Members' names. `None` if the list was not requested and the room is too large for
         /// names.
         names: Option<Vec<String>>,
         /// True if it answers a [`super::ChatCommand::Members`].
@@ -95,11 +94,11 @@ pub enum Event {
         sequence: Option<Sequence>,
         /// Time of the log entry; `None` if the server acknowledged without an echo.
         time: Option<Timestamp>,
-        /// Text of the message, if the server acknowledged without an echo: no [`Event::Message`]
-        /// or [`Event::Direct`] will show it.
+        /// Text of the message if the server acknowledged it without an echo. No [`Event::Message`]
+        /// or [`Event::Direct`] will show it. `None` if an echo has arrived.
         unechoed: Option<String>,
     },
-    /// A request was refused, by the server or by the engine, and will not be carried out.
+    /// A request was refused by the server or by the engine, and will not be carried out.
     Refused(Refusal),
     /// A message was not acknowledged before the engine ended.
     Unsent {
@@ -109,19 +108,18 @@ pub enum Event {
         to: String,
         /// Text of the message.
         text: String,
-        /// True if the message was sent and only the answer is missing, so the server may have
-        /// stored it.
+        /// True if the message was sent but not answered, so the server may have stored it.
         perhaps_taken: bool,
     },
     /// The server requires a password. Answer with [`super::Command::Password`].
     PasswordWanted {
-        /// True if a password was given and it was wrong.
+        /// True if the user gave a password and it was wrong.
         again: bool,
     },
     /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
-    /// A candidate asks to join the room of peers, and this peer's user may object. Answer with
-    /// [`super::PeerCommand::Admit`]; without an answer the candidate is admitted.
+    /// A candidate asks to join the room of peers, and this peer's user may reject it. Answer with
+    /// [`super::PeerCommand::Admit`]. Without an answer, the candidate is admitted.
     AdmissionRequested {
         /// Username of the candidate.
         name: String,
@@ -133,7 +131,7 @@ pub enum Event {
         /// New username.
         to: String,
     },
-    /// Status report of every peer in the room.
+    /// Status reports of all peers in the room.
     Peers {
         /// Tag of the `Peers` request.
         tag: RequestTag,
@@ -156,7 +154,7 @@ pub enum Event {
     },
 }
 
-/// State of the connection to the server; of peers, only `Connecting` is reported.
+/// State of the connection to a server. A peer's engine reports only `Connecting`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
     /// A connection is being established, or a room of peers is being joined.
@@ -198,11 +196,12 @@ pub struct JoinedServer {
     pub retention: Retention,
     /// True if the previous session was resumed.
     pub session_kept: bool,
-    /// True if the server accepted the client's position: every message after it follows, except
-    /// those that retention has deleted ([`Event::Gap`]). False: only the latest messages follow.
+    /// True if the server accepted the client's position. Every message after it follows, except
+    /// those that retention has deleted ([`Event::Gap`]). If false, only the latest messages
+    /// follow.
     pub position_kept: bool,
-    /// True if the server has another log than at the last join: messages may be missing, or be
-    /// shown a second time.
+    /// True if the server has another log than at the last join. Messages may be missing, or may be
+    /// shown twice.
     pub log_changed: bool,
 }
 
@@ -223,18 +222,17 @@ pub struct Message {
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
-    /// True if it is an old message (replayed or requested), false if it is live.
+    /// True if it is an old message (replayed or requested). False if it is live.
     pub history: bool,
     /// True if it answers a [`super::ChatCommand::History`].
     pub requested: bool,
     /// True if it was written in a session of this user: the current one, or an earlier one that
     /// the engine remembers.
     pub own: bool,
-    /// True if it arrived late: it sorts before a message that was already reported. Always false
-    /// for a server's messages.
+    /// True if it sorts before a message that was already reported. Only messages of peers can be
+    /// late.
     pub late: bool,
-    /// Tag of the pending request that sent this message; empty if this is not the echo of a
-    /// pending message.
+    /// Tag of the pending request that sent this message. Empty if no pending request did.
     pub tag: RequestTag,
 }
 
@@ -257,13 +255,12 @@ pub struct DirectMessage {
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
-    /// True if it is an old message (replayed), false if it is live.
+    /// True if it is an old message (replayed). False if it is live.
     pub history: bool,
     /// True if it was written in a session of this user: the current one, or an earlier one that
     /// the engine remembers.
     pub own: bool,
-    /// Tag of the pending request that sent this message; empty if this is not the echo of a
-    /// pending message.
+    /// Tag of the pending request that sent this message. Empty if no pending request did.
     pub tag: RequestTag,
 }
 
@@ -278,12 +275,12 @@ pub struct Refusal {
     pub text: String,
     /// Room or username of the request; empty if it has none.
     pub to: String,
-    /// Text of the refused message, so that the user interface can return it to the user; `None`
-    /// for requests that are not messages.
+    /// Text of the refused message, for the user to send again. `None` if the request is not a
+    /// message.
     pub message: Option<String>,
 }
 
-/// Complete answer to a [`SearchRequest`]: one page of matches, the latest ones.
+/// Answer to a [`SearchRequest`]: one page of matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchResult {
     /// Tag of the request.
@@ -333,19 +330,19 @@ pub struct PeerReport {
     pub is_self: bool,
     /// Time since the peer joined the room.
     pub present: Duration,
-    /// Best known address to send to: a verified one if there is one; `None` for this peer itself,
-    /// or if no address is known.
+    /// Address to which this peer would send: a verified one if there is one. `None` for this peer
+    /// itself, or if no address is known.
     pub address: Option<SocketAddr>,
     /// Route by which this peer sends to it.
     pub route: PeerRoute,
-    /// Packet loss: share of its heartbeats that were lost in the current measurement, in
-    /// thousandths; 0 for this peer itself.
+    /// Packet loss: share of the peer's heartbeats that did not arrive since the current
+    /// measurement began, in thousandths. 0 for this peer itself.
     pub loss: u16,
     /// Clock skew: its wall clock minus this machine's, in milliseconds; positive if its clock is
     /// ahead.
     pub skew: i64,
-    /// Time since its last known sign of life: heard by this peer, or by another one according to
-    /// its heartbeat. Zero for this peer itself.
+    /// Time since the peer was last heard, by this peer or, according to its heartbeat, by another
+    /// peer. Zero for this peer itself.
     pub silence: Duration,
 }
 
@@ -354,12 +351,12 @@ pub struct PeerReport {
 pub enum PeerRoute {
     /// No route: the peer is this peer itself.
     Local,
-    /// Multicast or broadcast by this path: the first one in order of preference that the peer
-    /// hears. IPv4 multicast if it is not known which paths it hears.
+    /// Multicast or broadcast by this path: the most preferred path by which the peer hears this
+    /// one. [`Path::GroupV4`] if that is unknown.
     Path(Path),
-    /// Unicast: the peer hears none of the multicast and broadcast paths, so it gets copies at its
-    /// own address.
+    /// Unicast to the peer's own address, because the peer hears none of the multicast and
+    /// broadcast paths.
     Unicast,
-    /// Through other peers: this peer has never heard it directly, or not recently.
+    /// Through other peers, because this peer has never heard it directly, or not recently.
     Indirect,
 }

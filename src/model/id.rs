@@ -30,8 +30,8 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// Public session number: identifies a user's session on a server, or a peer, independently of the
-/// username. Unique within a [`LogId`]. Not 0, except in frames where 0 stands for any session.
+/// Public session number: identifies a user's session on a server, or a peer. It does not depend on
+/// the username. Unique within a [`LogId`]. Not 0, except in frames where 0 stands for any session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
@@ -41,8 +41,9 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Reference number that a client gives to a message or request, and that the answer repeats. The
-/// references of messages are not 0 and ascend within a session, so that duplicates and echoes are
+/// Reference number that a client gives to a message or request. The answer repeats it.
+///
+/// The references of messages are not 0 and ascend within a session. Duplicates and echoes are
 /// recognised by them.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -50,8 +51,8 @@ impl fmt::Display for SessionId {
 pub struct Reference(pub u64);
 
 impl Reference {
-    /// Reference 0: none. In a frame from the server: it answers no message or request, or one
-    /// without a valid reference, such as `hello` and `join`.
+    /// Reference 0: none. A frame from the server with this reference answers no message or
+    /// request, or one without a reference, such as `hello` and `join`.
     pub const NONE: Self = Self(0);
 
     /// Returns the reference after this one; the greatest one is its own successor.

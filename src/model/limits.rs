@@ -51,8 +51,8 @@ pub const HISTORY_LENGTH: u16 = 10;
 /// Maximum number of entries in one answer to `history`.
 pub const MAX_HISTORY_PAGE: u16 = 100;
 
-/// Page size of a replay: maximum number of missed entries that are read from the log, and sent to
-/// a client that resumes, at a time.
+/// Page size of a replay: maximum number of missed entries that are read and sent at a time to a
+/// client that resumes.
 pub const REPLAY_PAGE: u16 = 100;
 
 /// Maximum number of entries in one answer to `search`.
@@ -64,9 +64,10 @@ pub const MAX_SEARCH_TEXT: usize = 256;
 /// Maximum number of words in the text of a `search`.
 pub const MAX_SEARCH_WORDS: usize = 16;
 
-/// Maximum number of names in one `roster`, and of joined and of left names in one `presence`. A
-/// `roster` or `presence` that was not requested holds no names, only the number of members, if the
-/// room has more members than this.
+/// Maximum number of names in one `roster`, and of joined and of left names in one `presence`.
+///
+/// If a room has more members than this, an unrequested `roster` or `presence` holds no names, only
+/// the number of members.
 pub const MAX_LISTED_NAMES: usize = 100;
 
 /// Maximum number of direct messages, sent and received, that the log keeps of one session.
@@ -100,15 +101,16 @@ pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 /// members.
 pub const LARGE_ROOM_PRESENCE_DELAY: Duration = Duration::from_secs(5);
 
-/// Slow reader timeout: a connection is closed if its client has taken nothing for this time
-/// although data waits, or if it is behind the live messages by more than this time.
+/// Slow reader timeout. A connection is closed if data waits and its client has taken nothing for
+/// this time, or if it is behind the live messages by more than this time.
 pub const SLOW_READER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time for which a connection that is closing may still send the data that waits for its client.
+/// Time that a closing connection has to send the data that waits for its client.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_200);
 
-/// Maximum step of the wall clock that does not count as setting it. After a smaller step back, the
-/// log repeats its last timestamp until the clock has caught up.
+/// Maximum step of the wall clock that counts as drift; a larger step counts as a change of the
+/// clock. After a small step back, the log repeats its last timestamp until the clock has caught
+/// up.
 pub const MAX_CLOCK_STEP: Duration = Duration::from_secs(5);
 
 /// IPv4 multicast group of peers.
@@ -117,12 +119,12 @@ pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 24, 28);
 /// IPv6 multicast group of peers.
 pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0, 0x2428);
 
-/// Maximum length of a datagram, in bytes: fits into the minimum MTU of IPv6, so it is not
+/// Maximum length of a datagram, in bytes. It fits into the minimum MTU of IPv6, so it is not
 /// fragmented.
 pub const MAX_DATAGRAM: usize = 1_232;
 
-/// Minimum length of an `announce` datagram before sealing, in bytes: not less than its answers, so
-/// that a forged sender address brings no amplification.
+/// Minimum length of an `announce` datagram before sealing, in bytes. The answers are not longer,
+/// so a forged sender address brings no amplification.
 pub const MIN_ANNOUNCE: usize = 400;
 
 /// Maximum length of the padding in an `announce`, in bytes.

@@ -1,8 +1,8 @@
 //! Layer 0: the shared vocabulary of all layers: identifiers, names, texts, times, limits, error
 //! codes, settings, and the requests and events between user interface and engines.
 //!
-//! A value that has a type of its own here was validated by that type's constructor and need not be
-//! validated again.
+//! A value with a type of its own was validated by that type's constructor. Do not validate it
+//! again.
 
 mod address;
 mod address_group;

@@ -123,8 +123,8 @@ const fn is_invisible(c: char) -> bool {
         | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// Defines a public name type around [`Name`]: two distinct types, so that room names and usernames
-/// cannot be mixed up.
+/// Defines a public name type around [`Name`]. Usernames and room names have distinct types, so
+/// that they cannot be mixed up.
 macro_rules! name_type {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*

@@ -22,15 +22,15 @@ impl fmt::Debug for PeerId {
     }
 }
 
-/// Lamport timestamp of an entry: greater than every one that the author had seen before, so that
-/// it orders messages of different authors. Valid from 1 to 2⁴⁸ − 1.
+/// Lamport timestamp of an entry, which orders messages of different authors: greater than every
+/// one that the author had seen before. Valid from 1 to 2⁴⁸ − 1.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Lamport(pub u64);
 
-/// Reading of the room clock: milliseconds since the first peer opened the room. A peer takes the
-/// clock over when it joins and counts on by itself.
+/// Reading of the room clock: milliseconds since the first peer opened the room. A peer adopts the
+/// clock when it joins, and then counts on by itself.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -50,8 +50,7 @@ impl RoomClock {
     }
 }
 
-/// Bit set of [`Path`]s, as on the wire. Unassigned bits stay as they were received, and are
-/// ignored.
+/// Bit set of [`Path`]s, as on the wire. Unassigned bits are kept as received, and ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PathSet(pub u8);
 
@@ -80,7 +79,7 @@ impl PathSet {
     }
 }
 
-/// Path by which a datagram goes to many peers: multicast or broadcast (`docs/protocol/udp.md`,
+/// Path by which a datagram reaches many peers: multicast or broadcast (`docs/protocol/udp.md`,
 /// section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Path {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Sequence, SessionId, Style, Timestamp};
 
-/// Correlation id of a request, chosen by the user interface and repeated in the events that answer
-/// the request. Engines do not interpret it. `None` (empty): the request has no id.
+/// Correlation id of a request, chosen by the user interface. The events that answer the request
+/// repeat it. Engines do not interpret it. `None` (empty): the request has no id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestTag(pub Option<Arc<str>>);
 
@@ -24,7 +24,7 @@ pub struct Request {
 /// disconnection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Carries out a chat command. While the client is not joined, the command waits in a queue.
+    /// Carries out a chat command. A client's engine queues it until the client has joined.
     Chat(ChatCommand),
     /// Carries out a command that only a peer supports. The client's engine refuses it.
     Peer(PeerCommand),
@@ -40,9 +40,8 @@ pub enum Command {
     Quit,
 }
 
-/// Chat command, for the client's engine and the peer's engine. The peer's engine refuses the
-/// commands that peers do not support, such as `History` and `Search`. Each command is answered by
-/// an event.
+/// Chat command, for the client's engine and the peer's engine. An event answers each command. The
+/// peer's engine refuses the commands that peers do not support, such as `History` and `Search`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatCommand {
     /// Sends a message to a room. The answer is [`super::Event::Acknowledged`],
@@ -59,8 +58,8 @@ pub enum ChatCommand {
     Direct {
         /// Recipient's username, in any spelling.
         to: String,
-        /// Session that must hold the name, else the message is refused. `None`: the session from
-        /// which the last direct message under this name came; any session if there was none.
+        /// Session that must hold the name; otherwise the message is refused. `None`: the session
+        /// that sent the last direct message under this name; any session if there was none.
         session: Option<SessionId>,
         /// Display style of the text.
         style: Style,
@@ -81,8 +80,8 @@ pub enum ChatCommand {
     History {
         /// Room to read.
         room: RoomSelector,
-        /// Requests only messages with a smaller sequence. `None`: those before the oldest message
-        /// of the room that was reported; the latest ones if none was.
+        /// Exclusive upper bound of the sequences. `None`: messages before the oldest one of the
+        /// room that was reported; the latest messages if none was.
         before: Option<Sequence>,
         /// Maximum number of messages. The client's engine clamps it to 1 to 100.
         limit: u16,
@@ -151,10 +150,10 @@ pub struct SearchRequest {
     pub since: Option<Timestamp>,
     /// Latest time of a message, exclusive.
     pub until: Option<Timestamp>,
-    /// Exclusive upper bound: the sequence of a message must be smaller. It is the cursor of the
-    /// next older page.
+    /// Exclusive upper bound of the sequences; `None`: no bound. It is the cursor of the next older
+    /// page.
     pub before: Option<Sequence>,
-    /// Maximum number of results. The client's engine clamps it to 1 to 50. The newest matches are
-    /// returned.
+    /// Maximum number of results; the newest matches are returned. The client's engine clamps it to
+    /// 1 to 50.
     pub limit: u16,
 }

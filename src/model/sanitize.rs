@@ -3,8 +3,8 @@
 /// Replacement character, U+FFFD: stands for a character that is unsafe to display.
 pub const REPLACEMENT: char = '\u{fffd}';
 
-/// Returns true if the character is unsafe to display, because it could affect more than its own
-/// cell on the screen: control characters (newline and tab too), bidirectional controls, line and
+/// Returns true if a character is unsafe to display, because it can affect more than its own cell
+/// on the screen: control characters (newline and tab too), bidirectional controls, line and
 /// paragraph separators, and invisible formatting. Zero-width joiners are safe: scripts and emoji
 /// need them.
 #[must_use]

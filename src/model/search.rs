@@ -14,8 +14,8 @@ use super::{LogEntry, NameKey, Sequence, Timestamp};
 /// phrase as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// Text as typed, including a trailing `*` if there was one, for a full-text index with its own
-    /// tokenizer. Contains no double quote; a NUL has become a space.
+    /// Text as typed, with a trailing `*` if there was one, for a full-text index with a tokenizer
+    /// of its own. Contains no double quote. Each NUL was replaced by a space.
     pub raw: String,
     /// Words, folded for comparison; at least one, and none is empty.
     pub words: Vec<String>,
@@ -63,7 +63,7 @@ impl SearchTerms {
                 phrases.extend(part.split_whitespace().filter_map(Phrase::new));
             }
         }
-        // Counted as people do: a vowel sign does not end a word.
+        // A combining mark, such as a vowel sign, does not end a word here.
         let between = |it: char| !it.is_alphanumeric() && !is_combining_mark(it);
         if raw.split(between).filter(|it| it.contains(is_letter)).count() > MAX_SEARCH_WORDS {
             return Err(SearchError::TooManyWords);
@@ -97,9 +97,9 @@ impl Phrase {
         (!words.is_empty()).then_some(Self { raw, words, is_prefix })
     }
 
-    /// Returns true if the words of the phrase occur in `words`, the folded words of a message,
-    /// adjacent and in order. The last word of a prefix phrase matches every word that begins with
-    /// it.
+    /// Returns true if the words of the phrase occur in `words`, adjacent and in order. `words`:
+    /// folded words of a message. The last word of a prefix phrase matches every word that begins
+    /// with it.
     fn is_in(&self, words: &[String]) -> bool {
         let (Some((last, first)), count) = (self.words.split_last(), self.words.len()) else {
             return false;
@@ -112,11 +112,11 @@ impl Phrase {
     }
 }
 
-/// Tokenizes a text: returns its words, which are runs of letters, digits and their accents, folded
-/// by [`fold`].
+/// Tokenizes a text: returns its words, folded by [`fold`]. A word is a run of letters, digits and
+/// their accents.
 ///
-/// Splits as `unicode61` does, the tokenizer of the SQLite log's index, so that a search finds the
-/// same messages with the index and without.
+/// Splits as the SQLite tokenizer `unicode61` does, so that a search finds the same messages with
+/// and without the index.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -130,7 +130,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Enclosed alphanumerics (letters in circles and squares), which do not belong to a word although
+/// Enclosed alphanumerics (letters in circles and squares). They are not part of words, although
 /// Unicode counts them as alphabetic.
 const CIRCLED: [RangeInclusive<char>; 2] = ['\u{24b6}'..='\u{24e9}', '\u{1f130}'..='\u{1f189}'];
 
@@ -151,8 +151,8 @@ fn is_accent(char: char) -> bool {
     bit.is_some_and(|it| it & 1 == 1)
 }
 
-/// Folds a word for comparison, as `unicode61` does: lower case, without combining accents, and
-/// with precomposed Latin letters replaced by their ASCII base letters.
+/// Folds a word for comparison, as `unicode61` does: lower case, no combining accents, and ASCII
+/// base letters in place of precomposed Latin letters.
 fn fold(word: &str) -> String {
     let bare = word.chars().filter(|it| !is_accent(*it)).map(|char| {
         let base = std::iter::once(char).nfd().next();
@@ -163,13 +163,13 @@ fn fold(word: &str) -> String {
     lower.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }
 
-/// Validated search filters, without the rooms to search, which are given separately. An entry must
-/// pass all filters.
+/// Validated search filters. An entry must pass all of them. The rooms to search are given
+/// separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
     /// Phrases that the message text must contain.
     pub text: SearchTerms,
-    /// Key of the author's username, in whichever session; `None`: any author.
+    /// Key of the author's username, whatever the session; `None`: any author.
     pub from: Option<NameKey>,
     /// Earliest time of an entry, inclusive; `None`: no bound.
     pub since: Option<Timestamp>,
@@ -177,13 +177,12 @@ pub struct SearchQuery {
     pub until: Option<Timestamp>,
     /// Upper bound: the sequence of an entry must be smaller.
     pub before: Sequence,
-    /// Maximum number of results. The latest matches are returned.
+    /// Maximum number of results; the latest matches are returned.
     pub limit: u16,
 }
 
 impl SearchQuery {
-    /// Returns true if an entry passes all filters. Does not check its room, and does not count it
-    /// against `limit`.
+    /// Returns true if an entry passes all filters. Checks neither its room nor `limit`.
     #[must_use]
     pub fn matches(&self, entry: &LogEntry) -> bool {
         entry.sequence < self.before

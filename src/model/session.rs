@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{Reference, SessionId, Timestamp, Username};
 
-/// Hash of a session token ([`super::Token`]): the server finds the session by it, but a client
-/// cannot resume the session with it. `Debug` does not print it.
+/// Hash of a session token ([`super::Token`]). The server finds the session by it, but no client
+/// can resume the session with it. `Debug` does not print it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -22,15 +22,16 @@ pub struct SessionRecord {
     pub session: SessionId,
     /// Hash of the session's token.
     pub token: TokenHash,
-    /// Username of the session, or the last one if it is disconnected.
+    /// Username of the session; if it is disconnected, the last one.
     pub username: Username,
     /// Wall-clock time of the disconnection; `None` while the session is connected.
     pub away_since: Option<Timestamp>,
     /// Greatest reference of the session's messages that are stored in the log. It may be out of
-    /// date: the log corrects it from the stored messages when the server starts.
+    /// date. When the server starts, the log corrects it from the stored messages.
     pub last_reference: Reference,
-    /// References of refused messages, which may be sent again although they can be below
-    /// `last_reference`. Ascending, at most [`super::limits::MAX_REFUSED_REFERENCES`]. When the
-    /// server starts, the log removes the references of messages that are stored after all.
+    /// References of refused messages, ascending, at most
+    /// [`super::limits::MAX_REFUSED_REFERENCES`]. These messages may be sent again, although their
+    /// references can be below `last_reference`. When the server starts, the log removes the
+    /// references of messages that are stored after all.
     pub refused: Vec<Reference>,
 }

@@ -14,11 +14,10 @@ pub struct HubSettings {
     pub server_name: String,
     /// Password that a `join` must contain, 1 to 256 bytes; `None`: no password is required.
     pub password: Option<String>,
-    /// True if the server refuses usernames that look like a name in use (error 202
-    /// `name_lookalike`).
+    /// True if the server refuses usernames that look like one in use (error 202 `name_lookalike`).
     pub refuse_lookalikes: bool,
-    /// Maximum number of connections, including those that have not joined. Up to about an eighth
-    /// more may exist while evicted ones are closing.
+    /// Maximum number of connections, including those that have not joined. While evicted
+    /// connections are closing, up to about an eighth more may exist.
     pub max_connections: usize,
     /// Maximum number of connections of one address group, closing ones included. Most other limits
     /// of a group are derived from it.
@@ -26,7 +25,7 @@ pub struct HubSettings {
     /// Maximum number of open rooms (with members) of the whole server. Only reserved rooms can be
     /// opened beyond it.
     pub max_rooms: usize,
-    /// Reserved rooms: they can be opened and entered beyond `max_rooms` and the limits of address
+    /// Reserved rooms, which can be opened and entered beyond `max_rooms` and the limits of address
     /// groups. The lobby is reserved even if it is not listed.
     pub reserved_rooms: Vec<RoomName>,
     /// Maximum number of sessions, connected and disconnected.

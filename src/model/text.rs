@@ -52,7 +52,7 @@ impl MessageText {
 }
 
 impl fmt::Debug for MessageText {
-    /// Writes only the length, to keep message texts out of logs.
+    /// Writes only the length, to keep message texts out of log files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MessageText({} bytes)", self.0.len())
     }
@@ -102,7 +102,7 @@ impl AnnouncementText {
     }
 }
 
-/// Display style of a message: a number of the protocol registry. Unassigned numbers are passed on
+/// Display style of a message: a number of the protocol registry. Unassigned numbers are kept
 /// unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style(pub u8);

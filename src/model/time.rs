@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC). It is for display,
-/// search and retention. Messages are not ordered by it, because clocks may be wrong.
+/// Wall-clock time: milliseconds since the Unix epoch (1970-01-01 00:00 UTC), for display, search
+/// and retention. Messages are not ordered by it, because clocks may be wrong.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

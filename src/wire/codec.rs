@@ -100,7 +100,7 @@ impl Flavor for CanonicalCheck<'_> {
 }
 
 /// Deserialises a list without allocating memory for its declared length. Memory grows with the
-/// items that are present, so a forged length costs nothing.
+/// items that are present, so a false length costs nothing.
 pub(super) fn vec_without_prealloc<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

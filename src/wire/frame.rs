@@ -30,14 +30,14 @@ pub enum FrameError {
     NotPiChat,
 }
 
-/// Splits a TCP stream into frames. Buffers only bytes that were fed and not handed out yet; while
-/// there are none, it holds no memory.
+/// Splits a TCP stream into frames. Buffers bytes that were fed but not handed out. While there are
+/// none, it holds no memory.
 #[derive(Debug)]
 pub struct FrameReader {
-    /// Bytes that were fed and not handed out yet: complete frames that the caller did not take,
-    /// then an incomplete one.
+    /// Bytes that were fed but not handed out: complete frames after the one at which the caller
+    /// stopped, then an incomplete frame.
     buffered: Vec<u8>,
-    /// True until the first frame of a client is complete: the stream must begin with a `hello`.
+    /// True until the first frame of a client is complete: that frame must be a `hello`.
     expects_hello: bool,
 }
 
@@ -55,12 +55,12 @@ impl FrameReader {
     }
 
     /// Feeds received bytes, and calls `on_body` with the body of each complete frame, in order. If
-    /// `on_body` returns false, its frame counts as handed out, and the rest stays buffered. To go
-    /// on, call `feed` again, without new bytes if there are none.
+    /// `on_body` returns false, `feed` stops after that frame and buffers the rest. To continue,
+    /// call `feed` again; `bytes` may be empty.
     ///
     /// # Errors
-    /// [`FrameError`] if the stream breaks the framing rules. The frames before that were handed
-    /// out. Do not call `feed` again after an error.
+    /// [`FrameError`] if the stream breaks the framing rules. The frames before the error were
+    /// handed out. Do not call `feed` again after an error.
     pub fn feed(
         &mut self,
         bytes: &[u8],
@@ -83,7 +83,7 @@ impl FrameReader {
     }
 
     /// Hands out the complete frames at the start of `bytes`, until `on_body` returns false.
-    /// Returns the bytes after the last of them.
+    /// Returns the bytes that were not handed out.
     fn split_frames<'a>(
         &mut self,
         mut bytes: &'a [u8],
@@ -115,8 +115,8 @@ impl FrameReader {
     }
 }
 
-/// Returns true if a stream that starts with `bytes` may still begin with a `hello`: false once
-/// length, kind or magic number is wrong.
+/// Returns true if a stream that starts with `bytes` may begin with a `hello`. False if length,
+/// kind or magic number is wrong.
 fn may_be_hello(bytes: &[u8]) -> bool {
     let length_fits = match bytes {
         [] => true,

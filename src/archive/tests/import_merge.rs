@@ -1,4 +1,4 @@
-//! Tests of what an import does to direct messages, sessions, search and log id.
+//! Tests of the effect of an import on direct messages, sessions, search and log id.
 
 use rusqlite::Connection;
 
@@ -40,8 +40,9 @@ fn entry(sequence: u64, time: u64, target: Target) -> LogEntry {
     }
 }
 
-/// Creates the log of a stopped server: sessions 3 and 4, a message in the lobby, a direct message
-/// between the sessions; many messages were deleted by retention. Returns its restored state.
+/// Creates the log of a stopped server: sessions 3 and 4, a message in the lobby, and a direct
+/// message between the sessions. Many messages were deleted by retention. Returns its restored
+/// state.
 fn server_log(directory: &Path) -> RestoredState {
     open_and_close(directory);
     let mut connection = database(directory);
@@ -100,7 +101,8 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_ne!(after.log_id, before.log_id, "clients begin afresh");
     assert_eq!(after.head, Sequence(5));
     assert_eq!(after.next_session, SessionId(7));
-    // The last references of the sessions are known, but not from the new sequences.
+    // The last references of the sessions are restored. They are not computed from the new
+    // sequences.
     assert_eq!(after.sessions, before.sessions);
     let last: Vec<_> = after.sessions.iter().map(|it| it.last_reference.0).collect();
     assert_eq!(last, [102, 5]);
@@ -150,8 +152,8 @@ fn imported_messages_are_searchable_at_once() {
     assert_eq!(search_lobby(directory, "nine"), ["number nine"]);
 }
 
-/// Before the import, the end of the log may have been missing, so it would get a new log id; after
-/// it, the id given by the import stays.
+/// Before the import, the log may lack its end, so it would get a new id. After the import, the log
+/// keeps the id that the import gave it.
 #[test]
 fn log_id_of_an_import_survives_a_boot() {
     let directory = tempfile::tempdir().unwrap();
@@ -215,7 +217,7 @@ fn bad_line_is_reported_and_nothing_is_imported() {
     check_without_faults(directory);
 }
 
-/// The search index is built in several batches, and links of a room skip other rooms.
+/// The search index is built in several batches. The links of a room skip messages of other rooms.
 #[test]
 fn import_of_12000_messages_is_indexed_and_linked() {
     let directory = tempfile::tempdir().unwrap();

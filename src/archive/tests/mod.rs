@@ -30,8 +30,8 @@ struct TestMessage {
 }
 
 impl TestMessage {
-    /// Returns the fields that are equal in duplicates: all but the session; the room in lower
-    /// case.
+    /// Returns the fields by which duplicates are recognised: all but the session. The room is in
+    /// lower case.
     fn identity(&self) -> (u64, String, String, u64, String) {
         let room = self.room.to_lowercase();
         (self.time, room, self.username.clone(), self.reference, self.text.clone())
@@ -58,8 +58,8 @@ fn file(messages: &[TestMessage]) -> Vec<u8> {
     lines.map(|it| format!("{it}\n")).collect::<String>().into_bytes()
 }
 
-/// Imports messages into the log of a directory. Returns the number added; the others were
-/// duplicates.
+/// Imports messages into the log of a directory. Returns the number of messages added, duplicates
+/// not counted.
 fn import_all(directory: &Path, messages: &[TestMessage]) -> u64 {
     let done = import(directory, &mut file(messages).as_slice()).unwrap();
     assert_eq!(done.added + done.duplicates, messages.len() as u64);

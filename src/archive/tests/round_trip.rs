@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Returns a proptest strategy for messages. They have few different times, names and texts, so
-/// that duplicates occur.
+/// Returns a proptest strategy for messages. Few different times, names and texts occur, so there
+/// are duplicates.
 fn any_message() -> impl Strategy<Value = TestMessage> {
     let text =
         prop_oneof![Just("hello".to_owned()), "[ -~\u{a0}-\u{fff}\u{1f600}-\u{1f640}\n\t]{1,40}",];
@@ -23,13 +23,13 @@ fn any_message() -> impl Strategy<Value = TestMessage> {
     )
 }
 
-/// Returns the messages without duplicates: the first of equal ones, in the given order.
+/// Returns the messages in the given order, without those that duplicate an earlier one.
 fn without_duplicates(messages: impl IntoIterator<Item = TestMessage>) -> Vec<TestMessage> {
     let mut seen = HashSet::new();
     messages.into_iter().filter(|it| seen.insert(it.identity())).collect()
 }
 
-/// Sorts messages by time; those at equal times keep their order.
+/// Sorts messages by time. Messages at equal times keep their order.
 fn by_time(mut messages: Vec<TestMessage>) -> Vec<TestMessage> {
     messages.sort_by_key(|it| it.time);
     messages

@@ -62,7 +62,7 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     drop(log);
     let report = check(directory.path()).unwrap();
     assert_eq!((report.messages, report.faults), (20, Vec::new()));
-    // The writer thread does this.
+    // In a server, the writer thread does this.
     let connection = open_to_write(&path, None).unwrap();
     search::index_next(&connection, 1_000).unwrap();
     assert_eq!(search::indexed_up_to(&connection).unwrap(), Sequence(20));
@@ -111,7 +111,7 @@ fn tools_refuse_an_older_format_and_leave_it_unchanged() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
-/// Neither a closed database nor one with a write-ahead log is changed.
+/// A closed database is not changed, and neither is one with a write-ahead log.
 #[test]
 fn newer_format_is_refused_and_left_unchanged() {
     for is_closed in [true, false] {

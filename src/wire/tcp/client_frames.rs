@@ -1,5 +1,5 @@
-//! Frames that clients send, `ping` and `pong` included, which servers send as well: the tables of
-//! `docs/protocol/tcp.md`, section 14.
+//! Frames that clients send: the tables of `docs/protocol/tcp.md`, section 14. `ping` and `pong`
+//! are included, although servers send them too.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +23,14 @@ pub struct Hello {
     pub client_version: String,
 }
 
-/// `join`, kind 2: requests a new session, or resumes that of a token.
+/// `join`, kind 2: requests a new session, or resumes the session of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
     /// Requested username, in any spelling.
     pub username: String,
     /// Password of the server, at most 256 bytes; `None` if the user has given none.
     pub password: Option<String>,
-    /// Names of all rooms to be in, also in a resumed session; empty: `lobby`.
+    /// Names of all rooms that the session is to be in, also if it is resumed. Empty: `lobby`.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub rooms: Vec<String>,
     /// Token of the session to resume, from an earlier `welcome`; `None`: a new session.
@@ -42,8 +42,8 @@ pub struct Join {
 /// `say`, kind 3: sends a message to a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Say {
-    /// Reference of the message: not 0, and greater than that of all `say` and `direct` before it
-    /// in this session, unless it is repeated. Section 6.
+    /// Reference of the message: not 0, and greater than those of all earlier `say` and `direct` of
+    /// this session. A repeated message keeps its reference. Section 6.
     pub reference: Reference,
     /// Room to send to; the session must be in it.
     pub room: String,
@@ -56,7 +56,7 @@ pub struct Say {
 /// `direct`, kind 4: sends a direct message to one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Direct {
-    /// Reference of the message, from the same sequence as those of `say`.
+    /// Reference of the message: numbered together with those of `say`.
     pub reference: Reference,
     /// Username of the recipient.
     pub to: String,
@@ -93,8 +93,8 @@ pub struct History {
     pub reference: Reference,
     /// Room whose entries are requested; the session must be in it.
     pub room: String,
-    /// Exclusive upper bound of the sequences: the answer has the latest entries before it; 0: no
-    /// bound.
+    /// Exclusive upper bound of the sequences; 0: no bound. The answer has the latest entries below
+    /// it.
     pub before: Sequence,
     /// Maximum number of entries, 1 to 100; any other value means 100.
     pub limit: u16,
@@ -107,8 +107,8 @@ pub struct Members {
     pub reference: Reference,
     /// Room whose members are requested; the session must be in it.
     pub room: String,
-    /// Last name of the previous page: the answer has only names after it, in the order of name
-    /// keys. Empty: the first page.
+    /// Last name of the previous page: the answer has only names after it, ordered by name key.
+    /// Empty: the first page.
     pub after: String,
 }
 

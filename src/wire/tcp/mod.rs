@@ -75,16 +75,16 @@ pub mod feature {
     pub const SEARCH: u64 = 2;
 }
 
-/// Bits of the `flags` fields. The same value has another meaning in another frame.
+/// Bits of the `flags` fields. A bit means different things in different frames.
 pub mod flag {
     /// `welcome`: the session of the token was resumed.
     pub const SESSION_KEPT: u8 = 1;
-    /// `welcome`: the client receives all entries after its position, instead of the 10 most recent
-    /// ones.
+    /// `welcome`: the client receives all entries after its position. If not set, it receives only
+    /// the 10 most recent ones of each room.
     pub const POSITION_KEPT: u8 = 2;
     /// `welcome`: messages and sessions survive a restart of the server.
     pub const DURABLE: u8 = 4;
-    /// `entered`: entries between the client's position and those that follow are missing.
+    /// `entered`: entries after the client's position are missing in this room.
     pub const GAP: u8 = 1;
     /// `entry`, `direct_entry`: the entry is from the history, not live.
     pub const HISTORY: u8 = 1;
@@ -178,22 +178,23 @@ pub enum Decoded<F> {
     Frame(F),
     /// Frame whose kind is unknown or belongs to the other direction. The receiver must ignore it.
     Ignored,
-    /// Frame of this kind whose fields cannot be decoded or exceed a limit; 0 if the kind itself
-    /// cannot be decoded.
+    /// Frame whose fields cannot be decoded or exceed a limit, with its kind number. The number is
+    /// 0 if the kind itself cannot be decoded.
     Malformed(u16),
 }
 
 impl ClientFrame {
-    /// Decodes the body of a client's frame: steps 3, 4, 6 and 7 of section 15, and the check of
-    /// step 8 that the versions of a `hello` are in order. Step 5 is the caller's: it checks the
-    /// state *before* it answers a [`Decoded::Malformed`].
+    /// Decodes the body of a client's frame: steps 3, 4, 6 and 7 of section 15. It also checks that
+    /// the versions of a `hello` are in order, a part of step 8.
+    ///
+    /// The caller does step 5: it checks the state *before* it answers a [`Decoded::Malformed`].
     #[must_use]
     pub fn decode(body: &[u8]) -> Decoded<Self> {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
     /// Returns true if program name, program version and password are within their limits, and the
-    /// version range of a `hello` is not reversed. Other fields have no limits here.
+    /// lowest version of a `hello` is not above its highest. Other fields are not checked.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
@@ -208,16 +209,15 @@ impl ClientFrame {
 }
 
 impl ServerFrame {
-    /// Decodes the body of a server's frame, as [`ClientFrame::decode`] does, but without limits: a
-    /// client need not check them.
+    /// Decodes the body of a server's frame, as [`ClientFrame::decode`] does, but checks no limits.
     #[must_use]
     pub fn decode(body: &[u8]) -> Decoded<Self> {
         decode_body(body, Self::decode_fields, |_| true)
     }
 }
 
-/// Decodes a frame's body: first the kind, then the fields with `decode_fields`, then checks them
-/// with `is_within_limits`. Bytes after the last field are ignored.
+/// Decodes a frame's body: the kind, then the fields with `decode_fields`. Then checks them with
+/// `is_within_limits`. Bytes after the last field are ignored.
 fn decode_body<F>(
     body: &[u8],
     decode_fields: impl Fn(u16, &[u8]) -> Result<Option<F>, Malformed>,
@@ -233,8 +233,8 @@ fn decode_body<F>(
     }
 }
 
-/// Appends a frame of this kind to `buffer`: length prefix, kind and fields. Frames must not exceed
-/// [`MAX_FRAME`]; debug builds check it.
+/// Appends a frame of this kind to `buffer`: length prefix, kind and fields. The body must not
+/// exceed [`MAX_FRAME`] bytes; debug builds check it.
 fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; LENGTH_PREFIX_LEN]);
@@ -282,15 +282,15 @@ pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
 }
 
 impl Error {
-    /// Builds an error with the default text of its code that answers no particular frame: kind and
-    /// reference are 0.
+    /// Builds an error that answers no particular frame: kind and reference are 0. It has the
+    /// default text of its code.
     #[must_use]
     pub fn new(code: ErrorCode) -> Self {
         Self::about(code, 0, Reference::NONE)
     }
 
-    /// Builds an error with the default text of its code, in answer to a frame of kind `kind` with
-    /// reference `reference`.
+    /// Builds an error that answers a frame of kind `kind` with reference `reference`. It has the
+    /// default text of its code.
     #[must_use]
     pub fn about(code: ErrorCode, kind: u16, reference: Reference) -> Self {
         Self {

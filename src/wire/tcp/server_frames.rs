@@ -8,7 +8,7 @@ use crate::wire::codec::vec_without_prealloc;
 /// `server_hello`, kind 64: answer to `hello`, with the negotiated version and features.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerHello {
-    /// Highest version that both sides speak; 0 if there is none: error 101 follows.
+    /// Highest version that both sides speak. 0 if there is none; then error 101 follows.
     pub version: u16,
     /// Lowest version that the server speaks.
     pub min_version: u16,
@@ -34,7 +34,7 @@ pub struct Welcome {
     pub token: Token,
     /// Bits of [`super::flag`]: `SESSION_KEPT`, `POSITION_KEPT`, `DURABLE`.
     pub flags: u8,
-    /// Greatest reference that the server has taken from this session; 0 in a new session.
+    /// Greatest message reference that the server has accepted in this session; 0 in a new session.
     pub last_reference: Reference,
     /// Id of the log to which all sequences belong.
     pub log_id: LogId,
@@ -57,7 +57,7 @@ pub struct Welcome {
     pub idle_timeout: u16,
     /// Seconds for which the session outlives its connection.
     pub session_lifetime: u32,
-    /// Rate limit: units that the client may use at once. Frames cost 0 to 5 units; section 12.
+    /// Rate limit: units that the client may use at once. A frame costs 0 to 5 units; section 12.
     pub burst: u32,
     /// Rate limit: units per minute after the burst.
     pub per_minute: u32,
@@ -69,7 +69,8 @@ pub struct Welcome {
     pub keep_bytes: u64,
 }
 
-/// `entered`, kind 66: the session is now in a room; after a `join` and in answer to an `enter`.
+/// `entered`, kind 66: the session is now in a room. Sent after a `join`, and in answer to an
+/// `enter`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entered {
     /// Reference of the `enter`; 0 after a `join`.
@@ -89,7 +90,7 @@ pub struct Entry {
     pub flags: u8,
     /// Sequence of the entry in the log; not 0.
     pub sequence: Sequence,
-    /// Sequence of the previous entry in this room; 0: the server knows of none.
+    /// Sequence of the previous entry in this room; 0: the server knows none.
     pub previous: Sequence,
     /// Canonical name of the room.
     pub room: String,
@@ -97,7 +98,7 @@ pub struct Entry {
     pub session: SessionId,
     /// Username of the author when the message was sent.
     pub username: String,
-    /// Wall-clock time of the server when it received the message.
+    /// Wall-clock time at which the server appended the message to its log.
     pub time: Timestamp,
     /// Reference that the author gave the message.
     pub reference: Reference,
@@ -124,7 +125,7 @@ pub struct DirectEntry {
     pub to: String,
     /// Wall-clock time of the server when it received the message.
     pub time: Timestamp,
-    /// Reference that the author gave the message.
+    /// Wall-clock time at which the server appended the message to its log.
     pub reference: Reference,
     /// Display style of the text.
     pub style: u8,
@@ -139,13 +140,14 @@ pub struct End {
     pub about: u16,
     /// Reference of the request; 0 for a `join`.
     pub reference: Reference,
-    /// Head of the log when it was read. It counts for the client's position (section 6).
+    /// Head of the log (its greatest sequence) when the entries were read. It counts for the
+    /// client's position (section 6).
     pub head: Sequence,
     /// Bit 0 (`MORE`): there are older entries of the room (`history`) or older matches (`search`).
     pub flags: u8,
 }
 
-/// `left`, kind 70: answer to `leave`: the session is no longer in the room.
+/// `left`, kind 70: answer to `leave`. The session is no longer in the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Reference of the `leave`.
@@ -154,11 +156,11 @@ pub struct Left {
     pub room: String,
 }
 
-/// `roster`, kind 71: members of a room: a page in answer to `members`, or, without a request, all
-/// of them.
+/// `roster`, kind 71: members of a room. In answer to `members` it is one page; without a request
+/// it is the whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
-    /// Reference of the `members`; 0: sent without a request, and replaces the client's list.
+    /// Reference of the `members`. 0: sent without a request; it replaces the client's list.
     pub reference: Reference,
     /// Canonical name of the room.
     pub room: String,
@@ -172,7 +174,7 @@ pub struct Roster {
     pub names: Vec<String>,
 }
 
-/// `presence`, kind 72: members that have joined or left a room since the last one.
+/// `presence`, kind 72: members that have joined or left a room since the previous `presence`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// Canonical name of the room.
@@ -189,7 +191,7 @@ pub struct Presence {
     pub left: Vec<String>,
 }
 
-/// `accepted`, kind 73: acknowledges a message whose echo the client will not receive as an entry.
+/// `accepted`, kind 73: acknowledges a message whose echo the client will not receive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Reference of the message.
@@ -210,11 +212,11 @@ pub struct Notice {
 pub struct Error {
     /// Error code; README, section 7.
     pub code: u16,
-    /// Kind of the request that this answers; 0: none in particular.
+    /// Kind of the request that this answers; 0: no particular request.
     pub about: u16,
     /// Reference of the request; 0: none.
     pub reference: Reference,
-    /// Milliseconds until it makes sense to try again; 0: no advice.
+    /// Milliseconds after which the client may try again; 0: no advice.
     pub retry_after: u32,
     /// Human-readable text, at most 512 bytes.
     pub text: String,

@@ -23,7 +23,7 @@ pub(super) struct Body<'a> {
     pub(super) signer: Signer,
     /// Kind and fields of the packet.
     pub(super) content: Content,
-    /// Encoded body without its signature, which covers these bytes.
+    /// Encoded body without its signature. The signature covers these bytes.
     pub(super) unsigned: &'a [u8],
     /// Claimed Ed25519 signature: the last 64 bytes of the body.
     pub(super) signature: [u8; SIGNATURE_LEN],
@@ -70,8 +70,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Decodes the fields of a packet, and checks them against its limits. Bytes after them are
-/// ignored.
+/// Decodes the fields of a packet and checks their limits. Bytes after the fields are ignored.
 fn decode_fields<T>(fields: &[u8]) -> Result<T, codec::Malformed>
 where
     T: PacketLimits + serde::Serialize + for<'a> serde::Deserialize<'a>,

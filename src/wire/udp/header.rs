@@ -48,7 +48,7 @@ impl Header {
         u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
-    /// Returns the nonce for encrypting the body (AEAD): the datagram counter after 6 zero bytes.
+    /// Returns the nonce of the body's encryption (AEAD): 6 zero bytes, then the datagram counter.
     pub(super) const fn nonce(&self) -> [u8; 12] {
         let [a, b, c, d, e, f] = self.counter;
         [0, 0, 0, 0, 0, 0, a, b, c, d, e, f]

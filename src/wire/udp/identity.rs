@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::{Entry, EntryFields, Header, Room, Signer, body};
 use crate::model::PeerId;
 
-/// Secret identity of a running peer: key pair and incarnation. The next start of the program has
-/// another incarnation and so another peer id, under which no counter or sequence was used before.
+/// Secret identity of a running peer: key pair and incarnation. Each start of the program has a new
+/// incarnation, and so a new peer id, with no counters or sequences in use.
 pub struct Identity {
     /// Ed25519 key pair. Its secret half never leaves this type.
     key: SigningKey,
@@ -70,8 +70,8 @@ impl Signer {
         Self { key, incarnation, id }
     }
 
-    /// Returns true if `signature` is this signer's valid Ed25519 signature of `message`. Always
-    /// false for a public key of small order, because anybody can forge signatures for it.
+    /// Returns true if `signature` is this signer's valid Ed25519 signature of `message`. False for
+    /// a public key of small order, because anybody can forge its signatures.
     pub(super) fn is_signature_valid(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.key)
             .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))
@@ -79,14 +79,14 @@ impl Signer {
     }
 }
 
-/// Returns the bytes that the author of an entry signs. They do not contain the header, so that
-/// other peers can forward the entry. `unsigned`: body without its signature.
+/// Returns the bytes that the author of an entry signs. `unsigned`: body without its signature. The
+/// bytes do not contain the header, so other peers can forward the entry.
 pub(super) fn entry_signing_input(room: &Room, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 entry\0", room.id().as_slice(), unsigned].concat()
 }
 
-/// Returns the bytes that the sender of a control packet signs. They contain the header.
-/// `unsigned`: body without its signature.
+/// Returns the bytes that the sender of a control packet signs. `unsigned`: body without its
+/// signature. The bytes contain the header.
 pub(super) fn packet_signing_input(room: &Room, header: &Header, unsigned: &[u8]) -> Vec<u8> {
     [b"pi-chat/1 packet\0", room.id().as_slice(), &header.to_bytes(), unsigned].concat()
 }

@@ -39,8 +39,8 @@ pub struct Signer {
     pub id: PeerId,
 }
 
-/// Entry of a peer's log: a message signed by its author. Held in an [`Arc`], because it is stored,
-/// forwarded and displayed.
+/// Entry of a peer's log: a message signed by its author. It is used in an [`Arc`], because it is
+/// stored, forwarded and displayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Public identity of the author.
@@ -94,7 +94,7 @@ pub enum Packet {
         /// Decoded control packet.
         control: Control,
     },
-    /// Entry of a peer's log. The signature is its author's and does not cover the header.
+    /// Entry of a peer's log. The signature is the author's, and does not cover the header.
     Entry {
         /// Claimed sender of the datagram. In an open room nothing verifies it.
         sender: PeerId,

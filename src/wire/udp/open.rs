@@ -13,12 +13,11 @@ use crate::model::PeerId;
 use crate::model::limits::MAX_DATAGRAM;
 use crate::wire::codec;
 
-/// Identifying fields of a packet before its signature is verified: enough to recognise duplicates
-/// and replays cheaply.
+/// Fields that identify a packet before its signature is verified. By them, duplicates and replays
+/// are recognised cheaply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnverifiedPacket {
-    /// Entry. It is to be dropped if it is already stored, or if this sender may not supply
-    /// entries.
+    /// Entry. Drop it if it is already stored, or if this sender may not supply entries.
     Entry {
         /// Claimed sender of the datagram.
         sender: PeerId,
@@ -27,8 +26,8 @@ pub enum UnverifiedPacket {
         /// Sequence of the entry in its author's log.
         sequence: u32,
     },
-    /// Control packet. It is to be dropped as a replay if its counter was seen before from this
-    /// sender or is too old.
+    /// Control packet. Drop it as a replay if this sender has used its counter before, or if the
+    /// counter is too old.
     Control {
         /// Claimed sender of the datagram.
         sender: PeerId,
@@ -80,7 +79,8 @@ pub enum DropReason {
     /// Invalid signature of the author of an entry.
     #[error("the signature of the entry is wrong")]
     EntrySignature,
-    /// Peer id in the header of a control packet that is not derived from its key and incarnation.
+    /// The peer id in the header of a control packet is not derived from the packet's key and
+    /// incarnation.
     #[error("the sender's id is wrong")]
     Identity,
     /// Replay of a control packet: its counter is 0, or the `is_known` callback has refused it.
@@ -121,8 +121,8 @@ impl From<DecodeError> for DropReason {
 /// Opens a datagram that the peer `own` has received in `room`: decrypts, decodes and verifies it.
 /// Returns the packet and the length of the datagram before sealing, in bytes.
 ///
-/// Calls `is_known` at most once, before the expensive signature check. It returns true to drop the
-/// packet. It must change no state, because its argument is not verified.
+/// Calls `is_known` at most once, before the expensive signature check. If `is_known` returns true,
+/// the packet is dropped. `is_known` must change no state, because its argument is not verified.
 ///
 /// # Errors
 /// [`DropReason`]: the first one that applies in the order of section 14.
@@ -161,8 +161,8 @@ pub fn open(
     Ok((packet, Header::LEN + plain.len()))
 }
 
-/// Drops the peer's own and known entries and replays, then verifies the signature: steps 8 and 9.
-/// `plain`: decrypted body.
+/// Drops the peer's own entries, known entries and replays, then verifies the signature: steps 8
+/// and 9. `plain`: decrypted body.
 fn verify(
     header: &Header,
     body: Body<'_>,

@@ -9,8 +9,8 @@ use crate::model::limits::{
 
 /// Check of a packet's decoded fields against the limits of the protocol.
 pub(super) trait PacketLimits {
-    /// Returns true if all fields are within the limits of section 15, lower bounds included. By
-    /// default there are none.
+    /// Returns true if all fields are within the limits of section 15, lower bounds included. The
+    /// default implementation accepts every packet.
     fn is_within_limits(&self) -> bool {
         true
     }
@@ -126,8 +126,8 @@ mod tests {
         }
     }
 
-    /// Each case has one field beyond its limit. Packets at their limits are in the tests of the
-    /// parent module.
+    /// Each case has one field outside its limits. The tests of the parent module have packets at
+    /// their limits.
     #[test]
     fn entry_fields_beyond_limits_are_refused() {
         assert!(entry().is_within_limits());

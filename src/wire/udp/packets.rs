@@ -27,7 +27,7 @@ pub struct Announce {
     /// Ids of the peers that have agreed so far; at most 8.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub agreed: Vec<PeerId>,
-    /// Padding to the minimum length of an announce, at most 400 bytes; its contents are ignored.
+    /// Padding of an announce to its minimum length; at most 400 bytes. Its contents are ignored.
     pub padding: String,
 }
 
@@ -57,7 +57,8 @@ pub struct Agree {
 }
 
 impl Agree {
-    /// Flag: no agreement yet, because the sender's user is being asked; the candidate must wait.
+    /// Flag: the sender's user is being asked, so there is no agreement yet; the candidate must
+    /// wait.
     pub const ASKING: u8 = 1;
 }
 
@@ -73,11 +74,12 @@ pub struct Object {
     pub by: String,
     /// Canonical username that is objected to, at most 64 bytes; empty if it is invalid.
     pub username: String,
-    /// Id of the peer that holds the username (codes 201 and 202), else of the peer that objects.
+    /// Id of the peer that holds the username (codes 201 and 202). For other codes, id of the peer
+    /// that objects.
     pub holder: PeerId,
     /// Room clock of the sender.
     pub clock: RoomClock,
-    /// Room clock at which the holder joined; 0 for a candidate.
+    /// Room clock at which the holder joined the room; 0 for a candidate.
     pub since: RoomClock,
     /// Human-readable text; at most 100 bytes.
     pub text: String,
@@ -96,7 +98,7 @@ pub struct Heartbeat {
     pub time: Timestamp,
     /// Number of members that the sender knows, itself included.
     pub members: u32,
-    /// Greatest sequence in the sender's own log; 0: it has written nothing.
+    /// Greatest sequence in the sender's own log; 0: its log is empty.
     pub sequence: u32,
     /// State of some of the other authors, as the sender knows it; at most 60.
     #[serde(deserialize_with = "vec_without_prealloc")]
@@ -108,17 +110,18 @@ pub struct Heartbeat {
 pub struct PageItem {
     /// Author whose log it is about.
     pub author: PeerId,
-    /// Mark: sequence up to which the sender has all entries of the author.
+    /// Mark: the sender has all entries of the author up to this sequence.
     pub have: u32,
-    /// Half seconds since the sender heard the author directly; [`PageItem::INDIRECT`] and
-    /// [`PageItem::ABSENT`] have meanings of their own.
+    /// Time since the sender last heard the author directly, in half seconds. Or
+    /// [`PageItem::INDIRECT`] or [`PageItem::ABSENT`].
     pub ago: u8,
 }
 
 impl PageItem {
-    /// `ago` of a member that the sender has never heard directly, or not for 127 seconds.
+    /// Value of `ago` for a member that the sender has never heard directly, or not for 127
+    /// seconds.
     pub const INDIRECT: u8 = 254;
-    /// `ago` of an author that is not a member, and whose entries the sender keeps.
+    /// Value of `ago` for an author that is not a member, and whose entries the sender keeps.
     pub const ABSENT: u8 = 255;
 }
 
@@ -184,7 +187,7 @@ pub struct Recent {
     pub nonce: Nonce,
     /// Number of this page, from 0.
     pub page: u16,
-    /// Number of all pages; at least 1.
+    /// Total number of pages; at least 1.
     pub pages: u16,
     /// Ids of the newest entries in ascending order, at most 10; empty on pages other than 0.
     #[serde(deserialize_with = "vec_without_prealloc")]
@@ -203,12 +206,12 @@ pub struct EntryId {
     pub sequence: u32,
 }
 
-/// Mark of an author: the sequence up to which the sender has all its entries.
+/// Mark of an author: the sender has all entries of the author up to this sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Author whose log it is about.
     pub author: PeerId,
-    /// Sequence up to which the sender has all entries of the author.
+    /// The sender has all entries of the author up to this sequence.
     pub have: u32,
 }
 

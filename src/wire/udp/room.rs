@@ -84,8 +84,8 @@ impl Room {
         u8::from(self.key_material.is_some())
     }
 
-    /// Builds a datagram of `header` and `body`, with the body encrypted in a closed room. `None`
-    /// if encryption fails, which does not happen with bodies that fit into a datagram.
+    /// Builds a datagram of `header` and `body`. In a closed room it encrypts the body. `None` if
+    /// encryption fails, which does not happen with bodies that fit into a datagram.
     pub(super) fn seal(&self, header: &Header, body: &[u8]) -> Option<Vec<u8>> {
         let mut datagram = header.to_bytes();
         match &self.key_material {
@@ -100,8 +100,8 @@ impl Room {
         Some(datagram)
     }
 
-    /// Decrypts `sealed`, the part of a datagram after `header`; in an open room returns it
-    /// unchanged. `None` if it was modified or not sealed with this room's passphrase.
+    /// Decrypts `sealed`, the part of a datagram after `header`. In an open room, returns it
+    /// unchanged. `None` if the datagram was modified or not sealed with this room's passphrase.
     pub(super) fn unseal<'a>(&self, header: &Header, sealed: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let Some(key_material) = &self.key_material else {
             return Some(Cow::Borrowed(sealed));
@@ -122,12 +122,13 @@ impl fmt::Debug for Room {
     }
 }
 
-/// Returns the SHA-256 hash of `purpose`, a domain separator, and the key of the room's name.
+/// Returns the SHA-256 hash of `purpose` and the key of the room's name. `purpose` is a domain
+/// separator.
 fn room_hash(purpose: &[u8], name: &RoomName) -> [u8; 32] {
     Sha256::new().chain_update(purpose).chain_update(name.key().as_str()).finalize().into()
 }
 
-/// Derives a key of 32 bytes for the purpose `info` from the key material by HKDF. `None` if it
+/// Derives a key of 32 bytes from the key material by HKDF, for the purpose `info`. `None` if HKDF
 /// fails, which does not happen with this length.
 fn derive_key(key_material: &Hkdf<Sha256>, info: &[&[u8]]) -> Option<[u8; 32]> {
     let mut key = [0; 32];
@@ -135,9 +136,9 @@ fn derive_key(key_material: &Hkdf<Sha256>, info: &[&[u8]]) -> Option<[u8; 32]> {
     Some(key)
 }
 
-/// Derives the cipher of a sender by HKDF. Each sender has a key of its own, so a counter may be
-/// used once by each sender. The result is not cached: deriving it is cheap compared to a
-/// signature.
+/// Derives the cipher of a sender by HKDF; `None` if that fails. Each sender has a key of its own,
+/// so two senders may use the same counter. The result is not cached: deriving it is cheap compared
+/// to a signature.
 fn sender_cipher(key_material: &Hkdf<Sha256>, sender: PeerId) -> Option<ChaCha20Poly1305> {
     let key = derive_key(key_material, &[b"pi-chat/1 seal\0", &sender.0])?;
     Some(ChaCha20Poly1305::new(&key.into()))

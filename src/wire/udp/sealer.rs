@@ -25,15 +25,15 @@ impl Sealer {
         Self::after(0, identity, room)
     }
 
-    /// Creates a sealer whose next counter is `last_counter` + 1, to reproduce a particular
-    /// datagram (for the vectors).
+    /// Creates a sealer whose next counter is `last_counter` + 1. Test vectors use it to reproduce
+    /// a particular datagram.
     #[must_use]
     pub const fn after(last_counter: u64, identity: Arc<Identity>, room: Arc<Room>) -> Self {
         Self { identity, room, last_counter }
     }
 
-    /// Builds the datagram of a control packet: signs it and, in a closed room, encrypts it. `None`
-    /// if all 2⁴⁸−1 counters are used up; then this peer must stop.
+    /// Builds and signs the datagram of a control packet. In a closed room, encrypts it. `None` if
+    /// all 2⁴⁸−1 counters are used up; then this peer must stop.
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.encode_unsigned(&self.identity.signer());
@@ -42,8 +42,8 @@ impl Sealer {
         self.room.seal(&header, &body)
     }
 
-    /// Builds the datagram of an entry, whose author may be another peer: its signature is kept,
-    /// and in a closed room its body is encrypted. `None` if the counters are used up, as for
+    /// Builds the datagram of an entry, whose author may be another peer. Keeps the signature. In a
+    /// closed room, encrypts the body. `None` if all counters are used up, as for
     /// [`Self::control`].
     pub fn entry(&mut self, entry: &Entry) -> Option<Vec<u8>> {
         let header = self.next_header()?;

@@ -4,7 +4,7 @@ use super::header::MAGIC;
 use super::{Room, VERSION};
 use crate::model::PeerId;
 
-/// Room and sender that the header of a datagram claims. Nothing of it is verified.
+/// Room and sender that the header of a datagram claims. Neither is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnverifiedHeader {
     /// Kind of the room (1 byte), then room tag (4 bytes).
@@ -14,8 +14,8 @@ pub struct UnverifiedHeader {
 }
 
 impl UnverifiedHeader {
-    /// Parses the header of a datagram without verification. `None` if it is too short, or magic number or protocol
-    /// version differ.
+    /// Parses the header of a datagram without verification. `None` if the datagram is too short,
+    /// or if magic number or protocol version differ.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         let (&magic, rest) = datagram.split_first_chunk()?;

@@ -84,7 +84,7 @@ fn longest_entry_in_closed_room_has_1231_bytes() {
     }
 }
 
-/// An entry forwarded twice keeps the author's bytes, including a field that a later version has
+/// An entry forwarded twice keeps the author's bytes, even a field that a later version has
 /// appended.
 #[test]
 fn forwarded_entry_keeps_its_bytes() {
@@ -116,7 +116,7 @@ fn flipped_bit_drops_control_packet() {
     }
 }
 
-/// Except in sender and counter in an open room: the author does not sign them.
+/// In an open room, changes of sender and counter pass, because the author does not sign them.
 #[test]
 fn flipped_bit_drops_entry() {
     for room in &*ROOMS {
@@ -132,8 +132,8 @@ fn flipped_bit_drops_entry() {
     }
 }
 
-/// A known packet is dropped without verifying its signature, a wrong sender id without calling
-/// `is_known`.
+/// A known packet is dropped before its signature is verified. A wrong sender id is dropped before
+/// `is_known` is called.
 #[test]
 fn known_packets_are_dropped_before_signature_check() {
     let room = &ROOMS[0];
@@ -222,7 +222,7 @@ proptest! {
         prop_assert_eq!(size, heartbeat.datagram_len());
     }
 
-    /// Also behind a valid header.
+    /// Random bytes are dropped on their own and after a valid header.
     #[test]
     fn random_bytes_are_dropped(
         bytes in vec(any::<u8>(), 0..1_300), kind in 0..16_u8, at in 0..2_usize,
