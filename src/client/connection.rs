@@ -18,14 +18,14 @@ use crate::model::{HostAddress, is_service_instance};
 use crate::wire::FrameReader;
 use crate::wire::tcp::ClientFrame;
 
-/// Maximum time to resolve a host name, and to find a discovered server again by multicast DNS.
+/// Maximum time to resolve a host name, or to find a discovered server again by multicast DNS.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum time to connect to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum time to close a connection, from sending the queued frames to the end of the stream from
-/// the server.
+/// Maximum time to close a connection: to send the queued frames and to read to the end of the
+/// server's stream.
 const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Maximum size of one read from the socket, in bytes.
@@ -34,8 +34,8 @@ const READ_SIZE: usize = 16 * 1024;
 /// Future of a connection attempt.
 type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
-/// Result of a connection attempt: the stream and the server to which it leads, or the reason of
-/// the failure as text for the user.
+/// Result of a connection attempt: the stream and the server to which it leads. On failure, the
+/// reason as text for the user.
 type ConnectResult = Result<(TcpStream, Destination), String>;
 
 /// Connection to the server, in any state.
@@ -52,7 +52,7 @@ pub(super) enum Connection {
 pub(super) struct OpenConnection {
     /// TCP socket.
     stream: TcpStream,
-    /// Send buffer: encoded frames that have not been written.
+    /// Send buffer: encoded frames that are not written yet.
     outgoing: Vec<u8>,
     /// Splits the received bytes into frames.
     pub(super) reader: FrameReader,
@@ -62,15 +62,16 @@ pub(super) struct OpenConnection {
 pub(super) enum ConnectionEvent {
     /// The connection attempt has succeeded or failed.
     ConnectDone(ConnectResult),
-    /// The socket is readable or writable. Call [`OpenConnection::read`] if it is readable, and
-    /// [`OpenConnection::flush`].
+    /// The socket is readable or writable. If it is readable, call [`OpenConnection::read`]. Then
+    /// call [`OpenConnection::flush`].
     Ready(Ready),
     /// Waiting for the socket has failed: the connection is broken.
     Broken(io::Error),
 }
 
 impl Connection {
-    /// Starts a connection attempt. Drops a former connection without closing it in order.
+    /// Starts a connection attempt. Drops a former connection at once, without
+    /// [`Connection::close`].
     pub(super) fn connect(&mut self, server: Destination) {
         *self = Self::Connecting(Box::pin(connect(server)));
     }
@@ -95,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// Closes the connection in order, within [`CLOSING_TIMEOUT`]: sends the queued frames, closes
+    /// Closes the connection in order, within [`CLOSING_TIMEOUT`]. Sends the queued frames, closes
     /// the sending half, and reads to the end of the stream. So the server can read everything that
     /// was sent. A connection attempt is abandoned.
     pub(super) async fn close(&mut self) {
@@ -106,24 +107,21 @@ impl Connection {
 }
 
 impl OpenConnection {
-    /// Wraps a connected socket, with empty buffers and without delay of small packets
-    /// (`TCP_NODELAY`).
+    /// Wraps a connected socket, with empty buffers. Sets `TCP_NODELAY`, so that small packets are
+    /// sent without delay.
     pub(super) fn new(stream: TcpStream) -> Self {
         // If this fails, messages only arrive a little later.
         let _ = stream.set_nodelay(true);
         Self { stream, outgoing: Vec::new(), reader: FrameReader::from_server() }
     }
 
-    /// Encodes a frame into the send buffer, to be written by [`OpenConnection::flush`].
+    /// Encodes a frame into the send buffer. [`OpenConnection::flush`] writes the buffer.
     pub(super) fn queue_frame(&mut self, frame: &ClientFrame) {
         frame.encode(&mut self.outgoing);
     }
 
     /// Writes as much of the send buffer as the socket accepts now. Call it after queueing frames,
     /// and again when the socket is writable.
-    ///
-    /// # Errors
-    /// The connection is broken.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             match self.stream.try_write(&self.outgoing) {
@@ -137,9 +135,6 @@ impl OpenConnection {
 
     /// Reads up to [`READ_SIZE`] available bytes. Returns `None` if there are none for now, and an
     /// empty vector at the end of the stream. To empty the socket, call it until it returns `None`.
-    ///
-    /// # Errors
-    /// The connection is broken.
     pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; READ_SIZE];
         match self.stream.try_read(&mut buffer) {
@@ -152,8 +147,8 @@ impl OpenConnection {
         }
     }
 
-    /// Writes the rest of the send buffer, closes the sending half, and discards what the server
-    /// still sends, up to the end of the stream.
+    /// Writes the rest of the send buffer and closes the sending half. Then discards what the
+    /// server still sends, up to the end of the stream.
     async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             self.stream.writable().await?;
@@ -197,8 +192,8 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
-/// Connects to a server, trying its addresses one after the other. Finds a discovered server by
-/// multicast DNS first. The error text lists the failure of each address.
+/// Connects to a server: tries its addresses one after the other. Finds a discovered server by
+/// multicast DNS first. If every address fails, the error text lists each failure.
 async fn connect(mut server: Destination) -> ConnectResult {
     let addresses = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;

@@ -11,21 +11,21 @@ pub struct Destination {
     /// Host name and port. For a discovered server the host name is its DNS-SD instance name, which
     /// may change later.
     pub address: HostAddress,
-    /// Id that a discovered server announces; `None` if it announces none, or was given by host
-    /// name.
+    /// Id that a discovered server announces. `None` if it announces none, or if the server was
+    /// given by host name.
     pub id: Option<ServerId>,
 }
 
 impl Destination {
-    /// Returns true if it is certain which server this is: there is an id, or a host name that is
-    /// no instance name. An instance name without an id is uncertain until the server has been
-    /// found, because the server may turn out to have an id.
+    /// Returns true if it is certain which server this is: it has an id, or its host name is no
+    /// instance name. A server with an instance name and no id is uncertain until it has been
+    /// found, because it may announce an id.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         self.id.is_some() || !is_service_instance(&self.address.host)
     }
 
-    /// Returns the key by which saved sessions of this server are stored: its id, or without an id
+    /// Returns the key under which saved sessions of this server are stored: its id. Without an id,
     /// its address in lower case.
     #[must_use]
     pub fn key(&self) -> String {
@@ -43,7 +43,8 @@ impl From<HostAddress> for Destination {
 }
 
 impl fmt::Display for Destination {
-    /// Formats the server for people: the label of its instance name, or host and port.
+    /// Formats the server for people: the label of its instance name. If it has none, host and
+    /// port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match instance_label(&self.address.host) {
             Some(instance) => f.write_str(instance),

@@ -1,4 +1,4 @@
-//! Discovery of servers on the local network: DNS-SD over multicast DNS,
+//! Discovery of servers on the local network by DNS-SD over multicast DNS:
 //! `docs/protocol/discovery.md`.
 
 use std::collections::BTreeMap;
@@ -16,21 +16,22 @@ use crate::os::Clock;
 /// Error of the multicast DNS daemon: the network cannot be queried.
 pub use mdns_sd::Error as DiscoveryError;
 
-/// Time to wait for further servers after an answer. Responders delay their answers at random to
-/// avoid collisions, and a lost query must be repeated.
+/// Time to wait for further servers after the first answer. Responders delay their answers at
+/// random to avoid collisions, and a lost query must be repeated.
 const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 
-/// Maximum number of servers that are collected. It bounds memory if a machine floods the network
-/// with announcements.
+/// Maximum number of servers that are collected. Beyond it, announcements are ignored. It bounds
+/// memory if a machine floods the network with announcements.
 const MAX_SERVERS: usize = 256;
 
 /// Maximum number of addresses kept of each server. Each may cost a connection timeout.
 const MAX_ADDRESSES: usize = 8;
 
-/// Server that announces itself on the local network, as found by discovery.
+/// Server that announces itself on the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredServer {
-    /// Human-readable name from the TXT record; if that has none, the label of the instance name.
+    /// Human-readable name from the TXT record. If the record has none, the label of the instance
+    /// name.
     pub name: String,
     /// DNS-SD service instance name, unique on this network, without the final dot; for example
     /// `attic._pi-chat._tcp.local`.
@@ -39,14 +40,16 @@ pub struct DiscoveredServer {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Socket addresses of the server, the most likely to connect first; 1 to 8.
+    /// Socket addresses of the server, 1 to 8, in the order of [`address_rank`]: the most likely to
+    /// connect comes first.
     pub addresses: Vec<SocketAddr>,
     /// Version of the server's program from the TXT record; empty if there is none.
     pub version: String,
-    /// Server id from the TXT record; `None` if there is none. It stays the same when the instance
-    /// name changes.
+    /// Server id from the TXT record; `None` if there is none or it is invalid. The id stays the
+    /// same when the instance name changes.
     pub id: Option<ServerId>,
-    /// True if the TXT record was received. Before that, name, version and id may still change.
+    /// True if the TXT record was received with at least one property. Before that, name, version
+    /// and id may still change.
     pub has_txt_record: bool,
 }
 
@@ -70,15 +73,12 @@ pub fn discover_all(patience: Duration) -> Result<Vec<DiscoveredServer>, Discove
 }
 
 /// Discovers the servers that answer first, and returns them sorted by instance name. Blocks until
-/// 1.2 seconds after the first answer, at most for `patience`.
-///
-/// # Errors
-/// The network cannot be queried.
+/// 1.2 seconds after the first answer, and at most for `patience`.
 pub fn discover_some(patience: Duration) -> Result<Vec<DiscoveredServer>, DiscoveryError> {
     Ok(browse(patience, |_| CollectAction::KeepThenStopSoon)?.into_values().collect())
 }
 
-/// Result of searching for a server that was discovered before.
+/// Result of [`rediscover`], the search for a server that was discovered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rediscovery {
     /// The server was found.
@@ -90,9 +90,6 @@ pub(super) enum Rediscovery {
 }
 
 /// Searches for the server `sought`, which was discovered before. Blocks for at most `patience`.
-///
-/// # Errors
-/// The network cannot be queried.
 pub(super) fn rediscover(
     sought: &Destination,
     patience: Duration,
@@ -100,27 +97,28 @@ pub(super) fn rediscover(
     Ok(select_server(browse(patience, |it| collect_action(sought, it))?, sought))
 }
 
-/// Decides what to do with an announced server, `found`, while searching for the server `sought`.
+/// Decides what to do with an announced server, `found`, during the search for the server `sought`.
 fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectAction {
     let has_instance_name = found.instance_name == sought.address.host;
     match (matches_destination(sought, found), has_instance_name) {
         (true, true) => CollectAction::KeepAndStop,
-        // A copy of the server's database may announce the same id.
+        // Continue for a moment: a copy of the server's database may announce the same id.
         (true, false) => CollectAction::KeepThenStopSoon,
         (false, true) => CollectAction::Keep,
         (false, false) => CollectAction::Ignore,
     }
 }
 
-/// Returns true if `found` can be the server `sought`: they have the same id or, if `sought` has no
-/// id, the same instance name.
+/// Returns true if `found` can be the server `sought`. If `sought` has an id, `found` must have the
+/// same id. Otherwise `found` must have the same instance name.
 fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
     sought.id.map_or(found.instance_name == sought.address.host, |id| found.id == Some(id))
 }
 
-/// Selects the server `sought` among those collected, `kept`. If several match, prefers the one
-/// with the same instance name. If none matches, a server with a TXT record that has the instance
-/// name counts as its replacement.
+/// Selects the server `sought` among `kept`, the servers collected. If several match, prefers the
+/// one with the same instance name. If none matches, but one of the others has a TXT record, the
+/// result is [`Rediscovery::Replaced`]: [`collect_action`] keeps no other server than one with the
+/// instance name.
 fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination) -> Rediscovery {
     let is_replaced = kept.values().any(|it| !matches_destination(sought, it) && it.has_txt_record);
     let its = kept.into_values().filter(|it| matches_destination(sought, it));
@@ -138,18 +136,14 @@ enum CollectAction {
     Ignore,
     /// Keep the server and continue.
     Keep,
-    /// Keep the server, and stop [`FURTHER_ANSWERS_WAIT`] from now, or earlier if that was decided
-    /// before.
+    /// Keep the server, and stop [`FURTHER_ANSWERS_WAIT`] from now, unless an earlier stop is set.
     KeepThenStopSoon,
     /// Keep the server and stop at once.
     KeepAndStop,
 }
 
-/// Browses the network for announced servers for at most `patience`, and returns by instance name
-/// those that `collect_action` keeps.
-///
-/// # Errors
-/// The network cannot be queried.
+/// Browses the network for announced servers for at most `patience`. Returns those that
+/// `collect_action` keeps, by instance name.
 fn browse(
     patience: Duration,
     collect_action: impl Fn(&DiscoveredServer) -> CollectAction,
@@ -159,9 +153,9 @@ fn browse(
     Ok(collect_servers(&events, patience, collect_action))
 }
 
-/// Collects announced servers from the daemon's events, and returns by instance name those that
-/// `collect_action` keeps. Removes a server that has withdrawn its announcement. Stops when
-/// `patience` is over, when `collect_action` decides so, or when the daemon ends.
+/// Collects announced servers from the daemon's events. Returns those that `collect_action` keeps,
+/// by instance name. Removes a server that withdraws its announcement. Stops when `patience` is
+/// over, when `collect_action` says so, or when the daemon ends.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,
@@ -180,7 +174,7 @@ fn collect_servers(
                 let Some(found) = parse_service(&service) else { continue };
                 let has_txt_record = found.has_txt_record;
                 let action = match collect_action(&found) {
-                    // The TXT record may arrive separately.
+                    // Do not stop yet: the TXT record may arrive separately.
                     CollectAction::KeepAndStop if !has_txt_record => {
                         CollectAction::KeepThenStopSoon
                     }
@@ -220,14 +214,14 @@ impl Drop for DaemonGuard {
     }
 }
 
-/// Converts a full DNS name from the library to an instance name: removes the final dot, and the
-/// backslashes that escape dots.
+/// Converts a full DNS name from the library to an instance name. Removes the final dot, and the
+/// backslash before each escaped dot.
 fn unescape_full_name(fullname: &str) -> String {
     fullname.trim_end_matches('.').replace("\\.", ".")
 }
 
 /// Converts a resolved DNS-SD service to a server. Returns `None` if it has no usable address, or
-/// if its name is not of our service type.
+/// if its name does not end with the pi-chat service type.
 fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     let instance_name = unescape_full_name(&service.fullname);
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
@@ -255,8 +249,8 @@ fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
     })
 }
 
-/// Converts an announced address to a socket address, with the interface's scope id if it is
-/// link-local IPv6.
+/// Converts an announced address to a socket address. A link-local IPv6 address gets the scope id
+/// of the interface.
 fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     match address {
         // A link-local address is valid on one link only, so it needs the scope id of the
@@ -268,17 +262,17 @@ fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
-/// Returns true if the address can belong to a server on another machine. Excludes port 0 and
-/// unspecified, multicast, broadcast and loopback addresses, because announcements may come from
-/// strangers.
+/// Returns true if the address can belong to a server on another machine. Announcements may come
+/// from strangers, so port 0 and unspecified, multicast, broadcast and loopback addresses are
+/// excluded.
 fn is_usable_address(address: &SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     let is_nobodys = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
     address.port() != 0 && !is_nobodys && !ip.is_loopback()
 }
 
-/// Returns the rank by which addresses are tried, lowest first: IPv4, then IPv6, then link-local
-/// addresses of both.
+/// Returns the rank of an address; addresses with a low rank are tried first. IPv4 comes first,
+/// then IPv6, then link-local addresses of both.
 fn address_rank(address: &SocketAddr) -> u8 {
     match address.ip() {
         IpAddr::V4(v4) if !v4.is_link_local() => 0,
@@ -293,7 +287,7 @@ mod tests {
 
     use super::*;
 
-    /// The final dot and escapes of dots are removed, other backslashes kept.
+    /// The final dot and the escapes of dots are removed. Other backslashes are kept.
     #[test]
     fn full_name_is_unescaped() {
         assert_eq!(
@@ -302,7 +296,8 @@ mod tests {
         );
     }
 
-    /// Returns a discovered server with this name, and an id made of this digit if there is one.
+    /// Returns a discovered server with this name. If `id` is given, the server's id consists of
+    /// this byte.
     fn discovered(name: &str, id: Option<u8>) -> DiscoveredServer {
         DiscoveredServer {
             name: name.to_owned(),
@@ -316,7 +311,7 @@ mod tests {
         }
     }
 
-    /// Returns the result of looking for the server `sought` among the announced ones.
+    /// Returns the result of looking for the server `sought` if `there` are the announced servers.
     fn rediscover_among(sought: &DiscoveredServer, there: &[DiscoveredServer]) -> Rediscovery {
         let sought = sought.destination();
         let is_kept = |it: &&DiscoveredServer| collect_action(&sought, it) != CollectAction::Ignore;
@@ -325,7 +320,7 @@ mod tests {
         select_server(kept, &sought)
     }
 
-    /// A server is found again by its id or, if it announces none, by its instance name.
+    /// A server is found again by its id. If it announced none, it is found by its instance name.
     #[test]
     fn server_is_identified_by_id_or_instance_name() {
         let (pi, other) = (discovered("pi", Some(1)), discovered("pi", Some(2)));
@@ -367,7 +362,7 @@ mod tests {
         assert!(!of_nobody.iter().any(is_good));
     }
 
-    /// Addresses that are not link-local come first, and IPv4 before IPv6.
+    /// Link-local addresses come last. Before them, IPv4 comes before IPv6.
     #[test]
     fn addresses_are_sorted_by_rank() {
         let mut all: Vec<SocketAddr> =

@@ -1,4 +1,4 @@
-//! Layer 3: the client's driver. It owns the socket, the timer and the saved session on disk, and
+//! Layer 3: the client's driver. It owns the socket, the timer and the saved session on disk. It
 //! carries inputs and outputs between the link, the server and the user interface.
 //!
 //! - `connection`: the TCP connection: connecting, reading, writing, closing
@@ -32,7 +32,7 @@ use crate::wire::tcp::ServerFrame;
 /// Maximum time without an answer in a graceful shutdown that the driver itself requests.
 const DEFAULT_FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Maximum number of reads from the socket in a row, so that other events get their turn.
+/// Maximum number of reads from the socket in a row. Then other events get their turn.
 const MAX_READS_PER_WAKE: usize = 16;
 
 /// Configuration of a client, for [`run`].
@@ -41,12 +41,13 @@ pub struct Setup {
     pub server: Destination,
     /// Settings of the link.
     pub settings: Settings,
-    /// Directory for saved sessions; `None`: sessions are neither loaded nor saved.
+    /// Directory for saved sessions. `None`: sessions are neither loaded nor saved.
     pub state_dir: Option<PathBuf>,
-    /// True if requests come from an input that can be paused and that ends, such as a script. Then
-    /// the driver takes requests only while [`Link::has_capacity`] is true (backpressure). If
-    /// output can no longer be shown, it continues to the end of the input; otherwise it shuts down
-    /// gracefully.
+    /// True if requests come from an input that ends and can be paused, such as a script. Then the
+    /// driver takes requests only while [`Link::has_capacity`] is true (backpressure).
+    ///
+    /// It also decides what happens when the screen can no longer show events. If true, the driver
+    /// continues to the end of the input. If false, it shuts down gracefully.
     pub throttle_requests: bool,
 }
 
@@ -58,14 +59,15 @@ struct Driver<'a> {
     link: Link,
     /// Connection to the server.
     connection: Connection,
-    /// Server to connect to. It is replaced when a discovered server has been found under another
-    /// instance name.
+    /// Server to connect to. Replaced when the server has been found under another instance name or
+    /// with an id.
     server: Destination,
-    /// True if it is certain which server `server` denotes; see [`Destination::is_certain`].
+    /// True if it is certain which server `server` is; see [`Destination::is_certain`].
     is_server_certain: bool,
-    /// Requested username, which with the server determines the session file.
+    /// Requested username. With the server it determines the session file.
     username: String,
-    /// Directory for saved sessions. `None` once the store has been opened, or if nothing is saved.
+    /// Directory for saved sessions. `None` if nothing is to be saved, or once the driver has tried
+    /// to open the store.
     state_dir: Option<PathBuf>,
     /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
     /// failed write.
@@ -74,17 +76,18 @@ struct Driver<'a> {
     saved: Option<SavedSession>,
     /// Screen that shows events.
     screen: &'a mut dyn Screen,
-    /// True if the screen has failed to show an event; further events of the link are not shown.
+    /// True if the screen has failed to show an event. Further events of the link are then not
+    /// shown.
     screen_failed: bool,
     /// True to take requests only while the link has capacity; see [`Setup::throttle_requests`].
     throttle_requests: bool,
-    /// Time at which the link wants [`Input::Wake`]; `None` if that has been passed.
+    /// Time at which the link wants [`Input::Wake`]; `None` if no wake-up is due.
     wake_at: Option<Moment>,
 }
 
 /// Runs a client until its link ends, and returns the reason. When the sender of `requests` is
-/// dropped, the client shuts down gracefully. When `interrupted` resolves, because the operating
-/// system asks the program to terminate, it leaves at once.
+/// dropped, the client shuts down gracefully. When `interrupted` resolves, the client ends at once,
+/// as for [`Command::Quit`]. It resolves when the operating system asks the program to terminate.
 pub async fn run(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -127,7 +130,7 @@ pub async fn run(
                 }
                 None => {
                     has_requests = false;
-                    // Without further requests nobody else can end the client.
+                    // The driver must end the client itself: no further request can do it.
                     if !is_leaving {
                         driver.request(Command::Finish { patience: DEFAULT_FINISH_TIMEOUT });
                     }
@@ -151,13 +154,13 @@ impl Driver<'_> {
         self.link.handle_input(self.clock.now(), input);
     }
 
-    /// Passes a command to the link as a request of the driver itself, without a tag.
+    /// Passes a command to the link as the driver's own request, without a tag.
     fn request(&mut self, command: Command) {
         self.handle_input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Carries out all outputs of the link, then writes the queued frames. Returns the reason if
-    /// the link has ended, `None` otherwise.
+    /// Carries out all outputs of the link, then writes the queued frames. If the link has ended,
+    /// returns the reason; otherwise returns `None`.
     async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
@@ -168,8 +171,8 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.connection.close().await,
-                // If output can no longer be shown (a closed pipe), a script's requests are still
-                // carried out, up to the end of its input.
+                // If the output can no longer be shown (for example, a closed pipe), a script's
+                // requests are still carried out, up to the end of its input.
                 Output::Event(event) => {
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;
@@ -181,8 +184,7 @@ impl Driver<'_> {
                 Output::Persist(saved) => {
                     let outcome = self.store.as_ref().map(|store| store.save(&saved));
                     if let Some(Err(error)) = outcome {
-                        // Do not try again: the next write would fail as well, and report the same
-                        // error.
+                        // Do not try again: the next write would probably fail with the same error.
                         self.store = None;
                         self.report_store_error(&error);
                     }
@@ -223,12 +225,12 @@ impl Driver<'_> {
         }
     }
 
-    /// Records which server the new connection leads to, and opens the session store if it is not
-    /// open.
+    /// Records to which server the new connection leads. Opens the session store if the driver has
+    /// not tried to before.
     ///
-    /// The first connection makes an uncertain identity certain: a server that announced no id is
-    /// identified by its instance name from then on. Later connections update the instance name
-    /// only if the id is the same.
+    /// The first connection makes an uncertain identity certain. From then on, a server without an
+    /// id is identified by its instance name. Later connections update the instance name only if
+    /// the id is the same.
     fn on_server_identified(&mut self, server: Destination) {
         if !self.is_server_certain || server.id == self.server.id {
             self.server = server;
@@ -238,8 +240,8 @@ impl Driver<'_> {
     }
 
     /// Opens the session store and loads the saved session. Does nothing on further calls. If the
-    /// store cannot be opened, reports it; the client works without, but a later process cannot
-    /// resume exactly.
+    /// store cannot be opened, reports it. The client then works without a store, but a later
+    /// process cannot resume exactly.
     fn open_store(&mut self) {
         let Some(directory) = self.state_dir.take() else { return };
         match SessionStore::open(&directory, &self.server, &self.username) {
@@ -253,13 +255,13 @@ impl Driver<'_> {
     fn report_store_error(&mut self, error: &StoreError) {
         let why = &error.source;
         let text = format!("{error} ({why}): coming back later will not be exact.");
-        // If the screen has failed, the next event shows it.
+        // If the screen has failed, showing the next event of the link reveals it.
         let _ = self.screen.show(&Event::Problem { code: 0, text });
     }
 
-    /// Reads from the socket and passes the received frames to the link, until nothing more is
-    /// available or [`MAX_READS_PER_WAKE`] reads are done. Reports the end of the connection to the
-    /// link.
+    /// Reads from the socket and passes the received frames to the link. Stops when nothing more is
+    /// available, after [`MAX_READS_PER_WAKE`] reads, or when the connection ends. Reports the end
+    /// of the connection to the link.
     fn read_frames(&mut self) {
         for _ in 0..MAX_READS_PER_WAKE {
             let Connection::Open(open) = &mut self.connection else {

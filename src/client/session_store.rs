@@ -1,5 +1,5 @@
 //! Session store: saved sessions on disk, with which a client resumes. There is one JSON file for
-//! each server and username, readable by its owner only.
+//! each server and username. Only its owner can read it.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 /// Maximum length of an escaped server key or username in a path, in bytes.
 const MAX_PATH_COMPONENT_BYTES: usize = 200;
 
-/// I/O error of the session store, with the file or directory that it concerns.
+/// I/O error of the session store, with the path of the file or directory.
 #[derive(Debug, Error)]
 #[error("cannot use {path}")]
 pub(super) struct StoreError {
@@ -27,8 +27,7 @@ pub(super) struct StoreError {
     pub(super) source: io::Error,
 }
 
-/// JSON content of the session file: a [`SavedSession`], with the server and the username to which
-/// it belongs.
+/// JSON content of the session file: a [`SavedSession`] with its server and username.
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionFile {
     /// Server of the session: its [`Destination::key`].
@@ -49,13 +48,13 @@ struct SessionFile {
     password_asked: bool,
 }
 
-/// Store of the saved session of one username on one server. While it exists, it holds a lock: no
+/// Store of the saved session of one username on one server. It holds a lock while it exists, so no
 /// other store of the same session can be opened.
 #[derive(Debug)]
 pub(super) struct SessionStore {
     /// Lock file, locked while the store exists.
     _lock: File,
-    /// Path of the session file, which need not exist.
+    /// Path of the session file. The file need not exist.
     path: PathBuf,
     /// Server of the session: its [`Destination::key`].
     server: String,
@@ -64,13 +63,12 @@ pub(super) struct SessionStore {
 }
 
 impl SessionStore {
-    /// Opens and locks the store for `name` on `server`, in a directory below `directory` that is
-    /// created if necessary. Returns `None` if the store is locked already: another process uses
-    /// the session, and this one must do without.
+    /// Opens and locks the store for `name` on `server`, in a directory below `directory`. Creates
+    /// the directory if necessary. Returns `None` if another process has locked the store. Then
+    /// this process must do without the saved session.
     ///
-    /// # Errors
-    /// The directory or the lock file cannot be created, or locking fails. A client can go on
-    /// without a store.
+    /// # Errors The directory or the lock file cannot be created, or locking fails. A client can go
+    /// on without a store.
     pub(super) fn open(
         directory: &Path,
         server: &Destination,
@@ -93,8 +91,8 @@ impl SessionStore {
         Ok(Some(Self { _lock: lock, path, server, name }))
     }
 
-    /// Loads the saved session. Returns `None` if the file is missing, unreadable or corrupt, or
-    /// belongs to another server or username. The client then begins a new session.
+    /// Loads the saved session. Returns `None` if the file is missing, unreadable or corrupt, or if
+    /// it belongs to another server or username. The client then begins a new session.
     #[must_use]
     pub(super) fn load(&self) -> Option<SavedSession> {
         let text = fs::read(&self.path).ok()?;
@@ -112,11 +110,10 @@ impl SessionStore {
         })
     }
 
-    /// Saves the session, replacing the file atomically: if the program crashes, the file has
+    /// Saves the session and replaces the file atomically. If the program crashes, the file has
     /// either the old or the new content.
     ///
-    /// # Errors
-    /// The file cannot be written; the old one is unchanged.
+    /// # Errors The file cannot be written. The old file is unchanged.
     pub(super) fn save(&self, saved: &SavedSession) -> Result<(), StoreError> {
         let file = SessionFile {
             server: self.server.clone(),
@@ -131,7 +128,7 @@ impl SessionStore {
         self.write(&file).map_err(|source| store_error(&self.path, source))
     }
 
-    /// Writes the content to a temporary file, which only its owner can read, and renames it over
+    /// Writes the content to a temporary file that only its owner can read. Then renames it over
     /// the session file.
     fn write(&self, content: &SessionFile) -> io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
@@ -148,10 +145,11 @@ fn store_error(path: &Path, source: io::Error) -> StoreError {
     StoreError { path: path.to_owned(), source }
 }
 
-/// Escapes a text as a path component that is valid on every file system. Bytes other than
-/// lower-case letters, digits, `.` and `-` become `_` and two hex digits. The result is cut to
-/// [`MAX_PATH_COMPONENT_BYTES`], so two texts may share a path; the session file holds the full
-/// texts to tell them apart.
+/// Escapes a text as a path component that is valid on every file system. A byte becomes `_` and
+/// two hex digits, unless it is a lower-case letter, a digit, `.` or `-`.
+///
+/// The result is cut to [`MAX_PATH_COMPONENT_BYTES`], so two texts may share a path. The session
+/// file holds the full texts to tell them apart.
 fn escape_path_component(text: &str) -> String {
     let mut part = String::new();
     for byte in text.bytes() {
@@ -174,7 +172,7 @@ mod tests {
         Destination::from(HostAddress { host: "pi".to_owned(), port: 2428 })
     }
 
-    /// A saved session is loaded for the same server and username only.
+    /// A saved session is loaded only for the same server and username.
     #[test]
     fn saved_session_is_loaded_for_same_server_and_name_only() {
         let directory = tempfile::tempdir().unwrap();

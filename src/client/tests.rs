@@ -33,7 +33,7 @@ struct ServerConnection {
     stream: TcpStream,
     /// Splits the received bytes into frames.
     reader: FrameReader,
-    /// Frames received and not yet returned.
+    /// Frames received and not returned yet.
     frames: Vec<ClientFrame>,
 }
 
@@ -45,7 +45,7 @@ impl ServerConnection {
         Self { stream, reader: FrameReader::from_client(), frames: Vec::new() }
     }
 
-    /// Returns the next frame, or `None` at the end of the stream.
+    /// Returns the next frame; `None` at the end of the stream.
     fn read(&mut self) -> Option<ClientFrame> {
         while self.frames.is_empty() {
             let mut buffer = [0; 7];
@@ -75,7 +75,7 @@ impl ServerConnection {
         self.stream.write_all(second).unwrap();
     }
 
-    /// Completes the handshake and returns the token that the client's join included.
+    /// Completes the handshake and returns the token in the client's join; `None` if it had none.
     fn accept_join(&mut self) -> Option<Token> {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
         let hello = ServerHello {
@@ -138,8 +138,7 @@ impl ServerConnection {
     }
 }
 
-/// Runs a client that sends one message and leaves, against a server that follows the script
-/// `script`.
+/// Runs a client that sends one message and leaves. The server follows `script`.
 fn run_against<T: Send + 'static>(
     script: impl FnOnce(TcpListener) -> T + Send + 'static,
 ) -> (EndReason, Vec<Event>, T) {
@@ -150,8 +149,8 @@ fn run_against<T: Send + 'static>(
     (end, events, server.join().unwrap())
 }
 
-/// Server script: accepts one client and echoes its message; returns the token that its join
-/// included.
+/// Server script: accepts one client and echoes its message. Returns the token in the client's
+/// join; `None` if it had none.
 fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     let mut connection = ServerConnection::accept(listener);
     let token = connection.accept_join();
@@ -160,7 +159,8 @@ fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     token
 }
 
-/// Runs a client that sends one message and then leaves, or whose requests just end.
+/// Runs a client that sends one message. If `asks_to_leave`, it then leaves by command; otherwise
+/// its requests just end.
 fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndReason, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
@@ -189,7 +189,7 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
     (end, screen.0)
 }
 
-/// A message arrives, and the connection is closed in order.
+/// The message arrives, and the connection is closed in order.
 #[test]
 fn message_is_delivered_and_connection_closed_in_order() {
     let (end, events, last) = run_against(|listener| {
@@ -203,7 +203,7 @@ fn message_is_delivered_and_connection_closed_in_order() {
     assert!(events.iter().any(|it| matches!(it, Event::Message(it) if it.own)));
 }
 
-/// The end of the requests makes the client leave.
+/// When the requests end, the client ends.
 #[test]
 fn end_of_requests_ends_client() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -219,7 +219,7 @@ fn end_of_requests_ends_client() {
     assert_eq!(server.join().unwrap(), None);
 }
 
-/// A broken connection is made again, and the unacknowledged message is sent again.
+/// After the connection breaks, the client connects again and resends the unacknowledged message.
 #[test]
 fn lost_connection_is_reestablished_and_message_resent() {
     let (end, events, ()) = run_against(|listener| {
@@ -236,8 +236,8 @@ fn lost_connection_is_reestablished_and_message_resent() {
     assert_eq!(events.iter().filter(|it| matches!(it, Event::Message(_))).count(), 1);
 }
 
-/// The next run resumes the saved session, unless another process has locked it. Without a usable
-/// directory the client reports the problem and works.
+/// The next run resumes the saved session, unless another process has locked it. If the directory
+/// cannot be used, the client reports the problem and works without.
 #[test]
 fn session_is_resumed_from_disk_unless_locked() {
     let folder = tempfile::tempdir().unwrap();
@@ -262,15 +262,15 @@ fn session_is_resumed_from_disk_unless_locked() {
     assert_eq!(server.join().unwrap(), [None, Some(Token([1; 16])), None, None]);
 }
 
-/// The retry delay in the server's error determines the next attempt, even if the end of the stream
-/// follows at once.
+/// The client follows the retry delay in the server's error, even if the stream ends right after
+/// it.
 #[test]
 fn server_retry_advice_is_followed() {
     let (end, events, ()) = run_against(|listener| {
         let mut connection = ServerConnection::accept(&listener);
         connection.accept_join();
         let error = Error { retry_after: 200, ..Error::new(ErrorCode::ShuttingDown) };
-        // In the same write as the end of the stream.
+        // The error is in the same write as the end of the stream.
         let mut bytes = Vec::new();
         ServerFrame::from(error).encode(&mut bytes);
         connection.stream.write_all(&bytes).unwrap();
@@ -293,7 +293,7 @@ fn server_retry_advice_is_followed() {
     assert!(matches!(delays[..], [200..=300]), "{delays:?}");
 }
 
-/// A server that speaks another protocol ends the client with a protocol error.
+/// If the server speaks another protocol, the client ends with a protocol error.
 #[test]
 fn foreign_protocol_is_a_protocol_error() {
     let (end, _, ()) = run_against(|listener| {
@@ -304,7 +304,7 @@ fn foreign_protocol_is_a_protocol_error() {
     assert!(matches!(end, EndReason::Protocol { .. }), "{end:?}");
 }
 
-/// A refused connection ends the client as unavailable, and its message is reported as unsent.
+/// If the connection is refused, the client ends as unavailable. It reports its message as unsent.
 #[test]
 fn refused_connection_is_unavailable() {
     let port = {

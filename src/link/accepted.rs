@@ -1,11 +1,11 @@
-//! Own messages that `accepted` has acknowledged. Their text is shown when `accepted` comes. If
-//! their entry comes later, it is a duplicate (`docs/protocol/tcp.md`, section 6).
+//! Own messages that `accepted` has acknowledged. A message is shown when `accepted` comes. If its
+//! entry comes later, it is a duplicate (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
 use crate::model::{Reference, SessionId};
 
-/// Bounded set of this client's messages that `accepted` has acknowledged within the current log.
+/// Bounded set of own messages that `accepted` has acknowledged within the current log.
 #[derive(Debug, Default)]
 pub(super) struct AcceptedMessages {
     /// Session and reference of each message, in order of acknowledgement.
@@ -14,10 +14,10 @@ pub(super) struct AcceptedMessages {
 
 impl AcceptedMessages {
     /// Maximum number of messages remembered. Beyond it, the message acknowledged first is
-    /// forgotten, and shown a second time if its entry comes.
+    /// forgotten. If its entry comes later, it is shown a second time.
     const MAX_MESSAGES: usize = 1_000;
 
-    /// Adds a message; if there are more than [`Self::MAX_MESSAGES`], removes the oldest.
+    /// Adds a message. If there are more than [`Self::MAX_MESSAGES`], removes the oldest.
     pub(super) fn insert(&mut self, session: SessionId, reference: Reference) {
         self.messages.push_back((session, reference));
         if self.messages.len() > Self::MAX_MESSAGES {
@@ -25,8 +25,8 @@ impl AcceptedMessages {
         }
     }
 
-    /// Returns true if the message was acknowledged by `accepted`. Takes time linear in the number
-    /// of messages.
+    /// Returns true if `accepted` has acknowledged the message and the set still holds it. Takes
+    /// time linear in the size of the set.
     pub(super) fn contains(&self, session: SessionId, reference: Reference) -> bool {
         self.messages.contains(&(session, reference))
     }
@@ -41,7 +41,7 @@ impl AcceptedMessages {
 mod tests {
     use super::*;
 
-    /// The set keeps the latest messages, as many as its bound allows.
+    /// The set keeps the latest messages, up to its limit.
     #[test]
     fn oldest_accepted_message_is_forgotten_first() {
         let mut accepted = AcceptedMessages::default();

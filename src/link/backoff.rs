@@ -6,14 +6,14 @@ use fastrand::Rng;
 
 use crate::model::Moment;
 
-/// Maximum reconnect delay if the server advises none. Delays are drawn between zero and a bound
-/// that doubles from one second up to this.
+/// Maximum reconnect delay if the server advises none. The bound of the random delay starts at one
+/// second and doubles up to this value.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// Maximum reconnect delay if the server advises one, jitter included.
 const MAX_ADVISED_DELAY: Duration = Duration::from_secs(600);
 
-/// Minimum time from a join to the end of its connection for the attempt count to be reset.
+/// Minimum time from a join to the end of its connection after which the attempt count is reset.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Back-off state: counts attempts and draws delays.
@@ -39,8 +39,11 @@ impl Backoff {
     }
 
     /// Returns the delay before the next connection attempt. Call it once for each connection that
-    /// has ended or failed. `advice` is the server's `retry_after`: the delay is then between it
-    /// and 1.5 times as long, and at most [`MAX_ADVISED_DELAY`].
+    /// has ended or failed. Resets the attempt count if the connection lasted [`STABLE_AFTER`]
+    /// since its join.
+    ///
+    /// `advice` is the server's `retry_after`. With advice, the delay is between the advice and 1.5
+    /// times the advice, and at most [`MAX_ADVISED_DELAY`]. Without, it is random.
     pub(super) fn next_delay(&mut self, now: Moment, advice: Option<Duration>) -> Duration {
         if self.joined_at.take().is_some_and(|since| now.since(since) >= STABLE_AFTER) {
             self.attempts = 0;
@@ -58,7 +61,7 @@ impl Backoff {
         }
     }
 
-    /// Returns a random duration between zero and `most`, in whole milliseconds.
+    /// Returns a random duration from zero to `most`, in whole milliseconds.
     fn random_up_to(&mut self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.rng.u64(0..=most))

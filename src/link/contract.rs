@@ -3,26 +3,26 @@
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
-/// Settings of a link, fixed when it is created. A password that the user enters later replaces
-/// that of the settings.
+/// Settings of a link, fixed when it is created. Only the password can change later, when the user
+/// enters one.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Username to request from the server, which validates it.
+    /// Username to request. The server validates it.
     pub username: String,
     /// Rooms to join first, in any spelling; if empty, the lobby.
     pub rooms: Vec<String>,
     /// Password of the server; `None` if the user gave none. It is sent only after the server has
     /// asked for one.
     pub password: Option<Password>,
-    /// True if the client receives for display: it resumes from the saved position and advances it.
-    /// False for a send-only client: it sends no position and saves the former one unchanged, so
-    /// that a later client still receives the missed messages.
+    /// True if the client shows messages: it resumes from the saved position and advances it. False
+    /// if the client only sends: it sends no position and saves the former one unchanged. So a
+    /// later client still receives the missed messages.
     pub observe: bool,
-    /// True to reconnect also before the first join is completed. If false, a connection that fails
-    /// or ends before that ends the link. After a completed join the link always reconnects.
+    /// True to reconnect even before the first completed join. If false, the link ends when a
+    /// connection fails or ends before that. After a completed join the link always reconnects.
     pub retry_first_connect: bool,
-    /// True if the user can answer [`Event::PasswordWanted`]. The user is asked only before the
-    /// first completed join.
+    /// True if the user can answer [`Event::PasswordWanted`]. The link asks only before the first
+    /// completed join.
     pub can_prompt: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,
@@ -32,7 +32,7 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Session state saved to disk, with which a later process resumes the session.
+/// Session state saved to disk. A later process resumes the session with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSession {
     /// Secret token of the session.
@@ -41,9 +41,9 @@ pub struct SavedSession {
     pub session: SessionId,
     /// Position in the server's log up to which messages were received; `None` if there is none.
     pub position: Option<Position>,
-    /// Rooms that were joined when the position was saved: it covers only their messages.
+    /// Rooms that were joined when the position was saved. The position covers only these rooms.
     pub rooms: Vec<String>,
-    /// True if this server has asked for a password: the first join then includes it.
+    /// True if this server has asked for a password. Then the first join includes it.
     pub password_required: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct SavedSession {
 pub enum Input {
     /// The connection requested by [`Output::Connect`] is established.
     Connected {
-        /// Session saved by an earlier process for this server. Ignored if the link has a session
+        /// Session that an earlier process saved for this server. Ignored if the link has a session
         /// already.
         saved: Option<SavedSession>,
     },
@@ -74,8 +74,7 @@ pub enum Input {
     },
     /// Request from the user interface.
     Request(Request),
-    /// The time of the last [`Output::WakeAt`] has come. A wake-up that comes too early has no
-    /// effect.
+    /// The time of the last [`Output::WakeAt`] has come. An early wake-up has no effect.
     Wake,
 }
 
@@ -84,8 +83,8 @@ pub enum Input {
 pub enum Output {
     /// Connect to the server; answer with [`Input::Connected`] or [`Input::ConnectFailed`].
     Connect,
-    /// Send this frame after those of earlier outputs. Drop it if the connection has broken
-    /// meanwhile.
+    /// Send this frame, after those of earlier outputs. If the connection has broken meanwhile,
+    /// drop it.
     Send(ClientFrame),
     /// Send all queued frames, then close the connection. Pass no further input from this
     /// connection.
@@ -103,16 +102,17 @@ pub enum Output {
 /// Reason why the link has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The client ended on request of the user or the driver, after a completed join, or by
-    /// [`crate::model::Command::Quit`] at any time.
+    /// The client ended because the user or the driver asked for it.
+    /// [`crate::model::Command::Quit`] ends it so at any time. [`crate::model::Command::Finish`]
+    /// ends it so only after a completed join.
     Left {
-        /// Number of messages that were not acknowledged.
+        /// Number of messages that the server had not acknowledged.
         unsent: usize,
-        /// Number of requests that the link or the server refused.
+        /// Number of chat requests that the link or the server refused.
         refused: usize,
     },
-    /// The server could not be reached, or no join was completed before the timeout of a graceful
-    /// shutdown.
+    /// The server could not be reached or the connection was lost before the first completed join.
+    /// Or a graceful shutdown timed out before it.
     Unavailable {
         /// Human-readable reason.
         reason: String,
@@ -124,7 +124,8 @@ pub enum EndReason {
         /// Human-readable reason.
         reason: String,
     },
-    /// The server violated the protocol, accused the client of it, or speaks no common version.
+    /// The server violated the protocol, reported a violation by the client, or speaks no common
+    /// version.
     Protocol {
         /// Human-readable reason.
         reason: String,

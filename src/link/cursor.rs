@@ -5,9 +5,8 @@ use std::collections::HashMap;
 
 use crate::model::{LogId, NameKey, Position, Sequence};
 
-/// Maximum number of rooms whose progress is tracked. It exceeds the rooms that any server allows,
-/// and bounds the memory that a server can make the client use. In further rooms every entry counts
-/// as new.
+/// Maximum number of rooms whose progress is tracked. It bounds the memory that a server can make
+/// the client use. No server allows so many rooms. In further rooms every entry counts as new.
 const MAX_ROOMS: usize = 1_000;
 
 /// Result of duplicate and gap detection for one received entry.
@@ -15,38 +14,38 @@ const MAX_ROOMS: usize = 1_000;
 pub(super) enum Novelty {
     /// The entry was not received before: show it.
     New {
-        /// True if entries are missing between the newest entry received of the room and this one,
-        /// and the report of the gap is not suppressed.
+        /// True if entries are missing between this entry and the newest one received before in its
+        /// room, unless the report of the gap is suppressed.
         gap: bool,
     },
     /// The entry was received before: do not show it.
     Duplicate,
 }
 
-/// Progress of the cursor within one room: the oldest entry shown, the newest one received, and
+/// Progress of the cursor within one room: the oldest entry shown, the newest entry received, and
 /// whether the next gap is reported.
 #[derive(Debug, Default)]
 struct RoomProgress {
-    /// Sequence from which `history` continues to older entries: that of the first new entry, or a
-    /// lower one that `history` brought. `None` if no entry was shown.
+    /// Sequence before which `history` continues with older entries. It is that of the first new
+    /// entry, or a lower one from an answer to `history`. `None` if no entry was shown.
     oldest_shown: Option<Sequence>,
     /// Sequence of the last new entry; answers to `history` do not count. `None` if there was none.
     newest_received: Option<Sequence>,
-    /// True if a gap before the next new entry is not reported, because the user knows of it or it
-    /// is expected. Cleared by that entry.
+    /// True if the next new entry reports no gap before it, because the user knows of the gap or it
+    /// is expected. That entry clears the flag.
     is_gap_suppressed: bool,
 }
 
 /// Cursor into the server's log: the position to resume from, and the progress within each room.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveCursor {
-    /// Id of the log; `None` before the first `welcome`, unless a saved position was restored.
+    /// Id of the log. `None` before the first `welcome`, unless a saved position was restored.
     log_id: Option<LogId>,
-    /// Greatest sequence received, with which the log id forms the position. `None`: no position.
-    /// Zero is a position in an empty log.
+    /// Greatest sequence received; with the log id it forms the position. `None` if there is no
+    /// position. Zero is a position in an empty log.
     max_sequence: Option<Sequence>,
-    /// Position with which the current replay started: entries up to it are duplicates. Zero
-    /// outside a replay, and in a replay without a position.
+    /// Position at which the current replay started. Entries up to and including it are duplicates.
+    /// Zero outside a replay, and in a replay without a position.
     replay_start: Sequence,
     /// Greatest sequence of a direct message received; zero if there was none.
     newest_direct: Sequence,
@@ -76,13 +75,15 @@ impl ReceiveCursor {
     }
 
     /// Updates the cursor for a `welcome` and starts the replay. Call it for each `welcome`.
-    /// Returns true if the log is not the one known before; the cursor is then reset.
+    /// Returns true if the log is not the one known before.
     ///
-    /// `position_sent` is true if the join included the position, `position_kept` if the server
-    /// replays from it. If it was sent and is not kept, the log has lost its end and assigns the
-    /// same sequences again. Then the whole cursor is reset, because entries that it would take for
-    /// duplicates may be new. If no position was sent, the progress within rooms stays, and only
-    /// the position is discarded.
+    /// `position_sent` is true if the join included the position. `position_kept` is true if the
+    /// server replays from it.
+    ///
+    /// - If the log is another, the whole cursor is reset.
+    /// - If the position was sent and not kept, the cursor is reset too. The log has lost its end
+    ///   and assigns the same sequences again, so entries that seem to be duplicates may be new.
+    /// - If no position was sent, only the position is discarded. The progress within rooms stays.
     pub(super) fn on_welcome(
         &mut self,
         log: LogId,
@@ -100,18 +101,21 @@ impl ReceiveCursor {
     }
 
     /// Suppresses the report of a gap before the next new entry of this room. Call it if the server
-    /// has announced the gap, or if the room was entered anew, so that missing entries are
-    /// expected.
+    /// has announced the gap. Call it also if the room was entered anew, because missing entries
+    /// are expected then.
     pub(super) fn suppress_next_gap(&mut self, room: &str) {
         if let Some(room) = self.room_mut(room) {
             room.is_gap_suppressed = true;
         }
     }
 
-    /// Raises the position to an entry of a room, and returns whether the entry is new. An entry is
-    /// a duplicate if its sequence is not above the start of the current replay or the newest one
-    /// of the room. `previous` is the sequence of the entry before it in the room. Call it once for
-    /// each entry, in the order of arrival.
+    /// Records an entry of a room: raises the position to it, and returns whether it is new. Call
+    /// it once for each entry, in the order of arrival.
+    ///
+    /// An entry is a duplicate if its sequence is at most the start of the current replay. It is
+    /// also a duplicate if its sequence is at most the newest one of the room. In a room that is
+    /// not tracked, every entry is new. `previous` is the sequence of the entry before it in the
+    /// room.
     pub(super) fn on_entry(
         &mut self,
         room: &str,
@@ -135,8 +139,8 @@ impl ReceiveCursor {
     }
 
     /// Records an entry of an answer to `history`, which is shown even if it was shown before.
-    /// Raises the position, because the answer may contain the greatest sequence so far, and lowers
-    /// the room's oldest shown sequence. Does not affect duplicate and gap detection.
+    /// Raises the position, because the answer may contain the greatest sequence so far. Lowers the
+    /// room's oldest shown sequence. Does not affect duplicate and gap detection.
     pub(super) fn on_requested_entry(&mut self, room: &str, sequence: Sequence) {
         self.advance(sequence);
         if let Some(room) = self.room_mut(room) {
@@ -145,15 +149,15 @@ impl ReceiveCursor {
         }
     }
 
-    /// Returns the sequence from which `history` of a room continues to older entries; `None` if no
-    /// entry of the room was shown.
+    /// Returns the sequence before which `history` of a room continues with older entries. `None`
+    /// if no entry of the room was shown.
     pub(super) fn oldest_shown(&self, room: &str) -> Option<Sequence> {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
 
-    /// Raises the position to a direct message, and returns whether it is new: its sequence is
-    /// above the start of the current replay and above that of every earlier direct message. Never
-    /// reports a gap.
+    /// Records a direct message: raises the position to it, and returns whether it is new. It is
+    /// new if its sequence is above the start of the current replay and above every earlier direct
+    /// message. Never reports a gap.
     pub(super) fn on_direct(&mut self, sequence: Sequence) -> Novelty {
         let is_known = sequence <= self.newest_direct || sequence <= self.replay_start;
         self.advance(sequence);
@@ -162,19 +166,18 @@ impl ReceiveCursor {
     }
 
     /// Raises the position to `sequence`, unless it is there or further. Call it for the `head` of
-    /// an `end` frame; the handlers of entries do it themselves.
+    /// an `end` frame. The handlers of entries call it themselves.
     pub(super) fn advance(&mut self, sequence: Sequence) {
         self.max_sequence = self.max_sequence.max(Some(sequence));
     }
 
-    /// Ends the replay after a `welcome`: entries are no longer compared with the position at its
-    /// start.
+    /// Ends the replay: entries are no longer compared with the position at its start.
     pub(super) fn end_replay(&mut self) {
         self.replay_start = Sequence::ZERO;
     }
 
-    /// Returns the progress of a room, in any spelling, and starts tracking it if necessary.
-    /// Returns `None` for a further room if [`MAX_ROOMS`] are tracked.
+    /// Returns the progress of a room, whose name may have any spelling. Starts tracking the room
+    /// if necessary. Returns `None` if the room is not tracked and [`MAX_ROOMS`] are.
     fn room_mut(&mut self, name: &str) -> Option<&mut RoomProgress> {
         let key = NameKey::of(name);
         if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains_key(&key) {
@@ -227,8 +230,9 @@ mod tests {
         assert_eq!(entry(&mut cursor, 1, 0), Novelty::New { gap: false });
     }
 
-    /// If the server does not replay from the position although the log id is the same, position and
-    /// room progress are reset: the log has lost its end and reuses these sequences.
+    /// If the server does not replay from the position although the log id is the same, the
+    /// position and the progress of rooms are reset. The log has lost its end and reuses these
+    /// sequences.
     #[test]
     fn refused_position_clears_cursor() {
         let mut cursor = ReceiveCursor::default();
@@ -243,7 +247,7 @@ mod tests {
         assert_eq!(cursor.position().unwrap().sequence, Sequence(6));
     }
 
-    /// A join without a position brings recent history again: what was shown stays known.
+    /// A join without a position brings recent history again. Entries that were shown stay known.
     #[test]
     fn join_without_position_keeps_progress_of_rooms() {
         let mut cursor = ReceiveCursor::default();
@@ -254,8 +258,8 @@ mod tests {
         assert_eq!(entry(&mut cursor, 5, 4), Novelty::Duplicate);
     }
 
-    /// After a restart only the position is known: replayed entries up to it are duplicates, but
-    /// after the replay an older entry brought by `enter` is new.
+    /// After a restart only the position is known. Replayed entries up to it are duplicates. After
+    /// the replay, an older entry brought by `enter` is new.
     #[test]
     fn resume_skips_replayed_entries_up_to_position() {
         let position = Position { log_id: LogId([1; 16]), sequence: Sequence(10) };

@@ -17,8 +17,8 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the selector of the room that the command applies to. `None` for commands that have
-    /// none: `Direct`, and `Enter` and `Search`, whose room is a plain name.
+    /// Returns the selector of the room that the command applies to. `None` for `Direct`, and for
+    /// `Enter` and `Search`, whose room is a plain name.
     pub(super) const fn room_selector(&self) -> Option<&RoomSelector> {
         match self {
             Self::Say { room, .. }
@@ -29,8 +29,8 @@ impl ChatCommand {
         }
     }
 
-    /// Replaces the room selector by the name of the resolved room. Does nothing if the command has
-    /// no selector.
+    /// Replaces the room selector by the resolved room name. Does nothing if the command has no
+    /// selector.
     pub(super) fn set_room(&mut self, name: &str) {
         match self {
             Self::Say { room, .. }
@@ -50,7 +50,7 @@ impl ChatCommand {
     }
 
     /// Returns the recipient of a direct message, or the name of the room that the command applies
-    /// to. Empty if the room is not resolved, or for a search of all rooms.
+    /// to. Empty if the selector is not resolved to a name, or if a search covers all rooms.
     pub(super) fn target(&self) -> String {
         match (self, self.room_selector()) {
             (Self::Direct { to, .. }, _) => to.clone(),
@@ -61,8 +61,8 @@ impl ChatCommand {
     }
 
     /// Returns the request frame for this command, with this reference. The room selector must have
-    /// been resolved. `members_so_far` are the names that earlier pages of a `members` answer have
-    /// brought; the request continues after the last of them.
+    /// been resolved. `members_so_far` are the names from earlier pages of a `members` answer. The
+    /// frame requests the names after the last of them.
     pub(super) fn to_frame(
         &self,
         reference: Reference,
@@ -112,13 +112,13 @@ impl ChatCommand {
     }
 }
 
-/// State of the link that request frames take values from.
+/// State of the link from which request frames take values.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FrameContext {
-    /// Session that the recipient of a direct message is pinned to; used if the command names none.
-    /// `None`: any session that holds the name.
+    /// Session to which the recipient of a direct message is pinned. Used if the command names no
+    /// session. `None`: any session that holds the name.
     pub(super) pinned_session: Option<SessionId>,
-    /// Sequence before which `history` reads if the command names none. `None`: from the newest
-    /// entry.
+    /// Sequence before which `history` reads. Used if the command names none. `None`: from the
+    /// newest entry.
     pub(super) oldest_shown: Option<Sequence>,
 }

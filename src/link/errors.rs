@@ -8,9 +8,12 @@ use crate::model::{ErrorCode, Event, Moment};
 use crate::wire::tcp::{Error, kind};
 
 impl Link {
-    /// Handles an `error` frame. A code that closes the connection concerns the connection; an
-    /// unknown code does so from 100 to 199. Another code concerns the join if it answers one,
-    /// otherwise a single request.
+    /// Handles an `error` frame.
+    ///
+    /// - A code after which the server closes the connection concerns the connection. So does an
+    ///   unknown code from 100 to 199.
+    /// - Another code concerns the join if it answers one.
+    /// - Any other error concerns a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
         let known = ErrorCode::from_number(error.code);
         let closes = known.map_or((100..200).contains(&error.code), ErrorCode::closes);
@@ -48,9 +51,13 @@ impl Link {
         }
     }
 
-    /// Handles an error that refuses the join. If it asks for a password: sends the join again with
-    /// the known password if the last one had none; otherwise asks the user, if that is possible
-    /// and no join was completed before. In all other cases ends the link.
+    /// Handles an error that refuses the join.
+    ///
+    /// - If the server wants a password, and one is known and was not in the last join: sends the
+    ///   join again with it.
+    /// - If it wants one otherwise, the user can be asked, and no join was completed before: asks
+    ///   the user.
+    /// - In any other case: ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =
             matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
@@ -72,9 +79,10 @@ impl Link {
         }
     }
 
-    /// Handles an error that refuses a request: removes the request from the queue and reports it
-    /// as refused. Reports only the error, as [`Event::Problem`], if no such request is pending.
-    /// Unpins the recipient if the error says that the name has a new holder.
+    /// Handles an error that refuses a request. Removes the request from the queue, reports it as
+    /// refused, then sends further requests. If no such request is pending, reports only the error,
+    /// as [`Event::Problem`]. If the error says that the name has a new holder, unpins the
+    /// recipient.
     fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let session = self.own_sessions.last().copied();
         let item = match error.about {

@@ -14,13 +14,13 @@ use crate::wire::tcp::{
     ServerHello, VERSION, Welcome, flag, kind,
 };
 
-/// Number of collected member names from which no further page of a `members` answer is requested.
-/// It bounds memory.
+/// Number of collected member names at which the link requests no further page of a `members`
+/// answer. It bounds memory.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 impl Link {
-    /// Handles a received frame. Ignores it if there is no connection or its kind is not allowed in
-    /// the current phase. Ends the link if a frame that is allowed is malformed.
+    /// Handles a received frame. Ignores it if there is no connection, or if its kind is not
+    /// allowed in the current phase. Ends the link if an allowed frame is malformed.
     pub(super) fn on_received(&mut self, now: Moment, received: Decoded<ServerFrame>) {
         if !self.is_connected() {
             return;
@@ -43,7 +43,7 @@ impl Link {
     }
 
     /// Returns true if a frame of this kind is allowed in the current phase, by the state table of
-    /// section 16. Kinds that the table does not restrict are always allowed.
+    /// section 16. A kind that the table does not restrict is always allowed.
     const fn is_allowed_in_phase(&self, kind: u16) -> bool {
         match kind {
             kind::SERVER_HELLO => matches!(self.phase, Phase::AwaitingHello { .. }),
@@ -77,8 +77,8 @@ impl Link {
         }
     }
 
-    /// Handles `server_hello`: records features and program of the server, then sends `join`. Ends
-    /// the link if there is no common version.
+    /// Handles `server_hello`. Records features and program of the server, then sends `join`. If
+    /// there is no common version, ends the link instead.
     fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
         self.phase = Phase::AwaitingWelcome { since: now };
@@ -99,8 +99,9 @@ impl Link {
         }
     }
 
-    /// Handles `welcome`: the join has succeeded. Adopts log and session, makes all requests
-    /// unsent, persists the new token, reports the join, and enters [`Phase::Replaying`].
+    /// Handles `welcome`: the join has succeeded. Adopts the log and the session, marks all
+    /// requests as unsent, persists the new token, and reports the join. Enters
+    /// [`Phase::Replaying`].
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
@@ -116,7 +117,8 @@ impl Link {
             password_required: self.password_required,
         });
         self.sends_position = self.settings.observe;
-        // The rooms saved here are still those of before: new ones count after the replay.
+        // Persists the rooms from before the join: the rooms of the `welcome` count after the
+        // replay.
         self.persist();
         self.backoff.record_join(now);
         self.phase = Phase::Replaying;
@@ -142,9 +144,10 @@ impl Link {
     }
 
     /// Adopts the log of a `welcome`, and returns true if it is not the log known before. In that
-    /// case discards everything that refers to session numbers of the former log. Without
-    /// [`super::Settings::observe`] the cursor of a new process knows no log, so the preserved
-    /// position's log is compared as well.
+    /// case discards the state that refers to session numbers of the former log.
+    ///
+    /// Compares the log also with that of the preserved position, because without
+    /// [`super::Settings::observe`] the cursor of a new process knows no log.
     fn adopt_log(&mut self, log: LogId, position_kept: bool) -> bool {
         let position_sent = self.sends_position && self.cursor.position().is_some();
         let changed = self.cursor.on_welcome(log, position_sent, position_kept)
@@ -159,11 +162,11 @@ impl Link {
         changed
     }
 
-    /// Handles `entered`: reports the room as entered, with the tag of the `enter` that it answers,
-    /// if any. Reports a gap if the server announces one.
+    /// Handles `entered`. Reports the room as entered, with the tag of the `enter` request that the
+    /// frame answers, if any. Reports a gap if the server announces one.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         if self.phase == Phase::Live {
-            // Entries from before this client entered the room are not a gap.
+            // The entries from before the client entered the room are not a gap.
             self.cursor.suppress_next_gap(&entered.room);
         }
         let tag = if entered.reference == Reference::NONE {
@@ -179,9 +182,9 @@ impl Link {
         }
     }
 
-    /// Handles `entry`, a message in a room. An entry that a search requested is only added to that
-    /// search. Any other is reported unless it is a duplicate, and acknowledges the pending message
-    /// of which it is the echo.
+    /// Handles `entry`, a message in a room. If a search requested the entry, only adds it to the
+    /// results of that search. Otherwise reports it unless it was shown before; an answer to
+    /// `history` is always reported. Acknowledges the pending message that the entry echoes.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
@@ -209,8 +212,8 @@ impl Link {
         self.emit_acknowledgement(tag, (sequence, time));
     }
 
-    /// Returns true if this client sent the message with this session and reference, and it was
-    /// shown when `accepted` came.
+    /// Returns true if this client sent the message with this session and reference, and showed it
+    /// when `accepted` came.
     fn was_shown_when_accepted(&self, session: SessionId, reference: Reference) -> bool {
         self.own_sessions.contains(&session) && self.accepted_messages.contains(session, reference)
     }
@@ -234,8 +237,8 @@ impl Link {
     }
 
     /// Handles `direct_entry`, a direct message to or from this client. Reports it unless it is a
-    /// duplicate, pins the name of another sender to its session, and acknowledges the pending
-    /// message of which it is the echo.
+    /// duplicate or was shown before. Then pins the sender's name to its session, unless the sender
+    /// is this client. Acknowledges the pending message that the entry echoes.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);
@@ -263,9 +266,9 @@ impl Link {
         self.emit_acknowledgement(tag, (entry.sequence, entry.time));
     }
 
-    /// Removes the pending message that was sent under this session with this reference, and
-    /// returns its tag. Returns `None` if there is no such message. Restarts the timeout of a
-    /// graceful shutdown.
+    /// Removes the pending message that was sent in this session with this reference, and returns
+    /// its tag. Restarts the timeout of a graceful shutdown. `None`, without an effect, if there is
+    /// no such message.
     fn take_answered_message(
         &mut self,
         now: Moment,
@@ -287,9 +290,9 @@ impl Link {
         }
     }
 
-    /// Handles `accepted`: the log has the pending message, but its echo will not come. Reports the
-    /// message with its text, and remembers it: its entry may come later, when the room is entered
-    /// again, and must not be shown a second time.
+    /// Handles `accepted`: the log has the pending message, but the server will not echo it now.
+    /// Reports the message with its text, and remembers it. If the room is entered again, its entry
+    /// may come after all, and must not be shown a second time.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
         let Some(session) = self.own_sessions.last().copied() else {
             return;
@@ -303,8 +306,8 @@ impl Link {
         }
     }
 
-    /// Handles `end`. During the replay after a join, it ends the replay. Later it completes the
-    /// answer to an `enter`, `history` or `search`, whose request is removed from the queue.
+    /// Handles `end`. During the replay after a join, ends the replay. Later, completes the answer
+    /// to an `enter`, `history` or `search`, and removes that request from the queue.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);
@@ -320,8 +323,8 @@ impl Link {
             }
             let PendingRequest { tag, command, .. } = item;
             let room = command.target();
-            // A room counts as joined, so that the next join names it, only once its history has
-            // arrived.
+            // The room counts as joined only now that its history has arrived. The next join names
+            // it.
             if end.about == kind::ENTER {
                 self.rooms.retain(|it| NameKey::of(it) != NameKey::of(&room));
                 self.rooms.push(room.clone());
@@ -334,8 +337,8 @@ impl Link {
     /// Handles the end of the replay: enters [`Phase::Live`], persists the position, and sends the
     /// unanswered requests.
     ///
-    /// A join without rooms joins the lobby. So if the user had left all rooms before the
-    /// reconnect, the rooms of the `welcome` are left again.
+    /// If the user had left all rooms before the reconnect, leaves the rooms of the `welcome`
+    /// again: a join without rooms joins the lobby.
     fn on_replay_end(&mut self, now: Moment) {
         self.cursor.end_replay();
         self.phase = Phase::Live;
@@ -366,8 +369,8 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Handles `left`: removes the room from the joined ones and reports it as left, with the tag
-    /// of the `leave` that it answers, if any.
+    /// Handles `left`. Removes the room from the joined ones and reports it as left, with the tag
+    /// of the `leave` request that the frame answers, if any.
     fn on_left(&mut self, now: Moment, left: Left) {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
@@ -376,9 +379,9 @@ impl Link {
         self.emit(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
     }
 
-    /// Handles `roster`, the members of a room. Without a reference it is reported at once.
-    /// Otherwise it is a page of the answer to `members`: pages are collected by requesting the
-    /// next one, and reported together after the last.
+    /// Handles `roster`, the members of a room. A roster without a reference is reported at once.
+    /// Any other is a page of the answer to `members`. After each page the link requests the next
+    /// one, and after the last page it reports all together.
     fn on_roster(&mut self, now: Moment, roster: Roster) {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {
@@ -410,8 +413,8 @@ impl Link {
         }
     }
 
-    /// Handles `presence`, a change of the members of a room: reports the names that joined and
-    /// left, or only the new number of members if the server sent no names.
+    /// Handles `presence`, a change of the members of a room. Reports the names that joined and
+    /// left. If the server sent no names, reports only the new number of members.
     fn on_presence(&mut self, presence: Presence) {
         let Presence { room, flags, members, joined, left } = presence;
         let is_counted = flags & flag::COUNT_ONLY != 0;
@@ -419,9 +422,9 @@ impl Link {
         self.emit(Event::Presence { room, members, joined, left });
     }
 
-    /// Removes the pending request of this frame kind that was sent on this connection with this
-    /// reference, and returns it. Returns `None` if there is no such request. Restarts the timeout
-    /// of a graceful shutdown.
+    /// Removes and returns the pending request of this frame kind that was sent on this connection
+    /// with this reference. Restarts the timeout of a graceful shutdown. `None`, without an effect,
+    /// if there is no such request.
     fn take_request(
         &mut self,
         now: Moment,

@@ -1,19 +1,20 @@
-//! Layer 2: the client's protocol engine. It manages one user's session on one server: it joins,
-//! reconnects and resumes after every connection loss, resends unanswered requests, removes
-//! duplicate messages, and reports gaps.
+//! Layer 2: the client's protocol engine. It manages one user's session on one server. It joins,
+//! and after every connection loss it reconnects and resumes. It resends unanswered requests,
+//! removes duplicate messages, and reports gaps.
 //!
-//! The engine does no I/O and reads no clock. A driver passes [`Input`]s with the time at which
-//! they occurred to [`Link::handle_input`], then takes [`Output`]s from [`Link::poll_output`] until
-//! there are none. The same settings and inputs always produce the same outputs.
+//! The engine does no I/O and reads no clock. A driver passes each [`Input`] to
+//! [`Link::handle_input`], with the time at which the input occurred. Then the driver takes
+//! [`Output`]s from [`Link::poll_output`] until there are none. The same settings and inputs always
+//! produce the same outputs.
 //!
 //! - `contract`: settings, inputs and outputs
-//! - `requests`, `search`: requests of the user interface: validation, queueing, sending
+//! - `requests`, `search`: validation, queueing and sending of the user's requests
 //! - `pending`, `encode`, `pinned`: the queue of unanswered requests and their frames
 //! - `frames`, `errors`: frames and errors received from the server
-//! - `cursor`, `accepted`: the position, duplicate and gap detection
+//! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
 //!
-//! The protocol is described in `docs/protocol/tcp.md`; section 6 covers resuming.
+//! The protocol is described in `docs/protocol/tcp.md`. Its section 6 covers resuming.
 
 mod accepted;
 mod backoff;
@@ -46,41 +47,40 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
-/// Time from the first change of the position to its write to disk. Changes within this time share
-/// one write, which reduces wear on SD cards.
+/// Time from the first unsaved change of the position or the rooms to its write to disk. Changes
+/// within this time share one write, which reduces wear on SD cards.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
 
 /// Maximum number of unanswered requests. A request beyond it is refused. A driver that can pause
-/// its input does so earlier: see [`Link::has_capacity`].
+/// its input pauses earlier: see [`Link::has_capacity`].
 const MAX_PENDING_REQUESTS: usize = 1_000;
 
 /// Maximum total size of the message texts in unanswered requests, in bytes. A message beyond it is
-/// refused. See [`MAX_PENDING_REQUESTS`].
+/// refused.
 const MAX_PENDING_BYTES: usize = 1 << 20;
 
-/// Protocol features that `hello` requests if [`Settings::observe`] is set, as bits of [`feature`].
-/// Without it, `hello` requests none.
+/// Protocol features that `hello` requests if [`Settings::observe`] is true, as bits of
+/// [`feature`]. Otherwise `hello` requests none.
 const REQUESTED_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
 
-/// Phase of the connection: state of the link's state machine.
+/// Phase of the connection: the state of the link's state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// [`Output::Connect`] has been queued; the driver's answer is awaited.
+    /// [`Output::Connect`] has been queued; the driver has not answered yet.
     Connecting,
-    /// Connected: `hello` has been sent, `server_hello` is awaited.
+    /// Connected: `hello` has been sent, `server_hello` has not been received yet.
     AwaitingHello {
         /// Start of the wait, for the handshake timeout.
         since: Moment,
     },
-    /// `server_hello` has been received and `join` sent; `welcome` is awaited.
+    /// `server_hello` has been received and `join` sent; `welcome` has not been received yet.
     AwaitingWelcome {
         /// Start of the wait, for the handshake timeout.
         since: Moment,
     },
     /// Disconnected; the user has been asked for the server's password.
     AwaitingPassword,
-    /// `welcome` has been received. The server replays entries until `end`; requests wait until
-    /// then.
+    /// `welcome` has been received. The server replays entries until `end`. Requests wait for it.
     Replaying,
     /// Joined, and the replay has ended: requests are sent as soon as the user makes them.
     Live,
@@ -93,14 +93,14 @@ enum Phase {
     Ended,
 }
 
-/// Graceful shutdown in progress: the link ends as soon as it is live and no request is unanswered,
-/// or when `patience` has passed without an answer.
+/// Graceful shutdown in progress. The link ends as soon as it is live and no request is unanswered.
+/// At the latest it ends when `patience` has passed without an answer.
 #[derive(Clone, Copy, Debug)]
 struct Draining {
     /// Maximum time without an answer, counted from `last_answer`.
     patience: Duration,
-    /// Time of the last answer to a request, or of the request to shut down if no answer came
-    /// since.
+    /// Time of the last answer to a request or the last end of a replay. Initially the time of the
+    /// request to shut down.
     last_answer: Moment,
 }
 
@@ -122,40 +122,42 @@ pub struct Link {
     accepted_messages: AcceptedMessages,
     /// Queue of unanswered requests.
     pending: PendingRequests,
-    /// Session of each username that wrote a direct message; replies to the name go to this
-    /// session.
+    /// Session from which each username last sent a direct message. Replies to the username go to
+    /// this session.
     pinned_sessions: PinnedSessions,
-    /// Session state to persist, with the token for the next join; `None` before the first
-    /// `welcome` if no saved session was restored.
+    /// Session state to save to disk, with the token for the next join. `None` before the first
+    /// `welcome`, unless a saved session was restored.
     saved: Option<SavedSession>,
-    /// Position and rooms of the restored session, if [`Settings::observe`] is not set. They are
-    /// saved again unchanged, for a later client that shows messages.
+    /// Position and rooms of the restored session, if [`Settings::observe`] is false. They are
+    /// saved again unchanged, for a later client that shows messages. `None` otherwise, or if the
+    /// log has changed.
     preserved_position: Option<(Position, Vec<String>)>,
-    /// True if the next `join` includes the position, provided that there is one.
+    /// True if the next `join` includes the position, if there is one.
     sends_position: bool,
     /// Session numbers that this client has had within the current log, the current one last.
-    /// Before the first `welcome`: at most that of the restored session.
+    /// Before the first `welcome` it holds at most that of the restored session.
     own_sessions: Vec<SessionId>,
-    /// Last `welcome` received, for its limits, intervals and rooms. Kept after the connection
-    /// ends.
+    /// Last `welcome` received, for its limits, intervals and rooms. It is kept after the
+    /// connection ends. `None` before the first.
     welcome: Option<Welcome>,
     /// Name and version of the server's program, separated by a space, from the last
     /// `server_hello`; empty before it.
     server_program: String,
-    /// Features granted by the last `server_hello`, as bits of [`feature`].
+    /// Features that the last `server_hello` granted, as bits of [`feature`]; zero before it.
     features: u64,
-    /// Rooms that the next `join` names. Until the first replay has ended they are those chosen for
-    /// the first join, afterwards the joined ones. A room that is being entered is added at the end
-    /// of its history.
+    /// Rooms that the next `join` names. Until the first replay has ended, they are those chosen
+    /// for the first join. Afterwards they are the joined ones. A room that the user enters is
+    /// added when its history has arrived.
     rooms: Vec<String>,
-    /// True once a replay after a `welcome` has ended.
+    /// True once the first replay after a `welcome` has ended.
     has_joined: bool,
     /// True if the last `join` sent included the password.
     password_sent: bool,
-    /// True if this server has ever refused a join because of the password, as known from this run
-    /// or the restored session.
+    /// True if this server has ever asked for a password or found it wrong. The restored session
+    /// counts too.
     password_required: bool,
-    /// Time at which bytes were last received on this connection, or at which it was established.
+    /// Time at which bytes were last received on this connection. Initially the time at which it
+    /// was established.
     last_received: Moment,
     /// True if a ping has been sent since `last_received`.
     ping_outstanding: bool,
@@ -163,14 +165,14 @@ pub struct Link {
     persist_at: Option<Moment>,
     /// Graceful shutdown in progress; `None` if none was requested.
     draining: Option<Draining>,
-    /// Number of requests that were refused, by the link or the server, since the link was created.
+    /// Number of chat requests that the link or the server has refused since the link was created.
     refused_count: usize,
-    /// Time in the last [`Output::WakeAt`], which may have passed; `None` before the first.
+    /// Time in the last [`Output::WakeAt`]; it may be in the past. `None` before the first.
     announced_wake: Option<Moment>,
 }
 
 impl Link {
-    /// Creates a link that requests a connection: take its first outputs at once.
+    /// Creates a link. Its first outputs ask for a connection: take them at once.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut link = Self {
@@ -204,8 +206,8 @@ impl Link {
         link
     }
 
-    /// Processes an input that occurred at `now`, then runs expired timers. Take the outputs
-    /// afterwards. Does nothing once the link has ended.
+    /// Processes an input that occurred at `now`, then runs expired timers. Does nothing once the
+    /// link has ended. Take the outputs afterwards.
     pub fn handle_input(&mut self, now: Moment, input: Input) {
         if self.phase == Phase::Ended {
             return;
@@ -227,7 +229,7 @@ impl Link {
                 self.on_connection_lost(now, reason, None);
             }
             Input::Request(request) => self.on_request(now, request),
-            // Late events of a connection that has been given up.
+            // Late inputs from a connection that the link has given up, and early wake-ups.
             Input::FramingError
             | Input::ConnectFailed { .. }
             | Input::Disconnected { .. }
@@ -267,15 +269,15 @@ impl Link {
         self.push_output(Output::Send(frame.into()));
     }
 
-    /// Requests a connection from the driver and enters [`Phase::Connecting`].
+    /// Enters [`Phase::Connecting`], reports it, and asks the driver for a connection.
     fn connect(&mut self) {
         self.phase = Phase::Connecting;
         self.emit(Event::Connection(ConnectionState::Connecting));
         self.push_output(Output::Connect);
     }
 
-    /// Handles an established connection: restores `saved` if the link has no session yet, then
-    /// sends `hello`. Ignored unless the phase is [`Phase::Connecting`].
+    /// Handles an established connection. If the link has no session yet, restores `saved`. Then
+    /// sends `hello`. Does nothing unless the phase is [`Phase::Connecting`].
     fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
         if self.phase != Phase::Connecting {
             return;
@@ -297,8 +299,8 @@ impl Link {
         });
     }
 
-    /// Restores a session that an earlier link has saved. A position is used for resuming only if
-    /// [`Settings::observe`] is set; otherwise it is preserved.
+    /// Restores a session that an earlier link has saved. If [`Settings::observe`] is true, the
+    /// link resumes from its position. Otherwise the position is preserved for a later client.
     fn restore(&mut self, saved: SavedSession) {
         self.own_sessions.push(saved.session);
         self.password_required |= saved.password_required;
@@ -316,10 +318,10 @@ impl Link {
     /// Chooses the rooms of the first `join`, and whether it includes the position. `seen` are the
     /// rooms that the saved position covers.
     ///
-    /// With the position, the server would replay all entries after it in every room of the join,
-    /// also in rooms that the position does not cover. So the join names only covered rooms; the
-    /// others are entered after the replay, before any other pending request. If no requested room
-    /// is covered, the join names all requested rooms and includes no position.
+    /// With the position, the server replays the later entries of every room in the join, even of a
+    /// room that the position does not cover. So the join names only covered rooms. The others are
+    /// entered after the replay, before any other pending request. If no requested room is covered,
+    /// the join names all requested rooms and includes no position.
     fn choose_join_rooms(&mut self, seen: &[String]) {
         if self.rooms.is_empty() {
             self.rooms.push(RoomName::lobby().as_str().to_owned());
@@ -340,10 +342,10 @@ impl Link {
     }
 
     /// Sends `join`. It includes the password only if this server has asked for one, and the
-    /// position only if `sends_position` is set.
+    /// position only if `sends_position` is true.
     ///
-    /// Call it only after `server_hello`: a join on an abandoned connection could reach the server
-    /// late and end the connection that followed.
+    /// Call it only after `server_hello`. Otherwise a join on an abandoned connection could reach
+    /// the server late and end the next connection.
     fn send_join(&mut self) {
         let password = self.settings.password.clone().filter(|_| self.password_required);
         self.password_sent = password.is_some();
@@ -356,13 +358,13 @@ impl Link {
         });
     }
 
-    /// Restarts the silence timers, because bytes were received.
+    /// Restarts the silence timers, because bytes were received at `now`.
     fn on_bytes_received(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_outstanding = false;
     }
 
-    /// Returns true in the phases from an established connection to its end.
+    /// Returns true if a connection is established, by the current phase.
     const fn is_connected(&self) -> bool {
         matches!(
             self.phase,
@@ -373,10 +375,11 @@ impl Link {
         )
     }
 
-    /// Handles the end of the connection or a failed attempt. Reports rooms as left whose `leave`
-    /// was sent and need not be repeated. Then schedules a reconnect; if no join has been completed
-    /// yet and [`Settings::retry_first_connect`] is not set, ends the link instead. `advice` is the
-    /// server's minimum delay.
+    /// Handles the end of the connection or a failed attempt.
+    ///
+    /// Reports a room as left if its `leave` was sent and need not be repeated. Then schedules a
+    /// reconnect, after at least the delay in `advice`, which comes from the server. If no join has
+    /// been completed yet and [`Settings::retry_first_connect`] is false, ends the link instead.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
@@ -394,7 +397,7 @@ impl Link {
         self.emit(Event::Connection(ConnectionState::Reconnecting { delay }));
     }
 
-    /// Closes the connection and handles its loss as [`Link::on_connection_lost`] does.
+    /// Closes the connection and handles its loss: see [`Link::on_connection_lost`].
     fn drop_connection(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         self.push_output(Output::Disconnect);
         self.on_connection_lost(now, reason, advice);
@@ -406,8 +409,8 @@ impl Link {
         self.finish(EndReason::Protocol { reason });
     }
 
-    /// Ends the link: reports every unacknowledged message as unsent, persists the position if a
-    /// write is scheduled, disconnects if connected, and queues [`Output::Finished`].
+    /// Ends the link. Reports every unacknowledged message as unsent. Persists the position if a
+    /// write is scheduled. Disconnects if connected. Queues [`Output::Finished`] last.
     fn finish(&mut self, end: EndReason) {
         let mut end = end;
         let mut lost = 0;
@@ -440,17 +443,17 @@ impl Link {
         self.finish(EndReason::Left { unsent: 0, refused });
     }
 
-    /// Schedules a write of the position to disk for [`PERSIST_DELAY`] from now, unless one is
-    /// scheduled. Does nothing if [`Settings::observe`] is not set.
+    /// Schedules a write of the session to disk, [`PERSIST_DELAY`] after `now`. Does nothing if one
+    /// is scheduled or [`Settings::observe`] is false.
     fn schedule_persist(&mut self, now: Moment) {
         if self.settings.observe && self.persist_at.is_none() {
             self.persist_at = Some(now + PERSIST_DELAY);
         }
     }
 
-    /// Queues [`Output::Persist`] with the current session, position and rooms. Without
-    /// [`Settings::observe`], position and rooms are those preserved, or none if they belong to
-    /// another log. Does nothing if there is no session yet.
+    /// Queues [`Output::Persist`] with the current session, position and rooms. If
+    /// [`Settings::observe`] is false, saves the preserved position and rooms instead, or none if
+    /// they belong to another log. Does nothing if there is no session yet.
     fn persist(&mut self) {
         let (position, rooms) = if self.settings.observe {
             (self.cursor.position(), self.rooms.clone())
@@ -470,15 +473,16 @@ impl Link {
         }
     }
 
-    /// Restarts the timeout of a graceful shutdown, because a request was answered.
+    /// Restarts the timeout of a graceful shutdown, because a request was answered or a replay has
+    /// ended.
     fn record_answer(&mut self, now: Moment) {
         if let Some(draining) = &mut self.draining {
             draining.last_answer = now;
         }
     }
 
-    /// Reports a command as refused, with its message text if it has one, and counts it. `code` is
-    /// the error code, or 0 if the link itself refuses.
+    /// Reports a command as refused, with its message text if it has one, and counts the refusal.
+    /// `code` is the server's error code, or 0 if the link itself refuses.
     fn refuse(&mut self, tag: RequestTag, code: u16, text: String, command: &ChatCommand) {
         self.refused_count += 1;
         let (to, message) = (command.target(), command.message_text().map(str::to_owned));

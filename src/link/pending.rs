@@ -1,5 +1,6 @@
 //! Queue of unanswered requests, in the order in which they were made, except those put at the
-//! front. After a connection loss they are sent again, except most `leave` requests (`docs/protocol/tcp.md`, section 6).
+//! front. After a connection loss they are sent again, except most `leave` requests
+//! (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
@@ -8,22 +9,21 @@ use super::pinned::PinnedSessions;
 use crate::model::{ChatCommand, Message, NameKey, Reference, RequestTag, SessionId};
 use crate::wire::tcp::ClientFrame;
 
-/// Request that the server has not answered yet, whether or not it was sent.
+/// Request that the server has not answered yet. It may be unsent.
 #[derive(Clone, Debug)]
 pub(super) struct PendingRequest {
     /// Tag that the user interface gave to the request. Events that answer the request repeat it.
     pub(super) tag: RequestTag,
     /// Command to send to the server.
     pub(super) command: ChatCommand,
-    /// Member names that the earlier pages of a `members` answer have brought.
+    /// Member names from the earlier pages of a `members` answer.
     pub(super) members_so_far: Vec<String>,
-    /// Messages of a search answer that is being received.
+    /// Messages received so far in answer to a search.
     pub(super) found: Vec<Message>,
     /// Session and reference with which the request was last sent. `None` if it was not sent, or if
-    /// they were forgotten because they belonged to a former log.
+    /// a change of the log has made them meaningless.
     sent_as: Option<(SessionId, Reference)>,
-    /// True if the request was sent within a former log, and its session and reference were
-    /// forgotten.
+    /// True if the request was sent within a former log, so that `sent_as` was cleared.
     sent_in_former_log: bool,
     /// Session number in the last frame of a direct message. Zero if the frame named no session, or
     /// if none was sent.
@@ -52,17 +52,18 @@ impl PendingRequest {
     }
 }
 
-/// Queue of unanswered requests. The unsent ones are sent in this order; those in flight may stand
-/// behind them.
+/// Queue of unanswered requests. Unsent requests are sent in the order of the queue. A request in
+/// flight may stand behind unsent ones.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
-    /// Unanswered requests. Of those not in flight, the first one is sent next.
+    /// Unanswered requests. The first one that is not in flight is sent next.
     items: VecDeque<PendingRequest>,
     /// Total size of the message texts in the queue, in bytes.
     bytes: usize,
-    /// Greatest reference used for a message, or taken by the server, in the current session.
+    /// Greatest message reference in the current session: used by this link or reported by the
+    /// server.
     last_message_reference: Reference,
-    /// Last reference used for a request that is no message. It is never reset.
+    /// Last reference used for a request other than a message. It is never reset.
     last_request_reference: Reference,
 }
 
@@ -98,11 +99,11 @@ impl PendingRequests {
     }
 
     /// Removes the `leave` requests that were sent on the lost connection, and returns their tags
-    /// and rooms. Call it when the connection is lost: those rooms count as left, since the next
+    /// and rooms. Call it when the connection is lost. Those rooms count as left, since the next
     /// join does not name them.
     ///
-    /// Keeps a `leave` that stands behind an unanswered `say` to the same room or an unanswered
-    /// `enter` of it. That request is sent again, and the `leave` after it.
+    /// Keeps a `leave` behind an unanswered `enter` of the same room, or behind an unanswered
+    /// message to it. That earlier request is sent again, and then the `leave`.
     pub(super) fn remove_sent_leaves(&mut self) -> Vec<(RequestTag, String)> {
         let mut left = Vec::new();
         let mut rooms_of_earlier: Vec<NameKey> = Vec::new();
@@ -121,14 +122,13 @@ impl PendingRequests {
         left
     }
 
-    /// Prepares the queue for the session of a `welcome`: marks all requests as unsent, discards
-    /// partial search results, and sets the last message reference: for a kept session the
-    /// greater one of its own and `last_reference`. Call it for each `welcome`, before anything is
-    /// sent.
+    /// Prepares the queue for the session of a `welcome`. Call it for each `welcome`, before
+    /// anything is sent. Marks all requests as unsent, and discards partial search results.
     ///
-    /// `last_reference` is the greatest one that the server has taken from the session. If the log
-    /// has changed and the session was not kept, the references of sent requests are forgotten,
-    /// because the former session numbers may belong to other users now.
+    /// `last_reference` is the greatest message reference that the server has taken from the
+    /// session. The queue continues after it; in a kept session, after the greater one of it and
+    /// its own. If the log has changed and the session was not kept, forgets how requests were
+    /// sent: other users may have the former session numbers now.
     pub(super) fn begin_session(
         &mut self,
         session_kept: bool,
@@ -149,9 +149,11 @@ impl PendingRequests {
         }
     }
 
-    /// Marks direct messages that were meant for a certain session, so that they are refused and
-    /// not sent: those whose command or last frame names a session, and those whose recipient is
-    /// pinned to one. Call it when the log has changed, before the pins are cleared.
+    /// Marks direct messages that were meant for a certain session of the former log. They are then
+    /// refused and not sent. Call it when the log has changed, before the pins are cleared.
+    ///
+    /// A message is marked if its command or its last frame names a session, or if its recipient is
+    /// pinned to one.
     pub(super) fn mark_void_recipients(&mut self, pinned_sessions: &PinnedSessions) {
         for item in &mut self.items {
             if let ChatCommand::Direct { to, session, .. } = &item.command {
@@ -162,22 +164,22 @@ impl PendingRequests {
         }
     }
 
-    /// Returns true if the first unsent request is a direct message that was meant for a session of
-    /// a former log, and must not be sent.
+    /// Returns true if the first unsent request is a direct message for a session of a former log.
+    /// Such a message must not be sent.
     pub(super) fn next_unsent_has_void_recipient(&self) -> bool {
         self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.has_void_recipient)
     }
 
-    /// Returns the command of the first request that was not sent on the current connection; `None`
-    /// if all were sent. Call [`PendingRequests::send_next`] or
-    /// [`PendingRequests::remove_next_unsent`] afterwards.
+    /// Returns the command of the first unsent request; `None` if all were sent on the current
+    /// connection. Then call [`PendingRequests::send_next`] or
+    /// [`PendingRequests::remove_next_unsent`].
     pub(super) fn next_unsent(&mut self) -> Option<&mut ChatCommand> {
         self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.command)
     }
 
     /// Marks the first unsent request as sent and returns its frame; `None` if there is none. A
-    /// message that was sent under this session before keeps its reference. Every other request
-    /// gets the next one.
+    /// message that was sent in this session before keeps its reference. Any other request gets the
+    /// next reference.
     pub(super) fn send_next(
         &mut self,
         session: SessionId,
@@ -213,8 +215,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes the message that was sent under this session with this reference, on any connection,
-    /// and returns it. Returns `None` if there is none.
+    /// Removes and returns the message that was sent in this session with this reference, on any
+    /// connection. `None` if there is none.
     pub(super) fn take_message(
         &mut self,
         session: SessionId,
@@ -226,8 +228,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes the request of this frame kind that was sent on the current connection under this
-    /// session with this reference, and returns it. Returns `None` if there is none.
+    /// Removes and returns the request of this frame kind that was sent in this session with this
+    /// reference, on the current connection. `None` if there is none.
     pub(super) fn take_request(
         &mut self,
         session: SessionId,
@@ -242,9 +244,9 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Returns the search whose answer the server is sending. Returns `None` if it is answering a
-    /// `history`, or neither. The server answers requests in order, so entries marked as requested
-    /// belong to the first `history` or `search` in flight.
+    /// Returns the search that the server is answering. `None` if it is answering a `history`, or
+    /// neither. The server answers in order, so requested entries belong to the first `history` or
+    /// `search` in flight.
     pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
         let asks = |item: &&mut PendingRequest| {
             matches!(item.command, ChatCommand::History { .. } | ChatCommand::Search(_))
@@ -253,8 +255,8 @@ impl PendingRequests {
         matches!(first.command, ChatCommand::Search(_)).then_some(first)
     }
 
-    /// Puts a request that is no message at the front of the queue, as unsent: the request for a
-    /// further page, or one that must precede all others.
+    /// Puts a request other than a message at the front of the queue, as unsent. Use it for a
+    /// request for a further page, and for one that must precede all others.
     pub(super) fn push_front(
         &mut self,
         tag: RequestTag,
@@ -264,18 +266,18 @@ impl PendingRequests {
         self.items.push_front(PendingRequest::new(tag, command, members_so_far));
     }
 
-    /// Removes all requests and returns each with a flag: true if it was ever sent, so that the
-    /// server may have taken it.
+    /// Removes all requests. Returns each with a flag: true if it was ever sent, so that the server
+    /// may have taken it.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (PendingRequest, bool)> + '_ {
         self.bytes = 0;
         self.items.drain(..).map(|item| {
-            let sent_in_former_log = item.sent_in_former_log || item.sent_as.is_some();
-            (item, sent_in_former_log)
+            let was_sent = item.sent_in_former_log || item.sent_as.is_some();
+            (item, was_sent)
         })
     }
 
     /// Stores the server's spelling of the room in the `enter` request with this reference, and
-    /// returns its tag. Returns `None` if there is no such request.
+    /// returns its tag. `None` if there is no such request.
     pub(super) fn set_room_spelling(
         &mut self,
         reference: Reference,
@@ -290,8 +292,8 @@ impl PendingRequests {
         })
     }
 
-    /// Removes the request at this index, subtracts its text from `bytes`, and returns it; `None` if
-    /// the index is out of range.
+    /// Removes and returns the request at this index, and subtracts its text from `bytes`. `None`
+    /// if the index is out of range.
     fn remove(&mut self, at: usize) -> Option<PendingRequest> {
         let item = self.items.remove(at)?;
         self.bytes = self.bytes.saturating_sub(item.command.message_text().map_or(0, str::len));

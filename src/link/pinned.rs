@@ -1,4 +1,4 @@
-//! Pinning of direct messages: a reply to a username goes to the session that last sent a direct
+//! Pinning of direct messages. A reply to a username goes to the session that last sent a direct
 //! message under this name. It does not go to a user who has taken the name since
 //! (`docs/protocol/tcp.md`, section 8).
 
@@ -9,16 +9,18 @@ use crate::model::{NameKey, SessionId};
 /// Map from a username to the session that last sent this client a direct message under it.
 #[derive(Debug, Default)]
 pub(super) struct PinnedSessions {
-    /// Username and session of each pin; the one pinned or renewed longest ago comes first.
+    /// Username and session of each pin, ordered by the time of the last [`Self::pin`], oldest
+    /// first.
     pins: VecDeque<(NameKey, SessionId)>,
 }
 
 impl PinnedSessions {
-    /// Maximum number of pins. Beyond it, the one pinned or renewed longest ago is removed.
+    /// Maximum number of pins. Beyond it, the oldest is removed, by the time of its last
+    /// [`Self::pin`].
     const MAX_PINS: usize = 1_000;
 
-    /// Pins a username to a session that has just sent a direct message, replacing an earlier pin
-    /// of the name. Removes the oldest pin if there are more than [`Self::MAX_PINS`].
+    /// Pins a username to a session that has just sent a direct message. Replaces an earlier pin of
+    /// the name. If there are more than [`Self::MAX_PINS`], removes the oldest.
     pub(super) fn pin(&mut self, name: &str, session: SessionId) {
         self.unpin(name);
         self.pins.push_back((NameKey::of(name), session));
@@ -33,7 +35,8 @@ impl PinnedSessions {
         self.pins.iter().find(|(it, _)| *it == key).map(|(_, session)| *session)
     }
 
-    /// Removes a username's pin, if any: the next message goes to the session that holds the name.
+    /// Removes a username's pin, if any. The next message then goes to the session that holds the
+    /// name.
     pub(super) fn unpin(&mut self, name: &str) {
         let key = NameKey::of(name);
         self.pins.retain(|(it, _)| *it != key);

@@ -9,23 +9,22 @@ use crate::model::{
 };
 use crate::wire::tcp::feature;
 
-/// Text of the refusal of a search if the server has not granted the feature. Such a server would
+/// Refusal text for a search if the server has not granted the search feature. Such a server would
 /// ignore the request and never answer.
 const SEARCH_UNSUPPORTED_TEXT: &str = "This server cannot search.";
 
-/// Text of the refusal of a direct message that was meant for a session from before the server's
-/// log was replaced. The user
-/// may send it again, to the session that holds the name now.
+/// Refusal text for a direct message that was meant for a session of a former log. The user may
+/// send it again, to the session that holds the name now.
 const RECIPIENT_VOID_TEXT: &str = "The server has a new log: somebody else may have this name now. The message may have arrived before.";
 
-/// Maximum number of messages that are sent and not acknowledged. Further messages, and the
-/// requests behind them, wait in the queue.
+/// Maximum number of messages that are sent and not acknowledged. Further messages wait in the
+/// queue, and so do the requests behind them.
 const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
-    /// Handles a request of the user interface. Chat commands are queued and sent as soon as the
-    /// link is live, commands for peers are refused. The other commands concern the link itself:
-    /// they set the password, start a graceful shutdown, or end the link.
+    /// Handles a request of the user interface. A chat command is queued, and sent as soon as the
+    /// link is live. A command for peers is refused. Other commands set the password, start a
+    /// graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -58,9 +57,8 @@ impl Link {
         }
     }
 
-    /// Checks the text of a message and queues it with [`Self::queue`], which sends it if possible.
-    /// Refuses it if its text is invalid, or longer than the last `welcome` allows, or if the queue
-    /// is full.
+    /// Queues a message with [`Self::queue`], which sends it if possible. Refuses it if its text is
+    /// invalid or longer than the last `welcome` allows.
     fn queue_message(&mut self, tag: RequestTag, command: ChatCommand) {
         let text = command.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
@@ -79,8 +77,8 @@ impl Link {
         }
     }
 
-    /// Appends a command to the queue and sends all requests that can be sent. Refuses the command
-    /// if the queue is full.
+    /// Appends a command to the queue, then sends all requests that can be sent. Refuses the
+    /// command if the queue is full.
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
         let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
@@ -95,10 +93,12 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops before
-    /// the next message while [`MAX_MESSAGES_IN_FLIGHT`] are unacknowledged. Does nothing unless the
-    /// link is live. Call it when the link becomes live, and whenever the queue or the number of
-    /// unacknowledged messages has changed.
+    /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops before the
+    /// next message while [`MAX_MESSAGES_IN_FLIGHT`] are unacknowledged. Does nothing unless the
+    /// link is live.
+    ///
+    /// Call it when the link becomes live, and when the queue or the number of unacknowledged
+    /// messages has changed.
     pub(super) fn send_unsent(&mut self) {
         if self.phase != Phase::Live {
             return;
@@ -149,8 +149,8 @@ impl Link {
         }
     }
 
-    /// Removes the first unsent request and reports it as refused. `code` is an error code, or 0
-    /// for a refusal by the link.
+    /// Removes the first unsent request and reports it as refused. `code` is an error code, or 0 if
+    /// the link itself refuses.
     fn refuse_next_unsent(&mut self, code: u16, why: &str) {
         if let Some(item) = self.pending.remove_next_unsent() {
             self.refuse(item.tag, code, why.to_owned(), &item.command);
@@ -165,12 +165,11 @@ impl Link {
 }
 
 /// Resolves a room selector to a room name. `rooms` are the joined rooms. The name of a joined room
-/// is returned in the server's spelling. Any other name is returned unchanged, because its `enter`
-/// may be in flight; the server decides.
+/// is returned in the server's spelling. Any other name is returned unchanged and the server
+/// decides, because its `enter` may be in flight.
 ///
-/// # Errors
-/// The selector names no room and no room is joined, or it requires a single room and several are
-/// joined. The text is for the user.
+/// # Errors Fails if the selector names no room and none is joined, or if it requires a single room
+/// and several are joined. The error text is for the user.
 fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'static str> {
     match room {
         RoomSelector::Named(name) => {

@@ -6,8 +6,8 @@ use crate::model::limits::{MAX_RAW_NAME_BYTES, MAX_SEARCH_PAGE, MAX_SEARCH_TEXT}
 use crate::model::{ChatCommand, Event, Message, RequestTag, SearchRequest, SearchResult};
 
 impl Link {
-    /// Queues a search. Refuses it if its text or a name exceeds the size that a frame may hold.
-    /// Clamps its limit to 1 to [`MAX_SEARCH_PAGE`]; the server checks everything else.
+    /// Queues a search. Refuses it if its text or a name is longer than a frame may hold. Clamps
+    /// its limit to 1 to [`MAX_SEARCH_PAGE`]. The server checks everything else.
     pub(super) fn queue_search(&mut self, tag: RequestTag, search: SearchRequest) {
         let name_is_long =
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);
@@ -23,8 +23,8 @@ impl Link {
         self.refuse(tag, 0, why, &ChatCommand::Search(search));
     }
 
-    /// Reports the messages collected in `item` as the complete result of a search. `more` is true
-    /// if there are older matches.
+    /// Reports the messages found by `item` as one event, the complete result of the search. `more`
+    /// is true if there are older matches.
     pub(super) fn emit_search_result(
         &mut self,
         item: PendingRequest,
@@ -36,9 +36,9 @@ impl Link {
     }
 }
 
-/// Adds an entry to the results collected for a search, unless it already has as many as its limit.
-/// They are reported together when the answer ends, so that a repeated search reports nothing
-/// twice.
+/// Adds an entry to the results collected for a search. Drops it if they have reached the search's
+/// limit. The results are reported together at the end of the answer, so a repeated search reports
+/// nothing twice.
 pub(super) fn collect(item: &mut PendingRequest, message: Message) {
     if let ChatCommand::Search(search) = &item.command
         && item.found.len() < usize::from(search.limit)

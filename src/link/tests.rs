@@ -23,29 +23,29 @@ struct Simulation {
     server: ModelServer,
     /// Virtual time.
     now: Moment,
-    /// Wake-up time that the link has announced.
+    /// Wake-up time that the link announced last; `None` if it has passed or none was announced.
     wake: Option<Moment>,
-    /// True if the link has asked for a connection.
+    /// True if the link has asked for a connection that is not established yet.
     wants_connection: bool,
     /// True if there is a connection.
     connected: bool,
-    /// Frames under way to the server.
+    /// Frames sent to the server and not delivered yet.
     to_server: VecDeque<ClientFrame>,
-    /// Frames under way to the client.
+    /// Frames sent to the client and not delivered yet.
     to_client: VecDeque<ServerFrame>,
     /// Events that the link has reported.
     events: Vec<Event>,
-    /// Session last persisted.
+    /// Session that the link persisted last.
     saved: Option<SavedSession>,
-    /// Session persisted by an earlier link; passed with the first connection.
+    /// Session that an earlier link persisted. The first connection passes it to the link.
     initial_saved: Option<SavedSession>,
-    /// Reason why the link has ended, once it has.
+    /// Reason why the link has ended; `None` if it has not.
     end: Option<EndReason>,
     /// Number of messages sent with [`Simulation::say_next`].
     message_count: u32,
 }
 
-/// Returns the settings that these tests start from.
+/// Returns the default settings of these tests.
 fn settings() -> Settings {
     Settings {
         username: "anna".to_owned(),
@@ -82,7 +82,7 @@ impl Simulation {
         sim
     }
 
-    /// Starts a new link, as another process would, with the session that this one has persisted.
+    /// Starts a new link, as another process would, with the session that this link has persisted.
     fn restart(self, settings: Settings) -> Self {
         let sim = Self::new(settings, self.server);
         Self { initial_saved: self.saved.clone(), saved: self.saved, now: self.now, ..sim }
@@ -114,7 +114,7 @@ impl Simulation {
         }
     }
 
-    /// Passes an input to the link and carries out its outputs.
+    /// Passes an input to the link and carries out the resulting outputs.
     fn input(&mut self, input: Input) {
         self.link.handle_input(self.now, input);
         self.process_outputs();
@@ -164,7 +164,7 @@ impl Simulation {
         true
     }
 
-    /// Breaks the connection; frames under way are lost.
+    /// Breaks the connection. Frames that are not delivered are lost.
     fn break_connection(&mut self) {
         if std::mem::take(&mut self.connected) {
             self.to_server.clear();
@@ -188,8 +188,8 @@ impl Simulation {
         }
     }
 
-    /// Delivers frames and advances the time until the link is live, or has ended, and no frame is
-    /// under way.
+    /// Delivers frames and advances the time, until no frame is undelivered and the link is live or
+    /// has ended.
     fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
             self.connect();
@@ -232,8 +232,8 @@ impl Simulation {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever connections break and sessions expire: each message sent is in the log once and in
-    /// order, each log entry is shown once and in order, and each message is acknowledged once.
+    /// Connections break and sessions expire at random. Each message sent is in the log once and in
+    /// order. Each log entry is shown once and in order. Each message is acknowledged once.
     #[test]
     fn messages_survive_connection_losses_exactly_once(
         steps in prop::collection::vec(0_u8..24, 0..400),
@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. } | Event::Refused(_) | Event::Problem { .. })), 0);
     }
 
-    /// A process that ends at any point and another that resumes from its saved session show
+    /// A process ends at any point, and another resumes from its saved session. Together they show
     /// everything in the log.
     #[test]
     fn resumed_process_misses_nothing(
@@ -286,7 +286,7 @@ proptest! {
         }
         sim.run_until_idle();
         shown.extend(sim.shown_messages("lobby"));
-        // Up to three seconds of entries may be shown again by the next process.
+        // The next process may show up to three seconds of entries again.
         shown.sort();
         shown.dedup();
         prop_assert_eq!(shown, sim.server.texts("lobby"));
@@ -309,8 +309,8 @@ proptest! {
     }
 }
 
-/// A message that is sent again keeps its reference in the same session, and gets a new one in
-/// another.
+/// A message that is sent again keeps its reference in the same session. In another session it gets
+/// a new one.
 #[test]
 fn resend_keeps_reference_in_same_session_only() {
     for is_kept in [true, false] {
@@ -339,7 +339,8 @@ fn resend_keeps_reference_in_same_session_only() {
     }
 }
 
-/// Rooms that are entered and left while connections break end up as requested.
+/// Rooms are entered and left while connections break. In the end the client is in the requested
+/// rooms.
 #[test]
 fn rooms_are_rejoined_after_connection_loss() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -366,7 +367,7 @@ fn rooms_are_rejoined_after_connection_loss() {
     assert_eq!(sim.server.rooms(), Vec::<String>::new());
 }
 
-/// A `leave` that follows an unanswered `enter` of the same room is sent again after it: the room
+/// A `leave` that follows an unanswered `enter` of the same room is sent again after it. The room
 /// is reported as left only when the client is no longer in it.
 #[test]
 fn leave_is_resent_after_unanswered_enter_of_same_room() {
@@ -385,7 +386,7 @@ fn leave_is_resent_after_unanswered_enter_of_same_room() {
     assert_eq!(sim.server.rooms(), ["lobby"]);
 }
 
-/// A second run that joins one more room gets the missed messages of the first room, and only the
+/// A second run joins one more room. It gets the missed messages of the first room, and only the
 /// recent history of the new one.
 #[test]
 fn new_room_in_second_run_gets_recent_history_only() {
@@ -453,7 +454,7 @@ fn joined_link_reconnects_without_limit() {
     assert_eq!(sim.end, None);
 }
 
-/// Silence causes a ping, and more silence a disconnect.
+/// After silence the link sends a ping. After more silence it disconnects.
 #[test]
 fn silence_causes_ping_then_disconnect() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -468,8 +469,8 @@ fn silence_causes_ping_then_disconnect() {
     assert_eq!(sim.end, None);
 }
 
-/// A connection that is given up before `server_hello` has carried no join, which could arrive late
-/// and end the next connection.
+/// On a connection that is given up before `server_hello`, the link sends no join. Such a join
+/// could arrive late and end the next connection.
 #[test]
 fn join_is_sent_only_after_server_hello() {
     let mut sim =
@@ -498,7 +499,7 @@ fn finish_waits_for_answers_until_timeout() {
     assert_eq!(sim.count_events(|it| matches!(it, Event::Unsent { perhaps_taken: false, .. })), 1);
 }
 
-/// The password is sent only to a server that asks for it; without one, the link ends.
+/// The password is sent only to a server that asks for it. If there is none, the link ends.
 #[test]
 fn password_is_sent_only_on_demand() {
     let password = Some(crate::model::Password("secret".to_owned()));
@@ -517,7 +518,8 @@ fn password_is_sent_only_on_demand() {
     assert!(matches!(sim.end, Some(EndReason::Refused { .. })));
 }
 
-/// The user is asked for the password while the connection is closed, and again if it is wrong.
+/// The user is asked for the password while the connection is closed, and again if the password is
+/// wrong.
 #[test]
 fn user_is_asked_for_password_while_disconnected() {
     let mut server = ModelServer::new();
@@ -535,7 +537,8 @@ fn user_is_asked_for_password_while_disconnected() {
     assert_eq!(sim.count_events(|it| *it == Event::PasswordWanted { again: true }), 1);
 }
 
-/// A final error ends the link; after any other closing error it reconnects with the advised delay.
+/// A final error ends the link. After any other closing error the link reconnects with the advised
+/// delay.
 #[test]
 fn only_final_closing_errors_end_the_link() {
     use crate::model::ErrorCode;
@@ -547,7 +550,7 @@ fn only_final_closing_errors_end_the_link() {
         assert!(!sim.connected);
         assert_eq!(sim.end.is_some(), code.is_final(), "{code:?}");
         if !code.is_final() {
-            // The driver may still report the end of the stream: it changes nothing.
+            // The driver may still report the end of the stream, without an effect.
             sim.input(Input::Disconnected { reason: "closed".to_owned() });
             sim.input(Input::ConnectFailed { reason: "closed".to_owned() });
             let waits =
@@ -586,8 +589,8 @@ fn direct_reply_is_pinned_to_sender_session() {
     assert_eq!(session_of(sim.to_server.pop_back()), SessionId(77));
 }
 
-/// A message that was shown when `accepted` came is not shown again when its entry comes after all;
-/// an answer to `history` has it nevertheless.
+/// A message that was shown when `accepted` came is not shown again when its entry comes. An answer
+/// to `history` shows it nevertheless.
 #[test]
 fn accepted_message_is_not_shown_again_when_room_is_reentered() {
     let mut sim = Simulation::new(settings(), ModelServer::new());

@@ -9,12 +9,12 @@ use crate::model::Moment;
 use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
 use crate::wire::tcp::Ping;
 
-/// Maximum time from `hello` to `server_hello`, and again from `join` to `welcome`.
+/// Maximum time from `hello` to `server_hello`. Also the maximum time from `join` to `welcome`.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Link {
-    /// Carries out all timers that have expired at `now`, and ends a graceful shutdown that is
-    /// complete. Called after every input.
+    /// Runs all timers that have expired at `now`, and ends a graceful shutdown that is complete.
+    /// Called after every input.
     pub(super) fn run_timers(&mut self, now: Moment) {
         if let Phase::BackingOff { until } = self.phase
             && now >= until
@@ -55,14 +55,14 @@ impl Link {
     }
 
     /// Returns true if the link sends pings in the current phase: from `welcome` on. The protocol
-    /// allows them from `server_hello` on, but until `welcome` the handshake timeout is enough.
+    /// allows pings from `server_hello` on, but until `welcome` the handshake timeout is enough.
     const fn sends_pings(&self) -> bool {
         matches!(self.phase, Phase::Replaying | Phase::Live)
     }
 
-    /// Returns two durations without received bytes: after the first the link sends a ping, after
-    /// the second it drops the connection. They are those of the last `welcome`, at least one
-    /// second each; before it, defaults.
+    /// Returns two durations without received bytes: the link sends a ping after the first, and
+    /// drops the connection after the second. Both come from the last `welcome`, but are at least
+    /// one second. Before the first `welcome` they are defaults.
     fn silence_limits(&self) -> (Duration, Duration) {
         let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
         self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {
@@ -70,8 +70,8 @@ impl Link {
         })
     }
 
-    /// Queues [`Output::WakeAt`] with the time at which the next timer expires, if this differs
-    /// from the time announced last. Does nothing if no timer runs.
+    /// Queues [`Output::WakeAt`] with the time at which the next timer expires. Does nothing if
+    /// this time was announced last, or if no timer runs.
     pub(super) fn announce_wake(&mut self) {
         let mut due: Vec<Moment> = self.persist_at.into_iter().collect();
         match self.phase {

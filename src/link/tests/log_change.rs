@@ -18,8 +18,8 @@ fn log_change_is_reported_and_replayed() {
     assert_eq!(sim.shown_messages("lobby").len(), 2);
 }
 
-/// A message of another session that has the client's former session number in the new log does not
-/// acknowledge the client's message.
+/// The client's message is not acknowledged by another user's message that has the client's former
+/// session number in the new log.
 #[test]
 fn former_session_number_does_not_acknowledge_in_new_log() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -36,7 +36,8 @@ fn former_session_number_does_not_acknowledge_in_new_log() {
 }
 
 /// Direct messages to a session of a former log are refused with their text, whether they name the
-/// session or answer it, and whether they were sent before or not. Others are sent again.
+/// session or answer it, and whether they were sent before or not. Other direct messages are sent
+/// again.
 #[test]
 fn direct_to_session_of_former_log_is_refused() {
     use crate::model::ErrorCode;
@@ -76,7 +77,7 @@ fn direct_to_session_of_former_log_is_refused() {
         })
         .collect();
     assert_eq!(refused, ["answer", "named", "unsent answer", "unsent named"]);
-    // The user sends it again: it goes to the session that holds the name now.
+    // The user sends the message again: it goes to the session that holds the name now.
     direct(&mut sim, "bob", None, "answer");
     sim.run_until_idle();
     let last = sim.server.received_directs.last().unwrap();

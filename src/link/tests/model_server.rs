@@ -1,5 +1,5 @@
-//! Minimal model of a server with one client, following `docs/protocol/tcp.md`, for the link's
-//! tests.
+//! Minimal model of a server with one client, for the tests of the link. It follows
+//! `docs/protocol/tcp.md`.
 
 use crate::model::{ErrorCode, LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::tcp::{
@@ -26,27 +26,27 @@ pub(super) struct ModelServer {
     log_id: LogId,
     /// Entries of all rooms.
     log: Vec<Entry>,
-    /// Number of direct messages, which take sequences too.
+    /// Number of direct messages. Each takes a sequence too.
     directs: u64,
     /// Sessions that have not expired.
     sessions: Vec<Session>,
     /// Last session number given out.
     session_count: u8,
-    /// Session of the connected client, if any.
+    /// Session of the connected client; `None` if no client is connected.
     connected_session: Option<SessionId>,
     /// Rooms that the client is in.
     rooms: Vec<String>,
-    /// Password that joins must include, if any.
+    /// Password that joins must include; `None` if none is required.
     pub(super) password: Option<&'static str>,
     /// Features granted in `server_hello`.
     pub(super) features: u64,
-    /// Error that answers searches, if not their results.
+    /// Error with which searches are answered; `None` to answer with results.
     pub(super) search_error: Option<ErrorCode>,
     /// True if searches ignore the requested limit.
     pub(super) ignores_limits: bool,
-    /// Passwords of the joins received.
+    /// Password of each join received, in order.
     pub(super) joins: Vec<Option<String>>,
-    /// Direct messages received. They are not answered.
+    /// Direct messages received. The server does not answer them.
     pub(super) received_directs: Vec<Direct>,
 }
 
@@ -91,7 +91,7 @@ impl ModelServer {
         self.connected_session = None;
     }
 
-    /// Expires all sessions without a connection.
+    /// Expires all sessions except that of the connection.
     pub(super) fn expire_disconnected_sessions(&mut self) {
         self.sessions.retain(|it| Some(it.id) == self.connected_session);
     }
@@ -126,8 +126,8 @@ impl ModelServer {
         Sequence(self.log.len() as u64 + self.directs)
     }
 
-    /// Appends a message of another user, and returns the frame for the client, if it is in the
-    /// room.
+    /// Appends a message of another user. Returns its frame for the client; `None` if the client is
+    /// not in the room.
     pub(super) fn other_says(&mut self, room: &str) -> Option<ServerFrame> {
         let text = format!("other {}", self.log.len());
         let entry = self.append(room, OTHER_SESSION, Reference(1), &text);
@@ -135,7 +135,7 @@ impl ModelServer {
         is_here.then(|| entry.into())
     }
 
-    /// Appends a message of another user with this session number.
+    /// Appends a message of another user with this session number and reference.
     pub(super) fn other_session_says(&mut self, room: &str, session: SessionId, reference: u64) {
         self.append(room, session, Reference(reference), "a stranger's");
     }
@@ -234,7 +234,7 @@ impl ModelServer {
         self.page(11, asked.reference, &all, limit)
     }
 
-    /// Returns the last `limit` entries as requested ones, and their `end`.
+    /// Returns the last `limit` entries, marked as requested, and their `end`.
     fn page(
         &self,
         about: u16,
@@ -312,7 +312,8 @@ impl ModelServer {
         out
     }
 
-    /// Returns the replay of a join: entries after the position, or the recent history without one.
+    /// Returns the replay of a join: the entries after the position, or the recent history if there
+    /// is no position.
     fn replay(&self, position: Option<Position>) -> Vec<ServerFrame> {
         let Some(position) = position else {
             return self.rooms.iter().flat_map(|room| self.latest(room)).collect();

@@ -43,13 +43,13 @@ fn sequences(found: &SearchResult) -> Vec<u64> {
     found.messages.iter().map(|it| it.sequence.0).collect()
 }
 
-/// Requests two messages older than those shown.
+/// Requests the two messages before those shown.
 fn request_history(sim: &mut Simulation) {
     let room = RoomSelector::First;
     sim.request(Command::Chat(ChatCommand::History { room, before: None, limit: 2 }));
 }
 
-/// Returns the sequences of the requested older messages that were shown.
+/// Returns the sequences of the messages shown in answer to `history`.
 fn shown_history(sim: &Simulation) -> Vec<u64> {
     let requested = |event: &Event| match event {
         Event::Message(it) if it.requested => Some(it.sequence.0),
@@ -69,7 +69,7 @@ fn refusals(sim: &Simulation) -> Vec<(u16, &str)> {
     all
 }
 
-/// Results are reported as one event, from which the page before it can be requested.
+/// Results are reported as one event. The page before them can be requested.
 #[test]
 fn search_pages_lead_to_older_results() {
     let mut sim = search_simulation();
@@ -93,8 +93,8 @@ fn search_pages_lead_to_older_results() {
     assert!(results(&sim)[2].messages.is_empty());
 }
 
-/// Answers to a search and to `history` in flight together are told apart, and search results do
-/// not change where `history` goes on from.
+/// Answers to a search and to a `history` in flight together are told apart. Search results do not
+/// change where `history` continues.
 #[test]
 fn search_and_history_answers_are_told_apart() {
     let mut sim = search_simulation();
@@ -108,8 +108,7 @@ fn search_and_history_answers_are_told_apart() {
     assert_eq!((shown_history(&sim), sequences(results(&sim)[1])), (vec![3, 4, 1, 2], vec![1]));
 }
 
-/// A search whose answer is interrupted by a connection loss is repeated, and reports nothing
-/// twice.
+/// A search whose answer is interrupted by a connection loss is repeated. It reports nothing twice.
 #[test]
 fn interrupted_search_is_repeated_without_duplicates() {
     let mut sim = search_simulation();
@@ -143,7 +142,7 @@ fn unsupported_or_oversized_search_is_refused_locally() {
     assert!(sim.to_server.is_empty());
 }
 
-/// A search that the server refuses is reported with its error, and later searches work.
+/// A search that the server refuses is reported with its error. Later searches work.
 #[test]
 fn refused_search_does_not_affect_later_searches() {
     for code in [ErrorCode::NotInRoom, ErrorCode::SearchInvalid, ErrorCode::Unavailable] {
