@@ -343,13 +343,10 @@ impl Connection {
     /// once no frame has come for [`PING_INTERVAL`], but not before `hello`, and no second one
     /// before the next frame.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
-        let deadline = match self.state {
-            ConnectionState::Closing => return TimerAction::Nothing,
-            ConnectionState::Connected { deadline } | ConnectionState::Greeted { deadline, .. } => {
-                Some(deadline)
-            }
-            ConnectionState::Joining { .. } | ConnectionState::Joined { .. } => None,
-        };
+        if self.is_closing() {
+            return TimerAction::Nothing;
+        }
+        let deadline = self.handshake_deadline();
         if deadline.is_some_and(|at| at <= now) {
             return TimerAction::Close(ErrorCode::HandshakeTimeout);
         }
@@ -366,10 +363,24 @@ impl Connection {
         TimerAction::WaitUntil(deadline.map_or(silence, |at| at.min(silence)))
     }
 
-    /// Records that a ping was sent. Returns the moment of the idle timeout if no frame comes.
+    /// Returns the handshake deadline; `None` if no `join` is awaited.
+    const fn handshake_deadline(&self) -> Option<Moment> {
+        match self.state {
+            ConnectionState::Connected { deadline } | ConnectionState::Greeted { deadline, .. } => {
+                Some(deadline)
+            }
+            ConnectionState::Joining { .. }
+            | ConnectionState::Joined { .. }
+            | ConnectionState::Closing => None,
+        }
+    }
+
+    /// Records that a ping was sent. Returns the moment of the next timer if no frame comes: the
+    /// idle timeout, or the handshake deadline if that is earlier.
     pub(super) fn record_ping(&mut self) -> Moment {
         self.ping_pending = true;
-        self.last_received + IDLE_TIMEOUT
+        let idle = self.last_received + IDLE_TIMEOUT;
+        self.handshake_deadline().map_or(idle, |at| at.min(idle))
     }
 
     /// Switches to state `Closing`, drops the deferred frames and returns the previous state.

@@ -86,6 +86,21 @@ fn handshake_times_out() {
     assert_eq!(harness.wake_at, None, "an idle server has no timer");
 }
 
+/// Pings of the client do not postpone the handshake deadline after a refused `join`.
+#[test]
+fn pings_do_not_postpone_the_handshake_deadline() {
+    let mut harness = Harness::new();
+    let greeted = harness.connect_and_greet(0);
+    harness.send(greeted, join("a b", &[]));
+    harness.advance(29_000);
+    harness.send(greeted, Ping { token: 1 });
+    harness.take_received(greeted);
+    harness.advance(30_900);
+    assert_eq!(harness.take_summaries(greeted), ["ping"]);
+    harness.advance(1_200);
+    assert_eq!(harness.take_summaries(greeted), ["handshake_timeout 0 0", "closed"]);
+}
+
 /// An idle client is pinged after 30 seconds and closed after 60.
 #[test]
 fn idle_connection_is_pinged_then_closed() {
