@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::contract::Output;
+use super::pending::PendingRequest;
 use super::{Link, Phase};
 use crate::model::{ErrorCode, Event, Moment};
 use crate::wire::tcp::{Error, kind};
@@ -28,7 +29,8 @@ impl Link {
 
     /// Handles an error after which the server closes the connection. Ends the link if the error is
     /// final or reports a protocol violation. Otherwise drops the connection and reconnects, after
-    /// at least the delay that the server advises.
+    /// at least the delay that the server advises. A request that the error answers is refused
+    /// before, so that it is not sent again, with the same outcome, after every reconnect.
     fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let is_protocol = matches!(
             known,
@@ -45,6 +47,9 @@ impl Link {
         } else if known.is_some_and(ErrorCode::is_final) {
             self.finish_refused(error.code, error.text);
         } else {
+            if let Some(item) = self.take_answered(now, &error) {
+                self.refuse(item.tag, error.code, error.text.clone(), &item.command);
+            }
             let advice = u64::from(error.retry_after);
             let advice = (advice > 0).then(|| Duration::from_millis(advice));
             self.drop_connection(now, error.text, advice);
@@ -84,22 +89,26 @@ impl Link {
     /// as [`Event::Problem`]. If the error says that the name has a new holder, unpins the
     /// recipient.
     fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
-        let session = self.own_sessions.last().copied();
-        let item = match error.about {
-            kind::SAY | kind::DIRECT => {
-                session.and_then(|it| self.pending.take_message(it, error.reference))
-            }
-            about => session.and_then(|it| self.pending.take_request(it, about, error.reference)),
-        };
-        let Some(item) = item else {
+        let Some(item) = self.take_answered(now, &error) else {
             self.emit(Event::Problem { code: error.code, text: error.text });
             return;
         };
-        self.record_answer(now);
         if known == Some(ErrorCode::RecipientChanged) {
             self.pinned_sessions.unpin(&item.command.target());
         }
         self.refuse(item.tag, error.code, error.text, &item.command);
         self.send_unsent();
+    }
+
+    /// Removes the pending request that an error answers, and returns it. Returns `None` if there
+    /// is no such request. Restarts the timeout of a graceful shutdown.
+    fn take_answered(&mut self, now: Moment, error: &Error) -> Option<PendingRequest> {
+        let session = self.own_sessions.last().copied()?;
+        let item = match error.about {
+            kind::SAY | kind::DIRECT => self.pending.take_message(session, error.reference),
+            about => self.pending.take_request(session, about, error.reference),
+        }?;
+        self.record_answer(now);
+        Some(item)
     }
 }

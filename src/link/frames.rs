@@ -164,9 +164,14 @@ impl Link {
 
     /// Handles `entered`. Reports the room as entered, with the tag of the `enter` request that the
     /// frame answers, if any. Reports a gap if the server announces one.
+    ///
+    /// The next entry of the room is checked for a gap only if the replay continues where the
+    /// client was in this room. The entries from before the client entered a room are not a gap,
+    /// and neither are those between the last entry received and the recent history.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
-        if self.phase == Phase::Live {
-            // The entries from before the client entered the room are not a gap.
+        let position_kept =
+            self.welcome.as_ref().is_some_and(|it| it.flags & flag::POSITION_KEPT != 0);
+        if self.phase == Phase::Live || !position_kept || self.has_left_all_rooms() {
             self.cursor.suppress_next_gap(&entered.room);
         }
         let tag = if entered.reference == Reference::NONE {
@@ -334,6 +339,11 @@ impl Link {
         }
     }
 
+    /// Returns true if the user had left all rooms before the last reconnect, whose join names none.
+    const fn has_left_all_rooms(&self) -> bool {
+        self.has_joined && self.rooms.is_empty()
+    }
+
     /// Handles the end of the replay: enters [`Phase::Live`], persists the position, and sends the
     /// unanswered requests.
     ///
@@ -343,7 +353,7 @@ impl Link {
         self.cursor.end_replay();
         self.phase = Phase::Live;
         self.record_answer(now);
-        let wants_none = self.has_joined && self.rooms.is_empty();
+        let wants_none = self.has_left_all_rooms();
         let rooms = self.welcome.as_ref().map(|it| it.rooms.clone()).unwrap_or_default();
         self.has_joined = true;
         self.emit(Event::HistoryEnd {

@@ -564,6 +564,69 @@ fn only_final_closing_errors_end_the_link() {
     }
 }
 
+/// A request that a closing error answers is reported as refused, and not sent again.
+#[test]
+fn request_refused_by_closing_error_is_not_sent_again() {
+    use crate::model::ErrorCode;
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    let room = RoomSelector::First;
+    sim.request(Command::Chat(ChatCommand::History { room, before: None, limit: 2 }));
+    sim.say_next();
+    let Some(ClientFrame::History(history)) = sim.to_server.pop_front() else {
+        panic!("no request was sent");
+    };
+    let error = Error::about(
+        ErrorCode::TooManyFromAddress,
+        crate::wire::tcp::kind::HISTORY,
+        history.reference,
+    );
+    sim.input(Input::Received(Decoded::Frame(error.into())));
+    assert!(!sim.connected);
+    let is_refused = |it: &Event| matches!(it, Event::Refused(it) if it.code == 109);
+    assert_eq!(sim.count_events(is_refused), 1);
+    sim.run_until_idle();
+    let is_answered = |it: &Event| matches!(it, Event::HistoryEnd { requested: true, .. });
+    assert_eq!((sim.count_events(is_answered), sim.acknowledged_tags()), (0, vec![1]));
+}
+
+/// After a reconnect without a position, the first entry of a room may follow entries that did not
+/// come again: that is no gap.
+#[test]
+fn reconnect_without_position_reports_no_gap() {
+    let mut sim = Simulation::new(Settings { observe: false, ..settings() }, ModelServer::new());
+    sim.run_until_idle();
+    sim.other_says("lobby");
+    sim.run_until_idle();
+    sim.break_connection();
+    for _ in 0..30 {
+        sim.server.other_says("lobby");
+    }
+    sim.run_until_idle();
+    assert_eq!(sim.shown_messages("lobby").len(), 11);
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. })), 0);
+}
+
+/// What was said in the lobby while the user was in no room is no gap when a reconnect joins it.
+#[test]
+fn lobby_joined_only_by_reconnect_reports_no_gap() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.other_says("lobby");
+    sim.run_until_idle();
+    sim.request(Command::Chat(ChatCommand::Leave { room: RoomSelector::First }));
+    sim.run_until_idle();
+    sim.server.other_says("lobby");
+    // The answer to this direct message raises the position above the entry that was not received.
+    sim.to_client.extend(sim.server.other_sends_direct("bob", 77));
+    sim.run_until_idle();
+    sim.break_connection();
+    sim.server.other_says("lobby");
+    sim.run_until_idle();
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. })), 0);
+    assert_eq!(sim.server.rooms(), Vec::<String>::new());
+}
+
 /// A reply to a username goes to the session that wrote under it.
 #[test]
 fn direct_reply_is_pinned_to_sender_session() {
