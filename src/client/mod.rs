@@ -69,8 +69,8 @@ struct Driver<'a> {
     /// Directory for saved sessions. `None` if nothing is to be saved, or once the driver has tried
     /// to open the store.
     state_dir: Option<PathBuf>,
-    /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
-    /// failed write.
+    /// Session loaded from the store. `None` if there is none, or once it has been passed to the
+    /// link.
     store: Option<SessionStore>,
     /// Session loaded from the store, until it is passed to the link.
     saved: Option<SavedSession>,

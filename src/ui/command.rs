@@ -36,11 +36,11 @@ a line            is said to the room
 /help             this";
 
 /// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
-/// missing.
+/// left out.
 const SERVER_COMMANDS: &[&str] =
     &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/search", "/who"];
 
-/// Command names of the peer dialect, sorted, for tab completion. Aliases are missing.
+/// Command names of the peer dialect, sorted, for tab completion. Aliases are left out.
 const PEER_COMMANDS: &[&str] =
     &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/who", "/yes"];
 
@@ -63,14 +63,14 @@ pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
 /// Number of messages that `/history` requests if the user gives none.
 const DEFAULT_HISTORY_LIMIT: u16 = 20;
 
-/// Result of parsing a typed line: the action to carry out.
+/// Result of parsing a typed line: the action that it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ParsedLine {
     /// The line is blank: no action.
     Empty,
-    /// Request this command, such as sending a message.
+    /// Request this chat command, for example to send a message.
     ChatCommand(ChatCommand),
-    /// Request this command, which only peers support.
+    /// Request this command, which only peers have.
     PeerCommand(PeerCommand),
     /// Show the help text.
     Help,
@@ -79,16 +79,15 @@ pub(super) enum ParsedLine {
     Search(String),
     /// Select this room as the target of typed lines. `None`: show which room is the target.
     SelectRoom(Option<String>),
-    /// Leave once all requests are answered.
+    /// Quit once all requests are answered.
     Quit,
 }
 
 /// Parses a typed line, without its line ending, in a dialect. `here` selects the room for
-/// messages, and for commands that are typed without a room.
+/// messages, and for commands without a room argument.
 ///
-/// # Errors
-/// The command is unknown, not available in this dialect, or its arguments are invalid. The text is
-/// for the user.
+/// # Errors The command is unknown or not available in this dialect, or its arguments are invalid.
+/// The error text is for the user.
 pub(super) fn parse_line(
     line: &str,
     here: RoomSelector,
@@ -170,8 +169,8 @@ pub(super) fn parse_line(
     }
 }
 
-/// Returns the error text for a command that exists in the other dialect only, or that takes an
-/// argument there only. Returns `None` for any other command. `text` is the command's argument.
+/// Returns the error text for a command that only the other dialect has, or that takes an argument
+/// only there. Returns `None` for any other command. `text` is the argument.
 fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
         (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),
@@ -206,7 +205,7 @@ pub(super) fn strip_room_prefix(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// Parses a line and returns text and style if it is a message.
+    /// Parses a line. Returns text and style if it is a message, otherwise `None`.
     fn parse_said(line: &str) -> Option<(String, Style)> {
         match parse_line(line, RoomSelector::First, Dialect::Server) {
             Ok(ParsedLine::ChatCommand(ChatCommand::Say { text, style, .. })) => {

@@ -1,4 +1,4 @@
-//! Execution of typed lines: parses a line and sends the request for which it asks.
+//! Execution of typed lines: parses a line, then sends the request that it asks for.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use super::view_state::SharedViewState;
 use crate::model::{ChatCommand, Command, Request, RequestTag, SearchRequest};
 use crate::os::Clock;
 
-/// Result of executing a typed line: whether the reader continues.
+/// Result of executing a typed line: tells the reader whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterLine {
     /// Read the next line.
     Continue,
-    /// Stop reading: the user has typed `/quit`, or the driver has ended.
+    /// Stop reading. The user has typed `/quit`, or the driver has ended.
     Stop,
 }
 
-/// Executes a typed line: sends its request to the driver, or carries it out here. Passes
-/// information and errors for the user to `tell`, and counts errors in the view state. Blocks while
-/// the queue of requests is full.
+/// Executes a typed line: sends its request to the driver, or carries it out here. Passes texts for
+/// the user to `tell`, and counts errors in the view state. Blocks while the queue of requests is
+/// full.
 pub(super) fn execute_line(
     line: &str,
     view: &SharedViewState,
@@ -71,14 +71,16 @@ pub(super) fn execute_line(
     AfterLine::Continue
 }
 
-/// Counts an invalid line in the view state, and renders its error text as a sanitized error line.
+/// Counts an invalid line in the view state. Returns its error text, sanitized, as an error line.
 fn input_error(error_text: &str, view: &SharedViewState) -> RenderedText {
     view.with(|it| it.input_errors += 1);
     error_line(&super::safe_line(error_text))
 }
 
-/// Sends a command to the driver as a request, with the tag that the view state assigns. Blocks
-/// while the queue of requests is full.
+/// Sends a command to the driver as a request, with the tag from [`prepare_request`]. Blocks while
+/// the queue of requests is full.
+///
+/// [`prepare_request`]: super::view_state::ViewState::prepare_request
 fn send_chat_command(
     command: ChatCommand,
     view: &SharedViewState,
@@ -89,12 +91,11 @@ fn send_chat_command(
     if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
 }
 
-/// Builds the search for the text typed after `/search`. For an empty text it is the page before
-/// the last search result.
+/// Builds the search for the text typed after `/search`. If the text is empty, builds the search
+/// for the page before the last result.
 ///
-/// # Errors
-/// The text is not a valid query, or the last search result has no older page. The error text is
-/// for the user.
+/// # Errors The text is not a valid query, or the last search result has no older page. The error
+/// text is for the user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";
@@ -103,10 +104,10 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, St
     parse_search(typed, &LocalTimeZone::system(), Clock::start().time_of_day())
 }
 
-/// Requests a graceful shutdown: the driver leaves once all requests are answered, or when no
-/// answer has come for `patience`. Does nothing if the driver has ended.
+/// Requests a graceful shutdown. The driver ends once all requests are answered, or when no answer
+/// has come for `patience`. Does nothing if the driver has ended.
 pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
     let request = Request { tag: RequestTag::default(), command: Command::Finish { patience } };
-    // An error means that the driver has ended already.
+    // An error means only that the driver has ended already.
     let _ = requests.blocking_send(request);
 }

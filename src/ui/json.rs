@@ -1,5 +1,5 @@
-//! JSON output for bots (`docs/json.md`): each event is a JSON object on a line of its own. A
-//! search result is several.
+//! JSON output for bots (`docs/json.md`). Each event is a JSON object on a line of its own; a
+//! search result is several objects.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -27,9 +27,6 @@ impl<O: Write> JsonScreen<O> {
     }
 
     /// Writes a JSON object as one line, with dangerous characters escaped, and flushes the stream.
-    ///
-    /// # Errors
-    /// The output cannot be written any more.
     pub fn write(&mut self, object: &Value) -> io::Result<()> {
         writeln!(self.out, "{}", escape_dangerous(&object.to_string()))?;
         self.out.flush()
@@ -47,8 +44,8 @@ impl<O: Write> Screen for JsonScreen<O> {
     }
 }
 
-/// Escapes control, bidirectional and other characters in JSON text on which a terminal might act,
-/// as `\uXXXX`. They occur only within strings, so the result is equivalent JSON.
+/// Escapes characters on which a terminal might act, such as control and bidirectional characters,
+/// as `\uXXXX`. In JSON text they occur only within strings, so the result is equivalent JSON.
 pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -61,8 +58,7 @@ pub(crate) fn escape_dangerous(json: &str) -> String {
     out
 }
 
-/// Returns a timestamp as a JSON string in RFC 3339 format, in UTC. Null if it is after the year
-/// 9999.
+/// Returns a timestamp as a JSON string: RFC 3339 format in UTC. Null if it is after the year 9999.
 fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
@@ -144,8 +140,8 @@ fn event_object(event: &Event) -> Value {
     }
 }
 
-/// Returns the JSON object of a peer in the answer to `peers`. Durations are in milliseconds, the
-/// loss is a fraction of 1.
+/// Returns the JSON object of a peer in the answer to `peers`. Durations are in milliseconds. The
+/// loss is a fraction from 0 to 1.
 fn peer_object(it: &PeerReport) -> Value {
     let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
     json!({
@@ -191,7 +187,7 @@ fn message_object(it: &Message) -> Value {
     )
 }
 
-/// Returns the JSON object of one message of a search result. `tag` is that of the search.
+/// Returns the JSON object of one message of a search result. `tag` is the tag of the search.
 fn search_result_object(it: &Message, tag: &RequestTag) -> Value {
     with_id(
         json!({
@@ -215,8 +211,8 @@ fn direct_object(it: &DirectMessage) -> Value {
     )
 }
 
-/// Returns the JSON object of a refused request: an error object with recipient or room, message
-/// text and request id.
+/// Returns the JSON object of a refused request: an error object that also holds recipient or room,
+/// message text and request id.
 fn refusal_object(it: &Refusal) -> Value {
     let mut object = error_object(it.code, &it.text);
     if let Some(object) = object.as_object_mut() {
@@ -228,16 +224,16 @@ fn refusal_object(it: &Refusal) -> Value {
     with_id(object, &it.tag)
 }
 
-/// Returns the JSON object of an error. Its name is `client` for code 0, which the program itself
-/// reports, and null for an unknown code.
+/// Returns the JSON object of an error. Code 0 has the name `client`: the program itself reports
+/// the error. An unknown code has the name null.
 fn error_object(code: u16, text: &str) -> Value {
     let name = ErrorCode::from_number(code).map(ErrorCode::name);
     let name = if code == 0 { Some("client") } else { name };
     json!({"type": "error", "code": code, "name": name, "text": text})
 }
 
-/// Returns the JSON object that reports an invalid input line. `line` is its number, counted from
-/// 1; `id` is the request id, if it could be read.
+/// Returns the JSON object that reports an invalid input line. `line` is the line's number, counted
+/// from 1. `id` is the request id; `None` if it could not be read.
 pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> Value {
     let mut object =
         json!({"type": "error", "code": 0, "name": "input", "text": text, "line": line});
@@ -247,8 +243,8 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
     object
 }
 
-/// Adds the id of the request as `id`; without a tag the object stays as it is. The tag's text is
-/// the id as JSON. A text that is no JSON is ignored.
+/// Adds the request id, which is the JSON text in the tag, to an object as `id`. Leaves the object
+/// as it is if there is no tag or its text is no JSON.
 fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
     if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
@@ -272,15 +268,14 @@ mod tests {
     use super::*;
     use crate::model::{JoinedMesh, SearchRequest, SearchResult, Sequence, SessionId};
 
-    /// Returns the lines written for an event.
+    /// Returns the lines that are written for an event.
     fn json_lines(event: &Event) -> String {
         let mut out = Vec::new();
         JsonScreen::new(&mut out).show(event).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    /// The text of a message survives unchanged, although the line contains no dangerous
-    /// characters.
+    /// The text of a message survives unchanged, and the line contains no dangerous characters.
     #[test]
     fn message_text_round_trips_without_dangerous_characters() {
         let text = "a\n\u{9b}31m\u{202e}\u{7f}\"é";
@@ -308,7 +303,8 @@ mod tests {
         assert_eq!(value["id"], json!({"n": 1}));
     }
 
-    /// A search is written as its results and an end object, each with the id of the search.
+    /// A search result is written as its messages and an end object, each with the id of the
+    /// search.
     #[test]
     fn search_results_and_end_are_written_with_id() {
         let message = |sequence| Message {

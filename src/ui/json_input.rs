@@ -24,18 +24,18 @@ const DEFAULT_LIMIT: u16 = 20;
 /// answered.
 const MAX_ID_BYTES: usize = 256;
 
-/// JSON request object, with the fields of all types. Its type determines which fields are
-/// required; fields of other types are ignored, unknown fields are errors.
+/// JSON request object, with the fields of all types. The type determines which fields are
+/// required. Fields of other types are ignored. Unknown fields are errors.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequestObject {
     /// Type of the request, such as `say`.
     #[serde(rename = "type")]
     kind: String,
-    /// Request id, any JSON value; repeated in the events that answer the request.
+    /// Request id, any JSON value. The events that answer the request repeat it.
     id: Option<Value>,
-    /// Name of the room that the request concerns. If missing: the only joined room, or for a
-    /// search all rooms.
+    /// Name of the room that the request concerns. If missing: the only joined room. For a search:
+    /// all rooms.
     room: Option<String>,
     /// Message text or search query.
     text: Option<String>,
@@ -49,26 +49,26 @@ struct RequestObject {
     name: Option<String>,
     /// True to admit the candidate, false to reject it.
     welcome: Option<bool>,
-    /// Session number that the recipient of a direct message must have, else it is refused.
+    /// Session number that the recipient of a direct message must have. Otherwise the server
+    /// refuses the message.
     session: Option<u64>,
-    /// Earliest time of messages to search, inclusive, in RFC 3339 format.
+    /// Earliest time of messages to find, inclusive, in RFC 3339 format.
     since: Option<String>,
-    /// Latest time of messages to search, exclusive, in RFC 3339 format.
+    /// Latest time of messages to find, exclusive, in RFC 3339 format.
     until: Option<String>,
-    /// Sequence that the messages of `history` or `search` must be below.
+    /// Sequence below which the messages of `history` or `search` must be.
     before: Option<u64>,
     /// Maximum number of messages of `history` or `search`.
     limit: Option<u16>,
-    /// True to quit at once; otherwise the program quits after all answers.
+    /// True to quit at once. Otherwise the program quits after all answers.
     now: Option<bool>,
 }
 
 impl RequestObject {
-    /// Converts the object to a command. `patience` is the maximum time without an answer if it is
-    /// a graceful `quit`.
+    /// Converts the object to a command. `patience` is the maximum time without an answer for a
+    /// graceful `quit`.
     ///
-    /// # Errors
-    /// The object is not a valid request, or not one of this dialect. The text says why.
+    /// # Errors The object is not a valid request of this dialect. The error text says why.
     fn into_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
@@ -89,8 +89,7 @@ impl RequestObject {
 
     /// Converts an object of type `peers`, `block` or `admit` to a command.
     ///
-    /// # Errors
-    /// A required field is missing, or the name is empty. The text names the field.
+    /// # Errors A required field is missing, or the name is empty. The error text names the field.
     fn into_peer_command(self) -> Result<PeerCommand, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
@@ -106,8 +105,8 @@ impl RequestObject {
 
     /// Converts an object of type `search` to a search request.
     ///
-    /// # Errors
-    /// A time is not in RFC 3339 format, or not after the start of 1970. The text names the field.
+    /// # Errors A time is not in RFC 3339 format, or not after the start of 1970. The error text
+    /// names the field.
     fn into_search(self) -> Result<SearchRequest, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
@@ -126,9 +125,8 @@ impl RequestObject {
 
     /// Converts an object of any other type to a chat command.
     ///
-    /// # Errors
-    /// The type is unknown, a required field is missing, or the style is invalid. The text says
-    /// why.
+    /// # Errors The type is unknown, a required field is missing, or the style is invalid. The
+    /// error text says why.
     fn into_chat_command(self) -> Result<ChatCommand, String> {
         let room = self.room.map_or(RoomSelector::Only, RoomSelector::Named);
         let style = match self.style.as_deref() {
@@ -166,12 +164,11 @@ impl RequestObject {
     }
 }
 
-/// Parses a line as a JSON request. `patience` is the maximum time without an answer if it is a
-/// graceful `quit`.
+/// Parses a line as a JSON request. `patience` is the maximum time without an answer for a graceful
+/// `quit`.
 ///
-/// # Errors
-/// The line is not a valid request. Returns the error text, and the request id unless the object
-/// cannot be read or the id is too long.
+/// # Errors The line is not a valid request. The error holds the text and the request id. The id is
+/// `None` if it is missing or too long, or if the object cannot be read.
 fn parse_request(
     line: &str,
     dialect: Dialect,
@@ -193,10 +190,12 @@ fn parse_request(
     }
 }
 
-/// Reads JSON lines and sends their requests to the driver, until the end of the input or a `quit`
-/// request. At the end of the input it requests a graceful shutdown, with `patience` as the maximum
-/// time without an answer. Reports invalid lines on standard output and counts them in the view
-/// state; skips blank lines. Blocks: run it in a thread of its own.
+/// Reads JSON lines and sends their requests to the driver. Ends after a `quit` request, or at the
+/// end of the input. At the end of the input, requests a graceful shutdown, with `patience` as the
+/// maximum time without an answer.
+///
+/// Skips blank lines. Reports invalid lines on standard output, and counts them in the view state.
+/// Blocks: run it in a thread of its own.
 pub fn read_json(
     input: &mut impl BufRead,
     view: &SharedViewState,
@@ -226,7 +225,7 @@ pub fn read_json(
             Ok(None) | Err(_) => break,
         };
         view.with(|it| it.input_errors += 1);
-        // If the output is closed, the screen notices it.
+        // If the output is closed, the screen notices that itself.
         let _ = JsonScreen::new(std::io::stdout()).write(&input_error_object(
             number,
             &error_text,

@@ -1,9 +1,9 @@
-//! Line reader with bounded memory, for input that may contain endless lines.
+//! Line reader with bounded memory. The input may contain lines without an end.
 
 use std::io::{self, BufRead};
 
-/// Number of bytes within which a line must end, its line ending included. A longer line is not
-/// kept in memory.
+/// Maximum length of a line that is kept, in bytes, line ending included. The content of a longer
+/// line is discarded.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
 
 /// Line read from the input.
@@ -11,18 +11,15 @@ const MAX_LINE_BYTES: u64 = 256 * 1024;
 pub(super) enum Line {
     /// Text of the line, without its line ending.
     Text(String),
-    /// The line has no end within [`MAX_LINE_BYTES`] bytes. Its content was discarded; this is its
-    /// total length in bytes, line ending included.
+    /// The line has more than [`MAX_LINE_BYTES`] bytes, or exactly as many without a line ending.
+    /// Its content was discarded. The value is its length in bytes, line ending included.
     TooLong(usize),
     /// The line is not valid UTF-8. Its content was discarded.
     InvalidUtf8,
 }
 
-/// Reads the next line, which ends with `\n`, `\r\n` or the input. Returns `None` at the end of the
-/// input.
-///
-/// # Errors
-/// The input cannot be read.
+/// Reads the next line. It ends with `\n`, with `\r\n`, or at the end of the input. Returns `None`
+/// if the input has ended.
 pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
     let mut count = io::Read::take(&mut *input, MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
@@ -56,7 +53,7 @@ mod tests {
         std::iter::from_fn(|| read_line(&mut input).unwrap()).collect()
     }
 
-    /// Line endings are removed; the last line needs none.
+    /// Line endings are removed. The last line needs none.
     #[test]
     fn line_endings_are_removed() {
         let text = |it: &str| Line::Text(it.to_owned());
@@ -64,7 +61,7 @@ mod tests {
         assert_eq!(read_lines(b"\xff\nb"), [Line::InvalidUtf8, text("b")]);
     }
 
-    /// An overlong line is measured and discarded, and the next one is read.
+    /// An overlong line is measured and discarded. Then the next line is read.
     #[test]
     fn overlong_line_is_skipped() {
         let mut input = vec![b'x'; 600_000];

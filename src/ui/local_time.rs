@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
 
-/// Placeholder for a time after the year 9999, which cannot be formatted.
+/// Placeholder for a time that cannot be formatted because it is after the year 9999.
 const INVALID_TIME: &str = "--:--:--";
 
 /// The user's time zone, for formatting and parsing times.
@@ -17,12 +17,13 @@ pub(super) struct LocalTimeZone {
 }
 
 impl LocalTimeZone {
-    /// Returns the time zone of the environment variable `TZ`, or else that of the system.
+    /// Returns the time zone from the environment variable `TZ`. If it is not set, returns the time
+    /// zone of the system.
     pub(super) fn system() -> Self {
         Self { zone: TimeZone::system() }
     }
 
-    /// Returns the time zone that a POSIX rule such as `UTC0` describes, for tests.
+    /// Returns the time zone for a POSIX rule such as `UTC0`, for tests.
     #[cfg(test)]
     pub(super) fn from_posix(rule: &str) -> Self {
         Self { zone: TimeZone::posix(rule).unwrap() }
@@ -43,16 +44,16 @@ impl LocalTimeZone {
         self.format(time, "%Y-%m-%d %H:%M:%S")
     }
 
-    /// Formats local date and minute, as `2026-11-22 14:03`. The start of a day is formatted as the
-    /// date alone.
+    /// Formats local date and minute, as `2026-11-22 14:03`. Formats the start of a day as the date
+    /// alone.
     pub(super) fn format_date_minute(&self, time: Timestamp) -> String {
         let is_day = self.date(time).is_some_and(|day| self.start_of_day(day) == Some(time));
         self.format(time, if is_day { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" })
     }
 
-    /// Parses a local date or time typed by the user: `2026-11-03`, `2026-11-03T14:30`, `today` or
-    /// `yesterday`. A date stands for the start of that day. `now` is the current time. Returns
-    /// `None` if the text has none of these forms, or the time is not after the start of 1970.
+    /// Parses a local date or time that the user typed: `2026-11-03`, `2026-11-03T14:30`, `today`
+    /// or `yesterday`. A date stands for the start of that day. `now` is the current time. Returns
+    /// `None` if the text has none of these forms, or if the time is not after the start of 1970.
     pub(super) fn parse_typed(&self, typed: &str, now: Timestamp) -> Option<Timestamp> {
         match typed.to_ascii_lowercase().as_str() {
             "today" => self.start_of_day(self.date(now)?),
@@ -70,14 +71,14 @@ impl LocalTimeZone {
     }
 
     /// Converts a local date and time to a timestamp; `None` if it is not after the start of 1970.
-    /// A time that daylight saving skips is shifted forward by the skipped hour; of a time that
-    /// occurs twice, the first is taken.
+    /// If daylight saving skips the time, shifts it forward by the skipped hour. If the time occurs
+    /// twice, takes the first.
     fn to_timestamp(&self, shown: DateTime) -> Option<Timestamp> {
         checked_timestamp(shown.to_zoned(self.zone.clone()).ok()?.timestamp())
     }
 
-    /// Formats a time in the local time zone, with a `strftime` format. A time after the year 9999
-    /// becomes [`INVALID_TIME`].
+    /// Formats a time in the local time zone, with a `strftime` format. Returns [`INVALID_TIME`]
+    /// after the year 9999.
     fn format(&self, time: Timestamp, form: &str) -> String {
         to_jiff(time).map_or_else(
             || INVALID_TIME.to_owned(),
@@ -86,8 +87,8 @@ impl LocalTimeZone {
     }
 }
 
-/// Formats a time in UTC with milliseconds, as `2026-11-22T14:03:07.123Z`; `None` after the year
-/// 9999.
+/// Formats a time in UTC with milliseconds, as `2026-11-22T14:03:07.123Z`. Returns `None` after the
+/// year 9999.
 pub(super) fn format_utc(time: Timestamp) -> Option<String> {
     Some(to_jiff(time)?.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }
@@ -114,7 +115,7 @@ fn to_jiff(time: Timestamp) -> Option<Instant> {
 mod tests {
     use super::*;
 
-    /// Daylight saving is that of the formatted time, not of now.
+    /// Daylight saving is applied for the formatted time, not for the current time.
     #[test]
     fn summer_time_follows_the_formatted_time() {
         let berlin = LocalTimeZone::from_posix("CET-1CEST,M3.5.0,M10.5.0/3");
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(berlin.date(winter).unwrap().to_string(), "2026-03-29");
     }
 
-    /// UTC format always has three digits of milliseconds.
+    /// The UTC format always has three digits of milliseconds.
     #[test]
     fn utc_format_has_millisecond_digits() {
         let time = |ms| format_utc(Timestamp(ms));

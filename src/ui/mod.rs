@@ -1,5 +1,5 @@
-//! Layer 3: the user interface. It shows events and turns input into requests. It knows no engine,
-//! so the client and the peer share it.
+//! Layer 3: the user interface. It shows events and turns input into requests. It does not know the
+//! engines, so client and peer share it.
 //!
 //! There are three interfaces: plain lines ([`PlainScreen`]), JSON lines ([`JsonScreen`]), and a
 //! line editor ([`terminal`]). Each has a [`Screen`], which the driver calls, and an input reader,

@@ -24,7 +24,7 @@ pub struct PlainScreen<O, E> {
     renderer: Renderer,
     /// View state shared with the reader.
     view: SharedViewState,
-    /// True to write only error lines, those that begin with `!!`.
+    /// True to write only error lines, which begin with `!!`.
     is_quiet: bool,
     /// True to wrap lines to the width of the terminal.
     is_terminal: bool,
@@ -32,13 +32,13 @@ pub struct PlainScreen<O, E> {
 
 impl<O: Write, E: Write> PlainScreen<O, E> {
     /// Creates a screen that writes chat lines to `out` and status lines to `err`. If `is_terminal`
-    /// is true, lines are wrapped and dimmed, and the bell rings.
+    /// is true, it wraps messages, dims lines and rings the bell.
     pub fn new(out: O, err: E, is_terminal: bool, view: SharedViewState) -> Self {
         let renderer = Renderer::new(LocalTimeZone::system(), is_terminal, view.clone());
         Self { out, err, renderer, view, is_quiet: false, is_terminal }
     }
 
-    /// Returns the screen, changed to write only error lines.
+    /// Changes the screen to write only error lines, and returns it.
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.is_quiet = true;
@@ -61,7 +61,7 @@ impl<O: Write, E: Write> Screen for PlainScreen<O, E> {
                     self.out.flush()?;
                 }
                 LineKind::Status if self.is_quiet && !text.starts_with("!!") => {}
-                // A status stream that is closed does not end the program.
+                // A closed status stream does not end the program.
                 LineKind::Status => drop(writeln!(self.err, "{text}")),
             }
         }
@@ -74,9 +74,9 @@ pub(super) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
-/// Reads lines and executes them, until the end of the input, a read error or `/quit`. Then it
-/// requests a graceful shutdown, with `patience` as the maximum time without an answer. Reports
-/// invalid lines and counts them in the view state. Blocks: run it in a thread of its own.
+/// Reads lines and executes them. Stops at the end of the input, at a read error, or at `/quit`.
+/// Then requests a graceful shutdown, with `patience` as the maximum time without an answer.
+/// Reports invalid lines, and counts them in the view state. Blocks: run it in a thread of its own.
 pub fn read_plain(
     input: &mut impl BufRead,
     view: &SharedViewState,

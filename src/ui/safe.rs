@@ -4,11 +4,11 @@ use crate::model::REPLACEMENT;
 pub(super) use crate::model::is_unsafe_char;
 pub use crate::model::sanitize_text;
 
-/// Maximum number of characters of a name that are displayed. Valid names are not longer.
+/// Maximum number of characters of a name that are displayed. No valid name is longer.
 const MAX_SHOWN_NAME_CHARS: usize = 64;
 
-/// Sanitizes text for display on a single line, such as a server's notice: replaces line breaks and
-/// tabs by spaces, and dangerous characters by U+FFFD.
+/// Sanitizes text for display on a single line, such as a server's notice. Replaces each line break
+/// or tab by a space, and each dangerous character by U+FFFD.
 #[must_use]
 pub fn safe_line(text: &str) -> String {
     text.chars()
@@ -21,8 +21,8 @@ pub fn safe_line(text: &str) -> String {
 }
 
 /// Sanitizes a name for display, so that it cannot imitate the text around it. Replaces dangerous
-/// characters, whitespace and ASCII punctuation except `-`, `_` and `.` by U+FFFD. Cuts the name to
-/// [`MAX_SHOWN_NAME_CHARS`]. An empty name becomes U+FFFD.
+/// characters, whitespace and ASCII punctuation by U+FFFD, but keeps `-`, `_` and `.`. Cuts the
+/// name to [`MAX_SHOWN_NAME_CHARS`]. Returns U+FFFD for an empty name.
 pub(super) fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
         let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');

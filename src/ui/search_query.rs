@@ -9,13 +9,12 @@ const RESULTS_PER_PAGE: u16 = 20;
 /// Syntax of the search filters, for error texts.
 const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 
-/// Parses a typed query as a search for its first page. Terms that are no filter become the text of
-/// the search. `time` is the user's time zone for dates, `now` the current time for `today` and
+/// Parses a typed query as a search for its first page. Terms other than filters become the text of
+/// the search. Dates are in the time zone `time`. `now` is the current time, for `today` and
 /// `yesterday`.
 ///
-/// # Errors
-/// A filter is unknown, has no value, occurs twice, or has an invalid date. The text is for the
-/// user.
+/// # Errors A filter is unknown, has no value, occurs twice, or has an invalid date. The error text
+/// is for the user.
 pub(super) fn parse_search(
     typed: &str,
     time: &LocalTimeZone,
@@ -66,10 +65,11 @@ fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
     typed.split(between).filter(|it| !it.is_empty())
 }
 
-/// Splits a term at its first colon into filter name and value, without quotes around the value.
-/// Returns `None` if the term is text. A known filter name always makes a filter. Any other name of
-/// letters does so, as a misspelt filter, unless the value is empty or begins with `//`, as in a
-/// URL.
+/// Splits a term at its first colon into filter name and value. Removes quotes around the value.
+/// Returns `None` if the term is text.
+///
+/// A known filter name always makes the term a filter. Any other name of letters makes it a
+/// misspelt filter, unless the value is empty or begins with `//`, as in a URL.
 fn split_filter(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);
@@ -79,7 +79,7 @@ fn split_filter(piece: &str) -> Option<(&str, &str)> {
     (is_word && (is_known || !is_text)).then(|| (filter, value.trim_matches('"')))
 }
 
-/// Sets the value of a filter, and returns true if it had none before.
+/// Sets the value of a filter. Returns true if the filter had no value before.
 fn set_filter<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
@@ -99,7 +99,7 @@ mod tests {
     /// One hour in milliseconds.
     const HOUR: u64 = 3_600_000;
 
-    /// Start of that day in Berlin.
+    /// Start of the local day of [`NOW`] in Berlin, in milliseconds.
     const MIDNIGHT: u64 = 1_795_302_000_000;
 
     /// Parses a query at [`NOW`] in Berlin.
@@ -107,7 +107,7 @@ mod tests {
         parse_search(typed, &LocalTimeZone::from_posix("CET-1CEST,M3.5.0,M10.5.0/3"), NOW)
     }
 
-    /// Parses a query without filters and returns its text.
+    /// Parses a query without filters. Returns the text of the search.
     fn text(typed: &str) -> String {
         let search = parsed(typed).unwrap();
         assert_eq!(
@@ -121,7 +121,7 @@ mod tests {
         search.text
     }
 
-    /// Words and phrases are kept as typed, and filters are extracted.
+    /// Words and phrases are kept as typed. Filters are extracted.
     #[test]
     fn words_are_kept_and_filters_extracted() {
         assert_eq!(text("  hot   tea* \"with  milk\" "), "hot tea* \"with  milk\"");
@@ -149,12 +149,12 @@ mod tests {
         assert_eq!(bounds("before:today after:yesterday"), (Some(MIDNIGHT - day), Some(MIDNIGHT)));
         let half_past_two = MIDNIGHT + 14 * HOUR + HOUR / 2;
         assert_eq!(bounds("before:2026-11-22T14:30"), (None, Some(half_past_two)));
-        // In summer the clock is one hour ahead.
+        // In summer, Berlin is one more hour ahead of UTC.
         let summer = MIDNIGHT - 145 * day - HOUR;
         assert_eq!(bounds("after:2026-06-30"), (Some(summer), None));
     }
 
-    /// Invalid filters are errors that explain the syntax.
+    /// Invalid filters are errors, with a text that explains the syntax.
     #[test]
     fn invalid_filters_are_errors() {
         for (typed, part) in [

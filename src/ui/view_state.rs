@@ -1,43 +1,43 @@
-//! View state: dialect, names, rooms and members, kept up to date from events and typed commands;
-//! read by screen and input reader.
+//! View state: dialect, names, rooms and members. Events and typed commands update it; the screen
+//! and the input reader read it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{ChatCommand, Event, NameKey, RequestTag, RoomSelector, SearchRequest};
 
-/// Maximum number of member names kept of each room; further ones are ignored.
+/// Maximum number of member names kept of each room. Further names are ignored.
 const MAX_MEMBERS_PER_ROOM: usize = 1_000;
 
 /// Dialect of commands: the set of commands and JSON requests that the user can give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// Dialect of the client of a server: several rooms, history, search and direct messages.
+    /// Dialect for a server: several rooms, history, search and direct messages.
     #[default]
     Server,
-    /// Dialect of a peer: one room, no server, and commands about peers.
+    /// Dialect for peers: one room, no server, and commands about peers.
     Peers,
 }
 
-/// View state: dialect, names, rooms and members, kept up to date from events and typed commands.
-/// Read by screen and input reader.
+/// View state: dialect, names, rooms and members. Events and typed commands update it; the screen
+/// and the input reader read it.
 #[derive(Debug, Default)]
 pub struct ViewState {
     /// Dialect of commands; it never changes.
     pub dialect: Dialect,
-    /// The user's own name; `None` before the first join. Read by the renderer only.
+    /// The user's own name; `None` before the first join.
     pub own_name: Option<String>,
     /// Joined rooms in the server's spelling, in the order in which they were entered.
     pub rooms: Vec<String>,
     /// Joined room that was selected as the target of typed lines. `None`: they go to the first
     /// joined room.
     pub selected_room: Option<String>,
-    /// Room that the user has asked to enter, as typed; `None` if none is being entered. Typed
-    /// lines go there until the request is answered, and the room is selected once entered.
+    /// Room that the user has asked to enter, as typed; `None` if there is none. Until the request
+    /// is answered, typed lines go to this room. Once entered, the room is selected.
     pending_room: Option<String>,
     /// Names of the known members of each room, by the key of the room's name.
     members: BTreeMap<NameKey, Vec<String>>,
-    /// Search for the page before the last search result; `None` if that has no older messages.
+    /// Search for the page before the last search result. `None` if there are no older messages.
     pub older_search: Option<SearchRequest>,
     /// Number of invalid input lines so far.
     pub input_errors: usize,
@@ -55,17 +55,17 @@ impl SharedViewState {
     }
 
     /// Calls a function with exclusive access to the view state, and returns its result. The
-    /// function must not call `with` of the same state: it would deadlock.
+    /// function must not call `with` of the same state, because that would deadlock.
     pub fn with<T>(&self, with: impl FnOnce(&mut ViewState) -> T) -> T {
-        // No update panics halfway, so the state is valid even if a thread that held the lock has
-        // panicked.
+        // If a thread has panicked while it held the lock, the state is valid nevertheless, because
+        // no update panics halfway.
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl ViewState {
-    /// Updates the state for an event: names, rooms, members, selection and older search. Call it
-    /// for every event, before the event is shown.
+    /// Updates names, rooms, members, selection and older search for an event. Call it for every
+    /// event, before the event is shown.
     pub fn update(&mut self, event: &Event) {
         match event {
             Event::JoinedServer(joined) => {
@@ -92,7 +92,7 @@ impl ViewState {
             // Only requests to enter a room carry a tag.
             Event::Refused(refusal) if refusal.tag.0.is_some() => {
                 let refused = self.pending_room.take_if(|it| enter_tag(it) == refusal.tag);
-                // It may have been refused because the room is joined already: select it then.
+                // The reason may be that the room is joined already. Then select it.
                 if let Some(room) = refused {
                     self.select_room(&room);
                 }
@@ -123,8 +123,8 @@ impl ViewState {
         }
     }
 
-    /// Returns the selector of the room to which typed lines go: the room being entered, else the
-    /// selected one, else the first joined one.
+    /// Returns the selector of the room to which typed lines go: the room being entered, otherwise
+    /// the selected room, otherwise the first joined room.
     #[must_use]
     pub fn target_room(&self) -> RoomSelector {
         let chosen = self.pending_room.as_ref().or(self.selected_room.as_ref());
@@ -139,12 +139,14 @@ impl ViewState {
         chosen.or(self.rooms.first().map(String::as_str))
     }
 
-    /// Updates the target of typed lines for a command that is about to be requested, and returns
-    /// the tag that the request must carry.
+    /// Updates the target of typed lines for a command that is about to be requested. Returns the
+    /// tag that the request must carry.
     ///
-    /// `Enter` makes its room the target at once. `Leave` of a named room ends that it is the
-    /// target, also if it is still being entered. Other commands change nothing. Only `Enter` has a
-    /// tag, by which its refusal is recognised.
+    /// - `Enter` makes its room the target at once. Only `Enter` has a tag, by which its refusal is
+    ///   recognized.
+    /// - `Leave` of a named room clears the target if it is that room, even if the room is still
+    ///   being entered.
+    /// - Other commands change nothing.
     pub fn prepare_request(&mut self, command: &ChatCommand) -> RequestTag {
         match command {
             ChatCommand::Enter { room } => {
@@ -160,10 +162,11 @@ impl ViewState {
         }
     }
 
-    /// Selects a joined room as the target of typed lines, and returns its name in the server's
-    /// spelling. If this room is being entered, it is the target already: returns its name as typed
-    /// and changes nothing. Returns `None` and changes nothing if the room is neither joined nor
-    /// being entered.
+    /// Selects a room as the target of typed lines, and returns its name.
+    ///
+    /// - A joined room is selected. Its name is returned in the server's spelling.
+    /// - A room that is being entered is the target already. Its name is returned as typed.
+    /// - For any other room, returns `None` and changes nothing.
     pub fn select_room(&mut self, room: &str) -> Option<String> {
         if let Some(pending_room) = self.pending_room.as_ref().filter(|it| is_same_room(it, room)) {
             return Some(pending_room.clone());
@@ -190,12 +193,12 @@ impl ViewState {
     }
 }
 
-/// Returns true if two spellings denote the same room: their name keys are equal.
+/// Returns true if two spellings name the same room: their name keys are equal.
 fn is_same_room(one: &str, other: &str) -> bool {
     NameKey::of(one) == NameKey::of(other)
 }
 
-/// Returns the tag of the request to enter a room: the room's name as typed.
+/// Returns the tag of the request to enter a room. It holds the room's name as typed.
 fn enter_tag(room: &str) -> RequestTag {
     RequestTag(Some(room.into()))
 }
@@ -218,13 +221,13 @@ mod tests {
         Event::Entered { tag: RequestTag::default(), room: "kitchen".to_owned(), members: 1 }
     }
 
-    /// Returns the place of a named room.
+    /// Returns the selector of a named room.
     fn named_room(room: &str) -> RoomSelector {
         RoomSelector::Named(room.to_owned())
     }
 
-    /// Typed lines go to a room as soon as it is being entered, and to the former one if that is
-    /// refused.
+    /// Typed lines go to a room as soon as the user asks to enter it. If that is refused, they go
+    /// to the former room.
     #[test]
     fn typed_lines_go_to_pending_room_until_refused() {
         let (mut view, tag) = view_entering_kitchen();
@@ -243,14 +246,15 @@ mod tests {
         assert_eq!(view.target_room(), named_room("KITCHEN"));
         view.update(&refused(&tag));
         assert_eq!((view.target_room(), view.current_room()), (RoomSelector::First, Some("lobby")));
-        // A room that is joined already cannot be entered, but is selected.
+        // A room that is joined already cannot be entered, but it is selected.
         view.rooms.push("kitchen".to_owned());
         let tag = view.prepare_request(&ChatCommand::Enter { room: "Kitchen".to_owned() });
         view.update(&refused(&tag));
         assert_eq!(view.target_room(), named_room("kitchen"));
     }
 
-    /// The next older page is the one before the last search result, if there is one.
+    /// After a search result, the older search is for the page before it. If there is no such page,
+    /// there is no older search.
     #[test]
     fn search_result_determines_next_older_page() {
         let message = Message {
@@ -283,7 +287,8 @@ mod tests {
         assert_eq!(view.older_search, None);
     }
 
-    /// Leaving, or selecting another room, cancels the switch to a room that is being entered.
+    /// A switch to a room that is being entered is cancelled by leaving it, or by selecting another
+    /// room.
     #[test]
     fn pending_room_is_dropped_by_leave_or_other_selection() {
         let (mut view, _) = view_entering_kitchen();

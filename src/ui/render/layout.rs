@@ -4,19 +4,20 @@ use unicode_width::UnicodeWidthChar;
 
 use super::Renderer;
 
-/// Prefix of the second and every further line of a message. It ensures that no such line looks
-/// like a message of its own.
+/// Prefix of each line of a message after the first. No such line can then look like a message of
+/// its own.
 pub(super) const CONTINUATION_PREFIX: &str = "         | ";
 
-/// Minimum screen width in columns; a narrower screen is treated as this wide. It leaves room for
+/// Minimum screen width in columns. A narrower screen is treated as this wide. It leaves room for
 /// [`CONTINUATION_PREFIX`] and one wide character.
 pub(super) const MIN_WIDTH: usize = 15;
 
 impl Renderer {
-    /// Wraps text to lines that are shorter than the screen width, anywhere in a word, and begins
-    /// continuation lines with [`CONTINUATION_PREFIX`]. A tab becomes one space. Without a width,
-    /// only line breaks of the text are indented. If the terminal wrapped by itself, a message
-    /// could imitate a line of another user.
+    /// Wraps text to lines that are shorter than the screen width, possibly within a word. Each
+    /// line after the first begins with [`CONTINUATION_PREFIX`]. A tab becomes one space. If no
+    /// width is set, only indents the lines of the text.
+    ///
+    /// If the terminal wrapped by itself, a message could imitate a line of another user.
     pub(super) fn wrap(&self, text: &str) -> String {
         let Some(width) = self.width else {
             return indent(text);

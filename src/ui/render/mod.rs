@@ -16,15 +16,17 @@ use crate::model::{
     Style, Timestamp,
 };
 
-/// Maximum number of names that one line lists; further ones are counted.
+/// Maximum number of names that one line lists. Further names are only counted.
 const MAX_LISTED_NAMES: usize = 50;
 
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// Chat: messages, changes of rooms and members, answers to commands.
+    /// Chat: messages, changes of rooms and members, answers to commands. Written to standard
+    /// output.
     Chat,
-    /// Status: the connection to a server or to peers, and errors.
+    /// Status: the connection to a server or to peers, and errors. Written to standard error by
+    /// [`super::PlainScreen`].
     Status,
 }
 
@@ -35,11 +37,11 @@ pub(super) struct RenderedText {
     pub(super) text: String,
     /// Kind of the text: chat or status.
     pub(super) kind: LineKind,
-    /// True to ring the terminal bell with the text, to alert the user.
+    /// True to ring the terminal bell with the text.
     pub(super) bell: bool,
 }
 
-/// Renderer: turns events into text. It remembers what depends on earlier events.
+/// Renderer: turns events into text. Some texts depend on earlier events, so it keeps state.
 #[derive(Debug)]
 pub(super) struct Renderer {
     /// Time zone in which times are rendered.
@@ -48,17 +50,17 @@ pub(super) struct Renderer {
     is_terminal: bool,
     /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
-    /// Local date of the last rendered message, or of the first join. A message of another date is
-    /// preceded by a line with its date.
+    /// Local date of the last rendered message. Before the first message, the date of the first
+    /// join. A message of another date is preceded by a line with its date.
     last_date: Option<Date>,
-    /// Screen width to which messages are wrapped, in columns; `None`: no wrapping.
+    /// Screen width to which messages are wrapped, in columns. `None`: no wrapping.
     width: Option<usize>,
     /// True once the history after a join has been shown completely.
     has_joined: bool,
     /// True from a welcome to the end of the history that follows it.
     is_replaying: bool,
-    /// Text about retention at the last welcome, to show only changes of it; `None` before the
-    /// first.
+    /// Text about retention at the last welcome; `None` before the first. Later welcomes show only
+    /// a change of it.
     last_retention: Option<String>,
 }
 
@@ -78,14 +80,14 @@ impl Renderer {
         }
     }
 
-    /// Sets the screen width in columns, raised to [`MIN_WIDTH`]; `None`: no wrapping. Call it when
+    /// Sets the screen width in columns, raised to [`MIN_WIDTH`]. `None`: no wrapping. Call it when
     /// the width may have changed.
     pub(super) fn set_width(&mut self, width: Option<usize>) {
         self.width = width.map(|it| it.max(MIN_WIDTH));
     }
 
-    /// Renders an event as texts to print, in order. Returns none for an event that is not shown.
-    /// Call it for every event, in order, after the view state has been updated.
+    /// Renders an event as texts to print, in order. Returns no text for an event that is not
+    /// shown. Call it for every event, in order, after the view state has been updated.
     pub(super) fn render(&mut self, event: &Event) -> Vec<RenderedText> {
         let mut out = Vec::new();
         match event {
@@ -176,7 +178,7 @@ impl Renderer {
     }
 
     /// Renders a message in a room: time, author and text. The line names the room if several are
-    /// joined. The bell rings if another user's new message mentions the user.
+    /// joined. The bell rings if the message is new, is another user's, and mentions the user.
     fn render_message(&mut self, message: &Message, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let room = if self.view.with(|it| it.has_several_rooms()) {
@@ -195,8 +197,8 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// Renders a direct message: time, sender, recipient and text. The bell rings for a new message
-    /// of another user.
+    /// Renders a direct message: time, sender, recipient and text. The bell rings if the message is
+    /// new and another user's.
     fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let is_to_me = message.to_session == message.from_session;
@@ -215,9 +217,9 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// Renders the lines of a message: the time `when`, `head` with the author, and the text,
-    /// sanitized and wrapped. Those of history are dimmed and marked with `~`. The bell rings only
-    /// on a terminal.
+    /// Renders the lines of a message: the time `when`, then `head` with the author, then the text.
+    /// Sanitizes the text, and wraps the lines. Messages of the history are dimmed and marked with
+    /// `~`. The bell rings only on a terminal.
     fn message_lines(
         &self,
         when: &str,
@@ -234,8 +236,8 @@ impl Renderer {
         RenderedText { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
     }
 
-    /// Renders a line with the local date of `time`, if it differs from the last date, and
-    /// remembers the date.
+    /// If the local date of `time` differs from the last date, renders a line with it. Remembers
+    /// the date.
     fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<RenderedText>) {
         let Some(date) = self.local_time.date(time) else {
             return;
@@ -247,8 +249,9 @@ impl Renderer {
         self.last_date = Some(date);
     }
 
-    /// Renders a welcome: server and own name, at the first join also the rooms. Adds the retention
-    /// of messages if it is new, and a warning if the log has changed.
+    /// Renders a welcome. At the first join it shows server, own name and rooms; later, server and
+    /// own name. Adds the retention of messages if it is news, and a warning if the log has
+    /// changed.
     fn render_welcome(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         self.is_replaying = true;
         let server = safe_line(&joined.server_name);
@@ -265,11 +268,11 @@ impl Renderer {
             let line = "the server has lost part of its log: what follows may overlap with what you have seen, or lack something";
             out.push(self.status_line(line));
         }
-        // Messages of today's history need no date line, older ones do.
+        // Messages of today need no date line; older ones of the history do.
         self.last_date = self.last_date.or(self.local_time.date(joined.time));
     }
 
-    /// Renders the members that have joined or left a room, in one line, without the user's own
+    /// Renders in one line the members that have joined or left a room, without the user's own
     /// name. If the server sent no names, renders the number of members.
     fn render_presence(
         &self,
@@ -283,7 +286,7 @@ impl Renderer {
             out.push(self.room_line(room, &format!("{members} people are here")));
             return;
         };
-        // The user's own joining is known already.
+        // The user knows already that the user has joined.
         let me = self.view.with(|it| it.own_name.as_deref().map(NameKey::of));
         let others = |names: &[String]| -> Vec<String> {
             names.iter().filter(|it| Some(NameKey::of(it)) != me).cloned().collect()
@@ -324,7 +327,7 @@ impl Renderer {
         RenderedText { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
     }
 
-    /// Joins names to a comma-separated list. Of more than [`MAX_LISTED_NAMES`], the rest is
+    /// Joins names to a comma-separated list. Beyond [`MAX_LISTED_NAMES`], the rest is only
     /// counted.
     fn list_names(&self, names: &[String]) -> String {
         let shown: Vec<_> = names.iter().take(MAX_LISTED_NAMES).map(|it| safe_name(it)).collect();
@@ -333,7 +336,7 @@ impl Renderer {
         if rest > 0 { format!("{shown} and {rest} others") } else { shown }
     }
 
-    /// Returns true if the text mentions the user's own name as a word, in any spelling. Returns
+    /// Returns true if the text contains the user's own name as a word, in any spelling. Returns
     /// false before the first join.
     fn mentions_user(&self, text: &str) -> bool {
         let Some(me) = self.view.with(|it| it.own_name.clone()) else {
@@ -352,10 +355,10 @@ pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }
 
-/// Renders a refused request as an error line: the reason, and below it the text of a refused
-/// message, so that the user does not lose it.
+/// Renders a refused request as an error line with the reason. The text of a refused message
+/// follows below, so that the user does not lose it.
 fn render_refusal(refusal: &Refusal) -> RenderedText {
-    // The server's error texts refer to "this name" or "this room", so the name is added.
+    // The server's error texts refer to "this name" or "this room". So the name is added.
     let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
     let why = if !is_about_it || refusal.to.is_empty() {
         safe_line(&refusal.text)

@@ -7,11 +7,11 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute};
 use crate::ui::safe::safe_name;
 
-/// Maximum number of other members that are named when the user is admitted; more are counted.
+/// Maximum number of other members that are named when the user is admitted. If there are more,
+/// they are only counted.
 const MAX_NAMED_MEMBERS: usize = 8;
 
-/// Minimum clock skew that is shown as a difference, in milliseconds; a smaller one counts as
-/// right.
+/// Minimum clock skew that is shown, in milliseconds. A smaller skew counts as a right clock.
 const MIN_SHOWN_SKEW_MS: u64 = 500;
 
 /// Returns the text for the user's admission to a room of peers: room, own name and other members.
@@ -41,8 +41,8 @@ pub(super) fn renamed_text(from: &str, to: &str) -> String {
     format!("Somebody has been {from} for longer than you: you are {to} now.")
 }
 
-/// Returns the lines of the `/peers` table with aligned columns, after a heading: name, time in the
-/// room, route, time since last heard, loss and clock skew of each peer.
+/// Returns the lines of the `/peers` table, with a heading and aligned columns. The columns are
+/// name, time in the room, route, time since last heard, loss and clock skew.
 pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
     let rows: Vec<[String; 6]> =
@@ -64,7 +64,7 @@ pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// Returns the cells of a peer's row in the `/peers` table. The user's own row has only name and
+/// Returns the cells of a peer's row in the `/peers` table. The user's own row shows only name and
 /// time in the room.
 fn peer_row(it: &PeerReport) -> [String; 6] {
     let name = safe_name(&it.name);
@@ -88,8 +88,8 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     [name, duration_text(it.present), reach.to_owned(), heard, loss, skew_text(it.skew)]
 }
 
-/// Describes a peer's clock skew, given in milliseconds, as `7.0 s slow`. A positive skew is fast.
-/// Less than [`MIN_SHOWN_SKEW_MS`] is `right`.
+/// Describes a peer's clock skew in milliseconds, as `7.0 s slow`. A positive skew is fast. A skew
+/// below [`MIN_SHOWN_SKEW_MS`] is `right`.
 fn skew_text(skew: i64) -> String {
     let apart = skew.unsigned_abs();
     if apart < MIN_SHOWN_SKEW_MS {
@@ -103,7 +103,8 @@ fn skew_text(skew: i64) -> String {
     }
 }
 
-/// Formats a duration in its two largest units, as `2 h 5 min`; below a minute in whole seconds.
+/// Formats a duration, rounded down, in its two largest units, as `2 h 5 min`. Below a minute: in
+/// seconds.
 fn duration_text(it: Duration) -> String {
     let seconds = it.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
     use crate::model::SessionId;
 
-    /// Returns the admission of a user with these other members present.
+    /// Returns the admission of a user named anna, with these other members present.
     fn newcomer(others: &[&str]) -> JoinedMesh {
         let mut members: Vec<_> = others.iter().map(|it| (*it).to_owned()).collect();
         members.push("anna".to_owned());
@@ -147,7 +148,7 @@ mod tests {
         assert!(admitted_text(&closed).contains("#lobby (closed) as anna"));
     }
 
-    /// Columns are aligned, also with wide characters in names.
+    /// Columns are aligned even if names have wide characters.
     #[test]
     fn peers_table_columns_are_aligned() {
         let bob = PeerReport {

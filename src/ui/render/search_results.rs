@@ -5,8 +5,8 @@ use crate::model::{Message, SearchRequest, SearchResult, Style};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
-    /// Renders a search result: a heading with the query and the number of messages, the messages,
-    /// and a hint if there are older ones.
+    /// Renders a search result. A heading shows the query and the number of messages. The messages
+    /// follow, and a hint if there are older ones.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };
@@ -22,8 +22,8 @@ impl Renderer {
         }
     }
 
-    /// Describes a query for the heading, as ` with tea from bob in #attic`. Empty if the query has
-    /// no text and no filter.
+    /// Describes a query for the heading, as ` with tea from bob in #attic`. Returns an empty text
+    /// if the query has no text and no filter.
     fn describe_search(&self, search: &SearchRequest) -> String {
         let mut about = String::new();
         if !search.text.is_empty() {
@@ -44,8 +44,8 @@ impl Renderer {
         about
     }
 
-    /// Renders one message of a search result, with its date. Always names the room, because the
-    /// user may have left other rooms since.
+    /// Renders one message of a search result, with its date. It always names the room, because the
+    /// result may cover rooms that the user has left since.
     fn search_result_line(&self, message: &Message) -> RenderedText {
         let (room, from) = (safe_name(&message.room), safe_name(&message.from));
         let head = match message.style {

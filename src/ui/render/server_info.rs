@@ -1,4 +1,4 @@
-//! Rendering of server notices and of message retention: how long the server keeps messages.
+//! Rendering of server notices, and of message retention: how long the server keeps messages.
 
 use super::{RenderedText, Renderer, error_line};
 use crate::model::{JoinedServer, NoticeCode};
@@ -6,8 +6,8 @@ use crate::ui::safe::safe_line;
 use crate::ui::view_state::Dialect;
 
 impl Renderer {
-    /// Renders a notice of the server, or of the peer's engine, as a chat line. A server's notices
-    /// about its storage are error lines, so that users do not overlook them.
+    /// Renders a notice of the server, or of the peer's engine, as a chat line. A server's notice
+    /// about its storage is an error line, so that users do not overlook it.
     pub(super) fn render_notice(&self, code: u16, text: &str) -> RenderedText {
         let text = safe_line(text);
         let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
@@ -20,8 +20,9 @@ impl Renderer {
         }
     }
 
-    /// Renders the retention of messages as a status line. At the first welcome only if messages
-    /// survive a restart of the server, at a later one only if the retention has changed.
+    /// Renders the retention of messages as a status line. At the first welcome, does so only if
+    /// messages survive a restart of the server. At a later one, does so only if the retention has
+    /// changed.
     pub(super) fn render_retention(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         let text = retention_text(joined);
         let before = self.last_retention.replace(text.clone());

@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::ui::safe::is_unsafe_char;
 
-/// Returns a renderer in UTC, without a terminal, for a user named Anna.
+/// Returns a renderer in UTC, not for a terminal, for a user named Anna.
 fn test_renderer() -> Renderer {
     let view = SharedViewState::default();
     view.with(|it| it.own_name = Some("Anna".to_owned()));
@@ -100,7 +100,7 @@ fn refusals_are_rendered() {
     }
 }
 
-/// Search results show the query, and date and room of each message.
+/// Search results show the query. Each message shows its date and room.
 #[test]
 fn search_results_are_rendered() {
     let mut renderer = test_renderer();
@@ -172,7 +172,7 @@ fn retention_is_shown_once_and_on_change() {
     assert_eq!(told(false, 0, 0, 0), None);
 }
 
-/// Notices about the server's storage are error lines, which a quiet screen shows too.
+/// Notices about the server's storage are error lines, so a quiet screen shows them too.
 #[test]
 fn storage_notices_are_shown_as_errors() {
     let view = SharedViewState::default();
@@ -202,8 +202,8 @@ fn mentions_ring_the_bell_in_any_spelling() {
 }
 
 proptest! {
-    /// Whatever a message contains, its first line begins with the time and every other with the
-    /// continuation prefix; no line exceeds the width or has dangerous characters.
+    /// For any message, the first line begins with the time, and every other line begins with the
+    /// continuation prefix. No line exceeds the width or has dangerous characters.
     #[test]
     fn no_message_can_imitate_a_line_of_another(
         from in "\\PC{0,10}|[a-z\n\u{1b}\u{202e} :]{0,10}",

@@ -1,20 +1,19 @@
-//! Access to the terminal, coordinated between the reading and the printing thread: nothing is
-//! printed between two lines.
+//! Coordination of terminal access between the reading and the printing thread: nothing is printed
+//! between two lines.
 //!
-//! While the editor is editing a line, it queues texts and prints them once it has read all pending
-//! keys. Between two lines it lets the printer write to the terminal directly, and such a text
-//! would overtake those that are queued. So the printer waits until the next line has begun.
+//! While the editor is editing a line, it queues texts, and prints them once it has read all
+//! pending keys. Between two lines it lets the printer write to the terminal directly. Such a text
+//! would overtake the queued ones. So the printer waits until the next line has begun.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Maximum time that the printer waits for the next line to begin. It takes longer only if the
-/// program does not come to take the lines: then showing something, even in the wrong place, is
-/// what gets it going again.
+/// Maximum time that the printer waits for the next line to begin. After it, the printer prints
+/// anyway: the reader may be waiting for the driver, and the driver for the printer.
 const PRINTER_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Timeout of the reader's wait for a print in progress, at the end of a line. A print that takes
-/// longer is waiting for the editor itself, so the reader must go on.
+/// Maximum time that the reader waits for a print in progress, at the end of a line. After it, the
+/// reader goes on: the print is waiting for the editor itself.
 const READER_PATIENCE: Duration = Duration::from_millis(10);
 
 /// State of the terminal access, protected by a mutex.
@@ -43,12 +42,12 @@ impl TerminalAccess {
         self.wait_while(READER_PATIENCE, |state| state.is_printing);
     }
 
-    /// Marks a line as begun: the editor accepts texts, so the printer may print.
+    /// Marks a line as begun. The editor accepts texts, so the printer may print.
     pub(super) fn begin_line(&self) {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Calls `print` once a line is being edited, or after [`PRINTER_PATIENCE`] without one, and
+    /// Waits until a line is being edited, at most for [`PRINTER_PATIENCE`]. Then calls `print` and
     /// returns its result.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
@@ -95,7 +94,8 @@ mod tests {
         assert_eq!(order.iter().take(2).collect::<Vec<_>>(), ["begun", "printed"]);
     }
 
-    /// If no line begins, the printer prints after its patience; and a line can end during printing.
+    /// If no line begins, the printer prints after [`PRINTER_PATIENCE`]. A line can end during
+    /// printing.
     #[test]
     fn absent_reader_does_not_block_printer() {
         let access = TerminalAccess::default();

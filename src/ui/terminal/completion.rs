@@ -1,4 +1,4 @@
-//! Helper of the line editor: tab completion, and hooks at the beginning and end of a line.
+//! Helper of the line editor: tab completion, and hooks at the beginning and the end of a line.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::ui::command::command_names;
 use crate::ui::safe::safe_name;
 use crate::ui::view_state::{SharedViewState, ViewState};
 
-/// Helper of the line editor: completes commands, room names and member names, and reports the
-/// beginning and end of each line to [`TerminalAccess`].
+/// Helper of the line editor. It completes commands, room names and member names. It reports the
+/// beginning and the end of each line to [`TerminalAccess`].
 #[derive(Helper, Highlighter)]
 pub(super) struct LineHelper {
     /// View state, for the names to complete.
@@ -25,8 +25,8 @@ pub(super) struct LineHelper {
 impl Hinter for LineHelper {
     type Hint = String;
 
-    /// Marks the line as begun. The editor calls it when a line begins and at each key. Never
-    /// returns a hint.
+    /// Marks the line as begun. The editor calls it when a line begins and at each key. Always
+    /// returns `None`, so there are no hints.
     fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
         self.access.begin_line();
         None
@@ -34,8 +34,8 @@ impl Hinter for LineHelper {
 }
 
 impl Validator for LineHelper {
-    /// Marks the line as finished. The editor calls it when the user has entered a line, before it
-    /// leaves raw mode. Accepts every line.
+    /// Marks the line as finished, and accepts it. The editor calls it when the user has entered a
+    /// line, before the editor leaves raw mode.
     fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         self.access.end_line();
         Ok(ValidationResult::Valid(None))
@@ -55,12 +55,12 @@ impl Completer for LineHelper {
     }
 }
 
-/// Completes the word at the end of `line`. Returns the byte offset at which the replaced text
-/// begins, and its possible completions, each with a separator.
+/// Completes the word at the end of `line`. Returns the byte offset where the text to replace
+/// begins, and the possible completions, each with a separator.
 ///
 /// A `/` at the beginning of the line begins a command. After `/room`, `/leave`, `/who`, and after
-/// `in:` in a search, the word is the name of a joined room. Elsewhere it is a member's name. An
-/// empty word has no completions.
+/// `in:` in a search, the word is the name of a joined room. Anywhere else it is a member's name.
+/// An empty word has no completions.
 fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| {
         at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)
@@ -70,7 +70,7 @@ fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
         let fitting = command_names(view.dialect).iter().filter(|it| it.starts_with(word));
         return (0, fitting.map(|it| format!("{it} ")).collect());
     }
-    // After `/search`, a name or room directly follows its filter.
+    // In a search, a name or room directly follows its filter.
     let is_search = line.starts_with("/search ");
     let filter = ["from:", "in:"].into_iter().find(|it| is_search && word.starts_with(it));
     let filter = filter.unwrap_or_default();
@@ -79,7 +79,7 @@ fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
     let candidates = if is_room { view.rooms.clone() } else { view.member_names() };
     let begun = word.to_lowercase();
-    // A name at the beginning of a line addresses its user.
+    // A name at the beginning of a line addresses that user.
     let end = if start == 0 { ": " } else { " " };
     let fitting = candidates
         .into_iter()

@@ -1,9 +1,7 @@
-//! Line editor interface on a terminal. Events are printed above the line that the user is typing.
-//!
-//! - `completion`: tab completion, and hooks at the beginning and end of a line
+//! - `completion`: tab completion, and hooks at the beginning and the end of a line
 //! - `printer`: printing thread
 //! - `access`: coordination between the printing and the reading thread
-//! - `modes`: restoring of the terminal modes
+//! - `modes`: saving and restoring of the terminal modes
 
 mod access;
 mod completion;
@@ -44,7 +42,7 @@ pub type TerminalError = ReadlineError;
 enum ReaderCommand {
     /// Start reading lines: the user has joined.
     ReadLines,
-    /// Ask the user for the password. True if the previous password was wrong.
+    /// Ask the user for the password. The value is true if the previous password was wrong.
     AskPassword(bool),
 }
 
@@ -77,11 +75,8 @@ pub struct TerminalInput {
     commands: mpsc::Receiver<ReaderCommand>,
 }
 
-/// Opens the terminal for line editing, and returns its screen and its input reader. Drop the
-/// screen last: it restores the terminal modes.
-///
-/// # Errors
-/// There is no terminal, or it cannot be used for line editing.
+/// Opens the terminal for line editing. Returns its screen and its input reader. Drop the screen
+/// last, because it restores the terminal modes.
 pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), TerminalError> {
     let modes = TerminalModes::save();
     let config = Config::builder()
@@ -109,7 +104,8 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
 }
 
 impl TerminalScreen {
-    /// Queues a rendered text for the printing thread, with the bell if it is to ring.
+    /// Queues a rendered text for the printing thread. Adds the bell character if the bell is to
+    /// ring.
     fn print(&self, rendered: &RenderedText) -> io::Result<()> {
         let bell = if rendered.bell { "\u{7}" } else { "" };
         let text = format!("{}{bell}\n", rendered.text);
@@ -140,10 +136,12 @@ impl Screen for TerminalScreen {
 }
 
 impl TerminalInput {
-    /// Asks for the password as often as the screen demands, until the user has joined. Then reads
-    /// lines and executes them. At Ctrl-D or `/quit` requests a graceful shutdown, with `patience`
-    /// as the maximum time without an answer; at Ctrl-C or a read error requests to quit at once.
-    /// Blocks: run it in a thread of its own.
+    /// Until the user has joined, asks for the password each time the screen demands it. Then reads
+    /// lines and executes them.
+    ///
+    /// At Ctrl-D or `/quit`, requests a graceful shutdown, with `patience` as the maximum time
+    /// without an answer. At Ctrl-C or a read error, requests to quit at once. Blocks: run it in a
+    /// thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: RequestTag::default(), command: Command::Quit };
         while let Ok(command) = self.commands.recv() {
@@ -163,7 +161,7 @@ impl TerminalInput {
         loop {
             match self.editor.readline(PROMPT) {
                 Ok(line) => {
-                    // Several pasted lines are one message.
+                    // Several lines that are pasted at once are one message.
                     if execute_line(&line, &self.view, requests, tell) == AfterLine::Stop {
                         break;
                     }
@@ -175,7 +173,7 @@ impl TerminalInput {
                 }
             }
         }
-        // No further line will begin, so the printer must not wait for one.
+        // The printer must not wait for a further line: none will begin.
         self.access.begin_line();
         request_finish(requests, patience);
     }

@@ -2,14 +2,15 @@
 
 #[cfg(unix)]
 mod platform {
-    //! Unix: the line editor changes the terminal modes, and its thread may be in the middle of a
-    //! line when the program ends.
+    //! Unix: the line editor changes the terminal modes. Its thread may be in the middle of a line
+    //! when the program ends.
 
     use std::io::{Write, stdin, stdout};
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-    /// Terminal modes as they were when saved; `None` if they could not be read. Restored on drop.
+    /// Terminal modes at the time of [`Self::save`], restored on drop. `None` if they could not be
+    /// read.
     pub(in crate::ui::terminal) struct TerminalModes(Option<Termios>);
 
     impl TerminalModes {
@@ -21,7 +22,7 @@ mod platform {
 
     impl Drop for TerminalModes {
         /// Clears the current line, switches off bracketed paste, which the editor has enabled, and
-        /// restores the modes. Does nothing if none were saved.
+        /// restores the modes. Does nothing if no modes were saved.
         fn drop(&mut self) {
             if let Some(modes) = &self.0 {
                 let _ = write!(stdout(), "\r\u{1b}[K\u{1b}[?2004l");

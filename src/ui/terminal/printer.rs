@@ -2,7 +2,7 @@
 //!
 //! The editor prints a text only when it has no keys to read, so printing may block on the reader.
 //! The reader in turn blocks while the driver accepts no requests. If the driver printed by itself,
-//! they could deadlock; so a separate thread prints.
+//! the two could deadlock. So a separate thread prints.
 
 use std::io;
 use std::sync::Arc;
@@ -14,27 +14,25 @@ use rustyline::ExternalPrinter;
 
 use super::access::TerminalAccess;
 
-/// Maximum number of texts queued for printing. While the queue is full, the driver blocks, so it
+/// Maximum number of texts queued for printing. While the queue is full, the driver blocks and
 /// reads nothing from the network.
 const QUEUE_CAPACITY: usize = 10_000;
 
 /// Maximum time to print the queued texts when the program ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Handle to the printing thread: a queue of texts, which it prints in order.
+/// Handle to the printing thread. It holds a queue of texts, which the thread prints in order.
 pub(super) struct Printer {
-    /// Queue to the thread. Set to `None` to end the thread after the queued texts.
+    /// Queue of texts for the thread. When it is set to `None`, the thread ends after the queued
+    /// texts.
     texts: Option<SyncSender<String>>,
-    /// Channel that is disconnected when the thread ends. It carries no values.
+    /// Channel that disconnects when the thread ends. It carries no values.
     thread_end: Receiver<()>,
 }
 
 impl Printer {
-    /// Starts the printing thread, which prints with `printer` when `access` allows. The thread
-    /// ends when printing fails.
-    ///
-    /// # Errors
-    /// No thread can be started.
+    /// Starts the printing thread. It prints with `printer` when `access` allows, and ends when
+    /// printing fails.
     pub(super) fn spawn<P>(mut printer: P, access: Arc<TerminalAccess>) -> io::Result<Self>
     where
         P: ExternalPrinter + Send + 'static,
@@ -54,8 +52,7 @@ impl Printer {
 
     /// Queues a text for printing. Blocks while the queue is full.
     ///
-    /// # Errors
-    /// The printing thread has ended, because the terminal is gone.
+    /// # Errors The printing thread has ended: the terminal is gone.
     pub(super) fn print(&self, text: String) -> io::Result<()> {
         let sent = self.texts.as_ref().is_some_and(|texts| texts.send(text).is_ok());
         if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
