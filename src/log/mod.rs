@@ -1,21 +1,22 @@
-//! Layer 3: the server's log. It assigns sequence and time to every message, stores it, and is read
-//! from a position.
+//! Layer 3: the server's log. It assigns sequence and time to every message and stores it. Reads
+//! start from a position.
 //!
-//! Whatever users see has passed through the log: the hub publishes only the entries that the log
-//! has committed, in the log's order. [`Log`] is the contract; no other module knows which
-//! implementation is in use. [`LogSettings`] selects and opens it, so a new implementation needs one
-//! more variant there.
+//! All messages that users see have passed through the log: the hub publishes only entries that the
+//! log has committed, in the log's order.
+//!
+//! [`Log`] is the contract. No other module knows which implementation is in use. [`LogSettings`]
+//! selects and opens it, so a new implementation needs one more variant there.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `settings` | selecting and opening an implementation |
 //! | `memory` | [`MemoryLog`]: entries in memory, until the process ends |
 //! | `sqlite` | [`SqliteLog`]: entries in an SQLite database, across restarts |
-//! | `timestamps` | timestamps from a clock that may be set; used by both implementations |
+//! | `timestamps` | timestamps from a wall clock that may be set; used by both implementations |
 //!
 //! `tests.rs` performs the same operations on both implementations and compares every event. A new
-//! implementation should pass it too. The owner's tools (export, import, backup, check) work on the
-//! database of `sqlite` without a server; they are in `crate::archive`.
+//! implementation should pass it too. The owner's tools (export, import, backup, check) are in
+//! `crate::archive`. They work on the database of `sqlite` without a server.
 
 mod memory;
 mod settings;
@@ -37,8 +38,9 @@ use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionReco
 /// Contract of a log: an ordered, readable store of entries and session records.
 ///
 /// One task, the server's engine, owns the log and calls it. Only [`Log::close`] may block that
-/// task: an implementation hands slow work to threads or to other machines. Only
-/// [`Log::poll_event`] returns a result: every other function is answered by a [`LogEvent`], at
+/// task: an implementation hands slow work to threads or to other machines.
+///
+/// Only [`Log::poll_event`] returns a result. All other calls are answered by [`LogEvent`]s, at
 /// once or later, or not at all.
 ///
 /// # Order
@@ -78,23 +80,24 @@ use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionReco
 /// # Failure
 ///
 /// - While writing fails, the log retries by itself. Either it reports `MemoryOnly` and commits
-///   entries that are in memory only, or it reports [`StorageHealth::Refusing`] and answers drafts
-///   with `NotStored`. When everything is stored again it reports [`StorageHealth::Sound`], which
-///   is also the initial state. It never reports [`StorageHealth::Stalled`]: the engine does, when
-///   drafts stay unanswered.
+///   entries in memory only, or it reports [`StorageHealth::Refusing`] and answers drafts with
+///   `NotStored`. When everything is stored again, it reports [`StorageHealth::Sound`], the initial
+///   state. It never reports [`StorageHealth::Stalled`]: the engine does, when drafts stay
+///   unanswered.
 /// - In every state, the log may refuse drafts when too many are waiting.
 /// - A read that cannot be performed is answered with [`ReadFailed`]; the log remains usable.
 /// - A log that has broken down ends its events (see [`Log::poll_event`]).
 pub trait Log: Send {
     /// Appends drafts to the log in this order. Each draft is answered once: in a
     /// [`LogEvent::Committed`], with its sequence and the time of this call, or by a
-    /// [`LogEvent::NotStored`]. Messages to rooms and direct messages share one order of sequences.
-    /// A direct message is kept for its sender's session and for its recipient's session.
+    /// [`LogEvent::NotStored`].
+    ///
+    /// Room messages and direct messages share one order of sequences. A direct message is kept for
+    /// the sessions of its sender and its recipient.
     fn append(&mut self, now: Now, drafts: Vec<Draft>);
 
-    /// Requests a read of entries. It is answered by one [`LogEvent::ReadDone`] with this tag,
-    /// after the answers to all drafts appended before this call. The read sees the entries of
-    /// these drafts.
+    /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag answers it, after the
+    /// answers to all drafts appended before this call. The read sees the entries of these drafts.
     fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
     /// Stores a session record, so that the session can be resumed after a restart of the server.
@@ -111,16 +114,17 @@ pub trait Log: Send {
     /// was persisted. A log that does not survive a restart ignores the call.
     fn persist_session(&mut self, record: SessionRecord);
 
-    /// Deletes the record of a session, which then cannot be resumed, and the session's direct
-    /// messages, including those appended before this call. The other session of a direct message
-    /// keeps its copy. No event answers the call.
+    /// Deletes the record of a session, so that the session cannot be resumed. Also deletes the
+    /// session's direct messages, including those appended before this call. The other session of a
+    /// direct message keeps its copy. No event answers the call.
     fn delete_session(&mut self, session: SessionId);
 
-    /// Performs maintenance that depends on which rooms are open: an implementation may evict rooms
-    /// for which `is_room_open` returns false, that is, delete all their entries. The engine calls
-    /// it after each [`Log::append`], so it must return quickly when there is nothing to do. An
-    /// implementation that does its maintenance in a thread of its own may ignore the call. No
-    /// event answers the call; later reads report evicted rooms as gaps.
+    /// Performs maintenance that depends on which rooms are open. An implementation may evict rooms
+    /// for which `is_room_open` returns false: it deletes all their entries, and later reads report
+    /// these rooms as gaps. No event answers the call.
+    ///
+    /// The engine calls it after each [`Log::append`], so it must return quickly when there is
+    /// nothing to do. An implementation with a maintenance thread of its own may ignore the call.
     fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool);
 
     /// Replaces the retention limits. The engine calls it when the configuration is reloaded.
@@ -128,17 +132,18 @@ pub trait Log: Send {
     fn set_retention(&mut self, retention: Retention);
 
     /// Returns the next event. The engine calls it after each call of another function, until it
-    /// returns [`Poll::Pending`], and again whenever the waker of `context` is called. The waker
-    /// need not be called for events that another function of this trait adds during its call.
+    /// returns [`Poll::Pending`]. It calls it again whenever the waker of `context` is called. The
+    /// waker need not be called for events that another function of this trait adds during its
+    /// call.
     ///
-    /// Returns `None` if the log has broken down: no event follows, and requests that are
-    /// unanswered stay unanswered. Events that existed before the breakdown are returned before
-    /// `None`. The engine then ends, and the server is started again.
+    /// Returns `None` if the log has broken down. No event follows, and unanswered requests stay
+    /// unanswered. Events from before the breakdown are returned before `None`. The engine then
+    /// ends, and the server is started again.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
 
-    /// Stores everything that was appended or persisted, and closes the log. Blocks until the
-    /// storage has finished, so call it outside of asynchronous tasks. Events that have not been
-    /// polled are lost.
+    /// Stores everything that was appended or persisted, and closes the log. Events that were not
+    /// polled are lost. It blocks until the storage has finished, so call it outside of
+    /// asynchronous tasks.
     fn close(self: Box<Self>);
 }
 
@@ -147,12 +152,12 @@ pub trait Log: Send {
 pub enum LogEvent {
     /// Entries were committed.
     Committed {
-        /// Committed entries, in ascending order of sequence. Successive `Committed` events leave
-        /// out no committed entry.
+        /// Committed entries, in ascending order of sequence. Successive `Committed` events skip no
+        /// committed entry.
         entries: Vec<SharedEntry>,
         /// True if the clock was set (a step of more than `MAX_CLOCK_STEP`) between the previous
-        /// entry of the log and the first of these entries: the times before and after it do not
-        /// compare.
+        /// entry of the log and the first of these entries. The times before and after the step are
+        /// not comparable.
         clock_was_set: bool,
     },
     /// A draft was refused and is not in the log. Its author may send the message again.

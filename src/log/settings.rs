@@ -28,8 +28,8 @@ pub struct OpenedLog {
     pub server_id: Option<ServerId>,
 }
 
-/// Error of opening a log. No message of a log on disk is changed, but its database may have been
-/// migrated.
+/// Error of opening a log. The messages of a log on disk are unchanged, but its database may have
+/// been migrated.
 #[derive(Debug, Error)]
 pub enum LogOpenError {
     /// The log on disk cannot be opened.
@@ -41,11 +41,12 @@ pub enum LogOpenError {
 }
 
 impl LogSettings {
-    /// Opens the selected log, or creates it if it does not exist. Blocks while a log on disk is
-    /// read, so call it outside of asynchronous tasks.
+    /// Opens the selected log, or creates it if it does not exist. Blocks while it reads a log on
+    /// disk, so call it outside of asynchronous tasks.
     ///
     /// # Errors
-    /// [`LogOpenError`]; no message of a log on disk is changed, but it may have been migrated.
+    /// [`LogOpenError`]. The messages of a log on disk are unchanged, but its database may have
+    /// been migrated.
     pub fn open(self) -> Result<OpenedLog, LogOpenError> {
         match self {
             Self::Memory(limits) => {

@@ -1,4 +1,4 @@
-//! Property test: both implementations of the log answer the same random operations equally.
+//! Property test: both implementations of the log give equal answers to the same random operations.
 
 use std::future::poll_fn;
 use std::path::Path;
@@ -50,12 +50,14 @@ const QUERIES: &[&str] = &[
 /// Random operation to perform on both logs.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends messages. Each is given by three indices: of the author in [`NAMES`], of the room in
-    /// [`ROOMS`] (beyond its end: of the recipient of a direct message in [`NAMES`]), and of the
-    /// text in [`TEXTS`].
+    /// Appends messages, each given by three indices.
+    /// - The first is that of the author in [`NAMES`].
+    /// - The second is that of the room in [`ROOMS`]. If it is beyond the end of `ROOMS`, the rest
+    ///   is that of the recipient of a direct message in [`NAMES`].
+    /// - The third is that of the text in [`TEXTS`].
     Say(Vec<(usize, usize, usize)>),
-    /// Reads a range from these rooms (indices in [`ROOMS`]), with the direct messages of a user
-    /// (index in [`NAMES`]) if one is given.
+    /// Reads a range of entries. First: indices of the rooms in [`ROOMS`]. Second: index in
+    /// [`NAMES`] of the user whose direct messages are read too, if any.
     Read(Vec<usize>, Option<usize>, Range),
     /// Deletes the session of a user (index in [`NAMES`]), and begins a new one.
     End(usize),
@@ -66,14 +68,14 @@ enum Step {
 /// Range to read. Sequences are given as distances from the log's last sequence.
 #[derive(Clone, Debug)]
 enum Range {
-    /// Latest entries, with the limit of their number.
+    /// Latest entries. The number is the limit.
     Latest(u16),
-    /// Entries after a sequence, with the limit of their number.
+    /// Entries after a sequence. The second number is the limit.
     After(u64, u16),
-    /// Entries before a sequence, with the limit of their number.
+    /// Entries before a sequence. The second number is the limit.
     Before(u64, u16),
-    /// Search: indices of query and author, start and end in days, last sequence, limit of the
-    /// results.
+    /// Search: index of the query, index of the author, start in days, end in days, upper bound of
+    /// the sequences, limit.
     Matching(usize, Option<usize>, Option<u64>, Option<u64>, u64, u16),
 }
 
@@ -128,7 +130,8 @@ struct LogPair {
     sessions: Vec<SessionId>,
     /// Last reference that each user's session has used, by index in [`NAMES`].
     references: Vec<u64>,
-    /// Number of messages appended: the last sequence, and the current time in days since 1970.
+    /// Number of messages appended. It equals the last sequence, and the current time in days since
+    /// 1970.
     head: u64,
     /// Session number that the next new session gets.
     next_session: u64,
@@ -170,8 +173,8 @@ impl LogPair {
         self.memory.persist_session(record);
     }
 
-    /// Returns a user's session record as the hub persists it at the start of the session: without
-    /// the references of later messages.
+    /// Returns a user's session record as the hub persists it at the start of the session. It does
+    /// not know the references of later messages.
     fn record(&self, who: usize) -> SessionRecord {
         let session = self.sessions[who];
         SessionRecord {
@@ -180,7 +183,7 @@ impl LogPair {
             username: Username::new(NAMES[who]).unwrap(),
             away_since: None,
             last_reference: Reference(0),
-            // The hub cannot know yet that some of these were committed.
+            // The hub cannot know that some of these were committed.
             refused: vec![Reference(1), Reference(2), Reference(4), Reference(1_000)],
         }
     }
@@ -197,7 +200,7 @@ impl LogPair {
         assert_eq!(disk, memory, "the log on disk, and that in memory");
     }
 
-    /// Returns clock readings that are one day later for each message appended so far.
+    /// Returns clock readings: one day after the start for each message appended so far.
     fn now(&self) -> Now {
         let day = Duration::from_secs(24 * 60 * 60);
         let since = day * u32::try_from(self.head).unwrap();
@@ -205,7 +208,7 @@ impl LogPair {
         Now { moment: Moment::after_start(since), time }
     }
 
-    /// Returns the sequence that is `far` before the last one; zero at the least.
+    /// Returns the sequence `far` before the last one; at least zero.
     fn before_end(&self, far: u64) -> Sequence {
         Sequence(self.head.saturating_sub(far))
     }
@@ -240,7 +243,7 @@ impl LogPair {
         }
     }
 
-    /// Creates the next draft of a user, from the indices of [`Step::Say`]. Its reference is even.
+    /// Creates a user's next draft from the indices of [`Step::Say`]. Its reference is even.
     fn draft(&mut self, (who, to, text): (usize, usize, usize)) -> Draft {
         self.references[who] += 2;
         let target = if to < ROOMS.len() {
@@ -293,7 +296,7 @@ impl LogPair {
             .map(|who| {
                 let record = self.record(who);
                 let last_reference = Reference(self.references[who]);
-                // Only even references were used, so all of these up to the last one were
+                // Only even references were used. So the even ones up to the last one were
                 // committed.
                 let is_open = |it: &&Reference| it.0 % 2 == 1 || **it > last_reference;
                 let refused = record.refused.iter().filter(is_open).copied().collect();

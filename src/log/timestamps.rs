@@ -1,15 +1,17 @@
-//! Monotonic message timestamps from a wall clock that may be wrong or set.
+//! Message timestamps that do not go back, from a wall clock that may be wrong or set.
 
 use crate::hub::Now;
 use crate::model::limits::MAX_CLOCK_STEP;
 use crate::model::{Moment, Timestamp};
 
-/// Generator of message timestamps: monotonic (never going back), except when the clock is set.
+/// Generator of message timestamps. They are monotonic (never go back), except when the clock is
+/// set.
 ///
-/// If the wall clock is back by up to [`MAX_CLOCK_STEP`] against its previous reading (as NTP
-/// corrects it), the last timestamp is repeated until the clock has caught up. If it is back by
-/// more, the timestamps follow it, because a Raspberry Pi without a clock battery must not be stuck
-/// in a wrong future.
+/// If the wall clock goes back by up to [`MAX_CLOCK_STEP`] since its previous reading, as NTP
+/// corrects it, the last timestamp is repeated until the clock has caught up.
+///
+/// If it goes back by more, the timestamps follow it. Otherwise a Raspberry Pi without a clock
+/// battery could be stuck in a wrong future.
 #[derive(Debug, Default)]
 pub struct TimestampSource {
     /// Last generated timestamp, with the clock readings at that time. `None` before the first
@@ -20,7 +22,8 @@ pub struct TimestampSource {
 /// Last generated timestamp, with the clock readings at that time.
 #[derive(Clone, Copy, Debug)]
 struct Previous {
-    /// Timestamp that was generated. It is later than `time` while a step back is bridged.
+    /// Timestamp that was generated. It is later than `time` while timestamps are repeated after a
+    /// step back.
     stamp: Timestamp,
     /// Wall-clock reading at that time.
     time: Timestamp,
@@ -36,13 +39,13 @@ impl TimestampSource {
         Self { last: Some(Previous { stamp, time: stamp, moment: None }) }
     }
 
-    /// Returns the timestamp for the current time, and true if the wall clock has been set since
-    /// the previous timestamp. The clock counts as set in two cases:
-    /// - It is back by more than [`MAX_CLOCK_STEP`] against its previous reading.
-    /// - It has advanced by more than [`MAX_CLOCK_STEP`] beyond the time that has passed by the
-    ///   monotonic clock. The first call after [`Self::resuming_after`] does not detect this.
+    /// Returns the timestamp for the current time, and true if the wall clock was set since the
+    /// previous timestamp. The clock counts as set in two cases:
+    /// - It has gone back by more than [`MAX_CLOCK_STEP`] since its previous reading.
+    /// - It has advanced by more than the time that has passed by the monotonic clock, plus
+    ///   [`MAX_CLOCK_STEP`]. The first call after [`Self::resuming_after`] does not detect this.
     ///
-    /// The first timestamp of an empty log always returns false.
+    /// For the first timestamp of an empty log, the clock does not count as set.
     pub fn generate(&mut self, now: Now) -> (Timestamp, bool) {
         let (stamp, was_set) = match self.last {
             None => (now.time, false),
@@ -50,7 +53,7 @@ impl TimestampSource {
                 (now.time, true)
             }
             Some(last) => {
-                // After a restart it is unknown how much time has really passed.
+                // After a restart, it is unknown how much time has passed.
                 let was_set = last.moment.is_some_and(|moment| {
                     last.time.until(now.time) > now.moment.since(moment) + MAX_CLOCK_STEP
                 });

@@ -1,4 +1,4 @@
-//! Database connections, and the table `facts`: values about the log as a whole.
+//! Database connections, and the table `facts`, which holds values about the whole log.
 
 use std::path::Path;
 
@@ -17,37 +17,37 @@ const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
 /// Names of facts: keys of the rows in the table `facts`.
 pub(crate) mod fact {
-    /// Server id: 16 bytes, which never change.
+    /// Server id: 16 bytes. It never changes.
     pub(crate) const SERVER_ID: &str = "server_id";
     /// Log id, to which the sequences belong: 16 bytes.
     pub(crate) const LOG_ID: &str = "log_id";
     /// 1 if the database was closed properly; 0 while it is open and after a crash.
     pub(crate) const IS_CLEAN: &str = "is_clean";
-    /// Boot id of the operating system when the database was opened last; empty if it was unknown.
+    /// Boot id of the operating system when the database was last opened; empty if it was unknown.
     pub(crate) const BOOT_ID: &str = "boot_id";
-    /// Inode number of the database file when it was opened last, as text. A copy has another
+    /// Inode number of the database file when it was last opened, as text. A copy has another
     /// number.
     pub(crate) const FILE_ID: &str = "file_id";
-    /// 1 if the database was opened last with `Durability::Strict`: every commit since then was
+    /// 1 if the database was last opened with `Durability::Strict`: every commit since then was
     /// synced before it was reported.
     pub(crate) const IS_STRICT: &str = "is_strict";
-    /// Lower bound of the log's head (the last sequence that was assigned). It is stored because
-    /// the last entries, from which the head is read otherwise, may have been deleted.
+    /// Lower bound of the log's head (the last sequence that was assigned). The head is otherwise
+    /// read from the last entries, but those may have been deleted.
     pub(crate) const HEAD: &str = "head";
     /// Sequence up to which room messages are in the search index.
     pub(crate) const INDEXED_UP_TO: &str = "indexed";
     /// Sequence gaps: for each gap two sequences of 8 bytes, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
-    /// Greatest sequence of any entry that was deleted with its room by eviction.
+    /// Greatest sequence among the entries that were deleted with their room by eviction.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";
 }
 
 /// Opens a read-write connection to an existing file, and migrates the database to the latest
-/// format. An empty file becomes an empty database. `vfs` names an SQLite VFS; `None` means the
+/// format. An empty file becomes an empty database. `vfs`: name of an SQLite VFS; `None`: the
 /// default one.
 ///
 /// # Errors
-/// [`StoreError`]; a database of another application or of a newer version is unchanged.
+/// [`StoreError`]. A database of another application or of a newer version is unchanged.
 pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let mut connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let format = schema::read_format(&connection, path)?;
@@ -56,20 +56,22 @@ pub(crate) fn open_to_write(path: &Path, vfs: Option<&str>) -> Result<Connection
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_SIZE_LIMIT)?;
     connection.pragma_update(None, "synchronous", "full")?;
-    // Overwrite deleted content ("fast" would leave it in pages that become wholly free).
+    // Overwrites deleted content. The value "fast" would leave it in pages that become completely
+    // free.
     connection.pragma_update(None, "secure_delete", "on")?;
     schema::migrate(&mut connection, format)?;
     skip_checkpoint_on_close(&connection, false)?;
     Ok(connection)
 }
 
-/// Opens a read-only connection to an existing database, which other connections may use meanwhile.
-/// `vfs` names an SQLite VFS; `None` means the default one.
+/// Opens a read-only connection to an existing database. Other connections may use the database
+/// meanwhile. `vfs`: name of an SQLite VFS; `None`: the default one.
 ///
 /// # Errors
-/// [`StoreError`], also if the database is empty or not of the latest format. It is unchanged.
+/// [`StoreError`], also if the database is empty or not of the latest format. The database is
+/// unchanged.
 pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
-    // Readers, too, write to the index of the write-ahead log.
+    // The connection is read-write because readers, too, write to the index of the write-ahead log.
     let connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     let found = schema::read_format(&connection, path)?;
     if found == 0 {
@@ -85,8 +87,8 @@ pub(crate) fn open_to_read(path: &Path, vfs: Option<&str>) -> Result<Connection,
     Ok(connection)
 }
 
-/// Sets whether SQLite skips the checkpoint that it runs when the last connection to the database
-/// is closed. Without that checkpoint the file of the write-ahead log stays as it is.
+/// Sets whether SQLite skips the checkpoint that it runs when the last connection is closed.
+/// Without that checkpoint, the file of the write-ahead log stays as it is.
 fn skip_checkpoint_on_close(connection: &Connection, skips: bool) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, skips)?;
     Ok(())
@@ -110,7 +112,7 @@ fn open_connection(
     Ok(connection)
 }
 
-/// Reads a fact by its name (see [`fact`]); `None` if it is not stored.
+/// Reads a fact by its name ([`fact`]); `None` if it is not stored.
 pub(crate) fn read_fact<T: FromSql>(
     connection: &Connection,
     name: &str,
@@ -119,7 +121,7 @@ pub(crate) fn read_fact<T: FromSql>(
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
-/// Stores a fact under its name (see [`fact`]). Replaces an earlier value.
+/// Stores a fact under its name ([`fact`]). Replaces an earlier value.
 pub(crate) fn write_fact(
     connection: &Connection,
     name: &str,

@@ -1,5 +1,5 @@
-//! Directory of the log on disk: locked by one process at a time, with files that only their owner
-//! can access.
+//! Directory of the log on disk. One process at a time locks it, and only the owner can access its
+//! files.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,8 +15,8 @@ const DATABASE_FILE: &str = "chat.db";
 /// File name of the lock file.
 const LOCK_FILE: &str = "lock";
 
-/// Files of which the permissions of group and others are removed: the database, the two files that
-/// SQLite keeps beside it, and the lock file.
+/// Files that are made private to their owner: the database, the two files that SQLite keeps beside
+/// it, and the lock file.
 const PRIVATE_FILES: [&str; 4] = [DATABASE_FILE, "chat.db-wal", "chat.db-shm", LOCK_FILE];
 
 /// Locked directory of a log. Dropping it releases the lock.
@@ -29,14 +29,15 @@ pub(crate) struct LockedDirectory {
 }
 
 impl LockedDirectory {
-    /// Locks the directory of a log; creates it if it does not exist. Creates an empty database
-    /// file if there is none, and removes the permissions of group and others from all files of the
-    /// log.
+    /// Locks the directory of a log. Creates the directory if it does not exist, and an empty
+    /// database file if there is none. Removes the permissions of group and others from all files
+    /// of the log.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if another process has locked it; [`StoreError::Directory`] if the
-    /// directory, its lock file or its database file cannot be created or used. A failure to change
-    /// permissions is only reported in the program's log.
+    /// [`StoreError::InUse`] if another process has locked it. [`StoreError::Directory`] if the
+    /// directory, its lock file or its database file cannot be created or used.
+    ///
+    /// If permissions cannot be changed, the program's log reports it, and this function succeeds.
     pub(crate) fn lock(path: &Path) -> Result<Self, StoreError> {
         let wrap = |at: &Path| {
             let path = at.to_path_buf();
@@ -54,7 +55,7 @@ impl LockedDirectory {
             }
             Err(TryLockError::Error(error)) => return Err(wrap(&lock_path)(error)),
         }
-        // A process that finds the directory locked reads the process id. If it cannot be written,
+        // A process that finds the directory locked reads this process id. If it cannot be written,
         // that process reports an unknown holder.
         let _ = write_lock_holder(&mut lock);
         let database = path.join(DATABASE_FILE);
@@ -75,8 +76,8 @@ impl LockedDirectory {
 /// Returns the path of the database file in a directory, which need not be locked.
 ///
 /// # Errors
-/// [`StoreError::Missing`] if there is no such file; [`StoreError::Directory`] if it cannot be
-/// accessed.
+/// [`StoreError::Missing`] if there is no such file. [`StoreError::Directory`] if the file cannot
+/// be accessed.
 pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError> {
     let path = directory.join(DATABASE_FILE);
     match fs::metadata(&path) {
@@ -88,8 +89,8 @@ pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError>
     }
 }
 
-/// Reads the process id of the lock's holder from the lock file; returns `?` if the file does not
-/// contain one.
+/// Reads the process id of the lock's holder from the lock file. Returns `?` if the file contains
+/// none.
 fn read_lock_holder(lock: &mut File) -> String {
     let mut noted = String::new();
     let is_read = lock.take(20).read_to_string(&mut noted).is_ok();
@@ -97,8 +98,7 @@ fn read_lock_holder(lock: &mut File) -> String {
     if is_read && noted.parse::<u32>().is_ok() { noted.to_owned() } else { "?".to_owned() }
 }
 
-/// Writes the process id of this process into the lock file, for a process that finds the lock
-/// taken.
+/// Writes the id of this process into the lock file, for other processes that find the lock taken.
 fn write_lock_holder(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.seek(SeekFrom::Start(0))?;
@@ -108,8 +108,8 @@ fn write_lock_holder(lock: &mut File) -> io::Result<()> {
 /// Permission bits of a file's group and of other users.
 const GROUP_AND_OTHERS_MASK: u32 = 0o077;
 
-/// Warns if group or others have any permission for the directory. The permissions stay, because
-/// other users may need them; the files in the directory are made private all the same.
+/// Warns if group or others have any permission for the directory. Does not change the permissions,
+/// because other users may need them. The files in the directory are made private anyway.
 fn warn_if_accessible(path: &Path) {
     let mode = fs::metadata(path).map_or(0, |it| it.permissions().mode());
     if mode & GROUP_AND_OTHERS_MASK != 0 {
@@ -117,8 +117,8 @@ fn warn_if_accessible(path: &Path) {
     }
 }
 
-/// Removes all permissions of group and others from a file, and warns. Does nothing if they have
-/// none, or if the file does not exist. They may come from a copy or an older backup.
+/// Removes all permissions of group and others from a file, and warns. Such permissions may come
+/// from a copy or an older backup. Does nothing if there are none, or if the file does not exist.
 fn make_private(path: &Path) {
     // The file need not exist.
     let Ok(metadata) = fs::metadata(path) else { return };

@@ -6,12 +6,14 @@
 //!             └───── events ◀────┴──────────────────┘
 //! ```
 //!
-//! SQLite blocks, so it runs in three threads. The writer thread assigns sequences, writes everything
-//! that has arrived since its last transaction in one transaction, and reports it as committed. Read
-//! requests pass through the writer's queue, so that they see every append before them, and then go
-//! to one of two reader threads with database connections of their own: one for searches, which may
-//! take long, and one for everything else, so that joins do not wait for searches.
-//! `docs/durability.md` states what survives which failure.
+//! SQLite blocks, so it runs in three threads. The writer thread assigns sequences. It writes
+//! everything that arrived since its last transaction in one transaction, and reports it as
+//! committed.
+//! Read requests pass through the writer's queue, so that they see every append before them. Then
+//! they go to one of two reader threads, each with its own database connection. One reader thread
+//! runs searches, which may take long. The other one runs everything else, so that joins do not
+//! wait for searches.
+//! `docs/durability.md` states which data survives which failure.
 //!
 //! | module | contents |
 //! |---|---|
@@ -65,22 +67,22 @@ use crate::hub::{Now, ReadRequest, ReadTag, RestoredState};
 use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
 use crate::os::Clock;
 
-/// Maximum memory of the drafts that wait for the writer thread, in bytes. An append that would
-/// exceed it is refused as a whole.
+/// Maximum memory of the drafts that wait for the writer thread, in bytes. If an append would
+/// exceed it, all its drafts are refused.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
 /// Log on disk, in an SQLite database. Dropping it writes everything and closes the database.
 #[derive(Debug)]
 pub struct SqliteLog {
-    /// Job queue of the writer thread. `None` while the log is being dropped: a closed queue ends
+    /// Job queue of the writer thread. `None` while the log is being dropped: the closed queue ends
     /// the thread.
     jobs: Option<mpsc::Sender<Job>>,
     /// Events that the writer and reader threads have sent.
     events: UnboundedReceiver<LogEvent>,
-    /// Signals of reader threads that have ended. While this log is in use, a reader thread ends
-    /// only by a bug, or because the writer thread has ended.
+    /// Signals of reader threads that have ended. While the log is in use, a reader thread ends
+    /// only because of a bug, or because the writer thread has ended.
     reader_ends: UnboundedReceiver<()>,
-    /// Events of appends that were refused at once, without the writer thread.
+    /// Events of drafts that were refused at once, without the writer thread.
     immediate_events: VecDeque<LogEvent>,
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
@@ -96,8 +98,8 @@ pub struct SqliteLog {
 
 impl SqliteLog {
     /// Opens the log in a directory, or creates it, and starts its threads. Returns the log, and
-    /// the state that the hub restores from it. Blocks while the database is read and, if its
-    /// format is old, migrated.
+    /// the state that the hub restores from it. Blocks while it reads the database and, if the
+    /// format is old, migrates it.
     ///
     /// # Errors
     /// [`StoreError`]; no message of the log is changed.
@@ -162,15 +164,15 @@ impl SqliteLog {
         Ok((log, restored))
     }
 
-    /// Returns the permanent identifier of the server that the log belongs to. It stays the same
+    /// Returns the permanent identifier of the server that the log belongs to. It does not change
     /// when the log is moved, renamed or restored from a backup.
     #[must_use]
     pub const fn server_id(&self) -> ServerId {
         self.server_id
     }
 
-    /// Sends a job to the writer thread. If that thread has ended, the job is lost;
-    /// [`Log::poll_event`] then reports the end.
+    /// Sends a job to the writer thread. If that thread has ended, the job is lost, and
+    /// [`Log::poll_event`] reports the end.
     fn send_job(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);
@@ -181,7 +183,7 @@ impl SqliteLog {
 /// Spawns a named thread that runs `work`.
 ///
 /// # Errors
-/// [`StoreError::System`] if the operating system has no further thread.
+/// [`StoreError::System`] if the operating system cannot create another thread.
 fn spawn_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
@@ -222,7 +224,7 @@ impl Log for SqliteLog {
         self.send_job(Job::Write(vec![WriteRequest::DeleteSession(session)], 0));
     }
 
-    /// Does nothing: the writer thread runs its maintenance by its own timers.
+    /// Does nothing: the writer thread runs maintenance by its own timers.
     fn maintain(&mut self, _: &dyn Fn(&RoomName) -> bool) {}
 
     fn set_retention(&mut self, retention: Retention) {
@@ -233,8 +235,8 @@ impl Log for SqliteLog {
         if let Some(event) = self.immediate_events.pop_front() {
             return Poll::Ready(Some(event));
         }
-        // Return the events that are there, then end: the server must be restarted, because without
-        // a reader thread no client can join.
+        // Returns the events that are there, then ends. The server must be restarted, because
+        // without a reader thread no client can join.
         if self.reader_ends.poll_recv(context).is_ready() {
             self.events.close();
         }

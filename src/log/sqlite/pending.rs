@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::sequencer::Change;
 use crate::model::SharedEntry;
 
-/// Pending writes: queue of changes that are committed in memory while the disk fails, to be
+/// Pending writes: queue of changes that were committed in memory while the disk fails. They are
 /// written later.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
@@ -14,7 +14,8 @@ pub(super) struct PendingWrites {
     changes: Vec<Change>,
     /// Approximate memory of `changes`, in bytes.
     bytes: usize,
-    /// Cache of the entries among `changes`, shared with readers; `None` if it must be built.
+    /// Cache of the entries among `changes`, shared with readers. `None` if the cache is out of
+    /// date.
     entries: Option<Arc<[SharedEntry]>>,
     /// Length of `changes` after the last compaction; 0 before the first one.
     compacted_len: usize,
@@ -31,8 +32,8 @@ impl PendingWrites {
         &self.changes
     }
 
-    /// Appends changes. Compacts the queue when it is longer than twice its length after the last
-    /// compaction and 1,000 more.
+    /// Appends changes. If the queue is then longer than twice its length after the last compaction
+    /// plus 1,000, compacts it.
     pub(super) fn add(&mut self, changes: &[Change]) {
         if changes.iter().any(|it| matches!(it, Change::Entry(_))) {
             self.entries = None;
@@ -51,8 +52,8 @@ impl PendingWrites {
         self.entries.get_or_insert_with(collect).clone()
     }
 
-    /// Removes changes of sessions that later changes replace: however long the disk fails, one
-    /// change for each session is enough. Entries and sequence gaps all stay.
+    /// Removes changes of sessions that later changes replace. One change for each session is
+    /// enough, however long the disk fails. Keeps all entries and sequence gaps.
     fn compact(&mut self) {
         let mut seen = HashSet::new();
         let mut kept: Vec<Change> = Vec::new();
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
     use crate::model::{Reference, Sequence, SessionId, SessionRecord, TokenHash, Username};
 
-    /// However often sessions come and go, the memory for them is bounded.
+    /// The memory for sessions is bounded, however often sessions begin and end.
     #[test]
     fn pending_writes_keep_one_record_per_session() {
         let mut pending = PendingWrites::default();

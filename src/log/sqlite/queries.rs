@@ -1,5 +1,5 @@
 //! Database queries for ranges of entries of one room, and of the direct messages of one session.
-//! Each adds its entries to a map, so that a read can merge several rooms.
+//! Each query adds its entries to a map, so that a read can merge several rooms.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,8 @@ pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
     dropped
 }
 
-/// Adds the entries of the first `limit` undamaged rows to `found`. Damaged rows are skipped
-/// without counting, because the caller takes fewer than `limit` entries to mean that there are no
-/// more.
+/// Adds the entries of the first `limit` undamaged rows to `found`. Skips damaged rows without
+/// counting them. The caller relies on this: fewer than `limit` entries mean that no more exist.
 fn collect_entries(
     found_rows: &mut Rows<'_>,
     limit: i64,
@@ -47,7 +46,7 @@ fn collect_entries(
 }
 
 /// Adds the latest `limit` entries of a room before the sequence `bound` (exclusive) to `found`.
-/// The room is given as row id and name.
+/// The room is given by row id and name.
 pub(super) fn latest_before(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -64,7 +63,7 @@ pub(super) fn latest_before(
 }
 
 /// Adds the first `limit` entries of a room after `sequence` (exclusive) and up to `head`
-/// (inclusive) to `found`. The room is given as row id and name.
+/// (inclusive) to `found`. The room is given by row id and name.
 pub(super) fn first_after(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -121,9 +120,9 @@ pub(super) fn first_directs_after(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// Returns the requested rooms with a gap: those of which an entry after the start of the range has
-/// been deleted. A room without a row counts as one whose entries were evicted. Returns none unless
-/// the range is [`ReadRange::After`].
+/// Returns the requested rooms with a gap: an entry after the start of the range was deleted. If a
+/// room has no row, its entries count as evicted. Returns no rooms if the range is not
+/// [`ReadRange::After`].
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,
@@ -140,8 +139,8 @@ pub(super) fn rooms_with_gaps(
     Ok(gaps)
 }
 
-/// Returns the greatest sequence of a room's deleted entries, 0 if it has none; `None` if the room
-/// has no row.
+/// Returns the greatest sequence of a room's deleted entries; 0 if none was deleted; `None` if the
+/// room has no row.
 fn dropped_sequence(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()

@@ -20,28 +20,28 @@ use crate::os::random_bytes;
 /// File from which the operating system's boot id is read. The id is new at each boot.
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Environment variable with the boot id. The unit of a service that cannot read [`BOOT_ID_FILE`]
-/// sets it.
+/// Environment variable that contains the boot id. The unit of a service that cannot read
+/// [`BOOT_ID_FILE`] sets it.
 const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
 /// Upper bound of the number of drafts in flight: messages that the hub has passed to the log and
-/// that are not committed yet.
+/// that are not committed.
 const MAX_DRAFTS_IN_FLIGHT: u64 = 200_000;
 
 /// Maximum number of rooms whose names are restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
 
-/// Determines the log id under which the log continues, and marks the database as open. Both are
-/// committed before it returns.
+/// Determines the id under which the log continues, and marks the database as open. Both are
+/// committed before this function returns.
 ///
-/// The id stays if the end of the log cannot be missing. That is so in three cases:
+/// The log keeps its id if none of its entries can be missing. That is so in three cases:
 /// - The database was closed properly.
-/// - Since it was opened last, every commit was synced.
-/// - The operating system has not been rebooted since: then it still has everything that a killed
+/// - Every commit since it was last opened was synced.
+/// - The operating system has not been rebooted since: it then still has everything that a killed
 ///   process has written.
 ///
-/// In all other cases, and if the file is a copy (it has another inode number), the log gets a new
-/// id.
+/// In all other cases, the log gets a new id. It also gets a new id if the file is a copy (it has
+/// another inode number).
 pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
@@ -91,8 +91,8 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
     Ok(ServerId(new))
 }
 
-/// Returns the boot id of the operating system, without hyphens because systemd writes it so;
-/// `None` if it is unknown. [`BOOT_ID_VARIABLE`] takes precedence over [`BOOT_ID_FILE`].
+/// Returns the boot id of the operating system; `None` if it is unknown. Removes hyphens, because
+/// systemd writes the id without them. [`BOOT_ID_VARIABLE`] takes precedence over [`BOOT_ID_FILE`].
 fn system_boot_id() -> Option<String> {
     let said = env::var(BOOT_ID_VARIABLE).ok().filter(|it| !it.is_empty());
     let told = said.or_else(|| fs::read_to_string(BOOT_ID_FILE).ok());
@@ -110,7 +110,7 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads the state that the hub restores: head, next session number, sessions, rooms, sequence
-/// gaps. `log_id` is only passed on.
+/// gaps. `log_id` becomes part of the result.
 pub(crate) fn restore_state(
     connection: &Connection,
     log_id: LogId,
@@ -131,7 +131,7 @@ pub(crate) fn restore_state(
 }
 
 /// Returns the head of the log: the greatest sequence among the stored head, the room entries and
-/// the direct messages; zero if there is none.
+/// the direct messages. Zero if there is none.
 fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     let noted: i64 = read_fact(connection, fact::HEAD)?.unwrap_or(0);
     let kept: i64 = connection.query_row(
@@ -143,9 +143,10 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Corrects session records, given with their `noted` sequence, by the messages that were committed
-/// after them or were in flight when they were stored: raises `last_reference`, and removes the
-/// references of these messages from `refused`. So the hub accepts none of these messages twice.
+/// Corrects session records by messages that were committed later, or were in flight when the
+/// records were stored. Each record is given with its `noted` sequence. Raises `last_reference`,
+/// and removes the references of these messages from `refused`. So the hub accepts none of these
+/// messages twice.
 fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],
@@ -170,8 +171,8 @@ fn apply_later_messages(
     Ok(())
 }
 
-/// Returns the sequence of the last entry of each room that has entries, by the key of the room's
-/// name.
+/// Returns the sequence of the last entry of each room, by the key of the room's name. Rooms
+/// without entries are not included.
 pub(super) fn last_sequence_by_room(
     connection: &Connection,
 ) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
@@ -193,8 +194,8 @@ pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Opt
     Ok(time.map(|it| Timestamp(it.cast_unsigned())))
 }
 
-/// Returns the names of the most recently used rooms in their stored spelling, least recently used
-/// first, at most [`MAX_RESTORED_ROOMS`]. Damaged names are left out.
+/// Returns the names of the most recently used rooms, in their stored spelling, at most
+/// [`MAX_RESTORED_ROOMS`]. The least recently used room comes first. Damaged names are skipped.
 fn recent_room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
     let mut statement = connection.prepare(
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last

@@ -21,8 +21,8 @@ pub(crate) const ENTRY_COLUMNS: &str =
 pub(crate) const DIRECT_COLUMNS: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
                                  d.time, d.reference, d.style, d.text";
 
-/// Converts a number to an SQL integer with the same bits. SQL integers are signed, so numbers from
-/// 2^63 on become negative.
+/// Converts a number to an SQL integer with the same bits. SQL integers are signed, so a number of
+/// 2^63 or more becomes negative.
 pub(crate) const fn u64_to_sql(number: u64) -> i64 {
     number.cast_signed()
 }
@@ -39,8 +39,8 @@ pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
 }
 
 /// Returns the error for a column value that breaks the rules of the model, such as an invalid
-/// name: the database is damaged, or another program has written to it. [`skip_damaged`] recognises
-/// it.
+/// name. The database is damaged, or another program has written to it. [`skip_damaged`] recognises
+/// this error.
 fn damaged_value(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
@@ -48,14 +48,15 @@ fn damaged_value(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-/// Number of times that [`skip_damaged`] has skipped a row since the process started. A damaged row
-/// that is read again counts again.
+/// Number of rows that [`skip_damaged`] has skipped since the process started. A damaged row counts
+/// each time it is read.
 static SKIPPED_ROW_READS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns the value read from a row, or `None` if the row is damaged: a column has a wrong type or
-/// an invalid value. So one damaged row does not make the others unreadable. Of the skipped rows it
-/// reports the 1st, 2nd, 4th, 8th, … in the program's log, because the same row is read again and
-/// again.
+/// Returns the value read from a row. `None` if the row is damaged: a column has a wrong type or an
+/// invalid value. So one damaged row does not make the others unreadable.
+///
+/// The program's log reports only the 1st, 2nd, 4th, 8th, … skipped row, because the same row is
+/// read again and again.
 ///
 /// # Errors
 /// All other errors of SQLite.
@@ -79,7 +80,7 @@ pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
     }
 }
 
-/// Inserts an entry. `room`: row id of its room.
+/// Inserts a room entry. `room`: row id of its room.
 pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
@@ -104,7 +105,7 @@ pub(crate) fn insert_room_entry(
     Ok(())
 }
 
-/// Inserts a direct message into the table `directs`, but into no mailbox.
+/// Inserts a direct message into the table `directs`. Does not put it into mailboxes.
 pub(crate) fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -177,9 +178,9 @@ fn read_text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
     MessageText::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Looks up a room by its key. Returns its row id and its name in the stored spelling, which is the
-/// first that was used; `None` if the room has no row. If the stored name is damaged, the key
-/// stands in for it.
+/// Looks up a room by its key. Returns its row id and its name in the stored spelling (the first
+/// spelling that was used). `None` if the room has no row. If the stored name is damaged, returns
+/// the key in its place.
 pub(crate) fn find_room(
     connection: &Connection,
     key: &NameKey,
@@ -200,8 +201,8 @@ pub(crate) fn read_room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<R
     RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Inserts a session record, or replaces the session's earlier one. Its `last_reference` must take
-/// into account all entries up to the sequence `noted`.
+/// Inserts a session record, or replaces the session's earlier one. Its `last_reference` must cover
+/// all entries up to the sequence `noted`.
 pub(crate) fn upsert_session(
     connection: &Connection,
     record: &SessionRecord,
@@ -224,8 +225,8 @@ pub(crate) fn upsert_session(
     Ok(())
 }
 
-/// Reads all session records. Leaves out damaged ones. Each record comes with `noted`: the
-/// sequence up to which its `last_reference` covers the entries.
+/// Reads all session records. Skips damaged ones. Each record comes with its `noted` sequence:
+/// `last_reference` covers the entries up to it.
 pub(super) fn read_sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
@@ -237,7 +238,7 @@ pub(super) fn read_sessions(
     Ok(sessions)
 }
 
-/// Calls `take` for each session record, with the record and its `noted` sequence, or with the
+/// Calls `take` for each session record: with the record and its `noted` sequence, or with the
 /// error of reading that row. Stops at the first error that `take` returns.
 pub(crate) fn for_each_session(
     connection: &Connection,

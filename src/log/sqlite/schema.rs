@@ -9,8 +9,8 @@ use super::settings::StoreError;
 /// SQLite application id of this program's databases: `PiCh` in ASCII.
 const APPLICATION_ID: i64 = 0x5069_4368;
 
-/// Migrations: the SQL statements at index N make format N + 1 of format N. Format 0 is an empty
-/// database. A released migration is never changed.
+/// Migrations: the SQL statements at index N change a database from format N to format N + 1.
+/// Format 0 is an empty database. A released migration is never changed.
 const MIGRATIONS: &[&str] = &[
     // Format 1: messages, sessions, direct messages.
     "
@@ -57,17 +57,17 @@ const MIGRATIONS: &[&str] = &[
     ",
 ];
 
-/// Returns the latest format (schema version), which is the one that this program reads and writes.
+/// Returns the latest format (schema version), which this program reads and writes.
 pub(crate) fn latest_format() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Returns the format (schema version) of a database; 0 for an empty one. `path` is for errors
+/// Returns the format (schema version) of a database; 0 if it is empty. `path` is used for errors
 /// only.
 ///
 /// # Errors
-/// [`StoreError::Foreign`] if the database belongs to another application, [`StoreError::Newer`] if
-/// its format is newer than this program, [`StoreError::Database`] if it cannot be read.
+/// [`StoreError::Foreign`] if the database belongs to another application. [`StoreError::Newer`] if
+/// its format is newer than this program. [`StoreError::Database`] if it cannot be read.
 pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let format = ask("user_version")?;
@@ -87,7 +87,7 @@ pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, S
 /// step to the next format is a transaction of its own.
 ///
 /// # Errors
-/// [`StoreError::Database`]; the steps before the failed one stay done.
+/// [`StoreError::Database`]. The steps before the failed one are kept.
 pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), StoreError> {
     let steps = (1..).zip(MIGRATIONS).skip_while(|(step, _)| *step <= format);
     for (step, statements) in steps {

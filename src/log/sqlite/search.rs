@@ -1,7 +1,7 @@
 //! Full-text search: index (FTS5) and queries.
 //!
-//! Messages are added to the index in batches, some time after they were written, which saves
-//! writes to the SD card. A search scans the messages that are not in the index yet one by one.
+//! Messages are added to the index in batches, some time after they were written. This saves writes
+//! to the SD card. A search scans the messages that are not in the index one by one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,19 +20,20 @@ use crate::os::Clock;
 /// Milliseconds of a day.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Maximum duration of a search. A longer search fails, so that the searches behind it in the queue
-/// need not wait.
+/// Maximum duration of a search. A longer search fails, so that it does not delay the searches
+/// after it.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Maximum number of messages that a search scans because they are not in the index yet. There are
-/// more only after an upgrade from a format without search; searches then fail until they are
+/// Maximum number of messages that a search scans because they are not in the index. Only an
+/// upgrade from a format without search leaves more. Searches then fail until enough messages are
 /// indexed.
 const MAX_UNINDEXED_MESSAGES: i64 = 5_000;
 
 /// Number of SQLite virtual machine instructions between two checks of [`SEARCH_TIMEOUT`].
 const TIMEOUT_CHECK_INSTRUCTIONS: i32 = 10_000;
 
-/// Runs database work with a time limit: SQLite aborts it with an error after [`SEARCH_TIMEOUT`].
+/// Runs database work with a time limit. After [`SEARCH_TIMEOUT`], SQLite aborts the work with an
+/// error.
 pub(crate) fn with_timeout<T>(
     connection: &mut Connection,
     clock: Clock,
@@ -45,8 +46,8 @@ pub(crate) fn with_timeout<T>(
     done
 }
 
-/// Searches these rooms, given as row id and name, up to the sequence `head`. Adds to `found`:
-/// - the latest indexed messages that match, up to one more than the query's limit;
+/// Searches these rooms, given by row id and name, up to the sequence `head`. Adds to `found`:
+/// - the latest indexed messages that match, at most one more than the query's limit;
 /// - all unindexed messages that match.
 ///
 /// # Errors
@@ -83,11 +84,11 @@ pub(crate) fn find_matches(
     find_unindexed(connection, rooms, query, head, found)
 }
 
-/// Scans the messages of all rooms up to `head` that are not in the index yet. Adds those that
-/// match the query and belong to one of `rooms`.
+/// Scans the messages of all rooms, up to `head`, that are not in the index. Adds those that match
+/// the query and belong to one of `rooms`.
 ///
 /// # Errors
-/// There are more than [`MAX_UNINDEXED_MESSAGES`] of them, or SQLite fails.
+/// There are more than [`MAX_UNINDEXED_MESSAGES`] unindexed messages, or SQLite fails.
 fn find_unindexed(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -112,8 +113,8 @@ fn find_unindexed(
 }
 
 /// Adds the entries that belong to one of the rooms and for which `matches` returns true, until
-/// `found` has `limit` entries. Damaged rows are skipped. Each row must have the room's row id
-/// after the columns of [`ENTRY_COLUMNS`].
+/// `found` has `limit` entries. Skips damaged rows. Each row must hold the columns of
+/// [`ENTRY_COLUMNS`], then the row id of its room.
 fn collect_matches(
     found_rows: &mut Rows<'_>,
     rooms: &[(i64, RoomName)],
@@ -133,9 +134,11 @@ fn collect_matches(
     Ok(())
 }
 
-/// Returns the first and the last sequence (inclusive) of the range that holds all indexed messages
-/// from the day of the query's `since` to the day of its `until`. The range may hold other messages
-/// too. It is empty (first > last) if there are none; a missing time means no bound on its side.
+/// Returns a range of sequences (first, last; both inclusive) that holds all indexed messages from
+/// the day of the query's `since` to the day of its `until`. It may hold other messages too.
+///
+/// The range is empty (first > last) if there are no such messages. Without `since` or `until`, the
+/// range has no bound on that side.
 fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
     let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY_MILLIS;
     let first = match query.since {
@@ -155,9 +158,11 @@ fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Re
     Ok((first, last))
 }
 
-/// Returns the FTS5 MATCH expression of a query: any of the rooms, the author if given, and all
-/// phrases. Phrases are put between double quotes and contain none, so FTS5 interprets nothing in
-/// them; it splits and folds them as it did the messages.
+/// Returns the FTS5 MATCH expression of a query: any of the rooms, the author if one is given, and
+/// all phrases.
+///
+/// Phrases stand between double quotes and contain none, so FTS5 interprets nothing in them. FTS5
+/// splits and folds them in the same way as messages.
 fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     let mut expression = String::from("tags : (");
     for (at, (number, _)) in rooms.iter().enumerate() {
@@ -175,7 +180,7 @@ fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     expression
 }
 
-/// Returns the index term (tag) of an author: `u` and the name's key in hexadecimal.
+/// Returns the index term (tag) of an author: `u`, then the name's key in hexadecimal.
 fn author_tag(key: &NameKey) -> String {
     key.as_str().bytes().fold(String::from("u"), |mut tag, byte| {
         let _ = write!(tag, "{byte:02x}");
@@ -183,15 +188,16 @@ fn author_tag(key: &NameKey) -> String {
     })
 }
 
-/// Returns the sequence up to which messages are in the search index; zero if it is empty.
+/// Returns the sequence up to which messages are in the search index; zero if there are none.
 pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED_UP_TO)?.unwrap_or(0)))
 }
 
 /// Adds the next messages to the search index, at most `limit`, in ascending order of sequence.
-/// Extends the table `days`, which holds the first and last indexed sequence of each day. Returns
-/// the sequence up to which messages are indexed then, and the number added. A message with a
-/// damaged author or text is indexed without it. Call it within a transaction.
+/// Returns the sequence up to which messages are then indexed, and the number added.
+///
+/// Also extends the table `days`, which holds the first and last indexed sequence of each day. A
+/// message with a damaged author or text is indexed without it. Call it within a transaction.
 pub(crate) fn index_next(
     connection: &Connection,
     limit: usize,
@@ -212,7 +218,7 @@ pub(crate) fn index_next(
         last = row.get(0)?;
         count = count.saturating_add(1);
         let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
-        // A damaged row cannot be found; indexing goes on after it.
+        // A damaged row cannot be found, but indexing continues after it.
         let author = row.get_ref(2)?.as_str().ok().and_then(|it| Username::new(it).ok());
         let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
         let text = row.get_ref(4)?.as_str().unwrap_or_default();
@@ -232,7 +238,7 @@ pub(crate) fn index_next(
     Ok((rows::sequence_from_sql(last), count))
 }
 
-/// Returns the UTC day of a time, counted from 1970; `time` is in milliseconds since 1970.
+/// Returns the UTC day of a time, in days since 1970. `time`: milliseconds since 1970.
 pub(super) const fn day_of(time: u64) -> i64 {
     u64_to_sql(time) / DAY_MILLIS
 }

@@ -1,18 +1,20 @@
 //! Sequence gaps: ranges of sequences that the log has skipped and never assigned.
 //!
 //! When the disk begins to fail, the log skips far ahead and commits entries in memory. If the
-//! server ends before they are written, those entries are lost. The log then continues from before
-//! the gap; if it skips again, its sequences may pass those of the lost entries. A client that has
-//! received lost entries has a position within a gap, so the hub does not accept such a position.
+//! server ends before they are written, those entries are lost.
+//!
+//! The log then continues from before the gap. If it skips again, its sequences may pass those of
+//! the lost entries. A client that has received lost entries has a position within a gap, so the
+//! hub does not accept such a position.
 
 use rusqlite::Connection;
 
 use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
-/// Maximum number of gaps stored. When there is one more, the two oldest gaps are joined into one
-/// that also covers the assigned sequences between them. A client whose position is there starts
-/// again without a position, which does no harm.
+/// Maximum number of gaps stored. If there is one more, the two oldest gaps are joined. The joined
+/// gap also covers the assigned sequences between them. A client with such a position starts again
+/// without a position, which does no harm.
 const MAX_GAPS: usize = 64;
 
 /// Sequence gap: an unused range of sequences, `(first, second]`.
@@ -26,8 +28,8 @@ pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<Sequence
     Ok(numbers.as_chunks().0.iter().map(|[from, to]| (*from, *to)).collect())
 }
 
-/// Adds the sequence gap `(from, to]` to those stored. Joins the two oldest gaps if there are then
-/// more than [`MAX_GAPS`]. Call it within a transaction.
+/// Stores a further sequence gap `(from, to]`. If there are then more than [`MAX_GAPS`], joins the
+/// two oldest gaps. Call it within a transaction.
 pub(super) fn store(connection: &Connection, from: Sequence, to: Sequence) -> rusqlite::Result<()> {
     let mut gaps = read_all(connection)?;
     gaps.push((from, to));

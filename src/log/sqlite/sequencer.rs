@@ -1,5 +1,5 @@
-//! Sequencer: turns write requests into a plan of changes and events. It assigns the sequences of
-//! entries and their links to the previous entry of the room. It does no I/O.
+//! Sequencer: turns write requests into a plan of changes and events. Assigns the sequences of
+//! entries, and links each entry to the previous one of its room. Does no I/O.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::model::{
 pub(super) enum WriteRequest {
     /// A message to append, with the timestamp of the append.
     Draft(Timestamp, Draft),
-    /// Mark: the clock was set between the draft before this and the draft after it.
+    /// Mark of a clock change, between the draft before it and the draft after it.
     ClockSet,
     /// A session record to store.
     PersistSession(SessionRecord),
@@ -28,15 +28,14 @@ pub(super) enum WriteRequest {
 pub(super) enum Change {
     /// An entry to insert.
     Entry(SharedEntry),
-    /// A session record to store. Its `last_reference` takes into account all entries up to this
-    /// sequence.
+    /// A session record to store. Its `last_reference` covers all entries up to this sequence.
     PersistSession(SessionRecord, Sequence),
-    /// The `last_reference` of a stored session record to update. It takes into account all entries
-    /// up to this sequence.
+    /// A new `last_reference` for a stored session record. It covers all entries up to this
+    /// sequence.
     PersistLastReference(SessionId, Reference, Sequence),
-    /// A session to delete, with the last sequence of the log at that point.
+    /// A session to delete. The sequence is the head of the log at that point.
     DeleteSession(SessionId, Sequence),
-    /// A sequence gap `(first, second]` to store: sequences that are never assigned.
+    /// A sequence gap `(first, second]` to store. Its sequences are never assigned.
     SkipSequences(Sequence, Sequence),
 }
 
@@ -63,35 +62,34 @@ impl Change {
     }
 }
 
-/// Sequencer: the state from which sequences, `previous` links and last references are assigned.
+/// Sequencer: the state that determines sequences, `previous` links and last references.
 #[derive(Debug, Default)]
 pub(super) struct Sequencer {
     /// Last sequence that was assigned or skipped.
     pub(super) head: Sequence,
-    /// Sequence of the last entry of each room; the next entry of the room links to it. Evicted
-    /// rooms are removed.
+    /// Sequence of the last entry of each room, to which the room's next entry links. Evicted rooms
+    /// are removed.
     last_in_room: HashMap<NameKey, Sequence>,
     /// Greatest reference of each session that has a record or has sent a message.
     last_references: HashMap<SessionId, Reference>,
-    /// Sessions with entries whose references are not in a stored session record yet.
+    /// Sessions with entries whose references are in no stored session record.
     unpersisted_sessions: HashSet<SessionId>,
 }
 
-/// Plan for a list of write requests: the changes to write, the events to report afterwards, and
-/// the resulting state of the sequencer. It has no effect until [`Sequencer::commit`].
+/// Plan for a list of write requests: the changes to write, the events to send afterwards, and the
+/// resulting state of the sequencer. It has no effect until [`Sequencer::commit`].
 pub(super) struct Plan {
     /// Changes to write, in this order.
     pub(super) changes: Vec<Change>,
     /// `Committed` events to send once the changes are committed. Consecutive entries share an
-    /// event; each [`WriteRequest::ClockSet`] begins a new one.
+    /// event. Each [`WriteRequest::ClockSet`] begins a new event.
     pub(super) events: Vec<LogEvent>,
-    /// Resulting state of the sequencer: the new head, and the map elements that differ from the
-    /// current state.
+    /// Resulting state of the sequencer: the new head, and those elements of its maps that change.
     delta: Sequencer,
 }
 
 impl Sequencer {
-    /// Creates a sequencer that continues from the state restored from the database.
+    /// Creates a sequencer that continues from the restored state.
     pub(super) fn new(
         head: Sequence,
         last_in_room: HashMap<NameKey, Sequence>,
@@ -100,9 +98,11 @@ impl Sequencer {
         Self { head, last_in_room, last_references, unpersisted_sessions: HashSet::new() }
     }
 
-    /// Plans write requests in this order, without changing the sequencer. Sequences are assigned
-    /// from the one after `head`. If `head` is greater than the sequencer's own head, the plan
-    /// begins with storing the sequence gap between them. `head` must not be less.
+    /// Plans write requests in this order, without changing the sequencer. The first sequence
+    /// assigned is the one after `head`.
+    ///
+    /// `head` must not be less than the sequencer's own head. If it is greater, the first change
+    /// stores the sequence gap between them.
     pub(super) fn plan(
         &self,
         head: Sequence,
@@ -151,8 +151,8 @@ impl Sequencer {
         Plan { changes, events, delta }
     }
 
-    /// Makes a draft an entry: assigns the next sequence, and the link to the previous entry of its
-    /// room. Updates `delta` accordingly.
+    /// Turns a draft into an entry: assigns the next sequence, and the link to the previous entry
+    /// of its room. Updates `delta`.
     fn assign_sequence(&self, delta: &mut Self, time: Timestamp, draft: Draft) -> SharedEntry {
         delta.head = delta.head.next();
         let previous = match &draft.target {
@@ -173,8 +173,8 @@ impl Sequencer {
         delta.last_references.get(&session).or_else(|| self.last_references.get(&session)).copied()
     }
 
-    /// Makes a plan effective: updates the sequencer to the plan's resulting state. Call it once,
-    /// when the plan's changes are written or kept as pending, and before another plan is made.
+    /// Makes a plan effective: sets the sequencer to the plan's resulting state. Call it once, when
+    /// the plan's changes are written or kept as pending. Make no other plan before.
     pub(super) fn commit(&mut self, plan: &mut Plan) {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());
@@ -196,9 +196,10 @@ impl Sequencer {
         }
     }
 
-    /// Returns the last references that are in no stored session record yet, as changes to write.
-    /// Write them before messages are deleted, because until then they are recovered from the
-    /// messages. Afterwards call [`Self::mark_references_persisted`].
+    /// Returns the last references that are in no stored session record, as changes to write.
+    ///
+    /// Write them before messages are deleted: until then, they can be recovered from the messages.
+    /// Then call [`Self::mark_references_persisted`].
     pub(super) fn unpersisted_references(&self) -> Vec<Change> {
         let change = |session: &SessionId| {
             let reference = self.last_references.get(session)?;
@@ -212,16 +213,16 @@ impl Sequencer {
         self.unpersisted_sessions.clear();
     }
 
-    /// Removes a room that was evicted with all its entries. Its next entry has no `previous` link.
+    /// Removes an evicted room. Its next entry has no `previous` link.
     pub(super) fn forget_room(&mut self, key: &NameKey) {
         self.last_in_room.remove(key);
     }
 }
 
 impl Plan {
-    /// Converts the plan back into its write requests, so that they can be planned again: under
+    /// Converts the plan back into its write requests, so that they can be planned again: with
     /// other sequences, or without the drafts. A [`WriteRequest::ClockSet`] without a draft after
-    /// it is left out.
+    /// it is dropped.
     pub(super) fn into_requests(self) -> Vec<WriteRequest> {
         let mut requests = Vec::with_capacity(self.changes.len());
         let set_before: Vec<Sequence> = self

@@ -1,4 +1,4 @@
-//! Settings of the log on disk, and errors of opening it.
+//! Settings of the log on disk, and the errors of opening it.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::model::Retention;
 /// Durability mode: which messages a power cut may lose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// At most the messages of the last second. The disk is synced once a second if something was
+    /// At most the messages of the last second. The disk is synced once a second while messages are
     /// written.
     #[default]
     Relaxed,
@@ -21,7 +21,7 @@ pub enum Durability {
 /// Policy for new messages while the disk fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Commits messages in memory, and writes them when the disk works again.
+    /// Commits messages in memory. Writes them when the disk works again.
     #[default]
     Continue,
     /// Refuses messages.
@@ -35,22 +35,22 @@ pub struct StoreSettings {
     pub directory: PathBuf,
     /// Durability mode: which messages a power cut may lose.
     pub durability: Durability,
-    /// Retention limits from the opening until `set_retention` changes them.
+    /// Retention limits, until `set_retention` changes them.
     pub retention: Retention,
     /// Policy for new messages while the disk fails.
     pub on_failure: OnFailure,
-    /// For tests: name of an SQLite VFS to use. `None` means SQLite's default.
+    /// For tests: name of an SQLite VFS; `None`: SQLite's default one.
     pub vfs: Option<String>,
-    /// For tests: boot id to use. `None` means the operating system's.
+    /// For tests: boot id; `None`: that of the operating system.
     pub boot_id: Option<String>,
-    /// For tests: identifier of the database file. `None` means its inode number.
+    /// For tests: identifier of the database file; `None`: its inode number.
     pub file_id: Option<String>,
-    /// For tests: true to never sync the disk. A test of power cuts uses it to show that it notices
-    /// missing syncs.
+    /// For tests: true to never sync the disk. A test of power cuts uses it to prove that it
+    /// detects missing syncs.
     pub never_sync: bool,
 }
 
-/// Error of opening a log on disk. No message of the log is changed.
+/// Error of opening a log on disk. The messages of the log are unchanged.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The directory or a file in it cannot be created or used.
@@ -86,7 +86,7 @@ pub enum StoreError {
         /// Latest format that this program knows.
         known: i64,
     },
-    /// An older version of this program has written the database, and it has not been upgraded.
+    /// An older version of this program has written the database, and it was not upgraded.
     #[error(
         "{} was written by an older version (format {found}; this one has {known}): \
          start chat-server with it once, which brings it up to date",
@@ -106,8 +106,8 @@ pub enum StoreError {
     /// SQLite cannot read or write the database.
     #[error("the database fails")]
     Database(#[from] rusqlite::Error),
-    /// The operating system has no random numbers or no further thread. The text names what is
-    /// missing.
+    /// The operating system has no random numbers or cannot create another thread. The text names
+    /// what is missing.
     #[error("the system has no {0} to give")]
     System(&'static str),
 }

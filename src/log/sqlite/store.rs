@@ -1,5 +1,5 @@
-//! Write access to the database: transactions that write a list of changes completely or not at
-//! all, checkpoints, syncs.
+//! Write access to the database: transactions, checkpoints and syncs. A transaction writes a list
+//! of changes completely or not at all.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::hub::Now;
 use crate::model::limits::MAX_KEPT_DIRECT_MESSAGES;
 use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
 
-/// Size of the write-ahead log from which on a checkpoint is run, in pages.
+/// Size of the write-ahead log at which a checkpoint is run, in pages.
 const CHECKPOINT_PAGES: i32 = 1_000;
 
 /// Sync level of commits: what SQLite syncs to the disk (`PRAGMA synchronous`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyncLevel {
-    /// `off`: no sync at all, so a power cut may damage the database. For tests.
+    /// `off`: no sync, so a power cut may damage the database. For tests.
     Off,
     /// `normal`: only the syncs that keep the database intact. A power cut may lose the last
     /// commits.
     Ordered,
-    /// `full`: each commit syncs the write-ahead log, so this commit and all earlier ones are
+    /// `full`: each commit syncs the write-ahead log. This commit and all earlier ones are then
     /// durable.
     Full,
 }
@@ -39,18 +39,18 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     /// Cache of the row ids of rooms. Evicted rooms are removed from it.
     room_ids: HashMap<NameKey, i64>,
-    /// Sync level that is set at the connection; `None` until it is set for the first time.
+    /// Sync level that is set at the connection; `None` if none was set.
     sync_level: Option<SyncLevel>,
-    /// Number of pages in the write-ahead log after the last commit, stored here by a hook of
-    /// SQLite. [`Self::checkpoint_if_large`] resets it to 0.
+    /// Number of pages in the write-ahead log after the last commit, set by a hook of SQLite.
+    /// [`Self::checkpoint_if_large`] resets it to 0.
     wal_pages: Arc<AtomicI32>,
     /// Progress of retention between its steps.
     retention_progress: RetentionProgress,
 }
 
 impl Store {
-    /// Creates write access that uses this read-write connection, and sets the hook that counts the
-    /// pages of the write-ahead log.
+    /// Creates write access with this read-write connection. Sets the hook that counts the pages of
+    /// the write-ahead log.
     pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicI32::new(0));
         let counted = wal_pages.clone();
@@ -73,7 +73,7 @@ impl Store {
     /// None of the changes is written.
     pub(super) fn write(&mut self, changes: &[Change], sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
-        // If the transaction fails, rooms that it has created do not exist: the cache then stays
+        // If the transaction fails, the rooms that it inserted do not exist, so the cache stays
         // empty.
         let mut room_ids = std::mem::take(&mut self.room_ids);
         let transaction = self.connection.transaction()?;
@@ -85,9 +85,9 @@ impl Store {
         Ok(())
     }
 
-    /// Runs a checkpoint if the write-ahead log has at least [`CHECKPOINT_PAGES`] pages. (A
-    /// checkpoint copies its pages into the database file.) It is not run at each commit, so that a
-    /// page that changes often is copied once for many commits.
+    /// Runs a checkpoint if the write-ahead log has at least [`CHECKPOINT_PAGES`] pages. A
+    /// checkpoint copies its pages into the database file. It is not run at each commit: so a page
+    /// that changes often is copied once for many commits.
     pub(super) fn checkpoint_if_large(&mut self) -> rusqlite::Result<()> {
         if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());
@@ -96,9 +96,9 @@ impl Store {
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 
-    /// Runs a checkpoint of the complete write-ahead log (WAL) and truncates it to nothing. Call it
-    /// after a failed sync: then pages of the write-ahead log may be missing on the disk, although
-    /// the operating system still returns them from its cache and reports no further error.
+    /// Runs a checkpoint of the complete write-ahead log (WAL), and truncates it to nothing. Call
+    /// it after a failed sync: pages of the write-ahead log may then be missing on the disk,
+    /// although the operating system still returns them from its cache without an error.
     ///
     /// # Errors
     /// The checkpoint has failed, or a reader has prevented it.
@@ -115,11 +115,11 @@ impl Store {
         write_fact(&self.connection, fact::HEAD, sequence_to_sql(head))
     }
 
-    /// Writes the last changes and `head`, the last sequence of the log, and marks the database as
-    /// properly closed, all in one transaction with this sync level.
+    /// Writes the last changes and `head`, the last sequence of the log. Marks the database as
+    /// properly closed. All this is one transaction with this sync level.
     ///
     /// # Errors
-    /// Nothing of this is written; the database is not marked as closed.
+    /// Nothing is written, and the database is not marked as closed.
     pub(super) fn close(
         &mut self,
         changes: &[Change],
@@ -150,8 +150,8 @@ impl Store {
         Ok(())
     }
 
-    /// Runs one step of retention, which deletes some of what exceeds the limits, as described at
-    /// [`retention::run_step`]. Removes evicted rooms from the cache of row ids.
+    /// Runs one step of retention ([`retention::run_step`]). Removes evicted rooms from the cache
+    /// of row ids.
     pub(super) fn run_retention_step(
         &mut self,
         retention: Retention,
@@ -175,7 +175,7 @@ impl Store {
     }
 }
 
-/// Writes one change to the database. Adds the row ids of rooms that it looks up to `room_ids`.
+/// Writes one change to the database. Adds the row ids that it looks up to the cache `room_ids`.
 fn apply_change(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
@@ -205,8 +205,8 @@ fn apply_change(
     }
 }
 
-/// Returns the row id of a room, from the cache `room_ids` or the database. Inserts a row if the
-/// room has none.
+/// Returns the row id of a room, from the cache `room_ids` or the database. Inserts the room if the
+/// database does not have it.
 fn room_id(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
@@ -229,8 +229,8 @@ fn room_id(
     Ok(number)
 }
 
-/// Inserts a direct message, and puts it into the mailboxes of its sender and its recipient. (A
-/// mailbox is the list of the direct messages kept for a session.) Trims these mailboxes.
+/// Inserts a direct message, and puts it into the mailboxes of its sender and its recipient. Trims
+/// these mailboxes. A mailbox is the list of the direct messages kept for a session.
 fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -250,8 +250,8 @@ fn insert_direct(
     Ok(())
 }
 
-/// Removes the oldest direct messages beyond [`MAX_KEPT_DIRECT_MESSAGES`] from a session's mailbox,
-/// as [`delete_from_mailbox`] does.
+/// Removes the oldest direct messages beyond [`MAX_KEPT_DIRECT_MESSAGES`] from a session's mailbox
+/// ([`delete_from_mailbox`]).
 fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT sequence FROM mailboxes WHERE session = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
@@ -266,7 +266,7 @@ fn trim_mailbox(connection: &Connection, session: SessionId) -> rusqlite::Result
 }
 
 /// Removes the direct messages up to and including the sequence `last` from a session's mailbox.
-/// Deletes those that are then in no mailbox. Returns the number removed from the mailbox.
+/// Deletes each message that is then in no mailbox. Returns the number removed from this mailbox.
 fn delete_from_mailbox(
     connection: &Connection,
     session: SessionId,
@@ -287,7 +287,7 @@ fn delete_from_mailbox(
     Ok(dropped.len())
 }
 
-/// Deletes a session record and empties the session's mailbox. If that removed a message, also
+/// Deletes a session record, and empties the session's mailbox. If that removes a message, also
 /// stores `head`, the last sequence of the log, so that the message's sequence is not assigned
 /// again.
 fn delete_session(

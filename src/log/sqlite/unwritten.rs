@@ -1,4 +1,4 @@
-//! Reads while the disk fails: merges unwritten entries (committed in memory only) into the results
+//! Reads while the disk fails: adds unwritten entries (committed in memory only) to the results
 //! from the database.
 
 use std::collections::{BTreeMap, HashMap};
@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// Returns the read outcome to use when the database cannot be read. It has no entries; unwritten
-/// ones are to be added.
-/// - The latest entries: no gaps.
-/// - Entries after a position: all requested rooms are gaps, because their stored entries are
-///   missing.
-/// - Older entries and searches: `None`, so they must fail, because memory alone cannot tell what
-///   there is.
+/// Returns the outcome of a read if the database cannot be read. It has no entries, so that
+/// unwritten ones can be added.
+/// - For the latest entries, it reports no gaps.
+/// - For entries after a position, it reports all requested rooms as gaps, because their stored
+///   entries are missing.
+/// - For older entries and searches it is `None`: the read must fail, because the entries in memory
+///   are not enough.
 pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutcome> {
     let gaps = match request.range {
         ReadRange::Latest(_) => Vec::new(),
@@ -22,9 +22,11 @@ pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutc
     Some(ReadOutcome { entries: Vec::new(), head: Sequence::ZERO, gaps, more: false })
 }
 
-/// Adds the unwritten entries that match a request to the outcome of the database, and applies the
+/// Adds the unwritten entries that match a request to the outcome of the database. Applies the
 /// request's limit to all of them together. Sets the outcome's `head` to `head`, the last sequence
-/// of the log. Unwritten entries must be later than every entry of the database.
+/// of the log.
+///
+/// Unwritten entries must be later than every entry of the database.
 pub(super) fn add_unwritten(
     found: ReadOutcome,
     unwritten: &[SharedEntry],
@@ -46,7 +48,8 @@ pub(super) fn add_unwritten(
             outcome.entries.extend(wanted.cloned());
             outcome.more |= drop_oldest(&mut outcome.entries, query.limit);
         }
-        // The database has more entries. Unwritten ones are later: they belong to a later page.
+        // The database has more entries. Unwritten ones come after them, so they belong to a later
+        // page.
         ReadRange::After(..) if outcome.more => {}
         ReadRange::After(_, count) => {
             let room = usize::from(*count).saturating_sub(outcome.entries.len());
@@ -59,7 +62,7 @@ pub(super) fn add_unwritten(
 }
 
 /// Returns true if a read request asks for this entry: its room or session is requested, and it is
-/// in the requested range. The range's limit is not considered.
+/// in the requested range. Ignores the range's limit.
 fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),
@@ -84,8 +87,8 @@ fn drop_oldest(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
     excess > 0
 }
 
-/// Keeps only the latest `count` entries of each room, and the latest `count` direct messages. The
-/// result is in ascending order of sequence.
+/// Keeps only the latest `count` entries of each room, and the latest `count` direct messages.
+/// Sorts them by sequence, ascending.
 fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) {
     let mut by_room: HashMap<Option<NameKey>, Vec<SharedEntry>> = HashMap::new();
     for entry in entries.drain(..) {

@@ -1,5 +1,5 @@
-//! Trust in the wall clock. A clock that has just been set may be years ahead, and messages deleted
-//! because of it cannot be restored.
+//! Trust in the wall clock. A clock that was just set may be years ahead. Messages deleted because
+//! of it could not be restored.
 
 use std::time::Duration;
 
@@ -7,23 +7,24 @@ use crate::hub::Now;
 use crate::log::TimestampSource;
 use crate::model::Moment;
 
-/// Time without a clock step after which the wall clock is trusted. By then the system or its owner
-/// has corrected a wrong clock.
+/// Time without a clock step after which the wall clock is trusted. Within this time, the system or
+/// its owner corrects a wrong clock.
 pub(super) const TRUST_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// Trust in the wall clock: detects clock steps and measures the time since the last one.
+/// Decides whether the wall clock is trusted: detects clock steps, and measures the time since the
+/// last one.
 #[derive(Debug, Default)]
 pub(super) struct ClockTrust {
     /// Timestamp source, used only to detect clock steps.
     timestamps: TimestampSource,
-    /// Time of the first reading since the start of the program or since the last clock step.
-    /// `None` before the first reading.
+    /// Time of the first clock reading, or of the last clock step if there was one. `None` before
+    /// the first reading.
     steady_since: Option<Moment>,
 }
 
 impl ClockTrust {
-    /// Takes a reading of the clocks. Returns true if the wall clock is trusted: no clock step was
-    /// detected in the last [`TRUST_AFTER`], and the first reading was at least that long ago.
+    /// Takes a reading of the clocks. Returns true if the wall clock is trusted: the first reading
+    /// and the last clock step are both at least [`TRUST_AFTER`] ago.
     pub(super) fn update(&mut self, now: Now) -> bool {
         let (_, was_set) = self.timestamps.generate(now);
         let steady_since = self.steady_since.filter(|_| !was_set).unwrap_or(now.moment);

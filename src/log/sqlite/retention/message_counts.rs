@@ -1,5 +1,5 @@
-//! Number of messages in each room: counted once, and from then on updated when messages are added
-//! or deleted.
+//! Number of messages in each room. Messages are counted once; the number is then updated when
+//! messages are added or deleted.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,19 @@ use super::to_sql_limit;
 #[derive(Debug, Default)]
 pub(super) struct MessageCounts(HashMap<i64, RoomCount>);
 
-/// Message count of one room, as far as its messages have been counted.
+/// Message count of one room, up to a sequence.
 #[derive(Clone, Copy, Debug, Default)]
 struct RoomCount {
     /// Sequence up to which the room's messages are counted.
     counted_up_to: i64,
-    /// Number of messages up to and including `counted_up_to`, less those deleted since.
+    /// Number of messages up to and including `counted_up_to`, without deleted ones.
     messages: usize,
 }
 
 impl MessageCounts {
-    /// Counts up to `budget` further messages of a room, and reduces the budget by their number plus
-    /// one. Returns the number counted so far, and true if no messages are left to count (fewer than
-    /// the budget were found).
+    /// Counts up to `budget` further messages of a room. Reduces the budget by their number plus
+    /// one. Returns the room's message count so far, and true if it found fewer messages than the
+    /// budget: then no messages are left to count.
     pub(super) fn count_more(
         &mut self,
         connection: &Connection,
@@ -48,14 +48,14 @@ impl MessageCounts {
         Ok((count.messages, is_all))
     }
 
-    /// Returns the number of a room's messages counted so far, less those deleted since; 0 for a
-    /// room that has not been counted.
+    /// Returns the room's message count so far, without deleted messages. 0 if the room was not
+    /// counted.
     pub(super) fn counted(&self, room: i64) -> usize {
         self.0.get(&room).map_or(0, |it| it.messages)
     }
 
-    /// Reduces the count of a room by one, for a deleted message of it. Does nothing if that
-    /// message had not been counted yet.
+    /// Reduces the message count of a room by one, because a message was deleted. Does nothing if
+    /// that message was not counted.
     pub(super) fn on_deleted(&mut self, sequence: i64, room: i64) {
         if let Some(count) = self.0.get_mut(&room)
             && sequence <= count.counted_up_to
@@ -64,7 +64,7 @@ impl MessageCounts {
         }
     }
 
-    /// Removes the count of an evicted room, because its row id may be used for another room.
+    /// Removes the message count of an evicted room. Another room may get its row id.
     pub(super) fn forget_room(&mut self, room: i64) {
         self.0.remove(&room);
     }

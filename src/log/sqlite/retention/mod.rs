@@ -2,9 +2,9 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `message_counts` | number of messages in each room, without counting them again |
-//! | `clock_trust` | whether the wall clock can be trusted |
-//! | `room_eviction` | deletes whole rooms if there are too many |
+//! | `message_counts` | number of messages in each room |
+//! | `clock_trust` | decides whether the wall clock is trusted |
+//! | `room_eviction` | deletes whole rooms when there are too many |
 
 mod clock_trust;
 mod message_counts;
@@ -26,34 +26,34 @@ use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
-/// Maximum number of messages deleted in one step, so few that no client notices a delay.
+/// Maximum number of messages deleted in one step. It is small, so that no client notices a delay.
 const MAX_DELETED_PER_STEP: usize = 256;
 
-/// Maximum number of messages counted in one step, over all rooms; each room examined counts as one
-/// more.
+/// Maximum number of messages counted in one step, in all rooms together. Each room examined counts
+/// as one more.
 const MAX_COUNTED_PER_STEP: usize = 20_000;
 
-/// Maximum number of messages examined in one step because the database exceeds its maximum size.
+/// Maximum number of messages examined in one step when the database exceeds its maximum size.
 const MAX_SCANNED_PER_STEP: usize = 2_000;
 
 /// Milliseconds of a day.
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Maximum number of direct messages kept, of all sessions together.
+/// Maximum number of direct messages kept, for all sessions together.
 const MAX_DIRECTS: usize = 100_000;
 
-/// Progress of retention: state kept from one step to the next.
+/// State of retention that is kept between its steps.
 #[derive(Debug, Default)]
 pub(super) struct RetentionProgress {
     /// Number of messages in each room.
     counts: MessageCounts,
     /// Rooms still to evict, in this order.
     eviction_queue: EvictionQueue,
-    /// Sequence up to which messages have been examined because the database is too large: they
-    /// were deleted, or are among the last [`HISTORY_LENGTH`] of their rooms. 0 to examine from the
-    /// oldest message on.
+    /// Sequence up to which messages were examined because the database is too large. Each of them
+    /// was deleted, or is among the last [`HISTORY_LENGTH`] of its room. 0: the examination starts
+    /// at the oldest message.
     size_scan_position: i64,
-    /// Detector of whether the wall clock can be trusted.
+    /// Decides whether the wall clock is trusted.
     clock_trust: ClockTrust,
 }
 
@@ -62,23 +62,22 @@ pub(super) struct RetentionProgress {
 pub(super) struct RetentionStepResult {
     /// True if another step may find more to delete.
     pub(super) more: bool,
-    /// Rooms of `rooms_to_trim` that no longer exceed the maximum number of messages.
+    /// Rooms of `rooms_to_trim` that are within the maximum number of messages.
     pub(super) trimmed: Vec<NameKey>,
-    /// Rooms that were evicted: all their messages and their rows are deleted.
+    /// Rooms that were evicted: their messages and their rows are deleted.
     pub(super) evicted: Vec<NameKey>,
 }
 
-/// Runs one step of retention, in a transaction. Call it again if the result says that there is
-/// more to delete.
+/// Runs one step of retention, in a transaction. Call it again if the result's `more` is true.
 ///
-/// - `rooms_to_trim`: rooms whose number of messages is checked: those with new messages since a
-///   step reported them as trimmed.
-/// - `now`: clock readings. Messages are deleted by age only once the wall clock is trusted
+/// - `rooms_to_trim`: rooms whose number of messages is checked. A room is added when it gets a new
+///   message, and removed when a step reports it as trimmed.
+/// - `now`: clock readings. Messages are deleted by age only while the wall clock is trusted
 ///   ([`ClockTrust`]).
 /// - `head`: last sequence of the log. It is stored if messages are deleted.
 ///
 /// # Errors
-/// Nothing is deleted. `progress` starts again, except for the trust in the clock.
+/// Nothing is deleted. `progress` is reset, except for the trust in the clock.
 pub(super) fn run_step(
     connection: &mut Connection,
     progress: &mut RetentionProgress,
@@ -103,7 +102,7 @@ pub(super) fn run_step(
         Ok(step)
     });
     if step.is_err() {
-        // The counts include what was rolled back.
+        // The counts include changes that were rolled back.
         *progress = RetentionProgress {
             clock_trust: std::mem::take(&mut progress.clock_trust),
             ..RetentionProgress::default()
@@ -112,7 +111,7 @@ pub(super) fn run_step(
     step
 }
 
-/// Returns the size of the used part of the database, in bytes: all pages but the free ones.
+/// Returns the size of the used part of the database, in bytes: all pages except the free ones.
 pub(crate) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let ask = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let pages = ask("page_count")?.saturating_sub(ask("freelist_count")?);
@@ -125,16 +124,16 @@ struct RetentionStep<'a> {
     connection: &'a Connection,
     /// Progress of retention, which this step updates.
     progress: &'a mut RetentionProgress,
-    /// Number of messages that this step may still delete. Each evicted room counts as one more.
+    /// Number of messages that this step may still delete. Each evicted room costs one more.
     delete_budget: usize,
     /// Number of messages that this step may still count.
     count_budget: usize,
 }
 
 impl RetentionStep<'_> {
-    /// Applies all limits, as far as the budgets allow, in this order: age, number for each room,
-    /// size, number of direct messages, number of rooms. Without the current time (`now`) the limit
-    /// of age is not applied.
+    /// Applies all limits, as far as the budgets allow, in this order: age, number in each room,
+    /// size, number of direct messages, number of rooms. `now`: current time; if it is `None`, the
+    /// limit of age is not applied.
     fn run(
         &mut self,
         retention: Retention,
@@ -167,9 +166,10 @@ impl RetentionStep<'_> {
     }
 
     /// Deletes room messages and direct messages older than `days` days, as far as the budget
-    /// allows. Room messages that are not in the search index yet are left until they are. Call it
-    /// with an unused delete budget: when it finds no old message, it takes that as a sign that
-    /// none is left.
+    /// allows. Room messages that are not in the search index are kept until they are.
+    ///
+    /// Call it with an unused delete budget: if it finds no old room message, it assumes that none
+    /// is left.
     fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
         let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY_MILLIS)));
         let day = search::day_of(end.cast_unsigned());
@@ -198,7 +198,7 @@ impl RetentionStep<'_> {
     }
 
     /// Deletes the oldest messages of a room beyond its latest `most`, as far as the budgets allow.
-    /// Returns true if all messages of the room are counted and there are at most `most` left.
+    /// Returns true if all messages of the room are counted and at most `most` are left.
     fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =
@@ -213,7 +213,7 @@ impl RetentionStep<'_> {
 
     /// Deletes the oldest messages of all rooms, as many as the budgets allow, but not the last
     /// [`HISTORY_LENGTH`] of a room. Call it while the database exceeds its maximum size. Returns
-    /// true if it has stopped at a budget; false if all messages have been examined.
+    /// true if a budget stopped it. Returns false if it examined all messages.
     fn delete_by_size(&mut self) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room, EXISTS (SELECT 1 FROM entries
@@ -239,8 +239,8 @@ impl RetentionStep<'_> {
         drop(rows);
         let is_end = old.len() < self.delete_budget && scanned < MAX_SCANNED_PER_STEP;
         if is_end {
-            // Start again next time: messages that had to stay may be deletable once newer ones are
-            // there.
+            // Start again next time: a message among the last of its room can be deleted when newer
+            // ones are there.
             self.progress.size_scan_position = 0;
         }
         self.delete_entries(&old)?;
@@ -262,8 +262,7 @@ impl RetentionStep<'_> {
         self.delete_directs(&directs)
     }
 
-    /// Deletes the oldest `most` messages of the room with this row id, as far as the budget
-    /// allows.
+    /// Deletes the oldest `most` messages of a room, given by row id, as far as the budget allows.
     fn delete_oldest_of_room(&mut self, room: i64, most: usize) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room FROM entries WHERE room = ? ORDER BY sequence LIMIT ?",
@@ -275,9 +274,9 @@ impl RetentionStep<'_> {
         self.delete_entries(&first)
     }
 
-    /// Deletes room messages, given as sequence and row id of the room, also from the search index.
-    /// Updates the column `dropped` of their rooms (greatest deleted sequence), the message counts
-    /// and the budget.
+    /// Deletes room messages, given by sequence and row id of the room. Also removes them from the
+    /// search index. Updates the column `dropped` of their rooms (greatest deleted sequence), the
+    /// message counts and the delete budget.
     fn delete_entries(&mut self, chosen: &[(i64, i64)]) -> rusqlite::Result<()> {
         let indexed = sequence_to_sql(search::indexed_up_to(self.connection)?);
         let prepare = |sql| self.connection.prepare_cached(sql);
@@ -296,7 +295,8 @@ impl RetentionStep<'_> {
         Ok(())
     }
 
-    /// Deletes direct messages, given by sequence, also from all mailboxes. Updates the budget.
+    /// Deletes direct messages, given by sequence, also from all mailboxes. Updates the delete
+    /// budget.
     fn delete_directs(&mut self, chosen: &[i64]) -> rusqlite::Result<()> {
         let prepare = |sql| self.connection.prepare_cached(sql);
         let mut from_mailboxes = prepare("DELETE FROM mailboxes WHERE sequence = ?")?;
@@ -310,8 +310,8 @@ impl RetentionStep<'_> {
     }
 }
 
-/// Runs a query for messages to delete. Returns the first two columns of each row: sequence and row
-/// id of the room.
+/// Runs a query for messages to delete. Returns sequence and row id of the room: the first two
+/// columns of each row.
 fn query_sequences_and_rooms(
     statement: &mut rusqlite::Statement<'_>,
     params: impl rusqlite::Params,

@@ -1,4 +1,4 @@
-//! Eviction: deletion of whole rooms if there are too many.
+//! Eviction: deletion of whole rooms when the log has too many.
 
 use std::collections::VecDeque;
 
@@ -9,26 +9,26 @@ use super::super::rows::read_room_name;
 use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
-/// Number of rooms to which eviction reduces the log. It begins when this is exceeded by more than
-/// an eighth.
+/// Number of rooms to which eviction reduces the log. Eviction begins when the log has over an
+/// eighth more.
 pub(super) const MAX_ROOMS: i64 = 10_000;
 
 /// Queue of rooms to evict, in this order.
 pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 
-/// Room chosen for eviction. It is evicted unless it has got a new message since it was chosen.
+/// Room chosen for eviction. If it gets a new message before, it is not evicted.
 #[derive(Debug)]
 pub(super) struct RoomToEvict {
     /// Row id of the room.
     pub(super) room_id: i64,
-    /// Greatest sequence of the room's messages, including deleted ones, when it was chosen.
+    /// Greatest sequence of the room's messages, deleted ones included, when the room was chosen.
     pub(super) last_sequence: i64,
 }
 
 impl RetentionStep<'_> {
-    /// Evicts rooms with all their messages if there are too many rooms, as far as the delete
-    /// budget allows: a room with many messages takes several steps. Each evicted room takes one
-    /// more unit of the budget. Returns the rooms that are completely deleted.
+    /// Evicts rooms with all their messages if there are too many, as far as the delete budget
+    /// allows. A room with many messages takes several steps. Each evicted room costs one more unit
+    /// of the budget. Returns the rooms that are deleted completely.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let mut gone = Vec::new();
         if self.delete_budget == 0 {
@@ -80,13 +80,13 @@ impl RetentionStep<'_> {
     }
 
     /// Chooses the rooms to evict; none unless [`MAX_ROOMS`] is exceeded by more than an eighth.
-    /// Rooms with fewer than [`HISTORY_LENGTH`] messages come first, those with the fewest first:
-    /// otherwise a user could displace messages of others by creating new rooms. Then come those
-    /// used least recently.
+    /// Rooms with fewer than [`HISTORY_LENGTH`] messages come first, those with the fewest at the
+    /// front: otherwise a user could displace messages of others by creating new rooms. Then come
+    /// the rooms used least recently.
     fn choose_rooms_to_evict(&self) -> rusqlite::Result<EvictionQueue> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM rooms")?;
         let count: i64 = statement.query_row([], |row| row.get(0))?;
-        // Wait until the limit is exceeded by an eighth, so that rooms are not sorted in each step.
+        // Eviction waits for an excess of an eighth, so that rooms are not sorted in each step.
         if count <= MAX_ROOMS + MAX_ROOMS / 8 {
             return Ok(EvictionQueue::new());
         }

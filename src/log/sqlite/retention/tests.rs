@@ -13,8 +13,8 @@ use crate::model::{
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Returns a store with one indexed message for each element of `rooms`: in this room, on day 1, 2,
-/// 3, …
+/// Returns a store with one indexed message for each element of `rooms`. The first message is sent
+/// on day 1, the second on day 2, and so on.
 fn store(rooms: &[&str]) -> (TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
@@ -26,7 +26,8 @@ fn store(rooms: &[&str]) -> (TempDir, Store) {
     (directory, store)
 }
 
-/// Returns the change that inserts a message sent on this day since 1970; its sequence is the day.
+/// Returns the change that inserts a message sent on this day since 1970. Its sequence equals the
+/// day.
 fn entry(day: u64, room: &str) -> Change {
     let draft = Draft {
         session: SessionId(1),
@@ -46,8 +47,7 @@ fn now(milliseconds: u64) -> Now {
     Now { moment, time: Timestamp(milliseconds) }
 }
 
-/// Runs retention steps for the rooms a and b until there is no more to delete. Returns their
-/// results.
+/// Runs retention steps for the rooms a and b until nothing is left to delete. Returns the results.
 fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
     let mut steps: Vec<RetentionStepResult> = Vec::new();
@@ -60,8 +60,8 @@ fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStep
     steps
 }
 
-/// Runs retention at the start of a day with a trusted clock. Returns the sequences of the messages
-/// left.
+/// Runs retention at the start of a day, with a trusted clock. Returns the sequences of the
+/// remaining messages.
 fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
     steps(store, retention, now(day * DAY_MILLIS - hour));
@@ -69,7 +69,8 @@ fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     left(store)
 }
 
-/// Returns the sequences of the messages left. Asserts that the search index has exactly these.
+/// Returns the sequences of the remaining messages. Asserts that the search index has exactly
+/// these.
 fn left(store: &Store) -> Vec<i64> {
     let ask = |sql| {
         let mut statement = store.connection.prepare(sql).unwrap();
@@ -81,7 +82,7 @@ fn left(store: &Store) -> Vec<i64> {
     left
 }
 
-/// Returns the greatest sequence that a room has lost by deletion (the column `dropped`).
+/// Returns the greatest deleted sequence of a room (the column `dropped`).
 fn dropped(store: &Store, room: &str) -> i64 {
     let ask = "SELECT dropped FROM rooms WHERE key = ?";
     store.connection.query_row(ask, [room], |row| row.get(0)).unwrap()
@@ -158,7 +159,7 @@ fn retention_step_deletes_a_bounded_number_of_messages() {
     assert!(step.more && step.trimmed == [NameKey::of("a")], "{step:?}");
     steps(&mut store, retention, now(0));
     assert_eq!(left(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
-    // New messages are counted, deleted ones are not.
+    // New messages are counted; deleted ones are not.
     let changes: Vec<Change> = (901..=960).map(|day| entry(day, "a")).collect();
     store.write(&changes, SyncLevel::Ordered).unwrap();
     search::index_next(&store.connection, 100).unwrap();

@@ -11,8 +11,9 @@ use crate::model::{
     Username,
 };
 
-/// Opens and closes the log of a directory as if the operating system had this boot id. If `closes`
-/// is false, marks it as not properly closed, as after a kill. Returns the log id.
+/// Opens and closes the log of a directory, with this boot id in place of the operating system's.
+/// If `closes` is false, then marks the log as not properly closed, as after a kill. Returns the
+/// log id.
 fn open(directory: &Path, boot_id: &str, durability: Durability, closes: bool) -> LogId {
     let settings = StoreSettings {
         directory: directory.join("log"),
@@ -86,8 +87,8 @@ fn draft(session: u64, reference: u64) -> Draft {
     }
 }
 
-/// After a kill, the log knows the references of messages that retention has deleted: none of these
-/// messages is accepted twice.
+/// After a kill, the log knows the references of messages that retention has deleted. So none of
+/// these messages is accepted twice.
 #[test]
 fn last_reference_survives_retention_and_a_kill() {
     let parent = tempfile::tempdir().unwrap();
@@ -122,7 +123,7 @@ fn last_reference_survives_retention_and_a_kill() {
         }
     };
     assert!((0..100_000).any(|_| is_forgotten()));
-    // The files as a killed process leaves them.
+    // These are the files as a killed process leaves them.
     let copy = parent.path().join("copy");
     fs::create_dir(&copy).unwrap();
     for name in ["chat.db", "chat.db-wal"] {

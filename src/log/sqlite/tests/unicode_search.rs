@@ -50,8 +50,8 @@ fn found(connection: &Connection, words: &str) -> Vec<u64> {
     found.into_keys().map(|it| it.0).collect()
 }
 
-/// Converts a text to capitals. Returns a text with Georgian or Adlam letters unchanged, because
-/// FTS5's tables are older than the capitals of these scripts.
+/// Converts a text to capitals. Returns a text with Georgian or Adlam letters unchanged: FTS5's
+/// tables are older than the capitals of these scripts.
 fn capitals(text: &str) -> String {
     let is_newer = |it| matches!(it, '\u{10d0}'..='\u{10ff}' | '\u{1e900}'..='\u{1e943}');
     if text.contains(is_newer) { text.to_owned() } else { text.to_uppercase() }
@@ -77,8 +77,8 @@ fn search_finds_text_in_any_script_before_and_after_indexing() {
         let entry = LogEntry { sequence, previous, time: Timestamp(number), draft };
         rows::insert_room_entry(&connection, 1, &entry).unwrap();
     }
-    // The whole text as it is, as a phrase, without accents and in capitals; each word of it, and
-    // its beginning as a prefix.
+    // Queries for a text: the whole text, as it is, as a phrase, without accents, and in capitals;
+    // each of its words; the beginning of each word as a prefix.
     let queries = |text: &str| {
         let words = text.split_whitespace().filter(|it| SearchTerms::new(it).is_ok());
         let begin = words.clone().map(|it| format!("{}*", it.chars().take(2).collect::<String>()));
@@ -94,7 +94,7 @@ fn search_finds_text_in_any_script_before_and_after_indexing() {
     };
     let before = look();
     for (number, text) in (1..).zip(TEXTS) {
-        // (It need not be found without accents or in capitals.)
+        // Queries without accents or in capitals need not find the text.
         for query in
             queries(text).into_iter().filter(|it| text.contains(it.trim_matches(['"', '*'])))
         {

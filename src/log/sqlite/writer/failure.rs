@@ -1,4 +1,4 @@
-//! Writer while the disk fails: commits in memory or refuses messages, and retries.
+//! Writer while the disk fails: commits in memory or refuses messages, and retries to write.
 
 use rusqlite::ErrorCode;
 
@@ -9,23 +9,23 @@ use crate::hub::StorageHealth;
 use crate::model::Sequence;
 use crate::os::random_bytes;
 
-/// Maximum memory of pending writes, in bytes. When it would be exceeded, messages are refused
+/// Maximum memory of pending writes, in bytes. If a message would exceed it, messages are refused
 /// until everything pending is written.
 const MAX_PENDING_BYTES: usize = 32 << 20;
 
-/// Minimum number of sequences skipped when the disk begins to fail. The jump puts the sequences of
-/// entries that are in memory only beyond all that the database can reach, in case these entries
-/// are lost.
+/// Minimum number of sequences skipped when the disk begins to fail. The entries that follow are in
+/// memory only and may be lost. The skip puts their sequences beyond all that the database can
+/// reach.
 const MIN_SKIPPED_SEQUENCES: u64 = 1 << 32;
 
 impl Writer {
-    /// Handles a failed write or sync: reports the new storage health, and sets the time of the first
-    /// retry. Keeps changes of sessions in memory. Commits the messages in memory or refuses them, as
-    /// [`OnFailure`] says; refuses them in any case if too much is pending.
+    /// Handles a failed write or sync. Reports the new storage health, and sets the time of the
+    /// first retry. Commits the messages in memory or refuses them, as [`OnFailure`] says. If too
+    /// much is pending, refuses them in any case. Keeps changes of sessions in memory.
     ///
     /// With [`OnFailure::Continue`] it first skips a random number of sequences, at least
-    /// [`MIN_SKIPPED_SEQUENCES`], so that sequences of lost entries are not used again; none if the
-    /// operating system has no random numbers.
+    /// [`MIN_SKIPPED_SEQUENCES`], so that sequences of lost entries are not used again. It skips
+    /// none if the operating system has no random numbers.
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
@@ -39,7 +39,7 @@ impl Writer {
             OnFailure::Refuse => StorageHealth::Refusing,
         };
         self.set_storage_health(storage);
-        // Positions of entries that are lost must not be mistaken for those of later entries.
+        // The position of a lost entry must not be taken for that of a later entry.
         let head = match (storage, random_bytes()) {
             (StorageHealth::MemoryOnly, Ok(random)) => {
                 let leap = MIN_SKIPPED_SEQUENCES.saturating_add(u64::from_be_bytes(random) >> 28);
@@ -52,8 +52,8 @@ impl Writer {
     }
 
     /// Commits a plan in memory, as pending writes. If that would exceed [`MAX_PENDING_BYTES`], the
-    /// storage refuses messages from then on. While it refuses messages, the plan's drafts are
-    /// refused. Changes of sessions are always kept.
+    /// storage becomes [`StorageHealth::Refusing`]. In that state, the plan's drafts are refused.
+    /// Changes of sessions are kept in any case.
     pub(super) fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.pending.bytes() + bytes > MAX_PENDING_BYTES;
@@ -70,8 +70,8 @@ impl Writer {
         self.complete_plan(plan);
     }
 
-    /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests, which
-    /// assigns and skips no sequences.
+    /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests. That
+    /// plan assigns and skips no sequences.
     pub(super) fn refuse_drafts(&self, plan: Plan) -> Plan {
         let mut left = Vec::new();
         for request in plan.into_requests() {
@@ -89,8 +89,8 @@ impl Writer {
         self.sequencer.plan(self.sequencer.head, left)
     }
 
-    /// Tries to write and sync the pending changes. Reports the storage as sound if that succeeds;
-    /// otherwise sets the time of the next attempt.
+    /// Tries to write and sync the pending changes. If that succeeds, reports the storage as sound.
+    /// Otherwise sets the time of the next attempt.
     pub(super) fn retry_writes(&mut self) {
         if let Err(error) = self.write_pending() {
             tracing::debug!("still cannot write messages: {error}");
@@ -100,11 +100,10 @@ impl Writer {
         }
     }
 
-    /// Writes and syncs all pending changes. Truncates the write-ahead log first if it is suspect.
+    /// Writes and syncs all pending changes. If the write-ahead log is suspect, truncates it first.
     ///
     /// # Errors
-    /// The changes are still pending, or they are written but not synced. Call it again in both
-    /// cases.
+    /// The changes are still pending, or are written but not synced. Call it again in both cases.
     pub(super) fn write_pending(&mut self) -> rusqlite::Result<()> {
         if self.state.is_wal_suspect {
             self.store.truncate_wal()?;
@@ -116,15 +115,15 @@ impl Writer {
             self.state.is_wal_suspect = true;
             return Err(error);
         }
-        // Write something even if nothing is pending: otherwise success would not show that the
+        // Write something even if nothing is pending: otherwise success would not prove that the
         // disk works.
         let synced = self.store.sync(self.sequencer.head, self.full_sync());
         self.state.is_wal_suspect = synced.is_err();
         synced
     }
 
-    /// Sets the health of the storage. If it has changed, writes a line to the program's log
-    /// (none for `Stalled`) and sends `StorageChanged`.
+    /// Sets the health of the storage. If it changes, sends `StorageChanged` and, except for
+    /// `Stalled`, writes a line to the program's log.
     pub(super) fn set_storage_health(&mut self, storage: StorageHealth) {
         if self.state.storage_health != storage {
             match storage {
@@ -140,8 +139,8 @@ impl Writer {
     }
 }
 
-/// Returns true if the error comes from the disk (I/O error, full, read-only, file cannot be
-/// opened); false for all others, such as damaged content of the database.
+/// Returns true if the error comes from the disk: I/O error, disk full, read-only, or a file that
+/// cannot be opened. False for all other errors, such as damaged content of the database.
 pub(super) fn is_disk_error(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

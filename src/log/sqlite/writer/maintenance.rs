@@ -19,8 +19,7 @@ const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 const INDEX_BATCH: usize = 500;
 
 impl Writer {
-    /// Replaces the retention limits, and schedules a maintenance step at once that checks all
-    /// rooms.
+    /// Replaces the retention limits. Schedules a maintenance step at once, which checks all rooms.
     pub(super) fn set_retention(&mut self, retention: Retention) {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
@@ -31,7 +30,7 @@ impl Writer {
     }
 
     /// Adds up to [`INDEX_BATCH`] messages to the search index. Returns the number added. The
-    /// commit is not synced, because indexing can be repeated.
+    /// commit is not synced, because lost indexing can be repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<usize> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
@@ -43,9 +42,9 @@ impl Writer {
         Ok(count)
     }
 
-    /// Runs the tasks that are due. While the disk fails it only retries to write, and postpones
-    /// maintenance. Otherwise it syncs, runs a checkpoint if the write-ahead log is large, and runs
-    /// a maintenance step.
+    /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
+    /// maintenance. Otherwise syncs, runs a checkpoint if the write-ahead log is large, and runs a
+    /// maintenance step.
     pub(super) fn run_due_tasks(&mut self) {
         let now = self.clock.now();
         if self.state.storage_health != StorageHealth::Sound {
@@ -74,7 +73,8 @@ impl Writer {
                     self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
                     self.state.entries_since_maintenance = 0;
                 }
-                // After a failed sync the write-ahead log is suspect, whatever was being written.
+                // After a failed sync, the write-ahead log is suspect, no matter which data was
+                // written.
                 Err(error) if is_disk_error(&error) => self.enter_failure_mode(&error, Vec::new()),
                 Err(error) => {
                     tracing::warn!("cannot tidy up: {error}");
@@ -85,14 +85,14 @@ impl Writer {
     }
 
     /// Runs one step of maintenance: adds messages to the search index, stores last references, and
-    /// deletes some of what exceeds the retention limits. Returns true if there is more to do.
+    /// deletes some messages beyond the retention limits. Returns true if more is left to do.
     ///
     /// # Errors
-    /// Each of the three tasks is committed separately: those before the failed one stay done.
+    /// Each of the three tasks is committed separately. Tasks before the failed one are kept.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index_messages()? == INDEX_BATCH;
-        // Until they are stored, last references are recovered from the messages that may be
-        // deleted next.
+        // Until they are stored, last references are recovered from messages. Retention may delete
+        // those next.
         let references = self.sequencer.unpersisted_references();
         if !references.is_empty() {
             self.write(&references)?;

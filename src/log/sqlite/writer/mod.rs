@@ -1,5 +1,5 @@
-//! Writer thread: assigns sequences, and writes in each transaction everything that arrived during
-//! the last one.
+//! Writer thread: assigns sequences and writes to the database. Each transaction writes everything
+//! that arrived during the last one.
 //!
 //! | module | contents |
 //! |---|---|
@@ -47,11 +47,11 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between attempts to write while the disk fails.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Number of messages after which maintenance (search index, retention) is run without waiting for
-/// its timer.
+/// Number of committed messages after which maintenance (search index, retention) runs without
+/// waiting for its timer.
 const MAINTENANCE_AFTER: usize = 256;
 
-/// Writer thread: everything that it owns.
+/// Writer thread, with everything that it owns.
 pub(super) struct Writer {
     /// Write access to the database.
     pub(super) store: Store,
@@ -73,34 +73,35 @@ pub(super) struct Writer {
 
 /// State of the writer: health of the storage, pending writes, timers and maintenance.
 pub(super) struct WriterState {
-    /// Health of the storage, as reported last.
+    /// Health of the storage, as last reported.
     storage_health: StorageHealth,
-    /// Changes that are committed in memory and not written yet. Empty while the storage is sound.
+    /// Changes that are committed in memory but not written. Empty while the storage is sound.
     pending: PendingWrites,
-    /// True after a failed write or sync, until the write-ahead log is truncated: it may be
-    /// incomplete on the disk although it reads as if it were complete.
+    /// True after a failed write or sync, until the write-ahead log is truncated. It may be
+    /// incomplete on the disk, although reading it shows no error.
     is_wal_suspect: bool,
-    /// Time of the next attempt to write. Only used while the disk fails.
+    /// Time of the next attempt to write. Used only while the disk fails.
     retry_at: Moment,
-    /// Time of the last full sync that was made because [`SYNC_INTERVAL`] had passed. At first, the
-    /// time when the log was opened. Full syncs made for [`Durability::Strict`] alone do not count.
+    /// Time of the last full sync that was made because [`SYNC_INTERVAL`] had passed. Full syncs
+    /// made only for [`Durability::Strict`] do not count. At first, the time when the log was
+    /// opened.
     last_timed_sync: Moment,
-    /// True if changes were written since the last full sync. Additions to the search index and
+    /// True if changes were written after the last full sync. Additions to the search index and
     /// deletions by retention do not count.
     is_unsynced: bool,
-    /// Number of messages committed, in the database or in memory, since maintenance last had
-    /// nothing left to do.
+    /// Number of messages committed, in the database or in memory, since maintenance was last
+    /// complete.
     entries_since_maintenance: usize,
     /// Time of the next maintenance step.
     maintenance_at: Moment,
     /// Rooms whose number of messages retention must check: all rooms at the start and after a
-    /// change of the limits, and every room with a new message. Retention's steps remove those that
-    /// are within the limit.
+    /// change of the limits, and each room that gets a new message. Retention removes the rooms
+    /// that are within the limit.
     rooms_to_trim: BTreeSet<NameKey>,
 }
 
 impl WriterState {
-    /// Creates the state of a sound storage at the opening of the log. Maintenance is due at once.
+    /// Creates the state of a sound storage when the log is opened. Maintenance is due at once.
     pub(super) fn new(now: Moment, rooms_to_trim: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
@@ -153,8 +154,8 @@ impl Writer {
         at.since(self.clock.now())
     }
 
-    /// Handles all jobs of the batch: sets retention limits, then writes all requests in one
-    /// transaction, then passes on the reads. So a read also sees requests that came after it in
+    /// Handles all jobs of the batch: sets retention limits, writes all requests in one
+    /// transaction, then passes on the reads. So a read also sees requests that come after it in
     /// the batch.
     fn handle_jobs(&mut self, batch: &mut VecDeque<Job>) {
         let mut requests = Vec::new();
@@ -179,7 +180,7 @@ impl Writer {
         }
     }
 
-    /// Plans requests and commits them: in the database, or in memory while the disk fails.
+    /// Plans requests and commits them: in the database or, while the disk fails, in memory.
     fn write_requests(&mut self, requests: Vec<WriteRequest>) {
         let plan = self.sequencer.plan(self.sequencer.head, requests);
         if self.state.storage_health == StorageHealth::Sound {
@@ -192,8 +193,8 @@ impl Writer {
         }
     }
 
-    /// Makes a plan effective once its changes are committed, and sends its events. Schedules
-    /// maintenance at once if [`MAINTENANCE_AFTER`] messages have been committed.
+    /// Makes a plan effective and sends its events. Call it when the plan's changes are committed.
+    /// If [`MAINTENANCE_AFTER`] messages have been committed, schedules maintenance at once.
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
         for change in &plan.changes {
@@ -212,8 +213,8 @@ impl Writer {
         }
     }
 
-    /// Writes changes in one transaction. It is fully synced with [`Durability::Strict`], or if the
-    /// last timed sync was at least [`SYNC_INTERVAL`] ago.
+    /// Writes changes in one transaction. The transaction is fully synced with
+    /// [`Durability::Strict`], or if the last timed sync was at least [`SYNC_INTERVAL`] ago.
     ///
     /// # Errors
     /// None of the changes is written.
@@ -245,8 +246,8 @@ impl Writer {
         if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Ordered }
     }
 
-    /// Passes a read on to a reader thread; while the disk fails, with the unwritten entries. If
-    /// that is not possible, answers it with [`ReadFailed`].
+    /// Passes a read on to a reader thread. While the disk fails, adds the unwritten entries. If
+    /// the reader thread cannot take the read, answers it with [`ReadFailed`].
     fn dispatch_read(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_sound = self.state.storage_health == StorageHealth::Sound;
         let unwritten = (!is_sound).then(|| self.state.pending.entries());
@@ -256,14 +257,14 @@ impl Writer {
         }
     }
 
-    /// Sends an event to the log's user. Does nothing if the receiving end has been closed or
+    /// Sends an event to the owner of the log. Does nothing if the receiving end is closed or
     /// dropped.
     fn send_event(&self, event: LogEvent) {
         let _ = self.events.send(event);
     }
 
     /// Writes pending changes and last references, and marks the database as properly closed. If
-    /// the disk still fails, the database is not marked and pending changes are lost.
+    /// the disk still fails, pending changes are lost and the database is not marked.
     fn close(mut self) {
         if self.state.storage_health != StorageHealth::Sound {
             self.retry_writes();
