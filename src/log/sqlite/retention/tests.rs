@@ -48,7 +48,7 @@ fn now(milliseconds: u64) -> Now {
 }
 
 /// Runs retention steps for the rooms a and b until nothing is left to delete. Returns the results.
-fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStepResult> {
+fn run_steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
     let mut steps: Vec<RetentionStepResult> = Vec::new();
     while steps.last().is_none_or(|it| it.more) {
@@ -62,16 +62,16 @@ fn steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStep
 
 /// Runs retention at the start of a day, with a trusted clock. Returns the sequences of the
 /// remaining messages.
-fn forget(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
+fn run_retention(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
     let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
-    steps(store, retention, now(day * DAY_MILLIS - hour));
-    steps(store, retention, now(day * DAY_MILLIS));
-    left(store)
+    run_steps(store, retention, now(day * DAY_MILLIS - hour));
+    run_steps(store, retention, now(day * DAY_MILLIS));
+    remaining(store)
 }
 
 /// Returns the sequences of the remaining messages. Asserts that the search index has exactly
 /// these.
-fn left(store: &Store) -> Vec<i64> {
+fn remaining(store: &Store) -> Vec<i64> {
     let ask = |sql| {
         let mut statement = store.connection.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
@@ -97,9 +97,9 @@ fn retention_deletes_messages_beyond_max_age() {
     store.write(&[Change::Entry(wrong.into())], SyncLevel::Ordered).unwrap();
     search::index_next(&store.connection, 10).unwrap();
     let retention = Retention { days: 2, ..Retention::default() };
-    assert_eq!(forget(&mut store, retention, 5), [3, 4, 5]);
+    assert_eq!(run_retention(&mut store, retention, 5), [3, 4, 5]);
     assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 6));
-    assert_eq!(forget(&mut store, retention, 20), Vec::<i64>::new());
+    assert_eq!(run_retention(&mut store, retention, 20), Vec::<i64>::new());
     let head: Option<i64> = read_fact(&store.connection, fact::HEAD).unwrap();
     assert_eq!(head, Some(1_000), "the next message must not get the place of one that is gone");
 }
@@ -108,7 +108,7 @@ fn retention_deletes_messages_beyond_max_age() {
 fn retention_deletes_oldest_messages_beyond_count_per_room() {
     let (_directory, mut store) = store(&["a", "b", "a", "a", "a", "b"]);
     let retention = Retention { messages: 3, ..Retention::default() };
-    assert_eq!(forget(&mut store, retention, 9), [2, 3, 4, 5, 6]);
+    assert_eq!(run_retention(&mut store, retention, 9), [2, 3, 4, 5, 6]);
     assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 0));
 }
 
@@ -119,12 +119,12 @@ fn retention_by_size_keeps_the_last_10_of_each_room() {
     let (_directory, mut store) = store(&rooms);
     let full = used_bytes(&store.connection).unwrap();
     let retention = Retention { bytes: full / 2, ..Retention::default() };
-    let left = forget(&mut store, retention, 9_999);
+    let left = run_retention(&mut store, retention, 9_999);
     assert!(used_bytes(&store.connection).unwrap() <= full / 2);
     assert!(left.len() > 50, "no more than has to be: {}", left.len());
     assert_eq!(left[..3], [1, 2, 3], "what a newcomer gets stays");
     let retention = Retention { bytes: 1, ..Retention::default() };
-    assert_eq!(forget(&mut store, retention, 9_999).len(), 13);
+    assert_eq!(run_retention(&mut store, retention, 9_999).len(), 13);
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn retention_by_age_waits_until_the_clock_is_trusted() {
     let hour = TRUST_AFTER;
     let mut left_at = |time: u64, passed: Duration| {
         let now = Now { moment: Moment::after_start(passed), time: Timestamp(time) };
-        steps(&mut store, retention, now);
-        left(&store).len()
+        run_steps(&mut store, retention, now);
+        remaining(&store).len()
     };
     let minute = Duration::from_secs(60);
     let at =
@@ -155,16 +155,16 @@ fn retention_step_deletes_a_bounded_number_of_messages() {
     let retention = Retention { messages: 50, ..Retention::default() };
     let touched: BTreeSet<NameKey> = ["a", "b", "c"].map(NameKey::of).into();
     let step = store.run_retention_step(retention, &touched, now(0), Sequence(900)).unwrap();
-    assert_eq!(left(&store).len(), 900 - MAX_DELETED_PER_STEP, "for all rooms together");
+    assert_eq!(remaining(&store).len(), 900 - MAX_DELETED_PER_STEP, "for all rooms together");
     assert!(step.more && step.trimmed == [NameKey::of("a")], "{step:?}");
-    steps(&mut store, retention, now(0));
-    assert_eq!(left(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
+    run_steps(&mut store, retention, now(0));
+    assert_eq!(remaining(&store).len(), 300 + 2 * 50, "in c nothing was looked for");
     // New messages are counted; deleted ones are not.
     let changes: Vec<Change> = (901..=960).map(|day| entry(day, "a")).collect();
     store.write(&changes, SyncLevel::Ordered).unwrap();
     search::index_next(&store.connection, 100).unwrap();
-    assert_eq!(steps(&mut store, retention, now(0)).len(), 1);
-    let kept = left(&store);
+    assert_eq!(run_steps(&mut store, retention, now(0)).len(), 1);
+    let kept = remaining(&store);
     assert_eq!((kept.len(), kept[kept.len() - 50]), (400, 911));
 }
 
@@ -178,8 +178,8 @@ fn failed_retention_step_resets_message_counts() {
     let touched = BTreeSet::from([NameKey::of("a")]);
     store.run_retention_step(retention, &touched, now(0), Sequence(30)).unwrap_err();
     store.connection.execute_batch("DROP TRIGGER fail").unwrap();
-    steps(&mut store, retention, now(0));
-    assert_eq!(left(&store), (11..=30).collect::<Vec<_>>());
+    run_steps(&mut store, retention, now(0));
+    assert_eq!(remaining(&store), (11..=30).collect::<Vec<_>>());
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn eviction_deletes_rooms_with_fewest_messages_first() {
     let mut rooms = vec!["lobby"; 10];
     rooms.extend(names.iter().map(String::as_str));
     let (_directory, mut store) = store(&rooms);
-    let steps = steps(&mut store, Retention::default(), now(0));
+    let steps = run_steps(&mut store, Retention::default(), now(0));
     assert!(steps.iter().all(|it| it.evicted.len() <= MAX_DELETED_PER_STEP));
     let gone: Vec<&NameKey> = steps.iter().flat_map(|it| &it.evicted).collect();
     assert_eq!(gone.len(), names.len() + 1 - usize::try_from(MAX_ROOMS).unwrap());
@@ -221,7 +221,7 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
         };
         let first = step(&mut store);
         assert!(first.more && first.evicted.is_empty(), "{first:?}");
-        assert_eq!(left(&store).len(), 300 - MAX_DELETED_PER_STEP);
+        assert_eq!(remaining(&store).len(), 300 - MAX_DELETED_PER_STEP);
         if somebody_speaks {
             store.write(&[entry(301, "a")], SyncLevel::Ordered).unwrap();
             search::index_next(&store.connection, 1).unwrap();
@@ -229,7 +229,7 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
         let second = step(&mut store);
         assert_eq!((second.more, second.evicted.len()), (false, usize::from(!somebody_speaks)));
         assert_eq!(
-            left(&store).len(),
+            remaining(&store).len(),
             if somebody_speaks { 301 - MAX_DELETED_PER_STEP } else { 0 }
         );
         if somebody_speaks {
@@ -242,7 +242,7 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
 fn deleted_text_is_overwritten_in_the_file() {
     let (directory, mut store) = store(&["a"; 700]);
     let retention = Retention { messages: 10, ..Retention::default() };
-    assert_eq!(forget(&mut store, retention, 9_999).len(), 10);
+    assert_eq!(run_retention(&mut store, retention, 9_999).len(), 10);
     store.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let file = std::fs::read(directory.path().join("chat.db")).unwrap();
     let file = String::from_utf8_lossy(&file);
