@@ -13,6 +13,7 @@ mod event;
 mod id;
 pub mod limits;
 mod name;
+mod network;
 mod peer;
 mod request;
 mod sanitize;
@@ -33,6 +34,7 @@ pub use event::{
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use name::{NameError, NameKey, RoomName, Username};
+pub use network::{IpNetwork, NetworkError};
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
 pub use request::{
     ChatCommand, Command, Password, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest,

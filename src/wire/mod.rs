@@ -4,9 +4,13 @@
 
 mod codec;
 mod frame;
+#[cfg(feature = "server")]
+mod proxy_header;
 pub mod tcp;
 #[cfg(feature = "peer")]
 pub mod udp;
 
 pub use codec::Malformed;
 pub use frame::{FrameError, FrameReader};
+#[cfg(feature = "server")]
+pub use proxy_header::{MAX_PROXY_HEADER_REST, ProxyHeaderError, ProxyHeaderReader, ProxySource};
