@@ -2,6 +2,8 @@
 
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{ClientFrame, Decoded, ServerFrame};
+#[cfg(feature = "server")]
+use pi_chat::wire::{MAX_PROXY_HEADER_REST, ProxyHeaderError, ProxyHeaderReader, ProxySource};
 
 /// Bytes of the length in front of a body.
 const LENGTH_PREFIX: usize = 2;
@@ -75,6 +77,44 @@ pub(crate) fn check_server_frame(body: &[u8]) {
         let mut encoded = Vec::new();
         frame.encode(&mut encoded);
         assert!(body.starts_with(&encoded[LENGTH_PREFIX..]), "{frame:?}");
+    }
+}
+
+/// Decodes a PROXY header, also with a valid beginning in front of the bytes: in large pieces and a
+/// byte at a time, with the same result.
+#[cfg(feature = "server")]
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_proxy_header(bytes: &[u8]) {
+    let [command, family, ..] = bytes else { return };
+    let signature: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    let family = [0x00, 0x11, 0x21, 0x31][usize::from(family % 4)];
+    let with_command = [signature, &[0x20 + command % 2, family], bytes].concat();
+    for bytes in [bytes, &[signature, bytes].concat(), &with_command] {
+        assert_eq!(decode_proxy_header(bytes, usize::MAX), decode_proxy_header(bytes, 1));
+    }
+}
+
+/// Decodes a PROXY header, `size` bytes at a time or as many as are missing for certain; returns the
+/// result and the number of bytes taken. Checks that the header stays within its limit.
+#[cfg(feature = "server")]
+fn decode_proxy_header(
+    bytes: &[u8],
+    size: usize,
+) -> (Result<Option<ProxySource>, ProxyHeaderError>, usize) {
+    let mut reader = ProxyHeaderReader::default();
+    let mut taken = 0;
+    loop {
+        let count = reader.missing().min(size).min(bytes.len() - taken);
+        let result = reader.feed(&bytes[taken..taken + count]);
+        taken += count;
+        if result.is_err() {
+            // How much was read of a wrong beginning depends on the pieces.
+            return (result, 0);
+        }
+        assert!(taken + reader.missing() <= 16 + MAX_PROXY_HEADER_REST);
+        if result != Ok(None) || count == 0 {
+            return (result, taken);
+        }
     }
 }
 
