@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
-use crate::model::{HubSettings, Retention, RoomName};
+use crate::model::{HubSettings, IpNetwork, NetworkError, Retention, RoomName};
 use crate::server::{BackupSettings, FanoutLimits, ServerSettings};
 
 /// Options of the server from one source (flags and environment, or the file), each of them
@@ -26,6 +26,16 @@ pub struct ServerOptions {
     /// [default: [::]:2428, all addresses of IPv6 and IPv4]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_LISTEN", value_delimiter = ',')]
     listen: Option<Vec<SocketAddr>>,
+
+    /// Reverse proxies, as addresses or networks: their connections, and no others, have to begin
+    /// with a PROXY protocol header of version 2, which states the client's address [default: none]
+    #[arg(
+        long,
+        value_name = "ADDR[/BITS]",
+        env = "CHAT_SERVER_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Option<Vec<String>>,
 
     /// What this server is called [default: pi-chat]
     #[arg(long, value_name = "SERVERNAME", env = "CHAT_SERVER_NAME")]
@@ -218,6 +228,7 @@ impl ServerOptions {
         };
         Self {
             listen: self.listen.or(fallback.listen),
+            trusted_proxies: self.trusted_proxies.or(fallback.trusted_proxies),
             name: self.name.or(fallback.name),
             password,
             password_file,
@@ -320,6 +331,7 @@ impl ServerOptions {
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
         let settings = ServerSettings {
             listen: self.listen.unwrap_or_default(),
+            trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
             backup,
             announce: self.announce.unwrap_or(server.announce),
@@ -403,6 +415,17 @@ impl ServerOptions {
             ..defaults
         }))
     }
+}
+
+/// Parses the addresses and networks of the `trusted-proxies` option.
+///
+/// # Errors
+/// One is no address or network.
+fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error: NetworkError| anyhow!("trusted-proxies: {text}: {error}"))
+    };
+    texts.iter().map(parse).collect()
 }
 
 /// Parses the room names of the `reserved-rooms` option.
@@ -527,6 +550,8 @@ mod tests {
             "per-minute = 1",
             "password = \"\"",
             "reserved-rooms = [\"a b\"]",
+            "trusted-proxies = [\"192.0.2.7/24\"]",
+            "trusted-proxies = [\"localhost\"]",
         ] {
             let options: ServerOptions = toml::from_str(text).unwrap();
             assert!(options.into_settings().is_err(), "{text}");

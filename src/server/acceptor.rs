@@ -1,20 +1,23 @@
 //! The acceptor: accepts TCP connections, one task for each address that is listened on.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
+use super::trusted_proxies::TrustedProxies;
 
 /// TCP acceptor: accepts the connections that arrive at one address.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     /// Turns accepted sockets into connections.
     pub(super) admission: Admission,
+    /// Reads the PROXY headers of trusted proxies.
+    pub(super) proxies: TrustedProxies,
     /// Semaphore with a permit for each file descriptor that clients' connections may use. All
     /// acceptors share it.
     pub(super) permits: Arc<Semaphore>,
@@ -42,10 +45,30 @@ impl Acceptor {
             let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             let (stream, address) = listener.accept().await;
             // A socket whose options cannot be set is about to fail anyway.
-            if stream.set_nodelay(true).is_ok() {
+            if stream.set_nodelay(true).is_err() {
+                continue;
+            }
+            let address = address.ip().to_canonical();
+            if self.proxies.contains(address) {
+                self.admit_proxied(stream, address, permit);
+            } else {
                 self.admission.admit(stream, address, permit).await;
             }
         }
+    }
+
+    /// Spawns a task that reads the PROXY header of a connection from `proxy` and then admits the
+    /// client, so that a slow header holds up no other connection. Closes the connection if too
+    /// many wait for their headers, or there is no valid header.
+    fn admit_proxied(&self, stream: TcpStream, proxy: IpAddr, permit: OwnedSemaphorePermit) {
+        let Some(place) = self.proxies.reserve(proxy) else { return };
+        let (proxies, admission) = (self.proxies.clone(), self.admission.clone());
+        tokio::spawn(async move {
+            if let Some(client) = proxies.client_address(&stream, proxy).await {
+                drop(place);
+                admission.admit(stream, client, permit).await;
+            }
+        });
     }
 
     /// Prints `listening on ADDRESS` to standard error, for scripts and users that wait for this

@@ -1,6 +1,6 @@
 //! Admission: turns an accepted socket into a connection, whatever its transport.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +37,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// Announces a connection from `address` to the engine and spawns its task. Waits while the
+    /// Announces a connection from `address`, that of the client, to the engine and spawns its task. Waits while the
     /// engine's queue is full. Releases `permit` when the task has ended, and the socket is closed.
     ///
     /// Drops the socket without sending an error if there are no random numbers (logged) or the
@@ -45,7 +45,7 @@ impl Admission {
     pub(super) async fn admit(
         &self,
         transport: impl Transport,
-        address: SocketAddr,
+        address: IpAddr,
         permit: OwnedSemaphorePermit,
     ) {
         let token = match random_bytes() {
@@ -56,10 +56,10 @@ impl Admission {
             }
         };
         let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let outbox = Arc::new(Outbox::new(self.budget.clone(), AddressGroup::of(address.ip())));
+        let outbox = Arc::new(Outbox::new(self.budget.clone(), AddressGroup::of(address)));
         let connected = EngineInput::Connected {
             connection: id,
-            address: address.ip().to_canonical(),
+            address: address.to_canonical(),
             token,
             outbox: outbox.clone(),
         };

@@ -21,6 +21,10 @@ const CLOSING_SHARE: usize = 8;
 /// left for refusing connections.
 const LINGERING_SHARE: usize = 16;
 
+/// Denominator of the share (1/8) of the clients' descriptors that connections of trusted proxies
+/// may use before they have sent their PROXY header.
+const UNPROVEN_SHARE: usize = 8;
+
 /// The number of file descriptors that clients' connections may use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DescriptorLimit(usize);
@@ -63,6 +67,12 @@ impl DescriptorLimit {
     /// client has closed its side, too.
     pub(super) fn lingering_permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.0 / LINGERING_SHARE))
+    }
+
+    /// Returns a semaphore with a permit for each connection of a trusted proxy that may be without
+    /// a complete PROXY header.
+    pub(super) fn unproven_permits(self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new((self.0 / UNPROVEN_SHARE).max(1)))
     }
 }
 

@@ -28,6 +28,7 @@ mod quota_log;
 mod reload;
 mod service;
 mod status;
+mod trusted_proxies;
 
 pub use backup::BackupSettings;
 pub use control::{ControlAnswer, ControlRequest, connect as connect_control};
@@ -56,8 +57,9 @@ use self::engine::{Engine, EngineInput};
 use self::listen::Bound;
 use self::reload::Reloader;
 use self::status::StatusSource;
+use self::trusted_proxies::TrustedProxies;
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
-use crate::model::HubSettings;
+use crate::model::{HubSettings, IpNetwork};
 use crate::os::Clock;
 use crate::systemd;
 
@@ -76,6 +78,8 @@ pub struct ServerSettings {
     pub hub: HubSettings,
     /// Addresses to listen on; if empty, the default port on all addresses.
     pub listen: Vec<SocketAddr>,
+    /// Networks of trusted proxies, whose connections begin with a PROXY header.
+    pub trusted_proxies: Vec<IpNetwork>,
     /// Kind of log, on disk or in memory, and its settings.
     pub log: LogSettings,
     /// Limits of the memory for unsent frames.
@@ -94,6 +98,7 @@ impl Default for ServerSettings {
         Self {
             hub: HubSettings::default(),
             listen: Vec::new(),
+            trusted_proxies: Vec::new(),
             log: LogSettings::Memory(MemoryLimits::default()),
             backlog: FanoutLimits::default(),
             control: None,
@@ -161,8 +166,12 @@ pub async fn run(
         clock,
         lingering: descriptors.lingering_permits(),
     };
-    let acceptor =
-        Acceptor { admission, permits: descriptors.permits(), listening: listening.clone() };
+    let acceptor = Acceptor {
+        admission,
+        proxies: TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock),
+        permits: descriptors.permits(),
+        listening: listening.clone(),
+    };
     let addresses = bind_all(&settings.listen)?;
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);

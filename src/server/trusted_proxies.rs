@@ -1,0 +1,166 @@
+//! Trusted proxies: reverse proxies whose connections begin with a PROXY header, which states the
+//! client's address.
+//!
+//! The header is read before the connection is admitted, and before the transport's own bytes, so
+//! it is the same for all transports. Until then the connection counts for no address group.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use super::ServerSettings;
+use crate::model::Moment;
+use crate::os::Clock;
+use crate::wire::{ProxyHeaderReader, ProxySource};
+
+/// Maximum time from accepting a connection of a trusted proxy to the end of its PROXY header. The
+/// specification asks for at least 3 seconds, in which a lost packet is sent again.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Minimum time between two log lines about proxies.
+const LINE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Maximum number of bytes read at a time.
+const READ_SIZE: usize = 512;
+
+/// Reads the PROXY headers of trusted proxies. All acceptors share one.
+#[derive(Clone)]
+pub(super) struct TrustedProxies {
+    /// The settings in force, with the networks of trusted proxies.
+    settings: watch::Receiver<ServerSettings>,
+    /// Semaphore with a permit for each connection whose header may be incomplete.
+    pending: Arc<Semaphore>,
+    /// Rate-limited log lines.
+    warnings: Arc<Mutex<ProxyWarnings>>,
+    /// The clock of the server.
+    clock: Clock,
+}
+
+impl TrustedProxies {
+    /// Creates the reader. `pending` has a permit for each connection whose header may be
+    /// incomplete.
+    pub(super) fn new(
+        settings: watch::Receiver<ServerSettings>,
+        pending: Arc<Semaphore>,
+        clock: Clock,
+    ) -> Self {
+        Self { settings, pending, warnings: Arc::default(), clock }
+    }
+
+    /// Returns true if connections from this address have to begin with a PROXY header.
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
+        self.settings.borrow().trusted_proxies.iter().any(|it| it.contains(address))
+    }
+
+    /// Reserves a place for a new connection of `proxy`, whose header is not received yet. `None`,
+    /// and a log line, if too many connections of proxies have none: close it.
+    pub(super) fn reserve(&self, proxy: IpAddr) -> Option<OwnedSemaphorePermit> {
+        let permit = self.pending.clone().try_acquire_owned().ok();
+        if permit.is_none() {
+            self.warn(proxy, "too many connections wait for their PROXY header");
+        }
+        permit
+    }
+
+    /// Reads the PROXY header of a connection from `proxy`, and no byte after it, for at most
+    /// [`HEADER_TIMEOUT`]. Returns the client's address, or that of the proxy if the header states
+    /// none. `None` if there is no valid header: close the connection. The reason is logged, except
+    /// if the proxy has closed the connection without a byte, as some health checks do.
+    pub(super) async fn client_address(&self, stream: &TcpStream, proxy: IpAddr) -> Option<IpAddr> {
+        match timeout(HEADER_TIMEOUT, read_header(stream)).await {
+            Ok(Ok(ProxySource::Client(address))) => Some(address),
+            Ok(Ok(ProxySource::Proxy)) => Some(proxy),
+            Ok(Err(None)) => None,
+            Ok(Err(Some(problem))) => {
+                self.warn(proxy, problem);
+                None
+            }
+            Err(_) => {
+                let seconds = HEADER_TIMEOUT.as_secs();
+                self.warn(proxy, format_args!("no complete PROXY header within {seconds} s"));
+                None
+            }
+        }
+    }
+
+    /// Logs why a connection of `proxy` is closed, unless a line was logged in the last
+    /// [`LINE_INTERVAL`].
+    fn warn(&self, proxy: IpAddr, problem: impl fmt::Display) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unlogged) = warnings.next_line(self.clock.now()) {
+            let others = if unlogged > 0 {
+                format!(" (and {unlogged} further connections of proxies since the last such line)")
+            } else {
+                String::new()
+            };
+            tracing::warn!("closed a connection of the trusted proxy {proxy}: {problem}{others}");
+        }
+    }
+}
+
+/// Reads a PROXY header, and no byte after it.
+///
+/// # Errors
+/// A description for the log; `None` if the stream has ended without a byte, or has failed.
+async fn read_header(stream: &TcpStream) -> Result<ProxySource, Option<String>> {
+    let mut reader = ProxyHeaderReader::default();
+    loop {
+        stream.readable().await.or(Err(None))?;
+        let mut buffer = [0; READ_SIZE];
+        let wanted = reader.missing().min(READ_SIZE);
+        let read = stream.try_read(buffer.get_mut(..wanted).unwrap_or_default());
+        match read {
+            Ok(0) if reader.is_empty() => return Err(None),
+            Ok(0) => return Err(Some("it ends within its PROXY header".to_owned())),
+            Ok(count) => match reader.feed(buffer.get(..count).unwrap_or_default()) {
+                Ok(Some(source)) => return Ok(source),
+                Ok(None) => {}
+                Err(error) => return Err(Some(error.to_string())),
+            },
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => return Err(None),
+        }
+    }
+}
+
+/// Rate limit of the log lines about proxies.
+#[derive(Debug, Default)]
+struct ProxyWarnings {
+    /// Time of the last line; `None` before the first.
+    logged_at: Option<Moment>,
+    /// Number of closed connections since then that have no line.
+    unlogged: u64,
+}
+
+impl ProxyWarnings {
+    /// Counts a closed connection. If a line is due, returns the number of connections without one
+    /// since the last line.
+    fn next_line(&mut self, now: Moment) -> Option<u64> {
+        if self.logged_at.is_some_and(|at| now.since(at) < LINE_INTERVAL) {
+            self.unlogged = self.unlogged.saturating_add(1);
+            return None;
+        }
+        self.logged_at = Some(now);
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_connections_are_logged_once_a_minute_and_counted() {
+        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
+        let mut warnings = ProxyWarnings::default();
+        let lines = [1, 2, 60, 61, 62, 200].map(|seconds| warnings.next_line(at(seconds)));
+        assert_eq!(lines, [Some(0), None, None, Some(2), None, Some(1)]);
+    }
+}
