@@ -90,8 +90,8 @@ impl Candidacy {
 
     /// Returns true if no vote needs to be waited for any longer, or [`JOIN_TIMEOUT`] has passed
     /// since the first announce. A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`]; a
-    /// pending one only if it is one of the 8 most senior, and until more than
-    /// [`MAX_UNICAST_ANNOUNCES`] were sent.
+    /// pending one only if it is one of the 8 most senior, and until [`MAX_UNICAST_ANNOUNCES`] were
+    /// sent.
     ///
     /// The timeout is needed because strangers could invent any number of senior peers that never
     /// answer.
@@ -102,7 +102,7 @@ impl Candidacy {
             || self.votes.iter().all(|(id, voter)| match voter.vote {
                 Vote::Yes(_) => true,
                 Vote::Deferred(since) => now.since(since) >= DEFERRED_VOTE_TIMEOUT,
-                Vote::Pending(sent) => sent > MAX_UNICAST_ANNOUNCES || !oldest.contains(id),
+                Vote::Pending(sent) => sent >= MAX_UNICAST_ANNOUNCES || !oldest.contains(id),
             })
     }
 }

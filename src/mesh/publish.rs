@@ -15,8 +15,7 @@ const SAY_RATE: (u32, u32) = (20, 1_500);
 /// Minimum time between the last own message and leaving after delivery, so that other peers can
 /// notice a loss. Not waited for while this peer is alone.
 const LEAVE_DELAY: Duration = Duration::from_secs(1);
-/// Maximum number of requests deferred until the history is complete; further ones are dropped
-/// silently.
+/// Maximum number of requests deferred until the history is complete; further ones are refused.
 pub(super) const MAX_DEFERRED_REQUESTS: usize = 100;
 /// Maximum number of messages in the outbox; further ones are refused.
 const MAX_QUEUE: usize = 10_000;
@@ -137,10 +136,14 @@ impl Mesh {
     }
 
     /// Publishes one message: signs an entry with the next sequence, inserts it into the own log,
-    /// sends it to everybody, and schedules a follow-up heartbeat. Refuses it if the Lamport
-    /// counter is at its end, and drops it silently if the sequences are used up.
+    /// sends it to everybody, and schedules a follow-up heartbeat. Refuses it if the
+    /// sequences are used up or the Lamport counter is at its end.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
-        let Some(sequence) = self.outbox.sequence.checked_add(1) else { return };
+        let Some(sequence) = self.outbox.sequence.checked_add(1) else {
+            let why = "This program has said all that it can number; start it again.".to_owned();
+            self.refuse(tag, 0, why, Some(text.as_str().to_owned()));
+            return;
+        };
         let Some(lamport) = self.logs.next_lamport() else {
             let why = "The room's counter is at its end.".to_owned();
             self.refuse(tag, 0, why, Some(text.as_str().to_owned()));

@@ -16,8 +16,8 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 
 impl Mesh {
     /// Handles a request of the user. Before the history is complete, requests about other peers
-    /// (members, peers, block) are deferred; those beyond [`MAX_DEFERRED_REQUESTS`] are dropped
-    /// silently. `Password` is ignored.
+    /// (members, peers, block) are deferred; those beyond [`MAX_DEFERRED_REQUESTS`] are refused.
+    /// `Password` is ignored.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
         // The members are known only after joining.
         let is_about_others = matches!(
@@ -28,6 +28,9 @@ impl Mesh {
         if is_about_others && !matches!(self.phase, Phase::In) {
             if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
                 self.outbox.deferred.push(request);
+            } else {
+                let why = "Too many requests are waiting already.".to_owned();
+                self.refuse(request.tag, 0, why, None);
             }
             return;
         }

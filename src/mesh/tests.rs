@@ -2,6 +2,7 @@
 //! `tests/sim_mesh`.)
 
 mod hostile;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -14,8 +14,9 @@ pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
 pub(super) const JOIN_WINDOW: Duration = Duration::from_secs(2);
 /// Time between unicast announces to voters that have not answered.
 pub(super) const ANNOUNCE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum number of unanswered unicast announces to a voter; after one more it counts as gone.
-pub(super) const MAX_UNICAST_ANNOUNCES: u8 = 6;
+/// Maximum number of unicast announces to a voter; one that has left all of them without an answer
+/// counts as gone.
+pub(super) const MAX_UNICAST_ANNOUNCES: u8 = 7;
 /// Longest time that a candidate waits for a voter that asks its user.
 pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// Longest time from the first announce until the candidate joins, whatever votes are missing.

@@ -13,18 +13,18 @@ use crate::model::{
 use crate::wire::udp::*;
 
 /// Fake peer whose packets the test makes by hand: an attacker or an honest peer.
-struct FakePeer {
+pub(super) struct FakePeer {
     /// Identity of the peer.
-    signer: Signer,
+    pub(super) signer: Signer,
     /// Address that it sends from.
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// Last packet counter used.
-    counter: u64,
+    pub(super) counter: u64,
 }
 
 impl FakePeer {
     /// Creates a fake peer whose key and address (10.1.x.y, port 9) follow from `number`.
-    fn new(number: u16) -> Self {
+    pub(super) fn new(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
         let mut key = [0; 32];
         key[..3].copy_from_slice(&[1, high, low]);
@@ -33,13 +33,13 @@ impl FakePeer {
     }
 
     /// Returns the same peer at another address, which several fake peers may share.
-    fn at(self, address: SocketAddr) -> Self {
+    pub(super) fn at(self, address: SocketAddr) -> Self {
         Self { address, ..self }
     }
 
     /// Returns an entry of this peer's own log by the name "liar", with the sequence as its text
     /// and a signature of zeros.
-    fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
+    pub(super) fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
         let fields = EntryFields {
             sequence,
             lamport: Lamport(lamport),
@@ -54,39 +54,39 @@ impl FakePeer {
 
 /// Packet that the peer under test has sent.
 #[derive(Debug)]
-struct Sent {
+pub(super) struct Sent {
     /// Multicast or broadcast paths that it was sent by.
-    paths: PathSet,
+    pub(super) paths: PathSet,
     /// Unicast addresses that it was sent to.
-    addresses: Vec<SocketAddr>,
+    pub(super) addresses: Vec<SocketAddr>,
     /// The packet itself.
-    packet: Outgoing,
+    pub(super) packet: Outgoing,
 }
 
 /// Test bench: the peer under test, and everything that it has output.
-struct TestBench {
+pub(super) struct TestBench {
     /// Engine of the peer under test.
-    mesh: Mesh,
+    pub(super) mesh: Mesh,
     /// Virtual time in milliseconds.
-    now: u64,
+    pub(super) now: u64,
     /// Time of its next wake-up; `None` if none is requested.
-    wake: Option<Moment>,
+    pub(super) wake: Option<Moment>,
     /// Number of wake-ups so far.
-    wakes: usize,
+    pub(super) wakes: usize,
     /// Packets that it has sent, the oldest first; tests clear it.
-    sent: Vec<Sent>,
+    pub(super) sent: Vec<Sent>,
     /// Events that it has emitted, the oldest first.
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
     /// Result with which it ended; `None` while it runs.
-    end: Option<End>,
+    pub(super) end: Option<End>,
 }
 
 /// Virtual time in milliseconds within which a candidate joins an empty room.
-const JOIN_TIME_MS: u64 = 3_000;
+pub(super) const JOIN_TIME_MS: u64 = 3_000;
 
 impl TestBench {
     /// Creates a bench whose peer "anna" is a candidate that does not ask its user, at time 0.
-    fn candidate() -> Self {
+    pub(super) fn candidate() -> Self {
         let settings = Settings {
             username: Username::new("anna").unwrap(),
             room: RoomName::lobby(),
@@ -105,7 +105,7 @@ impl TestBench {
 
     /// Creates a bench whose peer "anna" is the only member of its room; packets sent so far are
     /// cleared.
-    fn alone() -> Self {
+    pub(super) fn alone() -> Self {
         let mut bench = Self::candidate();
         bench.advance(JOIN_TIME_MS);
         bench.sent.clear();
@@ -113,18 +113,18 @@ impl TestBench {
     }
 
     /// Returns the clock readings at the current virtual time.
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let moment = Moment::after_start(Duration::from_millis(self.now));
         Now { moment, time: Timestamp(self.now) }
     }
 
     /// Returns the room clock of a room that the peer under test has started: it began at 2 s.
-    fn clock(&self) -> RoomClock {
+    pub(super) fn clock(&self) -> RoomClock {
         RoomClock(self.now.saturating_sub(2_000))
     }
 
     /// Stores all outputs of the peer under test.
-    fn collect(&mut self) {
+    pub(super) fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             match output {
                 Output::Send { paths, addresses, packet } => {
@@ -138,14 +138,14 @@ impl TestBench {
     }
 
     /// Passes an input to the peer under test and stores its outputs.
-    fn input(&mut self, input: Input) {
+    pub(super) fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
         self.collect();
     }
 
     /// Advances the virtual time millisecond by millisecond, and wakes the peer under test when it
     /// has requested it.
-    fn advance(&mut self, milliseconds: u64) {
+    pub(super) fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
             if self
@@ -161,7 +161,7 @@ impl TestBench {
 
     /// Delivers a control packet of a fake peer to the peer under test, by the IPv4 group, with the
     /// next packet counter and the real size.
-    fn receive(&mut self, who: &mut FakePeer, control: Control) {
+    pub(super) fn receive(&mut self, who: &mut FakePeer, control: Control) {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
         let packet = Packet::Control { sender, counter, control };
@@ -169,14 +169,14 @@ impl TestBench {
     }
 
     /// Delivers an entry to the peer under test, sent by a fake peer by the IPv4 group.
-    fn receive_entry(&mut self, who: &FakePeer, entry: Arc<Entry>) {
+    pub(super) fn receive_entry(&mut self, who: &FakePeer, entry: Arc<Entry>) {
         let (size, packet) = (entry.datagram_len(), Packet::Entry { sender: who.signer.id, entry });
         self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
     /// Delivers a heartbeat of a fake peer with this name, last sequence and page. It states 2
     /// members, and that the sender has joined just now.
-    fn receive_heartbeat(
+    pub(super) fn receive_heartbeat(
         &mut self,
         who: &mut FakePeer,
         name: &str,
@@ -191,7 +191,7 @@ impl TestBench {
 
     /// Answers with a `pong` each `ping` and `agree` that was sent to the fake peer's address since
     /// index `since` of `sent`. Returns true if there were any.
-    fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
+    pub(super) fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
         let cookies: Vec<Cookie> = self.sent[since..]
             .iter()
             .filter(|it| it.addresses.contains(&who.address))
@@ -209,7 +209,7 @@ impl TestBench {
 
     /// Has a fake peer join as an honest one does: announce, pongs after 150 ms, heartbeat. Returns
     /// false if it was sent no cookie.
-    fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {
+    pub(super) fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {
         let before = self.sent.len();
         let nonce = Nonce(who.signer.id.0);
         self.receive(who, Control::Announce(Announce::new(nonce, name.to_owned(), vec![])));
@@ -220,13 +220,13 @@ impl TestBench {
     }
 
     /// Returns the number of bytes of the stored packets sent to an address by unicast.
-    fn bytes_to(&self, address: SocketAddr) -> usize {
+    pub(super) fn bytes_to(&self, address: SocketAddr) -> usize {
         let sent = self.sent.iter().filter(|it| it.addresses.contains(&address));
         sent.map(|it| datagram_len(&it.packet)).sum()
     }
 
     /// Returns the number of stored control packets that match a predicate.
-    fn count_sent(&self, is_it: impl Fn(&Control) -> bool) -> usize {
+    pub(super) fn count_sent(&self, is_it: impl Fn(&Control) -> bool) -> usize {
         let controls = self.sent.iter().filter_map(|it| match &it.packet {
             Outgoing::Control(control) => Some(control),
             Outgoing::Entry(_) => None,
@@ -236,7 +236,7 @@ impl TestBench {
 
     /// Returns the texts of all messages that the peer under test has shown, of the history or not,
     /// in their order.
-    fn texts(&self) -> Vec<&str> {
+    pub(super) fn texts(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|it| match it {
             Event::Message(it) => Some(it.text.as_str()),
             _ => None,
@@ -245,13 +245,13 @@ impl TestBench {
     }
 
     /// Returns the names of the members that the peer under test knows, its own included.
-    fn names(&self) -> BTreeSet<String> {
+    pub(super) fn names(&self) -> BTreeSet<String> {
         self.mesh.report(self.now()).into_iter().map(|it| it.name).collect()
     }
 }
 
 /// Returns the length of the datagram of a packet, in bytes.
-fn datagram_len(packet: &Outgoing) -> usize {
+pub(super) fn datagram_len(packet: &Outgoing) -> usize {
     match packet {
         Outgoing::Control(control) => control.datagram_len(),
         Outgoing::Entry(entry) => entry.datagram_len(),
@@ -260,7 +260,13 @@ fn datagram_len(packet: &Outgoing) -> usize {
 
 /// Returns an `agree` packet of a fake member with the greatest possible seniority (since 0), with
 /// these flags and this Lamport counter.
-fn agree_from(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lamport: u64) -> Control {
+pub(super) fn agree_from(
+    bench: &TestBench,
+    who: &FakePeer,
+    nonce: Nonce,
+    flags: u8,
+    lamport: u64,
+) -> Control {
     Control::Agree(Agree {
         nonce,
         cookie: Cookie([1; 8]),
@@ -276,7 +282,7 @@ fn agree_from(bench: &TestBench, who: &FakePeer, nonce: Nonce, flags: u8, lampor
 }
 
 /// Returns the nonce of the first `announce` of the peer under test.
-fn candidate_nonce(bench: &TestBench) -> Nonce {
+pub(super) fn candidate_nonce(bench: &TestBench) -> Nonce {
     let nonce = |it: &Sent| match &it.packet {
         Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
         _ => None,
